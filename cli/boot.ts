@@ -1,0 +1,204 @@
+/** `uvmachine boot`: run a program on the kernel. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { Command, InvalidArgumentError } from "commander";
+import { FileDisk } from "../devices/disk/file-disk.ts";
+import {
+	createSystem,
+	type DiskOptions,
+	type Exit,
+	type Report,
+	type System,
+	type TimingName,
+} from "../system.ts";
+import { InputReader, OutputBuffer } from "./console.ts";
+import { RunProgress } from "./progress.ts";
+import { parseSize } from "./size.ts";
+import { summary } from "./summary.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** Cycles between two looks at the host's clock: some tens of milliseconds. */
+const SLICE = 10_000_000;
+const DEFAULT_SWAP = 32 * 1024 * 1024;
+/** Events that --uvmhist keeps, and how many of them a panic shows. */
+const HISTORY_EVENTS = 10_000;
+const PANIC_HISTORY = 20;
+const TIMINGS: readonly string[] = ["instant", "ssd", "hdd"];
+
+interface BootFlags {
+	readonly ram: number;
+	readonly swap: DiskOptions[];
+	readonly disk: string[];
+	readonly seed: number;
+	readonly tlb?: { entries: number; ways: number };
+	readonly ad: "hardware" | "trap";
+	readonly check: boolean;
+	readonly json?: string;
+	readonly uvmhist?: string;
+	readonly maxCycles?: number;
+	readonly quiet: boolean;
+}
+
+export function bootCommand(done: (exitCode: number) => void): Command {
+	return new Command("boot")
+		.description("run a program on the kernel; its output goes to stdout, a summary to stderr")
+		.argument("<program>", "a workload by name, or the path of a static RV32 ELF file")
+		.argument("[args...]", "its arguments (after -- if they begin with a dash)")
+		.option("--ram <size>", "RAM, as 512K, 8M, 1G", sizeOption, 8 * 1024 * 1024)
+		.option(
+			"--swap <size[,timing]>",
+			"a swap disk: 0 for none; timing is instant, ssd (default) or hdd; may be repeated",
+			swapOption,
+			[],
+		)
+		.option(
+			"--disk <file>",
+			"a raw disk image, behind the swap disks; may be repeated",
+			collect,
+			[],
+		)
+		.option("--seed <n>", "for what programs get as random bytes", integerOption, 1)
+		.option("--tlb <entries[,ways]>", "shape of the TLB (default: 1024,4)", tlbOption)
+		.option("--ad <policy>", "who sets A and D bits: hardware or trap", policyOption, "hardware")
+		.option("--check", "verify the VM system's invariants while it runs", false)
+		.option("--json <file>", "write a report as JSON; - for stdout, after the program's output")
+		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr")
+		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
+		.option("-q, --quiet", "no summary and no progress", false)
+		.action(async (program: string, args: string[], flags: BootFlags) => {
+			done(await boot(program, args, flags));
+		});
+}
+
+async function boot(program: string, args: string[], flags: BootFlags): Promise<number> {
+	const output = new OutputBuffer(process.stdout);
+	const swap = flags.swap.length === 0 ? [{ media: DEFAULT_SWAP }] : flags.swap;
+	const system = createSystem({
+		program,
+		image: readProgram(program),
+		args,
+		ram: flags.ram,
+		swap: swap.filter((disk) => disk.media !== 0),
+		disks: flags.disk.map((path) => ({ media: new FileDisk(path) })),
+		seed: flags.seed,
+		...(flags.tlb === undefined ? {} : { tlbEntries: flags.tlb.entries, tlbWays: flags.tlb.ways }),
+		adPolicy: flags.ad,
+		check: flags.check,
+		uvmhist: flags.uvmhist === undefined ? 0 : HISTORY_EVENTS,
+		console: (byte) => output.put(byte),
+	});
+	const started = performance.now();
+	await drive(system, flags, output);
+	const report = system.report(performance.now() - started);
+	if (!flags.quiet) process.stderr.write(summary(report));
+	if (report.exit.kind === "panic") process.stderr.write(panicLines(system, report));
+	if (flags.json !== undefined) save(flags.json, process.stdout, `${JSON.stringify(report)}\n`);
+	if (flags.uvmhist !== undefined) {
+		save(flags.uvmhist, process.stderr, `${system.history().join("\n")}\n`);
+	}
+	return exitCode(report.exit);
+}
+
+/** Run to the end, passing on output, progress and input. */
+async function drive(system: System, flags: BootFlags, output: OutputBuffer): Promise<void> {
+	const progress = new RunProgress(process.stderr, flags.quiet);
+	const input = new InputReader(process.stdin);
+	const limit = flags.maxCycles ?? Number.POSITIVE_INFINITY;
+	for (;;) {
+		const now = system.machine.clock.cycles;
+		if (now >= limit) break;
+		const state = system.run(Math.min(now + SLICE, limit));
+		output.flush();
+		progress.update(system);
+		if (state === "ended") break;
+		if (state === "input") await input.feed((bytes) => system.input(bytes));
+	}
+	progress.stop();
+	input.close();
+}
+
+/** 0: the guest succeeded, 1: it failed, 3: the kernel panicked, 4: no progress, or the limit. */
+function exitCode(exit: Exit): number {
+	switch (exit.kind) {
+		case "exited":
+			return exit.code === 0 ? 0 : 1;
+		case "killed":
+			return 1;
+		case "panic":
+			return 3;
+		case "deadlock":
+		case "running":
+			return 4;
+	}
+}
+
+/** What somebody needs who looks for the bug. */
+function panicLines(system: System, report: Report): string {
+	const lines = [
+		`uvmachine: panic at cycle ${report.cycles}: ${report.exit.reason}`,
+		`uvmachine: to see it again: --seed ${String(report.config.seed)}`,
+		...system.history().slice(-PANIC_HISTORY),
+		JSON.stringify(report.uvmexp),
+	];
+	return `${lines.join("\n")}\n`;
+}
+
+/** A workload that comes with uvmachine, or a file. */
+function readProgram(program: string): Uint8Array {
+	const workload = new URL(`../../workloads/bin/${encodeURIComponent(program)}`, import.meta.url);
+	const path = !program.includes("/") && existsSync(workload) ? workload : program;
+	try {
+		return readFileSync(path);
+	} catch (error) {
+		const code = (error as NodeJS.ErrnoException).code;
+		const why = code === "ENOENT" ? "no such workload or file" : `cannot be read (${code})`;
+		throw new UsageError(`program ${program}: ${why}`);
+	}
+}
+
+function save(path: string, stream: NodeJS.WriteStream, text: string): void {
+	if (path === "-") {
+		stream.write(text);
+		return;
+	}
+	try {
+		writeFileSync(path, text);
+	} catch (error) {
+		throw new UsageError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code})`);
+	}
+}
+
+const collect = (value: string, all: string[]): string[] => [...all, value];
+
+function sizeOption(text: string): number {
+	const bytes = parseSize(text);
+	if (bytes === null) throw new InvalidArgumentError("A size is a number with K, M or G, as 8M.");
+	return bytes;
+}
+
+function swapOption(text: string, all: DiskOptions[]): DiskOptions[] {
+	const [size = "", timing = "ssd", ...rest] = text.split(",");
+	const media = parseSize(size);
+	if (media === null || rest.length > 0 || !TIMINGS.includes(timing)) {
+		throw new InvalidArgumentError("Swap is a size and perhaps a timing, as 32M or 32M,hdd.");
+	}
+	return [...all, { media, timing: timing as TimingName }];
+}
+
+function integerOption(text: string): number {
+	const value = Number(text);
+	if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
+		throw new InvalidArgumentError("It must be a whole number.");
+	}
+	return value;
+}
+
+function tlbOption(text: string): { entries: number; ways: number } {
+	const match = /^(\d+)(?:,(\d+))?$/.exec(text);
+	if (match === null) throw new InvalidArgumentError("A TLB is entries and ways, as 1024,4.");
+	return { entries: Number(match[1]), ways: Number(match[2] ?? 4) };
+}
+
+function policyOption(text: string): "hardware" | "trap" {
+	if (text === "hardware" || text === "trap") return text;
+	throw new InvalidArgumentError("The policy is hardware or trap.");
+}

@@ -1,0 +1,55 @@
+/** The guest's console on the host's standard streams. */
+
+const BUFFER_SIZE = 4096;
+
+/** Collects the bytes that a guest prints one by one. */
+export class OutputBuffer {
+	readonly #stream: NodeJS.WritableStream;
+	#bytes = new Uint8Array(BUFFER_SIZE);
+	#length = 0;
+
+	constructor(stream: NodeJS.WritableStream) {
+		this.#stream = stream;
+	}
+
+	put(byte: number): void {
+		if (this.#length === BUFFER_SIZE) this.flush();
+		this.#bytes[this.#length++] = byte;
+	}
+
+	flush(): void {
+		if (this.#length === 0) return;
+		this.#stream.write(this.#bytes.subarray(0, this.#length));
+		this.#bytes = new Uint8Array(BUFFER_SIZE);
+		this.#length = 0;
+	}
+}
+
+/** What a terminal sends for the end of input. */
+const EOT = 4;
+
+/** Reads standard input only when the guest waits for it, so that a run without input ends. */
+export class InputReader {
+	readonly #stream: NodeJS.ReadableStream;
+	#chunks: AsyncIterator<string | Buffer> | null = null;
+	#rest: Uint8Array = new Uint8Array(0);
+
+	constructor(stream: NodeJS.ReadableStream) {
+		this.#stream = stream;
+	}
+
+	/** Hand over what there is, after waiting for it; `take` says how much it had room for. */
+	async feed(take: (bytes: Uint8Array) => number): Promise<void> {
+		if (this.#rest.length === 0) {
+			this.#chunks ??= this.#stream[Symbol.asyncIterator]();
+			const { value, done } = await this.#chunks.next();
+			this.#rest = done === true ? Uint8Array.of(EOT) : Buffer.from(value);
+		}
+		this.#rest = this.#rest.subarray(take(this.#rest));
+	}
+
+	/** Let the process end although the stream may still be open. */
+	close(): void {
+		if (this.#chunks !== null) this.#stream.pause();
+	}
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+/**
+ * The command line: `uvmachine boot`, `uvmachine bench`.
+ * Exit codes: 0 success, 1 the guest failed, 2 wrong usage or file, 3 panic, 4 no progress.
+ */
+import { Command, CommanderError } from "commander";
+import { VERSION } from "../system.ts";
+import { benchCommand } from "./bench.ts";
+import { bootCommand } from "./boot.ts";
+import { UsageError } from "./usage-error.ts";
+
+const EXIT_USAGE = 2;
+
+async function run(argv: string[]): Promise<number> {
+	let code = 0;
+	const program = new Command("uvmachine")
+		.description("A RISC-V computer with NetBSD's virtual memory system inside")
+		.version(VERSION)
+		.exitOverride()
+		.configureOutput({
+			outputError: (text, write) => write(text.replace(/^error: /, "uvmachine: ")),
+		})
+		.addCommand(bootCommand((exit) => (code = exit)))
+		.addCommand(benchCommand((exit) => (code = exit)));
+	for (const command of program.commands) {
+		command.exitOverride().copyInheritedSettings(program);
+	}
+	try {
+		await program.parseAsync(argv);
+	} catch (error) {
+		if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+		if (!(error instanceof UsageError || error instanceof RangeError)) throw error;
+		process.stderr.write(`uvmachine: ${error.message}\n`);
+		return EXIT_USAGE;
+	}
+	return code;
+}
+
+process.exitCode = await run(process.argv);

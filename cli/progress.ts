@@ -1,0 +1,49 @@
+/** One line on a terminal that shows how far a run has come. */
+import { SingleBar } from "cli-progress";
+import type { System } from "../system.ts";
+
+/** Milliseconds of the host between two updates. */
+const INTERVAL = 200;
+
+const FORMAT =
+	"{minstr} M instructions, {mips} M/s | {seconds} s virtual | " +
+	"{faults} faults, {pageins} page-ins, {pageouts} pages out";
+
+/** A program's length is not known beforehand, so there is a rate but no end. */
+export class RunProgress {
+	readonly #bar: SingleBar | null;
+	readonly #started = performance.now();
+	#last = performance.now();
+	#shown = false;
+
+	/** => shows nothing unless `stream` is a terminal. */
+	constructor(stream: NodeJS.WriteStream, quiet: boolean) {
+		this.#bar =
+			stream.isTTY && !quiet
+				? new SingleBar({ format: FORMAT, stream, clearOnComplete: true, hideCursor: true })
+				: null;
+	}
+
+	update(system: System): void {
+		const now = performance.now();
+		if (this.#bar === null || now - this.#last < INTERVAL) return;
+		this.#last = now;
+		const { instret } = system.machine.hart.counters;
+		const { faults, pgswapin, pgswapout } = system.kernel.uvmexp;
+		const payload = {
+			minstr: Math.round(instret / 1e6),
+			mips: Math.round(instret / (now - this.#started) / 1e3),
+			seconds: (system.machine.clock.cycles / 1e9).toFixed(2),
+			faults,
+			pageins: pgswapin,
+			pageouts: pgswapout,
+		};
+		if (this.#shown) this.#bar.update(instret, payload);
+		else this.#bar.start(instret, 0, payload);
+		this.#shown = true;
+	}
+
+	stop(): void {
+		if (this.#shown) this.#bar?.stop();
+	}
+}

@@ -1,0 +1,160 @@
+/**
+ * The board: which device answers at which address, and which wire leads where. Memory map,
+ * interrupt numbers and registers are those of QEMU's `virt` board.
+ */
+
+import type { Bus } from "../machine/bus.ts";
+import type { Clock } from "../machine/clock.ts";
+import { Clint, type ClintState } from "./clint.ts";
+import type { DiskMedia } from "./disk/disk-media.ts";
+import { type DiskTiming, InstantTiming } from "./disk/timing.ts";
+import type { Dma } from "./dma.ts";
+import { GoldfishRtc, type GoldfishRtcState } from "./goldfish-rtc.ts";
+import type { IrqLine } from "./irq.ts";
+import { Plic, type PlicState } from "./plic.ts";
+import { Power, type PowerRequest } from "./power.ts";
+import { Uart16550, type UartState } from "./uart-16550.ts";
+import { VirtioBlk } from "./virtio-blk.ts";
+import { EmptyVirtioSlot, VirtioMmio, type VirtioMmioState } from "./virtio-mmio.ts";
+
+export { RAM_BASE } from "../machine/memory.ts";
+
+/** Physical addresses and sizes in bytes. */
+export const POWER_BASE = 0x0010_0000;
+export const POWER_SIZE = 0x1000;
+export const RTC_BASE = 0x0010_1000;
+export const RTC_SIZE = 0x1000;
+export const CLINT_BASE = 0x0200_0000;
+export const CLINT_SIZE = 0x1_0000;
+export const PLIC_BASE = 0x0c00_0000;
+export const PLIC_SIZE = 0x60_0000;
+export const UART_BASE = 0x1000_0000;
+export const UART_SIZE = 0x100;
+export const VIRTIO_BASE = 0x1000_1000;
+export const VIRTIO_SIZE = 0x1000; // of each slot, and the distance to the next
+export const VIRTIO_SLOTS = 8;
+
+/** PLIC sources. */
+export const VIRTIO_IRQ = 1; // of slot 0; the others follow
+export const UART_IRQ = 10;
+export const RTC_IRQ = 11;
+
+/** 2024-01-01 00:00:00 UTC: some day in the recent past, the same in every run. */
+export const DEFAULT_EPOCH_SECONDS = 1_704_067_200;
+
+/** What the devices hang on. */
+export interface BoardParts {
+	readonly bus: Bus;
+	readonly clock: Clock;
+	readonly dma: Dma;
+	/** The hart's interrupt wires: external (M, S), timer and software. */
+	readonly lines: {
+		readonly meip: IrqLine;
+		readonly seip: IrqLine;
+		readonly mtip: IrqLine;
+		readonly msip: IrqLine;
+	};
+}
+
+export interface BoardDisk {
+	readonly media: DiskMedia;
+	/** Default: instant. Each disk needs a model of its own. */
+	readonly timing?: DiskTiming;
+	/** Default: what the medium says. */
+	readonly readOnly?: boolean;
+	/** Answer to GET_ID; default "disk0", "disk1", ... */
+	readonly id?: string;
+}
+
+export interface BoardOptions {
+	/** Disk i is in virtio slot i; at most 8. */
+	readonly disks?: readonly BoardDisk[];
+	/** Takes each byte that the guest prints. Default: forget it. */
+	readonly console?: (byte: number) => void;
+	/** The guest asks for power off or reset. Default: ignore it. */
+	readonly power?: (request: PowerRequest) => void;
+	/** What the RTC shows at cycle 0, in seconds since 1970. */
+	readonly epochSeconds?: number;
+}
+
+export interface BoardState {
+	readonly plic: PlicState;
+	readonly clint: ClintState;
+	readonly uart: UartState;
+	readonly rtc: GoldfishRtcState;
+	readonly virtio: VirtioMmioState[];
+}
+
+export class Board {
+	readonly plic: Plic;
+	readonly clint: Clint;
+	readonly uart: Uart16550;
+	readonly rtc: GoldfishRtc;
+	readonly power: Power;
+	/** The disks, and the transport of each; slot i is disk i. */
+	readonly disks: readonly VirtioBlk[];
+	readonly virtio: readonly VirtioMmio[];
+
+	/**
+	 * Builds all devices and attaches them to the bus. Devices register with the clock here, in a
+	 * fixed order: a saved clock fits only a board with as many disks.
+	 */
+	constructor(parts: BoardParts, options: BoardOptions = {}) {
+		const { bus, clock, dma, lines } = parts;
+		const disks = options.disks ?? [];
+		if (disks.length > VIRTIO_SLOTS) {
+			throw new RangeError(`board: ${disks.length} disks; there are ${VIRTIO_SLOTS} slots`);
+		}
+		const epoch = options.epochSeconds ?? DEFAULT_EPOCH_SECONDS;
+		this.plic = new Plic(lines.meip, lines.seip);
+		this.clint = new Clint(clock, lines.msip, lines.mtip);
+		this.uart = new Uart16550(clock, this.plic.line(UART_IRQ), options.console ?? (() => {}));
+		this.rtc = new GoldfishRtc(clock, this.plic.line(RTC_IRQ), epoch);
+		this.power = new Power(options.power ?? (() => {}));
+		this.disks = disks.map(
+			(disk, i) =>
+				new VirtioBlk(clock, dma, {
+					media: disk.media,
+					timing: disk.timing ?? new InstantTiming(),
+					readOnly: disk.readOnly ?? disk.media.readOnly,
+					id: disk.id ?? `disk${i}`,
+				}),
+		);
+		this.virtio = this.disks.map(
+			(disk, i) => new VirtioMmio(disk, dma, this.plic.line(VIRTIO_IRQ + i)),
+		);
+		bus.attach(POWER_BASE, POWER_SIZE, this.power);
+		bus.attach(RTC_BASE, RTC_SIZE, this.rtc);
+		bus.attach(CLINT_BASE, CLINT_SIZE, this.clint);
+		bus.attach(PLIC_BASE, PLIC_SIZE, this.plic);
+		bus.attach(UART_BASE, UART_SIZE, this.uart);
+		for (let slot = 0; slot < VIRTIO_SLOTS; slot++) {
+			const device = this.virtio[slot] ?? new EmptyVirtioSlot();
+			bus.attach(VIRTIO_BASE + slot * VIRTIO_SIZE, VIRTIO_SIZE, device);
+		}
+	}
+
+	/** Every device, and what the media hold in memory, as plain data. */
+	save(): BoardState {
+		return {
+			plic: this.plic.save(),
+			clint: this.clint.save(),
+			uart: this.uart.save(),
+			rtc: this.rtc.save(),
+			virtio: this.virtio.map((transport) => transport.save()),
+		};
+	}
+
+	/** => RAM and the clock are restored first; the board has the same disks. */
+	restore(state: BoardState): void {
+		if (state.virtio.length !== this.virtio.length) {
+			throw new RangeError("board: the saved state has another number of disks");
+		}
+		this.clint.restore(state.clint);
+		this.uart.restore(state.uart);
+		this.rtc.restore(state.rtc);
+		for (const [i, transport] of this.virtio.entries()) transport.restore(state.virtio[i]!);
+		// Last: the gateways must not take the wires' movements above for new requests.
+		this.plic.restore(state.plic);
+	}
+}

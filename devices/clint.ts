@@ -1,0 +1,122 @@
+/**
+ * Core-local interruptor of hart 0: software interrupt, timer and timer compare. Registers as in
+ * the SiFive CLINT and QEMU's `virt` board. 64-bit registers are accessed by 32-bit halves.
+ */
+
+import { ACCESS_FAULT, type MmioDevice, type Width } from "../machine/bus.ts";
+import type { Clock } from "../machine/clock.ts";
+import { CYCLES_PER_TIME_TICK } from "../machine/port.ts";
+import type { IrqLine } from "./irq.ts";
+import { high32, low32, u64, withHalf } from "./u64.ts";
+
+export const CLINT_MSIP = 0x0000; // RW, bit 0
+export const CLINT_MTIMECMP = 0x4000; // RW
+export const CLINT_MTIMECMPH = 0x4004; // RW
+export const CLINT_MTIME = 0xbff8; // RW
+export const CLINT_MTIMEH = 0xbffc; // RW
+
+/** The compare value that no reachable time equals. */
+const NEVER = u64(0xffff_ffff, 0xffff_ffff);
+
+export interface ClintState {
+	readonly msip: boolean;
+	/** [high, low] */
+	readonly mtimecmp: readonly [number, number];
+	readonly offset: readonly [number, number];
+}
+
+export class Clint implements MmioDevice {
+	#msip = false;
+	#mtimecmp = NEVER;
+	/** mtime minus the ticks since reset, modulo 2^64; non-zero once mtime has been written. */
+	#offset = 0n;
+	readonly #clock: Clock;
+	readonly #msipLine: IrqLine;
+	readonly #mtipLine: IrqLine;
+	readonly #timerEvent: number;
+
+	constructor(clock: Clock, msip: IrqLine, mtip: IrqLine) {
+		this.#clock = clock;
+		this.#msipLine = msip;
+		this.#mtipLine = mtip;
+		this.#timerEvent = clock.register(() => this.#updateTimer());
+	}
+
+	/** Time ticks, CYCLES_PER_TIME_TICK cycles each; 64 bits. The `time` CSR shadows it. */
+	get mtime(): bigint {
+		const ticks = Math.floor(this.#clock.cycles / CYCLES_PER_TIME_TICK);
+		return BigInt.asUintN(64, BigInt(ticks) + this.#offset);
+	}
+
+	load(offset: number, width: Width): number {
+		if (width !== 4) return ACCESS_FAULT;
+		switch (offset) {
+			case CLINT_MSIP:
+				return this.#msip ? 1 : 0;
+			case CLINT_MTIMECMP:
+				return low32(this.#mtimecmp);
+			case CLINT_MTIMECMPH:
+				return high32(this.#mtimecmp);
+			case CLINT_MTIME:
+				return low32(this.mtime);
+			case CLINT_MTIMEH:
+				return high32(this.mtime);
+			default:
+				return ACCESS_FAULT;
+		}
+	}
+
+	store(offset: number, width: Width, value: number): boolean {
+		if (width !== 4) return false;
+		switch (offset) {
+			case CLINT_MSIP:
+				this.#msip = (value & 1) !== 0;
+				this.#msipLine.set(this.#msip);
+				return true;
+			case CLINT_MTIMECMP:
+			case CLINT_MTIMECMPH:
+				this.#mtimecmp = withHalf(this.#mtimecmp, offset === CLINT_MTIMECMP ? 0 : 1, value);
+				this.#updateTimer();
+				return true;
+			case CLINT_MTIME:
+			case CLINT_MTIMEH: {
+				const now = this.mtime;
+				const then = withHalf(now, offset === CLINT_MTIME ? 0 : 1, value);
+				this.#offset = BigInt.asUintN(64, this.#offset + then - now);
+				this.#updateTimer();
+				return true;
+			}
+			default:
+				return false;
+		}
+	}
+
+	save(): ClintState {
+		return {
+			msip: this.#msip,
+			mtimecmp: [high32(this.#mtimecmp), low32(this.#mtimecmp)],
+			offset: [high32(this.#offset), low32(this.#offset)],
+		};
+	}
+
+	/** => the clock is restored as well, and holds the event of the timer. */
+	restore(state: ClintState): void {
+		this.#msip = state.msip;
+		this.#mtimecmp = u64(...state.mtimecmp);
+		this.#offset = u64(...state.offset);
+		this.#msipLine.set(this.#msip);
+		this.#mtipLine.set(this.mtime >= this.#mtimecmp);
+	}
+
+	/** MTIP is a level: mtime >= mtimecmp, unsigned. One event waits for it to rise. */
+	#updateTimer(): void {
+		this.#clock.cancel(this.#timerEvent);
+		const wait = this.#mtimecmp - this.mtime;
+		this.#mtipLine.set(wait <= 0n);
+		if (wait <= 0n) return;
+		const tick = Math.floor(this.#clock.cycles / CYCLES_PER_TIME_TICK);
+		const when = (tick + Number(wait)) * CYCLES_PER_TIME_TICK;
+		// A later cycle is not an exact number, and is centuries away.
+		if (when <= Number.MAX_SAFE_INTEGER) this.#clock.schedule(when, this.#timerEvent);
+	}
+}

@@ -1,0 +1,130 @@
+/**
+ * A raw image file on the host: sector n is at byte n * 512. The size of the file is the size of
+ * the disk and never changes. The contents are the file's: a snapshot does not hold them.
+ */
+
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import {
+	checkRange,
+	DISK_EIO,
+	DISK_EROFS,
+	DISK_OK,
+	type DiskMedia,
+	type DiskResult,
+	SECTOR_SIZE,
+} from "./disk-media.ts";
+
+export class FileDisk implements DiskMedia {
+	readonly path: string;
+	readonly sectors: number;
+	readonly readOnly: boolean;
+	readonly #fd: number;
+
+	/**
+	 * => a RangeError of one line that names the file if it cannot be opened, is not a regular
+	 *    file, or its size is not a positive multiple of 512 bytes: nothing is rounded, since a
+	 *    cut or padded image is a different disk.
+	 */
+	constructor(path: string, options: { readOnly?: boolean } = {}) {
+		this.path = path;
+		this.readOnly = options.readOnly ?? false;
+		this.#fd = this.#open();
+		const { reason, bytes } = this.#measure();
+		if (reason !== null) {
+			closeSync(this.#fd);
+			throw new RangeError(`disk ${path}: ${reason}`);
+		}
+		this.sectors = bytes / SECTOR_SIZE;
+	}
+
+	read(sector: number, into: Uint8Array): DiskResult {
+		const range = checkRange(this, sector, into.length);
+		if (range !== DISK_OK) return range;
+		// A failure in the middle must leave `into` alone.
+		const bytes = new Uint8Array(into.length);
+		const moved = transfer(bytes.length, (at, length) =>
+			readSync(this.#fd, bytes, at, length, sector * SECTOR_SIZE + at),
+		);
+		if (!moved) return DISK_EIO;
+		into.set(bytes);
+		return DISK_OK;
+	}
+
+	write(sector: number, bytes: Uint8Array): DiskResult {
+		if (this.readOnly) return DISK_EROFS;
+		const range = checkRange(this, sector, bytes.length);
+		if (range !== DISK_OK) return range;
+		const moved = transfer(bytes.length, (at, length) =>
+			writeSync(this.#fd, bytes, at, length, sector * SECTOR_SIZE + at),
+		);
+		return moved ? DISK_OK : DISK_EIO;
+	}
+
+	flush(): DiskResult {
+		if (this.readOnly) return DISK_OK;
+		try {
+			fsyncSync(this.#fd);
+			return DISK_OK;
+		} catch {
+			return DISK_EIO;
+		}
+	}
+
+	/** Every later access fails with DISK_EIO. */
+	close(): void {
+		closeSync(this.#fd);
+	}
+
+	save(): null {
+		return null;
+	}
+
+	restore(): void {}
+
+	#open(): number {
+		try {
+			return openSync(this.path, this.readOnly ? "r" : "r+");
+		} catch (error) {
+			throw new RangeError(`disk ${this.path}: ${reasonOf(error)}`);
+		}
+	}
+
+	#measure(): { reason: string | null; bytes: number } {
+		const stat = fstatSync(this.#fd);
+		if (!stat.isFile()) return { reason: "not a regular file", bytes: 0 };
+		const valid = stat.size > 0 && stat.size % SECTOR_SIZE === 0;
+		const reason = `its size, ${stat.size} bytes, is not a positive multiple of ${SECTOR_SIZE}`;
+		return { reason: valid ? null : reason, bytes: stat.size };
+	}
+}
+
+/** Move `length` bytes, however few the host moves at a time. => false if it stops early. */
+function transfer(length: number, move: (at: number, length: number) => number): boolean {
+	try {
+		for (let at = 0; at < length; ) {
+			const moved = move(at, length - at);
+			if (moved === 0) return false;
+			at += moved;
+		}
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+function reasonOf(error: unknown): string {
+	const code = error instanceof Error && "code" in error ? error.code : "";
+	switch (code) {
+		case "ENOENT":
+			return "no such file";
+		case "EACCES":
+		case "EPERM":
+			return "permission denied";
+		case "EISDIR":
+			return "not a regular file";
+		case "EROFS":
+			return "the file system is read-only";
+		default:
+			return `cannot be opened (${String(code)})`;
+	}
+}

@@ -1,0 +1,122 @@
+/**
+ * A disk in host memory. Space is allocated in chunks when something other than zeros is first
+ * written to them, so a large empty disk costs nothing.
+ */
+
+import { Buffer } from "buffer/index.js";
+import {
+	checkRange,
+	DISK_EROFS,
+	DISK_OK,
+	type DiskMedia,
+	type DiskResult,
+	SECTOR_SIZE,
+	sectorsOf,
+} from "./disk-media.ts";
+
+const CHUNK_SIZE = 64 * 1024; // bytes, a multiple of the sector size
+
+export interface MemoryDiskOptions {
+	readonly readOnly?: boolean;
+	readonly image?: Uint8Array;
+}
+
+export interface MemoryDiskState {
+	/** [chunk number, contents] */
+	readonly chunks: [number, Uint8Array][];
+}
+
+export class MemoryDisk implements DiskMedia {
+	readonly sectors: number;
+	readonly readOnly: boolean;
+	readonly #chunks = new Map<number, Buffer>();
+
+	/**
+	 * => `bytes`: the size, a multiple of 512; RangeError otherwise.
+	 * => `image`: the first contents, no longer than the disk; zeros follow.
+	 */
+	constructor(bytes: number, options: MemoryDiskOptions = {}) {
+		this.sectors = sectorsOf(bytes, "memory disk");
+		this.readOnly = options.readOnly ?? false;
+		const image = options.image ?? new Uint8Array(0);
+		if (image.length > bytes) {
+			throw new RangeError(`memory disk: an image of ${image.length} bytes exceeds ${bytes}`);
+		}
+		this.#store(0, image);
+	}
+
+	/** Host memory in use for contents, in bytes. */
+	get allocated(): number {
+		return this.#chunks.size * CHUNK_SIZE;
+	}
+
+	read(sector: number, into: Uint8Array): DiskResult {
+		const range = checkRange(this, sector, into.length);
+		if (range !== DISK_OK) return range;
+		for (const piece of pieces(sector * SECTOR_SIZE, into.length)) {
+			const target = into.subarray(piece.at, piece.at + piece.length);
+			const chunk = this.#chunks.get(piece.chunk);
+			if (chunk === undefined) target.fill(0);
+			else target.set(chunk.subarray(piece.offset, piece.offset + piece.length));
+		}
+		return DISK_OK;
+	}
+
+	write(sector: number, bytes: Uint8Array): DiskResult {
+		if (this.readOnly) return DISK_EROFS;
+		const range = checkRange(this, sector, bytes.length);
+		if (range === DISK_OK) this.#store(sector * SECTOR_SIZE, bytes);
+		return range;
+	}
+
+	flush(): DiskResult {
+		return DISK_OK;
+	}
+
+	/** The whole disk as one buffer; for images that are small enough. */
+	image(): Buffer {
+		const image = Buffer.alloc(this.sectors * SECTOR_SIZE);
+		this.read(0, image);
+		return image;
+	}
+
+	save(): MemoryDiskState {
+		const chunks = [...this.#chunks].sort(([a], [b]) => a - b);
+		return { chunks: chunks.map(([number, chunk]) => [number, new Uint8Array(chunk)]) };
+	}
+
+	restore(state: MemoryDiskState): void {
+		this.#chunks.clear();
+		for (const [number, bytes] of state.chunks) this.#chunks.set(number, Buffer.from(bytes));
+	}
+
+	#store(offset: number, bytes: Uint8Array): void {
+		for (const piece of pieces(offset, bytes.length)) {
+			const source = bytes.subarray(piece.at, piece.at + piece.length);
+			let chunk = this.#chunks.get(piece.chunk);
+			if (chunk === undefined) {
+				if (source.every((byte) => byte === 0)) continue;
+				chunk = Buffer.alloc(CHUNK_SIZE);
+				this.#chunks.set(piece.chunk, chunk);
+			}
+			chunk.set(source, piece.offset);
+		}
+	}
+}
+
+interface Piece {
+	readonly chunk: number;
+	readonly offset: number; // in the chunk
+	readonly at: number; // in the caller's bytes
+	readonly length: number;
+}
+
+/** Split [offset, offset + length) at the borders of chunks. */
+function* pieces(offset: number, length: number): Generator<Piece, void, void> {
+	for (let at = 0; at < length; ) {
+		const from = (offset + at) % CHUNK_SIZE;
+		const size = Math.min(CHUNK_SIZE - from, length - at);
+		yield { chunk: Math.floor((offset + at) / CHUNK_SIZE), offset: from, at, length: size };
+		at += size;
+	}
+}

@@ -1,0 +1,218 @@
+/**
+ * Platform-level interrupt controller. RISC-V PLIC specification 1.0.0, with the parameters of
+ * QEMU's `virt` board: 95 sources, 8 priorities, two contexts (hart 0 M-mode, hart 0 S-mode).
+ *
+ * A gateway stands between each wire and the core. It passes one request on (the pending bit),
+ * then stays closed until that request is completed; if the wire is still high then, it passes
+ * the next one on. So a request outlives a wire that drops (section 8), which QEMU does not model.
+ */
+
+import { ACCESS_FAULT, type MmioDevice, type Width } from "../machine/bus.ts";
+import type { IrqLine } from "./irq.ts";
+
+/** Register offsets; `PLIC_*_STRIDE` is the distance from one context to the next. */
+export const PLIC_PRIORITY = 0x00_0000; // RW, one word for each source
+export const PLIC_PENDING = 0x00_1000; // R, one bit for each source
+export const PLIC_ENABLE = 0x00_2000; // RW, one bit for each source
+export const PLIC_ENABLE_STRIDE = 0x80;
+export const PLIC_CONTEXT = 0x20_0000;
+export const PLIC_CONTEXT_STRIDE = 0x1000;
+/** In a context's page. */
+export const PLIC_THRESHOLD = 0x0; // RW
+export const PLIC_CLAIM = 0x4; // R: claim, W: complete
+
+/** Identifiers 1..95 are sources; 0 means "no interrupt". */
+export const PLIC_NUM_SOURCES = 96;
+export const PLIC_CONTEXT_M = 0;
+export const PLIC_CONTEXT_S = 1;
+
+const CONTEXTS = 2;
+const WORDS = PLIC_NUM_SOURCES / 32;
+/** The specification leaves room for this many sources; those we lack are wired to zero. */
+const WORDS_MAX = 1024 / 32;
+const PRIORITY_MASK = 7;
+
+export interface PlicState {
+	readonly priority: number[];
+	readonly level: number[];
+	readonly pending: number[];
+	readonly claimed: number[];
+	readonly enable: number[];
+	readonly threshold: number[];
+}
+
+export class Plic implements MmioDevice {
+	readonly #priority = new Uint8Array(PLIC_NUM_SOURCES);
+	readonly #level = new Uint32Array(WORDS);
+	readonly #pending = new Uint32Array(WORDS);
+	/** Gateways that wait for a completion. */
+	readonly #claimed = new Uint32Array(WORDS);
+	readonly #enable = new Uint32Array(CONTEXTS * WORDS);
+	readonly #threshold = new Uint8Array(CONTEXTS);
+	readonly #targets: readonly IrqLine[];
+
+	/** => `meip` and `seip` are the external interrupt wires of the hart. */
+	constructor(meip: IrqLine, seip: IrqLine) {
+		this.#targets = [meip, seip];
+	}
+
+	/** The wire into source `source`, 1..95. */
+	line(source: number): IrqLine {
+		if (!(source >= 1 && source < PLIC_NUM_SOURCES)) {
+			throw new RangeError(`plic: no source ${source}; sources are 1..${PLIC_NUM_SOURCES - 1}`);
+		}
+		return { set: (level) => this.#setLevel(source, level) };
+	}
+
+	load(offset: number, width: Width): number {
+		if (width !== 4) return ACCESS_FAULT;
+		if (offset < PLIC_PENDING) return this.#priority[offset >>> 2] ?? 0;
+		if (offset < PLIC_PENDING + WORDS_MAX * 4) {
+			return this.#pending[(offset - PLIC_PENDING) >>> 2] ?? 0;
+		}
+		const word = enableIndex(offset);
+		if (word >= 0) return word < this.#enable.length ? this.#enable[word]! : 0;
+		const context = contextIndex(offset);
+		if (context < 0) return ACCESS_FAULT;
+		switch (offset % PLIC_CONTEXT_STRIDE) {
+			case PLIC_THRESHOLD:
+				return this.#threshold[context]!;
+			case PLIC_CLAIM:
+				return this.#claim(context);
+			default:
+				return ACCESS_FAULT;
+		}
+	}
+
+	store(offset: number, width: Width, value: number): boolean {
+		if (width !== 4) return false;
+		if (offset < PLIC_PENDING) {
+			const source = offset >>> 2;
+			if (source > 0 && source < PLIC_NUM_SOURCES) {
+				this.#priority[source] = value & PRIORITY_MASK;
+				this.#update();
+			}
+			return true;
+		}
+		// Pending bits change only through a gateway or a claim.
+		if (offset < PLIC_PENDING + WORDS_MAX * 4) return true;
+		const word = enableIndex(offset);
+		if (word >= 0) {
+			if (word < this.#enable.length) {
+				this.#enable[word] = word % WORDS === 0 ? value & ~1 : value;
+				this.#update();
+			}
+			return true;
+		}
+		const context = contextIndex(offset);
+		if (context < 0) return false;
+		switch (offset % PLIC_CONTEXT_STRIDE) {
+			case PLIC_THRESHOLD:
+				this.#threshold[context] = value & PRIORITY_MASK;
+				this.#update();
+				return true;
+			case PLIC_CLAIM:
+				this.#complete(context, value);
+				return true;
+			default:
+				return false;
+		}
+	}
+
+	save(): PlicState {
+		return {
+			priority: [...this.#priority],
+			level: [...this.#level],
+			pending: [...this.#pending],
+			claimed: [...this.#claimed],
+			enable: [...this.#enable],
+			threshold: [...this.#threshold],
+		};
+	}
+
+	restore(state: PlicState): void {
+		this.#priority.set(state.priority);
+		this.#level.set(state.level);
+		this.#pending.set(state.pending);
+		this.#claimed.set(state.claimed);
+		this.#enable.set(state.enable);
+		this.#threshold.set(state.threshold);
+		this.#update();
+	}
+
+	#setLevel(source: number, level: boolean): void {
+		const word = source >>> 5;
+		const bit = 1 << (source & 31);
+		if (level) this.#level[word]! |= bit;
+		else this.#level[word]! &= ~bit;
+		this.#forward(word, bit);
+	}
+
+	/** Pass a request on from an open gateway whose wire is high. */
+	#forward(word: number, bit: number): void {
+		if ((this.#level[word]! & ~this.#claimed[word]! & bit) === 0) return;
+		this.#pending[word]! |= bit;
+		this.#update();
+	}
+
+	/** Section 9: unlike the notification, a claim does not look at the threshold. */
+	#claim(context: number): number {
+		const source = this.#best(context);
+		if (source !== 0) {
+			this.#pending[source >>> 5]! &= ~(1 << (source & 31));
+			this.#claimed[source >>> 5]! |= 1 << (source & 31);
+			this.#update();
+		}
+		return source;
+	}
+
+	/** Section 10: a source that is not enabled for the context is silently ignored. */
+	#complete(context: number, source: number): void {
+		if (source >= PLIC_NUM_SOURCES) return;
+		const word = source >>> 5;
+		const bit = 1 << (source & 31);
+		if ((this.#enable[context * WORDS + word]! & this.#claimed[word]! & bit) === 0) return;
+		this.#claimed[word]! &= ~bit;
+		this.#forward(word, bit);
+	}
+
+	/** Pending, enabled source of the highest priority, the lowest number first; or 0. */
+	#best(context: number): number {
+		let best = 0;
+		let priority = 0;
+		for (let word = 0; word < WORDS; word++) {
+			let bits = this.#pending[word]! & this.#enable[context * WORDS + word]!;
+			while (bits !== 0) {
+				const source = word * 32 + 31 - Math.clz32(bits & -bits);
+				bits &= bits - 1;
+				if (this.#priority[source]! > priority) {
+					best = source;
+					priority = this.#priority[source]!;
+				}
+			}
+		}
+		return best;
+	}
+
+	#update(): void {
+		for (let context = 0; context < CONTEXTS; context++) {
+			const priority = this.#priority[this.#best(context)]!;
+			this.#targets[context]!.set(priority > this.#threshold[context]!);
+		}
+	}
+}
+
+/** Index into the enable words, -1 if `offset` is not an enable register of a context we have. */
+function enableIndex(offset: number): number {
+	if (offset < PLIC_ENABLE || offset >= PLIC_ENABLE + CONTEXTS * PLIC_ENABLE_STRIDE) return -1;
+	const context = Math.floor((offset - PLIC_ENABLE) / PLIC_ENABLE_STRIDE);
+	const word = (offset % PLIC_ENABLE_STRIDE) >>> 2;
+	// Words past the last source are wired to zero: an index that no array has.
+	return word < WORDS ? context * WORDS + word : CONTEXTS * WORDS;
+}
+
+function contextIndex(offset: number): number {
+	if (offset < PLIC_CONTEXT) return -1;
+	const context = Math.floor((offset - PLIC_CONTEXT) / PLIC_CONTEXT_STRIDE);
+	return context < CONTEXTS ? context : -1;
+}

@@ -1,0 +1,312 @@
+/**
+ * Virtio block device. VIRTIO 1.2, section 5.2.
+ *
+ * A request is looked at when the driver notifies and done later, on a clock event at the cycle
+ * that the timing model chooses: then data move by DMA, the medium is read or written, the status
+ * byte and the used ring are written, and the interrupt is raised. So requests may complete out of
+ * order, and a reset makes those in flight vanish without a trace.
+ *
+ * A request that is wrong gets an error status and hurts no other. Only one that cannot be
+ * answered (no place for the status byte, no header, a broken ring) puts the device into
+ * DEVICE_NEEDS_RESET.
+ */
+
+import { Buffer } from "buffer/index.js";
+import type { Clock } from "../machine/clock.ts";
+import { DISK_OK, type DiskMedia, SECTOR_SIZE } from "./disk/disk-media.ts";
+import type { DiskTiming } from "./disk/timing.ts";
+import type { Dma } from "./dma.ts";
+import type { VirtioDevice, VirtioPort } from "./virtio-mmio.ts";
+import {
+	type Chain,
+	gather,
+	inRam,
+	type Segment,
+	scatter,
+	slice,
+	totalLength,
+} from "./virtqueue.ts";
+
+/** Section 5: device types. */
+export const VIRTIO_ID_BLOCK = 2;
+
+/** Feature bits, 5.2.3. */
+export const VIRTIO_BLK_F_SEG_MAX = 2;
+export const VIRTIO_BLK_F_RO = 5;
+export const VIRTIO_BLK_F_BLK_SIZE = 6;
+export const VIRTIO_BLK_F_FLUSH = 9;
+
+/** Request types, 5.2.6. */
+export const VIRTIO_BLK_T_IN = 0;
+export const VIRTIO_BLK_T_OUT = 1;
+export const VIRTIO_BLK_T_FLUSH = 4;
+export const VIRTIO_BLK_T_GET_ID = 8;
+
+export const VIRTIO_BLK_S_OK = 0;
+export const VIRTIO_BLK_S_IOERR = 1;
+export const VIRTIO_BLK_S_UNSUPP = 2;
+
+/** Request header: type (32 bits), reserved (32), sector (64). */
+export const REQUEST_HEADER_SIZE = 16;
+export const VIRTIO_BLK_ID_BYTES = 20;
+
+/** Offsets in the configuration space, 5.2.4. */
+export const CONFIG_CAPACITY = 0; // 64 bits, in sectors
+export const CONFIG_SEG_MAX = 12; // 32 bits
+export const CONFIG_BLK_SIZE = 20; // 32 bits
+const CONFIG_SIZE = 72;
+
+export const BLK_QUEUE_NUM_MAX = 256;
+/** Data segments of a request: a chain also has a header and a status. */
+export const BLK_SEG_MAX = BLK_QUEUE_NUM_MAX - 2;
+/** A longer transfer is refused with IOERR, so that a guest cannot make the host allocate more. */
+export const BLK_TRANSFER_MAX = 16 * 1024 * 1024; // bytes
+
+export interface VirtioBlkOptions {
+	readonly media: DiskMedia;
+	readonly timing: DiskTiming;
+	/** Refuse writes although the medium would take them. */
+	readonly readOnly?: boolean;
+	/** What GET_ID answers; at most 20 bytes of it. */
+	readonly id?: string;
+}
+
+/** Counters since the start; requests that fail count as errors only. */
+export interface DiskCounters {
+	reads: number;
+	writes: number;
+	flushes: number;
+	sectorsRead: number;
+	sectorsWritten: number;
+	errors: number;
+}
+
+/** A request in flight. */
+export interface BlkRequest {
+	readonly id: number;
+	readonly head: number;
+	readonly type: number;
+	readonly sector: number;
+	/** Data the device reads or writes; checked to lie in RAM. */
+	readonly data: readonly Segment[];
+	/** Address of the status byte, and how many writable bytes precede it. */
+	readonly statusPa: number;
+	readonly before: number;
+	/** A status found when the request was looked at; VIRTIO_BLK_S_OK if nothing was wrong. */
+	readonly refusal: number;
+}
+
+export interface VirtioBlkState {
+	readonly nextId: number;
+	readonly requests: BlkRequest[];
+	readonly counters: DiskCounters;
+	readonly timing: unknown;
+	readonly media: unknown;
+}
+
+export class VirtioBlk implements VirtioDevice {
+	readonly deviceId = VIRTIO_ID_BLOCK;
+	readonly queues = [BLK_QUEUE_NUM_MAX];
+	readonly features: readonly number[];
+	readonly config = Buffer.alloc(CONFIG_SIZE);
+	readonly id: string;
+	readonly readOnly: boolean;
+	readonly media: DiskMedia;
+	readonly timing: DiskTiming;
+	readonly counters: DiskCounters = {
+		reads: 0,
+		writes: 0,
+		flushes: 0,
+		sectorsRead: 0,
+		sectorsWritten: 0,
+		errors: 0,
+	};
+	readonly #clock: Clock;
+	readonly #dma: Dma;
+	readonly #completionEvent: number;
+	readonly #requests = new Map<number, BlkRequest>();
+	#nextId = 0;
+	#port: VirtioPort | null = null;
+
+	constructor(clock: Clock, dma: Dma, options: VirtioBlkOptions) {
+		this.#clock = clock;
+		this.#dma = dma;
+		this.media = options.media;
+		this.timing = options.timing;
+		this.readOnly = options.media.readOnly || (options.readOnly ?? false);
+		this.id = options.id ?? "";
+		this.#completionEvent = clock.register((id) => this.#complete(id));
+		const features = [VIRTIO_BLK_F_SEG_MAX, VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_FLUSH];
+		this.features = this.readOnly ? [...features, VIRTIO_BLK_F_RO] : features;
+		const sectors = this.media.sectors;
+		this.config.writeUInt32LE(sectors % 2 ** 32, CONFIG_CAPACITY);
+		this.config.writeUInt32LE(Math.floor(sectors / 2 ** 32), CONFIG_CAPACITY + 4);
+		this.config.writeUInt32LE(BLK_SEG_MAX, CONFIG_SEG_MAX);
+		this.config.writeUInt32LE(SECTOR_SIZE, CONFIG_BLK_SIZE);
+	}
+
+	/** Requests accepted and not yet completed. */
+	get inFlight(): number {
+		return this.#requests.size;
+	}
+
+	connect(port: VirtioPort): void {
+		this.#port = port;
+	}
+
+	notify(index: number): void {
+		const port = this.#port!;
+		const queue = port.queue(index);
+		for (let chain = queue.take(); chain !== null; chain = queue.take()) {
+			const request = this.#parse(chain);
+			if (request === null) {
+				port.needsReset();
+				return;
+			}
+			this.#start(request);
+		}
+		if (queue.broken) port.needsReset();
+	}
+
+	cancel(): void {
+		this.#requests.clear();
+		this.#clock.cancel(this.#completionEvent);
+	}
+
+	save(): VirtioBlkState {
+		return {
+			nextId: this.#nextId,
+			requests: [...this.#requests.values()],
+			counters: { ...this.counters },
+			timing: this.timing.save(),
+			media: this.media.save(),
+		};
+	}
+
+	/** => the clock is restored as well, and holds the events of the requests. */
+	restore(state: VirtioBlkState): void {
+		this.#nextId = state.nextId;
+		this.#requests.clear();
+		for (const request of state.requests) this.#requests.set(request.id, request);
+		Object.assign(this.counters, state.counters);
+		this.timing.restore(state.timing);
+		this.media.restore(state.media);
+	}
+
+	/** => null if there is no way to answer: no header, or no place for the status in RAM. */
+	#parse({ head, readable, writable }: Chain): BlkRequest | null {
+		const before = totalLength(writable) - 1;
+		if (before < 0 || totalLength(readable) < REQUEST_HEADER_SIZE) return null;
+		const statusPa = slice(writable, before, 1)[0]!.pa;
+		const header = Buffer.alloc(REQUEST_HEADER_SIZE);
+		if (!this.#dma.contains(statusPa, 1)) return null;
+		if (!gather(this.#dma, slice(readable, 0, REQUEST_HEADER_SIZE), header)) return null;
+		const type = header.readUInt32LE(0);
+		const sector = header.readUInt32LE(12) * 2 ** 32 + header.readUInt32LE(8);
+		const data =
+			type === VIRTIO_BLK_T_OUT
+				? slice(readable, REQUEST_HEADER_SIZE, Number.POSITIVE_INFINITY)
+				: slice(writable, 0, before);
+		const refusal = this.#refusal(type, sector, data);
+		return { id: this.#nextId++, head, type, sector, data, statusPa, before, refusal };
+	}
+
+	#refusal(type: number, sector: number, data: readonly Segment[]): number {
+		const length = totalLength(data);
+		switch (type) {
+			case VIRTIO_BLK_T_IN:
+			case VIRTIO_BLK_T_OUT: {
+				if (type === VIRTIO_BLK_T_OUT && this.readOnly) return VIRTIO_BLK_S_IOERR;
+				const whole = length % SECTOR_SIZE === 0 && length <= BLK_TRANSFER_MAX;
+				const inside = sector + length / SECTOR_SIZE <= this.media.sectors;
+				return whole && inside && inRam(this.#dma, data) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+			}
+			case VIRTIO_BLK_T_FLUSH:
+				return VIRTIO_BLK_S_OK;
+			case VIRTIO_BLK_T_GET_ID:
+				return inRam(this.#dma, data) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+			default:
+				return VIRTIO_BLK_S_UNSUPP;
+		}
+	}
+
+	#start(request: BlkRequest): void {
+		const { type, refusal, sector, data } = request;
+		const moves = type === VIRTIO_BLK_T_IN || type === VIRTIO_BLK_T_OUT;
+		const count = moves && refusal === VIRTIO_BLK_S_OK ? totalLength(data) / SECTOR_SIZE : 0;
+		const when = this.timing.completion(this.#clock.cycles, sector, count);
+		this.#requests.set(request.id, request);
+		if (when !== Number.POSITIVE_INFINITY) {
+			this.#clock.schedule(when, this.#completionEvent, request.id);
+		}
+	}
+
+	#complete(id: number): void {
+		const request = this.#requests.get(id);
+		if (request === undefined) return;
+		this.#requests.delete(id);
+		const status = request.refusal === VIRTIO_BLK_S_OK ? this.#perform(request) : request.refusal;
+		if (status !== VIRTIO_BLK_S_OK) this.counters.errors++;
+		this.#dma.write(request.statusPa, Uint8Array.of(status));
+		// 2.7.8.2: only bytes written without a gap from the start count.
+		const fills = request.type !== VIRTIO_BLK_T_OUT && status === VIRTIO_BLK_S_OK;
+		const filled = fills ? this.#answerLength(request) : 0;
+		const port = this.#port!;
+		port.queue(0).give(request.head, filled === request.before ? filled + 1 : filled);
+		port.interrupt(0);
+	}
+
+	/** Bytes that a successful request writes in front of the status. */
+	#answerLength({ type, before }: BlkRequest): number {
+		switch (type) {
+			case VIRTIO_BLK_T_IN:
+				return before;
+			case VIRTIO_BLK_T_GET_ID:
+				return Math.min(before, VIRTIO_BLK_ID_BYTES);
+			default:
+				return 0;
+		}
+	}
+
+	/** => the status. */
+	#perform(request: BlkRequest): number {
+		switch (request.type) {
+			case VIRTIO_BLK_T_IN:
+				return this.#read(request);
+			case VIRTIO_BLK_T_OUT:
+				return this.#write(request);
+			case VIRTIO_BLK_T_FLUSH:
+				if (this.media.flush() !== DISK_OK) return VIRTIO_BLK_S_IOERR;
+				this.counters.flushes++;
+				return VIRTIO_BLK_S_OK;
+			default: {
+				const id = Buffer.alloc(VIRTIO_BLK_ID_BYTES);
+				id.write(this.id);
+				scatter(this.#dma, request.data, id);
+				return VIRTIO_BLK_S_OK;
+			}
+		}
+	}
+
+	#read({ sector, data }: BlkRequest): number {
+		const bytes = new Uint8Array(totalLength(data));
+		if (this.media.read(sector, bytes) !== DISK_OK) return VIRTIO_BLK_S_IOERR;
+		scatter(this.#dma, data, bytes);
+		this.counters.reads++;
+		this.counters.sectorsRead += bytes.length / SECTOR_SIZE;
+		return VIRTIO_BLK_S_OK;
+	}
+
+	#write({ sector, data }: BlkRequest): number {
+		const bytes = new Uint8Array(totalLength(data));
+		gather(this.#dma, data, bytes);
+		if (this.media.write(sector, bytes) !== DISK_OK) return VIRTIO_BLK_S_IOERR;
+		// 5.2.6.2: a driver that does not know FLUSH gets a write-through disk.
+		if (!this.#port!.accepted(VIRTIO_BLK_F_FLUSH) && this.media.flush() !== DISK_OK) {
+			return VIRTIO_BLK_S_IOERR;
+		}
+		this.counters.writes++;
+		this.counters.sectorsWritten += bytes.length / SECTOR_SIZE;
+		return VIRTIO_BLK_S_OK;
+	}
+}

@@ -1,0 +1,281 @@
+/**
+ * Split virtqueue, the device's side. VIRTIO 1.2, section 2.7.
+ *
+ * Everything in the rings is a guest's word, so every index, address and length is checked before
+ * it is used. What breaks the ring format makes the queue `broken` for good: the device then asks
+ * for a reset. Nothing here throws, loops without bound, or touches memory outside RAM.
+ */
+
+import type { Dma } from "./dma.ts";
+
+/** Descriptor flags, 2.7.5. */
+export const VIRTQ_DESC_F_NEXT = 1;
+export const VIRTQ_DESC_F_WRITE = 2;
+export const VIRTQ_DESC_F_INDIRECT = 4;
+/** Flags of the available ring, 2.7.6. */
+export const VIRTQ_AVAIL_F_NO_INTERRUPT = 1;
+
+/** A descriptor: address (64 bits), length (32), flags (16), next (16). */
+export const DESC_SIZE = 16;
+/** Available ring: flags, idx, ring[]. Used ring: flags, idx, {id, len}[]. */
+const RING_IDX = 2;
+const RING_ENTRIES = 4;
+const USED_ELEMENT_SIZE = 8;
+
+/** A piece of a buffer; not yet known to lie in RAM. */
+export interface Segment {
+	readonly pa: number;
+	readonly length: number;
+}
+
+/** One request: what the device reads, then what it writes. */
+export interface Chain {
+	readonly head: number;
+	readonly readable: readonly Segment[];
+	readonly writable: readonly Segment[];
+}
+
+export interface VirtqueueState {
+	readonly num: number;
+	readonly ready: boolean;
+	readonly broken: boolean;
+	readonly desc: readonly [number, number];
+	readonly driver: readonly [number, number];
+	readonly device: readonly [number, number];
+	readonly lastAvail: number;
+	readonly usedIdx: number;
+	readonly inFlight: number;
+}
+
+export class Virtqueue {
+	/** QueueNumMax: the largest size that the device accepts. */
+	readonly numMax: number;
+	/** QueueNum: entries of each ring. */
+	num: number;
+	/** Ring addresses as [low, high]: descriptor table, available ring, used ring. */
+	desc: [number, number] = [0, 0];
+	driver: [number, number] = [0, 0];
+	device: [number, number] = [0, 0];
+	/** Whether chains with an indirect table are allowed (VIRTIO_F_INDIRECT_DESC negotiated). */
+	indirect = false;
+	#ready = false;
+	#broken = false;
+	/** Free-running indices modulo 2^16. */
+	#lastAvail = 0;
+	#usedIdx = 0;
+	/** Chains taken and not yet returned. */
+	#inFlight = 0;
+	/** Addresses while ready. */
+	#descPa = 0;
+	#availPa = 0;
+	#usedPa = 0;
+	readonly #dma: Dma;
+
+	constructor(dma: Dma, numMax: number) {
+		this.#dma = dma;
+		this.numMax = numMax;
+		this.num = numMax;
+	}
+
+	get ready(): boolean {
+		return this.#ready;
+	}
+
+	/** The guest broke the ring format; only `reset` helps. */
+	get broken(): boolean {
+		return this.#broken;
+	}
+
+	/**
+	 * Put the queue into use. => false, and not ready, unless the size is a power of two up to
+	 * `numMax` and the three areas are aligned (2.7) and lie in RAM.
+	 */
+	enable(): boolean {
+		const { num } = this;
+		if (num < 1 || num > this.numMax || (num & (num - 1)) !== 0) return false;
+		const desc = address(this.desc);
+		const avail = address(this.driver);
+		const used = address(this.device);
+		if (desc % 16 !== 0 || avail % 2 !== 0 || used % 4 !== 0) return false;
+		const dma = this.#dma;
+		if (!dma.contains(desc, DESC_SIZE * num)) return false;
+		if (!dma.contains(avail, RING_ENTRIES + 2 * num)) return false;
+		if (!dma.contains(used, RING_ENTRIES + USED_ELEMENT_SIZE * num)) return false;
+		this.#descPa = desc;
+		this.#availPa = avail;
+		this.#usedPa = used;
+		this.#lastAvail = 0;
+		this.#usedIdx = 0;
+		this.#inFlight = 0;
+		this.#ready = true;
+		return true;
+	}
+
+	/** Take the queue out of use; the chains in flight are forgotten. */
+	disable(): void {
+		this.#ready = false;
+		this.#inFlight = 0;
+	}
+
+	reset(): void {
+		this.disable();
+		this.#broken = false;
+		this.indirect = false;
+		this.num = this.numMax;
+		this.desc = [0, 0];
+		this.driver = [0, 0];
+		this.device = [0, 0];
+	}
+
+	/** The next chain that the driver made available; null if there is none or `broken`. */
+	take(): Chain | null {
+		if (!this.#ready || this.#broken) return null;
+		const idx = this.#dma.load16(this.#availPa + RING_IDX);
+		const waiting = (idx - this.#lastAvail) & 0xffff;
+		if (waiting === 0) return null;
+		// The driver owns `num` descriptors, so it cannot have more requests than that.
+		if (waiting + this.#inFlight > this.num) return this.#break();
+		const entry = this.#availPa + RING_ENTRIES + 2 * (this.#lastAvail % this.num);
+		const chain = this.#walk(this.#dma.load16(entry));
+		if (chain === null) return this.#break();
+		this.#lastAvail = (this.#lastAvail + 1) & 0xffff;
+		this.#inFlight++;
+		return chain;
+	}
+
+	/** Return a chain; `written` bytes of its writable part, from the start, are valid. */
+	give(head: number, written: number): void {
+		const element = this.#usedPa + RING_ENTRIES + USED_ELEMENT_SIZE * (this.#usedIdx % this.num);
+		this.#dma.store32(element, head);
+		this.#dma.store32(element + 4, written >>> 0);
+		this.#usedIdx = (this.#usedIdx + 1) & 0xffff;
+		this.#dma.store16(this.#usedPa + RING_IDX, this.#usedIdx);
+		this.#inFlight--;
+	}
+
+	/** The driver does not want to be interrupted, 2.7.7. */
+	get quiet(): boolean {
+		return (this.#dma.load16(this.#availPa) & VIRTQ_AVAIL_F_NO_INTERRUPT) !== 0;
+	}
+
+	save(): VirtqueueState {
+		return {
+			num: this.num,
+			ready: this.#ready,
+			broken: this.#broken,
+			desc: [...this.desc],
+			driver: [...this.driver],
+			device: [...this.device],
+			lastAvail: this.#lastAvail,
+			usedIdx: this.#usedIdx,
+			inFlight: this.#inFlight,
+		};
+	}
+
+	/** => `indirect` follows from the negotiated features: the transport sets it. */
+	restore(state: VirtqueueState): void {
+		this.num = state.num;
+		this.desc = [...state.desc];
+		this.driver = [...state.driver];
+		this.device = [...state.device];
+		this.#descPa = address(this.desc);
+		this.#availPa = address(this.driver);
+		this.#usedPa = address(this.device);
+		this.#ready = state.ready;
+		this.#broken = state.broken;
+		this.#lastAvail = state.lastAvail;
+		this.#usedIdx = state.usedIdx;
+		this.#inFlight = state.inFlight;
+	}
+
+	#break(): null {
+		this.#broken = true;
+		return null;
+	}
+
+	/** => null for a chain that breaks the rules of 2.7.4 and 2.7.5. */
+	#walk(head: number): Chain | null {
+		const dma = this.#dma;
+		const readable: Segment[] = [];
+		const writable: Segment[] = [];
+		let table = this.#descPa;
+		let size = this.num;
+		let inTable = false;
+		let index = head;
+		// A chain has at most `num` descriptors; a longer one is a loop. One more step is for
+		// the descriptor that refers to the indirect table.
+		for (let steps = 0; steps <= this.num; steps++) {
+			if (index >= size) return null;
+			const entry = table + DESC_SIZE * index;
+			const pa = address([dma.load32(entry), dma.load32(entry + 4)]);
+			const length = dma.load32(entry + 8);
+			const flags = dma.load16(entry + 12);
+			if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) {
+				if (!this.indirect || inTable || (flags & VIRTQ_DESC_F_NEXT) !== 0) return null;
+				if (length === 0 || length % DESC_SIZE !== 0 || pa % 4 !== 0) return null;
+				if (!dma.contains(pa, length)) return null;
+				table = pa;
+				size = length / DESC_SIZE;
+				inTable = true;
+				index = 0;
+				continue;
+			}
+			if (readable.length + writable.length === this.num) return null;
+			if ((flags & VIRTQ_DESC_F_WRITE) !== 0) writable.push({ pa, length });
+			else if (writable.length > 0) return null;
+			else readable.push({ pa, length });
+			if ((flags & VIRTQ_DESC_F_NEXT) === 0) return { head, readable, writable };
+			index = dma.load16(entry + 14);
+		}
+		return null;
+	}
+}
+
+/** Inexact above 2^53, which is as far outside RAM as the exact address. */
+function address([low, high]: readonly [number, number]): number {
+	return high * 2 ** 32 + low;
+}
+
+export function totalLength(segments: readonly Segment[]): number {
+	return segments.reduce((sum, segment) => sum + segment.length, 0);
+}
+
+/** The bytes [from, from + length) of a scattered buffer, as segments. */
+export function slice(segments: readonly Segment[], from: number, length: number): Segment[] {
+	const result: Segment[] = [];
+	let skip = from;
+	let left = length;
+	for (const segment of segments) {
+		const taken = Math.min(Math.max(segment.length - skip, 0), left);
+		if (taken > 0) result.push({ pa: segment.pa + skip, length: taken });
+		skip = Math.max(skip - segment.length, 0);
+		left -= taken;
+	}
+	return result;
+}
+
+export function inRam(dma: Dma, segments: readonly Segment[]): boolean {
+	return segments.every((segment) => dma.contains(segment.pa, segment.length));
+}
+
+/** Read a scattered buffer into `bytes`, as many as there is room for. */
+export function gather(dma: Dma, segments: readonly Segment[], bytes: Uint8Array): boolean {
+	let at = 0;
+	for (const { pa, length } of segments) {
+		const end = Math.min(at + length, bytes.length);
+		if (!dma.read(pa, bytes.subarray(at, end))) return false;
+		at = end;
+	}
+	return true;
+}
+
+/** Write `bytes` to a scattered buffer, as far as it goes. */
+export function scatter(dma: Dma, segments: readonly Segment[], bytes: Uint8Array): boolean {
+	let at = 0;
+	for (const { pa, length } of segments) {
+		const end = Math.min(at + length, bytes.length);
+		if (!dma.write(pa, bytes.subarray(at, end))) return false;
+		at = end;
+	}
+	return true;
+}

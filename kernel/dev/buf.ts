@@ -1,0 +1,25 @@
+/**
+ * struct buf (sys/buf.h): one transfer between memory and a block device.
+ */
+import type { Errno } from "../../pmap/errno.ts";
+import type { vm_page } from "../uvm/uvm_page.ts";
+
+export interface buf {
+	readonly b_read: boolean;
+	/** First 512-byte sector on the device, and length in bytes, a multiple of 512. */
+	readonly b_blkno: number;
+	readonly b_bcount: number;
+	/** Kernel virtual address of the data: page aligned, wired, mapped page by page. */
+	readonly b_data: number;
+	/** Set by the driver when the transfer is over. */
+	b_error: Errno;
+	b_done: boolean;
+	/** Called by biodone in interrupt context; null if somebody sleeps on the buf (biowait). */
+	b_iodone: bufdone;
+	/** What uvm_aio_aiodone needs to know. */
+	b_pages: vm_page[];
+	b_slot: number;
+}
+
+/** Names of completion routines: a buf is plain data. */
+export type bufdone = "wakeup" | "uvm_aio_biodone";

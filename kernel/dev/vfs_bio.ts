@@ -1,0 +1,26 @@
+/**
+ * The end of a transfer (sys/kern/vfs_bio.c): biodone, biowait.
+ */
+import type { Errno } from "../../pmap/errno.ts";
+import { KASSERT } from "../../pmap/panic.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import type { buf } from "./buf.ts";
+
+/** The driver is done with `bp`; b_error says how it went. => interrupt context, never sleeps. */
+export function biodone(k: Kernel, bp: buf): void {
+	KASSERT(!bp.b_done, "biodone: transfer is over already");
+	bp.b_done = true;
+	if (bp.b_iodone === "wakeup") {
+		wakeup(k, bp);
+	} else {
+		k.uvm.aio_done.push(bp);
+		wakeup(k, k.uvm.aiodoned_wchan);
+	}
+}
+
+/** Sleep until the transfer is over. => its error. */
+export function* biowait(k: Kernel, bp: buf): Sleeps<Errno> {
+	while (!bp.b_done) yield* ltsleep(k, bp, "biowait", 0, null);
+	return bp.b_error;
+}

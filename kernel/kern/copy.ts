@@ -1,0 +1,78 @@
+/**
+ * The kernel's access to user memory (copy(9)). It goes through the MMU, as a load or store of
+ * S-mode would, so a page that is not there is faulted in and a protection counts.
+ */
+
+import { ACCESS_LOAD, ACCESS_STORE } from "../../machine/port.ts";
+import { EFAULT, type Errno, EWOULDBLOCK } from "../../pmap/errno.ts";
+import { pmap_activate, pmap_fault } from "../../pmap/pmap.ts";
+import {
+	PAGE_MASK,
+	PAGE_SIZE,
+	VM_MAXUSER_ADDRESS,
+	VM_PROT_READ,
+	VM_PROT_WRITE,
+} from "../../pmap/vmparam.ts";
+import type { Kernel } from "../kernel.ts";
+import { VM_FAULT_INVALID } from "../uvm/uvm_extern.ts";
+import { uvm_fault, uvm_fault_nosleep } from "../uvm/uvm_fault.ts";
+import type { vm_map } from "../uvm/uvm_map_entry.ts";
+import type { Sleeps } from "./kern_synch.ts";
+
+/** Copying costs a cycle for each 8 bytes. */
+const BYTES_PER_CYCLE = 8;
+
+/**
+ * Copy `bytes` to user address `va` of `map`, the running process's.
+ * => sleeps for page faults. 0, or EFAULT; then a part may have been copied.
+ */
+export function* copyout(k: Kernel, map: vm_map, bytes: Uint8Array, va: number): Sleeps<Errno> {
+	return yield* uiomove(k, map, va, bytes, true);
+}
+
+/** Fill `bytes` from user address `va`. => as copyout. */
+export function* copyin(k: Kernel, map: vm_map, va: number, bytes: Uint8Array): Sleeps<Errno> {
+	return yield* uiomove(k, map, va, bytes, false);
+}
+
+function* uiomove(
+	k: Kernel,
+	map: vm_map,
+	va: number,
+	bytes: Uint8Array,
+	out: boolean,
+): Sleeps<Errno> {
+	if (va + bytes.length > VM_MAXUSER_ADDRESS) return EFAULT;
+	for (let done = 0; done < bytes.length; ) {
+		const at = va + done;
+		const n = Math.min(PAGE_SIZE - (at & PAGE_MASK), bytes.length - done);
+		pmap_activate(k, map.pmap);
+		const pa = k.port.translate(at, out ? ACCESS_STORE : ACCESS_LOAD);
+		if (pa < 0) {
+			const access = out ? VM_PROT_WRITE : VM_PROT_READ;
+			if (pmap_fault(k, map.pmap, at, access)) continue;
+			let error = uvm_fault_nosleep(k, map, at, VM_FAULT_INVALID, access);
+			if (error === EWOULDBLOCK) error = yield* uvm_fault(k, map, at, VM_FAULT_INVALID, access);
+			if (error !== 0) return EFAULT;
+			continue;
+		}
+		const ram = pa - k.port.ramBase;
+		if (out) k.port.writeRam(pa, bytes.subarray(done, done + n));
+		else bytes.set(k.port.ram8.subarray(ram, ram + n), done);
+		k.port.charge(Math.ceil(n / BYTES_PER_CYCLE));
+		done += n;
+	}
+	return 0;
+}
+
+/** A string that ends with a zero byte, at most `max` bytes. => null: EFAULT or too long. */
+export function* copyinstr(k: Kernel, map: vm_map, va: number, max: number): Sleeps<string | null> {
+	const byte = new Uint8Array(1);
+	let text = "";
+	for (let i = 0; i < max; i++) {
+		if ((yield* copyin(k, map, va + i, byte)) !== 0) return null;
+		if (byte[0] === 0) return text;
+		text += String.fromCharCode(byte[0]!);
+	}
+	return null;
+}

@@ -1,0 +1,107 @@
+/**
+ * Boot (sys/kern/init_main.c): from bare memory to the first process.
+ */
+import { SIP_SEIP, SIP_STIP } from "../../machine/port.ts";
+import { panic } from "../../pmap/panic.ts";
+import { pmap_bootstrap, pmap_init } from "../../pmap/pmap.ts";
+import { VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS } from "../../pmap/vmparam.ts";
+import { cons_attach } from "../dev/cons.ts";
+import { LD_MEMORY, ld_virtio_attach } from "../dev/ld_virtio.ts";
+import { intr_establish, plic_attach } from "../dev/plic.ts";
+import type { Kernel } from "../kernel.ts";
+import { UAO_FLAG_KERNSWAP, uao_create } from "../uvm/uvm_aobj.ts";
+import { uvm_km_free, uvm_km_init, uvm_km_zalloc } from "../uvm/uvm_km.ts";
+import { uvmspace_alloc } from "../uvm/uvm_map.ts";
+import { uvm_page_init, uvm_page_physload } from "../uvm/uvm_page.ts";
+import { uvm_aiodone_daemon, uvm_pager_init } from "../uvm/uvm_pager.ts";
+import { uvm_pageout, uvmpd_tune } from "../uvm/uvm_pdaemon.ts";
+import { swap_on } from "../uvm/uvm_swapctl.ts";
+import { type elf_image, elf32_load } from "./exec_elf32.ts";
+import { exit1, killed } from "./kern_exit.ts";
+import { kthread_create, lwp_create } from "./kern_lwp.ts";
+import { type proc, SIGKILL } from "./kern_proc.ts";
+import { type Sleeps, setrunnable } from "./kern_synch.ts";
+
+/** Where the devices are: what a device tree would say. Physical addresses and interrupts. */
+export interface autoconf {
+	readonly plic: number;
+	readonly uart: { readonly base: number; readonly irq: number };
+	/** The power switch: "sifive_test". */
+	readonly power: number;
+	/** One for each disk, in the order of their names ld0, ld1, ... */
+	readonly virtio: readonly { readonly base: number; readonly irq: number }[];
+	/** Disks to swap on from the start, first the one to be used first. */
+	readonly swap: readonly number[];
+	/** 16 bytes that programs find at AT_RANDOM. */
+	readonly random: Uint8Array;
+}
+
+/**
+ * Bring up the VM system, the devices and the daemons.
+ * => panics if memory does not even suffice for that.
+ */
+export function main(k: Kernel, conf: autoconf): void {
+	const { ramBase, ramSize } = k.port;
+	k.conf = conf;
+	const avail = pmap_bootstrap(k, ramBase);
+	uvm_page_physload(k, ramBase, ramBase + ramSize, avail, ramBase + ramSize);
+	uvm_page_init(k);
+	uvm_km_init(k);
+	pmap_init(k);
+	uvm_pager_init(k);
+	uao_create(k, 0, UAO_FLAG_KERNSWAP);
+	uvmpd_tune(k);
+	plic_attach(k, conf.plic);
+	cons_attach(k, conf.uart.base);
+	intr_establish(k, conf.uart.irq, { ih_driver: "com", ih_unit: 0 });
+	for (const { base, irq } of conf.virtio) attach_disk(k, base, irq);
+	k.port.sie = SIP_SEIP | SIP_STIP;
+	k.uvm.aiodoned = kthread_create(k, "aiodoned", uvm_aiodone_daemon(k));
+	k.uvm.pagedaemon = kthread_create(k, "pagedaemon", uvm_pageout(k));
+	for (const unit of conf.swap) {
+		const error = swap_on(k, `/dev/ld${unit}`, k.lds[unit]!, 0);
+		if (error !== 0) panic("main: a swap disk cannot be used");
+	}
+}
+
+function attach_disk(k: Kernel, base: number, irq: number): void {
+	const kva = uvm_km_zalloc(k, k.uvm.kernel_map!, LD_MEMORY);
+	if (kva === 0) panic("main: no memory for the rings of a disk");
+	if (ld_virtio_attach(k, base, irq, kva) === 0) return;
+	uvm_km_free(k, k.uvm.kernel_map!, kva, LD_MEMORY);
+	panic("main: a disk cannot be attached");
+}
+
+/** Make a process that runs `image`. => it is runnable; it ends by itself if memory is short. */
+export function newproc(k: Kernel, name: string, image: elf_image, argv: readonly string[]): proc {
+	const p: proc = {
+		p_pid: k.nextpid++,
+		p_comm: name,
+		p_vmspace: uvmspace_alloc(k, VM_MIN_ADDRESS, VM_MAXUSER_ADDRESS),
+		p_lwp: null,
+		p_shm: [],
+		p_exit: null,
+	};
+	k.procs.push(p);
+	const l = lwp_create(k, name, p, null);
+	p.p_lwp = l;
+	l.l_kernel = start_program(k, p, image, argv);
+	setrunnable(k, l);
+	return p;
+}
+
+/** The first thing a new process does, in the kernel: load its program. */
+function* start_program(
+	k: Kernel,
+	p: proc,
+	image: elf_image,
+	argv: readonly string[],
+): Sleeps<void> {
+	const l = p.p_lwp!;
+	if (p.p_vmspace === null) return yield* exit1(k, p, killed(SIGKILL, 0, 0, "out of memory"));
+	const { error, sp } = yield* elf32_load(k, p.p_vmspace, image, argv);
+	if (error !== 0) return yield* exit1(k, p, killed(SIGKILL, 0, 0, "out of swap"));
+	l.l_regs.fill(0);
+	l.l_regs[2] = sp;
+	l.l_pc = image.entry;
+}

@@ -1,0 +1,53 @@
+/**
+ * Interrupts: from devices through the PLIC, and the timer, which wakes sleepers whose time is
+ * over and ends a thread's turn.
+ */
+import { CYCLES_PER_TIME_TICK, SIP_SEIP, SIP_STIP } from "../../machine/port.ts";
+import { cons_intr } from "../dev/cons.ts";
+import { ld_intr } from "../dev/ld_virtio.ts";
+import { plic_claim, plic_complete } from "../dev/plic.ts";
+import type { Kernel } from "../kernel.ts";
+import { wakeup_timeouts } from "./kern_synch.ts";
+
+/** A thread's turn: 10 ms of virtual time, in cycles. */
+const QUANTUM = 10_000_000;
+
+/** Is an interrupt waiting that is enabled? */
+export const intr_pending = (k: Kernel): boolean => (k.port.sip & k.port.sie) !== 0;
+
+/**
+ * Serve the interrupts that are pending. => never sleeps.
+ * => true if the running thread's turn is over and another one waits.
+ */
+export function cpu_intr(k: Kernel): boolean {
+	const pending = k.port.sip & k.port.sie;
+	if ((pending & SIP_SEIP) !== 0) plic_intr(k);
+	if ((pending & SIP_STIP) === 0) return k.runkernel.head !== null;
+	k.uvmexp.intrs++;
+	if (k.port.cycles >= k.nextwakeup) wakeup_timeouts(k);
+	timer_arm(k, QUANTUM);
+	return k.runkernel.head !== null || k.runuser.head !== null;
+}
+
+/** Serve every device that asks. */
+function plic_intr(k: Kernel): void {
+	for (let irq = plic_claim(k); irq !== 0; irq = plic_claim(k)) {
+		k.uvmexp.intrs++;
+		const ih = k.plic!.handlers[irq] ?? null;
+		if (ih !== null && ih.ih_driver === "ld") ld_intr(k, k.lds[ih.ih_unit]!);
+		else if (ih !== null) cons_intr(k);
+		plic_complete(k, irq);
+	}
+}
+
+/** Have the timer interrupt after `cycles`, or when the next sleeper's time is over. */
+export function timer_arm(k: Kernel, cycles: number): void {
+	const when = Math.min(k.port.cycles + cycles, k.nextwakeup);
+	k.port.stimecmp = Math.ceil(when / CYCLES_PER_TIME_TICK);
+}
+
+/** A thread begins its turn. */
+export const timer_quantum = (k: Kernel): void => timer_arm(k, QUANTUM);
+
+/** Nobody runs: only sleepers with a timeout need the timer. */
+export const timer_idle = (k: Kernel): void => timer_arm(k, Number.POSITIVE_INFINITY);

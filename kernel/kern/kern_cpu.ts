@@ -1,0 +1,105 @@
+/**
+ * The processor: chooses threads and runs them, in the kernel or in user mode, until the system
+ * halts. This is the only place where a thread's generator is resumed.
+ */
+import { KASSERT } from "../../pmap/panic.ts";
+import { pmap_activate } from "../../pmap/pmap.ts";
+import type { Kernel } from "../kernel.ts";
+import { cpu_intr, intr_pending, timer_idle, timer_quantum } from "./intr.ts";
+import type { lwp } from "./kern_lwp.ts";
+import { chooselwp, LSONPROC, LSSLEEP, LSZOMB, setrunnable } from "./kern_synch.ts";
+import { TRAP_KERNEL, TRAP_RETURN, trap } from "./trap.ts";
+
+/** Cost of giving the hart to another thread, in cycles. */
+const SWITCH_CYCLES = 200;
+
+/** Why cpu_run came back. */
+export const CPU_HALTED = 0; // the last process has ended
+export const CPU_LIMIT = 1; // the cycle limit is reached; call again to go on
+export const CPU_DEADLOCK = 2; // everything sleeps, and no event is left that could wake it
+
+/**
+ * Run the system until cycle `until`, or a little longer: it stops between two traps.
+ * => stopping and going on changes nothing in what the system does.
+ */
+export function cpu_run(k: Kernel, until: number): number {
+	while (!k.halted) {
+		if (k.port.cycles >= until) return CPU_LIMIT;
+		if (intr_pending(k)) cpu_intr(k);
+		const l = chooselwp(k);
+		if (l === null) {
+			timer_idle(k);
+			if (!k.port.wfi()) return CPU_DEADLOCK;
+			continue;
+		}
+		k.curlwp = l;
+		l.l_stat = LSONPROC;
+		k.uvmexp.swtch++;
+		if (l.l_kernel === null || run_kernel(k, l)) run_user(k, l, until);
+		k.curlwp = k.lwp0;
+	}
+	return CPU_HALTED;
+}
+
+/**
+ * Go on with the kernel part of a thread until it sleeps or is over.
+ * => true if the thread is to go on in user mode.
+ */
+function run_kernel(k: Kernel, l: lwp): boolean {
+	const done = l.l_kernel!.next().done === true;
+	KASSERT(k.simplelocks === 0, "a thread sleeps, or is done, with a simple lock held");
+	if (l.l_stat === LSZOMB) return false;
+	if (!done) {
+		KASSERT(l.l_stat !== LSONPROC, "a thread gave up the processor without going to sleep");
+		return false;
+	}
+	KASSERT(l.l_proc !== null, "a kernel thread returned");
+	l.l_kernel = null;
+	return true;
+}
+
+/** Give the hart's registers and page tables to `l`. */
+function cpu_switchto(k: Kernel, l: lwp): void {
+	const { x } = k.port;
+	const old = k.hartlwp;
+	if (old !== l) {
+		if (old !== null) {
+			old.l_regs.set(x.subarray(0, 32));
+			old.l_pc = k.port.pc;
+		}
+		x.set(l.l_regs);
+		k.port.pc = l.l_pc;
+		k.hartlwp = l;
+		k.port.charge(SWITCH_CYCLES);
+	}
+	pmap_activate(k, l.l_proc!.p_vmspace!.vm_map.pmap);
+}
+
+/** Run user code of `l` until it sleeps, ends, or has to make way for others. */
+function run_user(k: Kernel, l: lwp, until: number): void {
+	cpu_switchto(k, l);
+	timer_quantum(k);
+	for (;;) {
+		userret(k);
+		k.port.run();
+		const what = trap(k, l);
+		if (what === TRAP_RETURN && k.port.cycles < until && k.runkernel.head === null) continue;
+		if (what === TRAP_KERNEL) {
+			if (!run_kernel(k, l)) return;
+			if (k.runkernel.head === null && k.port.cycles < until) {
+				cpu_switchto(k, l);
+				continue;
+			}
+		}
+		l.l_stat = LSSLEEP;
+		setrunnable(k, l);
+		return;
+	}
+}
+
+/** About to return to user mode: the time to look at a quiet system. */
+function userret(k: Kernel): void {
+	if (!k.pagingwork) return;
+	k.pagingwork = false;
+	k.watch.userret?.(k);
+}

@@ -1,0 +1,87 @@
+/**
+ * Threads. A user thread is a register file that runs on the hart; while it is inside the kernel
+ * and may sleep it is also a generator. A kernel thread is only a generator.
+ */
+import type { Kernel } from "../kernel.ts";
+import type { proc } from "./kern_proc.ts";
+import { LSONPROC, LSSLEEP, LSZOMB, type Sleeps, setrunnable } from "./kern_synch.ts";
+
+export interface lwp {
+	readonly l_lid: number;
+	readonly l_name: string;
+	/** null for a kernel thread. */
+	readonly l_proc: proc | null;
+	/** LSRUN, LSSLEEP, LSONPROC or LSZOMB. */
+	l_stat: number;
+	/** What it sleeps on, and why; null unless LSSLEEP. */
+	l_wchan: object | null;
+	l_wmesg: string;
+	/** Cycle at which the sleep times out, or Infinity; and whether it did. */
+	l_wakecycle: number;
+	l_timedout: boolean;
+	/** The rest of a system call, fault or kernel thread; null while in user mode. */
+	l_kernel: Sleeps<void> | null;
+	/** User registers and pc while another thread owns the hart's. */
+	readonly l_regs: Int32Array;
+	l_pc: number;
+	/** Runs ahead of threads that return to user mode. */
+	readonly l_system: boolean;
+	l_runnext: lwp | null;
+	/** Faults that needed no I/O, and those that did (getrusage). */
+	l_minflt: number;
+	l_majflt: number;
+}
+
+export function lwp_create(
+	k: Kernel,
+	name: string,
+	p: proc | null,
+	kernel: Sleeps<void> | null,
+): lwp {
+	const l = lwp_new(k.nextlid++, name, p, kernel);
+	k.lwps.push(l);
+	return l;
+}
+
+/** Start a kernel thread whose body is `body` (kthread_create(9)). */
+export function kthread_create(k: Kernel, name: string, body: Sleeps<void>): lwp {
+	const l = lwp_create(k, name, null, body);
+	setrunnable(k, l);
+	return l;
+}
+
+/** Forget a thread that will never run again. */
+export function lwp_free(k: Kernel, l: lwp): void {
+	l.l_stat = LSZOMB;
+	l.l_kernel = null;
+	const i = k.lwps.indexOf(l);
+	if (i >= 0) k.lwps.splice(i, 1);
+	if (k.hartlwp === l) k.hartlwp = null;
+}
+
+/** The boot thread, which is nobody's and never sleeps. */
+export function lwp_boot(): lwp {
+	const l = lwp_new(0, "boot", null, null);
+	l.l_stat = LSONPROC;
+	return l;
+}
+
+function lwp_new(lid: number, name: string, p: proc | null, kernel: Sleeps<void> | null): lwp {
+	return {
+		l_lid: lid,
+		l_name: name,
+		l_proc: p,
+		l_stat: LSSLEEP,
+		l_wchan: null,
+		l_wmesg: "",
+		l_wakecycle: Number.POSITIVE_INFINITY,
+		l_timedout: false,
+		l_kernel: kernel,
+		l_regs: new Int32Array(32),
+		l_pc: 0,
+		l_system: p === null,
+		l_runnext: null,
+		l_minflt: 0,
+		l_majflt: 0,
+	};
+}

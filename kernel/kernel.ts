@@ -1,0 +1,108 @@
+/**
+ * The kernel context: everything that C keeps in global variables. Every function of kernel/ takes
+ * it as its first parameter, so that many machines live in one process.
+ */
+import type { MachinePort } from "../machine/port.ts";
+import type { PmapHost } from "../pmap/host.ts";
+import { pmap_state } from "../pmap/pmap.ts";
+import type { cons } from "./dev/cons.ts";
+import type { ld_softc } from "./dev/ld_virtio.ts";
+import type { plic } from "./dev/plic.ts";
+import type { autoconf } from "./kern/init_main.ts";
+import type { uvm_history } from "./kern/kern_history.ts";
+import { type lwp, lwp_boot } from "./kern/kern_lwp.ts";
+import type { proc } from "./kern/kern_proc.ts";
+import type { runqueue } from "./kern/kern_synch.ts";
+import type { shm_state } from "./kern/sysv_shm.ts";
+import { type Uvm, uvm_state } from "./uvm/uvm.ts";
+import { type uvmexp, uvmexp_init } from "./uvm/uvm_extern.ts";
+import { PHYS_TO_VM_PAGE, uvm_pagefree, uvm_ptpage_alloc, type vm_page } from "./uvm/uvm_page.ts";
+
+/** How a kernel watches itself; every member is off by default and free when off. */
+export interface kernel_watch {
+	/** Called when a trap that did paging work is about to return to user mode. */
+	readonly userret?: (k: Kernel) => void;
+	/** Called before a page is freed because its swap slot holds the same bytes. */
+	readonly freeclean?: (k: Kernel, pg: vm_page, slot: number) => void;
+}
+
+export interface Kernel extends PmapHost {
+	readonly port: MachinePort;
+	readonly uvm: Uvm;
+	readonly uvmexp: uvmexp;
+
+	/** The boot thread: the context of everything that is not a thread and cannot sleep. */
+	readonly lwp0: lwp;
+	curlwp: lwp;
+	/** Whose user registers and page tables are on the hart; null for nobody's. */
+	hartlwp: lwp | null;
+	readonly lwps: lwp[];
+	nextlid: number;
+	readonly sleepers: lwp[];
+	/** Earliest timeout among the sleepers, in cycles. */
+	nextwakeup: number;
+	readonly runkernel: runqueue;
+	readonly runuser: runqueue;
+	/** Simple locks held; 0 whenever a thread sleeps. */
+	simplelocks: number;
+
+	readonly procs: proc[];
+	nextpid: number;
+	/** Set by the last process to end, or by a limit; ends the scheduler loop. */
+	halted: boolean;
+
+	readonly shm: shm_state;
+	cons: cons | null;
+	plic: plic | null;
+	/** What `main` was told about the board; null before. */
+	conf: autoconf | null;
+	/** Block devices ld0, ld1, ... */
+	readonly lds: ld_softc[];
+
+	/** Paging work since the last return to user mode (kernel_watch.userret). */
+	pagingwork: boolean;
+	watch: kernel_watch;
+	uvmhist: uvm_history | null;
+	/** Tests: whether this allocation is to fail; the argument names the pool, or "page". */
+	failinject: ((what: string) => boolean) | null;
+	/** Messages of the kernel to the operator, oldest first. */
+	readonly msgbuf: string[];
+}
+
+/** A kernel that has not booted: `main` in kern/init_main.ts does that. */
+export function kernel_create(port: MachinePort): Kernel {
+	const lwp0 = lwp_boot();
+	const k: Kernel = {
+		port,
+		pmap: pmap_state(),
+		uvm: uvm_state(),
+		uvmexp: uvmexp_init(),
+		lwp0,
+		curlwp: lwp0,
+		hartlwp: null,
+		lwps: [],
+		nextlid: 1,
+		sleepers: [],
+		nextwakeup: Number.POSITIVE_INFINITY,
+		runkernel: { head: null, tail: null },
+		runuser: { head: null, tail: null },
+		simplelocks: 0,
+		procs: [],
+		nextpid: 1,
+		halted: false,
+		shm: { shmsegs: [], shm_nextid: 0 },
+		cons: null,
+		plic: null,
+		conf: null,
+		lds: [],
+		pagingwork: false,
+		watch: {},
+		uvmhist: null,
+		failinject: null,
+		msgbuf: [],
+		pmap_ptpage_alloc: () => uvm_ptpage_alloc(k),
+		pmap_ptpage_free: (page) => uvm_pagefree(k, page as vm_page),
+		PHYS_TO_VM_PAGE: (pa) => PHYS_TO_VM_PAGE(k, pa),
+	};
+	return k;
+}

@@ -1,0 +1,125 @@
+/**
+ * struct uvm (uvm.h): the state of the VM system that is not in an object, map or page.
+ */
+
+import type { buf } from "../dev/buf.ts";
+import { simple_lock_init, type simplelock } from "../kern/kern_lock.ts";
+import type { lwp } from "../kern/kern_lwp.ts";
+import { type pool, pool_init } from "../kern/subr_pool.ts";
+import type { vm_amap } from "./uvm_amap.ts";
+import type { uvm_aobj } from "./uvm_aobj.ts";
+import type { uvm_faultinfo } from "./uvm_fault.ts";
+import type { vm_map } from "./uvm_map_entry.ts";
+import type { uvm_pagerops } from "./uvm_object.ts";
+import { type pglist, pglist_init, type vm_page } from "./uvm_page.ts";
+import type { swapdev } from "./uvm_swap.ts";
+
+export interface Uvm {
+	/** Pages by physical address, from physmem_start on. */
+	readonly vm_pages: vm_page[];
+	physmem_start: number;
+	avail_start: number;
+	avail_end: number;
+
+	page_hash: (vm_page | null)[];
+	page_hashmask: number;
+	readonly page_free: pglist;
+	readonly page_active: pglist;
+	readonly page_inactive: pglist;
+	readonly pageqlock: simplelock;
+
+	/** Who sleeps for free pages; who the page daemon and the aiodone daemon sleep on. */
+	readonly free_wchan: object;
+	readonly pagedaemon_wchan: object;
+	readonly aiodoned_wchan: object;
+	pagedaemon: lwp | null;
+	aiodoned: lwp | null;
+	/** Scans of the page daemon in a row that found memory short and freed none. */
+	pdfruitless: number;
+	/** Transfers that are complete and wait for uvm_aio_aiodone. */
+	readonly aio_done: buf[];
+
+	/** Pagers by number (uvm_object.pgops). */
+	readonly pagerops: uvm_pagerops[];
+	next_object_id: number;
+
+	/** null until uvm_km_init. */
+	kernel_map: vm_map | null;
+	kernel_object: uvm_aobj | null;
+
+	pager_map: vm_map | null;
+	pager_map_wanted: boolean;
+	readonly pager_map_wanted_lock: simplelock;
+	/** KVA of one cluster for the page daemon alone, so that it never waits for pager_map (P7). */
+	emergva: number;
+	emerginuse: boolean;
+
+	/** Every aobj except those that are being freed. */
+	readonly uao_list: uvm_aobj[];
+	readonly uao_list_lock: simplelock;
+	readonly uvm_aobj_pool: pool;
+	readonly uao_swhash_elt_pool: pool;
+	readonly anon_pool: pool;
+	readonly amap_pool: pool;
+	readonly map_entry_pool: pool;
+
+	/** Swap devices in the order in which slots are taken: by priority, then rotating. */
+	readonly swap_list: swapdev[];
+	readonly swap_data_lock: simplelock;
+	/** First drum slot that no device has had yet; slot 0 stands for none. */
+	swap_drum_next: number;
+	/** How many slots the latest uvm_swap_alloc took. */
+	swap_alloc_nslots: number;
+	/** Serialises swapon and swapoff. */
+	swap_syscall_busy: boolean;
+
+	/** Scratch of the fault path that does not sleep. */
+	fault: uvm_faultinfo | null;
+	/** Every amap, linked by am_list, so that swapoff finds the anons on a device. */
+	amap_list: vm_amap | null;
+}
+
+export function uvm_state(): Uvm {
+	return {
+		vm_pages: [],
+		physmem_start: 0,
+		avail_start: 0,
+		avail_end: 0,
+		page_hash: [],
+		page_hashmask: 0,
+		page_free: pglist_init(),
+		page_active: pglist_init(),
+		page_inactive: pglist_init(),
+		pageqlock: simple_lock_init(),
+		free_wchan: {},
+		pagedaemon_wchan: {},
+		aiodoned_wchan: {},
+		pagedaemon: null,
+		aiodoned: null,
+		pdfruitless: 0,
+		aio_done: [],
+		pagerops: [],
+		next_object_id: 1,
+		kernel_map: null,
+		kernel_object: null,
+		pager_map: null,
+		pager_map_wanted: false,
+		pager_map_wanted_lock: simple_lock_init(),
+		emergva: 0,
+		emerginuse: false,
+		uao_list: [],
+		uao_list_lock: simple_lock_init(),
+		uvm_aobj_pool: pool_init("aobjpl"),
+		uao_swhash_elt_pool: pool_init("uaoeltpl"),
+		anon_pool: pool_init("anonpl"),
+		amap_pool: pool_init("amappl"),
+		map_entry_pool: pool_init("vmmpepl"),
+		swap_list: [],
+		swap_data_lock: simple_lock_init(),
+		swap_drum_next: 1,
+		swap_alloc_nslots: 0,
+		swap_syscall_busy: false,
+		fault: null,
+		amap_list: null,
+	};
+}

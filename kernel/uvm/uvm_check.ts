@@ -1,0 +1,84 @@
+/**
+ * The invariants of the VM system, checked against what is there. Slow, off by default, and used
+ * by tests and by `--check`: the numbers in the messages are those of docs/invariants.md.
+ *
+ * At a quiet point, where no thread is inside UVM and no transfer is in flight, all of them hold.
+ * At any other return to user mode those are checked that busy pages cannot disturb.
+ */
+import { panic } from "../../pmap/panic.ts";
+import { pmap_check } from "../../pmap/pmap_check.ts";
+import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+import type { Kernel } from "../kernel.ts";
+import { check_anons, check_aobjs, check_swap } from "./uvm_check_anon.ts";
+import { check_maps, check_user_ptes } from "./uvm_check_map.ts";
+import { check_pages } from "./uvm_check_page.ts";
+import type { vm_page } from "./uvm_page.ts";
+import { swapdrum_getsdp } from "./uvm_swap.ts";
+
+/** One translation that the TLB holds, as the machine shows it to a test. */
+export interface tlb_translation {
+	readonly vpn: number;
+	readonly superpage: boolean;
+	readonly global: boolean;
+	readonly asid: number;
+	readonly pte: number;
+}
+
+/** No thread is inside UVM and no transfer is in flight. */
+export function uvm_is_quiet(k: Kernel): boolean {
+	if (k.uvmexp.paging > 0 || k.uvm.aio_done.length > 0) return false;
+	const daemons = [k.uvm.pagedaemon, k.uvm.aiodoned];
+	const head = [k.uvm.pagedaemon_wchan, k.uvm.aiodoned_wchan];
+	return k.lwps.every((l) => {
+		if (l.l_kernel === null) return true;
+		const i = daemons.indexOf(l);
+		// A daemon that was just made has not run to the head of its loop yet.
+		return i >= 0 && (l.l_wchan === head[i] || l.l_wchan === null);
+	});
+}
+
+/**
+ * Everything that is wrong, one sentence each; empty if all is well.
+ * => `tlb` is what the TLB holds, if the caller can see it (invariant 15).
+ */
+export function uvm_check(k: Kernel, tlb: readonly tlb_translation[] = []): string[] {
+	const quiet = uvm_is_quiet(k);
+	const wrong: string[] = [];
+	check_pages(k, quiet, wrong);
+	check_aobjs(k, quiet, wrong);
+	check_anons(k, quiet, wrong);
+	check_swap(k, quiet, wrong);
+	check_maps(k, quiet, wrong);
+	check_user_ptes(k, tlb, wrong);
+	for (const problem of pmap_check(k, k.uvm.vm_pages)) wrong.push(`13: ${problem}`);
+	return wrong;
+}
+
+/** uvm_check that does not return if something is wrong. */
+export function uvm_check_panic(k: Kernel, tlb: readonly tlb_translation[]): void {
+	const wrong = uvm_check(k, tlb);
+	if (wrong.length > 0) panic(`uvm_check: invariant ${wrong[0]}`);
+}
+
+/**
+ * A page is about to be freed because its slot holds the same bytes: does it? (Invariant 7.)
+ * => `read` reads sectors of disk `unit` as they are on the medium; 0 for success.
+ */
+export function uvm_check_freeclean(
+	k: Kernel,
+	pg: vm_page,
+	slot: number,
+	read: (unit: number, sector: number, into: Uint8Array) => number,
+): void {
+	const sdp = swapdrum_getsdp(k, slot);
+	if (sdp === null) panic("uvm_check: invariant 5: a clean page's slot is on no device");
+	const disk = new Uint8Array(PAGE_SIZE);
+	const sector = (slot - sdp.swd_drumoffset) * (PAGE_SIZE / 512);
+	if (read(sdp.swd_dev.sc_unit, sector, disk) !== 0) return;
+	const ram = pg.phys_addr - k.port.ramBase;
+	for (let i = 0; i < PAGE_SIZE; i++) {
+		if (disk[i] !== k.port.ram8[ram + i]) {
+			panic("uvm_check: invariant 7: a clean page differs from its swap slot");
+		}
+	}
+}

@@ -1,0 +1,122 @@
+/** Invariants 4 to 10: anonymous memory and swap. */
+
+import { pmap_is_modified } from "../../pmap/pmap.ts";
+import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+import type { Kernel } from "../kernel.ts";
+import type { vm_amap } from "./uvm_amap.ts";
+import type { vm_anon } from "./uvm_anon.ts";
+import { UAO_FLAG_NOSWAP, uao_find_swslot, uao_slots } from "./uvm_aobj.ts";
+import { memq_length } from "./uvm_check_page.ts";
+import { PG_BUSY, PG_CLEAN, uvm_pagelookup, type vm_page } from "./uvm_page.ts";
+import { SWSLOT_NONE, uvm_swap_isallocated } from "./uvm_swap.ts";
+
+/** Objects: memq, page counts, slot tables. */
+export function check_aobjs(k: Kernel, quiet: boolean, wrong: string[]): void {
+	for (const aobj of k.uvm.uao_list) {
+		const { pages, markers } = memq_length(aobj.memq_first);
+		if (pages !== aobj.uo_npages) wrong.push("4: uo_npages is not the length of memq");
+		if (quiet && markers > 0) wrong.push("2: a place holder is left in memq");
+		if (quiet && aobj.uo_refs === 0) wrong.push("11: an aobj without references exists");
+		for (let pg = aobj.memq_first; pg !== null; pg = pg.listq_next) {
+			if (pg.offset >= aobj.u_pages * PAGE_SIZE) wrong.push("4: a page lies outside of its object");
+		}
+		if ((aobj.u_flags & UAO_FLAG_NOSWAP) !== 0 && uao_slots(aobj).length > 0) {
+			wrong.push("9: an object that is never swapped has slots");
+		}
+		for (const [b, bucket] of (aobj.u_swhash ?? []).entries()) {
+			const tags = new Set(bucket.map((elt) => elt.tag));
+			if (tags.size !== bucket.length) wrong.push("9: two hash elements have one tag");
+			for (const elt of bucket) {
+				if ((elt.tag & (aobj.u_swhash!.length - 1)) !== b)
+					wrong.push("9: element in a wrong bucket");
+				const used = elt.slots.filter((slot) => slot !== SWSLOT_NONE).length;
+				if (used !== elt.count || used === 0) wrong.push("9: a hash element counts wrongly");
+			}
+		}
+	}
+}
+
+/** Every anon that an amap refers to, with the number of slots that do. */
+export function anons(k: Kernel): Map<vm_anon, number> {
+	const refs = new Map<vm_anon, number>();
+	for (let amap = k.uvm.amap_list; amap !== null; amap = amap.am_list_next) {
+		for (let i = 0; i < amap.am_nused; i++) {
+			const anon = amap.am_anon[amap.am_slots[i]!]!;
+			refs.set(anon, (refs.get(anon) ?? 0) + 1);
+		}
+	}
+	return refs;
+}
+
+/** Amaps and anons. */
+export function check_anons(k: Kernel, quiet: boolean, wrong: string[]): void {
+	for (let amap = k.uvm.amap_list; amap !== null; amap = amap.am_list_next) check_amap(amap, wrong);
+	const refs = anons(k);
+	for (const [anon, n] of refs) {
+		if (anon.an_ref !== n) wrong.push("8: an_ref is not the number of slots that refer to it");
+		if (anon.an_page === null && anon.an_swslot === SWSLOT_NONE) {
+			wrong.push("8: an anon has neither a page nor a slot");
+		}
+	}
+	if (quiet && refs.size !== k.uvmexp.nanon) wrong.push("8: uvmexp.nanon counts wrongly");
+}
+
+function check_amap(amap: vm_amap, wrong: string[]): void {
+	for (let i = 0; i < amap.am_nused; i++) {
+		const slot = amap.am_slots[i]!;
+		if (amap.am_bckptr[slot] !== i) wrong.push("10: am_bckptr does not lead back");
+		if (amap.am_anon[slot] === null) wrong.push("10: am_slots names an empty slot");
+		if (slot >= amap.am_nslot) wrong.push("10: a slot lies outside of its amap");
+	}
+	let used = 0;
+	for (let s = 0; s < amap.am_nslot; s++) if (amap.am_anon[s] !== null) used++;
+	if (used !== amap.am_nused) wrong.push("10: am_nused counts wrongly");
+}
+
+/** Swap slots, and the counters about them. */
+export function check_swap(k: Kernel, quiet: boolean, wrong: string[]): void {
+	const e = k.uvmexp;
+	const seen = new Set<number>();
+	let only = 0;
+	const record = (slot: number, pg: vm_page | null): void => {
+		if (slot > 0) {
+			if (seen.has(slot)) wrong.push("5: two owners record one slot");
+			seen.add(slot);
+			if (!uvm_swap_isallocated(k, slot)) wrong.push("5: a slot that is recorded is free");
+			if (pg === null) only++;
+		}
+		if (pg === null || (pg.flags & PG_BUSY) !== 0 || (pg.flags & PG_CLEAN) === 0) return;
+		if (slot <= 0 && !pmap_is_modified(k, pg)) wrong.push("7: a clean page has no slot");
+	};
+	for (const anon of anons(k).keys()) record(anon.an_swslot, anon.an_page);
+	for (const aobj of k.uvm.uao_list) {
+		if ((aobj.u_flags & UAO_FLAG_NOSWAP) !== 0 || aobj === k.uvm.kernel_object) continue;
+		for (const { pageidx, slot } of uao_slots(aobj)) {
+			const pg = uvm_pagelookup(k, aobj, pageidx * PAGE_SIZE);
+			record(slot, pg);
+		}
+		for (let pg = aobj.memq_first; pg !== null; pg = pg.listq_next) {
+			if ((pg.flags & (PG_BUSY | PG_CLEAN)) !== PG_CLEAN || pg.offset < 0) continue;
+			const slot = uao_find_swslot(k, aobj, pg.offset / PAGE_SIZE);
+			if (slot === SWSLOT_NONE && !pmap_is_modified(k, pg))
+				wrong.push("7: a clean page has no slot");
+		}
+	}
+	let [inuse, bad, npages] = [0, 0, 0];
+	for (const sdp of k.uvm.swap_list) {
+		inuse += sdp.swd_npginuse;
+		bad += sdp.swd_npgbad;
+		npages += sdp.swd_npages;
+		if (sdp.swd_npgbad > sdp.swd_npginuse || sdp.swd_npginuse > sdp.swd_npages) {
+			wrong.push("5: a swap device counts more than it has");
+		}
+	}
+	if (inuse !== e.swpginuse) wrong.push("5: swpginuse is not the sum over the devices");
+	if (npages !== e.swpages) wrong.push("5: swpages is not the sum over the devices");
+	if (e.swpgonly < 0 || e.swpgonly > e.swpginuse) wrong.push("5: swpgonly is out of range");
+	if (!quiet) return;
+	if (seen.size + bad !== inuse) {
+		wrong.push(`5: ${inuse} slots in use, ${seen.size} recorded, ${bad} bad`);
+	}
+	if (only !== e.swpgonly) wrong.push(`6: swpgonly is ${e.swpgonly}, counted ${only}`);
+}

@@ -1,0 +1,129 @@
+/** Invariants 10 to 12, 14 and 15: maps, references, and what user mode may touch. */
+import { type pmap, pmap_foreach, pmap_kernel, pmap_pte } from "../../pmap/pmap.ts";
+import { PTE_D, PTE_RWX, PTE_TO_PA, PTE_V, PTE_W } from "../../pmap/pte.ts";
+import { atop, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
+import type { Kernel } from "../kernel.ts";
+import { AMAP_SHARED, type vm_amap } from "./uvm_amap.ts";
+import type { tlb_translation } from "./uvm_check.ts";
+import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY } from "./uvm_extern.ts";
+import {
+	entry_contains,
+	uvm_map_lookup_entry,
+	type vm_map,
+	type vm_map_entry,
+} from "./uvm_map_entry.ts";
+import type { uvm_object } from "./uvm_object.ts";
+import { PHYS_TO_VM_PAGE } from "./uvm_page.ts";
+
+/** Every map of the system: the kernel's, its submaps, and those of processes. */
+function maps(k: Kernel): vm_map[] {
+	const all: vm_map[] = [];
+	if (k.uvm.kernel_map !== null) all.push(k.uvm.kernel_map);
+	if (k.uvm.pager_map !== null) all.push(k.uvm.pager_map);
+	for (const p of k.procs) if (p.p_vmspace !== null) all.push(p.p_vmspace.vm_map);
+	return all;
+}
+
+/** Entries, and the references that they hold. */
+export function check_maps(k: Kernel, quiet: boolean, wrong: string[]): void {
+	const amaps = new Map<vm_amap, vm_map_entry[]>();
+	const objects = new Map<uvm_object, number>();
+	for (const map of maps(k)) {
+		check_map(map, wrong);
+		for (let e = map.header.next; e !== map.header; e = e.next) {
+			if (e.amap !== null) amaps.set(e.amap, [...(amaps.get(e.amap) ?? []), e]);
+			if (e.uvm_obj !== null) objects.set(e.uvm_obj, (objects.get(e.uvm_obj) ?? 0) + 1);
+		}
+	}
+	if (!quiet) return;
+	for (const [amap, entries] of amaps) check_amap_refs(amap, entries, wrong);
+	for (const seg of k.shm.shmsegs) objects.set(seg.shm_amp, (objects.get(seg.shm_amp) ?? 0) + 1);
+	for (const aobj of k.uvm.uao_list) {
+		if (aobj === k.uvm.kernel_object) continue;
+		if (aobj.uo_refs !== (objects.get(aobj) ?? 0)) wrong.push("11: uo_refs counts wrongly");
+	}
+	for (let amap = k.uvm.amap_list; amap !== null; amap = amap.am_list_next) {
+		if (!amaps.has(amap)) wrong.push("10: an amap that no entry refers to");
+	}
+}
+
+function check_amap_refs(amap: vm_amap, entries: vm_map_entry[], wrong: string[]): void {
+	if (amap.am_ref !== entries.length) wrong.push("10: am_ref is not the number of entries");
+	if (amap.am_ref === 1 && (amap.am_flags & AMAP_SHARED) !== 0) {
+		wrong.push("10: an amap with one reference is marked shared");
+	}
+	const cover = new Int32Array(amap.am_nslot);
+	for (const e of entries) {
+		const n = atop(e.end - e.start);
+		if (e.pageoff + n > amap.am_nslot) wrong.push("10: an entry is longer than its amap");
+		for (let s = e.pageoff; s < e.pageoff + n; s++) cover[s]!++;
+	}
+	for (let s = 0; s < amap.am_nslot; s++) {
+		if (amap.am_ppref !== null && amap.am_ppref[s] !== cover[s]) {
+			wrong.push("10: am_ppref counts wrongly");
+			return;
+		}
+		if (cover[s] === 0 && amap.am_anon[s] !== null) wrong.push("10: an anon that no entry covers");
+	}
+}
+
+function check_map(map: vm_map, wrong: string[]): void {
+	let [nentries, size] = [0, 0];
+	let end = map.min_offset;
+	let gap = false;
+	for (let e = map.header.next; e !== map.header; e = e.next) {
+		nentries++;
+		size += e.end - e.start;
+		if (e.start < end || e.end <= e.start) wrong.push("12: entries overlap or are out of order");
+		if (e.start > end) gap = true;
+		if (e === map.first_free && gap) wrong.push("12: a gap lies before first_free");
+		if (e.next.prev !== e || e.prev.next !== e) wrong.push("12: the list of entries is broken");
+		if ((e.etype & UVM_ET_NEEDSCOPY) !== 0 && (e.etype & UVM_ET_COPYONWRITE) === 0) {
+			wrong.push("12: NEEDSCOPY without COPYONWRITE");
+		}
+		end = e.end;
+	}
+	if (end > map.max_offset) wrong.push("12: an entry lies outside of its map");
+	if (nentries !== map.nentries) wrong.push("12: nentries counts wrongly");
+	if (size !== map.size) wrong.push("12: size counts wrongly");
+}
+
+/** Page table entries give no more than map entries do, and the TLB no more than both. */
+export function check_user_ptes(k: Kernel, tlb: readonly tlb_translation[], wrong: string[]): void {
+	for (const p of k.procs) {
+		if (p.p_vmspace === null) continue;
+		const map = p.p_vmspace.vm_map;
+		pmap_foreach(k, map.pmap, (va, pte) => {
+			const entry = uvm_map_lookup_entry(map, va);
+			if (!entry_contains(map, entry, va)) wrong.push("14: a mapping outside of any entry");
+			else if ((pte & PTE_W) !== 0) check_writable(k, entry, pte, wrong);
+		});
+	}
+	check_tlb(k, tlb, wrong);
+}
+
+function check_writable(k: Kernel, entry: vm_map_entry, pte: number, wrong: string[]): void {
+	if ((entry.protection & VM_PROT_WRITE) === 0) wrong.push("14: writable beyond the entry");
+	const pg = PHYS_TO_VM_PAGE(k, PTE_TO_PA(pte));
+	if (pg === null) return;
+	if (pg.uanon !== null) {
+		if (pg.uanon.an_ref !== 1) wrong.push("14: a shared anon is writable");
+		if ((entry.etype & UVM_ET_NEEDSCOPY) !== 0) wrong.push("14: writable though a copy is due");
+	} else if ((entry.etype & UVM_ET_COPYONWRITE) !== 0) {
+		wrong.push("14: an object's page is writable through a copy-on-write entry");
+	}
+}
+
+/** => fences that wait for pmap_update make an entry stale rightfully: there are none at rest. */
+function check_tlb(k: Kernel, tlb: readonly tlb_translation[], wrong: string[]): void {
+	const byAsid = new Map<number, pmap>();
+	for (const pm of k.pmap.pm_list) byAsid.set(pm.pm_asid, pm);
+	for (const entry of tlb) {
+		const pm = entry.global ? pmap_kernel(k) : byAsid.get(entry.asid);
+		const pte = pm === undefined ? 0 : pmap_pte(k, pm, entry.vpn * 4096);
+		const same = (pte & PTE_V) !== 0 && PTE_TO_PA(pte) === PTE_TO_PA(entry.pte);
+		const rights = (entry.pte & ~pte & PTE_RWX) === 0;
+		const dirty = (entry.pte & PTE_D) === 0 || (pte & PTE_D) !== 0;
+		if (!same || !rights || !dirty) wrong.push("15: the TLB holds a stale translation");
+	}
+}

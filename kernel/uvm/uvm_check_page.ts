@@ -1,0 +1,107 @@
+/** Invariants 1 to 4: pages, their classes and their owners. */
+
+import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+import type { Kernel } from "../kernel.ts";
+import { PAGER_AOBJ } from "./uvm_object.ts";
+import {
+	PG_BUSY,
+	PG_FAKE,
+	PG_MARKER,
+	PG_PAGEOUT,
+	PG_RELEASED,
+	PG_TABLED,
+	PG_WANTED,
+	PQ_ACTIVE,
+	PQ_ANON,
+	PQ_AOBJ,
+	PQ_FREE,
+	PQ_INACTIVE,
+	type pglist,
+	uvm_pagelookup,
+	type vm_page,
+} from "./uvm_page.ts";
+
+const IN_TRANSIT = PG_BUSY | PG_WANTED | PG_RELEASED | PG_PAGEOUT | PG_FAKE;
+
+/** Every page is in one class, and the counters say how many there are. */
+export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
+	const e = k.uvmexp;
+	let [npages, free, active, inactive, wired] = [0, 0, 0, 0, 0];
+	for (const pg of k.uvm.vm_pages) {
+		if (pg.phys_addr < k.uvm.avail_start || pg.phys_addr >= k.uvm.avail_end) continue;
+		npages++;
+		const queues = pg.pqflags & (PQ_FREE | PQ_ACTIVE | PQ_INACTIVE);
+		if ((queues & (queues - 1)) !== 0) wrong.push("1: a page is on two queues");
+		if ((queues & PQ_FREE) !== 0) free++;
+		if ((queues & PQ_ACTIVE) !== 0) active++;
+		if ((queues & PQ_INACTIVE) !== 0) inactive++;
+		if (pg.wire_count > 0) {
+			wired++;
+			if (queues !== 0) wrong.push("1: a wired page is on a queue");
+		}
+		if (quiet && (pg.flags & IN_TRANSIT) !== 0) wrong.push("2: a page is in transit at rest");
+		check_owner(k, pg, wrong);
+	}
+	const counts: [string, number, number, pglist | null][] = [
+		["npages", npages, e.npages, null],
+		["free", free, e.free, k.uvm.page_free],
+		["active", active, e.active, k.uvm.page_active],
+		["inactive", inactive, e.inactive, k.uvm.page_inactive],
+		["wired", wired, e.wired, null],
+	];
+	for (const [name, found, counter, queue] of counts) {
+		if (found !== counter) wrong.push(`1: uvmexp.${name} is ${counter}, counted ${found}`);
+		if (queue !== null && length(queue) !== found)
+			wrong.push(`1: queue ${name} has a wrong length`);
+	}
+	if (quiet) check_rest(k, wrong);
+}
+
+/** Nothing is under way. */
+function check_rest(k: Kernel, wrong: string[]): void {
+	if (k.uvm.pager_map !== null && k.uvm.pager_map.nentries > 0) {
+		wrong.push("2: pager_map is in use at rest");
+	}
+	if (k.uvm.emerginuse) wrong.push("2: the emergency window is in use at rest");
+	if (k.simplelocks !== 0) wrong.push("2: a simple lock is held at rest");
+}
+
+function length(queue: pglist): number {
+	let n = 0;
+	let prev: vm_page | null = null;
+	for (let pg = queue.first; pg !== null; pg = pg.pageq_next) {
+		if (pg.pageq_prev !== prev) return -1;
+		prev = pg;
+		n++;
+	}
+	return queue.last === prev && queue.count === n ? n : -1;
+}
+
+function check_owner(k: Kernel, pg: vm_page, wrong: string[]): void {
+	const { uobject: uobj, uanon: anon } = pg;
+	if ((pg.pqflags & PQ_FREE) !== 0) {
+		if (uobj !== null || anon !== null) wrong.push("3: a free page has an owner");
+		if (pg.wire_count !== 0 || pg.loan_count !== 0) wrong.push("3: a free page is wired or lent");
+		if (pg.md_pvlist !== null) wrong.push("3: a free page is mapped");
+		return;
+	}
+	if (uobj !== null && anon !== null) wrong.push("4: a page has two owners");
+	if (((pg.flags & PG_TABLED) !== 0) !== (uobj !== null)) wrong.push("4: TABLED without an object");
+	if (((pg.pqflags & PQ_ANON) !== 0) !== (anon !== null)) wrong.push("4: PQ_ANON without an anon");
+	if (anon !== null && anon.an_page !== pg) wrong.push("4: an anon has another page");
+	if (uobj === null) return;
+	const swapbacked = uobj.pgops === PAGER_AOBJ && uobj !== k.uvm.kernel_object;
+	if (swapbacked && (pg.pqflags & PQ_AOBJ) === 0) wrong.push("4: a page of an aobj is not PQ_AOBJ");
+	if (pg.offset < 0 || pg.offset % PAGE_SIZE !== 0) wrong.push("4: an offset is not page aligned");
+	if (uvm_pagelookup(k, uobj, pg.offset) !== pg) wrong.push("4: lookup does not find a page");
+}
+
+/** The pages in an object's memq, without place holders. */
+export function memq_length(first: vm_page | null): { pages: number; markers: number } {
+	let [pages, markers] = [0, 0];
+	for (let pg = first; pg !== null; pg = pg.listq_next) {
+		if ((pg.flags & PG_MARKER) !== 0) markers++;
+		else pages++;
+	}
+	return { pages, markers };
+}

@@ -1,0 +1,158 @@
+/**
+ * Flags of the UVM interface, and the statistics that users see (uvm_extern.h).
+ */
+
+/** uvm_map flags, beside protection, inheritance and advice, which are arguments of their own. */
+export const UVM_FLAG_FIXED = 0x010000;
+export const UVM_FLAG_OVERLAY = 0x020000;
+export const UVM_FLAG_NOMERGE = 0x040000;
+export const UVM_FLAG_COPYONW = 0x080000;
+
+/** vm_map_entry.etype */
+export const UVM_ET_OBJ = 0x01;
+export const UVM_ET_SUBMAP = 0x02;
+export const UVM_ET_COPYONWRITE = 0x04;
+export const UVM_ET_NEEDSCOPY = 0x08;
+
+/** Inheritance across fork. */
+export const UVM_INH_SHARE = 0;
+export const UVM_INH_COPY = 1;
+export const UVM_INH_NONE = 2;
+
+/** Advice: how many neighbours a fault looks at. */
+export const UVM_ADV_NORMAL = 0;
+export const UVM_ADV_RANDOM = 1;
+export const UVM_ADV_SEQUENTIAL = 2;
+
+/** An offset that uvm_map chooses itself. */
+export const UVM_UNKNOWN_OFFSET = -1;
+
+/** uvm_pagealloc flags. */
+export const UVM_PGA_USERESERVE = 1;
+export const UVM_PGA_ZERO = 2;
+
+/** Kinds of fault that uvm_fault resolves. */
+export const VM_FAULT_INVALID = 0;
+export const VM_FAULT_PROTECT = 1;
+export const VM_FAULT_WIRE = 2;
+
+/** Counters and targets, in pages unless said otherwise. Names are NetBSD's. */
+export interface uvmexp {
+	npages: number;
+	free: number;
+	active: number;
+	inactive: number;
+	/** Pages in flight to swap, that will be free when the write is done. */
+	paging: number;
+	wired: number;
+
+	/** The last pages are kept for the page daemon, and some more for the kernel. */
+	reserve_pagedaemon: number;
+	reserve_kernel: number;
+	/** Targets of the page daemon. */
+	freemin: number;
+	freetarg: number;
+	inactarg: number;
+	wiredmax: number;
+
+	nswapdev: number;
+	swpages: number;
+	swpginuse: number;
+	/** Slots in use whose page is not in memory as well. */
+	swpgonly: number;
+	/** Slots that can never be used again. */
+	swpgbad: number;
+
+	/** Events. */
+	faults: number;
+	traps: number;
+	intrs: number;
+	swtch: number;
+	syscalls: number;
+	pageins: number;
+	pgswapin: number;
+	pgswapout: number;
+	zeropage: number;
+	nanon: number;
+
+	fltnoram: number;
+	fltnoanon: number;
+	fltpgwait: number;
+	fltrelck: number;
+	fltnamap: number;
+	fltlget: number;
+	fltget: number;
+	flt_anon: number;
+	flt_acow: number;
+	flt_obj: number;
+	flt_prcopy: number;
+	flt_przero: number;
+
+	/** Page daemon. */
+	pdwoke: number;
+	pdrevs: number;
+	pdscans: number;
+	pdanscan: number;
+	pdobscan: number;
+	pdreact: number;
+	pdbusy: number;
+	pdfreed: number;
+	pdpageouts: number;
+	pdpending: number;
+	pddeact: number;
+}
+
+export function uvmexp_init(): uvmexp {
+	return {
+		npages: 0,
+		free: 0,
+		active: 0,
+		inactive: 0,
+		paging: 0,
+		wired: 0,
+		reserve_pagedaemon: 1,
+		reserve_kernel: 5,
+		freemin: 0,
+		freetarg: 0,
+		inactarg: 0,
+		wiredmax: 0,
+		nswapdev: 0,
+		swpages: 0,
+		swpginuse: 0,
+		swpgonly: 0,
+		swpgbad: 0,
+		faults: 0,
+		traps: 0,
+		intrs: 0,
+		swtch: 0,
+		syscalls: 0,
+		pageins: 0,
+		pgswapin: 0,
+		pgswapout: 0,
+		zeropage: 0,
+		nanon: 0,
+		fltnoram: 0,
+		fltnoanon: 0,
+		fltpgwait: 0,
+		fltrelck: 0,
+		fltnamap: 0,
+		fltlget: 0,
+		fltget: 0,
+		flt_anon: 0,
+		flt_acow: 0,
+		flt_obj: 0,
+		flt_prcopy: 0,
+		flt_przero: 0,
+		pdwoke: 0,
+		pdrevs: 0,
+		pdscans: 0,
+		pdanscan: 0,
+		pdobscan: 0,
+		pdreact: 0,
+		pdbusy: 0,
+		pdfreed: 0,
+		pdpageouts: 0,
+		pdpending: 0,
+		pddeact: 0,
+	};
+}

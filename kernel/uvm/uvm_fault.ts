@@ -1,0 +1,668 @@
+/**
+ * Port of sys/uvm/uvm_fault.c (2000-2001): resolve a page fault.
+ *
+ * Copyright (c) 1997 Charles D. Cranor and Washington University.
+ * All rights reserved. See NOTICE for the conditions.
+ *
+ * An address is backed by two layers: the anon above (case 1) and the object, or zeros, below
+ * (case 2). A fault that needs neither I/O nor somebody else's page is resolved by plain code, in
+ * fault_attempt. That code notes what it would have to wait for; uvm_fault does the waiting.
+ *
+ * DEVIATION: NetBSD relocks after a sleep, checks the map's timestamp and goes on in the middle.
+ * Here nothing runs between the end of a wait and the next attempt, so each wait is followed by
+ * an attempt from the start: the page that was waited for cannot get lost on the way.
+ */
+import {
+	EACCES,
+	EAGAIN,
+	EFAULT,
+	EINVAL,
+	EIO,
+	ENOMEM,
+	ERESTART,
+	type Errno,
+	EWOULDBLOCK,
+} from "../../pmap/errno.ts";
+import { KASSERT } from "../../pmap/panic.ts";
+import {
+	PMAP_CANFAIL,
+	PMAP_WIRED,
+	pmap_clear_modify,
+	pmap_enter,
+	pmap_extract,
+	pmap_page_protect,
+	pmap_update,
+} from "../../pmap/pmap.ts";
+import {
+	atop,
+	ptoa,
+	trunc_page,
+	VM_PROT_NONE,
+	VM_PROT_WRITE,
+	type vaddr_t,
+	type vm_prot_t,
+} from "../../pmap/vmparam.ts";
+import { UVMHIST_LOG } from "../kern/kern_history.ts";
+import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import {
+	AMAP_SHARED,
+	amap_add,
+	amap_copy,
+	amap_lock,
+	amap_unlock,
+	type vm_amap,
+} from "./uvm_amap.ts";
+import {
+	uvm_analloc,
+	uvm_anfree,
+	uvm_anon_dropswap,
+	uvm_anon_release,
+	type vm_anon,
+} from "./uvm_anon.ts";
+import { uao_dropswap } from "./uvm_aobj.ts";
+import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY, UVM_PGA_ZERO, VM_FAULT_WIRE } from "./uvm_extern.ts";
+import {
+	entry_contains,
+	uvm_map_lookup_entry,
+	VM_MAP_PAGEABLE,
+	type vm_map,
+	type vm_map_entry,
+	vm_map_lock_read,
+	vm_map_lock_read_try,
+	vm_map_lock_try,
+	vm_map_unlock,
+	vm_map_unlock_read,
+} from "./uvm_map_entry.ts";
+import { PGO_LOCKED, PGO_SYNCIO, pagerops, type uvm_object } from "./uvm_object.ts";
+import {
+	PG_BUSY,
+	PG_CLEAN,
+	PG_FAKE,
+	PG_RELEASED,
+	PG_WANTED,
+	PGO_DONTCARE,
+	PQ_AOBJ,
+	uvm_page_unbusy1,
+	uvm_pageactivate,
+	uvm_pagealloc,
+	uvm_pagecopy,
+	uvm_pagedeactivate,
+	uvm_pagefree,
+	uvm_pagelookup,
+	uvm_pagewire,
+	type vm_page,
+} from "./uvm_page.ts";
+import { SWSLOT_BAD, uvm_swap_markbad, uvm_swpgonly_add } from "./uvm_swap.ts";
+import { uvm_swap_get } from "./uvm_swap_io.ts";
+import { uvm_pause, uvm_reclaimable, uvm_wait } from "./uvm_wait.ts";
+
+/** Pages a fault may look at. */
+const UVM_MAXRANGE = 16;
+/** By advice: neighbours behind and ahead (normal, random, sequential). */
+const nback = [3, 0, 8];
+const nforw = [4, 0, 7];
+
+/** What an attempt would have to wait for. */
+type Wait = "none" | "memory" | "map" | "anon" | "object";
+
+/** One fault: who, where, what for; and what an attempt has found. */
+export interface uvm_faultinfo {
+	orig_map: vm_map;
+	/** Page aligned. */
+	va: vaddr_t;
+	fault_type: number;
+	access: vm_prot_t;
+	/** Only the faulting page: set after the first attempt. */
+	narrow: boolean;
+
+	map: vm_map;
+	entry: vm_map_entry;
+	enter_prot: vm_prot_t;
+	wired: boolean;
+	startva: vaddr_t;
+	npages: number;
+	centeridx: number;
+	readonly anons: (vm_anon | null)[];
+	readonly pages: (vm_page | null)[];
+
+	wait: Wait;
+	wait_anon: vm_anon | null;
+	wait_uobj: uvm_object | null;
+	wait_offset: number;
+}
+
+function faultinfo(map: vm_map): uvm_faultinfo {
+	return {
+		orig_map: map,
+		va: 0,
+		fault_type: 0,
+		access: 0,
+		narrow: false,
+		map,
+		entry: map.header,
+		enter_prot: 0,
+		wired: false,
+		startva: 0,
+		npages: 0,
+		centeridx: 0,
+		anons: new Array<vm_anon | null>(UVM_MAXRANGE).fill(null),
+		pages: new Array<vm_page | null>(UVM_MAXRANGE).fill(null),
+		wait: "none",
+		wait_anon: null,
+		wait_uobj: null,
+		wait_offset: 0,
+	};
+}
+
+function faultinfo_start(
+	ufi: uvm_faultinfo,
+	map: vm_map,
+	va: vaddr_t,
+	fault_type: number,
+	access: vm_prot_t,
+): void {
+	ufi.orig_map = map;
+	ufi.va = trunc_page(va);
+	ufi.fault_type = fault_type;
+	ufi.access = access;
+	ufi.narrow = false;
+}
+
+/**
+ * Resolve a fault if that is possible without sleeping.
+ *
+ * => nothing locked. 0: the page is mapped. EWOULDBLOCK: nothing was done, call uvm_fault.
+ * => EFAULT: no entry, EACCES: protection, ENOMEM: out of memory and swap.
+ */
+export function uvm_fault_nosleep(
+	k: Kernel,
+	map: vm_map,
+	va: vaddr_t,
+	fault_type: number,
+	access: vm_prot_t,
+): Errno {
+	const ufi = (k.uvm.fault ??= faultinfo(map));
+	k.uvmexp.faults++;
+	faultinfo_start(ufi, map, va, fault_type, access);
+	const error = fault_attempt(k, ufi);
+	if (error === 0) k.curlwp.l_minflt++;
+	return error;
+}
+
+/**
+ * Resolve a fault that uvm_fault_nosleep could not.
+ *
+ * => nothing locked. Sleeps: for memory, a busy page, the disk, the map's lock.
+ * => 0, EFAULT, EACCES, ENOMEM as above; EIO: the contents could not be read.
+ */
+export function* uvm_fault(
+	k: Kernel,
+	map: vm_map,
+	va: vaddr_t,
+	fault_type: number,
+	access: vm_prot_t,
+): Sleeps<Errno> {
+	const ufi = faultinfo(map);
+	faultinfo_start(ufi, map, va, fault_type, access);
+	const read = k.uvmexp.pageins;
+	for (;;) {
+		let error = fault_attempt(k, ufi);
+		if (error !== EWOULDBLOCK) {
+			if (k.uvmexp.pageins === read) k.curlwp.l_minflt++;
+			else k.curlwp.l_majflt++;
+			return error;
+		}
+		k.uvmexp.fltrelck++;
+		error = yield* fault_wait(k, ufi);
+		if (error !== 0) return error;
+	}
+}
+
+function* fault_wait(k: Kernel, ufi: uvm_faultinfo): Sleeps<Errno> {
+	switch (ufi.wait) {
+		case "memory":
+			yield* uvm_wait(k, "flt_noram");
+			return 0;
+		case "map":
+			yield* vm_map_lock_read(k, ufi.orig_map);
+			vm_map_unlock_read(k, ufi.orig_map);
+			return 0;
+		case "anon":
+			return yield* uvmfault_anonget(k, ufi.wait_anon!);
+		case "object":
+			return yield* fault_objget(k, ufi.wait_uobj!, ufi.wait_offset, ufi.access);
+		case "none":
+			return EINVAL;
+	}
+}
+
+/** Leave an attempt that has to wait. => everything it had locked is unlocked already. */
+function would_block(ufi: uvm_faultinfo, wait: Wait): Errno {
+	ufi.wait = wait;
+	return EWOULDBLOCK;
+}
+
+/** Memory is short: wait for the page daemon, unless it has nothing left to free. */
+function noram(k: Kernel, ufi: uvm_faultinfo): Errno {
+	k.uvmexp.fltnoram++;
+	return uvm_reclaimable(k) ? would_block(ufi, "memory") : ENOMEM;
+}
+
+/** Unlock the map and, if it has one, the entry's amap. */
+export function uvmfault_unlockall(k: Kernel, ufi: uvm_faultinfo, amap: vm_amap | null): void {
+	if (amap !== null) amap_unlock(k, amap);
+	vm_map_unlock_read(k, ufi.map);
+}
+
+/** Try to resolve the fault without sleeping, from the start. => all unlocked on return. */
+function fault_attempt(k: Kernel, ufi: uvm_faultinfo): Errno {
+	for (;;) {
+		let error = fault_lookup(k, ufi);
+		if (error === 0) error = fault_resolve(k, ufi);
+		if (error !== ERESTART) return error;
+	}
+}
+
+/**
+ * Find the entry and decide what may be mapped.
+ * => 0 and the map locked for reading, or an error and nothing locked.
+ */
+function fault_lookup(k: Kernel, ufi: uvm_faultinfo): Errno {
+	let map = ufi.orig_map;
+	if (!vm_map_lock_read_try(map)) return would_block(ufi, "map");
+	let entry = uvm_map_lookup_entry(map, ufi.va);
+	while (entry_contains(map, entry, ufi.va) && entry.sub_map !== null) {
+		const sub = entry.sub_map;
+		vm_map_unlock_read(k, map);
+		if (!vm_map_lock_read_try(sub)) return would_block(ufi, "map");
+		map = sub;
+		entry = uvm_map_lookup_entry(map, ufi.va);
+	}
+	ufi.map = map;
+	ufi.entry = entry;
+	let error = 0;
+	if (!entry_contains(map, entry, ufi.va)) error = EFAULT;
+	else if ((map.flags & VM_MAP_PAGEABLE) === 0) error = EINVAL;
+	else if ((entry.protection & ufi.access) !== ufi.access) error = EACCES;
+	else if (
+		entry.amap === null &&
+		entry.uvm_obj === null &&
+		(entry.etype & UVM_ET_NEEDSCOPY) === 0
+	) {
+		error = EFAULT;
+	}
+	if (error !== 0) {
+		vm_map_unlock_read(k, map);
+		return error;
+	}
+	ufi.enter_prot = entry.protection;
+	ufi.wired = entry.wired_count > 0 || ufi.fault_type === VM_FAULT_WIRE;
+	if (ufi.wired) ufi.access = ufi.enter_prot;
+	if ((entry.etype & UVM_ET_NEEDSCOPY) === 0) return 0;
+	if ((ufi.access & VM_PROT_WRITE) === 0 && entry.uvm_obj !== null) {
+		ufi.enter_prot &= ~VM_PROT_WRITE;
+		return 0;
+	}
+	vm_map_unlock_read(k, map);
+	if (!vm_map_lock_try(k, map)) return would_block(ufi, "map");
+	const copied = amap_copy(k, entry);
+	vm_map_unlock(k, map);
+	k.uvmexp.fltnamap++;
+	return copied ? ERESTART : noram(k, ufi);
+}
+
+/** The window of pages round the fault, by the entry's advice, inside the entry. */
+function fault_window(ufi: uvm_faultinfo): void {
+	const { entry, va } = ufi;
+	let back = 0;
+	let forw = 0;
+	if (!ufi.narrow) {
+		back = Math.min(nback[entry.advice]!, atop(va - entry.start));
+		forw = Math.min(nforw[entry.advice]!, atop(entry.end - va) - 1);
+		ufi.narrow = true;
+	}
+	ufi.startva = va - ptoa(back);
+	ufi.npages = back + forw + 1;
+	ufi.centeridx = back;
+}
+
+/** => the map locked for reading; all unlocked on return. */
+function fault_resolve(k: Kernel, ufi: uvm_faultinfo): Errno {
+	const entry = ufi.entry;
+	const { amap, uvm_obj: uobj } = entry;
+	fault_window(ufi);
+	const { anons, pages, npages, centeridx } = ufi;
+	if (amap !== null) {
+		amap_lock(k, amap);
+		const slot = entry.pageoff + atop(ufi.startva - entry.start);
+		for (let i = 0; i < npages; i++) anons[i] = amap.am_anon[slot + i]!;
+	} else {
+		for (let i = 0; i < npages; i++) anons[i] = null;
+	}
+	pages[centeridx] = null;
+	if (npages > 1) {
+		fault_neighbours(k, ufi);
+		if (entry.advice === 2) fault_behind(k, ufi, uobj);
+	}
+	const anon = anons[centeridx]!;
+	if (anon !== null) return fault_anon(k, ufi, amap!, anon);
+	if (uobj === null) return fault_promote(k, ufi, amap!, null, null);
+
+	simple_lock(k, uobj.vmobjlock);
+	const ops = pagerops(k, uobj);
+	const uoff = entry.offset + (ufi.startva - entry.start);
+	if (ops.pgo_fault !== undefined) {
+		return ops.pgo_fault(k, ufi, ufi.startva, pages, npages, centeridx, ufi.access, PGO_LOCKED);
+	}
+	k.uvmexp.fltlget++;
+	ops.pgo_get_locked(k, uobj, uoff, pages, npages, centeridx, ufi.access, PGO_LOCKED);
+	if (npages > 1) fault_map_neighbours(k, ufi);
+	const uobjpage = pages[centeridx]!;
+	if (uobjpage !== null) return fault_object(k, ufi, amap, uobj, uobjpage);
+	simple_unlock(k, uobj.vmobjlock);
+	uvmfault_unlockall(k, ufi, amap);
+	ufi.wait_uobj = uobj;
+	ufi.wait_offset = uoff + ptoa(centeridx);
+	return would_block(ufi, "object");
+}
+
+/**
+ * Map resident anons round the faulting page, and choose which object pages are of interest.
+ * Failure does not matter: these pages were not asked for.
+ */
+function fault_neighbours(k: Kernel, ufi: uvm_faultinfo): void {
+	const { anons, pages, npages, centeridx, startva } = ufi;
+	const pm = ufi.orig_map.pmap;
+	for (let i = 0; i < npages; i++) {
+		if (i === centeridx) continue;
+		const va = startva + ptoa(i);
+		const anon = anons[i]!;
+		const pg = anon === null ? null : anon.an_page;
+		pages[i] = anon === null ? null : PGO_DONTCARE;
+		if (anon === null && ufi.entry.uvm_obj === null) continue;
+		if (pmap_extract(k, pm, va) >= 0) {
+			pages[i] = PGO_DONTCARE;
+			continue;
+		}
+		if (anon === null || pg === null || pg.loan_count > 0 || (pg.flags & PG_BUSY) !== 0) continue;
+		simple_lock(k, anon.an_lock);
+		uvm_pageactivate(k, pg);
+		const prot = anon.an_ref > 1 ? ufi.enter_prot & ~VM_PROT_WRITE : ufi.enter_prot;
+		pmap_enter(k, pm, va, pg.phys_addr, prot, PMAP_CANFAIL | (ufi.wired ? PMAP_WIRED : 0));
+		k.uvmexp.fltnamap++;
+		simple_unlock(k, anon.an_lock);
+	}
+	pmap_update(k, pm);
+}
+
+/** Sequential access: what lies behind will not be needed soon. */
+function fault_behind(k: Kernel, ufi: uvm_faultinfo, uobj: uvm_object | null): void {
+	const entry = ufi.entry;
+	for (let i = 0; i < ufi.centeridx; i++) {
+		let pg = ufi.anons[i]?.an_page ?? null;
+		if (pg === null && uobj !== null) {
+			pg = uvm_pagelookup(k, uobj, entry.offset + (ufi.startva - entry.start) + ptoa(i));
+		}
+		if (pg === null || pg.wire_count > 0 || (pg.flags & PG_BUSY) !== 0) continue;
+		uvm_pagedeactivate(k, pg);
+	}
+}
+
+/** Map the neighbours that pgo_get_locked found, and let go of them. => object locked. */
+function fault_map_neighbours(k: Kernel, ufi: uvm_faultinfo): void {
+	const { pages, npages, centeridx, startva } = ufi;
+	const pm = ufi.orig_map.pmap;
+	const cow = (ufi.entry.etype & UVM_ET_COPYONWRITE) !== 0;
+	const prot = cow ? ufi.enter_prot & ~VM_PROT_WRITE : ufi.enter_prot;
+	for (let i = 0; i < npages; i++) {
+		const pg = pages[i]!;
+		if (i === centeridx || pg === null || pg === PGO_DONTCARE) continue;
+		uvm_pageactivate(k, pg);
+		pmap_enter(
+			k,
+			pm,
+			startva + ptoa(i),
+			pg.phys_addr,
+			prot,
+			PMAP_CANFAIL | (ufi.wired ? PMAP_WIRED : 0),
+		);
+		uvm_page_unbusy1(k, pg);
+	}
+	pmap_update(k, pm);
+}
+
+/** Case 1: the page is an anon's. => map, amap locked. */
+function fault_anon(k: Kernel, ufi: uvm_faultinfo, amap: vm_amap, anon: vm_anon): Errno {
+	simple_lock(k, anon.an_lock);
+	let pg = anon.an_page;
+	if (pg === null || (pg.flags & PG_BUSY) !== 0) {
+		simple_unlock(k, anon.an_lock);
+		uvmfault_unlockall(k, ufi, amap);
+		ufi.wait_anon = anon;
+		return would_block(ufi, "anon");
+	}
+	k.uvmexp.flt_anon++;
+	if (anon.an_ref > 1 && (ufi.access & VM_PROT_WRITE) !== 0) {
+		pg = fault_copy_anon(k, ufi, amap, anon);
+		if (pg === null) {
+			simple_unlock(k, anon.an_lock);
+			uvmfault_unlockall(k, ufi, amap);
+			return noram(k, ufi);
+		}
+	} else if (anon.an_ref > 1) {
+		ufi.enter_prot &= ~VM_PROT_WRITE;
+	}
+	const error = fault_enter(k, ufi, pg);
+	simple_unlock(k, anon.an_lock);
+	uvmfault_unlockall(k, ufi, amap);
+	return error === 0 ? 0 : noram(k, ufi);
+}
+
+/** Case 1B: write to an anon that others refer to. => our own copy's page, or null. */
+function fault_copy_anon(
+	k: Kernel,
+	ufi: uvm_faultinfo,
+	amap: vm_amap,
+	anon: vm_anon,
+): vm_page | null {
+	const copy = new_anon(k, 0);
+	if (copy === null) return null;
+	k.uvmexp.flt_acow++;
+	const pg = copy.an_page!;
+	uvm_pagecopy(k, anon.an_page!, pg);
+	pg.flags &= ~(PG_BUSY | PG_FAKE);
+	amap_add(k, amap, slot_of(ufi), copy, true);
+	anon.an_ref--;
+	return pg;
+}
+
+const slot_of = (ufi: uvm_faultinfo): number => ufi.entry.pageoff + atop(ufi.va - ufi.entry.start);
+
+/** An anon with a busy page. => null if there is no anon or no page for it. */
+function new_anon(k: Kernel, pga_flags: number): vm_anon | null {
+	const anon = uvm_analloc(k);
+	if (anon === null) {
+		k.uvmexp.fltnoanon++;
+		return null;
+	}
+	if (uvm_pagealloc(k, null, 0, anon, pga_flags) !== null) return anon;
+	anon.an_ref = 0;
+	uvm_anfree(k, anon);
+	return null;
+}
+
+/** Case 2 with a resident object page. => map, amap, object locked; the page is ours (busy). */
+function fault_object(
+	k: Kernel,
+	ufi: uvm_faultinfo,
+	amap: vm_amap | null,
+	uobj: uvm_object,
+	pg: vm_page,
+): Errno {
+	const cow = (ufi.entry.etype & UVM_ET_COPYONWRITE) !== 0;
+	if (cow && (ufi.access & VM_PROT_WRITE) !== 0) return fault_promote(k, ufi, amap!, uobj, pg);
+	if (cow) ufi.enter_prot &= ~VM_PROT_WRITE;
+	k.uvmexp.flt_obj++;
+	const error = fault_enter(k, ufi, pg);
+	uvm_page_unbusy1(k, pg);
+	simple_unlock(k, uobj.vmobjlock);
+	uvmfault_unlockall(k, ufi, amap);
+	return error === 0 ? 0 : noram(k, ufi);
+}
+
+/**
+ * Case 2B: give the amap an anon of its own, a copy of the object's page or zeros.
+ * => map, amap locked; if there is an object it is locked and its page is ours (busy).
+ */
+function fault_promote(
+	k: Kernel,
+	ufi: uvm_faultinfo,
+	amap: vm_amap,
+	uobj: uvm_object | null,
+	uobjpage: vm_page | null,
+): Errno {
+	const anon = new_anon(k, uobjpage === null ? UVM_PGA_ZERO : 0);
+	if (anon !== null && uobjpage !== null) {
+		k.uvmexp.flt_prcopy++;
+		uvm_pagecopy(k, uobjpage, anon.an_page!);
+		// Others that share the amap have the object's page mapped and must see the copy now.
+		if ((amap.am_flags & AMAP_SHARED) !== 0) pmap_page_protect(k, uobjpage, VM_PROT_NONE);
+	} else if (anon !== null) {
+		k.uvmexp.flt_przero++;
+	}
+	if (uobj !== null) {
+		uvm_pageactivate(k, uobjpage!);
+		uvm_page_unbusy1(k, uobjpage!);
+		simple_unlock(k, uobj.vmobjlock);
+	}
+	if (anon === null) {
+		uvmfault_unlockall(k, ufi, amap);
+		return noram(k, ufi);
+	}
+	const pg = anon.an_page!;
+	pg.flags &= ~(PG_BUSY | PG_FAKE);
+	amap_add(k, amap, slot_of(ufi), anon, false);
+	const error = fault_enter(k, ufi, pg);
+	uvmfault_unlockall(k, ufi, amap);
+	return error === 0 ? 0 : noram(k, ufi);
+}
+
+/** Map the page and put it on the queue where it belongs. => 0, or ENOMEM for a page table. */
+function fault_enter(k: Kernel, ufi: uvm_faultinfo, pg: vm_page): Errno {
+	const pm = ufi.orig_map.pmap;
+	const flags = ufi.access | PMAP_CANFAIL | (ufi.wired ? PMAP_WIRED : 0);
+	const error = pmap_enter(k, pm, ufi.va, pg.phys_addr, ufi.enter_prot, flags);
+	if (k.uvmhist !== null) {
+		UVMHIST_LOG(k, "uvm_fault", "va, pa, prot", ufi.va, pg.phys_addr, ufi.enter_prot);
+	}
+	if (error === 0 && ufi.fault_type === VM_FAULT_WIRE) {
+		uvm_pagewire(k, pg);
+		// A wired page needs no slot, and its contents may change at any time.
+		if (pg.uanon !== null) uvm_anon_dropswap(k, pg.uanon);
+		else if ((pg.pqflags & PQ_AOBJ) !== 0) uao_dropswap(k, pg.uobject!, atop(pg.offset));
+		pg.flags &= ~PG_CLEAN;
+	} else {
+		uvm_pageactivate(k, pg);
+	}
+	pmap_update(k, pm);
+	return error;
+}
+
+/**
+ * Make the page of an anon resident, or wait for whoever has it.
+ *
+ * => nothing locked, and nothing slept since the anon was seen in its amap. Sleeps.
+ * => 0: try again. EIO: the contents are lost. ENOMEM: out of memory and swap.
+ */
+export function* uvmfault_anonget(k: Kernel, anon: vm_anon): Sleeps<Errno> {
+	simple_lock(k, anon.an_lock);
+	const resident = anon.an_page;
+	if (resident !== null) {
+		if ((resident.flags & PG_BUSY) === 0) {
+			simple_unlock(k, anon.an_lock);
+			return 0;
+		}
+		resident.flags |= PG_WANTED;
+		k.uvmexp.fltpgwait++;
+		yield* ltsleep(k, resident, "anonget", 0, anon.an_lock);
+		return 0;
+	}
+	const slot = anon.an_swslot;
+	if (slot === SWSLOT_BAD) {
+		simple_unlock(k, anon.an_lock);
+		return EIO;
+	}
+	const pg = uvm_pagealloc(k, null, 0, anon, 0);
+	simple_unlock(k, anon.an_lock);
+	if (pg === null) {
+		k.uvmexp.fltnoram++;
+		if (!uvm_reclaimable(k)) return ENOMEM;
+		yield* uvm_wait(k, "flt_noram1");
+		return 0;
+	}
+	const error = yield* uvm_swap_get(k, pg, slot, PGO_SYNCIO);
+	if ((pg.flags & PG_RELEASED) !== 0) {
+		// The anon has died. Its page counts as resident to uvm_anfree, even if the read failed.
+		if (error !== 0) uvm_swpgonly_add(k, -1);
+		uvm_anon_release(k, anon);
+		return 0;
+	}
+	simple_lock(k, anon.an_lock);
+	return yield* anonget_done(k, anon, pg, error);
+}
+
+/** The read of an anon's page is over. => anon locked, page busy; all unlocked on return. */
+function* anonget_done(k: Kernel, anon: vm_anon, pg: vm_page, error: Errno): Sleeps<Errno> {
+	if ((pg.flags & PG_WANTED) !== 0) wakeup(k, pg);
+	simple_lock(k, k.uvm.pageqlock);
+	if (error === 0) {
+		pmap_clear_modify(k, pg);
+		pg.flags &= ~(PG_BUSY | PG_WANTED | PG_FAKE);
+		uvm_pageactivate(k, pg);
+	} else {
+		uvm_pagefree(k, pg);
+	}
+	simple_unlock(k, k.uvm.pageqlock);
+	if (error === EIO) {
+		uvm_swap_markbad(k, anon.an_swslot, 1);
+		anon.an_swslot = SWSLOT_BAD;
+	}
+	simple_unlock(k, anon.an_lock);
+	if (error !== ENOMEM && error !== EAGAIN) return error;
+	// Lack of resources: the slot is as good as before.
+	yield* uvm_pause(k, "anonget2");
+	return 0;
+}
+
+/** Get the page of an object that is absent or busy, and leave it resident. Sleeps. */
+function* fault_objget(
+	k: Kernel,
+	uobj: uvm_object,
+	offset: number,
+	access: vm_prot_t,
+): Sleeps<Errno> {
+	k.uvmexp.fltget++;
+	const pps: (vm_page | null)[] = [null];
+	const ops = pagerops(k, uobj);
+	// The entry's reference may go while this sleeps.
+	ops.pgo_reference(k, uobj);
+	simple_lock(k, uobj.vmobjlock);
+	const error = yield* ops.pgo_get(k, uobj, offset, pps, 1, 0, access, PGO_SYNCIO);
+	if (error === 0) {
+		const pg = pps[0]!;
+		KASSERT(pg !== null, "uvm_fault: pgo_get succeeded without a page");
+		simple_lock(k, uobj.vmobjlock);
+		simple_lock(k, k.uvm.pageqlock);
+		if ((pg.flags & PG_RELEASED) === 0) uvm_pageactivate(k, pg);
+		uvm_page_unbusy1(k, pg);
+		simple_unlock(k, k.uvm.pageqlock);
+		simple_unlock(k, uobj.vmobjlock);
+	}
+	yield* ops.pgo_detach(k, uobj);
+	if (error !== ENOMEM && error !== EAGAIN) return error;
+	if (error === ENOMEM && !uvm_reclaimable(k)) return ENOMEM;
+	yield* uvm_pause(k, "fltagain");
+	return 0;
+}

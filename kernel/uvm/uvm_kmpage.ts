@@ -1,0 +1,29 @@
+/**
+ * Port of sys/uvm/uvm_km.c (2000): uvm_km_pgremove, apart because uvm_map.ts stands on it.
+ *
+ * Copyright (c) 1997 Charles D. Cranor and Washington University.
+ * Copyright (c) 1991, 1993, The Regents of the University of California.
+ * All rights reserved. See NOTICE for the conditions.
+ */
+import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
+import type { Kernel } from "../kernel.ts";
+import type { uvm_object, voff_t } from "./uvm_object.ts";
+import { PG_BUSY, PG_RELEASED, uvm_pagefree, uvm_pagelookup } from "./uvm_page.ts";
+
+/**
+ * Free the kernel object's pages in [start, end); a busy one is freed by who un-busies it.
+ * => object unlocked; mappings are gone. Never sleeps.
+ */
+export function uvm_km_pgremove(k: Kernel, uobj: uvm_object, start: voff_t, end: voff_t): void {
+	simple_lock(k, uobj.vmobjlock);
+	simple_lock(k, k.uvm.pageqlock);
+	for (let off = start; off < end; off += PAGE_SIZE) {
+		const pg = uvm_pagelookup(k, uobj, off);
+		if (pg === null) continue;
+		if ((pg.flags & PG_BUSY) !== 0) pg.flags |= PG_RELEASED;
+		else uvm_pagefree(k, pg);
+	}
+	simple_unlock(k, k.uvm.pageqlock);
+	simple_unlock(k, uobj.vmobjlock);
+}

@@ -1,0 +1,368 @@
+/**
+ * Port of sys/uvm/uvm_map.c (2000-2002), second part: enter, remove and protect ranges; submaps;
+ * the address space of a process.
+ *
+ * Copyright (c) 1997 Charles D. Cranor and Washington University.
+ * Copyright (c) 1991, 1993, The Regents of the University of California.
+ * All rights reserved. See NOTICE for the conditions.
+ */
+import { EACCES, EFAULT, EINVAL, ENOMEM, type Errno } from "../../pmap/errno.ts";
+import { KASSERT } from "../../pmap/panic.ts";
+import {
+	pmap_create,
+	pmap_destroy,
+	pmap_kremove,
+	pmap_protect,
+	pmap_remove,
+	pmap_update,
+} from "../../pmap/pmap.ts";
+import {
+	atop,
+	VM_PROT_ALL,
+	VM_PROT_READ,
+	VM_PROT_WRITE,
+	type vaddr_t,
+	type vm_prot_t,
+} from "../../pmap/vmparam.ts";
+import type { Sleeps } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import { amap_alloc, amap_extend, amap_unref } from "./uvm_amap.ts";
+import {
+	UVM_ADV_NORMAL,
+	UVM_ET_COPYONWRITE,
+	UVM_ET_NEEDSCOPY,
+	UVM_ET_OBJ,
+	UVM_ET_SUBMAP,
+	UVM_FLAG_COPYONW,
+	UVM_FLAG_FIXED,
+	UVM_FLAG_NOMERGE,
+	UVM_FLAG_OVERLAY,
+	UVM_INH_COPY,
+	UVM_UNKNOWN_OFFSET,
+} from "./uvm_extern.ts";
+import { uvm_km_pgremove } from "./uvm_kmpage.ts";
+import {
+	entry_contains,
+	uvm_map_clip_end,
+	uvm_map_clip_start,
+	uvm_map_entry_link,
+	uvm_map_entry_unlink,
+	uvm_map_findspace,
+	uvm_map_lookup_entry,
+	uvm_map_setup,
+	uvm_mapent_alloc,
+	uvm_mapent_free,
+	VM_MAP_INTRSAFE,
+	VM_MAP_PAGEABLE,
+	type vm_map,
+	type vm_map_entry,
+	vm_map_lock,
+	vm_map_unlock,
+} from "./uvm_map_entry.ts";
+import { pagerops, UVM_OBJ_IS_KERN_OBJECT, type uvm_object, type voff_t } from "./uvm_object.ts";
+import { uvm_fault_unwire_locked } from "./uvm_unwire.ts";
+
+/** The arguments of uvm_map; `start` is a hint, and the result. */
+export interface uvm_map_args {
+	start: vaddr_t;
+	size: number;
+	uobj: uvm_object | null;
+	offset: voff_t;
+	prot: vm_prot_t;
+	maxprot: vm_prot_t;
+	inherit: number;
+	advice: number;
+	flags: number;
+}
+
+/** Private zero-fill memory at a free place near `start`, unless the fields say otherwise. */
+export const uvm_map_args = (start: vaddr_t, size: number): uvm_map_args => ({
+	start,
+	size,
+	uobj: null,
+	offset: UVM_UNKNOWN_OFFSET,
+	prot: VM_PROT_READ | VM_PROT_WRITE,
+	maxprot: VM_PROT_ALL,
+	inherit: UVM_INH_COPY,
+	advice: UVM_ADV_NORMAL,
+	flags: 0,
+});
+
+/**
+ * Establish a mapping (uvm_map).
+ *
+ * => map unlocked; may sleep for its lock.
+ * => the caller's reference to the object is consumed on success only.
+ */
+export function* uvm_map(k: Kernel, map: vm_map, args: uvm_map_args): Sleeps<Errno> {
+	yield* vm_map_lock(k, map);
+	const error = uvm_map_enter(k, map, args);
+	vm_map_unlock(k, map);
+	return error;
+}
+
+/** uvm_map with the map locked. => never sleeps. args.start is the address chosen. */
+export function uvm_map_enter(k: Kernel, map: vm_map, args: uvm_map_args): Errno {
+	if ((args.prot & ~args.maxprot) !== 0) return EACCES;
+	if (args.size <= 0) return EINVAL;
+	const fixed = (args.flags & UVM_FLAG_FIXED) !== 0;
+	const space = uvm_map_findspace(map, args.start, args.size, fixed);
+	if (space === null) return ENOMEM;
+	args.start = space.start;
+	let offset = args.offset;
+	if (args.uobj === null) {
+		offset = 0;
+	} else if (offset === UVM_UNKNOWN_OFFSET) {
+		KASSERT(UVM_OBJ_IS_KERN_OBJECT(args.uobj), "uvm_map: unknown offset of a user object");
+		offset = space.start - k.uvm.kernel_map!.min_offset;
+	}
+	let etype = args.uobj !== null ? UVM_ET_OBJ : 0;
+	if ((args.flags & UVM_FLAG_COPYONW) !== 0) {
+		etype |= UVM_ET_COPYONWRITE;
+		if ((args.flags & UVM_FLAG_OVERLAY) === 0) etype |= UVM_ET_NEEDSCOPY;
+	}
+	if (
+		(args.flags & UVM_FLAG_NOMERGE) === 0 &&
+		merge_back(k, map, space.after, args, offset, etype)
+	) {
+		return 0;
+	}
+	return enter_new(k, map, space.after, args, offset, etype);
+}
+
+/** Grow the entry before, if the new range continues it in every respect. */
+function merge_back(
+	k: Kernel,
+	map: vm_map,
+	prev: vm_map_entry,
+	args: uvm_map_args,
+	offset: voff_t,
+	etype: number,
+): boolean {
+	if (prev === map.header || prev.end !== args.start) return false;
+	if (prev.uvm_obj !== args.uobj || prev.sub_map !== null || prev.etype !== etype) return false;
+	if (prev.uvm_obj !== null && prev.offset + (prev.end - prev.start) !== offset) return false;
+	if (
+		prev.protection !== args.prot ||
+		prev.max_protection !== args.maxprot ||
+		prev.inheritance !== args.inherit ||
+		prev.advice !== args.advice ||
+		prev.wired_count !== 0
+	) {
+		return false;
+	}
+	if (prev.amap !== null && !amap_extend(k, prev, args.size)) return false;
+	// The entry holds a reference already; the caller's is one too many.
+	if (prev.uvm_obj !== null && prev.uvm_obj.uo_refs > 1) prev.uvm_obj.uo_refs--;
+	prev.end += args.size;
+	map.size += args.size;
+	let free = map.first_free;
+	while (free === prev && free.next !== map.header && free.next.start <= free.end) free = free.next;
+	map.first_free = free;
+	return true;
+}
+
+function enter_new(
+	k: Kernel,
+	map: vm_map,
+	after: vm_map_entry,
+	args: uvm_map_args,
+	offset: voff_t,
+	etype: number,
+): Errno {
+	const entry = uvm_mapent_alloc(k, args.start, args.start + args.size);
+	if (entry === null) return ENOMEM;
+	if ((args.flags & UVM_FLAG_OVERLAY) !== 0) {
+		const amap = amap_alloc(k, atop(args.size));
+		if (amap === null) {
+			uvm_mapent_free(k);
+			return ENOMEM;
+		}
+		entry.amap = amap;
+	}
+	entry.uvm_obj = args.uobj;
+	entry.offset = offset;
+	entry.etype = etype;
+	entry.protection = args.prot;
+	entry.max_protection = args.maxprot;
+	entry.inheritance = args.inherit;
+	entry.advice = args.advice;
+	uvm_map_entry_link(map, after, entry);
+	map.size += args.size;
+	if (after === map.first_free && after.end === entry.start) map.first_free = entry;
+	return 0;
+}
+
+/**
+ * Take every mapping in [start, end) out of the map.
+ *
+ * => map locked, never sleeps. Wired ranges are unwired.
+ * => the entries, to be given to uvm_unmap_detach with the map unlocked; null if an entry that
+ *    had to be split could not be.
+ * => all page table entries are gone and fenced when it returns: no reference may drop before.
+ */
+export function uvm_unmap_remove(
+	k: Kernel,
+	map: vm_map,
+	start: vaddr_t,
+	end: vaddr_t,
+): vm_map_entry[] | null {
+	let entry = uvm_map_lookup_entry(map, start);
+	if (entry_contains(map, entry, start)) {
+		if (!uvm_map_clip_start(k, map, entry, start)) return null;
+	} else {
+		entry = entry.next;
+	}
+	const last = uvm_map_lookup_entry(map, end - 1);
+	if (entry_contains(map, last, end - 1) && !uvm_map_clip_end(k, map, last, end)) return null;
+	const dead: vm_map_entry[] = [];
+	while (entry !== map.header && entry.start < end) {
+		const next = entry.next;
+		if (entry.wired_count > 0) {
+			uvm_fault_unwire_locked(k, map, entry.start, entry.end);
+			entry.wired_count = 0;
+		}
+		if ((map.flags & VM_MAP_INTRSAFE) !== 0) {
+			pmap_kremove(k, entry.start, entry.end - entry.start);
+		} else {
+			pmap_remove(k, map.pmap, entry.start, entry.end);
+			if (entry.uvm_obj !== null && UVM_OBJ_IS_KERN_OBJECT(entry.uvm_obj)) {
+				pmap_update(k, map.pmap);
+				const min = k.uvm.kernel_map!.min_offset;
+				uvm_km_pgremove(k, entry.uvm_obj, entry.start - min, entry.end - min);
+			}
+		}
+		uvm_map_entry_unlink(map, entry);
+		map.size -= entry.end - entry.start;
+		dead.push(entry);
+		entry = next;
+	}
+	pmap_update(k, map.pmap);
+	return dead;
+}
+
+/** Drop what dead entries refer to. => nothing locked; may sleep. */
+export function* uvm_unmap_detach(k: Kernel, dead: vm_map_entry[]): Sleeps<void> {
+	for (const entry of dead) {
+		if (entry.amap !== null) {
+			amap_unref(k, entry.amap, entry.pageoff, atop(entry.end - entry.start));
+		}
+		if (entry.uvm_obj !== null) yield* pagerops(k, entry.uvm_obj).pgo_detach(k, entry.uvm_obj);
+		uvm_mapent_free(k);
+	}
+}
+
+/** Remove a range. => map unlocked; may sleep. ENOMEM if an entry could not be split. */
+export function* uvm_unmap(k: Kernel, map: vm_map, start: vaddr_t, end: vaddr_t): Sleeps<Errno> {
+	yield* vm_map_lock(k, map);
+	const dead = uvm_unmap_remove(k, map, start, end);
+	vm_map_unlock(k, map);
+	if (dead === null) return ENOMEM;
+	yield* uvm_unmap_detach(k, dead);
+	return 0;
+}
+
+/**
+ * Change the protection of a range.
+ *
+ * => map unlocked; may sleep for its lock.
+ * => EFAULT if nothing or a submap is in the range, EACCES beyond max_protection. ENOMEM if an
+ *    entry could not be split; then a part of the range is changed.
+ */
+export function* uvm_map_protect(
+	k: Kernel,
+	map: vm_map,
+	start: vaddr_t,
+	end: vaddr_t,
+	prot: vm_prot_t,
+): Sleeps<Errno> {
+	yield* vm_map_lock(k, map);
+	const error = map_protect_locked(k, map, start, end, prot);
+	pmap_update(k, map.pmap);
+	vm_map_unlock(k, map);
+	return error;
+}
+
+function map_protect_locked(
+	k: Kernel,
+	map: vm_map,
+	start: vaddr_t,
+	end: vaddr_t,
+	prot: vm_prot_t,
+): Errno {
+	let entry = uvm_map_lookup_entry(map, start);
+	if (!entry_contains(map, entry, start)) return EFAULT;
+	for (let e = entry, va = start; va < end; va = e.end, e = e.next) {
+		if (e === map.header || e.start > va) return EFAULT;
+		if (e.sub_map !== null) return EINVAL;
+		if ((prot & ~e.max_protection) !== 0) return EACCES;
+	}
+	if (!uvm_map_clip_start(k, map, entry, start)) return ENOMEM;
+	for (; entry !== map.header && entry.start < end; entry = entry.next) {
+		if (!uvm_map_clip_end(k, map, entry, end)) return ENOMEM;
+		if (entry.protection === prot) continue;
+		entry.protection = prot;
+		// Each entry by its own copy-on-write bit: a fault must decide about the first write.
+		const cow = (entry.etype & UVM_ET_COPYONWRITE) !== 0;
+		pmap_protect(k, map.pmap, entry.start, entry.end, cow ? prot & ~VM_PROT_WRITE : prot);
+	}
+	return 0;
+}
+
+/** Make `submap` rule over the blank entry that is exactly [start, end). => map locked. */
+export function uvm_map_submap(
+	k: Kernel,
+	map: vm_map,
+	start: vaddr_t,
+	end: vaddr_t,
+	submap: vm_map,
+): Errno {
+	const entry = uvm_map_lookup_entry(map, start);
+	if (!entry_contains(map, entry, start)) return EINVAL;
+	if (!uvm_map_clip_start(k, map, entry, start) || !uvm_map_clip_end(k, map, entry, end)) {
+		return ENOMEM;
+	}
+	const blank =
+		entry.start === start &&
+		entry.end === end &&
+		entry.uvm_obj === null &&
+		entry.amap === null &&
+		entry.sub_map === null;
+	if (!blank) return EINVAL;
+	entry.etype = UVM_ET_SUBMAP;
+	entry.sub_map = submap;
+	submap.ref_count++;
+	return 0;
+}
+
+/** The address space of a process. */
+export interface vmspace {
+	readonly vm_map: vm_map;
+	vm_refcnt: number;
+	/** The heap: [vm_daddr, vm_break), grown by brk. */
+	vm_daddr: vaddr_t;
+	vm_break: vaddr_t;
+}
+
+export function uvmspace_alloc(k: Kernel, min: vaddr_t, max: vaddr_t): vmspace | null {
+	const pm = pmap_create(k);
+	if (pm === null) return null;
+	return {
+		vm_map: uvm_map_setup(pm, min, max, VM_MAP_PAGEABLE),
+		vm_refcnt: 1,
+		vm_daddr: 0,
+		vm_break: 0,
+	};
+}
+
+/** Drop a reference; the last one unmaps everything. => nothing locked; may sleep. */
+export function* uvmspace_free(k: Kernel, vm: vmspace): Sleeps<void> {
+	if (--vm.vm_refcnt > 0) return;
+	const map = vm.vm_map;
+	if (map.nentries > 0) {
+		const error = yield* uvm_unmap(k, map, map.min_offset, map.max_offset);
+		KASSERT(error === 0, "uvmspace_free: the whole map needs no split");
+	}
+	KASSERT(map.nentries === 0 && map.size === 0, "uvmspace_free: entries left");
+	pmap_destroy(k, map.pmap);
+}

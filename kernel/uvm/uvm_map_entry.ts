@@ -1,0 +1,305 @@
+/**
+ * Port of sys/uvm/uvm_map.c (2000-2002), first part: the entries of a map. Lookup, linking,
+ * finding space, clipping, and the map's lock.
+ *
+ * Copyright (c) 1997 Charles D. Cranor and Washington University.
+ * Copyright (c) 1991, 1993, The Regents of the University of California.
+ * All rights reserved. See NOTICE for the conditions.
+ *
+ * The entries are a sorted circular list round `header`, disjoint. `hint` remembers the latest
+ * lookup; no gap lies before `first_free`.
+ */
+import { KASSERT } from "../../pmap/panic.ts";
+import type { pmap } from "../../pmap/pmap.ts";
+import { atop, PAGE_SIZE, type vaddr_t, type vm_prot_t } from "../../pmap/vmparam.ts";
+import {
+	type lock,
+	lock_exclusive,
+	lock_exclusive_try,
+	lock_release_exclusive,
+	lock_release_shared,
+	lock_shared,
+	lock_shared_try,
+	lockinit,
+} from "../kern/kern_lock.ts";
+import type { Sleeps } from "../kern/kern_synch.ts";
+import { pool_put } from "../kern/subr_pool.ts";
+import type { Kernel } from "../kernel.ts";
+import { amap_splitref, type vm_amap } from "./uvm_amap.ts";
+import { UVM_ADV_NORMAL, UVM_ET_SUBMAP, UVM_INH_COPY } from "./uvm_extern.ts";
+import { pagerops, type uvm_object, type voff_t } from "./uvm_object.ts";
+
+/** vm_map.flags */
+export const VM_MAP_PAGEABLE = 0x01;
+export const VM_MAP_INTRSAFE = 0x02;
+export const VM_MAP_WIREFUTURE = 0x04;
+
+export interface vm_map_entry {
+	prev: vm_map_entry;
+	next: vm_map_entry;
+	start: vaddr_t;
+	end: vaddr_t;
+	uvm_obj: uvm_object | null;
+	sub_map: vm_map | null;
+	/** Offset of `start` in uvm_obj. */
+	offset: voff_t;
+	etype: number;
+	protection: vm_prot_t;
+	max_protection: vm_prot_t;
+	inheritance: number;
+	wired_count: number;
+	/** aref: the anonymous memory above the object, and the slot of `start` in it. */
+	amap: vm_amap | null;
+	pageoff: number;
+	advice: number;
+}
+
+export interface vm_map {
+	readonly pmap: pmap;
+	readonly lock: lock;
+	/** Sentinel of the list; its start and end are the map's bounds turned inside out. */
+	readonly header: vm_map_entry;
+	nentries: number;
+	/** Bytes covered by entries. */
+	size: number;
+	ref_count: number;
+	hint: vm_map_entry;
+	first_free: vm_map_entry;
+	flags: number;
+	/** Bumped by each write lock: who slept without the lock sees that the map may have changed. */
+	timestamp: number;
+	readonly min_offset: vaddr_t;
+	readonly max_offset: vaddr_t;
+}
+
+function blank_entry(start: vaddr_t, end: vaddr_t): vm_map_entry {
+	const entry = {
+		start,
+		end,
+		uvm_obj: null,
+		sub_map: null,
+		offset: 0,
+		etype: 0,
+		protection: 0,
+		max_protection: 0,
+		inheritance: UVM_INH_COPY,
+		wired_count: 0,
+		amap: null,
+		pageoff: 0,
+		advice: UVM_ADV_NORMAL,
+	} as unknown as vm_map_entry;
+	entry.prev = entry;
+	entry.next = entry;
+	return entry;
+}
+
+/** A map of [min, max) with no entries. */
+export function uvm_map_setup(pm: pmap, min: vaddr_t, max: vaddr_t, flags: number): vm_map {
+	// The header sorts behind every address, and before it when walked from the other end.
+	const header = blank_entry(max, min);
+	return {
+		pmap: pm,
+		lock: lockinit(),
+		header,
+		nentries: 0,
+		size: 0,
+		ref_count: 1,
+		hint: header,
+		first_free: header,
+		flags,
+		timestamp: 0,
+		min_offset: min,
+		max_offset: max,
+	};
+}
+
+/** Lock for writing. => may sleep. */
+export function* vm_map_lock(k: Kernel, map: vm_map): Sleeps<void> {
+	yield* lock_exclusive(k, map.lock);
+	map.timestamp++;
+}
+
+/** => false, without sleeping, if somebody else has the map. */
+export function vm_map_lock_try(k: Kernel, map: vm_map): boolean {
+	if (!lock_exclusive_try(k, map.lock)) return false;
+	map.timestamp++;
+	return true;
+}
+
+export function vm_map_unlock(k: Kernel, map: vm_map): void {
+	lock_release_exclusive(k, map.lock);
+}
+
+/** => may sleep. */
+export function* vm_map_lock_read(k: Kernel, map: vm_map): Sleeps<void> {
+	yield* lock_shared(k, map.lock);
+}
+
+export const vm_map_lock_read_try = (map: vm_map): boolean => lock_shared_try(map.lock);
+
+export function vm_map_unlock_read(k: Kernel, map: vm_map): void {
+	lock_release_shared(k, map.lock);
+}
+
+/** A new entry, or null if the pool is empty. => never sleeps. */
+export function uvm_mapent_alloc(k: Kernel, start: vaddr_t, end: vaddr_t): vm_map_entry | null {
+	if (k.failinject?.("vmmpepl")) return null;
+	k.uvm.map_entry_pool.pr_nout++;
+	return blank_entry(start, end);
+}
+
+export function uvm_mapent_free(k: Kernel): void {
+	pool_put(k.uvm.map_entry_pool);
+}
+
+/**
+ * The entry that contains `va`, or else the one before it (perhaps the header).
+ * => map locked. Ask `entry.start <= va && va < entry.end` which of the two it is.
+ */
+export function uvm_map_lookup_entry(map: vm_map, va: vaddr_t): vm_map_entry {
+	const header = map.header;
+	let cur = map.hint;
+	if (cur === header) cur = header.next;
+	if (cur !== header && va >= cur.start) {
+		while (cur !== header && va >= cur.end) cur = cur.next;
+		if (cur === header || va < cur.start) cur = cur.prev;
+	} else {
+		cur = cur === header ? header : cur.prev;
+		while (cur !== header && va < cur.start) cur = cur.prev;
+	}
+	if (cur !== header) map.hint = cur;
+	return cur;
+}
+
+export const entry_contains = (map: vm_map, entry: vm_map_entry, va: vaddr_t): boolean =>
+	entry !== map.header && va >= entry.start && va < entry.end;
+
+/** Put `entry` behind `after`. => map locked. */
+export function uvm_map_entry_link(map: vm_map, after: vm_map_entry, entry: vm_map_entry): void {
+	entry.prev = after;
+	entry.next = after.next;
+	after.next.prev = entry;
+	after.next = entry;
+	map.nentries++;
+	advance_first_free(map);
+}
+
+/** => map locked. */
+export function uvm_map_entry_unlink(map: vm_map, entry: vm_map_entry): void {
+	entry.prev.next = entry.next;
+	entry.next.prev = entry.prev;
+	map.nentries--;
+	if (map.hint === entry) map.hint = map.header;
+	const free = map.first_free;
+	if (free !== map.header && free.start >= entry.start) map.first_free = entry.prev;
+}
+
+/** first_free is the last entry that follows its predecessor without a gap from the bottom on. */
+function advance_first_free(map: vm_map): void {
+	let e = map.first_free;
+	while (e.next !== map.header && e.next.start <= (e === map.header ? map.min_offset : e.end)) {
+		e = e.next;
+	}
+	map.first_free = e;
+}
+
+/**
+ * First gap of `length` bytes at or above `hint`.
+ * => map locked. The address and the entry before it, or null.
+ */
+export function uvm_map_findspace(
+	map: vm_map,
+	hint: vaddr_t,
+	length: number,
+	fixed: boolean,
+): { start: vaddr_t; after: vm_map_entry } | null {
+	let start = Math.max(hint, map.min_offset);
+	if (start > map.max_offset) return null;
+	let after: vm_map_entry;
+	if (!fixed && start === map.min_offset) {
+		after = map.first_free;
+		if (after !== map.header) start = Math.max(start, after.end);
+	} else {
+		after = uvm_map_lookup_entry(map, start);
+		if (entry_contains(map, after, start)) {
+			if (fixed) return null;
+			start = after.end;
+		}
+	}
+	for (;;) {
+		const end = start + length;
+		if (end > map.max_offset) return null;
+		if (after.next === map.header || after.next.start >= end) return { start, after };
+		if (fixed) return null;
+		after = after.next;
+		start = after.end;
+	}
+}
+
+/** Copy everything of an entry but its place in the list. */
+function copy_entry(to: vm_map_entry, from: vm_map_entry): void {
+	to.start = from.start;
+	to.end = from.end;
+	to.uvm_obj = from.uvm_obj;
+	to.sub_map = from.sub_map;
+	to.offset = from.offset;
+	to.etype = from.etype;
+	to.protection = from.protection;
+	to.max_protection = from.max_protection;
+	to.inheritance = from.inheritance;
+	to.wired_count = from.wired_count;
+	to.amap = from.amap;
+	to.pageoff = from.pageoff;
+	to.advice = from.advice;
+}
+
+/**
+ * Split `entry` at `va`, so that it starts there; the part before becomes an entry of its own.
+ * => map locked; entry.start <= va < entry.end. false if no entry could be allocated.
+ */
+export function uvm_map_clip_start(
+	k: Kernel,
+	map: vm_map,
+	entry: vm_map_entry,
+	va: vaddr_t,
+): boolean {
+	if (va <= entry.start) return true;
+	const before = uvm_mapent_alloc(k, entry.start, va);
+	if (before === null) return false;
+	copy_entry(before, entry);
+	before.end = va;
+	split_backing(k, before, entry, va);
+	entry.start = va;
+	uvm_map_entry_link(map, entry.prev, before);
+	return true;
+}
+
+/** Split `entry` at `va`, so that it ends there. => as uvm_map_clip_start. */
+export function uvm_map_clip_end(
+	k: Kernel,
+	map: vm_map,
+	entry: vm_map_entry,
+	va: vaddr_t,
+): boolean {
+	if (va >= entry.end) return true;
+	const behind = uvm_mapent_alloc(k, va, entry.end);
+	if (behind === null) return false;
+	copy_entry(behind, entry);
+	behind.start = va;
+	split_backing(k, entry, behind, va);
+	entry.end = va;
+	uvm_map_entry_link(map, entry, behind);
+	return true;
+}
+
+/** Divide offset, amap and object reference between the two halves, before their ends are set. */
+function split_backing(k: Kernel, low: vm_map_entry, high: vm_map_entry, va: vaddr_t): void {
+	const delta = va - low.start;
+	KASSERT(delta > 0 && delta % PAGE_SIZE === 0, "uvm_map_clip: address not page aligned");
+	if (high.uvm_obj !== null || high.etype & UVM_ET_SUBMAP) high.offset += delta;
+	if (low.amap !== null) {
+		amap_splitref(k, low.amap, low.pageoff, atop(high.end - low.start));
+		high.pageoff = low.pageoff + atop(delta);
+	}
+	if (high.uvm_obj !== null) pagerops(k, high.uvm_obj).pgo_reference(k, high.uvm_obj);
+}

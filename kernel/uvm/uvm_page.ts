@@ -1,0 +1,416 @@
+/**
+ * Port of sys/uvm/uvm_page.c (2000-2001) and uvm_page.h: physical pages, their identity and queues.
+ *
+ * Copyright (c) 1997 Charles D. Cranor and Washington University.
+ * Copyright (c) 1991, 1993, The Regents of the University of California.
+ * All rights reserved. See NOTICE for the conditions.
+ *
+ * A page is found in three ways: by physical address in k.uvm.vm_physmem, by (object, offset) in
+ * a hash table, and by the queue it is on: free, active, inactive, or none.
+ */
+
+import type { PmapPage } from "../../pmap/host.ts";
+import { KASSERT } from "../../pmap/panic.ts";
+import type { PvEntry } from "../../pmap/pmap.ts";
+import { pmap_copy_page, pmap_page_protect, pmap_zero_page } from "../../pmap/pmap.ts";
+import { PAGE_SIZE, VM_PROT_NONE } from "../../pmap/vmparam.ts";
+import { wakeup } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import type { vm_anon } from "./uvm_anon.ts";
+import { UVM_PGA_USERESERVE, UVM_PGA_ZERO } from "./uvm_extern.ts";
+import { UVM_OBJ_IS_KERN_OBJECT, type uvm_object, type voff_t } from "./uvm_object.ts";
+
+/** vm_page.flags, locked by the owner's lock. */
+export const PG_BUSY = 0x0001; // in transit: only who set it may change contents or identity
+export const PG_WANTED = 0x0002; // somebody sleeps on the page
+export const PG_TABLED = 0x0004; // in the hash table and its object's memq
+export const PG_CLEAN = 0x0008; // backing store matches, as far as software knows
+export const PG_CLEANCHK = 0x0010; // PG_CLEAN was compared with the pmap during this flush
+export const PG_RELEASED = 0x0020; // who un-busies the page frees it
+export const PG_FAKE = 0x0040; // contents not valid yet
+export const PG_PAGEOUT = 0x0200; // being written by the page daemon, to be freed then
+/** DEVIATION: marks uao_put's place holders in memq, so that other walkers know them (A11). */
+export const PG_MARKER = 0x1000;
+
+/** vm_page.pqflags, locked by the page queue lock. */
+export const PQ_FREE = 0x01;
+export const PQ_INACTIVE = 0x02;
+export const PQ_ACTIVE = 0x04;
+export const PQ_ANON = 0x10; // owned by uanon
+export const PQ_AOBJ = 0x20; // owned by an aobj
+export const PQ_SWAPBACKED = PQ_ANON | PQ_AOBJ;
+
+/** How much dearer a hash lookup is than one step along memq. */
+export const UVM_PAGE_HASH_PENALTY = 4;
+
+/** A page of physical memory. o: owner's lock, q: page queue lock, f: free queue lock. */
+export class vm_page implements PmapPage {
+	pageq_next: vm_page | null = null; // q, or f
+	pageq_prev: vm_page | null = null; // q, or f
+	hashq_next: vm_page | null = null; // hash
+	listq_next: vm_page | null = null; // o: memq
+	listq_prev: vm_page | null = null; // o: memq
+	uobject: uvm_object | null = null; // o, q
+	uanon: vm_anon | null = null; // o, q
+	offset: voff_t = 0; // o, q
+	flags = 0; // o
+	pqflags = 0; // q
+	wire_count = 0; // o, q
+	loan_count = 0; // o, q
+	/** Bumped when the page gets or loses an identity, so that a sleeper sees the change. */
+	version = 0; // o
+	md_pvlist: PvEntry | null = null;
+	md_attrs = 0;
+	readonly phys_addr: number;
+
+	constructor(pa: number) {
+		this.phys_addr = pa;
+	}
+}
+
+/** "Not interested" in a result array of pgo_get. */
+export const PGO_DONTCARE = new vm_page(-1);
+
+/** A queue of pages, linked by pageq. */
+export interface pglist {
+	first: vm_page | null;
+	last: vm_page | null;
+	count: number;
+}
+
+export const pglist_init = (): pglist => ({ first: null, last: null, count: 0 });
+
+function pageq_insert_tail(q: pglist, pg: vm_page): void {
+	pg.pageq_next = null;
+	pg.pageq_prev = q.last;
+	if (q.last === null) q.first = pg;
+	else q.last.pageq_next = pg;
+	q.last = pg;
+	q.count++;
+}
+
+function pageq_remove(q: pglist, pg: vm_page): void {
+	if (pg.pageq_prev === null) q.first = pg.pageq_next;
+	else pg.pageq_prev.pageq_next = pg.pageq_next;
+	if (pg.pageq_next === null) q.last = pg.pageq_prev;
+	else pg.pageq_next.pageq_prev = pg.pageq_prev;
+	pg.pageq_next = null;
+	pg.pageq_prev = null;
+	q.count--;
+}
+
+export function memq_insert_tail(uobj: uvm_object, pg: vm_page): void {
+	memq_insert_before(uobj, null, pg);
+}
+
+/** Insert `pg` before `where`; at the tail if that is null. */
+export function memq_insert_before(uobj: uvm_object, where: vm_page | null, pg: vm_page): void {
+	const prev = where === null ? uobj.memq_last : where.listq_prev;
+	pg.listq_prev = prev;
+	pg.listq_next = where;
+	if (prev === null) uobj.memq_first = pg;
+	else prev.listq_next = pg;
+	if (where === null) uobj.memq_last = pg;
+	else where.listq_prev = pg;
+}
+
+export function memq_remove(uobj: uvm_object, pg: vm_page): void {
+	if (pg.listq_prev === null) uobj.memq_first = pg.listq_next;
+	else pg.listq_prev.listq_next = pg.listq_next;
+	if (pg.listq_next === null) uobj.memq_last = pg.listq_prev;
+	else pg.listq_next.listq_prev = pg.listq_prev;
+	pg.listq_next = null;
+	pg.listq_prev = null;
+}
+
+/**
+ * Hand a range of physical memory to the page layer, before uvm_page_init.
+ *
+ * => [start, end) gets vm_page structures; [avail_start, avail_end) of it is free to use.
+ */
+export function uvm_page_physload(
+	k: Kernel,
+	start: number,
+	end: number,
+	avail_start: number,
+	avail_end: number,
+): void {
+	KASSERT(k.uvm.vm_pages.length === 0, "uvm_page_physload: only one segment of memory");
+	KASSERT(avail_start >= start && avail_end <= end, "uvm_page_physload: bad range");
+	k.uvm.physmem_start = start;
+	for (let pa = start; pa < end; pa += PAGE_SIZE) k.uvm.vm_pages.push(new vm_page(pa));
+	k.uvm.avail_start = avail_start;
+	k.uvm.avail_end = avail_end;
+}
+
+/** Make the page hash and free the available pages. Reserves and targets are set by the daemon. */
+export function uvm_page_init(k: Kernel): void {
+	let buckets = 64;
+	while (buckets < k.uvm.vm_pages.length) buckets *= 2;
+	k.uvm.page_hash = new Array<vm_page | null>(buckets).fill(null);
+	k.uvm.page_hashmask = buckets - 1;
+	for (const pg of k.uvm.vm_pages) {
+		if (pg.phys_addr < k.uvm.avail_start || pg.phys_addr >= k.uvm.avail_end) continue;
+		k.uvmexp.npages++;
+		pg.pqflags = PQ_FREE;
+		pageq_insert_tail(k.uvm.page_free, pg);
+		k.uvmexp.free++;
+	}
+}
+
+/** The page at physical address `pa`, or null for memory the page layer does not own. */
+export function PHYS_TO_VM_PAGE(k: Kernel, pa: number): vm_page | null {
+	const i = Math.floor((pa - k.uvm.physmem_start) / PAGE_SIZE);
+	return k.uvm.vm_pages[i] ?? null;
+}
+
+const pagehash = (k: Kernel, uobj: uvm_object, off: voff_t): number =>
+	(off / PAGE_SIZE + Math.imul(uobj.uo_id, 0x9e37_79b1)) & k.uvm.page_hashmask;
+
+/**
+ * The resident page of `uobj` at `off`, or null.
+ * => object locked.
+ */
+export function uvm_pagelookup(k: Kernel, uobj: uvm_object, off: voff_t): vm_page | null {
+	let pg = k.uvm.page_hash[pagehash(k, uobj, off)]!;
+	while (pg !== null && (pg.uobject !== uobj || pg.offset !== off)) pg = pg.hashq_next!;
+	return pg;
+}
+
+/** Put a page that has uobject and offset set into the hash and memq. => object, queues locked. */
+export function uvm_pageinsert(k: Kernel, pg: vm_page): void {
+	const uobj = pg.uobject;
+	KASSERT(uobj !== null && (pg.flags & PG_TABLED) === 0, "uvm_pageinsert: already inserted");
+	const bucket = pagehash(k, uobj, pg.offset);
+	pg.hashq_next = k.uvm.page_hash[bucket]!;
+	k.uvm.page_hash[bucket] = pg;
+	memq_insert_tail(uobj, pg);
+	pg.flags |= PG_TABLED;
+	uobj.uo_npages++;
+}
+
+/** Take a page out of its object, if it has one. => object, queues locked. */
+export function uvm_pageremove(k: Kernel, pg: vm_page): void {
+	const uobj = pg.uobject;
+	if ((pg.flags & PG_TABLED) === 0) return;
+	KASSERT(uobj !== null, "uvm_pageremove: tabled page without object");
+	const bucket = pagehash(k, uobj, pg.offset);
+	let p = k.uvm.page_hash[bucket]!;
+	if (p === pg) {
+		k.uvm.page_hash[bucket] = pg.hashq_next;
+	} else {
+		while (p.hashq_next !== pg) p = p.hashq_next!;
+		p.hashq_next = pg.hashq_next;
+	}
+	pg.hashq_next = null;
+	memq_remove(uobj, pg);
+	uobj.uo_npages--;
+	pg.flags &= ~PG_TABLED;
+	pg.uobject = null;
+	pg.version++;
+}
+
+/** Whether the page daemon should run now (uvm_kick_pdaemon). */
+const daemon_needed = (k: Kernel): boolean => {
+	const e = k.uvmexp;
+	const coming = e.free + e.paging;
+	return coming < e.freemin || (coming < e.freetarg && e.inactive < e.inactarg);
+};
+
+/**
+ * Allocate a page for an object, for an anon, or for nobody.
+ *
+ * => never sleeps. Object or anon locked if given; at most one of them.
+ * => null if memory is short: only the kernel object and UVM_PGA_USERESERVE may go below
+ *    reserve_kernel, only the page daemon below reserve_pagedaemon.
+ * => the page is PG_BUSY|PG_CLEAN|PG_FAKE, on no queue; with UVM_PGA_ZERO it is zeroed and not
+ *    PG_CLEAN. PQ_AOBJ is the caller's job.
+ */
+export function uvm_pagealloc(
+	k: Kernel,
+	uobj: uvm_object | null,
+	off: voff_t,
+	anon: vm_anon | null,
+	flags: number,
+): vm_page | null {
+	KASSERT(uobj === null || anon === null, "uvm_pagealloc: two owners");
+	const e = k.uvmexp;
+	if (daemon_needed(k)) wakeup(k, k.uvm.pagedaemon_wchan);
+	const reserve =
+		(flags & UVM_PGA_USERESERVE) !== 0 || (uobj !== null && UVM_OBJ_IS_KERN_OBJECT(uobj));
+	if (e.free <= e.reserve_kernel && !reserve) return null;
+	if (e.free <= e.reserve_pagedaemon && !(reserve && k.curlwp === k.uvm.pagedaemon)) return null;
+	if (k.failinject?.("page")) return null;
+	const pg = k.uvm.page_free.first;
+	if (pg === null) return null;
+	pageq_remove(k.uvm.page_free, pg);
+	e.free--;
+	pg.offset = off;
+	pg.uobject = uobj;
+	pg.uanon = anon;
+	pg.flags = PG_BUSY | PG_CLEAN | PG_FAKE;
+	pg.pqflags = 0;
+	pg.version++;
+	if (anon !== null) {
+		anon.an_page = pg;
+		pg.pqflags = PQ_ANON;
+	} else if (uobj !== null) {
+		uvm_pageinsert(k, pg);
+	}
+	if ((flags & UVM_PGA_ZERO) !== 0) {
+		pg.flags &= ~PG_CLEAN;
+		pmap_zero_page(k, pg.phys_addr);
+		e.zeropage++;
+	}
+	return pg;
+}
+
+/**
+ * A zeroed page for a page table: without owner, on no queue (pmap/host.ts).
+ * => never sleeps; null if memory is short.
+ */
+export function uvm_ptpage_alloc(k: Kernel): vm_page | null {
+	const pg = uvm_pagealloc(k, null, 0, null, UVM_PGA_ZERO);
+	if (pg !== null) pg.flags &= ~(PG_BUSY | PG_FAKE);
+	return pg;
+}
+
+/** Give a page from one owner to another place in an object. => all locks held. */
+export function uvm_pagerealloc(
+	k: Kernel,
+	pg: vm_page,
+	uobj: uvm_object | null,
+	off: voff_t,
+): void {
+	uvm_pageremove(k, pg);
+	pg.uobject = uobj;
+	pg.uanon = null;
+	pg.offset = off;
+	pg.version++;
+	if (uobj !== null) uvm_pageinsert(k, pg);
+}
+
+/**
+ * Free a page.
+ *
+ * => owner and page queues locked; no mapping of the page is left.
+ * => forgets its owner: the object's table, or the anon's an_page.
+ */
+export function uvm_pagefree(k: Kernel, pg: vm_page): void {
+	KASSERT((pg.pqflags & PQ_FREE) === 0, "uvm_pagefree: page is free already");
+	KASSERT(pg.loan_count === 0, "uvm_pagefree: page is on loan");
+	KASSERT(pg.md_pvlist === null, "uvm_pagefree: page is still mapped");
+	uvm_pageremove(k, pg);
+	if (pg.uanon !== null) {
+		pg.uanon.an_page = null;
+		pg.uanon = null;
+	}
+	uvm_pagedequeue(k, pg);
+	if (pg.wire_count > 0) {
+		pg.wire_count = 0;
+		k.uvmexp.wired--;
+	}
+	pg.uobject = null;
+	pg.flags = 0;
+	pg.pqflags = PQ_FREE;
+	pageq_insert_tail(k.uvm.page_free, pg);
+	k.uvmexp.free++;
+}
+
+/** Take a page off the active or inactive queue. => queues locked. */
+export function uvm_pagedequeue(k: Kernel, pg: vm_page): void {
+	if ((pg.pqflags & PQ_ACTIVE) !== 0) {
+		pageq_remove(k.uvm.page_active, pg);
+		pg.pqflags &= ~PQ_ACTIVE;
+		k.uvmexp.active--;
+	} else if ((pg.pqflags & PQ_INACTIVE) !== 0) {
+		pageq_remove(k.uvm.page_inactive, pg);
+		pg.pqflags &= ~PQ_INACTIVE;
+		k.uvmexp.inactive--;
+	}
+}
+
+/** Wire a page: it leaves the queues. => queues locked. */
+export function uvm_pagewire(k: Kernel, pg: vm_page): void {
+	if (pg.wire_count === 0) {
+		uvm_pagedequeue(k, pg);
+		k.uvmexp.wired++;
+	}
+	pg.wire_count++;
+}
+
+/** Undo one uvm_pagewire; the last one makes the page active. => queues locked. */
+export function uvm_pageunwire(k: Kernel, pg: vm_page): void {
+	KASSERT(pg.wire_count > 0, "uvm_pageunwire: page is not wired");
+	pg.wire_count--;
+	if (pg.wire_count > 0) return;
+	k.uvmexp.wired--;
+	pageq_insert_tail(k.uvm.page_active, pg);
+	pg.pqflags |= PQ_ACTIVE;
+	k.uvmexp.active++;
+}
+
+/**
+ * Move a page to the inactive queue's tail. Mappings stay: whoever trusts PG_CLEAN of an inactive
+ * page must ask the pmap first.
+ * => queues locked.
+ */
+export function uvm_pagedeactivate(k: Kernel, pg: vm_page): void {
+	KASSERT(pg.wire_count === 0, "uvm_pagedeactivate: wired page");
+	KASSERT((pg.pqflags & PQ_FREE) === 0, "uvm_pagedeactivate: free page");
+	if ((pg.pqflags & PQ_INACTIVE) !== 0) return;
+	uvm_pagedequeue(k, pg);
+	pageq_insert_tail(k.uvm.page_inactive, pg);
+	pg.pqflags |= PQ_INACTIVE;
+	k.uvmexp.inactive++;
+}
+
+/** Move a page to the active queue's tail; nothing happens to a wired page. => queues locked. */
+export function uvm_pageactivate(k: Kernel, pg: vm_page): void {
+	KASSERT((pg.pqflags & PQ_FREE) === 0, "uvm_pageactivate: free page");
+	if (pg.wire_count > 0) return;
+	uvm_pagedequeue(k, pg);
+	pageq_insert_tail(k.uvm.page_active, pg);
+	pg.pqflags |= PQ_ACTIVE;
+	k.uvmexp.active++;
+}
+
+/** Zero a page. => it is busy, or nobody else can see it. */
+export function uvm_pagezero(k: Kernel, pg: vm_page): void {
+	pg.flags &= ~PG_CLEAN;
+	pmap_zero_page(k, pg.phys_addr);
+	k.uvmexp.zeropage++;
+}
+
+/** Copy a page. => both are busy, or nobody else can see them. */
+export function uvm_pagecopy(k: Kernel, src: vm_page, dst: vm_page): void {
+	dst.flags &= ~PG_CLEAN;
+	pmap_copy_page(k, src.phys_addr, dst.phys_addr);
+}
+
+/**
+ * End the ownership of busy pages: wake who waits, free what was released meanwhile.
+ * => owner locked; queues locked. Null and PGO_DONTCARE entries are passed over.
+ * => the page of an anon that has died meanwhile is not for us: uvm_anon_release.
+ */
+export function uvm_page_unbusy(k: Kernel, pgs: (vm_page | null)[], npgs: number): void {
+	for (let i = 0; i < npgs; i++) {
+		const pg = pgs[i]!;
+		if (pg === null || pg === PGO_DONTCARE) continue;
+		uvm_page_unbusy1(k, pg);
+	}
+}
+
+/** uvm_page_unbusy for one page. => false if the page was PG_RELEASED and is free now. */
+export function uvm_page_unbusy1(k: Kernel, pg: vm_page): boolean {
+	KASSERT((pg.flags & PG_BUSY) !== 0, "uvm_page_unbusy: page is not busy");
+	if ((pg.flags & PG_WANTED) !== 0) wakeup(k, pg);
+	if ((pg.flags & PG_RELEASED) === 0) {
+		pg.flags &= ~(PG_BUSY | PG_WANTED);
+		return true;
+	}
+	KASSERT(pg.uanon === null || pg.uanon.an_ref > 0, "uvm_page_unbusy: page of a dead anon");
+	pmap_page_protect(k, pg, VM_PROT_NONE);
+	uvm_pagefree(k, pg);
+	return false;
+}

@@ -1,0 +1,386 @@
+/**
+ * Port of sys/uvm/uvm_pager.c 1.1.1.1 (1998-02-05): help for pagers. Clusters of pages that are
+ * written together, and what happens to them when the write is over or fails.
+ *
+ * Copyright (c) 1997 Charles D. Cranor and Washington University.
+ * All rights reserved. See NOTICE for the conditions.
+ *
+ * uvm_pagermapin and uvm_pagermapout are in uvm_pagermap.ts. The page daemon writes swap with
+ * uvm_swap_put itself and leaves the end to uvm_aio_aiodone, as from 2001 on; uvm_pager_put
+ * serves objects with clusters of their own, and synchronous writes to swap.
+ *
+ * The numbers P1 to P13 name the defects of revision 1.1.1.1 that are repaired here.
+ */
+import { EAGAIN, ENOMEM, type Errno } from "../../pmap/errno.ts";
+import { KASSERT, panic } from "../../pmap/panic.ts";
+import {
+	pmap_clear_modify,
+	pmap_clear_reference,
+	pmap_is_modified,
+	pmap_page_protect,
+} from "../../pmap/pmap.ts";
+import { atop, PAGE_SIZE, ptoa, VM_PROT_READ, type vm_prot_t } from "../../pmap/vmparam.ts";
+import type { buf } from "../dev/buf.ts";
+import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import { uvm_anon_release } from "./uvm_anon.ts";
+import { aobj_pager, SWSLOT_NOMEM, uao_set_swslot } from "./uvm_aobj.ts";
+import { uvm_km_suballoc, uvm_km_valloc } from "./uvm_km.ts";
+import type { vm_map_entry } from "./uvm_map_entry.ts";
+import {
+	PAGER_AOBJ,
+	PGO_ALLPAGES,
+	PGO_DOACTCLUST,
+	PGO_PDFREECLUST,
+	PGO_PENDING,
+	PGO_REALLOCSWAP,
+	PGO_SYNCIO,
+	pagerops,
+	type uvm_object,
+	type voff_t,
+} from "./uvm_object.ts";
+import {
+	PG_BUSY,
+	PG_CLEAN,
+	PG_CLEANCHK,
+	PG_MARKER,
+	PG_PAGEOUT,
+	PG_RELEASED,
+	PQ_ANON,
+	PQ_INACTIVE,
+	uvm_page_unbusy1,
+	uvm_pageactivate,
+	uvm_pagelookup,
+	type vm_page,
+} from "./uvm_page.ts";
+import { PAGER_MAP_SIZE, uvm_pagermapout } from "./uvm_pagermap.ts";
+import {
+	SWCLPAGES,
+	SWSLOT_NONE,
+	type SwapSlot,
+	uvm_swap_free,
+	uvm_swap_markbad,
+	uvm_swpgonly_add,
+} from "./uvm_swap.ts";
+import { uvm_swap_put } from "./uvm_swap_io.ts";
+
+/**
+ * Make pager_map and the page daemon's window, and initialise the pagers.
+ * => at boot, after uvm_km_init.
+ */
+export function uvm_pager_init(k: Kernel): void {
+	k.uvm.pager_map = uvm_km_suballoc(k, k.uvm.kernel_map!, PAGER_MAP_SIZE);
+	k.uvm.emergva = uvm_km_valloc(k, k.uvm.kernel_map!, ptoa(SWCLPAGES));
+	k.uvm.pagerops[PAGER_AOBJ] = aobj_pager;
+	for (const ops of k.uvm.pagerops) ops.pgo_init?.(k);
+}
+
+/**
+ * Gather dirty neighbours of `center` for one write (uvm_mk_pcluster).
+ *
+ * => object and page queues locked; `center` is busy and write-protected.
+ * => at most `npages` pages. Every page of the cluster is busy and write-protected; the caller
+ *    un-busies them all.
+ * => PGO_ALLPAGES: the pager's window; otherwise only its part in [mlo, mhi).
+ * => PGO_DOACTCLUST: active pages too. The caller should clear their PG_CLEANCHK first.
+ */
+export function uvm_mk_pcluster(
+	k: Kernel,
+	uobj: uvm_object,
+	npages: number,
+	center: vm_page,
+	flags: number,
+	mlo: voff_t,
+	mhi: voff_t,
+): vm_page[] {
+	const window = pagerops(k, uobj).pgo_cluster!(k, uobj, center.offset);
+	let { lo, hi } = window;
+	if ((flags & PGO_ALLPAGES) === 0) {
+		lo = Math.max(lo, mlo);
+		hi = Math.min(hi, mhi);
+	}
+	// DEVIATION: a centre outside of the window is a cluster of its own (P13).
+	if (center.offset < lo || center.offset >= hi || atop(hi - lo) > npages) return [center];
+	const pgs = [center];
+	// DEVIATION: the step is a page; `a + b * f ? 1 : -1` groups otherwise (P1).
+	for (let off = center.offset - PAGE_SIZE; off >= lo; off -= PAGE_SIZE) {
+		const pg = cluster_candidate(k, uobj, off, flags);
+		if (pg === null) break;
+		pgs.unshift(pg);
+	}
+	for (let off = center.offset + PAGE_SIZE; off < hi; off += PAGE_SIZE) {
+		const pg = cluster_candidate(k, uobj, off, flags);
+		if (pg === null) break;
+		pgs.push(pg);
+	}
+	return pgs;
+}
+
+/** The page at `off`, now busy and write-protected, if it may join a cluster; or null. */
+function cluster_candidate(
+	k: Kernel,
+	uobj: uvm_object,
+	off: voff_t,
+	flags: number,
+): vm_page | null {
+	const pg = uvm_pagelookup(k, uobj, off);
+	if (pg === null || (pg.flags & PG_BUSY) !== 0) return null;
+	if ((pg.pqflags & PQ_INACTIVE) === 0 && (flags & PGO_DOACTCLUST) === 0) return null;
+	// DEVIATION: wired and loaned pages are left to their owners (P13).
+	if (pg.wire_count > 0 || pg.loan_count > 0) return null;
+	// DEVIATION: an inactive page may be mapped, so the pmap is asked about it too (M6).
+	if ((pg.flags & (PG_CLEAN | PG_CLEANCHK)) === PG_CLEAN || (pg.pqflags & PQ_INACTIVE) !== 0) {
+		if (pmap_is_modified(k, pg)) pg.flags &= ~PG_CLEAN;
+	}
+	pg.flags |= PG_CLEANCHK;
+	if ((pg.flags & PG_CLEAN) !== 0) return null;
+	pg.flags |= PG_BUSY;
+	pmap_page_protect(k, pg, VM_PROT_READ);
+	return pg;
+}
+
+/**
+ * Lower the protection of every resident page of an entry's object range, in all maps.
+ * => map and object locked.
+ */
+export function uvm_shareprot(k: Kernel, entry: vm_map_entry, prot: vm_prot_t): void {
+	const uobj = entry.uvm_obj;
+	if (entry.sub_map !== null || uobj === null) panic("uvm_shareprot: non-object attached");
+	const start = entry.offset;
+	const stop = start + (entry.end - entry.start);
+	for (let pg = uobj.memq_first; pg !== null; pg = pg.listq_next) {
+		if ((pg.flags & PG_MARKER) !== 0 || pg.offset < start || pg.offset >= stop) continue;
+		pmap_page_protect(k, pg, prot);
+	}
+}
+
+/** What uvm_pager_put did. */
+export interface pager_put_result {
+	/** 0, PGO_PENDING, or the error of the last attempt. */
+	readonly error: Errno;
+	/**
+	 * Pages that are still busy and the caller's to un-busy: after success without
+	 * PGO_PDFREECLUST the whole cluster; otherwise the page of interest, if there is one.
+	 */
+	readonly pgs: vm_page[];
+}
+
+/**
+ * Write a page, and what can go with it (uvm_pager_put).
+ *
+ * => page queues locked; unlocked on return.
+ * => `uobj` not null: its object, locked; the cluster is built here round `pg` and limited to
+ *    [start, stop) unless PGO_ALLPAGES. DEVIATION: unlocked on return in every case (M15).
+ * => `uobj` null: swap. `pgs` is the cluster, `start` its first slot; `pg` may be null.
+ * => all pages busy, `pg` not PG_CLEAN. If a cluster cannot be written, `pg` is tried alone.
+ * => may sleep.
+ */
+export function* uvm_pager_put(
+	k: Kernel,
+	uobj: uvm_object | null,
+	pg: vm_page | null,
+	pgs: vm_page[],
+	flags: number,
+	start: number,
+	stop: number,
+): Sleeps<pager_put_result> {
+	let cluster = pgs;
+	if (uobj !== null) {
+		KASSERT(pg !== null, "uvm_pager_put: no page of interest in an object");
+		const mk = pagerops(k, uobj).pgo_mk_pcluster;
+		cluster = mk === undefined ? [pg] : mk(k, uobj, SWCLPAGES, pg, flags, start, stop);
+	}
+	simple_unlock(k, k.uvm.pageqlock);
+	let swblk: SwapSlot = uobj === null ? start : SWSLOT_NONE;
+	for (;;) {
+		const error =
+			uobj !== null
+				? yield* pagerops(k, uobj).pgo_put_pages!(
+						k,
+						uobj,
+						cluster,
+						cluster.length,
+						flags & PGO_SYNCIO,
+					)
+				: yield* uvm_swap_put(k, swblk, cluster, cluster.length, flags & PGO_SYNCIO);
+		if (error === PGO_PENDING) return { error, pgs: [] };
+		if (error === 0) {
+			if ((flags & PGO_PDFREECLUST) === 0) return { error, pgs: cluster };
+			uvm_pager_dropcluster(k, uobj, pg, cluster, PGO_PDFREECLUST, SWSLOT_NONE, 0);
+			return { error, pgs: pg === null ? [] : [pg] };
+		}
+		const clustered = cluster.length > 1 || pg === null;
+		if (!clustered) {
+			// DEVIATION: a single page that cannot be written leaves its slot marked, too (P9).
+			if (uobj === null) swslot_failed(k, pg, swblk, error);
+			return { error, pgs: [pg] };
+		}
+		swblk = uvm_pager_dropcluster(k, uobj, pg, cluster, PGO_REALLOCSWAP, swblk, error);
+		if (pg === null) return { error, pgs: [] };
+		// DEVIATION: a hard error has cost the cluster its slots, so there is none to retry
+		// with (P9).
+		if (uobj === null && swblk === SWSLOT_NONE) return { error, pgs: [pg] };
+		cluster = [pg];
+		if (uobj !== null) simple_lock(k, uobj.vmobjlock);
+	}
+}
+
+const is_transient = (error: Errno): boolean => error === EAGAIN || error === ENOMEM;
+
+/** Record `slot` for the page's owner. => busy page, so its owner cannot change. */
+function set_owner_slot(k: Kernel, pg: vm_page, slot: SwapSlot): void {
+	if ((pg.pqflags & PQ_ANON) !== 0) {
+		pg.uanon!.an_swslot = slot;
+	} else {
+		const old = uao_set_swslot(k, pg.uobject!, atop(pg.offset), slot);
+		// A slot was recorded for this page, so there is room to record another (P11).
+		KASSERT(old !== SWSLOT_NOMEM, "uvm_pager: no room for a slot that was recorded before");
+	}
+}
+
+/** The write of one page failed: it has no slot any more, and a bad slot is never used again. */
+function swslot_failed(k: Kernel, pg: vm_page, slot: SwapSlot, error: Errno): void {
+	set_owner_slot(k, pg, SWSLOT_NONE);
+	swslots_giveup(k, slot, 1, error);
+}
+
+/** Free slots after a transient error; after a hard one they are bad for ever. */
+function swslots_giveup(k: Kernel, slot: SwapSlot, n: number, error: Errno): void {
+	if (n === 0) return;
+	if (is_transient(error)) {
+		uvm_swap_free(k, slot, n);
+	} else {
+		uvm_swpgonly_add(k, n);
+		uvm_swap_markbad(k, slot, n);
+	}
+}
+
+/**
+ * Let go of a cluster, all but the page of interest (uvm_pager_dropcluster).
+ *
+ * => nothing locked. DEVIATION: the object, too, is locked here.
+ * => PGO_PDFREECLUST: it was written. DEVIATION: only then are pages marked clean (P12).
+ * => PGO_REALLOCSWAP: writing it to the slots from `swblk` on failed with `error`; they are given
+ *    up, all but one for `pg` if the error was transient.
+ * => the slot that `pg` has now, or SWSLOT_NONE.
+ */
+export function uvm_pager_dropcluster(
+	k: Kernel,
+	uobj: uvm_object | null,
+	pg: vm_page | null,
+	pgs: readonly vm_page[],
+	flags: number,
+	swblk: SwapSlot,
+	error: Errno,
+): SwapSlot {
+	const realloc = uobj === null && (flags & PGO_REALLOCSWAP) !== 0;
+	KASSERT((flags & PGO_PDFREECLUST) === 0 || error === 0, "uvm_pager_dropcluster: not written");
+	const keep = realloc && pg !== null && is_transient(error);
+	for (const page of pgs) {
+		if (page === pg) continue;
+		// DEVIATION: the owner stops recording a slot before the slot is free (P10).
+		if (realloc) set_owner_slot(k, page, SWSLOT_NONE);
+		drop_page(k, page, (flags & PGO_PDFREECLUST) !== 0);
+	}
+	if (!realloc) return SWSLOT_NONE;
+	if (pg !== null) set_owner_slot(k, pg, keep ? swblk : SWSLOT_NONE);
+	if (keep) swslots_giveup(k, swblk + 1, pgs.length - 1, error);
+	else swslots_giveup(k, swblk, pgs.length, error);
+	return keep ? swblk : SWSLOT_NONE;
+}
+
+/** Un-busy one page of a cluster; `written`: it is clean now. */
+function drop_page(k: Kernel, page: vm_page, written: boolean): void {
+	const anon = page.uanon;
+	if (anon !== null && anon.an_ref === 0) {
+		// DEVIATION: the anon is unlocked when it is freed (P4).
+		uvm_anon_release(k, anon);
+		return;
+	}
+	const lock = anon !== null ? anon.an_lock : page.uobject!.vmobjlock;
+	simple_lock(k, lock);
+	simple_lock(k, k.uvm.pageqlock);
+	if (written) {
+		pmap_clear_reference(k, page);
+		pmap_clear_modify(k, page);
+		page.flags |= PG_CLEAN;
+	}
+	// DEVIATION: it is this page that is released, not the page of interest (P2), and nothing
+	// is done to it afterwards (P3).
+	uvm_page_unbusy1(k, page);
+	simple_unlock(k, k.uvm.pageqlock);
+	simple_unlock(k, lock);
+}
+
+/** The aiodone daemon: finish the transfers that the interrupt handler has queued. Sleeps. */
+export function* uvm_aiodone_daemon(k: Kernel): Sleeps<void> {
+	for (;;) {
+		const bp = k.uvm.aio_done.shift();
+		if (bp === undefined) {
+			yield* ltsleep(k, k.uvm.aiodoned_wchan, "aiodoned", 0, null);
+			continue;
+		}
+		uvm_aio_aiodone(k, bp);
+	}
+}
+
+/**
+ * Finish an asynchronous pageout to swap.
+ *
+ * => thread context, nothing locked; never sleeps. The pages are busy.
+ * => written: pages that the page daemon wanted are freed, others are clean.
+ * => failed for lack of resources: the slots are free again, the pages dirty.
+ * => failed otherwise: the slots are bad. DEVIATION: the pages stay in memory, dirty and without
+ *    a slot, where NetBSD discards them with their data (P9, P12).
+ */
+export function uvm_aio_aiodone(k: Kernel, bp: buf): void {
+	uvm_pagermapout(k, bp.b_data, bp.b_pages.length);
+	uvm_pageout_done(k, bp.b_pages, bp.b_slot, bp.b_error);
+}
+
+/** The part of uvm_aio_aiodone that also ends a pageout which could not even begin. */
+export function uvm_pageout_done(
+	k: Kernel,
+	pgs: readonly vm_page[],
+	slot: SwapSlot,
+	error: Errno,
+): void {
+	for (const pg of pgs) aiodone_page(k, pg, error);
+	if (error !== 0) swslots_giveup(k, slot, pgs.length, error);
+	if (k.uvmexp.paging === 0 || k.uvmexp.free > k.uvmexp.reserve_kernel) {
+		wakeup(k, k.uvm.free_wchan);
+	}
+}
+
+/** => the page is busy; its owner is unlocked. */
+function aiodone_page(k: Kernel, pg: vm_page, error: Errno): void {
+	const anon = pg.uanon;
+	const pageout = (pg.flags & PG_PAGEOUT) !== 0;
+	if (pageout) {
+		pg.flags &= ~PG_PAGEOUT;
+		k.uvmexp.paging--;
+	}
+	if (anon !== null && anon.an_ref === 0) {
+		if (error !== 0) anon.an_swslot = SWSLOT_NONE;
+		uvm_anon_release(k, anon);
+		return;
+	}
+	const lock = anon !== null ? anon.an_lock : pg.uobject!.vmobjlock;
+	simple_lock(k, lock);
+	simple_lock(k, k.uvm.pageqlock);
+	if (error !== 0) {
+		set_owner_slot(k, pg, SWSLOT_NONE);
+		pg.flags &= ~PG_CLEAN;
+		if ((pg.flags & PG_RELEASED) === 0) uvm_pageactivate(k, pg);
+	} else if (pageout) {
+		k.uvmexp.pdfreed++;
+		pg.flags |= PG_RELEASED;
+		uvm_swpgonly_add(k, 1);
+	} else {
+		pg.flags |= PG_CLEAN;
+	}
+	uvm_page_unbusy1(k, pg);
+	simple_unlock(k, k.uvm.pageqlock);
+	simple_unlock(k, lock);
+}

@@ -1,0 +1,115 @@
+/**
+ * Port of sys/uvm/uvm_pager.c 1.1.1.1: uvm_pagermapin and uvm_pagermapout, in the form of 2001.
+ *
+ * Copyright (c) 1997 Charles D. Cranor and Washington University.
+ * All rights reserved. See NOTICE for the conditions.
+ *
+ * I/O needs its pages at adjacent kernel addresses. pager_map hands out the addresses; the
+ * mappings are kenter'd, so that they never show in a page's modified bit (P8, M8).
+ */
+import { panic } from "../../pmap/panic.ts";
+import { pmap_kenter_pa, pmap_kernel, pmap_kremove, pmap_update } from "../../pmap/pmap.ts";
+import { PAGE_SIZE, ptoa, VM_PROT_READ, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
+import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import { UVM_FLAG_NOMERGE, UVM_UNKNOWN_OFFSET } from "./uvm_extern.ts";
+import { uvm_map_args, uvm_map_enter, uvm_unmap_remove } from "./uvm_map.ts";
+import { vm_map_lock_try, vm_map_unlock } from "./uvm_map_entry.ts";
+import { PG_BUSY, type vm_page } from "./uvm_page.ts";
+import { SWCLPAGES } from "./uvm_swap.ts";
+
+/** Size of pager_map. */
+export const PAGER_MAP_SIZE = 4 * 1024 * 1024;
+
+export interface pagermapin_flags {
+	/** Sleep until there is room; otherwise return 0. */
+	readonly waitok: boolean;
+	/** The device will write into the pages. */
+	readonly read: boolean;
+}
+
+/**
+ * Map pages at adjacent kernel addresses.
+ *
+ * => pages are PG_BUSY; nothing locked. Sleeps only with `waitok`.
+ * => the address, or 0 if there is no room and the caller will not wait.
+ * => the page daemon never waits for others' pager_map: it has a window of its own for one
+ *    cluster.
+ */
+export function* uvm_pagermapin(
+	k: Kernel,
+	pps: vm_page[],
+	npages: number,
+	flags: pagermapin_flags,
+): Sleeps<number> {
+	let kva: number;
+	for (;;) {
+		kva = pagermap_alloc(k, npages);
+		if (kva !== 0 || !flags.waitok) break;
+		// DEVIATION: the flag is set before anything can run that might free space (P6).
+		if (k.curlwp === k.uvm.pagedaemon) {
+			yield* ltsleep(k, emergva_wchan(k), "emrgva", 0, null);
+		} else {
+			simple_lock(k, k.uvm.pager_map_wanted_lock);
+			k.uvm.pager_map_wanted = true;
+			yield* ltsleep(k, k.uvm.pager_map!, "pager_map", 0, k.uvm.pager_map_wanted_lock);
+		}
+	}
+	if (kva === 0) return 0;
+	const prot = flags.read ? VM_PROT_READ | VM_PROT_WRITE : VM_PROT_READ;
+	for (let i = 0; i < npages; i++) {
+		const pg = pps[i]!;
+		if ((pg.flags & PG_BUSY) === 0) panic("uvm_pagermapin: page not busy");
+		pmap_kenter_pa(k, kva + ptoa(i), pg.phys_addr, prot);
+	}
+	pmap_update(k, pmap_kernel(k));
+	return kva;
+}
+
+/** Who sleeps for the emergency window; any object that nobody else sleeps on serves. */
+const emergva_wchan = (k: Kernel): object => k.uvm.pager_map_wanted_lock;
+
+/** Room for `npages` in pager_map, or the page daemon's own window. => 0 if there is none. */
+function pagermap_alloc(k: Kernel, npages: number): number {
+	const map = k.uvm.pager_map!;
+	if (!k.failinject?.("pager_map") && vm_map_lock_try(k, map)) {
+		const args = uvm_map_args(0, ptoa(npages));
+		args.flags = UVM_FLAG_NOMERGE;
+		args.offset = UVM_UNKNOWN_OFFSET;
+		args.prot = args.maxprot = VM_PROT_READ | VM_PROT_WRITE;
+		const error = uvm_map_enter(k, map, args);
+		vm_map_unlock(k, map);
+		if (error === 0) return args.start;
+	}
+	if (k.curlwp === k.uvm.pagedaemon && !k.uvm.emerginuse && npages <= SWCLPAGES) {
+		k.uvm.emerginuse = true;
+		return k.uvm.emergva;
+	}
+	return 0;
+}
+
+/**
+ * Undo uvm_pagermapin. => never sleeps: nobody sleeps with pager_map locked.
+ */
+export function uvm_pagermapout(k: Kernel, kva: number, npages: number): void {
+	// The mappings go before the addresses can be handed out again (P8).
+	pmap_kremove(k, kva, npages * PAGE_SIZE);
+	pmap_update(k, pmap_kernel(k));
+	if (kva === k.uvm.emergva) {
+		k.uvm.emerginuse = false;
+		wakeup(k, emergva_wchan(k));
+		return;
+	}
+	const map = k.uvm.pager_map!;
+	if (!vm_map_lock_try(k, map)) panic("uvm_pagermapout: somebody sleeps with pager_map locked");
+	uvm_unmap_remove(k, map, kva, kva + npages * PAGE_SIZE);
+	simple_lock(k, k.uvm.pager_map_wanted_lock);
+	if (k.uvm.pager_map_wanted) {
+		k.uvm.pager_map_wanted = false;
+		wakeup(k, map);
+	}
+	simple_unlock(k, k.uvm.pager_map_wanted_lock);
+	vm_map_unlock(k, map);
+	wakeup(k, emergva_wchan(k));
+}

@@ -1,0 +1,298 @@
+/**
+ * Port of sys/uvm/uvm_pdaemon.c (2001, with corrections up to 2007): the page daemon.
+ *
+ * Copyright (c) 1997 Charles D. Cranor and Washington University.
+ * Copyright (c) 1991, 1993, The Regents of the University of California.
+ * All rights reserved. See NOTICE for the conditions.
+ *
+ * Pages that have not been used for a while lie on the inactive queue. When memory is short the
+ * daemon frees the clean ones and writes the dirty ones to swap, sixteen at a time, each with a
+ * new slot, so that the slots of a cluster are adjacent whatever pages it holds.
+ *
+ * The daemon goes against the lock order (queues before owners), so it must not wait for an
+ * owner: one that is locked is passed over.
+ */
+import { KASSERT } from "../../pmap/panic.ts";
+import { pmap_clear_modify, pmap_clear_reference, pmap_page_protect } from "../../pmap/pmap.ts";
+import { atop, PAGE_SIZE, VM_PROT_NONE } from "../../pmap/vmparam.ts";
+import { UVMHIST_LOG } from "../kern/kern_history.ts";
+import { simple_lock, simple_unlock, type simplelock } from "../kern/kern_lock.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import { uvm_anon_dropswap } from "./uvm_anon.ts";
+import { SWSLOT_NOMEM, uao_dropswap, uao_find_swslot, uao_set_swslot } from "./uvm_aobj.ts";
+import { PGO_CLEANIT, PGO_FREE, PGO_PENDING, pagerops } from "./uvm_object.ts";
+import {
+	PG_BUSY,
+	PG_CLEAN,
+	PG_PAGEOUT,
+	PQ_INACTIVE,
+	PQ_SWAPBACKED,
+	uvm_pageactivate,
+	uvm_pagedeactivate,
+	uvm_pagedequeue,
+	uvm_pagefree,
+	type vm_page,
+} from "./uvm_page.ts";
+import { uvm_pageout_done } from "./uvm_pager.ts";
+import {
+	SWCLPAGES,
+	SWSLOT_NONE,
+	type SwapSlot,
+	uvm_swap_alloc,
+	uvm_swap_free,
+	uvm_swapisfull,
+	uvm_swpgonly_add,
+} from "./uvm_swap.ts";
+import { uvm_swap_put } from "./uvm_swap_io.ts";
+
+/** Dirty pages put back for want of swap, after which a scan gives up. */
+export const UVMPD_NUMDIRTYREACTS = 16;
+
+/** Cost of looking at a page, in cycles. */
+const SCAN_CYCLES = 50;
+
+/** Set the targets from the amount of memory: 5 % free, between 16 and 256 KiB. */
+export function uvmpd_tune(k: Kernel): void {
+	const e = k.uvmexp;
+	e.freemin = Math.min(Math.max(Math.floor(e.npages / 20), 4), 64);
+	e.freemin = Math.max(e.freemin, e.reserve_kernel + 1);
+	e.freetarg = Math.max(Math.floor((e.freemin * 4) / 3), e.freemin + 1);
+	e.wiredmax = Math.floor(e.npages / 3);
+}
+
+/** The page daemon's thread. Never returns. */
+export function* uvm_pageout(k: Kernel): Sleeps<void> {
+	const e = k.uvmexp;
+	k.uvm.pagedaemon = k.curlwp;
+	uvmpd_tune(k);
+	for (;;) {
+		yield* ltsleep(k, k.uvm.pagedaemon_wchan, "pgdaemon", 0, null);
+		e.pdwoke++;
+		e.inactarg = Math.max(Math.floor((e.active + e.inactive) / 3), e.freetarg + 1);
+		const done = e.pdfreed + e.pdpageouts;
+		if (e.free + e.paging < e.freetarg || e.inactive < e.inactarg) {
+			k.pagingwork = true;
+			yield* uvmpd_scan(k);
+		}
+		const fruitless = e.pdfreed + e.pdpageouts === done && e.free <= e.reserve_kernel;
+		k.uvm.pdfruitless = fruitless && e.paging === 0 ? k.uvm.pdfruitless + 1 : 0;
+		if (e.free > e.reserve_kernel || e.paging === 0) wakeup(k, k.uvm.free_wchan);
+	}
+}
+
+function* uvmpd_scan(k: Kernel): Sleeps<void> {
+	const e = k.uvmexp;
+	e.pdrevs++;
+	const done = e.pdfreed + e.pdpageouts;
+	if (e.free + e.paging < e.freetarg) yield* uvmpd_scan_inactive(k);
+	const fruitless = e.pdfreed + e.pdpageouts === done;
+	let swap_shortage = 0;
+	// Every slot is taken, but some only by pages that are in memory too: take those back.
+	if (e.free < e.freetarg && fruitless && e.swpginuse >= e.swpages && !uvm_swapisfull(k)) {
+		swap_shortage = e.freetarg - e.free;
+	}
+	uvmpd_scan_active(k, e.inactarg - e.inactive, swap_shortage);
+}
+
+/**
+ * Lock the owner of a page. => queues locked.
+ * => null if the page has none, or somebody has it: the daemon comes from the wrong side.
+ */
+function trylock_owner(k: Kernel, pg: vm_page): simplelock | null {
+	const lock = pg.uanon !== null ? pg.uanon.an_lock : (pg.uobject?.vmobjlock ?? null);
+	if (lock === null || lock.locked) return null;
+	simple_lock(k, lock);
+	return lock;
+}
+
+/** Dirty pages that are being gathered for one write to adjacent slots. */
+interface swapcluster {
+	slot: SwapSlot;
+	nslots: number;
+	pages: vm_page[];
+}
+
+/** What became of a page; DIRTYREACT: it was put back for want of swap. */
+type Outcome = "done" | "dirtyreact" | "object";
+
+/** Loop 1: free clean inactive pages, and start to write dirty ones. */
+function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
+	const e = k.uvmexp;
+	const cluster: swapcluster = { slot: SWSLOT_NONE, nslots: 0, pages: [] };
+	let dirtyreacts = 0;
+	// Pages that come to the tail during the scan are not for this one.
+	let left = k.uvm.page_inactive.count;
+	simple_lock(k, k.uvm.pageqlock);
+	let pg = k.uvm.page_inactive.first;
+	while (pg !== null && left-- > 0) {
+		if (e.free + e.paging >= e.freetarg * 4 || dirtyreacts >= UVMPD_NUMDIRTYREACTS) break;
+		const next: vm_page | null = pg.pageq_next;
+		const version = next === null ? 0 : next.version;
+		k.port.charge(SCAN_CYCLES);
+		e.pdscans++;
+		const outcome = scan_inactive_page(k, pg, cluster);
+		if (outcome === "dirtyreact") dirtyreacts++;
+		if (outcome === "object" || (cluster.nslots > 0 && cluster.pages.length === cluster.nslots)) {
+			simple_unlock(k, k.uvm.pageqlock);
+			if (outcome === "object") {
+				yield* pagerops(k, pg.uobject!).pgo_put(
+					k,
+					pg.uobject!,
+					pg.offset,
+					pg.offset + PAGE_SIZE,
+					PGO_CLEANIT | PGO_FREE,
+				);
+			} else {
+				yield* swapcluster_flush(k, cluster);
+			}
+			simple_lock(k, k.uvm.pageqlock);
+		}
+		// While this slept the next page may have got another identity, or left the queue.
+		const moved = next !== null && (next.version !== version || (next.pqflags & PQ_INACTIVE) === 0);
+		pg = moved ? k.uvm.page_inactive.first : next;
+	}
+	simple_unlock(k, k.uvm.pageqlock);
+	yield* swapcluster_flush(k, cluster);
+}
+
+/**
+ * Do what can be done about one inactive page. => queues locked.
+ * => "object": the object is locked, and its pager is to clean and free the page.
+ */
+function scan_inactive_page(k: Kernel, pg: vm_page, cluster: swapcluster): Outcome {
+	const e = k.uvmexp;
+	if (pmap_clear_reference(k, pg)) {
+		uvm_pageactivate(k, pg);
+		e.pdreact++;
+		return "done";
+	}
+	const lock = trylock_owner(k, pg);
+	if (lock === null) return "done";
+	if ((pg.flags & PG_BUSY) !== 0) {
+		e.pdbusy++;
+		simple_unlock(k, lock);
+		return "done";
+	}
+	if (pg.uanon !== null) e.pdanscan++;
+	else e.pdobscan++;
+	if ((pg.pqflags & PQ_SWAPBACKED) === 0) return "object";
+	// Unmapped first: a store between the question and the answer would be lost (M6).
+	pmap_page_protect(k, pg, VM_PROT_NONE);
+	if (pmap_clear_modify(k, pg)) pg.flags &= ~PG_CLEAN;
+	let outcome: Outcome = "done";
+	if ((pg.flags & PG_CLEAN) !== 0) free_clean(k, pg);
+	else if (!swapcluster_add(k, pg, cluster)) outcome = "dirtyreact";
+	simple_unlock(k, lock);
+	return outcome;
+}
+
+/** The slot recorded for a swap-backed page. => owner locked. */
+function owner_slot(k: Kernel, pg: vm_page): SwapSlot {
+	if (pg.uanon !== null) return pg.uanon.an_swslot;
+	return uao_find_swslot(k, pg.uobject!, atop(pg.offset));
+}
+
+/** Free a page whose slot holds the same bytes. => owner, queues locked; not mapped. */
+function free_clean(k: Kernel, pg: vm_page): void {
+	const slot = owner_slot(k, pg);
+	KASSERT(slot > 0, "pagedaemon: clean page without a swap slot");
+	k.watch.freeclean?.(k, pg, slot);
+	uvm_pagefree(k, pg);
+	uvm_swpgonly_add(k, 1);
+	k.uvmexp.pdfreed++;
+}
+
+/**
+ * Give a dirty page the next slot of the cluster. => owner, queues locked; not mapped.
+ * => false, and the page is active again, if there is no slot, or no memory to record it.
+ */
+function swapcluster_add(k: Kernel, pg: vm_page, cluster: swapcluster): boolean {
+	if (cluster.nslots === 0 && !swapcluster_allocslots(k, pg, cluster)) {
+		uvm_pageactivate(k, pg);
+		return false;
+	}
+	const slot = cluster.slot + cluster.pages.length;
+	// The new slot is recorded before the old one is free: then the record cannot fail for a
+	// page that had one (A23), and if it fails nothing has been lost (M7).
+	let old: SwapSlot;
+	if (pg.uanon !== null) {
+		old = pg.uanon.an_swslot;
+		pg.uanon.an_swslot = slot;
+	} else {
+		old = uao_set_swslot(k, pg.uobject!, atop(pg.offset), slot);
+		if (old === SWSLOT_NOMEM) {
+			uvm_pageactivate(k, pg);
+			return false;
+		}
+	}
+	if (old > 0) uvm_swap_free(k, old, 1);
+	pg.flags |= PG_BUSY | PG_PAGEOUT;
+	k.uvmexp.paging++;
+	uvm_pagedequeue(k, pg);
+	cluster.pages.push(pg);
+	return true;
+}
+
+/** Slots for a cluster that begins with `pg`. => false if there are none. */
+function swapcluster_allocslots(k: Kernel, pg: vm_page, cluster: swapcluster): boolean {
+	cluster.slot = uvm_swap_alloc(k, SWCLPAGES, true);
+	if (cluster.slot === SWSLOT_NONE && owner_slot(k, pg) > 0) {
+		// No slot is free, but what is in this page's own is out of date.
+		if (pg.uanon !== null) uvm_anon_dropswap(k, pg.uanon);
+		else uao_dropswap(k, pg.uobject!, atop(pg.offset));
+		cluster.slot = uvm_swap_alloc(k, 1, false);
+	}
+	cluster.nslots = cluster.slot === SWSLOT_NONE ? 0 : k.uvm.swap_alloc_nslots;
+	return cluster.nslots > 0;
+}
+
+/** Write the pages gathered so far, and empty the cluster. => nothing locked; may sleep. */
+function* swapcluster_flush(k: Kernel, cluster: swapcluster): Sleeps<void> {
+	const { slot, nslots, pages } = cluster;
+	cluster.slot = SWSLOT_NONE;
+	cluster.nslots = 0;
+	cluster.pages = [];
+	if (nslots > pages.length) uvm_swap_free(k, slot + pages.length, nslots - pages.length);
+	if (pages.length === 0) return;
+	if (k.uvmhist !== null) UVMHIST_LOG(k, "swapcluster_flush", "slot, pages", slot, pages.length);
+	k.uvmexp.pdpageouts++;
+	const error = yield* uvm_swap_put(k, slot, pages, pages.length, 0);
+	if (error === PGO_PENDING) k.uvmexp.pdpending++;
+	else uvm_pageout_done(k, pages, slot, error);
+}
+
+/**
+ * Loop 2: deactivate active pages until enough are inactive; if swap is short, take back slots of
+ * pages that are in memory.
+ */
+function uvmpd_scan_active(k: Kernel, inactive_shortage: number, swap_shortage: number): void {
+	const e = k.uvmexp;
+	let inactive = inactive_shortage;
+	let swap = swap_shortage;
+	let left = k.uvm.page_active.count;
+	simple_lock(k, k.uvm.pageqlock);
+	let pg = k.uvm.page_active.first;
+	while (pg !== null && left-- > 0 && (inactive > 0 || swap > 0)) {
+		const next: vm_page | null = pg.pageq_next;
+		k.port.charge(SCAN_CYCLES);
+		const lock = (pg.flags & PG_BUSY) === 0 ? trylock_owner(k, pg) : null;
+		if (lock !== null) {
+			if (swap > 0 && (pg.pqflags & PQ_SWAPBACKED) !== 0 && owner_slot(k, pg) > 0) {
+				if (pg.uanon !== null) uvm_anon_dropswap(k, pg.uanon);
+				else uao_dropswap(k, pg.uobject!, atop(pg.offset));
+				pg.flags &= ~PG_CLEAN;
+				swap--;
+			}
+			if (inactive > 0) {
+				pmap_clear_reference(k, pg);
+				uvm_pagedeactivate(k, pg);
+				e.pddeact++;
+				inactive--;
+			}
+			simple_unlock(k, lock);
+		}
+		pg = next;
+	}
+	simple_unlock(k, k.uvm.pageqlock);
+}

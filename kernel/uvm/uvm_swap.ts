@@ -1,0 +1,178 @@
+/**
+ * Port of sys/uvm/uvm_swap.c (2000-2003): swap slots.
+ *
+ * Copyright (c) 1995, 1996, 1997 Matthew R. Green.
+ * All rights reserved. See NOTICE for the conditions.
+ *
+ * All devices share one space of slots, the drum, numbered from 1. A device owns a range of it;
+ * its first page is kept for a label. The transfers are in uvm_swap_io.ts, which stands on
+ * maps; swapon and swapoff are in uvm_swapctl.ts, which stands on the aobj and anon layers.
+ */
+import { KASSERT, panic } from "../../pmap/panic.ts";
+import type { ld_softc } from "../dev/ld_virtio.ts";
+import { UVMHIST_LOG } from "../kern/kern_history.ts";
+import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
+import type { Kernel } from "../kernel.ts";
+
+/** A slot of the drum; SWSLOT_NONE and SWSLOT_BAD are no slots. */
+export type SwapSlot = number;
+/** No contents in swap. */
+export const SWSLOT_NONE = 0;
+/** The contents were in swap and cannot be read any more. */
+export const SWSLOT_BAD = -1;
+
+/** Pages of one pageout request: MAXPHYS (64 KiB). */
+export const SWCLPAGES = 16;
+
+/** First slot of a device that holds pages: slot 0 of each is its label. */
+export const SWAP_LABEL_PAGES = 1;
+
+export const SWF_INUSE = 0x01;
+export const SWF_ENABLE = 0x02;
+
+export interface swapdev {
+	readonly swd_dev: ld_softc;
+	readonly swd_path: string;
+	readonly swd_priority: number;
+	swd_flags: number;
+	/** Usable pages, how many are allocated, and how many of those are bad. */
+	readonly swd_npages: number;
+	swd_npginuse: number;
+	swd_npgbad: number;
+	/** The drum range [drumoffset, drumoffset + drumsize). */
+	readonly swd_drumoffset: number;
+	readonly swd_drumsize: number;
+	/** One bit a slot: allocated. The label's bits are set for ever. */
+	readonly swd_map: Int32Array;
+	/** No word of swd_map before this one has a clear bit. */
+	swd_hint: number;
+}
+
+/** Every bit of these is on the device. => null if the slot belongs to no device. */
+export function swapdrum_getsdp(k: Kernel, slot: SwapSlot): swapdev | null {
+	for (const sdp of k.uvm.swap_list) {
+		if (slot >= sdp.swd_drumoffset && slot < sdp.swd_drumoffset + sdp.swd_drumsize) return sdp;
+	}
+	return null;
+}
+
+/** First of `n` adjacent clear bits, or -1. */
+function swapmap_find(sdp: swapdev, n: number): number {
+	const map = sdp.swd_map;
+	let run = 0;
+	for (let word = sdp.swd_hint; word < map.length; word++) {
+		const bits = map[word]!;
+		if (bits === -1) {
+			run = 0;
+			continue;
+		}
+		for (let bit = 0; bit < 32; bit++) {
+			if ((bits & (1 << bit)) !== 0) {
+				run = 0;
+			} else if (++run === n) {
+				return word * 32 + bit + 1 - n;
+			}
+		}
+	}
+	return -1;
+}
+
+function swapmap_set(sdp: swapdev, first: number, n: number): void {
+	const map = sdp.swd_map;
+	for (let i = first; i < first + n; i++) map[i >>> 5]! |= 1 << (i & 31);
+	while (sdp.swd_hint < map.length && map[sdp.swd_hint] === -1) sdp.swd_hint++;
+}
+
+function swapmap_clear(sdp: swapdev, first: number, n: number): void {
+	const map = sdp.swd_map;
+	for (let i = first; i < first + n; i++) {
+		KASSERT((map[i >>> 5]! & (1 << (i & 31))) !== 0, "uvm_swap_free: slot is free already");
+		map[i >>> 5]! &= ~(1 << (i & 31));
+	}
+	sdp.swd_hint = Math.min(sdp.swd_hint, first >>> 5);
+}
+
+/** Whether `slot` is allocated (uvm_check). */
+export function uvm_swap_isallocated(k: Kernel, slot: SwapSlot): boolean {
+	const sdp = swapdrum_getsdp(k, slot);
+	if (sdp === null) return false;
+	const i = slot - sdp.swd_drumoffset;
+	return (sdp.swd_map[i >>> 5]! & (1 << (i & 31))) !== 0;
+}
+
+/**
+ * Allocate up to `nslots` consecutive slots.
+ *
+ * => never sleeps. The number allocated is left in k.uvm.swap_alloc_nslots.
+ * => the first slot, or SWSLOT_NONE. With `lessok` a single slot is taken if no run is long enough.
+ */
+export function uvm_swap_alloc(k: Kernel, nslots: number, lessok: boolean): SwapSlot {
+	const list = k.uvm.swap_list;
+	for (const want of lessok && nslots > 1 ? [nslots, 1] : [nslots]) {
+		for (let i = 0; i < list.length; i++) {
+			const sdp = list[i]!;
+			if ((sdp.swd_flags & SWF_ENABLE) === 0) continue;
+			if (sdp.swd_npginuse + want > sdp.swd_npages) continue;
+			const first = swapmap_find(sdp, want);
+			if (first < 0) continue;
+			swapmap_set(sdp, first, want);
+			swaplist_rotate(list, i);
+			sdp.swd_npginuse += want;
+			k.uvmexp.swpginuse += want;
+			k.uvm.swap_alloc_nslots = want;
+			return sdp.swd_drumoffset + first;
+		}
+	}
+	k.uvm.swap_alloc_nslots = 0;
+	return SWSLOT_NONE;
+}
+
+/** Devices of one priority take turns: move the one just used behind its equals. */
+function swaplist_rotate(list: swapdev[], index: number): void {
+	const sdp = list[index]!;
+	let last = index;
+	while (last + 1 < list.length && list[last + 1]!.swd_priority === sdp.swd_priority) last++;
+	if (last === index) return;
+	list.splice(index, 1);
+	list.splice(last, 0, sdp);
+}
+
+/** Whether no slot is left that could take a page that is only in memory. */
+export const uvm_swapisfull = (k: Kernel): boolean =>
+	k.uvmexp.swpgonly >= k.uvmexp.swpages - k.uvmexp.swpgbad;
+
+/**
+ * Free slots. SWSLOT_NONE panics, SWSLOT_BAD is ignored: there is nothing to free.
+ * => their contents are recorded by nobody any more.
+ */
+export function uvm_swap_free(k: Kernel, slot: SwapSlot, nslots: number): void {
+	if (slot === SWSLOT_BAD) return;
+	const sdp = swapdrum_getsdp(k, slot);
+	if (sdp === null) panic("uvm_swap_free: slot on no device");
+	swapmap_clear(sdp, slot - sdp.swd_drumoffset, nslots);
+	sdp.swd_npginuse -= nslots;
+	k.uvmexp.swpginuse -= nslots;
+	KASSERT(sdp.swd_npginuse >= sdp.swd_npgbad, "uvm_swap_free: count went below the bad slots");
+}
+
+/**
+ * Slots that cannot be read or written any more: they stay allocated for ever.
+ * => they were counted in swpgonly and are not any more (the convention from 2003 on): only
+ *    slots above 0 that an owner records count there.
+ */
+export function uvm_swap_markbad(k: Kernel, slot: SwapSlot, nslots: number): void {
+	const sdp = swapdrum_getsdp(k, slot);
+	if (sdp === null) panic("uvm_swap_markbad: slot on no device");
+	sdp.swd_npgbad += nslots;
+	k.uvmexp.swpgbad += nslots;
+	uvm_swpgonly_add(k, -nslots);
+	if (k.uvmhist !== null) UVMHIST_LOG(k, "uvm_swap_markbad", "slot, nslots", slot, nslots);
+}
+
+/** Pages whose only copy is in swap have become more, or fewer. */
+export function uvm_swpgonly_add(k: Kernel, delta: number): void {
+	simple_lock(k, k.uvm.swap_data_lock);
+	k.uvmexp.swpgonly += delta;
+	KASSERT(k.uvmexp.swpgonly >= 0, "swpgonly underflow");
+	simple_unlock(k, k.uvm.swap_data_lock);
+}

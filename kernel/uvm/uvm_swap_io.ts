@@ -1,0 +1,107 @@
+/**
+ * Port of sys/uvm/uvm_swap.c (2000-2003), transfers: uvm_swap_get, uvm_swap_put, uvm_swap_io.
+ *
+ * Copyright (c) 1995, 1996, 1997 Matthew R. Green.
+ * All rights reserved. See NOTICE for the conditions.
+ */
+import { EAGAIN, EIO, ENOMEM, type Errno } from "../../pmap/errno.ts";
+import { KASSERT, panic } from "../../pmap/panic.ts";
+import { PAGE_SIZE, ptoa } from "../../pmap/vmparam.ts";
+import type { buf } from "../dev/buf.ts";
+import { ld_strategy } from "../dev/ld_virtio.ts";
+import { biowait } from "../dev/vfs_bio.ts";
+import { UVMHIST_LOG } from "../kern/kern_history.ts";
+import type { Sleeps } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import { PGO_PENDING, PGO_SYNCIO } from "./uvm_object.ts";
+import type { vm_page } from "./uvm_page.ts";
+import { uvm_pagermapin, uvm_pagermapout } from "./uvm_pagermap.ts";
+import { SWSLOT_BAD, type SwapSlot, swapdrum_getsdp, uvm_swpgonly_add } from "./uvm_swap.ts";
+
+/**
+ * Read one page from swap.
+ *
+ * => the page is PG_BUSY; its owner is unlocked. Sleeps.
+ * => 0: contents valid, PG_CLEAN set; the slot is kept and no longer counted in swpgonly.
+ * => EIO: the slot could not be read. ENOMEM, EAGAIN: for lack of resources, try again.
+ */
+export function* uvm_swap_get(
+	k: Kernel,
+	pg: vm_page,
+	slot: SwapSlot,
+	flags: number,
+): Sleeps<Errno> {
+	KASSERT((flags & PGO_SYNCIO) !== 0, "uvm_swap_get: only synchronous");
+	if (slot === SWSLOT_BAD) return EIO;
+	k.uvmexp.pageins++;
+	k.pagingwork = true;
+	const error = yield* uvm_swap_io(k, [pg], slot, true, flags);
+	if (error !== 0) return error;
+	uvm_swpgonly_add(k, -1);
+	k.uvmexp.pgswapin++;
+	return 0;
+}
+
+/**
+ * Write pages to consecutive slots.
+ *
+ * => all pages PG_BUSY, owners unlocked. With PGO_SYNCIO it sleeps until the data is written.
+ * => 0, an errno, or PGO_PENDING: uvm_aio_aiodone takes over the pages.
+ */
+export function* uvm_swap_put(
+	k: Kernel,
+	slot: SwapSlot,
+	pps: vm_page[],
+	npages: number,
+	flags: number,
+): Sleeps<Errno> {
+	k.pagingwork = true;
+	const error = yield* uvm_swap_io(k, pps.slice(0, npages), slot, false, flags);
+	if (error === 0 || error === PGO_PENDING) k.uvmexp.pgswapout += npages;
+	return error;
+}
+
+/** Map pages, hand them to the driver, and (synchronously) wait. */
+function* uvm_swap_io(
+	k: Kernel,
+	pps: vm_page[],
+	startslot: SwapSlot,
+	read: boolean,
+	flags: number,
+): Sleeps<Errno> {
+	const npages = pps.length;
+	const sdp = swapdrum_getsdp(k, startslot);
+	if (sdp === null) panic("uvm_swap_io: slot on no device");
+	const sync = (flags & PGO_SYNCIO) !== 0;
+	const kva = yield* uvm_pagermapin(k, pps, npages, { waitok: true, read });
+	if (kva === 0) return EAGAIN;
+	if (k.failinject?.("buf")) {
+		uvm_pagermapout(k, kva, npages);
+		return ENOMEM;
+	}
+	const bp: buf = {
+		b_read: read,
+		b_blkno: (startslot - sdp.swd_drumoffset) * (PAGE_SIZE / 512),
+		b_bcount: ptoa(npages),
+		b_data: kva,
+		b_error: 0,
+		b_done: false,
+		b_iodone: sync ? "wakeup" : "uvm_aio_biodone",
+		b_pages: pps,
+		b_slot: startslot,
+	};
+	if (k.uvmhist !== null) {
+		UVMHIST_LOG(
+			k,
+			"uvm_swap_io",
+			read ? "read slot, npages" : "write slot, npages",
+			startslot,
+			npages,
+		);
+	}
+	ld_strategy(k, sdp.swd_dev, bp);
+	if (!sync) return PGO_PENDING;
+	const error = yield* biowait(k, bp);
+	uvm_pagermapout(k, kva, npages);
+	return error;
+}

@@ -1,0 +1,139 @@
+/**
+ * Port of sys/uvm/uvm_swap.c (2000-2007): adding and removing swap devices. Also amap_swap_off of
+ * uvm_amap.c, which only swapoff needs.
+ *
+ * Copyright (c) 1995, 1996, 1997 Matthew R. Green.
+ * All rights reserved. See NOTICE for the conditions.
+ */
+import { EBUSY, EINVAL, EIO, ENOMEM, ENXIO, type Errno } from "../../pmap/errno.ts";
+import { KASSERT } from "../../pmap/panic.ts";
+import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+import type { ld_softc } from "../dev/ld_virtio.ts";
+import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
+import type { Sleeps } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import type { vm_amap } from "./uvm_amap.ts";
+import { uvm_anon_dropswap, type vm_anon } from "./uvm_anon.ts";
+import { uao_swap_off } from "./uvm_aobj.ts";
+import { uvmfault_anonget } from "./uvm_fault.ts";
+import { PG_BUSY, PG_CLEAN, uvm_pagedeactivate } from "./uvm_page.ts";
+import {
+	SWAP_LABEL_PAGES,
+	SWF_ENABLE,
+	SWF_INUSE,
+	type SwapSlot,
+	type swapdev,
+} from "./uvm_swap.ts";
+
+/**
+ * Add a device to the swap space.
+ *
+ * => never sleeps. Devices of lower priority values are used first, equal ones in turn.
+ * => EBUSY: it is in use already. EINVAL: too small, or read-only.
+ */
+export function swap_on(k: Kernel, path: string, dev: ld_softc, priority: number): Errno {
+	const list = k.uvm.swap_list;
+	if (list.some((sdp) => sdp.swd_dev === dev)) return EBUSY;
+	const pages = Math.floor((dev.sc_capacity * 512) / PAGE_SIZE);
+	if (dev.sc_readonly || pages <= SWAP_LABEL_PAGES) return EINVAL;
+	const npages = pages - SWAP_LABEL_PAGES;
+	const sdp: swapdev = {
+		swd_dev: dev,
+		swd_path: path,
+		swd_priority: priority,
+		swd_flags: SWF_INUSE | SWF_ENABLE,
+		swd_npages: npages,
+		swd_npginuse: 0,
+		swd_npgbad: 0,
+		swd_drumoffset: k.uvm.swap_drum_next,
+		swd_drumsize: pages,
+		swd_map: new Int32Array(Math.ceil(pages / 32)),
+		swd_hint: 0,
+	};
+	// The label, and what is left of the last word behind the end, are never free.
+	for (let i = 0; i < SWAP_LABEL_PAGES; i++) sdp.swd_map[i >>> 5]! |= 1 << (i & 31);
+	for (let i = pages; i % 32 !== 0; i++) sdp.swd_map[i >>> 5]! |= 1 << (i & 31);
+	k.uvm.swap_drum_next += pages;
+	simple_lock(k, k.uvm.swap_data_lock);
+	let at = list.findIndex((other) => other.swd_priority > priority);
+	if (at < 0) at = list.length;
+	list.splice(at, 0, sdp);
+	k.uvmexp.nswapdev++;
+	k.uvmexp.swpages += npages;
+	simple_unlock(k, k.uvm.swap_data_lock);
+	return 0;
+}
+
+/**
+ * Take a device out of use, moving what is on it back to memory.
+ *
+ * => nothing locked. Sleeps.
+ * => ENXIO: not a swap device. ENOMEM: memory cannot take what is on it; EBUSY: somebody still
+ *    uses slots on it. Then the device stays in use and nothing is lost.
+ */
+export function* swap_off(k: Kernel, dev: ld_softc): Sleeps<Errno> {
+	const sdp = k.uvm.swap_list.find((s) => s.swd_dev === dev);
+	if (sdp === undefined) return ENXIO;
+	if ((sdp.swd_flags & SWF_ENABLE) === 0) return EBUSY;
+	sdp.swd_flags &= ~SWF_ENABLE;
+	const start = sdp.swd_drumoffset;
+	const end = start + sdp.swd_drumsize;
+	let error: Errno = 0;
+	if (yield* uao_swap_off(k, start, end)) error = ENOMEM;
+	if (error === 0 && (yield* amap_swap_off(k, start, end))) error = ENOMEM;
+	// A cluster on its way to the device, or an object that is being freed, still has slots.
+	if (error === 0 && sdp.swd_npginuse > sdp.swd_npgbad) error = EBUSY;
+	if (error !== 0) {
+		sdp.swd_flags |= SWF_ENABLE;
+		return error;
+	}
+	simple_lock(k, k.uvm.swap_data_lock);
+	k.uvmexp.nswapdev--;
+	k.uvmexp.swpages -= sdp.swd_npages;
+	k.uvmexp.swpginuse -= sdp.swd_npgbad;
+	k.uvmexp.swpgbad -= sdp.swd_npgbad;
+	k.uvm.swap_list.splice(k.uvm.swap_list.indexOf(sdp), 1);
+	simple_unlock(k, k.uvm.swap_data_lock);
+	return 0;
+}
+
+/** Page in every anon whose slot is in the range. => nothing locked; true if it gave up. */
+function* amap_swap_off(k: Kernel, start: SwapSlot, end: SwapSlot): Sleeps<boolean> {
+	// Amaps come and go while this sleeps; those that come later have no slot in the range,
+	// except by copying from one that has, so the walk is repeated until it finds nothing.
+	for (;;) {
+		const found = amap_find_swapped(k, start, end);
+		if (found === null) return false;
+		const error = yield* anon_swap_off(k, found, start, end);
+		if (error !== 0) return true;
+	}
+}
+
+function amap_find_swapped(k: Kernel, start: SwapSlot, end: SwapSlot): vm_anon | null {
+	for (let amap: vm_amap | null = k.uvm.amap_list; amap !== null; amap = amap.am_list_next) {
+		for (let i = 0; i < amap.am_nused; i++) {
+			const anon = amap.am_anon[amap.am_slots[i]!]!;
+			if (anon.an_swslot >= start && anon.an_swslot < end) return anon;
+		}
+	}
+	return null;
+}
+
+/** Make one anon resident and give up its slot. => 0, or an error that ends the attempt. */
+function* anon_swap_off(k: Kernel, anon: vm_anon, start: SwapSlot, end: SwapSlot): Sleeps<Errno> {
+	const pg = anon.an_page;
+	if (pg === null || (pg.flags & PG_BUSY) !== 0) {
+		const error = yield* uvmfault_anonget(k, anon);
+		// What could not be read is marked bad, and is not on the device any more.
+		return error === EIO ? 0 : error;
+	}
+	simple_lock(k, anon.an_lock);
+	KASSERT(anon.an_swslot >= start && anon.an_swslot < end, "anon_swap_off: slot moved");
+	uvm_anon_dropswap(k, anon);
+	pg.flags &= ~PG_CLEAN;
+	simple_lock(k, k.uvm.pageqlock);
+	if (pg.wire_count === 0) uvm_pagedeactivate(k, pg);
+	simple_unlock(k, k.uvm.pageqlock);
+	simple_unlock(k, anon.an_lock);
+	return 0;
+}

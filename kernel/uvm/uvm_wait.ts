@@ -1,0 +1,42 @@
+/**
+ * Port of sys/uvm/uvm_pdaemon.c (2001): waiting for memory, apart because the pagers stand on it
+ * and the page daemon stands on the pagers.
+ *
+ * Copyright (c) 1997 Charles D. Cranor and Washington University.
+ * Copyright (c) 1991, 1993, The Regents of the University of California.
+ * All rights reserved. See NOTICE for the conditions.
+ */
+import { panic } from "../../pmap/panic.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import { uvm_swapisfull } from "./uvm_swap.ts";
+
+/** How long somebody waits who needs a resource that no wakeup announces: 1 ms, in cycles. */
+const PAUSE = 1_000_000;
+
+/** Sleep until the page daemon has freed memory, or has found nothing to free. => no locks. */
+export function* uvm_wait(k: Kernel, wmesg: string): Sleeps<void> {
+	// The daemon waiting for itself: its writes in flight are its only hope.
+	if (k.curlwp === k.uvm.pagedaemon) {
+		if (k.uvmexp.paging === 0) panic("uvm_wait: the page daemon waits for itself");
+		yield* uvm_pause(k, wmesg);
+		return;
+	}
+	wakeup(k, k.uvm.pagedaemon_wchan);
+	yield* ltsleep(k, k.uvm.free_wchan, wmesg, 0, null);
+}
+
+/** Sleep a little, before trying something again that failed for lack of resources. */
+export function* uvm_pause(k: Kernel, wmesg: string): Sleeps<void> {
+	yield* ltsleep(k, {}, wmesg, PAUSE, null);
+}
+
+/** Scans in a row that freed nothing, after which nothing is expected of the daemon any more. */
+const FRUITLESS_MAX = 32;
+
+/**
+ * Whether the page daemon can still free anything. If not, who needs memory must do without.
+ * => swap has room for a page, or writes are in flight, and the latest scans were not all in vain.
+ */
+export const uvm_reclaimable = (k: Kernel): boolean =>
+	k.uvmexp.paging > 0 || (!uvm_swapisfull(k) && k.uvm.pdfruitless < FRUITLESS_MAX);

@@ -1,0 +1,61 @@
+/**
+ * The physical address space outside RAM: a list of address ranges, each answered by a device.
+ *
+ * A refused access is a numeric result: `fault` is set and the hart turns it into a load or store
+ * access fault. No device throws for what a guest does.
+ */
+
+/** Width of an access in bytes. */
+export type Width = 1 | 2 | 4;
+
+export interface MmioDevice {
+	/**
+	 * => `offset` is relative to the device's base, aligned to `width`, inside its range.
+	 * => returns an unsigned value, or `ACCESS_FAULT` for an access the device does not answer.
+	 */
+	load(offset: number, width: Width): number;
+	/** => returns false for an access the device does not answer. */
+	store(offset: number, width: Width, value: number): boolean;
+}
+
+/** What `MmioDevice.load` returns for an access that must fault; no register reads so. */
+export const ACCESS_FAULT = -1;
+
+interface Mapping {
+	readonly base: number;
+	readonly end: number;
+	readonly device: MmioDevice;
+}
+
+export class Bus {
+	readonly #mappings: Mapping[] = [];
+
+	/** Let `device` answer [base, base + size). => RangeError if the range overlaps another. */
+	attach(base: number, size: number, device: MmioDevice): void {
+		const end = base + size;
+		for (const m of this.#mappings) {
+			if (base < m.end && m.base < end) {
+				throw new RangeError(`bus: 0x${base.toString(16)} overlaps another device`);
+			}
+		}
+		this.#mappings.push({ base, end, device });
+	}
+
+	/** => ACCESS_FAULT if nobody answers or the access is not naturally aligned. */
+	load(pa: number, width: Width): number {
+		if (pa % width !== 0) return ACCESS_FAULT;
+		for (const m of this.#mappings) {
+			if (pa >= m.base && pa < m.end) return m.device.load(pa - m.base, width);
+		}
+		return ACCESS_FAULT;
+	}
+
+	/** => false if nobody answers or the access is not naturally aligned. */
+	store(pa: number, width: Width, value: number): boolean {
+		if (pa % width !== 0) return false;
+		for (const m of this.#mappings) {
+			if (pa >= m.base && pa < m.end) return m.device.store(pa - m.base, width, value);
+		}
+		return false;
+	}
+}

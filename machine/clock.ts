@@ -1,0 +1,92 @@
+/**
+ * Virtual time: a cycle counter and the events that wait for it.
+ *
+ * Handlers are registered once, when the machine is built, in a fixed order, so that an event is
+ * plain data: when, which handler, one number for it. Events of the same cycle fire in the order
+ * in which they were scheduled.
+ */
+
+export type EventHandler = (argument: number) => void;
+
+/** An event that waits; `sequence` orders events of one cycle. */
+export interface ClockEvent {
+	readonly when: number;
+	readonly sequence: number;
+	readonly handler: number;
+	readonly argument: number;
+}
+
+export class Clock {
+	/** Cycles since reset. Only `advance` moves it. */
+	cycles = 0;
+	/** Cycle of the earliest event, or Infinity. */
+	nextEvent = Number.POSITIVE_INFINITY;
+	readonly #handlers: EventHandler[] = [];
+	/** Sorted, the earliest last: few events wait at any time, and the next one pops cheaply. */
+	#events: ClockEvent[] = [];
+	#sequence = 0;
+
+	/** => the handler's number, to be used with `schedule`. */
+	register(handler: EventHandler): number {
+		return this.#handlers.push(handler) - 1;
+	}
+
+	/** Call `handler` with `argument` at cycle `when`, or at the next `advance` if that is past. */
+	schedule(when: number, handler: number, argument = 0): void {
+		const event = { when, sequence: this.#sequence++, handler, argument };
+		const events = this.#events;
+		let i = events.length;
+		events.push(event);
+		// Equal cycles: the earlier one stays nearer to the end.
+		while (i > 0 && events[i - 1]!.when <= when) {
+			events[i] = events[i - 1]!;
+			i--;
+		}
+		events[i] = event;
+		this.nextEvent = events[events.length - 1]!.when;
+	}
+
+	/** Drop the events of `handler`, or only those with `argument`. */
+	cancel(handler: number, argument: number | null = null): void {
+		this.#events = this.#events.filter(
+			(e) => e.handler !== handler || (argument !== null && e.argument !== argument),
+		);
+		this.#update();
+	}
+
+	/** Let `cycles` pass; events that fall due fire at their own cycle. */
+	advance(cycles: number): void {
+		const target = this.cycles + cycles;
+		while (this.nextEvent <= target) {
+			const event = this.#events.pop()!;
+			this.#update();
+			if (event.when > this.cycles) this.cycles = event.when;
+			this.#handlers[event.handler]!(event.argument);
+		}
+		this.cycles = target;
+	}
+
+	/** Jump to the next event and fire it. => false if none waits. */
+	skip(): boolean {
+		if (this.#events.length === 0) return false;
+		this.advance(Math.max(0, this.nextEvent - this.cycles));
+		return true;
+	}
+
+	save(): { cycles: number; sequence: number; events: ClockEvent[] } {
+		return { cycles: this.cycles, sequence: this.#sequence, events: this.#events.slice() };
+	}
+
+	restore(state: { cycles: number; sequence: number; events: ClockEvent[] }): void {
+		this.cycles = state.cycles;
+		this.#sequence = state.sequence;
+		this.#events = state.events.slice();
+		this.#update();
+	}
+
+	#update(): void {
+		const events = this.#events;
+		this.nextEvent =
+			events.length === 0 ? Number.POSITIVE_INFINITY : events[events.length - 1]!.when;
+	}
+}

@@ -1,0 +1,309 @@
+/**
+ * Decoded code. A page of RAM from which instructions are fetched gets a page of decoded code:
+ * two words for each of its 2048 halfwords, filled when control first comes there. The hart's own
+ * stores, DMA and writes of the software side are seen at once; what is written through a raw view
+ * of RAM is seen after fence.i.
+ *
+ *   word 0   31..24 rs2   23..16 rs1   15..8 rd (32 instead of x0)   7..0 OP
+ *   word 1   immediate
+ *
+ * Word indexes of decoded code count as pc does: slot n of a page is at word 2 n, and the halfword
+ * it comes from at byte 2 n. An instruction of length 4 is followed by that at word + 4.
+ *
+ * Instructions are counted by straight lines, not one by one. The length of a slot is the number
+ * of instructions from it to the next unconditional jump, or to the end of the page, if no branch
+ * is taken; it depends on the bytes of the page alone. The interpreter keeps
+ *
+ *   base = cycles left - length of the slot it executes
+ *
+ * which stays the same while control runs straight on. A taken branch within the page adds a
+ * constant that is part of the decoded branch, so as long as base is not negative the next check
+ * is reached before the cycles run out, and counting costs one addition for each taken branch.
+ */
+import { Decoder, instructionLength } from "./decode.ts";
+import { OP } from "./isa.ts";
+import {
+	CODE,
+	CODE_COPY,
+	CODE_MAP,
+	H_SINK,
+	LENGTHS,
+	type Memory,
+	PAGE_MASK,
+	PAGE_SHIFT,
+	PAGE_SIZE,
+	RAM_OFFSET,
+} from "./memory.ts";
+import type { Mirror } from "./mirror.ts";
+
+/** Pages that are decoded at the same time; the one decoded first gives way. */
+const PAGES = 1024;
+const SLOTS = PAGE_SIZE / 2;
+/** One more slot ends the page. */
+const PAGE_WORDS = 2 * (SLOTS + 1);
+/** Where an instruction is put to be executed alone. */
+export const ALONE = CODE + PAGES * PAGE_WORDS;
+/** Stores into a page that is not executed meanwhile, after which it is no longer taken for code. */
+const STORES_MAX = 256;
+
+/** Word 0 of instructions that are not executed by the interpreter's loop holds their length. */
+export const RARE_LENGTH_SHIFT = 8;
+
+/** Halfword index of the length of the slot at word index `ip`. */
+const lengthOf = (ip: number): number => LENGTHS + ((ip - CODE) >> 1);
+
+/** Is an instruction that begins with halfword `h` an unconditional jump? */
+function isJump(h: number): boolean {
+	if ((h & 3) === 3) return (h & 0x7f) === 0x6f || (h & 0x7f) === 0x67;
+	if ((h & 0x6003) === 0x2001 && (h & 3) === 1) return true; // c.jal, c.j
+	return (h & 0xe07f) === 0x8002 && (h & 0xf80) !== 0; // c.jr, c.jalr
+}
+
+/** The two-byte variant of an operation, or 0. */
+const SHORT = new Uint8Array(256);
+for (const [op, short] of [
+	[OP.LUI, OP.C_LUI],
+	[OP.LW, OP.C_LW],
+	[OP.SW, OP.C_SW],
+	[OP.ADDI, OP.C_ADDI],
+	[OP.ANDI, OP.C_ANDI],
+	[OP.SLLI, OP.C_SLLI],
+	[OP.SRLI, OP.C_SRLI],
+	[OP.SRAI, OP.C_SRAI],
+	[OP.ADD, OP.C_ADD],
+	[OP.SUB, OP.C_SUB],
+	[OP.XOR, OP.C_XOR],
+	[OP.OR, OP.C_OR],
+	[OP.AND, OP.C_AND],
+] as const) {
+	SHORT[op] = short;
+}
+
+export class CodeCache {
+	readonly #words: Int32Array;
+	readonly #halves: Uint16Array;
+	readonly #bytes: Uint8Array;
+	readonly #ramSize: number;
+	readonly #mirror: Mirror;
+	readonly #decoder = new Decoder();
+	/** For each page of RAM the number of its decoded page plus one, or 0. */
+	readonly #numbers: Uint16Array;
+	/** For each decoded page the host offset of its page of RAM, or 0 if it is free. */
+	readonly #hosts = new Int32Array(PAGES);
+	readonly #stores = new Uint16Array(PAGES);
+	readonly #free: number[] = [];
+	#oldest = 0;
+
+	constructor(memory: Memory, mirror: Mirror) {
+		this.#words = memory.i32;
+		this.#halves = memory.u16;
+		this.#bytes = memory.u8;
+		this.#ramSize = memory.ramSize;
+		this.#mirror = mirror;
+		this.#numbers = new Uint16Array(memory.ramSize >>> PAGE_SHIFT);
+		for (let n = PAGES - 1; n >= 0; n--) this.#free.push(n);
+	}
+
+	/**
+	 * The decoded code of the page at host offset `host`.
+	 * => the word index of its first slot; the page is watched from now on.
+	 */
+	enter(host: number): number {
+		const page = (host - RAM_OFFSET) >>> PAGE_SHIFT;
+		const mapped = this.#words[CODE_MAP + page]!;
+		if (mapped !== 0) return mapped;
+		let n = this.#numbers[page]! - 1;
+		if (n < 0) {
+			n = this.#allocate();
+			this.#hosts[n] = host;
+			this.#numbers[page] = n + 1;
+			this.#mirror.watch(host);
+			this.#reset(n);
+		} else if (this.#isStale(n)) {
+			this.#reset(n);
+		}
+		const first = CODE + n * PAGE_WORDS;
+		this.#stores[n] = 0;
+		this.#words[CODE_MAP + page] = first;
+		return first;
+	}
+
+	/** The halfword at host offset `host`, as instruction fetch sees it. => its page was entered. */
+	fetch(host: number): number {
+		const n = this.#numbers[(host - RAM_OFFSET) >>> PAGE_SHIFT]! - 1;
+		return this.#halves[(CODE_COPY + n * PAGE_SIZE + (host & PAGE_MASK)) >> 1]!;
+	}
+
+	/** Decode the slot at word index `ip`. */
+	decode(ip: number): void {
+		const n = ((ip - CODE) / PAGE_WORDS) | 0;
+		const offset = ip - CODE - n * PAGE_WORDS;
+		const source = (CODE_COPY + n * PAGE_SIZE + offset) >> 1;
+		const low = this.#halves[source]!;
+		if (instructionLength(low) === 2) {
+			this.#pack(ip, low, offset, false);
+		} else if (offset === PAGE_SIZE - 2) {
+			this.#words[ip] = OP.STRADDLE | (4 << RARE_LENGTH_SHIFT);
+			this.#words[ip + 1] = low;
+		} else {
+			this.#pack(ip, low | (this.#halves[source + 1]! << 16), offset, false);
+		}
+	}
+
+	/** Decode `word` at ALONE: execution leaves the interpreter's straight line behind it. */
+	decodeAlone(word: number): void {
+		for (let i = 0; i <= 4; i += 2) {
+			this.#words[ALONE + i] = OP.LEAVE;
+			this.#halves[lengthOf(ALONE + i)] = i === 0 ? 1 : 0;
+		}
+		this.#pack(ALONE, word, 0, true);
+	}
+
+	/**
+	 * The hart has stored `bytes` bytes (up to 4, within a page) at `host`, in a watched page.
+	 * => true if straight lines have changed: the interpreter must enter its page anew.
+	 */
+	stored(host: number, bytes: number): boolean {
+		const page = (host - RAM_OFFSET) >>> PAGE_SHIFT;
+		const n = this.#numbers[page]! - 1;
+		if (n < 0) return false;
+		const offset = host & PAGE_MASK;
+		if (++this.#stores[n]! > STORES_MAX) {
+			this.#drop(n);
+			return true;
+		}
+		const copy = CODE_COPY + n * PAGE_SIZE + offset;
+		for (let i = 0; i < bytes; i++) this.#bytes[copy + i] = this.#bytes[host + i]!;
+		const first = CODE + n * PAGE_WORDS;
+		const from = offset >> 1;
+		const to = (offset + bytes - 1) >> 1;
+		for (let slot = to; slot >= from; slot--) {
+			if (this.#halves[lengthOf(first) + slot] !== this.#lengthAt(n, slot)) {
+				this.#reset(n);
+				return true;
+			}
+		}
+		// A four-byte instruction may begin one halfword earlier.
+		for (let slot = Math.max(0, from - 1); slot <= to; slot++) this.#words[first + 2 * slot] = 0;
+		return false;
+	}
+
+	/** Bytes of RAM were replaced behind the hart's back (DMA, the software side). */
+	overwritten(host: number, bytes: number): void {
+		const last = (host + bytes - 1 - RAM_OFFSET) >>> PAGE_SHIFT;
+		for (let page = (host - RAM_OFFSET) >>> PAGE_SHIFT; page <= last; page++) {
+			const n = this.#numbers[page]! - 1;
+			if (n >= 0) this.#drop(n);
+		}
+	}
+
+	/** fence.i: what was decoded is compared with RAM before control enters it again. */
+	fence(): void {
+		for (let n = 0; n < PAGES; n++) {
+			const host = this.#hosts[n]!;
+			if (host !== 0) this.#words[CODE_MAP + ((host - RAM_OFFSET) >>> PAGE_SHIFT)] = 0;
+		}
+	}
+
+	/** Forget all decoded code. */
+	clear(): void {
+		this.overwritten(RAM_OFFSET, this.#ramSize);
+	}
+
+	#allocate(): number {
+		const n = this.#free.pop();
+		if (n !== undefined) return n;
+		const oldest = this.#oldest;
+		this.#oldest = (oldest + 1) % PAGES;
+		this.#drop(oldest);
+		return this.#free.pop()!;
+	}
+
+	#drop(n: number): void {
+		const host = this.#hosts[n]!;
+		const page = (host - RAM_OFFSET) >>> PAGE_SHIFT;
+		this.#hosts[n] = 0;
+		this.#numbers[page] = 0;
+		this.#words[CODE_MAP + page] = 0;
+		this.#mirror.unwatch(host);
+		this.#free.push(n);
+	}
+
+	#isStale(n: number): boolean {
+		const words = this.#words;
+		const host = this.#hosts[n]! >> 2;
+		const copy = (CODE_COPY + n * PAGE_SIZE) >> 2;
+		for (let i = 0; i < PAGE_SIZE / 4; i++) {
+			if (words[host + i] !== words[copy + i]) return true;
+		}
+		return false;
+	}
+
+	/** Take the page's bytes anew and forget what was decoded. */
+	#reset(n: number): void {
+		const host = this.#hosts[n]!;
+		const copy = CODE_COPY + n * PAGE_SIZE;
+		this.#bytes.copyWithin(copy, host, host + PAGE_SIZE);
+		const first = CODE + n * PAGE_WORDS;
+		this.#words.fill(OP.UNDECODED, first, first + PAGE_WORDS);
+		this.#words[first + 2 * SLOTS] = OP.PAGE_END;
+		const lengths = lengthOf(first);
+		this.#halves[lengths + SLOTS] = 0;
+		for (let slot = SLOTS - 1; slot >= 0; slot--) {
+			this.#halves[lengths + slot] = this.#lengthAt(n, slot);
+		}
+	}
+
+	/** Length of a slot, from the bytes there and the lengths of the slots behind it. */
+	#lengthAt(n: number, slot: number): number {
+		const h = this.#halves[((CODE_COPY + n * PAGE_SIZE) >> 1) + slot]!;
+		if (isJump(h)) return 1;
+		const next = slot + (instructionLength(h) >> 1);
+		return next > SLOTS ? 1 : 1 + this.#halves[lengthOf(CODE + n * PAGE_WORDS) + next]!;
+	}
+
+	/** Write the two words of instruction `w`, which lies at byte `offset` of its page. */
+	#pack(ip: number, w: number, offset: number, alone: boolean): void {
+		const d = this.#decoder;
+		d.decode(w);
+		const short = instructionLength(w) === 2;
+		let op: number = d.op;
+		let imm = d.imm;
+		if (op > OP.FENCE) {
+			op |= instructionLength(w) << RARE_LENGTH_SHIFT;
+			this.#words[ip] = op;
+			this.#words[ip + 1] = short ? w & 0xffff : w;
+			return;
+		}
+		const target = offset + imm;
+		const near = !alone && target >= 0 && target < PAGE_SIZE;
+		if (op === OP.JAL) {
+			op = short ? (d.rd === 0 ? OP.C_J : OP.C_JAL) : OP.JAL;
+			if (!near) op++;
+			else imm = this.#nearOperand(ip, imm);
+		} else if (op === OP.JALR) {
+			if (short) op = d.rd === 0 ? OP.C_JR : OP.C_JALR;
+		} else if (op >= OP.BEQ && op <= OP.BGEU) {
+			if (!near) imm = (imm << 16) | (this.#halves[lengthOf(ip)]! - 1);
+			else imm = this.#nearOperand(ip, imm);
+			if (short) op = op - OP.BEQ + (near ? OP.C_BEQZ : OP.C_BEQZ_FAR);
+			else if (!near) op += OP.BEQ_FAR - OP.BEQ;
+		} else if (op === OP.ADDI && d.rs1 === 0) {
+			op = short ? OP.C_LUI : OP.LUI;
+		} else if (op === OP.ADD && d.rs1 === 0 && short) {
+			op = OP.C_MV;
+		} else if (short) {
+			op = SHORT[op]!;
+		}
+		const rd = d.rd === 0 ? H_SINK : d.rd;
+		this.#words[ip] = op | (rd << 8) | (d.rs1 << 16) | (d.rs2 << 24);
+		this.#words[ip + 1] = imm;
+	}
+
+	/** Operand of a branch within the page: its distance, and what `base` changes by. */
+	#nearOperand(ip: number, distance: number): number {
+		const length = this.#halves[lengthOf(ip)]!;
+		const targetLength = this.#halves[lengthOf(ip + distance)]!;
+		return (distance << 16) | ((length - 1 - targetLength) & 0xffff);
+	}
+}

@@ -1,0 +1,52 @@
+/**
+ * The hart's part in time: cycles that an engine has used are handed to the clock here.
+ *
+ * An engine is given a budget that ends at the next event, and counts down. Whoever needs to know
+ * the time in between (a device register, a counter) calls `sync` first.
+ */
+import type { Clock } from "./clock.ts";
+import { H_BUDGET, H_LEFT, H_STALL, type Memory } from "./memory.ts";
+import { CYCLES_PER_TIME_TICK } from "./port.ts";
+
+export class Counters {
+	/** Instructions retired, exact below 2^53. */
+	instret = 0;
+	/** What writing mtime has added to `time`, in time ticks. */
+	timeOffset = 0;
+	readonly clock: Clock;
+	readonly #words: Int32Array;
+
+	constructor(memory: Memory, clock: Clock) {
+		this.clock = clock;
+		this.#words = memory.i32;
+	}
+
+	/** Begin a run of at most `budget` cycles. */
+	start(budget: number): void {
+		this.#words[H_LEFT] = budget;
+		this.#words[H_BUDGET] = budget;
+		this.#words[H_STALL] = 0;
+	}
+
+	/** Account for the cycles used since the last call; events that fall due fire. */
+	sync(): void {
+		const words = this.#words;
+		const left = words[H_LEFT]!;
+		const used = words[H_BUDGET]! - left;
+		if (used === 0) return;
+		this.instret += used - words[H_STALL]!;
+		words[H_BUDGET] = left;
+		words[H_STALL] = 0;
+		this.clock.advance(used);
+	}
+
+	/** The `time` counter, in ticks of CYCLES_PER_TIME_TICK cycles. */
+	get time(): number {
+		return Math.floor(this.clock.cycles / CYCLES_PER_TIME_TICK) + this.timeOffset;
+	}
+
+	/** First cycle at which `time` is at least `ticks`; Infinity stays Infinity. */
+	cycleOfTime(ticks: number): number {
+		return (ticks - this.timeOffset) * CYCLES_PER_TIME_TICK;
+	}
+}

@@ -1,0 +1,216 @@
+/**
+ * Loads, stores and atomics of the hart when the mirror tables do not answer: TLB lookups, device
+ * registers, misaligned accesses, stores into pages with decoded code.
+ *
+ * Nothing is half done: all translations succeed before the first byte is written.
+ */
+import { ACCESS_FAULT as BUS_FAULT, type Bus, type Width } from "./bus.ts";
+import type { CodeCache } from "./code-cache.ts";
+import type { Counters } from "./counters.ts";
+import type { HartState } from "./hart-state.ts";
+import { type Memory, PAGE_MASK } from "./memory.ts";
+import type { Mirror } from "./mirror.ts";
+import type { Mmu } from "./mmu.ts";
+import {
+	ACCESS_LOAD,
+	ACCESS_STORE,
+	CAUSE_LOAD_ACCESS_FAULT,
+	CAUSE_LOAD_MISALIGNED,
+	CAUSE_STORE_ACCESS_FAULT,
+	CAUSE_STORE_MISALIGNED,
+} from "./port.ts";
+
+/** Are misaligned loads and stores to RAM done by the hart, or do they trap? */
+export type MisalignedPolicy = "handle" | "trap";
+
+export class DataAccess {
+	/** What the last load, lr.w, sc.w or amo has read; loads are not sign-extended. */
+	value = 0;
+	readonly #state: HartState;
+	readonly #memory: Memory;
+	readonly #mmu: Mmu;
+	readonly #mirror: Mirror;
+	readonly #code: CodeCache;
+	readonly #bus: Bus;
+	readonly #counters: Counters;
+	readonly #handleMisaligned: boolean;
+
+	constructor(
+		state: HartState,
+		memory: Memory,
+		mmu: Mmu,
+		mirror: Mirror,
+		code: CodeCache,
+		bus: Bus,
+		counters: Counters,
+		misaligned: MisalignedPolicy,
+	) {
+		this.#state = state;
+		this.#memory = memory;
+		this.#mmu = mmu;
+		this.#mirror = mirror;
+		this.#code = code;
+		this.#bus = bus;
+		this.#counters = counters;
+		this.#handleMisaligned = misaligned === "handle";
+	}
+
+	/** => false after an exception, which is noted; otherwise `value` is set. */
+	load(va: number, width: Width): boolean {
+		if ((va & (width - 1)) !== 0) return this.#loadMisaligned(va, width);
+		const host = this.#mmu.translate(va, ACCESS_LOAD);
+		if (host <= 0) return host !== 0 && this.#loadDevice(va, width);
+		const memory = this.#memory;
+		if (width === 4) this.value = memory.i32[host >> 2]!;
+		else if (width === 2) this.value = memory.u16[host >> 1]!;
+		else this.value = memory.u8[host]!;
+		return true;
+	}
+
+	/** => false after an exception, which is noted. */
+	store(va: number, width: Width, value: number): boolean {
+		if ((va & (width - 1)) !== 0) return this.#storeMisaligned(va, width, value);
+		const host = this.#mmu.translate(va, ACCESS_STORE);
+		if (host <= 0) return host !== 0 && this.#storeDevice(va, width, value);
+		const memory = this.#memory;
+		if (width === 4) memory.i32[host >> 2] = value;
+		else if (width === 2) memory.u16[host >> 1] = value;
+		else memory.u8[host] = value;
+		this.#seen(host, width);
+		return true;
+	}
+
+	/** lr.w. => false after an exception. */
+	loadReserved(va: number): boolean {
+		const state = this.#state;
+		if ((va & 3) !== 0) return state.raise(CAUSE_LOAD_MISALIGNED, va) !== 0;
+		const host = this.#mmu.translate(va, ACCESS_LOAD);
+		if (host < 0) state.raise(CAUSE_LOAD_ACCESS_FAULT, va);
+		if (host <= 0) return false;
+		this.value = this.#memory.i32[host >> 2]!;
+		state.reservation = host;
+		return true;
+	}
+
+	/** sc.w; `value` becomes 0 if the store was done, else 1. => false after an exception. */
+	storeConditional(va: number, value: number): boolean {
+		const state = this.#state;
+		const host = this.#atomicHost(va);
+		if (host === 0) return false;
+		this.value = state.reservation === host ? 0 : 1;
+		state.reservation = -1;
+		if (this.value === 0) {
+			this.#memory.i32[host >> 2] = value;
+			this.#seen(host, 4);
+		}
+		return true;
+	}
+
+	/** amo*.w; `funct5` is the top five bits of the instruction. => false after an exception. */
+	atomic(va: number, funct5: number, operand: number): boolean {
+		const host = this.#atomicHost(va);
+		if (host === 0) return false;
+		const old = this.#memory.i32[host >> 2]!;
+		this.#memory.i32[host >> 2] = atomicResult(funct5, old, operand);
+		this.value = old;
+		this.#seen(host, 4);
+		return true;
+	}
+
+	/** Where an atomic store goes: aligned, in RAM. => 0 after an exception. */
+	#atomicHost(va: number): number {
+		if ((va & 3) !== 0) return this.#state.raise(CAUSE_STORE_MISALIGNED, va);
+		const host = this.#mmu.translate(va, ACCESS_STORE);
+		return host < 0 ? this.#state.raise(CAUSE_STORE_ACCESS_FAULT, va) : host;
+	}
+
+	/** After a store to RAM at host offset `host`. */
+	#seen(host: number, bytes: number): void {
+		if (this.#mirror.isWatched(host) && this.#code.stored(host, bytes)) this.#state.leave = 1;
+	}
+
+	#loadDevice(va: number, width: Width): boolean {
+		this.#counters.sync();
+		this.#state.leave = 1;
+		const value = this.#bus.load(this.#mmu.pa, width);
+		if (value === BUS_FAULT) return this.#state.raise(CAUSE_LOAD_ACCESS_FAULT, va) !== 0;
+		this.value = value | 0;
+		return true;
+	}
+
+	#storeDevice(va: number, width: Width, value: number): boolean {
+		this.#counters.sync();
+		this.#state.leave = 1;
+		const unsigned = width === 4 ? value >>> 0 : value & (width === 2 ? 0xffff : 0xff);
+		if (this.#bus.store(this.#mmu.pa, width, unsigned)) return true;
+		return this.#state.raise(CAUSE_STORE_ACCESS_FAULT, va) !== 0;
+	}
+
+	#loadMisaligned(va: number, width: Width): boolean {
+		const state = this.#state;
+		if (!this.#handleMisaligned) return state.raise(CAUSE_LOAD_MISALIGNED, va) !== 0;
+		const first = this.#mmu.translate(va, ACCESS_LOAD);
+		if (first < 0) state.raise(CAUSE_LOAD_ACCESS_FAULT, va);
+		if (first <= 0) return false;
+		const split = PAGE_MASK + 1 - (va & PAGE_MASK); // bytes left in the first page
+		let second = first + split;
+		if (split < width) {
+			second = this.#mmu.translate(va + split, ACCESS_LOAD);
+			if (second < 0) state.raise(CAUSE_LOAD_ACCESS_FAULT, va + split);
+			if (second <= 0) return false;
+		}
+		const bytes = this.#memory.u8;
+		let value = 0;
+		for (let i = width - 1; i >= 0; i--) {
+			value = (value << 8) | bytes[i < split ? first + i : second + i - split]!;
+		}
+		this.value = value;
+		return true;
+	}
+
+	#storeMisaligned(va: number, width: Width, value: number): boolean {
+		const state = this.#state;
+		if (!this.#handleMisaligned) return state.raise(CAUSE_STORE_MISALIGNED, va) !== 0;
+		const first = this.#mmu.translate(va, ACCESS_STORE);
+		if (first < 0) state.raise(CAUSE_STORE_ACCESS_FAULT, va);
+		if (first <= 0) return false;
+		const split = PAGE_MASK + 1 - (va & PAGE_MASK);
+		let second = first + split;
+		if (split < width) {
+			second = this.#mmu.translate(va + split, ACCESS_STORE);
+			if (second < 0) state.raise(CAUSE_STORE_ACCESS_FAULT, va + split);
+			if (second <= 0) return false;
+		}
+		const bytes = this.#memory.u8;
+		for (let i = 0; i < width; i++) {
+			bytes[i < split ? first + i : second + i - split] = value >>> (8 * i);
+		}
+		this.#seen(first, Math.min(width, split));
+		if (split < width) this.#seen(second, width - split);
+		return true;
+	}
+}
+
+/** What an amo writes back; unprivileged specification 8.4. */
+function atomicResult(funct5: number, old: number, operand: number): number {
+	switch (funct5) {
+		case 0x00:
+			return old + operand;
+		case 0x01:
+			return operand;
+		case 0x04:
+			return old ^ operand;
+		case 0x08:
+			return old | operand;
+		case 0x0c:
+			return old & operand;
+		case 0x10:
+			return Math.min(old, operand);
+		case 0x14:
+			return Math.max(old, operand);
+		case 0x18:
+			return Math.min(old >>> 0, operand >>> 0);
+		default:
+			return Math.max(old >>> 0, operand >>> 0);
+	}
+}

@@ -1,0 +1,102 @@
+/**
+ * From an instruction word to operation and operands, driven by the table in isa.ts.
+ *
+ * A Decoder is reused for every instruction, so decoding allocates nothing.
+ */
+import {
+	HALF_INSTRUCTIONS,
+	type ImmediateRun,
+	type Instruction,
+	immediateRuns,
+	immediateWidth,
+	OP,
+	WORD_INSTRUCTIONS,
+} from "./isa.ts";
+
+/** A table entry with its immediate laid out for decoding. */
+interface Entry {
+	readonly instruction: Instruction;
+	readonly runs: readonly ImmediateRun[];
+	/** Shift that brings the immediate's sign bit to bit 31; 0 if it is unsigned. */
+	readonly signShift: number;
+}
+
+/** Entries by the bits that tell most of them apart: opcode and funct3, or the low and top bits. */
+const wordKey = (w: number): number => ((w >>> 2) & 31) | ((w >>> 7) & 0xe0);
+const halfKey = (h: number): number => (h & 3) | ((h >>> 11) & 0x1c);
+
+function index(
+	instructions: readonly Instruction[],
+	size: number,
+	key: (w: number) => number,
+	keyMask: number,
+): readonly (readonly Entry[])[] {
+	const table: Entry[][] = Array.from({ length: size }, () => []);
+	for (const instruction of instructions) {
+		const runs = immediateRuns(instruction.format.imm);
+		const signShift = instruction.format.signed ? 32 - immediateWidth(runs) : 0;
+		const entry = { instruction, runs, signShift: runs.length === 0 ? 0 : signShift };
+		for (let k = 0; k < size; k++) {
+			// An entry belongs to every key that agrees with it in the bits it fixes.
+			const fixed = key(instruction.mask) & keyMask;
+			if ((k & fixed) === (key(instruction.match) & fixed)) table[k]!.push(entry);
+		}
+	}
+	return table;
+}
+
+const WORD_INDEX = index(WORD_INSTRUCTIONS, 256, wordKey, 0xff);
+const HALF_INDEX = index(HALF_INSTRUCTIONS, 32, halfKey, 0x1f);
+
+function register(field: number, w: number): number {
+	if (field < 32) return field;
+	return field < 64 ? (w >>> (field - 32)) & 31 : 8 + ((w >>> (field - 64)) & 7);
+}
+
+/** Bytes of the instruction that begins with halfword `h`. Longer encodings are illegal here. */
+export const instructionLength = (h: number): 2 | 4 => ((h & 3) === 3 ? 4 : 2);
+
+export class Decoder {
+	/** OP of the 32-bit form. */
+	op: number = OP.ILLEGAL;
+	rd = 0;
+	rs1 = 0;
+	rs2 = 0;
+	imm = 0;
+	/** The table's entry, or null for an illegal instruction. */
+	instruction: Instruction | null = null;
+
+	/** Decode `w`; only its low 16 bits matter if they begin a two-byte encoding. */
+	decode(w: number): void {
+		const half = (w & 3) !== 3;
+		const entries = half ? HALF_INDEX[halfKey(w & 0xffff)]! : WORD_INDEX[wordKey(w)]!;
+		const bits = half ? w & 0xffff : w;
+		for (let i = 0; i < entries.length; i++) {
+			const entry = entries[i]!;
+			const instruction = entry.instruction;
+			if (((bits ^ instruction.match) & instruction.mask) !== 0) continue;
+			this.#operands(entry, bits);
+			if (instruction.nonzero !== null && this[instruction.nonzero] === 0) continue;
+			this.op = instruction.op;
+			this.instruction = instruction;
+			return;
+		}
+		this.op = OP.ILLEGAL;
+		this.instruction = null;
+		this.rd = this.rs1 = this.rs2 = this.imm = 0;
+	}
+
+	#operands(entry: Entry, w: number): void {
+		const format = entry.instruction.format;
+		this.rd = register(format.rd, w);
+		this.rs1 = register(format.rs1, w);
+		this.rs2 = register(format.rs2, w);
+		let imm = 0;
+		const runs = entry.runs;
+		for (let i = 0; i < runs.length; i++) {
+			const run = runs[i]!;
+			imm |= ((w >>> run.from) & run.mask) << run.to;
+		}
+		this.imm = (imm << entry.signShift) >> entry.signShift;
+	}
+}

@@ -1,0 +1,140 @@
+/**
+ * The hart's privileged state: mode, control and status registers, the exception being raised.
+ *
+ * Integer registers, pc and what engines share lie in the hart block of Memory instead. Values are
+ * unsigned 32-bit unless a comment says otherwise. Privileged specification 1.12, chapters 3, 4.
+ */
+
+export const PRIV_U = 0;
+export const PRIV_S = 1;
+export const PRIV_M = 3;
+export type Privilege = typeof PRIV_U | typeof PRIV_S | typeof PRIV_M;
+
+/** mstatus; sstatus is a view of it. */
+export const MSTATUS_SIE = 1 << 1;
+export const MSTATUS_MIE = 1 << 3;
+export const MSTATUS_SPIE = 1 << 5;
+export const MSTATUS_MPIE = 1 << 7;
+export const MSTATUS_SPP = 1 << 8;
+export const MSTATUS_MPP_SHIFT = 11;
+export const MSTATUS_MPP = 3 << MSTATUS_MPP_SHIFT;
+export const MSTATUS_MPRV = 1 << 17;
+export const MSTATUS_SUM = 1 << 18;
+export const MSTATUS_MXR = 1 << 19;
+export const MSTATUS_TVM = 1 << 20;
+export const MSTATUS_TW = 1 << 21;
+export const MSTATUS_TSR = 1 << 22;
+
+/** Interrupt numbers, which are also the bits of mip and mie. */
+export const IRQ_SSI = 1;
+export const IRQ_MSI = 3;
+export const IRQ_STI = 5;
+export const IRQ_MTI = 7;
+export const IRQ_SEI = 9;
+export const IRQ_MEI = 11;
+
+/** Exceptions that port.ts does not name, because they never reach S-mode software. */
+export const CAUSE_SUPERVISOR_ECALL = 9;
+export const CAUSE_MACHINE_ECALL = 11;
+
+/** menvcfgh: the supervisor timer of Sstc is enabled. */
+export const MENVCFGH_STCE = 0x8000_0000;
+
+/** Plain copy of the privileged state, for snapshots and hashing. */
+export type HartRegisters = { [K in (typeof REGISTERS)[number]]: number };
+
+/** Every field that software can observe, in the order in which they are hashed. */
+export const REGISTERS = [
+	"priv",
+	"mstatus",
+	"medeleg",
+	"mideleg",
+	"mie",
+	"mipSoftware",
+	"mtvec",
+	"mepc",
+	"mcause",
+	"mtval",
+	"mscratch",
+	"mcounteren",
+	"menvcfg",
+	"menvcfgh",
+	"stvec",
+	"sepc",
+	"scause",
+	"stval",
+	"sscratch",
+	"scounteren",
+	"senvcfg",
+	"satp",
+	"stimecmpLow",
+	"stimecmpHigh",
+	"cycleOffsetLow",
+	"cycleOffsetHigh",
+	"instretOffsetLow",
+	"instretOffsetHigh",
+	"reservation",
+	"waiting",
+] as const;
+
+export class HartState {
+	priv: Privilege = PRIV_M;
+	mstatus = 0;
+	medeleg = 0;
+	mideleg = 0;
+	mie = 0;
+	/** The bits of mip that software may set: SSIP, STIP, SEIP. Lines are in InterruptLines. */
+	mipSoftware = 0;
+	mtvec = 0;
+	mepc = 0;
+	mcause = 0;
+	mtval = 0;
+	mscratch = 0;
+	mcounteren = 0;
+	menvcfg = 0;
+	menvcfgh = 0;
+	stvec = 0;
+	sepc = 0;
+	scause = 0;
+	stval = 0;
+	sscratch = 0;
+	scounteren = 0;
+	senvcfg = 0;
+	satp = 0;
+	stimecmpLow = 0xffff_ffff;
+	stimecmpHigh = 0xffff_ffff;
+	/** What software has added to the counters by writing mcycle and minstret. */
+	cycleOffsetLow = 0;
+	cycleOffsetHigh = 0;
+	instretOffsetLow = 0;
+	instretOffsetHigh = 0;
+	/** Host offset that lr.w has reserved, or -1. */
+	reservation = -1;
+	/** 1 while wfi waits for an interrupt. */
+	waiting = 0;
+
+	/** The exception that the current instruction has met; see `raise`. */
+	cause = 0;
+	tval = 0;
+	/** Cycles that table walks of the current instruction have cost, not yet accounted for. */
+	stall = 0;
+	/** 1 if the engine must not run on after the current instruction; see rare.ts. */
+	leave = 0;
+
+	/** Note an exception. => 0, so that a function can end with `return state.raise(...)`. */
+	raise(cause: number, tval: number): 0 {
+		this.cause = cause;
+		this.tval = tval >>> 0;
+		return 0;
+	}
+
+	save(): HartRegisters {
+		const registers: Partial<HartRegisters> = {};
+		for (const name of REGISTERS) registers[name] = this[name];
+		return registers as HartRegisters;
+	}
+
+	restore(registers: HartRegisters): void {
+		for (const name of REGISTERS) (this as HartRegisters)[name] = registers[name];
+	}
+}

@@ -1,0 +1,263 @@
+/**
+ * The hart: the reference interpreter joined to the MMU, the privileged state and time.
+ *
+ * `slice` runs an engine and does what engines leave undone; `runBare` and the attached supervisor
+ * (supervisor.ts) are loops around it that decide where traps go.
+ */
+import type { Bus } from "./bus.ts";
+import type { Clock } from "./clock.ts";
+import { ALONE, CodeCache } from "./code-cache.ts";
+import { Counters } from "./counters.ts";
+import { Csrs } from "./csr.ts";
+import { DataAccess, type MisalignedPolicy } from "./data-access.ts";
+import { instructionLength } from "./decode.ts";
+import { HartState, MSTATUS_MIE, MSTATUS_MPRV, PRIV_M } from "./hart-state.ts";
+import { Interpreter } from "./interpreter.ts";
+import type { InterruptLines } from "./interrupt-lines.ts";
+import {
+	CODE,
+	H_FETCH_HOST,
+	H_FETCH_PAGE,
+	H_LEFT,
+	H_PC,
+	H_STALL,
+	LENGTHS,
+	type Memory,
+	PAGE_MASK,
+} from "./memory.ts";
+import { Mirror } from "./mirror.ts";
+import { type AdPolicy, Mmu } from "./mmu.ts";
+import { ACCESS_FETCH, CAUSE_INSTRUCTION_ACCESS_FAULT } from "./port.ts";
+import {
+	RareInstructions,
+	STOP_ALONE,
+	STOP_BUDGET,
+	STOP_ENTER,
+	STOP_LEAVE,
+	STOP_TRAP,
+} from "./rare.ts";
+import { SystemInstructions } from "./system.ts";
+import { Tlb } from "./tlb.ts";
+import { Traps } from "./trap.ts";
+
+/** Why `runBare` has returned. */
+export const RUN_LIMIT = 0; // the cycles are used up
+export const RUN_HALTED = 1; // somebody has called `halt`
+export const RUN_IDLE = 2; // wfi waits for ever: no event is left
+export type RunResult = typeof RUN_LIMIT | typeof RUN_HALTED | typeof RUN_IDLE;
+
+export interface HartOptions {
+	readonly tlbEntries: number;
+	readonly tlbWays: number;
+	readonly adPolicy: AdPolicy;
+	readonly misaligned: MisalignedPolicy;
+	/** Cycles that a page table walk costs. */
+	readonly walkCycles: number;
+}
+
+/** Cycles an engine runs at a time. Code compiled while it runs is put to use between slices. */
+const SLICE_MAX = 1 << 22;
+
+export class Hart {
+	readonly state = new HartState();
+	readonly memory: Memory;
+	readonly clock: Clock;
+	readonly lines: InterruptLines;
+	readonly mirror: Mirror;
+	readonly tlb: Tlb;
+	readonly code: CodeCache;
+	readonly mmu: Mmu;
+	readonly counters: Counters;
+	readonly traps: Traps;
+	readonly csrs: Csrs;
+	/** x0..x31. */
+	readonly x: Int32Array;
+	readonly #words: Int32Array;
+	readonly #interpreter: Interpreter;
+	#halted = false;
+
+	constructor(memory: Memory, bus: Bus, clock: Clock, lines: InterruptLines, options: HartOptions) {
+		const state = this.state;
+		this.memory = memory;
+		this.clock = clock;
+		this.lines = lines;
+		this.x = memory.x;
+		this.#words = memory.i32;
+		this.mirror = new Mirror(memory);
+		this.tlb = new Tlb(memory, this.mirror, {
+			entries: options.tlbEntries,
+			ways: options.tlbWays,
+		});
+		this.code = new CodeCache(memory, this.mirror);
+		this.mmu = new Mmu(state, memory, this.tlb, this.mirror, this.code, options);
+		this.counters = new Counters(memory, clock);
+		this.traps = new Traps(state, memory, this.mmu, lines, this.counters);
+		this.csrs = new Csrs(state, this.mmu, this.traps, this.counters);
+		const system = new SystemInstructions(
+			state,
+			memory,
+			this.mmu,
+			this.csrs,
+			this.traps,
+			this.code,
+			this.counters,
+		);
+		const data = new DataAccess(
+			state,
+			memory,
+			this.mmu,
+			this.mirror,
+			this.code,
+			bus,
+			this.counters,
+			options.misaligned,
+		);
+		const rare = new RareInstructions(state, memory, data, system, this.code);
+		this.#interpreter = new Interpreter(memory, rare);
+	}
+
+	get pc(): number {
+		return this.#words[H_PC]! >>> 0;
+	}
+
+	/** Continue at `value`, whose lowest bit does not count; the page is looked up anew. */
+	set pc(value: number) {
+		this.#words[H_PC] = value & ~1;
+		this.#words[H_FETCH_PAGE] = 1;
+	}
+
+	/** M-mode, interrupts off, at `pc`. Everything else keeps its value (3.4). */
+	reset(pc: number): void {
+		const state = this.state;
+		state.priv = PRIV_M;
+		state.mstatus = (state.mstatus & ~(MSTATUS_MIE | MSTATUS_MPRV)) >>> 0;
+		state.mcause = 0;
+		state.reservation = -1;
+		state.waiting = 0;
+		this.mmu.updateContext();
+		this.pc = pc;
+	}
+
+	/**
+	 * Let instructions run for `budget` cycles, or until something needs attention. The clock is up
+	 * to date afterwards, and events that fell due have fired.
+	 *
+	 * => at least one instruction is attempted if `budget` is positive; `budget` reaches no
+	 *    further than the next event.
+	 * => STOP_BUDGET, STOP_TRAP (pc is the instruction's) or STOP_LEAVE.
+	 */
+	slice(budget: number): number {
+		this.counters.start(Math.min(budget, SLICE_MAX));
+		let stop = this.#enter();
+		while (stop === STOP_ALONE || stop === STOP_ENTER) {
+			stop = stop === STOP_ALONE ? this.#alone() : this.#enter();
+		}
+		this.counters.sync();
+		return stop;
+	}
+
+	/** Run as a bare machine, traps going to the handlers of M-mode and S-mode. */
+	runBare(maxCycles: number): RunResult {
+		const { clock, state, traps } = this;
+		const end = clock.cycles + maxCycles;
+		this.#halted = false;
+		while (clock.cycles < end) {
+			if (clock.nextEvent <= clock.cycles) clock.advance(0);
+			if (this.#halted) return RUN_HALTED;
+			if (state.waiting !== 0) {
+				if (!traps.wakes()) {
+					if (clock.nextEvent === Number.POSITIVE_INFINITY) return RUN_IDLE;
+					clock.advance(Math.min(clock.nextEvent, end) - clock.cycles);
+					continue;
+				}
+				state.waiting = 0;
+			}
+			const irq = traps.pending();
+			if (irq >= 0) traps.enterInterrupt(irq);
+			const stop = this.slice(Math.min(clock.nextEvent, end) - clock.cycles);
+			if (stop === STOP_TRAP) traps.enterException();
+		}
+		return RUN_LIMIT;
+	}
+
+	/** Make `runBare` return after the present instruction. For a power switch. */
+	halt(): void {
+		this.#halted = true;
+	}
+
+	/** Look up the page of pc and run there. => STOP_* */
+	#enter(): number {
+		const words = this.#words;
+		const pc = words[H_PC]!;
+		const page = pc & ~PAGE_MASK;
+		if (words[H_FETCH_PAGE] !== page && !this.#fetchPage(pc)) return STOP_TRAP;
+		const left = words[H_LEFT]!;
+		if (left <= 0) return STOP_BUDGET;
+		const first = this.code.enter(words[H_FETCH_HOST]!);
+		const ip = first + (pc & PAGE_MASK);
+		const base = left - this.memory.u16[LENGTHS + ((ip - CODE) >> 1)]!;
+		if (base < 0) return STOP_ALONE;
+		return this.#interpreter.execute(ip, (page - first) | 0, base, first);
+	}
+
+	/**
+	 * Execute the instruction at pc, whose page has been looked up, apart from decoded code: as the
+	 * last of a budget, or across the end of a page. => STOP_*
+	 */
+	#alone(): number {
+		const words = this.#words;
+		const code = this.code;
+		const pc = words[H_PC]!;
+		const page = words[H_FETCH_PAGE]!;
+		const host = words[H_FETCH_HOST]!;
+		const left = words[H_LEFT]!;
+		code.enter(host);
+		let word = code.fetch(host + (pc & PAGE_MASK));
+		if (instructionLength(word) === 4) {
+			let high = host + (pc & PAGE_MASK) + 2;
+			if ((pc & PAGE_MASK) === PAGE_MASK - 1) {
+				high = this.mmu.translate(pc + 2, ACCESS_FETCH);
+				if (high <= 0) return this.#fetchFault(pc + 2, high);
+				this.#chargeWalk();
+				code.enter(high & ~PAGE_MASK);
+			}
+			word |= code.fetch(high) << 16;
+		}
+		code.decodeAlone(word);
+		// Entering the second page may have cost the first one its place.
+		const first = code.enter(host);
+		words[H_FETCH_PAGE] = page;
+		return this.#interpreter.execute(ALONE, (pc - ALONE) | 0, left - 1, first);
+	}
+
+	/** => false after a fault. */
+	#fetchPage(pc: number): boolean {
+		const host = this.mmu.translate(pc, ACCESS_FETCH);
+		if (host <= 0) {
+			this.#fetchFault(pc, host);
+			return false;
+		}
+		this.#chargeWalk();
+		this.#words[H_FETCH_PAGE] = pc & ~PAGE_MASK;
+		this.#words[H_FETCH_HOST] = host & ~PAGE_MASK;
+		return true;
+	}
+
+	/** `host` is what Mmu.translate has returned. => STOP_TRAP */
+	#fetchFault(va: number, host: number): number {
+		if (host < 0) this.state.raise(CAUSE_INSTRUCTION_ACCESS_FAULT, va);
+		this.state.stall++; // the instruction's own cycle
+		this.#chargeWalk();
+		return STOP_TRAP;
+	}
+
+	#chargeWalk(): void {
+		const stall = this.state.stall;
+		if (stall === 0) return;
+		this.state.stall = 0;
+		this.#words[H_STALL]! += stall;
+		this.#words[H_LEFT]! -= stall;
+	}
+}
+
+export { STOP_BUDGET, STOP_LEAVE, STOP_TRAP };

@@ -1,0 +1,161 @@
+/**
+ * The machine: memory, bus, clock, interrupt lines and one hart, without any device. Boards attach
+ * devices to `bus`, `clock`, `lines` and `dma`; software is put in RAM and run bare, or a kernel
+ * attaches as supervisor.
+ */
+import { Bus } from "./bus.ts";
+import { Clock, type ClockEvent } from "./clock.ts";
+import type { MisalignedPolicy } from "./data-access.ts";
+import { Dma } from "./dma.ts";
+import { Hart, type RunResult } from "./hart.ts";
+import { type HartRegisters, REGISTERS } from "./hart-state.ts";
+import { WordHash } from "./hash.ts";
+import { InterruptLines } from "./interrupt-lines.ts";
+import { H_FETCH_HOST, H_FETCH_PAGE, H_PC, HART_WORDS, Memory } from "./memory.ts";
+import type { AdPolicy, TlbCounters } from "./mmu.ts";
+import type { MachinePort } from "./port.ts";
+import { Supervisor } from "./supervisor.ts";
+
+export interface MachineOptions {
+	/** Bytes of RAM, a multiple of 4096, at least 64 KiB; everything together stays below 1 GiB. */
+	readonly ramSize: number;
+	/** Entries of the TLB and entries in a set. Default 1024 and 4. */
+	readonly tlbEntries?: number;
+	readonly tlbWays?: number;
+	/** Who sets the A and D bits of page table entries. Default "hardware". */
+	readonly adPolicy?: AdPolicy;
+	/** Misaligned loads and stores to RAM are done ("handle", the default) or trap. */
+	readonly misaligned?: MisalignedPolicy;
+	/** Cycles that a page table walk costs. Default 20. */
+	readonly walkCycles?: number;
+}
+
+/** A machine's state as plain data, without its devices. */
+export interface MachineState {
+	/** Hart block: x0..x31, pc, what is being fetched. */
+	readonly hart: Int32Array;
+	readonly registers: HartRegisters;
+	readonly tlb: Int32Array;
+	readonly tlbCounters: TlbCounters;
+	readonly ram: Uint8Array;
+	readonly instret: number;
+	readonly timeOffset: number;
+	readonly lines: number;
+	readonly clock: { cycles: number; sequence: number; events: ClockEvent[] };
+}
+
+const MAX_WALK_CYCLES = 1_000_000;
+
+export class Machine {
+	readonly memory: Memory;
+	readonly bus = new Bus();
+	readonly clock = new Clock();
+	/** Interrupt lines into the hart; their numbers are IRQ_* of hart-state.ts. */
+	readonly lines = new InterruptLines();
+	readonly hart: Hart;
+	/** RAM as devices reach it. */
+	readonly dma: Dma;
+	#supervisor: Supervisor | null = null;
+
+	/** => RangeError for an option out of range. */
+	constructor(options: MachineOptions) {
+		const {
+			ramSize,
+			tlbEntries = 1024,
+			tlbWays = 4,
+			adPolicy = "hardware",
+			misaligned = "handle",
+			walkCycles = 20,
+		} = options;
+		if (!(Number.isInteger(walkCycles) && walkCycles >= 0 && walkCycles <= MAX_WALK_CYCLES)) {
+			throw new RangeError(`walk cycles ${walkCycles}: must be 0 to ${MAX_WALK_CYCLES}`);
+		}
+		this.memory = new Memory(ramSize);
+		this.hart = new Hart(this.memory, this.bus, this.clock, this.lines, {
+			tlbEntries,
+			tlbWays,
+			adPolicy,
+			misaligned,
+			walkCycles,
+		});
+		const { mirror, code, state } = this.hart;
+		this.dma = new Dma(this.memory, mirror, code, state);
+	}
+
+	/** Attach a kernel as supervisor: the hart is in U-mode from now on. */
+	supervisor(): MachinePort {
+		this.#supervisor ??= new Supervisor(this.hart, this.bus, this.dma);
+		return this.#supervisor;
+	}
+
+	/** Run without an attached supervisor for at most `maxCycles` cycles. */
+	runBare(maxCycles: number): RunResult {
+		return this.hart.runBare(maxCycles);
+	}
+
+	/** The `time` counter (mtime), in ticks of 100 cycles. */
+	get time(): number {
+		return this.hart.counters.time;
+	}
+
+	/** Writing mtime. */
+	set time(ticks: number) {
+		const counters = this.hart.counters;
+		counters.timeOffset += ticks - counters.time;
+		this.hart.csrs.updateTimer();
+	}
+
+	/** The clock's events are included: devices save only what their handlers need besides. */
+	save(): MachineState {
+		const { hart, memory } = this;
+		return {
+			hart: memory.i32.slice(0, HART_WORDS),
+			registers: hart.state.save(),
+			tlb: hart.tlb.words().slice(),
+			tlbCounters: { ...hart.mmu.counters },
+			ram: memory.ram8.slice(),
+			instret: hart.counters.instret,
+			timeOffset: hart.counters.timeOffset,
+			lines: this.lines.levels,
+			clock: this.clock.save(),
+		};
+	}
+
+	/** => RangeError if `state` comes from a machine with another size of RAM or TLB. */
+	restore(state: MachineState): void {
+		const { hart, memory } = this;
+		if (state.ram.length !== memory.ramSize || state.tlb.length !== 2 * hart.tlb.entries) {
+			throw new RangeError("snapshot: the size of RAM or TLB is another one");
+		}
+		memory.ram8.set(state.ram);
+		hart.code.clear();
+		hart.state.restore(state.registers);
+		hart.mmu.updateContext();
+		hart.tlb.restore(state.tlb);
+		memory.i32.set(state.hart);
+		hart.mmu.counters = { ...state.tlbCounters };
+		hart.counters.instret = state.instret;
+		hart.counters.timeOffset = state.timeOffset;
+		this.lines.levels = state.lines;
+		this.clock.restore(state.clock);
+		this.#supervisor?.refresh();
+	}
+
+	/** Hash of everything that software can observe: RAM, registers, TLB, time. */
+	stateHash(): string {
+		const { hart, memory } = this;
+		const hash = new WordHash()
+			.words(memory.ram32)
+			.words(hart.x)
+			.words(hart.tlb.words())
+			.number(memory.i32[H_PC]!)
+			.number(memory.i32[H_FETCH_PAGE]!)
+			.number(memory.i32[H_FETCH_HOST]!)
+			.number(this.clock.cycles)
+			.number(hart.counters.instret)
+			.number(hart.counters.timeOffset)
+			.number(this.lines.levels);
+		for (const name of REGISTERS) hash.number(hart.state[name]);
+		return hash.digest();
+	}
+}

@@ -1,0 +1,115 @@
+/**
+ * The one memory of a machine: a WebAssembly.Memory that never grows, so that TypeScript and code
+ * compiled at run time see the same bytes and views stay valid for ever.
+ *
+ *   offset        what
+ *   0000_0000     hart block: integer registers, pc and what an engine hands over (H_*)
+ *   0000_1000     TLB entries, two words each (tlb.ts)
+ *   0010_0000     code map: one word for each page of RAM, 0 or the index of its decoded code
+ *   0040_0000     RT: one word for each virtual page, 0 or the host offset of the page for loads
+ *   0080_0000     WT: the same for stores
+ *   00c0_0000     XT: the same for instruction fetch
+ *   0100_0000     decoded code (code-cache.ts)
+ *   0204_0000     straight-line lengths of decoded code, one halfword for each instruction slot
+ *   0248_0000     the bytes that were decoded
+ *   0300_0000     RAM, physical address 8000_0000
+ *
+ * A "host offset" is an index into this memory in bytes. The whole memory stays below 1 GiB: an
+ * entry of RT is then below 2^30, and one unsigned comparison, (va << 30) >= entry, finds both a
+ * missing translation (entry 0) and a misaligned word. The host commits pages when they are
+ * touched, so the 12 MiB of tables cost what a guest uses of them.
+ *
+ * The numbers below are repeated as literals in interpreter.ts; a test compares them.
+ */
+
+export const PAGE_SHIFT = 12;
+export const PAGE_SIZE = 4096;
+export const PAGE_MASK = PAGE_SIZE - 1;
+
+/** Physical address of the first byte of RAM, as on QEMU's virt board. */
+export const RAM_BASE = 0x8000_0000;
+/** Host offset of the first byte of RAM. */
+export const RAM_OFFSET = 0x0300_0000;
+export const RAM_SIZE_MIN = 0x1_0000;
+export const RAM_SIZE_MAX = 0x4000_0000 - RAM_OFFSET;
+
+/** Word indexes into the hart block; x0..x31 are words 0..31. */
+export const H_SINK = 32; // decoded code writes x0 here
+export const H_PC = 33;
+export const H_LEFT = 34; // cycles that the engine may still use
+export const H_BUDGET = 35; // H_LEFT when the clock was last brought up to date
+export const H_STALL = 36; // of the cycles used since then, those that retired nothing
+export const H_BASE = 37; // see code-cache.ts
+export const H_FETCH_PAGE = 38; // virtual page being executed, its low bits 0; 1 means none
+export const H_FETCH_HOST = 39; // host offset of that page
+// How far the interpreter has come; see there.
+export const H_IP = 40;
+export const H_PC_BASE = 41;
+export const H_FIRST = 42;
+export const HART_WORDS = 43;
+
+export const TLB_OFFSET = 0x1000;
+export const TLB_ENTRIES_MAX = 0x1_0000;
+/** Word indexes of the tables. */
+export const CODE_MAP = 0x10_0000 >> 2;
+export const RT = 0x40_0000 >> 2;
+export const WT = 0x80_0000 >> 2;
+export const XT = 0xc0_0000 >> 2;
+export const CODE = 0x100_0000 >> 2;
+/** Halfword index of the first straight-line length, and host offset of the decoded bytes. */
+export const LENGTHS = 0x204_0000 >> 1;
+export const CODE_COPY = 0x248_0000;
+
+const WASM_PAGE = 0x1_0000;
+
+export class Memory {
+	/** The memory itself, for code compiled at run time. */
+	readonly wasm: WebAssembly.Memory;
+	readonly buffer: ArrayBuffer;
+	/** Size of RAM in bytes. */
+	readonly ramSize: number;
+	/** Views of the whole memory; a host offset, scaled, is the index. */
+	readonly i8: Int8Array;
+	readonly u8: Uint8Array;
+	readonly i16: Int16Array;
+	readonly u16: Uint16Array;
+	readonly i32: Int32Array;
+	/** Views of RAM alone. */
+	readonly ram8: Uint8Array;
+	readonly ram32: Int32Array;
+	/** x0..x31. */
+	readonly x: Int32Array;
+
+	/** => RangeError for a size that is no multiple of 4096 or out of range. */
+	constructor(ramSize: number) {
+		if (!(ramSize >= RAM_SIZE_MIN && ramSize <= RAM_SIZE_MAX && ramSize % PAGE_SIZE === 0)) {
+			throw new RangeError(
+				`RAM size ${ramSize}: must be a multiple of ${PAGE_SIZE} ` +
+					`from ${RAM_SIZE_MIN} to ${RAM_SIZE_MAX} bytes`,
+			);
+		}
+		const pages = Math.ceil((RAM_OFFSET + ramSize) / WASM_PAGE);
+		this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
+		const buffer = this.wasm.buffer;
+		this.buffer = buffer;
+		this.ramSize = ramSize;
+		this.i8 = new Int8Array(buffer);
+		this.u8 = new Uint8Array(buffer);
+		this.i16 = new Int16Array(buffer);
+		this.u16 = new Uint16Array(buffer);
+		this.i32 = new Int32Array(buffer);
+		this.ram8 = new Uint8Array(buffer, RAM_OFFSET, ramSize);
+		this.ram32 = new Int32Array(buffer, RAM_OFFSET, ramSize >> 2);
+		this.x = new Int32Array(buffer, 0, 32);
+		this.i32[H_FETCH_PAGE] = 1;
+	}
+
+	/**
+	 * Host offset of the `bytes` bytes at physical address `pa`.
+	 * => -1 unless all of them lie in RAM.
+	 */
+	offsetOf(pa: number, bytes: number): number {
+		const offset = pa - RAM_BASE;
+		return offset >= 0 && offset + bytes <= this.ramSize ? offset + RAM_OFFSET : -1;
+	}
+}

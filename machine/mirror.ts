@@ -1,0 +1,91 @@
+/**
+ * The flat tables RT, WT and XT: for each virtual page the host offset of its RAM page, if the
+ * context that runs may load from it, store to it or fetch from it without further ado.
+ *
+ * They mirror the TLB and are invisible to software: a slot may be empty at any time, and is empty
+ * whenever the TLB holds no translation that permits the access. Slots are filled one by one by
+ * the MMU and listed, so that emptying the tables costs what was filled.
+ *
+ * Some pages of RAM must not be stored to unseen, because decoded code was made from them. Such a
+ * page is watched, and never has a slot in WT.
+ */
+import { type Memory, PAGE_SHIFT, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
+
+/** Virtual pages in one 4 MiB page. */
+const SUPERPAGE = 1024;
+const LIST_SIZE = 0x1_0000;
+
+export class Mirror {
+	readonly #words: Int32Array;
+	/** Virtual page numbers of the slots that may be filled; some twice. */
+	readonly #filled = new Int32Array(LIST_SIZE);
+	#count = 0;
+	/** For each page of RAM, 1 if stores into it must be seen. */
+	readonly #watched: Uint8Array;
+
+	constructor(memory: Memory) {
+		this.#words = memory.i32;
+		this.#watched = new Uint8Array(memory.ramSize >>> PAGE_SHIFT);
+	}
+
+	/**
+	 * Fill the slot of virtual page `vpn` in `table` (RT, WT or XT) with the host offset of a page.
+	 * => a watched page is left out of WT.
+	 */
+	fill(table: number, vpn: number, host: number): void {
+		if (table === WT && this.isWatched(host)) return;
+		const words = this.#words;
+		if ((words[RT + vpn]! | words[WT + vpn]! | words[XT + vpn]!) === 0) {
+			if (this.#count === LIST_SIZE) this.clear();
+			this.#filled[this.#count++] = vpn;
+		}
+		words[table + vpn] = host;
+	}
+
+	/** Empty the slots of one virtual page. */
+	clearPage(vpn: number): void {
+		const words = this.#words;
+		words[RT + vpn] = 0;
+		words[WT + vpn] = 0;
+		words[XT + vpn] = 0;
+	}
+
+	/** Empty the slots of the 4 MiB page that holds `vpn`. */
+	clearSuperpage(vpn: number): void {
+		const first = vpn & -SUPERPAGE;
+		for (const table of [RT, WT, XT]) {
+			this.#words.fill(0, table + first, table + first + SUPERPAGE);
+		}
+	}
+
+	clear(): void {
+		const words = this.#words;
+		const filled = this.#filled;
+		for (let i = 0; i < this.#count; i++) {
+			const vpn = filled[i]!;
+			words[RT + vpn] = 0;
+			words[WT + vpn] = 0;
+			words[XT + vpn] = 0;
+		}
+		this.#count = 0;
+	}
+
+	isWatched(host: number): boolean {
+		return this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT] !== 0;
+	}
+
+	/** From now on no store into the page at host offset `host` goes unseen. */
+	watch(host: number): void {
+		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT] = 1;
+		const words = this.#words;
+		const filled = this.#filled;
+		for (let i = 0; i < this.#count; i++) {
+			const slot = WT + filled[i]!;
+			if (words[slot] === host) words[slot] = 0;
+		}
+	}
+
+	unwatch(host: number): void {
+		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT] = 0;
+	}
+}

@@ -1,0 +1,360 @@
+/**
+ * Address translation: Sv32, through the TLB. Privileged specification 1.12, section 4.3.
+ *
+ * A translation that the running context may use is left in the mirror (mirror.ts), from where
+ * engines take it without asking again. What software can observe is decided here and in tlb.ts
+ * alone: lookups happen when control enters a page and for every load and store, hits change
+ * nothing, and a miss walks the page table, is counted and costs `walkCycles`.
+ *
+ * A page table is read from RAM only; anywhere else is an access fault.
+ */
+import {
+	type HartState,
+	MSTATUS_MPP,
+	MSTATUS_MPP_SHIFT,
+	MSTATUS_MPRV,
+	MSTATUS_MXR,
+	MSTATUS_SUM,
+	PRIV_M,
+	PRIV_S,
+	PRIV_U,
+	type Privilege,
+} from "./hart-state.ts";
+import {
+	H_FETCH_PAGE,
+	type Memory,
+	PAGE_MASK,
+	PAGE_SHIFT,
+	PAGE_SIZE,
+	RAM_BASE,
+	RAM_OFFSET,
+	RT,
+	WT,
+	XT,
+} from "./memory.ts";
+import type { Mirror } from "./mirror.ts";
+import {
+	ACCESS_FETCH,
+	ACCESS_LOAD,
+	ACCESS_STORE,
+	type Access,
+	CAUSE_INSTRUCTION_ACCESS_FAULT,
+	CAUSE_INSTRUCTION_PAGE_FAULT,
+	CAUSE_LOAD_ACCESS_FAULT,
+	CAUSE_LOAD_PAGE_FAULT,
+	CAUSE_STORE_ACCESS_FAULT,
+	CAUSE_STORE_PAGE_FAULT,
+	FENCE_ALL,
+	SATP_ASID_MAX,
+	SATP_ASID_SHIFT,
+	SATP_MODE_SV32,
+} from "./port.ts";
+import type { Tlb } from "./tlb.ts";
+
+/** Page table entry, figure 4.18. */
+export const PTE_V = 1 << 0;
+export const PTE_R = 1 << 1;
+export const PTE_W = 1 << 2;
+export const PTE_X = 1 << 3;
+export const PTE_U = 1 << 4;
+export const PTE_G = 1 << 5;
+export const PTE_A = 1 << 6;
+export const PTE_D = 1 << 7;
+const PTE_PPN_SHIFT = 10;
+/** Page numbers inside a 4 MiB page. */
+const SUPERPAGE_MASK = 0x3ff;
+
+/** Who keeps the A and D bits: the walk, or software after a page fault. */
+export type AdPolicy = "hardware" | "trap";
+
+/** What the MMU has done since reset. Hits are not counted; a walk that ends in a fault is. */
+export interface TlbCounters {
+	fetchMisses: number;
+	loadMisses: number;
+	storeMisses: number;
+	/** Walks that set D for a store through an entry that had it clear. */
+	dirtyUpgrades: number;
+	/** sfence.vma by operands: neither, address only, address space only, both. */
+	fencesAll: number;
+	fencesVa: number;
+	fencesAsid: number;
+	fencesVaAsid: number;
+}
+
+export const newTlbCounters = (): TlbCounters => ({
+	fetchMisses: 0,
+	loadMisses: 0,
+	storeMisses: 0,
+	dirtyUpgrades: 0,
+	fencesAll: 0,
+	fencesVa: 0,
+	fencesAsid: 0,
+	fencesVaAsid: 0,
+});
+
+export interface MmuOptions {
+	readonly adPolicy: AdPolicy;
+	/** Cycles that a page table walk costs. */
+	readonly walkCycles: number;
+}
+
+/** Told when the MMU itself has written a page table entry; see CodeCache. */
+export interface StoreWatcher {
+	stored(host: number, bytes: number): boolean;
+}
+
+const PAGE_FAULT = [
+	CAUSE_INSTRUCTION_PAGE_FAULT,
+	CAUSE_LOAD_PAGE_FAULT,
+	CAUSE_STORE_PAGE_FAULT,
+] as const;
+const ACCESS_FAULT = [
+	CAUSE_INSTRUCTION_ACCESS_FAULT,
+	CAUSE_LOAD_ACCESS_FAULT,
+	CAUSE_STORE_ACCESS_FAULT,
+] as const;
+const TABLE = [XT, RT, WT] as const;
+
+/** Privilege and mstatus bits under which an access is judged. */
+export interface Rights {
+	priv: Privilege;
+	sum: boolean;
+	mxr: boolean;
+}
+
+/** Does the leaf `pte` allow `access`? Section 4.3.1. */
+function permits(pte: number, access: Access, rights: Rights): boolean {
+	if (rights.priv === PRIV_U) {
+		if ((pte & PTE_U) === 0) return false;
+	} else if ((pte & PTE_U) !== 0 && (access === ACCESS_FETCH || !rights.sum)) return false;
+	if (access === ACCESS_LOAD) {
+		return (pte & PTE_R) !== 0 || (rights.mxr && (pte & PTE_X) !== 0);
+	}
+	return (pte & (access === ACCESS_STORE ? PTE_W : PTE_X)) !== 0;
+}
+
+export class Mmu {
+	counters: TlbCounters = newTlbCounters();
+	/** Physical address of the last translation that succeeded. */
+	pa = 0;
+	readonly #state: HartState;
+	readonly #memory: Memory;
+	readonly #words: Int32Array;
+	readonly #tlb: Tlb;
+	readonly #mirror: Mirror;
+	readonly #watcher: StoreWatcher;
+	readonly #hardwareAd: boolean;
+	readonly #walkCycles: number;
+	readonly #fetchRights: Rights = { priv: PRIV_M, sum: false, mxr: false };
+	readonly #dataRights: Rights = { priv: PRIV_M, sum: false, mxr: false };
+	#satp = 0;
+	#asid = 0;
+	// What the last walk found, apart from the entry itself.
+	#walkSuperpage = false;
+	#walkGlobal = false;
+
+	constructor(
+		state: HartState,
+		memory: Memory,
+		tlb: Tlb,
+		mirror: Mirror,
+		watcher: StoreWatcher,
+		options: MmuOptions,
+	) {
+		this.#state = state;
+		this.#memory = memory;
+		this.#words = memory.i32;
+		this.#tlb = tlb;
+		this.#mirror = mirror;
+		this.#watcher = watcher;
+		this.#hardwareAd = options.adPolicy === "hardware";
+		this.#walkCycles = options.walkCycles;
+	}
+
+	/**
+	 * To be called after any change of mode, mstatus or satp.
+	 * => the next instruction is looked up anew if the change bears on translation.
+	 */
+	updateContext(): void {
+		const state = this.#state;
+		const mstatus = state.mstatus;
+		const data = this.#dataRights;
+		const dataPriv =
+			(mstatus & MSTATUS_MPRV) !== 0 && state.priv === PRIV_M
+				? (((mstatus & MSTATUS_MPP) >>> MSTATUS_MPP_SHIFT) as Privilege)
+				: state.priv;
+		const sum = (mstatus & MSTATUS_SUM) !== 0;
+		const mxr = (mstatus & MSTATUS_MXR) !== 0;
+		if (
+			this.#fetchRights.priv === state.priv &&
+			data.priv === dataPriv &&
+			data.sum === sum &&
+			data.mxr === mxr &&
+			this.#satp === state.satp
+		) {
+			return;
+		}
+		this.#fetchRights.priv = state.priv;
+		data.priv = dataPriv;
+		data.sum = sum;
+		data.mxr = mxr;
+		this.#satp = state.satp;
+		this.#asid = (state.satp >>> SATP_ASID_SHIFT) & SATP_ASID_MAX;
+		this.#mirror.clear();
+		this.#words[H_FETCH_PAGE] = 1;
+	}
+
+	/**
+	 * Translate `va` for the running hart.
+	 * => the host offset if it lies in RAM; -1 if it does not, `pa` says where; 0 after a fault,
+	 *    which is noted in HartState.
+	 */
+	translate(va: number, access: Access): number {
+		const vpn = va >>> PAGE_SHIFT;
+		const table = TABLE[access];
+		const mirrored = this.#words[table + vpn]!;
+		if (mirrored !== 0) return mirrored + (va & PAGE_MASK);
+		const rights = access === ACCESS_FETCH ? this.#fetchRights : this.#dataRights;
+		if (!this.#resolve(va, access, rights)) return 0;
+		const offset = this.pa - RAM_BASE;
+		if (!(offset >= 0 && offset < this.#memory.ramSize)) return -1;
+		const host = offset + RAM_OFFSET;
+		this.#mirror.fill(table, vpn, host & ~PAGE_MASK);
+		return host;
+	}
+
+	/**
+	 * Translate `va` under other rights than those of the running context.
+	 * => whether it succeeded: `pa` is the physical address, or the fault is noted in HartState.
+	 */
+	translateAs(va: number, access: Access, rights: Rights): boolean {
+		return this.#resolve(va, access, rights);
+	}
+
+	/** sfence.vma with its operands; FENCE_ALL stands for x0. */
+	fence(va: number, asid: number): void {
+		const counters = this.counters;
+		if (va === FENCE_ALL) {
+			if (asid === FENCE_ALL) counters.fencesAll++;
+			else counters.fencesAsid++;
+		} else if (asid === FENCE_ALL) counters.fencesVa++;
+		else counters.fencesVaAsid++;
+		this.#tlb.fence(va, asid === FENCE_ALL ? FENCE_ALL : asid & SATP_ASID_MAX);
+		this.#words[H_FETCH_PAGE] = 1;
+	}
+
+	/** => false after a fault, which is noted; otherwise `pa` is set. */
+	#resolve(va: number, access: Access, rights: Rights): boolean {
+		if (rights.priv === PRIV_M || this.#satp < SATP_MODE_SV32) {
+			this.pa = va >>> 0;
+			return true;
+		}
+		const vpn = va >>> PAGE_SHIFT;
+		let index = this.#tlb.find(vpn, this.#asid);
+		if (index < 0) {
+			this.#countMiss(access);
+			const pte = this.#walk(va, access, rights);
+			if (pte === 0) return false;
+			index = this.#tlb.fill(vpn, this.#walkSuperpage, this.#walkGlobal, this.#asid, pte);
+		} else {
+			const pte = this.#tlb.pte(index);
+			if (!permits(pte, access, rights)) return this.#pageFault(va, access);
+			if (access === ACCESS_STORE && (pte & PTE_D) === 0) {
+				if (!this.#hardwareAd) return this.#pageFault(va, access);
+				index = this.#upgrade(index, va, rights);
+				if (index < 0) return false;
+			}
+		}
+		const page = this.#tlb.pte(index) >>> PTE_PPN_SHIFT;
+		const ppn = this.#tlb.isSuperpage(index)
+			? (page & ~SUPERPAGE_MASK) | (vpn & SUPERPAGE_MASK)
+			: page;
+		// Up to 34 bits, so no shift.
+		this.pa = ppn * PAGE_SIZE + (va & PAGE_MASK);
+		return true;
+	}
+
+	/** A store through an entry whose D is clear. => the entry's index, or -1 after a fault. */
+	#upgrade(index: number, va: number, rights: Rights): number {
+		const tlb = this.#tlb;
+		this.counters.dirtyUpgrades++;
+		const pte = this.#walk(va, ACCESS_STORE, rights);
+		if (pte === 0) return -1;
+		if (tlb.isSuperpage(index) === this.#walkSuperpage) {
+			tlb.update(index, this.#walkGlobal, pte);
+			return index;
+		}
+		// Software changed the size of the page without a fence: the entry's set is another one.
+		tlb.invalidate(index);
+		const vpn = va >>> PAGE_SHIFT;
+		return tlb.fill(vpn, this.#walkSuperpage, this.#walkGlobal, this.#asid, pte);
+	}
+
+	#countMiss(access: Access): void {
+		if (access === ACCESS_LOAD) this.counters.loadMisses++;
+		else if (access === ACCESS_STORE) this.counters.storeMisses++;
+		else this.counters.fetchMisses++;
+	}
+
+	/**
+	 * Walk the page table, section 4.3.2.
+	 * => the leaf with its A and D bits as they are now in memory, or 0 after a fault.
+	 */
+	#walk(va: number, access: Access, rights: Rights): number {
+		this.#state.stall += this.#walkCycles;
+		const words = this.#words;
+		const memory = this.#memory;
+		const root = this.#satp & 0x3f_ffff;
+		let host = memory.offsetOf(root * PAGE_SIZE + (va >>> 22) * 4, 4);
+		if (host < 0) return this.#accessFault(va, access);
+		let pte = words[host >> 2]!;
+		let global = pte & PTE_G;
+		const superpage = (pte & (PTE_R | PTE_X)) !== 0;
+		if (!superpage) {
+			// A, D and U of a pointer are reserved.
+			if ((pte & (PTE_V | PTE_W | PTE_U | PTE_A | PTE_D)) !== PTE_V) {
+				return this.#fault(va, access);
+			}
+			const table = (pte >>> PTE_PPN_SHIFT) * PAGE_SIZE;
+			host = memory.offsetOf(table + ((va >>> PAGE_SHIFT) & SUPERPAGE_MASK) * 4, 4);
+			if (host < 0) return this.#accessFault(va, access);
+			pte = words[host >> 2]!;
+			global |= pte & PTE_G;
+		}
+		if (
+			(pte & PTE_V) === 0 ||
+			(pte & (PTE_R | PTE_X)) === 0 ||
+			(pte & (PTE_R | PTE_W)) === PTE_W ||
+			(superpage && ((pte >>> PTE_PPN_SHIFT) & SUPERPAGE_MASK) !== 0) ||
+			!permits(pte, access, rights)
+		) {
+			return this.#fault(va, access);
+		}
+		const wanted = access === ACCESS_STORE ? PTE_A | PTE_D : PTE_A;
+		if ((pte & wanted) !== wanted) {
+			if (!this.#hardwareAd) return this.#fault(va, access);
+			pte |= wanted;
+			words[host >> 2] = pte;
+			if (this.#mirror.isWatched(host) && this.#watcher.stored(host, 4)) this.#state.leave = 1;
+		}
+		this.#walkSuperpage = superpage;
+		this.#walkGlobal = global !== 0;
+		return pte;
+	}
+
+	#pageFault(va: number, access: Access): false {
+		this.#state.raise(PAGE_FAULT[access], va);
+		return false;
+	}
+
+	#fault(va: number, access: Access): 0 {
+		return this.#state.raise(PAGE_FAULT[access], va);
+	}
+
+	#accessFault(va: number, access: Access): 0 {
+		return this.#state.raise(ACCESS_FAULT[access], va);
+	}
+}
+
+/** The rights of a kernel that copies from or to user memory. */
+export const SUPERVISOR_USER_RIGHTS: Readonly<Rights> = { priv: PRIV_S, sum: true, mxr: false };

@@ -1,0 +1,121 @@
+/**
+ * The machine as supervisor software sees it: physical memory, device registers, one hart's
+ * supervisor state, and time. This is the only file of machine/ that pmap/ and kernel/ import.
+ *
+ * A kernel attached through this port takes the place of S-mode code. It runs user code with
+ * `run()`, which returns where hardware would have entered the trap handler in stvec, with scause,
+ * sepc and stval set as the privileged specification says. All addresses are unsigned numbers.
+ */
+
+/** Kind of an access; also the value that selects the page-fault cause. */
+export const ACCESS_FETCH = 0;
+export const ACCESS_LOAD = 1;
+export const ACCESS_STORE = 2;
+export type Access = typeof ACCESS_FETCH | typeof ACCESS_LOAD | typeof ACCESS_STORE;
+
+/** scause: interrupts have bit 31 set. Privileged specification, table 4.2. */
+export const SCAUSE_INTERRUPT = 0x8000_0000;
+export const CAUSE_INSTRUCTION_MISALIGNED = 0;
+export const CAUSE_INSTRUCTION_ACCESS_FAULT = 1;
+export const CAUSE_ILLEGAL_INSTRUCTION = 2;
+export const CAUSE_BREAKPOINT = 3;
+export const CAUSE_LOAD_MISALIGNED = 4;
+export const CAUSE_LOAD_ACCESS_FAULT = 5;
+export const CAUSE_STORE_MISALIGNED = 6;
+export const CAUSE_STORE_ACCESS_FAULT = 7;
+export const CAUSE_USER_ECALL = 8;
+export const CAUSE_INSTRUCTION_PAGE_FAULT = 12;
+export const CAUSE_LOAD_PAGE_FAULT = 13;
+export const CAUSE_STORE_PAGE_FAULT = 15;
+export const IRQ_S_SOFTWARE = 1;
+export const IRQ_S_TIMER = 5;
+export const IRQ_S_EXTERNAL = 9;
+
+/** Bits of sie and sip. */
+export const SIP_STIP = 1 << IRQ_S_TIMER;
+export const SIP_SEIP = 1 << IRQ_S_EXTERNAL;
+
+/** satp: MODE 31, ASID 30:22, PPN 21:0. */
+export const SATP_MODE_SV32 = 0x8000_0000;
+export const SATP_ASID_SHIFT = 22;
+export const SATP_ASID_MAX = 511;
+
+/** Operand of `sfenceVma` that stands for x0: every address, or every address space. */
+export const FENCE_ALL = -1;
+
+/** One virtual nanosecond is one cycle; `time` ticks once in this many cycles (10 MHz). */
+export const CYCLES_PER_TIME_TICK = 100;
+
+export interface MachinePort {
+	/** First physical address of RAM, and its size in bytes (a multiple of the page size). */
+	readonly ramBase: number;
+	readonly ramSize: number;
+
+	/**
+	 * Views of RAM; index 0 is physical address `ramBase`.
+	 * => for reading, and for writing page tables. A store through a view, like any store into
+	 *    code, is seen by instruction fetch only after `fenceI`.
+	 */
+	readonly ram8: Uint8Array;
+	readonly ram32: Int32Array;
+
+	/** Fill the page at `pa` (page aligned, in RAM) with zeros. Coherent with instruction fetch. */
+	zeroPage(pa: number): void;
+	/** Copy a whole page of RAM. Coherent with instruction fetch. */
+	copyPage(src: number, dst: number): void;
+	/** Copy bytes into RAM at `pa`; the range lies in RAM. Coherent with instruction fetch. */
+	writeRam(pa: number, bytes: Uint8Array): void;
+
+	/**
+	 * Device registers, by physical address; naturally aligned, width 1, 2 or 4 bytes.
+	 * => an address nobody answers, or a width the device refuses, panics: the software side
+	 *    has no business there.
+	 */
+	load(pa: number, width: 1 | 2 | 4): number;
+	store(pa: number, width: 1 | 2 | 4, value: number): void;
+
+	/** Integer registers; x[0] reads as zero while the hart is stopped. */
+	readonly x: Int32Array;
+	pc: number;
+	readonly scause: number;
+	readonly sepc: number;
+	readonly stval: number;
+	/** Writing satp flushes nothing, as the specification says. */
+	satp: number;
+	sie: number;
+	readonly sip: number;
+	/** Sstc: STIP is pending while time >= stimecmp. Infinity disarms it. In time ticks. */
+	stimecmp: number;
+
+	/**
+	 * Run user-mode code from `pc` until a trap to S-mode.
+	 * => events of the clock fire meanwhile, at their exact cycle; an enabled interrupt that is
+	 *    pending is taken before the next instruction.
+	 * => sets scause, sepc, stval; `pc` is sepc.
+	 */
+	run(): void;
+
+	/**
+	 * Translate `va` as a load or store in S-mode with sstatus.SUM set would, through the TLB,
+	 * with its counters and its updates of A and D.
+	 * => the physical address, or -1 where hardware would raise a page fault or access fault.
+	 */
+	translate(va: number, access: Access): number;
+
+	/** sfence.vma rs1, rs2; FENCE_ALL stands for x0. */
+	sfenceVma(va: number, asid: number): void;
+	/** fence.i */
+	fenceI(): void;
+
+	/**
+	 * Wait for an enabled interrupt: time jumps from event to event until one is pending.
+	 * => false if no event is left that could ever raise one.
+	 */
+	wfi(): boolean;
+
+	/** Cycles since reset, and instructions retired. Exact integers below 2^53. */
+	readonly cycles: number;
+	readonly instret: number;
+	/** Supervisor work of `cycles` cycles: advances time and fires the events that fall due. */
+	charge(cycles: number): void;
+}

@@ -1,0 +1,179 @@
+/**
+ * Whatever the interpreter's loop does not do itself: accesses that the mirror tables do not
+ * answer, atomics, system instructions, illegal instructions, slots not yet decoded. One
+ * instruction is executed at a time, completely or not at all.
+ */
+import type { Width } from "./bus.ts";
+import { type CodeCache, RARE_LENGTH_SHIFT } from "./code-cache.ts";
+import type { DataAccess } from "./data-access.ts";
+import type { HartState } from "./hart-state.ts";
+import { OP } from "./isa.ts";
+import {
+	CODE,
+	H_BASE,
+	H_IP,
+	H_LEFT,
+	H_PC,
+	H_PC_BASE,
+	H_SINK,
+	H_STALL,
+	LENGTHS,
+	type Memory,
+} from "./memory.ts";
+import { CAUSE_ILLEGAL_INSTRUCTION } from "./port.ts";
+import { SYSTEM_JUMP, SYSTEM_TRAP, type SystemInstructions } from "./system.ts";
+
+/** What an engine returns; pc and the cycles left are then in the hart block. */
+/** The budget is used up. */
+export const STOP_BUDGET = -1;
+/** The instruction at pc must be executed alone: few cycles are left, or it crosses a page. */
+export const STOP_ALONE = -2;
+/** The page of pc has to be looked up or decoded. */
+export const STOP_ENTER = -3;
+/** The instruction at pc has met an exception, which HartState notes. */
+export const STOP_TRAP = -4;
+/** The machine's state has changed in a way that the engine must not ignore. */
+export const STOP_LEAVE = -5;
+/** The instruction at H_IP is none of the interpreter's; afterwards: it is done, go on. */
+export const STOP_RARE = -6;
+
+export class RareInstructions {
+	readonly #state: HartState;
+	readonly #words: Int32Array;
+	readonly #lengths: Uint16Array;
+	readonly #data: DataAccess;
+	readonly #system: SystemInstructions;
+	readonly #code: CodeCache;
+
+	constructor(
+		state: HartState,
+		memory: Memory,
+		data: DataAccess,
+		system: SystemInstructions,
+		code: CodeCache,
+	) {
+		this.#state = state;
+		this.#words = memory.i32;
+		this.#lengths = memory.u16;
+		this.#data = data;
+		this.#system = system;
+		this.#code = code;
+	}
+
+	/**
+	 * Execute the instruction at H_IP.
+	 *
+	 * => STOP_RARE: go on at H_IP with H_BASE; else any STOP_*, with pc and H_LEFT set.
+	 */
+	execute(): number {
+		const words = this.#words;
+		const ip = words[H_IP]!;
+		const op = words[ip]! & 0xff;
+		if (op === OP.UNDECODED) {
+			this.#code.decode(ip);
+			return STOP_RARE;
+		}
+		words[H_PC] = ip + words[H_PC_BASE]!;
+		words[H_LEFT] = words[H_BASE]! + this.#lengths[LENGTHS + ((ip - CODE) >> 1)]!;
+		if (op < OP.STRADDLE) return this.#finish(this.#memoryAccess(ip, op), lengthOfAccess(op));
+		const length = (words[ip]! >>> RARE_LENGTH_SHIFT) & 7;
+		if (op === OP.STRADDLE) return STOP_ALONE;
+		if (op >= OP.LR) return this.#finish(this.#atomic(op, words[ip + 1]!), length);
+		if (op === OP.ILLEGAL) {
+			this.#state.raise(CAUSE_ILLEGAL_INSTRUCTION, words[ip + 1]!);
+			return this.#trap();
+		}
+		const result = this.#system.execute(op, words[ip + 1]!);
+		if (result === SYSTEM_TRAP) return this.#trap();
+		if (result === SYSTEM_JUMP) {
+			words[H_LEFT]!--;
+			this.#state.leave = 0;
+			return STOP_LEAVE;
+		}
+		return this.#finish(true, length);
+	}
+
+	/** Account for an instruction that was done, or has met an exception. => as `execute` */
+	#finish(done: boolean, length: number): number {
+		if (!done) return this.#trap();
+		const state = this.#state;
+		const words = this.#words;
+		const stall = state.stall;
+		if (stall !== 0) {
+			state.stall = 0;
+			words[H_STALL]! += stall;
+			words[H_BASE]! -= stall;
+			words[H_LEFT]! -= stall;
+		}
+		if (state.leave !== 0) {
+			state.leave = 0;
+			words[H_PC]! += length;
+			words[H_LEFT]!--;
+			return STOP_LEAVE;
+		}
+		words[H_IP]! += length;
+		if (words[H_BASE]! >= 0) return STOP_RARE;
+		// The walk has used up what the straight line may need.
+		words[H_PC]! += length;
+		words[H_LEFT]!--;
+		return words[H_LEFT]! > 0 ? STOP_ALONE : STOP_BUDGET;
+	}
+
+	/** An instruction that traps takes its cycle, but is not retired. */
+	#trap(): number {
+		const state = this.#state;
+		const used = state.stall + 1;
+		state.stall = 0;
+		state.leave = 0;
+		this.#words[H_STALL]! += used;
+		this.#words[H_LEFT]! -= used;
+		return STOP_TRAP;
+	}
+
+	#memoryAccess(ip: number, op: number): boolean {
+		const words = this.#words;
+		const w = words[ip]!;
+		const va = (words[(w >>> 16) & 0xff]! + words[ip + 1]!) | 0;
+		const data = this.#data;
+		const rd = (w >>> 8) & 0xff;
+		switch (op) {
+			case OP.LB:
+				return data.load(va, 1) && this.#write(rd, (data.value << 24) >> 24);
+			case OP.LH:
+				return data.load(va, 2) && this.#write(rd, (data.value << 16) >> 16);
+			case OP.LW:
+			case OP.C_LW:
+				return data.load(va, 4) && this.#write(rd, data.value);
+			case OP.LBU:
+				return data.load(va, 1) && this.#write(rd, data.value);
+			case OP.LHU:
+				return data.load(va, 2) && this.#write(rd, data.value);
+			default: {
+				const width: Width = op === OP.SB ? 1 : op === OP.SH ? 2 : 4;
+				return data.store(va, width, words[w >>> 24]!);
+			}
+		}
+	}
+
+	#atomic(op: number, w: number): boolean {
+		const words = this.#words;
+		const va = words[(w >>> 15) & 31]!;
+		const operand = words[(w >>> 20) & 31]!;
+		const data = this.#data;
+		const rd = (w >>> 7) & 31;
+		const done =
+			op === OP.LR
+				? data.loadReserved(va)
+				: op === OP.SC
+					? data.storeConditional(va, operand)
+					: data.atomic(va, w >>> 27, operand);
+		return done && this.#write(rd === 0 ? H_SINK : rd, data.value);
+	}
+
+	#write(rd: number, value: number): true {
+		this.#words[rd] = value;
+		return true;
+	}
+}
+
+const lengthOfAccess = (op: number): number => (op === OP.C_LW || op === OP.C_SW ? 2 : 4);

@@ -1,0 +1,207 @@
+/**
+ * The attached supervisor: a MachinePort by which software written in TypeScript takes the place
+ * of S-mode code. All exceptions of U-mode and all supervisor interrupts are delegated, Sstc is
+ * enabled, and user programs may read the counters. A trap is not entered: `run` returns.
+ */
+import { ACCESS_FAULT, type Bus } from "./bus.ts";
+import type { Clock } from "./clock.ts";
+import type { Dma } from "./dma.ts";
+import { type Hart, STOP_TRAP } from "./hart.ts";
+import { type HartState, MENVCFGH_STCE, PRIV_U } from "./hart-state.ts";
+import { type Memory, PAGE_SIZE, RAM_BASE } from "./memory.ts";
+import { SUPERVISOR_USER_RIGHTS } from "./mmu.ts";
+import { type Access, CYCLES_PER_TIME_TICK, type MachinePort } from "./port.ts";
+import { S_INTERRUPTS } from "./trap.ts";
+
+/** medeleg: every exception that user mode can meet. */
+const USER_EXCEPTIONS = 0xb1ff;
+/** mcounteren and scounteren: cycle, time, instret. */
+const ALL_COUNTERS = 7;
+
+export class Supervisor implements MachinePort {
+	readonly ramBase = RAM_BASE;
+	readonly ramSize: number;
+	readonly ram8: Uint8Array;
+	readonly ram32: Int32Array;
+	readonly x: Int32Array;
+	readonly #hart: Hart;
+	readonly #state: HartState;
+	readonly #memory: Memory;
+	readonly #clock: Clock;
+	readonly #bus: Bus;
+	readonly #dma: Dma;
+	#stimecmp = Number.POSITIVE_INFINITY;
+
+	constructor(hart: Hart, bus: Bus, dma: Dma) {
+		this.#hart = hart;
+		this.#state = hart.state;
+		this.#memory = hart.memory;
+		this.#clock = hart.clock;
+		this.#bus = bus;
+		this.#dma = dma;
+		this.ramSize = hart.memory.ramSize;
+		this.ram8 = hart.memory.ram8;
+		this.ram32 = hart.memory.ram32;
+		this.x = hart.x;
+		const state = hart.state;
+		state.priv = PRIV_U;
+		state.medeleg = USER_EXCEPTIONS;
+		state.mideleg = S_INTERRUPTS;
+		state.mcounteren = ALL_COUNTERS;
+		state.scounteren = ALL_COUNTERS;
+		state.menvcfgh = MENVCFGH_STCE;
+		state.waiting = 0;
+		this.stimecmp = Number.POSITIVE_INFINITY;
+		hart.mmu.updateContext();
+	}
+
+	zeroPage(pa: number): void {
+		this.#check(this.#dma.fill(pa, PAGE_SIZE, 0));
+	}
+
+	copyPage(src: number, dst: number): void {
+		const from = this.#memory.offsetOf(src, PAGE_SIZE);
+		const to = this.#memory.offsetOf(dst, PAGE_SIZE);
+		this.#check(from >= 0 && to >= 0);
+		this.#memory.u8.copyWithin(to, from, from + PAGE_SIZE);
+		this.#dma.overwritten(to, PAGE_SIZE);
+	}
+
+	writeRam(pa: number, bytes: Uint8Array): void {
+		this.#check(this.#dma.write(pa, bytes));
+	}
+
+	load(pa: number, width: 1 | 2 | 4): number {
+		const value = this.#bus.load(pa, width);
+		if (value === ACCESS_FAULT) throw new RangeError("port: no such device register");
+		return value;
+	}
+
+	store(pa: number, width: 1 | 2 | 4, value: number): void {
+		if (!this.#bus.store(pa, width, value)) {
+			throw new RangeError("port: no such device register");
+		}
+	}
+
+	get pc(): number {
+		return this.#hart.pc;
+	}
+
+	set pc(value: number) {
+		this.#hart.pc = value;
+	}
+
+	get scause(): number {
+		return this.#state.scause;
+	}
+
+	get sepc(): number {
+		return this.#state.sepc;
+	}
+
+	get stval(): number {
+		return this.#state.stval;
+	}
+
+	get satp(): number {
+		return this.#state.satp;
+	}
+
+	set satp(value: number) {
+		this.#state.satp = value >>> 0;
+		this.#hart.mmu.updateContext();
+	}
+
+	get sie(): number {
+		return this.#state.mie;
+	}
+
+	set sie(value: number) {
+		this.#state.mie = value & S_INTERRUPTS;
+	}
+
+	get sip(): number {
+		return this.#hart.traps.mip & S_INTERRUPTS;
+	}
+
+	get stimecmp(): number {
+		return this.#stimecmp;
+	}
+
+	set stimecmp(ticks: number) {
+		this.#stimecmp = ticks;
+		if (ticks <= Number.MAX_SAFE_INTEGER) {
+			const whole = Math.max(0, Math.ceil(ticks));
+			this.#hart.csrs.setTimeCompare(whole % 2 ** 32, Math.floor(whole / 2 ** 32));
+		} else {
+			this.#hart.csrs.setTimeCompare(0xffff_ffff, 0xffff_ffff);
+		}
+	}
+
+	run(): void {
+		const hart = this.#hart;
+		const clock = this.#clock;
+		const traps = hart.traps;
+		this.x[0] = 0;
+		for (;;) {
+			if (clock.nextEvent <= clock.cycles) clock.advance(0);
+			const irq = traps.pending();
+			if (irq >= 0) {
+				traps.tellSupervisor(irq, 0, true);
+				return;
+			}
+			if (hart.slice(clock.nextEvent - clock.cycles) === STOP_TRAP) {
+				traps.tellSupervisor(this.#state.cause, this.#state.tval, false);
+				return;
+			}
+		}
+	}
+
+	translate(va: number, access: Access): number {
+		const mmu = this.#hart.mmu;
+		const found = mmu.translateAs(va, access, SUPERVISOR_USER_RIGHTS);
+		const stall = this.#state.stall;
+		if (stall !== 0) {
+			this.#state.stall = 0;
+			this.#clock.advance(stall);
+		}
+		return found && this.#memory.offsetOf(mmu.pa, 1) >= 0 ? mmu.pa : -1;
+	}
+
+	sfenceVma(va: number, asid: number): void {
+		this.#hart.mmu.fence(va, asid);
+	}
+
+	fenceI(): void {
+		this.#hart.code.fence();
+	}
+
+	wfi(): boolean {
+		while (!this.#hart.traps.wakes()) if (!this.#clock.skip()) return false;
+		return true;
+	}
+
+	get cycles(): number {
+		return this.#clock.cycles;
+	}
+
+	get instret(): number {
+		return this.#hart.counters.instret;
+	}
+
+	charge(cycles: number): void {
+		this.#clock.advance(cycles);
+	}
+
+	/** Take over what `Machine.restore` has put into the registers. */
+	refresh(): void {
+		const { stimecmpLow, stimecmpHigh } = this.#state;
+		const ticks = stimecmpHigh * 2 ** 32 + stimecmpLow;
+		this.#stimecmp =
+			ticks * CYCLES_PER_TIME_TICK > Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : ticks;
+	}
+
+	#check(inRam: boolean): void {
+		if (!inRam) throw new RangeError("port: physical address range outside RAM");
+	}
+}

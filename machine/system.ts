@@ -1,0 +1,156 @@
+/**
+ * Instructions that deal with the privileged state: Zicsr, ecall, ebreak, xRET, wfi, sfence.vma,
+ * fence.i. Privileged specification 1.12, sections 2.1, 3.3, 4.2.1.
+ */
+import type { CodeCache } from "./code-cache.ts";
+import type { Counters } from "./counters.ts";
+import type { Csrs } from "./csr.ts";
+import {
+	type HartState,
+	MSTATUS_TSR,
+	MSTATUS_TVM,
+	MSTATUS_TW,
+	PRIV_M,
+	PRIV_S,
+	PRIV_U,
+} from "./hart-state.ts";
+import { OP } from "./isa.ts";
+import { H_PC, H_SINK, type Memory } from "./memory.ts";
+import type { Mmu } from "./mmu.ts";
+import {
+	CAUSE_BREAKPOINT,
+	CAUSE_ILLEGAL_INSTRUCTION,
+	CAUSE_USER_ECALL,
+	FENCE_ALL,
+} from "./port.ts";
+import type { Traps } from "./trap.ts";
+
+/** The instruction is done and the next one follows it. */
+export const SYSTEM_NEXT = 0;
+/** The instruction is done and has set pc itself. */
+export const SYSTEM_JUMP = 1;
+/** The instruction has met an exception, which HartState notes. */
+export const SYSTEM_TRAP = 2;
+
+export class SystemInstructions {
+	readonly #state: HartState;
+	readonly #words: Int32Array;
+	readonly #mmu: Mmu;
+	readonly #csrs: Csrs;
+	readonly #traps: Traps;
+	readonly #code: CodeCache;
+	readonly #counters: Counters;
+
+	constructor(
+		state: HartState,
+		memory: Memory,
+		mmu: Mmu,
+		csrs: Csrs,
+		traps: Traps,
+		code: CodeCache,
+		counters: Counters,
+	) {
+		this.#state = state;
+		this.#words = memory.i32;
+		this.#mmu = mmu;
+		this.#csrs = csrs;
+		this.#traps = traps;
+		this.#code = code;
+		this.#counters = counters;
+	}
+
+	/** Execute the instruction `w`, whose operation is `op`. => SYSTEM_* */
+	execute(op: number, w: number): number {
+		const state = this.#state;
+		switch (op) {
+			case OP.FENCE_I:
+				this.#code.fence();
+				state.leave = 1;
+				return SYSTEM_NEXT;
+			case OP.CSR:
+				return this.#csr(w);
+			case OP.ECALL:
+				state.raise(CAUSE_USER_ECALL + state.priv, 0);
+				return SYSTEM_TRAP;
+			case OP.EBREAK:
+				state.raise(CAUSE_BREAKPOINT, this.#words[H_PC]!);
+				return SYSTEM_TRAP;
+			case OP.SRET:
+				return this.#sret(w);
+			case OP.MRET:
+				if (state.priv !== PRIV_M) return this.#illegal(w);
+				this.#traps.returnFromMachine();
+				return SYSTEM_JUMP;
+			case OP.WFI:
+				return this.#wfi(w);
+			case OP.SFENCE_VMA:
+				return this.#sfence(w);
+			default:
+				return this.#illegal(w);
+		}
+	}
+
+	#illegal(w: number): number {
+		this.#state.raise(CAUSE_ILLEGAL_INSTRUCTION, w);
+		return SYSTEM_TRAP;
+	}
+
+	#sret(w: number): number {
+		const state = this.#state;
+		if (state.priv === PRIV_U || (state.priv === PRIV_S && (state.mstatus & MSTATUS_TSR) !== 0)) {
+			return this.#illegal(w);
+		}
+		this.#traps.returnFromSupervisor();
+		return SYSTEM_JUMP;
+	}
+
+	#wfi(w: number): number {
+		const state = this.#state;
+		// In U-mode, and under TW in S-mode, the time it may wait is none at all.
+		if (state.priv === PRIV_U || (state.priv === PRIV_S && (state.mstatus & MSTATUS_TW) !== 0)) {
+			return this.#illegal(w);
+		}
+		state.waiting = 1;
+		state.leave = 1;
+		return SYSTEM_NEXT;
+	}
+
+	#sfence(w: number): number {
+		const state = this.#state;
+		if (state.priv === PRIV_U || (state.priv === PRIV_S && (state.mstatus & MSTATUS_TVM) !== 0)) {
+			return this.#illegal(w);
+		}
+		const rs1 = (w >>> 15) & 31;
+		const rs2 = (w >>> 20) & 31;
+		const x = this.#words;
+		this.#mmu.fence(rs1 === 0 ? FENCE_ALL : x[rs1]! >>> 0, rs2 === 0 ? FENCE_ALL : x[rs2]! >>> 0);
+		state.leave = 1;
+		return SYSTEM_NEXT;
+	}
+
+	/** csrrw, csrrs, csrrc and their immediate forms. */
+	#csr(w: number): number {
+		const words = this.#words;
+		const csr = w >>> 20;
+		const field = (w >>> 15) & 31;
+		const operand = ((w & 0x4000) !== 0 ? field : words[field]!) >>> 0;
+		const kind = (w >>> 12) & 3; // 1 write, 2 set, 3 clear
+		const writes = kind === 1 || field !== 0;
+		if (!this.#csrs.allows(csr, writes)) return this.#illegal(w);
+		this.#counters.sync();
+		const old = this.#csrs.read(csr);
+		if (old < 0) return this.#illegal(w);
+		if (writes) {
+			let value = operand;
+			if (kind !== 1) {
+				const present = this.#csrs.readForModify(csr);
+				value = (kind === 2 ? present | operand : present & ~operand) >>> 0;
+			}
+			if (!this.#csrs.write(csr, value)) return this.#illegal(w);
+			this.#state.leave = 1;
+		}
+		const rd = (w >>> 7) & 31;
+		words[rd === 0 ? H_SINK : rd] = old;
+		return SYSTEM_NEXT;
+	}
+}

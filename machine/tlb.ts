@@ -1,0 +1,221 @@
+/**
+ * The translation lookaside buffer. It is architectural state: set-associative, first in first out
+ * within a set, so that a hit changes nothing and an entry lives until it is replaced or fenced.
+ * Stale entries stay in force until then, as the privileged specification allows.
+ *
+ * An entry is two words in Memory, at TLB_OFFSET: a tag and the page table entry that was read.
+ *
+ *   tag   31..12 virtual page number (the low ten bits are 0 for a 4 MiB page)
+ *         11 valid   10 4 MiB page   9 global   8..0 ASID
+ *
+ * A set is kept in order of age, the newest entry first. A 4 KiB page lies in the set that the low
+ * bits of its page number select; a 4 MiB page in the one that the low bits of its directory
+ * index select. Where both kinds match, the 4 KiB page holds.
+ */
+import { type Memory, TLB_ENTRIES_MAX, TLB_OFFSET } from "./memory.ts";
+import type { Mirror } from "./mirror.ts";
+
+const TAG_VALID = 1 << 11;
+const TAG_SUPER = 1 << 10;
+const TAG_GLOBAL = 1 << 9;
+const TAG_ASID = 0x1ff;
+/** What must be equal for a page to match: its number, validity and size. */
+const TAG_PAGE = ~0x3ff;
+
+/** Operand of `fence` that stands for x0. */
+const ALL = -1;
+
+const TLB = TLB_OFFSET >> 2;
+
+export interface TlbOptions {
+	/** Number of entries and of entries in a set; both, and their quotient, powers of two. */
+	readonly entries: number;
+	readonly ways: number;
+}
+
+/** One valid entry, as `list` shows it. */
+export interface TlbEntry {
+	readonly index: number;
+	readonly vpn: number;
+	readonly superpage: boolean;
+	readonly global: boolean;
+	readonly asid: number;
+	readonly pte: number;
+}
+
+const isPowerOfTwo = (n: number): boolean => Number.isInteger(n) && n > 0 && (n & (n - 1)) === 0;
+
+export class Tlb {
+	readonly entries: number;
+	readonly ways: number;
+	readonly #words: Int32Array;
+	readonly #mirror: Mirror;
+	readonly #setMask: number;
+	/** Number of valid entries for 4 MiB pages; while it is 0 nothing looks for them. */
+	#superpages = 0;
+
+	/** => RangeError for sizes that are not powers of two or out of range. */
+	constructor(memory: Memory, mirror: Mirror, options: TlbOptions) {
+		const { entries, ways } = options;
+		if (!isPowerOfTwo(entries) || entries > TLB_ENTRIES_MAX) {
+			throw new RangeError(
+				`TLB entries ${entries}: must be a power of two up to ${TLB_ENTRIES_MAX}`,
+			);
+		}
+		if (!isPowerOfTwo(ways) || ways > entries) {
+			throw new RangeError(`TLB ways ${ways}: must be a power of two up to ${entries} entries`);
+		}
+		this.entries = entries;
+		this.ways = ways;
+		this.#words = memory.i32;
+		this.#mirror = mirror;
+		this.#setMask = entries / ways - 1;
+	}
+
+	/** Index of the entry that translates `vpn` in address space `asid`, or -1. */
+	find(vpn: number, asid: number): number {
+		const found = this.#search(vpn & this.#setMask, (vpn << 12) | TAG_VALID, asid);
+		if (found >= 0 || this.#superpages === 0) return found;
+		const tag = ((vpn & ~0x3ff) << 12) | TAG_VALID | TAG_SUPER;
+		return this.#search((vpn >>> 10) & this.#setMask, tag, asid);
+	}
+
+	/** The page table entry of entry `index`. */
+	pte(index: number): number {
+		return this.#words[TLB + 2 * index + 1]!;
+	}
+
+	isSuperpage(index: number): boolean {
+		return (this.#words[TLB + 2 * index]! & TAG_SUPER) !== 0;
+	}
+
+	/**
+	 * Enter a translation; the oldest entry of a full set gives way.
+	 * => the index of the new entry.
+	 */
+	fill(vpn: number, superpage: boolean, global: boolean, asid: number, pte: number): number {
+		const words = this.#words;
+		const set = (superpage ? vpn >>> 10 : vpn) & this.#setMask;
+		const first = TLB + 2 * set * this.ways;
+		let way = 0;
+		while (way < this.ways - 1 && (words[first + 2 * way]! & TAG_VALID) !== 0) way++;
+		this.#drop(first + 2 * way);
+		words.copyWithin(first + 2, first, first + 2 * way);
+		words[first] =
+			((superpage ? vpn & ~0x3ff : vpn) << 12) |
+			TAG_VALID |
+			(superpage ? TAG_SUPER : 0) |
+			(global ? TAG_GLOBAL : 0) |
+			asid;
+		words[first + 1] = pte;
+		if (superpage) this.#superpages++;
+		return set * this.ways;
+	}
+
+	/** Replace the page table entry of entry `index`, which keeps its place and its age. */
+	update(index: number, global: boolean, pte: number): void {
+		const i = TLB + 2 * index;
+		this.#clearMirror(this.#words[i]!);
+		this.#words[i] = (this.#words[i]! & ~TAG_GLOBAL) | (global ? TAG_GLOBAL : 0);
+		this.#words[i + 1] = pte;
+	}
+
+	/** Remove entry `index`. */
+	invalidate(index: number): void {
+		this.#drop(TLB + 2 * index);
+	}
+
+	/**
+	 * sfence.vma: remove the entries for virtual address `va` and address space `asid`, where -1
+	 * stands for every address or every address space. Privileged specification 4.2.1.
+	 * => with an address space given, global entries stay.
+	 */
+	fence(va: number, asid: number): void {
+		if (va === ALL) {
+			this.#fenceRange(0, this.entries, 0, 0, asid);
+			return;
+		}
+		const vpn = va >>> 12;
+		this.#fenceRange(
+			(vpn & this.#setMask) * this.ways,
+			this.ways,
+			(vpn << 12) | TAG_VALID,
+			TAG_PAGE,
+			asid,
+		);
+		if (this.#superpages === 0) return;
+		const directory = vpn >>> 10;
+		this.#fenceRange(
+			(directory & this.#setMask) * this.ways,
+			this.ways,
+			(directory << 22) | TAG_VALID | TAG_SUPER,
+			TAG_PAGE,
+			asid,
+		);
+	}
+
+	/** The valid entries. */
+	list(): TlbEntry[] {
+		const list: TlbEntry[] = [];
+		for (let index = 0; index < this.entries; index++) {
+			const tag = this.#words[TLB + 2 * index]!;
+			if ((tag & TAG_VALID) === 0) continue;
+			list.push({
+				index,
+				vpn: tag >>> 12,
+				superpage: (tag & TAG_SUPER) !== 0,
+				global: (tag & TAG_GLOBAL) !== 0,
+				asid: tag & TAG_ASID,
+				pte: this.pte(index) >>> 0,
+			});
+		}
+		return list;
+	}
+
+	/** All entries as they lie in memory: for hashing, and to be copied for a snapshot. */
+	words(): Int32Array {
+		return this.#words.subarray(TLB, TLB + 2 * this.entries);
+	}
+
+	/** => `words` has as many words as this TLB; the mirror is emptied. */
+	restore(words: Int32Array): void {
+		this.#mirror.clear();
+		this.words().set(words);
+		this.#superpages = this.list().filter((entry) => entry.superpage).length;
+	}
+
+	#search(set: number, want: number, asid: number): number {
+		const words = this.#words;
+		const first = set * this.ways;
+		for (let i = first; i < first + this.ways; i++) {
+			const tag = words[TLB + 2 * i]!;
+			if ((tag & TAG_PAGE) !== want) continue;
+			if ((tag & TAG_GLOBAL) !== 0 || (tag & TAG_ASID) === asid) return i;
+		}
+		return -1;
+	}
+
+	#fenceRange(first: number, count: number, want: number, mask: number, asid: number): void {
+		const words = this.#words;
+		for (let i = first; i < first + count; i++) {
+			const tag = words[TLB + 2 * i]!;
+			if ((tag & mask) !== want) continue;
+			if (asid !== ALL && ((tag & TAG_GLOBAL) !== 0 || (tag & TAG_ASID) !== asid)) continue;
+			this.#drop(TLB + 2 * i);
+		}
+	}
+
+	#drop(i: number): void {
+		const tag = this.#words[i]!;
+		if ((tag & TAG_VALID) === 0) return;
+		this.#clearMirror(tag);
+		if ((tag & TAG_SUPER) !== 0) this.#superpages--;
+		this.#words[i] = 0;
+		this.#words[i + 1] = 0;
+	}
+
+	#clearMirror(tag: number): void {
+		if ((tag & TAG_SUPER) !== 0) this.#mirror.clearSuperpage(tag >>> 12);
+		else this.#mirror.clearPage(tag >>> 12);
+	}
+}

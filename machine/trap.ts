@@ -1,0 +1,192 @@
+/**
+ * Traps: which interrupt is taken, where an exception or interrupt goes, and the return from it.
+ * Privileged specification 1.12, sections 3.1.6 to 3.1.9, 3.3.2, 4.1.
+ */
+import type { Counters } from "./counters.ts";
+import {
+	type HartState,
+	IRQ_MEI,
+	IRQ_MSI,
+	IRQ_MTI,
+	IRQ_SEI,
+	IRQ_SSI,
+	IRQ_STI,
+	MENVCFGH_STCE,
+	MSTATUS_MIE,
+	MSTATUS_MPIE,
+	MSTATUS_MPP,
+	MSTATUS_MPP_SHIFT,
+	MSTATUS_MPRV,
+	MSTATUS_SIE,
+	MSTATUS_SPIE,
+	MSTATUS_SPP,
+	PRIV_M,
+	PRIV_S,
+	PRIV_U,
+	type Privilege,
+} from "./hart-state.ts";
+import type { InterruptLines } from "./interrupt-lines.ts";
+import { H_FETCH_PAGE, H_PC, type Memory } from "./memory.ts";
+import type { Mmu } from "./mmu.ts";
+
+/** Bit 31 of mcause and scause. */
+export const CAUSE_INTERRUPT = 0x8000_0000;
+/** Interrupts of supervisor level. */
+export const S_INTERRUPTS = (1 << IRQ_SSI) | (1 << IRQ_STI) | (1 << IRQ_SEI);
+/** Highest priority first, section 3.1.9. */
+const PRIORITY = [IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI, IRQ_SSI, IRQ_STI] as const;
+
+export class Traps {
+	readonly #state: HartState;
+	readonly #words: Int32Array;
+	readonly #mmu: Mmu;
+	readonly #lines: InterruptLines;
+	readonly #counters: Counters;
+
+	constructor(
+		state: HartState,
+		memory: Memory,
+		mmu: Mmu,
+		lines: InterruptLines,
+		counters: Counters,
+	) {
+		this.#state = state;
+		this.#words = memory.i32;
+		this.#mmu = mmu;
+		this.#lines = lines;
+		this.#counters = counters;
+	}
+
+	/** mip: lines, software's bits, and the supervisor timer of Sstc. */
+	get mip(): number {
+		const state = this.#state;
+		let mip = this.#lines.levels | state.mipSoftware;
+		if ((state.menvcfgh & MENVCFGH_STCE) !== 0) {
+			const pending = this.#counters.time >= state.stimecmpHigh * 2 ** 32 + state.stimecmpLow;
+			mip = pending ? mip | (1 << IRQ_STI) : mip & ~(1 << IRQ_STI);
+		}
+		return mip;
+	}
+
+	/** => the number of the interrupt to be taken before the next instruction, or -1. */
+	pending(): number {
+		const state = this.#state;
+		if (state.mie === 0) return -1;
+		const ready = this.mip & state.mie;
+		if (ready === 0) return -1;
+		const machine = ready & ~state.mideleg;
+		if (machine !== 0 && (state.priv !== PRIV_M || (state.mstatus & MSTATUS_MIE) !== 0)) {
+			return highest(machine);
+		}
+		const supervisor = ready & state.mideleg;
+		if (supervisor === 0 || state.priv === PRIV_M) return -1;
+		if (state.priv === PRIV_S && (state.mstatus & MSTATUS_SIE) === 0) return -1;
+		return highest(supervisor);
+	}
+
+	/** Does an interrupt wait that would end wfi, enabled globally or not? */
+	wakes(): boolean {
+		return (this.mip & this.#state.mie) !== 0;
+	}
+
+	/** Does exception `cause`, met in the present mode, go to S-mode? */
+	isDelegated(cause: number): boolean {
+		const state = this.#state;
+		return state.priv !== PRIV_M && ((state.medeleg >>> cause) & 1) !== 0;
+	}
+
+	/** Enter the handler of the exception that HartState notes, met at pc. */
+	enterException(): void {
+		const { cause, tval } = this.#state;
+		if (this.isDelegated(cause)) this.#enterSupervisor(cause, tval, false);
+		else this.#enterMachine(cause, tval, false);
+	}
+
+	enterInterrupt(irq: number): void {
+		if (((this.#state.mideleg >>> irq) & 1) !== 0) this.#enterSupervisor(irq, 0, true);
+		else this.#enterMachine(irq, 0, true);
+	}
+
+	/** Set what S-mode software is told about a trap. `interrupt` says which kind `cause` is. */
+	tellSupervisor(cause: number, tval: number, interrupt: boolean): void {
+		const state = this.#state;
+		state.sepc = this.#words[H_PC]! >>> 0;
+		state.scause = interrupt ? CAUSE_INTERRUPT + cause : cause;
+		state.stval = tval;
+		state.reservation = -1;
+		// The kernel may change everything before control comes back.
+		this.#words[H_FETCH_PAGE] = 1;
+	}
+
+	/** sret; pc is set. */
+	returnFromSupervisor(): void {
+		const state = this.#state;
+		const mstatus = state.mstatus;
+		state.priv = (mstatus & MSTATUS_SPP) !== 0 ? PRIV_S : PRIV_U;
+		state.mstatus =
+			((mstatus & ~(MSTATUS_SIE | MSTATUS_SPP | MSTATUS_MPRV)) |
+				MSTATUS_SPIE |
+				((mstatus & MSTATUS_SPIE) !== 0 ? MSTATUS_SIE : 0)) >>>
+			0;
+		this.#goto(state.sepc);
+	}
+
+	/** mret; pc is set. */
+	returnFromMachine(): void {
+		const state = this.#state;
+		const mstatus = state.mstatus;
+		state.priv = ((mstatus & MSTATUS_MPP) >>> MSTATUS_MPP_SHIFT) as Privilege;
+		state.mstatus =
+			((mstatus & ~(MSTATUS_MIE | MSTATUS_MPP | (state.priv === PRIV_M ? 0 : MSTATUS_MPRV))) |
+				MSTATUS_MPIE |
+				((mstatus & MSTATUS_MPIE) !== 0 ? MSTATUS_MIE : 0)) >>>
+			0;
+		this.#goto(state.mepc);
+	}
+
+	#enterSupervisor(cause: number, tval: number, interrupt: boolean): void {
+		const state = this.#state;
+		const mstatus = state.mstatus;
+		this.tellSupervisor(cause, tval, interrupt);
+		state.mstatus =
+			((mstatus & ~(MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP)) |
+				((mstatus & MSTATUS_SIE) !== 0 ? MSTATUS_SPIE : 0) |
+				(state.priv === PRIV_S ? MSTATUS_SPP : 0)) >>>
+			0;
+		state.priv = PRIV_S;
+		this.#goto(handler(state.stvec, cause, interrupt));
+	}
+
+	#enterMachine(cause: number, tval: number, interrupt: boolean): void {
+		const state = this.#state;
+		const mstatus = state.mstatus;
+		state.mepc = this.#words[H_PC]! >>> 0;
+		state.mcause = interrupt ? CAUSE_INTERRUPT + cause : cause;
+		state.mtval = tval;
+		state.reservation = -1;
+		state.mstatus =
+			((mstatus & ~(MSTATUS_MIE | MSTATUS_MPIE | MSTATUS_MPP)) |
+				((mstatus & MSTATUS_MIE) !== 0 ? MSTATUS_MPIE : 0) |
+				(state.priv << MSTATUS_MPP_SHIFT)) >>>
+			0;
+		state.priv = PRIV_M;
+		this.#goto(handler(state.mtvec, cause, interrupt));
+	}
+
+	#goto(pc: number): void {
+		this.#words[H_PC] = pc;
+		this.#words[H_FETCH_PAGE] = 1;
+		this.#mmu.updateContext();
+	}
+}
+
+function highest(interrupts: number): number {
+	for (const irq of PRIORITY) if (((interrupts >>> irq) & 1) !== 0) return irq;
+	return -1;
+}
+
+/** Address of the handler: `tvec` has its base in 31..2, and 1 in 1..0 if vectored. */
+function handler(tvec: number, cause: number, interrupt: boolean): number {
+	const base = tvec & ~3;
+	return interrupt && (tvec & 1) !== 0 ? base + 4 * cause : base;
+}

@@ -1,0 +1,31 @@
+/** Error numbers of the kernel, NetBSD's names and values (sys/errno.h). 0 is success. */
+export type Errno = number;
+
+export const EPERM = 1;
+export const ENOENT = 2;
+export const ESRCH = 3;
+export const EINTR = 4;
+export const EIO = 5;
+export const ENXIO = 6;
+export const E2BIG = 7;
+export const ENOEXEC = 8;
+export const EBADF = 9;
+export const ECHILD = 10;
+export const EDEADLK = 11;
+export const ENOMEM = 12;
+export const EACCES = 13;
+export const EFAULT = 14;
+export const EBUSY = 16;
+export const EEXIST = 17;
+export const ENODEV = 19;
+export const EINVAL = 22;
+export const EFBIG = 27;
+export const ENOSPC = 28;
+export const ERANGE = 34;
+/** Same value as EWOULDBLOCK. */
+export const EAGAIN = 35;
+export const EWOULDBLOCK = EAGAIN;
+export const ENAMETOOLONG = 63;
+export const ENOSYS = 78;
+/** Pseudo error: start the operation again. */
+export const ERESTART = -3;

@@ -1,0 +1,382 @@
+/**
+ * pmap(9) of NetBSD, the contract of 2001, on Sv32. Written for this machine from the contract;
+ * not a port of one of NetBSD's pmaps.
+ *
+ * A pmap is a cache of what the VM system knows: any mapping that is not wired may be forgotten
+ * and is made again by a fault. Whether a page was modified or referenced belongs to the page: it
+ * outlives mappings. This folder is the only writer of page table entries beside the hart, which
+ * sets A and D.
+ *
+ * Nothing here sleeps. Nothing here is locked: the caller's locks order the calls that concern one
+ * map or one page, and no call is ever interrupted by another.
+ *
+ * This file has address spaces and their mappings; it is also where callers find the rest.
+ */
+import { SATP_ASID_MAX, SATP_ASID_SHIFT, SATP_MODE_SV32 } from "../machine/port.ts";
+import type { PmapHost } from "./host.ts";
+import { KASSERT, panic } from "./panic.ts";
+import { pmap_pte_index, pmap_ptp_reap, pmap_ptp_release } from "./pmap_ptp.ts";
+import { pmap_leaf_remove, pmap_pte_page, pmap_sync_attrs } from "./pmap_pv.ts";
+import {
+	pmap_asid_alloc,
+	pmap_asid_free,
+	pmap_tlb_defer,
+	pmap_tlb_drain,
+	pmap_tlb_fence,
+} from "./pmap_tlb.ts";
+import type { pmap } from "./pmap_var.ts";
+import {
+	L1_SHIFT,
+	L1_SIZE,
+	NPTEPG,
+	PA_TO_PTE,
+	PROT_TO_PTE,
+	PTE_A,
+	PTE_D,
+	PTE_MANAGED,
+	PTE_RWX,
+	PTE_TO_PA,
+	PTE_TO_PROT,
+	PTE_U,
+	PTE_V,
+	PTE_WIRED,
+} from "./pte.ts";
+import {
+	PAGE_MASK,
+	PAGE_SHIFT,
+	PAGE_SIZE,
+	type paddr_t,
+	ptoa,
+	VM_MAX_KERNEL_ADDRESS,
+	VM_MAXUSER_ADDRESS,
+	VM_MIN_ADDRESS,
+	VM_MIN_KERNEL_ADDRESS,
+	VM_PROT_NONE,
+	VM_PROT_WRITE,
+	type vaddr_t,
+	type vm_prot_t,
+} from "./vmparam.ts";
+
+export { pmap_enter } from "./pmap_enter.ts";
+export { pmap_kenter_pa, pmap_kremove } from "./pmap_kenter.ts";
+export {
+	pmap_clear_modify,
+	pmap_clear_reference,
+	pmap_copy_page,
+	pmap_is_modified,
+	pmap_is_referenced,
+	pmap_page_protect,
+	pmap_zero_page,
+} from "./pmap_page.ts";
+export { pmap_foreach, pmap_foreach_table, pmap_pte } from "./pmap_ptp.ts";
+export {
+	PMAP_ATTR_MOD,
+	PMAP_ATTR_REF,
+	PMAP_CANFAIL,
+	PMAP_WIRED,
+	type PmapState,
+	type PvEntry,
+	type pmap,
+	pmap_state,
+} from "./pmap_var.ts";
+
+/**
+ * Make the kernel's page tables and turn translation on.
+ *
+ * => at boot, before the page layer exists: takes pages from `avail_start` on.
+ * => the new avail_start.
+ */
+export function pmap_bootstrap(k: PmapHost, avail_start: paddr_t): paddr_t {
+	const st = k.pmap;
+	const { ramBase, ramSize, ram32 } = k.port;
+	KASSERT((avail_start & PAGE_MASK) === 0, "pmap_bootstrap: avail_start is not page aligned");
+	st.pm_basewords = ramBase / 4;
+	st.pm_ptcount = new Uint16Array(ramSize / PAGE_SIZE);
+	st.asid_owner.length = 0;
+	for (let asid = 0; asid <= SATP_ASID_MAX; asid++) st.asid_owner.push(null);
+	st.asid_owner[0] = st.pm_kernel;
+
+	let pa = avail_start;
+	const steal = (): paddr_t => {
+		const page = pa;
+		k.port.zeroPage(page);
+		pa += PAGE_SIZE;
+		return page;
+	};
+	st.pm_kernel.pm_root = steal();
+	st.pm_kernel.pm_rootidx = (st.pm_kernel.pm_root - ramBase) / 4;
+	for (let va = VM_MIN_KERNEL_ADDRESS; va < VM_MAX_KERNEL_ADDRESS; va += L1_SIZE) {
+		ram32[st.pm_kernel.pm_rootidx + (va >>> L1_SHIFT)] = PA_TO_PTE(steal()) | PTE_V;
+	}
+	pmap_activate(k, st.pm_kernel);
+	return pa;
+}
+
+/** Finish, once the page layer works. => at boot. Nothing is left to do here. */
+export function pmap_init(k: PmapHost): void {
+	KASSERT(k.pmap.pm_kernel.pm_root !== 0, "pmap_init: pmap_bootstrap comes first");
+}
+
+/** First and last address of kernel virtual memory, the last one exclusive. */
+export function pmap_virtual_space(_k: PmapHost): [vaddr_t, vaddr_t] {
+	return [VM_MIN_KERNEL_ADDRESS, VM_MAX_KERNEL_ADDRESS];
+}
+
+/**
+ * Make page tables for kernel addresses below `maxva`.
+ * => all exist since boot: how far they reach, or a panic beyond it.
+ */
+export function pmap_growkernel(_k: PmapHost, maxva: vaddr_t): vaddr_t {
+	if (maxva > VM_MAX_KERNEL_ADDRESS) panic("pmap_growkernel: out of kernel virtual memory");
+	return VM_MAX_KERNEL_ADDRESS;
+}
+
+export function pmap_kernel(k: PmapHost): pmap {
+	return k.pmap.pm_kernel;
+}
+
+/** A new address space with one reference. => null if there is no page for its root table. */
+export function pmap_create(k: PmapHost): pmap | null {
+	const page = k.pmap_ptpage_alloc();
+	if (page === null) return null;
+	const kernel = k.pmap.pm_kernel;
+	const rootidx = (page.phys_addr - k.port.ramBase) / 4;
+	const first = VM_MIN_KERNEL_ADDRESS >>> L1_SHIFT;
+	const last = (VM_MAX_KERNEL_ADDRESS - 1) >>> L1_SHIFT;
+	const ram32 = k.port.ram32;
+	for (let i = first; i <= last; i++) ram32[rootidx + i] = ram32[kernel.pm_rootidx + i]!;
+	const pm: pmap = {
+		pm_root: page.phys_addr,
+		pm_rootidx: rootidx,
+		pm_rootpage: page,
+		pm_min: VM_MIN_ADDRESS,
+		pm_max: VM_MAXUSER_ADDRESS,
+		pm_ptebits: PTE_U,
+		pm_asid: 0,
+		pm_refs: 1,
+		pm_resident: 0,
+		pm_wired: 0,
+	};
+	k.pmap.pm_list.push(pm);
+	return pm;
+}
+
+export function pmap_reference(_k: PmapHost, pm: pmap): void {
+	KASSERT(pm.pm_refs > 0, "pmap_reference: dead pmap");
+	pm.pm_refs++;
+}
+
+/**
+ * Drop a reference.
+ * => the last one frees the pmap, which has no mappings left. If the hart still uses it, the
+ *    kernel's is loaded.
+ */
+export function pmap_destroy(k: PmapHost, pm: pmap): void {
+	KASSERT(pm.pm_refs > 0 && pm !== k.pmap.pm_kernel, "pmap_destroy: dead or kernel pmap");
+	if (--pm.pm_refs > 0) return;
+	KASSERT(pm.pm_resident === 0 && pm.pm_wired === 0, "pmap_destroy: mappings left");
+	for (let i = 0; i < VM_MAXUSER_ADDRESS >>> L1_SHIFT; i++) {
+		KASSERT(k.port.ram32[pm.pm_rootidx + i] === 0, "pmap_destroy: page tables left");
+	}
+	if ((k.port.satp & SATP_PPN) === pm.pm_root >>> PAGE_SHIFT) pmap_deactivate(k);
+	// The fence comes before the root table is anybody else's page.
+	pmap_asid_free(k, pm);
+	const list = k.pmap.pm_list;
+	list.splice(list.indexOf(pm), 1);
+	const page = pm.pm_rootpage;
+	pm.pm_rootpage = null;
+	if (page !== null) k.pmap_ptpage_free(page);
+}
+
+const SATP_PPN = 2 ** SATP_ASID_SHIFT - 1;
+
+const satp_of = (pm: pmap): number =>
+	SATP_MODE_SV32 + pm.pm_asid * 2 ** SATP_ASID_SHIFT + (pm.pm_root >>> PAGE_SHIFT);
+
+/**
+ * Let the hart translate by `pm`.
+ * DEVIATION: takes the pmap, not the thread. Deferred fences are done, so that user mode never
+ * starts with a translation that is known to be old.
+ */
+export function pmap_activate(k: PmapHost, pm: pmap): void {
+	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
+	const loaded = k.port.satp >>> 0;
+	if (pm.pm_asid === 0 && pm !== k.pmap.pm_kernel) {
+		pmap_asid_alloc(k, pm, (loaded >>> SATP_ASID_SHIFT) & SATP_ASID_MAX);
+	}
+	const satp = satp_of(pm);
+	if (loaded !== satp) k.port.satp = satp;
+}
+
+/** Let the hart translate kernel addresses only. */
+export function pmap_deactivate(k: PmapHost): void {
+	pmap_activate(k, k.pmap.pm_kernel);
+}
+
+/** First page number of the next table. */
+const next_table = (vpn: number): number => (vpn | (NPTEPG - 1)) + 1;
+
+/**
+ * Remove all mappings in [sva, eva), wired ones too.
+ *
+ * => modified and referenced bits go to the pages.
+ * => takes effect at pmap_update. Page table pages that became empty are freed, after a fence.
+ */
+export function pmap_remove(k: PmapHost, pm: pmap, sva: vaddr_t, eva: vaddr_t): void {
+	remove_range(k, pm, sva, eva, 0);
+}
+
+/** Remove the mappings in [sva, eva) that have none of the bits `keep`. */
+function remove_range(k: PmapHost, pm: pmap, sva: vaddr_t, eva: vaddr_t, keep: number): void {
+	const ram32 = k.port.ram32;
+	const end = eva / PAGE_SIZE;
+	for (let vpn = sva / PAGE_SIZE; vpn < end; ) {
+		const first = vpn * PAGE_SIZE;
+		const stop = Math.min(end, next_table(vpn));
+		let index = pmap_pte_index(k, pm, first);
+		if (index < 0 || k.pmap.pm_ptcount[index >>> 10] === 0) {
+			vpn = stop;
+			continue;
+		}
+		for (; vpn < stop; vpn++, index++) {
+			const pte = ram32[index]!;
+			if ((pte & PTE_V) === 0 || (pte & keep) !== 0) continue;
+			const va = vpn * PAGE_SIZE;
+			if (pm === k.pmap.pm_kernel && (pte & PTE_MANAGED) === 0) {
+				panic("pmap_remove: kenter'd mapping");
+			}
+			pmap_leaf_remove(k, pm, va, index);
+			if ((pte & PTE_A) !== 0) pmap_tlb_defer(k, pm, va);
+		}
+		pmap_ptp_release(k, pm, first);
+	}
+	pmap_ptp_reap(k, pm);
+}
+
+/**
+ * Lower the protection of the mappings in [sva, eva).
+ *
+ * => never adds rights. VM_PROT_NONE removes, and so does a protection that leaves no right.
+ * => takes effect at pmap_update.
+ */
+export function pmap_protect(
+	k: PmapHost,
+	pm: pmap,
+	sva: vaddr_t,
+	eva: vaddr_t,
+	prot: vm_prot_t,
+): void {
+	if (prot === VM_PROT_NONE) {
+		pmap_remove(k, pm, sva, eva);
+		return;
+	}
+	const ram32 = k.port.ram32;
+	const revoked = PTE_RWX & ~PROT_TO_PTE(prot);
+	if (revoked === 0) return;
+	const end = eva / PAGE_SIZE;
+	for (let vpn = sva / PAGE_SIZE; vpn < end; ) {
+		const first = vpn * PAGE_SIZE;
+		const stop = Math.min(end, next_table(vpn));
+		let index = pmap_pte_index(k, pm, first);
+		if (index < 0) {
+			vpn = stop;
+			continue;
+		}
+		for (; vpn < stop; vpn++, index++) {
+			const pte = ram32[index]!;
+			if ((pte & PTE_V) === 0 || (pte & revoked) === 0) continue;
+			const va = vpn * PAGE_SIZE;
+			// Without any right the entry would be a pointer to a table.
+			if ((pte & PTE_RWX & ~revoked) === 0) pmap_leaf_remove(k, pm, va, index);
+			else ram32[index] = pte & ~revoked;
+			if ((pte & PTE_A) !== 0) pmap_tlb_defer(k, pm, va);
+		}
+		pmap_ptp_release(k, pm, first);
+	}
+	pmap_ptp_reap(k, pm);
+}
+
+/** Clear the wired attribute of a mapping. => there is a mapping at `va`. */
+export function pmap_unwire(k: PmapHost, pm: pmap, va: vaddr_t): void {
+	const index = pmap_pte_index(k, pm, va);
+	const pte = index < 0 ? 0 : k.port.ram32[index]!;
+	if ((pte & PTE_V) === 0) panic("pmap_unwire: no mapping");
+	if ((pte & PTE_WIRED) === 0) return;
+	k.port.ram32[index] = pte & ~PTE_WIRED;
+	pm.pm_wired--;
+}
+
+/**
+ * The physical address that `va` is mapped to, managed or not.
+ * => -1 if it is not mapped.
+ * DEVIATION: returns the address, not whether there is one.
+ */
+export function pmap_extract(k: PmapHost, pm: pmap, va: vaddr_t): paddr_t {
+	const index = pmap_pte_index(k, pm, va);
+	if (index < 0) return -1;
+	const pte = k.port.ram32[index]!;
+	if ((pte & PTE_V) === 0) return -1;
+	return PTE_TO_PA(pte) + (va & PAGE_MASK);
+}
+
+/**
+ * Repair a page fault that only asks for an A or D bit.
+ *
+ * => `access` is one VM_PROT_* bit. True: try the access again. False: this is uvm_fault's work.
+ * => only where the hart leaves A and D to software (pm_adtrap).
+ * DEVIATION: ports to such machines have it under various names (pmap_fault_fixup, ...).
+ */
+export function pmap_fault(k: PmapHost, pm: pmap, va: vaddr_t, access: vm_prot_t): boolean {
+	if (!k.pmap.pm_adtrap || va < pm.pm_min || va >= pm.pm_max) return false;
+	const index = pmap_pte_index(k, pm, va);
+	if (index < 0) return false;
+	const pte = k.port.ram32[index]!;
+	// The right comes first: a store to a page without W may be copy-on-write.
+	if ((pte & PTE_V) === 0 || (PTE_TO_PROT(pte) & access) !== access) return false;
+	const now = pte | ((access & VM_PROT_WRITE) !== 0 ? PTE_A | PTE_D : PTE_A);
+	if ((pte & PTE_MANAGED) !== 0) pmap_sync_attrs(pmap_pte_page(k, pte), now);
+	k.port.ram32[index] = now;
+	// Also if no bit was missing: then an old translation has caused the fault.
+	pmap_tlb_fence(k, pm, trunc(va));
+	return true;
+}
+
+const trunc = (va: vaddr_t): vaddr_t => va - (va & PAGE_MASK);
+
+/**
+ * Copy mappings to another pmap, as a hint.
+ * => does nothing: the child of a fork faults its pages in.
+ */
+export function pmap_copy(
+	_k: PmapHost,
+	_dst: pmap,
+	_src: pmap,
+	_dst_addr: vaddr_t,
+	_len: number,
+	_src_addr: vaddr_t,
+): void {}
+
+/** Forget what need not be kept: every mapping of a user pmap that is not wired. */
+export function pmap_collect(k: PmapHost, pm: pmap): void {
+	if (pm !== k.pmap.pm_kernel) remove_range(k, pm, pm.pm_min, pm.pm_max, PTE_WIRED);
+}
+
+/** Number of valid mappings, kenter'd ones included. */
+export function pmap_resident_count(_k: PmapHost, pm: pmap): number {
+	return pm.pm_resident;
+}
+
+/** Number of wired mappings, kenter'd ones included. */
+export function pmap_wired_count(_k: PmapHost, pm: pmap): number {
+	return pm.pm_wired;
+}
+
+/** Complete whatever enter, remove, protect, kenter_pa and kremove have deferred, everywhere. */
+export function pmap_update(k: PmapHost, _pm: pmap): void {
+	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
+}
+
+/** The physical address of a page of a device, from what its d_mmap returned. */
+export function pmap_phys_address(_k: PmapHost, cookie: number): paddr_t {
+	return ptoa(cookie);
+}

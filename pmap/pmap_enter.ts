@@ -1,0 +1,157 @@
+/**
+ * pmap(9): pmap_enter. It lies on the path of every page fault, so the common case, a fresh mapping,
+ * allocates nothing.
+ */
+import { ENOMEM, type Errno } from "./errno.ts";
+import type { PmapHost, PmapPage } from "./host.ts";
+import { KASSERT, panic } from "./panic.ts";
+import { pmap_pte_index, pmap_ptp_alloc } from "./pmap_ptp.ts";
+import {
+	pmap_pte_page,
+	pmap_pv_alloc,
+	pmap_pv_free,
+	pmap_pv_link,
+	pmap_pv_unlink,
+	pmap_sync_attrs,
+} from "./pmap_pv.ts";
+import { pmap_tlb_defer } from "./pmap_tlb.ts";
+import {
+	PMAP_ATTR_MOD,
+	PMAP_ATTR_REF,
+	PMAP_CANFAIL,
+	PMAP_WIRED,
+	type PvEntry,
+	type pmap,
+} from "./pmap_var.ts";
+import {
+	PA_TO_PTE,
+	PROT_TO_PTE,
+	PTE_A,
+	PTE_D,
+	PTE_MANAGED,
+	PTE_V,
+	PTE_W,
+	PTE_WIRED,
+} from "./pte.ts";
+import {
+	type paddr_t,
+	VM_PROT_ALL,
+	VM_PROT_NONE,
+	VM_PROT_READ,
+	VM_PROT_WRITE,
+	type vaddr_t,
+	type vm_prot_t,
+} from "./vmparam.ts";
+
+/** A leaf for pmap_enter; its access type is noted in the page's attributes. */
+function make_leaf(
+	pm: pmap,
+	pg: PmapPage | null,
+	pa: paddr_t,
+	prot: vm_prot_t,
+	flags: number,
+): number {
+	let pte = PA_TO_PTE(pa) | PROT_TO_PTE(prot) | pm.pm_ptebits | PTE_V;
+	if ((flags & PMAP_WIRED) !== 0) pte |= PTE_WIRED;
+	if (pg === null) return pte | PTE_A | PTE_D;
+	let attrs = pg.md_attrs;
+	if ((flags & VM_PROT_WRITE) !== 0) attrs |= PMAP_ATTR_MOD | PMAP_ATTR_REF;
+	else if ((flags & VM_PROT_ALL) !== 0) attrs |= PMAP_ATTR_REF;
+	pg.md_attrs = attrs;
+	// What the page has been through already need not be found out again by a walk or a trap.
+	if ((attrs & PMAP_ATTR_REF) !== 0) pte |= PTE_A;
+	if ((attrs & PMAP_ATTR_MOD) !== 0 && (pte & PTE_W) !== 0) pte |= PTE_D;
+	return pte | PTE_MANAGED;
+}
+
+function no_memory(flags: number): Errno {
+	if ((flags & PMAP_CANFAIL) === 0) panic("pmap_enter: out of memory");
+	return ENOMEM;
+}
+
+/** With A and D kept by traps, a wired mapping must never trap: it counts as used. */
+const wired_access = (prot: vm_prot_t): number => prot & (VM_PROT_READ | VM_PROT_WRITE);
+
+/**
+ * Map `pa` at `va` with protection `prot`.
+ *
+ * => `flags`: the access that causes this, within `prot`, is noted as referenced and modified;
+ *    PMAP_WIRED; PMAP_CANFAIL.
+ * => the mapping is managed if `pa` has a page. In the kernel pmap it must have one.
+ * => a mapping that is there already is replaced: another page, protection or wiring.
+ * => 0; ENOMEM if a page table or a PV entry could not be had, then nothing has changed. Without
+ *    PMAP_CANFAIL that is a panic.
+ * => a change of a valid mapping takes effect at pmap_update.
+ */
+export function pmap_enter(
+	k: PmapHost,
+	pm: pmap,
+	va: vaddr_t,
+	pa: paddr_t,
+	prot: vm_prot_t,
+	flags: number,
+): Errno {
+	KASSERT(va >= pm.pm_min && va < pm.pm_max, "pmap_enter: address outside of the pmap");
+	KASSERT(prot !== VM_PROT_NONE, "pmap_enter: no protection");
+	KASSERT((flags & VM_PROT_ALL & ~prot) === 0, "pmap_enter: access exceeds the protection");
+	const st = k.pmap;
+	const pg = k.PHYS_TO_VM_PAGE(pa);
+	let how = flags;
+	if (st.pm_adtrap && (flags & PMAP_WIRED) !== 0) how |= wired_access(prot);
+	let index = pmap_pte_index(k, pm, va);
+	if (index >= 0 && (k.port.ram32[index]! & PTE_V) !== 0) {
+		return enter_over(k, pm, va, index, pg, pa, prot, how);
+	}
+
+	let pv: PvEntry | null = null;
+	if (pg !== null) {
+		pv = pmap_pv_alloc(k, flags);
+		if (pv === null) return no_memory(flags);
+	} else if (pm === st.pm_kernel) {
+		panic("pmap_enter: unmanaged kernel mapping, use pmap_kenter_pa");
+	}
+	if (index < 0) {
+		index = pmap_ptp_alloc(k, pm, va);
+		if (index < 0) {
+			if (pv !== null) pmap_pv_free(k, pv);
+			return no_memory(flags);
+		}
+	}
+	if (pv !== null) pmap_pv_link(pg!, pv, pm, va);
+	k.port.ram32[index] = make_leaf(pm, pg, pa, prot, how);
+	st.pm_ptcount[index >>> 10]!++;
+	pm.pm_resident++;
+	if ((flags & PMAP_WIRED) !== 0) pm.pm_wired++;
+	return 0;
+}
+
+/** pmap_enter over the valid leaf at `index`. */
+function enter_over(
+	k: PmapHost,
+	pm: pmap,
+	va: vaddr_t,
+	index: number,
+	pg: PmapPage | null,
+	pa: paddr_t,
+	prot: vm_prot_t,
+	flags: number,
+): Errno {
+	const old = k.port.ram32[index]!;
+	const oldpg = (old & PTE_MANAGED) !== 0 ? pmap_pte_page(k, old) : null;
+	if (oldpg === null && pm === k.pmap.pm_kernel) panic("pmap_enter: over a kenter'd mapping");
+	if (oldpg !== null) pmap_sync_attrs(oldpg, old);
+	if (oldpg !== pg) {
+		let pv: PvEntry | null = null;
+		if (oldpg !== null) pv = pmap_pv_unlink(oldpg, pm, va);
+		else pv = pmap_pv_alloc(k, flags);
+		if (pv === null) return no_memory(flags);
+		if (pg !== null) pmap_pv_link(pg, pv, pm, va);
+		else pmap_pv_free(k, pv);
+	}
+	k.port.ram32[index] = make_leaf(pm, pg, pa, prot, flags);
+	if ((old & PTE_WIRED) !== 0) pm.pm_wired--;
+	if ((flags & PMAP_WIRED) !== 0) pm.pm_wired++;
+	// Also if nothing has changed: then an old translation may be why the caller is here.
+	if ((old & PTE_A) !== 0) pmap_tlb_defer(k, pm, va);
+	return 0;
+}

@@ -1,0 +1,126 @@
+/**
+ * pmap(9), the part that works on a page and all its managed mappings. What these functions do is
+ * in force when they return; it includes fences that others have deferred.
+ */
+import type { PmapHost, PmapPage } from "./host.ts";
+import { pmap_pte_index, pmap_ptp_reap, pmap_ptp_release } from "./pmap_ptp.ts";
+import { pmap_leaf_remove } from "./pmap_pv.ts";
+import { pmap_tlb_drain, pmap_tlb_fence } from "./pmap_tlb.ts";
+import { PMAP_ATTR_MOD, PMAP_ATTR_REF, type PvEntry } from "./pmap_var.ts";
+import { PTE_A, PTE_D, PTE_W } from "./pte.ts";
+import {
+	type paddr_t,
+	VM_PROT_EXECUTE,
+	VM_PROT_READ,
+	VM_PROT_WRITE,
+	type vm_prot_t,
+} from "./vmparam.ts";
+
+/** Cycles that the kernel's own loops over a page would take. */
+const ZERO_PAGE_CYCLES = 512;
+const COPY_PAGE_CYCLES = 1024;
+
+/** Index in ram32 of a mapping's leaf entry. */
+const leaf_index = (k: PmapHost, pv: PvEntry): number => pmap_pte_index(k, pv.pmap!, pv.va);
+
+/**
+ * Lower the protection of every managed mapping of `pg`.
+ *
+ * => READ, with or without EXECUTE: none may write any more. NONE: none is left, wired or not.
+ *    With WRITE: nothing happens.
+ * => in force on return. Never sleeps, never fails; may free page table pages.
+ * => kenter'd mappings are not touched.
+ */
+export function pmap_page_protect(k: PmapHost, pg: PmapPage, prot: vm_prot_t): void {
+	if ((prot & VM_PROT_WRITE) !== 0) return;
+	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
+	// DEVIATION: READ alone leaves the right to execute, as on machines without such a right: the
+	// caller wants a page that nobody changes, and fetches would only fault it in again.
+	if ((prot & (VM_PROT_READ | VM_PROT_EXECUTE)) !== 0) {
+		const ram32 = k.port.ram32;
+		for (let pv = pg.md_pvlist; pv !== null; pv = pv.next) {
+			const index = leaf_index(k, pv);
+			const pte = ram32[index]!;
+			if ((pte & PTE_W) === 0) continue;
+			ram32[index] = pte & ~PTE_W;
+			if ((pte & PTE_A) !== 0) pmap_tlb_fence(k, pv.pmap!, pv.va);
+		}
+		return;
+	}
+	for (let pv = pg.md_pvlist; pv !== null; pv = pg.md_pvlist) {
+		const pm = pv.pmap!;
+		const va = pv.va;
+		const pte = pmap_leaf_remove(k, pm, va, leaf_index(k, pv));
+		if ((pte & PTE_A) !== 0) pmap_tlb_fence(k, pm, va);
+		pmap_ptp_release(k, pm, va);
+		pmap_ptp_reap(k, pm);
+	}
+}
+
+/** Whether the page's attributes or any mapping has the bit. */
+function test_attr(k: PmapHost, pg: PmapPage, attr: number, bit: number): boolean {
+	if ((pg.md_attrs & attr) !== 0) return true;
+	for (let pv = pg.md_pvlist; pv !== null; pv = pv.next) {
+		if ((k.port.ram32[leaf_index(k, pv)]! & bit) !== 0) return true;
+	}
+	return false;
+}
+
+/** Clear the bit everywhere. => whether it was set anywhere; in force on return. */
+function clear_attr(k: PmapHost, pg: PmapPage, attr: number, bit: number): boolean {
+	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
+	const ram32 = k.port.ram32;
+	let old = (pg.md_attrs & attr) !== 0;
+	pg.md_attrs &= ~attr;
+	for (let pv = pg.md_pvlist; pv !== null; pv = pv.next) {
+		const index = leaf_index(k, pv);
+		const pte = ram32[index]!;
+		if ((pte & bit) === 0) continue;
+		old = true;
+		ram32[index] = pte & ~bit;
+		if ((pte & PTE_A) !== 0) pmap_tlb_fence(k, pv.pmap!, pv.va);
+	}
+	return old;
+}
+
+/** Whether `pg` was written since pmap_clear_modify, through mappings that live or are gone. */
+export function pmap_is_modified(k: PmapHost, pg: PmapPage): boolean {
+	return test_attr(k, pg, PMAP_ATTR_MOD, PTE_D);
+}
+
+/** Whether `pg` was used since pmap_clear_reference. */
+export function pmap_is_referenced(k: PmapHost, pg: PmapPage): boolean {
+	return test_attr(k, pg, PMAP_ATTR_REF, PTE_A);
+}
+
+/**
+ * Forget that `pg` was written.
+ * => what pmap_is_modified would have said. The next store is recorded again: no translation with
+ *    a cached D bit survives.
+ */
+export function pmap_clear_modify(k: PmapHost, pg: PmapPage): boolean {
+	return clear_attr(k, pg, PMAP_ATTR_MOD, PTE_D);
+}
+
+/** Forget that `pg` was used. => what pmap_is_referenced would have said. */
+export function pmap_clear_reference(k: PmapHost, pg: PmapPage): boolean {
+	return clear_attr(k, pg, PMAP_ATTR_REF, PTE_A);
+}
+
+/**
+ * Fill the page at `pa` with zeros.
+ * => the page's modified and referenced bits stay as they are.
+ * => deferred fences are done first: nobody sees the new contents through an old translation.
+ */
+export function pmap_zero_page(k: PmapHost, pa: paddr_t): void {
+	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
+	k.port.zeroPage(pa);
+	k.port.charge(ZERO_PAGE_CYCLES);
+}
+
+/** Copy the page at `src` to `dst`. => as pmap_zero_page. */
+export function pmap_copy_page(k: PmapHost, src: paddr_t, dst: paddr_t): void {
+	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
+	k.port.copyPage(src, dst);
+	k.port.charge(COPY_PAGE_CYCLES);
+}

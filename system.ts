@@ -1,0 +1,342 @@
+/**
+ * A whole system: a board with disks, and a kernel on it that runs one program. This is the
+ * library's entry point, and the one file that knows both the devices and the kernel.
+ */
+import {
+	Board,
+	PLIC_BASE,
+	POWER_BASE,
+	UART_BASE,
+	UART_IRQ,
+	VIRTIO_BASE,
+	VIRTIO_IRQ,
+	VIRTIO_SIZE,
+} from "./devices/board.ts";
+import { ConsoleLog } from "./devices/console-log.ts";
+import type { DiskMedia } from "./devices/disk/disk-media.ts";
+import { MemoryDisk } from "./devices/disk/memory-disk.ts";
+import { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "./devices/disk/timing.ts";
+import { SectorFaults } from "./devices/fault/sector-faults.ts";
+import type { DiskCounters } from "./devices/virtio-blk.ts";
+import { cnwaiting } from "./kernel/dev/cons.ts";
+import { type elf_image, elf32_parse } from "./kernel/kern/exec_elf32.ts";
+import { main, newproc } from "./kernel/kern/init_main.ts";
+import { CPU_DEADLOCK, CPU_HALTED, cpu_run } from "./kernel/kern/kern_cpu.ts";
+import { uvmhist_dump, uvmhist_init } from "./kernel/kern/kern_history.ts";
+import type { proc } from "./kernel/kern/kern_proc.ts";
+import { type Kernel, kernel_create } from "./kernel/kernel.ts";
+import { uvm_check_freeclean, uvm_check_panic } from "./kernel/uvm/uvm_check.ts";
+import type { uvmexp } from "./kernel/uvm/uvm_extern.ts";
+import { IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI } from "./machine/hart-state.ts";
+import { WordHash } from "./machine/hash.ts";
+import { Machine } from "./machine/machine.ts";
+import type { TlbCounters } from "./machine/mmu.ts";
+import { Prng } from "./machine/prng.ts";
+import { Panic } from "./pmap/panic.ts";
+
+export { Panic } from "./pmap/panic.ts";
+
+/** How long a disk takes: see devices/disk/timing.ts. */
+export type TimingName = "instant" | "ssd" | "hdd";
+
+export interface DiskOptions {
+	/** Default: "ssd". */
+	readonly timing?: TimingName;
+	/** Size in bytes of an empty disk in host memory; or the medium itself. */
+	readonly media: number | DiskMedia;
+}
+
+export interface SystemOptions {
+	/** What the program is called, its ELF file, and its arguments. */
+	readonly program: string;
+	readonly image: Uint8Array;
+	readonly args?: readonly string[];
+	/** Bytes of RAM, a multiple of 4096. Default: 8 MiB. */
+	readonly ram?: number;
+	/** Disks that are swapped on, first. Default: one of 32 MiB. */
+	readonly swap?: readonly DiskOptions[];
+	/** Further disks, behind the swap disks. */
+	readonly disks?: readonly DiskOptions[];
+	/** What programs get as AT_RANDOM depends on it. Default: 1. */
+	readonly seed?: number;
+	readonly tlbEntries?: number;
+	readonly tlbWays?: number;
+	readonly adPolicy?: "hardware" | "trap";
+	/** Verify the VM system's invariants while it runs. */
+	readonly check?: boolean;
+	/** Events that the UVMHIST ring keeps. Default: 0, off. */
+	readonly uvmhist?: number;
+	/** Takes each byte that the program prints, as it is printed. */
+	readonly console?: (byte: number) => void;
+}
+
+/** "input": everything sleeps, and only console input can wake it. */
+export type RunState = "running" | "input" | "ended";
+
+/** How a run ended. */
+export interface Exit {
+	/** "running" only while `System.run` has not come to an end. */
+	readonly kind: "exited" | "killed" | "panic" | "deadlock" | "running";
+	readonly code: number;
+	/** The signal that killed the program, or null. */
+	readonly signal: string | null;
+	/** Why, if the signal does not say it: "out of swap", or the message of a panic. */
+	readonly reason: string;
+	/** Where a signal struck: the program counter, and the address of the access. */
+	readonly pc: number;
+	readonly addr: number;
+}
+
+export interface Report {
+	readonly version: string;
+	readonly config: Record<string, unknown>;
+	readonly exit: Exit;
+	readonly console: string;
+	readonly instructions: number;
+	readonly cycles: number;
+	readonly virtualNs: number;
+	readonly hostMs: number;
+	readonly uvmexp: uvmexp;
+	readonly tlb: TlbCounters & { misses: number };
+	readonly disks: (DiskCounters & { id: string })[];
+	readonly messages: string[];
+	readonly stateHash: string;
+}
+
+const DEFAULT_RAM = 8 * 1024 * 1024;
+const DEFAULT_SWAP = 32 * 1024 * 1024;
+/** Less than this and not even a small program fits beside the page tables and rings. */
+export const RAM_MIN = 512 * 1024;
+
+const SIGNALS = new Map([
+	[4, "SIGILL"],
+	[5, "SIGTRAP"],
+	[7, "SIGBUS"],
+	[9, "SIGKILL"],
+	[11, "SIGSEGV"],
+]);
+
+function timing(name: TimingName, sectors: number): DiskTiming {
+	switch (name) {
+		case "instant":
+			return new InstantTiming();
+		case "ssd":
+			return new SsdTiming();
+		case "hdd":
+			return new HddTiming(sectors);
+	}
+}
+
+export class System {
+	readonly machine: Machine;
+	readonly board: Board;
+	readonly kernel: Kernel;
+	/** The program's process. */
+	readonly process: proc;
+	/** Fault overlays of all disks: swap disks first. Empty overlays change nothing. */
+	readonly faults: readonly SectorFaults[];
+	readonly #console = new ConsoleLog();
+	readonly #config: Record<string, unknown>;
+	#exit: Exit = { kind: "running", code: 0, signal: null, reason: "", pc: 0, addr: 0 };
+
+	/** => RangeError, one line, for an option out of range or a program that cannot be run. */
+	constructor(options: SystemOptions) {
+		const { ram = DEFAULT_RAM, seed = 1, adPolicy = "hardware" } = options;
+		if (ram < RAM_MIN) {
+			throw new RangeError(`ram: ${ram} bytes; the kernel needs at least ${RAM_MIN}`);
+		}
+		const image = parse_program(options.program, options.image);
+		const swap = options.swap ?? [{ media: DEFAULT_SWAP }];
+		const disks = [...swap, ...(options.disks ?? [])];
+		this.machine = new Machine({
+			ramSize: ram,
+			adPolicy,
+			...(options.tlbEntries === undefined ? {} : { tlbEntries: options.tlbEntries }),
+			...(options.tlbWays === undefined ? {} : { tlbWays: options.tlbWays }),
+		});
+		this.faults = disks.map(({ media }) => {
+			return new SectorFaults(typeof media === "number" ? new MemoryDisk(media) : media);
+		});
+		const { bus, clock, dma, lines } = this.machine;
+		const line = (irq: number) => ({ set: (level: boolean) => lines.set(irq, level) });
+		this.board = new Board(
+			{
+				bus,
+				clock,
+				dma,
+				lines: {
+					meip: line(IRQ_MEI),
+					seip: line(IRQ_SEI),
+					mtip: line(IRQ_MTI),
+					msip: line(IRQ_MSI),
+				},
+			},
+			{
+				disks: disks.map((disk, i) => ({
+					media: this.faults[i]!,
+					timing: timing(disk.timing ?? "ssd", this.faults[i]!.sectors),
+				})),
+				console: (byte) => {
+					this.#console.write(byte);
+					options.console?.(byte);
+				},
+			},
+		);
+		this.#config = {
+			program: options.program,
+			args: [...(options.args ?? [])],
+			ram,
+			swap: swap.map((disk, i) => describe(disk, this.faults[i]!)),
+			disks: (options.disks ?? []).map((d, i) => describe(d, this.faults[swap.length + i]!)),
+			seed,
+			tlbEntries: options.tlbEntries ?? 1024,
+			tlbWays: options.tlbWays ?? 4,
+			adPolicy,
+			check: options.check ?? false,
+		};
+		this.kernel = kernel_create(this.machine.supervisor());
+		this.process = this.#boot(options, image, swap.length, disks.length, seed);
+	}
+
+	#boot(
+		options: SystemOptions,
+		image: elf_image,
+		nswap: number,
+		ndisks: number,
+		seed: number,
+	): proc {
+		const k = this.kernel;
+		k.pmap.pm_adtrap = options.adPolicy === "trap";
+		if ((options.uvmhist ?? 0) > 0) k.uvmhist = uvmhist_init(options.uvmhist!);
+		const prng = new Prng(seed);
+		main(k, {
+			plic: PLIC_BASE,
+			uart: { base: UART_BASE, irq: UART_IRQ },
+			power: POWER_BASE,
+			virtio: Array.from({ length: ndisks }, (_, i) => ({
+				base: VIRTIO_BASE + i * VIRTIO_SIZE,
+				irq: VIRTIO_IRQ + i,
+			})),
+			swap: Array.from({ length: nswap }, (_, i) => i),
+			random: Uint8Array.from({ length: 16 }, () => prng.below(256)),
+		});
+		if (options.check === true) {
+			k.watch = {
+				userret: (kernel) => uvm_check_panic(kernel, this.machine.hart.tlb.list()),
+				freeclean: (kernel, pg, slot) =>
+					uvm_check_freeclean(kernel, pg, slot, (unit, sector, into) =>
+						this.faults[unit]!.pristine.read(sector, into),
+					),
+			};
+		}
+		return newproc(k, options.program, image, [options.program, ...(options.args ?? [])]);
+	}
+
+	/**
+	 * Run until the program has ended, or cycle `until` is reached: then call it again.
+	 * => where it stops makes no difference to what the system does.
+	 */
+	run(until = Number.POSITIVE_INFINITY): RunState {
+		if (this.#exit.kind !== "running") return "ended";
+		try {
+			switch (cpu_run(this.kernel, until)) {
+				case CPU_HALTED:
+					this.#exit = exit_of(this.process);
+					return "ended";
+				case CPU_DEADLOCK:
+					if (cnwaiting(this.kernel)) return "input";
+					this.#exit = { ...this.#exit, kind: "deadlock", reason: "everything sleeps" };
+					return "ended";
+				default:
+					return "running";
+			}
+		} catch (error) {
+			if (!(error instanceof Panic)) throw error;
+			this.#exit = { ...this.#exit, kind: "panic", reason: error.message };
+			return "ended";
+		}
+	}
+
+	/** Bytes for the console's input, as if typed. => how many the UART had room for. */
+	input(bytes: Uint8Array): number {
+		const taken = Math.min(bytes.length, this.board.uart.room);
+		this.board.uart.receive(bytes.subarray(0, taken));
+		return taken;
+	}
+
+	get exit(): Exit {
+		return this.#exit;
+	}
+
+	/** What the UVMHIST ring holds, oldest first. */
+	history(): string[] {
+		return this.kernel.uvmhist === null ? [] : uvmhist_dump(this.kernel.uvmhist);
+	}
+
+	/** => `hostMs` is the caller's to measure: the machine does not know the host's time. */
+	report(hostMs: number): Report {
+		const { machine, kernel } = this;
+		const tlb = machine.hart.mmu.counters;
+		return {
+			version: VERSION,
+			config: this.#config,
+			exit: this.#exit,
+			console: this.#console.text,
+			instructions: machine.hart.counters.instret,
+			cycles: machine.clock.cycles,
+			virtualNs: machine.clock.cycles,
+			hostMs,
+			uvmexp: { ...kernel.uvmexp },
+			tlb: { ...tlb, misses: tlb.fetchMisses + tlb.loadMisses + tlb.storeMisses },
+			disks: this.board.disks.map((disk, i) => ({ id: `ld${i}`, ...disk.counters })),
+			messages: [...kernel.msgbuf],
+			stateHash: this.stateHash(),
+		};
+	}
+
+	/** Equal for two runs of one configuration, at the same cycle: RAM, hart, TLB, disks, UVM. */
+	stateHash(): string {
+		const hash = new WordHash();
+		const own = this.machine.stateHash();
+		for (let i = 0; i < own.length; i += 8) hash.number(Number.parseInt(own.slice(i, i + 8), 16));
+		for (const value of Object.values(this.kernel.uvmexp)) hash.number(value);
+		for (const disk of this.board.disks) {
+			for (const value of Object.values(disk.counters)) hash.number(value);
+		}
+		for (const { pristine } of this.faults) {
+			const state = pristine.save() as { chunks?: [number, Uint8Array][] } | null;
+			for (const [number, bytes] of state?.chunks ?? []) {
+				hash.number(number).words(new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4));
+			}
+		}
+		return hash.digest();
+	}
+}
+
+/** A machine with a kernel that is about to run a program. */
+export const createSystem = (options: SystemOptions): System => new System(options);
+
+export const VERSION = "0.1.0";
+
+function parse_program(name: string, file: Uint8Array): elf_image {
+	const image = elf32_parse(file);
+	if ("error" in image) throw new RangeError(`program ${name}: ${image.error}`);
+	return image;
+}
+
+const describe = (disk: DiskOptions, media: DiskMedia): Record<string, unknown> => ({
+	bytes: media.sectors * 512,
+	timing: disk.timing ?? "ssd",
+});
+
+function exit_of(p: proc): Exit {
+	const how = p.p_exit!;
+	return {
+		kind: how.signal === 0 ? "exited" : "killed",
+		code: how.code,
+		signal: how.signal === 0 ? null : (SIGNALS.get(how.signal) ?? `signal ${how.signal}`),
+		reason: how.reason,
+		pc: how.pc,
+		addr: how.addr,
+	};
+}

@@ -1,0 +1,194 @@
+import {
+	closeSync,
+	mkdtempSync,
+	openSync,
+	readFileSync,
+	rmSync,
+	truncateSync,
+	writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { DISK_EIO, DISK_OK, type DiskMedia } from "../../../devices/disk/disk-media.ts";
+import { FileDisk } from "../../../devices/disk/file-disk.ts";
+import { MemoryDisk } from "../../../devices/disk/memory-disk.ts";
+import { WriteCache } from "../../../devices/disk/write-cache.ts";
+import { SectorFaults } from "../../../devices/fault/sector-faults.ts";
+import { expectBytes, pattern } from "../bench-board.ts";
+import { mediaContract } from "./media.contract.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "uvmachine-disk-"));
+const open: FileDisk[] = [];
+afterAll(() => {
+	for (const disk of open) disk.close();
+	rmSync(directory, { recursive: true });
+});
+
+function imageFile(name: string, bytes: number): string {
+	const path = join(directory, name);
+	closeSync(openSync(path, "w"));
+	truncateSync(path, bytes);
+	return path;
+}
+
+function fileDisk(path: string, options: { readOnly?: boolean } = {}): FileDisk {
+	const disk = new FileDisk(path, options);
+	open.push(disk);
+	return disk;
+}
+
+const memory = (sectors: number) => new MemoryDisk(sectors * 512);
+
+/** A read-only memory disk with what `media` holds. */
+function frozen(media: DiskMedia): MemoryDisk {
+	const image = new Uint8Array(media.sectors * 512);
+	media.read(0, image);
+	return new MemoryDisk(image.length, { image, readOnly: true });
+}
+
+mediaContract({ name: "memory disk", make: memory, readOnly: frozen });
+mediaContract({
+	name: "file disk",
+	make: (sectors) => fileDisk(imageFile(`contract-${open.length}.img`, sectors * 512)),
+	readOnly: (media) => fileDisk((media as FileDisk).path, { readOnly: true }),
+});
+mediaContract({
+	name: "write cache",
+	make: (sectors) => new WriteCache(memory(sectors)),
+	readOnly: (media) => new WriteCache(frozen(media)),
+});
+mediaContract({
+	name: "small write cache",
+	make: (sectors) => new WriteCache(memory(sectors), 3),
+	readOnly: (media) => new WriteCache(frozen(media), 3),
+});
+mediaContract({
+	name: "sector faults, none set",
+	make: (sectors) => new SectorFaults(memory(sectors)),
+	readOnly: (media) => new SectorFaults(frozen(media)),
+});
+
+describe("memory disk", () => {
+	test("a 4 GiB disk costs what was written to it", () => {
+		const disk = new MemoryDisk(4 * 1024 ** 3);
+		const zeros = new Uint8Array(1024 * 1024);
+		for (let i = 0; i < 64; i++) disk.write(i * 100_000, zeros);
+		expect(disk.allocated).toBe(0);
+		disk.write(8_388_607, pattern(512));
+		expect(disk.allocated).toBe(64 * 1024);
+		const last = new Uint8Array(512);
+		expect(disk.read(8_388_607, last)).toBe(DISK_OK);
+		expectBytes(last, pattern(512));
+	});
+
+	test("an image is its first contents, and zeros follow", () => {
+		const disk = new MemoryDisk(1024, { image: Uint8Array.of(1, 2, 3) });
+		expect([...disk.image().subarray(0, 5)]).toEqual([1, 2, 3, 0, 0]);
+		expect(disk.image().length).toBe(1024);
+		expect(() => new MemoryDisk(512, { image: new Uint8Array(513) })).toThrow(RangeError);
+	});
+
+	test.each([0, -512, 511, 1000, Number.NaN, Number.POSITIVE_INFINITY])(
+		"has no size of %d bytes",
+		(bytes) => {
+			expect(() => new MemoryDisk(bytes)).toThrow(/bytes is not a positive multiple of 512/);
+		},
+	);
+});
+
+describe("file disk", () => {
+	test("sector n is at byte n * 512 of the file, and survives reopening", () => {
+		const path = imageFile("layout.img", 2048);
+		const disk = fileDisk(path);
+		disk.write(2, pattern(512));
+		const expected = new Uint8Array(2048);
+		expected.set(pattern(512), 1024);
+		expectBytes(new Uint8Array(readFileSync(path)), expected);
+		const bytes = new Uint8Array(512);
+		fileDisk(path).read(2, bytes);
+		expectBytes(bytes, pattern(512));
+	});
+
+	test.each([
+		["missing.img", null, "no such file"],
+		["empty.img", 0, "its size, 0 bytes, is not a positive multiple of 512"],
+		["odd.img", 1000, "its size, 1000 bytes, is not a positive multiple of 512"],
+	])("refuses %s with one line that names the file", (name, bytes, reason) => {
+		const path = bytes === null ? join(directory, name) : imageFile(name, bytes);
+		expect(() => new FileDisk(path)).toThrow(new RangeError(`disk ${path}: ${reason}`));
+		if (bytes !== null) expect(readFileSync(path).length).toBe(bytes);
+	});
+
+	test("refuses a directory, for reading too", () => {
+		for (const readOnly of [false, true]) {
+			const reason = `disk ${directory}: not a regular file`;
+			expect(() => new FileDisk(directory, { readOnly })).toThrow(new RangeError(reason));
+		}
+	});
+
+	test("a file that shrinks or is closed gives errors and leaves the buffer alone", () => {
+		const path = join(directory, "shrinks.img");
+		writeFileSync(path, pattern(4096));
+		const disk = new FileDisk(path);
+		truncateSync(path, 1024);
+		const bytes = pattern(1024, 9);
+		expect(disk.read(1, bytes)).toBe(DISK_EIO);
+		expectBytes(bytes, pattern(1024, 9));
+		disk.close();
+		expect(disk.read(0, bytes)).toBe(DISK_EIO);
+		expect(disk.write(0, bytes)).toBe(DISK_EIO);
+		expect(disk.flush()).toBe(DISK_EIO);
+	});
+});
+
+describe("write cache", () => {
+	const sector = (media: DiskMedia, number: number) => {
+		const bytes = new Uint8Array(512);
+		expect(media.read(number, bytes)).toBe(DISK_OK);
+		return bytes;
+	};
+
+	test("a loss of power forgets the writes since the last flush, and only those", () => {
+		const medium = memory(16);
+		const cache = new WriteCache(medium);
+		cache.write(1, pattern(512, 1));
+		cache.flush();
+		cache.write(1, pattern(512, 2));
+		cache.write(2, pattern(512, 3));
+		expectBytes(sector(cache, 1), pattern(512, 2));
+		expectBytes(sector(medium, 1), pattern(512, 1));
+		expect(cache.losePower()).toBe(2);
+		expectBytes(sector(cache, 1), pattern(512, 1));
+		expectBytes(sector(cache, 2), new Uint8Array(512));
+		expect(cache.dirtySectors).toBe(0);
+	});
+
+	test("moves everything to the medium when it is full", () => {
+		const medium = memory(16);
+		const cache = new WriteCache(medium, 2);
+		cache.write(0, pattern(1024));
+		expectBytes(sector(medium, 0), new Uint8Array(512));
+		cache.write(4, pattern(512, 4));
+		expectBytes(sector(medium, 0), pattern(512));
+		expect(cache.dirtySectors).toBe(1);
+	});
+
+	test("a flush that fails keeps what it could not move, and the next one tries again", () => {
+		const medium = new SectorFaults(memory(16));
+		const cache = new WriteCache(medium);
+		cache.write(3, pattern(1024));
+		const fault = medium.failWrites(3, 1);
+		expect(cache.flush()).toBe(DISK_EIO);
+		expect(cache.dirtySectors).toBe(1);
+		expectBytes(sector(cache, 3), pattern(512));
+		expectBytes(sector(medium, 4), pattern(1024).slice(512));
+		medium.lift(fault);
+		expect(cache.flush()).toBe(DISK_OK);
+		expectBytes(sector(medium, 3), pattern(512));
+	});
+
+	test("needs room for a sector", () => {
+		expect(() => new WriteCache(memory(1), 0)).toThrow(RangeError);
+	});
+});

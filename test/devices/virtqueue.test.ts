@@ -1,0 +1,328 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { gather, type Segment, scatter, slice, Virtqueue } from "../../devices/virtqueue.ts";
+import { BenchRam, expectBytes, pattern } from "./bench-board.ts";
+
+const BASE = 0x8000_0000;
+const DESC = BASE + 0x1000;
+const AVAIL = BASE + 0x3000;
+const USED = BASE + 0x4000;
+const TABLE = BASE + 0x6000;
+
+interface Desc {
+	pa?: number;
+	length?: number;
+	flags?: number;
+	next?: number;
+}
+
+/** A queue and the driver's side of it, with the layout of 2.7.5 to 2.7.8 written out. */
+class Side {
+	readonly ram = new BenchRam(64 * 1024);
+	readonly queue: Virtqueue;
+	readonly num: number;
+	avail = 0;
+
+	constructor(num: number) {
+		this.num = num;
+		this.queue = new Virtqueue(this.ram, 256);
+		this.queue.num = num;
+		this.queue.desc = [DESC, 0];
+		this.queue.driver = [AVAIL, 0];
+		this.queue.device = [USED, 0];
+		expect(this.queue.enable()).toBe(true);
+	}
+
+	put(index: number, { pa = BASE, length = 1, flags = 0, next = 0 }: Desc, table = DESC): void {
+		this.ram.store32(table + 16 * index, pa % 2 ** 32);
+		this.ram.store32(table + 16 * index + 4, Math.floor(pa / 2 ** 32));
+		this.ram.store32(table + 16 * index + 8, length);
+		this.ram.store16(table + 16 * index + 12, flags);
+		this.ram.store16(table + 16 * index + 14, next);
+	}
+
+	offer(head: number): void {
+		this.ram.store16(AVAIL + 4 + 2 * (this.avail % this.num), head);
+		this.avail = (this.avail + 1) & 0xffff;
+		this.ram.store16(AVAIL + 2, this.avail);
+	}
+
+	used(): { idx: number; elements: number[][] } {
+		const elements = Array.from({ length: this.num }, (_, i) => [
+			this.ram.load32(USED + 4 + 8 * i),
+			this.ram.load32(USED + 8 + 8 * i),
+		]);
+		return { idx: this.ram.load16(USED + 2), elements };
+	}
+}
+
+const NEXT = 1;
+const WRITE = 2;
+const INDIRECT = 4;
+
+describe("chains", () => {
+	const segment = fc.record({
+		pa: fc.oneof(
+			fc.nat(0xffff).map((n) => BASE + n),
+			fc.nat(2 ** 40),
+		),
+		length: fc.nat(0xffff_ffff),
+	});
+
+	test("any chain, anywhere in the table, is taken as it was written", () => {
+		fc.assert(
+			fc.property(
+				fc.constantFrom(1, 2, 8, 64),
+				fc.array(segment, { maxLength: 64 }),
+				fc.nat(64),
+				fc.integer(),
+				fc.boolean(),
+				(num, segments, split, seed, indirect) => {
+					const all = segments.slice(0, num);
+					if (all.length === 0) return;
+					const side = new Side(num);
+					side.queue.indirect = indirect;
+					const readable = all.slice(0, split);
+					const writable = all.slice(split);
+					// Free descriptors in some order; a chain takes the first ones.
+					const order = Array.from({ length: num }, (_, i) => i);
+					order.sort((a, b) => Math.imul(a + 1, seed | 1) - Math.imul(b + 1, seed | 1));
+					const table = indirect ? TABLE : DESC;
+					// The entry of an indirect table is its first descriptor, wherever the rest is.
+					if (indirect) order.sort((a, b) => Number(b === 0) - Number(a === 0));
+					for (const [i, s] of all.entries()) {
+						const last = i === all.length - 1;
+						const flags = (last ? 0 : NEXT) | (i >= readable.length ? WRITE : 0);
+						side.put(order[i]!, { ...s, flags, next: last ? 0xffff : order[i + 1]! }, table);
+					}
+					const head = order[0]!;
+					if (indirect) side.put(head, { pa: TABLE, length: 16 * num, flags: INDIRECT });
+					side.offer(head);
+					expect(side.queue.take()).toEqual({ head, readable, writable });
+					expect(side.queue.take()).toBeNull();
+					expect(side.queue.broken).toBe(false);
+				},
+			),
+		);
+	});
+
+	const broken: [string, (side: Side) => void][] = [
+		["a head out of range", (s) => s.offer(8)],
+		[
+			"a next out of range",
+			(s) => {
+				s.put(0, { flags: NEXT, next: 8 });
+				s.offer(0);
+			},
+		],
+		[
+			"a chain that refers to itself",
+			(s) => {
+				s.put(0, { flags: NEXT, next: 0 });
+				s.offer(0);
+			},
+		],
+		[
+			"a loop through all descriptors",
+			(s) => {
+				for (let i = 0; i < 8; i++) s.put(i, { flags: NEXT, next: (i + 1) % 8 });
+				s.offer(3);
+			},
+		],
+		[
+			"a readable piece after a writable one",
+			(s) => {
+				s.put(0, { flags: NEXT | WRITE, next: 1 });
+				s.put(1, {});
+				s.offer(0);
+			},
+		],
+		[
+			"an indirect table that was not negotiated",
+			(s) => {
+				s.queue.indirect = false;
+				s.put(0, { pa: TABLE, length: 16, flags: INDIRECT });
+				s.offer(0);
+			},
+		],
+		...[0, 8, 17, 0xffff_fff0].map((length): [string, (side: Side) => void] => [
+			`an indirect table of ${length} bytes`,
+			(s) => {
+				s.put(0, { pa: TABLE, length, flags: INDIRECT });
+				s.offer(0);
+			},
+		]),
+		[
+			"an indirect table outside RAM",
+			(s) => {
+				s.put(0, { pa: BASE + 64 * 1024 - 16, length: 32, flags: INDIRECT });
+				s.offer(0);
+			},
+		],
+		[
+			"an indirect table and a next",
+			(s) => {
+				s.put(0, { pa: TABLE, length: 16, flags: INDIRECT | NEXT, next: 1 });
+				s.offer(0);
+			},
+		],
+		[
+			"a table in a table",
+			(s) => {
+				s.put(0, { pa: TABLE, length: 16, flags: INDIRECT });
+				s.put(0, { pa: TABLE + 64, length: 16, flags: INDIRECT }, TABLE);
+				s.offer(0);
+			},
+		],
+		[
+			"an indirect chain longer than the queue",
+			(s) => {
+				for (let i = 0; i < 9; i++) s.put(i, { flags: i < 8 ? NEXT : 0, next: i + 1 }, TABLE);
+				s.put(0, { pa: TABLE, length: 16 * 9, flags: INDIRECT });
+				s.offer(0);
+			},
+		],
+		[
+			"more chains than there are descriptors",
+			(s) => {
+				for (let i = 0; i < 9; i++) s.offer(0);
+			},
+		],
+	];
+
+	test.each(broken)("%s breaks the queue until a reset", (_what, breakIt) => {
+		const side = new Side(8);
+		side.queue.indirect = true;
+		side.put(0, {});
+		breakIt(side);
+		expect(side.queue.take()).toBeNull();
+		expect(side.queue.broken).toBe(true);
+		side.put(1, {});
+		side.offer(1);
+		expect(side.queue.take()).toBeNull();
+		side.queue.reset();
+		expect(side.queue.broken).toBe(false);
+		expect(side.queue.ready).toBe(false);
+	});
+
+	test("chains in flight count against the queue's size", () => {
+		const side = new Side(4);
+		side.put(0, {});
+		for (let i = 0; i < 4; i++) {
+			side.offer(0);
+			expect(side.queue.take()).not.toBeNull();
+		}
+		side.offer(0);
+		expect(side.queue.take()).toBeNull();
+		expect(side.queue.broken).toBe(true);
+	});
+});
+
+test("the used ring names what was given back, in that order, for more than 2^16 chains", () => {
+	const side = new Side(4);
+	for (let i = 0; i < 4; i++) side.put(i, {});
+	let given = 0;
+	for (let round = 0; round < 33_000; round++) {
+		side.offer(round % 4);
+		side.offer((round + 1) % 4);
+		const first = side.queue.take()!;
+		const second = side.queue.take()!;
+		for (const chain of [second, first]) {
+			side.queue.give(chain.head, given * 3);
+			given++;
+		}
+	}
+	const { idx, elements } = side.used();
+	expect(idx).toBe(66_000 % 65_536);
+	// Round r gives back heads r + 1 and r; the last two rounds fill the ring.
+	expect(elements).toEqual([
+		[(32_998 + 1) % 4, 65_996 * 3],
+		[32_998 % 4, 65_997 * 3],
+		[(32_999 + 1) % 4, 65_998 * 3],
+		[32_999 % 4, 65_999 * 3],
+	]);
+});
+
+test("interrupts are unwanted while the driver says so", () => {
+	const side = new Side(8);
+	expect(side.queue.quiet).toBe(false);
+	side.ram.store16(AVAIL, 1);
+	expect(side.queue.quiet).toBe(true);
+});
+
+describe("enabling", () => {
+	const END = BASE + 64 * 1024;
+	test.each([
+		["size 0", { num: 0 }],
+		["a size that is no power of two", { num: 24 }],
+		["a size above the largest", { num: 512 }],
+		["a descriptor table outside RAM", { desc: END - 8 * 16 + 16 }],
+		["an available ring outside RAM", { driver: END - 4 - 16 + 2 }],
+		["a used ring outside RAM", { device: END - 4 - 64 + 4 }],
+		["a descriptor table below RAM", { desc: 0x7fff_fff0 }],
+		["a high address", { desc: DESC + 2 ** 32 }],
+		["a misaligned descriptor table", { desc: DESC + 8 }],
+		["a misaligned available ring", { driver: AVAIL + 1 }],
+		["a misaligned used ring", { device: USED + 2 }],
+	])("refuses %s", (_what, change) => {
+		const areas = { num: 8, desc: DESC, driver: AVAIL, device: USED, ...change };
+		const queue = new Virtqueue(new BenchRam(64 * 1024), 256);
+		queue.num = areas.num;
+		queue.desc = [areas.desc % 2 ** 32, Math.floor(areas.desc / 2 ** 32)];
+		queue.driver = [areas.driver, 0];
+		queue.device = [areas.device, 0];
+		expect(queue.enable()).toBe(false);
+		expect(queue.ready).toBe(false);
+		expect(queue.take()).toBeNull();
+	});
+
+	test("takes rings that end where RAM ends", () => {
+		const queue = new Virtqueue(new BenchRam(64 * 1024), 256);
+		queue.num = 8;
+		queue.driver = [AVAIL, 0];
+		for (const [desc, device] of [
+			[END - 8 * 16, USED],
+			[DESC, END - 4 - 64],
+		] as const) {
+			queue.desc = [desc, 0];
+			queue.device = [device, 0];
+			expect(queue.enable()).toBe(true);
+		}
+	});
+});
+
+describe("scattered buffers", () => {
+	test("slice, gather and scatter agree with one long buffer", () => {
+		const lengths = fc.array(fc.nat(20), { maxLength: 8 });
+		fc.assert(
+			fc.property(lengths, fc.nat(100), fc.nat(100), (sizes, from, count) => {
+				const ram = new BenchRam(4096);
+				ram.bytes.set(pattern(4096));
+				let pa = BASE;
+				const segments: Segment[] = [];
+				const flat: number[] = [];
+				for (const length of sizes) {
+					segments.push({ pa, length });
+					for (let i = 0; i < length; i++) flat.push(ram.bytes[pa - BASE + i]!);
+					pa += length + 3;
+				}
+				const part = slice(segments, from, count);
+				const expected = flat.slice(from, from + count);
+				expect(part.reduce((sum, s) => sum + s.length, 0)).toBe(expected.length);
+				const bytes = new Uint8Array(expected.length);
+				expect(gather(ram, part, bytes)).toBe(true);
+				expect([...bytes]).toEqual(expected);
+				const before = ram.bytes.slice();
+				expect(scatter(ram, part, bytes)).toBe(true);
+				expectBytes(ram.bytes, before);
+				const marks = bytes.map((byte) => byte ^ 0xff);
+				scatter(ram, part, marks);
+				const again = new Uint8Array(expected.length);
+				gather(ram, part, again);
+				expectBytes(again, marks);
+				const changed = ram.bytes.filter((byte, i) => byte !== before[i]).length;
+				expect(changed).toBe(expected.length);
+			}),
+		);
+	});
+});

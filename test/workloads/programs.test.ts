@@ -1,0 +1,95 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+	helloOutput,
+	matmulOutput,
+	shmOutput,
+	sortOutput,
+	touchOutput,
+	walkOutput,
+} from "../../workloads/reference.ts";
+import { hasCommand, type Outcome, run, workloads } from "./support.ts";
+
+/** A program of some build, e.g. `sort` compiled for the host. */
+type Runner = (program: string, ...args: string[]) => Outcome;
+
+const successes: readonly [commandLine: string, output: string][] = [
+	["hello", helloOutput()],
+	["hello one two", helloOutput("one", "two")],
+	["sort 1", sortOutput(1)],
+	["sort 2 4294967295", sortOutput(2, 0xffff_ffff)],
+	["matmul", matmulOutput()],
+	["matmul 1 0", matmulOutput(1, 0)],
+	["matmul 33 7", matmulOutput(33, 7)],
+	["walk 1", walkOutput(1)],
+	["walk 2 9 5", walkOutput(2, 9, 5)],
+	["walk 1 0", walkOutput(1, 0)],
+	["shm 1 1", shmOutput(1, 1)],
+	["shm 2", shmOutput(2)],
+	["shm 3 7", shmOutput(3, 7)],
+	["touch", touchOutput()],
+	["touch 1 0", touchOutput(1, 0)],
+];
+
+const wrongArguments = [
+	"sort 0",
+	"sort 1025",
+	"sort 1 2 3",
+	"sort 1 4294967296",
+	"matmul -1",
+	"matmul 1x",
+	"walk 1 1000001",
+	"shm 1 65",
+	"touch 1 1 1",
+	"wild",
+	"wild nowhere",
+];
+
+const wildModes = ["null", "nullw", "text", "rodata", "data", "stack", "gap", "prot"];
+
+function describePrograms(execute: Runner): void {
+	const runLine = (commandLine: string) => {
+		const [program = "", ...args] = commandLine.split(" ");
+		return execute(program, ...args);
+	};
+
+	test.each(successes)("%s prints what the reference computes", (commandLine, output) => {
+		expect(runLine(commandLine)).toEqual({ code: 0, signal: null, stdout: output, stderr: "" });
+	});
+
+	test.each(wrongArguments)("%s is answered with the usage and exit code 2", (commandLine) => {
+		const outcome = runLine(commandLine);
+		expect(outcome).toMatchObject({ code: 2, stdout: "" });
+		expect(outcome.stderr).toMatch(/^usage: .*\n$/);
+	});
+
+	test.each(wildModes)("wild %s dies by SIGSEGV", (mode) => {
+		expect(execute("wild", mode)).toMatchObject({ signal: "SIGSEGV", stdout: "" });
+	});
+}
+
+describe.skipIf(!hasCommand("cc", "--version"))("programs built for this host", () => {
+	const directory = mkdtempSync(join(tmpdir(), "workloads-"));
+
+	beforeAll(() => {
+		expect(run(join(workloads, "build.sh"), "--native", directory)).toMatchObject({ code: 0 });
+	});
+	afterAll(() => rmSync(directory, { recursive: true }));
+
+	describePrograms((program, ...args) => run(join(directory, program), ...args));
+
+	test("sort falls back to a heap sort that sorts", () => {
+		const heapSort = join(directory, "heap-sort");
+		const flags = ["-DRT_NATIVE", "-DDEPTH_FACTOR=0", "-O2", "-std=gnu11"];
+		expect(run("cc", ...flags, "-o", heapSort, join(workloads, "sort.c")).code).toBe(0);
+		expect(run(heapSort, "1", "3").stdout).toBe(sortOutput(1, 3));
+	});
+});
+
+describe.skipIf(!hasCommand("qemu-riscv32", "--version"))("committed ELF files on QEMU", () => {
+	describePrograms((program, ...args) =>
+		run("qemu-riscv32", join(workloads, "bin", program), ...args),
+	);
+});

@@ -1,0 +1,17 @@
+# The first instructions of every guest program. The kernel passes, from sp up:
+# argc, argv[0..argc-1], NULL, envp[], NULL, auxv.
+
+	.section .text.start, "ax", @progbits
+	.globl _start
+_start:
+	.option push
+	.option norelax		# gp cannot be loaded relative to itself
+	la	gp, __global_pointer$
+	.option pop
+	li	s0, 0		# the outermost frame
+	lw	a0, 0(sp)
+	addi	a1, sp, 4
+	call	main
+	tail	exit
+
+	.section .note.GNU-stack, "", @progbits
