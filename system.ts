@@ -34,6 +34,8 @@ import type { TlbCounters } from "./machine/mmu.ts";
 import { Prng } from "./machine/prng.ts";
 import { Panic } from "./pmap/panic.ts";
 
+export { FileDisk } from "./devices/disk/file-disk.ts";
+export { MemoryDisk } from "./devices/disk/memory-disk.ts";
 export { Panic } from "./pmap/panic.ts";
 
 /** How long a disk takes: see devices/disk/timing.ts. */

@@ -1,11 +1,11 @@
 /** `uvmachine boot`: run a program on the kernel. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
-import { FileDisk } from "../devices/disk/file-disk.ts";
 import {
 	createSystem,
 	type DiskOptions,
 	type Exit,
+	FileDisk,
 	type Report,
 	type System,
 	type TimingName,

@@ -54,6 +54,8 @@ export interface BoardParts {
 		readonly mtip: IrqLine;
 		readonly msip: IrqLine;
 	};
+	/** The guest wrote mtime: the hart's `time` CSR goes on from `ticks`. Default: it does not. */
+	readonly timeWritten?: (ticks: number) => void;
 }
 
 export interface BoardDisk {
@@ -107,7 +109,7 @@ export class Board {
 		}
 		const epoch = options.epochSeconds ?? DEFAULT_EPOCH_SECONDS;
 		this.plic = new Plic(lines.meip, lines.seip);
-		this.clint = new Clint(clock, lines.msip, lines.mtip);
+		this.clint = new Clint(clock, lines.msip, lines.mtip, parts.timeWritten);
 		this.uart = new Uart16550(clock, this.plic.line(UART_IRQ), options.console ?? (() => {}));
 		this.rtc = new GoldfishRtc(clock, this.plic.line(RTC_IRQ), epoch);
 		this.power = new Power(options.power ?? (() => {}));

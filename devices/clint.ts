@@ -34,15 +34,26 @@ export class Clint implements MmioDevice {
 	readonly #msipLine: IrqLine;
 	readonly #mtipLine: IrqLine;
 	readonly #timerEvent: number;
+	readonly #written: (ticks: number) => void;
 
-	constructor(clock: Clock, msip: IrqLine, mtip: IrqLine) {
+	/** => `written` is told the new value when the guest writes mtime; see `mtime`. */
+	constructor(
+		clock: Clock,
+		msip: IrqLine,
+		mtip: IrqLine,
+		written: (ticks: number) => void = () => {},
+	) {
+		this.#written = written;
 		this.#clock = clock;
 		this.#msipLine = msip;
 		this.#mtipLine = mtip;
 		this.#timerEvent = clock.register(() => this.#updateTimer());
 	}
 
-	/** Time ticks, CYCLES_PER_TIME_TICK cycles each; 64 bits. The `time` CSR shadows it. */
+	/**
+	 * Time ticks, CYCLES_PER_TIME_TICK cycles each; 64 bits. The hart's `time` CSR shadows it, so
+	 * the hart has to hear of a write.
+	 */
 	get mtime(): bigint {
 		const ticks = Math.floor(this.#clock.cycles / CYCLES_PER_TIME_TICK);
 		return BigInt.asUintN(64, BigInt(ticks) + this.#offset);
@@ -84,6 +95,7 @@ export class Clint implements MmioDevice {
 				const then = withHalf(now, offset === CLINT_MTIME ? 0 : 1, value);
 				this.#offset = BigInt.asUintN(64, this.#offset + then - now);
 				this.#updateTimer();
+				this.#written(Number(then));
 				return true;
 			}
 			default:

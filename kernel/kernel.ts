@@ -36,6 +36,8 @@ export interface Kernel extends PmapHost {
 	curlwp: lwp;
 	/** Whose user registers and page tables are on the hart; null for nobody's. */
 	hartlwp: lwp | null;
+	/** The thread that was running when cpu_run had to stop at its limit, and goes on first. */
+	interrupted: lwp | null;
 	readonly lwps: lwp[];
 	nextlid: number;
 	readonly sleepers: lwp[];
@@ -80,6 +82,7 @@ export function kernel_create(port: MachinePort): Kernel {
 		lwp0,
 		curlwp: lwp0,
 		hartlwp: null,
+		interrupted: null,
 		lwps: [],
 		nextlid: 1,
 		sleepers: [],

@@ -208,9 +208,7 @@ export class Hart {
 		const words = this.#words;
 		const code = this.code;
 		const pc = words[H_PC]!;
-		const page = words[H_FETCH_PAGE]!;
 		const host = words[H_FETCH_HOST]!;
-		const left = words[H_LEFT]!;
 		code.enter(host);
 		let word = code.fetch(host + (pc & PAGE_MASK));
 		if (instructionLength(word) === 4) {
@@ -226,7 +224,9 @@ export class Hart {
 		code.decodeAlone(word);
 		// Entering the second page may have cost the first one its place.
 		const first = code.enter(host);
-		words[H_FETCH_PAGE] = page;
+		// As in #enter: what falls due during the walk comes before the instruction.
+		const left = words[H_LEFT]!;
+		if (left <= 0) return STOP_BUDGET;
 		return this.#interpreter.execute(ALONE, (pc - ALONE) | 0, left - 1, first);
 	}
 

@@ -91,14 +91,15 @@ export function pmap_foreach_table(
 
 /** For checkers: every valid leaf of a pmap, in order of address. */
 export function pmap_foreach(k: PmapHost, pm: pmap, fn: (va: vaddr_t, pte: number) => void): void {
-	for (let va = pm.pm_min; va < pm.pm_max; ) {
-		const index = pmap_pte_index(k, pm, va);
-		if (index < 0) {
-			va += L1_SIZE - (va % L1_SIZE);
-			continue;
+	const ram32 = k.port.ram32;
+	const first = pm.pm_min / PAGE_SIZE;
+	const end = pm.pm_max / PAGE_SIZE;
+	for (let vpn = first - (first % NPTEPG); vpn < end; vpn += NPTEPG) {
+		const table = pmap_pte_index(k, pm, vpn * PAGE_SIZE);
+		if (table < 0) continue;
+		for (let i = 0; i < NPTEPG; i++) {
+			const pte = ram32[table + i]!;
+			if ((pte & PTE_V) !== 0) fn((vpn + i) * PAGE_SIZE, pte >>> 0);
 		}
-		const pte = k.port.ram32[index]!;
-		if ((pte & PTE_V) !== 0) fn(va, pte >>> 0);
-		va += PAGE_SIZE;
 	}
 }

@@ -25,6 +25,13 @@ export const CPU_DEADLOCK = 2; // everything sleeps, and no event is left that c
 export function cpu_run(k: Kernel, until: number): number {
 	while (!k.halted) {
 		if (k.port.cycles >= until) return CPU_LIMIT;
+		const interrupted = k.interrupted;
+		if (interrupted !== null) {
+			k.interrupted = null;
+			k.curlwp = interrupted;
+			run_user(k, interrupted, until);
+			continue;
+		}
 		if (intr_pending(k)) cpu_intr(k);
 		const l = chooselwp(k);
 		if (l === null) {
@@ -35,7 +42,11 @@ export function cpu_run(k: Kernel, until: number): number {
 		k.curlwp = l;
 		l.l_stat = LSONPROC;
 		k.uvmexp.swtch++;
-		if (l.l_kernel === null || run_kernel(k, l)) run_user(k, l, until);
+		if (l.l_kernel === null || run_kernel(k, l)) {
+			cpu_switchto(k, l);
+			timer_quantum(k);
+			run_user(k, l, until);
+		}
 		k.curlwp = k.lwp0;
 	}
 	return CPU_HALTED;
@@ -75,22 +86,22 @@ function cpu_switchto(k: Kernel, l: lwp): void {
 	pmap_activate(k, l.l_proc!.p_vmspace!.vm_map.pmap);
 }
 
-/** Run user code of `l` until it sleeps, ends, or has to make way for others. */
+/** Run user code of `l`, whose registers are on the hart, until it sleeps, ends, or makes way. */
 function run_user(k: Kernel, l: lwp, until: number): void {
-	cpu_switchto(k, l);
-	timer_quantum(k);
 	for (;;) {
+		if (k.port.cycles >= until) {
+			k.interrupted = l;
+			return;
+		}
 		userret(k);
 		k.port.run();
-		const what = trap(k, l);
-		if (what === TRAP_RETURN && k.port.cycles < until && k.runkernel.head === null) continue;
+		let what = trap(k, l);
 		if (what === TRAP_KERNEL) {
 			if (!run_kernel(k, l)) return;
-			if (k.runkernel.head === null && k.port.cycles < until) {
-				cpu_switchto(k, l);
-				continue;
-			}
+			cpu_switchto(k, l);
+			what = TRAP_RETURN;
 		}
+		if (what === TRAP_RETURN && k.runkernel.head === null) continue;
 		l.l_stat = LSSLEEP;
 		setrunnable(k, l);
 		return;

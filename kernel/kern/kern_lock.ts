@@ -82,11 +82,3 @@ export function lock_release_exclusive(k: Kernel, lk: lock): void {
 	lk.lk_holder = null;
 	if (lk.lk_waiters > 0) wakeup(k, lk);
 }
-
-/** Exclusive to shared without a gap. */
-export function lock_downgrade(k: Kernel, lk: lock): void {
-	KASSERT(lk.lk_holder === k.curlwp, "lock: downgrade by a thread that does not hold it");
-	lk.lk_holder = null;
-	lk.lk_sharecount = 1;
-	if (lk.lk_waiters > 0) wakeup(k, lk);
-}

@@ -125,11 +125,3 @@ export function chooselwp(k: Kernel): lwp | null {
 	l.l_runnext = null;
 	return l;
 }
-
-/** Let the other runnable threads go first. => may sleep. */
-export function* preempt(k: Kernel): Sleeps<void> {
-	const l = k.curlwp;
-	l.l_stat = LSSLEEP;
-	setrunnable(k, l);
-	yield null;
-}

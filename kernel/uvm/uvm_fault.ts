@@ -62,7 +62,13 @@ import {
 	type vm_anon,
 } from "./uvm_anon.ts";
 import { uao_dropswap } from "./uvm_aobj.ts";
-import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY, UVM_PGA_ZERO, VM_FAULT_WIRE } from "./uvm_extern.ts";
+import {
+	UVM_ADV_SEQUENTIAL,
+	UVM_ET_COPYONWRITE,
+	UVM_ET_NEEDSCOPY,
+	UVM_PGA_ZERO,
+	VM_FAULT_WIRE,
+} from "./uvm_extern.ts";
 import {
 	entry_contains,
 	uvm_map_lookup_entry,
@@ -344,7 +350,7 @@ function fault_resolve(k: Kernel, ufi: uvm_faultinfo): Errno {
 	pages[centeridx] = null;
 	if (npages > 1) {
 		fault_neighbours(k, ufi);
-		if (entry.advice === 2) fault_behind(k, ufi, uobj);
+		if (entry.advice === UVM_ADV_SEQUENTIAL) fault_behind(k, ufi, uobj);
 	}
 	const anon = anons[centeridx]!;
 	if (anon !== null) return fault_anon(k, ufi, amap!, anon);

@@ -32,7 +32,6 @@ import { pagerops, type uvm_object, type voff_t } from "./uvm_object.ts";
 /** vm_map.flags */
 export const VM_MAP_PAGEABLE = 0x01;
 export const VM_MAP_INTRSAFE = 0x02;
-export const VM_MAP_WIREFUTURE = 0x04;
 
 export interface vm_map_entry {
 	prev: vm_map_entry;

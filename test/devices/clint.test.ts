@@ -10,12 +10,18 @@ function setUp() {
 	const clock = new Clock();
 	const msip = new Lamp();
 	const mtip = new Lamp();
-	return { clock, msip, mtip, clint: new Clint(clock, msip, mtip) };
+	const written: number[] = [];
+	const clint = new Clint(clock, msip, mtip, (ticks) => written.push(ticks));
+	return { clock, msip, mtip, clint, written };
+}
+
+function write(clint: Clint, offset: number, value: number): void {
+	expect(clint.store(offset, 4, value)).toBe(true);
 }
 
 function write64(clint: Clint, offset: number, value: bigint): void {
-	clint.store(offset, 4, Number(value & 0xffff_ffffn));
-	clint.store(offset + 4, 4, Number(value >> 32n));
+	write(clint, offset, Number(value & 0xffff_ffffn));
+	write(clint, offset + 4, Number(value >> 32n));
 }
 
 const read64 = (clint: Clint, offset: number) =>
@@ -26,10 +32,10 @@ const MTIME = 0xbff8;
 
 test("msip is one bit, and a wire", () => {
 	const { clint, msip } = setUp();
-	clint.store(0, 4, 0xffff_ffff);
+	write(clint, 0, 0xffff_ffff);
 	expect(clint.load(0, 4)).toBe(1);
 	expect(msip.on).toBe(true);
-	clint.store(0, 4, 0xffff_fffe);
+	write(clint, 0, 0xffff_fffe);
 	expect(clint.load(0, 4)).toBe(0);
 	expect(msip.on).toBe(false);
 });
@@ -48,14 +54,23 @@ describe("mtime", () => {
 	test("can be written by halves, and goes on from there, modulo 2^64", () => {
 		const { clock, clint } = setUp();
 		clock.advance(1000);
-		clint.store(MTIME + 4, 4, 0x1234);
+		write(clint, MTIME + 4, 0x1234);
 		expect(read64(clint, MTIME)).toBe(0x1234_0000_0000n + 10n);
-		clint.store(MTIME, 4, 0xffff_ffff);
+		write(clint, MTIME, 0xffff_ffff);
 		clock.advance(100);
 		expect(read64(clint, MTIME)).toBe(0x1235_0000_0000n);
 		write64(clint, MTIME, 2n ** 64n - 1n);
 		clock.advance(200);
 		expect(clint.mtime).toBe(1n);
+	});
+
+	test("the hart hears of every write", () => {
+		const { clock, clint, written } = setUp();
+		clock.advance(700);
+		write(clint, MTIMECMP, 3);
+		write(clint, MTIME + 4, 2);
+		write(clint, MTIME, 9);
+		expect(written).toEqual([2 ** 33 + 7, 2 ** 33 + 9]);
 	});
 });
 
@@ -98,7 +113,7 @@ describe("the timer interrupt", () => {
 				const { clock, clint, mtip } = setUp();
 				for (const [where, value] of steps) {
 					if (typeof where === "string") clock.advance(value * 37);
-					else clint.store(where, 4, value);
+					else write(clint, where, value);
 					expect(mtip.on).toBe(read64(clint, MTIME) >= read64(clint, MTIMECMP));
 				}
 				const copy = setUp();

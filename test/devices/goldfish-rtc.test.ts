@@ -19,9 +19,13 @@ function now(rtc: GoldfishRtc): bigint {
 	return (BigInt(rtc.load(0x04, 4)) << 32n) | low;
 }
 
+function write(rtc: GoldfishRtc, offset: number, value: number): void {
+	expect(rtc.store(offset, 4, value)).toBe(true);
+}
+
 function setAlarm(rtc: GoldfishRtc, at: bigint): void {
-	rtc.store(0x0c, 4, Number(at >> 32n));
-	rtc.store(0x08, 4, Number(at & 0xffff_ffffn));
+	write(rtc, 0x0c, Number(at >> 32n));
+	write(rtc, 0x08, Number(at & 0xffff_ffffn));
 }
 
 describe("time", () => {
@@ -44,8 +48,8 @@ describe("time", () => {
 
 	test("can be set by halves", () => {
 		const { clock, rtc } = setUp();
-		rtc.store(0x04, 4, 5);
-		rtc.store(0x00, 4, 7);
+		write(rtc, 0x04, 5);
+		write(rtc, 0x00, 7);
 		clock.advance(3);
 		expect(now(rtc)).toBe((5n << 32n) + 10n);
 	});
@@ -58,7 +62,7 @@ describe("time", () => {
 describe("the alarm", () => {
 	test("rings at its time, once, and stays until it is cleared", () => {
 		const { clock, irq, rtc } = setUp();
-		rtc.store(0x10, 4, 1);
+		write(rtc, 0x10, 1);
 		setAlarm(rtc, EPOCH_NS + 500n);
 		expect(rtc.load(0x18, 4)).toBe(1);
 		clock.advance(499);
@@ -66,7 +70,7 @@ describe("the alarm", () => {
 		clock.advance(1);
 		expect(irq.on).toBe(true);
 		expect(rtc.load(0x18, 4)).toBe(0);
-		rtc.store(0x1c, 4, 1);
+		write(rtc, 0x1c, 1);
 		expect(irq.on).toBe(false);
 		expect(clock.skip()).toBe(false);
 	});
@@ -75,24 +79,24 @@ describe("the alarm", () => {
 		const { irq, rtc } = setUp();
 		setAlarm(rtc, EPOCH_NS);
 		expect(irq.on).toBe(false);
-		rtc.store(0x10, 4, 1);
+		write(rtc, 0x10, 1);
 		expect(irq.on).toBe(true);
-		rtc.store(0x10, 4, 0);
+		write(rtc, 0x10, 0);
 		expect(irq.on).toBe(false);
 	});
 
 	test("can be cleared, moved, and follows a clock that is set", () => {
 		const { clock, irq, rtc } = setUp();
-		rtc.store(0x10, 4, 1);
+		write(rtc, 0x10, 1);
 		setAlarm(rtc, EPOCH_NS + 100n);
-		rtc.store(0x14, 4, 1);
+		write(rtc, 0x14, 1);
 		expect(rtc.load(0x18, 4)).toBe(0);
 		clock.advance(200);
 		expect(irq.on).toBe(false);
 		setAlarm(rtc, EPOCH_NS + 1000n);
 		setAlarm(rtc, EPOCH_NS + 2000n);
 		expect(clock.nextEvent).toBe(2000);
-		rtc.store(0x00, 4, rtc.load(0x00, 4) + 1000);
+		write(rtc, 0x00, rtc.load(0x00, 4) + 1000);
 		expect(clock.nextEvent).toBe(1000);
 		clock.advance(1000);
 		expect(irq.on).toBe(true);
@@ -109,7 +113,7 @@ describe("the alarm", () => {
 
 test("is saved and restored with its alarm", () => {
 	const first = setUp();
-	first.rtc.store(0x10, 4, 1);
+	write(first.rtc, 0x10, 1);
 	first.clock.advance(10);
 	setAlarm(first.rtc, EPOCH_NS + 50n);
 	first.rtc.load(0x00, 4);
@@ -118,6 +122,7 @@ test("is saved and restored with its alarm", () => {
 	second.rtc.restore(structuredClone(first.rtc.save()));
 	for (const { clock, irq, rtc } of [first, second]) {
 		expect(irq.on).toBe(false);
+		expect(rtc.load(0x18, 4)).toBe(1);
 		clock.skip();
 		expect(clock.cycles).toBe(50);
 		expect(irq.on).toBe(true);

@@ -120,14 +120,30 @@ describe("receiver", () => {
 		expect(read(2)).toBe(0xc1);
 	});
 
+	test.each([
+		[0x00, 7], // 5 data bits, a start bit, a stop bit
+		[0x03, 10],
+		[0x07, 11], // two stop bits
+		[0x0b, 11], // parity
+		[0x1e, 11], // 7 data bits, parity, two stop bits
+	])("with LCR %i a character is %i bits long", (lcr, bits) => {
+		const { clock, uart, write } = setUp();
+		write(3, lcr);
+		write(2, 0x41);
+		uart.receive([1]);
+		// 3686400 Hz / 16 / 12 = 19200 baud
+		expect(clock.nextEvent).toBe(Math.ceil((4 * bits * 1e9) / 19_200));
+	});
+
 	test("clearing or switching the FIFOs loses what is in them", () => {
 		for (const fcr of [0x03, 0x00]) {
-			const { uart, read, write } = setUp();
+			const { clock, uart, read, write } = setUp();
 			write(2, 0x01);
 			uart.receive([1, 2]);
 			write(2, 0x01);
 			expect(read(5) & 1).toBe(1);
 			write(2, fcr);
+			expect(clock.skip()).toBe(false);
 			expect(read(5) & 1).toBe(0);
 			expect(read(2)).toBe(fcr === 0 ? 0x01 : 0xc1);
 		}

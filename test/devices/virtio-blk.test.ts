@@ -306,12 +306,33 @@ describe("time", () => {
 
 	test("FLUSH empties the write cache", () => {
 		const cache = new WriteCache(new MemoryDisk(SIZE));
-		const { driver } = setUp(cache);
+		const { bench, driver } = setUp(cache);
 		driver.transfer(OUT, 0, DATA, 512);
 		const status = driver.request(FLUSH, 0, []);
 		driver.settle();
 		expect(driver.status(status)).toBe(OK);
 		expect(cache.dirtySectors).toBe(0);
+		expect(bench.board.disks[0]!.counters).toMatchObject({ writes: 1, flushes: 1, errors: 0 });
+	});
+
+	test("a flush or a request that is refused moves no sectors, and takes the latency alone", () => {
+		const bench = new Bench({ disks: [{ media: new MemoryDisk(SIZE), timing: new SsdTiming() }] });
+		const driver = new BlkDriver(bench);
+		driver.start();
+		const data = { pa: DATA, length: 4096, write: true };
+		const requests = [
+			[FLUSH, 0, []],
+			[IN, SIZE, [data]],
+			[99, 0, [data]],
+			[GET_ID, 0, [data]],
+		] as const;
+		for (const [type, sector, pieces] of requests) {
+			const before = bench.clock.cycles;
+			driver.request(type, sector, pieces);
+			driver.settle();
+			expect(bench.clock.cycles - before).toBe(100_000);
+		}
+		expect(driver.collect().length).toBe(4);
 	});
 
 	test("a reset makes requests in flight vanish", () => {
@@ -364,6 +385,7 @@ describe("save and restore", () => {
 		driver.request(OUT, 100, [{ pa: DATA, length: 4096, write: false }]);
 		driver.request(OUT, 1900, [{ pa: DATA + 4096, length: 4096, write: false }]);
 		driver.request(IN, 100, [{ pa: DATA + 16384, length: 4096, write: true }]);
+		first.board.virtio[0]!.configChanged();
 		first.clock.skip();
 		// Plain data: a structured clone is as good as the original.
 		const saved = structuredClone({ clock: first.clock.save(), board: first.board.save() });
@@ -377,6 +399,7 @@ describe("save and restore", () => {
 			const again = new BlkDriver(bench);
 			expect(bench.board.disks[0]!.inFlight).toBe(0);
 			expect(again.reg(0x70)).toBe(15);
+			expect(again.reg(0xfc)).toBe(1);
 		}
 		expect(second.clock.cycles).toBe(first.clock.cycles);
 		expectBytes(second.ram.bytes, first.ram.bytes);

@@ -40,6 +40,10 @@ describe("identification", () => {
 			driver.setReg(0x70, 1);
 			expect(driver.reg(0x70)).toBe(0);
 			expect(driver.reg(0x34)).toBe(0);
+			expect(bench.bus.load(driver.base + 0x100, 4)).toBe(ACCESS_FAULT);
+			expect(bench.bus.store(driver.base + 0x100, 4, 0)).toBe(false);
+			expect(bench.bus.load(driver.base, 1)).toBe(ACCESS_FAULT);
+			expect(bench.bus.store(driver.base + 0x70, 2, 0)).toBe(false);
 		}
 	});
 
@@ -181,10 +185,32 @@ describe("status", () => {
 		expect(driver.transfer(0, 0, DATA, 512)).toBe(0);
 	});
 
-	test("a reset takes the queue away and forgets the features", () => {
+	test("a queue set up again starts at the head of its rings", () => {
 		const { bench, driver } = setUp();
 		driver.start();
+		for (const restart of [() => {}, () => driver.start(), () => driver.setReg(0x44, 0)]) {
+			restart();
+			if (driver.reg(0x44) === 0) driver.setUpQueue();
+			const before = bench.ram.load16(driver.usedRing + 2);
+			expect(driver.transfer(0, 0, DATA, 512)).toBe(0);
+			expect(driver.transfer(0, 0, DATA, 512)).toBe(0);
+			expect([before, bench.ram.load16(driver.usedRing + 2)]).toEqual([0, 2]);
+			expect(driver.collect().length).toBe(2);
+		}
+	});
+
+	test("a reset takes the queue away and forgets the features and what was selected", () => {
+		const { bench, driver } = setUp();
+		driver.start();
+		driver.setReg(0x14, 1);
+		driver.setReg(0x24, 1);
+		driver.setReg(0x30, 1);
 		driver.setReg(0x70, 0);
+		expect(driver.reg(0x10) & (1 << 9)).toBe(1 << 9);
+		expect(driver.reg(0x34)).toBe(256);
+		driver.setReg(0x20, 1 << 6);
+		expect(bench.board.virtio[0]!.accepted(6)).toBe(true);
+		driver.setReg(0x20, 0);
 		expect(driver.reg(0x44)).toBe(0);
 		expect(bench.board.virtio[0]!.accepted(9)).toBe(false);
 	});

@@ -32,15 +32,15 @@ const REGISTER: Record<string, (a: number, b: number) => bigint> = {
 	remu: (a, b) => (b === 0 ? unsigned(a) : unsigned(a) % unsigned(b)),
 };
 const IMMEDIATE: Record<string, (a: number, imm: number) => bigint> = {
-	addi: REGISTER["add"]!,
-	slti: REGISTER["slt"]!,
-	sltiu: REGISTER["sltu"]!,
-	xori: REGISTER["xor"]!,
-	ori: REGISTER["or"]!,
-	andi: REGISTER["and"]!,
-	slli: REGISTER["sll"]!,
-	srli: REGISTER["srl"]!,
-	srai: REGISTER["sra"]!,
+	addi: REGISTER.add!,
+	slti: REGISTER.slt!,
+	sltiu: REGISTER.sltu!,
+	xori: REGISTER.xor!,
+	ori: REGISTER.or!,
+	andi: REGISTER.and!,
+	slli: REGISTER.sll!,
+	srli: REGISTER.srl!,
+	srai: REGISTER.sra!,
 };
 const BRANCH: Record<string, (a: number, b: number) => boolean> = {
 	beq: (a, b) => a === b,

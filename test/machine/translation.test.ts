@@ -311,7 +311,7 @@ describe("Sv32 translation", () => {
 		] as const) {
 			it(`agrees with the naive model: A/D by ${adPolicy}, ${entries} entries, ${ways} ways`, () => {
 				fc.assert(
-					fc.property(fc.array(operation, { minLength: 1, maxLength: 120 }), (operations) => {
+					fc.property(fc.array(operation, { maxLength: 250, size: "max" }), (operations) => {
 						const machine = new Machine({
 							ramSize: RAM,
 							tlbEntries: entries,
@@ -331,7 +331,7 @@ describe("Sv32 translation", () => {
 						}
 						compare(machine, model);
 					}),
-					{ numRuns: 150 },
+					{ numRuns: 120 },
 				);
 			});
 		}

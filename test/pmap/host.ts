@@ -1,6 +1,6 @@
 /** A machine with a small page layer under pmap: what the tests of pmap stand on. */
 import { Machine } from "../../machine/machine.ts";
-import { ACCESS_LOAD, ACCESS_STORE, type Access } from "../../machine/port.ts";
+import { ACCESS_LOAD, ACCESS_STORE, type Access, FENCE_ALL } from "../../machine/port.ts";
 import type { PmapHost, PmapPage } from "../../pmap/host.ts";
 import {
 	type pmap,
@@ -32,15 +32,21 @@ export interface TestHost extends PmapHost {
 	failinject: ((what: string) => boolean) | null;
 }
 
-export function makeHost(options: HostOptions = {}): TestHost {
+export function makeMachine(options: HostOptions = {}): Machine {
 	const { adtrap = false, ramPages = 256, tlbEntries = 1024, tlbWays = 4 } = options;
-	const machine = new Machine({
+	return new Machine({
 		ramSize: ramPages * PAGE_SIZE,
 		adPolicy: adtrap ? "trap" : "hardware",
 		tlbEntries,
 		tlbWays,
 	});
+}
+
+/** A kernel with nothing but pmap. => a machine that is used again starts with an empty TLB. */
+export function makeHost(options: HostOptions = {}, machine = makeMachine(options)): TestHost {
+	const { adtrap = false } = options;
 	const port = machine.supervisor();
+	port.sfenceVma(FENCE_ALL, FENCE_ALL);
 	const pages: PmapPage[] = [];
 	const free: PmapPage[] = [];
 	const ptpages = new Set<PmapPage>();

@@ -80,8 +80,11 @@ test("faults and counters are saved and restored", () => {
 	const id = faults.failWrites(2, 1);
 	faults.write(2, new Uint8Array(512));
 	const state = structuredClone(faults.save());
-	const other = setUp().faults;
+	const other = new SectorFaults(new MemoryDisk(SECTORS * 512));
 	other.restore(state);
+	const bytes = new Uint8Array(SECTORS * 512);
+	other.read(0, bytes);
+	expectBytes(bytes, pattern(SECTORS * 512));
 	faults.write(2, new Uint8Array(512));
 	expect(other.write(2, new Uint8Array(512))).toBe(DISK_EIO);
 	expect(other.injectedWrites).toBe(2);

@@ -1,0 +1,282 @@
+/** Instruction fetch: decoded code follows memory, and instructions may cross pages. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Machine } from "../../machine/machine.ts";
+import { RAM_BASE } from "../../machine/memory.ts";
+import { CAUSE_INSTRUCTION_PAGE_FAULT, CAUSE_USER_ECALL, FENCE_ALL } from "../../machine/port.ts";
+import { assemble, encode } from "../isa/assembler.ts";
+import { guest } from "../isa/guest.ts";
+import { RX, TEXT, TEXT_FRAME, user } from "./user.ts";
+
+describe("code that changes", () => {
+	it("a store is seen by the very next instruction, of either length", () => {
+		const g = guest(`
+			la a1, next
+			li a2, 0x00300513     # li a0, 3
+			sw a2, 0(a1)
+		next:	addi a0, x0, 1
+			li a2, 0x4515         # c.li a0, 5
+			la a1, half
+			sh a2, 0(a1)
+		half:	c.li a3, 1
+			mv a4, a0
+		loop:	j loop
+		`);
+		g.machine.runBare(30);
+		expect([g.machine.hart.x[10], g.machine.hart.x[13], g.machine.hart.x[14]]).toEqual([5, 0, 5]);
+	});
+
+	it("a store that changes the length of an instruction is seen, and cycles stay exact", () => {
+		// The second instruction becomes two of two bytes each.
+		const source = `
+			la a1, patch
+			li a2, 0x05050505      # c.addi a0, 1; c.addi a0, 1
+			li a5, 3
+		again:	call patch
+			sw a2, 0(a1)
+			c.addi a5, -1
+			bne a5, x0, again
+		loop:	j loop
+		patch:	addi a0, a0, 16
+			ret
+		`;
+		for (const slice of [1, 3, 1000]) {
+			const g = guest(source);
+			while (g.machine.clock.cycles < 60) {
+				g.machine.runBare(Math.min(slice, 60 - g.machine.clock.cycles));
+			}
+			expect(g.machine.hart.x[10]).toBe(16 + 2 + 2);
+			expect(g.machine.hart.counters.instret).toBe(60);
+		}
+	});
+
+	it("is seen after DMA, and after fence.i if written through a raw view", () => {
+		const g = guest(`
+		again:	addi a0, x0, 1
+			fence.i
+			mv a1, a0
+			j again
+		`);
+		const { machine } = g;
+		machine.runBare(40);
+		machine.dma.write(RAM_BASE, assemble("addi a0, x0, 2").bytes);
+		machine.runBare(4);
+		expect(machine.hart.x[11]).toBe(2);
+		machine.memory.ram32[0] = encode("addi", { rd: 10, rs1: 0, imm: 3 });
+		machine.runBare(8);
+		expect(machine.hart.x[11]).toBe(3);
+		expect(machine.dma.flip(RAM_BASE + 2, 6)).toBe(true); // imm 3 -> 7
+		machine.runBare(4);
+		expect(machine.hart.x[11]).toBe(7);
+	});
+
+	it("data beside code may be stored to again and again", () => {
+		const g = guest(`
+			la a1, data
+			li a0, 1000
+		loop:	lw a2, 0(a1)
+			addi a2, a2, 1
+			sw a2, 0(a1)
+			c.addi a0, -1
+			c.bnez a0, loop
+		end:	j end
+		data:	.word 0
+		`);
+		g.machine.runBare(5004);
+		expect(g.machine.dma.load32(g.labels.get("data")!)).toBe(1000);
+		expect(g.machine.hart.counters.instret).toBe(5004);
+		expect(g.machine.hart.pc).toBe(g.labels.get("end"));
+	});
+
+	it("more pages of code than are kept decoded run all the same", () => {
+		const pages = 1100;
+		const machine = new Machine({ ramSize: (pages + 1) * 4096 });
+		const jump = encode("jal", { rd: 0, imm: 4094 });
+		for (let i = 0; i < pages; i++) {
+			machine.dma.store16(RAM_BASE + i * 4096, encode("c.addi", { rd: 10, imm: 1 }));
+			machine.dma.store32(RAM_BASE + i * 4096 + 2, jump);
+		}
+		const end = RAM_BASE + pages * 4096;
+		machine.dma.store32(end, encode("jal", { rd: 0, imm: 0 }));
+		for (let round = 1; round <= 2; round++) {
+			machine.hart.reset(RAM_BASE);
+			machine.runBare(2 * pages);
+			expect([machine.hart.pc, machine.hart.x[10]]).toEqual([end, round * pages]);
+		}
+	});
+});
+
+describe("fetch", () => {
+	/** A four-byte instruction whose halves lie in two pages. */
+	const straddle = () => {
+		const u = user(`
+			j cross
+			.org 4094
+		cross:	addi a0, a0, 257
+			ecall
+		`);
+		return u;
+	};
+
+	it("an instruction may cross a page, whatever frames hold its halves", () => {
+		const u = straddle();
+		const { port } = u;
+		port.copyPage(RAM_BASE + (TEXT_FRAME + 1) * 4096, RAM_BASE + 0x50 * 4096);
+		port.zeroPage(RAM_BASE + (TEXT_FRAME + 1) * 4096);
+		u.map(TEXT + 4096, 0x50, RX);
+		port.run();
+		expect([port.scause, port.x[10], port.pc]).toEqual([CAUSE_USER_ECALL, 257, TEXT + 4098]);
+		expect([port.instret, u.machine.hart.mmu.counters.fetchMisses]).toEqual([2, 2]);
+	});
+
+	it("faults at the half that is missing, and is restarted as a whole", () => {
+		const u = straddle();
+		const { port } = u;
+		const present = u.pte(TEXT + 4096);
+		u.setPte(TEXT + 4096, 0);
+		port.run();
+		expect([port.scause, port.sepc, port.stval]).toEqual([
+			CAUSE_INSTRUCTION_PAGE_FAULT,
+			TEXT + 4094,
+			TEXT + 4096,
+		]);
+		expect([port.x[10], port.instret]).toEqual([0, 1]);
+		u.setPte(TEXT + 4096, present);
+		u.setPte(TEXT, 0);
+		port.sfenceVma(FENCE_ALL, FENCE_ALL);
+		port.run();
+		expect([port.scause, port.sepc, port.stval]).toEqual([12, TEXT + 4094, TEXT + 4094]);
+	});
+
+	it("looks up the TLB when control enters a page, not for each instruction", () => {
+		// One entry only: the loads evict the translation of the code that runs.
+		const u = user(
+			`
+			lui a1, 0x40000
+			li a0, 50
+		loop:	lw a2, 0(a1)
+			c.addi a0, -1
+			c.bnez a0, loop
+			ecall
+		`,
+			{ tlbEntries: 1, tlbWays: 1 },
+		);
+		u.map(0x4000_0000, 0x30, 0x53);
+		u.port.run();
+		expect(u.machine.hart.mmu.counters).toMatchObject({ fetchMisses: 1, loadMisses: 1 });
+	});
+
+	it("page faults name the target of a jump, after the jump", () => {
+		const u = user(`
+			lui a0, 0x50000
+			jalr ra, 6(a0)
+		`);
+		u.port.run();
+		expect([u.port.scause, u.port.sepc, u.port.stval]).toEqual([12, 0x5000_0006, 0x5000_0006]);
+		expect([u.port.x[1], u.port.instret]).toEqual([TEXT + 8, 2]);
+	});
+});
+
+/** Random code: loops, jumps to odd halfwords, stores into itself, illegal instructions. */
+const instruction = fc.oneof(
+	{ weight: 4, arbitrary: fc.integer({ min: 0, max: 0xffff }).map((h) => [h & 0xffff]) },
+	{
+		weight: 6,
+		arbitrary: fc
+			.tuple(
+				fc.constantFrom("add", "sub", "mul", "xor", "sltu", "divu"),
+				fc.nat(7),
+				fc.nat(7),
+				fc.nat(7),
+			)
+			.map(([name, rd, rs1, rs2]) =>
+				halves(encode(name, { rd: 8 + rd, rs1: 8 + rs1, rs2: 8 + rs2 })),
+			),
+	},
+	{
+		weight: 4,
+		arbitrary: fc
+			.tuple(
+				fc.constantFrom("beq", "bne", "blt", "bgeu"),
+				fc.nat(7),
+				fc.nat(7),
+				fc.integer({ min: -60, max: 60 }),
+			)
+			.map(([name, rs1, rs2, imm]) =>
+				halves(encode(name, { rs1: 8 + rs1, rs2: 8 + rs2, imm: imm * 2 })),
+			),
+	},
+	{
+		weight: 2,
+		arbitrary: fc
+			.tuple(fc.nat(7), fc.integer({ min: -80, max: 80 }))
+			.map(([rd, imm]) => halves(encode("jal", { rd: 8 + rd, imm: imm * 2 }))),
+	},
+	{
+		weight: 2,
+		arbitrary: fc
+			.tuple(fc.constantFrom("sw", "sh", "sb"), fc.nat(7), fc.nat(255))
+			.map(([name, rs2, imm]) => halves(encode(name, { rs1: 3, rs2: 8 + rs2, imm }))),
+	},
+	{
+		weight: 2,
+		arbitrary: fc
+			.tuple(fc.constantFrom("lw", "lhu", "lb"), fc.nat(7), fc.nat(255))
+			.map(([name, rd, imm]) => halves(encode(name, { rd: 8 + rd, rs1: 3, imm }))),
+	},
+	{
+		weight: 1,
+		arbitrary: fc.constantFrom(
+			halves(encode("csrrs", { rd: 9, imm: 0xc00 })),
+			halves(encode("csrrs", { rd: 9, imm: 0xc02 })),
+			halves(encode("fence.i")),
+			halves(encode("amoadd.w", { rd: 9, rs1: 3, rs2: 10 })),
+			halves(encode("ecall")),
+		),
+	},
+);
+
+function halves(w: number): number[] {
+	return [w & 0xffff, w >>> 16];
+}
+
+describe("counting", () => {
+	it("any slicing of a run gives the same state at the same cycle", () => {
+		fc.assert(
+			fc.property(
+				fc.array(instruction, { minLength: 20, maxLength: 150, size: "max" }),
+				fc.integer({ min: 0, max: 120 }),
+				fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 10 }),
+				(code, before, slices) => {
+					// Near the end of a page, so that control crosses it.
+					const start = RAM_BASE + 4096 - 2 * before;
+					const build = (): Machine => {
+						const machine = new Machine({ ramSize: 0x1_0000 });
+						code.flat().forEach((h, i) => {
+							machine.dma.store16(start + 2 * i, h);
+						});
+						const { hart } = machine;
+						hart.state.mtvec = start;
+						hart.reset(start);
+						for (let r = 8; r < 16; r++) hart.x[r] = r * 0x1234_567;
+						hart.x[3] = start & ~3;
+						return machine;
+					};
+					const cycles = 600;
+					const whole = build();
+					whole.runBare(cycles);
+					const sliced = build();
+					for (let i = 0; sliced.clock.cycles < cycles; i++) {
+						const n = slices[i % slices.length]!;
+						sliced.runBare(Math.min(n, cycles - sliced.clock.cycles));
+					}
+					expect([...sliced.hart.x]).toEqual([...whole.hart.x]);
+					expect(sliced.hart.pc).toBe(whole.hart.pc);
+					expect(sliced.hart.counters.instret).toBe(whole.hart.counters.instret);
+					expect(sliced.stateHash()).toBe(whole.stateHash());
+				},
+			),
+			{ numRuns: 250 },
+		);
+	});
+});

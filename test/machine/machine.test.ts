@@ -1,0 +1,224 @@
+/** Options, snapshots, hashing, the layout that interpreter.ts repeats. */
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { RUN_HALTED, RUN_IDLE, RUN_LIMIT } from "../../machine/hart.ts";
+import { WordHash } from "../../machine/hash.ts";
+import { OP } from "../../machine/isa.ts";
+import { Machine } from "../../machine/machine.ts";
+import * as layout from "../../machine/memory.ts";
+import { RAM_BASE } from "../../machine/memory.ts";
+import { Prng } from "../../machine/prng.ts";
+import { guest } from "../isa/guest.ts";
+import { RW, user } from "./user.ts";
+
+const MIB = 1 << 20;
+
+describe("options", () => {
+	it.each([
+		[{ ramSize: 0 }, "RAM size 0"],
+		[{ ramSize: 0x1_0000 - 4096 }, "RAM size 61440"],
+		[{ ramSize: MIB + 1 }, "multiple of 4096"],
+		[{ ramSize: 1024 * MIB }, "to 1023410176 bytes"],
+		[{ ramSize: Number.NaN }, "RAM size NaN"],
+		[{ ramSize: MIB, tlbEntries: 3 }, "TLB entries 3"],
+		[{ ramSize: MIB, tlbEntries: 2 ** 17 }, "TLB entries 131072"],
+		[{ ramSize: MIB, tlbEntries: 8, tlbWays: 16 }, "TLB ways 16"],
+		[{ ramSize: MIB, tlbWays: 0 }, "TLB ways 0"],
+		[{ ramSize: MIB, walkCycles: -1 }, "walk cycles -1"],
+		[{ ramSize: MIB, walkCycles: 0.5 }, "walk cycles 0.5"],
+	])("%o is refused with a message that names it", (options, message) => {
+		expect(() => new Machine(options)).toThrow(RangeError);
+		expect(() => new Machine(options)).toThrow(message);
+	});
+
+	it("the whole memory lies below 1 GiB, so that table entries fit the one-test check", () => {
+		expect(layout.RAM_OFFSET + layout.RAM_SIZE_MAX).toBe(2 ** 30);
+		expect(layout.RAM_OFFSET % 4096).toBe(0);
+	});
+});
+
+describe("the interpreter's literals", () => {
+	const source = readFileSync(new URL("../../machine/interpreter.ts", import.meta.url), "utf8");
+
+	it("are the indexes of memory.ts", () => {
+		const hex = (n: number): string => {
+			const digits = n.toString(16);
+			return `0x${digits.length > 4 ? `${digits.slice(0, -4)}_${digits.slice(-4)}` : digits}`;
+		};
+		for (const [text, value] of [
+			[`m32[${hex(layout.RT)} + (va >>> 12)]`, layout.RT],
+			[`m32[${hex(layout.WT)} + (va >>> 12)]`, layout.WT],
+			[`m32[${hex(layout.XT)} + (pc >>> 12)]`, layout.XT],
+			[`m32[${hex(layout.CODE_MAP)} + ((e - ${hex(layout.RAM_OFFSET)}) >> 12)]`, 0],
+			[`u16[${hex(layout.LENGTHS - (layout.CODE >> 1))} + (ip >> 1)]`, layout.LENGTHS],
+			[`ip = m32[${layout.H_IP}]`, layout.H_IP],
+			[`pcBase = m32[${layout.H_PC_BASE}]`, layout.H_PC_BASE],
+			[`base = m32[${layout.H_BASE}]`, layout.H_BASE],
+			[`first = m32[${layout.H_FIRST}]`, layout.H_FIRST],
+			[`page = m32[${layout.H_FETCH_PAGE}]`, layout.H_FETCH_PAGE],
+			[`m32[${layout.H_PC}] = pc`, layout.H_PC],
+			[`m32[${layout.H_LEFT}] = left`, layout.H_LEFT],
+			[`m32[${layout.H_FETCH_HOST}] = e`, layout.H_FETCH_HOST],
+		] as const) {
+			expect(source.includes(text), `${text} (${value})`).toBe(true);
+		}
+	});
+
+	it("name a case for every operation that is not rare", () => {
+		const cases = [...source.matchAll(/^\t+case ([0-9]+):/gm)].map((m) => Number(m[1]));
+		const wanted = Object.values(OP).filter((op) => op !== OP.UNDECODED && op < OP.STRADDLE);
+		expect(cases.toSorted((a, b) => a - b)).toEqual(wanted.toSorted((a, b) => a - b));
+	});
+});
+
+describe("runBare", () => {
+	it("says why it has returned", () => {
+		const g = guest(`
+			li a0, 1
+			wfi
+		loop:	j loop
+		`);
+		expect(g.machine.runBare(1)).toBe(RUN_LIMIT);
+		expect(g.machine.runBare(100)).toBe(RUN_IDLE);
+		const stop = g.machine.clock.register(() => g.machine.hart.halt());
+		g.machine.hart.state.waiting = 0;
+		g.machine.clock.schedule(50, stop);
+		expect(g.machine.runBare(1000)).toBe(RUN_HALTED);
+		expect(g.machine.clock.cycles).toBe(50);
+	});
+
+	it("ends even if a trap handler does nothing but trap", () => {
+		const g = guest(".word 0");
+		g.machine.hart.state.mtvec = 0x10; // outside RAM
+		expect(g.machine.runBare(1000)).toBe(RUN_LIMIT);
+		expect([g.machine.clock.cycles, g.machine.hart.counters.instret]).toEqual([1000, 0]);
+	});
+});
+
+describe("snapshots", () => {
+	const SOURCE = `
+		lui a1, 0x40000
+		li a3, 0
+	loop:	lw a2, 0(a1)
+		add a3, a3, a2
+		sw a3, 4(a1)
+		lr.w a4, (a1)
+		csrrs a5, cycle, x0
+		add a3, a3, a5
+		j loop
+	`;
+
+	it("a restored machine goes on as the saved one does", () => {
+		const build = () => {
+			const u = user(SOURCE, { tlbEntries: 2, tlbWays: 1 });
+			u.machine.clock.register(() => u.machine.lines.raise(9));
+			return u;
+		};
+		const a = build();
+		a.map(0x4000_0000, 0x30, RW);
+		a.port.ram32[0x30 * 1024] = 3;
+		a.port.sie = 0x220;
+		a.port.stimecmp = 7;
+		a.machine.clock.schedule(400, 1);
+		a.port.run();
+		expect(a.port.cycles).toBe(400);
+		const saved = structuredClone(a.machine.save());
+		const b = build();
+		b.machine.restore(saved);
+		expect(b.machine.stateHash()).toBe(a.machine.stateHash());
+		expect(b.port.stimecmp).toBe(7);
+		for (const u of [a, b]) {
+			u.machine.lines.lower(9);
+			u.port.run();
+			expect([u.port.scause, u.port.cycles]).toEqual([0x8000_0005, 700]);
+		}
+		expect(b.machine.stateHash()).toBe(a.machine.stateHash());
+		expect(b.machine.hart.mmu.counters).toEqual(a.machine.hart.mmu.counters);
+		// And back: the present state leaves nothing behind.
+		a.machine.restore(saved);
+		const { ram, ...rest } = a.machine.save();
+		const { ram: savedRam, ...savedRest } = saved;
+		expect(rest).toEqual(savedRest);
+		expect(Buffer.compare(ram, savedRam)).toBe(0);
+	});
+
+	it("are refused by a machine of another size", () => {
+		const state = new Machine({ ramSize: MIB }).save();
+		expect(() => new Machine({ ramSize: 2 * MIB }).restore(state)).toThrow(RangeError);
+		expect(() => new Machine({ ramSize: MIB, tlbEntries: 512 }).restore(state)).toThrow(RangeError);
+	});
+
+	it("the state hash sees one bit anywhere", () => {
+		const machine = new Machine({ ramSize: MIB });
+		const hashes = new Set([machine.stateHash()]);
+		const { hart } = machine;
+		const changes: (() => void)[] = [
+			() => machine.dma.flip(RAM_BASE, 0),
+			() => machine.dma.flip(RAM_BASE + MIB - 1, 7),
+			() => (hart.x[31] = 1),
+			() => (hart.pc = RAM_BASE + 2),
+			() => (hart.state.mscratch = 1),
+			() => (hart.state.stimecmpHigh = 0),
+			() => hart.tlb.fill(5, false, false, 1, 0xdf),
+			() => machine.clock.advance(1),
+			() => machine.lines.raise(9),
+		];
+		for (const change of changes) {
+			change();
+			hashes.add(machine.stateHash());
+		}
+		expect(hashes.size).toBe(changes.length + 1);
+	});
+});
+
+describe("WordHash", () => {
+	it("has not changed, and depends on order, place and length", () => {
+		const digest = (...words: number[]) => new WordHash().words(Int32Array.from(words)).digest();
+		expect(digest(1, 2, 3, 4, 5)).toBe("c69d4bf823cbd6d8");
+		const different = [
+			digest(),
+			digest(0),
+			digest(0, 0),
+			digest(1, 2, 3, 4, 6),
+			digest(2, 1, 3, 4, 5),
+			digest(5, 2, 3, 4, 1),
+			digest(1, 2, 3, 4, 5),
+		];
+		expect(new Set(different).size).toBe(different.length);
+		const numbers = [0, 1, -1, 2 ** 32, 2 ** 52, Number.POSITIVE_INFINITY];
+		expect(new Set(numbers.map((n) => new WordHash().number(n).digest())).size).toBe(6);
+	});
+});
+
+describe("Prng", () => {
+	it("repeats itself from a seed and from a saved state", () => {
+		const a = new Prng(42);
+		const b = new Prng(42);
+		const first = Array.from({ length: 5 }, () => a.uint32());
+		expect(Array.from({ length: 5 }, () => b.uint32())).toEqual(first);
+		const state = a.save();
+		const next = [a.uint32(), a.below(10), a.float()];
+		b.restore(structuredClone(state));
+		expect([b.uint32(), b.below(10), b.float()]).toEqual(next);
+		for (const seed of [43, 42 + 2 ** 32, 0]) expect(new Prng(seed).uint32()).not.toBe(first[0]);
+	});
+
+	it("is xoshiro128**", () => {
+		// The reference implementation's first numbers from the state 1, 2, 3, 4.
+		const prng = new Prng(0);
+		prng.restore([1, 2, 3, 4]);
+		expect([prng.uint32(), prng.uint32(), prng.uint32()]).toEqual([11520, 0, 5927040]);
+		expect(() => prng.restore([0, 0, 0, 0])).toThrow(RangeError);
+	});
+
+	it("below reaches every number and nothing else, about equally", () => {
+		const prng = new Prng(7);
+		const counts = new Array<number>(6).fill(0);
+		for (let i = 0; i < 60_000; i++) counts[prng.below(6)]!++;
+		for (const count of counts) expect(Math.abs(count - 10_000)).toBeLessThan(400);
+		expect(() => prng.below(0)).toThrow(RangeError);
+		expect(() => prng.below(1.5)).toThrow(RangeError);
+		for (let i = 0; i < 100; i++) expect(prng.float()).toBeLessThan(1);
+		expect([prng.chance(0, 5), prng.chance(5, 5)]).toEqual([false, true]);
+	});
+});

@@ -1,0 +1,175 @@
+/**
+ * A kernel on a board, without a program: real memory, disks and interrupts. Tests run kernel code
+ * as threads of it.
+ */
+import { expect } from "vitest";
+import {
+	Board,
+	PLIC_BASE,
+	POWER_BASE,
+	UART_BASE,
+	UART_IRQ,
+	VIRTIO_BASE,
+	VIRTIO_IRQ,
+	VIRTIO_SIZE,
+} from "../../devices/board.ts";
+import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
+import { type DiskTiming, SsdTiming } from "../../devices/disk/timing.ts";
+import { SectorFaults } from "../../devices/fault/sector-faults.ts";
+import { main } from "../../kernel/kern/init_main.ts";
+import { CPU_DEADLOCK, cpu_run } from "../../kernel/kern/kern_cpu.ts";
+import { simple_lock, simple_unlock } from "../../kernel/kern/kern_lock.ts";
+import { kthread_create } from "../../kernel/kern/kern_lwp.ts";
+import { ltsleep, type Sleeps } from "../../kernel/kern/kern_synch.ts";
+import { type Kernel, kernel_create } from "../../kernel/kernel.ts";
+import { uao_create, type uvm_aobj } from "../../kernel/uvm/uvm_aobj.ts";
+import { uvm_check } from "../../kernel/uvm/uvm_check.ts";
+import { pagerops, type uvm_object } from "../../kernel/uvm/uvm_object.ts";
+import { uvm_page_unbusy1, uvm_pageactivate, type vm_page } from "../../kernel/uvm/uvm_page.ts";
+import { swapdrum_getsdp } from "../../kernel/uvm/uvm_swap.ts";
+import { IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI } from "../../machine/hart-state.ts";
+import { Machine } from "../../machine/machine.ts";
+import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+
+export interface TestKernelOptions {
+	/** Bytes of RAM. Default: 1 MiB. */
+	readonly ram?: number;
+	/** Size in bytes of each disk; all are swapped on. Default: one of 4 MiB. */
+	readonly disks?: readonly number[];
+	/** Disks from this one on are not swapped on. Default: none. */
+	readonly swapDisks?: number;
+	readonly timing?: () => DiskTiming;
+	readonly adPolicy?: "hardware" | "trap";
+}
+
+/** A thread that a test has started. */
+export interface Thread<T> {
+	readonly done: boolean;
+	readonly result: T;
+}
+
+export class TestKernel {
+	readonly machine: Machine;
+	readonly board: Board;
+	readonly disks: readonly SectorFaults[];
+	readonly k: Kernel;
+
+	constructor(options: TestKernelOptions = {}) {
+		const { ram = 1 << 20, disks = [4 << 20], adPolicy = "hardware" } = options;
+		this.machine = new Machine({ ramSize: ram, adPolicy });
+		const { bus, clock, dma, lines } = this.machine;
+		const line = (irq: number) => ({ set: (level: boolean) => lines.set(irq, level) });
+		this.disks = disks.map((bytes) => new SectorFaults(new MemoryDisk(bytes)));
+		this.board = new Board(
+			{
+				bus,
+				clock,
+				dma,
+				lines: {
+					meip: line(IRQ_MEI),
+					seip: line(IRQ_SEI),
+					mtip: line(IRQ_MTI),
+					msip: line(IRQ_MSI),
+				},
+			},
+			{
+				disks: this.disks.map((media) => ({
+					media,
+					timing: options.timing?.() ?? new SsdTiming(),
+				})),
+			},
+		);
+		this.k = kernel_create(this.machine.supervisor());
+		this.k.pmap.pm_adtrap = adPolicy === "trap";
+		main(this.k, {
+			plic: PLIC_BASE,
+			uart: { base: UART_BASE, irq: UART_IRQ },
+			power: POWER_BASE,
+			virtio: disks.map((_, i) => ({ base: VIRTIO_BASE + i * VIRTIO_SIZE, irq: VIRTIO_IRQ + i })),
+			swap: Array.from({ length: options.swapDisks ?? disks.length }, (_, i) => i),
+			random: new Uint8Array(16),
+		});
+		this.settle();
+	}
+
+	/** Start a kernel thread; it runs in the next `settle`. */
+	spawn<T>(body: Sleeps<T>): Thread<T> {
+		const { k } = this;
+		let done = false;
+		let result: T | null = null;
+		function* thread(): Sleeps<void> {
+			result = yield* body;
+			done = true;
+			for (;;) yield* ltsleep(k, {}, "done", 0, null);
+		}
+		kthread_create(k, "test", thread());
+		return {
+			get done() {
+				return done;
+			},
+			get result() {
+				if (!done) throw new Error("the thread still sleeps");
+				return result as T;
+			},
+		};
+	}
+
+	/** Run until every thread sleeps and no event is left, or `cycles` have passed. */
+	settle(cycles = 100_000_000_000): void {
+		const end = cpu_run(this.k, this.machine.clock.cycles + cycles);
+		if (end !== CPU_DEADLOCK) throw new Error("the kernel did not come to rest");
+	}
+
+	/** Run a thread to its end. => throws if it sleeps for ever. */
+	run<T>(body: Sleeps<T>): T {
+		const thread = this.spawn(body);
+		this.settle();
+		return thread.result;
+	}
+
+	/** Every invariant that should hold now does. */
+	check(): void {
+		expect(uvm_check(this.k, this.machine.hart.tlb.list())).toEqual([]);
+	}
+
+	aobj(pages: number): uvm_aobj {
+		const aobj = uao_create(this.k, pages * PAGE_SIZE, 0);
+		if (aobj === null) throw new Error("no aobj");
+		return aobj;
+	}
+
+	/** Get a page of an object, have `use` look at it or change it, and let go of it. Sleeps. */
+	*page<T>(uobj: uvm_object, pageidx: number, use: (pg: vm_page) => T): Sleeps<T | number> {
+		const { k } = this;
+		const pps: (vm_page | null)[] = [null];
+		simple_lock(k, uobj.vmobjlock);
+		const ops = pagerops(k, uobj);
+		const error = yield* ops.pgo_get(k, uobj, pageidx * PAGE_SIZE, pps, 1, 0, 0, 0);
+		if (error !== 0) return error;
+		const pg = pps[0]!;
+		const result = use(pg);
+		simple_lock(k, uobj.vmobjlock);
+		simple_lock(k, k.uvm.pageqlock);
+		uvm_pageactivate(k, pg);
+		uvm_page_unbusy1(k, pg);
+		simple_unlock(k, k.uvm.pageqlock);
+		simple_unlock(k, uobj.vmobjlock);
+		return result;
+	}
+
+	/** Bytes of a page, as they are in RAM. */
+	bytes(pg: vm_page): Uint8Array {
+		const at = pg.phys_addr - this.k.port.ramBase;
+		return this.k.port.ram8.subarray(at, at + PAGE_SIZE);
+	}
+
+	/** First sector of a swap slot, and the disk that it is on. */
+	sector(slot: number): { disk: SectorFaults; sector: number } {
+		const sdp = swapdrum_getsdp(this.k, slot);
+		if (sdp === null) throw new Error(`slot ${slot} is on no device`);
+		return {
+			disk: this.disks[sdp.swd_dev.sc_unit]!,
+			sector: (slot - sdp.swd_drumoffset) * (PAGE_SIZE / 512),
+		};
+	}
+}

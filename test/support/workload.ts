@@ -1,0 +1,29 @@
+/** The committed workloads, and a short way to boot them. */
+import { readFileSync } from "node:fs";
+import { createSystem, type Report, type System, type SystemOptions } from "../../system.ts";
+
+export const workload = (name: string): Uint8Array =>
+	readFileSync(new URL(`../../workloads/bin/${name}`, import.meta.url));
+
+export const MiB = 1024 * 1024;
+
+export interface Booted {
+	readonly system: System;
+	readonly report: Report;
+}
+
+/** Run a workload to its end. */
+export function boot(
+	program: string,
+	args: readonly (string | number)[],
+	options: Partial<SystemOptions> = {},
+): Booted {
+	const system = createSystem({
+		program,
+		image: workload(program),
+		args: args.map(String),
+		...options,
+	});
+	system.run();
+	return { system, report: system.report(0) };
+}

@@ -1,0 +1,117 @@
+/** Rules of style that a linter does not know. */
+import { describe, expect, it } from "vitest";
+import { type Source, sources, withoutComments } from "./support/sources.ts";
+
+const MACHINE_SIDE = sources("machine", "devices", "pmap", "kernel");
+const ALL = [...MACHINE_SIDE, ...sources("system.ts", "bench", "cli", "workloads", "test")];
+
+const LINE_MAX = 100;
+const TAB_WIDTH = 2;
+const FUNCTION_MAX = 70;
+const PORTED_FUNCTION_MAX = 120;
+const FILE_MAX = 500;
+/** Files that follow a NetBSD file may be as long as their subject. */
+const isPorted = (file: Source): boolean => /Port of sys\/uvm\//.test(file.text.slice(0, 300));
+/** Functions that are one table: the interpreter's switch over opcodes. */
+const TABLES = ["machine/interpreter.ts"];
+
+const offences = (files: Source[], test: (line: string, file: Source) => boolean): string[] =>
+	files.flatMap((file) =>
+		withoutComments(file.text)
+			.split("\n")
+			.flatMap((line, i) => (test(line, file) ? [`${file.path}:${i + 1}: ${line.trim()}`] : [])),
+	);
+
+describe("what runs inside the machine is deterministic", () => {
+	it.each([
+		["the host's clock", /\bDate\b|\bperformance\b|\bhrtime\b/],
+		["the host's random numbers", /Math\.random|\bcrypto\b/],
+		["the host's timers", /\bset(Timeout|Interval|Immediate)\b/],
+		["the environment", /process\./],
+		["promises", /\basync\b|\bawait\b|\bPromise\b/],
+		["weak collections", /\bWeak(Map|Set|Ref)\b/],
+	])("and does not use %s", (_, pattern) => {
+		expect(offences(MACHINE_SIDE, (line) => pattern.test(line))).toEqual([]);
+	});
+
+	it("and keeps no state in module variables", () => {
+		expect(offences(MACHINE_SIDE, (line) => /^(export )?(let|var)\b/.test(line))).toEqual([]);
+	});
+});
+
+describe("layout", () => {
+	it("lines are at most 100 columns wide", () => {
+		const wide = ALL.flatMap((file) =>
+			file.lines.flatMap((line, i) => {
+				const width = line.replace(/\t/g, " ".repeat(TAB_WIDTH)).length;
+				return width > LINE_MAX ? [`${file.path}:${i + 1}: ${width} columns`] : [];
+			}),
+		);
+		expect(wide).toEqual([]);
+	});
+
+	it("files are at most 500 lines long, unless they follow a NetBSD file", () => {
+		const long = ALL.filter((f) => f.lines.length > FILE_MAX && !isPorted(f));
+		expect(long.map((f) => f.path).filter((path) => !TABLES.includes(path))).toEqual([]);
+	});
+
+	it("functions are at most 70 lines long, ported ones 120", () => {
+		expect(
+			MACHINE_SIDE.filter((file) => !TABLES.includes(file.path)).flatMap((file) => {
+				const max = isPorted(file) ? PORTED_FUNCTION_MAX : FUNCTION_MAX;
+				return functions(file)
+					.filter((f) => f.length > max)
+					.map((f) => `${file.path}: ${f.name} has ${f.length} lines`);
+			}),
+		).toEqual([]);
+	});
+});
+
+/** Top-level functions and methods, as the formatter indents them. */
+function functions(file: Source): { name: string; length: number }[] {
+	const found: { name: string; length: number }[] = [];
+	for (const [i, line] of file.lines.entries()) {
+		const match =
+			/^(?:export )?function\*? (\w+)/.exec(line) ??
+			/^\t(?:override |static |get |set )*#?(\w+)\(.*[{(]$/.exec(line);
+		if (match === null || /^\t(if|for|while|switch|return)\b/.test(line)) continue;
+		const indent = /^\t*/.exec(line)![0];
+		const end = file.lines.findIndex((l, j) => j > i && l === `${indent}}`);
+		if (end > 0) found.push({ name: match[1]!, length: end - i + 1 });
+	}
+	return found;
+}
+
+describe("sleeping", () => {
+	const kernel = sources("kernel");
+	const names = kernel.flatMap((file) =>
+		[...file.text.matchAll(/^(?:export )?function\* (\w+)/gm)].map((match) => match[1]!),
+	);
+	const members = ["pgo_detach", "pgo_get", "pgo_put", "pgo_put_pages"];
+	const call = new RegExp(
+		`(?<![\\w.*])(?:${names.join("|")})\\(|\\.(?:${members.join("|")})!?\\(`,
+		"g",
+	);
+
+	it("a function that may sleep is called with yield*, or handed over to be driven", () => {
+		const bare = kernel.flatMap((file) => {
+			const text = withoutComments(file.text);
+			return [...text.matchAll(call)].flatMap((match) => {
+				const before = text.slice(Math.max(0, match.index - 120), match.index);
+				return isDriven(before, file.path) ? [] : [`${file.path}: ${match[0]}`];
+			});
+		});
+		expect(names.length).toBeGreaterThan(30);
+		expect(bare).toEqual([]);
+	});
+
+	/** What may stand before a call. A bare one compiles, and does nothing. */
+	function isDriven(before: string, path: string): boolean {
+		if (/yield\*\s+(?:pagerops\([^)]*\)|[\w.!]+)?$/.test(before)) return true;
+		if (/function\* $/.test(before)) return true;
+		if (/l_kernel = $/.test(before) || /kthread_create\([^;]*, $/.test(before)) return true;
+		if (/syscall_sleeping\([^;]*, $/.test(before)) return true;
+		// System calls hand the rest of themselves to trap.ts, which drives it.
+		return path === "kernel/kern/syscall.ts" && /return $/.test(before);
+	}
+});
