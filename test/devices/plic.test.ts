@@ -190,7 +190,17 @@ describe("registers", () => {
 		const { plic } = setUp();
 		expect(plic.load(priority(1), 1)).toBe(ACCESS_FAULT);
 		expect(plic.store(priority(1), 2, 1)).toBe(false);
-		for (const hole of [0x1080, 0x2100, 0x1f_fffc, threshold(2), 0x20_0008, 0x20_1ffc, 0x5f_fffc]) {
+		for (const hole of [
+			0x1080,
+			0x2100,
+			0x3000,
+			0x3004,
+			0x1f_fffc,
+			threshold(2),
+			0x20_0008,
+			0x20_1ffc,
+			0x5f_fffc,
+		]) {
 			expect(plic.load(hole, 4)).toBe(ACCESS_FAULT);
 			expect(plic.store(hole, 4, 0)).toBe(false);
 		}

@@ -295,11 +295,43 @@ describe("address space identifiers", () => {
 		const k = makeHost({ ramPages: 700 });
 		const spaces = Array.from({ length: SATP_ASID_MAX }, () => P.pmap_create(k)!);
 		for (const pm of spaces) P.pmap_activate(k, pm);
+		const victim = spaces[1]!;
+		const page = takePage(k);
+		P.pmap_enter(k, victim, VA, page.phys_addr, RW, 0);
+		P.pmap_activate(k, victim);
+		expect(load(k, victim, VA)).toBe(page.phys_addr);
+		const asid = victim.pm_asid;
 		// The next to be stolen is the first one's.
 		P.pmap_activate(k, spaces[0]!);
-		P.pmap_activate(k, P.pmap_create(k)!);
+		const thief = P.pmap_create(k)!;
+		P.pmap_activate(k, thief);
 		expect(spaces[0]!.pm_asid).not.toBe(0);
-		expect(spaces[1]!.pm_asid).toBe(0);
+		expect([victim.pm_asid, thief.pm_asid]).toEqual([0, asid]);
+		// And nothing is left of the victim's translations, until it is back.
+		expect(load(k, thief, VA)).toBe(-1);
+		expect(problems(k)).toEqual([]);
+		P.pmap_activate(k, victim);
+		expect(load(k, victim, VA)).toBe(page.phys_addr);
+	});
+
+	test("the root table goes only after a fence of everything that was walked from it", () => {
+		const k = makeHost();
+		const pm = P.pmap_create(k)!;
+		P.pmap_activate(k, pm);
+		const asid = pm.pm_asid;
+		const done: string[] = [];
+		const free = k.pmap_ptpage_free;
+		k.pmap_ptpage_free = (page) => {
+			done.push("free");
+			free.call(k, page);
+		};
+		const sfenceVma = k.port.sfenceVma;
+		k.port.sfenceVma = (va, operand) => {
+			done.push(`${va}/${operand}`);
+			sfenceVma.call(k.port, va, operand);
+		};
+		P.pmap_destroy(k, pm);
+		expect(done).toEqual([`${FENCE_ALL}/${asid}`, "free"]);
 	});
 
 	test("a recycled identifier brings no translation of its last owner", () => {

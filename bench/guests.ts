@@ -1,0 +1,82 @@
+/** The guest programs whose speed is measured, and how one of them is run. */
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { createSystem } from "../system.ts";
+
+const MiB = 1024 * 1024;
+
+/** The folder of the workloads, from the sources as from what is built of them. */
+export const WORKLOADS = ["../workloads/", "../../workloads/"]
+	.map((path) => fileURLToPath(new URL(path, import.meta.url)))
+	.find((path) => existsSync(`${path}bin`))!;
+
+export const workload = (name: string): Uint8Array => readFileSync(`${WORKLOADS}bin/${name}`);
+
+export interface GuestRun {
+	readonly program: string;
+	readonly args: readonly string[];
+	/** MiB of RAM: 64 is enough for all of them, 4 for none. */
+	readonly ramMiB: number;
+	/** Runs that are thrown away, so that the host's compiler has seen the code. */
+	readonly warmups: number;
+}
+
+export interface GuestResult extends GuestRun {
+	readonly instructions: number;
+	readonly hostMs: number;
+	/** Million guest instructions a second, the kernel's work included in the time. */
+	readonly mips: number;
+	readonly faults: number;
+	readonly pageins: number;
+	readonly pageouts: number;
+	readonly stateHash: string;
+}
+
+/** The four guests, small enough for some seconds each. */
+export const GUESTS: readonly (readonly [string, ...string[]])[] = [
+	["sort", "8"],
+	["matmul", "640"],
+	["walk", "16", "8"],
+	["shm", "8", "4"],
+];
+
+/** The same for a quick look whether all this works. */
+export const SMOKE_GUESTS: typeof GUESTS = [
+	["sort", "1"],
+	["matmul", "64"],
+	["walk", "1", "1"],
+	["shm", "1", "2"],
+];
+
+/** Run a guest to its end. => throws if it does not succeed: then there is nothing to measure. */
+export function runGuest(run: GuestRun): GuestResult {
+	for (let i = 0; i < run.warmups; i++) runOnce(run);
+	return runOnce(run);
+}
+
+function runOnce(run: GuestRun): GuestResult {
+	const system = createSystem({
+		program: run.program,
+		image: workload(run.program),
+		args: run.args,
+		ram: run.ramMiB * MiB,
+		swap: [{ media: 64 * MiB }],
+	});
+	const started = performance.now();
+	system.run();
+	const hostMs = performance.now() - started;
+	const { exit, instructions, uvmexp, stateHash } = system.report(hostMs);
+	if (exit.kind !== "exited" || exit.code !== 0) {
+		throw new Error(`bench: ${run.program} ${exit.kind} ${exit.reason}`);
+	}
+	return {
+		...run,
+		instructions,
+		hostMs,
+		mips: instructions / hostMs / 1e3,
+		faults: uvmexp.faults,
+		pageins: uvmexp.pgswapin,
+		pageouts: uvmexp.pgswapout,
+		stateHash,
+	};
+}

@@ -1,0 +1,41 @@
+/** The guests on machines of different sizes, one machine per worker. */
+import { fileURLToPath } from "node:url";
+import { StaticPool } from "node-worker-threads-pool";
+import { GUESTS, type GuestResult, type GuestRun, SMOKE_GUESTS } from "./guests.ts";
+
+export interface MatrixOptions {
+	readonly smoke: boolean;
+	/** Machines at the same time. More than one disturb each other's timing. */
+	readonly jobs: number;
+	readonly onResult?: (result: GuestResult) => void;
+}
+
+/** Every guest where memory suffices and where it does not. */
+export function matrixRuns(smoke: boolean): GuestRun[] {
+	return (smoke ? SMOKE_GUESTS : GUESTS).flatMap(([program, ...args]) =>
+		[64, 4].map((ramMiB) => ({ program, args, ramMiB, warmups: smoke ? 0 : 1 })),
+	);
+}
+
+/** => the results in the order of `matrixRuns`. */
+export async function runMatrix(options: MatrixOptions): Promise<GuestResult[]> {
+	const pool = new StaticPool<(run: GuestRun) => GuestResult>({
+		size: options.jobs,
+		task: fileURLToPath(new URL("./worker.js", import.meta.url)),
+	});
+	try {
+		return await Promise.all(
+			matrixRuns(options.smoke).map(async (run) => {
+				const result = await pool.exec(run);
+				options.onResult?.(result);
+				return result;
+			}),
+		);
+	} finally {
+		await pool.destroy();
+	}
+}
+
+export function geometricMean(values: readonly number[]): number {
+	return Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);
+}

@@ -1,0 +1,106 @@
+/** All benchmarks, as one object and as a table. */
+import { cpus } from "node:os";
+import { VERSION } from "../system.ts";
+import type { GuestResult } from "./guests.ts";
+import { geometricMean, runMatrix } from "./matrix.ts";
+import { runNative } from "./native.ts";
+import { type PathResult, runPaths } from "./paths.ts";
+import { runStartup } from "./startup.ts";
+
+export const BENCHMARKS = ["guests", "paths", "startup"] as const;
+export type BenchmarkName = (typeof BENCHMARKS)[number];
+
+export interface BenchReport {
+	readonly version: string;
+	readonly host: { readonly cpu: string; readonly node: string };
+	readonly guests: readonly GuestResult[];
+	/** Geometric mean of the guests' MIPS: where memory suffices, and where it does not. */
+	readonly geomeanMips: { readonly resident: number; readonly swapping: number } | null;
+	/** Milliseconds of the same programs compiled natively. */
+	readonly nativeMs: Readonly<Record<string, number>> | null;
+	readonly paths: readonly PathResult[];
+	readonly startupMs: number | null;
+}
+
+export interface BenchOptions {
+	/** Which ones; all if empty. */
+	readonly names: readonly BenchmarkName[];
+	readonly smoke: boolean;
+	readonly jobs: number;
+	readonly onStep?: (done: string) => void;
+}
+
+export async function runBenchmarks(options: BenchOptions): Promise<BenchReport> {
+	const { smoke, jobs } = options;
+	const wanted = (name: BenchmarkName): boolean =>
+		options.names.length === 0 || options.names.includes(name);
+	const step = (what: string): void => options.onStep?.(what);
+	let guests: GuestResult[] = [];
+	let native: Map<string, number> | null = null;
+	if (wanted("guests")) {
+		const onResult = (r: GuestResult): void => step(`${r.program} in ${r.ramMiB} MiB`);
+		guests = await runMatrix({ smoke, jobs, onResult });
+		native = runNative(smoke);
+		step("native programs");
+	}
+	const paths = wanted("paths") ? runPaths(smoke) : [];
+	if (paths.length > 0) step("paths");
+	const startupMs = wanted("startup") ? runStartup() : null;
+	if (startupMs !== null) step("startup");
+	return {
+		version: VERSION,
+		host: { cpu: cpus()[0]?.model ?? "unknown", node: process.version },
+		guests,
+		geomeanMips:
+			guests.length === 0 ? null : { resident: mean(guests, 64), swapping: mean(guests, 4) },
+		nativeMs: native === null ? null : Object.fromEntries(native),
+		paths,
+		startupMs,
+	};
+}
+
+const mean = (guests: GuestResult[], ramMiB: number): number =>
+	geometricMean(guests.filter((g) => g.ramMiB === ramMiB).map((g) => g.mips));
+
+/** The report for people. */
+export function benchTable(report: BenchReport): string {
+	const lines: string[] = [`${report.host.cpu}, Node ${report.host.node}`];
+	if (report.guests.length > 0) {
+		lines.push(
+			"",
+			row(["guest", "RAM", "M instr.", "ms", "M instr./s", "page-ins", "paged out", "native ms"]),
+		);
+		for (const g of report.guests) {
+			lines.push(
+				row([
+					[g.program, ...g.args].join(" "),
+					`${g.ramMiB} MiB`,
+					(g.instructions / 1e6).toFixed(1),
+					g.hostMs.toFixed(0),
+					g.mips.toFixed(0),
+					String(g.pageins),
+					String(g.pageouts),
+					report.nativeMs?.[g.program]?.toFixed(1) ?? "-",
+				]),
+			);
+		}
+		const { resident, swapping } = report.geomeanMips!;
+		lines.push(`geometric mean: ${resident.toFixed(0)} resident, ${swapping.toFixed(0)} swapping`);
+	}
+	if (report.paths.length > 0) lines.push("");
+	for (const p of report.paths) {
+		lines.push(
+			`${p.name}: ${Math.round(p.perSecond).toLocaleString("en-US")} a second ` +
+				`(±${p.marginPercent.toFixed(1)} %, ${p.samples} samples)`,
+		);
+	}
+	if (report.startupMs !== null) {
+		lines.push("", `process start to first guest instruction: ${report.startupMs.toFixed(0)} ms`);
+	}
+	return `${lines.join("\n")}\n`;
+}
+
+const WIDTHS = [14, 8, 10, 8, 11, 10, 10, 10];
+
+const row = (cells: string[]): string =>
+	cells.map((cell, i) => (i === 0 ? cell.padEnd(WIDTHS[i]!) : cell.padStart(WIDTHS[i]!))).join("");

@@ -1,0 +1,5 @@
+/** A worker of the benchmark matrix: runs one machine at a time. */
+import { parentPort } from "node:worker_threads";
+import { type GuestRun, runGuest } from "./guests.ts";
+
+parentPort?.on("message", (run: GuestRun) => parentPort?.postMessage(runGuest(run)));
