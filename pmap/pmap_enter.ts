@@ -1,6 +1,6 @@
 /**
- * pmap(9): pmap_enter. It lies on the path of every page fault, so the common case, a fresh mapping,
- * allocates nothing.
+ * pmap(9): pmap_enter. It lies on the path of every page fault, so the common case, a fresh
+ * mapping, allocates nothing.
  */
 import { ENOMEM, type Errno } from "./errno.ts";
 import type { PmapHost, PmapPage } from "./host.ts";
@@ -37,7 +37,6 @@ import {
 	type paddr_t,
 	VM_PROT_ALL,
 	VM_PROT_NONE,
-	VM_PROT_READ,
 	VM_PROT_WRITE,
 	type vaddr_t,
 	type vm_prot_t,
@@ -69,9 +68,6 @@ function no_memory(flags: number): Errno {
 	return ENOMEM;
 }
 
-/** With A and D kept by traps, a wired mapping must never trap: it counts as used. */
-const wired_access = (prot: vm_prot_t): number => prot & (VM_PROT_READ | VM_PROT_WRITE);
-
 /**
  * Map `pa` at `va` with protection `prot`.
  *
@@ -97,7 +93,8 @@ export function pmap_enter(
 	const st = k.pmap;
 	const pg = k.PHYS_TO_VM_PAGE(pa);
 	let how = flags;
-	if (st.pm_adtrap && (flags & PMAP_WIRED) !== 0) how |= wired_access(prot);
+	// Where traps keep A and D, a wired mapping counts as used at once: it must never trap.
+	if (st.pm_adtrap && (flags & PMAP_WIRED) !== 0) how |= prot;
 	let index = pmap_pte_index(k, pm, va);
 	if (index >= 0 && (k.port.ram32[index]! & PTE_V) !== 0) {
 		return enter_over(k, pm, va, index, pg, pa, prot, how);

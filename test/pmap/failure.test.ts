@@ -1,4 +1,4 @@
-/** Every allocation of pmap fails once: the operation either works or says ENOMEM and left nothing. */
+/** Every allocation of pmap fails once: the operation works, or says ENOMEM and leaves nothing. */
 import { expect, test } from "vitest";
 import { ENOMEM } from "../../pmap/errno.ts";
 import * as P from "../../pmap/pmap.ts";
@@ -67,7 +67,7 @@ test.each([false, true])("a failing pmap_enter changes nothing (persistent: %s)"
 	expect(n).toBe(4 + 3 + 1);
 });
 
-test("replacing a managed page needs no memory; replacing a device's does, or changes nothing", () => {
+test("replacing a managed page takes no memory; a device's does, or nothing changes", () => {
 	const k = makeHost();
 	const pm = P.pmap_create(k)!;
 	const page = takePage(k);

@@ -174,7 +174,7 @@ function enter(m: Model, r: Real, op: Extract<Op, { op: "enter" }>): void {
 		return;
 	}
 	// Where traps keep A and D, a wired mapping counts as used from the start.
-	const used = r.adtrap && op.wired ? op.prot & (VM_PROT_READ | VM_PROT_WRITE) : 0;
+	const used = r.adtrap && op.wired ? op.prot : 0;
 	note(m, op.page, acc | used);
 	if (old !== undefined) unsettle(m, op.s, at, old.page, op.page);
 	m.maps[op.s]!.set(at, { page: op.page, prot: withRead(op.prot), wired: op.wired });
