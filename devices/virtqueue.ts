@@ -202,9 +202,8 @@ export class Virtqueue {
 		let size = this.num;
 		let inTable = false;
 		let index = head;
-		// A chain has at most `num` descriptors; a longer one is a loop. One more step is for
-		// the descriptor that refers to the indirect table.
-		for (let steps = 0; steps <= this.num; steps++) {
+		// 2.7.5.2: a chain has at most `num` buffers; a longer one is a loop.
+		while (readable.length + writable.length < this.num) {
 			if (index >= size) return null;
 			const entry = table + DESC_SIZE * index;
 			const pa = address([dma.load32(entry), dma.load32(entry + 4)]);
@@ -220,7 +219,6 @@ export class Virtqueue {
 				index = 0;
 				continue;
 			}
-			if (readable.length + writable.length === this.num) return null;
 			if ((flags & VIRTQ_DESC_F_WRITE) !== 0) writable.push({ pa, length });
 			else if (writable.length > 0) return null;
 			else readable.push({ pa, length });

@@ -43,7 +43,7 @@ const SLOTS = PAGE_SIZE / 2;
 const PAGE_WORDS = 2 * (SLOTS + 1);
 /** Where an instruction is put to be executed alone. */
 export const ALONE = CODE + PAGES * PAGE_WORDS;
-/** Stores into a page that is not executed meanwhile, after which it is no longer taken for code. */
+/** Stores into a page not executed meanwhile, after which it is no longer taken for code. */
 const STORES_MAX = 256;
 
 /** Word 0 of instructions that are not executed by the interpreter's loop holds their length. */

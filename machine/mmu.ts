@@ -152,6 +152,8 @@ export class Mmu {
 	// What the last walk found, apart from the entry itself.
 	#walkSuperpage = false;
 	#walkGlobal = false;
+	/** May the last translation be mirrored, that is, would a lookup find it again? */
+	#repeatable = true;
 
 	constructor(
 		state: HartState,
@@ -219,7 +221,7 @@ export class Mmu {
 		const offset = this.pa - RAM_BASE;
 		if (!(offset >= 0 && offset < this.#memory.ramSize)) return -1;
 		const host = offset + RAM_OFFSET;
-		this.#mirror.fill(table, vpn, host & ~PAGE_MASK);
+		if (this.#repeatable) this.#mirror.fill(table, vpn, host & ~PAGE_MASK);
 		return host;
 	}
 
@@ -245,6 +247,7 @@ export class Mmu {
 
 	/** => false after a fault, which is noted; otherwise `pa` is set. */
 	#resolve(va: number, access: Access, rights: Rights): boolean {
+		this.#repeatable = true;
 		if (rights.priv === PRIV_M || this.#satp < SATP_MODE_SV32) {
 			this.pa = va >>> 0;
 			return true;
@@ -285,6 +288,8 @@ export class Mmu {
 			return index;
 		}
 		// Software changed the size of the page without a fence: the entry's set is another one.
+		// A second entry for this page, for another address space before, may come first there.
+		this.#repeatable = false;
 		tlb.invalidate(index);
 		const vpn = va >>> PAGE_SHIFT;
 		return tlb.fill(vpn, this.#walkSuperpage, this.#walkGlobal, this.#asid, pte);

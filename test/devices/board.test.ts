@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import type { PowerRequest } from "../../devices/power.ts";
-import { ACCESS_FAULT } from "../../machine/bus.ts";
+import { ACCESS_FAULT, type Width } from "../../machine/bus.ts";
 import { Bench } from "./bench-board.ts";
 import { BlkDriver, DATA } from "./blk-driver.ts";
 
@@ -99,6 +99,7 @@ describe("power", () => {
 		expect(bus.store(0x0010_0000, 1, 0x55)).toBe(false);
 		expect(bus.store(0x0010_0004, 4, 0x5555)).toBe(false);
 		expect(bus.load(0x0010_0004, 4)).toBe(ACCESS_FAULT);
+		expect([1, 2, 4].map((w) => bus.load(0x0010_0000, w as Width))).toEqual([ACCESS_FAULT, 0, 0]);
 		expect(requests).toEqual([]);
 	});
 });

@@ -400,6 +400,12 @@ describe("save and restore", () => {
 			expect(bench.board.disks[0]!.inFlight).toBe(0);
 			expect(again.reg(0x70)).toBe(15);
 			expect(again.reg(0xfc)).toBe(1);
+			// The queue goes on too: offer the first chain once more, as the fourth request.
+			bench.ram.store16(again.availRing + 4 + 2 * 3, 0);
+			bench.ram.store16(again.availRing + 2, 4);
+			again.setReg(0x50, 0);
+			again.settle();
+			expect(bench.ram.load16(again.usedRing + 2)).toBe(4);
 		}
 		expect(second.clock.cycles).toBe(first.clock.cycles);
 		expectBytes(second.ram.bytes, first.ram.bytes);

@@ -203,6 +203,7 @@ describe("chains", () => {
 		side.queue.reset();
 		expect(side.queue.broken).toBe(false);
 		expect(side.queue.ready).toBe(false);
+		expect(side.queue.num).toBe(256);
 	});
 
 	test("chains in flight count against the queue's size", () => {

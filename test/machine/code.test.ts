@@ -26,6 +26,40 @@ describe("code that changes", () => {
 		expect([g.machine.hart.x[10], g.machine.hart.x[13], g.machine.hart.x[14]]).toEqual([5, 0, 5]);
 	});
 
+	it("a store to the second half of an instruction is seen", () => {
+		const g = guest(`
+			la a1, patch
+			li a2, 0x0030         # the upper half of addi a0, x0, 3
+			call patch
+			mv a3, a0
+			sh a2, 2(a1)
+			call patch
+		loop:	j loop
+		patch:	addi a0, x0, 1
+			ret
+		`);
+		g.machine.runBare(30);
+		expect([g.machine.hart.x[13], g.machine.hart.x[10]]).toEqual([1, 3]);
+	});
+
+	it("a page that was written before it was executed is still watched", () => {
+		const g = guest(`
+			lui a1, 0x80008
+			li a4, 0x00008067     # ret
+			sw a4, 4(a1)
+			li a2, 0x00100513     # li a0, 1
+			sw a2, 0(a1)
+			jalr ra, 0(a1)
+			mv a3, a0
+			li a2, 0x00200513     # li a0, 2
+			sw a2, 0(a1)
+			jalr ra, 0(a1)
+		loop:	j loop
+		`);
+		g.machine.runBare(40);
+		expect([g.machine.hart.x[13], g.machine.hart.x[10]]).toEqual([1, 2]);
+	});
+
 	it("a store that changes the length of an instruction is seen, and cycles stay exact", () => {
 		// The second instruction becomes two of two bytes each.
 		const source = `

@@ -149,6 +149,39 @@ describe("run", () => {
 		expect([port.instret, port.cycles]).toEqual([5, 6 + 300]);
 	});
 
+	it("a store that must set D follows a page whose size has changed without a fence", () => {
+		const u = user(`
+			lui a1, ${DATA / 4096}
+			lw a2, 0(a1)
+			sw a2, 4(a1)
+			lw a3, 4(a1)
+			ecall
+		`);
+		const { port, machine } = u;
+		u.map(DATA, 0x31, RW);
+		const directory = 1024 + (DATA >>> 22);
+		const pointer = port.ram32[directory]!;
+		// A 4 MiB page over the start of RAM, clean.
+		port.ram32[directory] = ((RAM_BASE / 4096) << 10) | 0x57;
+		port.ram32[0] = 5;
+		const stop = machine.clock.register(() => machine.lines.raise(9));
+		machine.clock.schedule(42, stop);
+		port.sie = SIP_SEIP;
+		port.run();
+		expect([port.pc, port.x[12]]).toEqual([TEXT + 8, 5]);
+		expect(machine.hart.tlb.list().filter((e) => e.superpage)).toHaveLength(1);
+		machine.lines.lower(9);
+		port.ram32[directory] = pointer;
+		port.run();
+		expect([port.scause, port.x[13]]).toEqual([CAUSE_USER_ECALL, 5]);
+		expect([port.ram32[1], port.ram32[0x31 * 1024 + 1]]).toEqual([0, 5]);
+		expect(machine.hart.tlb.list().filter((e) => e.superpage)).toHaveLength(0);
+		expect(machine.hart.mmu.counters).toMatchObject({ loadMisses: 1, dirtyUpgrades: 1 });
+		// The entry lies where a lookup of its size finds it, and where a fence does.
+		port.sfenceVma(DATA, 1);
+		expect(machine.hart.tlb.list().map((e) => e.vpn)).toEqual([TEXT / 4096]);
+	});
+
 	it("lets user code read the counters and refuses it the rest", () => {
 		const { port } = user(`
 			csrrs a0, cycle, x0

@@ -309,7 +309,7 @@ describe("Sv32 translation", () => {
 			[4, 4],
 			[1024, 4],
 		] as const) {
-			it(`agrees with the naive model: A/D by ${adPolicy}, ${entries} entries, ${ways} ways`, () => {
+			it(`agrees with the naive model: A/D ${adPolicy}, ${entries} entries, ${ways} ways`, () => {
 				fc.assert(
 					fc.property(fc.array(operation, { maxLength: 250, size: "max" }), (operations) => {
 						const machine = new Machine({

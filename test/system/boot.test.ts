@@ -141,7 +141,7 @@ describe("when things go wrong", () => {
 		if (mode === "data" || mode === "stack") expect(report.exit.pc).toBe(report.exit.addr);
 	});
 
-	it("a swap disk that cannot be read kills the program that needs it, and is not used again", () => {
+	it("a swap disk that cannot be read kills who needs it, and is not used again", () => {
 		const system = createSystem({
 			program: "walk",
 			image: workload("walk"),

@@ -23,7 +23,7 @@ describe("ssd", () => {
 });
 
 describe("hdd", () => {
-	/** 10 ms a turn, 100 sectors a track, 0.1 ms a sector, 10 tracks; seeks 1 ms + 3.75 ms sqrt(d). */
+	/** 10 ms a turn, 100 sectors a track (0.1 ms each), 10 tracks; seek 1 ms + 3.75 ms sqrt(d). */
 	const round = {
 		trackSeekNs: 1_000_000,
 		averageSeekNs: 3_000_000,

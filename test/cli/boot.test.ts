@@ -1,0 +1,146 @@
+/** The command line as a user meets it: exit codes, what goes where, and one line for a mistake. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { ROOT } from "../support/sources.ts";
+import { workload } from "../support/workload.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "uvmachine-test-"));
+afterAll(() => rmSync(dir, { recursive: true }));
+
+function file(name: string, bytes: Uint8Array | string): string {
+	const path = join(dir, name);
+	writeFileSync(path, bytes);
+	return path;
+}
+
+function uvmachine(args: string[], input = "") {
+	return spawnSync(process.execPath, [`${ROOT}/dist/cli/main.js`, ...args], {
+		encoding: "utf8",
+		input,
+	});
+}
+
+/** A change of one byte of an ELF file. */
+function patched(offset: number, value: number): Uint8Array {
+	const bytes = Uint8Array.from(workload("hello"));
+	bytes[offset] = value;
+	return bytes;
+}
+
+describe("boot", () => {
+	it("gives the program's output on stdout and a summary on stderr", () => {
+		const run = uvmachine(["boot", "hello", "one", "two"]);
+		expect(run.status).toBe(0);
+		expect(run.stdout).toBe("hello from user mode\nargument 1: one\nargument 2: two\n");
+		expect(run.stderr).toMatch(/^uvmachine: hello exited with 0\n/);
+		for (const row of [
+			"faults",
+			"page-ins",
+			"pageouts",
+			"clusters",
+			"TLB misses",
+			"virtual time",
+		]) {
+			expect(run.stderr).toContain(row);
+		}
+	});
+
+	it("runs a file by its path", () => {
+		const run = uvmachine(["boot", file("mine", workload("hello")), "-q"]);
+		expect(run).toMatchObject({ status: 0, stdout: "hello from user mode\n", stderr: "" });
+	});
+
+	it("writes a report that says how to have the same run again", () => {
+		const path = join(dir, "report.json");
+		expect(uvmachine(["boot", "hello", "-q", "--ram", "4M", "--json", path]).status).toBe(0);
+		const report = JSON.parse(readFileSync(path, "utf8"));
+		expect(report).toMatchObject({
+			exit: { kind: "exited", code: 0, signal: null },
+			console: "hello from user mode\n",
+			config: { program: "hello", ram: 4 << 20, seed: 1 },
+		});
+		const again = uvmachine(["boot", "hello", "-q", "--ram", "4M", "--json", "-"]);
+		const [, json] = again.stdout.split("user mode\n");
+		expect(JSON.parse(json!).stateHash).toBe(report.stateHash);
+	});
+
+	it("says on stderr where a program was killed, and exits with 1", () => {
+		const run = uvmachine(["boot", "wild", "null"]);
+		expect(run.status).toBe(1);
+		expect(run.stderr).toMatch(/killed by SIGSEGV at pc 0x000\w+, address 0x00000000/);
+	});
+
+	it("exits with 1 if the program fails", () => {
+		const run = uvmachine(["boot", "wild", "nonsense"]);
+		expect(run.status).toBe(1);
+		expect(run.stderr).toMatch(/exited with 2/);
+	});
+
+	it("exits with 1 and says so when swap is too small", () => {
+		const run = uvmachine(["boot", "sort", "8", "--ram", "2M", "--swap", "2M"]);
+		expect(run.status).toBe(1);
+		expect(run.stderr).toMatch(/killed by SIGKILL: out of swap/);
+	});
+
+	it("exits with 4 at the cycle limit", () => {
+		const run = uvmachine(["boot", "matmul", "64", "--max-cycles", "100000"]);
+		expect(run.status).toBe(4);
+		expect(run.stderr).toMatch(/stopped at the cycle limit/);
+	});
+
+	it("shows the latest events inside UVM", () => {
+		const run = uvmachine(["boot", "hello", "-q", "--uvmhist", "-"]);
+		expect(run.stderr).toMatch(/^\d+ lwp\d+ uvm_fault: va, pa, prot 0x/m);
+	});
+
+	it("swaps on a raw image that is given twice the right size", () => {
+		const disk = file("disk.img", new Uint8Array(1 << 20));
+		expect(uvmachine(["boot", "hello", "-q", "--disk", disk]).status).toBe(0);
+	});
+});
+
+describe("a mistake costs one line and exit code 2", () => {
+	const cases: [string, string[], RegExp][] = [
+		["no such program", ["boot", "nonsense"], /program nonsense: no such workload or file/],
+		["a text file", ["boot", file("text", "hello\n")], /text: not an ELF file/],
+		["an ELF file for x86", ["boot", file("x86", patched(18, 62))], /not a RISC-V ELF file/],
+		["a 64-bit ELF file", ["boot", file("elf64", patched(4, 2))], /not a 32-bit ELF file/],
+		[
+			"a truncated ELF file",
+			["boot", file("cut", workload("hello").subarray(0, 6000))],
+			/cut: truncated segment/,
+		],
+		[
+			"segments outside of the address space",
+			["boot", file("far", patched(0x34 + 0x20 + 11, 0xf0))],
+			/far: segment outside of the user address space/,
+		],
+		["too little RAM", ["boot", "hello", "--ram", "1K"], /1024 bytes/],
+		["too much RAM", ["boot", "hello", "--ram", "5G"], /5368709120/],
+		["a size that is none", ["boot", "hello", "--ram", "much"], /'much' is invalid/],
+		["a timing that is none", ["boot", "hello", "--swap", "8M,floppy"], /'8M,floppy' is invalid/],
+		["an unreadable disk image", ["boot", "hello", "--disk", join(dir, "no")], /no: no such file/],
+		["a folder for a disk image", ["boot", "hello", "--disk", dir], /not a regular file/],
+		[
+			"a report that cannot be written",
+			["boot", "hello", "-q", "--json", dir],
+			/cannot be written/,
+		],
+		["a TLB of an impossible shape", ["boot", "hello", "--tlb", "100"], /TLB entries 100/],
+		["an unknown option", ["boot", "hello", "--fast"], /unknown option '--fast'/],
+		["an unknown command", ["fly"], /unknown command 'fly'/],
+		["an unknown benchmark", ["bench", "nonsense"], /'nonsense' is invalid/],
+		["no program", ["boot"], /missing required argument 'program'/],
+	];
+
+	it.each(cases)("%s", (_, args, message) => {
+		const run = uvmachine(args);
+		expect(run.status).toBe(2);
+		expect(run.stderr).toMatch(message);
+		expect(run.stderr.trimEnd().split("\n")).toHaveLength(1);
+		expect(run.stderr).toMatch(/^uvmachine: /);
+	});
+});
