@@ -166,6 +166,9 @@ export class System {
 				bus,
 				clock,
 				dma,
+				timeWritten: (ticks) => {
+					this.machine.time = ticks;
+				},
 				lines: {
 					meip: line(IRQ_MEI),
 					seip: line(IRQ_SEI),

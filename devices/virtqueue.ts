@@ -202,7 +202,7 @@ export class Virtqueue {
 		let size = this.num;
 		let inTable = false;
 		let index = head;
-		// 2.7.5.2: a chain has at most `num` buffers; a longer one is a loop.
+		// 2.7.5.3.1: a chain has at most `num` buffers; a longer one is a loop.
 		while (readable.length + writable.length < this.num) {
 			if (index >= size) return null;
 			const entry = table + DESC_SIZE * index;

@@ -70,8 +70,8 @@ export interface Uvm {
 	swap_drum_next: number;
 	/** How many slots the latest uvm_swap_alloc took. */
 	swap_alloc_nslots: number;
-	/** Serialises swapon and swapoff. */
-	swap_syscall_busy: boolean;
+	/** The thread that is taking a device out of use; one at a time. */
+	swapoff_lwp: lwp | null;
 
 	/** Scratch of the fault path that does not sleep. */
 	fault: uvm_faultinfo | null;
@@ -118,7 +118,7 @@ export function uvm_state(): Uvm {
 		swap_data_lock: simple_lock_init(),
 		swap_drum_next: 1,
 		swap_alloc_nslots: 0,
-		swap_syscall_busy: false,
+		swapoff_lwp: null,
 		fault: null,
 		amap_list: null,
 	};

@@ -57,6 +57,8 @@ export interface uvmexp {
 
 	nswapdev: number;
 	swpages: number;
+	/** swpages without the devices that are being taken out of use. */
+	swpgavail: number;
 	swpginuse: number;
 	/** Slots in use whose page is not in memory as well. */
 	swpgonly: number;
@@ -118,6 +120,7 @@ export function uvmexp_init(): uvmexp {
 		wiredmax: 0,
 		nswapdev: 0,
 		swpages: 0,
+		swpgavail: 0,
 		swpginuse: 0,
 		swpgonly: 0,
 		swpgbad: 0,

@@ -139,7 +139,7 @@ function swaplist_rotate(list: swapdev[], index: number): void {
 
 /** Whether no slot is left that could take a page that is only in memory. */
 export const uvm_swapisfull = (k: Kernel): boolean =>
-	k.uvmexp.swpgonly >= k.uvmexp.swpages - k.uvmexp.swpgbad;
+	k.uvmexp.swpgonly >= k.uvmexp.swpgavail - k.uvmexp.swpgbad;
 
 /**
  * Free slots. SWSLOT_NONE panics, SWSLOT_BAD is ignored: there is nothing to free.

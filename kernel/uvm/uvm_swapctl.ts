@@ -60,6 +60,8 @@ export function swap_on(k: Kernel, path: string, dev: ld_softc, priority: number
 	list.splice(at, 0, sdp);
 	k.uvmexp.nswapdev++;
 	k.uvmexp.swpages += npages;
+	k.uvmexp.swpgavail += npages;
+	k.uvm.pdfruitless = 0;
 	simple_unlock(k, k.uvm.swap_data_lock);
 	return 0;
 }
@@ -68,14 +70,16 @@ export function swap_on(k: Kernel, path: string, dev: ld_softc, priority: number
  * Take a device out of use, moving what is on it back to memory.
  *
  * => nothing locked. Sleeps.
- * => ENXIO: not a swap device. ENOMEM: memory cannot take what is on it; EBUSY: somebody still
+ * => ENXIO: not a swap device; EBUSY: another one is being removed. ENOMEM: memory cannot take what is on it; EBUSY: somebody still
  *    uses slots on it. Then the device stays in use and nothing is lost.
  */
 export function* swap_off(k: Kernel, dev: ld_softc): Sleeps<Errno> {
 	const sdp = k.uvm.swap_list.find((s) => s.swd_dev === dev);
 	if (sdp === undefined) return ENXIO;
-	if ((sdp.swd_flags & SWF_ENABLE) === 0) return EBUSY;
+	if (k.uvm.swapoff_lwp !== null) return EBUSY;
+	k.uvm.swapoff_lwp = k.curlwp;
 	sdp.swd_flags &= ~SWF_ENABLE;
+	k.uvmexp.swpgavail -= sdp.swd_npages;
 	const start = sdp.swd_drumoffset;
 	const end = start + sdp.swd_drumsize;
 	let error: Errno = 0;
@@ -83,8 +87,11 @@ export function* swap_off(k: Kernel, dev: ld_softc): Sleeps<Errno> {
 	if (error === 0 && (yield* amap_swap_off(k, start, end))) error = ENOMEM;
 	// A cluster on its way to the device, or an object that is being freed, still has slots.
 	if (error === 0 && sdp.swd_npginuse > sdp.swd_npgbad) error = EBUSY;
+	k.uvm.swapoff_lwp = null;
+	k.uvm.pdfruitless = 0;
 	if (error !== 0) {
 		sdp.swd_flags |= SWF_ENABLE;
+		k.uvmexp.swpgavail += sdp.swd_npages;
 		return error;
 	}
 	simple_lock(k, k.uvm.swap_data_lock);

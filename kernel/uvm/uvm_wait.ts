@@ -37,6 +37,11 @@ const FRUITLESS_MAX = 32;
 /**
  * Whether the page daemon can still free anything. If not, who needs memory must do without.
  * => swap has room for a page, or writes are in flight, and the latest scans were not all in vain.
+ * => while a device is being removed it is the remover who must do without: others wait until it
+ *    has given up.
  */
-export const uvm_reclaimable = (k: Kernel): boolean =>
-	k.uvmexp.paging > 0 || (!uvm_swapisfull(k) && k.uvm.pdfruitless < FRUITLESS_MAX);
+export function uvm_reclaimable(k: Kernel): boolean {
+	if (k.uvmexp.paging > 0) return true;
+	if (k.uvm.swapoff_lwp !== null && k.uvm.swapoff_lwp !== k.curlwp) return true;
+	return !uvm_swapisfull(k) && k.uvm.pdfruitless < FRUITLESS_MAX;
+}

@@ -65,6 +65,9 @@ export class TestKernel {
 				bus,
 				clock,
 				dma,
+				timeWritten: (ticks) => {
+					this.machine.time = ticks;
+				},
 				lines: {
 					meip: line(IRQ_MEI),
 					seip: line(IRQ_SEI),
