@@ -284,7 +284,7 @@ export class Mmu {
 		const pte = this.#walk(va, ACCESS_STORE, rights);
 		if (pte === 0) return -1;
 		if (tlb.isSuperpage(index) === this.#walkSuperpage) {
-			tlb.update(index, this.#walkGlobal, pte);
+			tlb.update(index, this.#walkGlobal, this.#asid, pte);
 			return index;
 		}
 		// Software changed the size of the page without a fence: the entry's set is another one.

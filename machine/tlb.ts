@@ -112,11 +112,14 @@ export class Tlb {
 		return set * this.ways;
 	}
 
-	/** Replace the page table entry of entry `index`, which keeps its place and its age. */
-	update(index: number, global: boolean, pte: number): void {
+	/**
+	 * Put a translation read anew into entry `index`, which keeps its place, its age and its page.
+	 * => a global entry may become one of address space `asid` alone, and the other way round.
+	 */
+	update(index: number, global: boolean, asid: number, pte: number): void {
 		const i = TLB + 2 * index;
 		this.#clearMirror(this.#words[i]!);
-		this.#words[i] = (this.#words[i]! & ~TAG_GLOBAL) | (global ? TAG_GLOBAL : 0);
+		this.#words[i] = (this.#words[i]! & TAG_PAGE) | (global ? TAG_GLOBAL : 0) | asid;
 		this.#words[i + 1] = pte;
 	}
 

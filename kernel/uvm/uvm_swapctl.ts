@@ -70,8 +70,9 @@ export function swap_on(k: Kernel, path: string, dev: ld_softc, priority: number
  * Take a device out of use, moving what is on it back to memory.
  *
  * => nothing locked. Sleeps.
- * => ENXIO: not a swap device; EBUSY: another one is being removed. ENOMEM: memory cannot take what is on it; EBUSY: somebody still
- *    uses slots on it. Then the device stays in use and nothing is lost.
+ * => ENXIO: not a swap device; EBUSY: another one is being removed.
+ * => ENOMEM: memory cannot take what is on it; EBUSY: somebody still uses slots on it. Then the
+ *    device stays in use and nothing is lost.
  */
 export function* swap_off(k: Kernel, dev: ld_softc): Sleeps<Errno> {
 	const sdp = k.uvm.swap_list.find((s) => s.swd_dev === dev);

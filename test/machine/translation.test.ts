@@ -153,6 +153,7 @@ class Model {
 			if (found.large === entry.large) {
 				entry.pte = found.pte;
 				entry.global = found.global;
+				entry.asid = found.asid;
 			} else {
 				const old = this.setOf(page, entry.large);
 				old.splice(old.indexOf(entry), 1);

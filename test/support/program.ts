@@ -5,7 +5,7 @@ import { assemble } from "../isa/assembler.ts";
 const BASE = 0x10000;
 const HEADERS = 52 + 32;
 
-/** An ELF file with one segment, readable, writable and executable, that begins at its first line. */
+/** An ELF file with one segment, with all rights, that begins at its first line. */
 export function elf(source: string, memsz = 0x4000): Uint8Array {
 	const { bytes } = assemble(source, BASE);
 	const file = new Uint8Array(HEADERS + bytes.length);
