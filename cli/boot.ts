@@ -107,6 +107,8 @@ async function drive(system: System, flags: BootFlags, output: OutputBuffer): Pr
 		const now = system.machine.clock.cycles;
 		if (now >= limit) break;
 		const state = system.run(Math.min(now + SLICE, limit));
+		// The guest's lines and the progress line share a terminal.
+		if (output.pending) progress.stop();
 		output.flush();
 		progress.update(system);
 		if (state === "ended") break;

@@ -12,6 +12,11 @@ export class OutputBuffer {
 		this.#stream = stream;
 	}
 
+	/** Is there anything that `flush` would write? */
+	get pending(): boolean {
+		return this.#length > 0;
+	}
+
 	put(byte: number): void {
 		if (this.#length === BUFFER_SIZE) this.flush();
 		this.#bytes[this.#length++] = byte;

@@ -43,7 +43,9 @@ export class RunProgress {
 		this.#shown = true;
 	}
 
+	/** Take the line away, until the next update. */
 	stop(): void {
 		if (this.#shown) this.#bar?.stop();
+		this.#shown = false;
 	}
 }
