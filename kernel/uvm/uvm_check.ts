@@ -10,19 +10,10 @@ import { pmap_check } from "../../pmap/pmap_check.ts";
 import { PAGE_SIZE } from "../../pmap/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import { check_anons, check_aobjs, check_swap } from "./uvm_check_anon.ts";
-import { check_maps, check_user_ptes } from "./uvm_check_map.ts";
+import { check_maps, check_user_ptes, type tlb_translation } from "./uvm_check_map.ts";
 import { check_pages } from "./uvm_check_page.ts";
 import type { vm_page } from "./uvm_page.ts";
 import { swapdrum_getsdp } from "./uvm_swap.ts";
-
-/** One translation that the TLB holds, as the machine shows it to a test. */
-export interface tlb_translation {
-	readonly vpn: number;
-	readonly superpage: boolean;
-	readonly global: boolean;
-	readonly asid: number;
-	readonly pte: number;
-}
 
 /** No thread is inside UVM and no transfer is in flight. */
 export function uvm_is_quiet(k: Kernel): boolean {

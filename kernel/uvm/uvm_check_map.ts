@@ -4,7 +4,6 @@ import { PTE_D, PTE_RWX, PTE_TO_PA, PTE_V, PTE_W } from "../../pmap/pte.ts";
 import { atop, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import { AMAP_SHARED, type vm_amap } from "./uvm_amap.ts";
-import type { tlb_translation } from "./uvm_check.ts";
 import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY } from "./uvm_extern.ts";
 import {
 	entry_contains,
@@ -14,6 +13,15 @@ import {
 } from "./uvm_map_entry.ts";
 import type { uvm_object } from "./uvm_object.ts";
 import { PHYS_TO_VM_PAGE } from "./uvm_page.ts";
+
+/** One translation that the TLB holds, as the machine shows it to a test. */
+export interface tlb_translation {
+	readonly vpn: number;
+	readonly superpage: boolean;
+	readonly global: boolean;
+	readonly asid: number;
+	readonly pte: number;
+}
 
 /** Every map of the system: the kernel's, its submaps, and those of processes. */
 function maps(k: Kernel): vm_map[] {
