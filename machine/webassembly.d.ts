@@ -1,4 +1,4 @@
-/** The part of the WebAssembly API that the machine uses; lib.dom, which has it all, is not ours. */
+/** The part of the WebAssembly API that the machine uses, without the rest of lib.dom. */
 declare namespace WebAssembly {
 	class Memory {
 		/** `initial` and `maximum` count pages of 65536 bytes. */

@@ -225,6 +225,9 @@ describe("atomics", () => {
 		dma.store8(BUFFER + 3, 0);
 		expect(execute(g, sc, BUFFER, 1).a2).toBe(1);
 		execute(g, lr, BUFFER);
+		dma.store32(BUFFER, 0);
+		expect(execute(g, sc, BUFFER, 1).a2).toBe(1);
+		execute(g, lr, BUFFER);
 		dma.store8(BUFFER + 4, 0);
 		expect(execute(g, sc, BUFFER, 7).a2).toBe(0);
 		expect(hart.state.reservation).toBe(-1);

@@ -60,6 +60,22 @@ describe("code that changes", () => {
 		expect([g.machine.hart.x[13], g.machine.hart.x[10]]).toEqual([1, 2]);
 	});
 
+	it("a misaligned store that ends in a page of code is seen", () => {
+		const g = guest(`
+			lui a1, 0x80008
+			li a2, 0x80824505     # c.li a0, 1; c.jr ra
+			sw a2, 0(a1)
+			jalr ra, 0(a1)
+			mv a3, a0
+			li a2, 0x45090000     # c.li a0, 2
+			sw a2, -2(a1)
+			jalr ra, 0(a1)
+		loop:	j loop
+		`);
+		g.machine.runBare(40);
+		expect([g.machine.hart.x[13], g.machine.hart.x[10]]).toEqual([1, 2]);
+	});
+
 	it("a store that changes the length of an instruction is seen, and cycles stay exact", () => {
 		// The second instruction becomes two of two bytes each.
 		const source = `

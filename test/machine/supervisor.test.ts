@@ -1,6 +1,6 @@
 /** The attached supervisor: what machine/port.ts promises. */
 import { describe, expect, it } from "vitest";
-import { RAM_BASE } from "../../machine/memory.ts";
+import { RAM_BASE, RAM_OFFSET } from "../../machine/memory.ts";
 import {
 	ACCESS_FETCH,
 	ACCESS_LOAD,
@@ -324,6 +324,8 @@ describe("memory", () => {
 		expect(once()).toBe(2);
 		port.copyPage(text, RAM_BASE + 0x40 * 4096);
 		port.zeroPage(text);
+		// A page that is no longer code can be stored to at full speed again.
+		expect(u.machine.hart.mirror.isWatched(text - RAM_BASE + RAM_OFFSET)).toBe(false);
 		expect(once()).toBe(-2);
 		port.copyPage(RAM_BASE + 0x40 * 4096, text);
 		expect(once()).toBe(2);
