@@ -36,6 +36,7 @@ import { Panic } from "./pmap/panic.ts";
 
 export { FileDisk } from "./devices/disk/file-disk.ts";
 export { MemoryDisk } from "./devices/disk/memory-disk.ts";
+export { WriteCache } from "./devices/disk/write-cache.ts";
 export { Panic } from "./pmap/panic.ts";
 
 /** How long a disk takes: see devices/disk/timing.ts. */

@@ -96,7 +96,8 @@ export function check_swap(k: Kernel, quiet: boolean, wrong: string[]): void {
 			record(slot, pg);
 		}
 		for (let pg = aobj.memq_first; pg !== null; pg = pg.listq_next) {
-			if ((pg.flags & (PG_BUSY | PG_CLEAN)) !== PG_CLEAN || pg.offset < 0) continue;
+			if ((pg.flags & (PG_BUSY | PG_CLEAN)) !== PG_CLEAN) continue;
+			if (pg.offset < 0 || pg.offset >= aobj.u_pages * PAGE_SIZE) continue;
 			const slot = uao_find_swslot(k, aobj, pg.offset / PAGE_SIZE);
 			if (slot === SWSLOT_NONE && !pmap_is_modified(k, pg))
 				wrong.push("7: a clean page has no slot");

@@ -79,9 +79,11 @@ function check_map(map: vm_map, wrong: string[]): void {
 	let [nentries, size] = [0, 0];
 	let end = map.min_offset;
 	let gap = false;
+	let hint = map.hint === map.header;
 	for (let e = map.header.next; e !== map.header; e = e.next) {
 		nentries++;
 		size += e.end - e.start;
+		if (e === map.hint) hint = true;
 		if (e.start < end || e.end <= e.start) wrong.push("12: entries overlap or are out of order");
 		if (e.start > end) gap = true;
 		if (e === map.first_free && gap) wrong.push("12: a gap lies before first_free");
@@ -92,6 +94,7 @@ function check_map(map: vm_map, wrong: string[]): void {
 		end = e.end;
 	}
 	if (end > map.max_offset) wrong.push("12: an entry lies outside of its map");
+	if (!hint) wrong.push("12: the hint names an entry that is gone");
 	if (nentries !== map.nentries) wrong.push("12: nentries counts wrongly");
 	if (size !== map.size) wrong.push("12: size counts wrongly");
 }

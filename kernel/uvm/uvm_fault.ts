@@ -611,7 +611,13 @@ export function* uvmfault_anonget(k: Kernel, anon: vm_anon): Sleeps<Errno> {
 	const error = yield* uvm_swap_get(k, pg, slot, PGO_SYNCIO);
 	if ((pg.flags & PG_RELEASED) !== 0) {
 		// The anon has died. Its page counts as resident to uvm_anfree, even if the read failed.
-		if (error !== 0) uvm_swpgonly_add(k, -1);
+		if (error === EIO) {
+			// DEVIATION: NetBSD frees the slot, for the next page to be lost in.
+			uvm_swap_markbad(k, slot, 1);
+			anon.an_swslot = SWSLOT_BAD;
+		} else if (error !== 0) {
+			uvm_swpgonly_add(k, -1);
+		}
 		uvm_anon_release(k, anon);
 		return 0;
 	}

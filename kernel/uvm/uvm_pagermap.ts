@@ -18,6 +18,7 @@ import { uvm_map_args, uvm_map_enter, uvm_unmap_remove } from "./uvm_map.ts";
 import { vm_map_lock_try, vm_map_unlock } from "./uvm_map_entry.ts";
 import { PG_BUSY, type vm_page } from "./uvm_page.ts";
 import { SWCLPAGES } from "./uvm_swap.ts";
+import { uvm_pause } from "./uvm_wait.ts";
 
 /** Size of pager_map. */
 export const PAGER_MAP_SIZE = 4 * 1024 * 1024;
@@ -50,6 +51,10 @@ export function* uvm_pagermapin(
 		// DEVIATION: the flag is set before anything can run that might free space (P6).
 		if (k.curlwp === k.uvm.pagedaemon) {
 			yield* ltsleep(k, emergva_wchan(k), "emrgva", 0, null);
+		} else if (k.uvm.pager_map!.nentries === 0) {
+			// DEVIATION: memory for a map entry was short, not room. Nobody has any of the map, so
+			// nobody would say when to try again.
+			yield* uvm_pause(k, "pager_map");
 		} else {
 			simple_lock(k, k.uvm.pager_map_wanted_lock);
 			k.uvm.pager_map_wanted = true;
