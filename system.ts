@@ -14,11 +14,12 @@ import {
 } from "./devices/board.ts";
 import { ConsoleLog } from "./devices/console-log.ts";
 import type { DiskMedia } from "./devices/disk/disk-media.ts";
+import { FileDisk } from "./devices/disk/file-disk.ts";
 import { MemoryDisk } from "./devices/disk/memory-disk.ts";
 import { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "./devices/disk/timing.ts";
 import { SectorFaults } from "./devices/fault/sector-faults.ts";
 import type { DiskCounters } from "./devices/virtio-blk.ts";
-import { cnwaiting } from "./kernel/dev/cons.ts";
+import { cnhangup, cnwaiting } from "./kernel/dev/cons.ts";
 import { type elf_image, elf32_parse } from "./kernel/kern/exec_elf32.ts";
 import { main, newproc } from "./kernel/kern/init_main.ts";
 import { CPU_DEADLOCK, CPU_HALTED, cpu_run } from "./kernel/kern/kern_cpu.ts";
@@ -33,6 +34,7 @@ import { Machine } from "./machine/machine.ts";
 import type { TlbCounters } from "./machine/mmu.ts";
 import { Prng } from "./machine/prng.ts";
 import { Panic } from "./pmap/panic.ts";
+import { PAGE_SIZE } from "./pmap/vmparam.ts";
 
 export { FileDisk } from "./devices/disk/file-disk.ts";
 export { MemoryDisk } from "./devices/disk/memory-disk.ts";
@@ -106,10 +108,13 @@ export interface Report {
 	readonly stateHash: string;
 }
 
-const DEFAULT_RAM = 8 * 1024 * 1024;
-const DEFAULT_SWAP = 32 * 1024 * 1024;
+export const DEFAULT_RAM = 8 * 1024 * 1024;
+export const DEFAULT_SWAP = 32 * 1024 * 1024;
 /** Less than this and not even a small program fits beside the page tables and rings. */
 export const RAM_MIN = 512 * 1024;
+
+/** Bytes of a disk that are hashed at a time. */
+const HASH_CHUNK = 64 * 1024;
 
 const SIGNALS = new Map([
 	[4, "SIGILL"],
@@ -151,6 +156,8 @@ export class System {
 		const image = parse_program(options.program, options.image);
 		const swap = options.swap ?? [{ media: DEFAULT_SWAP }];
 		const disks = [...swap, ...(options.disks ?? [])];
+		for (const { media } of swap)
+			check_swap_size(typeof media === "number" ? media : media.sectors * 512);
 		this.machine = new Machine({
 			ramSize: ram,
 			adPolicy,
@@ -199,6 +206,7 @@ export class System {
 			tlbWays: options.tlbWays ?? 4,
 			adPolicy,
 			check: options.check ?? false,
+			uvmhist: options.uvmhist ?? 0,
 		};
 		this.kernel = kernel_create(this.machine.supervisor());
 		this.process = this.#boot(options, image, swap.length, disks.length, seed);
@@ -270,6 +278,11 @@ export class System {
 		return taken;
 	}
 
+	/** No more input will come: whoever reads finds the end of it. */
+	inputEnd(): void {
+		cnhangup(this.kernel);
+	}
+
 	get exit(): Exit {
 		return this.#exit;
 	}
@@ -309,14 +322,28 @@ export class System {
 		for (const disk of this.board.disks) {
 			for (const value of Object.values(disk.counters)) hash.number(value);
 		}
-		for (const { pristine } of this.faults) {
-			const state = pristine.save() as { chunks?: [number, Uint8Array][] } | null;
-			for (const [number, bytes] of state?.chunks ?? []) {
-				hash.number(number).words(new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4));
-			}
-		}
+		for (const { pristine } of this.faults) hash_disk(hash, pristine);
 		return hash.digest();
 	}
+}
+
+/** Contents of a disk, chunk by chunk; chunks of zeros make no difference. */
+function hash_disk(hash: WordHash, media: DiskMedia): void {
+	const sectors = HASH_CHUNK / 512;
+	const bytes = new Uint8Array(HASH_CHUNK);
+	const words = new Int32Array(bytes.buffer);
+	for (let sector = 0; sector < media.sectors; sector += sectors) {
+		const n = Math.min(sectors, media.sectors - sector);
+		if (n < sectors) bytes.fill(0);
+		media.read(sector, bytes.subarray(0, n * 512));
+		if (words.some((word) => word !== 0)) hash.number(sector).words(words);
+	}
+}
+
+/** The first page of a swap disk is its label. */
+function check_swap_size(bytes: number): void {
+	if (bytes >= 2 * PAGE_SIZE) return;
+	throw new RangeError(`swap: ${bytes} bytes; a swap disk has at least ${2 * PAGE_SIZE}`);
 }
 
 /** A machine with a kernel that is about to run a program. */
@@ -331,6 +358,7 @@ function parse_program(name: string, file: Uint8Array): elf_image {
 }
 
 const describe = (disk: DiskOptions, media: DiskMedia): Record<string, unknown> => ({
+	...(disk.media instanceof FileDisk ? { file: disk.media.path } : {}),
 	bytes: media.sectors * 512,
 	timing: disk.timing ?? "ssd",
 });

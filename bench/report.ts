@@ -2,7 +2,7 @@
 import { cpus } from "node:os";
 import { VERSION } from "../system.ts";
 import type { GuestResult } from "./guests.ts";
-import { geometricMean, runMatrix } from "./matrix.ts";
+import { geometricMean, matrixRuns, runMatrix } from "./matrix.ts";
 import { runNative } from "./native.ts";
 import { type PathResult, runPaths } from "./paths.ts";
 import { runStartup } from "./startup.ts";
@@ -30,10 +30,18 @@ export interface BenchOptions {
 	readonly onStep?: (done: string) => void;
 }
 
+const wants = (names: readonly BenchmarkName[], name: BenchmarkName): boolean =>
+	names.length === 0 || names.includes(name);
+
+/** How often `onStep` will be called. */
+export function countSteps(names: readonly BenchmarkName[], smoke: boolean): number {
+	const guests = wants(names, "guests") ? matrixRuns(smoke).length + 1 : 0;
+	return guests + Number(wants(names, "paths")) + Number(wants(names, "startup"));
+}
+
 export async function runBenchmarks(options: BenchOptions): Promise<BenchReport> {
 	const { smoke, jobs } = options;
-	const wanted = (name: BenchmarkName): boolean =>
-		options.names.length === 0 || options.names.includes(name);
+	const wanted = (name: BenchmarkName): boolean => wants(options.names, name);
 	const step = (what: string): void => options.onStep?.(what);
 	let guests: GuestResult[] = [];
 	let native: Map<string, number> | null = null;

@@ -1,12 +1,14 @@
 /** `uvmachine bench`: how fast all this is. */
-import { writeFileSync } from "node:fs";
 import { SingleBar } from "cli-progress";
 import { Argument, Command, InvalidArgumentError } from "commander";
-import { BENCHMARKS, type BenchmarkName, benchTable, runBenchmarks } from "../bench/report.ts";
-import { UsageError } from "./usage-error.ts";
-
-/** Eight guests, the native programs, the paths, the start-up. */
-const STEPS = 11;
+import {
+	BENCHMARKS,
+	type BenchmarkName,
+	benchTable,
+	countSteps,
+	runBenchmarks,
+} from "../bench/report.ts";
+import { OutputFile } from "./output-file.ts";
 
 interface BenchFlags {
 	readonly json?: string;
@@ -28,10 +30,11 @@ export function benchCommand(done: (exitCode: number) => void): Command {
 }
 
 async function bench(names: BenchmarkName[], flags: BenchFlags): Promise<void> {
+	const json = flags.json === undefined ? null : new OutputFile(flags.json, process.stdout);
 	const bar = process.stderr.isTTY
 		? new SingleBar({ format: "{bar} {value}/{total} {step} | ETA {eta} s", clearOnComplete: true })
 		: null;
-	bar?.start(STEPS, 0, { step: "" });
+	bar?.start(countSteps(names, flags.smoke), 0, { step: "" });
 	const report = await runBenchmarks({
 		names,
 		smoke: flags.smoke,
@@ -39,15 +42,8 @@ async function bench(names: BenchmarkName[], flags: BenchFlags): Promise<void> {
 		onStep: (step) => bar?.increment(1, { step }),
 	});
 	bar?.stop();
-	const json = `${JSON.stringify(report, null, "\t")}\n`;
-	process.stdout.write(flags.json === "-" ? json : benchTable(report));
-	if (flags.json === undefined || flags.json === "-") return;
-	try {
-		writeFileSync(flags.json, json);
-	} catch (error) {
-		const { code } = error as NodeJS.ErrnoException;
-		throw new UsageError(`${flags.json}: cannot be written (${code})`);
-	}
+	if (flags.json !== "-") process.stdout.write(benchTable(report));
+	json?.write(`${JSON.stringify(report, null, "\t")}\n`);
 }
 
 function jobsOption(text: string): number {

@@ -1,8 +1,10 @@
 /** `uvmachine boot`: run a program on the kernel. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
 import {
 	createSystem,
+	DEFAULT_RAM,
+	DEFAULT_SWAP,
 	type DiskOptions,
 	type Exit,
 	FileDisk,
@@ -11,6 +13,7 @@ import {
 	type TimingName,
 } from "../system.ts";
 import { InputReader, OutputBuffer } from "./console.ts";
+import { OutputFile } from "./output-file.ts";
 import { RunProgress } from "./progress.ts";
 import { parseSize } from "./size.ts";
 import { summary } from "./summary.ts";
@@ -18,7 +21,6 @@ import { UsageError } from "./usage-error.ts";
 
 /** Cycles between two looks at the host's clock: some tens of milliseconds. */
 const SLICE = 10_000_000;
-const DEFAULT_SWAP = 32 * 1024 * 1024;
 /** Events that --uvmhist keeps, and how many of them a panic shows. */
 const HISTORY_EVENTS = 10_000;
 const PANIC_HISTORY = 20;
@@ -43,7 +45,7 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 		.description("run a program on the kernel; its output goes to stdout, a summary to stderr")
 		.argument("<program>", "a workload by name, or the path of a static RV32 ELF file")
 		.argument("[args...]", "its arguments (after -- if they begin with a dash)")
-		.option("--ram <size>", "RAM, as 512K, 8M, 1G", sizeOption, 8 * 1024 * 1024)
+		.option("--ram <size>", "RAM, as 512K, 8M, 1G", sizeOption, DEFAULT_RAM)
 		.option(
 			"--swap <size[,timing]>",
 			"a swap disk: 0 for none; timing is instant, ssd (default) or hdd; may be repeated",
@@ -70,6 +72,10 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 }
 
 async function boot(program: string, args: string[], flags: BootFlags): Promise<number> {
+	// Opened before a run that may take long.
+	const json = flags.json === undefined ? null : new OutputFile(flags.json, process.stdout);
+	const history =
+		flags.uvmhist === undefined ? null : new OutputFile(flags.uvmhist, process.stderr);
 	const output = new OutputBuffer(process.stdout);
 	const swap = flags.swap.length === 0 ? [{ media: DEFAULT_SWAP }] : flags.swap;
 	const system = createSystem({
@@ -91,10 +97,9 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	const report = system.report(performance.now() - started);
 	if (!flags.quiet) process.stderr.write(summary(report));
 	if (report.exit.kind === "panic") process.stderr.write(panicLines(system, report));
-	if (flags.json !== undefined) save(flags.json, process.stdout, `${JSON.stringify(report)}\n`);
-	if (flags.uvmhist !== undefined) {
-		save(flags.uvmhist, process.stderr, `${system.history().join("\n")}\n`);
-	}
+	const config = { ...report.config, maxCycles: flags.maxCycles ?? null };
+	json?.write(`${JSON.stringify({ ...report, config })}\n`);
+	history?.write(`${system.history().join("\n")}\n`);
 	return exitCode(report.exit);
 }
 
@@ -112,7 +117,9 @@ async function drive(system: System, flags: BootFlags, output: OutputBuffer): Pr
 		output.flush();
 		progress.update(system);
 		if (state === "ended") break;
-		if (state === "input") await input.feed((bytes) => system.input(bytes));
+		if (state === "input" && !(await input.feed((bytes) => system.input(bytes)))) {
+			system.inputEnd();
+		}
 	}
 	progress.stop();
 	input.close();
@@ -154,18 +161,6 @@ function readProgram(program: string): Uint8Array {
 		const code = (error as NodeJS.ErrnoException).code;
 		const why = code === "ENOENT" ? "no such workload or file" : `cannot be read (${code})`;
 		throw new UsageError(`program ${program}: ${why}`);
-	}
-}
-
-function save(path: string, stream: NodeJS.WriteStream, text: string): void {
-	if (path === "-") {
-		stream.write(text);
-		return;
-	}
-	try {
-		writeFileSync(path, text);
-	} catch (error) {
-		throw new UsageError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code})`);
 	}
 }
 

@@ -30,9 +30,6 @@ export class OutputBuffer {
 	}
 }
 
-/** What a terminal sends for the end of input. */
-const EOT = 4;
-
 /** Reads standard input only when the guest waits for it, so that a run without input ends. */
 export class InputReader {
 	readonly #stream: NodeJS.ReadableStream;
@@ -43,14 +40,19 @@ export class InputReader {
 		this.#stream = stream;
 	}
 
-	/** Hand over what there is, after waiting for it; `take` says how much it had room for. */
-	async feed(take: (bytes: Uint8Array) => number): Promise<void> {
+	/**
+	 * Hand over what there is, after waiting for it; `take` says how much it had room for.
+	 * => false at the end of the input.
+	 */
+	async feed(take: (bytes: Uint8Array) => number): Promise<boolean> {
 		if (this.#rest.length === 0) {
 			this.#chunks ??= this.#stream[Symbol.asyncIterator]();
 			const { value, done } = await this.#chunks.next();
-			this.#rest = done === true ? Uint8Array.of(EOT) : Buffer.from(value);
+			if (done === true) return false;
+			this.#rest = Buffer.from(value);
 		}
 		this.#rest = this.#rest.subarray(take(this.#rest));
+		return true;
 	}
 
 	/** Let the process end although the stream may still be open. */

@@ -9,15 +9,3 @@ export function parseSize(text: string): number | null {
 	const bytes = Number(match[1]) * UNITS[match[2]!.toUpperCase()]!;
 	return Number.isSafeInteger(bytes) ? bytes : null;
 }
-
-/** "4 MiB", "512 KiB": the largest unit that gives a whole number. */
-export function formatSize(bytes: number): string {
-	for (const [unit, factor] of [
-		["GiB", 1024 ** 3],
-		["MiB", 1024 ** 2],
-		["KiB", 1024],
-	] as const) {
-		if (bytes >= factor && bytes % factor === 0) return `${bytes / factor} ${unit}`;
-	}
-	return `${bytes} bytes`;
-}

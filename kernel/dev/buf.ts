@@ -14,7 +14,7 @@ export interface buf {
 	/** Set by the driver when the transfer is over. */
 	b_error: Errno;
 	b_done: boolean;
-	/** Called by biodone in interrupt context; null if somebody sleeps on the buf (biowait). */
+	/** What biodone does, in interrupt context: wake who sleeps on the buf, or queue it. */
 	b_iodone: bufdone;
 	/** What uvm_aio_aiodone needs to know. */
 	b_pages: vm_page[];

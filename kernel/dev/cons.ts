@@ -17,9 +17,6 @@ const LCR_8BITS = 0x03;
 const LSR_RXRDY = 0x01;
 const LSR_TXRDY = 0x20;
 
-/** End of input, as a terminal sends it. */
-const EOT = 4;
-
 /** Cost of one character, in cycles. */
 const PUTC_CYCLES = 20;
 
@@ -54,9 +51,7 @@ export function cnwrite(k: Kernel, bytes: Uint8Array): void {
 export function cons_intr(k: Kernel): void {
 	const cons = k.cons!;
 	while ((k.port.load(cons.base + com_lsr, 1) & LSR_RXRDY) !== 0) {
-		const c = k.port.load(cons.base + com_data, 1);
-		if (c === EOT) cons.eof = true;
-		else cons.input.push(c);
+		cons.input.push(k.port.load(cons.base + com_data, 1));
 	}
 	wakeup(k, cons);
 }
@@ -70,6 +65,13 @@ export function* cnread(k: Kernel, size: number): Sleeps<Uint8Array> {
 	if (cons === null) return new Uint8Array(0);
 	while (cons.input.length === 0 && !cons.eof) yield* ltsleep(k, cons, "ttyin", 0, null);
 	return Uint8Array.from(cons.input.splice(0, size));
+}
+
+/** The line hangs up: what was received can still be read, and then the input has ended. */
+export function cnhangup(k: Kernel): void {
+	if (k.cons === null) return;
+	k.cons.eof = true;
+	wakeup(k, k.cons);
 }
 
 /** Does somebody wait for input? */

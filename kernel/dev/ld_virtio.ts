@@ -70,6 +70,8 @@ export interface ld_softc {
 	/** Size in 512-byte sectors. */
 	readonly sc_capacity: number;
 	readonly sc_readonly: boolean;
+	/** The device has given up, and answers nothing any more. */
+	sc_dead: boolean;
 	readonly sc_base: number;
 	readonly sc_ring: number;
 	readonly sc_requests: number;
@@ -127,6 +129,7 @@ export function ld_virtio_attach(k: Kernel, base: number, irq: number, kva: numb
 		sc_unit: k.lds.length,
 		sc_capacity: capacity,
 		sc_readonly: readonly,
+		sc_dead: false,
 		sc_base: base,
 		sc_ring: ring,
 		sc_requests: requests,
@@ -144,7 +147,8 @@ export function ld_virtio_attach(k: Kernel, base: number, irq: number, kva: numb
 
 /** Queue a transfer. => never sleeps; the end is announced by biodone. */
 export function ld_strategy(k: Kernel, sc: ld_softc, bp: buf): void {
-	if (bp.b_blkno + bp.b_bcount / 512 > sc.sc_capacity || (sc.sc_readonly && !bp.b_read)) {
+	const beyond = bp.b_blkno + bp.b_bcount / 512 > sc.sc_capacity;
+	if (sc.sc_dead || beyond || (sc.sc_readonly && !bp.b_read)) {
 		bp.b_error = EIO;
 		biodone(k, bp);
 		return;
@@ -254,6 +258,7 @@ function ld_done(k: Kernel, sc: ld_softc, head: number, bp: buf, status: number)
 
 /** The device has given up: so do its transfers. */
 function ld_dead(k: Kernel, sc: ld_softc): void {
+	sc.sc_dead = true;
 	for (let head = 0; head < QUEUE_SIZE; head++) {
 		const bp = sc.sc_active[head] ?? null;
 		if (bp !== null) ld_done(k, sc, head, bp, VIRTIO_BLK_S_OK + 1);

@@ -4,7 +4,7 @@
  */
 
 import { ACCESS_LOAD, ACCESS_STORE } from "../../machine/port.ts";
-import { EFAULT, type Errno, EWOULDBLOCK } from "../../pmap/errno.ts";
+import { EFAULT, ENOMEM, type Errno, EWOULDBLOCK } from "../../pmap/errno.ts";
 import { pmap_activate, pmap_fault } from "../../pmap/pmap.ts";
 import {
 	PAGE_MASK,
@@ -24,7 +24,8 @@ const BYTES_PER_CYCLE = 8;
 
 /**
  * Copy `bytes` to user address `va` of `map`, the running process's.
- * => sleeps for page faults. 0, or EFAULT; then a part may have been copied.
+ * => sleeps for page faults. 0, or EFAULT; then a part may have been copied. If it was memory
+ *    that was missing, l_nomem says so, and the program does not survive its system call.
  */
 export function* copyout(k: Kernel, map: vm_map, bytes: Uint8Array, va: number): Sleeps<Errno> {
 	return yield* uiomove(k, map, va, bytes, true);
@@ -53,6 +54,7 @@ function* uiomove(
 			if (pmap_fault(k, map.pmap, at, access)) continue;
 			let error = uvm_fault_nosleep(k, map, at, VM_FAULT_INVALID, access);
 			if (error === EWOULDBLOCK) error = yield* uvm_fault(k, map, at, VM_FAULT_INVALID, access);
+			if (error === ENOMEM) k.curlwp.l_nomem = at;
 			if (error !== 0) return EFAULT;
 			continue;
 		}

@@ -1,9 +1,10 @@
 /**
  * Static ELF programs (sys/kern/exec_elf32.c): check an image, and build an address space from it.
  */
-import { ENOMEM, type Errno } from "../../pmap/errno.ts";
+import { E2BIG, ENOMEM, type Errno } from "../../pmap/errno.ts";
 import {
 	MAXSSIZ,
+	PAGE_SIZE,
 	round_page,
 	trunc_page,
 	USRSTACK,
@@ -113,7 +114,7 @@ export function elf32_parse(file: Uint8Array): elf_image | elf_error {
 
 /**
  * Build the program's memory: segments, heap, stack with its arguments.
- * => sleeps. 0 and the stack pointer, or ENOMEM.
+ * => sleeps. 0 and the stack pointer; ENOMEM; E2BIG: the arguments do not fit the stack.
  */
 export function* elf32_load(
 	k: Kernel,
@@ -130,7 +131,7 @@ export function* elf32_load(
 	const error = yield* map_zeros(k, vm, USRSTACK - MAXSSIZ, USRSTACK);
 	if (error !== 0) return failed(error);
 	const stack = stack_image(image, argv, k.conf!.random);
-	if (stack === null) return failed(ENOMEM);
+	if (stack === null) return failed(E2BIG);
 	const sp = USRSTACK - stack.length;
 	const copied = yield* copyout(k, vm.vm_map, stack, sp);
 	return copied === 0 ? { error: 0, sp } : failed(ENOMEM);
@@ -173,7 +174,7 @@ function stack_image(
 ): Uint8Array | null {
 	const strings = argv.map((arg) => new TextEncoder().encode(`${arg}\0`));
 	const auxv: [number, number][] = [
-		[AT_PAGESZ, 4096],
+		[AT_PAGESZ, PAGE_SIZE],
 		[AT_ENTRY, image.entry],
 		[AT_RANDOM, 0],
 	];

@@ -2,6 +2,7 @@
  * Boot (sys/kern/init_main.c): from bare memory to the first process.
  */
 import { SIP_SEIP, SIP_STIP } from "../../machine/port.ts";
+import { E2BIG } from "../../pmap/errno.ts";
 import { panic } from "../../pmap/panic.ts";
 import { pmap_bootstrap, pmap_init } from "../../pmap/pmap.ts";
 import { VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS } from "../../pmap/vmparam.ts";
@@ -100,7 +101,10 @@ function* start_program(
 	const l = p.p_lwp!;
 	if (p.p_vmspace === null) return yield* exit1(k, p, killed(SIGKILL, 0, 0, "out of memory"));
 	const { error, sp } = yield* elf32_load(k, p.p_vmspace, image, argv);
-	if (error !== 0) return yield* exit1(k, p, killed(SIGKILL, 0, 0, "out of swap"));
+	if (error !== 0) {
+		const why = error === E2BIG ? "argument list too long" : "out of swap";
+		return yield* exit1(k, p, killed(SIGKILL, 0, 0, why));
+	}
 	l.l_regs.fill(0);
 	l.l_regs[2] = sp;
 	l.l_pc = image.entry;

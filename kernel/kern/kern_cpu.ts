@@ -30,6 +30,7 @@ export function cpu_run(k: Kernel, until: number): number {
 			k.interrupted = null;
 			k.curlwp = interrupted;
 			run_user(k, interrupted, until);
+			k.curlwp = k.lwp0;
 			continue;
 		}
 		if (intr_pending(k)) cpu_intr(k);

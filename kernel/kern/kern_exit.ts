@@ -5,6 +5,7 @@ import { KASSERT } from "../../pmap/panic.ts";
 import { pmap_activate, pmap_kernel } from "../../pmap/pmap.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvmspace_free } from "../uvm/uvm_map.ts";
+import { uvm_pause } from "../uvm/uvm_wait.ts";
 import { lwp_free } from "./kern_lwp.ts";
 import type { proc, proc_exit } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
@@ -26,14 +27,15 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
 	yield* shmexit(k, p);
 	if (k.procs.every((other) => other.p_exit !== null)) {
 		yield* shm_shutdown(k);
-		cpu_reboot(k);
+		yield* cpu_reboot(k);
 	}
 	if (p.p_lwp !== null) lwp_free(k, p.p_lwp);
 	p.p_lwp = null;
 }
 
-/** Power off: "sifive_test" takes 0x5555 for success. */
-function cpu_reboot(k: Kernel): void {
+/** Power off, when the disks are done: "sifive_test" takes 0x5555 for success. Sleeps. */
+function* cpu_reboot(k: Kernel): Sleeps<void> {
+	while (k.uvmexp.paging > 0 || k.uvm.aio_done.length > 0) yield* uvm_pause(k, "reboot");
 	k.halted = true;
 	k.port.store(k.conf!.power, 4, 0x5555);
 }

@@ -27,6 +27,8 @@ export interface lwp {
 	/** Runs ahead of threads that return to user mode. */
 	readonly l_system: boolean;
 	l_runnext: lwp | null;
+	/** Address of an access for which the kernel found no memory in a system call; or -1. */
+	l_nomem: number;
 	/** Faults that needed no I/O, and those that did (getrusage). */
 	l_minflt: number;
 	l_majflt: number;
@@ -81,6 +83,7 @@ function lwp_new(lid: number, name: string, p: proc | null, kernel: Sleeps<void>
 		l_pc: 0,
 		l_system: p === null,
 		l_runnext: null,
+		l_nomem: -1,
 		l_minflt: 0,
 		l_majflt: 0,
 	};

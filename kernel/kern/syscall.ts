@@ -70,7 +70,10 @@ function linux_errno(error: number): number {
 export function syscall(k: Kernel, l: lwp): number | Sleeps<number> {
 	const { x } = k.port;
 	const p = l.l_proc!;
-	const [a0, a1, a2, a3] = [x[10]! >>> 0, x[11]! >>> 0, x[12]! >>> 0, x[13]! >>> 0];
+	const a0 = x[10]! >>> 0;
+	const a1 = x[11]! >>> 0;
+	const a2 = x[12]! >>> 0;
+	const a3 = x[13]! >>> 0;
 	switch (x[17]! >>> 0) {
 		case SYS_read:
 			return sys_read(k, p, a0, a1, a2);

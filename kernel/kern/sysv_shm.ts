@@ -3,7 +3,9 @@
  */
 import { EEXIST, EINVAL, ENOENT, ENOMEM, ENOSPC, type Errno } from "../../pmap/errno.ts";
 import {
+	PAGE_SIZE,
 	round_page,
+	trunc_page,
 	VM_DEFAULT_ADDRESS,
 	VM_PROT_EXECUTE,
 	VM_PROT_READ,
@@ -13,6 +15,7 @@ import type { Kernel } from "../kernel.ts";
 import { uao_create, uao_detach, uao_reference, type uvm_aobj } from "../uvm/uvm_aobj.ts";
 import { UVM_FLAG_FIXED, UVM_INH_SHARE } from "../uvm/uvm_extern.ts";
 import { uvm_map, uvm_map_args, uvm_unmap } from "../uvm/uvm_map.ts";
+import type { vm_map } from "../uvm/uvm_map_entry.ts";
 import { copyout } from "./copy.ts";
 import type { proc } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
@@ -91,8 +94,8 @@ export function* sys_shmat(
 	const seg = shm_find(k, id);
 	if (seg === undefined) return -EINVAL;
 	let va = addr;
-	if ((shmflg & SHM_RND) !== 0) va -= va % 4096;
-	if (va % 4096 !== 0) return -EINVAL;
+	if ((shmflg & SHM_RND) !== 0) va = trunc_page(va);
+	if (va % PAGE_SIZE !== 0) return -EINVAL;
 	const args = uvm_map_args(va === 0 ? VM_DEFAULT_ADDRESS : va, round_page(seg.shm_segsz));
 	args.uobj = seg.shm_amp;
 	args.offset = 0;
@@ -126,16 +129,33 @@ function* shm_reap(k: Kernel, seg: shmid_ds): Sleeps<void> {
 	yield* uao_detach(k, seg.shm_amp);
 }
 
-/** Unmap the segment that is attached at `addr`. */
+/**
+ * Unmap the segment that is attached at `addr`: what is left of it there, and nothing that was
+ * mapped over it since.
+ */
 export function* sys_shmdt(k: Kernel, p: proc, addr: number): Sleeps<number> {
 	const i = p.p_shm.findIndex((m) => m.va === addr);
 	if (i < 0) return -EINVAL;
 	const { seg } = p.p_shm[i]!;
+	const { vm_map: map } = p.p_vmspace!;
+	for (const [start, end] of shm_parts(map, seg, addr)) {
+		const error: Errno = yield* uvm_unmap(k, map, start, end);
+		if (error !== 0) return -error;
+	}
 	p.p_shm.splice(i, 1);
-	const end = addr + round_page(seg.shm_segsz);
-	const error: Errno = yield* uvm_unmap(k, p.p_vmspace!.vm_map, addr, end);
 	yield* shm_drop(k, seg);
-	return -error;
+	return 0;
+}
+
+/** The ranges in which the attachment of `seg` at `addr` still maps its own pages. */
+function shm_parts(map: vm_map, seg: shmid_ds, addr: number): [number, number][] {
+	const parts: [number, number][] = [];
+	const end = addr + round_page(seg.shm_segsz);
+	for (let e = map.header.next; e !== map.header; e = e.next) {
+		const own = e.uvm_obj === seg.shm_amp && e.start - e.offset === addr;
+		if (own && e.start < end) parts.push([e.start, e.end]);
+	}
+	return parts;
 }
 
 /** IPC_RMID removes a segment, IPC_STAT describes it. */

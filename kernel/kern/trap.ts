@@ -112,7 +112,12 @@ function trap_syscall(k: Kernel, l: lwp): number {
 
 /** Drive a system call that may sleep, and give the thread its result. */
 function* syscall_sleeping(k: Kernel, l: lwp, call: Sleeps<number>): Sleeps<void> {
+	const pc = k.port.sepc;
 	const value = syscall_result(yield* call);
+	if (l.l_nomem >= 0) {
+		yield* exit1(k, l.l_proc!, fault_signal(pc, l.l_nomem, ENOMEM));
+		return;
+	}
 	if (k.hartlwp === l) k.port.x[10] = value;
 	else l.l_regs[10] = value;
 }

@@ -66,8 +66,6 @@ export interface Uvm {
 	/** Swap devices in the order in which slots are taken: by priority, then rotating. */
 	readonly swap_list: swapdev[];
 	readonly swap_data_lock: simplelock;
-	/** First drum slot that no device has had yet; slot 0 stands for none. */
-	swap_drum_next: number;
 	/** How many slots the latest uvm_swap_alloc took. */
 	swap_alloc_nslots: number;
 	/** The thread that is taking a device out of use; one at a time. */
@@ -77,6 +75,8 @@ export interface Uvm {
 	fault: uvm_faultinfo | null;
 	/** Every amap, linked by am_list, so that swapoff finds the anons on a device. */
 	amap_list: vm_amap | null;
+	/** Slots of all of them together. */
+	amap_slots: number;
 }
 
 export function uvm_state(): Uvm {
@@ -116,10 +116,10 @@ export function uvm_state(): Uvm {
 		map_entry_pool: pool_init("vmmpepl"),
 		swap_list: [],
 		swap_data_lock: simple_lock_init(),
-		swap_drum_next: 1,
 		swap_alloc_nslots: 0,
 		swapoff_lwp: null,
 		fault: null,
 		amap_list: null,
+		amap_slots: 0,
 	};
 }

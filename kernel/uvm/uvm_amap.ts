@@ -43,9 +43,17 @@ export interface vm_amap {
 	am_list_prev: vm_amap | null;
 }
 
-/** An amap of `slots` empty slots, one reference, unlocked. => null if the pool is empty. */
+/** Slots of all amaps together: 16 GiB of addresses. A guest must not exhaust the host's memory. */
+const AMAP_SLOTS_MAX = 1 << 22;
+
+/**
+ * An amap of `slots` empty slots, one reference, unlocked.
+ * => never sleeps; null if the pool is empty, or there are too many slots already.
+ */
 export function amap_alloc(k: Kernel, slots: number): vm_amap | null {
+	if (k.uvm.amap_slots + slots > AMAP_SLOTS_MAX) return null;
 	if (!pool_get(k, k.uvm.amap_pool)) return null;
+	k.uvm.amap_slots += slots;
 	const amap: vm_amap = {
 		am_l: simple_lock_init(),
 		am_ref: 1,
@@ -70,6 +78,7 @@ function amap_free(k: Kernel, amap: vm_amap): void {
 	if (amap.am_list_prev === null) k.uvm.amap_list = amap.am_list_next;
 	else amap.am_list_prev.am_list_next = amap.am_list_next;
 	if (amap.am_list_next !== null) amap.am_list_next.am_list_prev = amap.am_list_prev;
+	k.uvm.amap_slots -= amap.am_nslot;
 	pool_put(k.uvm.amap_pool);
 }
 
@@ -185,10 +194,10 @@ function amap_wiperange(k: Kernel, amap: vm_amap, slot: number, len: number): vo
 }
 
 /**
- * An entry that covers `len` slots from `slot` is being split in two: one more reference to the
- * amap, and from now on each slot counts its own.
+ * An entry is being split in two: one more reference to its amap, and from now on each slot counts
+ * its own. Those of the entry's slots stay as they are, for either half takes over a part.
  */
-export function amap_splitref(k: Kernel, amap: vm_amap, _slot: number, _len: number): void {
+export function amap_splitref(k: Kernel, amap: vm_amap): void {
 	amap_lock(k, amap);
 	amap_pp_establish(amap);
 	amap.am_ref++;
@@ -196,7 +205,7 @@ export function amap_splitref(k: Kernel, amap: vm_amap, _slot: number, _len: num
 }
 
 /** Make room for `addsize` bytes more behind an entry. => false if the amap is shared. */
-export function amap_extend(_k: Kernel, entry: vm_map_entry, addsize: number): boolean {
+export function amap_extend(k: Kernel, entry: vm_map_entry, addsize: number): boolean {
 	const amap = entry.amap!;
 	if (amap.am_ref !== 1) return false;
 	const used = entry.pageoff + atop(entry.end - entry.start);
@@ -211,7 +220,10 @@ export function amap_extend(_k: Kernel, entry: vm_map_entry, addsize: number): b
 	}
 	while (amap.am_anon.length < need) amap.am_anon.push(null);
 	if (amap.am_ppref !== null) amap.am_ppref.fill(1, used, need);
-	amap.am_nslot = Math.max(amap.am_nslot, need);
+	if (need > amap.am_nslot) {
+		k.uvm.amap_slots += need - amap.am_nslot;
+		amap.am_nslot = need;
+	}
 	return true;
 }
 

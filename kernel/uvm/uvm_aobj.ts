@@ -591,6 +591,7 @@ function* uao_get_wait(k: Kernel, uobj: uvm_object, off: voff_t, why: Errno): Sl
 		// Letting go of the pages held may have freed a released one.
 		if (busy === null || (busy.flags & PG_BUSY) === 0) return 0;
 		busy.flags |= PG_WANTED;
+		k.uvmexp.fltpgwait++;
 		yield* ltsleep(k, busy, "uao_get", 0, uobj.vmobjlock);
 		simple_lock(k, uobj.vmobjlock);
 		return 0;

@@ -1,7 +1,7 @@
 /** Invariants 10 to 12, 14 and 15: maps, references, and what user mode may touch. */
 import { type pmap, pmap_foreach, pmap_kernel, pmap_pte } from "../../pmap/pmap.ts";
 import { PTE_D, PTE_RWX, PTE_TO_PA, PTE_V, PTE_W } from "../../pmap/pte.ts";
-import { atop, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
+import { atop, ptoa, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import { AMAP_SHARED, type vm_amap } from "./uvm_amap.ts";
 import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY } from "./uvm_extern.ts";
@@ -131,7 +131,7 @@ function check_tlb(k: Kernel, tlb: readonly tlb_translation[], wrong: string[]):
 	for (const pm of k.pmap.pm_list) byAsid.set(pm.pm_asid, pm);
 	for (const entry of tlb) {
 		const pm = entry.global ? pmap_kernel(k) : byAsid.get(entry.asid);
-		const pte = pm === undefined ? 0 : pmap_pte(k, pm, entry.vpn * 4096);
+		const pte = pm === undefined ? 0 : pmap_pte(k, pm, ptoa(entry.vpn));
 		const same = (pte & PTE_V) !== 0 && PTE_TO_PA(pte) === PTE_TO_PA(entry.pte);
 		const rights = (entry.pte & ~pte & PTE_RWX) === 0;
 		const dirty = (entry.pte & PTE_D) === 0 || (pte & PTE_D) !== 0;

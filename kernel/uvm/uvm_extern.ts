@@ -57,7 +57,7 @@ export interface uvmexp {
 
 	nswapdev: number;
 	swpages: number;
-	/** swpages without the devices that are being taken out of use. */
+	/** swpages without bad slots and without devices that are being taken out of use. */
 	swpgavail: number;
 	swpginuse: number;
 	/** Slots in use whose page is not in memory as well. */
@@ -74,7 +74,8 @@ export interface uvmexp {
 	pageins: number;
 	pgswapin: number;
 	pgswapout: number;
-	zeropage: number;
+	/** Pages zeroed because somebody asked for a page of zeros. */
+	pga_zeromiss: number;
 	nanon: number;
 
 	fltnoram: number;
@@ -82,6 +83,8 @@ export interface uvmexp {
 	fltpgwait: number;
 	fltrelck: number;
 	fltnamap: number;
+	fltnomap: number;
+	fltamcopy: number;
 	fltlget: number;
 	fltget: number;
 	flt_anon: number;
@@ -132,13 +135,15 @@ export function uvmexp_init(): uvmexp {
 		pageins: 0,
 		pgswapin: 0,
 		pgswapout: 0,
-		zeropage: 0,
+		pga_zeromiss: 0,
 		nanon: 0,
 		fltnoram: 0,
 		fltnoanon: 0,
 		fltpgwait: 0,
 		fltrelck: 0,
 		fltnamap: 0,
+		fltnomap: 0,
+		fltamcopy: 0,
 		fltlget: 0,
 		fltget: 0,
 		flt_anon: 0,

@@ -71,6 +71,8 @@ import {
 } from "./uvm_extern.ts";
 import {
 	entry_contains,
+	uvm_map_clip_end,
+	uvm_map_clip_start,
 	uvm_map_lookup_entry,
 	VM_MAP_PAGEABLE,
 	type vm_map,
@@ -110,6 +112,13 @@ const UVM_MAXRANGE = 16;
 const nback = [3, 0, 8];
 const nforw = [4, 0, 7];
 
+/** Entries of this many pages get their amaps in chunks of that many (uvm_amap.h). */
+const UVM_AMAP_LARGE = 256;
+const UVM_AMAP_CHUNK = 16;
+
+/** How often a fault that a pool has refused something is tried again. */
+const REFUSALS_MAX = 16;
+
 /** What an attempt would have to wait for. */
 type Wait = "none" | "memory" | "map" | "anon" | "object";
 
@@ -133,6 +142,8 @@ export interface uvm_faultinfo {
 	readonly anons: (vm_anon | null)[];
 	readonly pages: (vm_page | null)[];
 
+	/** Times that memory was refused although pages were free. */
+	refusals: number;
 	wait: Wait;
 	wait_anon: vm_anon | null;
 	wait_uobj: uvm_object | null;
@@ -155,6 +166,7 @@ function faultinfo(map: vm_map): uvm_faultinfo {
 		centeridx: 0,
 		anons: new Array<vm_anon | null>(UVM_MAXRANGE).fill(null),
 		pages: new Array<vm_page | null>(UVM_MAXRANGE).fill(null),
+		refusals: 0,
 		wait: "none",
 		wait_anon: null,
 		wait_uobj: null,
@@ -174,6 +186,7 @@ function faultinfo_start(
 	ufi.fault_type = fault_type;
 	ufi.access = access;
 	ufi.narrow = false;
+	ufi.refusals = 0;
 }
 
 /**
@@ -229,6 +242,10 @@ export function* uvm_fault(
 function* fault_wait(k: Kernel, ufi: uvm_faultinfo): Sleeps<Errno> {
 	switch (ufi.wait) {
 		case "memory":
+			// Pages are free, so it was a pool that refused: that may pass, or it may not.
+			if (k.uvmexp.free > k.uvmexp.reserve_kernel && ++ufi.refusals > REFUSALS_MAX) {
+				return ENOMEM;
+			}
 			yield* uvm_wait(k, "flt_noram");
 			return 0;
 		case "map":
@@ -313,10 +330,23 @@ function fault_lookup(k: Kernel, ufi: uvm_faultinfo): Errno {
 	}
 	vm_map_unlock_read(k, map);
 	if (!vm_map_lock_try(k, map)) return would_block(ufi, "map");
-	const copied = amap_copy(k, entry);
+	const copied = amap_chunk(k, map, entry, ufi.va) && amap_copy(k, entry);
 	vm_map_unlock(k, map);
-	k.uvmexp.fltnamap++;
+	k.uvmexp.fltamcopy++;
 	return copied ? ERESTART : noram(k, ufi);
+}
+
+/**
+ * Cut a chunk round `va` out of a large entry that has no amap yet, so that a mapping of which
+ * little is used costs little (canchunk of amap_copy).
+ * => map locked for writing. false if memory is short.
+ */
+function amap_chunk(k: Kernel, map: vm_map, entry: vm_map_entry, va: vaddr_t): boolean {
+	if (entry.amap !== null || atop(entry.end - entry.start) < UVM_AMAP_LARGE) return true;
+	const size = ptoa(UVM_AMAP_CHUNK);
+	const start = va - (va % size);
+	if (start > entry.start && !uvm_map_clip_start(k, map, entry, start)) return false;
+	return start + size >= entry.end || uvm_map_clip_end(k, map, entry, start + size);
 }
 
 /** The window of pages round the fault, by the entry's advice, inside the entry. */
@@ -434,6 +464,7 @@ function fault_map_neighbours(k: Kernel, ufi: uvm_faultinfo): void {
 			prot,
 			PMAP_CANFAIL | (ufi.wired ? PMAP_WIRED : 0),
 		);
+		k.uvmexp.fltnomap++;
 		uvm_page_unbusy1(k, pg);
 	}
 	pmap_update(k, pm);

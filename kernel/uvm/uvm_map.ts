@@ -140,7 +140,10 @@ function merge_back(
 	etype: number,
 ): boolean {
 	if (prev === map.header || prev.end !== args.start) return false;
-	if (prev.uvm_obj !== args.uobj || prev.sub_map !== null || prev.etype !== etype) return false;
+	if (prev.uvm_obj !== args.uobj || prev.sub_map !== null) return false;
+	// An entry that has its amap needs no copy any more; what is added to the amap needs none.
+	const kind = prev.amap === null ? etype : etype & ~UVM_ET_NEEDSCOPY;
+	if (prev.etype !== kind) return false;
 	if (prev.uvm_obj !== null && prev.offset + (prev.end - prev.start) !== offset) return false;
 	if (
 		prev.protection !== args.prot ||

@@ -23,7 +23,7 @@ import {
 	lockinit,
 } from "../kern/kern_lock.ts";
 import type { Sleeps } from "../kern/kern_synch.ts";
-import { pool_put } from "../kern/subr_pool.ts";
+import { pool_get, pool_put } from "../kern/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { amap_splitref, type vm_amap } from "./uvm_amap.ts";
 import { UVM_ADV_NORMAL, UVM_ET_SUBMAP, UVM_INH_COPY } from "./uvm_extern.ts";
@@ -142,9 +142,7 @@ export function vm_map_unlock_read(k: Kernel, map: vm_map): void {
 
 /** A new entry, or null if the pool is empty. => never sleeps. */
 export function uvm_mapent_alloc(k: Kernel, start: vaddr_t, end: vaddr_t): vm_map_entry | null {
-	if (k.failinject?.("vmmpepl")) return null;
-	k.uvm.map_entry_pool.pr_nout++;
-	return blank_entry(start, end);
+	return pool_get(k, k.uvm.map_entry_pool) ? blank_entry(start, end) : null;
 }
 
 export function uvm_mapent_free(k: Kernel): void {
@@ -297,7 +295,7 @@ function split_backing(k: Kernel, low: vm_map_entry, high: vm_map_entry, va: vad
 	KASSERT(delta > 0 && delta % PAGE_SIZE === 0, "uvm_map_clip: address not page aligned");
 	if (high.uvm_obj !== null || high.etype & UVM_ET_SUBMAP) high.offset += delta;
 	if (low.amap !== null) {
-		amap_splitref(k, low.amap, low.pageoff, atop(high.end - low.start));
+		amap_splitref(k, low.amap);
 		high.pageoff = low.pageoff + atop(delta);
 	}
 	if (high.uvm_obj !== null) pagerops(k, high.uvm_obj).pgo_reference(k, high.uvm_obj);

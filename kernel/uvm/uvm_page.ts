@@ -5,7 +5,7 @@
  * Copyright (c) 1991, 1993, The Regents of the University of California.
  * All rights reserved. See NOTICE for the conditions.
  *
- * A page is found in three ways: by physical address in k.uvm.vm_physmem, by (object, offset) in
+ * A page is found in three ways: by physical address in k.uvm.vm_pages, by (object, offset) in
  * a hash table, and by the queue it is on: free, active, inactive, or none.
  */
 
@@ -260,7 +260,7 @@ export function uvm_pagealloc(
 	if ((flags & UVM_PGA_ZERO) !== 0) {
 		pg.flags &= ~PG_CLEAN;
 		pmap_zero_page(k, pg.phys_addr);
-		e.zeropage++;
+		e.pga_zeromiss++;
 	}
 	return pg;
 }
@@ -379,7 +379,6 @@ export function uvm_pageactivate(k: Kernel, pg: vm_page): void {
 export function uvm_pagezero(k: Kernel, pg: vm_page): void {
 	pg.flags &= ~PG_CLEAN;
 	pmap_zero_page(k, pg.phys_addr);
-	k.uvmexp.zeropage++;
 }
 
 /** Copy a page. => both are busy, or nobody else can see them. */

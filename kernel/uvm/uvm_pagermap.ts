@@ -15,7 +15,7 @@ import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { UVM_FLAG_NOMERGE, UVM_UNKNOWN_OFFSET } from "./uvm_extern.ts";
 import { uvm_map_args, uvm_map_enter, uvm_unmap_remove } from "./uvm_map.ts";
-import { vm_map_lock_try, vm_map_unlock } from "./uvm_map_entry.ts";
+import { uvm_mapent_free, vm_map_lock_try, vm_map_unlock } from "./uvm_map_entry.ts";
 import { PG_BUSY, type vm_page } from "./uvm_page.ts";
 import { SWCLPAGES } from "./uvm_swap.ts";
 import { uvm_pause } from "./uvm_wait.ts";
@@ -108,7 +108,9 @@ export function uvm_pagermapout(k: Kernel, kva: number, npages: number): void {
 	}
 	const map = k.uvm.pager_map!;
 	if (!vm_map_lock_try(k, map)) panic("uvm_pagermapout: somebody sleeps with pager_map locked");
-	uvm_unmap_remove(k, map, kva, kva + npages * PAGE_SIZE);
+	const dead = uvm_unmap_remove(k, map, kva, kva + npages * PAGE_SIZE);
+	// Blank entries refer to nothing, so there is nothing to detach from.
+	for (let n = dead?.length ?? 0; n > 0; n--) uvm_mapent_free(k);
 	simple_lock(k, k.uvm.pager_map_wanted_lock);
 	if (k.uvm.pager_map_wanted) {
 		k.uvm.pager_map_wanted = false;

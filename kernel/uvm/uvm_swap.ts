@@ -48,7 +48,7 @@ export interface swapdev {
 	swd_hint: number;
 }
 
-/** Every bit of these is on the device. => null if the slot belongs to no device. */
+/** The device that a slot is on, or null. */
 export function swapdrum_getsdp(k: Kernel, slot: SwapSlot): swapdev | null {
 	for (const sdp of k.uvm.swap_list) {
 		if (slot >= sdp.swd_drumoffset && slot < sdp.swd_drumoffset + sdp.swd_drumsize) return sdp;
@@ -138,8 +138,7 @@ function swaplist_rotate(list: swapdev[], index: number): void {
 }
 
 /** Whether no slot is left that could take a page that is only in memory. */
-export const uvm_swapisfull = (k: Kernel): boolean =>
-	k.uvmexp.swpgonly >= k.uvmexp.swpgavail - k.uvmexp.swpgbad;
+export const uvm_swapisfull = (k: Kernel): boolean => k.uvmexp.swpgonly >= k.uvmexp.swpgavail;
 
 /**
  * Free slots. SWSLOT_NONE panics, SWSLOT_BAD is ignored: there is nothing to free.
@@ -165,6 +164,7 @@ export function uvm_swap_markbad(k: Kernel, slot: SwapSlot, nslots: number): voi
 	if (sdp === null) panic("uvm_swap_markbad: slot on no device");
 	sdp.swd_npgbad += nslots;
 	k.uvmexp.swpgbad += nslots;
+	if ((sdp.swd_flags & SWF_ENABLE) !== 0) k.uvmexp.swpgavail -= nslots;
 	uvm_swpgonly_add(k, -nslots);
 	if (k.uvmhist !== null) UVMHIST_LOG(k, "uvm_swap_markbad", "slot, nslots", slot, nslots);
 }

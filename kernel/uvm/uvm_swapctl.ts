@@ -5,7 +5,7 @@
  * Copyright (c) 1995, 1996, 1997 Matthew R. Green.
  * All rights reserved. See NOTICE for the conditions.
  */
-import { EBUSY, EINVAL, EIO, ENOMEM, ENXIO, type Errno } from "../../pmap/errno.ts";
+import { EBUSY, EINVAL, EIO, ENOMEM, ENOSPC, ENXIO, type Errno } from "../../pmap/errno.ts";
 import { KASSERT } from "../../pmap/panic.ts";
 import { PAGE_SIZE } from "../../pmap/vmparam.ts";
 import type { ld_softc } from "../dev/ld_virtio.ts";
@@ -29,7 +29,7 @@ import {
  * Add a device to the swap space.
  *
  * => never sleeps. Devices of lower priority values are used first, equal ones in turn.
- * => EBUSY: it is in use already. EINVAL: too small, or read-only.
+ * => EBUSY: it is in use already. EINVAL: too small, or read-only. ENOSPC: the drum is full.
  */
 export function swap_on(k: Kernel, path: string, dev: ld_softc, priority: number): Errno {
 	const list = k.uvm.swap_list;
@@ -37,6 +37,8 @@ export function swap_on(k: Kernel, path: string, dev: ld_softc, priority: number
 	const pages = Math.floor((dev.sc_capacity * 512) / PAGE_SIZE);
 	if (dev.sc_readonly || pages <= SWAP_LABEL_PAGES) return EINVAL;
 	const npages = pages - SWAP_LABEL_PAGES;
+	const drumoffset = drum_place(k, pages);
+	if (drumoffset + pages > SLOT_MAX) return ENOSPC;
 	const sdp: swapdev = {
 		swd_dev: dev,
 		swd_path: path,
@@ -45,7 +47,7 @@ export function swap_on(k: Kernel, path: string, dev: ld_softc, priority: number
 		swd_npages: npages,
 		swd_npginuse: 0,
 		swd_npgbad: 0,
-		swd_drumoffset: k.uvm.swap_drum_next,
+		swd_drumoffset: drumoffset,
 		swd_drumsize: pages,
 		swd_map: new Int32Array(Math.ceil(pages / 32)),
 		swd_hint: 0,
@@ -53,7 +55,6 @@ export function swap_on(k: Kernel, path: string, dev: ld_softc, priority: number
 	// The label, and what is left of the last word behind the end, are never free.
 	for (let i = 0; i < SWAP_LABEL_PAGES; i++) sdp.swd_map[i >>> 5]! |= 1 << (i & 31);
 	for (let i = pages; i % 32 !== 0; i++) sdp.swd_map[i >>> 5]! |= 1 << (i & 31);
-	k.uvm.swap_drum_next += pages;
 	simple_lock(k, k.uvm.swap_data_lock);
 	let at = list.findIndex((other) => other.swd_priority > priority);
 	if (at < 0) at = list.length;
@@ -64,6 +65,20 @@ export function swap_on(k: Kernel, path: string, dev: ld_softc, priority: number
 	k.uvm.pdfruitless = 0;
 	simple_unlock(k, k.uvm.swap_data_lock);
 	return 0;
+}
+
+/** Slots are kept in arrays of 32-bit integers. */
+const SLOT_MAX = 2 ** 31;
+
+/** First place in the drum for `pages` slots; slot 0 stands for none. */
+function drum_place(k: Kernel, pages: number): SwapSlot {
+	let start = 1;
+	const byDrum = [...k.uvm.swap_list].sort((a, b) => a.swd_drumoffset - b.swd_drumoffset);
+	for (const sdp of byDrum) {
+		if (start + pages <= sdp.swd_drumoffset) break;
+		start = sdp.swd_drumoffset + sdp.swd_drumsize;
+	}
+	return start;
 }
 
 /**
@@ -80,7 +95,7 @@ export function* swap_off(k: Kernel, dev: ld_softc): Sleeps<Errno> {
 	if (k.uvm.swapoff_lwp !== null) return EBUSY;
 	k.uvm.swapoff_lwp = k.curlwp;
 	sdp.swd_flags &= ~SWF_ENABLE;
-	k.uvmexp.swpgavail -= sdp.swd_npages;
+	k.uvmexp.swpgavail -= sdp.swd_npages - sdp.swd_npgbad;
 	const start = sdp.swd_drumoffset;
 	const end = start + sdp.swd_drumsize;
 	let error: Errno = 0;
@@ -92,7 +107,7 @@ export function* swap_off(k: Kernel, dev: ld_softc): Sleeps<Errno> {
 	k.uvm.pdfruitless = 0;
 	if (error !== 0) {
 		sdp.swd_flags |= SWF_ENABLE;
-		k.uvmexp.swpgavail += sdp.swd_npages;
+		k.uvmexp.swpgavail += sdp.swd_npages - sdp.swd_npgbad;
 		return error;
 	}
 	simple_lock(k, k.uvm.swap_data_lock);
@@ -107,24 +122,29 @@ export function* swap_off(k: Kernel, dev: ld_softc): Sleeps<Errno> {
 
 /** Page in every anon whose slot is in the range. => nothing locked; true if it gave up. */
 function* amap_swap_off(k: Kernel, start: SwapSlot, end: SwapSlot): Sleeps<boolean> {
-	// Amaps come and go while this sleeps; those that come later have no slot in the range,
-	// except by copying from one that has, so the walk is repeated until it finds nothing.
+	// Amaps come and go while this sleeps, and take over anons of others, so the walk is repeated
+	// until it finds nothing. An anon that dies meanwhile has no slot any more.
 	for (;;) {
-		const found = amap_find_swapped(k, start, end);
-		if (found === null) return false;
-		const error = yield* anon_swap_off(k, found, start, end);
-		if (error !== 0) return true;
+		const found = swapped_anons(k, start, end);
+		if (found.length === 0) return false;
+		for (const anon of found) {
+			while (anon.an_swslot >= start && anon.an_swslot < end) {
+				const error = yield* anon_swap_off(k, anon, start, end);
+				if (error !== 0) return true;
+			}
+		}
 	}
 }
 
-function amap_find_swapped(k: Kernel, start: SwapSlot, end: SwapSlot): vm_anon | null {
+function swapped_anons(k: Kernel, start: SwapSlot, end: SwapSlot): vm_anon[] {
+	const found: vm_anon[] = [];
 	for (let amap: vm_amap | null = k.uvm.amap_list; amap !== null; amap = amap.am_list_next) {
 		for (let i = 0; i < amap.am_nused; i++) {
 			const anon = amap.am_anon[amap.am_slots[i]!]!;
-			if (anon.an_swslot >= start && anon.an_swslot < end) return anon;
+			if (anon.an_swslot >= start && anon.an_swslot < end) found.push(anon);
 		}
 	}
-	return null;
+	return found;
 }
 
 /** Make one anon resident and give up its slot. => 0, or an error that ends the attempt. */

@@ -22,6 +22,11 @@ export function* uvm_wait(k: Kernel, wmesg: string): Sleeps<void> {
 		yield* uvm_pause(k, wmesg);
 		return;
 	}
+	// Pages are free: what failed was something else, and the daemon cannot help.
+	if (k.uvmexp.free > k.uvmexp.reserve_kernel) {
+		yield* uvm_pause(k, wmesg);
+		return;
+	}
 	wakeup(k, k.uvm.pagedaemon_wchan);
 	yield* ltsleep(k, k.uvm.free_wchan, wmesg, 0, null);
 }

@@ -81,11 +81,12 @@ export interface Ran {
 	readonly code: number;
 }
 
-/** Run a program to its end, with `input` on the console when it waits for it. */
+/** Run a program to its end, with `input` on the console when it waits for it, and then its end. */
 export function exec(source: string, options: Partial<SystemOptions> = {}, input = ""): Ran {
 	const system = createSystem({ program: "test", image: elf(source), check: true, ...options });
 	let rest: Uint8Array = new TextEncoder().encode(input);
-	while (system.run() === "input" && rest.length > 0) {
+	while (system.run() === "input" && input !== "") {
+		if (rest.length === 0) system.inputEnd();
 		rest = rest.subarray(system.input(rest));
 	}
 	const report = system.report(0);

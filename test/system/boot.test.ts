@@ -36,7 +36,8 @@ describe.each(PROGRAMS)("%s %j in %d bytes of RAM", (program, args, ram, expecte
 
 	it("writes clusters of about sixteen pages, and reads single ones", () => {
 		const { uvmexp, disks } = small.report;
-		expect(uvmexp.pgswapout / uvmexp.pdpageouts).toBeGreaterThan(12);
+		// On the smallest machine a scan has soon freed enough, and cuts its last cluster short.
+		expect(uvmexp.pgswapout / uvmexp.pdpageouts).toBeGreaterThan(ram === MiB ? 10 : 14);
 		expect(disks[0]!.writes).toBe(uvmexp.pdpageouts);
 		expect(disks[0]!.sectorsWritten).toBe(uvmexp.pgswapout * 8);
 		expect(disks[0]!.reads).toBe(uvmexp.pgswapin);
@@ -186,7 +187,7 @@ describe("options out of range", () => {
 		["1 KiB of RAM", { ram: 1024 }, /^ram: 1024 bytes/],
 		["5 GiB of RAM", { ram: 5 * 1024 * MiB }, /^RAM size 5368709120/],
 		["half a page of RAM", { ram: 4 * MiB + 2048 }, /multiple of 4096/],
-		["half a sector of swap", { swap: [{ media: 1280 }] }, /multiple of 512/],
+		["half a sector of swap", { swap: [{ media: 10_000 }] }, /multiple of 512/],
 		["no ELF file", { image: new Uint8Array(10) }, /^program hello: not an ELF file/],
 		["half a header", { image: hello.image.subarray(0, 40) }, /truncated ELF header/],
 		["half a segment", { image: hello.image.subarray(0, 5000) }, /truncated segment/],

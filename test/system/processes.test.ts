@@ -5,6 +5,7 @@ import { newproc } from "../../kernel/kern/init_main.ts";
 import type { proc } from "../../kernel/kern/kern_proc.ts";
 import { uvm_check } from "../../kernel/uvm/uvm_check.ts";
 import { swapdrum_getsdp } from "../../kernel/uvm/uvm_swap.ts";
+import { MAXSSIZ, USRSTACK, VM_DEFAULT_ADDRESS } from "../../pmap/vmparam.ts";
 import { createSystem, type System } from "../../system.ts";
 import { shmOutput, sortOutput, walkOutput } from "../../workloads/reference.ts";
 import { MiB, workload } from "../support/workload.ts";
@@ -30,10 +31,9 @@ function walkers(n: number): { system: System; procs: proc[] } {
 /** The disk sector of a page of `p` that is only in swap. */
 function swappedPage(system: System, p: proc): number {
 	const { header } = p.p_vmspace!.vm_map;
-	for (let e = header.next; e !== header; e = e.next) {
-		// Of the memory that walk looks at again: not its stack or text.
-		if (e.end - e.start <= MiB) continue;
-		// From the end: walk's last act is to read all of it from the start.
+	// From the end: walk's last act is to read all of its mapping from the start.
+	for (let e = header.prev; e !== header; e = e.prev) {
+		if (e.start < VM_DEFAULT_ADDRESS || e.start >= USRSTACK - MAXSSIZ) continue;
 		for (const anon of e.amap?.am_anon.toReversed() ?? []) {
 			if (anon === null || anon.an_page !== null || anon.an_swslot <= 0) continue;
 			const sdp = swapdrum_getsdp(system.kernel, anon.an_swslot)!;

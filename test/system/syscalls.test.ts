@@ -56,7 +56,7 @@ describe("console", () => {
 		buffer: .word 0`;
 
 	it("read waits for input, and returns 0 at its end", () => {
-		const { report } = exec(echo, {}, "a line that is longer than the UART's FIFO is deep\n\x04");
+		const { report } = exec(echo, {}, "a line that is longer than the UART's FIFO is deep\n");
 		expect(report.console).toBe("a line that is longer than the UART's FIFO is deep\n");
 		expect(report.exit).toMatchObject({ kind: "exited", code: 0 });
 	});

@@ -1,0 +1,36 @@
+/** A file that the user names for results; "-" stands for a stream. */
+import { closeSync, openSync, writeSync } from "node:fs";
+import { UsageError } from "./usage-error.ts";
+
+export class OutputFile {
+	readonly #path: string;
+	readonly #stream: NodeJS.WritableStream;
+	readonly #fd: number | null;
+
+	/** => UsageError if it cannot be written: now, and not after a long run. */
+	constructor(path: string, stream: NodeJS.WritableStream) {
+		this.#path = path;
+		this.#stream = stream;
+		this.#fd = path === "-" ? null : this.#try(() => openSync(path, "w"));
+	}
+
+	/** Write all there is, and close the file. */
+	write(text: string): void {
+		const fd = this.#fd;
+		if (fd === null) {
+			this.#stream.write(text);
+			return;
+		}
+		this.#try(() => writeSync(fd, text));
+		closeSync(fd);
+	}
+
+	#try<T>(action: () => T): T {
+		try {
+			return action();
+		} catch (error) {
+			const { code } = error as NodeJS.ErrnoException;
+			throw new UsageError(`${this.#path}: cannot be written (${code})`);
+		}
+	}
+}
