@@ -13,7 +13,13 @@
  * owner: one that is locked is passed over.
  */
 import { KASSERT } from "../../pmap/panic.ts";
-import { pmap_clear_modify, pmap_clear_reference, pmap_page_protect } from "../../pmap/pmap.ts";
+import {
+	pmap_clear_modify,
+	pmap_clear_reference,
+	pmap_is_modified,
+	pmap_is_referenced,
+	pmap_page_protect,
+} from "../../pmap/pmap.ts";
 import { atop, PAGE_SIZE, VM_PROT_NONE } from "../../pmap/vmparam.ts";
 import { UVMHIST_LOG } from "../kern/kern_history.ts";
 import { simple_lock, simple_unlock, type simplelock } from "../kern/kern_lock.ts";
@@ -126,12 +132,15 @@ function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
 	simple_lock(k, k.uvm.pageqlock);
 	let pg = k.uvm.page_inactive.first;
 	while (pg !== null && left-- > 0) {
-		if (e.free + e.paging >= e.freetarg * 4 || dirtyreacts >= UVMPD_NUMDIRTYREACTS) break;
+		const enough = e.free + e.paging >= e.freetarg * 4;
+		if (dirtyreacts >= UVMPD_NUMDIRTYREACTS || (enough && cluster.pages.length === 0)) break;
 		const next: vm_page | null = pg.pageq_next;
 		const version = next === null ? 0 : next.version;
 		k.port.charge(SCAN_CYCLES);
 		e.pdscans++;
-		const outcome = scan_inactive_page(k, pg, cluster);
+		// DEVIATION: NetBSD writes the last cluster as short as it is. Here the scan goes on for
+		// dirty pages only until it is full: they travel in a request that is due anyway.
+		const outcome = enough && !may_join(k, pg) ? "done" : scan_inactive_page(k, pg, cluster);
 		if (outcome === "dirtyreact") dirtyreacts++;
 		if (outcome === "object" || (cluster.nslots > 0 && cluster.pages.length === cluster.nslots)) {
 			simple_unlock(k, k.uvm.pageqlock);
@@ -154,6 +163,13 @@ function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
 	}
 	simple_unlock(k, k.uvm.pageqlock);
 	yield* swapcluster_flush(k, cluster);
+}
+
+/** Whether a page would be written if the scan came to it. => queues locked. */
+function may_join(k: Kernel, pg: vm_page): boolean {
+	if ((pg.flags & PG_BUSY) !== 0 || (pg.pqflags & PQ_SWAPBACKED) === 0) return false;
+	if (pmap_is_referenced(k, pg)) return false;
+	return (pg.flags & PG_CLEAN) === 0 || pmap_is_modified(k, pg);
 }
 
 /**

@@ -36,8 +36,8 @@ describe.each(PROGRAMS)("%s %j in %d bytes of RAM", (program, args, ram, expecte
 
 	it("writes clusters of about sixteen pages, and reads single ones", () => {
 		const { uvmexp, disks } = small.report;
-		// On the smallest machine a scan has soon freed enough, and cuts its last cluster short.
-		expect(uvmexp.pgswapout / uvmexp.pdpageouts).toBeGreaterThan(ram === MiB ? 10 : 14);
+		// Only the last cluster of a scan that runs out of dirty pages is short.
+		expect(uvmexp.pgswapout / uvmexp.pdpageouts).toBeGreaterThan(ram === MiB ? 13 : 15.5);
 		expect(disks[0]!.writes).toBe(uvmexp.pdpageouts);
 		expect(disks[0]!.sectorsWritten).toBe(uvmexp.pgswapout * 8);
 		expect(disks[0]!.reads).toBe(uvmexp.pgswapin);
