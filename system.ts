@@ -4,6 +4,7 @@
  */
 import {
 	Board,
+	boardParts,
 	PLIC_BASE,
 	POWER_BASE,
 	UART_BASE,
@@ -21,14 +22,13 @@ import { SectorFaults } from "./devices/fault/sector-faults.ts";
 import type { DiskCounters } from "./devices/virtio-blk.ts";
 import { cnhangup, cnwaiting } from "./kernel/dev/cons.ts";
 import { type elf_image, elf32_parse } from "./kernel/kern/exec_elf32.ts";
-import { main, newproc } from "./kernel/kern/init_main.ts";
+import { type autoconf, main, newproc } from "./kernel/kern/init_main.ts";
 import { CPU_DEADLOCK, CPU_HALTED, cpu_run } from "./kernel/kern/kern_cpu.ts";
 import { uvmhist_dump, uvmhist_init } from "./kernel/kern/kern_history.ts";
 import type { proc } from "./kernel/kern/kern_proc.ts";
 import { type Kernel, kernel_create } from "./kernel/kernel.ts";
 import { uvm_check_freeclean, uvm_check_panic } from "./kernel/uvm/uvm_check.ts";
 import type { uvmexp } from "./kernel/uvm/uvm_extern.ts";
-import { IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI } from "./machine/hart-state.ts";
 import { WordHash } from "./machine/hash.ts";
 import { Machine } from "./machine/machine.ts";
 import type { TlbCounters } from "./machine/mmu.ts";
@@ -167,34 +167,16 @@ export class System {
 		this.faults = disks.map(({ media }) => {
 			return new SectorFaults(typeof media === "number" ? new MemoryDisk(media) : media);
 		});
-		const { bus, clock, dma, lines } = this.machine;
-		const line = (irq: number) => ({ set: (level: boolean) => lines.set(irq, level) });
-		this.board = new Board(
-			{
-				bus,
-				clock,
-				dma,
-				timeWritten: (ticks) => {
-					this.machine.time = ticks;
-				},
-				lines: {
-					meip: line(IRQ_MEI),
-					seip: line(IRQ_SEI),
-					mtip: line(IRQ_MTI),
-					msip: line(IRQ_MSI),
-				},
+		this.board = new Board(boardParts(this.machine), {
+			disks: disks.map((disk, i) => ({
+				media: this.faults[i]!,
+				timing: timing(disk.timing ?? "ssd", this.faults[i]!.sectors),
+			})),
+			console: (byte) => {
+				this.#console.write(byte);
+				options.console?.(byte);
 			},
-			{
-				disks: disks.map((disk, i) => ({
-					media: this.faults[i]!,
-					timing: timing(disk.timing ?? "ssd", this.faults[i]!.sectors),
-				})),
-				console: (byte) => {
-					this.#console.write(byte);
-					options.console?.(byte);
-				},
-			},
-		);
+		});
 		this.#config = {
 			program: options.program,
 			args: [...(options.args ?? [])],
@@ -223,17 +205,8 @@ export class System {
 		k.pmap.pm_adtrap = options.adPolicy === "trap";
 		if ((options.uvmhist ?? 0) > 0) k.uvmhist = uvmhist_init(options.uvmhist!);
 		const prng = new Prng(seed);
-		main(k, {
-			plic: PLIC_BASE,
-			uart: { base: UART_BASE, irq: UART_IRQ },
-			power: POWER_BASE,
-			virtio: Array.from({ length: ndisks }, (_, i) => ({
-				base: VIRTIO_BASE + i * VIRTIO_SIZE,
-				irq: VIRTIO_IRQ + i,
-			})),
-			swap: Array.from({ length: nswap }, (_, i) => i),
-			random: Uint8Array.from({ length: 16 }, () => prng.below(256)),
-		});
+		const random = Uint8Array.from({ length: 16 }, () => prng.below(256));
+		main(k, boardConf(ndisks, nswap, random));
 		if (options.check === true) {
 			k.watch = {
 				userret: (kernel) => uvm_check_panic(kernel, this.machine.hart.tlb.list()),
@@ -344,6 +317,21 @@ function hash_disk(hash: WordHash, media: DiskMedia): void {
 function check_swap_size(bytes: number): void {
 	if (bytes >= 2 * PAGE_SIZE) return;
 	throw new RangeError(`swap: ${bytes} bytes; a swap disk has at least ${2 * PAGE_SIZE}`);
+}
+
+/** What a kernel must know of a board with `ndisks` disks, the first `nswap` of them for swap. */
+export function boardConf(ndisks: number, nswap: number, random: Uint8Array): autoconf {
+	return {
+		plic: PLIC_BASE,
+		uart: { base: UART_BASE, irq: UART_IRQ },
+		power: POWER_BASE,
+		virtio: Array.from({ length: ndisks }, (_, i) => ({
+			base: VIRTIO_BASE + i * VIRTIO_SIZE,
+			irq: VIRTIO_IRQ + i,
+		})),
+		swap: Array.from({ length: nswap }, (_, i) => i),
+		random,
+	};
 }
 
 /** A machine with a kernel that is about to run a program. */

@@ -5,6 +5,8 @@
 
 import type { Bus } from "../machine/bus.ts";
 import type { Clock } from "../machine/clock.ts";
+import { IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI } from "../machine/hart-state.ts";
+import type { Machine } from "../machine/machine.ts";
 import { Clint, type ClintState } from "./clint.ts";
 import type { DiskMedia } from "./disk/disk-media.ts";
 import { type DiskTiming, InstantTiming } from "./disk/timing.ts";
@@ -56,6 +58,26 @@ export interface BoardParts {
 	};
 	/** The guest wrote mtime: the hart's `time` CSR goes on from `ticks`. Default: it does not. */
 	readonly timeWritten?: (ticks: number) => void;
+}
+
+/** The parts of a machine that a board is put on. */
+export function boardParts(machine: Machine): BoardParts {
+	const { bus, clock, dma, lines } = machine;
+	const wire = (irq: number): IrqLine => ({ set: (level) => lines.set(irq, level) });
+	return {
+		bus,
+		clock,
+		dma,
+		lines: {
+			meip: wire(IRQ_MEI),
+			seip: wire(IRQ_SEI),
+			mtip: wire(IRQ_MTI),
+			msip: wire(IRQ_MSI),
+		},
+		timeWritten: (ticks) => {
+			machine.time = ticks;
+		},
+	};
 }
 
 export interface BoardDisk {

@@ -1,9 +1,8 @@
 /** The board on a real machine: a program of a few instructions uses it as bare metal does. */
 
 import { expect, test } from "vitest";
-import { Board, RAM_BASE } from "../../devices/board.ts";
+import { Board, boardParts, RAM_BASE } from "../../devices/board.ts";
 import { ConsoleLog } from "../../devices/console-log.ts";
-import { IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI } from "../../machine/hart-state.ts";
 import { Machine } from "../../machine/machine.ts";
 
 const PROGRAM = [
@@ -28,32 +27,15 @@ const PROGRAM = [
 
 test("a program waits for the timer, prints, and switches off", () => {
 	const machine = new Machine({ ramSize: 64 * 1024 });
-	const { bus, clock, dma, lines } = machine;
-	const wire = (irq: number) => ({ set: (level: boolean) => lines.set(irq, level) });
+	const { clock, dma } = machine;
 	const log = new ConsoleLog();
 	let off: { kind: string; cycles: number } | null = null;
-	new Board(
-		{
-			bus,
-			clock,
-			dma,
-			lines: {
-				meip: wire(IRQ_MEI),
-				seip: wire(IRQ_SEI),
-				mtip: wire(IRQ_MTI),
-				msip: wire(IRQ_MSI),
-			},
-			timeWritten: (ticks) => {
-				machine.time = ticks;
-			},
+	new Board(boardParts(machine), {
+		console: log.write,
+		power: ({ kind }) => {
+			off ??= { kind, cycles: clock.cycles };
 		},
-		{
-			console: log.write,
-			power: ({ kind }) => {
-				off ??= { kind, cycles: clock.cycles };
-			},
-		},
-	);
+	});
 	for (const [i, word] of PROGRAM.entries()) dma.store32(RAM_BASE + 4 * i, word);
 	machine.hart.pc = RAM_BASE;
 	machine.runBare(6000);

@@ -3,16 +3,7 @@
  * as threads of it.
  */
 import { expect } from "vitest";
-import {
-	Board,
-	PLIC_BASE,
-	POWER_BASE,
-	UART_BASE,
-	UART_IRQ,
-	VIRTIO_BASE,
-	VIRTIO_IRQ,
-	VIRTIO_SIZE,
-} from "../../devices/board.ts";
+import { Board, boardParts } from "../../devices/board.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { type DiskTiming, SsdTiming } from "../../devices/disk/timing.ts";
 import { SectorFaults } from "../../devices/fault/sector-faults.ts";
@@ -27,9 +18,9 @@ import { uvm_check } from "../../kernel/uvm/uvm_check.ts";
 import { pagerops, type uvm_object } from "../../kernel/uvm/uvm_object.ts";
 import { uvm_page_unbusy1, uvm_pageactivate, type vm_page } from "../../kernel/uvm/uvm_page.ts";
 import { swapdrum_getsdp } from "../../kernel/uvm/uvm_swap.ts";
-import { IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI } from "../../machine/hart-state.ts";
 import { Machine } from "../../machine/machine.ts";
 import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+import { boardConf } from "../../system.ts";
 
 export interface TestKernelOptions {
 	/** Bytes of RAM. Default: 1 MiB. */
@@ -57,41 +48,17 @@ export class TestKernel {
 	constructor(options: TestKernelOptions = {}) {
 		const { ram = 1 << 20, disks = [4 << 20], adPolicy = "hardware" } = options;
 		this.machine = new Machine({ ramSize: ram, adPolicy });
-		const { bus, clock, dma, lines } = this.machine;
-		const line = (irq: number) => ({ set: (level: boolean) => lines.set(irq, level) });
 		this.disks = disks.map((bytes) => new SectorFaults(new MemoryDisk(bytes)));
-		this.board = new Board(
-			{
-				bus,
-				clock,
-				dma,
-				timeWritten: (ticks) => {
-					this.machine.time = ticks;
-				},
-				lines: {
-					meip: line(IRQ_MEI),
-					seip: line(IRQ_SEI),
-					mtip: line(IRQ_MTI),
-					msip: line(IRQ_MSI),
-				},
-			},
-			{
-				disks: this.disks.map((media) => ({
-					media,
-					timing: options.timing?.() ?? new SsdTiming(),
-				})),
-			},
-		);
+		this.board = new Board(boardParts(this.machine), {
+			disks: this.disks.map((media) => ({
+				media,
+				timing: options.timing?.() ?? new SsdTiming(),
+			})),
+		});
 		this.k = kernel_create(this.machine.supervisor());
 		this.k.pmap.pm_adtrap = adPolicy === "trap";
-		main(this.k, {
-			plic: PLIC_BASE,
-			uart: { base: UART_BASE, irq: UART_IRQ },
-			power: POWER_BASE,
-			virtio: disks.map((_, i) => ({ base: VIRTIO_BASE + i * VIRTIO_SIZE, irq: VIRTIO_IRQ + i })),
-			swap: Array.from({ length: options.swapDisks ?? disks.length }, (_, i) => i),
-			random: new Uint8Array(16),
-		});
+		const nswap = options.swapDisks ?? disks.length;
+		main(this.k, boardConf(disks.length, nswap, new Uint8Array(16)));
 		this.settle();
 	}
 
