@@ -513,23 +513,18 @@ export function* uao_get(
 ): Sleeps<Errno> {
 	for (let i = 0; i < npages; i++) {
 		if (pps[i] !== null || (i !== centeridx && (flags & PGO_ALLPAGES) === 0)) continue;
-		const error = uao_get_ready(k, uobj, offset + ptoa(i), pps, i);
-		if (error === 0) continue;
-		// DEVIATION: nobody sleeps with pages busy that others may wait for (A9): let go of
-		// them, and look for them again afterwards.
-		const held = pps.slice(0, npages);
-		let slept: Errno = 0;
-		if (error !== EIO) {
-			uao_get_release(k, pps, npages);
-			slept = yield* uao_get_wait(k, uobj, offset + ptoa(i), error);
-		}
-		if (error === EIO || slept !== 0) {
-			// DEVIATION: on an error the caller is left with no busy page (A8).
-			if (error === EIO) uao_get_release(k, pps, npages);
+		const off = offset + ptoa(i);
+		const why = uao_get_ready(k, uobj, off, pps, i);
+		if (why === 0) continue;
+		// DEVIATION: nobody sleeps with pages busy that others may wait for (A9), and after an
+		// error the caller has none to un-busy (A8).
+		uao_get_release(k, pps, npages);
+		const error = why === EIO ? EIO : yield* uao_get_wait(k, uobj, off, why);
+		if (error !== 0) {
 			simple_unlock(k, uobj.vmobjlock);
-			return error === EIO ? EIO : slept;
+			return error;
 		}
-		for (let j = 0; j < npages; j++) if (held[j] === PGO_DONTCARE) pps[j] = PGO_DONTCARE;
+		// What was let go of is looked for again, from the start.
 		i = -1;
 	}
 	simple_unlock(k, uobj.vmobjlock);
