@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { uao_detach } from "../../kernel/uvm/uvm_aobj.ts";
 import { PG_CLEAN } from "../../kernel/uvm/uvm_page.ts";
 import { TestKernel } from "../support/kernel.ts";
+import { checkAtRest } from "../support/paging.ts";
 
 describe("aobj pager", () => {
 	it("keeps the contents of an object that is larger than memory", () => {
@@ -23,7 +24,7 @@ describe("aobj pager", () => {
 				}
 			})(),
 		);
-		t.check();
+		checkAtRest(t, uobj);
 		expect(t.k.uvmexp.pgswapout).toBeGreaterThan(pages - 256);
 		expect(t.k.uvmexp.pgswapout / t.k.uvmexp.pdpageouts).toBeGreaterThan(10);
 		t.run(uao_detach(t.k, uobj));

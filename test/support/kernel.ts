@@ -10,7 +10,7 @@ import { SectorFaults } from "../../devices/fault/sector-faults.ts";
 import { main } from "../../kernel/kern/init_main.ts";
 import { CPU_DEADLOCK, cpu_run } from "../../kernel/kern/kern_cpu.ts";
 import { simple_lock, simple_unlock } from "../../kernel/kern/kern_lock.ts";
-import { kthread_create } from "../../kernel/kern/kern_lwp.ts";
+import { kthread_create, type lwp, lwp_free } from "../../kernel/kern/kern_lwp.ts";
 import { ltsleep, type Sleeps } from "../../kernel/kern/kern_synch.ts";
 import { type Kernel, kernel_create } from "../../kernel/kernel.ts";
 import { uao_create, type uvm_aobj } from "../../kernel/uvm/uvm_aobj.ts";
@@ -44,6 +44,7 @@ export class TestKernel {
 	readonly board: Board;
 	readonly disks: readonly SectorFaults[];
 	readonly k: Kernel;
+	readonly #threads: { readonly l: lwp; readonly ended: () => boolean }[] = [];
 
 	constructor(options: TestKernelOptions = {}) {
 		const { ram = 1 << 20, disks = [4 << 20], adPolicy = "hardware" } = options;
@@ -72,7 +73,8 @@ export class TestKernel {
 			done = true;
 			for (;;) yield* ltsleep(k, {}, "done", 0, null);
 		}
-		kthread_create(k, "test", thread());
+		const l = kthread_create(k, "test", thread());
+		this.#threads.push({ l, ended: () => done });
 		return {
 			get done() {
 				return done;
@@ -88,6 +90,12 @@ export class TestKernel {
 	settle(cycles = 100_000_000_000): void {
 		const end = cpu_run(this.k, this.machine.clock.cycles + cycles);
 		if (end !== CPU_DEADLOCK) throw new Error("the kernel did not come to rest");
+		// A thread that has ended is no reason not to be at rest.
+		for (const { l, ended } of this.#threads) {
+			if (!ended() || !this.k.lwps.includes(l)) continue;
+			this.k.sleepers.splice(this.k.sleepers.indexOf(l), 1);
+			lwp_free(this.k, l);
+		}
 	}
 
 	/** Run a thread to its end. => throws if it sleeps for ever. */

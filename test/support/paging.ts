@@ -4,7 +4,6 @@
  */
 import { expect } from "vitest";
 import { simple_lock, simple_unlock } from "../../kernel/kern/kern_lock.ts";
-import { lwp_free } from "../../kernel/kern/kern_lwp.ts";
 import { ltsleep, type Sleeps, wakeup } from "../../kernel/kern/kern_synch.ts";
 import { uao_find_swslot } from "../../kernel/uvm/uvm_aobj.ts";
 import { uvm_check, uvm_is_quiet } from "../../kernel/uvm/uvm_check.ts";
@@ -180,7 +179,6 @@ export const spawnSwapoff = (t: TestKernel, unit = 0): Thread<number> =>
 /** The system is at rest and healthy; `held` are the objects to which the test has a reference. */
 export function checkAtRest(t: TestKernel, ...held: uvm_object[]): void {
 	const { k } = t;
-	for (const l of [...k.lwps]) if (l.l_name === "test" && l.l_wmesg === "done") lwp_free(k, l);
 	expect(uvm_is_quiet(k), "a thread is still under way").toBe(true);
 	const wrong = uvm_check(k, t.machine.hart.tlb.list());
 	const references = "11: uo_refs counts wrongly";
