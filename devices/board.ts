@@ -56,8 +56,8 @@ export interface BoardParts {
 		readonly mtip: IrqLine;
 		readonly msip: IrqLine;
 	};
-	/** The guest wrote mtime: the hart's `time` CSR goes on from `ticks`. Default: it does not. */
-	readonly timeWritten?: (ticks: number) => void;
+	/** The guest wrote mtime: by how much it is ahead of the ticks since reset, modulo 2^64. */
+	readonly timeWritten?: (offsetHigh: number, offsetLow: number) => void;
 }
 
 /** The parts of a machine that a board is put on. */
@@ -74,9 +74,7 @@ export function boardParts(machine: Machine): BoardParts {
 			mtip: wire(IRQ_MTI),
 			msip: wire(IRQ_MSI),
 		},
-		timeWritten: (ticks) => {
-			machine.time = ticks;
-		},
+		timeWritten: (high, low) => machine.setTimeOffset(high, low),
 	};
 }
 

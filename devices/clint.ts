@@ -34,14 +34,14 @@ export class Clint implements MmioDevice {
 	readonly #msipLine: IrqLine;
 	readonly #mtipLine: IrqLine;
 	readonly #timerEvent: number;
-	readonly #written: (ticks: number) => void;
+	readonly #written: (offsetHigh: number, offsetLow: number) => void;
 
-	/** => `written` is told the new value when the guest writes mtime; see `mtime`. */
+	/** => `written` is told by how much mtime is ahead when the guest writes it; see `mtime`. */
 	constructor(
 		clock: Clock,
 		msip: IrqLine,
 		mtip: IrqLine,
-		written: (ticks: number) => void = () => {},
+		written: (offsetHigh: number, offsetLow: number) => void = () => {},
 	) {
 		this.#written = written;
 		this.#clock = clock;
@@ -95,7 +95,7 @@ export class Clint implements MmioDevice {
 				const then = withHalf(now, offset === CLINT_MTIME ? 0 : 1, value);
 				this.#offset = BigInt.asUintN(64, this.#offset + then - now);
 				this.#updateTimer();
-				this.#written(Number(then));
+				this.#written(high32(this.#offset), low32(this.#offset));
 				return true;
 			}
 			default:

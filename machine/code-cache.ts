@@ -36,14 +36,14 @@ import {
 } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
 
-/** Pages that are decoded at the same time; the one decoded first gives way. */
+/** Pages that are decoded at the same time; they give way in turn. */
 const PAGES = 1024;
 const SLOTS = PAGE_SIZE / 2;
 /** One more slot ends the page. */
 const PAGE_WORDS = 2 * (SLOTS + 1);
 /** Where an instruction is put to be executed alone. */
 export const ALONE = CODE + PAGES * PAGE_WORDS;
-/** Stores into a page not executed meanwhile, after which it is no longer taken for code. */
+/** Stores into a page since it was entered or fenced, after which it is not taken for code. */
 const STORES_MAX = 256;
 
 /** Word 0 of instructions that are not executed by the interpreter's loop holds their length. */

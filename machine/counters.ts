@@ -11,8 +11,11 @@ import { CYCLES_PER_TIME_TICK } from "./port.ts";
 export class Counters {
 	/** Instructions retired, exact below 2^53. */
 	instret = 0;
-	/** What writing mtime has added to `time`, in time ticks. */
-	timeOffset = 0;
+	/** What writing mtime has added to `time`, in time ticks modulo 2^64: two unsigned words. */
+	timeOffsetHigh = 0;
+	timeOffsetLow = 0;
+	/** The same as a signed number, exact below 2^53: for comparing, not for showing. */
+	#timeOffset = 0;
 	readonly clock: Clock;
 	readonly #words: Int32Array;
 
@@ -40,13 +43,26 @@ export class Counters {
 		this.clock.advance(used);
 	}
 
-	/** The `time` counter, in ticks of CYCLES_PER_TIME_TICK cycles. */
+	/** Ticks of CYCLES_PER_TIME_TICK cycles since reset. */
+	get ticks(): number {
+		return Math.floor(this.clock.cycles / CYCLES_PER_TIME_TICK);
+	}
+
+	/** The `time` counter, exact below 2^53. */
 	get time(): number {
-		return Math.floor(this.clock.cycles / CYCLES_PER_TIME_TICK) + this.timeOffset;
+		const time = this.ticks + this.#timeOffset;
+		return time < 0 ? time + 2 ** 64 : time;
+	}
+
+	setTimeOffset(high: number, low: number): void {
+		this.timeOffsetHigh = high >>> 0;
+		this.timeOffsetLow = low >>> 0;
+		// Signed, so that a clock that was set back is exact, too.
+		this.#timeOffset = (high | 0) * 2 ** 32 + this.timeOffsetLow;
 	}
 
 	/** First cycle at which `time` is at least `ticks`; Infinity stays Infinity. */
 	cycleOfTime(ticks: number): number {
-		return (ticks - this.timeOffset) * CYCLES_PER_TIME_TICK;
+		return (ticks - this.#timeOffset) * CYCLES_PER_TIME_TICK;
 	}
 }

@@ -210,13 +210,18 @@ export class Csrs {
 			case 0xc00:
 				return half(this.#clock.cycles, state.cycleOffsetLow, state.cycleOffsetHigh, high);
 			case 0xc01:
-				return half(this.#counters.time, 0, 0, high);
+				return this.#readTime(high);
 			case 0xb02:
 			case 0xc02:
 				return half(this.#counters.instret, state.instretOffsetLow, state.instretOffsetHigh, high);
 			default:
 				return NO_CSR;
 		}
+	}
+
+	#readTime(high: boolean): number {
+		const { ticks, timeOffsetLow, timeOffsetHigh } = this.#counters;
+		return half(ticks, timeOffsetLow, timeOffsetHigh, high);
 	}
 
 	#writeSupervisor(csr: number, value: number): boolean {

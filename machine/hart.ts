@@ -134,6 +134,7 @@ export class Hart {
 		state.mcause = 0;
 		state.reservation = -1;
 		state.waiting = 0;
+		this.#halted = false;
 		this.mmu.updateContext();
 		this.pc = pc;
 	}
@@ -159,11 +160,10 @@ export class Hart {
 	/** Run as a bare machine, traps going to the handlers of M-mode and S-mode. */
 	runBare(maxCycles: number): RunResult {
 		const { clock, state, traps } = this;
-		const end = clock.cycles + maxCycles;
-		this.#halted = false;
-		while (clock.cycles < end) {
+		const end = clock.cycles + Math.ceil(maxCycles);
+		while (clock.cycles < end && !this.#halted) {
 			if (clock.nextEvent <= clock.cycles) clock.advance(0);
-			if (this.#halted) return RUN_HALTED;
+			if (this.#halted) break;
 			if (state.waiting !== 0) {
 				if (!traps.wakes()) {
 					if (clock.nextEvent === Number.POSITIVE_INFINITY) return RUN_IDLE;
@@ -177,7 +177,9 @@ export class Hart {
 			const stop = this.slice(Math.min(clock.nextEvent, end) - clock.cycles);
 			if (stop === STOP_TRAP) traps.enterException();
 		}
-		return RUN_LIMIT;
+		if (!this.#halted) return RUN_LIMIT;
+		this.#halted = false;
+		return RUN_HALTED;
 	}
 
 	/** Make `runBare` return after the present instruction. For a power switch. */

@@ -39,7 +39,9 @@ export interface MachineState {
 	readonly tlbCounters: TlbCounters;
 	readonly ram: Uint8Array;
 	readonly instret: number;
-	readonly timeOffset: number;
+	/** High and low word. */
+	readonly timeOffset: readonly [number, number];
+	readonly config: Readonly<Required<MachineOptions>>;
 	readonly lines: number;
 	readonly clock: { cycles: number; sequence: number; events: ClockEvent[] };
 }
@@ -55,6 +57,7 @@ export class Machine {
 	readonly hart: Hart;
 	/** RAM as devices reach it. */
 	readonly dma: Dma;
+	readonly #config: Readonly<Required<MachineOptions>>;
 	#supervisor: Supervisor | null = null;
 
 	/** => RangeError for an option out of range. */
@@ -70,6 +73,7 @@ export class Machine {
 		if (!(Number.isInteger(walkCycles) && walkCycles >= 0 && walkCycles <= MAX_WALK_CYCLES)) {
 			throw new RangeError(`walk cycles ${walkCycles}: must be 0 to ${MAX_WALK_CYCLES}`);
 		}
+		this.#config = { ramSize, tlbEntries, tlbWays, adPolicy, misaligned, walkCycles };
 		this.memory = new Memory(ramSize);
 		this.hart = new Hart(this.memory, this.bus, this.clock, this.lines, {
 			tlbEntries,
@@ -98,10 +102,9 @@ export class Machine {
 		return this.hart.counters.time;
 	}
 
-	/** Writing mtime. */
-	set time(ticks: number) {
-		const counters = this.hart.counters;
-		counters.timeOffset += ticks - counters.time;
+	/** mtime was written: what `time` is now ahead of the ticks since reset, modulo 2^64. */
+	setTimeOffset(high: number, low: number): void {
+		this.hart.counters.setTimeOffset(high, low);
 		this.hart.csrs.updateTimer();
 	}
 
@@ -115,17 +118,20 @@ export class Machine {
 			tlbCounters: { ...hart.mmu.counters },
 			ram: memory.ram8.slice(),
 			instret: hart.counters.instret,
-			timeOffset: hart.counters.timeOffset,
+			timeOffset: [hart.counters.timeOffsetHigh, hart.counters.timeOffsetLow],
+			config: this.#config,
 			lines: this.lines.levels,
 			clock: this.clock.save(),
 		};
 	}
 
-	/** => RangeError if `state` comes from a machine with another size of RAM or TLB. */
+	/** => RangeError if `state` comes from a machine with other options. */
 	restore(state: MachineState): void {
 		const { hart, memory } = this;
-		if (state.ram.length !== memory.ramSize || state.tlb.length !== 2 * hart.tlb.entries) {
-			throw new RangeError("snapshot: the size of RAM or TLB is another one");
+		for (const [name, value] of Object.entries(this.#config)) {
+			if (state.config[name as keyof MachineOptions] !== value) {
+				throw new RangeError(`snapshot: ${name} is another one than this machine's`);
+			}
 		}
 		memory.ram8.set(state.ram);
 		hart.code.clear();
@@ -135,13 +141,13 @@ export class Machine {
 		memory.i32.set(state.hart);
 		hart.mmu.counters = { ...state.tlbCounters };
 		hart.counters.instret = state.instret;
-		hart.counters.timeOffset = state.timeOffset;
+		hart.counters.setTimeOffset(...state.timeOffset);
 		this.lines.levels = state.lines;
 		this.clock.restore(state.clock);
 		this.#supervisor?.refresh();
 	}
 
-	/** Hash of everything that software can observe: RAM, registers, TLB, time. */
+	/** Hash of RAM, registers, TLB and time; devices and waiting events are not in it. */
 	stateHash(): string {
 		const { hart, memory } = this;
 		const hash = new WordHash()
@@ -153,7 +159,8 @@ export class Machine {
 			.number(memory.i32[H_FETCH_HOST]!)
 			.number(this.clock.cycles)
 			.number(hart.counters.instret)
-			.number(hart.counters.timeOffset)
+			.number(hart.counters.timeOffsetHigh)
+			.number(hart.counters.timeOffsetLow)
 			.number(this.lines.levels);
 		for (const name of REGISTERS) hash.number(hart.state[name]);
 		return hash.digest();

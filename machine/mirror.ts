@@ -17,8 +17,9 @@ const LIST_SIZE = 0x1_0000;
 
 export class Mirror {
 	readonly #words: Int32Array;
-	/** Virtual page numbers of the slots that may be filled; some twice. */
+	/** Virtual page numbers of the slots that may be filled, each once; and whether it is listed. */
 	readonly #filled = new Int32Array(LIST_SIZE);
+	readonly #listed = new Uint8Array(1 << 20);
 	#count = 0;
 	/** For each page of RAM, 1 if stores into it must be seen. */
 	readonly #watched: Uint8Array;
@@ -34,12 +35,12 @@ export class Mirror {
 	 */
 	fill(table: number, vpn: number, host: number): void {
 		if (table === WT && this.isWatched(host)) return;
-		const words = this.#words;
-		if ((words[RT + vpn]! | words[WT + vpn]! | words[XT + vpn]!) === 0) {
+		if (this.#listed[vpn] === 0) {
 			if (this.#count === LIST_SIZE) this.clear();
+			this.#listed[vpn] = 1;
 			this.#filled[this.#count++] = vpn;
 		}
-		words[table + vpn] = host;
+		this.#words[table + vpn] = host;
 	}
 
 	/** Empty the slots of one virtual page. */
@@ -66,6 +67,7 @@ export class Mirror {
 			words[RT + vpn] = 0;
 			words[WT + vpn] = 0;
 			words[XT + vpn] = 0;
+			this.#listed[vpn] = 0;
 		}
 		this.#count = 0;
 	}

@@ -129,9 +129,9 @@ export class Supervisor implements MachinePort {
 	}
 
 	set stimecmp(ticks: number) {
-		this.#stimecmp = ticks;
+		this.#stimecmp = Math.max(0, Math.ceil(ticks));
 		if (ticks <= Number.MAX_SAFE_INTEGER) {
-			const whole = Math.max(0, Math.ceil(ticks));
+			const whole = this.#stimecmp;
 			this.#hart.csrs.setTimeCompare(whole % 2 ** 32, Math.floor(whole / 2 ** 32));
 		} else {
 			this.#hart.csrs.setTimeCompare(0xffff_ffff, 0xffff_ffff);

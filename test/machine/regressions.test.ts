@@ -1,0 +1,72 @@
+/** Mistakes that were made here once. */
+import { describe, expect, it } from "vitest";
+import { Board, boardParts } from "../../devices/board.ts";
+import { RUN_HALTED } from "../../machine/hart.ts";
+import { Machine } from "../../machine/machine.ts";
+import { guest } from "../isa/guest.ts";
+
+describe("halt", () => {
+	const halting = () => {
+		const g = guest(`
+			lui a0, 0x100
+			sw x0, 0(a0)
+		loop:	j loop
+		`);
+		g.machine.bus.attach(0x10_0000, 4, {
+			load: () => 0,
+			store: () => {
+				g.machine.hart.halt();
+				return true;
+			},
+		});
+		return g.machine;
+	};
+
+	it("is reported when cycles are left", () => {
+		expect(halting().runBare(3)).toBe(RUN_HALTED);
+	});
+
+	it("is reported when the store to the power switch was the last cycle of the run", () => {
+		expect(halting().runBare(2)).toBe(RUN_HALTED);
+	});
+});
+
+describe("mtime and the time register", () => {
+	const timeAfter = (high: number, low: number): [number, number] => {
+		const g = guest(`
+			lui a0, 0x200c
+			li a1, ${low}
+			li a2, ${high}
+			sw a2, -4(a0)
+			sw a1, -8(a0)
+			li a3, 1000
+		wait:	addi a3, a3, -1
+			bne a3, x0, wait
+			sw x0, -4(a0)
+			csrrs a4, time, x0
+			lw a5, -8(a0)
+		loop:	j loop
+		`);
+		new Board(boardParts(g.machine));
+		g.machine.runBare(3000);
+		return [g.machine.hart.x[14]!, g.machine.hart.x[15]!];
+	};
+
+	it("agree after a small value was written", () => {
+		const [time, mtime] = timeAfter(1, 5);
+		expect(time).toBe(mtime);
+	});
+
+	it("agree after a value above 2^53 was written, and ever after", () => {
+		const [time, mtime] = timeAfter(0x40000000, 5);
+		expect(time).toBe(mtime);
+	});
+});
+
+describe("restore", () => {
+	it("refuses a snapshot of a TLB with another number of ways", () => {
+		const from = new Machine({ ramSize: 1 << 16, tlbEntries: 16, tlbWays: 4 });
+		const to = new Machine({ ramSize: 1 << 16, tlbEntries: 16, tlbWays: 1 });
+		expect(() => to.restore(from.save())).toThrow(RangeError);
+	});
+});
