@@ -1,4 +1,4 @@
-/** uvm_shareprot, which no pager of 2002 calls any more: what it does to all who share an object. */
+/** uvm_shareprot, which no pager of 2002 calls: what it does to all who share an object. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { simple_lock, simple_unlock } from "../../kernel/kern/kern_lock.ts";
 import { uao_reference, type uvm_aobj } from "../../kernel/uvm/uvm_aobj.ts";
