@@ -653,9 +653,10 @@ export function uao_dropswap(k: Kernel, uobj: uvm_object, pageidx: number): void
  */
 export function* uao_swap_off(k: Kernel, startslot: SwapSlot, endslot: SwapSlot): Sleeps<boolean> {
 	const list = k.uvm.uao_list;
-	// Objects made from here on get no slot on a device that is being removed. Each one is
-	// referenced before anything sleeps, so that none disappears under the walk (A1), and locked
-	// outright: there is no reason to spin (A2).
+	// DEVIATION: each object is referenced before anything sleeps, and let go of with the list
+	// unlocked, so none disappears under the walk and the last reference may be ours (A1); each is
+	// locked outright, for there is nobody to spin for (A2). Objects made from here on get no slot
+	// on a device that is being removed.
 	const aobjs: uvm_aobj[] = [];
 	for (const aobj of list) {
 		// DEVIATION: the kernel object has no table before KERNSWAP (A21); an object without

@@ -234,7 +234,8 @@ function set_owner_slot(k: Kernel, pg: vm_page, slot: SwapSlot): void {
 		pg.uanon!.an_swslot = slot;
 	} else {
 		const old = uao_set_swslot(k, pg.uobject!, atop(pg.offset), slot);
-		// A slot was recorded for this page, so there is room to record another (P11).
+		// DEVIATION: the result is looked at (P11). A slot was recorded for this page, so there is
+		// room to record another.
 		KASSERT(old !== SWSLOT_NOMEM, "uvm_pager: no room for a slot that was recorded before");
 	}
 }

@@ -44,6 +44,7 @@ export function* uvm_pagermapin(
 	npages: number,
 	flags: pagermapin_flags,
 ): Sleeps<number> {
+	// DEVIATION: the buf describes the transfer; no descriptor is made here that could leak (P5).
 	let kva: number;
 	for (;;) {
 		kva = pagermap_alloc(k, npages);
@@ -87,6 +88,7 @@ function pagermap_alloc(k: Kernel, npages: number): number {
 		vm_map_unlock(k, map);
 		if (error === 0) return args.start;
 	}
+	// DEVIATION: who holds pager_map may wait for the daemon, so the daemon waits for nobody (P7).
 	if (k.curlwp === k.uvm.pagedaemon && !k.uvm.emerginuse && npages <= SWCLPAGES) {
 		k.uvm.emerginuse = true;
 		return k.uvm.emergva;
@@ -98,7 +100,7 @@ function pagermap_alloc(k: Kernel, npages: number): number {
  * Undo uvm_pagermapin. => never sleeps: nobody sleeps with pager_map locked.
  */
 export function uvm_pagermapout(k: Kernel, kva: number, npages: number): void {
-	// The mappings go before the addresses can be handed out again (P8).
+	// DEVIATION: the mappings go before the addresses can be handed out again (P8).
 	pmap_kremove(k, kva, npages * PAGE_SIZE);
 	pmap_update(k, pmap_kernel(k));
 	if (kva === k.uvm.emergva) {

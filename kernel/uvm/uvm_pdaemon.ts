@@ -229,8 +229,8 @@ function swapcluster_add(k: Kernel, pg: vm_page, cluster: swapcluster): boolean 
 		return false;
 	}
 	const slot = cluster.slot + cluster.pages.length;
-	// The new slot is recorded before the old one is free: then the record cannot fail for a
-	// page that had one (A23), and if it fails nothing has been lost (M7).
+	// DEVIATION: the new slot is recorded before the old one is free. Then the record cannot fail
+	// for a page that had one (A23), and if it fails nothing has been lost (M7).
 	let old: SwapSlot;
 	if (pg.uanon !== null) {
 		old = pg.uanon.an_swslot;
