@@ -58,7 +58,7 @@ export interface SystemOptions {
 	readonly args?: readonly string[];
 	/** Bytes of RAM, a multiple of 4096. Default: 8 MiB. */
 	readonly ram?: number;
-	/** Disks that are swapped on, first. Default: one of 32 MiB. */
+	/** Disks that are swapped on, first. Default: one of 64 MiB. */
 	readonly swap?: readonly DiskOptions[];
 	/** Further disks, behind the swap disks. */
 	readonly disks?: readonly DiskOptions[];
@@ -109,7 +109,8 @@ export interface Report {
 }
 
 export const DEFAULT_RAM = 8 * 1024 * 1024;
-export const DEFAULT_SWAP = 32 * 1024 * 1024;
+/** Four times the data of the larger workloads: room for whole clusters among pages that stay. */
+export const DEFAULT_SWAP = 64 * 1024 * 1024;
 /** Less than this and not even a small program fits beside the page tables and rings. */
 export const RAM_MIN = 512 * 1024;
 

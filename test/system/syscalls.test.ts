@@ -253,7 +253,7 @@ describe("swap devices", () => {
 			${path("/dev/ld1")}`;
 		const { report } = exec(source, extra);
 		expect(report.exit.code).toBe(0);
-		expect(report.uvmexp).toMatchObject({ nswapdev: 1, swpages: 8191 });
+		expect(report.uvmexp).toMatchObject({ nswapdev: 1, swpages: 16383 });
 	});
 
 	it.each([
