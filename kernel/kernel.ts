@@ -8,6 +8,8 @@ import { pmap_state } from "../pmap/pmap.ts";
 import type { cons } from "./dev/cons.ts";
 import type { ld_softc } from "./dev/ld_virtio.ts";
 import type { plic } from "./dev/plic.ts";
+import type { vnode, vnodeops } from "./fs/vnode.ts";
+import type { cdevsw, fileops } from "./kern/file.ts";
 import type { autoconf } from "./kern/init_main.ts";
 import type { uvm_history } from "./kern/kern_history.ts";
 import { type lwp, lwp_boot } from "./kern/kern_lwp.ts";
@@ -54,6 +56,14 @@ export interface Kernel extends PmapHost {
 	halted: boolean;
 
 	readonly shm: shm_state;
+	/** File systems by vnode.v_op, kinds of open file by f_type, devices by major number. */
+	readonly vops: vnodeops[];
+	readonly fileops: fileops[];
+	readonly cdevsw: cdevsw[];
+	/** The root directory; null without a file system. */
+	rootvnode: vnode | null;
+	/** Who waits in poll: woken whenever a pipe or a device changes. */
+	readonly selwait: object;
 	cons: cons | null;
 	plic: plic | null;
 	/** What `main` was told about the board; null before. */
@@ -94,6 +104,11 @@ export function kernel_create(port: MachinePort): Kernel {
 		nextpid: 1,
 		halted: false,
 		shm: { shmsegs: [], shm_nextid: 0 },
+		vops: [],
+		fileops: [],
+		cdevsw: [],
+		rootvnode: null,
+		selwait: {},
 		cons: null,
 		plic: null,
 		conf: null,

@@ -18,10 +18,12 @@ import { uvm_aiodone_daemon, uvm_pager_init } from "../uvm/uvm_pager.ts";
 import { uvm_pageout, uvmpd_tune } from "../uvm/uvm_pdaemon.ts";
 import { swap_on } from "../uvm/uvm_swapctl.ts";
 import { type elf_image, elf32_load } from "./exec_elf32.ts";
+import { fdinit } from "./kern_descrip.ts";
 import { exit1, killed } from "./kern_exit.ts";
 import { kthread_create, lwp_create } from "./kern_lwp.ts";
-import { type proc, SIGKILL } from "./kern_proc.ts";
+import { type proc, proc_create } from "./kern_proc.ts";
 import { type Sleeps, setrunnable } from "./kern_synch.ts";
+import { SIGKILL } from "./signal.ts";
 
 /** Where the devices are: what a device tree would say. Physical addresses and interrupts. */
 export interface autoconf {
@@ -75,15 +77,9 @@ function attach_disk(k: Kernel, base: number, irq: number): void {
 
 /** Make a process that runs `image`. => it is runnable; it ends by itself if memory is short. */
 export function newproc(k: Kernel, name: string, image: elf_image, argv: readonly string[]): proc {
-	const p: proc = {
-		p_pid: k.nextpid++,
-		p_comm: name,
-		p_vmspace: uvmspace_alloc(k, VM_MIN_ADDRESS, VM_MAXUSER_ADDRESS),
-		p_lwp: null,
-		p_shm: [],
-		p_exit: null,
-	};
-	k.procs.push(p);
+	const p = proc_create(k, name, null);
+	p.p_vmspace = uvmspace_alloc(k, VM_MIN_ADDRESS, VM_MAXUSER_ADDRESS);
+	p.p_fd = fdinit(k);
 	const l = lwp_create(k, name, p, null);
 	p.p_lwp = l;
 	l.l_kernel = start_program(k, p, image, argv);

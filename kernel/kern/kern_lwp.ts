@@ -16,6 +16,8 @@ export interface lwp {
 	/** What it sleeps on, and why; null unless LSSLEEP. */
 	l_wchan: object | null;
 	l_wmesg: string;
+	/** A signal may end the sleep (PCATCH). */
+	l_sinterruptible: boolean;
 	/** Cycle at which the sleep times out, or Infinity; and whether it did. */
 	l_wakecycle: number;
 	l_timedout: boolean;
@@ -76,6 +78,7 @@ function lwp_new(lid: number, name: string, p: proc | null, kernel: Sleeps<void>
 		l_stat: LSSLEEP,
 		l_wchan: null,
 		l_wmesg: "",
+		l_sinterruptible: false,
 		l_wakecycle: Number.POSITIVE_INFINITY,
 		l_timedout: false,
 		l_kernel: kernel,

@@ -5,10 +5,12 @@
  * nothing learned before it is true after it. A channel is an object; who waits on it is found by
  * identity.
  */
-import { KASSERT } from "../../pmap/panic.ts";
+import { EINTR, type Errno, EWOULDBLOCK } from "../../pmap/errno.ts";
+import { KASSERT, panic } from "../../pmap/panic.ts";
 import type { Kernel } from "../kernel.ts";
 import type { simplelock } from "./kern_lock.ts";
 import type { lwp } from "./kern_lwp.ts";
+import { sigispending } from "./kern_proc.ts";
 
 /** States of a thread (sys/lwp.h). */
 export const LSRUN = 2;
@@ -59,6 +61,31 @@ export function* ltsleep(
 	k.sleepers.push(l);
 	yield chan;
 	return l.l_timedout ? TIMEDOUT : AWOKEN;
+}
+
+/**
+ * Sleep until `wakeup(chan)`, for at most `timeout` cycles if that is not 0, or until a signal is
+ * to be taken (tsleep with PCATCH). For waits that may last: pipes, the console, other processes.
+ *
+ * => user threads only; no simple lock is held.
+ * => 0, EWOULDBLOCK: the time is over, or EINTR: a signal; give it back to the program.
+ */
+export function* tsleep(k: Kernel, chan: object, wmesg: string, timeout: number): Sleeps<Errno> {
+	const l = k.curlwp;
+	const p = l.l_proc;
+	if (p === null) panic("tsleep: a kernel thread takes no signals");
+	if (sigispending(p)) return EINTR;
+	l.l_sinterruptible = true;
+	const how = yield* ltsleep(k, chan, wmesg, timeout, null);
+	l.l_sinterruptible = false;
+	if (sigispending(p)) return EINTR;
+	return how === TIMEDOUT ? EWOULDBLOCK : 0;
+}
+
+/** Wake one thread before its time, because of a signal. => it sleeps. */
+export function unsleep(k: Kernel, l: lwp): void {
+	k.sleepers.splice(k.sleepers.indexOf(l), 1);
+	awaken(k, l, false);
 }
 
 /** Wake every thread that sleeps on `chan`, in the order in which they went to sleep. */

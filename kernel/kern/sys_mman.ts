@@ -23,6 +23,8 @@ import {
 import { uvm_map, uvm_map_args, uvm_map_protect, uvm_unmap } from "../uvm/uvm_map.ts";
 import type { proc } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
+import type { sysent } from "./sysent.ts";
+import { SYS } from "./sysnum.ts";
 
 const MAP_SHARED = 0x01;
 const MAP_PRIVATE = 0x02;
@@ -30,12 +32,19 @@ const MAP_TYPE = 0x0f;
 const MAP_FIXED = 0x10;
 const MAP_ANON = 0x20;
 
+export const sysent_mman: sysent = {
+	[SYS.brk]: (k, p, a) => sys_brk(k, p, a[0]!),
+	[SYS.munmap]: (k, p, a) => sys_munmap(k, p, a[0]!, a[1]!),
+	[SYS.mmap2]: (k, p, a) => sys_mmap2(k, p, a[0]!, a[1]!, a[2]!, a[3]!),
+	[SYS.mprotect]: (k, p, a) => sys_mprotect(k, p, a[0]!, a[1]!, a[2]!),
+};
+
 /** Whether [addr, addr + len) is page aligned, not empty, and in user space. */
 const range_ok = (addr: number, len: number): boolean =>
 	(addr & PAGE_MASK) === 0 && len > 0 && addr + round_page(len) <= VM_MAXUSER_ADDRESS;
 
 /** Anonymous memory; there are no files to map yet. => the address, or -errno. */
-export function* sys_mmap2(
+function* sys_mmap2(
 	k: Kernel,
 	p: proc,
 	addr: number,
@@ -74,12 +83,12 @@ export function* sys_mmap2(
 	return error === 0 ? args.start : -error;
 }
 
-export function* sys_munmap(k: Kernel, p: proc, addr: number, len: number): Sleeps<number> {
+function* sys_munmap(k: Kernel, p: proc, addr: number, len: number): Sleeps<number> {
 	if (!range_ok(addr, len)) return -EINVAL;
 	return -(yield* uvm_unmap(k, p.p_vmspace!.vm_map, addr, addr + round_page(len)));
 }
 
-export function* sys_mprotect(
+function* sys_mprotect(
 	k: Kernel,
 	p: proc,
 	addr: number,
@@ -95,7 +104,7 @@ export function* sys_mprotect(
 }
 
 /** Move the end of the heap. => the new end, or the old one if that is not possible. */
-export function* sys_brk(k: Kernel, p: proc, addr: number): Sleeps<number> {
+function* sys_brk(k: Kernel, p: proc, addr: number): Sleeps<number> {
 	const vm = p.p_vmspace!;
 	const old = round_page(vm.vm_break);
 	const end = round_page(addr);

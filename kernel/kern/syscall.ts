@@ -8,38 +8,26 @@ import {
 	EDEADLK,
 	EFAULT,
 	EINVAL,
+	ELOOP,
 	ENAMETOOLONG,
 	ENOENT,
 	ENOSYS,
+	ENOTEMPTY,
+	ENOTSUP,
 } from "../../pmap/errno.ts";
 import { cnread, cnwrite } from "../dev/cons.ts";
 import type { ld_softc } from "../dev/ld_virtio.ts";
 import type { Kernel } from "../kernel.ts";
 import { swap_off, swap_on } from "../uvm/uvm_swapctl.ts";
 import { copyin, copyinstr, copyout } from "./copy.ts";
-import { exit1, exited } from "./kern_exit.ts";
 import type { lwp } from "./kern_lwp.ts";
 import type { proc } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
-import { sys_brk, sys_mmap2, sys_mprotect, sys_munmap } from "./sys_mman.ts";
-import { sys_shmat, sys_shmctl, sys_shmdt, sys_shmget } from "./sysv_shm.ts";
-
-const SYS_read = 63;
-const SYS_write = 64;
-const SYS_exit = 93;
-const SYS_exit_group = 94;
-const SYS_getpid = 172;
-const SYS_shmget = 194;
-const SYS_shmctl = 195;
-const SYS_shmat = 196;
-const SYS_shmdt = 197;
-const SYS_brk = 214;
-const SYS_munmap = 215;
-const SYS_mmap2 = 222;
-const SYS_swapon = 224;
-const SYS_swapoff = 225;
-const SYS_mprotect = 226;
-const SYS_clock_gettime64 = 403;
+import { sysent_mman } from "./sys_mman.ts";
+import { sysent_proc } from "./sys_proc.ts";
+import type { syscall_handler, sysent } from "./sysent.ts";
+import { SYS } from "./sysnum.ts";
+import { sysent_shm } from "./sysv_shm.ts";
 
 /** Longest transfer that read and write do at once, and the longest path, in bytes. */
 const MAXIO = 64 * 1024;
@@ -56,9 +44,29 @@ function linux_errno(error: number): number {
 			return 36;
 		case ENOSYS:
 			return 38;
+		case ENOTEMPTY:
+			return 39;
+		case ELOOP:
+			return 40;
+		case ENOTSUP:
+			return 95;
 		default:
 			return error;
 	}
+}
+
+const sysent_misc: sysent = {
+	[SYS.read]: (k, p, a) => sys_read(k, p, a[0]!, a[1]!, a[2]!),
+	[SYS.write]: (k, p, a) => sys_write(k, p, a[0]!, a[1]!, a[2]!),
+	[SYS.swapon]: (k, p, a) => sys_swapon(k, p, a[0]!, a[1]!),
+	[SYS.swapoff]: (k, p, a) => sys_swapoff(k, p, a[0]!),
+	[SYS.clock_gettime64]: (k, p, a) => sys_clock_gettime(k, p, a[0]!, a[1]!),
+};
+
+/** Every system call by number. */
+const calls: (syscall_handler | undefined)[] = [];
+for (const group of [sysent_misc, sysent_mman, sysent_proc, sysent_shm]) {
+	for (const [number, handler] of Object.entries(group)) calls[Number(number)] = handler;
 }
 
 /**
@@ -69,46 +77,10 @@ function linux_errno(error: number): number {
  */
 export function syscall(k: Kernel, l: lwp): number | Sleeps<number> {
 	const { x } = k.port;
-	const p = l.l_proc!;
-	const a0 = x[10]! >>> 0;
-	const a1 = x[11]! >>> 0;
-	const a2 = x[12]! >>> 0;
-	const a3 = x[13]! >>> 0;
-	switch (x[17]! >>> 0) {
-		case SYS_read:
-			return sys_read(k, p, a0, a1, a2);
-		case SYS_write:
-			return sys_write(k, p, a0, a1, a2);
-		case SYS_exit:
-		case SYS_exit_group:
-			return sys_exit(k, p, a0 & 0xff);
-		case SYS_getpid:
-			return p.p_pid;
-		case SYS_shmget:
-			return sys_shmget(k, a0, a1, a2);
-		case SYS_shmctl:
-			return sys_shmctl(k, p, a0, a1, a2);
-		case SYS_shmat:
-			return sys_shmat(k, p, a0, a1, a2);
-		case SYS_shmdt:
-			return sys_shmdt(k, p, a0);
-		case SYS_brk:
-			return sys_brk(k, p, a0);
-		case SYS_munmap:
-			return sys_munmap(k, p, a0, a1);
-		case SYS_mmap2:
-			return sys_mmap2(k, p, a0, a1, a2, a3);
-		case SYS_mprotect:
-			return sys_mprotect(k, p, a0, a1, a2);
-		case SYS_swapon:
-			return sys_swapon(k, p, a0, a1);
-		case SYS_swapoff:
-			return sys_swapoff(k, p, a0);
-		case SYS_clock_gettime64:
-			return sys_clock_gettime(k, p, a0, a1);
-		default:
-			return nosys(k, x[17]! >>> 0);
-	}
+	const number = x[17]! >>> 0;
+	const handler = calls[number];
+	if (handler === undefined) return nosys(k, number);
+	return handler(k, l.l_proc!, new Uint32Array(x.subarray(10, 16)));
 }
 
 /** A result as the program sees it. */
@@ -119,11 +91,6 @@ function nosys(k: Kernel, number: number): number {
 	const message = `unknown system call ${number}`;
 	if (!k.msgbuf.includes(message)) k.msgbuf.push(message);
 	return -ENOSYS;
-}
-
-function* sys_exit(k: Kernel, p: proc, code: number): Sleeps<number> {
-	yield* exit1(k, p, exited(code));
-	return 0;
 }
 
 function* sys_read(k: Kernel, p: proc, fd: number, va: number, size: number): Sleeps<number> {

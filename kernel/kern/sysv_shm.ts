@@ -19,6 +19,8 @@ import type { vm_map } from "../uvm/uvm_map_entry.ts";
 import { copyout } from "./copy.ts";
 import type { proc } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
+import type { sysent } from "./sysent.ts";
+import { SYS } from "./sysnum.ts";
 
 const IPC_PRIVATE = 0;
 const IPC_CREAT = 0o1000;
@@ -54,8 +56,15 @@ export interface shm_state {
 	shm_nextid: number;
 }
 
+export const sysent_shm: sysent = {
+	[SYS.shmget]: (k, _p, a) => sys_shmget(k, a[0]!, a[1]!, a[2]!),
+	[SYS.shmctl]: (k, p, a) => sys_shmctl(k, p, a[0]!, a[1]!, a[2]!),
+	[SYS.shmat]: (k, p, a) => sys_shmat(k, p, a[0]!, a[1]!, a[2]!),
+	[SYS.shmdt]: (k, p, a) => sys_shmdt(k, p, a[0]!),
+};
+
 /** => the id (>= 0), or a negative errno. Never sleeps. */
-export function sys_shmget(k: Kernel, key: number, size: number, shmflg: number): number {
+function sys_shmget(k: Kernel, key: number, size: number, shmflg: number): number {
 	const { shmsegs } = k.shm;
 	const old =
 		key === IPC_PRIVATE ? undefined : shmsegs.find((s) => s.shm_key === key && !s.shm_removed);
@@ -84,13 +93,7 @@ const shm_find = (k: Kernel, id: number): shmid_ds | undefined =>
 	k.shm.shmsegs.find((s) => s.shm_id === id && !s.shm_removed);
 
 /** Map a segment at `addr`, or where there is room if that is 0. => the address, or -errno. */
-export function* sys_shmat(
-	k: Kernel,
-	p: proc,
-	id: number,
-	addr: number,
-	shmflg: number,
-): Sleeps<number> {
+function* sys_shmat(k: Kernel, p: proc, id: number, addr: number, shmflg: number): Sleeps<number> {
 	const seg = shm_find(k, id);
 	if (seg === undefined) return -EINVAL;
 	let va = addr;
@@ -133,7 +136,7 @@ function* shm_reap(k: Kernel, seg: shmid_ds): Sleeps<void> {
  * Unmap the segment that is attached at `addr`: what is left of it there, and nothing that was
  * mapped over it since.
  */
-export function* sys_shmdt(k: Kernel, p: proc, addr: number): Sleeps<number> {
+function* sys_shmdt(k: Kernel, p: proc, addr: number): Sleeps<number> {
 	const i = p.p_shm.findIndex((m) => m.va === addr);
 	if (i < 0) return -EINVAL;
 	const { seg } = p.p_shm[i]!;
@@ -159,13 +162,7 @@ function shm_parts(map: vm_map, seg: shmid_ds, addr: number): [number, number][]
 }
 
 /** IPC_RMID removes a segment, IPC_STAT describes it. */
-export function* sys_shmctl(
-	k: Kernel,
-	p: proc,
-	id: number,
-	cmd: number,
-	buf: number,
-): Sleeps<number> {
+function* sys_shmctl(k: Kernel, p: proc, id: number, cmd: number, buf: number): Sleeps<number> {
 	const seg = shm_find(k, id);
 	if (seg === undefined) return -EINVAL;
 	switch (cmd & ~IPC_64) {

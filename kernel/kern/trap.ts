@@ -25,8 +25,9 @@ import { uvm_fault, uvm_fault_nosleep } from "../uvm/uvm_fault.ts";
 import { cpu_intr } from "./intr.ts";
 import { exit1, killed } from "./kern_exit.ts";
 import type { lwp } from "./kern_lwp.ts";
-import { type proc_exit, SIGBUS, SIGILL, SIGKILL, SIGSEGV, SIGTRAP } from "./kern_proc.ts";
+import type { proc_exit } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
+import { SIGBUS, SIGILL, SIGKILL, SIGSEGV, SIGTRAP } from "./signal.ts";
 import { syscall, syscall_result } from "./syscall.ts";
 
 /** Cost of entering and leaving the kernel, and of its work in common cases, in cycles. */

@@ -1,0 +1,91 @@
+/**
+ * Vnodes (sys/vnode.h): files and directories as the rest of the kernel sees them.
+ */
+import type { Errno } from "../../pmap/errno.ts";
+import type { proc } from "../kern/kern_proc.ts";
+import type { Sleeps } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import type { uvm_object } from "../uvm/uvm_object.ts";
+
+export type vtype = "VREG" | "VDIR" | "VCHR" | "VBLK" | "VLNK";
+
+/** Attributes (struct vattr). Times are virtual nanoseconds since reset, plus the file's own. */
+export interface vattr {
+	va_type: vtype;
+	/** Permission bits. */
+	va_mode: number;
+	va_nlink: number;
+	va_uid: number;
+	va_gid: number;
+	/** Number of the file system, and of the file in it. */
+	va_fsid: number;
+	va_fileid: number;
+	/** Bytes. */
+	va_size: number;
+	/** Seconds since 1970. */
+	va_mtime: number;
+	/** Major and minor number of a device. */
+	va_rdev: { readonly major: number; readonly minor: number } | null;
+}
+
+export interface dirent {
+	readonly d_fileno: number;
+	readonly d_type: vtype;
+	readonly d_name: string;
+}
+
+export interface vnode {
+	readonly v_type: vtype;
+	/** Index in k.vops: which file system it belongs to. */
+	readonly v_op: number;
+	/** Names, descriptors, mappings and calls in progress that refer to it. */
+	v_usecount: number;
+	/** The memory object of a regular file; null for other types. */
+	readonly v_uobj: uvm_object | null;
+	/** Device numbers of VCHR and VBLK. */
+	readonly v_rdev: { readonly major: number; readonly minor: number } | null;
+	/** A file system mounted on this directory: its root; or null. */
+	v_mountedhere: vnode | null;
+	/** The root of a mounted file system: the directory that it covers; or null. */
+	v_covered: vnode | null;
+	/** What the file system knows of it: plain data. */
+	readonly v_data: unknown;
+}
+
+/**
+ * What a file system does (struct vnodeops). Nothing is locked by the caller; a function that
+ * sleeps does its own locking. Errors are positive errnos unless a count is returned.
+ */
+export interface vnodeops {
+	readonly vop_name: string;
+	/** => a referenced vnode; ENOENT, ENOTDIR. */
+	vop_lookup(k: Kernel, dvp: vnode, name: string): Sleeps<vnode | Errno>;
+	/** The directory above; the root of the file system is above itself. => referenced. */
+	vop_parent(k: Kernel, dvp: vnode): vnode;
+	vop_getattr(k: Kernel, vp: vnode): vattr;
+	/** Change the size of a regular file: EFBIG, ENOSPC, EROFS. */
+	vop_truncate(k: Kernel, vp: vnode, size: number): Sleeps<Errno>;
+	vop_setmode(k: Kernel, vp: vnode, mode: number): Errno;
+	/** => the bytes read, fewer at the end of the file, or -errno. */
+	vop_read(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): Sleeps<number>;
+	vop_write(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): Sleeps<number>;
+	/** => a referenced vnode. EEXIST, EROFS, ENOSPC. */
+	vop_create(k: Kernel, dvp: vnode, name: string, mode: number): Sleeps<vnode | Errno>;
+	vop_mkdir(k: Kernel, dvp: vnode, name: string, mode: number): Sleeps<Errno>;
+	/** Remove a file (`dir` false) or an empty directory. */
+	vop_remove(k: Kernel, dvp: vnode, name: string, dir: boolean): Sleeps<Errno>;
+	vop_rename(k: Kernel, fdvp: vnode, fname: string, tdvp: vnode, tname: string): Sleeps<Errno>;
+	/** All entries, "." and ".." first, in a fixed order. */
+	vop_readdir(k: Kernel, dvp: vnode): Sleeps<readonly dirent[]>;
+	/** The target of a symbolic link. */
+	vop_readlink(k: Kernel, vp: vnode): string;
+	/** Write everything that is dirty to the disk. */
+	vop_fsync(k: Kernel, vp: vnode): Sleeps<Errno>;
+	/** The last reference has gone. */
+	vop_inactive(k: Kernel, vp: vnode): Sleeps<void>;
+}
+
+export const VOP = (k: Kernel, vp: vnode): vnodeops => k.vops[vp.v_op]!;
+
+/** What namei starts from. */
+export type lookup_context = Pick<proc, "p_fd">;
