@@ -21,6 +21,7 @@ import { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "./devices/
 import { SectorFaults } from "./devices/fault/sector-faults.ts";
 import type { DiskCounters } from "./devices/virtio-blk.ts";
 import { cnhangup, cnwaiting } from "./kernel/dev/cons.ts";
+import { ttyresize } from "./kernel/dev/tty.ts";
 import { type elf_image, elf32_parse } from "./kernel/kern/exec_elf32.ts";
 import { type autoconf, main, newproc } from "./kernel/kern/init_main.ts";
 import { CPU_DEADLOCK, CPU_HALTED, cpu_run } from "./kernel/kern/kern_cpu.ts";
@@ -73,6 +74,11 @@ export interface SystemOptions {
 	readonly uvmhist?: number;
 	/** Takes each byte that the program prints, as it is printed. */
 	readonly console?: (byte: number) => void;
+	/**
+	 * The console is a terminal: lines are edited and echoed, and keys send signals. Default:
+	 * false, a plain stream of bytes.
+	 */
+	readonly terminal?: boolean;
 }
 
 /** "input": everything sleeps, and only console input can wake it. */
@@ -190,6 +196,7 @@ export class System {
 			adPolicy,
 			check: options.check ?? false,
 			uvmhist: options.uvmhist ?? 0,
+			terminal: options.terminal ?? false,
 		};
 		this.kernel = kernel_create(this.machine.supervisor());
 		this.process = this.#boot(options, image, swap.length, disks.length, seed);
@@ -207,7 +214,7 @@ export class System {
 		if ((options.uvmhist ?? 0) > 0) k.uvmhist = uvmhist_init(options.uvmhist!);
 		const prng = new Prng(seed);
 		const random = Uint8Array.from({ length: 16 }, () => prng.below(256));
-		main(k, boardConf(ndisks, nswap, random));
+		main(k, boardConf(ndisks, nswap, random, { terminal: options.terminal ?? false }));
 		if (options.check === true) {
 			k.watch = {
 				userret: (kernel) => uvm_check_panic(kernel, this.machine.hart.tlb.list()),
@@ -255,6 +262,14 @@ export class System {
 	/** No more input will come: whoever reads finds the end of it. */
 	inputEnd(): void {
 		cnhangup(this.kernel);
+	}
+
+	/** The terminal's window has another size. => no effect on a plain console. */
+	resize(columns: number, rows: number): void {
+		const tty = this.kernel.cons?.tty ?? null;
+		if (tty === null) return;
+		const size = { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+		ttyresize(this.kernel, tty, size);
 	}
 
 	get exit(): Exit {
@@ -321,7 +336,12 @@ function check_swap_size(bytes: number): void {
 }
 
 /** What a kernel must know of a board with `ndisks` disks, the first `nswap` of them for swap. */
-export function boardConf(ndisks: number, nswap: number, random: Uint8Array): autoconf {
+export function boardConf(
+	ndisks: number,
+	nswap: number,
+	random: Uint8Array,
+	more: Partial<Pick<autoconf, "terminal">> = {},
+): autoconf {
 	return {
 		plic: PLIC_BASE,
 		uart: { base: UART_BASE, irq: UART_IRQ },
@@ -332,6 +352,8 @@ export function boardConf(ndisks: number, nswap: number, random: Uint8Array): au
 		})),
 		swap: Array.from({ length: nswap }, (_, i) => i),
 		random,
+		terminal: false,
+		...more,
 	};
 }
 

@@ -6,7 +6,7 @@ import { E2BIG } from "../../pmap/errno.ts";
 import { panic } from "../../pmap/panic.ts";
 import { pmap_bootstrap, pmap_init } from "../../pmap/pmap.ts";
 import { VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS } from "../../pmap/vmparam.ts";
-import { cons_attach } from "../dev/cons.ts";
+import { cons_attach, cons_session } from "../dev/cons.ts";
 import { LD_MEMORY, ld_virtio_attach } from "../dev/ld_virtio.ts";
 import { intr_establish, plic_attach } from "../dev/plic.ts";
 import type { Kernel } from "../kernel.ts";
@@ -29,6 +29,8 @@ import { SIGKILL } from "./signal.ts";
 export interface autoconf {
 	readonly plic: number;
 	readonly uart: { readonly base: number; readonly irq: number };
+	/** Is the UART's other end a terminal? If not, the console is a plain stream of bytes. */
+	readonly terminal: boolean;
 	/** The power switch: "sifive_test". */
 	readonly power: number;
 	/** One for each disk, in the order of their names ld0, ld1, ... */
@@ -55,7 +57,7 @@ export function main(k: Kernel, conf: autoconf): void {
 	uao_create(k, 0, UAO_FLAG_KERNSWAP);
 	uvmpd_tune(k);
 	plic_attach(k, conf.plic);
-	cons_attach(k, conf.uart.base);
+	cons_attach(k, conf.uart.base, conf.terminal);
 	intr_establish(k, conf.uart.irq, { ih_driver: "com", ih_unit: 0 });
 	for (const { base, irq } of conf.virtio) attach_disk(k, base, irq);
 	k.port.sie = SIP_SEIP | SIP_STIP;
@@ -78,6 +80,7 @@ function attach_disk(k: Kernel, base: number, irq: number): void {
 /** Make a process that runs `image`. => it is runnable; it ends by itself if memory is short. */
 export function newproc(k: Kernel, name: string, image: elf_image, argv: readonly string[]): proc {
 	const p = proc_create(k, name, null);
+	cons_session(k, p);
 	p.p_vmspace = uvmspace_alloc(k, VM_MIN_ADDRESS, VM_MAXUSER_ADDRESS);
 	p.p_fd = fdinit(k);
 	const l = lwp_create(k, name, p, null);

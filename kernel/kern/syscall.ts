@@ -15,11 +15,11 @@ import {
 	ENOTEMPTY,
 	ENOTSUP,
 } from "../../pmap/errno.ts";
-import { cnread, cnwrite } from "../dev/cons.ts";
 import type { ld_softc } from "../dev/ld_virtio.ts";
 import type { Kernel } from "../kernel.ts";
 import { swap_off, swap_on } from "../uvm/uvm_swapctl.ts";
 import { copyin, copyinstr, copyout } from "./copy.ts";
+import { CDEV_CONS } from "./file.ts";
 import type { lwp } from "./kern_lwp.ts";
 import type { proc } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
@@ -96,9 +96,12 @@ function nosys(k: Kernel, number: number): number {
 function* sys_read(k: Kernel, p: proc, fd: number, va: number, size: number): Sleeps<number> {
 	if (fd !== 0) return -EBADF;
 	if (size === 0) return 0;
-	const bytes = yield* cnread(k, Math.min(size, MAXIO));
-	const error = yield* copyout(k, p.p_vmspace!.vm_map, bytes, va);
-	return error === 0 ? bytes.length : -error;
+	const bytes = new Uint8Array(Math.min(size, MAXIO));
+	const console = k.cdevsw[CDEV_CONS]!;
+	const n = yield* console.d_read(k, p, 0, bytes, 0);
+	if (n <= 0) return n;
+	const error = yield* copyout(k, p.p_vmspace!.vm_map, bytes.subarray(0, n), va);
+	return error === 0 ? n : -error;
 }
 
 /** Standard output and standard error are the console. */
@@ -107,8 +110,8 @@ function* sys_write(k: Kernel, p: proc, fd: number, va: number, size: number): S
 	const bytes = new Uint8Array(Math.min(size, MAXIO));
 	const error = yield* copyin(k, p.p_vmspace!.vm_map, va, bytes);
 	if (error !== 0) return -error;
-	cnwrite(k, bytes);
-	return bytes.length;
+	const console = k.cdevsw[CDEV_CONS]!;
+	return yield* console.d_write(k, p, 0, bytes, 0);
 }
 
 /** The disk that a path names: /dev/ld0, /dev/ld1, ... */

@@ -1,6 +1,6 @@
 /** Address spaces without programs: mappings that tests make, and touch through the MMU. */
 import { copyin, copyout } from "../../kernel/kern/copy.ts";
-import type { proc } from "../../kernel/kern/kern_proc.ts";
+import { type proc, proc_create } from "../../kernel/kern/kern_proc.ts";
 import type { Sleeps } from "../../kernel/kern/kern_synch.ts";
 import { amap_ref } from "../../kernel/uvm/uvm_amap.ts";
 import { UVM_ET_NEEDSCOPY, UVM_FLAG_COPYONW, UVM_FLAG_FIXED } from "../../kernel/uvm/uvm_extern.ts";
@@ -22,26 +22,19 @@ import type { TestKernel } from "./kernel.ts";
 /** Where tests map by default. */
 export const BASE = 0x10_0000;
 
-/** An address space of a process that never runs, so that uvm_check sees it. */
+/** The address space of a process without a program, which uvm_check sees. */
 export class AddressSpace {
 	readonly t: TestKernel;
 	readonly vm: vmspace;
-	readonly #proc: proc;
+	readonly proc: proc;
 
-	constructor(t: TestKernel) {
+	constructor(t: TestKernel, parent: proc | null = null) {
 		this.t = t;
 		const vm = uvmspace_alloc(t.k, VM_MIN_ADDRESS, VM_MAXUSER_ADDRESS);
 		if (vm === null) throw new Error("no memory for a pmap");
 		this.vm = vm;
-		this.#proc = {
-			p_pid: t.k.nextpid++,
-			p_comm: "test",
-			p_vmspace: vm,
-			p_lwp: null,
-			p_shm: [],
-			p_exit: null,
-		};
-		t.k.procs.push(this.#proc);
+		this.proc = proc_create(t.k, "test", parent);
+		this.proc.p_vmspace = vm;
 	}
 
 	get map(): vm_map {
@@ -87,7 +80,7 @@ export class AddressSpace {
 	*free(): Sleeps<void> {
 		const { k } = this.t;
 		yield* uvmspace_free(k, this.vm);
-		k.procs.splice(k.procs.indexOf(this.#proc), 1);
+		k.procs.splice(k.procs.indexOf(this.proc), 1);
 	}
 }
 
