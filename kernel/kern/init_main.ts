@@ -24,6 +24,7 @@ import { kthread_create, lwp_create } from "./kern_lwp.ts";
 import { type proc, proc_create } from "./kern_proc.ts";
 import { type Sleeps, setrunnable } from "./kern_synch.ts";
 import { SIGKILL } from "./signal.ts";
+import { pipe_init } from "./sys_pipe.ts";
 
 /** Where the devices are: what a device tree would say. Physical addresses and interrupts. */
 export interface autoconf {
@@ -56,6 +57,7 @@ export function main(k: Kernel, conf: autoconf): void {
 	uvm_pager_init(k);
 	uao_create(k, 0, UAO_FLAG_KERNSWAP);
 	uvmpd_tune(k);
+	pipe_init(k);
 	plic_attach(k, conf.plic);
 	cons_attach(k, conf.uart.base, conf.terminal);
 	intr_establish(k, conf.uart.irq, { ih_driver: "com", ih_unit: 0 });

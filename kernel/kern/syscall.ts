@@ -24,6 +24,7 @@ import type { lwp } from "./kern_lwp.ts";
 import type { proc } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
 import { sysent_mman } from "./sys_mman.ts";
+import { sysent_pipe } from "./sys_pipe.ts";
 import { sysent_proc } from "./sys_proc.ts";
 import type { syscall_handler, sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
@@ -65,7 +66,7 @@ const sysent_misc: sysent = {
 
 /** Every system call by number. */
 const calls: (syscall_handler | undefined)[] = [];
-for (const group of [sysent_misc, sysent_mman, sysent_proc, sysent_shm]) {
+for (const group of [sysent_misc, sysent_mman, sysent_pipe, sysent_proc, sysent_shm]) {
 	for (const [number, handler] of Object.entries(group)) calls[Number(number)] = handler;
 }
 
