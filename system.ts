@@ -5,6 +5,7 @@
 import {
 	Board,
 	boardParts,
+	FRAMEBUFFER_BASE,
 	PLIC_BASE,
 	POWER_BASE,
 	UART_BASE,
@@ -19,6 +20,7 @@ import { FileDisk } from "./devices/disk/file-disk.ts";
 import { MemoryDisk } from "./devices/disk/memory-disk.ts";
 import { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "./devices/disk/timing.ts";
 import { SectorFaults } from "./devices/fault/sector-faults.ts";
+import type { FramebufferOptions } from "./devices/framebuffer.ts";
 import type { DiskCounters } from "./devices/virtio-blk.ts";
 import { cnhangup, cnwaiting } from "./kernel/dev/cons.ts";
 import { ttyresize } from "./kernel/dev/tty.ts";
@@ -79,6 +81,8 @@ export interface SystemOptions {
 	 * false, a plain stream of bytes.
 	 */
 	readonly terminal?: boolean;
+	/** Size of the frame buffer in pixels; null for none. Default: 640 by 480. */
+	readonly framebuffer?: FramebufferOptions | null;
 }
 
 /** "input": everything sleeps, and only console input can wake it. */
@@ -117,6 +121,7 @@ export interface Report {
 export const DEFAULT_RAM = 8 * 1024 * 1024;
 /** Four times the data of the larger workloads: room for whole clusters among pages that stay. */
 export const DEFAULT_SWAP = 64 * 1024 * 1024;
+export const DEFAULT_FRAMEBUFFER: FramebufferOptions = { width: 640, height: 480 };
 /** Less than this and not even a small program fits beside the page tables and rings. */
 export const RAM_MIN = 512 * 1024;
 
@@ -174,7 +179,9 @@ export class System {
 		this.faults = disks.map(({ media }) => {
 			return new SectorFaults(typeof media === "number" ? new MemoryDisk(media) : media);
 		});
+		const { framebuffer = DEFAULT_FRAMEBUFFER } = options;
 		this.board = new Board(boardParts(this.machine), {
+			...(framebuffer === null ? {} : { framebuffer }),
 			disks: disks.map((disk, i) => ({
 				media: this.faults[i]!,
 				timing: timing(disk.timing ?? "ssd", this.faults[i]!.sectors),
@@ -197,6 +204,7 @@ export class System {
 			check: options.check ?? false,
 			uvmhist: options.uvmhist ?? 0,
 			terminal: options.terminal ?? false,
+			framebuffer,
 		};
 		this.kernel = kernel_create(this.machine.supervisor());
 		this.process = this.#boot(options, image, swap.length, disks.length, seed);
@@ -214,7 +222,8 @@ export class System {
 		if ((options.uvmhist ?? 0) > 0) k.uvmhist = uvmhist_init(options.uvmhist!);
 		const prng = new Prng(seed);
 		const random = Uint8Array.from({ length: 16 }, () => prng.below(256));
-		main(k, boardConf(ndisks, nswap, random, { terminal: options.terminal ?? false }));
+		const terminal = options.terminal ?? false;
+		main(k, boardConf(ndisks, nswap, random, { fb: framebufferConf(this.board), terminal }));
 		if (options.check === true) {
 			k.watch = {
 				userret: (kernel) => uvm_check_panic(kernel, this.machine.hart.tlb.list()),
@@ -302,7 +311,7 @@ export class System {
 		};
 	}
 
-	/** Equal for two runs of one configuration, at the same cycle: RAM, hart, TLB, disks, UVM. */
+	/** Equal for two runs of one configuration, at one cycle: RAM, hart, TLB, disks, picture, UVM. */
 	stateHash(): string {
 		const hash = new WordHash();
 		const own = this.machine.stateHash();
@@ -312,6 +321,8 @@ export class System {
 			for (const value of Object.values(disk.counters)) hash.number(value);
 		}
 		for (const { pristine } of this.faults) hash_disk(hash, pristine);
+		const picture = this.board.framebuffer?.words() ?? null;
+		if (picture !== null) hash.words(picture);
 		return hash.digest();
 	}
 }
@@ -340,7 +351,7 @@ export function boardConf(
 	ndisks: number,
 	nswap: number,
 	random: Uint8Array,
-	more: Partial<Pick<autoconf, "terminal">> = {},
+	more: Partial<Pick<autoconf, "fb" | "terminal">> = {},
 ): autoconf {
 	return {
 		plic: PLIC_BASE,
@@ -352,9 +363,17 @@ export function boardConf(
 		})),
 		swap: Array.from({ length: nswap }, (_, i) => i),
 		random,
+		fb: null,
 		terminal: false,
 		...more,
 	};
+}
+
+/** What a kernel must know of the frame buffer. */
+export function framebufferConf({ framebuffer }: Board): autoconf["fb"] {
+	if (framebuffer === null) return null;
+	const { width, height, stride } = framebuffer;
+	return { base: FRAMEBUFFER_BASE, width, height, stride };
 }
 
 /** A machine with a kernel that is about to run a program. */

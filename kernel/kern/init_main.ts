@@ -7,6 +7,7 @@ import { panic } from "../../pmap/panic.ts";
 import { pmap_bootstrap, pmap_init } from "../../pmap/pmap.ts";
 import { VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS } from "../../pmap/vmparam.ts";
 import { cons_attach, cons_session } from "../dev/cons.ts";
+import { fb_attach, type fb_conf } from "../dev/fb.ts";
 import { LD_MEMORY, ld_virtio_attach } from "../dev/ld_virtio.ts";
 import { intr_establish, plic_attach } from "../dev/plic.ts";
 import type { Kernel } from "../kernel.ts";
@@ -32,6 +33,8 @@ export interface autoconf {
 	readonly uart: { readonly base: number; readonly irq: number };
 	/** Is the UART's other end a terminal? If not, the console is a plain stream of bytes. */
 	readonly terminal: boolean;
+	/** null: there is none. */
+	readonly fb: fb_conf | null;
 	/** The power switch: "sifive_test". */
 	readonly power: number;
 	/** One for each disk, in the order of their names ld0, ld1, ... */
@@ -61,6 +64,7 @@ export function main(k: Kernel, conf: autoconf): void {
 	plic_attach(k, conf.plic);
 	cons_attach(k, conf.uart.base, conf.terminal);
 	intr_establish(k, conf.uart.irq, { ih_driver: "com", ih_unit: 0 });
+	fb_attach(k);
 	for (const { base, irq } of conf.virtio) attach_disk(k, base, irq);
 	k.port.sie = SIP_SEIP | SIP_STIP;
 	k.uvm.aiodoned = kthread_create(k, "aiodoned", uvm_aiodone_daemon(k));

@@ -22,7 +22,7 @@ import { uvm_page_unbusy1, uvm_pageactivate, type vm_page } from "../../kernel/u
 import { swapdrum_getsdp } from "../../kernel/uvm/uvm_swap.ts";
 import { Machine } from "../../machine/machine.ts";
 import { PAGE_SIZE } from "../../pmap/vmparam.ts";
-import { boardConf } from "../../system.ts";
+import { boardConf, framebufferConf } from "../../system.ts";
 
 export interface TestKernelOptions {
 	/** Bytes of RAM. Default: 1 MiB. */
@@ -33,6 +33,8 @@ export interface TestKernelOptions {
 	readonly swapDisks?: number;
 	readonly timing?: () => DiskTiming;
 	readonly adPolicy?: "hardware" | "trap";
+	/** Default: none. */
+	readonly framebuffer?: { readonly width: number; readonly height: number };
 	/** The console is a terminal. Default: false. */
 	readonly terminal?: boolean;
 }
@@ -62,12 +64,14 @@ export class TestKernel {
 				timing: options.timing?.() ?? new SsdTiming(),
 			})),
 			console: this.console.write,
+			...(options.framebuffer === undefined ? {} : { framebuffer: options.framebuffer }),
 		});
 		this.k = kernel_create(this.machine.supervisor());
 		this.k.pmap.pm_adtrap = adPolicy === "trap";
 		const nswap = options.swapDisks ?? disks.length;
 		const { terminal = false } = options;
-		main(this.k, boardConf(disks.length, nswap, new Uint8Array(16), { terminal }));
+		const fb = framebufferConf(this.board);
+		main(this.k, boardConf(disks.length, nswap, new Uint8Array(16), { fb, terminal }));
 		this.settle();
 	}
 
