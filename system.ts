@@ -13,6 +13,7 @@ import {
 	VIRTIO_BASE,
 	VIRTIO_IRQ,
 	VIRTIO_SIZE,
+	VIRTIO_SLOTS,
 } from "./devices/board.ts";
 import { ConsoleLog } from "./devices/console-log.ts";
 import type { DiskMedia } from "./devices/disk/disk-media.ts";
@@ -63,7 +64,11 @@ export interface SystemOptions {
 	readonly ram?: number;
 	/** Disks that are swapped on, first. Default: one of 64 MiB. */
 	readonly swap?: readonly DiskOptions[];
-	/** Further disks, behind the swap disks. */
+	/** The root file system: a disk that is a tar archive. Default: none. */
+	readonly root?: DiskOptions;
+	/** Programs that come with the system: another such disk. Default: none. */
+	readonly bin?: DiskOptions;
+	/** Further disks, behind those. */
 	readonly disks?: readonly DiskOptions[];
 	/** What programs get as AT_RANDOM depends on it. Default: 1. */
 	readonly seed?: number;
@@ -167,7 +172,7 @@ export class System {
 		}
 		const image = parse_program(options.program, options.image);
 		const swap = options.swap ?? [{ media: DEFAULT_SWAP }];
-		const disks = [...swap, ...(options.disks ?? [])];
+		const disks = arrange_disks(swap, options);
 		for (const { media } of swap)
 			check_swap_size(typeof media === "number" ? media : media.sectors * 512);
 		this.machine = new Machine({
@@ -195,8 +200,10 @@ export class System {
 			program: options.program,
 			args: [...(options.args ?? [])],
 			ram,
-			swap: swap.map((disk, i) => describe(disk, this.faults[i]!)),
-			disks: (options.disks ?? []).map((d, i) => describe(d, this.faults[swap.length + i]!)),
+			swap: swap.map((disk) => this.#describe(disk, disks)),
+			...(options.root === undefined ? {} : { root: this.#describe(options.root, disks) }),
+			...(options.bin === undefined ? {} : { bin: this.#describe(options.bin, disks) }),
+			disks: (options.disks ?? []).map((disk) => this.#describe(disk, disks)),
 			seed,
 			tlbEntries: options.tlbEntries ?? 1024,
 			tlbWays: options.tlbWays ?? 4,
@@ -207,14 +214,14 @@ export class System {
 			framebuffer,
 		};
 		this.kernel = kernel_create(this.machine.supervisor());
-		this.process = this.#boot(options, image, swap.length, disks.length, seed);
+		this.process = this.#boot(options, image, swap.length, disks, seed);
 	}
 
 	#boot(
 		options: SystemOptions,
 		image: elf_image,
 		nswap: number,
-		ndisks: number,
+		disks: readonly DiskOptions[],
 		seed: number,
 	): proc {
 		const k = this.kernel;
@@ -223,7 +230,15 @@ export class System {
 		const prng = new Prng(seed);
 		const random = Uint8Array.from({ length: 16 }, () => prng.below(256));
 		const terminal = options.terminal ?? false;
-		main(k, boardConf(ndisks, nswap, random, { fb: framebufferConf(this.board), terminal }));
+		const unit = (disk?: DiskOptions): number | null =>
+			disk === undefined ? null : disks.indexOf(disk);
+		const conf = boardConf(disks.length, nswap, random, {
+			root: unit(options.root),
+			bin: unit(options.bin),
+			fb: framebufferConf(this.board),
+			terminal,
+		});
+		main(k, conf);
 		if (options.check === true) {
 			k.watch = {
 				userret: (kernel) => uvm_check_panic(kernel, this.machine.hart.tlb.list()),
@@ -234,6 +249,15 @@ export class System {
 			};
 		}
 		return newproc(k, options.program, image, [options.program, ...(options.args ?? [])]);
+	}
+
+	/** A disk as the report has it. */
+	#describe(disk: DiskOptions, disks: readonly DiskOptions[]): Record<string, unknown> {
+		return {
+			...(disk.media instanceof FileDisk ? { file: disk.media.path } : {}),
+			bytes: this.faults[disks.indexOf(disk)]!.sectors * 512,
+			timing: disk.timing ?? "ssd",
+		};
 	}
 
 	/**
@@ -327,6 +351,18 @@ export class System {
 	}
 }
 
+/** All disks in the order of their units. */
+function arrange_disks(swap: readonly DiskOptions[], options: SystemOptions): DiskOptions[] {
+	const disks = [...swap];
+	if (options.root !== undefined) disks.push(options.root);
+	if (options.bin !== undefined) disks.push(options.bin);
+	disks.push(...(options.disks ?? []));
+	if (disks.length <= VIRTIO_SLOTS) return disks;
+	throw new RangeError(
+		`disks: ${disks.length}, with those for swap and programs; there is room for ${VIRTIO_SLOTS}`,
+	);
+}
+
 /** Contents of a disk, chunk by chunk; chunks of zeros make no difference. */
 function hash_disk(hash: WordHash, media: DiskMedia): void {
 	const sectors = HASH_CHUNK / 512;
@@ -351,7 +387,7 @@ export function boardConf(
 	ndisks: number,
 	nswap: number,
 	random: Uint8Array,
-	more: Partial<Pick<autoconf, "fb" | "terminal">> = {},
+	more: Partial<Pick<autoconf, "fb" | "root" | "bin" | "terminal">> = {},
 ): autoconf {
 	return {
 		plic: PLIC_BASE,
@@ -363,6 +399,8 @@ export function boardConf(
 		})),
 		swap: Array.from({ length: nswap }, (_, i) => i),
 		random,
+		root: null,
+		bin: null,
 		fb: null,
 		terminal: false,
 		...more,
@@ -386,12 +424,6 @@ function parse_program(name: string, file: Uint8Array): elf_image {
 	if ("error" in image) throw new RangeError(`program ${name}: ${image.error}`);
 	return image;
 }
-
-const describe = (disk: DiskOptions, media: DiskMedia): Record<string, unknown> => ({
-	...(disk.media instanceof FileDisk ? { file: disk.media.path } : {}),
-	bytes: media.sectors * 512,
-	timing: disk.timing ?? "ssd",
-});
 
 function exit_of(p: proc): Exit {
 	const how = p.p_exit!;

@@ -41,6 +41,9 @@ export interface autoconf {
 	readonly virtio: readonly { readonly base: number; readonly irq: number }[];
 	/** Disks to swap on from the start, first the one to be used first. */
 	readonly swap: readonly number[];
+	/** Disks with archives of the root file system and of programs; null: none. */
+	readonly root: number | null;
+	readonly bin: number | null;
 	/** 16 bytes that programs find at AT_RANDOM. */
 	readonly random: Uint8Array;
 }

@@ -1,5 +1,7 @@
 /** The frame buffer: device, driver, and a program that draws through its page tables. */
+import { decode } from "fast-png";
 import { describe, expect, it } from "vitest";
+import { screenshot } from "../../cli/screenshot.ts";
 import { Board, boardParts, FRAMEBUFFER_BASE } from "../../devices/board.ts";
 import { Framebuffer } from "../../devices/framebuffer.ts";
 import { copyin, copyout } from "../../kernel/kern/copy.ts";
@@ -21,6 +23,7 @@ import { AddressSpace } from "../support/address-space.ts";
 import { TestKernel } from "../support/kernel.ts";
 import { workload } from "../support/workload.ts";
 
+const hello = { program: "hello", image: workload("hello") };
 const size = { width: 100, height: 50 };
 
 describe("the device", () => {
@@ -197,9 +200,19 @@ describe("the driver", () => {
 
 it("a picture is part of the state", () => {
 	const hash = (draw: boolean): string => {
-		const system = createSystem({ program: "hello", image: workload("hello") });
+		const system = createSystem(hello);
 		if (draw) system.board.framebuffer!.store(0, 4, 1);
 		return system.stateHash();
 	};
 	expect(hash(true)).not.toBe(hash(false));
+});
+
+it("a screenshot has the colours of the pixels", () => {
+	const system = createSystem(hello);
+	system.board.framebuffer!.store((640 * 3 + 5) * 4, 4, 0x11_2233);
+	const { width, height, data } = decode(screenshot(system)!);
+	expect([width, height]).toEqual([640, 480]);
+	const at = (640 * 3 + 5) * 3;
+	expect([...data.subarray(at - 1, at + 4)]).toEqual([0, 0x11, 0x22, 0x33, 0]);
+	expect(screenshot(createSystem({ ...hello, framebuffer: null }))).toBeNull();
 });
