@@ -217,7 +217,10 @@ export class System {
 					),
 			};
 		}
-		return newproc(k, options.program, image, [options.program, ...(options.args ?? [])]);
+		return newproc(k, options.program, options.image, image, [
+			options.program,
+			...(options.args ?? []),
+		]);
 	}
 
 	/**
