@@ -27,7 +27,7 @@ import { sysent_time } from "./kern_time.ts";
 import { sysent_mman } from "./sys_mman.ts";
 import { sysent_proc } from "./sys_proc.ts";
 import { sysent_sig } from "./sys_sig.ts";
-import type { syscall_handler, sysent } from "./sysent.ts";
+import type { syscall_fn, sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
 import { sysent_shm } from "./sysv_shm.ts";
 
@@ -65,10 +65,13 @@ const sysent_misc: sysent = {
 };
 
 /** Every system call by number. */
-const calls: (syscall_handler | undefined)[] = [];
+const calls: (syscall_fn | undefined)[] = [];
 for (const group of [sysent_misc, sysent_mman, sysent_proc, sysent_shm, sysent_sig, sysent_time]) {
 	for (const [number, handler] of Object.entries(group)) calls[Number(number)] = handler;
 }
+
+/** The function behind a system call's number. */
+export const syscall_handler = (number: number): syscall_fn | undefined => calls[number];
 
 /**
  * The system call whose number and arguments are in the thread's registers.
@@ -79,7 +82,7 @@ for (const group of [sysent_misc, sysent_mman, sysent_proc, sysent_shm, sysent_s
 export function syscall(k: Kernel, l: lwp): number | Sleeps<number> {
 	const { x } = k.port;
 	const number = x[17]! >>> 0;
-	const handler = calls[number];
+	const handler = syscall_handler(number);
 	if (handler === undefined) return nosys(k, number);
 	return handler(k, l.l_proc!, new Uint32Array(x.subarray(10, 16)));
 }

@@ -12,7 +12,7 @@ import {
 	type vm_map_entry,
 } from "./uvm_map_entry.ts";
 import type { uvm_object } from "./uvm_object.ts";
-import { PHYS_TO_VM_PAGE } from "./uvm_page.ts";
+import { PHYS_TO_VM_PAGE, type vm_page } from "./uvm_page.ts";
 import { entry_page } from "./uvm_unwire.ts";
 
 /** One translation that the TLB holds, as the machine shows it to a test. */
@@ -49,7 +49,7 @@ export function check_maps(k: Kernel, quiet: boolean, wrong: string[]): void {
 		}
 	}
 	if (!quiet) return;
-	for (const p of k.procs) if (p.p_vmspace !== null) check_wired(k, p.p_vmspace.vm_map, wrong);
+	check_wired(k, wrong);
 	for (const [amap, entries] of amaps) check_amap_refs(amap, entries, wrong);
 	for (const seg of k.shm.shmsegs) objects.set(seg.shm_amp, (objects.get(seg.shm_amp) ?? 0) + 1);
 	if (k.sigobject !== null) {
@@ -84,18 +84,34 @@ function check_amap_refs(amap: vm_amap, entries: vm_map_entry[], wrong: string[]
 	}
 }
 
-/** What is wired is resident, and its pages are wired. */
-function check_wired(k: Kernel, map: vm_map, wrong: string[]): void {
-	for (let e = map.header.next; e !== map.header; e = e.next) {
-		if (e.wired_count === 0) continue;
-		for (let va = e.start; va < e.end; va += PAGE_SIZE) {
-			const pg = entry_page(k, e, va);
-			const pte = pmap_pte(k, map.pmap, va);
-			if (pg === null || pg.wire_count === 0)
-				wrong.push("12: a page of a wired entry is not wired");
-			if ((pte & PTE_V) !== 0 && (pte & PTE_WIRED) === 0) {
-				wrong.push("12: a wired entry has a mapping that is not");
-			}
+/** A page is wired once for each wired entry that has it, and such entries have all pages. */
+function check_wired(k: Kernel, wrong: string[]): void {
+	const wires = new Map<vm_page, number>();
+	for (const map of maps(k)) {
+		for (let e = map.header.next; e !== map.header; e = e.next) {
+			if (e.wired_count > 0) count_wired(k, map, e, wires, wrong);
+		}
+	}
+	for (const pg of k.uvm.vm_pages) {
+		const kernel = pg.uanon === null && (pg.uobject === null || pg.uobject === k.uvm.kernel_object);
+		if (!kernel && pg.wire_count !== (wires.get(pg) ?? 0)) wrong.push("12: wire_count is wrong");
+	}
+}
+
+function count_wired(
+	k: Kernel,
+	map: vm_map,
+	e: vm_map_entry,
+	wires: Map<vm_page, number>,
+	wrong: string[],
+): void {
+	for (let va = e.start; va < e.end; va += PAGE_SIZE) {
+		const pg = entry_page(k, e, va);
+		const pte = pmap_pte(k, map.pmap, va);
+		if (pg === null) wrong.push("12: a page of a wired entry is not resident");
+		else wires.set(pg, (wires.get(pg) ?? 0) + 1);
+		if ((pte & PTE_V) !== 0 && (pte & PTE_WIRED) === 0) {
+			wrong.push("12: a wired entry has a mapping that is not");
 		}
 	}
 }
