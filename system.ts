@@ -248,7 +248,10 @@ export class System {
 					),
 			};
 		}
-		return newproc(k, options.program, image, [options.program, ...(options.args ?? [])]);
+		return newproc(k, options.program, options.image, image, [
+			options.program,
+			...(options.args ?? []),
+		]);
 	}
 
 	/** A disk as the report has it. */

@@ -17,6 +17,7 @@ import type { proc } from "./kern/kern_proc.ts";
 import type { runqueue } from "./kern/kern_synch.ts";
 import type { shm_state } from "./kern/sysv_shm.ts";
 import { type Uvm, uvm_state } from "./uvm/uvm.ts";
+import type { uvm_aobj } from "./uvm/uvm_aobj.ts";
 import { type uvmexp, uvmexp_init } from "./uvm/uvm_extern.ts";
 import { PHYS_TO_VM_PAGE, uvm_pagefree, uvm_ptpage_alloc, type vm_page } from "./uvm/uvm_page.ts";
 
@@ -64,6 +65,10 @@ export interface Kernel extends PmapHost {
 	rootvnode: vnode | null;
 	/** Who waits in poll: woken whenever a pipe or a device changes. */
 	readonly selwait: object;
+	/** The signal trampoline's page; null before the first process. */
+	sigobject: uvm_aobj | null;
+	/** State of the random number sequence (kern_rndq.ts). */
+	readonly rnd: Int32Array;
 	cons: cons | null;
 	plic: plic | null;
 	/** What `main` was told about the board; null before. */
@@ -109,6 +114,8 @@ export function kernel_create(port: MachinePort): Kernel {
 		cdevsw: [],
 		rootvnode: null,
 		selwait: {},
+		sigobject: null,
+		rnd: new Int32Array(4),
 		cons: null,
 		plic: null,
 		conf: null,

@@ -74,14 +74,23 @@ function* uiomove(
 	return 0;
 }
 
-/** A string that ends with a zero byte, at most `max` bytes. => null: EFAULT or too long. */
+/**
+ * A string that ends with a zero byte, at most `max` bytes with it; a byte is a character.
+ * => null: EFAULT or too long. Sleeps.
+ */
 export function* copyinstr(k: Kernel, map: vm_map, va: number, max: number): Sleeps<string | null> {
-	const byte = new Uint8Array(1);
 	let text = "";
-	for (let i = 0; i < max; i++) {
-		if ((yield* copyin(k, map, va + i, byte)) !== 0) return null;
-		if (byte[0] === 0) return text;
-		text += String.fromCharCode(byte[0]!);
+	for (let done = 0; done < max; ) {
+		// Not beyond the page: what follows need not be there.
+		const n = Math.min(PAGE_SIZE - ((va + done) & PAGE_MASK), max - done, STRING_CHUNK);
+		const bytes = new Uint8Array(n);
+		if ((yield* copyin(k, map, va + done, bytes)) !== 0) return null;
+		const end = bytes.indexOf(0);
+		text += String.fromCharCode(...(end < 0 ? bytes : bytes.subarray(0, end)));
+		if (end >= 0) return text;
+		done += n;
 	}
 	return null;
 }
+
+const STRING_CHUNK = 256;

@@ -1,7 +1,7 @@
 /**
  * Static ELF programs (sys/kern/exec_elf32.c): check an image, and build an address space from it.
  */
-import { E2BIG, ENOMEM, type Errno } from "../../pmap/errno.ts";
+import { E2BIG, EIO, ENOMEM, type Errno } from "../../pmap/errno.ts";
 import {
 	MAXSSIZ,
 	PAGE_SIZE,
@@ -15,11 +15,16 @@ import {
 	VM_PROT_WRITE,
 	type vm_prot_t,
 } from "../../pmap/vmparam.ts";
+import { vn_read } from "../fs/vfs_vnops.ts";
+import type { vnode } from "../fs/vnode.ts";
 import type { Kernel } from "../kernel.ts";
 import { UVM_FLAG_COPYONW, UVM_FLAG_FIXED } from "../uvm/uvm_extern.ts";
 import { uvm_map, uvm_map_args, uvm_map_protect, type vmspace } from "../uvm/uvm_map.ts";
+import { pagerops } from "../uvm/uvm_object.ts";
 import { copyout } from "./copy.ts";
+import { type exec_args, exec_stack } from "./exec_stack.ts";
 import type { Sleeps } from "./kern_synch.ts";
+import { sigcode_map } from "./sigcode.ts";
 
 const EI_NIDENT = 16;
 const EHDR_SIZE = 52;
@@ -35,9 +40,11 @@ const PF_W = 2;
 const PF_R = 4;
 
 export interface elf_segment {
+	/** Where it is in the file. */
+	readonly offset: number;
+	readonly filesz: number;
 	readonly vaddr: number;
 	readonly memsz: number;
-	readonly bytes: Uint8Array;
 	readonly prot: vm_prot_t;
 }
 
@@ -54,8 +61,11 @@ export interface elf_error {
 	readonly error: string;
 }
 
-/** Check an ELF file and find its segments. => never throws; a file is what it is. */
-export function elf32_parse(file: Uint8Array): elf_image | elf_error {
+/**
+ * Check an ELF file of `size` bytes, of which `file` is the beginning, and find its segments.
+ * => never throws; a file is what it is.
+ */
+export function elf32_parse(file: Uint8Array, size = file.length): elf_image | elf_error {
 	const bad = (error: string): elf_error => ({ error });
 	const magic = [0x7f, 0x45, 0x4c, 0x46];
 	if (magic.some((byte, i) => file[i] !== byte)) return bad("not an ELF file");
@@ -85,7 +95,7 @@ export function elf32_parse(file: Uint8Array): elf_image | elf_error {
 		if (type === PT_INTERP) return bad("not a static executable");
 		if (type !== PT_LOAD || memsz === 0) continue;
 		if (filesz > memsz) return bad("segment larger in the file than in memory");
-		if (offset + filesz > file.length) return bad("truncated segment");
+		if (offset + filesz > size) return bad("truncated segment");
 		if (vaddr < VM_MIN_ADDRESS || vaddr + memsz > USRSTACK - MAXSSIZ) {
 			return bad("segment outside of the user address space");
 		}
@@ -94,7 +104,7 @@ export function elf32_parse(file: Uint8Array): elf_image | elf_error {
 		if ((flags & PF_W) !== 0) prot |= VM_PROT_WRITE;
 		if ((flags & PF_X) !== 0) prot |= VM_PROT_EXECUTE;
 		if (phoff >= offset && phoff < offset + filesz) phdr = vaddr + phoff - offset;
-		segments.push({ vaddr, memsz, bytes: file.subarray(offset, offset + filesz), prot });
+		segments.push({ offset, filesz, vaddr, memsz, prot });
 	}
 	if (segments.length === 0) return bad("no segment to load");
 	segments.sort((a, b) => a.vaddr - b.vaddr);
@@ -112,25 +122,31 @@ export function elf32_parse(file: Uint8Array): elf_image | elf_error {
 	return { entry, segments, phdr, phnum };
 }
 
+/** What a program is loaded from: a file in the host's memory, or one that can be mapped. */
+export type exec_source = Uint8Array | vnode;
+
 /**
- * Build the program's memory: segments, heap, stack with its arguments.
- * => sleeps. 0 and the stack pointer; ENOMEM; E2BIG: the arguments do not fit the stack.
+ * Build the program's memory: segments, heap, stack with its arguments, signal trampoline.
+ * => `vm` is empty. Sleeps.
+ * => 0 and the stack pointer; ENOMEM; EIO; E2BIG: the arguments do not fit the stack.
  */
 export function* elf32_load(
 	k: Kernel,
 	vm: vmspace,
 	image: elf_image,
-	argv: readonly string[],
+	source: exec_source,
+	args: exec_args,
 ): Sleeps<{ error: Errno; sp: number }> {
 	const failed = (error: Errno): { error: Errno; sp: number } => ({ error, sp: 0 });
 	for (const segment of image.segments) {
-		const error = yield* load_segment(k, vm, segment);
+		const error = yield* load_segment(k, vm, segment, source);
 		if (error !== 0) return failed(error);
 		vm.vm_daddr = vm.vm_break = segment.vaddr + segment.memsz;
 	}
-	const error = yield* map_zeros(k, vm, USRSTACK - MAXSSIZ, USRSTACK);
+	let error = yield* map_zeros(k, vm, USRSTACK - MAXSSIZ, USRSTACK);
+	if (error === 0) error = yield* sigcode_map(k, vm.vm_map);
 	if (error !== 0) return failed(error);
-	const stack = stack_image(image, argv, k.conf!.random);
+	const stack = exec_stack(image, args, k.conf!.random);
 	if (stack === null) return failed(E2BIG);
 	const sp = USRSTACK - stack.length;
 	const copied = yield* copyout(k, vm.vm_map, stack, sp);
@@ -145,65 +161,82 @@ function* map_zeros(k: Kernel, vm: vmspace, start: number, end: number): Sleeps<
 	return yield* uvm_map(k, vm.vm_map, args);
 }
 
-function* load_segment(k: Kernel, vm: vmspace, segment: elf_segment): Sleeps<Errno> {
-	const start = trunc_page(segment.vaddr);
-	const end = round_page(segment.vaddr + segment.memsz);
-	const error = yield* map_zeros(k, vm, start, end);
+function* load_segment(
+	k: Kernel,
+	vm: vmspace,
+	segment: elf_segment,
+	source: exec_source,
+): Sleeps<Errno> {
+	const { vaddr, offset, filesz, memsz, prot } = segment;
+	const start = trunc_page(vaddr);
+	const end = round_page(vaddr + memsz);
+	// What is in the file at the same place in a page can be mapped, and comes in when it is used.
+	const mappable = !(source instanceof Uint8Array) && (vaddr - offset) % PAGE_SIZE === 0;
+	const filled = mappable ? round_page(vaddr + filesz) : start;
+	if (mappable && filled > start) {
+		const error = yield* map_file(k, vm, source, segment, start, filled);
+		if (error !== 0) return error;
+	}
+	if (end > filled) {
+		const error = yield* map_zeros(k, vm, filled, end);
+		if (error !== 0) return error;
+	}
+	const error = mappable
+		? yield* clear_tail(k, vm, vaddr + filesz, Math.min(filled, vaddr + memsz))
+		: yield* copy_segment(k, vm, segment, source);
 	if (error !== 0) return error;
-	if ((yield* copyout(k, vm.vm_map, segment.bytes, segment.vaddr)) !== 0) return ENOMEM;
 	k.port.fenceI();
-	return yield* uvm_map_protect(k, vm.vm_map, start, end, segment.prot);
+	return yield* uvm_map_protect(k, vm.vm_map, start, end, prot);
 }
 
-const AT_NULL = 0;
-const AT_PHDR = 3;
-const AT_PHENT = 4;
-const AT_PHNUM = 5;
-const AT_PAGESZ = 6;
-const AT_ENTRY = 9;
-const AT_RANDOM = 25;
+/** Map the pages of a file privately, writable until all is in place. */
+function* map_file(
+	k: Kernel,
+	vm: vmspace,
+	vp: vnode,
+	segment: elf_segment,
+	start: number,
+	end: number,
+): Sleeps<Errno> {
+	const uobj = vp.v_uobj!;
+	const args = uvm_map_args(start, end - start);
+	args.uobj = uobj;
+	args.offset = trunc_page(segment.offset);
+	args.maxprot = VM_PROT_ALL;
+	args.flags = UVM_FLAG_FIXED | UVM_FLAG_COPYONW;
+	pagerops(k, uobj).pgo_reference(k, uobj);
+	const error = yield* uvm_map(k, vm.vm_map, args);
+	if (error !== 0) yield* pagerops(k, uobj).pgo_detach(k, uobj);
+	return error;
+}
 
-/**
- * What a program finds at its stack pointer: argc, argv, an empty environment, the auxiliary
- * vector, and behind them the strings. => null if that is more than a quarter of the stack.
- */
-function stack_image(
-	image: elf_image,
-	argv: readonly string[],
-	random: Uint8Array,
-): Uint8Array | null {
-	const strings = argv.map((arg) => new TextEncoder().encode(`${arg}\0`));
-	const auxv: [number, number][] = [
-		[AT_PAGESZ, PAGE_SIZE],
-		[AT_ENTRY, image.entry],
-		[AT_RANDOM, 0],
-	];
-	if (image.phdr !== 0) {
-		auxv.push([AT_PHDR, image.phdr], [AT_PHENT, PHDR_SIZE], [AT_PHNUM, image.phnum]);
+/** What follows in the last page of a file's part begins as zeros. */
+function* clear_tail(k: Kernel, vm: vmspace, from: number, to: number): Sleeps<Errno> {
+	if (to <= from) return 0;
+	const error = yield* copyout(k, vm.vm_map, new Uint8Array(to - from), from);
+	return error === 0 ? 0 : ENOMEM;
+}
+
+/** Bytes that are copied at a time. */
+const CHUNK = 64 * 1024;
+
+function* copy_segment(
+	k: Kernel,
+	vm: vmspace,
+	segment: elf_segment,
+	source: exec_source,
+): Sleeps<Errno> {
+	const { vaddr, offset, filesz } = segment;
+	for (let done = 0; done < filesz; done += CHUNK) {
+		const n = Math.min(CHUNK, filesz - done);
+		let bytes: Uint8Array;
+		if (source instanceof Uint8Array) {
+			bytes = source.subarray(offset + done, offset + done + n);
+		} else {
+			bytes = new Uint8Array(n);
+			if ((yield* vn_read(k, source, bytes, offset + done)) !== n) return EIO;
+		}
+		if ((yield* copyout(k, vm.vm_map, bytes, vaddr + done)) !== 0) return ENOMEM;
 	}
-	auxv.push([AT_NULL, 0]);
-	const words = 1 + argv.length + 1 + 1 + auxv.length * 2;
-	const text = strings.reduce((sum, s) => sum + s.length, 0) + random.length;
-	const size = Math.ceil((words * 4 + text) / 16) * 16;
-	if (size > MAXSSIZ / 4) return null;
-	const base = USRSTACK - size;
-	const bytes = new Uint8Array(size);
-	const view = new DataView(bytes.buffer);
-	let word = 0;
-	let at = words * 4;
-	const put = (value: number): void => view.setUint32(word++ * 4, value, true);
-	put(argv.length);
-	for (const s of strings) {
-		put(base + at);
-		bytes.set(s, at);
-		at += s.length;
-	}
-	put(0);
-	put(0);
-	bytes.set(random, at);
-	for (const [type, value] of auxv) {
-		put(type);
-		put(type === AT_RANDOM ? base + at : value);
-	}
-	return bytes;
+	return 0;
 }

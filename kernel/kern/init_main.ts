@@ -5,7 +5,6 @@ import { SIP_SEIP, SIP_STIP } from "../../machine/port.ts";
 import { E2BIG } from "../../pmap/errno.ts";
 import { panic } from "../../pmap/panic.ts";
 import { pmap_bootstrap, pmap_init } from "../../pmap/pmap.ts";
-import { VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS } from "../../pmap/vmparam.ts";
 import { cons_attach, cons_session } from "../dev/cons.ts";
 import { fb_attach, type fb_conf } from "../dev/fb.ts";
 import { LD_MEMORY, ld_virtio_attach } from "../dev/ld_virtio.ts";
@@ -13,17 +12,19 @@ import { intr_establish, plic_attach } from "../dev/plic.ts";
 import type { Kernel } from "../kernel.ts";
 import { UAO_FLAG_KERNSWAP, uao_create } from "../uvm/uvm_aobj.ts";
 import { uvm_km_free, uvm_km_init, uvm_km_zalloc } from "../uvm/uvm_km.ts";
-import { uvmspace_alloc } from "../uvm/uvm_map.ts";
 import { uvm_page_init, uvm_page_physload } from "../uvm/uvm_page.ts";
 import { uvm_aiodone_daemon, uvm_pager_init } from "../uvm/uvm_pager.ts";
 import { uvm_pageout, uvmpd_tune } from "../uvm/uvm_pdaemon.ts";
 import { swap_on } from "../uvm/uvm_swapctl.ts";
-import { type elf_image, elf32_load } from "./exec_elf32.ts";
+import type { elf_image } from "./exec_elf32.ts";
 import { fdinit } from "./kern_descrip.ts";
+import { exec_image } from "./kern_exec.ts";
 import { exit1, killed } from "./kern_exit.ts";
 import { kthread_create, lwp_create } from "./kern_lwp.ts";
 import { type proc, proc_create } from "./kern_proc.ts";
+import { rnd_init } from "./kern_rndq.ts";
 import { type Sleeps, setrunnable } from "./kern_synch.ts";
+import { sigcode_init } from "./sigcode.ts";
 import { SIGKILL } from "./signal.ts";
 import { pipe_init } from "./sys_pipe.ts";
 
@@ -55,6 +56,7 @@ export interface autoconf {
 export function main(k: Kernel, conf: autoconf): void {
 	const { ramBase, ramSize } = k.port;
 	k.conf = conf;
+	rnd_init(k, conf.random);
 	const avail = pmap_bootstrap(k, ramBase);
 	uvm_page_physload(k, ramBase, ramBase + ramSize, avail, ramBase + ramSize);
 	uvm_page_init(k);
@@ -87,33 +89,40 @@ function attach_disk(k: Kernel, base: number, irq: number): void {
 }
 
 /** Make a process that runs `image`. => it is runnable; it ends by itself if memory is short. */
-export function newproc(k: Kernel, name: string, image: elf_image, argv: readonly string[]): proc {
+export function newproc(
+	k: Kernel,
+	name: string,
+	file: Uint8Array,
+	image: elf_image,
+	argv: readonly string[],
+): proc {
 	const p = proc_create(k, name, null);
 	cons_session(k, p);
-	p.p_vmspace = uvmspace_alloc(k, VM_MIN_ADDRESS, VM_MAXUSER_ADDRESS);
 	p.p_fd = fdinit(k);
 	const l = lwp_create(k, name, p, null);
 	p.p_lwp = l;
-	l.l_kernel = start_program(k, p, image, argv);
+	l.l_kernel = start_program(k, p, file, image, argv);
 	setrunnable(k, l);
 	return p;
 }
+
+/** What the first program finds in its environment. */
+const ENVIRONMENT = ["PATH=/bin", "HOME=/", "TERM=vt100"];
 
 /** The first thing a new process does, in the kernel: load its program. */
 function* start_program(
 	k: Kernel,
 	p: proc,
+	file: Uint8Array,
 	image: elf_image,
 	argv: readonly string[],
 ): Sleeps<void> {
-	const l = p.p_lwp!;
-	if (p.p_vmspace === null) return yield* exit1(k, p, killed(SIGKILL, 0, 0, "out of memory"));
-	const { error, sp } = yield* elf32_load(k, p.p_vmspace, image, argv);
-	if (error !== 0) {
-		const why = error === E2BIG ? "argument list too long" : "out of swap";
-		return yield* exit1(k, p, killed(SIGKILL, 0, 0, why));
-	}
-	l.l_regs.fill(0);
-	l.l_regs[2] = sp;
-	l.l_pc = image.entry;
+	if (k.sigobject === null) yield* sigcode_init(k);
+	const utf8 = new TextEncoder();
+	const strings = (list: readonly string[]): Uint8Array[] => list.map((s) => utf8.encode(s));
+	const args = { argv: strings(argv), envp: strings(ENVIRONMENT) };
+	const error = yield* exec_image(k, p, image, file, args);
+	if (error === 0) return;
+	const why = error === E2BIG ? "argument list too long" : "out of swap";
+	yield* exit1(k, p, killed(SIGKILL, 0, 0, why));
 }

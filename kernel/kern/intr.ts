@@ -7,7 +7,9 @@ import { cons_intr } from "../dev/cons.ts";
 import { ld_intr } from "../dev/ld_virtio.ts";
 import { plic_claim, plic_complete } from "../dev/plic.ts";
 import type { Kernel } from "../kernel.ts";
+import { psignal } from "./kern_sig.ts";
 import { wakeup_timeouts } from "./kern_synch.ts";
+import { SI_KERNEL, SIGALRM } from "./signal.ts";
 
 /** A thread's turn: 10 ms of virtual time, in cycles. */
 const QUANTUM = 10_000_000;
@@ -24,9 +26,28 @@ export function cpu_intr(k: Kernel): boolean {
 	if ((pending & SIP_SEIP) !== 0) plic_intr(k);
 	if ((pending & SIP_STIP) === 0) return k.runkernel.head !== null;
 	k.uvmexp.intrs++;
-	if (k.port.cycles >= k.nextwakeup) wakeup_timeouts(k);
+	if (k.port.cycles >= k.nextwakeup) hardclock(k);
 	timer_arm(k, QUANTUM);
 	return k.runkernel.head !== null || k.runuser.head !== null;
+}
+
+/** What falls due by time: sleepers, and interval timers of processes. */
+function hardclock(k: Kernel): void {
+	wakeup_timeouts(k);
+	const now = k.port.cycles;
+	for (const p of k.procs) {
+		if (p.p_realtimer <= now) {
+			p.p_realtimer = p.p_realinterval > 0 ? now + p.p_realinterval : Number.POSITIVE_INFINITY;
+			psignal(k, p, SIGALRM, SI_KERNEL);
+		}
+		k.nextwakeup = Math.min(k.nextwakeup, p.p_realtimer);
+	}
+}
+
+/** Something falls due at cycle `when`. */
+export function timer_arm_by(k: Kernel, when: number): void {
+	k.nextwakeup = Math.min(k.nextwakeup, when);
+	k.port.stimecmp = Math.min(k.port.stimecmp, Math.ceil(when / CYCLES_PER_TIME_TICK));
 }
 
 /** Serve every device that asks. */

@@ -7,7 +7,9 @@ import { pmap_activate } from "../../pmap/pmap.ts";
 import type { Kernel } from "../kernel.ts";
 import { cpu_intr, intr_pending, timer_idle, timer_quantum } from "./intr.ts";
 import type { lwp } from "./kern_lwp.ts";
+import { sig_userret } from "./kern_sig.ts";
 import { chooselwp, LSONPROC, LSSLEEP, LSZOMB, setrunnable } from "./kern_synch.ts";
+import { postsigs } from "./postsig.ts";
 import { TRAP_KERNEL, TRAP_RETURN, trap } from "./trap.ts";
 
 /** Cost of giving the hart to another thread, in cycles. */
@@ -58,7 +60,9 @@ export function cpu_run(k: Kernel, until: number): number {
  * => true if the thread is to go on in user mode.
  */
 function run_kernel(k: Kernel, l: lwp): boolean {
+	const start = k.port.cycles;
 	const done = l.l_kernel!.next().done === true;
+	l.l_stime += k.port.cycles - start;
 	KASSERT(k.simplelocks === 0, "a thread sleeps, or is done, with a simple lock held");
 	if (l.l_stat === LSZOMB) return false;
 	if (!done) {
@@ -94,9 +98,19 @@ function run_user(k: Kernel, l: lwp, until: number): void {
 			k.interrupted = l;
 			return;
 		}
+		if (sig_userret(l)) {
+			l.l_kernel = postsigs(k, l);
+			if (!run_kernel(k, l)) return;
+			cpu_switchto(k, l);
+			continue;
+		}
 		userret(k);
+		const start = k.port.cycles;
 		k.port.run();
+		l.l_utime += k.port.cycles - start;
+		const trapped = k.port.cycles;
 		let what = trap(k, l);
+		l.l_stime += k.port.cycles - trapped;
 		if (what === TRAP_KERNEL) {
 			if (!run_kernel(k, l)) return;
 			cpu_switchto(k, l);

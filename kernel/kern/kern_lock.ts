@@ -71,6 +71,14 @@ function* lock_wait(k: Kernel, lk: lock): Sleeps<void> {
 	lk.lk_waiters--;
 }
 
+/** From exclusive to shared, without letting a writer in between. */
+export function lock_downgrade(k: Kernel, lk: lock): void {
+	KASSERT(lk.lk_holder === k.curlwp, "lock: downgrade by a thread that does not hold it");
+	lk.lk_holder = null;
+	lk.lk_sharecount = 1;
+	if (lk.lk_waiters > 0) wakeup(k, lk);
+}
+
 export function lock_release_shared(k: Kernel, lk: lock): void {
 	KASSERT(lk.lk_sharecount > 0, "lock: release of a shared lock nobody holds");
 	lk.lk_sharecount--;

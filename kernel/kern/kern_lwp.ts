@@ -31,9 +31,16 @@ export interface lwp {
 	l_runnext: lwp | null;
 	/** Address of an access for which the kernel found no memory in a system call; or -1. */
 	l_nomem: number;
+	/** The system call that a signal has interrupted will be done again. */
+	l_restart: boolean;
+	/** It gives up the rest of its turn (sched_yield). */
+	l_yield: boolean;
 	/** Faults that needed no I/O, and those that did (getrusage). */
 	l_minflt: number;
 	l_majflt: number;
+	/** Cycles in user mode, and in the kernel on its behalf. */
+	l_utime: number;
+	l_stime: number;
 }
 
 export function lwp_create(
@@ -63,6 +70,17 @@ export function lwp_free(k: Kernel, l: lwp): void {
 	if (k.hartlwp === l) k.hartlwp = null;
 }
 
+/** The user registers of a thread, wherever they are now. => not across a sleep. */
+export const lwp_regs = (k: Kernel, l: lwp): Int32Array => (k.hartlwp === l ? k.port.x : l.l_regs);
+
+/** The program counter at which a thread goes on in user mode. => as lwp_regs. */
+export const lwp_pc = (k: Kernel, l: lwp): number => (k.hartlwp === l ? k.port.pc : l.l_pc);
+
+export function lwp_setpc(k: Kernel, l: lwp, pc: number): void {
+	if (k.hartlwp === l) k.port.pc = pc;
+	else l.l_pc = pc;
+}
+
 /** The boot thread, which is nobody's and never sleeps. */
 export function lwp_boot(): lwp {
 	const l = lwp_new(0, "boot", null, null);
@@ -87,7 +105,11 @@ function lwp_new(lid: number, name: string, p: proc | null, kernel: Sleeps<void>
 		l_system: p === null,
 		l_runnext: null,
 		l_nomem: -1,
+		l_restart: false,
+		l_yield: false,
 		l_minflt: 0,
 		l_majflt: 0,
+		l_utime: 0,
+		l_stime: 0,
 	};
 }

@@ -1,21 +1,65 @@
-/** Signals (sys/kern/kern_sig.c). */
+/** Signals (sys/kern/kern_sig.c): posting, and what happens when one is taken. */
 import type { Kernel } from "../kernel.ts";
+import type { lwp } from "./kern_lwp.ts";
 import { type proc, sigispending } from "./kern_proc.ts";
-import { LSSLEEP, unsleep } from "./kern_synch.ts";
-import { type ksiginfo, SI_USER, SIG_DFL, SIG_IGN, SIGCHLD, SIGCONT, sigmask } from "./signal.ts";
+import { LSSLEEP, unsleep, wakeup } from "./kern_synch.ts";
+import {
+	type ksiginfo,
+	NSIG,
+	SI_USER,
+	SIG_DFL,
+	SIG_IGN,
+	SIGCHLD,
+	SIGCONT,
+	SIGKILL,
+	SIGSTOP,
+	SIGTSTP,
+	SIGTTIN,
+	SIGTTOU,
+	SIGURG,
+	SIGWINCH,
+	sigmask,
+	type sigset,
+} from "./signal.ts";
 
-/** Is `sig` of no consequence to `p`? */
-function sigignored(p: proc, sig: number): boolean {
+/** Signals whose default is to be ignored, and those whose default is to stop the process. */
+const SIGS_IGNORED = sigmask(SIGCHLD) | sigmask(SIGCONT) | sigmask(SIGURG) | sigmask(SIGWINCH);
+const SIGS_STOP = sigmask(SIGSTOP) | sigmask(SIGTSTP) | sigmask(SIGTTIN) | sigmask(SIGTTOU);
+/** They are never blocked, caught or ignored. */
+export const SIGS_CANTMASK: sigset = sigmask(SIGKILL) | sigmask(SIGSTOP);
+
+export const sig_valid = (sig: number): boolean => sig > 0 && sig < NSIG;
+
+/** What a signal does to a process. */
+export type sigdisposition = "ignore" | "catch" | "stop" | "kill";
+
+export function sigdisposition(p: proc, sig: number): sigdisposition {
 	const { sa_handler } = p.p_sigacts[sig]!;
-	if (sa_handler === SIG_IGN) return true;
-	return sa_handler === SIG_DFL && (sig === SIGCHLD || sig === SIGCONT);
+	if (sa_handler === SIG_IGN) return "ignore";
+	if (sa_handler !== SIG_DFL) return "catch";
+	if ((SIGS_IGNORED & sigmask(sig)) !== 0) return "ignore";
+	return (SIGS_STOP & sigmask(sig)) !== 0 ? "stop" : "kill";
 }
 
-/** Post a signal. => never sleeps; an interruptible sleep of the process ends. */
+/**
+ * Post a signal to a process.
+ * => never sleeps. An interruptible sleep of the process ends, and so does a stop if the signal
+ *    is SIGCONT or SIGKILL. A signal that is ignored leaves no trace.
+ */
 export function kpsignal(k: Kernel, p: proc, info: ksiginfo): void {
-	if (p.p_exit !== null || sigignored(p, info.ksi_signo)) return;
-	p.p_siglist |= sigmask(info.ksi_signo);
-	p.p_siginfo[info.ksi_signo] = info;
+	const sig = info.ksi_signo;
+	if (p.p_exit !== null) return;
+	if (sig === SIGCONT) p.p_siglist &= ~SIGS_STOP;
+	else if ((SIGS_STOP & sigmask(sig)) !== 0) p.p_siglist &= ~sigmask(SIGCONT);
+	if (p.p_stopsig !== 0 && (sig === SIGCONT || sig === SIGKILL)) {
+		p.p_continued = sig === SIGCONT;
+		p.p_stopsig = 0;
+		wakeup(k, p);
+		if (p.p_pptr !== null) wakeup(k, p.p_pptr);
+	}
+	if (sigdisposition(p, sig) === "ignore") return;
+	p.p_siglist |= sigmask(sig);
+	p.p_siginfo[sig] = info;
 	const l = p.p_lwp;
 	if (l === null || !sigispending(p)) return;
 	if (l.l_stat === LSSLEEP && l.l_sinterruptible) unsleep(k, l);
@@ -23,17 +67,23 @@ export function kpsignal(k: Kernel, p: proc, info: ksiginfo): void {
 
 /** Post a signal on behalf of the kernel, or of process `pid`. => as kpsignal. */
 export function psignal(k: Kernel, p: proc, sig: number, code = SI_USER, pid = 0): void {
-	const info: ksiginfo = {
-		ksi_signo: sig,
-		ksi_code: code,
-		ksi_addr: 0,
-		ksi_pid: pid,
-		ksi_status: 0,
-	};
-	kpsignal(k, p, info);
+	kpsignal(k, p, { ksi_signo: sig, ksi_code: code, ksi_addr: 0, ksi_pid: pid, ksi_status: 0 });
 }
 
 /** Post a signal to a process group. => as kpsignal. */
 export function pgsignal(k: Kernel, pgid: number, sig: number): void {
 	for (const p of k.procs) if (p.p_pgid === pgid) psignal(k, p, sig);
 }
+
+/** Take the pending signal with the lowest number. => null: none that is not blocked. */
+export function sigget(p: proc): ksiginfo | null {
+	const ready = p.p_siglist & ~p.p_sigmask;
+	if (ready === 0) return null;
+	const sig = 32 - Math.clz32(ready & -ready);
+	p.p_siglist &= ~sigmask(sig);
+	return p.p_siginfo[sig]!;
+}
+
+/** Does the thread have signals to look at before it returns to user mode? */
+export const sig_userret = (l: lwp): boolean =>
+	sigispending(l.l_proc!) || l.l_proc!.p_sigoldmask !== null;

@@ -23,10 +23,12 @@ import { CDEV_CONS } from "./file.ts";
 import type { lwp } from "./kern_lwp.ts";
 import type { proc } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
+import { sysent_time } from "./kern_time.ts";
 import { sysent_mman } from "./sys_mman.ts";
 import { sysent_pipe } from "./sys_pipe.ts";
 import { sysent_proc } from "./sys_proc.ts";
-import type { syscall_handler, sysent } from "./sysent.ts";
+import { sysent_sig } from "./sys_sig.ts";
+import type { syscall_fn, sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
 import { sysent_shm } from "./sysv_shm.ts";
 
@@ -61,14 +63,25 @@ const sysent_misc: sysent = {
 	[SYS.write]: (k, p, a) => sys_write(k, p, a[0]!, a[1]!, a[2]!),
 	[SYS.swapon]: (k, p, a) => sys_swapon(k, p, a[0]!, a[1]!),
 	[SYS.swapoff]: (k, p, a) => sys_swapoff(k, p, a[0]!),
-	[SYS.clock_gettime64]: (k, p, a) => sys_clock_gettime(k, p, a[0]!, a[1]!),
 };
 
 /** Every system call by number. */
-const calls: (syscall_handler | undefined)[] = [];
-for (const group of [sysent_misc, sysent_mman, sysent_pipe, sysent_proc, sysent_shm]) {
+const calls: (syscall_fn | undefined)[] = [];
+const groups: sysent[] = [
+	sysent_misc,
+	sysent_mman,
+	sysent_pipe,
+	sysent_proc,
+	sysent_shm,
+	sysent_sig,
+	sysent_time,
+];
+for (const group of groups) {
 	for (const [number, handler] of Object.entries(group)) calls[Number(number)] = handler;
 }
+
+/** The function behind a system call's number. */
+export const syscall_handler = (number: number): syscall_fn | undefined => calls[number];
 
 /**
  * The system call whose number and arguments are in the thread's registers.
@@ -79,13 +92,27 @@ for (const group of [sysent_misc, sysent_mman, sysent_pipe, sysent_proc, sysent_
 export function syscall(k: Kernel, l: lwp): number | Sleeps<number> {
 	const { x } = k.port;
 	const number = x[17]! >>> 0;
-	const handler = calls[number];
+	const handler = syscall_handler(number);
 	if (handler === undefined) return nosys(k, number);
 	return handler(k, l.l_proc!, new Uint32Array(x.subarray(10, 16)));
 }
 
 /** A result as the program sees it. */
 export const syscall_result = (value: number): number => (value < 0 ? -linux_errno(-value) : value);
+
+/** Calls that a signal interrupts in vain, if its handler has SA_RESTART. */
+const RESTARTABLE: ReadonlySet<number> = new Set([
+	SYS.read,
+	SYS.readv,
+	SYS.write,
+	SYS.writev,
+	SYS.wait4,
+	SYS.waitid,
+	SYS.openat,
+	SYS.ioctl,
+	SYS.fcntl64,
+]);
+export const syscall_restarts = (number: number): boolean => RESTARTABLE.has(number);
 
 /** Each unknown number is reported once. */
 function nosys(k: Kernel, number: number): number {
@@ -144,15 +171,4 @@ function* sys_swapoff(k: Kernel, p: proc, path: number): Sleeps<number> {
 	const found = yield* swap_path(k, p, path);
 	if (typeof found === "number") return found;
 	return -(yield* swap_off(k, found.dev));
-}
-
-const CLOCK_REALTIME = 0;
-const CLOCK_MONOTONIC = 1;
-
-/** Virtual time since reset, whatever the clock: one cycle is one nanosecond. */
-function* sys_clock_gettime(k: Kernel, p: proc, clock: number, va: number): Sleeps<number> {
-	if (clock !== CLOCK_REALTIME && clock !== CLOCK_MONOTONIC) return -EINVAL;
-	const now = k.port.cycles;
-	const words = new Uint32Array([Math.floor(now / 1e9), 0, now % 1e9, 0]);
-	return -(yield* copyout(k, p.p_vmspace!.vm_map, new Uint8Array(words.buffer), va));
 }

@@ -7,7 +7,7 @@ import type { Sleeps } from "./kern_synch.ts";
  * `a` holds a0 to a5, unsigned.
  * => a result, negative for an errno, or a function that sleeps and returns one.
  */
-export type syscall_handler = (k: Kernel, p: proc, a: Uint32Array) => number | Sleeps<number>;
+export type syscall_fn = (k: Kernel, p: proc, a: Uint32Array) => number | Sleeps<number>;
 
 /** Calls by Linux's number for riscv32. */
-export type sysent = Readonly<Record<number, syscall_handler>>;
+export type sysent = Readonly<Record<number, syscall_fn>>;

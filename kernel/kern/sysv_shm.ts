@@ -19,6 +19,7 @@ import type { vm_map } from "../uvm/uvm_map_entry.ts";
 import { copyout } from "./copy.ts";
 import type { proc } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
+import { as_allowed } from "./sys_mman.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
 
@@ -99,6 +100,7 @@ function* sys_shmat(k: Kernel, p: proc, id: number, addr: number, shmflg: number
 	let va = addr;
 	if ((shmflg & SHM_RND) !== 0) va = trunc_page(va);
 	if (va % PAGE_SIZE !== 0) return -EINVAL;
+	if (!as_allowed(p, round_page(seg.shm_segsz))) return -ENOMEM;
 	const args = uvm_map_args(va === 0 ? VM_DEFAULT_ADDRESS : va, round_page(seg.shm_segsz));
 	args.uobj = seg.shm_amp;
 	args.offset = 0;
@@ -185,6 +187,14 @@ function shmid64_ds(seg: shmid_ds): Uint8Array {
 	words[9] = seg.shm_segsz;
 	words[18] = seg.shm_nattch;
 	return new Uint8Array(words.buffer);
+}
+
+/** A child has the same attachments. */
+export function shmfork(p: proc, child: proc): void {
+	for (const map of p.p_shm) {
+		map.seg.shm_nattch++;
+		child.p_shm.push(map);
+	}
 }
 
 /** The process ends: its address space is gone already, or goes with it. */

@@ -11,7 +11,15 @@ import {
 	CAUSE_USER_ECALL,
 	SCAUSE_INTERRUPT,
 } from "../../machine/port.ts";
-import { EIO, ENOMEM, type Errno, EWOULDBLOCK } from "../../pmap/errno.ts";
+import {
+	EACCES,
+	EINTR,
+	EIO,
+	EJUSTRETURN,
+	ENOMEM,
+	type Errno,
+	EWOULDBLOCK,
+} from "../../pmap/errno.ts";
 import { pmap_fault } from "../../pmap/pmap.ts";
 import {
 	VM_PROT_EXECUTE,
@@ -24,11 +32,24 @@ import { VM_FAULT_INVALID } from "../uvm/uvm_extern.ts";
 import { uvm_fault, uvm_fault_nosleep } from "../uvm/uvm_fault.ts";
 import { cpu_intr } from "./intr.ts";
 import { exit1, killed } from "./kern_exit.ts";
-import type { lwp } from "./kern_lwp.ts";
-import type { proc_exit } from "./kern_proc.ts";
+import { type lwp, lwp_pc, lwp_regs, lwp_setpc } from "./kern_lwp.ts";
 import type { Sleeps } from "./kern_synch.ts";
-import { SIGBUS, SIGILL, SIGKILL, SIGSEGV, SIGTRAP } from "./signal.ts";
-import { syscall, syscall_result } from "./syscall.ts";
+import { trapsignal } from "./postsig.ts";
+import {
+	BUS_ADRALN,
+	BUS_ADRERR,
+	ILL_ILLOPC,
+	type ksiginfo,
+	SEGV_ACCERR,
+	SEGV_MAPERR,
+	SIGBUS,
+	SIGILL,
+	SIGKILL,
+	SIGSEGV,
+	SIGTRAP,
+	TRAP_BRKPT,
+} from "./signal.ts";
+import { syscall, syscall_restarts, syscall_result } from "./syscall.ts";
 
 /** Cost of entering and leaving the kernel, and of its work in common cases, in cycles. */
 const TRAP_CYCLES = 100;
@@ -59,11 +80,11 @@ export function trap(k: Kernel, l: lwp): number {
 		case CAUSE_INSTRUCTION_PAGE_FAULT:
 			return trap_pagefault(k, l, VM_PROT_EXECUTE);
 		case CAUSE_ILLEGAL_INSTRUCTION:
-			return trap_signal(k, l, killed(SIGILL, k.port.sepc, k.port.sepc));
+			return trap_signal(k, l, trapinfo(SIGILL, ILL_ILLOPC, k.port.sepc));
 		case CAUSE_BREAKPOINT:
-			return trap_signal(k, l, killed(SIGTRAP, k.port.sepc, k.port.sepc));
+			return trap_signal(k, l, trapinfo(SIGTRAP, TRAP_BRKPT, k.port.sepc));
 		default:
-			return trap_signal(k, l, killed(SIGBUS, k.port.sepc, k.port.stval));
+			return trap_signal(k, l, trapinfo(SIGBUS, BUS_ADRALN, k.port.stval));
 	}
 }
 
@@ -74,26 +95,40 @@ function trap_pagefault(k: Kernel, l: lwp, access: vm_prot_t): number {
 	k.port.charge(FAULT_CYCLES);
 	const error = uvm_fault_nosleep(k, map, va, VM_FAULT_INVALID, access);
 	if (error === 0) return TRAP_RETURN;
-	if (error !== EWOULDBLOCK) return trap_signal(k, l, fault_signal(k.port.sepc, va, error));
-	l.l_kernel = pagefault(k, l, k.port.sepc, va, access);
+	if (error === EWOULDBLOCK) l.l_kernel = pagefault(k, l, va, access);
+	else l.l_kernel = fault_failed(k, l, va, error);
 	return TRAP_KERNEL;
 }
 
 /** The part of a page fault that sleeps. */
-function* pagefault(k: Kernel, l: lwp, pc: number, va: number, access: vm_prot_t): Sleeps<void> {
-	const p = l.l_proc!;
-	const error = yield* uvm_fault(k, p.p_vmspace!.vm_map, va, VM_FAULT_INVALID, access);
-	if (error !== 0) yield* exit1(k, p, fault_signal(pc, va, error));
+function* pagefault(k: Kernel, l: lwp, va: number, access: vm_prot_t): Sleeps<void> {
+	const { vm_map: map } = l.l_proc!.p_vmspace!;
+	const error = yield* uvm_fault(k, map, va, VM_FAULT_INVALID, access);
+	if (error !== 0) yield* fault_failed(k, l, va, error);
 }
 
 /** Out of memory kills; lost contents are a bus error; anything else is the program's mistake. */
-function fault_signal(pc: number, va: number, error: Errno): proc_exit {
-	if (error === ENOMEM) return killed(SIGKILL, pc, va, "out of swap");
-	return killed(error === EIO ? SIGBUS : SIGSEGV, pc, va);
+function* fault_failed(k: Kernel, l: lwp, va: number, error: Errno): Sleeps<void> {
+	if (error === ENOMEM) {
+		yield* exit1(k, l.l_proc!, killed(SIGKILL, lwp_pc(k, l), va, "out of swap"));
+	} else if (error === EIO) {
+		yield* trapsignal(k, l, trapinfo(SIGBUS, BUS_ADRERR, va));
+	} else {
+		const code = error === EACCES ? SEGV_ACCERR : SEGV_MAPERR;
+		yield* trapsignal(k, l, trapinfo(SIGSEGV, code, va));
+	}
 }
 
-function trap_signal(k: Kernel, l: lwp, how: proc_exit): number {
-	l.l_kernel = exit1(k, l.l_proc!, how);
+const trapinfo = (sig: number, code: number, addr: number): ksiginfo => ({
+	ksi_signo: sig,
+	ksi_code: code,
+	ksi_addr: addr,
+	ksi_pid: 0,
+	ksi_status: 0,
+});
+
+function trap_signal(k: Kernel, l: lwp, info: ksiginfo): number {
+	l.l_kernel = trapsignal(k, l, info);
 	return TRAP_KERNEL;
 }
 
@@ -105,20 +140,32 @@ function trap_syscall(k: Kernel, l: lwp): number {
 	const result = syscall(k, l);
 	if (typeof result === "number") {
 		k.port.x[10] = syscall_result(result);
-		return TRAP_RETURN;
+		if (!l.l_yield) return TRAP_RETURN;
+		l.l_yield = false;
+		return TRAP_PREEMPT;
 	}
-	l.l_kernel = syscall_sleeping(k, l, result);
+	l.l_kernel = syscall_sleeping(k, l, result, k.port.x[17]!, k.port.x[10]!);
 	return TRAP_KERNEL;
 }
 
 /** Drive a system call that may sleep, and give the thread its result. */
-function* syscall_sleeping(k: Kernel, l: lwp, call: Sleeps<number>): Sleeps<void> {
-	const pc = k.port.sepc;
-	const value = syscall_result(yield* call);
+function* syscall_sleeping(
+	k: Kernel,
+	l: lwp,
+	call: Sleeps<number>,
+	number: number,
+	a0: number,
+): Sleeps<void> {
+	const value = yield* call;
+	if (l.l_proc!.p_exit !== null || value === EJUSTRETURN) return;
 	if (l.l_nomem >= 0) {
-		yield* exit1(k, l.l_proc!, fault_signal(pc, l.l_nomem, ENOMEM));
-		return;
+		yield* fault_failed(k, l, l.l_nomem, ENOMEM);
+	} else if (value === -EINTR && syscall_restarts(number)) {
+		// Back to the ecall, unless a handler is entered that does not want that.
+		lwp_regs(k, l)[10] = a0;
+		lwp_setpc(k, l, lwp_pc(k, l) - 4);
+		l.l_restart = true;
+	} else {
+		lwp_regs(k, l)[10] = syscall_result(value);
 	}
-	if (k.hartlwp === l) k.port.x[10] = value;
-	else l.l_regs[10] = value;
 }

@@ -15,13 +15,17 @@ import { check_pages } from "./uvm_check_page.ts";
 import type { vm_page } from "./uvm_page.ts";
 import { swapdrum_getsdp } from "./uvm_swap.ts";
 
+/** Waits outside of UVM that no signal ends. */
+const AT_REST: readonly string[] = ["vfork", "stop"];
+
 /** No thread is inside UVM and no transfer is in flight. */
 export function uvm_is_quiet(k: Kernel): boolean {
 	if (k.uvmexp.paging > 0 || k.uvm.aio_done.length > 0) return false;
 	const daemons = [k.uvm.pagedaemon, k.uvm.aiodoned];
 	const head = [k.uvm.pagedaemon_wchan, k.uvm.aiodoned_wchan];
 	return k.lwps.every((l) => {
-		if (l.l_kernel === null) return true;
+		// Who waits for a signal, another process or the console has nothing of UVM in its hands.
+		if (l.l_kernel === null || l.l_sinterruptible || AT_REST.includes(l.l_wmesg)) return true;
 		const i = daemons.indexOf(l);
 		// A daemon that was just made has not run to the head of its loop yet.
 		return i >= 0 && (l.l_wchan === head[i] || l.l_wchan === null);

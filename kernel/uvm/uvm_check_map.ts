@@ -1,7 +1,7 @@
 /** Invariants 10 to 12, 14 and 15: maps, references, and what user mode may touch. */
 import { type pmap, pmap_foreach, pmap_kernel, pmap_pte } from "../../pmap/pmap.ts";
-import { PTE_D, PTE_RWX, PTE_TO_PA, PTE_V, PTE_W } from "../../pmap/pte.ts";
-import { atop, ptoa, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
+import { PTE_D, PTE_RWX, PTE_TO_PA, PTE_V, PTE_W, PTE_WIRED } from "../../pmap/pte.ts";
+import { atop, PAGE_SIZE, ptoa, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import { AMAP_SHARED, type vm_amap } from "./uvm_amap.ts";
 import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY } from "./uvm_extern.ts";
@@ -12,7 +12,8 @@ import {
 	type vm_map_entry,
 } from "./uvm_map_entry.ts";
 import type { uvm_object } from "./uvm_object.ts";
-import { PHYS_TO_VM_PAGE } from "./uvm_page.ts";
+import { PHYS_TO_VM_PAGE, type vm_page } from "./uvm_page.ts";
+import { entry_page } from "./uvm_unwire.ts";
 
 /** One translation that the TLB holds, as the machine shows it to a test. */
 export interface tlb_translation {
@@ -28,7 +29,11 @@ function maps(k: Kernel): vm_map[] {
 	const all: vm_map[] = [];
 	if (k.uvm.kernel_map !== null) all.push(k.uvm.kernel_map);
 	if (k.uvm.pager_map !== null) all.push(k.uvm.pager_map);
-	for (const p of k.procs) if (p.p_vmspace !== null) all.push(p.p_vmspace.vm_map);
+	// Between vfork and exec two processes share one.
+	for (const p of k.procs) {
+		const map = p.p_vmspace?.vm_map;
+		if (map !== undefined && !all.includes(map)) all.push(map);
+	}
 	return all;
 }
 
@@ -44,8 +49,12 @@ export function check_maps(k: Kernel, quiet: boolean, wrong: string[]): void {
 		}
 	}
 	if (!quiet) return;
+	check_wired(k, wrong);
 	for (const [amap, entries] of amaps) check_amap_refs(amap, entries, wrong);
 	for (const seg of k.shm.shmsegs) objects.set(seg.shm_amp, (objects.get(seg.shm_amp) ?? 0) + 1);
+	if (k.sigobject !== null) {
+		objects.set(k.sigobject, (objects.get(k.sigobject) ?? 0) + 1);
+	}
 	for (const aobj of k.uvm.uao_list) {
 		if (aobj === k.uvm.kernel_object) continue;
 		if (aobj.uo_refs !== (objects.get(aobj) ?? 0)) wrong.push("11: uo_refs counts wrongly");
@@ -72,6 +81,38 @@ function check_amap_refs(amap: vm_amap, entries: vm_map_entry[], wrong: string[]
 			return;
 		}
 		if (cover[s] === 0 && amap.am_anon[s] !== null) wrong.push("10: an anon that no entry covers");
+	}
+}
+
+/** A page is wired once for each wired entry that has it, and such entries have all pages. */
+function check_wired(k: Kernel, wrong: string[]): void {
+	const wires = new Map<vm_page, number>();
+	for (const map of maps(k)) {
+		for (let e = map.header.next; e !== map.header; e = e.next) {
+			if (e.wired_count > 0) count_wired(k, map, e, wires, wrong);
+		}
+	}
+	for (const pg of k.uvm.vm_pages) {
+		const kernel = pg.uanon === null && (pg.uobject === null || pg.uobject === k.uvm.kernel_object);
+		if (!kernel && pg.wire_count !== (wires.get(pg) ?? 0)) wrong.push("12: wire_count is wrong");
+	}
+}
+
+function count_wired(
+	k: Kernel,
+	map: vm_map,
+	e: vm_map_entry,
+	wires: Map<vm_page, number>,
+	wrong: string[],
+): void {
+	for (let va = e.start; va < e.end; va += PAGE_SIZE) {
+		const pg = entry_page(k, e, va);
+		const pte = pmap_pte(k, map.pmap, va);
+		if (pg === null) wrong.push("12: a page of a wired entry is not resident");
+		else wires.set(pg, (wires.get(pg) ?? 0) + 1);
+		if ((pte & PTE_V) !== 0 && (pte & PTE_WIRED) === 0) {
+			wrong.push("12: a wired entry has a mapping that is not");
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ export const UVM_INH_NONE = 2;
 export const UVM_ADV_NORMAL = 0;
 export const UVM_ADV_RANDOM = 1;
 export const UVM_ADV_SEQUENTIAL = 2;
+export type uvm_advice = typeof UVM_ADV_NORMAL | typeof UVM_ADV_RANDOM | typeof UVM_ADV_SEQUENTIAL;
 
 /** An offset that uvm_map chooses itself. */
 export const UVM_UNKNOWN_OFFSET = -1;
@@ -89,6 +90,8 @@ export interface uvmexp {
 	fltget: number;
 	flt_anon: number;
 	flt_acow: number;
+	/** Anons copied at fork because they are wired. */
+	fltcownow: number;
 	flt_obj: number;
 	flt_prcopy: number;
 	flt_przero: number;
@@ -148,6 +151,7 @@ export function uvmexp_init(): uvmexp {
 		fltget: 0,
 		flt_anon: 0,
 		flt_acow: 0,
+		fltcownow: 0,
 		flt_obj: 0,
 		flt_prcopy: 0,
 		flt_przero: 0,

@@ -35,6 +35,7 @@ import {
 } from "../../pmap/pmap.ts";
 import {
 	atop,
+	PAGE_SIZE,
 	ptoa,
 	trunc_page,
 	VM_PROT_NONE,
@@ -92,6 +93,7 @@ import {
 	PG_WANTED,
 	PGO_DONTCARE,
 	PQ_AOBJ,
+	PQ_SWAPBACKED,
 	uvm_page_unbusy1,
 	uvm_pageactivate,
 	uvm_pagealloc,
@@ -99,11 +101,13 @@ import {
 	uvm_pagedeactivate,
 	uvm_pagefree,
 	uvm_pagelookup,
+	uvm_pageunwire,
 	uvm_pagewire,
 	type vm_page,
 } from "./uvm_page.ts";
 import { SWSLOT_BAD, uvm_swap_markbad, uvm_swpgonly_add } from "./uvm_swap.ts";
 import { uvm_swap_get } from "./uvm_swap_io.ts";
+import { uvm_fault_unwire_locked } from "./uvm_unwire.ts";
 import { uvm_pause, uvm_reclaimable, uvm_wait } from "./uvm_wait.ts";
 
 /** Pages a fault may look at. */
@@ -185,7 +189,7 @@ function faultinfo_start(
 	ufi.va = trunc_page(va);
 	ufi.fault_type = fault_type;
 	ufi.access = access;
-	ufi.narrow = false;
+	ufi.narrow = fault_type === VM_FAULT_WIRE;
 	ufi.refusals = 0;
 }
 
@@ -512,7 +516,13 @@ function fault_copy_anon(
 	pg.flags &= ~(PG_BUSY | PG_FAKE);
 	amap_add(k, amap, slot_of(ufi), copy, true);
 	anon.an_ref--;
+	unwire_original(k, ufi, anon.an_page!);
 	return pg;
+}
+
+/** A wired entry has got a copy of the page that was wired for it so far. */
+function unwire_original(k: Kernel, ufi: uvm_faultinfo, pg: vm_page): void {
+	if (ufi.wired && ufi.fault_type !== VM_FAULT_WIRE && pg.wire_count > 0) uvm_pageunwire(k, pg);
 }
 
 const slot_of = (ufi: uvm_faultinfo): number => ufi.entry.pageoff + atop(ufi.va - ufi.entry.start);
@@ -566,6 +576,7 @@ function fault_promote(
 		uvm_pagecopy(k, uobjpage, anon.an_page!);
 		// Others that share the amap have the object's page mapped and must see the copy now.
 		if ((amap.am_flags & AMAP_SHARED) !== 0) pmap_page_protect(k, uobjpage, VM_PROT_NONE);
+		unwire_original(k, ufi, uobjpage);
 	} else if (anon !== null) {
 		k.uvmexp.flt_przero++;
 	}
@@ -594,12 +605,13 @@ function fault_enter(k: Kernel, ufi: uvm_faultinfo, pg: vm_page): Errno {
 	if (k.uvmhist !== null) {
 		UVMHIST_LOG(k, "uvm_fault", "va, pa, prot", ufi.va, pg.phys_addr, ufi.enter_prot);
 	}
-	if (error === 0 && ufi.fault_type === VM_FAULT_WIRE) {
+	// DEVIATION: NetBSD forgets to wire the copy that a store makes in a wired entry.
+	if (error === 0 && ufi.wired && (ufi.fault_type === VM_FAULT_WIRE || pg.wire_count === 0)) {
 		uvm_pagewire(k, pg);
 		// A wired page needs no slot, and its contents may change at any time.
 		if (pg.uanon !== null) uvm_anon_dropswap(k, pg.uanon);
 		else if ((pg.pqflags & PQ_AOBJ) !== 0) uao_dropswap(k, pg.uobject!, atop(pg.offset));
-		pg.flags &= ~PG_CLEAN;
+		if ((pg.pqflags & PQ_SWAPBACKED) !== 0) pg.flags &= ~PG_CLEAN;
 	} else {
 		uvm_pageactivate(k, pg);
 	}
@@ -707,5 +719,28 @@ function* fault_objget(
 	if (error !== ENOMEM && error !== EAGAIN) return error;
 	if (error === ENOMEM && !uvm_reclaimable(k)) return ENOMEM;
 	yield* uvm_pause(k, "fltagain");
+	return 0;
+}
+
+/**
+ * Wire the pages of [start, end), faulting them in (uvm_fault_wire).
+ *
+ * => the entries are marked wired already, need no copy, and allow some access. The map is not
+ *    locked for writing. Sleeps.
+ * => 0, or the error of the first page that failed; then none is wired.
+ */
+export function* uvm_fault_wire(
+	k: Kernel,
+	map: vm_map,
+	start: vaddr_t,
+	end: vaddr_t,
+	access: vm_prot_t,
+): Sleeps<Errno> {
+	for (let va = start; va < end; va += PAGE_SIZE) {
+		const error = yield* uvm_fault(k, map, va, VM_FAULT_WIRE, access);
+		if (error === 0) continue;
+		if (va > start) uvm_fault_unwire_locked(k, map, start, va);
+		return error;
+	}
 	return 0;
 }

@@ -15,6 +15,7 @@ import type { pmap } from "../../pmap/pmap.ts";
 import { atop, PAGE_SIZE, type vaddr_t, type vm_prot_t } from "../../pmap/vmparam.ts";
 import {
 	type lock,
+	lock_downgrade,
 	lock_exclusive,
 	lock_exclusive_try,
 	lock_release_exclusive,
@@ -33,6 +34,8 @@ import { pagerops, type uvm_object, type voff_t } from "./uvm_object.ts";
 /** vm_map.flags */
 export const VM_MAP_PAGEABLE = 0x01;
 export const VM_MAP_INTRSAFE = 0x02;
+/** What is mapped from now on is wired (mlockall with MCL_FUTURE). */
+export const VM_MAP_WIREFUTURE = 0x04;
 
 export interface vm_map_entry {
 	prev: vm_map_entry;
@@ -128,6 +131,11 @@ export function vm_map_lock_try(k: Kernel, map: vm_map): boolean {
 
 export function vm_map_unlock(k: Kernel, map: vm_map): void {
 	lock_release_exclusive(k, map.lock);
+}
+
+/** Keep the lock, which is held for writing, for reading only. */
+export function vm_map_downgrade(k: Kernel, map: vm_map): void {
+	lock_downgrade(k, map.lock);
 }
 
 /** => may sleep. */
@@ -234,8 +242,8 @@ export function uvm_map_findspace(
 	}
 }
 
-/** Copy everything of an entry but its place in the list. */
-function copy_entry(to: vm_map_entry, from: vm_map_entry): void {
+/** Copy everything of an entry but its place in the list. => takes no references. */
+export function copy_entry(to: vm_map_entry, from: vm_map_entry): void {
 	to.start = from.start;
 	to.end = from.end;
 	to.uvm_obj = from.uvm_obj;

@@ -146,13 +146,7 @@ function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
 		if (outcome === "object" || (cluster.nslots > 0 && cluster.pages.length === cluster.nslots)) {
 			simple_unlock(k, k.uvm.pageqlock);
 			if (outcome === "object") {
-				yield* pagerops(k, pg.uobject!).pgo_put(
-					k,
-					pg.uobject!,
-					pg.offset,
-					pg.offset + PAGE_SIZE,
-					PGO_CLEANIT | PGO_FREE,
-				);
+				yield* put_object_page(k, pg);
 			} else {
 				yield* swapcluster_flush(k, cluster);
 			}
@@ -312,4 +306,33 @@ function uvmpd_scan_active(k: Kernel, inactive_shortage: number, swap_shortage: 
 		pg = next;
 	}
 	simple_unlock(k, k.uvm.pageqlock);
+}
+
+/**
+ * Page out certain pages now (MADV_PAGEOUT), clean ones at once, dirty ones in clusters.
+ * => nothing locked. Sleeps for pager_map, not for the writes.
+ */
+export function* uvm_pageout_pages(k: Kernel, pages: readonly vm_page[]): Sleeps<void> {
+	const cluster: swapcluster = { slot: SWSLOT_NONE, nslots: 0, pages: [] };
+	const versions = pages.map((pg) => pg.version);
+	for (const [i, pg] of pages.entries()) {
+		if (pg.version !== versions[i] || pg.wire_count > 0 || (pg.flags & PG_BUSY) !== 0) continue;
+		simple_lock(k, k.uvm.pageqlock);
+		uvm_pagedeactivate(k, pg);
+		pmap_clear_reference(k, pg);
+		const outcome = scan_inactive_page(k, pg, cluster);
+		simple_unlock(k, k.uvm.pageqlock);
+		if (outcome === "object") yield* put_object_page(k, pg);
+		if (cluster.nslots > 0 && cluster.pages.length === cluster.nslots) {
+			yield* swapcluster_flush(k, cluster);
+		}
+	}
+	yield* swapcluster_flush(k, cluster);
+}
+
+/** Have its pager clean and free a page. => its object locked; unlocked on return. Sleeps. */
+function* put_object_page(k: Kernel, pg: vm_page): Sleeps<void> {
+	const uobj = pg.uobject!;
+	const flags = PGO_CLEANIT | PGO_FREE;
+	yield* pagerops(k, uobj).pgo_put(k, uobj, pg.offset, pg.offset + PAGE_SIZE, flags);
 }

@@ -7,15 +7,23 @@
  */
 import { KASSERT } from "../../pmap/panic.ts";
 import { pmap_extract, pmap_unwire } from "../../pmap/pmap.ts";
-import { PAGE_SIZE, type vaddr_t } from "../../pmap/vmparam.ts";
+import { atop, PAGE_SIZE, trunc_page, type vaddr_t } from "../../pmap/vmparam.ts";
 import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
 import type { Kernel } from "../kernel.ts";
-import { entry_contains, uvm_map_lookup_entry, type vm_map } from "./uvm_map_entry.ts";
-import { PHYS_TO_VM_PAGE, uvm_pageunwire } from "./uvm_page.ts";
+import {
+	entry_contains,
+	uvm_map_lookup_entry,
+	type vm_map,
+	type vm_map_entry,
+} from "./uvm_map_entry.ts";
+import { PHYS_TO_VM_PAGE, uvm_pagelookup, uvm_pageunwire, type vm_page } from "./uvm_page.ts";
 
 /**
- * Unwire the pages of [start, end), mapping by mapping; holes are passed over.
+ * Unwire the pages of [start, end); holes are passed over.
+ *
  * => map locked. Never sleeps.
+ * => DEVIATION: NetBSD goes by the mappings alone, and leaves a page wired for ever whose mapping
+ *    mprotect(PROT_NONE) took away. Here the entry is asked for the page then.
  */
 export function uvm_fault_unwire_locked(
 	k: Kernel,
@@ -25,13 +33,25 @@ export function uvm_fault_unwire_locked(
 ): void {
 	simple_lock(k, k.uvm.pageqlock);
 	for (let va = start; va < end; va += PAGE_SIZE) {
-		const pa = pmap_extract(k, map.pmap, va);
-		if (pa < 0) continue;
 		const entry = uvm_map_lookup_entry(map, va);
+		const pa = pmap_extract(k, map.pmap, va);
+		if (pa < 0) {
+			const hidden = entry_contains(map, entry, va) ? entry_page(k, entry, va) : null;
+			if (hidden !== null && hidden.wire_count > 0) uvm_pageunwire(k, hidden);
+			continue;
+		}
 		KASSERT(entry_contains(map, entry, va), "uvm_fault_unwire: mapping outside of any entry");
 		if (entry.wired_count <= 1) pmap_unwire(k, map.pmap, va);
-		const pg = PHYS_TO_VM_PAGE(k, pa);
+		const pg = PHYS_TO_VM_PAGE(k, trunc_page(pa));
 		if (pg !== null && pg.wire_count > 0) uvm_pageunwire(k, pg);
 	}
 	simple_unlock(k, k.uvm.pageqlock);
+}
+
+/** The page that an access to `va` would find resident, or null. => map locked. */
+export function entry_page(k: Kernel, entry: vm_map_entry, va: vaddr_t): vm_page | null {
+	const off = va - entry.start;
+	const anon = entry.amap === null ? null : entry.amap.am_anon[entry.pageoff + atop(off)]!;
+	if (anon !== null) return anon.an_page;
+	return entry.uvm_obj === null ? null : uvm_pagelookup(k, entry.uvm_obj, entry.offset + off);
 }

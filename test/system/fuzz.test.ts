@@ -5,6 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { elf32_parse } from "../../kernel/kern/exec_elf32.ts";
 import { newproc } from "../../kernel/kern/init_main.ts";
+import type { proc } from "../../kernel/kern/kern_proc.ts";
 import { uvm_check } from "../../kernel/uvm/uvm_check.ts";
 import { createSystem, type System } from "../../system.ts";
 import { call, elf, SYS, text } from "../support/program.ts";
@@ -197,15 +198,20 @@ function machine(seed: number, n: number): System {
 		check: true,
 	});
 	for (let i = 1; i < n; i++) {
-		const image = elf32_parse(elf(program(seed * 1000 + i, OPS - i * 30), IMAGE_SIZE));
+		const file = elf(program(seed * 1000 + i, OPS - i * 30), IMAGE_SIZE);
+		const image = elf32_parse(file);
 		if ("error" in image) throw new Error(image.error);
-		newproc(system.kernel, `fuzz${i}`, image, [`fuzz${i}`]);
+		newproc(system.kernel, `fuzz${i}`, file, image, [`fuzz${i}`]);
 	}
+	started.set(system, [...system.kernel.procs]);
 	return system;
 }
 
+/** The programs of a system; the kernel forgets them when they end. */
+const started = new WeakMap<System, proc[]>();
+
 const ends = (system: System): string[] =>
-	system.kernel.procs.map((p) => {
+	started.get(system)!.map((p) => {
 		const { code, signal, reason, addr } = p.p_exit!;
 		return signal === 0 ? `exit ${code}` : `signal ${signal} ${reason} at ${addr}`;
 	});

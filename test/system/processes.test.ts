@@ -12,9 +12,10 @@ import { MiB, workload } from "../support/workload.ts";
 
 /** A further process beside the system's own. */
 function start(system: System, program: string, ...args: string[]): proc {
-	const image = elf32_parse(workload(program));
+	const file = workload(program);
+	const image = elf32_parse(file);
 	if ("error" in image) throw new Error(image.error);
-	return newproc(system.kernel, program, image, [program, ...args]);
+	return newproc(system.kernel, program, file, image, [program, ...args]);
 }
 
 function walkers(n: number): { system: System; procs: proc[] } {

@@ -1,0 +1,282 @@
+/**
+ * Port of sys/uvm/uvm_map.c (2000-2002), fifth part: inheritance and advice, flushing a range
+ * (uvm_map_clean), and what madvise and mincore (uvm_mmap.c) ask of a map.
+ *
+ * Copyright (c) 1997 Charles D. Cranor and Washington University.
+ * Copyright (c) 1991, 1993, The Regents of the University of California.
+ * Copyright (c) 1987, 1990 Carnegie-Mellon University.
+ * All rights reserved. See NOTICE for the conditions.
+ */
+import { EBUSY, EFAULT, EINVAL, ENOMEM, type Errno } from "../../pmap/errno.ts";
+import {
+	pmap_clear_reference,
+	pmap_page_protect,
+	pmap_remove,
+	pmap_update,
+} from "../../pmap/pmap.ts";
+import { atop, PAGE_SIZE, VM_PROT_NONE, type vaddr_t } from "../../pmap/vmparam.ts";
+import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
+import type { Sleeps } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import { amap_lock, amap_unadd, amap_unlock, amap_unref, type vm_amap } from "./uvm_amap.ts";
+import { uvm_anfree } from "./uvm_anon.ts";
+import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY, type uvm_advice } from "./uvm_extern.ts";
+import { uvm_fault } from "./uvm_fault.ts";
+import {
+	entry_contains,
+	uvm_map_clip_end,
+	uvm_map_clip_start,
+	uvm_map_lookup_entry,
+	type vm_map,
+	type vm_map_entry,
+	vm_map_lock,
+	vm_map_lock_read,
+	vm_map_unlock,
+	vm_map_unlock_read,
+} from "./uvm_map_entry.ts";
+import { PGO_CLEANIT, PGO_DEACTIVATE, PGO_FREE, pagerops, type uvm_object } from "./uvm_object.ts";
+import { PG_BUSY, uvm_pagedeactivate, type vm_page } from "./uvm_page.ts";
+import { entry_page } from "./uvm_unwire.ts";
+
+/** Call `change` for each entry of a range, clipped to it. => map locked. */
+function* change_range(
+	k: Kernel,
+	map: vm_map,
+	start: vaddr_t,
+	end: vaddr_t,
+	change: (entry: vm_map_entry) => Errno,
+): Sleeps<Errno> {
+	yield* vm_map_lock(k, map);
+	let entry = uvm_map_lookup_entry(map, start);
+	if (!entry_contains(map, entry, start)) entry = entry.next;
+	let error: Errno = 0;
+	let hole = false;
+	for (let va = start; error === 0 && va < end; entry = entry.next) {
+		if (entry === map.header || entry.start > va) hole = true;
+		if (entry === map.header || entry.start >= end) break;
+		const clipped =
+			uvm_map_clip_start(k, map, entry, start) && uvm_map_clip_end(k, map, entry, end);
+		error = clipped ? change(entry) : ENOMEM;
+		va = entry.end;
+	}
+	pmap_update(k, map.pmap);
+	vm_map_unlock(k, map);
+	return error === 0 && hole ? EFAULT : error;
+}
+
+/**
+ * Say what happens to a range at fork: UVM_INH_SHARE, COPY or NONE.
+ * => map unlocked; may sleep for its lock. EFAULT: a hole, the rest is done; ENOMEM.
+ */
+export function* uvm_map_inherit(
+	k: Kernel,
+	map: vm_map,
+	start: vaddr_t,
+	end: vaddr_t,
+	inheritance: number,
+): Sleeps<Errno> {
+	return yield* change_range(k, map, start, end, (entry) => {
+		entry.inheritance = inheritance;
+		return 0;
+	});
+}
+
+/** Say how a range will be used: how far faults look around. => as uvm_map_inherit. */
+export function* uvm_map_advice(
+	k: Kernel,
+	map: vm_map,
+	start: vaddr_t,
+	end: vaddr_t,
+	advice: uvm_advice,
+): Sleeps<Errno> {
+	return yield* change_range(k, map, start, end, (entry) => {
+		entry.advice = advice;
+		return 0;
+	});
+}
+
+/**
+ * Forget a range's contents (madvise with Linux's MADV_DONTNEED): private memory is as when it
+ * was mapped, zeros or the file's; shared memory is only unmapped.
+ * => as uvm_map_inherit; EINVAL: a part is wired.
+ */
+export function* uvm_map_dontneed(
+	k: Kernel,
+	map: vm_map,
+	start: vaddr_t,
+	end: vaddr_t,
+): Sleeps<Errno> {
+	return yield* change_range(k, map, start, end, (entry) => {
+		if (entry.wired_count > 0 || entry.sub_map !== null) return EINVAL;
+		pmap_remove(k, map.pmap, entry.start, entry.end);
+		pmap_update(k, map.pmap);
+		const { amap } = entry;
+		if ((entry.etype & UVM_ET_COPYONWRITE) === 0 || amap === null) return 0;
+		entry.amap = null;
+		entry.etype |= UVM_ET_NEEDSCOPY;
+		amap_unref(k, amap, entry.pageoff, atop(entry.end - entry.start));
+		entry.pageoff = 0;
+		return 0;
+	});
+}
+
+/**
+ * Flush a range (uvm_map_clean): write it back, deactivate it, or free it.
+ *
+ * => map unlocked. Sleeps.
+ * => PGO_CLEANIT: write what files have; with PGO_SYNCIO wait for it. Anonymous memory has
+ *    nowhere to be written to.
+ * => PGO_DEACTIVATE: the pages will not be needed soon. PGO_FREE: not at all; anons that nobody
+ *    else has go with their contents.
+ * => EFAULT: a hole in the range; EINVAL: a submap; EBUSY: PGO_FREE and a part is wired; or the
+ *    error of a write.
+ */
+export function* uvm_map_clean(
+	k: Kernel,
+	map: vm_map,
+	start: vaddr_t,
+	end: vaddr_t,
+	flags: number,
+): Sleeps<Errno> {
+	yield* vm_map_lock_read(k, map);
+	let error = clean_allowed(map, start, end, flags);
+	const parts: { uobj: uvm_object; from: number; to: number }[] = [];
+	if (error === 0) {
+		for (let e = uvm_map_lookup_entry(map, start); e !== map.header && e.start < end; e = e.next) {
+			const from = Math.max(start, e.start);
+			const to = Math.min(end, e.end);
+			if (e.amap !== null && (flags & (PGO_DEACTIVATE | PGO_FREE)) !== 0) {
+				clean_anons(k, e, e.amap, from, to, flags);
+			}
+			// A private mapping's own pages are above the object, which is none of its business.
+			const own = (flags & PGO_FREE) !== 0 && (e.etype & UVM_ET_COPYONWRITE) !== 0;
+			if (e.uvm_obj === null || own) continue;
+			pagerops(k, e.uvm_obj).pgo_reference(k, e.uvm_obj);
+			const offset = e.offset - e.start;
+			parts.push({ uobj: e.uvm_obj, from: from + offset, to: to + offset });
+		}
+	}
+	vm_map_unlock_read(k, map);
+	for (const { uobj, from, to } of parts) {
+		const ops = pagerops(k, uobj);
+		simple_lock(k, uobj.vmobjlock);
+		// Freed without being written, a file's page would come back with what it was before.
+		const how = (flags & PGO_FREE) !== 0 ? flags | PGO_CLEANIT : flags;
+		const put = yield* ops.pgo_put(k, uobj, from, to, how);
+		if (error === 0) error = put;
+		yield* ops.pgo_detach(k, uobj);
+	}
+	return error;
+}
+
+function clean_allowed(map: vm_map, start: vaddr_t, end: vaddr_t, flags: number): Errno {
+	let entry = uvm_map_lookup_entry(map, start);
+	if (!entry_contains(map, entry, start)) return EFAULT;
+	for (let va = start; va < end; va = entry.end, entry = entry.next) {
+		if (entry === map.header || entry.start > va) return EFAULT;
+		if (entry.sub_map !== null) return EINVAL;
+		if ((flags & PGO_FREE) !== 0 && entry.wired_count > 0) return EBUSY;
+		if (entry.end >= end) break;
+	}
+	return 0;
+}
+
+/** Deactivate or free the anons of a part of an entry. => map locked for reading. */
+function clean_anons(
+	k: Kernel,
+	entry: vm_map_entry,
+	amap: vm_amap,
+	from: vaddr_t,
+	to: vaddr_t,
+	flags: number,
+): void {
+	amap_lock(k, amap);
+	for (let va = from; va < to; va += PAGE_SIZE) {
+		const slot = entry.pageoff + atop(va - entry.start);
+		const anon = amap.am_anon[slot]!;
+		if (anon === null) continue;
+		const pg = anon.an_page;
+		if (pg !== null && (pg.wire_count > 0 || (pg.flags & PG_BUSY) !== 0)) continue;
+		if ((flags & PGO_FREE) === 0 || amap.am_ref > 1) {
+			if (pg !== null) deactivate(k, pg);
+			continue;
+		}
+		amap_unadd(amap, slot);
+		// Others may have the same anon in amaps of their own; our mapping of it must go.
+		if (pg !== null && anon.an_ref > 1) pmap_page_protect(k, pg, VM_PROT_NONE);
+		if (--anon.an_ref === 0) uvm_anfree(k, anon);
+	}
+	amap_unlock(k, amap);
+}
+
+function deactivate(k: Kernel, pg: vm_page): void {
+	pmap_clear_reference(k, pg);
+	simple_lock(k, k.uvm.pageqlock);
+	uvm_pagedeactivate(k, pg);
+	simple_unlock(k, k.uvm.pageqlock);
+}
+
+/** Pages of free memory beyond the daemon's target that WILLNEED leaves to others. */
+const WILLNEED_MARGIN = 16;
+
+/**
+ * Bring in what a range has on disk (MADV_WILLNEED), as long as memory is not short.
+ * => map unlocked. Sleeps. Pages that cannot be read are no error here.
+ */
+export function* uvm_map_willneed(
+	k: Kernel,
+	map: vm_map,
+	start: vaddr_t,
+	end: vaddr_t,
+): Sleeps<Errno> {
+	for (let va = start; va < end; va += PAGE_SIZE) {
+		if (k.uvmexp.free <= k.uvmexp.freetarg + WILLNEED_MARGIN) break;
+		const entry = uvm_map_lookup_entry(map, va);
+		if (!entry_contains(map, entry, va)) return EFAULT;
+		if (entry.protection === VM_PROT_NONE || !on_disk(k, entry, va)) continue;
+		yield* uvm_fault(k, map, va, 0, entry.protection & -entry.protection);
+	}
+	return 0;
+}
+
+/** Does the page at `va` exist, but not in memory? A page of zeros does not exist yet. */
+function on_disk(k: Kernel, entry: vm_map_entry, va: vaddr_t): boolean {
+	if (entry_page(k, entry, va) !== null) return false;
+	if (entry.uvm_obj !== null) return true;
+	return entry.amap !== null && entry.amap.am_anon[entry.pageoff + atop(va - entry.start)] !== null;
+}
+
+/**
+ * Which pages of a range are resident (mincore): a byte for each, 1 or 0.
+ * => map unlocked; may sleep for its lock. null: a hole in the range.
+ */
+export function* uvm_map_mincore(
+	k: Kernel,
+	map: vm_map,
+	start: vaddr_t,
+	end: vaddr_t,
+): Sleeps<Uint8Array | null> {
+	const vec = new Uint8Array(atop(end - start));
+	yield* vm_map_lock_read(k, map);
+	let whole = true;
+	for (let i = 0; whole && i < vec.length; i++) {
+		const va = start + i * PAGE_SIZE;
+		const entry = uvm_map_lookup_entry(map, va);
+		if (!entry_contains(map, entry, va)) whole = false;
+		else if (entry_page(k, entry, va) !== null) vec[i] = 1;
+	}
+	vm_map_unlock_read(k, map);
+	return whole ? vec : null;
+}
+
+/** Resident pages of a range that can be paged out now (MADV_PAGEOUT). => map unlocked. */
+export function uvm_map_pages(k: Kernel, map: vm_map, start: vaddr_t, end: vaddr_t): vm_page[] {
+	const pages: vm_page[] = [];
+	for (let va = start; va < end; va += PAGE_SIZE) {
+		const entry = uvm_map_lookup_entry(map, va);
+		if (!entry_contains(map, entry, va)) continue;
+		const pg = entry_page(k, entry, va);
+		if (pg !== null && pg.wire_count === 0 && (pg.flags & PG_BUSY) === 0) pages.push(pg);
+	}
+	return pages;
+}

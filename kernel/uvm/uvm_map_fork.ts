@@ -1,0 +1,118 @@
+/**
+ * Port of sys/uvm/uvm_map.c (2000-2002), third part: uvmspace_fork, uvmspace_share and
+ * uvmspace_exec.
+ *
+ * Copyright (c) 1997 Charles D. Cranor and Washington University.
+ * Copyright (c) 1991, 1993, The Regents of the University of California.
+ * Copyright (c) 1987, 1990 Carnegie-Mellon University.
+ * All rights reserved. See NOTICE for the conditions.
+ */
+import { ENOMEM, type Errno } from "../../pmap/errno.ts";
+import { KASSERT } from "../../pmap/panic.ts";
+import { pmap_protect, pmap_update } from "../../pmap/pmap.ts";
+import { atop, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
+import type { Sleeps } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import { AMAP_SHARED, amap_copy, amap_ref } from "./uvm_amap.ts";
+import { amap_cow_now } from "./uvm_amap_cow.ts";
+import {
+	UVM_ET_COPYONWRITE,
+	UVM_ET_NEEDSCOPY,
+	UVM_INH_COPY,
+	UVM_INH_NONE,
+	UVM_INH_SHARE,
+} from "./uvm_extern.ts";
+import { uvmspace_alloc, uvmspace_free, type vmspace } from "./uvm_map.ts";
+import {
+	copy_entry,
+	uvm_map_entry_link,
+	uvm_mapent_alloc,
+	type vm_map,
+	type vm_map_entry,
+	vm_map_lock,
+	vm_map_unlock,
+} from "./uvm_map_entry.ts";
+import { pagerops } from "./uvm_object.ts";
+
+/**
+ * A copy of an address space, entry by entry as their inheritance says.
+ *
+ * => nothing locked. Sleeps: for the map, and for memory if a part is wired.
+ * => null: out of memory, and the child is gone again.
+ */
+export function* uvmspace_fork(k: Kernel, parent: vmspace): Sleeps<vmspace | null> {
+	const old = parent.vm_map;
+	const child = uvmspace_alloc(k, old.min_offset, old.max_offset);
+	if (child === null) return null;
+	child.vm_daddr = parent.vm_daddr;
+	child.vm_break = parent.vm_break;
+	yield* vm_map_lock(k, old);
+	let error: Errno = 0;
+	for (let e = old.header.next; e !== old.header && error === 0; e = e.next) {
+		KASSERT(e.sub_map === null, "uvmspace_fork: submap in a process");
+		if (e.inheritance === UVM_INH_SHARE) error = fork_share(k, child.vm_map, e);
+		else if (e.inheritance === UVM_INH_COPY) error = yield* fork_copy(k, old, child.vm_map, e);
+		else KASSERT(e.inheritance === UVM_INH_NONE, "uvmspace_fork: no such inheritance");
+	}
+	pmap_update(k, old.pmap);
+	vm_map_unlock(k, old);
+	if (error === 0) return child;
+	yield* uvmspace_free(k, child);
+	return null;
+}
+
+/** A new entry behind all others of `map`, like `entry` but not wired; null if there is none. */
+function append_entry(k: Kernel, map: vm_map, entry: vm_map_entry): vm_map_entry | null {
+	const fresh = uvm_mapent_alloc(k, entry.start, entry.end);
+	if (fresh === null) return null;
+	copy_entry(fresh, entry);
+	fresh.wired_count = 0;
+	uvm_map_entry_link(map, map.header.prev, fresh);
+	map.size += fresh.end - fresh.start;
+	return fresh;
+}
+
+/** The child sees the same memory. => the parent's map locked; never sleeps. */
+function fork_share(k: Kernel, map: vm_map, entry: vm_map_entry): Errno {
+	// A copy that is still to be made would be made twice, once on either side.
+	if ((entry.etype & UVM_ET_NEEDSCOPY) !== 0 && !amap_copy(k, entry)) return ENOMEM;
+	if (append_entry(k, map, entry) === null) return ENOMEM;
+	if (entry.amap !== null) {
+		amap_ref(k, entry.amap, entry.pageoff, atop(entry.end - entry.start), AMAP_SHARED);
+	}
+	if (entry.uvm_obj !== null) pagerops(k, entry.uvm_obj).pgo_reference(k, entry.uvm_obj);
+	return 0;
+}
+
+/**
+ * The child gets a copy, made page by page when one of the two writes.
+ * => the parent's map locked. Sleeps if the entry is wired: such pages are copied at once.
+ */
+function* fork_copy(k: Kernel, old: vm_map, map: vm_map, entry: vm_map_entry): Sleeps<Errno> {
+	const fresh = append_entry(k, map, entry);
+	if (fresh === null) return ENOMEM;
+	if (entry.amap !== null) {
+		amap_ref(k, entry.amap, entry.pageoff, atop(entry.end - entry.start), 0);
+	}
+	if (entry.uvm_obj !== null) pagerops(k, entry.uvm_obj).pgo_reference(k, entry.uvm_obj);
+	fresh.etype |= UVM_ET_COPYONWRITE | UVM_ET_NEEDSCOPY;
+	if (entry.amap === null) return 0;
+	const wired = entry.wired_count > 0;
+	if ((entry.amap.am_flags & AMAP_SHARED) !== 0 || wired) {
+		// The parent goes on writing to these anons, or must not fault on them.
+		if (!amap_copy(k, fresh)) return ENOMEM;
+		return wired ? yield* amap_cow_now(k, fresh) : 0;
+	}
+	if ((entry.etype & UVM_ET_NEEDSCOPY) === 0) {
+		const readable = entry.protection & ~VM_PROT_WRITE;
+		pmap_protect(k, old.pmap, entry.start, entry.end, readable);
+		entry.etype |= UVM_ET_NEEDSCOPY;
+	}
+	return 0;
+}
+
+/** One more user of an address space (vfork). */
+export function uvmspace_addref(vm: vmspace): void {
+	KASSERT(vm.vm_refcnt > 0, "uvmspace_addref: address space is gone");
+	vm.vm_refcnt++;
+}

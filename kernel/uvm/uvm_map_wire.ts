@@ -1,0 +1,206 @@
+/**
+ * Port of sys/uvm/uvm_map.c (2000-2002), fourth part: wiring. uvm_map_pageable and
+ * uvm_map_pageable_all.
+ *
+ * Copyright (c) 1997 Charles D. Cranor and Washington University.
+ * Copyright (c) 1991, 1993, The Regents of the University of California.
+ * Copyright (c) 1987, 1990 Carnegie-Mellon University.
+ * All rights reserved. See NOTICE for the conditions.
+ */
+import { EFAULT, EINVAL, ENOMEM, type Errno } from "../../pmap/errno.ts";
+import { pmap_update } from "../../pmap/pmap.ts";
+import { atop, VM_PROT_NONE, type vaddr_t } from "../../pmap/vmparam.ts";
+import type { Sleeps } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import { amap_copy } from "./uvm_amap.ts";
+import { UVM_ET_NEEDSCOPY } from "./uvm_extern.ts";
+import { uvm_fault_wire } from "./uvm_fault.ts";
+import {
+	entry_contains,
+	uvm_map_clip_end,
+	uvm_map_clip_start,
+	uvm_map_lookup_entry,
+	VM_MAP_WIREFUTURE,
+	type vm_map,
+	vm_map_downgrade,
+	type vm_map_entry,
+	vm_map_lock,
+	vm_map_unlock,
+	vm_map_unlock_read,
+} from "./uvm_map_entry.ts";
+import { uvm_fault_unwire_locked } from "./uvm_unwire.ts";
+
+/** Take the wiring off an entry. => map locked for writing. */
+function uvm_map_entry_unwire(k: Kernel, map: vm_map, entry: vm_map_entry): void {
+	entry.wired_count = 0;
+	uvm_fault_unwire_locked(k, map, entry.start, entry.end);
+}
+
+/** The entries of a range without holes, or null. => map locked; the ends are not clipped. */
+function range_entries(map: vm_map, start: vaddr_t, end: vaddr_t): vm_map_entry[] | null {
+	const found: vm_map_entry[] = [];
+	let entry = uvm_map_lookup_entry(map, start);
+	if (!entry_contains(map, entry, start)) return null;
+	for (let va = start; va < end; entry = entry.next) {
+		if (entry === map.header || entry.start > va) return null;
+		found.push(entry);
+		va = entry.end;
+	}
+	return found;
+}
+
+/** Cut the ends of a range out of the entries at its borders. => false: no memory. */
+function clip_range(
+	k: Kernel,
+	map: vm_map,
+	entries: readonly vm_map_entry[],
+	start: vaddr_t,
+	end: vaddr_t,
+): boolean {
+	if (!uvm_map_clip_start(k, map, entries[0]!, start)) return false;
+	return uvm_map_clip_end(k, map, entries[entries.length - 1]!, end);
+}
+
+/**
+ * Make a range pageable again (munlock).
+ *
+ * => map unlocked; may sleep for its lock.
+ * => EFAULT: a hole in the range; ENOMEM. DEVIATION: entries that are not wired are left alone,
+ *    as POSIX has it, where NetBSD answers EINVAL.
+ */
+export function* uvm_map_unwire(
+	k: Kernel,
+	map: vm_map,
+	start: vaddr_t,
+	end: vaddr_t,
+): Sleeps<Errno> {
+	yield* vm_map_lock(k, map);
+	const entries = range_entries(map, start, end);
+	let error: Errno = 0;
+	if (entries === null) error = EFAULT;
+	else if (!clip_range(k, map, entries, start, end)) error = ENOMEM;
+	else for (const e of entries) if (e.wired_count > 0) uvm_map_entry_unwire(k, map, e);
+	pmap_update(k, map.pmap);
+	vm_map_unlock(k, map);
+	return error;
+}
+
+/**
+ * Wire a range (mlock): its pages are made resident and stay.
+ *
+ * => map unlocked. Sleeps: for memory, and to bring in the pages.
+ * => EFAULT: a hole in the range; EINVAL: a part that allows no access; ENOMEM; or the error of
+ *    a fault. Then nothing is wired that was not before.
+ */
+export function* uvm_map_wire(k: Kernel, map: vm_map, start: vaddr_t, end: vaddr_t): Sleeps<Errno> {
+	yield* vm_map_lock(k, map);
+	const entries = range_entries(map, start, end);
+	let error: Errno = 0;
+	if (entries === null) error = EFAULT;
+	else if (entries.some((e) => e.protection === VM_PROT_NONE)) error = EINVAL;
+	else if (!clip_range(k, map, entries, start, end)) error = ENOMEM;
+	if (error !== 0) {
+		vm_map_unlock(k, map);
+		return error;
+	}
+	return yield* wire_entries(k, map, entries!);
+}
+
+/**
+ * Wire entries, each once more. => map locked for writing; unlocked on return.
+ * => the map stays locked for reading meanwhile, so its entries stay what they are.
+ */
+function* wire_entries(k: Kernel, map: vm_map, entries: readonly vm_map_entry[]): Sleeps<Errno> {
+	for (const e of entries) {
+		if (e.wired_count > 0 || (e.etype & UVM_ET_NEEDSCOPY) === 0) continue;
+		// A page that is wired must be the one that a store will find.
+		if (!amap_copy(k, e)) {
+			vm_map_unlock(k, map);
+			return ENOMEM;
+		}
+	}
+	for (const e of entries) e.wired_count++;
+	vm_map_downgrade(k, map);
+	let wired = 0;
+	let error: Errno = 0;
+	while (wired < entries.length) {
+		const e = entries[wired]!;
+		if (e.wired_count === 1) error = yield* uvm_fault_wire(k, map, e.start, e.end, e.protection);
+		if (error !== 0) break;
+		wired++;
+	}
+	vm_map_unlock_read(k, map);
+	if (error === 0) return 0;
+	yield* vm_map_lock(k, map);
+	// DEVIATION: uvm_map_pageable_all asks the wrong way round which of them were wired.
+	for (let i = 0; i < entries.length; i++) {
+		const e = entries[i]!;
+		e.wired_count--;
+		if (i < wired && e.wired_count === 0) uvm_map_entry_unwire(k, map, e);
+	}
+	pmap_update(k, map.pmap);
+	vm_map_unlock(k, map);
+	return error;
+}
+
+/** Bytes that wiring the whole map would add; entries that allow no access do not count. */
+const unwired_size = (map: vm_map): number => {
+	let size = 0;
+	for (let e = map.header.next; e !== map.header; e = e.next) {
+		if (e.protection !== VM_PROT_NONE && e.wired_count === 0) size += e.end - e.start;
+	}
+	return size;
+};
+
+/** Bytes of a map that are wired. */
+export function uvm_map_wired_size(map: vm_map): number {
+	let size = 0;
+	for (let e = map.header.next; e !== map.header; e = e.next) {
+		if (e.wired_count > 0) size += e.end - e.start;
+	}
+	return size;
+}
+
+export const MCL_CURRENT = 1;
+export const MCL_FUTURE = 2;
+
+/**
+ * Wire a whole map (mlockall), or make it pageable with `flags` 0 (munlockall).
+ *
+ * => map unlocked; sleeps as uvm_map_wire.
+ * => MCL_CURRENT: what is mapped now; MCL_FUTURE: what will be mapped.
+ * => ENOMEM: more than `limit` bytes, or more than a third of memory; or the error of a fault.
+ */
+export function* uvm_map_pageable_all(
+	k: Kernel,
+	map: vm_map,
+	flags: number,
+	limit: number,
+): Sleeps<Errno> {
+	if ((flags & ~(MCL_CURRENT | MCL_FUTURE)) !== 0) return EINVAL;
+	yield* vm_map_lock(k, map);
+	if (flags === 0) {
+		map.flags &= ~VM_MAP_WIREFUTURE;
+		for (let e = map.header.next; e !== map.header; e = e.next) {
+			if (e.wired_count > 0) uvm_map_entry_unwire(k, map, e);
+		}
+		pmap_update(k, map.pmap);
+		vm_map_unlock(k, map);
+		return 0;
+	}
+	if ((flags & MCL_FUTURE) !== 0) map.flags |= VM_MAP_WIREFUTURE;
+	if ((flags & MCL_CURRENT) === 0) {
+		vm_map_unlock(k, map);
+		return 0;
+	}
+	const size = unwired_size(map);
+	if (atop(size) + k.uvmexp.wired > k.uvmexp.wiredmax || size + uvm_map_wired_size(map) > limit) {
+		vm_map_unlock(k, map);
+		return ENOMEM;
+	}
+	const entries: vm_map_entry[] = [];
+	for (let e = map.header.next; e !== map.header; e = e.next) {
+		if (e.protection !== VM_PROT_NONE && e.wired_count === 0) entries.push(e);
+	}
+	return yield* wire_entries(k, map, entries);
+}

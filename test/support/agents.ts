@@ -1,0 +1,158 @@
+/**
+ * Processes without programs: a test has them make system calls and touch their memory, as if a
+ * program did. Everything below user mode is real.
+ */
+import { copyin, copyout } from "../../kernel/kern/copy.ts";
+import { fdinit } from "../../kernel/kern/kern_descrip.ts";
+import { exit1, exited } from "../../kernel/kern/kern_exit.ts";
+import { type lwp, lwp_create } from "../../kernel/kern/kern_lwp.ts";
+import { type proc, proc_create } from "../../kernel/kern/kern_proc.ts";
+import { LSSLEEP, type Sleeps, setrunnable, tsleep, wakeup } from "../../kernel/kern/kern_synch.ts";
+import { syscall_handler } from "../../kernel/kern/syscall.ts";
+import { SYS } from "../../kernel/kern/sysnum.ts";
+import { uvmspace_alloc } from "../../kernel/uvm/uvm_map.ts";
+import type { vm_map } from "../../kernel/uvm/uvm_map_entry.ts";
+import { VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS } from "../../pmap/vmparam.ts";
+import type { TestKernel } from "./kernel.ts";
+
+/** clone's flags for fork: SIGCHLD. */
+const FORK = 17;
+
+/** What a job of an agent has come to. */
+export interface Job<T> {
+	readonly done: boolean;
+	/** => throws if the job is not done. */
+	readonly result: T;
+}
+
+export class Agent {
+	readonly t: TestKernel;
+	readonly p: proc;
+	readonly l: lwp;
+	#jobs: (() => Sleeps<void>)[] = [];
+
+	private constructor(t: TestKernel, p: proc, l: lwp) {
+		this.t = t;
+		this.p = p;
+		this.l = l;
+	}
+
+	/** A process with an empty address space. */
+	static create(t: TestKernel): Agent {
+		const { k } = t;
+		const p = proc_create(k, "agent", null);
+		p.p_vmspace = uvmspace_alloc(k, VM_MIN_ADDRESS, VM_MAXUSER_ADDRESS);
+		p.p_fd = fdinit(k);
+		const l = lwp_create(k, "agent", p, null);
+		p.p_lwp = l;
+		const agent = new Agent(t, p, l);
+		l.l_kernel = agent.#loop();
+		setrunnable(k, l);
+		t.settle();
+		return agent;
+	}
+
+	get map(): vm_map {
+		return this.p.p_vmspace!.vm_map;
+	}
+
+	get alive(): boolean {
+		return this.p.p_exit === null;
+	}
+
+	*#loop(): Sleeps<void> {
+		const { k } = this.t;
+		while (this.alive) {
+			const job = this.#jobs.shift();
+			if (job !== undefined) yield* job();
+			else yield* tsleep(k, this, "agent", 0);
+		}
+	}
+
+	/** Have the process do something; it happens in the next `settle`. */
+	start<T>(body: () => Sleeps<T>): Job<T> {
+		let done = false;
+		let result: T;
+		this.#jobs.push(function* () {
+			result = yield* body();
+			done = true;
+		});
+		wakeup(this.t.k, this);
+		return {
+			get done() {
+				return done;
+			},
+			get result() {
+				if (!done) throw new Error("the process still sleeps, or has ended");
+				return result;
+			},
+		};
+	}
+
+	/** Have the process do something, to its end. */
+	run<T>(body: () => Sleeps<T>): T {
+		const job = this.start(body);
+		this.t.settle();
+		return job.result;
+	}
+
+	/** A system call by number. Sleeps. */
+	*call(number: number, ...args: number[]): Sleeps<number> {
+		const a = new Uint32Array(6);
+		a.set(args);
+		const result = syscall_handler(number)!(this.t.k, this.p, a);
+		// `-errno` of success is minus zero.
+		return (typeof result === "number" ? result : yield* result) + 0;
+	}
+
+	/** A system call, to its end. => its result, or -errno (NetBSD's). */
+	syscall(number: number, ...args: number[]): number {
+		return this.run(() => this.call(number, ...args));
+	}
+
+	/** Store a word. => 0, or an errno. Out of memory, the process ends. Sleeps. */
+	*store(va: number, value: number): Sleeps<number> {
+		const error = yield* copyout(
+			this.t.k,
+			this.map,
+			new Uint8Array(new Int32Array([value]).buffer),
+			va,
+		);
+		return yield* this.#touched(error);
+	}
+
+	/** Load a word. => it, or null if that is not allowed. Sleeps. */
+	*load(va: number): Sleeps<number | null> {
+		const word = new Int32Array(1);
+		const error = yield* copyin(this.t.k, this.map, va, new Uint8Array(word.buffer));
+		return (yield* this.#touched(error)) === 0 ? word[0]! : null;
+	}
+
+	*#touched(error: number): Sleeps<number> {
+		if (this.l.l_nomem >= 0) yield* exit1(this.t.k, this.p, exited(137));
+		return error;
+	}
+
+	/** Make a child. => it, or an errno. Sleeps. */
+	*fork(): Sleeps<Agent | number> {
+		const { k } = this.t;
+		const pid = yield* this.call(SYS.clone, FORK);
+		if (pid < 0) return -pid;
+		const p = k.procs.find((q) => q.p_pid === pid)!;
+		const l = p.p_lwp!;
+		// Instead of going on in user mode, where there is no program, it waits for jobs.
+		const queue = k.runuser;
+		if (queue.head !== l || queue.tail !== l) throw new Error("agents have company");
+		queue.head = queue.tail = null;
+		l.l_stat = LSSLEEP;
+		const child = new Agent(this.t, p, l);
+		l.l_kernel = child.#loop();
+		setrunnable(k, l);
+		return child;
+	}
+
+	/** End the process. Sleeps. */
+	*exit(code: number): Sleeps<void> {
+		yield* exit1(this.t.k, this.p, exited(code));
+	}
+}
