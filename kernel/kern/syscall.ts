@@ -28,6 +28,7 @@ import { sysent_mman } from "./sys_mman.ts";
 import { sysent_pipe } from "./sys_pipe.ts";
 import { sysent_proc } from "./sys_proc.ts";
 import { sysent_sig } from "./sys_sig.ts";
+import { sysent_uvmctl } from "./sys_uvmctl.ts";
 import type { syscall_fn, sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
 import { sysent_shm } from "./sysv_shm.ts";
@@ -75,6 +76,7 @@ const groups: sysent[] = [
 	sysent_shm,
 	sysent_sig,
 	sysent_time,
+	sysent_uvmctl,
 ];
 for (const group of groups) {
 	for (const [number, handler] of Object.entries(group)) calls[Number(number)] = handler;
