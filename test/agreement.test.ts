@@ -79,7 +79,7 @@ it("the interrupt controller", () => {
 });
 
 it("the UART", () => {
-	const driver = constants("kernel/dev/cons.ts");
+	const driver = constants("kernel/dev/com.ts");
 	expect(Object.fromEntries(driver)).toMatchObject({
 		com_data: uart.THR,
 		com_ier: uart.IER,
