@@ -80,7 +80,8 @@ export interface Kernel extends PmapHost {
 	pagingwork: boolean;
 	watch: kernel_watch;
 	uvmhist: uvm_history | null;
-	/** Tests: whether this allocation is to fail; the argument names the pool, or "page". */
+	/** Tests: whether this allocation is to fail; the argument names the pool, or
+	 *  "page", "pv", "pager_map", "buf", "swslot". */
 	failinject: ((what: string) => boolean) | null;
 	/** Messages of the kernel to the operator, oldest first. */
 	readonly msgbuf: string[];

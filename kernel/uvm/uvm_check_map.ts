@@ -92,6 +92,14 @@ function check_wired(k: Kernel, wrong: string[]): void {
 			if (e.wired_count > 0) count_wired(k, map, e, wires, wrong);
 		}
 	}
+	for (const p of k.procs) {
+		if (p.p_vmspace === null) continue;
+		const { vm_map: map } = p.p_vmspace;
+		pmap_foreach(k, map.pmap, (va, pte) => {
+			if ((pte & PTE_WIRED) === 0 || uvm_map_lookup_entry(map, va).wired_count > 0) return;
+			wrong.push("12: a mapping is wired and its entry is not");
+		});
+	}
 	for (const pg of k.uvm.vm_pages) {
 		const kernel = pg.uanon === null && (pg.uobject === null || pg.uobject === k.uvm.kernel_object);
 		if (!kernel && pg.wire_count !== (wires.get(pg) ?? 0)) wrong.push("12: wire_count is wrong");
