@@ -5,6 +5,7 @@
 import {
 	Board,
 	boardParts,
+	FRAMEBUFFER_BASE,
 	PLIC_BASE,
 	POWER_BASE,
 	UART_BASE,
@@ -12,6 +13,7 @@ import {
 	VIRTIO_BASE,
 	VIRTIO_IRQ,
 	VIRTIO_SIZE,
+	VIRTIO_SLOTS,
 } from "./devices/board.ts";
 import { ConsoleLog } from "./devices/console-log.ts";
 import type { DiskMedia } from "./devices/disk/disk-media.ts";
@@ -19,8 +21,10 @@ import { FileDisk } from "./devices/disk/file-disk.ts";
 import { MemoryDisk } from "./devices/disk/memory-disk.ts";
 import { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "./devices/disk/timing.ts";
 import { SectorFaults } from "./devices/fault/sector-faults.ts";
+import type { FramebufferOptions } from "./devices/framebuffer.ts";
 import type { DiskCounters } from "./devices/virtio-blk.ts";
 import { cnhangup, cnwaiting } from "./kernel/dev/cons.ts";
+import { ttyresize } from "./kernel/dev/tty.ts";
 import { type elf_image, elf32_parse } from "./kernel/kern/exec_elf32.ts";
 import { type autoconf, main, newproc } from "./kernel/kern/init_main.ts";
 import { CPU_DEADLOCK, CPU_HALTED, cpu_run } from "./kernel/kern/kern_cpu.ts";
@@ -60,7 +64,11 @@ export interface SystemOptions {
 	readonly ram?: number;
 	/** Disks that are swapped on, first. Default: one of 64 MiB. */
 	readonly swap?: readonly DiskOptions[];
-	/** Further disks, behind the swap disks. */
+	/** The root file system: a disk that is a tar archive. Default: none. */
+	readonly root?: DiskOptions;
+	/** Programs that come with the system: another such disk. Default: none. */
+	readonly bin?: DiskOptions;
+	/** Further disks, behind those. */
 	readonly disks?: readonly DiskOptions[];
 	/** What programs get as AT_RANDOM depends on it. Default: 1. */
 	readonly seed?: number;
@@ -73,6 +81,13 @@ export interface SystemOptions {
 	readonly uvmhist?: number;
 	/** Takes each byte that the program prints, as it is printed. */
 	readonly console?: (byte: number) => void;
+	/**
+	 * The console is a terminal: lines are edited and echoed, and keys send signals. Default:
+	 * false, a plain stream of bytes.
+	 */
+	readonly terminal?: boolean;
+	/** Size of the frame buffer in pixels; null for none. Default: 640 by 480. */
+	readonly framebuffer?: FramebufferOptions | null;
 }
 
 /** "input": everything sleeps, and only console input can wake it. */
@@ -111,6 +126,7 @@ export interface Report {
 export const DEFAULT_RAM = 8 * 1024 * 1024;
 /** Four times the data of the larger workloads: room for whole clusters among pages that stay. */
 export const DEFAULT_SWAP = 64 * 1024 * 1024;
+export const DEFAULT_FRAMEBUFFER: FramebufferOptions = { width: 640, height: 480 };
 /** Less than this and not even a small program fits beside the page tables and rings. */
 export const RAM_MIN = 512 * 1024;
 
@@ -156,7 +172,7 @@ export class System {
 		}
 		const image = parse_program(options.program, options.image);
 		const swap = options.swap ?? [{ media: DEFAULT_SWAP }];
-		const disks = [...swap, ...(options.disks ?? [])];
+		const disks = arrange_disks(swap, options);
 		for (const { media } of swap)
 			check_swap_size(typeof media === "number" ? media : media.sectors * 512);
 		this.machine = new Machine({
@@ -168,7 +184,9 @@ export class System {
 		this.faults = disks.map(({ media }) => {
 			return new SectorFaults(typeof media === "number" ? new MemoryDisk(media) : media);
 		});
+		const { framebuffer = DEFAULT_FRAMEBUFFER } = options;
 		this.board = new Board(boardParts(this.machine), {
+			...(framebuffer === null ? {} : { framebuffer }),
 			disks: disks.map((disk, i) => ({
 				media: this.faults[i]!,
 				timing: timing(disk.timing ?? "ssd", this.faults[i]!.sectors),
@@ -182,24 +200,28 @@ export class System {
 			program: options.program,
 			args: [...(options.args ?? [])],
 			ram,
-			swap: swap.map((disk, i) => describe(disk, this.faults[i]!)),
-			disks: (options.disks ?? []).map((d, i) => describe(d, this.faults[swap.length + i]!)),
+			swap: swap.map((disk) => this.#describe(disk, disks)),
+			...(options.root === undefined ? {} : { root: this.#describe(options.root, disks) }),
+			...(options.bin === undefined ? {} : { bin: this.#describe(options.bin, disks) }),
+			disks: (options.disks ?? []).map((disk) => this.#describe(disk, disks)),
 			seed,
 			tlbEntries: options.tlbEntries ?? 1024,
 			tlbWays: options.tlbWays ?? 4,
 			adPolicy,
 			check: options.check ?? false,
 			uvmhist: options.uvmhist ?? 0,
+			terminal: options.terminal ?? false,
+			framebuffer,
 		};
 		this.kernel = kernel_create(this.machine.supervisor());
-		this.process = this.#boot(options, image, swap.length, disks.length, seed);
+		this.process = this.#boot(options, image, swap.length, disks, seed);
 	}
 
 	#boot(
 		options: SystemOptions,
 		image: elf_image,
 		nswap: number,
-		ndisks: number,
+		disks: readonly DiskOptions[],
 		seed: number,
 	): proc {
 		const k = this.kernel;
@@ -207,7 +229,16 @@ export class System {
 		if ((options.uvmhist ?? 0) > 0) k.uvmhist = uvmhist_init(options.uvmhist!);
 		const prng = new Prng(seed);
 		const random = Uint8Array.from({ length: 16 }, () => prng.below(256));
-		main(k, boardConf(ndisks, nswap, random));
+		const terminal = options.terminal ?? false;
+		const unit = (disk?: DiskOptions): number | null =>
+			disk === undefined ? null : disks.indexOf(disk);
+		const conf = boardConf(disks.length, nswap, random, {
+			root: unit(options.root),
+			bin: unit(options.bin),
+			fb: framebufferConf(this.board),
+			terminal,
+		});
+		main(k, conf);
 		if (options.check === true) {
 			k.watch = {
 				userret: (kernel) => uvm_check_panic(kernel, this.machine.hart.tlb.list()),
@@ -221,6 +252,15 @@ export class System {
 			options.program,
 			...(options.args ?? []),
 		]);
+	}
+
+	/** A disk as the report has it. */
+	#describe(disk: DiskOptions, disks: readonly DiskOptions[]): Record<string, unknown> {
+		return {
+			...(disk.media instanceof FileDisk ? { file: disk.media.path } : {}),
+			bytes: this.faults[disks.indexOf(disk)]!.sectors * 512,
+			timing: disk.timing ?? "ssd",
+		};
 	}
 
 	/**
@@ -260,6 +300,14 @@ export class System {
 		cnhangup(this.kernel);
 	}
 
+	/** The terminal's window has another size. => no effect on a plain console. */
+	resize(columns: number, rows: number): void {
+		const tty = this.kernel.cons?.tty ?? null;
+		if (tty === null) return;
+		const size = { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+		ttyresize(this.kernel, tty, size);
+	}
+
 	get exit(): Exit {
 		return this.#exit;
 	}
@@ -290,7 +338,7 @@ export class System {
 		};
 	}
 
-	/** Equal for two runs of one configuration, at the same cycle: RAM, hart, TLB, disks, UVM. */
+	/** Equal for two runs of one configuration, at one cycle: RAM, hart, TLB, disks, picture, UVM. */
 	stateHash(): string {
 		const hash = new WordHash();
 		const own = this.machine.stateHash();
@@ -300,8 +348,22 @@ export class System {
 			for (const value of Object.values(disk.counters)) hash.number(value);
 		}
 		for (const { pristine } of this.faults) hash_disk(hash, pristine);
+		const picture = this.board.framebuffer?.words() ?? null;
+		if (picture !== null) hash.words(picture);
 		return hash.digest();
 	}
+}
+
+/** All disks in the order of their units. */
+function arrange_disks(swap: readonly DiskOptions[], options: SystemOptions): DiskOptions[] {
+	const disks = [...swap];
+	if (options.root !== undefined) disks.push(options.root);
+	if (options.bin !== undefined) disks.push(options.bin);
+	disks.push(...(options.disks ?? []));
+	if (disks.length <= VIRTIO_SLOTS) return disks;
+	throw new RangeError(
+		`disks: ${disks.length}, with those for swap and programs; there is room for ${VIRTIO_SLOTS}`,
+	);
 }
 
 /** Contents of a disk, chunk by chunk; chunks of zeros make no difference. */
@@ -324,7 +386,12 @@ function check_swap_size(bytes: number): void {
 }
 
 /** What a kernel must know of a board with `ndisks` disks, the first `nswap` of them for swap. */
-export function boardConf(ndisks: number, nswap: number, random: Uint8Array): autoconf {
+export function boardConf(
+	ndisks: number,
+	nswap: number,
+	random: Uint8Array,
+	more: Partial<Pick<autoconf, "fb" | "root" | "bin" | "terminal">> = {},
+): autoconf {
 	return {
 		plic: PLIC_BASE,
 		uart: { base: UART_BASE, irq: UART_IRQ },
@@ -335,7 +402,19 @@ export function boardConf(ndisks: number, nswap: number, random: Uint8Array): au
 		})),
 		swap: Array.from({ length: nswap }, (_, i) => i),
 		random,
+		root: null,
+		bin: null,
+		fb: null,
+		terminal: false,
+		...more,
 	};
+}
+
+/** What a kernel must know of the frame buffer. */
+export function framebufferConf({ framebuffer }: Board): autoconf["fb"] {
+	if (framebuffer === null) return null;
+	const { width, height, stride } = framebuffer;
+	return { base: FRAMEBUFFER_BASE, width, height, stride };
 }
 
 /** A machine with a kernel that is about to run a program. */
@@ -348,12 +427,6 @@ function parse_program(name: string, file: Uint8Array): elf_image {
 	if ("error" in image) throw new RangeError(`program ${name}: ${image.error}`);
 	return image;
 }
-
-const describe = (disk: DiskOptions, media: DiskMedia): Record<string, unknown> => ({
-	...(disk.media instanceof FileDisk ? { file: disk.media.path } : {}),
-	bytes: media.sectors * 512,
-	timing: disk.timing ?? "ssd",
-});
 
 function exit_of(p: proc): Exit {
 	const how = p.p_exit!;

@@ -7,7 +7,6 @@ import {
 	DEFAULT_SWAP,
 	type DiskOptions,
 	type Exit,
-	FileDisk,
 	type Report,
 	type System,
 	type TimingName,
@@ -15,6 +14,8 @@ import {
 import { InputReader, OutputBuffer } from "./console.ts";
 import { OutputFile } from "./output-file.ts";
 import { RunProgress } from "./progress.ts";
+import { binDisk, openDisks, WORKLOADS } from "./root-disk.ts";
+import { screenshot } from "./screenshot.ts";
 import { parseSize } from "./size.ts";
 import { summary } from "./summary.ts";
 import { UsageError } from "./usage-error.ts";
@@ -34,6 +35,7 @@ interface BootFlags {
 	readonly tlb?: { entries: number; ways: number };
 	readonly ad: "hardware" | "trap";
 	readonly check: boolean;
+	readonly screenshot?: string;
 	readonly json?: string;
 	readonly uvmhist?: string;
 	readonly maxCycles?: number;
@@ -53,8 +55,8 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 			[],
 		)
 		.option(
-			"--disk <file>",
-			"a raw disk image, behind the swap disks; may be repeated",
+			"--disk <path>",
+			"a raw disk image, or the root file system: a tar archive or a folder; may be repeated",
 			collect,
 			[],
 		)
@@ -62,6 +64,7 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 		.option("--tlb <entries[,ways]>", "shape of the TLB (default: 1024,4)", tlbOption)
 		.option("--ad <policy>", "who sets A and D bits: hardware or trap", policyOption, "hardware")
 		.option("--check", "verify the VM system's invariants while it runs", false)
+		.option("--screenshot <file>", "save what the frame buffer shows at the end, as PNG")
 		.option("--json <file>", "write a report as JSON; - for stdout, after the program's output")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr")
 		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
@@ -74,6 +77,8 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 async function boot(program: string, args: string[], flags: BootFlags): Promise<number> {
 	// Opened before a run that may take long.
 	const json = flags.json === undefined ? null : new OutputFile(flags.json, process.stdout);
+	const picture =
+		flags.screenshot === undefined ? null : new OutputFile(flags.screenshot, process.stdout);
 	const history =
 		flags.uvmhist === undefined ? null : new OutputFile(flags.uvmhist, process.stderr);
 	const output = new OutputBuffer(process.stdout);
@@ -84,7 +89,8 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		args,
 		ram: flags.ram,
 		swap: swap.filter((disk) => disk.media !== 0),
-		disks: flags.disk.map((path) => ({ media: new FileDisk(path) })),
+		...(await openDisks(flags.disk)),
+		bin: await binDisk(),
 		seed: flags.seed,
 		...(flags.tlb === undefined ? {} : { tlbEntries: flags.tlb.entries, tlbWays: flags.tlb.ways }),
 		adPolicy: flags.ad,
@@ -99,6 +105,7 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	if (report.exit.kind === "panic") process.stderr.write(panicLines(system, report));
 	const config = { ...report.config, maxCycles: flags.maxCycles ?? null };
 	json?.write(`${JSON.stringify({ ...report, config })}\n`);
+	picture?.write(screenshot(system)!);
 	history?.write(`${system.history().join("\n")}\n`);
 	return exitCode(report.exit);
 }
@@ -153,7 +160,7 @@ function panicLines(system: System, report: Report): string {
 
 /** A workload that comes with uvmachine, or a file. */
 function readProgram(program: string): Uint8Array {
-	const workload = new URL(`../../workloads/bin/${encodeURIComponent(program)}`, import.meta.url);
+	const workload = new URL(encodeURIComponent(program), WORKLOADS);
 	const path = !program.includes("/") && existsSync(workload) ? workload : program;
 	try {
 		return readFileSync(path);

@@ -1,5 +1,5 @@
 /** A file that the user names for results; "-" stands for a stream. */
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import { UsageError } from "./usage-error.ts";
 
 export class OutputFile {
@@ -15,13 +15,13 @@ export class OutputFile {
 	}
 
 	/** Write all there is, and close the file. */
-	write(text: string): void {
+	write(data: string | Uint8Array): void {
 		const fd = this.#fd;
 		if (fd === null) {
-			this.#stream.write(text);
+			this.#stream.write(data);
 			return;
 		}
-		this.#try(() => writeSync(fd, text));
+		this.#try(() => writeFileSync(fd, data));
 		closeSync(fd);
 	}
 

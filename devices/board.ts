@@ -11,6 +11,7 @@ import { Clint, type ClintState } from "./clint.ts";
 import type { DiskMedia } from "./disk/disk-media.ts";
 import { type DiskTiming, InstantTiming } from "./disk/timing.ts";
 import type { Dma } from "./dma.ts";
+import { Framebuffer, type FramebufferOptions, type FramebufferState } from "./framebuffer.ts";
 import { GoldfishRtc, type GoldfishRtcState } from "./goldfish-rtc.ts";
 import type { IrqLine } from "./irq.ts";
 import { Plic, type PlicState } from "./plic.ts";
@@ -35,6 +36,8 @@ export const UART_SIZE = 0x100;
 export const VIRTIO_BASE = 0x1000_1000;
 export const VIRTIO_SIZE = 0x1000; // of each slot, and the distance to the next
 export const VIRTIO_SLOTS = 8;
+/** Inside the window of QEMU's PCIe host bridge, which is not here. */
+export const FRAMEBUFFER_BASE = 0x5000_0000;
 
 /** PLIC sources. */
 export const VIRTIO_IRQ = 1; // of slot 0; the others follow
@@ -91,6 +94,8 @@ export interface BoardDisk {
 export interface BoardOptions {
 	/** Disk i is in virtio slot i; at most 8. */
 	readonly disks?: readonly BoardDisk[];
+	/** Default: there is none. */
+	readonly framebuffer?: FramebufferOptions;
 	/** Takes each byte that the guest prints. Default: forget it. */
 	readonly console?: (byte: number) => void;
 	/** The guest asks for power off or reset. Default: ignore it. */
@@ -105,6 +110,8 @@ export interface BoardState {
 	readonly uart: UartState;
 	readonly rtc: GoldfishRtcState;
 	readonly virtio: VirtioMmioState[];
+	/** null also as long as nothing has been drawn. */
+	readonly framebuffer: FramebufferState;
 }
 
 export class Board {
@@ -116,6 +123,7 @@ export class Board {
 	/** The disks, and the transport of each; slot i is disk i. */
 	readonly disks: readonly VirtioBlk[];
 	readonly virtio: readonly VirtioMmio[];
+	readonly framebuffer: Framebuffer | null;
 
 	/**
 	 * Builds all devices and attaches them to the bus. Devices register with the clock here, in a
@@ -145,6 +153,8 @@ export class Board {
 		this.virtio = this.disks.map(
 			(disk, i) => new VirtioMmio(disk, dma, this.plic.line(VIRTIO_IRQ + i)),
 		);
+		const { framebuffer } = options;
+		this.framebuffer = framebuffer === undefined ? null : new Framebuffer(framebuffer);
 		bus.attach(POWER_BASE, POWER_SIZE, this.power);
 		bus.attach(RTC_BASE, RTC_SIZE, this.rtc);
 		bus.attach(CLINT_BASE, CLINT_SIZE, this.clint);
@@ -153,6 +163,9 @@ export class Board {
 		for (let slot = 0; slot < VIRTIO_SLOTS; slot++) {
 			const device = this.virtio[slot] ?? new EmptyVirtioSlot();
 			bus.attach(VIRTIO_BASE + slot * VIRTIO_SIZE, VIRTIO_SIZE, device);
+		}
+		if (this.framebuffer !== null) {
+			bus.attach(FRAMEBUFFER_BASE, this.framebuffer.size, this.framebuffer);
 		}
 	}
 
@@ -164,6 +177,7 @@ export class Board {
 			uart: this.uart.save(),
 			rtc: this.rtc.save(),
 			virtio: this.virtio.map((transport) => transport.save()),
+			framebuffer: this.framebuffer?.save() ?? null,
 		};
 	}
 
@@ -176,6 +190,7 @@ export class Board {
 		this.uart.restore(state.uart);
 		this.rtc.restore(state.rtc);
 		for (const [i, transport] of this.virtio.entries()) transport.restore(state.virtio[i]!);
+		this.framebuffer?.restore(state.framebuffer);
 		// Last: the gateways must not take the wires' movements above for new requests.
 		this.plic.restore(state.plic);
 	}

@@ -41,6 +41,11 @@ export class Bus {
 		this.#mappings.push({ base, end, device });
 	}
 
+	/** Is there a device at `pa`? It may refuse an access all the same. */
+	answers(pa: number): boolean {
+		return this.#mappings.some((m) => pa >= m.base && pa < m.end);
+	}
+
 	/** => ACCESS_FAULT if nobody answers or the access is not naturally aligned. */
 	load(pa: number, width: Width): number {
 		if (pa % width !== 0) return ACCESS_FAULT;

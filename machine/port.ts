@@ -98,7 +98,8 @@ export interface MachinePort {
 	/**
 	 * Translate `va` as a load or store in S-mode with sstatus.SUM set would, through the TLB,
 	 * with its counters and its updates of A and D.
-	 * => the physical address, or -1 where hardware would raise a page fault or access fault.
+	 * => the physical address, of RAM or of a device; or -1 where hardware would raise a page fault
+	 *    or access fault.
 	 */
 	translate(va: number, access: Access): number;
 

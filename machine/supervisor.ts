@@ -165,7 +165,9 @@ export class Supervisor implements MachinePort {
 			this.#state.stall = 0;
 			this.#clock.advance(stall);
 		}
-		return found && this.#memory.offsetOf(mmu.pa, 1) >= 0 ? mmu.pa : -1;
+		if (!found) return -1;
+		const { pa } = mmu;
+		return this.#memory.offsetOf(pa, 1) >= 0 || this.#bus.answers(pa) ? pa : -1;
 	}
 
 	sfenceVma(va: number, asid: number): void {

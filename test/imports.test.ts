@@ -12,7 +12,16 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 	"kernel/": ["kernel/", "pmap/", PORT],
 	"system.ts": ["machine/", "devices/", "pmap/", "kernel/"],
 	"bench/": ["bench/", "system.ts", "benchmark", "node-worker-threads-pool", "node:"],
-	"cli/": ["cli/", "system.ts", "bench/", "commander", "cli-progress", "node:"],
+	"cli/": [
+		"cli/",
+		"system.ts",
+		"bench/",
+		"commander",
+		"cli-progress",
+		"fast-png",
+		"tar-stream",
+		"node:",
+	],
 };
 
 const files = sources(...Object.keys(MAY_IMPORT));

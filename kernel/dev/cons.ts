@@ -1,78 +1,132 @@
 /**
- * The console: a 16550 UART, polled for output, interrupt-driven for input.
+ * The console: the serial port, as a terminal or as a plain stream of bytes.
  *
- * Registers and bits: PC16550D data sheet, section 8.
+ * Plain is what a program sees whose input and output are files or pipes of the host: every byte
+ * goes through as it is, nothing is echoed, and isatty says no. Which of the two it is does not
+ * change while the system runs.
  */
-import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
+import { EAGAIN, ENOTTY } from "../../pmap/errno.ts";
+import { copyout } from "../kern/copy.ts";
+import { CDEV_CONS, type cdevsw, O_NONBLOCK, POLLHUP, POLLIN, POLLOUT } from "../kern/file.ts";
+import type { lwp } from "../kern/kern_lwp.ts";
+import type { proc } from "../kern/kern_proc.ts";
+import { type Sleeps, tsleep, wakeup } from "../kern/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
-
-const com_data = 0;
-const com_ier = 1;
-const com_fifo = 2;
-const com_lcr = 3;
-const com_lsr = 5;
-const IER_ERXRDY = 0x01;
-const FIFO_ENABLE = 0x01;
-const LCR_8BITS = 0x03;
-const LSR_RXRDY = 0x01;
-const LSR_TXRDY = 0x20;
-
-/** Cost of one character, in cycles. */
-const PUTC_CYCLES = 20;
+import { com_attach, comgetc, computc } from "./com.ts";
+import { FIONREAD } from "./termios.ts";
+import { type tty, tty_create, ttyhangup, ttyrint } from "./tty.ts";
+import { ttioctl, ttpoll, ttread, ttwrite } from "./tty_file.ts";
 
 export interface cons {
 	readonly base: number;
-	/** Characters received and not read yet. */
+	/** null: a plain stream. */
+	readonly tty: tty | null;
+	/** Plain: characters received and not read yet, and whether no more will come. */
 	readonly input: number[];
 	eof: boolean;
+	/** Plain: threads that have asked for input in poll since the last change. */
+	readonly pollers: lwp[];
 }
 
 /** Set up the UART at physical address `base`. */
-export function cons_attach(k: Kernel, base: number): void {
-	k.port.store(base + com_lcr, 1, LCR_8BITS);
-	k.port.store(base + com_fifo, 1, FIFO_ENABLE);
-	k.port.store(base + com_ier, 1, IER_ERXRDY);
-	k.cons = { base, input: [], eof: false };
+export function cons_attach(k: Kernel, base: number, terminal: boolean): void {
+	com_attach(k, base);
+	const tty = terminal ? tty_create(base) : null;
+	k.cons = { base, tty, input: [], eof: false, pollers: [] };
+	k.cdevsw[CDEV_CONS] = cons_cdevsw;
 }
 
-/** Write one character. => never sleeps. */
-function cnputc(k: Kernel, base: number, c: number): void {
-	while ((k.port.load(base + com_lsr, 1) & LSR_TXRDY) === 0) k.port.charge(PUTC_CYCLES);
-	k.port.store(base + com_data, 1, c);
-	k.port.charge(PUTC_CYCLES);
+const cons_cdevsw: cdevsw = {
+	d_name: "console",
+	*d_read(k, p, _minor, bytes, flag) {
+		const { tty } = k.cons!;
+		if (tty !== null) return yield* ttread(k, p, tty, bytes, flag);
+		return yield* plain_read(k, bytes, flag);
+	},
+	*d_write(k, p, _minor, bytes) {
+		const { tty, base } = k.cons!;
+		if (tty !== null) return yield* ttwrite(k, p, tty, bytes);
+		for (const c of bytes) computc(k, base, c);
+		return bytes.length;
+	},
+	*d_ioctl(k, p, _minor, cmd, arg) {
+		const { tty, input } = k.cons!;
+		if (tty !== null) return yield* ttioctl(k, p, tty, cmd, arg);
+		if (cmd !== FIONREAD) return -ENOTTY;
+		const count = new Uint8Array(Uint32Array.of(input.length).buffer);
+		return -(yield* copyout(k, p.p_vmspace!.vm_map, count, arg));
+	},
+	d_poll(k, _minor, events) {
+		const { tty } = k.cons!;
+		return tty !== null ? ttpoll(tty, events) : plain_poll(k, events);
+	},
+};
+
+function* plain_read(k: Kernel, bytes: Uint8Array, flag: number): Sleeps<number> {
+	const cons = k.cons!;
+	if (bytes.length === 0) return 0;
+	while (cons.input.length === 0 && !cons.eof) {
+		if ((flag & O_NONBLOCK) !== 0) return -EAGAIN;
+		const error = yield* tsleep(k, cons, "ttyin", 0);
+		if (error !== 0) return -error;
+	}
+	const taken = cons.input.splice(0, bytes.length);
+	bytes.set(taken);
+	return taken.length;
 }
 
-export function cnwrite(k: Kernel, bytes: Uint8Array): void {
-	if (k.cons === null) return;
-	for (const c of bytes) cnputc(k, k.cons.base, c);
+function plain_poll(k: Kernel, events: number): number {
+	const cons = k.cons!;
+	const ready = events & POLLOUT;
+	if (cons.input.length > 0) return ready | (events & POLLIN);
+	if (cons.eof) return ready | (events & POLLIN) | POLLHUP;
+	if ((events & POLLIN) !== 0 && !cons.pollers.includes(k.curlwp)) cons.pollers.push(k.curlwp);
+	return ready;
 }
 
 /** Interrupt: take what was received. */
 export function cons_intr(k: Kernel): void {
 	const cons = k.cons!;
-	while ((k.port.load(cons.base + com_lsr, 1) & LSR_RXRDY) !== 0) {
-		cons.input.push(k.port.load(cons.base + com_data, 1));
+	if (cons.tty !== null) {
+		ttyrint(k, cons.tty);
+		return;
 	}
-	wakeup(k, cons);
+	for (let c = comgetc(k, cons.base); c >= 0; c = comgetc(k, cons.base)) cons.input.push(c);
+	cons_wakeup(k, cons);
 }
 
-/**
- * Read up to `size` characters, at least one unless the input has ended.
- * => sleeps until there is one.
- */
-export function* cnread(k: Kernel, size: number): Sleeps<Uint8Array> {
-	const cons = k.cons;
-	if (cons === null) return new Uint8Array(0);
-	while (cons.input.length === 0 && !cons.eof) yield* ltsleep(k, cons, "ttyin", 0, null);
-	return Uint8Array.from(cons.input.splice(0, size));
+function cons_wakeup(k: Kernel, cons: cons): void {
+	cons.pollers.length = 0;
+	wakeup(k, cons);
+	wakeup(k, k.selwait);
 }
 
 /** The line hangs up: what was received can still be read, and then the input has ended. */
 export function cnhangup(k: Kernel): void {
-	if (k.cons === null) return;
-	k.cons.eof = true;
-	wakeup(k, k.cons);
+	const { cons } = k;
+	if (cons === null) return;
+	cons.eof = true;
+	if (cons.tty !== null) ttyhangup(k, cons.tty);
+	else cons_wakeup(k, cons);
 }
 
-/** Does somebody wait for input? */
-export const cnwaiting = (k: Kernel): boolean => k.sleepers.some((l) => l.l_wchan === k.cons);
+/**
+ * Can input on the console wake somebody, although everything sleeps? A key of a terminal may
+ * always be one that sends a signal.
+ */
+export function cnwaiting(k: Kernel): boolean {
+	const { cons } = k;
+	if (cons === null || cons.eof) return false;
+	if (cons.tty !== null) return true;
+	return k.sleepers.some(
+		(l) => l.l_wchan === cons || (l.l_wchan === k.selwait && cons.pollers.includes(l)),
+	);
+}
+
+/** A process that is the first of its session: the console is its terminal if it is nobody's. */
+export function cons_session(k: Kernel, p: proc): void {
+	const tty = k.cons?.tty ?? null;
+	if (tty === null || tty.t_session !== 0) return;
+	tty.t_session = p.p_sid;
+	tty.t_pgrp = p.p_pgid;
+}

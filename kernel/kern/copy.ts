@@ -17,6 +17,7 @@ import type { Kernel } from "../kernel.ts";
 import { VM_FAULT_INVALID } from "../uvm/uvm_extern.ts";
 import { uvm_fault, uvm_fault_nosleep } from "../uvm/uvm_fault.ts";
 import type { vm_map } from "../uvm/uvm_map_entry.ts";
+import { bus_space_copy } from "./bus_space.ts";
 import type { Sleeps } from "./kern_synch.ts";
 
 /** Copying costs a cycle for each 8 bytes. */
@@ -59,6 +60,12 @@ function* uiomove(
 			continue;
 		}
 		const ram = pa - k.port.ramBase;
+		if (ram < 0 || ram >= k.port.ramSize) {
+			// A device that the program has mapped.
+			bus_space_copy(k, pa, bytes.subarray(done, done + n), out);
+			done += n;
+			continue;
+		}
 		if (out) k.port.writeRam(pa, bytes.subarray(done, done + n));
 		else bytes.set(k.port.ram8.subarray(ram, ram + n), done);
 		k.port.charge(Math.ceil(n / BYTES_PER_CYCLE));

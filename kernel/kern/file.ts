@@ -83,9 +83,23 @@ export const NOFILE = 256;
 export interface cdevsw {
 	readonly d_name: string;
 	d_open?(k: Kernel, p: proc, minor: number, flag: number): Errno;
-	/** As fileops. `flag` is f_flag. */
-	d_read(k: Kernel, p: proc, minor: number, bytes: Uint8Array, flag: number): Sleeps<number>;
-	d_write(k: Kernel, p: proc, minor: number, bytes: Uint8Array, flag: number): Sleeps<number>;
+	/** As fileops. `flag` is f_flag; `offset` f_offset, for devices that are memory. */
+	d_read(
+		k: Kernel,
+		p: proc,
+		minor: number,
+		bytes: Uint8Array,
+		flag: number,
+		offset?: number,
+	): Sleeps<number>;
+	d_write(
+		k: Kernel,
+		p: proc,
+		minor: number,
+		bytes: Uint8Array,
+		flag: number,
+		offset?: number,
+	): Sleeps<number>;
 	d_ioctl?(k: Kernel, p: proc, minor: number, cmd: number, arg: number): Sleeps<number>;
 	/** Default: always ready. */
 	d_poll?(k: Kernel, minor: number, events: number): number;

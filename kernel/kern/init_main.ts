@@ -5,7 +5,8 @@ import { SIP_SEIP, SIP_STIP } from "../../machine/port.ts";
 import { E2BIG } from "../../pmap/errno.ts";
 import { panic } from "../../pmap/panic.ts";
 import { pmap_bootstrap, pmap_init } from "../../pmap/pmap.ts";
-import { cons_attach } from "../dev/cons.ts";
+import { cons_attach, cons_session } from "../dev/cons.ts";
+import { fb_attach, type fb_conf } from "../dev/fb.ts";
 import { LD_MEMORY, ld_virtio_attach } from "../dev/ld_virtio.ts";
 import { intr_establish, plic_attach } from "../dev/plic.ts";
 import type { Kernel } from "../kernel.ts";
@@ -25,17 +26,25 @@ import { rnd_init } from "./kern_rndq.ts";
 import { type Sleeps, setrunnable } from "./kern_synch.ts";
 import { sigcode_init } from "./sigcode.ts";
 import { SIGKILL } from "./signal.ts";
+import { pipe_init } from "./sys_pipe.ts";
 
 /** Where the devices are: what a device tree would say. Physical addresses and interrupts. */
 export interface autoconf {
 	readonly plic: number;
 	readonly uart: { readonly base: number; readonly irq: number };
+	/** Is the UART's other end a terminal? If not, the console is a plain stream of bytes. */
+	readonly terminal: boolean;
+	/** null: there is none. */
+	readonly fb: fb_conf | null;
 	/** The power switch: "sifive_test". */
 	readonly power: number;
 	/** One for each disk, in the order of their names ld0, ld1, ... */
 	readonly virtio: readonly { readonly base: number; readonly irq: number }[];
 	/** Disks to swap on from the start, first the one to be used first. */
 	readonly swap: readonly number[];
+	/** Disks with archives of the root file system and of programs; null: none. */
+	readonly root: number | null;
+	readonly bin: number | null;
 	/** 16 bytes that programs find at AT_RANDOM. */
 	readonly random: Uint8Array;
 }
@@ -56,9 +65,11 @@ export function main(k: Kernel, conf: autoconf): void {
 	uvm_pager_init(k);
 	uao_create(k, 0, UAO_FLAG_KERNSWAP);
 	uvmpd_tune(k);
+	pipe_init(k);
 	plic_attach(k, conf.plic);
-	cons_attach(k, conf.uart.base);
+	cons_attach(k, conf.uart.base, conf.terminal);
 	intr_establish(k, conf.uart.irq, { ih_driver: "com", ih_unit: 0 });
+	fb_attach(k);
 	for (const { base, irq } of conf.virtio) attach_disk(k, base, irq);
 	k.port.sie = SIP_SEIP | SIP_STIP;
 	k.uvm.aiodoned = kthread_create(k, "aiodoned", uvm_aiodone_daemon(k));
@@ -86,6 +97,7 @@ export function newproc(
 	argv: readonly string[],
 ): proc {
 	const p = proc_create(k, name, null);
+	cons_session(k, p);
 	p.p_fd = fdinit(k);
 	const l = lwp_create(k, name, p, null);
 	p.p_lwp = l;

@@ -15,16 +15,17 @@ import {
 	ENOTEMPTY,
 	ENOTSUP,
 } from "../../pmap/errno.ts";
-import { cnread, cnwrite } from "../dev/cons.ts";
 import type { ld_softc } from "../dev/ld_virtio.ts";
 import type { Kernel } from "../kernel.ts";
 import { swap_off, swap_on } from "../uvm/uvm_swapctl.ts";
 import { copyin, copyinstr, copyout } from "./copy.ts";
+import { CDEV_CONS } from "./file.ts";
 import type { lwp } from "./kern_lwp.ts";
 import type { proc } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
 import { sysent_time } from "./kern_time.ts";
 import { sysent_mman } from "./sys_mman.ts";
+import { sysent_pipe } from "./sys_pipe.ts";
 import { sysent_proc } from "./sys_proc.ts";
 import { sysent_sig } from "./sys_sig.ts";
 import type { syscall_fn, sysent } from "./sysent.ts";
@@ -66,7 +67,16 @@ const sysent_misc: sysent = {
 
 /** Every system call by number. */
 const calls: (syscall_fn | undefined)[] = [];
-for (const group of [sysent_misc, sysent_mman, sysent_proc, sysent_shm, sysent_sig, sysent_time]) {
+const groups: sysent[] = [
+	sysent_misc,
+	sysent_mman,
+	sysent_pipe,
+	sysent_proc,
+	sysent_shm,
+	sysent_sig,
+	sysent_time,
+];
+for (const group of groups) {
 	for (const [number, handler] of Object.entries(group)) calls[Number(number)] = handler;
 }
 
@@ -114,9 +124,12 @@ function nosys(k: Kernel, number: number): number {
 function* sys_read(k: Kernel, p: proc, fd: number, va: number, size: number): Sleeps<number> {
 	if (fd !== 0) return -EBADF;
 	if (size === 0) return 0;
-	const bytes = yield* cnread(k, Math.min(size, MAXIO));
-	const error = yield* copyout(k, p.p_vmspace!.vm_map, bytes, va);
-	return error === 0 ? bytes.length : -error;
+	const bytes = new Uint8Array(Math.min(size, MAXIO));
+	const console = k.cdevsw[CDEV_CONS]!;
+	const n = yield* console.d_read(k, p, 0, bytes, 0);
+	if (n <= 0) return n;
+	const error = yield* copyout(k, p.p_vmspace!.vm_map, bytes.subarray(0, n), va);
+	return error === 0 ? n : -error;
 }
 
 /** Standard output and standard error are the console. */
@@ -125,8 +138,8 @@ function* sys_write(k: Kernel, p: proc, fd: number, va: number, size: number): S
 	const bytes = new Uint8Array(Math.min(size, MAXIO));
 	const error = yield* copyin(k, p.p_vmspace!.vm_map, va, bytes);
 	if (error !== 0) return -error;
-	cnwrite(k, bytes);
-	return bytes.length;
+	const console = k.cdevsw[CDEV_CONS]!;
+	return yield* console.d_write(k, p, 0, bytes, 0);
 }
 
 /** The disk that a path names: /dev/ld0, /dev/ld1, ... */

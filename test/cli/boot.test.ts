@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { decode } from "fast-png";
 import { afterAll, describe, expect, it } from "vitest";
 import { ROOT } from "../support/sources.ts";
 import { workload } from "../support/workload.ts";
@@ -96,6 +97,14 @@ describe("boot", () => {
 		expect(run.stderr).toMatch(/^\d+ lwp\d+ uvm_fault: va, pa, prot 0x/m);
 	});
 
+	it("saves what the frame buffer shows", () => {
+		const path = join(dir, "screen.png");
+		expect(uvmachine(["boot", "hello", "-q", "--screenshot", path]).status).toBe(0);
+		const { width, height, channels, data } = decode(readFileSync(path));
+		expect([width, height, channels]).toEqual([640, 480, 3]);
+		expect(data.every((byte) => byte === 0)).toBe(true);
+	});
+
 	it("swaps on a raw image that is given twice the right size", () => {
 		const disk = file("disk.img", new Uint8Array(1 << 20));
 		expect(uvmachine(["boot", "hello", "-q", "--disk", disk]).status).toBe(0);
@@ -123,7 +132,17 @@ describe("a mistake costs one line and exit code 2", () => {
 		["a size that is none", ["boot", "hello", "--ram", "much"], /'much' is invalid/],
 		["a timing that is none", ["boot", "hello", "--swap", "8M,floppy"], /'8M,floppy' is invalid/],
 		["an unreadable disk image", ["boot", "hello", "--disk", join(dir, "no")], /no: no such file/],
-		["a folder for a disk image", ["boot", "hello", "--disk", dir], /not a regular file/],
+		["a device for a disk image", ["boot", "hello", "--disk", "/dev/null"], /not a regular file/],
+		[
+			"more disks than there is room for",
+			["boot", "hello", ...Array(8).fill("--swap=1M")],
+			/disks: 9/,
+		],
+		[
+			"a picture that cannot be written",
+			["boot", "hello", "-q", "--screenshot", dir],
+			/cannot be written/,
+		],
 		[
 			"a report that cannot be written",
 			["boot", "hello", "-q", "--json", dir],

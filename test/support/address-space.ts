@@ -22,19 +22,19 @@ import type { TestKernel } from "./kernel.ts";
 /** Where tests map by default. */
 export const BASE = 0x10_0000;
 
-/** An address space of a process that never runs, so that uvm_check sees it. */
+/** The address space of a process without a program, which uvm_check sees. */
 export class AddressSpace {
 	readonly t: TestKernel;
 	readonly vm: vmspace;
-	readonly #proc: proc;
+	readonly proc: proc;
 
-	constructor(t: TestKernel) {
+	constructor(t: TestKernel, parent: proc | null = null) {
 		this.t = t;
 		const vm = uvmspace_alloc(t.k, VM_MIN_ADDRESS, VM_MAXUSER_ADDRESS);
 		if (vm === null) throw new Error("no memory for a pmap");
 		this.vm = vm;
-		this.#proc = proc_create(t.k, "test", null);
-		this.#proc.p_vmspace = vm;
+		this.proc = proc_create(t.k, "test", parent);
+		this.proc.p_vmspace = vm;
 	}
 
 	get map(): vm_map {
@@ -80,7 +80,7 @@ export class AddressSpace {
 	*free(): Sleeps<void> {
 		const { k } = this.t;
 		yield* uvmspace_free(k, this.vm);
-		k.procs.splice(k.procs.indexOf(this.#proc), 1);
+		k.procs.splice(k.procs.indexOf(this.proc), 1);
 	}
 }
 

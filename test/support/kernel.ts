@@ -4,14 +4,16 @@
  */
 import { expect } from "vitest";
 import { Board, boardParts } from "../../devices/board.ts";
+import { ConsoleLog } from "../../devices/console-log.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { type DiskTiming, SsdTiming } from "../../devices/disk/timing.ts";
 import { SectorFaults } from "../../devices/fault/sector-faults.ts";
 import { main } from "../../kernel/kern/init_main.ts";
 import { CPU_DEADLOCK, cpu_run } from "../../kernel/kern/kern_cpu.ts";
 import { simple_lock, simple_unlock } from "../../kernel/kern/kern_lock.ts";
-import { kthread_create, type lwp, lwp_free } from "../../kernel/kern/kern_lwp.ts";
-import { ltsleep, type Sleeps } from "../../kernel/kern/kern_synch.ts";
+import { type lwp, lwp_create, lwp_free } from "../../kernel/kern/kern_lwp.ts";
+import type { proc } from "../../kernel/kern/kern_proc.ts";
+import { ltsleep, type Sleeps, setrunnable } from "../../kernel/kern/kern_synch.ts";
 import { type Kernel, kernel_create } from "../../kernel/kernel.ts";
 import { uao_create, type uvm_aobj } from "../../kernel/uvm/uvm_aobj.ts";
 import { uvm_check } from "../../kernel/uvm/uvm_check.ts";
@@ -20,7 +22,7 @@ import { uvm_page_unbusy1, uvm_pageactivate, type vm_page } from "../../kernel/u
 import { swapdrum_getsdp } from "../../kernel/uvm/uvm_swap.ts";
 import { Machine } from "../../machine/machine.ts";
 import { PAGE_SIZE } from "../../pmap/vmparam.ts";
-import { boardConf } from "../../system.ts";
+import { boardConf, framebufferConf } from "../../system.ts";
 
 export interface TestKernelOptions {
 	/** Bytes of RAM. Default: 1 MiB. */
@@ -31,6 +33,10 @@ export interface TestKernelOptions {
 	readonly swapDisks?: number;
 	readonly timing?: () => DiskTiming;
 	readonly adPolicy?: "hardware" | "trap";
+	/** Default: none. */
+	readonly framebuffer?: { readonly width: number; readonly height: number };
+	/** The console is a terminal. Default: false. */
+	readonly terminal?: boolean;
 }
 
 /** A thread that a test has started. */
@@ -44,6 +50,8 @@ export class TestKernel {
 	readonly board: Board;
 	readonly disks: readonly SectorFaults[];
 	readonly k: Kernel;
+	/** What the console has printed. */
+	readonly console = new ConsoleLog();
 	readonly #threads: { readonly l: lwp; readonly ended: () => boolean }[] = [];
 
 	constructor(options: TestKernelOptions = {}) {
@@ -55,16 +63,23 @@ export class TestKernel {
 				media,
 				timing: options.timing?.() ?? new SsdTiming(),
 			})),
+			console: this.console.write,
+			...(options.framebuffer === undefined ? {} : { framebuffer: options.framebuffer }),
 		});
 		this.k = kernel_create(this.machine.supervisor());
 		this.k.pmap.pm_adtrap = adPolicy === "trap";
 		const nswap = options.swapDisks ?? disks.length;
-		main(this.k, boardConf(disks.length, nswap, new Uint8Array(16)));
+		const { terminal = false } = options;
+		const fb = framebufferConf(this.board);
+		main(this.k, boardConf(disks.length, nswap, new Uint8Array(16), { fb, terminal }));
 		this.settle();
 	}
 
-	/** Start a kernel thread; it runs in the next `settle`. */
-	spawn<T>(body: Sleeps<T>): Thread<T> {
+	/**
+	 * Start a kernel thread, or with `p` the thread of a process that is in a system call; it runs
+	 * in the next `settle`.
+	 */
+	spawn<T>(body: Sleeps<T>, p: proc | null = null): Thread<T> {
 		const { k } = this;
 		let done = false;
 		let result: T | null = null;
@@ -73,7 +88,9 @@ export class TestKernel {
 			done = true;
 			for (;;) yield* ltsleep(k, {}, "done", 0, null);
 		}
-		const l = kthread_create(k, "test", thread());
+		const l = lwp_create(k, "test", p, thread());
+		if (p !== null) p.p_lwp = l;
+		setrunnable(k, l);
 		this.#threads.push({ l, ended: () => done });
 		return {
 			get done() {
@@ -98,9 +115,21 @@ export class TestKernel {
 		}
 	}
 
+	/** Bytes arrive on the console, and everybody who waits for them goes on. */
+	type(bytes: string | Uint8Array): void {
+		let rest = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
+		while (rest.length > 0) {
+			const room = Math.min(rest.length, this.board.uart.room);
+			if (room === 0) throw new Error("nobody takes the input");
+			this.board.uart.receive(rest.subarray(0, room));
+			rest = rest.subarray(room);
+			this.settle();
+		}
+	}
+
 	/** Run a thread to its end. => throws if it sleeps for ever. */
-	run<T>(body: Sleeps<T>): T {
-		const thread = this.spawn(body);
+	run<T>(body: Sleeps<T>, p: proc | null = null): T {
+		const thread = this.spawn(body, p);
 		this.settle();
 		return thread.result;
 	}

@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import { createSystem, type Report, type System, type SystemOptions } from "../../system.ts";
 
+export { binDisk } from "../../cli/root-disk.ts";
+
 export const workload = (name: string): Uint8Array =>
 	readFileSync(new URL(`../../workloads/bin/${name}`, import.meta.url));
 

@@ -1,0 +1,153 @@
+/**
+ * Disks that are made of what is on the host: a folder becomes an archive, which becomes a root
+ * file system; the workloads become a disk of programs.
+ */
+import {
+	closeSync,
+	existsSync,
+	lstatSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	readlinkSync,
+	readSync,
+	statSync,
+} from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Headers, type Pack, pack } from "tar-stream";
+import { type DiskOptions, FileDisk, MemoryDisk } from "../system.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** Where a tar archive says that it is one. */
+const MAGIC = "ustar";
+const MAGIC_OFFSET = 257;
+
+/** What `--disk` options mean. */
+export interface HostDisks {
+	/** The root file system: an archive. */
+	readonly root?: DiskOptions;
+	/** Raw images. */
+	readonly disks: readonly DiskOptions[];
+}
+
+/**
+ * Open a raw image, an archive, which is used in place, or a folder, which is packed into memory.
+ * => UsageError or RangeError, one line, for anything else and for a second root.
+ */
+export async function openDisks(paths: readonly string[]): Promise<HostDisks> {
+	const disks: DiskOptions[] = [];
+	let root: DiskOptions | undefined;
+	for (const path of paths) {
+		const folder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+		if (!folder && !isArchive(path)) {
+			disks.push({ media: new FileDisk(path) });
+			continue;
+		}
+		if (root !== undefined) throw new UsageError(`disk ${path}: there is a root disk already`);
+		root = { media: folder ? archiveDisk(await packFolder(path), false) : new FileDisk(path) };
+	}
+	return root === undefined ? { disks } : { root, disks };
+}
+
+/** => false also for a file that cannot be read: FileDisk knows how to say that. */
+function isArchive(path: string): boolean {
+	if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false;
+	try {
+		const fd = openSync(path, "r");
+		const magic = Buffer.alloc(MAGIC.length);
+		readSync(fd, magic, 0, magic.length, MAGIC_OFFSET);
+		closeSync(fd);
+		return magic.toString("latin1") === MAGIC;
+	} catch {
+		return false;
+	}
+}
+
+const archiveDisk = (image: Uint8Array, readOnly: boolean): MemoryDisk =>
+	new MemoryDisk(image.length, { image, readOnly });
+
+/**
+ * A folder as a tar archive: files, folders and symbolic links, in the order of their names, owned
+ * by root. The same files with the same times give the same bytes.
+ */
+export async function packFolder(path: string): Promise<Uint8Array> {
+	const archive = pack();
+	const bytes = collect(archive);
+	addFolder(archive, path, path, "");
+	archive.finalize();
+	return await bytes;
+}
+
+function addFolder(archive: Pack, top: string, path: string, prefix: string): void {
+	const names = attempt(top, prefix, () => readdirSync(path)).sort(byCodeUnits);
+	for (const name of names) {
+		const from = join(path, name);
+		const inside = prefix + name;
+		const stat = attempt(top, inside, () => lstatSync(from));
+		const header: Headers & { name: string } = {
+			name: inside,
+			mode: stat.mode & 0o7777,
+			mtime: new Date(Math.floor(stat.mtimeMs / 1000) * 1000),
+			uid: 0,
+			gid: 0,
+		};
+		if (stat.isDirectory()) {
+			archive.entry({ ...header, type: "directory" });
+			addFolder(archive, top, from, `${inside}/`);
+		} else if (stat.isSymbolicLink()) {
+			const linkname = attempt(top, inside, () => readlinkSync(from));
+			archive.entry({ ...header, type: "symlink", linkname });
+		} else if (stat.isFile()) {
+			archive.entry(
+				header,
+				attempt(top, inside, () => readFileSync(from)),
+			);
+		} else {
+			throw new UsageError(`disk ${top}: ${inside} is no file, folder or symbolic link`);
+		}
+	}
+}
+
+/** The order of names in every locale. */
+const byCodeUnits = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+function attempt<T>(top: string, inside: string, action: () => T): T {
+	try {
+		return action();
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		throw new UsageError(`disk ${top}: ${inside === "" ? "it" : inside} cannot be read (${code})`);
+	}
+}
+
+async function collect(archive: Pack): Promise<Uint8Array> {
+	const chunks: Buffer[] = [];
+	for await (const chunk of archive) chunks.push(chunk as Buffer);
+	return Buffer.concat(chunks);
+}
+
+/** The folder of the workloads' ELF files, seen from the sources and from what is built. */
+export const WORKLOADS = ["../workloads/bin/", "../../workloads/bin/"]
+	.map((path) => new URL(path, import.meta.url))
+	.find((url) => existsSync(url))!;
+
+let bin: Promise<DiskOptions> | null = null;
+
+/** A read-only disk with an archive of all workloads; made once in a process. */
+export function binDisk(): Promise<DiskOptions> {
+	bin ??= packPrograms(fileURLToPath(WORKLOADS));
+	return bin;
+}
+
+/** When the workloads were built is no part of what they are. */
+async function packPrograms(folder: string): Promise<DiskOptions> {
+	const archive = pack();
+	const bytes = collect(archive);
+	for (const name of readdirSync(folder).sort(byCodeUnits)) {
+		const header = { name, mode: 0o755, mtime: new Date(0), uid: 0, gid: 0 };
+		archive.entry(header, readFileSync(join(folder, name)));
+	}
+	archive.finalize();
+	return { media: archiveDisk(await bytes, true) };
+}

@@ -1,0 +1,109 @@
+/**
+ * Frame buffer: a picture in memory, with no registers; what a device tree calls
+ * "simple-framebuffer", format x8r8g8b8. A pixel is a little-endian word: blue in its lowest byte,
+ * then green, red, and a byte that shows nothing. Lines follow each other without gaps.
+ *
+ * Host memory is allocated by the first store.
+ */
+
+import { ACCESS_FAULT, type MmioDevice, type Width } from "../machine/bus.ts";
+
+/** Bytes of a pixel. */
+const PIXEL = 4;
+const PAGE = 4096;
+/** Largest width and height. */
+export const FRAMEBUFFER_MAX = 4096;
+
+export interface FramebufferOptions {
+	/** In pixels. */
+	readonly width: number;
+	readonly height: number;
+}
+
+/** The memory; null as long as nothing has been stored. */
+export type FramebufferState = Uint8Array | null;
+
+export class Framebuffer implements MmioDevice {
+	readonly width: number;
+	readonly height: number;
+	/** Bytes from one line to the next. */
+	readonly stride: number;
+	/** Bytes of the picture, and of memory: whole pages. */
+	readonly pictureSize: number;
+	readonly size: number;
+	#bytes: Uint8Array | null = null;
+	#view: DataView | null = null;
+
+	/** => RangeError for a size that is no picture. */
+	constructor({ width, height }: FramebufferOptions) {
+		for (const [name, value] of Object.entries({ width, height })) {
+			if (!Number.isInteger(value) || value < 1 || value > FRAMEBUFFER_MAX) {
+				throw new RangeError(
+					`framebuffer: ${name} ${value}: must be 1 to ${FRAMEBUFFER_MAX} pixels`,
+				);
+			}
+		}
+		this.width = width;
+		this.height = height;
+		this.stride = width * PIXEL;
+		this.pictureSize = this.stride * height;
+		this.size = Math.ceil(this.pictureSize / PAGE) * PAGE;
+	}
+
+	load(offset: number, width: Width): number {
+		if (offset + width > this.size) return ACCESS_FAULT;
+		const view = this.#view;
+		if (view === null) return 0;
+		if (width === 4) return view.getUint32(offset, true);
+		return width === 2 ? view.getUint16(offset, true) : view.getUint8(offset);
+	}
+
+	store(offset: number, width: Width, value: number): boolean {
+		if (offset + width > this.size) return false;
+		const view = (this.#view ??= this.#allocate());
+		if (width === 4) view.setUint32(offset, value, true);
+		else if (width === 2) view.setUint16(offset, value, true);
+		else view.setUint8(offset, value);
+		return true;
+	}
+
+	/** The memory as words, for hashing; null as long as nothing has been stored. */
+	words(): Int32Array | null {
+		return this.#bytes === null ? null : new Int32Array(this.#bytes.buffer);
+	}
+
+	/** The picture: red, green, blue of each pixel, line by line. */
+	rgb(): Uint8Array {
+		const out = new Uint8Array(this.width * this.height * 3);
+		const bytes = this.#bytes;
+		if (bytes === null) return out;
+		for (let from = 0, to = 0; from < this.pictureSize; from += PIXEL, to += 3) {
+			out[to] = bytes[from + 2]!;
+			out[to + 1] = bytes[from + 1]!;
+			out[to + 2] = bytes[from]!;
+		}
+		return out;
+	}
+
+	save(): FramebufferState {
+		return this.#bytes?.slice() ?? null;
+	}
+
+	/** => the saved frame buffer was of the same size. */
+	restore(state: FramebufferState): void {
+		if (state !== null && state.length !== this.size) {
+			throw new RangeError("framebuffer: the saved one is of another size");
+		}
+		this.#view = null;
+		this.#bytes = null;
+		if (state !== null) {
+			this.#view = this.#allocate();
+			this.#bytes!.set(state);
+		}
+	}
+
+	#allocate(): DataView {
+		this.#bytes = new Uint8Array(this.size);
+		return new DataView(this.#bytes.buffer);
+	}
+}
