@@ -27,15 +27,17 @@ import { cnhangup, cnwaiting } from "./kernel/dev/cons.ts";
 import { ttyresize } from "./kernel/dev/tty.ts";
 import { type elf_image, elf32_parse } from "./kernel/kern/exec_elf32.ts";
 import { type autoconf, main, newproc } from "./kernel/kern/init_main.ts";
-import { CPU_DEADLOCK, CPU_HALTED, cpu_run } from "./kernel/kern/kern_cpu.ts";
+import { CPU_DEADLOCK, CPU_HALTED, CPU_IDLE, cpu_run } from "./kernel/kern/kern_cpu.ts";
 import { uvmhist_dump, uvmhist_init } from "./kernel/kern/kern_history.ts";
 import type { proc } from "./kernel/kern/kern_proc.ts";
+import { signame } from "./kernel/kern/signal.ts";
 import { type Kernel, kernel_create } from "./kernel/kernel.ts";
 import { uvm_check_freeclean, uvm_check_panic } from "./kernel/uvm/uvm_check.ts";
 import type { uvmexp } from "./kernel/uvm/uvm_extern.ts";
 import { WordHash } from "./machine/hash.ts";
 import { Machine } from "./machine/machine.ts";
 import type { TlbCounters } from "./machine/mmu.ts";
+import { CYCLES_PER_TIME_TICK } from "./machine/port.ts";
 import { Prng } from "./machine/prng.ts";
 import { Panic } from "./pmap/panic.ts";
 import { PAGE_SIZE } from "./pmap/vmparam.ts";
@@ -90,8 +92,11 @@ export interface SystemOptions {
 	readonly framebuffer?: FramebufferOptions | null;
 }
 
-/** "input": everything sleeps, and only console input can wake it. */
-export type RunState = "running" | "input" | "ended";
+/**
+ * "input": everything sleeps, and only console input can wake it. "idle": everything sleeps until
+ * `idleCycles` have passed; only if `run` is asked to pause then.
+ */
+export type RunState = "running" | "input" | "idle" | "ended";
 
 /** How a run ended. */
 export interface Exit {
@@ -132,14 +137,6 @@ export const RAM_MIN = 512 * 1024;
 
 /** Bytes of a disk that are hashed at a time. */
 const HASH_CHUNK = 64 * 1024;
-
-const SIGNALS = new Map([
-	[4, "SIGILL"],
-	[5, "SIGTRAP"],
-	[7, "SIGBUS"],
-	[9, "SIGKILL"],
-	[11, "SIGSEGV"],
-]);
 
 function timing(name: TimingName, sectors: number): DiskTiming {
 	switch (name) {
@@ -266,26 +263,65 @@ export class System {
 	/**
 	 * Run until the program has ended, or cycle `until` is reached: then call it again.
 	 * => where it stops makes no difference to what the system does.
+	 * => `pause`: stop also when nothing happens until a timer goes off, instead of jumping there.
 	 */
-	run(until = Number.POSITIVE_INFINITY): RunState {
+	run(until = Number.POSITIVE_INFINITY, pause = false): RunState {
 		if (this.#exit.kind !== "running") return "ended";
 		try {
-			switch (cpu_run(this.kernel, until)) {
-				case CPU_HALTED:
-					this.#exit = exit_of(this.process);
-					return "ended";
-				case CPU_DEADLOCK:
-					if (cnwaiting(this.kernel)) return "input";
-					this.#exit = { ...this.#exit, kind: "deadlock", reason: "everything sleeps" };
-					return "ended";
-				default:
-					return "running";
-			}
+			return this.#run(until, pause);
 		} catch (error) {
 			if (!(error instanceof Panic)) throw error;
 			this.#exit = { ...this.#exit, kind: "panic", reason: error.message };
 			return "ended";
 		}
+	}
+
+	#run(until: number, pause: boolean): RunState {
+		for (;;) {
+			switch (cpu_run(this.kernel, until, pause)) {
+				case CPU_HALTED:
+					this.#exit = exit_of(this.process);
+					return "ended";
+				case CPU_DEADLOCK:
+					return this.#asleep();
+				case CPU_IDLE:
+					if (this.machine.clock.nextEvent >= this.#timer) {
+						return this.#timer === Number.POSITIVE_INFINITY ? this.#asleep() : "idle";
+					}
+					// A device will be done first. Nobody wants to wait longer for disks than need be.
+					this.kernel.port.wfi();
+					break;
+				default:
+					return "running";
+			}
+		}
+	}
+
+	/** Everything sleeps, for ever if no key is pressed. */
+	#asleep(): RunState {
+		if (cnwaiting(this.kernel)) return "input";
+		this.#exit = { ...this.#exit, kind: "deadlock", reason: "everything sleeps" };
+		return "ended";
+	}
+
+	/** The cycle of the next timer interrupt, or Infinity. */
+	get #timer(): number {
+		return this.kernel.port.stimecmp * CYCLES_PER_TIME_TICK;
+	}
+
+	/** After "idle": how many cycles nothing happens. Infinity after "input". */
+	get idleCycles(): number {
+		return this.#timer - this.machine.clock.cycles;
+	}
+
+	/** Let time pass while everything sleeps, at most `idleCycles`. */
+	pass(cycles: number): void {
+		this.kernel.port.charge(cycles);
+	}
+
+	/** Has a program asked for console input? */
+	get asksForInput(): boolean {
+		return this.kernel.cons?.asked === true;
 	}
 
 	/** Bytes for the console's input, as if typed. => how many the UART had room for. */
@@ -433,7 +469,7 @@ function exit_of(p: proc): Exit {
 	return {
 		kind: how.signal === 0 ? "exited" : "killed",
 		code: how.code,
-		signal: how.signal === 0 ? null : (SIGNALS.get(how.signal) ?? `signal ${how.signal}`),
+		signal: how.signal === 0 ? null : signame(how.signal),
 		reason: how.reason,
 		pc: how.pc,
 		addr: how.addr,

@@ -12,6 +12,8 @@ import {
 	type TimingName,
 } from "../system.ts";
 import { InputReader, OutputBuffer } from "./console.ts";
+import { HostTerminal } from "./host-terminal.ts";
+import { driveInteractive } from "./interactive.ts";
 import { OutputFile } from "./output-file.ts";
 import { RunProgress } from "./progress.ts";
 import { binDisk, openDisks, WORKLOADS } from "./root-disk.ts";
@@ -83,6 +85,7 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		flags.uvmhist === undefined ? null : new OutputFile(flags.uvmhist, process.stderr);
 	const output = new OutputBuffer(process.stdout);
 	const swap = flags.swap.length === 0 ? [{ media: DEFAULT_SWAP }] : flags.swap;
+	const interactive = process.stdin.isTTY && process.stdout.isTTY;
 	const system = createSystem({
 		program,
 		image: readProgram(program),
@@ -97,17 +100,46 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		check: flags.check,
 		uvmhist: flags.uvmhist === undefined ? 0 : HISTORY_EVENTS,
 		console: (byte) => output.put(byte),
+		terminal: interactive,
 	});
 	const started = performance.now();
-	await drive(system, flags, output);
+	const left = interactive && (await driveTerminal(system, flags, output));
+	if (!interactive) await drive(system, flags, output);
 	const report = system.report(performance.now() - started);
-	if (!flags.quiet) process.stderr.write(summary(report));
+	// Whoever has talked with the guest knows how it went.
+	if (!flags.quiet && !(interactive && system.asksForInput)) process.stderr.write(summary(report));
 	if (report.exit.kind === "panic") process.stderr.write(panicLines(system, report));
 	const config = { ...report.config, maxCycles: flags.maxCycles ?? null };
 	json?.write(`${JSON.stringify({ ...report, config })}\n`);
 	picture?.write(screenshot(system)!);
 	history?.write(`${system.history().join("\n")}\n`);
-	return exitCode(report.exit);
+	return left ? 0 : exitCode(report.exit);
+}
+
+/** Run with the host's terminal as the guest's. => whether the user has left. */
+async function driveTerminal(
+	system: System,
+	flags: BootFlags,
+	output: OutputBuffer,
+): Promise<boolean> {
+	const progress = new RunProgress(process.stderr, flags.quiet);
+	const terminal = new HostTerminal(process.stdin, process.stdout, (columns, rows) =>
+		system.resize(columns, rows),
+	);
+	const flush = (): void => {
+		if (output.pending || system.asksForInput) progress.stop();
+		output.flush();
+		if (!system.asksForInput) progress.update(system);
+	};
+	const limit = flags.maxCycles ?? Number.POSITIVE_INFINITY;
+	try {
+		await driveInteractive(system, terminal, { flush }, limit, () => performance.now());
+	} finally {
+		progress.stop();
+		terminal.close();
+		if (!output.atLineStart) process.stdout.write("\n");
+	}
+	return terminal.left;
 }
 
 /** Run to the end, passing on output, progress and input. */

@@ -7,6 +7,7 @@ export class OutputBuffer {
 	readonly #stream: NodeJS.WritableStream;
 	#bytes = new Uint8Array(BUFFER_SIZE);
 	#length = 0;
+	#last = 0x0a;
 
 	constructor(stream: NodeJS.WritableStream) {
 		this.#stream = stream;
@@ -17,7 +18,13 @@ export class OutputBuffer {
 		return this.#length > 0;
 	}
 
+	/** Is the cursor at the start of a line, if nobody else has moved it? */
+	get atLineStart(): boolean {
+		return this.#last === 0x0a;
+	}
+
 	put(byte: number): void {
+		this.#last = byte;
 		if (this.#length === BUFFER_SIZE) this.flush();
 		this.#bytes[this.#length++] = byte;
 	}

@@ -14,7 +14,7 @@ import { type Sleeps, tsleep, wakeup } from "../kern/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { com_attach, comgetc, computc } from "./com.ts";
 import { FIONREAD } from "./termios.ts";
-import { type tty, tty_create, ttyhangup, ttyrint } from "./tty.ts";
+import { type tty, tty_create, ttyhangup, ttyrint, ttysessionend } from "./tty.ts";
 import { ttioctl, ttpoll, ttread, ttwrite } from "./tty_file.ts";
 
 export interface cons {
@@ -26,13 +26,15 @@ export interface cons {
 	eof: boolean;
 	/** Plain: threads that have asked for input in poll since the last change. */
 	readonly pollers: lwp[];
+	/** Has a program ever asked for input? */
+	asked: boolean;
 }
 
 /** Set up the UART at physical address `base`. */
 export function cons_attach(k: Kernel, base: number, terminal: boolean): void {
 	com_attach(k, base);
 	const tty = terminal ? tty_create(base) : null;
-	k.cons = { base, tty, input: [], eof: false, pollers: [] };
+	k.cons = { base, tty, input: [], eof: false, pollers: [], asked: false };
 	k.cdevsw[CDEV_CONS] = cons_cdevsw;
 }
 
@@ -40,6 +42,7 @@ const cons_cdevsw: cdevsw = {
 	d_name: "console",
 	*d_read(k, p, _minor, bytes, flag) {
 		const { tty } = k.cons!;
+		k.cons!.asked = true;
 		if (tty !== null) return yield* ttread(k, p, tty, bytes, flag);
 		return yield* plain_read(k, bytes, flag);
 	},
@@ -58,6 +61,7 @@ const cons_cdevsw: cdevsw = {
 	},
 	d_poll(k, _minor, events) {
 		const { tty } = k.cons!;
+		if ((events & POLLIN) !== 0) k.cons!.asked = true;
 		return tty !== null ? ttpoll(tty, events) : plain_poll(k, events);
 	},
 };
@@ -129,4 +133,10 @@ export function cons_session(k: Kernel, p: proc): void {
 	if (tty === null || tty.t_session !== 0) return;
 	tty.t_session = p.p_sid;
 	tty.t_pgrp = p.p_pgid;
+}
+
+/** A process has ended: if it was the leader of its session, the console is free. */
+export function cons_sessionend(k: Kernel, p: proc): void {
+	const tty = k.cons?.tty ?? null;
+	if (tty !== null && p.p_pid === p.p_sid) ttysessionend(k, tty, p.p_sid);
 }

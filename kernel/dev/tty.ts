@@ -171,8 +171,19 @@ function tty_signal(k: Kernel, tp: tty, c: number): boolean {
 	else return false;
 	if ((tp.t_termios.c_lflag & NOFLSH) === 0) ttyflush(k, tp);
 	ttyecho(k, tp, c);
-	if (tp.t_pgrp !== 0) pgsignal(k, tp.t_pgrp, sig);
+	if (tp.t_pgrp === 0 || (sig === SIGTSTP && is_orphaned(k, tp.t_pgrp))) return true;
+	pgsignal(k, tp.t_pgrp, sig);
 	return true;
+}
+
+/** Has a process group nobody who could continue it: no parent outside, in the same session? */
+export function is_orphaned(k: Kernel, pgid: number): boolean {
+	return !k.procs.some((p) => {
+		const parent = p.p_pptr;
+		return (
+			p.p_pgid === pgid && parent !== null && parent.p_pgid !== pgid && parent.p_sid === p.p_sid
+		);
+	});
 }
 
 /** Both keys that are drawn as an arrow to the left erase, whichever of them VERASE is. */

@@ -40,6 +40,7 @@ import {
 	winsize_encode,
 } from "./termios.ts";
 import {
+	is_orphaned,
 	type tty,
 	tty_canonical,
 	tty_unthrottle,
@@ -63,16 +64,6 @@ function ttcheck(k: Kernel, p: proc, tp: tty, sig: number): Errno {
 	if (is_orphaned(k, p.p_pgid)) return EIO;
 	pgsignal(k, p.p_pgid, sig);
 	return EINTR;
-}
-
-/** Has a process group nobody who could continue it: no parent outside, in the same session? */
-function is_orphaned(k: Kernel, pgid: number): boolean {
-	return !k.procs.some((p) => {
-		const parent = p.p_pptr;
-		return (
-			p.p_pgid === pgid && parent !== null && parent.p_pgid !== pgid && parent.p_sid === p.p_sid
-		);
-	});
 }
 
 /** A raw read that waits: bytes there when the clock was started, and the cycle of that. */

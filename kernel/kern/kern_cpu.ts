@@ -19,12 +19,14 @@ const SWITCH_CYCLES = 200;
 export const CPU_HALTED = 0; // the last process has ended
 export const CPU_LIMIT = 1; // the cycle limit is reached; call again to go on
 export const CPU_DEADLOCK = 2; // everything sleeps, and no event is left that could wake it
+export const CPU_IDLE = 3; // everything sleeps: time is to pass (`pause` only)
 
 /**
  * Run the system until cycle `until`, or a little longer: it stops between two traps.
  * => stopping and going on changes nothing in what the system does.
+ * => `pause`: while everything sleeps, it is the caller who lets time pass.
  */
-export function cpu_run(k: Kernel, until: number): number {
+export function cpu_run(k: Kernel, until: number, pause = false): number {
 	while (!k.halted) {
 		if (k.port.cycles >= until) return CPU_LIMIT;
 		const interrupted = k.interrupted;
@@ -39,6 +41,7 @@ export function cpu_run(k: Kernel, until: number): number {
 		const l = chooselwp(k);
 		if (l === null) {
 			timer_idle(k);
+			if (pause && !intr_pending(k)) return CPU_IDLE;
 			if (!k.port.wfi()) return CPU_DEADLOCK;
 			continue;
 		}

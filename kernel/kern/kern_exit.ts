@@ -4,6 +4,7 @@
  */
 import { KASSERT } from "../../pmap/panic.ts";
 import { pmap_activate, pmap_kernel, pmap_resident_count } from "../../pmap/pmap.ts";
+import { cons_sessionend } from "../dev/cons.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvmspace_free } from "../uvm/uvm_map.ts";
 import { uvm_pause } from "../uvm/uvm_wait.ts";
@@ -30,6 +31,7 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
 	p.p_siglist = 0;
 	p.p_sigoldmask = null;
 	p.p_realtimer = Number.POSITIVE_INFINITY;
+	cons_sessionend(k, p);
 	if (p.p_fd !== null) yield* fdfree(k, p.p_fd);
 	p.p_fd = null;
 	yield* exit_vmspace(k, p);

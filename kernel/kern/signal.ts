@@ -25,6 +25,34 @@ export const SIGWINCH = 28;
 /** Signals have the numbers 1 to 31; there are no real-time signals. */
 export const NSIG = 32;
 
+const NAMES: Readonly<Record<number, string>> = {
+	[SIGHUP]: "SIGHUP",
+	[SIGINT]: "SIGINT",
+	[SIGQUIT]: "SIGQUIT",
+	[SIGILL]: "SIGILL",
+	[SIGTRAP]: "SIGTRAP",
+	[SIGABRT]: "SIGABRT",
+	[SIGBUS]: "SIGBUS",
+	[SIGFPE]: "SIGFPE",
+	[SIGKILL]: "SIGKILL",
+	[SIGUSR1]: "SIGUSR1",
+	[SIGSEGV]: "SIGSEGV",
+	[SIGUSR2]: "SIGUSR2",
+	[SIGPIPE]: "SIGPIPE",
+	[SIGALRM]: "SIGALRM",
+	[SIGTERM]: "SIGTERM",
+	[SIGCHLD]: "SIGCHLD",
+	[SIGCONT]: "SIGCONT",
+	[SIGSTOP]: "SIGSTOP",
+	[SIGTSTP]: "SIGTSTP",
+	[SIGTTIN]: "SIGTTIN",
+	[SIGTTOU]: "SIGTTOU",
+	[SIGURG]: "SIGURG",
+	[SIGWINCH]: "SIGWINCH",
+};
+
+export const signame = (sig: number): string => NAMES[sig] ?? `signal ${sig}`;
+
 /** A set of signals: bit n - 1 stands for signal n. */
 export type sigset = number;
 export const sigmask = (sig: number): sigset => 1 << (sig - 1);

@@ -1,6 +1,6 @@
 /** Who may use the console, who waits for it, and the plain stream of bytes. */
 import { describe, expect, it } from "vitest";
-import { cnhangup, cnwaiting } from "../../kernel/dev/cons.ts";
+import { cnhangup, cnwaiting, cons_sessionend } from "../../kernel/dev/cons.ts";
 import {
 	ECHO,
 	FIONREAD,
@@ -14,7 +14,7 @@ import {
 } from "../../kernel/dev/termios.ts";
 import { O_NONBLOCK, POLLHUP, POLLIN } from "../../kernel/kern/file.ts";
 import { ltsleep, type Sleeps } from "../../kernel/kern/kern_synch.ts";
-import { SIG_IGN, SIGINT, SIGTTIN, SIGTTOU, sigmask } from "../../kernel/kern/signal.ts";
+import { SIG_IGN, SIGHUP, SIGINT, SIGTTIN, SIGTTOU, sigmask } from "../../kernel/kern/signal.ts";
 import { EAGAIN, EINTR, EIO, ENOTTY } from "../../pmap/errno.ts";
 import { TestKernel } from "../support/kernel.ts";
 import { BUFFER, Program, pending, terminal } from "../support/terminal.ts";
@@ -67,6 +67,21 @@ describe("job control", () => {
 		t.type("\x03");
 		expect(pending(job.proc, SIGINT)).toBe(true);
 		expect(pending(shell.proc, SIGINT)).toBe(false);
+	});
+});
+
+describe("the end of a session", () => {
+	it("comes with its leader: the foreground is told, and the terminal is free", () => {
+		const { t, program: shell } = terminal();
+		const job = new Program(t, shell.proc);
+		job.proc.p_pgid = job.proc.p_pid;
+		shell.putInt(TIOCSPGRP, job.proc.p_pgid);
+		cons_sessionend(t.k, job.proc);
+		expect(shell.int(TIOCGPGRP)).toBe(job.proc.p_pgid);
+		cons_sessionend(t.k, shell.proc);
+		expect(pending(job.proc, SIGHUP)).toBe(true);
+		expect(shell.int(TIOCGPGRP)).toBe(-ENOTTY);
+		expect(new Program(t).int(TIOCGPGRP)).toBeGreaterThan(0);
 	});
 });
 

@@ -199,12 +199,27 @@ describe("line editing against a model", () => {
 });
 
 describe("signals", () => {
+	/** A program in the foreground, which a shell has started. */
+	function job(): { t: TestKernel; program: Program } {
+		const { t, program: shell } = terminal();
+		const program = new Program(t, shell.proc);
+		program.proc.p_pgid = program.proc.p_pid;
+		t.k.cons!.tty!.t_pgrp = program.proc.p_pgid;
+		return { t, program };
+	}
+
+	it("^Z does not stop a group that nobody could continue", () => {
+		const { t, program } = terminal();
+		t.type("\x1a");
+		expect(program.proc.p_siglist).toBe(0);
+	});
+
 	it.each([
 		["^C", "\x03", SIGINT, "^C"],
 		["^\\", "\x1c", SIGQUIT, "^\\"],
 		["^Z", "\x1a", SIGTSTP, "^Z"],
 	])("%s interrupts a read and throws away what was typed", (_, c, sig, echo) => {
-		const { t, program } = terminal();
+		const { t, program } = job();
 		t.type("first\n");
 		const other = new Program(t);
 		const reader = program.reading(3);
