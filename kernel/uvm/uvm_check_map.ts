@@ -50,6 +50,13 @@ export function check_maps(k: Kernel, quiet: boolean, wrong: string[]): void {
 		if (aobj === k.uvm.kernel_object) continue;
 		if (aobj.uo_refs !== (objects.get(aobj) ?? 0)) wrong.push("11: uo_refs counts wrongly");
 	}
+	// A file has a reference to its object, a device that nobody maps has none.
+	for (const uvn of k.uvm.uvn_list) {
+		if (uvn.uo_refs !== 1 + (objects.get(uvn) ?? 0)) wrong.push("11: uo_refs counts wrongly");
+	}
+	for (const udv of k.uvm.udv_list) {
+		if (udv.uo_refs !== (objects.get(udv) ?? 0)) wrong.push("11: uo_refs counts wrongly");
+	}
 	for (let amap = k.uvm.amap_list; amap !== null; amap = amap.am_list_next) {
 		if (!amaps.has(amap)) wrong.push("10: an amap that no entry refers to");
 	}

@@ -1,6 +1,6 @@
 /** Address spaces without programs: mappings that tests make, and touch through the MMU. */
 import { copyin, copyout } from "../../kernel/kern/copy.ts";
-import type { proc } from "../../kernel/kern/kern_proc.ts";
+import { type proc, proc_create } from "../../kernel/kern/kern_proc.ts";
 import type { Sleeps } from "../../kernel/kern/kern_synch.ts";
 import { amap_ref } from "../../kernel/uvm/uvm_amap.ts";
 import { UVM_ET_NEEDSCOPY, UVM_FLAG_COPYONW, UVM_FLAG_FIXED } from "../../kernel/uvm/uvm_extern.ts";
@@ -33,15 +33,8 @@ export class AddressSpace {
 		const vm = uvmspace_alloc(t.k, VM_MIN_ADDRESS, VM_MAXUSER_ADDRESS);
 		if (vm === null) throw new Error("no memory for a pmap");
 		this.vm = vm;
-		this.#proc = {
-			p_pid: t.k.nextpid++,
-			p_comm: "test",
-			p_vmspace: vm,
-			p_lwp: null,
-			p_shm: [],
-			p_exit: null,
-		};
-		t.k.procs.push(this.#proc);
+		this.#proc = proc_create(t.k, "test", null);
+		this.#proc.p_vmspace = vm;
 	}
 
 	get map(): vm_map {
