@@ -62,6 +62,9 @@ export interface SystemOptions {
 	readonly swap?: readonly DiskOptions[];
 	/** Further disks, behind the swap disks. */
 	readonly disks?: readonly DiskOptions[];
+	/** Numbers of disks (swap disks count first) with tar archives: the root, and /bin. */
+	readonly root?: number;
+	readonly bin?: number;
 	/** What programs get as AT_RANDOM depends on it. Default: 1. */
 	readonly seed?: number;
 	readonly tlbEntries?: number;
@@ -207,7 +210,7 @@ export class System {
 		if ((options.uvmhist ?? 0) > 0) k.uvmhist = uvmhist_init(options.uvmhist!);
 		const prng = new Prng(seed);
 		const random = Uint8Array.from({ length: 16 }, () => prng.below(256));
-		main(k, boardConf(ndisks, nswap, random));
+		main(k, boardConf(ndisks, nswap, random, options.root ?? null, options.bin ?? null));
 		if (options.check === true) {
 			k.watch = {
 				userret: (kernel) => uvm_check_panic(kernel, this.machine.hart.tlb.list()),
@@ -321,7 +324,13 @@ function check_swap_size(bytes: number): void {
 }
 
 /** What a kernel must know of a board with `ndisks` disks, the first `nswap` of them for swap. */
-export function boardConf(ndisks: number, nswap: number, random: Uint8Array): autoconf {
+export function boardConf(
+	ndisks: number,
+	nswap: number,
+	random: Uint8Array,
+	root: number | null = null,
+	bin: number | null = null,
+): autoconf {
 	return {
 		plic: PLIC_BASE,
 		uart: { base: UART_BASE, irq: UART_IRQ },
@@ -331,6 +340,8 @@ export function boardConf(ndisks: number, nswap: number, random: Uint8Array): au
 			irq: VIRTIO_IRQ + i,
 		})),
 		swap: Array.from({ length: nswap }, (_, i) => i),
+		root,
+		bin,
 		random,
 	};
 }

@@ -3,6 +3,8 @@
  *
  * Registers and bits: PC16550D data sheet, section 8.
  */
+import { EAGAIN } from "../../pmap/errno.ts";
+import { CDEV_CONS, O_NONBLOCK, POLLIN, POLLOUT } from "../kern/file.ts";
 import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 
@@ -33,6 +35,24 @@ export function cons_attach(k: Kernel, base: number): void {
 	k.port.store(base + com_fifo, 1, FIFO_ENABLE);
 	k.port.store(base + com_ier, 1, IER_ERXRDY);
 	k.cons = { base, input: [], eof: false };
+	k.cdevsw[CDEV_CONS] = {
+		d_name: "console",
+		d_read: function* (kernel, _p, _minor, bytes, flag) {
+			const { input, eof } = kernel.cons!;
+			if (input.length === 0 && !eof && (flag & O_NONBLOCK) !== 0) return -EAGAIN;
+			const data = yield* cnread(kernel, bytes.length);
+			bytes.set(data);
+			return data.length;
+		},
+		d_write: function* (kernel, _p, _minor, bytes) {
+			cnwrite(kernel, bytes);
+			return bytes.length;
+		},
+		d_poll: (kernel, _minor, events) => {
+			const { input, eof } = kernel.cons!;
+			return events & (input.length > 0 || eof ? POLLIN | POLLOUT : POLLOUT);
+		},
+	};
 }
 
 /** Write one character. => never sleeps. */
@@ -54,6 +74,7 @@ export function cons_intr(k: Kernel): void {
 		cons.input.push(k.port.load(cons.base + com_data, 1));
 	}
 	wakeup(k, cons);
+	wakeup(k, k.selwait);
 }
 
 /**
@@ -72,7 +93,9 @@ export function cnhangup(k: Kernel): void {
 	if (k.cons === null) return;
 	k.cons.eof = true;
 	wakeup(k, k.cons);
+	wakeup(k, k.selwait);
 }
 
 /** Does somebody wait for input? */
-export const cnwaiting = (k: Kernel): boolean => k.sleepers.some((l) => l.l_wchan === k.cons);
+export const cnwaiting = (k: Kernel): boolean =>
+	k.sleepers.some((l) => l.l_wchan === k.cons || l.l_wchan === k.selwait);

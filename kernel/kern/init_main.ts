@@ -9,6 +9,7 @@ import { VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS } from "../../pmap/vmparam.ts";
 import { cons_attach } from "../dev/cons.ts";
 import { LD_MEMORY, ld_virtio_attach } from "../dev/ld_virtio.ts";
 import { intr_establish, plic_attach } from "../dev/plic.ts";
+import { vfs_init, vfs_mountroot } from "../fs/vfs.ts";
 import type { Kernel } from "../kernel.ts";
 import { UAO_FLAG_KERNSWAP, uao_create } from "../uvm/uvm_aobj.ts";
 import { udv_init } from "../uvm/uvm_device.ts";
@@ -37,6 +38,9 @@ export interface autoconf {
 	readonly virtio: readonly { readonly base: number; readonly irq: number }[];
 	/** Disks to swap on from the start, first the one to be used first. */
 	readonly swap: readonly number[];
+	/** Disks with the archives that are the root and, if that has none, /bin; null for none. */
+	readonly root: number | null;
+	readonly bin: number | null;
 	/** 16 bytes that programs find at AT_RANDOM. */
 	readonly random: Uint8Array;
 }
@@ -62,6 +66,7 @@ export function main(k: Kernel, conf: autoconf): void {
 	cons_attach(k, conf.uart.base);
 	intr_establish(k, conf.uart.irq, { ih_driver: "com", ih_unit: 0 });
 	for (const { base, irq } of conf.virtio) attach_disk(k, base, irq);
+	vfs_init(k);
 	k.port.sie = SIP_SEIP | SIP_STIP;
 	k.uvm.aiodoned = kthread_create(k, "aiodoned", uvm_aiodone_daemon(k));
 	k.uvm.pagedaemon = kthread_create(k, "pagedaemon", uvm_pageout(k));
@@ -99,6 +104,8 @@ function* start_program(
 	argv: readonly string[],
 ): Sleeps<void> {
 	const l = p.p_lwp!;
+	const wrong = yield* vfs_mountroot(k, k.conf!.root, k.conf!.bin);
+	if (wrong !== "") return yield* exit1(k, p, killed(SIGKILL, 0, 0, wrong));
 	if (p.p_vmspace === null) return yield* exit1(k, p, killed(SIGKILL, 0, 0, "out of memory"));
 	const { error, sp } = yield* elf32_load(k, p.p_vmspace, image, argv);
 	if (error !== 0) {

@@ -3,9 +3,11 @@
  */
 import { KASSERT } from "../../pmap/panic.ts";
 import { pmap_activate, pmap_kernel } from "../../pmap/pmap.ts";
+import { vfs_shutdown } from "../fs/vfs.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvmspace_free } from "../uvm/uvm_map.ts";
 import { uvm_pause } from "../uvm/uvm_wait.ts";
+import { fdfree } from "./kern_descrip.ts";
 import { lwp_free } from "./kern_lwp.ts";
 import type { proc, proc_exit } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
@@ -25,8 +27,11 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
 		p.p_vmspace = null;
 	}
 	yield* shmexit(k, p);
+	if (p.p_fd !== null) yield* fdfree(k, p.p_fd);
+	p.p_fd = null;
 	if (k.procs.every((other) => other.p_exit !== null)) {
 		yield* shm_shutdown(k);
+		yield* vfs_shutdown(k);
 		yield* cpu_reboot(k);
 	}
 	if (p.p_lwp !== null) lwp_free(k, p.p_lwp);

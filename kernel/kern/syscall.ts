@@ -4,7 +4,6 @@
  */
 import {
 	EAGAIN,
-	EBADF,
 	EDEADLK,
 	EFAULT,
 	EINVAL,
@@ -15,23 +14,23 @@ import {
 	ENOTEMPTY,
 	ENOTSUP,
 } from "../../pmap/errno.ts";
-import { cnread, cnwrite } from "../dev/cons.ts";
 import type { ld_softc } from "../dev/ld_virtio.ts";
 import type { Kernel } from "../kernel.ts";
 import { swap_off, swap_on } from "../uvm/uvm_swapctl.ts";
-import { copyin, copyinstr, copyout } from "./copy.ts";
+import { copyinstr, copyout } from "./copy.ts";
+import { sysent_descrip } from "./kern_descrip.ts";
 import type { lwp } from "./kern_lwp.ts";
 import type { proc } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
+import { sysent_generic } from "./sys_generic.ts";
 import { sysent_mman } from "./sys_mman.ts";
 import { sysent_proc } from "./sys_proc.ts";
 import type { syscall_handler, sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
 import { sysent_shm } from "./sysv_shm.ts";
-
-/** Longest transfer that read and write do at once, and the longest path, in bytes. */
-const MAXIO = 64 * 1024;
-const PATH_MAX = 1024;
+import { PATH_MAX } from "./vfs_lookup.ts";
+import { sysent_stat } from "./vfs_stat.ts";
+import { sysent_vfs } from "./vfs_syscalls.ts";
 
 /** Linux's number of an errno that NetBSD numbers otherwise. */
 function linux_errno(error: number): number {
@@ -56,16 +55,25 @@ function linux_errno(error: number): number {
 }
 
 const sysent_misc: sysent = {
-	[SYS.read]: (k, p, a) => sys_read(k, p, a[0]!, a[1]!, a[2]!),
-	[SYS.write]: (k, p, a) => sys_write(k, p, a[0]!, a[1]!, a[2]!),
 	[SYS.swapon]: (k, p, a) => sys_swapon(k, p, a[0]!, a[1]!),
 	[SYS.swapoff]: (k, p, a) => sys_swapoff(k, p, a[0]!),
 	[SYS.clock_gettime64]: (k, p, a) => sys_clock_gettime(k, p, a[0]!, a[1]!),
 };
 
+const groups: readonly sysent[] = [
+	sysent_misc,
+	sysent_mman,
+	sysent_proc,
+	sysent_shm,
+	sysent_descrip,
+	sysent_generic,
+	sysent_vfs,
+	sysent_stat,
+];
+
 /** Every system call by number. */
 const calls: (syscall_handler | undefined)[] = [];
-for (const group of [sysent_misc, sysent_mman, sysent_proc, sysent_shm]) {
+for (const group of groups) {
 	for (const [number, handler] of Object.entries(group)) calls[Number(number)] = handler;
 }
 
@@ -91,24 +99,6 @@ function nosys(k: Kernel, number: number): number {
 	const message = `unknown system call ${number}`;
 	if (!k.msgbuf.includes(message)) k.msgbuf.push(message);
 	return -ENOSYS;
-}
-
-function* sys_read(k: Kernel, p: proc, fd: number, va: number, size: number): Sleeps<number> {
-	if (fd !== 0) return -EBADF;
-	if (size === 0) return 0;
-	const bytes = yield* cnread(k, Math.min(size, MAXIO));
-	const error = yield* copyout(k, p.p_vmspace!.vm_map, bytes, va);
-	return error === 0 ? bytes.length : -error;
-}
-
-/** Standard output and standard error are the console. */
-function* sys_write(k: Kernel, p: proc, fd: number, va: number, size: number): Sleeps<number> {
-	if (fd !== 1 && fd !== 2) return -EBADF;
-	const bytes = new Uint8Array(Math.min(size, MAXIO));
-	const error = yield* copyin(k, p.p_vmspace!.vm_map, va, bytes);
-	if (error !== 0) return -error;
-	cnwrite(k, bytes);
-	return bytes.length;
 }
 
 /** The disk that a path names: /dev/ld0, /dev/ld1, ... */
