@@ -46,6 +46,7 @@ export function check_maps(k: Kernel, quiet: boolean, wrong: string[]): void {
 	if (!quiet) return;
 	for (const [amap, entries] of amaps) check_amap_refs(amap, entries, wrong);
 	for (const seg of k.shm.shmsegs) objects.set(seg.shm_amp, (objects.get(seg.shm_amp) ?? 0) + 1);
+	for (const { v_uobj } of k.vfs.memfiles) objects.set(v_uobj!, (objects.get(v_uobj!) ?? 0) + 1);
 	for (const aobj of k.uvm.uao_list) {
 		if (aobj === k.uvm.kernel_object) continue;
 		if (aobj.uo_refs !== (objects.get(aobj) ?? 0)) wrong.push("11: uo_refs counts wrongly");
