@@ -65,7 +65,8 @@ export function* tarfs_mount(k: Kernel, dev: ld_softc): Sleeps<vnode | string> {
 		const header = typeof block === "string" ? "end" : tar_parse(block, extended);
 		if (typeof block !== "string" && header === "end") break;
 		if (header !== "end" && "error" in header) {
-			wrong = blkno === 0 ? "not a tar archive" : header.error;
+			const other = blkno === 0 && header.error === "bad checksum";
+			wrong = other ? "not a tar archive" : header.error;
 		} else if (header !== "end") {
 			const data = blkno + 1;
 			const sectors = has_data(header.type) ? Math.ceil(header.size / TAR_BLOCK) : 0;

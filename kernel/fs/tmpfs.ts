@@ -126,6 +126,7 @@ function node_make(
 	};
 	if (parent === null) node.tn_parent = node;
 	vp.v_data = node;
+	if (uobj !== null) k.vfs.memfiles.push(vp);
 	fs.tm_files++;
 	return node;
 }
@@ -364,7 +365,10 @@ function* tmpfs_inactive(k: Kernel, vp: vnode): Sleeps<void> {
 	tn_fs.tm_files--;
 	tn_fs.tm_pages -= pages_of(node.tn_size);
 	node.tn_size = 0;
-	if (vp.v_uobj !== null) yield* uao_detach(k, vp.v_uobj);
+	if (vp.v_uobj === null) return;
+	const { memfiles } = k.vfs;
+	memfiles.splice(memfiles.indexOf(vp), 1);
+	yield* uao_detach(k, vp.v_uobj);
 }
 
 /** Everything goes: there is nothing to keep it on. */

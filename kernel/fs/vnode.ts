@@ -120,6 +120,8 @@ export interface vfs_state {
 	mounting: boolean;
 	mounted: boolean;
 	error: string;
+	/** Files in memory: each has a reference to its object. */
+	readonly memfiles: vnode[];
 	/** Number of the next file system (va_fsid). */
 	nextfsid: number;
 }
@@ -130,6 +132,7 @@ export const vfs_state = (): vfs_state => ({
 	mounting: false,
 	mounted: false,
 	error: "",
+	memfiles: [],
 	nextfsid: 1,
 });
 

@@ -16,7 +16,6 @@ import {
 	VM_PROT_ALL,
 	VM_PROT_NONE,
 } from "../../pmap/vmparam.ts";
-import { vn_mmap } from "../fs/vfs_vnops.ts";
 import type { Kernel } from "../kernel.ts";
 import {
 	UVM_ADV_NORMAL,
@@ -60,6 +59,7 @@ import { type proc, RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "./kern_proc.t
 import type { Sleeps } from "./kern_synch.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
+import { vn_mmap } from "./vfs_vnops.ts";
 
 export const sysent_mman: sysent = {
 	[SYS.brk]: (k, p, a) => sys_brk(k, p, a[0]!),

@@ -56,6 +56,7 @@ export function check_maps(k: Kernel, quiet: boolean, wrong: string[]): void {
 	if (k.sigobject !== null) {
 		objects.set(k.sigobject, (objects.get(k.sigobject) ?? 0) + 1);
 	}
+	for (const { v_uobj } of k.vfs.memfiles) objects.set(v_uobj!, (objects.get(v_uobj!) ?? 0) + 1);
 	for (const aobj of k.uvm.uao_list) {
 		if (aobj === k.uvm.kernel_object) continue;
 		if (aobj.uo_refs !== (objects.get(aobj) ?? 0)) wrong.push("11: uo_refs counts wrongly");

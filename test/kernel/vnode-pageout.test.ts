@@ -1,9 +1,10 @@
 /** Files under memory pressure, and mapped: the vnode pager with the page daemon and the fault. */
 import { beforeEach, describe, expect, it } from "vitest";
+import { uvm_fault } from "../../kernel/uvm/uvm_fault.ts";
 import { PGO_FREE } from "../../kernel/uvm/uvm_object.ts";
 import { UVN_MAXFAILURES, uvn_reference } from "../../kernel/uvm/uvm_vnode.ts";
 import { EFAULT, EIO, ENOMEM } from "../../pmap/errno.ts";
-import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+import { PAGE_SIZE, VM_PROT_READ } from "../../pmap/vmparam.ts";
 import { AddressSpace, BASE } from "../support/address-space.ts";
 import { FIRST, Files, original, SYNC } from "../support/files.ts";
 import type { TestKernel } from "../support/kernel.ts";
@@ -153,6 +154,9 @@ describe("mappings", () => {
 		expect(t.run(space.load(BASE + 2 * PAGE_SIZE - 1))).toBe(0);
 		expect(t.run(space.load(BASE + 2 * PAGE_SIZE))).toBe(-EFAULT);
 		expect(t.run(space.store(BASE + 3 * PAGE_SIZE, 1))).toBe(EFAULT);
+		// What a program gets for that is SIGBUS.
+		const behind = BASE + 2 * PAGE_SIZE;
+		expect(t.run(uvm_fault(t.k, space.map, behind, 0, VM_PROT_READ))).toBe(EIO);
 		t.run(space.free());
 		t.check();
 	});
