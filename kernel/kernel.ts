@@ -8,7 +8,7 @@ import { pmap_state } from "../pmap/pmap.ts";
 import type { cons } from "./dev/cons.ts";
 import type { ld_softc } from "./dev/ld_virtio.ts";
 import type { plic } from "./dev/plic.ts";
-import type { vnode, vnodeops } from "./fs/vnode.ts";
+import { type vfs_state as vfs, vfs_state, type vnode, type vnodeops } from "./fs/vnode.ts";
 import type { cdevsw, fileops } from "./kern/file.ts";
 import type { autoconf } from "./kern/init_main.ts";
 import type { uvm_history } from "./kern/kern_history.ts";
@@ -61,7 +61,8 @@ export interface Kernel extends PmapHost {
 	readonly vops: vnodeops[];
 	readonly fileops: fileops[];
 	readonly cdevsw: cdevsw[];
-	/** The root directory; null without a file system. */
+	readonly vfs: vfs;
+	/** The root directory; null before vfs_init. */
 	rootvnode: vnode | null;
 	/** Who waits in poll: woken whenever a pipe or a device changes. */
 	readonly selwait: object;
@@ -80,7 +81,8 @@ export interface Kernel extends PmapHost {
 	pagingwork: boolean;
 	watch: kernel_watch;
 	uvmhist: uvm_history | null;
-	/** Tests: whether this allocation is to fail; the argument names the pool, or "page". */
+	/** Tests: whether this allocation is to fail; the argument names the pool, or
+	 *  "page", "pv", "pager_map", "buf", "swslot". */
 	failinject: ((what: string) => boolean) | null;
 	/** Messages of the kernel to the operator, oldest first. */
 	readonly msgbuf: string[];
@@ -112,6 +114,7 @@ export function kernel_create(port: MachinePort): Kernel {
 		vops: [],
 		fileops: [],
 		cdevsw: [],
+		vfs: vfs_state(),
 		rootvnode: null,
 		selwait: {},
 		sigobject: null,

@@ -110,7 +110,7 @@ describe("sleeping", () => {
 
 	/** What may stand before a call. A bare one compiles, and does nothing. */
 	function isDriven(before: string): boolean {
-		if (/yield\*\s+(?:pagerops\([^)]*\)|[\w.!]+)?$/.test(before)) return true;
+		if (/yield\*\s+(?:(?:pagerops|VOP|FOP)\([^)]*\)|[\w.!]+)?$/.test(before)) return true;
 		if (/function\* $/.test(before)) return true;
 		if (/l_kernel = $/.test(before) || /kthread_create\([^;]*, $/.test(before)) return true;
 		if (/syscall_sleeping\([^;]*, $/.test(before)) return true;

@@ -2,6 +2,7 @@
  * Vnodes (sys/vnode.h): files and directories as the rest of the kernel sees them.
  */
 import type { Errno } from "../../pmap/errno.ts";
+import { KASSERT } from "../../pmap/panic.ts";
 import type { proc } from "../kern/kern_proc.ts";
 import type { Sleeps } from "../kern/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
@@ -32,6 +33,18 @@ export interface dirent {
 	readonly d_fileno: number;
 	readonly d_type: vtype;
 	readonly d_name: string;
+	/** Where a listing goes on behind this entry: greater than that of the entry before. */
+	readonly d_off: number;
+}
+
+/** Size and use of a file system (struct statvfs). */
+export interface statvfs {
+	/** Bytes of a block; blocks in all, and free. */
+	readonly f_bsize: number;
+	readonly f_blocks: number;
+	readonly f_bfree: number;
+	readonly f_files: number;
+	readonly f_readonly: boolean;
 }
 
 export interface vnode {
@@ -68,6 +81,7 @@ export interface vnodeops {
 	vop_setmode(k: Kernel, vp: vnode, mode: number): Errno;
 	/** => the bytes read, fewer at the end of the file, or -errno. */
 	vop_read(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): Sleeps<number>;
+	/** => as vop_read. `offset` IO_APPEND: behind the end. */
 	vop_write(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): Sleeps<number>;
 	/** => a referenced vnode. EEXIST, EROFS, ENOSPC. */
 	vop_create(k: Kernel, dvp: vnode, name: string, mode: number): Sleeps<vnode | Errno>;
@@ -83,9 +97,60 @@ export interface vnodeops {
 	vop_fsync(k: Kernel, vp: vnode): Sleeps<Errno>;
 	/** The last reference has gone. */
 	vop_inactive(k: Kernel, vp: vnode): Sleeps<void>;
+
+	/** Of the whole file system whose root is `rootvp`: write everything that is dirty. */
+	vfs_sync(k: Kernel, rootvp: vnode): Sleeps<Errno>;
+	/** Let go of all memory. => nobody uses a file any more. Sleeps. */
+	vfs_unmount(k: Kernel, rootvp: vnode): Sleeps<void>;
+	vfs_statvfs(k: Kernel, vp: vnode): statvfs;
+}
+
+/** Which file system, by vnode.v_op. */
+export const VT_TARFS = 0;
+export const VT_TMPFS = 1;
+export const VT_DEVFS = 2;
+
+/** The mounted file systems, and what boot has to do about them. */
+export interface vfs_state {
+	/** Roots of all file systems, the first mounted first. */
+	readonly mounts: vnode[];
+	/** Root of the file system of devices: open before any other is mounted. */
+	devroot: vnode | null;
+	/** vfs_mountroot has been called; it is over; and what went wrong, in a line, or empty. */
+	mounting: boolean;
+	mounted: boolean;
+	error: string;
+	/** Files in memory: each has a reference to its object. */
+	readonly memfiles: vnode[];
+	/** Number of the next file system (va_fsid). */
+	nextfsid: number;
+}
+
+export const vfs_state = (): vfs_state => ({
+	mounts: [],
+	devroot: null,
+	mounting: false,
+	mounted: false,
+	error: "",
+	memfiles: [],
+	nextfsid: 1,
+});
+
+/** Add a reference. */
+export function vref(vp: vnode): void {
+	vp.v_usecount++;
+}
+
+/** Drop a reference. => the last one may sleep. */
+export function* vrele(k: Kernel, vp: vnode): Sleeps<void> {
+	KASSERT(vp.v_usecount > 0, "vrele: no reference");
+	if (--vp.v_usecount === 0) yield* VOP(k, vp).vop_inactive(k, vp);
 }
 
 export const VOP = (k: Kernel, vp: vnode): vnodeops => k.vops[vp.v_op]!;
+
+/** Offset of a write that goes where the file ends at that moment. */
+export const IO_APPEND = -1;
 
 /** What namei starts from. */
 export type lookup_context = Pick<proc, "p_fd">;

@@ -5,7 +5,7 @@
 
 import { ACCESS_LOAD, ACCESS_STORE } from "../../machine/port.ts";
 import { EFAULT, ENOMEM, type Errno, EWOULDBLOCK } from "../../pmap/errno.ts";
-import { pmap_activate, pmap_fault } from "../../pmap/pmap.ts";
+import { pmap_activate, pmap_extract, pmap_fault } from "../../pmap/pmap.ts";
 import {
 	PAGE_MASK,
 	PAGE_SIZE,
@@ -50,6 +50,7 @@ function* uiomove(
 		const n = Math.min(PAGE_SIZE - (at & PAGE_MASK), bytes.length - done);
 		pmap_activate(k, map.pmap);
 		const pa = k.port.translate(at, out ? ACCESS_STORE : ACCESS_LOAD);
+		if (!in_ram(k, pa) && isdevice(k, map, at)) return EFAULT;
 		if (pa < 0) {
 			const access = out ? VM_PROT_WRITE : VM_PROT_READ;
 			if (pmap_fault(k, map.pmap, at, access)) continue;
@@ -72,6 +73,15 @@ function* uiomove(
 		done += n;
 	}
 	return 0;
+}
+
+const in_ram = (k: Kernel, pa: number): boolean =>
+	pa >= k.port.ramBase && pa < k.port.ramBase + k.port.ramSize;
+
+/** Is memory of a device mapped there? That is not for us: registers may have side effects. */
+function isdevice(k: Kernel, map: vm_map, va: number): boolean {
+	const pa = pmap_extract(k, map.pmap, va);
+	return pa >= 0 && !in_ram(k, pa);
 }
 
 /**

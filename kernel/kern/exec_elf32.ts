@@ -15,7 +15,6 @@ import {
 	VM_PROT_WRITE,
 	type vm_prot_t,
 } from "../../pmap/vmparam.ts";
-import { vn_read } from "../fs/vfs_vnops.ts";
 import type { vnode } from "../fs/vnode.ts";
 import type { Kernel } from "../kernel.ts";
 import { UVM_FLAG_COPYONW, UVM_FLAG_FIXED } from "../uvm/uvm_extern.ts";
@@ -25,6 +24,7 @@ import { copyout } from "./copy.ts";
 import { type exec_args, exec_stack } from "./exec_stack.ts";
 import type { Sleeps } from "./kern_synch.ts";
 import { sigcode_map } from "./sigcode.ts";
+import { vn_read } from "./vfs_vnops.ts";
 
 const EI_NIDENT = 16;
 const EHDR_SIZE = 52;

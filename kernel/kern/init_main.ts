@@ -9,13 +9,16 @@ import { cons_attach, cons_session } from "../dev/cons.ts";
 import { fb_attach, type fb_conf } from "../dev/fb.ts";
 import { LD_MEMORY, ld_virtio_attach } from "../dev/ld_virtio.ts";
 import { intr_establish, plic_attach } from "../dev/plic.ts";
+import { vfs_init, vfs_mountroot } from "../fs/vfs.ts";
 import type { Kernel } from "../kernel.ts";
 import { UAO_FLAG_KERNSWAP, uao_create } from "../uvm/uvm_aobj.ts";
+import { udv_init } from "../uvm/uvm_device.ts";
 import { uvm_km_free, uvm_km_init, uvm_km_zalloc } from "../uvm/uvm_km.ts";
 import { uvm_page_init, uvm_page_physload } from "../uvm/uvm_page.ts";
 import { uvm_aiodone_daemon, uvm_pager_init } from "../uvm/uvm_pager.ts";
 import { uvm_pageout, uvmpd_tune } from "../uvm/uvm_pdaemon.ts";
 import { swap_on } from "../uvm/uvm_swapctl.ts";
+import { uvn_init } from "../uvm/uvm_vnode.ts";
 import type { elf_image } from "./exec_elf32.ts";
 import { fdinit } from "./kern_descrip.ts";
 import { exec_image } from "./kern_exec.ts";
@@ -63,6 +66,8 @@ export function main(k: Kernel, conf: autoconf): void {
 	uvm_km_init(k);
 	pmap_init(k);
 	uvm_pager_init(k);
+	uvn_init(k);
+	udv_init(k);
 	uao_create(k, 0, UAO_FLAG_KERNSWAP);
 	uvmpd_tune(k);
 	pipe_init(k);
@@ -71,6 +76,7 @@ export function main(k: Kernel, conf: autoconf): void {
 	intr_establish(k, conf.uart.irq, { ih_driver: "com", ih_unit: 0 });
 	fb_attach(k);
 	for (const { base, irq } of conf.virtio) attach_disk(k, base, irq);
+	vfs_init(k);
 	k.port.sie = SIP_SEIP | SIP_STIP;
 	k.uvm.aiodoned = kthread_create(k, "aiodoned", uvm_aiodone_daemon(k));
 	k.uvm.pagedaemon = kthread_create(k, "pagedaemon", uvm_pageout(k));
@@ -118,6 +124,8 @@ function* start_program(
 	argv: readonly string[],
 ): Sleeps<void> {
 	if (k.sigobject === null) yield* sigcode_init(k);
+	const wrong = yield* vfs_mountroot(k, k.conf!.root, k.conf!.bin);
+	if (wrong !== "") return yield* exit1(k, p, killed(SIGKILL, 0, 0, wrong));
 	const utf8 = new TextEncoder();
 	const strings = (list: readonly string[]): Uint8Array[] => list.map((s) => utf8.encode(s));
 	const args = { argv: strings(argv), envp: strings(ENVIRONMENT) };

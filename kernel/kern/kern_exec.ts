@@ -1,8 +1,7 @@
 /** Running another program (sys/kern/kern_exec.c). */
 import { E2BIG, EFAULT, EJUSTRETURN, ENOEXEC, ENOMEM, type Errno } from "../../pmap/errno.ts";
 import { PAGE_SIZE, VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS } from "../../pmap/vmparam.ts";
-import { vn_open_exec, vn_read, vrele } from "../fs/vfs_vnops.ts";
-import { VOP, type vnode } from "../fs/vnode.ts";
+import { VOP, type vnode, vrele } from "../fs/vnode.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvmspace_alloc, uvmspace_free, type vmspace } from "../uvm/uvm_map.ts";
 import { copyin, copyinstr } from "./copy.ts";
@@ -14,6 +13,7 @@ import type { proc } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
 import { SIG_DFL, SIG_IGN } from "./signal.ts";
 import { shmexit } from "./sysv_shm.ts";
+import { vn_open_exec, vn_read } from "./vfs_vnops.ts";
 
 const PATH_MAX = 1024;
 /** Bytes of arguments and environment together, as Linux limits them for a small stack. */

@@ -5,6 +5,7 @@
 import { KASSERT } from "../../pmap/panic.ts";
 import { pmap_activate, pmap_kernel, pmap_resident_count } from "../../pmap/pmap.ts";
 import { cons_sessionend } from "../dev/cons.ts";
+import { vfs_shutdown } from "../fs/vfs.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvmspace_free } from "../uvm/uvm_map.ts";
 import { uvm_pause } from "../uvm/uvm_wait.ts";
@@ -46,6 +47,7 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
 	}
 	if (k.procs.every((other) => other.p_exit !== null)) {
 		yield* shm_shutdown(k);
+		yield* vfs_shutdown(k);
 		yield* sigcode_fini(k);
 		yield* cpu_reboot(k);
 	}

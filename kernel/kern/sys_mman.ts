@@ -16,7 +16,6 @@ import {
 	VM_PROT_ALL,
 	VM_PROT_NONE,
 } from "../../pmap/vmparam.ts";
-import { vn_mmap } from "../fs/vfs_vnops.ts";
 import type { Kernel } from "../kernel.ts";
 import {
 	UVM_ADV_NORMAL,
@@ -52,6 +51,7 @@ import {
 	uvm_map_wire,
 	uvm_map_wired_size,
 } from "../uvm/uvm_map_wire.ts";
+import { uvm_mremap } from "../uvm/uvm_mremap.ts";
 import { PGO_CLEANIT, PGO_FREE, PGO_SYNCIO, pagerops } from "../uvm/uvm_object.ts";
 import { uvm_pageout_pages } from "../uvm/uvm_pdaemon.ts";
 import { copyout } from "./copy.ts";
@@ -59,11 +59,13 @@ import { type proc, RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "./kern_proc.t
 import type { Sleeps } from "./kern_synch.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
+import { vn_mmap } from "./vfs_vnops.ts";
 
 export const sysent_mman: sysent = {
 	[SYS.brk]: (k, p, a) => sys_brk(k, p, a[0]!),
 	[SYS.munmap]: (k, p, a) => sys_munmap(k, p, a[0]!, a[1]!),
 	[SYS.mmap2]: (k, p, a) => sys_mmap2(k, p, a),
+	[SYS.mremap]: (k, p, a) => sys_mremap(k, p, a[0]!, a[1]!, a[2]!, a[3]!, a[4]!),
 	[SYS.mprotect]: (k, p, a) => sys_mprotect(k, p, a[0]!, a[1]!, a[2]!),
 	[SYS.msync]: (k, p, a) => sys_msync(k, p, a[0]!, a[1]!, a[2]!),
 	[SYS.mlock]: (k, p, a) => sys_mlock(k, p, a[0]!, a[1]!, 0),
@@ -169,6 +171,30 @@ function* map_args_enter(k: Kernel, map: vm_map, args: map_args, keep: boolean):
 function* sys_munmap(k: Kernel, p: proc, addr: number, len: number): Sleeps<number> {
 	if (!range_ok(addr, len)) return -EINVAL;
 	return -(yield* uvm_unmap(k, p.p_vmspace!.vm_map, addr, addr + round_page(len)));
+}
+
+const MREMAP_MAYMOVE = 1;
+const MREMAP_FIXED = 2;
+
+function* sys_mremap(
+	k: Kernel,
+	p: proc,
+	addr: number,
+	oldlen: number,
+	newlen: number,
+	flags: number,
+	newaddr: number,
+): Sleeps<number> {
+	const maymove = (flags & MREMAP_MAYMOVE) !== 0;
+	const fixed = (flags & MREMAP_FIXED) !== 0;
+	if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) !== 0 || (fixed && !maymove)) return -EINVAL;
+	// An old size of 0, a copy of shared memory, is not supported.
+	if (!range_ok(addr, oldlen) || newlen === 0 || newlen > VM_MAXUSER_ADDRESS) return -EINVAL;
+	if (fixed && (!range_ok(newaddr, newlen) || newaddr < VM_MIN_ADDRESS)) return -EINVAL;
+	const [oldsize, newsize] = [round_page(oldlen), round_page(newlen)];
+	if (!as_allowed(p, newsize - oldsize)) return -ENOMEM;
+	const { vm_map: map } = p.p_vmspace!;
+	return yield* uvm_mremap(k, map, addr, oldsize, newsize, maymove, fixed ? newaddr : null);
 }
 
 function* sys_mprotect(

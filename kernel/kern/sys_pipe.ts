@@ -20,7 +20,7 @@ import {
 	POLLIN,
 	POLLOUT,
 } from "./file.ts";
-import { fdalloc } from "./kern_descrip.ts";
+import { fd_alloc } from "./kern_descrip.ts";
 import type { proc } from "./kern_proc.ts";
 import { psignal } from "./kern_sig.ts";
 import { type Sleeps, tsleep, wakeup } from "./kern_synch.ts";
@@ -189,9 +189,9 @@ function* sys_pipe2(k: Kernel, p: proc, va: number, flags: number): Sleeps<numbe
 	if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) !== 0) return -EINVAL;
 	const { read, write } = pipe_create(flags & O_NONBLOCK);
 	const cloexec = (flags & O_CLOEXEC) !== 0;
-	const rfd = fdalloc(k, p, read, cloexec);
+	const rfd = fd_alloc(p, read, 0, cloexec);
 	if (rfd < 0) return rfd;
-	const wfd = fdalloc(k, p, write, cloexec);
+	const wfd = fd_alloc(p, write, 0, cloexec);
 	let error = wfd < 0 ? -wfd : 0;
 	if (error === 0) {
 		const fds = new Uint8Array(Int32Array.of(rfd, wfd).buffer);

@@ -4,7 +4,6 @@
  */
 import {
 	EAGAIN,
-	EBADF,
 	EDEADLK,
 	EFAULT,
 	EINVAL,
@@ -18,12 +17,15 @@ import {
 import type { ld_softc } from "../dev/ld_virtio.ts";
 import type { Kernel } from "../kernel.ts";
 import { swap_off, swap_on } from "../uvm/uvm_swapctl.ts";
-import { copyin, copyinstr, copyout } from "./copy.ts";
-import { CDEV_CONS } from "./file.ts";
+
+import { copyinstr } from "./copy.ts";
+import { sysent_descrip } from "./kern_descrip.ts";
 import type { lwp } from "./kern_lwp.ts";
 import type { proc } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
 import { sysent_time } from "./kern_time.ts";
+import { sysent_generic } from "./sys_generic.ts";
+
 import { sysent_mman } from "./sys_mman.ts";
 import { sysent_pipe } from "./sys_pipe.ts";
 import { sysent_proc } from "./sys_proc.ts";
@@ -32,10 +34,9 @@ import { sysent_uvmctl } from "./sys_uvmctl.ts";
 import type { syscall_fn, sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
 import { sysent_shm } from "./sysv_shm.ts";
-
-/** Longest transfer that read and write do at once, and the longest path, in bytes. */
-const MAXIO = 64 * 1024;
-const PATH_MAX = 1024;
+import { PATH_MAX } from "./vfs_lookup.ts";
+import { sysent_stat } from "./vfs_stat.ts";
+import { sysent_vfs } from "./vfs_syscalls.ts";
 
 /** Linux's number of an errno that NetBSD numbers otherwise. */
 function linux_errno(error: number): number {
@@ -60,24 +61,27 @@ function linux_errno(error: number): number {
 }
 
 const sysent_misc: sysent = {
-	[SYS.read]: (k, p, a) => sys_read(k, p, a[0]!, a[1]!, a[2]!),
-	[SYS.write]: (k, p, a) => sys_write(k, p, a[0]!, a[1]!, a[2]!),
 	[SYS.swapon]: (k, p, a) => sys_swapon(k, p, a[0]!, a[1]!),
 	[SYS.swapoff]: (k, p, a) => sys_swapoff(k, p, a[0]!),
 };
 
-/** Every system call by number. */
-const calls: (syscall_fn | undefined)[] = [];
-const groups: sysent[] = [
+const groups: readonly sysent[] = [
 	sysent_misc,
 	sysent_mman,
-	sysent_pipe,
 	sysent_proc,
 	sysent_shm,
+	sysent_descrip,
+	sysent_generic,
+	sysent_vfs,
+	sysent_stat,
+	sysent_pipe,
 	sysent_sig,
 	sysent_time,
 	sysent_uvmctl,
 ];
+
+/** Every system call by number. */
+const calls: (syscall_fn | undefined)[] = [];
 for (const group of groups) {
 	for (const [number, handler] of Object.entries(group)) calls[Number(number)] = handler;
 }
@@ -121,27 +125,6 @@ function nosys(k: Kernel, number: number): number {
 	const message = `unknown system call ${number}`;
 	if (!k.msgbuf.includes(message)) k.msgbuf.push(message);
 	return -ENOSYS;
-}
-
-function* sys_read(k: Kernel, p: proc, fd: number, va: number, size: number): Sleeps<number> {
-	if (fd !== 0) return -EBADF;
-	if (size === 0) return 0;
-	const bytes = new Uint8Array(Math.min(size, MAXIO));
-	const console = k.cdevsw[CDEV_CONS]!;
-	const n = yield* console.d_read(k, p, 0, bytes, 0);
-	if (n <= 0) return n;
-	const error = yield* copyout(k, p.p_vmspace!.vm_map, bytes.subarray(0, n), va);
-	return error === 0 ? n : -error;
-}
-
-/** Standard output and standard error are the console. */
-function* sys_write(k: Kernel, p: proc, fd: number, va: number, size: number): Sleeps<number> {
-	if (fd !== 1 && fd !== 2) return -EBADF;
-	const bytes = new Uint8Array(Math.min(size, MAXIO));
-	const error = yield* copyin(k, p.p_vmspace!.vm_map, va, bytes);
-	if (error !== 0) return -error;
-	const console = k.cdevsw[CDEV_CONS]!;
-	return yield* console.d_write(k, p, 0, bytes, 0);
 }
 
 /** The disk that a path names: /dev/ld0, /dev/ld1, ... */

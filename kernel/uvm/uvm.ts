@@ -8,11 +8,13 @@ import type { lwp } from "../kern/kern_lwp.ts";
 import { type pool, pool_init } from "../kern/subr_pool.ts";
 import type { vm_amap } from "./uvm_amap.ts";
 import type { uvm_aobj } from "./uvm_aobj.ts";
+import type { uvm_device } from "./uvm_device.ts";
 import type { uvm_faultinfo } from "./uvm_fault.ts";
 import type { vm_map } from "./uvm_map_entry.ts";
 import type { uvm_pagerops } from "./uvm_object.ts";
 import { type pglist, pglist_init, type vm_page } from "./uvm_page.ts";
 import type { swapdev } from "./uvm_swap.ts";
+import type { uvm_vnode } from "./uvm_vnode.ts";
 
 export interface Uvm {
 	/** Pages by physical address, from physmem_start on. */
@@ -62,6 +64,10 @@ export interface Uvm {
 	readonly anon_pool: pool;
 	readonly amap_pool: pool;
 	readonly map_entry_pool: pool;
+
+	/** Every file's object, and every device's. */
+	readonly uvn_list: uvm_vnode[];
+	readonly udv_list: uvm_device[];
 
 	/** Swap devices in the order in which slots are taken: by priority, then rotating. */
 	readonly swap_list: swapdev[];
@@ -114,6 +120,8 @@ export function uvm_state(): Uvm {
 		anon_pool: pool_init("anonpl"),
 		amap_pool: pool_init("amappl"),
 		map_entry_pool: pool_init("vmmpepl"),
+		uvn_list: [],
+		udv_list: [],
 		swap_list: [],
 		swap_data_lock: simple_lock_init(),
 		swap_alloc_nslots: 0,

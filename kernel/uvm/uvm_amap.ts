@@ -233,6 +233,9 @@ function grow(from: Int32Array, length: number): Int32Array {
 	return to;
 }
 
+/** Cost of copying one slot, in cycles. */
+const COPY_SLOT_CYCLES = 4;
+
 /**
  * Resolve an entry's NEEDSCOPY: give it an amap of its own that refers to the same anons.
  *
@@ -265,6 +268,7 @@ export function amap_copy(k: Kernel, entry: vm_map_entry): boolean {
 		amap_add(k, amap, s, anon, false);
 	}
 	amap_unlock(k, old);
+	k.port.charge(slots * COPY_SLOT_CYCLES);
 	amap_unref(k, old, entry.pageoff, slots);
 	entry.amap = amap;
 	entry.pageoff = 0;

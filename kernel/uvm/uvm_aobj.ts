@@ -96,7 +96,9 @@ export interface uao_swhash_elt {
 }
 
 export interface uvm_aobj extends uvm_object {
-	readonly u_pages: number;
+	u_pages: number;
+	/** o: Pages that can be had: fewer than u_pages only while uao_shrink is at work. */
+	u_end: number;
 	u_flags: number;
 	/** o: Slots by page index, if the object is small. */
 	u_swslots: Int32Array | null;
@@ -104,7 +106,7 @@ export interface uvm_aobj extends uvm_object {
 	u_swhash: uao_swhash_elt[][] | null;
 }
 
-const UAO_USES_SWHASH = (aobj: uvm_aobj): boolean => aobj.u_pages > UAO_SWHASH_THRESHOLD;
+const UAO_USES_SWHASH = (aobj: uvm_aobj): boolean => aobj.u_swhash !== null;
 
 const swhash_tag = (pageidx: number): number => pageidx >>> UAO_SWHASH_CLUSTER_SHIFT;
 
@@ -269,6 +271,7 @@ export function uao_create(k: Kernel, size: number, flags: number): uvm_aobj | n
 		uo_refs: kernobj ? UVM_OBJ_KERN : 1,
 		uo_id: k.uvm.next_object_id++,
 		u_pages: atop(round_page(size)),
+		u_end: atop(round_page(size)),
 		u_flags: kernobj ? UAO_FLAG_NOSWAP : 0,
 		u_swslots: null,
 		u_swhash: null,
@@ -281,8 +284,85 @@ export function uao_create(k: Kernel, size: number, flags: number): uvm_aobj | n
 }
 
 function uao_alloc_slots(aobj: uvm_aobj): void {
-	if (UAO_USES_SWHASH(aobj)) aobj.u_swhash = swhash_init(aobj.u_pages);
+	if (aobj.u_pages > UAO_SWHASH_THRESHOLD) aobj.u_swhash = swhash_init(aobj.u_pages);
 	else aobj.u_swslots = new Int32Array(aobj.u_pages);
+}
+
+/**
+ * Make an object larger; the new pages read as zeros. DEVIATION: in NetBSD an object keeps its
+ * size; tmpfs makes files of a fixed, great one.
+ * => unlocked. Never sleeps. false, and nothing has changed, if memory is short.
+ */
+export function uao_grow(k: Kernel, aobj: uvm_aobj, pages: number): boolean {
+	KASSERT(pages >= aobj.u_pages, "uao_grow: object would shrink");
+	const slots = uao_slots(aobj);
+	if (aobj.u_swslots !== null && pages <= UAO_SWHASH_THRESHOLD) {
+		const grown = new Int32Array(pages);
+		grown.set(aobj.u_swslots);
+		aobj.u_swslots = grown;
+	} else {
+		const old = aobj.u_swhash === null ? [] : aobj.u_swhash.flat();
+		const buckets = swhash_init(pages);
+		const place = (elt: uao_swhash_elt): void => {
+			buckets[elt.tag & (buckets.length - 1)]!.unshift(elt);
+		};
+		if (aobj.u_swslots === null) {
+			for (const elt of old) place(elt);
+		} else {
+			const made = new Map<number, uao_swhash_elt>();
+			for (const { pageidx, slot } of slots) {
+				const tag = swhash_tag(pageidx);
+				let elt = made.get(tag);
+				if (elt === undefined) {
+					if (!pool_get(k, k.uvm.uao_swhash_elt_pool)) {
+						for (let n = made.size; n > 0; n--) pool_put(k.uvm.uao_swhash_elt_pool);
+						return false;
+					}
+					elt = { tag, count: 0, slots: new Int32Array(UAO_SWHASH_CLUSTER_SIZE) };
+					made.set(tag, elt);
+				}
+				elt.slots[pageidx & (UAO_SWHASH_CLUSTER_SIZE - 1)] = slot;
+				elt.count++;
+			}
+			for (const elt of made.values()) place(elt);
+		}
+		aobj.u_swslots = null;
+		aobj.u_swhash = buckets;
+	}
+	aobj.u_pages = pages;
+	aobj.u_end = pages;
+	return true;
+}
+
+/**
+ * Make an object smaller: what lies behind is gone, whoever has it mapped. As uao_grow, beyond
+ * NetBSD's.
+ * => unlocked. Sleeps for busy pages. Nobody makes it larger meanwhile.
+ */
+export function* uao_shrink(k: Kernel, aobj: uvm_aobj, pages: number): Sleeps<void> {
+	const before = aobj.u_pages;
+	KASSERT(pages <= before, "uao_shrink: object would grow");
+	simple_lock(k, aobj.vmobjlock);
+	aobj.u_end = pages;
+	// From now on nobody gets a page from behind the end: the walk can only find fewer.
+	for (let idx = before - 1; idx >= pages; idx--) {
+		let pg = uvm_pagelookup(k, aobj, ptoa(idx));
+		while (pg !== null && (pg.flags & PG_BUSY) !== 0) {
+			pg.flags |= PG_WANTED;
+			yield* ltsleep(k, pg, "uao_shr", 0, aobj.vmobjlock);
+			simple_lock(k, aobj.vmobjlock);
+			pg = uvm_pagelookup(k, aobj, ptoa(idx));
+		}
+		if (pg === null) continue;
+		simple_lock(k, k.uvm.pageqlock);
+		pmap_page_protect(k, pg, VM_PROT_NONE);
+		uao_dropswap(k, aobj, idx);
+		uvm_pagefree(k, pg);
+		simple_unlock(k, k.uvm.pageqlock);
+	}
+	uao_dropswap_range(k, aobj, pages, before);
+	aobj.u_pages = pages;
+	simple_unlock(k, aobj.vmobjlock);
 }
 
 /**
@@ -486,7 +566,13 @@ export function uao_get_locked(
 			continue;
 		}
 		// DEVIATION: a neighbour that was never touched is not made (A20).
-		if (resident === null && needed && uao_find_swslot(k, uobj, atop(off)) === SWSLOT_NONE) {
+		const inside = atop(off) < (uobj as uvm_aobj).u_end;
+		if (
+			resident === null &&
+			needed &&
+			inside &&
+			uao_find_swslot(k, uobj, atop(off)) === SWSLOT_NONE
+		) {
 			const pg = uvm_pagealloc(k, uobj, off, null, UVM_PGA_ZERO);
 			if (pg !== null) {
 				pg.flags &= ~PG_FAKE;
@@ -563,6 +649,8 @@ function uao_get_ready(
 		pps[i] = resident;
 		return 0;
 	}
+	// Behind the end, as in the mapping of a file that is shorter.
+	if (atop(off) >= (uobj as uvm_aobj).u_end) return EIO;
 	const slot = uao_find_swslot(k, uobj, atop(off));
 	if (slot === SWSLOT_BAD) return EIO;
 	if (slot !== SWSLOT_NONE) return EAGAIN;
@@ -686,6 +774,7 @@ function* uao_pagein(
 ): Sleeps<boolean> {
 	// The table may change during each sleep, so the list is only of candidates.
 	for (const { pageidx } of uao_slots(aobj)) {
+		if (pageidx >= aobj.u_pages) continue;
 		const slot = uao_find_swslot(k, aobj, pageidx);
 		if (slot < startslot || slot >= endslot) continue;
 		if (yield* uao_pagein_page(k, aobj, pageidx)) return true;

@@ -10,6 +10,7 @@ import { pmap_check } from "../../pmap/pmap_check.ts";
 import { PAGE_SIZE } from "../../pmap/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import { check_anons, check_aobjs, check_swap } from "./uvm_check_anon.ts";
+import { check_files } from "./uvm_check_file.ts";
 import { check_maps, check_user_ptes, type tlb_translation } from "./uvm_check_map.ts";
 import { check_pages } from "./uvm_check_page.ts";
 import type { vm_page } from "./uvm_page.ts";
@@ -21,6 +22,7 @@ const AT_REST: readonly string[] = ["vfork", "stop"];
 /** No thread is inside UVM and no transfer is in flight. */
 export function uvm_is_quiet(k: Kernel): boolean {
 	if (k.uvmexp.paging > 0 || k.uvm.aio_done.length > 0) return false;
+	if (k.uvm.uvn_list.some((uvn) => uvn.u_nio > 0)) return false;
 	const daemons = [k.uvm.pagedaemon, k.uvm.aiodoned];
 	const head = [k.uvm.pagedaemon_wchan, k.uvm.aiodoned_wchan];
 	return k.lwps.every((l) => {
@@ -41,6 +43,7 @@ export function uvm_check(k: Kernel, tlb: readonly tlb_translation[] = []): stri
 	const wrong: string[] = [];
 	check_pages(k, quiet, wrong);
 	check_aobjs(k, quiet, wrong);
+	check_files(k, quiet, wrong);
 	check_anons(k, quiet, wrong);
 	check_swap(k, quiet, wrong);
 	check_maps(k, quiet, wrong);

@@ -49,15 +49,24 @@ export function check_maps(k: Kernel, quiet: boolean, wrong: string[]): void {
 		}
 	}
 	if (!quiet) return;
-	check_wired(k, wrong);
+	if (k.uvm.kernel_object !== null) objects.delete(k.uvm.kernel_object);
+	check_wired(k, objects, wrong);
 	for (const [amap, entries] of amaps) check_amap_refs(amap, entries, wrong);
 	for (const seg of k.shm.shmsegs) objects.set(seg.shm_amp, (objects.get(seg.shm_amp) ?? 0) + 1);
 	if (k.sigobject !== null) {
 		objects.set(k.sigobject, (objects.get(k.sigobject) ?? 0) + 1);
 	}
+	for (const { v_uobj } of k.vfs.memfiles) objects.set(v_uobj!, (objects.get(v_uobj!) ?? 0) + 1);
 	for (const aobj of k.uvm.uao_list) {
 		if (aobj === k.uvm.kernel_object) continue;
 		if (aobj.uo_refs !== (objects.get(aobj) ?? 0)) wrong.push("11: uo_refs counts wrongly");
+	}
+	// A file has a reference to its object, a device that nobody maps has none.
+	for (const uvn of k.uvm.uvn_list) {
+		if (uvn.uo_refs !== 1 + (objects.get(uvn) ?? 0)) wrong.push("11: uo_refs counts wrongly");
+	}
+	for (const udv of k.uvm.udv_list) {
+		if (udv.uo_refs !== (objects.get(udv) ?? 0)) wrong.push("11: uo_refs counts wrongly");
 	}
 	for (let amap = k.uvm.amap_list; amap !== null; amap = amap.am_list_next) {
 		if (!amaps.has(amap)) wrong.push("10: an amap that no entry refers to");
@@ -85,16 +94,25 @@ function check_amap_refs(amap: vm_amap, entries: vm_map_entry[], wrong: string[]
 }
 
 /** A page is wired once for each wired entry that has it, and such entries have all pages. */
-function check_wired(k: Kernel, wrong: string[]): void {
+function check_wired(k: Kernel, mapped: ReadonlyMap<uvm_object, number>, wrong: string[]): void {
 	const wires = new Map<vm_page, number>();
 	for (const map of maps(k)) {
 		for (let e = map.header.next; e !== map.header; e = e.next) {
 			if (e.wired_count > 0) count_wired(k, map, e, wires, wrong);
 		}
 	}
+	for (const p of k.procs) {
+		if (p.p_vmspace === null) continue;
+		const { vm_map: map } = p.p_vmspace;
+		pmap_foreach(k, map.pmap, (va, pte) => {
+			if ((pte & PTE_WIRED) === 0 || uvm_map_lookup_entry(map, va).wired_count > 0) return;
+			wrong.push("12: a mapping is wired and its entry is not");
+		});
+	}
 	for (const pg of k.uvm.vm_pages) {
-		const kernel = pg.uanon === null && (pg.uobject === null || pg.uobject === k.uvm.kernel_object);
-		if (!kernel && pg.wire_count !== (wires.get(pg) ?? 0)) wrong.push("12: wire_count is wrong");
+		// Pages of an object that no process maps are wired by somebody in the kernel, if at all.
+		const user = pg.uanon !== null || (pg.uobject !== null && mapped.has(pg.uobject));
+		if (user && pg.wire_count !== (wires.get(pg) ?? 0)) wrong.push("12: wire_count is wrong");
 	}
 }
 

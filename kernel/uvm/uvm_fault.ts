@@ -272,7 +272,7 @@ function would_block(ufi: uvm_faultinfo, wait: Wait): Errno {
 }
 
 /** Memory is short: wait for the page daemon, unless it has nothing left to free. */
-function noram(k: Kernel, ufi: uvm_faultinfo): Errno {
+export function uvmfault_noram(k: Kernel, ufi: uvm_faultinfo): Errno {
 	k.uvmexp.fltnoram++;
 	return uvm_reclaimable(k) ? would_block(ufi, "memory") : ENOMEM;
 }
@@ -337,7 +337,7 @@ function fault_lookup(k: Kernel, ufi: uvm_faultinfo): Errno {
 	const copied = amap_chunk(k, map, entry, ufi.va) && amap_copy(k, entry);
 	vm_map_unlock(k, map);
 	k.uvmexp.fltamcopy++;
-	return copied ? ERESTART : noram(k, ufi);
+	return copied ? ERESTART : uvmfault_noram(k, ufi);
 }
 
 /**
@@ -490,7 +490,7 @@ function fault_anon(k: Kernel, ufi: uvm_faultinfo, amap: vm_amap, anon: vm_anon)
 		if (pg === null) {
 			simple_unlock(k, anon.an_lock);
 			uvmfault_unlockall(k, ufi, amap);
-			return noram(k, ufi);
+			return uvmfault_noram(k, ufi);
 		}
 	} else if (anon.an_ref > 1) {
 		ufi.enter_prot &= ~VM_PROT_WRITE;
@@ -498,7 +498,7 @@ function fault_anon(k: Kernel, ufi: uvm_faultinfo, amap: vm_amap, anon: vm_anon)
 	const error = fault_enter(k, ufi, pg);
 	simple_unlock(k, anon.an_lock);
 	uvmfault_unlockall(k, ufi, amap);
-	return error === 0 ? 0 : noram(k, ufi);
+	return error === 0 ? 0 : uvmfault_noram(k, ufi);
 }
 
 /** Case 1B: write to an anon that others refer to. => our own copy's page, or null. */
@@ -556,7 +556,7 @@ function fault_object(
 	uvm_page_unbusy1(k, pg);
 	simple_unlock(k, uobj.vmobjlock);
 	uvmfault_unlockall(k, ufi, amap);
-	return error === 0 ? 0 : noram(k, ufi);
+	return error === 0 ? 0 : uvmfault_noram(k, ufi);
 }
 
 /**
@@ -587,14 +587,14 @@ function fault_promote(
 	}
 	if (anon === null) {
 		uvmfault_unlockall(k, ufi, amap);
-		return noram(k, ufi);
+		return uvmfault_noram(k, ufi);
 	}
 	const pg = anon.an_page!;
 	pg.flags &= ~(PG_BUSY | PG_FAKE);
 	amap_add(k, amap, slot_of(ufi), anon, false);
 	const error = fault_enter(k, ufi, pg);
 	uvmfault_unlockall(k, ufi, amap);
-	return error === 0 ? 0 : noram(k, ufi);
+	return error === 0 ? 0 : uvmfault_noram(k, ufi);
 }
 
 /** Map the page and put it on the queue where it belongs. => 0, or ENOMEM for a page table. */
@@ -611,6 +611,7 @@ function fault_enter(k: Kernel, ufi: uvm_faultinfo, pg: vm_page): Errno {
 		// A wired page needs no slot, and its contents may change at any time.
 		if (pg.uanon !== null) uvm_anon_dropswap(k, pg.uanon);
 		else if ((pg.pqflags & PQ_AOBJ) !== 0) uao_dropswap(k, pg.uobject!, atop(pg.offset));
+		// A file's page keeps its place on disk, and is clean until somebody stores to it.
 		if ((pg.pqflags & PQ_SWAPBACKED) !== 0) pg.flags &= ~PG_CLEAN;
 	} else {
 		uvm_pageactivate(k, pg);

@@ -15,6 +15,7 @@ import {
 	pmap_kremove,
 	pmap_protect,
 	pmap_remove,
+	pmap_resident_count,
 	pmap_update,
 } from "../../pmap/pmap.ts";
 import {
@@ -197,6 +198,9 @@ function enter_new(
 	return 0;
 }
 
+/** Cost of taking one page out of an address space, in cycles. */
+const UNMAP_PAGE_CYCLES = 20;
+
 /**
  * Take every mapping in [start, end) out of the map.
  *
@@ -220,6 +224,7 @@ export function uvm_unmap_remove(
 	const last = uvm_map_lookup_entry(map, end - 1);
 	if (entry_contains(map, last, end - 1) && !uvm_map_clip_end(k, map, last, end)) return null;
 	const dead: vm_map_entry[] = [];
+	const resident = pmap_resident_count(k, map.pmap);
 	while (entry !== map.header && entry.start < end) {
 		const next = entry.next;
 		if (entry.wired_count > 0) {
@@ -242,6 +247,7 @@ export function uvm_unmap_remove(
 		entry = next;
 	}
 	pmap_update(k, map.pmap);
+	k.port.charge((resident - pmap_resident_count(k, map.pmap)) * UNMAP_PAGE_CYCLES);
 	return dead;
 }
 

@@ -9,7 +9,7 @@
  */
 import { ENOMEM, type Errno } from "../../pmap/errno.ts";
 import { KASSERT } from "../../pmap/panic.ts";
-import { pmap_protect, pmap_update } from "../../pmap/pmap.ts";
+import { pmap_protect, pmap_resident_count, pmap_update } from "../../pmap/pmap.ts";
 import { atop, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
 import type { Sleeps } from "../kern/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
@@ -34,6 +34,11 @@ import {
 } from "./uvm_map_entry.ts";
 import { pagerops } from "./uvm_object.ts";
 
+/** Cost of fork as such, and for each entry and each page that is mapped, in cycles. */
+const FORK_CYCLES = 5000;
+const ENTRY_CYCLES = 300;
+const PAGE_CYCLES = 10;
+
 /**
  * A copy of an address space, entry by entry as their inheritance says.
  *
@@ -47,6 +52,9 @@ export function* uvmspace_fork(k: Kernel, parent: vmspace): Sleeps<vmspace | nul
 	child.vm_daddr = parent.vm_daddr;
 	child.vm_break = parent.vm_break;
 	yield* vm_map_lock(k, old);
+	// Write-protecting what the parent has is most of the work.
+	const resident = pmap_resident_count(k, old.pmap);
+	k.port.charge(FORK_CYCLES + old.nentries * ENTRY_CYCLES + resident * PAGE_CYCLES);
 	let error: Errno = 0;
 	for (let e = old.header.next; e !== old.header && error === 0; e = e.next) {
 		KASSERT(e.sub_map === null, "uvmspace_fork: submap in a process");

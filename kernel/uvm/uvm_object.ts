@@ -33,6 +33,8 @@ export const UVM_OBJ_IS_KERN_OBJECT = (uobj: uvm_object): boolean => uobj.uo_ref
 
 /** Pagers, by number (uvm_object.pgops). Tests add their own behind these. */
 export const PAGER_AOBJ = 0;
+export const PAGER_VNODE = 1;
+export const PAGER_DEVICE = 2;
 
 /** Flags of get and put. */
 export const PGO_CLEANIT = 0x001;
@@ -125,6 +127,11 @@ export interface uvm_pagerops {
 		npages: number,
 		flags: number,
 	): Sleeps<Errno>;
+	/**
+	 * An asynchronous pgo_put_pages of `npages` pages is over; they are un-busied already.
+	 * => nothing locked. Never sleeps.
+	 */
+	pgo_aiodone?(k: Kernel, uobj: uvm_object, npages: number, error: Errno): void;
 }
 
 export const pagerops = (k: Kernel, uobj: uvm_object): uvm_pagerops => k.uvm.pagerops[uobj.pgops]!;

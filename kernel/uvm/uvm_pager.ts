@@ -49,6 +49,7 @@ import {
 	PG_RELEASED,
 	PQ_ANON,
 	PQ_INACTIVE,
+	PQ_SWAPBACKED,
 	uvm_page_unbusy1,
 	uvm_pageactivate,
 	uvm_pagelookup,
@@ -327,12 +328,12 @@ export function* uvm_aiodone_daemon(k: Kernel): Sleeps<void> {
 }
 
 /**
- * Finish an asynchronous pageout to swap.
+ * Finish an asynchronous pageout to swap, or to a file.
  *
  * => thread context, nothing locked; never sleeps. The pages are busy.
  * => written: pages that the page daemon wanted are freed, others are clean.
  * => failed for lack of resources: the slots are free again, the pages dirty.
- * => failed otherwise: the slots are bad. DEVIATION: the pages stay in memory, dirty and without
+ * => failed otherwise: slots are bad. DEVIATION: the pages stay in memory, dirty and without
  *    a slot, where NetBSD discards them with their data (P9, P12).
  */
 export function uvm_aio_aiodone(k: Kernel, bp: buf): void {
@@ -340,15 +341,20 @@ export function uvm_aio_aiodone(k: Kernel, bp: buf): void {
 	uvm_pageout_done(k, bp.b_pages, bp.b_slot, bp.b_error);
 }
 
-/** The part of uvm_aio_aiodone that also ends a pageout which could not even begin. */
+/**
+ * The part of uvm_aio_aiodone that also ends a pageout which could not even begin.
+ * => `slot` is SWSLOT_NONE for pages of a file.
+ */
 export function uvm_pageout_done(
 	k: Kernel,
 	pgs: readonly vm_page[],
 	slot: SwapSlot,
 	error: Errno,
 ): void {
+	const uobj = slot === SWSLOT_NONE ? pgs[0]!.uobject : null;
 	for (const pg of pgs) aiodone_page(k, pg, error);
-	if (error !== 0) swslots_giveup(k, slot, pgs.length, error);
+	if (uobj !== null) pagerops(k, uobj).pgo_aiodone?.(k, uobj, pgs.length, error);
+	else if (error !== 0) swslots_giveup(k, slot, pgs.length, error);
 	if (k.uvmexp.paging === 0 || k.uvmexp.free > k.uvmexp.reserve_kernel) {
 		wakeup(k, k.uvm.free_wchan);
 	}
@@ -358,6 +364,7 @@ export function uvm_pageout_done(
 function aiodone_page(k: Kernel, pg: vm_page, error: Errno): void {
 	const anon = pg.uanon;
 	const pageout = (pg.flags & PG_PAGEOUT) !== 0;
+	const swap = (pg.pqflags & PQ_SWAPBACKED) !== 0;
 	if (pageout) {
 		pg.flags &= ~PG_PAGEOUT;
 		k.uvmexp.paging--;
@@ -371,14 +378,16 @@ function aiodone_page(k: Kernel, pg: vm_page, error: Errno): void {
 	simple_lock(k, lock);
 	simple_lock(k, k.uvm.pageqlock);
 	if (error !== 0) {
-		set_owner_slot(k, pg, SWSLOT_NONE);
+		if (swap) set_owner_slot(k, pg, SWSLOT_NONE);
 		pg.flags &= ~PG_CLEAN;
 		if ((pg.flags & PG_RELEASED) === 0) uvm_pageactivate(k, pg);
 	} else if (pageout) {
 		k.uvmexp.pdfreed++;
 		pg.flags |= PG_RELEASED;
-		uvm_swpgonly_add(k, 1);
+		if (swap) uvm_swpgonly_add(k, 1);
 	} else {
+		// A file's page may have been stored to before it was write-protected for the transfer.
+		if (!swap) pmap_clear_modify(k, pg);
 		pg.flags |= PG_CLEAN;
 	}
 	uvm_page_unbusy1(k, pg);

@@ -8,7 +8,8 @@
  *
  * Pages that have not been used for a while lie on the inactive queue. When memory is short the
  * daemon frees the clean ones and writes the dirty ones to swap, sixteen at a time, each with a
- * new slot, so that the slots of a cluster are adjacent whatever pages it holds.
+ * new slot, so that the slots of a cluster are adjacent whatever pages it holds. Pages of files go
+ * where they belong: their pager cleans and frees them, and does not wait for its disk.
  *
  * The daemon goes against the lock order (queues before owners), so it must not wait for an
  * owner: one that is locked is passed over.
@@ -52,6 +53,7 @@ import {
 	uvm_swpgonly_add,
 } from "./uvm_swap.ts";
 import { uvm_swap_put } from "./uvm_swap_io.ts";
+import { uvm_filepages } from "./uvm_wait.ts";
 
 /** Dirty pages put back for want of swap, after which a scan gives up. */
 export const UVMPD_NUMDIRTYREACTS = 16;
@@ -128,13 +130,15 @@ function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
 	const e = k.uvmexp;
 	const cluster: swapcluster = { slot: SWSLOT_NONE, nslots: 0, pages: [] };
 	let dirtyreacts = 0;
+	// Pages of files need no swap, so the scan does not give up before it has found them.
+	const maxreacts = uvm_filepages(k) > 0 ? Number.POSITIVE_INFINITY : UVMPD_NUMDIRTYREACTS;
 	// Pages that come to the tail during the scan are not for this one.
 	let left = k.uvm.page_inactive.count;
 	simple_lock(k, k.uvm.pageqlock);
 	let pg = k.uvm.page_inactive.first;
 	while (pg !== null && left-- > 0) {
 		const enough = e.free + e.paging >= e.freetarg * 4;
-		if (dirtyreacts >= UVMPD_NUMDIRTYREACTS || (enough && cluster.pages.length === 0)) break;
+		if (dirtyreacts >= maxreacts || (enough && cluster.pages.length === 0)) break;
 		const next: vm_page | null = pg.pageq_next;
 		const version = next === null ? 0 : next.version;
 		k.port.charge(SCAN_CYCLES);

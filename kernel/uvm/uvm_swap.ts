@@ -108,6 +108,8 @@ export function uvm_swap_isallocated(k: Kernel, slot: SwapSlot): boolean {
  */
 export function uvm_swap_alloc(k: Kernel, nslots: number, lessok: boolean): SwapSlot {
 	const list = k.uvm.swap_list;
+	k.uvm.swap_alloc_nslots = 0;
+	if (k.failinject?.("swslot")) return SWSLOT_NONE;
 	for (const want of lessok && nslots > 1 ? [nslots, 1] : [nslots]) {
 		for (let i = 0; i < list.length; i++) {
 			const sdp = list[i]!;
@@ -123,7 +125,6 @@ export function uvm_swap_alloc(k: Kernel, nslots: number, lessok: boolean): Swap
 			return sdp.swd_drumoffset + first;
 		}
 	}
-	k.uvm.swap_alloc_nslots = 0;
 	return SWSLOT_NONE;
 }
 

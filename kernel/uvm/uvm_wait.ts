@@ -40,14 +40,23 @@ export function* uvm_pause(k: Kernel, wmesg: string): Sleeps<void> {
 /** Scans in a row that freed nothing, after which nothing is expected of the daemon any more. */
 const FRUITLESS_MAX = 32;
 
+/** Pages of files in memory: at least as many as the page daemon could free. */
+export function uvm_filepages(k: Kernel): number {
+	let n = 0;
+	for (const uvn of k.uvm.uvn_list) n += uvn.uo_npages;
+	return n;
+}
+
 /**
  * Whether the page daemon can still free anything. If not, who needs memory must do without.
- * => swap has room for a page, or writes are in flight, and the latest scans were not all in vain.
+ * => swap has room for a page, or pages of files are in memory, or writes are in flight; and the
+ *    latest scans were not all in vain.
  * => while a device is being removed it is the remover who must do without: others wait until it
  *    has given up.
  */
 export function uvm_reclaimable(k: Kernel): boolean {
 	if (k.uvmexp.paging > 0) return true;
 	if (k.uvm.swapoff_lwp !== null && k.uvm.swapoff_lwp !== k.curlwp) return true;
-	return !uvm_swapisfull(k) && k.uvm.pdfruitless < FRUITLESS_MAX;
+	if (k.uvm.pdfruitless >= FRUITLESS_MAX) return false;
+	return !uvm_swapisfull(k) || uvm_filepages(k) > 0;
 }

@@ -29,6 +29,8 @@ export class Agent {
 	readonly t: TestKernel;
 	readonly p: proc;
 	readonly l: lwp;
+	/** Its children, also those that have ended. */
+	readonly children: Agent[] = [];
 	#jobs: (() => Sleeps<void>)[] = [];
 
 	private constructor(t: TestKernel, p: proc, l: lwp) {
@@ -148,7 +150,16 @@ export class Agent {
 		const child = new Agent(this.t, p, l);
 		l.l_kernel = child.#loop();
 		setrunnable(k, l);
+		this.children.push(child);
 		return child;
+	}
+
+	/** End this process and all of its children, and theirs. */
+	end(): void {
+		for (const child of this.children) child.end();
+		if (!this.alive) return;
+		this.start(() => this.exit(0));
+		this.t.settle();
 	}
 
 	/** End the process. Sleeps. */

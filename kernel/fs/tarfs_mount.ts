@@ -1,0 +1,222 @@
+/** Mounting an archive: its headers are read from the disk and become a tree. */
+import { ENOMEM } from "../../pmap/errno.ts";
+import type { ld_softc } from "../dev/ld_virtio.ts";
+import { physio } from "../kern/kern_physio.ts";
+import type { Sleeps } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import {
+	pax_parse,
+	TAR_BLOCK,
+	type tar_extended,
+	type tar_member,
+	tar_parse,
+	tar_string,
+} from "./tar.ts";
+import {
+	tarfs_create,
+	tarfs_directory,
+	type tarfs_node,
+	tarfs_node_make,
+	tarfs_vnodeops,
+	type tarfs_what,
+} from "./tarfs.ts";
+import type { vnode } from "./vnode.ts";
+
+/** Longest extended header, in bytes; longest name in a path. */
+const EXTENDED_MAX = 64 * 1024;
+const NAME_MAX = 255;
+/** Sectors that are read at a time. */
+const WINDOW = 8;
+
+/** Reads sectors one by one, from the disk in larger pieces. */
+interface reader {
+	readonly dev: ld_softc;
+	first: number;
+	bytes: Uint8Array;
+}
+
+/** => a sector, or what is wrong. Sleeps. */
+function* read_block(k: Kernel, r: reader, blkno: number): Sleeps<Uint8Array | string> {
+	const at = (blkno - r.first) * TAR_BLOCK;
+	if (at >= 0 && at < r.bytes.length) return r.bytes.subarray(at, at + TAR_BLOCK);
+	const n = Math.min(WINDOW, r.dev.sc_capacity - blkno);
+	if (n <= 0) return "the archive is cut off";
+	const bytes = new Uint8Array(n * TAR_BLOCK);
+	const error = yield* physio(k, r.dev, blkno, bytes, true);
+	if (error !== 0) return error === ENOMEM ? "out of memory" : "cannot be read";
+	r.first = blkno;
+	r.bytes = bytes;
+	return bytes.subarray(0, TAR_BLOCK);
+}
+
+/**
+ * Mount the archive on `dev`.
+ * => the root of its tree; or what is wrong, in one line. Sleeps. Never throws: a disk may hold
+ *    anything.
+ */
+export function* tarfs_mount(k: Kernel, dev: ld_softc): Sleeps<vnode | string> {
+	const root = tarfs_create(k, dev);
+	const r: reader = { dev, first: 0, bytes: new Uint8Array(0) };
+	let extended: tar_extended = {};
+	for (let blkno = 0; blkno < dev.sc_capacity; ) {
+		const where = `ld${dev.sc_unit}: sector ${blkno}`;
+		const block = yield* read_block(k, r, blkno);
+		let wrong = typeof block === "string" ? block : "";
+		const header = typeof block === "string" ? "end" : tar_parse(block, extended);
+		if (typeof block !== "string" && header === "end") break;
+		if (header !== "end" && "error" in header) {
+			const other = blkno === 0 && header.error === "bad checksum";
+			wrong = other ? "not a tar archive" : header.error;
+		} else if (header !== "end") {
+			const data = blkno + 1;
+			const sectors = has_data(header.type) ? Math.ceil(header.size / TAR_BLOCK) : 0;
+			if (data + sectors > dev.sc_capacity) {
+				wrong = "the archive is cut off";
+			} else if ("xgLK".includes(header.type)) {
+				wrong = yield* read_extended(k, r, header, data, extended);
+			} else {
+				wrong = add_member(k, root, header, data);
+				extended = {};
+			}
+			blkno = data + sectors;
+		}
+		if (wrong !== "") {
+			// Nothing was read into the objects of files yet.
+			yield* tarfs_vnodeops.vfs_unmount(k, root.tn_vnode);
+			return `${where}: ${wrong}`;
+		}
+	}
+	return root.tn_vnode;
+}
+
+/** Members of other types have no data, whatever their size field says. */
+const has_data = (type: string): boolean => !"123456".includes(type);
+
+/** Read an extended header. => what is wrong, or "". Sleeps. */
+function* read_extended(
+	k: Kernel,
+	r: reader,
+	header: tar_member,
+	data: number,
+	extended: tar_extended,
+): Sleeps<string> {
+	if (header.size > EXTENDED_MAX) return "extended header too long";
+	const bytes = new Uint8Array(Math.ceil(header.size / TAR_BLOCK) * TAR_BLOCK);
+	for (let at = 0; at < bytes.length; at += TAR_BLOCK) {
+		const block = yield* read_block(k, r, data + at / TAR_BLOCK);
+		if (typeof block === "string") return block;
+		bytes.set(block, at);
+	}
+	const contents = bytes.subarray(0, header.size);
+	switch (header.type) {
+		case "x":
+			return pax_parse(contents, extended);
+		case "L":
+			extended.path = tar_string(contents);
+			return "";
+		case "K":
+			extended.linkpath = tar_string(contents);
+			return "";
+		default:
+			// What holds for the whole archive is of no interest: times and comments.
+			return "";
+	}
+}
+
+/** The names of a path; null if it leads out of the tree, or has a name that is too long. */
+function path_names(path: string): string[] | null {
+	const names = path.split("/").filter((name) => name !== "" && name !== ".");
+	return names.some((name) => name === ".." || name.length > NAME_MAX) ? null : names;
+}
+
+/** Put a member into the tree. => what is wrong, or "". */
+function add_member(k: Kernel, root: tarfs_node, header: tar_member, blkno: number): string {
+	const names = path_names(header.path);
+	if (names === null) return "bad name";
+	const type = vtype_of(header.type);
+	if (type === null) return "";
+	const what = { ...tarfs_directory, type, mode: header.mode, uid: header.uid, gid: header.gid };
+	const name = names.pop();
+	if (name === undefined) {
+		// The root itself.
+		if (type !== "VDIR") return "bad name";
+		root.tn_mode = header.mode;
+		return "";
+	}
+	const dir = make_directories(k, root, names);
+	if (dir === null) return "a file is in the place of a directory";
+	if (header.type === "1") return add_link(root, dir, name, header.linkpath);
+	const full: tarfs_what = {
+		...what,
+		mtime: Math.max(header.mtime, 0),
+		size: type === "VREG" ? header.size : 0,
+		target: type === "VLNK" ? header.linkpath : "",
+		rdev:
+			type === "VCHR" || type === "VBLK"
+				? { major: header.devmajor, minor: header.devminor }
+				: null,
+		blkno,
+	};
+	if (type === "VLNK" && full.target === "") return "empty symbolic link";
+	const old = dir.tn_entries!.get(name);
+	if (old !== undefined && old.tn_entries !== null) {
+		if (type !== "VDIR") return "a file is in the place of a directory";
+		old.tn_mode = header.mode;
+		old.tn_mtime = full.mtime;
+		return "";
+	}
+	// A later member takes the place of an earlier one.
+	if (old !== undefined) old.tn_nlink--;
+	dir.tn_entries!.set(name, tarfs_node_make(k, dir.tn_fs, dir, full));
+	return "";
+}
+
+/** null: of no use here (FIFOs). Types that are not known are files, as POSIX says. */
+function vtype_of(type: string): tarfs_what["type"] | null {
+	switch (type) {
+		case "2":
+			return "VLNK";
+		case "3":
+			return "VCHR";
+		case "4":
+			return "VBLK";
+		case "5":
+			return "VDIR";
+		case "6":
+			return null;
+		default:
+			return "VREG";
+	}
+}
+
+/** The directory that the names lead to, made as far as it is not there. */
+function make_directories(
+	k: Kernel,
+	root: tarfs_node,
+	names: readonly string[],
+): tarfs_node | null {
+	let dir = root;
+	for (const name of names) {
+		let next = dir.tn_entries!.get(name);
+		if (next === undefined) {
+			next = tarfs_node_make(k, dir.tn_fs, dir, tarfs_directory);
+			dir.tn_entries!.set(name, next);
+		}
+		if (next.tn_entries === null) return null;
+		dir = next;
+	}
+	return dir;
+}
+
+/** A further name for a file. => what is wrong, or "". */
+function add_link(root: tarfs_node, dir: tarfs_node, name: string, linkpath: string): string {
+	let node: tarfs_node | undefined = root;
+	for (const part of path_names(linkpath) ?? ["/"]) node = node?.tn_entries?.get(part);
+	if (node === undefined || node.tn_entries !== null) return "a link leads nowhere";
+	const old = dir.tn_entries!.get(name);
+	if (old !== undefined && old.tn_entries !== null) return "a file is in the place of a directory";
+	if (old !== undefined) old.tn_nlink--;
+	node.tn_nlink++;
+	dir.tn_entries!.set(name, node);
+	return "";
+}

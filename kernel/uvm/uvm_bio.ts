@@ -1,0 +1,62 @@
+/**
+ * Read and write of memory objects by the kernel, in the place of sys/uvm/uvm_bio.c: what a
+ * program reads and writes are the same pages that others have mapped.
+ *
+ * NetBSD maps windows of the object and copies through the MMU. Here the pages are got and
+ * written directly, one after the other, so that no page is busy while the next is waited for.
+ */
+import { KASSERT } from "../../pmap/panic.ts";
+import { PAGE_SIZE, trunc_page, VM_PROT_READ, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
+import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
+import type { Sleeps } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import { PGO_SYNCIO, pagerops, type uvm_object } from "./uvm_object.ts";
+import { PG_CLEAN, uvm_page_unbusy1, uvm_pageactivate, type vm_page } from "./uvm_page.ts";
+
+/** Copying costs a cycle for each 8 bytes, as in copyin. */
+const BYTES_PER_CYCLE = 8;
+
+/**
+ * Copy between `bytes` and the object, from byte `offset` on.
+ *
+ * => object unlocked; the caller has a reference. The range is inside the object. Sleeps.
+ * => how many bytes were copied, or -errno if none were: EIO, ENOMEM.
+ */
+export function* ubc_uiomove(
+	k: Kernel,
+	uobj: uvm_object,
+	offset: number,
+	bytes: Uint8Array,
+	write: boolean,
+): Sleeps<number> {
+	const { pgo_get } = pagerops(k, uobj);
+	const pps: (vm_page | null)[] = [null];
+	for (let done = 0; done < bytes.length; ) {
+		const at = (offset + done) % PAGE_SIZE;
+		const n = Math.min(PAGE_SIZE - at, bytes.length - done);
+		const access = write ? VM_PROT_WRITE : VM_PROT_READ;
+		pps[0] = null;
+		simple_lock(k, uobj.vmobjlock);
+		const page = trunc_page(offset + done);
+		const error = yield* pgo_get(k, uobj, page, pps, 1, 0, access, PGO_SYNCIO);
+		if (error !== 0) return done > 0 ? done : -error;
+		const pg = pps[0] as vm_page | null;
+		KASSERT(pg !== null, "ubc_uiomove: pgo_get succeeded without a page");
+		if (write) {
+			k.port.writeRam(pg.phys_addr + at, bytes.subarray(done, done + n));
+			pg.flags &= ~PG_CLEAN;
+		} else {
+			const ram = pg.phys_addr - k.port.ramBase + at;
+			bytes.set(k.port.ram8.subarray(ram, ram + n), done);
+		}
+		k.port.charge(Math.ceil(n / BYTES_PER_CYCLE));
+		done += n;
+		simple_lock(k, uobj.vmobjlock);
+		simple_lock(k, k.uvm.pageqlock);
+		uvm_pageactivate(k, pg);
+		uvm_page_unbusy1(k, pg);
+		simple_unlock(k, k.uvm.pageqlock);
+		simple_unlock(k, uobj.vmobjlock);
+	}
+	return bytes.length;
+}

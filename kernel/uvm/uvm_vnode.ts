@@ -1,0 +1,598 @@
+/**
+ * Port of sys/uvm/uvm_vnode.c 1.30 (2000), with the vector of 2002: the pager of files.
+ *
+ * Copyright (c) 1997 Charles D. Cranor and Washington University.
+ * Copyright (c) 1991, 1993, The Regents of the University of California.
+ * Copyright (c) 1990 University of Utah.
+ * All rights reserved. See NOTICE for the conditions.
+ *
+ * The pages of a file are its cache: read, write and mappings meet in them. A page is clean (the
+ * disk has the same bytes) or dirty, and what is dirty is written in clusters of neighbours.
+ *
+ * DEVIATION: an object belongs to its file for as long as the file system is mounted, so its
+ * pages stay when nobody maps it; in NetBSD it lives and dies with the vnode's last reference.
+ * DEVIATION: a file lies in one piece on its disk, as in an archive, so the object itself knows
+ * where, and a transfer does not go through VOP_BMAP and VOP_STRATEGY.
+ */
+import { EAGAIN, EBUSY, EIO, ENOMEM, type Errno } from "../../pmap/errno.ts";
+import { KASSERT } from "../../pmap/panic.ts";
+import {
+	pmap_clear_modify,
+	pmap_clear_reference,
+	pmap_is_modified,
+	pmap_is_referenced,
+	pmap_page_protect,
+} from "../../pmap/pmap.ts";
+import {
+	PAGE_SIZE,
+	ptoa,
+	round_page,
+	trunc_page,
+	VM_PROT_NONE,
+	VM_PROT_READ,
+} from "../../pmap/vmparam.ts";
+import type { buf } from "../dev/buf.ts";
+import { type ld_softc, ld_strategy } from "../dev/ld_virtio.ts";
+import { biowait } from "../dev/vfs_bio.ts";
+import { UVMHIST_LOG } from "../kern/kern_history.ts";
+import { simple_lock, simple_lock_init, simple_unlock } from "../kern/kern_lock.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
+import type { Kernel } from "../kernel.ts";
+import {
+	PAGER_VNODE,
+	PGO_ALLPAGES,
+	PGO_CLEANIT,
+	PGO_DEACTIVATE,
+	PGO_DOACTCLUST,
+	PGO_FREE,
+	PGO_PENDING,
+	PGO_SYNCIO,
+	type uvm_object,
+	type uvm_pagerops,
+	type voff_t,
+} from "./uvm_object.ts";
+import {
+	PG_BUSY,
+	PG_CLEAN,
+	PG_CLEANCHK,
+	PG_FAKE,
+	PG_PAGEOUT,
+	PG_RELEASED,
+	PG_WANTED,
+	PGO_DONTCARE,
+	PQ_INACTIVE,
+	uvm_page_unbusy,
+	uvm_page_unbusy1,
+	uvm_pageactivate,
+	uvm_pagealloc,
+	uvm_pagedeactivate,
+	uvm_pagedequeue,
+	uvm_pagefree,
+	uvm_pagelookup,
+	type vm_page,
+} from "./uvm_page.ts";
+import { uvm_mk_pcluster, uvm_pager_put } from "./uvm_pager.ts";
+import { uvm_pagermapin, uvm_pagermapout } from "./uvm_pagermap.ts";
+import { SWCLPAGES, SWSLOT_NONE } from "./uvm_swap.ts";
+import { uvm_pause, uvm_reclaimable, uvm_wait } from "./uvm_wait.ts";
+
+/** Pages that one transfer moves at most: 64 KiB. */
+const UVN_CLUSTER = SWCLPAGES;
+/** Pages that a read brings in at most, if they are absent and memory is plentiful. */
+const UVN_READAHEAD = 8;
+/**
+ * Writes by the page daemon that may fail in a row. After that it leaves the object's dirty pages
+ * alone, until somebody has seen the error, so that it does not write for ever in vain.
+ */
+export const UVN_MAXFAILURES = 16;
+
+export interface uvm_vnode extends uvm_object {
+	/** The disk, and the sector with which the file begins. */
+	readonly u_dev: ld_softc;
+	readonly u_blkno: number;
+	/** Length of the file in bytes. */
+	readonly u_size: number;
+	/** o: Transfers in flight. */
+	u_nio: number;
+	/** o: Error of an asynchronous write that nobody has been told of, or 0. */
+	u_error: Errno;
+	/** o: Asynchronous writes that have failed since the latest good one. */
+	u_failures: number;
+}
+
+/** Register the pager. => at boot. */
+export function uvn_init(k: Kernel): void {
+	k.uvm.pagerops[PAGER_VNODE] = vnode_pager;
+}
+
+/** The object of a file of `size` bytes. => unlocked, with one reference: the file's. */
+export function uvn_attach(k: Kernel, dev: ld_softc, blkno: number, size: number): uvm_vnode {
+	const uvn: uvm_vnode = {
+		vmobjlock: simple_lock_init(),
+		pgops: PAGER_VNODE,
+		memq_first: null,
+		memq_last: null,
+		uo_npages: 0,
+		uo_refs: 1,
+		uo_id: k.uvm.next_object_id++,
+		u_dev: dev,
+		u_blkno: blkno,
+		u_size: size,
+		u_nio: 0,
+		u_error: 0,
+		u_failures: 0,
+	};
+	k.uvm.uvn_list.push(uvn);
+	return uvn;
+}
+
+/** Add a reference. => unlocked. */
+export function uvn_reference(k: Kernel, uobj: uvm_object): void {
+	simple_lock(k, uobj.vmobjlock);
+	uobj.uo_refs++;
+	simple_unlock(k, uobj.vmobjlock);
+}
+
+/** Drop a reference; the last one, the file's, writes and frees the pages. => unlocked; sleeps. */
+export function* uvn_detach(k: Kernel, uobj: uvm_object): Sleeps<void> {
+	const uvn = uobj as uvm_vnode;
+	simple_lock(k, uvn.vmobjlock);
+	if (--uvn.uo_refs > 0) {
+		simple_unlock(k, uvn.vmobjlock);
+		return;
+	}
+	const flush = PGO_CLEANIT | PGO_FREE | PGO_SYNCIO | PGO_ALLPAGES;
+	const error = yield* uvn_put(k, uvn, 0, 0, flush);
+	if (error !== 0) {
+		// There is nobody left who could try again.
+		const { sc_unit } = uvn.u_dev;
+		k.msgbuf.push(`ld${sc_unit}: sector ${uvn.u_blkno}: data of a file could not be written`);
+		simple_lock(k, uvn.vmobjlock);
+		yield* uvn_put(k, uvn, 0, 0, PGO_FREE | PGO_ALLPAGES);
+	}
+	KASSERT(uvn.uo_npages === 0, "uvn_detach: pages left");
+	k.uvm.uvn_list.splice(k.uvm.uvn_list.indexOf(uvn), 1);
+}
+
+/** The window round `offset` in which clusters are made. => object locked. */
+function uvn_cluster(_k: Kernel, uobj: uvm_object, offset: voff_t): { lo: voff_t; hi: voff_t } {
+	const uvn = uobj as uvm_vnode;
+	// DEVIATION: one page while writes fail, so that a bad sector holds up only its own page.
+	if (uvn.u_failures > 0) return { lo: offset, hi: offset + PAGE_SIZE };
+	// DEVIATION: NetBSD's window begins at `offset`, so that what lies before it never joins.
+	const lo = offset - (offset % ptoa(UVN_CLUSTER));
+	return { lo, hi: Math.min(lo + ptoa(UVN_CLUSTER), round_page(uvn.u_size)) };
+}
+
+/**
+ * Flush the pages in [start, stop); all of them with PGO_ALLPAGES.
+ *
+ * => object locked; unlocked on return. Sleeps.
+ * => PGO_CLEANIT: dirty pages are written, with dirty neighbours in the range. PGO_SYNCIO: it
+ *    waits for that, and for writes that are under way already.
+ * => PGO_FREE: pages are freed then, except wired ones and, without PGO_SYNCIO, busy ones.
+ *    Without PGO_CLEANIT dirty pages are thrown away. PGO_DEACTIVATE: they are deactivated.
+ * => an error of this call, or (PGO_CLEANIT|PGO_SYNCIO) of an asynchronous write before it that
+ *    nobody has been told of. What could not be written stays in memory, dirty.
+ */
+export function* uvn_put(
+	k: Kernel,
+	uobj: uvm_object,
+	start: voff_t,
+	stop: voff_t,
+	flags: number,
+): Sleeps<Errno> {
+	const uvn = uobj as uvm_vnode;
+	const all = (flags & PGO_ALLPAGES) !== 0;
+	const first = all ? 0 : Math.max(0, trunc_page(start));
+	const last = all ? round_page(uvn.u_size) : Math.min(round_page(stop), round_page(uvn.u_size));
+	let error: Errno = 0;
+	for (const off of uvn_resident(k, uvn, first, last)) {
+		// Sleeping may change all about the page, and whether there is one.
+		for (;;) {
+			const pg = uvm_pagelookup(k, uvn, off);
+			if (pg === null) break;
+			if ((pg.flags & PG_BUSY) !== 0) {
+				if (!uvn_put_waits(k, flags)) break;
+				pg.flags |= PG_WANTED;
+				yield* ltsleep(k, pg, "uvn_put", 0, uvn.vmobjlock);
+				simple_lock(k, uvn.vmobjlock);
+				continue;
+			}
+			if (!uvn_put_page(k, uvn, pg, flags)) break;
+			const failed = yield* uvn_write(k, uvn, pg, flags, first, last);
+			if (error === 0) error = failed;
+			simple_lock(k, uvn.vmobjlock);
+			break;
+		}
+	}
+	if ((flags & (PGO_CLEANIT | PGO_SYNCIO)) === (PGO_CLEANIT | PGO_SYNCIO)) {
+		if (error === 0) error = uvn.u_error;
+		uvn.u_error = 0;
+		uvn.u_failures = 0;
+		// What the page daemon could not write, or has been told to leave, may be clean by now.
+		k.uvm.pdfruitless = 0;
+	}
+	simple_unlock(k, uvn.vmobjlock);
+	return error;
+}
+
+/** Offsets of the resident pages in the range, in order: clusters are of neighbours. */
+function uvn_resident(k: Kernel, uvn: uvm_vnode, first: voff_t, last: voff_t): voff_t[] {
+	if (last - first === PAGE_SIZE) {
+		return uvm_pagelookup(k, uvn, first) === null ? [] : [first];
+	}
+	const offsets: voff_t[] = [];
+	for (let pg = uvn.memq_first; pg !== null; pg = pg.listq_next) {
+		pg.flags &= ~PG_CLEANCHK;
+		if (pg.offset >= first && pg.offset < last) offsets.push(pg.offset);
+	}
+	return offsets.sort((a, b) => a - b);
+}
+
+/** Whether a flush waits for busy pages. The page daemon waits for nobody. */
+const uvn_put_waits = (k: Kernel, flags: number): boolean =>
+	k.curlwp !== k.uvm.pagedaemon &&
+	((flags & PGO_SYNCIO) !== 0 || (flags & (PGO_FREE | PGO_CLEANIT)) === PGO_FREE);
+
+/**
+ * Flush a page that is not busy, as far as that needs no I/O. => object locked.
+ * => true: it has to be written; it is busy and write-protected.
+ */
+function uvn_put_page(k: Kernel, uvn: uvm_vnode, pg: vm_page, flags: number): boolean {
+	const free = (flags & PGO_FREE) !== 0 && pg.wire_count === 0 && pg.loan_count === 0;
+	const daemon = k.curlwp === k.uvm.pagedaemon;
+	simple_lock(k, k.uvm.pageqlock);
+	// Unmapped before it is asked: a store after the answer would be lost.
+	if (free) pmap_page_protect(k, pg, VM_PROT_NONE);
+	if (pmap_is_modified(k, pg)) pg.flags &= ~PG_CLEAN;
+	const dirty = (pg.flags & PG_CLEAN) === 0;
+	let write = dirty && (flags & PGO_CLEANIT) !== 0;
+	if (write && daemon && uvn.u_failures >= UVN_MAXFAILURES) {
+		uvm_pageactivate(k, pg);
+		write = false;
+	} else if (write) {
+		pg.flags |= PG_BUSY;
+		pmap_page_protect(k, pg, VM_PROT_READ);
+		if (free && (flags & PGO_SYNCIO) === 0) {
+			pg.flags |= PG_PAGEOUT;
+			k.uvmexp.paging++;
+			uvm_pagedequeue(k, pg);
+		}
+	} else if (free) {
+		uvm_pagefree(k, pg);
+		if (daemon) k.uvmexp.pdfreed++;
+	} else if ((flags & PGO_DEACTIVATE) !== 0 && pg.wire_count === 0) {
+		pmap_clear_reference(k, pg);
+		uvm_pagedeactivate(k, pg);
+	}
+	simple_unlock(k, k.uvm.pageqlock);
+	return write;
+}
+
+/**
+ * Write a busy page with its dirty neighbours in [first, last), and let go of them.
+ * => object locked; unlocked on return. A neighbour's error is found when it is its turn.
+ */
+function* uvn_write(
+	k: Kernel,
+	uvn: uvm_vnode,
+	pg: vm_page,
+	flags: number,
+	first: voff_t,
+	last: voff_t,
+): Sleeps<Errno> {
+	const daemon = k.curlwp === k.uvm.pagedaemon;
+	if (daemon) k.uvmexp.pdpageouts++;
+	// The daemon asks for one page; others that are inactive may come along.
+	const how = (flags & PGO_SYNCIO) | (daemon ? PGO_ALLPAGES : PGO_DOACTCLUST);
+	simple_lock(k, k.uvm.pageqlock);
+	const { error, pgs } = yield* uvm_pager_put(k, uvn, pg, [], how, first, last);
+	if (error === PGO_PENDING) {
+		if (daemon) k.uvmexp.pdpending++;
+		return 0;
+	}
+	simple_lock(k, uvn.vmobjlock);
+	simple_lock(k, k.uvm.pageqlock);
+	for (const page of pgs) uvn_written(k, page, error, flags, first, last);
+	simple_unlock(k, k.uvm.pageqlock);
+	simple_unlock(k, uvn.vmobjlock);
+	// For lack of resources: the page is still dirty, and the next flush tries again.
+	if (error === ENOMEM || error === EAGAIN) yield* uvm_pause(k, "uvn_write");
+	return error;
+}
+
+/** The write of a busy page is over: let go of it. => object, queues locked. */
+function uvn_written(
+	k: Kernel,
+	pg: vm_page,
+	error: Errno,
+	flags: number,
+	first: voff_t,
+	last: voff_t,
+): void {
+	if ((pg.flags & PG_PAGEOUT) !== 0) {
+		pg.flags &= ~PG_PAGEOUT;
+		k.uvmexp.paging--;
+	}
+	const inrange = pg.offset >= first && pg.offset < last && pg.wire_count === 0;
+	if (error !== 0) {
+		pg.flags &= ~PG_CLEAN;
+		if ((pg.flags & PG_RELEASED) === 0) uvm_pageactivate(k, pg);
+	} else {
+		// It was write-protected all the time, so there is no store to be lost.
+		pmap_clear_modify(k, pg);
+		pg.flags |= PG_CLEAN;
+		if ((flags & PGO_FREE) !== 0 && inrange) pg.flags |= PG_RELEASED;
+		else if ((flags & PGO_DEACTIVATE) !== 0 && inrange) {
+			pmap_clear_reference(k, pg);
+			uvm_pagedeactivate(k, pg);
+		}
+	}
+	uvm_page_unbusy1(k, pg);
+}
+
+/** Write busy pages: see uvm_pagerops.pgo_put_pages. */
+function* uvn_put_pages(
+	k: Kernel,
+	uobj: uvm_object,
+	pps: vm_page[],
+	npages: number,
+	flags: number,
+): Sleeps<Errno> {
+	const uvn = uobj as uvm_vnode;
+	simple_unlock(k, uvn.vmobjlock);
+	const pgs = pps.slice(0, npages);
+	const error = yield* uvn_io(k, uvn, pgs, false, flags);
+	if (error === PGO_PENDING && pgs.some((pg) => (pg.flags & PG_PAGEOUT) !== 0)) {
+		// What nobody uses goes with the page that has to go.
+		for (const pg of pgs) {
+			if ((pg.flags & PG_PAGEOUT) !== 0 || (pg.pqflags & PQ_INACTIVE) === 0) continue;
+			if (pmap_is_referenced(k, pg)) continue;
+			pg.flags |= PG_PAGEOUT;
+			k.uvmexp.paging++;
+			uvm_pagedequeue(k, pg);
+		}
+	}
+	return error;
+}
+
+/** An asynchronous write is over: see uvm_pagerops.pgo_aiodone. */
+function uvn_aiodone(_k: Kernel, uobj: uvm_object, _npages: number, error: Errno): void {
+	const uvn = uobj as uvm_vnode;
+	uvn.u_nio--;
+	if (error === 0) {
+		uvn.u_failures = 0;
+	} else {
+		uvn.u_error = error;
+		uvn.u_failures++;
+	}
+}
+
+/**
+ * Move adjacent pages from or to the disk, in one request.
+ *
+ * => pages busy, inside the file; object unlocked. Sleeps, without PGO_SYNCIO only for pager_map.
+ * => 0, EIO, EAGAIN, ENOMEM, or PGO_PENDING: uvm_aio_aiodone takes over the pages.
+ * => what lies behind the end of the file in the last page is zeros, in memory and on disk.
+ */
+function* uvn_io(
+	k: Kernel,
+	uvn: uvm_vnode,
+	pgs: vm_page[],
+	read: boolean,
+	flags: number,
+): Sleeps<Errno> {
+	const offset = pgs[0]!.offset;
+	const npages = pgs.length;
+	if (offset >= uvn.u_size) return EIO;
+	const sync = (flags & PGO_SYNCIO) !== 0;
+	const bytes = Math.min(ptoa(npages), uvn.u_size - offset);
+	k.pagingwork = true;
+	uvn.u_nio++;
+	const kva = yield* uvm_pagermapin(k, pgs, npages, { waitok: true, read });
+	if (kva === 0 || k.failinject?.("buf")) {
+		if (kva !== 0) uvm_pagermapout(k, kva, npages);
+		uvn.u_nio--;
+		return kva === 0 ? EAGAIN : ENOMEM;
+	}
+	if (!read) uvn_zero_tail(k, pgs[npages - 1]!, uvn.u_size);
+	const bp: buf = {
+		b_read: read,
+		b_blkno: uvn.u_blkno + offset / 512,
+		b_bcount: Math.ceil(bytes / 512) * 512,
+		b_data: kva,
+		b_error: 0,
+		b_done: false,
+		b_iodone: sync ? "wakeup" : "uvm_aio_biodone",
+		b_pages: pgs,
+		b_slot: SWSLOT_NONE,
+	};
+	if (k.uvmhist !== null) {
+		const what = read ? "read offset, npages" : "write offset, npages";
+		UVMHIST_LOG(k, "uvn_io", what, offset, npages);
+	}
+	ld_strategy(k, uvn.u_dev, bp);
+	if (!sync) return PGO_PENDING;
+	const error = yield* biowait(k, bp);
+	uvm_pagermapout(k, kva, npages);
+	if (read && error === 0) uvn_zero_tail(k, pgs[npages - 1]!, uvn.u_size);
+	uvn.u_nio--;
+	return error;
+}
+
+/** Zero what a page has behind the end of the file. => busy. */
+function uvn_zero_tail(k: Kernel, pg: vm_page, size: number): void {
+	const n = size - pg.offset;
+	if (n < PAGE_SIZE) k.port.writeRam(pg.phys_addr + n, new Uint8Array(PAGE_SIZE - n));
+}
+
+/** uvn_get with PGO_LOCKED: see uvm_pagerops.pgo_get_locked. Never allocates. */
+function uvn_get_locked(
+	k: Kernel,
+	uobj: uvm_object,
+	offset: voff_t,
+	pps: (vm_page | null)[],
+	npages: number,
+	centeridx: number,
+	_access: number,
+	flags: number,
+): Errno {
+	let done = true;
+	for (let i = 0; i < npages; i++) {
+		if (pps[i] === PGO_DONTCARE) continue;
+		const pg = uvm_pagelookup(k, uobj, offset + ptoa(i));
+		if (pg !== null && (pg.flags & PG_BUSY) === 0) {
+			pg.flags |= PG_BUSY;
+			pps[i] = pg;
+		} else if (i === centeridx || (flags & PGO_ALLPAGES) !== 0) {
+			done = false;
+		}
+	}
+	return done ? 0 : EBUSY;
+}
+
+/**
+ * uvn_get without PGO_LOCKED: see uvm_pagerops.pgo_get.
+ * => EIO: not readable, or behind the end of the file. ENOMEM: nothing can become free.
+ */
+export function* uvn_get(
+	k: Kernel,
+	uobj: uvm_object,
+	offset: voff_t,
+	pps: (vm_page | null)[],
+	npages: number,
+	centeridx: number,
+	_access: number,
+	flags: number,
+): Sleeps<Errno> {
+	const uvn = uobj as uvm_vnode;
+	for (let i = 0; i < npages; i++) {
+		if (pps[i] !== null || (i !== centeridx && (flags & PGO_ALLPAGES) === 0)) continue;
+		const off = offset + ptoa(i);
+		const pg = uvm_pagelookup(k, uvn, off);
+		if (pg !== null && (pg.flags & PG_BUSY) === 0) {
+			pg.flags |= PG_BUSY;
+			pps[i] = pg;
+			continue;
+		}
+		// Nobody sleeps with pages busy that others may wait for.
+		uvn_get_release(k, pps, npages);
+		const error = yield* uvn_get_wait(k, uvn, off);
+		if (error !== 0) {
+			simple_unlock(k, uvn.vmobjlock);
+			return error;
+		}
+		// What was let go of is looked for again, from the start.
+		i = -1;
+	}
+	simple_unlock(k, uvn.vmobjlock);
+	return 0;
+}
+
+/** Un-busy what was collected so far. => object locked. */
+function uvn_get_release(k: Kernel, pps: (vm_page | null)[], npages: number): void {
+	simple_lock(k, k.uvm.pageqlock);
+	uvm_page_unbusy(k, pps, npages);
+	simple_unlock(k, k.uvm.pageqlock);
+	for (let i = 0; i < npages; i++) if (pps[i] !== PGO_DONTCARE) pps[i] = null;
+}
+
+/**
+ * Wait for a page that is busy, or read one that is absent and leave it resident.
+ * => object locked, also on return, though it was not meanwhile. 0: look again.
+ */
+function* uvn_get_wait(k: Kernel, uvn: uvm_vnode, off: voff_t): Sleeps<Errno> {
+	if (off >= uvn.u_size) return EIO;
+	const busy = uvm_pagelookup(k, uvn, off);
+	if (busy !== null) {
+		if ((busy.flags & PG_BUSY) === 0) return 0;
+		busy.flags |= PG_WANTED;
+		k.uvmexp.fltpgwait++;
+		yield* ltsleep(k, busy, "uvn_get", 0, uvn.vmobjlock);
+		simple_lock(k, uvn.vmobjlock);
+		return 0;
+	}
+	const center = uvm_pagealloc(k, uvn, off, null, 0);
+	if (center === null) {
+		if (!uvm_reclaimable(k)) return ENOMEM;
+		simple_unlock(k, uvn.vmobjlock);
+		yield* uvm_wait(k, "uvn_getpage");
+		simple_lock(k, uvn.vmobjlock);
+		return 0;
+	}
+	return yield* uvn_pagein(k, uvn, center);
+}
+
+/**
+ * Read a page that was just made, and absent ones behind it.
+ * => object locked, as uvn_get_wait. After an error the page is gone again.
+ */
+function* uvn_pagein(k: Kernel, uvn: uvm_vnode, center: vm_page): Sleeps<Errno> {
+	let pgs = uvn_readahead(k, uvn, center);
+	k.uvmexp.pageins++;
+	simple_unlock(k, uvn.vmobjlock);
+	let error = yield* uvn_io(k, uvn, pgs, true, PGO_SYNCIO);
+	if (error !== 0 && pgs.length > 1) {
+		// What was read for nobody does no harm to who wants the first page.
+		simple_lock(k, uvn.vmobjlock);
+		for (const pg of pgs.slice(1)) uvn_pagein_done(k, pg, error, false);
+		simple_unlock(k, uvn.vmobjlock);
+		pgs = [center];
+		error = yield* uvn_io(k, uvn, pgs, true, PGO_SYNCIO);
+	}
+	simple_lock(k, uvn.vmobjlock);
+	for (const pg of pgs) uvn_pagein_done(k, pg, error, pg === center);
+	if (error !== ENOMEM && error !== EAGAIN) return error;
+	// Lack of resources loses no data.
+	simple_unlock(k, uvn.vmobjlock);
+	yield* uvm_pause(k, "uvn_pagein");
+	simple_lock(k, uvn.vmobjlock);
+	return 0;
+}
+
+/** Pages to be read with `center`: it, and what is absent behind it if memory is plentiful. */
+function uvn_readahead(k: Kernel, uvn: uvm_vnode, center: vm_page): vm_page[] {
+	const pgs = [center];
+	while (pgs.length < UVN_READAHEAD && k.uvmexp.free > k.uvmexp.freetarg + UVN_READAHEAD) {
+		const off = center.offset + ptoa(pgs.length);
+		if (off >= uvn.u_size || uvm_pagelookup(k, uvn, off) !== null) break;
+		const pg = uvm_pagealloc(k, uvn, off, null, 0);
+		if (pg === null) break;
+		pgs.push(pg);
+	}
+	return pgs;
+}
+
+/** The read of a busy page is over. => object locked. */
+function uvn_pagein_done(k: Kernel, pg: vm_page, error: Errno, wanted: boolean): void {
+	simple_lock(k, k.uvm.pageqlock);
+	if (error === 0) {
+		// The frame's former life must not make the page look dirty.
+		pmap_clear_modify(k, pg);
+		pmap_clear_reference(k, pg);
+		pg.flags = (pg.flags & ~PG_FAKE) | PG_CLEAN;
+		if ((pg.flags & PG_RELEASED) === 0) {
+			if (wanted) uvm_pageactivate(k, pg);
+			else uvm_pagedeactivate(k, pg);
+		}
+		uvm_page_unbusy1(k, pg);
+	} else {
+		if ((pg.flags & PG_WANTED) !== 0) wakeup(k, pg);
+		uvm_pagefree(k, pg);
+	}
+	simple_unlock(k, k.uvm.pageqlock);
+}
+
+export const vnode_pager: uvm_pagerops = {
+	pgo_name: "vnode",
+	pgo_reference: uvn_reference,
+	pgo_detach: uvn_detach,
+	pgo_get_locked: uvn_get_locked,
+	pgo_get: uvn_get,
+	pgo_put: uvn_put,
+	pgo_cluster: uvn_cluster,
+	pgo_mk_pcluster: uvm_mk_pcluster,
+	pgo_put_pages: uvn_put_pages,
+	pgo_aiodone: uvn_aiodone,
+};
