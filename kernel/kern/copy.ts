@@ -50,23 +50,23 @@ function* uiomove(
 		const n = Math.min(PAGE_SIZE - (at & PAGE_MASK), bytes.length - done);
 		pmap_activate(k, map.pmap);
 		const pa = k.port.translate(at, out ? ACCESS_STORE : ACCESS_LOAD);
-		if (!in_ram(k, pa) && isdevice(k, map, at)) return EFAULT;
 		if (pa < 0) {
 			const access = out ? VM_PROT_WRITE : VM_PROT_READ;
 			if (pmap_fault(k, map.pmap, at, access)) continue;
+			if (isdevice(k, map, at)) return EFAULT;
 			let error = uvm_fault_nosleep(k, map, at, VM_FAULT_INVALID, access);
 			if (error === EWOULDBLOCK) error = yield* uvm_fault(k, map, at, VM_FAULT_INVALID, access);
 			if (error === ENOMEM) k.curlwp.l_nomem = at;
 			if (error !== 0) return EFAULT;
 			continue;
 		}
-		const ram = pa - k.port.ramBase;
-		if (ram < 0 || ram >= k.port.ramSize) {
+		if (!in_ram(k, pa)) {
 			// A device that the program has mapped.
 			bus_space_copy(k, pa, bytes.subarray(done, done + n), out);
 			done += n;
 			continue;
 		}
+		const ram = pa - k.port.ramBase;
 		if (out) k.port.writeRam(pa, bytes.subarray(done, done + n));
 		else bytes.set(k.port.ram8.subarray(ram, ram + n), done);
 		k.port.charge(Math.ceil(n / BYTES_PER_CYCLE));
@@ -78,7 +78,7 @@ function* uiomove(
 const in_ram = (k: Kernel, pa: number): boolean =>
 	pa >= k.port.ramBase && pa < k.port.ramBase + k.port.ramSize;
 
-/** Is memory of a device mapped there? That is not for us: registers may have side effects. */
+/** Is memory of a device mapped at `va`, which nevertheless refuses the access? */
 function isdevice(k: Kernel, map: vm_map, va: number): boolean {
 	const pa = pmap_extract(k, map.pmap, va);
 	return pa >= 0 && !in_ram(k, pa);

@@ -42,7 +42,7 @@ export interface file {
 	f_flag: number;
 	/** Descriptors (and calls in progress) that refer to it. */
 	f_count: number;
-	/** Where the next read or write begins; unused by pipes and devices. */
+	/** Where the next read or write begins; pipes and most devices do not care. */
 	f_offset: number;
 	readonly f_vnode: vnode | null;
 	readonly f_pipe: pipe | null;

@@ -226,7 +226,10 @@ function* vn_fo_read(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<nu
 	if (vp.v_type === "VCHR") {
 		const dev = cdev(k, vp);
 		if (dev === undefined) return -ENXIO;
-		return yield* dev.d_read(k, p, vp.v_rdev!.minor, bytes, fp.f_flag);
+		const at = fp.f_offset;
+		const n = yield* dev.d_read(k, p, vp.v_rdev!.minor, bytes, fp.f_flag, at);
+		if (n > 0) fp.f_offset = at + n;
+		return n;
 	}
 	const offset = fp.f_offset;
 	const n = yield* vn_rdwr(k, vp, bytes, offset, false);
@@ -239,7 +242,10 @@ function* vn_fo_write(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<n
 	if (vp.v_type === "VCHR") {
 		const dev = cdev(k, vp);
 		if (dev === undefined) return -ENXIO;
-		return yield* dev.d_write(k, p, vp.v_rdev!.minor, bytes, fp.f_flag);
+		const at = fp.f_offset;
+		const n = yield* dev.d_write(k, p, vp.v_rdev!.minor, bytes, fp.f_flag, at);
+		if (n > 0) fp.f_offset = at + n;
+		return n;
 	}
 	const append = (fp.f_flag & O_APPEND) !== 0 && vp.v_type === "VREG";
 	const offset = fp.f_offset;

@@ -21,6 +21,7 @@ import { createSystem } from "../../system.ts";
 import { RW, user } from "../machine/user.ts";
 import { AddressSpace } from "../support/address-space.ts";
 import { TestKernel } from "../support/kernel.ts";
+import { call, EXIT, exec, SYS, text } from "../support/program.ts";
 import { workload } from "../support/workload.ts";
 
 const hello = { program: "hello", image: workload("hello") };
@@ -215,4 +216,38 @@ it("a screenshot has the colours of the pixels", () => {
 	const at = (640 * 3 + 5) * 3;
 	expect([...data.subarray(at - 1, at + 4)]).toEqual([0, 0x11, 0x22, 0x33, 0]);
 	expect(screenshot(createSystem({ ...hello, framebuffer: null }))).toBeNull();
+});
+
+it("a program opens it, writes to it, maps it and draws", () => {
+	const source = `${call(56, -100, "=path", 2)}
+		mv s0, a0
+		blt s0, zero, fail
+		${call(SYS.write, "s0", "=pixels", 8)}
+		${call(SYS.write, "s0", "=pixels", 4)}
+		mv a4, s0
+		li a5, 0
+		${call(SYS.mmap2, 0, 0x12_c000, 3, 1)}
+		li t0, 4096
+		bltu a0, t0, fail
+		mv s1, a0
+		li t1, ${640 * 4}
+		add t1, t1, a0
+		li t2, 0x123456
+		sw t2, 0(t1)
+		${call(SYS.write, 1, "s1", 3)}
+		li a0, 0
+		${EXIT}
+		fail: li a0, 1
+		${EXIT}
+		pixels: .word ${0x00_434241}
+		.word ${0x00_99aabb}
+		path: ${text("/dev/fb0")}`;
+	const { system, report } = exec(source);
+	expect(report.exit).toMatchObject({ kind: "exited", code: 0 });
+	const fb = system.board.framebuffer!;
+	expect([0, 4, 8, 12, 640 * 4].map((at) => fb.load(at, 4))).toEqual([
+		0x43_4241, 0x99_aabb, 0x43_4241, 0, 0x12_3456,
+	]);
+	// From the mapped picture to the console, in one system call.
+	expect(report.console).toBe("ABC");
 });

@@ -111,7 +111,7 @@ describe("a fault", () => {
 		t.check();
 	});
 
-	it("the kernel does not copy from or to a device on behalf of a program", () => {
+	it("a system call cannot copy from or to where no device answers", () => {
 		const space = new AddressSpace(t);
 		expect(space.object(BASE, PAGES, device())).toBe(0);
 		expect(t.run(space.load(BASE))).toBe(-EFAULT);
