@@ -297,7 +297,8 @@ export function uao_grow(k: Kernel, aobj: uvm_aobj, pages: number): boolean {
 	KASSERT(pages >= aobj.u_pages, "uao_grow: object would shrink");
 	const slots = uao_slots(aobj);
 	if (aobj.u_swslots !== null && pages <= UAO_SWHASH_THRESHOLD) {
-		const grown = new Int32Array(pages);
+		// The table of an object that has shrunk is longer than it.
+		const grown = new Int32Array(Math.max(pages, aobj.u_swslots.length));
 		grown.set(aobj.u_swslots);
 		aobj.u_swslots = grown;
 	} else {

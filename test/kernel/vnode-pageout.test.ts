@@ -1,13 +1,22 @@
 /** Files under memory pressure, and mapped: the vnode pager with the page daemon and the fault. */
 import { beforeEach, describe, expect, it } from "vitest";
+import { ubc_uiomove } from "../../kernel/uvm/uvm_bio.ts";
+import { VM_FAULT_WIRE } from "../../kernel/uvm/uvm_extern.ts";
 import { uvm_fault } from "../../kernel/uvm/uvm_fault.ts";
-import { PGO_FREE } from "../../kernel/uvm/uvm_object.ts";
-import { UVN_MAXFAILURES, uvn_reference } from "../../kernel/uvm/uvm_vnode.ts";
+import { uvm_map_protect } from "../../kernel/uvm/uvm_map.ts";
+import { PGO_ALLPAGES, PGO_CLEANIT, PGO_FREE } from "../../kernel/uvm/uvm_object.ts";
+import { PG_CLEAN, type vm_page } from "../../kernel/uvm/uvm_page.ts";
+import {
+	UVN_MAXFAILURES,
+	type uvm_vnode,
+	uvn_attach,
+	uvn_reference,
+} from "../../kernel/uvm/uvm_vnode.ts";
 import { EFAULT, EIO, ENOMEM } from "../../pmap/errno.ts";
 import { PAGE_SIZE, VM_PROT_READ } from "../../pmap/vmparam.ts";
-import { AddressSpace, BASE } from "../support/address-space.ts";
+import { AddressSpace, BASE, uvm_unwire_page } from "../support/address-space.ts";
 import { FIRST, Files, original, SYNC } from "../support/files.ts";
-import type { TestKernel } from "../support/kernel.ts";
+import { TestKernel } from "../support/kernel.ts";
 import { pageout } from "../support/paging.ts";
 
 let f: Files;
@@ -114,6 +123,106 @@ describe("the page daemon", () => {
 		expect(f.put(uvn, SYNC)).toBe(EIO);
 		expect(f.write(uvn, 399 * PAGE_SIZE, Uint8Array.of(9))).toBe(1);
 		t.check();
+	});
+});
+
+describe("clean and dirty", () => {
+	/** A file that is mapped, shared, from BASE on. */
+	function mapped(pages: number): { uvn: uvm_vnode; space: AddressSpace } {
+		const uvn = f.file(pages * PAGE_SIZE);
+		const space = new AddressSpace(t);
+		uvn_reference(t.k, uvn);
+		expect(space.object(BASE, pages, uvn)).toBe(0);
+		return { uvn, space };
+	}
+
+	it("a store while the page is being written waits, and is not lost", () => {
+		const { uvn, space } = mapped(1);
+		t.run(space.store(BASE + 8, 1));
+		const put = t.spawn(f.putting(uvn, SYNC));
+		const store = t.spawn(
+			(function* () {
+				expect(uvn.u_nio).toBe(1);
+				return yield* space.store(BASE + 8, 2);
+			})(),
+		);
+		t.settle();
+		expect([put.result, store.result]).toEqual([0, 0]);
+		expect(f.onDisk(FIRST, 512)[8]).toBe(1);
+		expect(f.put(uvn, SYNC)).toBe(0);
+		expect(f.onDisk(FIRST, 512)[8]).toBe(2);
+		t.run(space.free());
+		t.check();
+	});
+
+	it("what was written asynchronously is clean then", () => {
+		const { uvn, space } = mapped(2);
+		t.run(space.store(BASE + 8, 1));
+		t.run(space.store(BASE + PAGE_SIZE, 1));
+		expect(f.put(uvn, PGO_CLEANIT | PGO_ALLPAGES)).toBe(0);
+		const before = f.counters();
+		expect(f.put(uvn, SYNC)).toBe(0);
+		expect(f.counters()).toEqual(before);
+		t.run(space.free());
+	});
+
+	it("clean pages that are mapped are freed, and come back", () => {
+		const { uvn, space } = mapped(4);
+		for (let i = 0; i < 4; i++) t.run(space.load(BASE + i * PAGE_SIZE));
+		pageout(t);
+		expect(f.resident(uvn)).toEqual([]);
+		expect(t.run(space.load(BASE + PAGE_SIZE))).toBe(original(PAGE_SIZE));
+		t.run(space.free());
+		t.check();
+	});
+
+	it("the former life of a frame does not make a page dirty", () => {
+		const space = new AddressSpace(t);
+		const pages = t.k.uvmexp.free - t.k.uvmexp.freetarg;
+		space.anon(BASE, pages);
+		for (let i = 0; i < pages; i++) t.run(space.store(BASE + i * PAGE_SIZE, 1));
+		t.run(space.free());
+		const uvn = f.file(100 * PAGE_SIZE);
+		f.read(uvn, 0, 100 * PAGE_SIZE);
+		const before = f.counters();
+		expect(f.put(uvn, SYNC)).toBe(0);
+		expect(f.counters()).toEqual(before);
+	});
+
+	it("nor does wiring it to be read", () => {
+		const { uvn, space } = mapped(1);
+		const end = BASE + PAGE_SIZE;
+		expect(t.run(uvm_map_protect(t.k, space.map, BASE, end, VM_PROT_READ))).toBe(0);
+		t.run(space.load(BASE));
+		expect(t.run(uvm_fault(t.k, space.map, BASE, VM_FAULT_WIRE, VM_PROT_READ))).toBe(0);
+		expect(f.page(uvn, 0)!.wire_count).toBe(1);
+		const before = f.counters();
+		expect(f.put(uvn, SYNC)).toBe(0);
+		expect(f.counters()).toEqual(before);
+		uvm_unwire_page(space, BASE);
+		t.run(space.free());
+		t.check();
+	});
+
+	it("without swap, programs get the memory of all files before they are out of it", () => {
+		t = new TestKernel({ ram: 24 << 20, disks: [4 << 20, 4 << 20], swapDisks: 0 });
+		const uvn = uvn_attach(t.k, t.k.lds[1]!, FIRST, 400 * PAGE_SIZE);
+		const aobj = t.aobj(8000);
+		const dirty = (pg: vm_page): number => {
+			pg.flags &= ~PG_CLEAN;
+			return 0;
+		};
+		let filled = 0;
+		const fill = (upto: number): void => {
+			let error: number = 0;
+			while (filled < upto && error === 0) error = t.run(t.page(aobj, filled++, dirty));
+		};
+		fill(t.k.uvmexp.free - 900);
+		t.run(ubc_uiomove(t.k, uvn, 0, new Uint8Array(400 * PAGE_SIZE), false));
+		expect(uvn.uo_npages).toBe(400);
+		fill(8000);
+		expect(uvn.uo_npages).toBe(0);
+		expect(t.k.uvmexp.free).toBeLessThan(t.k.uvmexp.freemin);
 	});
 });
 

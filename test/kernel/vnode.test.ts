@@ -35,9 +35,16 @@ beforeEach(() => {
 describe("reading", () => {
 	it("brings in what is on the disk, and zeros behind the end of the file", () => {
 		const size = 2 * PAGE_SIZE + 700;
-		// The archive's padding ought to be zeros; here it is not, and must not show.
+		// The archive's padding ought to be zeros; here it is not, and must not show, nor what was
+		// in memory before.
 		const uvn = f.file(size);
-		t.disks[1]!.pristine.write(FIRST + Math.ceil(size / 512), new Uint8Array(512).fill(0xee));
+		const last = FIRST + Math.floor(size / 512);
+		t.disks[1]!.pristine.write(last, f.onDisk(last, 512).fill(0xee, size % 512));
+		const space = new AddressSpace(t);
+		const pages = t.k.uvmexp.free - t.k.uvmexp.freetarg;
+		space.anon(BASE, pages);
+		for (let i = 0; i < pages; i++) t.run(space.store(BASE + i * PAGE_SIZE + 4000, 0xdd));
+		t.run(space.free());
 		const bytes = f.read(uvn, 0, 3 * PAGE_SIZE) as Uint8Array;
 		const expected = Uint8Array.from({ length: 3 * PAGE_SIZE }, (_, i) =>
 			i < size ? original(i) : 0,

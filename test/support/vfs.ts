@@ -74,7 +74,7 @@ export class Vfs {
 	read(vp: vnode, offset: number, size: number): string | number {
 		const into = new Uint8Array(size);
 		const n = this.t.run(VOP(this.t.k, vp).vop_read(this.t.k, vp, into, offset));
-		return n < 0 ? n : String.fromCharCode(...into.subarray(0, n));
+		return n < 0 ? n : Buffer.from(into.subarray(0, n)).toString("latin1");
 	}
 
 	write(vp: vnode, offset: number, text: string | Uint8Array): number {
