@@ -12,8 +12,8 @@ set -eu
 caller_directory=$PWD
 cd "$(dirname "$0")"
 
-# Programs of this folder, of utils/ and of pico/; the first two lists by where they can run.
-PORTABLE="hello matmul shm sort touch walk wild"
+# Programs of this folder, sh/, utils/ and pico/; the first two lists by where they can run.
+PORTABLE="hello matmul shm sort touch walk wild sh"
 GUEST_ONLY=""
 PICO=""
 UTILS=$(cd utils && ls *.c | sed 's/\.c$//')
@@ -38,13 +38,14 @@ has_toolchain() {
 	command -v "${PREFIX}gcc" >/dev/null && command -v "${PREFIX}ld" >/dev/null
 }
 
-source_of() {
-	for source in "$1.c" "utils/$1.c" "pico/$1.c"; do
-		if [ -f "$source" ]; then
-			echo "$source"
-			return
-		fi
-	done
+sources_of() {
+	if [ -d "$1" ]; then
+		echo "$1"/*.c
+	elif [ -f "$1.c" ]; then
+		echo "$1.c"
+	else
+		echo "utils/$1.c"
+	fi
 }
 
 # The flag lists are split into words on purpose.
@@ -58,7 +59,7 @@ build_guest() {
 	done
 	for program in $PORTABLE $GUEST_ONLY $UTILS; do
 		"${PREFIX}gcc" $GUEST_FLAGS $WARNINGS $LINK_FLAGS -o "$1/$program" \
-			$runtime "$(source_of "$program")" -lgcc
+			$runtime $(sources_of "$program") -lgcc
 		chmod 755 "$1/$program"
 	done
 	rm -r "$objects"
@@ -67,7 +68,7 @@ build_guest() {
 build_native() {
 	mkdir -p "$1"
 	for program in $PORTABLE; do
-		"${CC:-cc}" -DRT_NATIVE -O2 -std=gnu11 $WARNINGS -o "$1/$program" "$program.c"
+		"${CC:-cc}" -DRT_NATIVE -O2 -std=gnu11 $WARNINGS -o "$1/$program" $(sources_of "$program")
 	done
 }
 

@@ -30,6 +30,7 @@ enum {
 	SYS_sync = 81,
 	SYS_fsync = 82,
 	SYS_exit_group = 94,
+	SYS_waitid = 95,
 	SYS_setitimer = 103,
 	SYS_sched_yield = 124,
 	SYS_kill = 129,

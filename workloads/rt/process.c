@@ -53,9 +53,49 @@ int execvp(const char *name, char *const argv[])
 	return -1;
 }
 
+#define P_ALL 0
+#define P_PID 1
+#define P_PGID 2
+#define WEXITED 4
+#define CLD_EXITED 1
+#define CLD_STOPPED 5
+#define CLD_CONTINUED 6
+
+static int status_of(const siginfo_t *info)
+{
+	switch (info->si_code) {
+	case CLD_EXITED:
+		return (info->si_status & 0xff) << 8;
+	case CLD_STOPPED:
+		return info->si_status << 8 | 0x7f;
+	case CLD_CONTINUED:
+		return 0xffff;
+	default:
+		return info->si_status & 0x7f;
+	}
+}
+
+/* What Linux has instead of wait4 where time is 64 bits wide. */
+static pid_t wait_by_id(pid_t pid, int *status, int options, struct rusage *usage)
+{
+	siginfo_t info = {0};
+	int type = pid == -1 ? P_ALL : pid > 0 ? P_PID : P_PGID;
+	pid_t id = pid < 0 ? -pid : pid;
+
+	if (call5(SYS_waitid, type, id, (long)&info, options | WEXITED, (long)usage) == -1)
+		return -1;
+	if (info.si_pid != 0 && status != NULL)
+		*status = status_of(&info);
+	return info.si_pid;
+}
+
 pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage)
 {
-	return call5(SYS_wait4, pid, (long)status, options, (long)usage, 0);
+	pid_t child = call5(SYS_wait4, pid, (long)status, options, (long)usage, 0);
+
+	if (child == -1 && errno == ENOSYS)
+		return wait_by_id(pid, status, options, usage);
+	return child;
 }
 
 pid_t waitpid(pid_t pid, int *status, int options)
