@@ -13,8 +13,8 @@ caller_directory=$PWD
 cd "$(dirname "$0")"
 
 # Programs of this folder, sh/, utils/ and pico/; the first two lists by where they can run.
-PORTABLE="hello matmul shm sort touch walk wild sh"
-GUEST_ONLY=""
+PORTABLE="hello matmul shm sort touch walk wild sh fork mmap malloc pipe signal mlock"
+GUEST_ONLY="swapload fb"
 PICO=""
 UTILS=$(cd utils && ls *.c | sed 's/\.c$//')
 PREFIX=riscv64-unknown-elf-
