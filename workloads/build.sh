@@ -6,22 +6,28 @@
 #   build.sh --native DIR   builds the same programs for this host with ${CC:-cc}
 #
 # Another toolchain makes other bytes, so --check skips (exit 0) unless the recorded one is found.
+# Programs over picolibc need that library too; without it their files stay as they are.
 set -eu
 
 caller_directory=$PWD
 cd "$(dirname "$0")"
 
-PROGRAMS="hello matmul shm sort touch walk wild"
+# Programs of this folder, sh/, utils/ and pico/; the first two lists by where they can run.
+PORTABLE="hello matmul shm sort touch walk wild sh fork mmap malloc pipe signal mlock"
+GUEST_ONLY="swapload fb"
+PICO=""
+UTILS=$(cd utils && ls *.c | sed 's/\.c$//')
 PREFIX=riscv64-unknown-elf-
 WARNINGS="-Wall -Wextra -Wshadow -Wstrict-prototypes -Werror"
 
 # No loop in memcpy may be turned back into a call of memcpy.
-GUEST_FLAGS="-march=rv32imac -mabi=ilp32 -O2 -std=gnu11 -ffreestanding -nostdlib -static
-	-ffunction-sections -fdata-sections -fno-tree-loop-distribute-patterns
+MACHINE_FLAGS="-march=rv32imac -mabi=ilp32 -O2 -std=gnu11 -ffunction-sections -fdata-sections
 	-fno-asynchronous-unwind-tables -fno-ident"
-LINK_FLAGS="-Wl,-T,rt/link.ld -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,max-page-size=4096
-	-Wl,-z,noexecstack -Wl,--fatal-warnings -s"
-RUNTIME="rt/crt0.S rt/syscalls.c rt/stdio.c rt/malloc.c rt/string.c"
+GUEST_FLAGS="$MACHINE_FLAGS -ffreestanding -fno-tree-loop-distribute-patterns"
+LINK_FLAGS="-nostdlib -static -Wl,-T,rt/link.ld -Wl,--gc-sections -Wl,--build-id=none
+	-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--fatal-warnings -s"
+RUNTIME="crt0.S syscalls.c stdio.c malloc.c string.c strerror.c environ.c file.c directory.c
+	terminal.c process.c fork.S signal.c memory.c uvmctl.c"
 
 toolchain() {
 	"${PREFIX}gcc" --version | head -n 1
@@ -32,20 +38,37 @@ has_toolchain() {
 	command -v "${PREFIX}gcc" >/dev/null && command -v "${PREFIX}ld" >/dev/null
 }
 
+sources_of() {
+	if [ -d "$1" ]; then
+		echo "$1"/*.c
+	elif [ -f "$1.c" ]; then
+		echo "$1.c"
+	else
+		echo "utils/$1.c"
+	fi
+}
+
 # The flag lists are split into words on purpose.
 build_guest() {
 	mkdir -p "$1"
-	for program in $PROGRAMS; do
+	objects=$(mktemp -d)
+	runtime=
+	for source in $RUNTIME; do
+		"${PREFIX}gcc" $GUEST_FLAGS $WARNINGS -c -o "$objects/$source.o" "rt/$source"
+		runtime="$runtime $objects/$source.o"
+	done
+	for program in $PORTABLE $GUEST_ONLY $UTILS; do
 		"${PREFIX}gcc" $GUEST_FLAGS $WARNINGS $LINK_FLAGS -o "$1/$program" \
-			$RUNTIME "$program.c" -lgcc
+			$runtime $(sources_of "$program") -lgcc
 		chmod 755 "$1/$program"
 	done
+	rm -r "$objects"
 }
 
 build_native() {
 	mkdir -p "$1"
-	for program in $PROGRAMS; do
-		"${CC:-cc}" -DRT_NATIVE -O2 -std=gnu11 $WARNINGS -o "$1/$program" "$program.c"
+	for program in $PORTABLE; do
+		"${CC:-cc}" -DRT_NATIVE -O2 -std=gnu11 $WARNINGS -o "$1/$program" $(sources_of "$program")
 	done
 }
 
@@ -62,8 +85,9 @@ check() {
 	trap 'rm -rf "$rebuilt"' EXIT
 	build_guest "$rebuilt"
 	differing=0
-	for program in $PROGRAMS; do
-		if ! cmp -s "$rebuilt/$program" "bin/$program"; then
+	for file in "$rebuilt"/*; do
+		program=${file##*/}
+		if ! cmp -s "$file" "bin/$program"; then
 			echo "workloads: bin/$program differs from what its source builds" >&2
 			differing=1
 		fi

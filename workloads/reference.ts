@@ -190,3 +190,187 @@ export function shmOutput(mib = 8, segments = 4): string {
 export function touchOutput(mib = 4, rounds = 16): string {
 	return lines(`touch: ${mib * PAGES_PER_MIB * rounds} pages touched`);
 }
+
+/** Of a page only each sixteenth word is used by `fork`. */
+const FORK_WORDS = PAGE_WORDS / 16;
+
+/** The checksum of what process `process` of the tree sees in the end. */
+function forkRecord(process: number, pages: number, rounds: number): number {
+	const lastWriter = new Uint32Array(pages);
+	const write = (who: number): void => {
+		const chosen = stream(2, who);
+		for (let page = 0; page < pages; page++) if (chosen(page) & 1) lastWriter[page] = who;
+	};
+	const ancestry: number[] = [];
+	for (let k = process; k > 0; k = Math.floor(k / 2)) ancestry.unshift(k);
+	for (const k of ancestry) write(k * 1000);
+	for (let round = 1; round <= rounds; round++) write(process * 1000 + round);
+	function* view(): Generator<number> {
+		for (let page = 0; page < pages; page++) {
+			const contents = stream(1, lastWriter[page] ?? 0);
+			for (let i = 0; i < FORK_WORDS; i++) yield contents(page * FORK_WORDS + i);
+		}
+	}
+	return Number.parseInt(checksum(view()), 16);
+}
+
+export function forkOutput(processes = 16, pages = 128, rounds = 3): string {
+	const records = Array.from({ length: processes }, (_, index) =>
+		forkRecord(index + 1, pages, rounds),
+	);
+	return lines(
+		`fork: ${processes} processes, ${pages} pages, ${rounds} rounds`,
+		`tree: ${processes} processes verified their views`,
+		"vfork: exit code 42",
+		"killed: signal 9",
+		`checksum ${checksum(records)}`,
+	);
+}
+
+function mmapGeneration(page: number): number {
+	if (page === 8) return 3;
+	if (page % 5 === 0) return 2;
+	return page % 3 === 0 ? 1 : 0;
+}
+
+export function mmapOutput(mib = 1): string {
+	const pages = mib * PAGES_PER_MIB;
+	const words = fill(pages * PAGE_WORDS, (index) =>
+		stream(1, mmapGeneration(Math.floor(index / PAGE_WORDS)))(index),
+	);
+	const phases = ["shared", "written", "private", "fixed", "protect", "bus", "unlinked"];
+	return lines(
+		`mmap: ${pages + 1} pages`,
+		...phases.map((phase) => `${phase}: done`),
+		`checksum ${checksum(words)}`,
+	);
+}
+
+export function mallocOutput(steps = 20000, seed = 1): string {
+	const [chooseA, chooseB] = [stream(seed, 0), stream(seed, 1)];
+	const slots: ({ size: number; tag: number } | null)[] = new Array(256).fill(null);
+	const marks: number[] = [];
+	const release = (block: { size: number; tag: number }): void => {
+		let sum = 0;
+		for (let i = 0; i < block.size; i++) sum += mix32(block.tag + i) & 0xff;
+		marks.push(block.size, sum >>> 0);
+	};
+	for (let tag = 1; tag <= steps; tag++) {
+		const a = chooseA(tag);
+		const slot = a % slots.length;
+		const size = (chooseB(tag) % 2 ** (5 + ((a >>> 8) % 10))) + 1;
+		const block = slots[slot] ?? null;
+		const choice = a >>> 30;
+		if (block === null || choice === 2) slots[slot] = { size, tag };
+		else if (choice < 2) {
+			release(block);
+			slots[slot] = null;
+		}
+	}
+	const left = slots.filter((block) => block !== null);
+	for (const block of left) release(block);
+	return lines(
+		`malloc: ${steps} steps, seed ${seed}`,
+		`end: ${left.length} blocks of ${left.reduce((sum, { size }) => sum + size, 0)} bytes left`,
+		`checksum ${checksum(marks)}`,
+	);
+}
+
+export function pipeOutput(mib = 1): string {
+	const records = 683 * mib;
+	let [sum, xor] = [0, 0];
+	for (let producer = 0; producer < 3; producer++) {
+		const contents = stream(1, producer);
+		for (let number = 0; number < records; number++) {
+			const body = fill(126, (index) => contents(number * 128 + index + 2));
+			const mark = Number.parseInt(checksum([producer, number, ...body]), 16);
+			sum = (sum + mark) >>> 0;
+			xor ^= mark;
+		}
+	}
+	const words = fill(mib * WORDS_PER_MIB, stream(2, 0));
+	const phases = ["records", "stream", "end", "broken", "full"];
+	return lines(
+		`pipe: ${3 * records} records, ${words.length} words`,
+		...phases.map((phase) => `${phase}: done`),
+		`checksum ${checksum([sum, xor, Number.parseInt(checksum(words), 16)])}`,
+	);
+}
+
+export function signalOutput(pages = 64, epochs = 8, masks = 1): string {
+	const heap = fill(pages * PAGE_WORDS, stream(1, 0));
+	const [place, value] = [stream(1, 1), stream(1, 2)];
+	let faults = 0;
+	for (let epoch = 0; epoch < epochs; epoch++) {
+		const dirty = new Set<number>();
+		for (let store = epoch * 2 * pages; store < (epoch + 1) * 2 * pages; store++) {
+			const index = place(store) % heap.length;
+			heap[index] = value(store);
+			dirty.add(Math.floor(index / PAGE_WORDS));
+		}
+		faults += dirty.size;
+	}
+	const phases = ["unmapped", "nested", "deferred", "blocked", "restart", "suspend", "timer"];
+	return lines(
+		`signal: ${pages} pages, ${epochs} epochs`,
+		`barrier: ${faults} faults`,
+		...[...phases, "child"]
+			.filter((phase) => masks === 1 || phase !== "deferred")
+			.map((phase) => `${phase}: done`),
+		`checksum ${checksum(heap)}`,
+	);
+}
+
+export function mlockOutput(mib = 1): string {
+	const words = fill(mib * WORDS_PER_MIB, stream(1, 0));
+	return lines(
+		`mlock: ${mib * PAGES_PER_MIB} pages`,
+		"locked: done",
+		"unlocked: done",
+		"part: done",
+		"future: done",
+		"limit: refused",
+		`checksum ${checksum(words)}`,
+	);
+}
+
+/** `swapoff` is "refused" where memory cannot hold what lies on the device. */
+export function swaploadOutput(
+	device = "/dev/ld0",
+	workers = 3,
+	kib = 1024,
+	swapoff: "done" | "refused" = "done",
+): string {
+	const pages = Math.floor(kib / 4);
+	const checksums = Array.from({ length: workers }, (_, worker) =>
+		Number.parseInt(checksum(fill(pages * PAGE_WORDS, stream(worker, 0xffff_ffff))), 16),
+	);
+	return lines(
+		`swapload: ${workers} workers of ${pages} pages, device ${device}`,
+		`swapoff: ${swapoff}`,
+		"swapon: done",
+		`workers: ${workers} verified`,
+		`checksum ${checksum(checksums)}`,
+	);
+}
+
+/** The pixels that `fb` draws, line by line. */
+export function fbPicture(width: number, height: number): Uint32Array {
+	const radius = Math.floor(height / 4);
+	return fill(width * height, (index) => {
+		const [x, y] = [index % width, Math.floor(index / width)];
+		const [across, down] = [x - Math.floor(width / 2), y - Math.floor(height / 2)];
+		if (across ** 2 + down ** 2 < radius ** 2) return 0xffffff;
+		const red = Math.floor((255 * x) / (width - 1));
+		const green = Math.floor((255 * y) / (height - 1));
+		return (red << 16) | (green << 8) | ((x ^ y) & 0xff);
+	});
+}
+
+export function fbOutput(width: number, height: number): string {
+	return lines(
+		`fb: ${width} x ${height}, 32 bits`,
+		`drawn: ${width * height} pixels`,
+		`checksum ${checksum(fbPicture(width, height))}`,
+	);
+}

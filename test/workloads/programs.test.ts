@@ -3,9 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
+	forkOutput,
 	helloOutput,
+	mallocOutput,
 	matmulOutput,
+	mlockOutput,
+	mmapOutput,
+	pipeOutput,
 	shmOutput,
+	signalOutput,
 	sortOutput,
 	touchOutput,
 	walkOutput,
@@ -14,6 +20,10 @@ import { hasCommand, type Outcome, run, workloads } from "./support.ts";
 
 /** A program of some build, e.g. `sort` compiled for the host. */
 type Runner = (program: string, ...args: string[]) => Outcome;
+
+/** Memory to be locked is limited for those who are not the superuser. */
+const lockable = run("sh", "-c", "ulimit -l").stdout.trim();
+const canLock = process.getuid?.() === 0 || lockable === "unlimited" || Number(lockable) >= 4096;
 
 const successes: readonly [commandLine: string, output: string][] = [
 	["hello", helloOutput()],
@@ -31,6 +41,18 @@ const successes: readonly [commandLine: string, output: string][] = [
 	["shm 3 7", shmOutput(3, 7)],
 	["touch", touchOutput()],
 	["touch 1 0", touchOutput(1, 0)],
+	["fork", forkOutput()],
+	["fork 1 3 0", forkOutput(1, 3, 0)],
+	["fork 100 20 2", forkOutput(100, 20, 2)],
+	["mmap", mmapOutput()],
+	["mmap 3", mmapOutput(3)],
+	["malloc", mallocOutput()],
+	["malloc 5000 9", mallocOutput(5000, 9)],
+	["malloc 0", mallocOutput(0)],
+	["pipe", pipeOutput()],
+	["pipe 2", pipeOutput(2)],
+	["signal 64 8 0", signalOutput(64, 8, 0)],
+	["signal 5 3 0", signalOutput(5, 3, 0)],
 ];
 
 const wrongArguments = [
@@ -43,6 +65,12 @@ const wrongArguments = [
 	"walk 1 1000001",
 	"shm 1 65",
 	"touch 1 1 1",
+	"fork 0",
+	"mmap 257",
+	"malloc 1 1 1",
+	"pipe 0",
+	"signal 0",
+	"mlock 0",
 	"wild",
 	"wild nowhere",
 ];
@@ -57,6 +85,10 @@ function describePrograms(execute: Runner): void {
 
 	test.each(successes)("%s prints what the reference computes", (commandLine, output) => {
 		expect(runLine(commandLine)).toEqual({ code: 0, signal: null, stdout: output, stderr: "" });
+	});
+
+	test.skipIf(!canLock)("mlock 1 2, where 4 MiB may be locked", () => {
+		expect(runLine("mlock 1 2")).toMatchObject({ code: 0, stdout: mlockOutput(), stderr: "" });
 	});
 
 	test.each(wrongArguments)("%s is answered with the usage and exit code 2", (commandLine) => {
@@ -80,6 +112,10 @@ describe.skipIf(!hasCommand("cc", "--version"))("programs built for this host", 
 
 	describePrograms((program, ...args) => run(join(directory, program), ...args));
 
+	test("signal holds back what sa_mask says", () => {
+		expect(run(join(directory, "signal")).stdout).toBe(signalOutput());
+	});
+
 	test("sort falls back to a heap sort that sorts", () => {
 		const heapSort = join(directory, "heap-sort");
 		const flags = ["-DRT_NATIVE", "-DDEPTH_FACTOR=0", "-O2", "-std=gnu11"];
@@ -88,8 +124,14 @@ describe.skipIf(!hasCommand("cc", "--version"))("programs built for this host", 
 	});
 });
 
+/**
+ * QEMU tells a SIGBUS handler the host's address of the fault. With guest memory at a multiple of
+ * 4 GiB its low half is the guest's.
+ */
+const guestBase = ["-B", "0x100000000"];
+
 describe.skipIf(!hasCommand("qemu-riscv32", "--version"))("committed ELF files on QEMU", () => {
 	describePrograms((program, ...args) =>
-		run("qemu-riscv32", join(workloads, "bin", program), ...args),
+		run("qemu-riscv32", ...guestBase, join(workloads, "bin", program), ...args),
 	);
 });

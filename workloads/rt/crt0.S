@@ -11,6 +11,11 @@ _start:
 	li	s0, 0		# the outermost frame
 	lw	a0, 0(sp)
 	addi	a1, sp, 4
+	slli	a2, a0, 2	# the environment begins behind the NULL of argv
+	add	a2, a2, a1
+	addi	a2, a2, 4
+	la	t0, environ
+	sw	a2, 0(t0)
 	call	main
 	tail	exit
 

@@ -100,3 +100,33 @@ void free(void *pointer)
 	if (pointer != NULL)
 		insert((struct block *)pointer - 1);
 }
+
+void *calloc(size_t count, size_t size)
+{
+	size_t total;
+
+	if (__builtin_mul_overflow(count, size, &total)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	void *pointer = malloc(total);
+	if (pointer != NULL)
+		memset(pointer, 0, total);
+	return pointer;
+}
+
+/* A block that is large enough stays as it is, even if it could give some of its end back. */
+void *realloc(void *pointer, size_t size)
+{
+	if (pointer == NULL)
+		return malloc(size);
+	size_t room = ((struct block *)pointer - 1)->size - sizeof(struct block);
+	if (size <= room)
+		return pointer;
+	void *larger = malloc(size);
+	if (larger != NULL) {
+		memcpy(larger, pointer, room);
+		free(pointer);
+	}
+	return larger;
+}

@@ -6,6 +6,10 @@
 #ifndef RT_H
 #define RT_H
 
+#ifdef RT_NATIVE
+#define _GNU_SOURCE
+#endif
+
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,8 +52,37 @@ struct timespec {
 	long long tv_nsec;
 };
 
+#define EPERM 1
+#define ENOENT 2
+#define ESRCH 3
+#define EINTR 4
+#define EIO 5
+#define E2BIG 7
+#define ENOEXEC 8
+#define EBADF 9
+#define ECHILD 10
+#define EAGAIN 11
 #define ENOMEM 12
+#define EACCES 13
+#define EFAULT 14
+#define EBUSY 16
+#define EEXIST 17
+#define EXDEV 18
+#define ENODEV 19
+#define ENOTDIR 20
+#define EISDIR 21
 #define EINVAL 22
+#define ENFILE 23
+#define EMFILE 24
+#define ENOTTY 25
+#define EFBIG 27
+#define ENOSPC 28
+#define ESPIPE 29
+#define EROFS 30
+#define EPIPE 32
+#define ENAMETOOLONG 36
+#define ENOSYS 38
+#define ENOTEMPTY 39
 
 #define CLOCK_REALTIME 0
 #define CLOCK_MONOTONIC 1
@@ -90,7 +123,13 @@ int swapon(const char *path, int flags);
 int swapoff(const char *path);
 int clock_gettime(int clock, struct timespec *time);
 
-/* stdio.c: %d %u %x %s %c %%, the flag 0, a width, and the sizes l, ll and z. */
+/*
+ * stdio.c: %d %u %x %o %s %c %%, the flags 0 and -, a width (a number or *), a precision for %s, and
+ * the sizes l, ll and z. Standard output is the only stream.
+ */
+typedef struct stream FILE;
+extern FILE *const stdout;
+int fflush(FILE *stream);
 int printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int dprintf(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int vdprintf(int fd, const char *format, va_list arguments);
@@ -99,6 +138,8 @@ _Noreturn void exit(int code);
 /* malloc.c */
 void *malloc(size_t size);
 void free(void *pointer);
+void *calloc(size_t count, size_t size);
+void *realloc(void *pointer, size_t size);
 
 /* string.c */
 void *memcpy(void *to, const void *from, size_t size);
@@ -106,6 +147,26 @@ void *memmove(void *to, const void *from, size_t size);
 void *memset(void *to, int byte, size_t size);
 size_t strlen(const char *text);
 int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t size);
+int memcmp(const void *a, const void *b, size_t size);
+void *memchr(const void *from, int byte, size_t size);
+char *strchr(const char *text, int c);
+char *strrchr(const char *text, int c);
+char *strstr(const char *text, const char *part);
+char *strcpy(char *to, const char *from);
+char *strcat(char *to, const char *from);
+char *strdup(const char *text);
+long strtol(const char *text, char **end, int base);
+int atoi(const char *text);
+
+/* strerror.c */
+char *strerror(int error);
+
+/* environ.c */
+extern char **environ;
+char *getenv(const char *name);
+int setenv(const char *name, const char *value, int overwrite);
+int unsetenv(const char *name);
 
 #endif
 #endif

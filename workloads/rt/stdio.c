@@ -15,7 +15,9 @@ struct stream {
 struct conversion {
 	char letter;
 	char pad;
+	bool left;
 	int width;
+	int precision; /* negative: none given */
 	int longs; /* how many times l was given */
 };
 
@@ -23,6 +25,7 @@ static char stdout_buffer[1024];
 static struct stream standard_output = {
 	.fd = 1, .size = sizeof(stdout_buffer), .buffer = stdout_buffer
 };
+FILE *const stdout = &standard_output;
 
 static void flush(struct stream *stream)
 {
@@ -48,18 +51,22 @@ static void put(struct stream *stream, char c)
 static void put_padded(struct stream *stream, const struct conversion *conversion,
 		       const char *text, size_t length)
 {
-	for (int i = (int)length; i < conversion->width; i++)
+	int padding = conversion->width - (int)length;
+
+	for (int i = 0; i < padding && !conversion->left; i++)
 		put(stream, conversion->pad);
 	for (size_t i = 0; i < length; i++)
 		put(stream, text[i]);
+	for (int i = 0; i < padding && conversion->left; i++)
+		put(stream, ' ');
 }
 
 static void put_number(struct stream *stream, struct conversion *conversion, u64 value,
 		       bool negative)
 {
-	char digits[20]; /* 2^64 - 1 has twenty, -2^63 nineteen and a sign */
+	char digits[22]; /* as many as 2^64 - 1 has in octal; decimal needs twenty with the sign */
 	size_t first = sizeof(digits);
-	u32 base = conversion->letter == 'x' ? 16 : 10;
+	u32 base = conversion->letter == 'x' ? 16 : conversion->letter == 'o' ? 8 : 10;
 
 	/* A 64-bit division is a library call, so it is kept for values that need it. */
 	for (; value > UINT32_MAX; value /= base)
@@ -79,15 +86,36 @@ static void put_number(struct stream *stream, struct conversion *conversion, u64
 	put_padded(stream, conversion, digits + first, sizeof(digits) - first);
 }
 
-static const char *parse_conversion(const char *format, struct conversion *conversion)
+static int parse_count(const char **format, va_list *arguments)
 {
-	*conversion = (struct conversion){.pad = ' '};
-	if (*format == '0') {
-		conversion->pad = '0';
-		format++;
+	int count = 0;
+
+	if (**format == '*') {
+		++*format;
+		return va_arg(*arguments, int);
 	}
-	while (*format >= '0' && *format <= '9')
-		conversion->width = 10 * conversion->width + (*format++ - '0');
+	while (**format >= '0' && **format <= '9')
+		count = 10 * count + (*(*format)++ - '0');
+	return count;
+}
+
+static const char *parse_conversion(const char *format, struct conversion *conversion,
+				    va_list *arguments)
+{
+	*conversion = (struct conversion){.pad = ' ', .precision = -1};
+	for (; *format == '0' || *format == '-'; format++) {
+		if (*format == '0')
+			conversion->pad = '0';
+		else
+			conversion->left = true;
+	}
+	if (conversion->left)
+		conversion->pad = ' ';
+	conversion->width = parse_count(&format, arguments);
+	if (*format == '.') {
+		format++;
+		conversion->precision = parse_count(&format, arguments);
+	}
 	while (*format == 'l' || *format == 'z') {
 		if (*format++ == 'l')
 			conversion->longs++;
@@ -96,16 +124,27 @@ static const char *parse_conversion(const char *format, struct conversion *conve
 	return *format == '\0' ? format : format + 1;
 }
 
-static void put_format(struct stream *stream, const char *format, va_list arguments)
+static size_t bounded_length(const char *text, int limit)
+{
+	size_t length = 0;
+
+	while ((limit < 0 || length < (size_t)limit) && text[length] != '\0')
+		length++;
+	return length;
+}
+
+static void put_format(struct stream *stream, const char *format, va_list given)
 {
 	struct conversion conversion;
+	va_list arguments; /* a copy: the address of a parameter of this type cannot be passed on */
 
+	va_copy(arguments, given);
 	while (*format != '\0') {
 		if (*format != '%') {
 			put(stream, *format++);
 			continue;
 		}
-		format = parse_conversion(format + 1, &conversion);
+		format = parse_conversion(format + 1, &conversion, &arguments);
 		switch (conversion.letter) {
 		case 'd': {
 			long long value = conversion.longs > 1 ? va_arg(arguments, long long)
@@ -116,6 +155,7 @@ static void put_format(struct stream *stream, const char *format, va_list argume
 		}
 		case 'u':
 		case 'x':
+		case 'o':
 			put_number(stream, &conversion,
 				   conversion.longs > 1 ? va_arg(arguments, u64)
 							: va_arg(arguments, u32),
@@ -123,7 +163,8 @@ static void put_format(struct stream *stream, const char *format, va_list argume
 			break;
 		case 's': {
 			const char *text = va_arg(arguments, const char *);
-			put_padded(stream, &conversion, text, strlen(text));
+			put_padded(stream, &conversion, text,
+				   bounded_length(text, conversion.precision));
 			break;
 		}
 		case 'c': {
@@ -135,6 +176,7 @@ static void put_format(struct stream *stream, const char *format, va_list argume
 			put(stream, conversion.letter);
 		}
 	}
+	va_end(arguments);
 }
 
 int printf(const char *format, ...)
@@ -173,6 +215,12 @@ int dprintf(int fd, const char *format, ...)
 	int written = vdprintf(fd, format, arguments);
 	va_end(arguments);
 	return written;
+}
+
+int fflush(FILE *stream)
+{
+	flush(stream);
+	return 0;
 }
 
 _Noreturn void exit(int code)

@@ -1,50 +1,14 @@
 /*
- * System calls: the Linux generic numbers for riscv32. The kernel returns a negative errno;
- * these functions return -1 and set errno, as C programs expect.
+ * System calls that every program may need: memory, time, shared memory.
  */
-#include "rt.h"
-
-enum {
-	SYS_read = 63,
-	SYS_write = 64,
-	SYS_exit_group = 94,
-	SYS_getpid = 172,
-	SYS_shmget = 194,
-	SYS_shmctl = 195,
-	SYS_shmat = 196,
-	SYS_shmdt = 197,
-	SYS_brk = 214,
-	SYS_munmap = 215,
-	SYS_mmap2 = 222,
-	SYS_swapon = 224,
-	SYS_swapoff = 225,
-	SYS_mprotect = 226,
-	SYS_clock_gettime64 = 403,
-};
+#include "call.h"
 
 enum { LARGEST_ERRNO = 4095 };
 
 int errno;
 
-static long kernel_call(long number, long a, long b, long c, long d, long e, long f)
-{
-	register long a0 __asm__("a0") = a;
-	register long a1 __asm__("a1") = b;
-	register long a2 __asm__("a2") = c;
-	register long a3 __asm__("a3") = d;
-	register long a4 __asm__("a4") = e;
-	register long a5 __asm__("a5") = f;
-	register long a7 __asm__("a7") = number;
-
-	__asm__ volatile("ecall"
-			 : "+r"(a0)
-			 : "r"(a1), "r"(a2), "r"(a3), "r"(a4), "r"(a5), "r"(a7)
-			 : "memory");
-	return a0;
-}
-
 /* Only the last 4095 values are errors: an address above 0x80000000 would be negative too. */
-static long checked(long result)
+long checked(long result)
 {
 	if ((unsigned long)result < (unsigned long)-LARGEST_ERRNO)
 		return result;
@@ -52,9 +16,14 @@ static long checked(long result)
 	return -1;
 }
 
-static long call3(long number, long a, long b, long c)
+long call3(long number, long a, long b, long c)
 {
 	return checked(kernel_call(number, a, b, c, 0, 0, 0));
+}
+
+long call5(long number, long a, long b, long c, long d, long e)
+{
+	return checked(kernel_call(number, a, b, c, d, e, 0));
 }
 
 ssize_t read(int fd, void *buffer, size_t size)

@@ -1,0 +1,63 @@
+/*
+ * The system call of our own: the VM system's counters and tables, as ps and vmstat show them.
+ * A kernel without it answers ENOSYS.
+ */
+#ifndef UVMCTL_H
+#define UVMCTL_H
+
+#include "rt.h"
+
+#define UVMCTL_UVMEXP 0 /* u32 count, then that many u64, in the order of enum counter */
+#define UVMCTL_SWAP 1 /* struct swap_entry for each device */
+#define UVMCTL_PROC 2 /* struct proc_entry for each process */
+
+struct swap_entry {
+	char path[32];
+	int priority;
+	u32 pages;
+	u32 inuse;
+	u32 bad;
+};
+
+struct proc_entry {
+	u32 pid;
+	u32 ppid;
+	u32 pgid;
+	u32 state; /* a letter: R, S, T or Z */
+	u32 resident;
+	u32 virtual;
+	u32 minflt;
+	u32 majflt;
+	u64 user_ns;
+	char name[16];
+};
+
+_Static_assert(sizeof(struct swap_entry) == 48 && sizeof(struct proc_entry) == 56,
+	       "as the kernel writes them");
+
+/* Fields of struct uvmexp. */
+enum counter {
+	UVM_npages, UVM_free, UVM_active, UVM_inactive, UVM_paging, UVM_wired,
+	UVM_reserve_pagedaemon, UVM_reserve_kernel, UVM_freemin, UVM_freetarg, UVM_inactarg,
+	UVM_wiredmax,
+	UVM_nswapdev, UVM_swpages, UVM_swpgavail, UVM_swpginuse, UVM_swpgonly, UVM_swpgbad,
+	UVM_faults, UVM_traps, UVM_intrs, UVM_swtch, UVM_syscalls, UVM_pageins, UVM_pgswapin,
+	UVM_pgswapout, UVM_pga_zeromiss, UVM_nanon,
+	UVM_fltnoram, UVM_fltnoanon, UVM_fltpgwait, UVM_fltrelck, UVM_fltnamap, UVM_fltnomap,
+	UVM_fltamcopy, UVM_fltlget, UVM_fltget, UVM_flt_anon, UVM_flt_acow, UVM_flt_obj,
+	UVM_flt_prcopy, UVM_flt_przero,
+	UVM_pdwoke, UVM_pdrevs, UVM_pdscans, UVM_pdanscan, UVM_pdobscan, UVM_pdreact, UVM_pdbusy,
+	UVM_pdfreed, UVM_pdpageouts, UVM_pdpending, UVM_pddeact,
+	UVM_COUNTERS,
+};
+
+/* uvmctl.c */
+int uvmctl(int what, void *buffer, size_t size);
+
+/* The table `what` in memory from malloc, and its size; NULL if the kernel has none. */
+void *uvmctl_table(int what, size_t *size);
+
+/* Counters that the kernel does not count are 0. */
+bool uvmctl_counters(u64 counters[UVM_COUNTERS]);
+
+#endif

@@ -1,0 +1,8 @@
+/* sync: has everything written to disk. */
+#include "util.h"
+
+int main(void)
+{
+	sync();
+	return 0;
+}
