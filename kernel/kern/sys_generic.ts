@@ -10,7 +10,7 @@ import { type Sleeps, tsleep } from "./kern_synch.ts";
 import { SIGKILL, SIGSTOP, sigmask } from "./signal.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
-import { vn_rdwr } from "./vfs_vnops.ts";
+import { vn_rdwr, vn_seekable } from "./vfs_vnops.ts";
 
 /** Bytes that are copied at once; most of a call, as in Linux; most parts of readv and writev. */
 const MAXIO = 64 * 1024;
@@ -49,7 +49,7 @@ function* sys_rdwr(
 		const vp = fp.f_vnode;
 		if (offset < 0) return -EINVAL;
 		if (vp === null) return -ESPIPE;
-		if (vp.v_type === "VCHR") return -ESPIPE;
+		if (!vn_seekable(k, vp)) return -ESPIPE;
 	}
 	if (fp.f_vnode?.v_type === "VDIR") return -EISDIR;
 	fp.f_count++;

@@ -25,7 +25,7 @@ import { off64 } from "./sys_generic.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
 import { copyinpath, namei, namei_parent, type nameidata, vfs_path } from "./vfs_lookup.ts";
-import { fd_directory, vn_open } from "./vfs_vnops.ts";
+import { fd_directory, vn_open, vn_seekable } from "./vfs_vnops.ts";
 
 export const sysent_vfs: sysent = {
 	[SYS.openat]: (k, p, a) => sys_openat(k, p, a[0]!, a[1]!, a[2]!, a[3]!),
@@ -168,7 +168,7 @@ function* seek(
 	whence: number,
 ): Sleeps<Errno> {
 	const vp = fp.f_vnode;
-	if (vp === null || vp.v_type === "VCHR") return ESPIPE;
+	if (vp === null || !vn_seekable(k, vp)) return ESPIPE;
 	let from = 0;
 	if (whence === SEEK_CUR) from = fp.f_offset;
 	else if (whence === SEEK_END) from = VOP(k, vp).vop_getattr(k, vp).va_size;

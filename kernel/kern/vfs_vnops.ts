@@ -14,6 +14,7 @@ import {
 	ENXIO,
 	EROFS,
 	type Errno,
+	ESPIPE,
 } from "../../pmap/errno.ts";
 import {
 	VM_PROT_ALL,
@@ -150,11 +151,33 @@ export function* vn_rdwr(
 			return yield* VOP(k, vp).vop_read(k, vp, bytes, offset);
 		case "VBLK":
 			return yield* spec_rdwr(k, vp, bytes, offset, write);
+		case "VCHR":
+			return yield* cspec_rdwr(k, vp, bytes, offset, write);
 		case "VDIR":
 			return -EISDIR;
 		default:
 			return -EINVAL;
 	}
+}
+
+/** Can it be read anywhere? Of character devices, those that are memory. */
+export const vn_seekable = (k: Kernel, vp: vnode): boolean =>
+	vp.v_type !== "VCHR" || cdev(k, vp)?.d_mmap !== undefined;
+
+/** A character device that is memory. => as vn_rdwr. */
+function* cspec_rdwr(
+	k: Kernel,
+	vp: vnode,
+	bytes: Uint8Array,
+	offset: number,
+	write: boolean,
+): Sleeps<number> {
+	const dev = cdev(k, vp);
+	if (dev?.d_mmap === undefined) return -ESPIPE;
+	const { minor } = vp.v_rdev!;
+	const p = k.curlwp.l_proc!;
+	if (write) return yield* dev.d_write(k, p, minor, bytes, 0, offset);
+	return yield* dev.d_read(k, p, minor, bytes, 0, offset);
 }
 
 /** Whole sectors of a disk, past every cache. => as vn_rdwr. */

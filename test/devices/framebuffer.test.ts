@@ -218,12 +218,19 @@ it("a screenshot has the colours of the pixels", () => {
 	expect(screenshot(createSystem({ ...hello, framebuffer: null }))).toBeNull();
 });
 
+const PREAD = 67;
+
 it("a program opens it, writes to it, maps it and draws", () => {
 	const source = `${call(56, -100, "=path", 2)}
 		mv s0, a0
 		blt s0, zero, fail
 		${call(SYS.write, "s0", "=pixels", 8)}
 		${call(SYS.write, "s0", "=pixels", 4)}
+		li a3, 40
+		li a4, 0
+		${call(PREAD, "s0", "=pixels", 4)}
+		li a1, 4
+		bne a0, a1, fail
 		mv a4, s0
 		li a5, 0
 		${call(SYS.mmap2, 0, 0x12_c000, 3, 1)}
