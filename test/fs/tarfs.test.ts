@@ -98,6 +98,15 @@ describe("mounting", () => {
 		expect(v.ls("/tmp")).toEqual([]);
 	});
 
+	it("takes for a prefix only what POSIX puts there: GNU has times", () => {
+		const raw = [
+			[257, "ustar  "],
+			[345, "12345670123"],
+		] as const;
+		const v = new Vfs({ root: tar([{ path: "a", data: "x", raw }]) });
+		expect(v.cat("/a")).toBe("x");
+	});
+
 	it("a later member takes the place of an earlier one", () => {
 		const v = new Vfs({
 			root: tar([
