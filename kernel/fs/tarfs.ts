@@ -9,7 +9,7 @@ import type { Sleeps } from "../kern/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { ubc_uiomove } from "../uvm/uvm_bio.ts";
 import { PGO_ALLPAGES, PGO_CLEANIT, PGO_SYNCIO, type uvm_object } from "../uvm/uvm_object.ts";
-import { uvn_attach, uvn_detach, uvn_put } from "../uvm/uvm_vnode.ts";
+import { type uvm_vnode, uvn_attach, uvn_detach, uvn_put } from "../uvm/uvm_vnode.ts";
 import {
 	type dirent,
 	IO_APPEND,
@@ -222,7 +222,10 @@ function* tarfs_sync(k: Kernel, rootvp: vnode): Sleeps<Errno> {
 	let error: Errno = 0;
 	for (const { tn_vnode } of NODE(rootvp).tn_fs.tm_nodes) {
 		const failed: Errno = yield* tarfs_fsync(k, tn_vnode);
-		if (failed !== 0) error = failed;
+		if (failed === 0) continue;
+		error = failed;
+		// Whoever uses the file is to be told, too.
+		(tn_vnode.v_uobj as uvm_vnode).u_error = failed;
 	}
 	return error;
 }

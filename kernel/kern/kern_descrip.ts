@@ -1,5 +1,6 @@
 /** Descriptors of a process, and calls about them (sys/kern/kern_descrip.c). */
 import { EBADF, EINVAL, EMFILE, type Errno } from "../../pmap/errno.ts";
+import { KASSERT } from "../../pmap/panic.ts";
 import { devfs_console } from "../fs/devfs.ts";
 import { vref, vrele } from "../fs/vnode.ts";
 import type { Kernel } from "../kernel.ts";
@@ -92,6 +93,7 @@ export function fd_hold(p: proc, fd: number): file | null {
 
 /** Drop a reference to an open file; the last one closes it. Sleeps. */
 export function* closef(k: Kernel, fp: file): Sleeps<void> {
+	KASSERT(fp.f_count > 0, "closef: no reference");
 	if (--fp.f_count === 0) yield* FOP(k, fp).fo_close(k, fp);
 }
 

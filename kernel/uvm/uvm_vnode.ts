@@ -141,6 +141,8 @@ export function* uvn_detach(k: Kernel, uobj: uvm_object): Sleeps<void> {
 		simple_unlock(k, uvn.vmobjlock);
 		return;
 	}
+	// What failed before and succeeds now is nobody's concern any more.
+	uvn.u_error = 0;
 	const flush = PGO_CLEANIT | PGO_FREE | PGO_SYNCIO | PGO_ALLPAGES;
 	const error = yield* uvn_put(k, uvn, 0, 0, flush);
 	if (error !== 0) {

@@ -1,4 +1,4 @@
-/** Several threads on files of all kinds, in little memory: no byte is lost, no invariant broken. */
+/** Threads on files of all kinds, in little memory: no byte is lost, no invariant is broken. */
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { vfs_shutdown } from "../../kernel/fs/vfs.ts";

@@ -4,7 +4,7 @@ import { chmodSync, linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSyn
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { vfs_shutdown } from "../../kernel/fs/vfs.ts";
+import { vfs_shutdown, vfs_syncall } from "../../kernel/fs/vfs.ts";
 import { VOP } from "../../kernel/fs/vnode.ts";
 import { O_RDWR, O_WRONLY } from "../../kernel/kern/file.ts";
 import {
@@ -96,6 +96,15 @@ describe("mounting", () => {
 		});
 		expect(v.ls("/dev")).toContain("console");
 		expect(v.ls("/tmp")).toEqual([]);
+	});
+
+	it("takes for a prefix only what POSIX puts there: GNU has times", () => {
+		const raw = [
+			[257, "ustar  "],
+			[345, "12345670123"],
+		] as const;
+		const v = new Vfs({ root: tar([{ path: "a", data: "x", raw }]) });
+		expect(v.cat("/a")).toBe("x");
 	});
 
 	it("a later member takes the place of an earlier one", () => {
@@ -305,6 +314,25 @@ describe("contents", () => {
 		expect(v.run(VOP(k, vp).vop_fsync(k, vp))).toBe(0);
 		v.t.disks[1]!.pristine.read(first, sector);
 		expect(Buffer.from(sector).includes("here")).toBe(true);
+	});
+
+	it("an error that sync meets is told to who calls fsync, once", () => {
+		const v = new Vfs({ root: tar(sample) });
+		const { k } = v.t;
+		const vp = v.vnode("/etc/motd", O_RDWR);
+		const fsync = () => v.run(VOP(k, vp).vop_fsync(k, vp));
+		v.write(vp, 0, "FIRST");
+		v.t.disks[1]!.failWrites(0, v.t.disks[1]!.sectors);
+		expect(v.run(vfs_syncall(k))).toBe(EIO);
+		v.t.disks[1]!.liftAll();
+		expect(v.run(vfs_syncall(k))).toBe(EIO);
+		expect([fsync(), fsync()]).toEqual([EIO, 0]);
+		v.write(vp, 0, "again");
+		v.t.disks[1]!.failWrites(0, v.t.disks[1]!.sectors);
+		expect(v.run(vfs_syncall(k))).toBe(EIO);
+		v.t.disks[1]!.liftAll();
+		v.run(vfs_shutdown(k));
+		expect(k.msgbuf).toEqual([]);
 	});
 
 	it("are all on the disk after a shutdown, and no page is left", () => {
