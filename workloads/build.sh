@@ -15,7 +15,7 @@ cd "$(dirname "$0")"
 # Programs of this folder, sh/, utils/ and pico/; the first two lists by where they can run.
 PORTABLE="hello matmul shm sort touch walk wild sh fork mmap malloc pipe signal mlock"
 GUEST_ONLY="swapload fb"
-PICO=""
+PICO=$(cd pico && ls *.c | sed -n '/^stubs/!s/\.c$//p')
 UTILS=$(cd utils && ls *.c | sed 's/\.c$//')
 PREFIX=riscv64-unknown-elf-
 WARNINGS="-Wall -Wextra -Wshadow -Wstrict-prototypes -Werror"
@@ -24,14 +24,26 @@ WARNINGS="-Wall -Wextra -Wshadow -Wstrict-prototypes -Werror"
 MACHINE_FLAGS="-march=rv32imac -mabi=ilp32 -O2 -std=gnu11 -ffunction-sections -fdata-sections
 	-fno-asynchronous-unwind-tables -fno-ident"
 GUEST_FLAGS="$MACHINE_FLAGS -ffreestanding -fno-tree-loop-distribute-patterns"
-LINK_FLAGS="-nostdlib -static -Wl,-T,rt/link.ld -Wl,--gc-sections -Wl,--build-id=none
-	-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--fatal-warnings -s"
+SEGMENT_FLAGS="-Wl,--gc-sections -Wl,--build-id=none -Wl,-z,max-page-size=4096
+	-Wl,-z,noexecstack -Wl,--fatal-warnings -s"
+LINK_FLAGS="-nostdlib -static -T rt/link.ld $SEGMENT_FLAGS"
 RUNTIME="crt0.S syscalls.c stdio.c malloc.c string.c strerror.c environ.c file.c directory.c
 	terminal.c process.c fork.S signal.c memory.c uvmctl.c"
+
+# The start code is ours, and calls pico/stubs.c before main.
+PICO_FLAGS="--specs=picolibc.specs $MACHINE_FLAGS -nostartfiles -static -T rt/link.ld
+	-Wl,--wrap=main $SEGMENT_FLAGS"
 
 toolchain() {
 	"${PREFIX}gcc" --version | head -n 1
 	"${PREFIX}ld" --version | head -n 1
+}
+
+# Prints nothing where there is no picolibc.
+picolibc() {
+	echo '#include <picolibc.h>' |
+		"${PREFIX}gcc" --specs=picolibc.specs -dM -E - 2>/dev/null |
+		sed -n 's/^#define __PICOLIBC_VERSION__ "\(.*\)"$/picolibc \1/p'
 }
 
 has_toolchain() {
@@ -65,10 +77,21 @@ build_guest() {
 	rm -r "$objects"
 }
 
+build_pico() {
+	for program in $PICO; do
+		"${PREFIX}gcc" $PICO_FLAGS $WARNINGS -o "$1/$program" \
+			rt/crt0.S pico/stubs.c "pico/$program.c" -lm
+		chmod 755 "$1/$program"
+	done
+}
+
 build_native() {
 	mkdir -p "$1"
 	for program in $PORTABLE; do
 		"${CC:-cc}" -DRT_NATIVE -O2 -std=gnu11 $WARNINGS -o "$1/$program" $(sources_of "$program")
+	done
+	for program in $PICO; do
+		"${CC:-cc}" -O2 -std=gnu11 $WARNINGS -o "$1/$program" "pico/$program.c" -lm
 	done
 }
 
@@ -77,13 +100,18 @@ check() {
 		echo "workloads: ${PREFIX}gcc is not installed, check skipped"
 		return 0
 	fi
-	if [ "$(toolchain)" != "$(cat toolchain.txt)" ]; then
+	if [ "$(toolchain)" != "$(sed '/^picolibc /d' toolchain.txt)" ]; then
 		echo "workloads: built with $(head -n 1 toolchain.txt), check skipped"
 		return 0
 	fi
 	rebuilt=$(mktemp -d)
 	trap 'rm -rf "$rebuilt"' EXIT
 	build_guest "$rebuilt"
+	if [ -n "$(picolibc)" ] && [ "$(picolibc)" = "$(sed -n '/^picolibc /p' toolchain.txt)" ]; then
+		build_pico "$rebuilt"
+	else
+		echo "workloads: the recorded picolibc is not installed, its programs are not checked"
+	fi
 	differing=0
 	for file in "$rebuilt"/*; do
 		program=${file##*/}
@@ -107,7 +135,14 @@ case "${1-}" in
 		exit 1
 	fi
 	build_guest bin
-	toolchain >toolchain.txt
+	if [ -n "$(picolibc)" ]; then
+		build_pico bin
+		{ toolchain && picolibc; } >toolchain.txt
+	else
+		echo "workloads: no picolibc (Debian: picolibc-riscv64-unknown-elf): $PICO not built" >&2
+		recorded=$(sed -n '/^picolibc /p' toolchain.txt)
+		{ toolchain && echo "$recorded"; } >toolchain.txt
+	fi
 	;;
 --check)
 	[ $# -eq 1 ] || usage

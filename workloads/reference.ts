@@ -374,3 +374,37 @@ export function fbOutput(width: number, height: number): string {
 		`checksum ${checksum(fbPicture(width, height))}`,
 	);
 }
+
+/** What `words` prints about a text of ASCII characters. */
+export function wordsOutput(text: string, count = 10): string {
+	const words = text.toLowerCase().match(/[a-z]+/g) ?? [];
+	const counts = new Map<string, number>();
+	for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+	const sorted = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+	const ends = text.split("\n").length - 1;
+	return lines(
+		...sorted.slice(0, count).map(([word, times]) => `${String(times).padStart(7)} ${word}`),
+		`${ends} lines, ${words.length} words, ${counts.size} of them different, ` +
+			`${text.length} characters`,
+	);
+}
+
+/** Doubles are the same everywhere, if they are added in the same order. */
+export function spectralOutput(n = 50): string {
+	const element = (i: number, j: number) => 1 / (((i + j) * (i + j + 1)) / 2 + i + 1);
+	const indices = Array.from({ length: n }, (_, index) => index);
+	const multiply = (v: number[], a: (i: number, j: number) => number): number[] =>
+		indices.map((i) => v.reduce((sum, value, j) => sum + a(i, j) * value, 0));
+	const transposed = (i: number, j: number) => element(j, i);
+	const square = (v: number[]) => multiply(multiply(v, element), transposed);
+	const dot = (a: number[], b: number[]) =>
+		a.reduce((sum, value, i) => sum + value * (b[i] ?? 0), 0);
+	let u = indices.map(() => 1);
+	let v = u;
+	for (let round = 0; round < 10; round++) {
+		v = square(u);
+		u = square(v);
+	}
+	const norm = Math.sqrt(dot(u, v) / dot(v, v));
+	return lines(`spectral: n = ${n}`, `norm ${norm.toFixed(9)}`, "verify: A'Av = lambda v");
+}

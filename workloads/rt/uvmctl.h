@@ -23,7 +23,7 @@ struct proc_entry {
 	u32 pid;
 	u32 ppid;
 	u32 pgid;
-	u32 state; /* a letter: R, S, T or Z */
+	u32 state; /* a letter: R, S, D (no signal ends its sleep), T (stopped) or Z (ended) */
 	u32 resident;
 	u32 virtual;
 	u32 minflt;
@@ -48,6 +48,7 @@ enum counter {
 	UVM_flt_prcopy, UVM_flt_przero,
 	UVM_pdwoke, UVM_pdrevs, UVM_pdscans, UVM_pdanscan, UVM_pdobscan, UVM_pdreact, UVM_pdbusy,
 	UVM_pdfreed, UVM_pdpageouts, UVM_pdpending, UVM_pddeact,
+	UVM_fltcownow,
 	UVM_COUNTERS,
 };
 

@@ -22,5 +22,10 @@ int main(int argc, char **argv)
 
 	if (argc != 2 || !parse_seconds(argv[1], &time))
 		return usage("sleep seconds");
-	return nanosleep(&time, NULL) == -1 ? complain("sleep", argv[1]) : 0;
+	/* Stopped and continued, it sleeps for the rest. */
+	while (nanosleep(&time, &time) == -1) {
+		if (errno != EINTR)
+			return complain("sleep", argv[1]);
+	}
+	return 0;
 }

@@ -3,7 +3,7 @@
  *                            each interval of seconds
  * vmstat -s                  all counters
  *
- *   r b   processes that run or could, and that sleep
+ *   r b   processes that run or could, and that wait for a transfer
  *   avm   pages of memory in use by programs; fre: free pages
  *   flt   page faults; re: pages used again before they were taken; pi po: pages read from swap
  *         and written to it; fr: pages that the page daemon freed; sr: pages it looked at
@@ -60,6 +60,7 @@ static const struct {
 	{UVM_flt_obj, "object faults"},
 	{UVM_flt_prcopy, "promote copy faults"},
 	{UVM_flt_przero, "promote zero fill faults"},
+	{UVM_fltcownow, "pages copied at fork"},
 	{UVM_pdwoke, "times daemon wokeup"},
 	{UVM_pdrevs, "revolutions of the clock hand"},
 	{UVM_pdscans, "pages scanned by daemon"},
@@ -85,15 +86,15 @@ static int all_counters(void)
 	return 0;
 }
 
-static void count_processes(u32 *running, u32 *sleeping)
+static void count_processes(u32 *running, u32 *blocked)
 {
 	size_t size;
 	struct proc_entry *entries = uvmctl_table(UVMCTL_PROC, &size);
 
-	*running = *sleeping = 0;
+	*running = *blocked = 0;
 	for (size_t i = 0; entries != NULL && i < size / sizeof(struct proc_entry); i++) {
 		*running += entries[i].state == 'R';
-		*sleeping += entries[i].state == 'S';
+		*blocked += entries[i].state == 'D';
 	}
 	free(entries);
 }
@@ -115,16 +116,16 @@ static void print_header(void)
 static void print_line(const u64 *now, const u64 *before, u32 elapsed)
 {
 	u32 running;
-	u32 sleeping;
+	u32 blocked;
 	u64 rate[UVM_COUNTERS];
 
 	if (elapsed == 0)
 		elapsed = 1;
 	for (int i = 0; i < UVM_COUNTERS; i++)
 		rate[i] = ((now[i] - before[i]) * 1000 + elapsed / 2) / elapsed;
-	count_processes(&running, &sleeping);
+	count_processes(&running, &blocked);
 	printf(" %u %u %8llu %7llu %5llu %4llu %4llu %4llu %5llu %5llu %5llu %5llu %4llu\n", running,
-	       sleeping, now[UVM_active] + now[UVM_swpgonly], now[UVM_free], rate[UVM_faults],
+	       blocked, now[UVM_active] + now[UVM_swpgonly], now[UVM_free], rate[UVM_faults],
 	       rate[UVM_pdreact], rate[UVM_pgswapin], rate[UVM_pgswapout], rate[UVM_pdfreed],
 	       rate[UVM_pdscans], rate[UVM_intrs], rate[UVM_syscalls], rate[UVM_swtch]);
 }
