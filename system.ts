@@ -238,7 +238,7 @@ export class System {
 		main(k, conf);
 		if (options.check === true) {
 			k.watch = {
-				userret: (kernel) => uvm_check_panic(kernel, this.machine.hart.tlb.list()),
+				userret: checker(() => this.machine.hart.tlb.list()),
 				freeclean: (kernel, pg, slot) =>
 					uvm_check_freeclean(kernel, pg, slot, (unit, sector, into) =>
 						this.faults[unit]!.pristine.read(sector, into),
@@ -400,6 +400,20 @@ function arrange_disks(swap: readonly DiskOptions[], options: SystemOptions): Di
 	throw new RangeError(
 		`disks: ${disks.length}, with those for swap and programs; there is room for ${VIRTIO_SLOTS}`,
 	);
+}
+
+/**
+ * What looks at all invariants when it is called, but the less often the more there is to look
+ * at: a thousand pages are worth one look in two, a hundred thousand one in a hundred.
+ */
+function checker(tlb: () => Parameters<typeof uvm_check_panic>[1]): (k: Kernel) => void {
+	let skip = 0;
+	return (k) => {
+		if (skip-- > 0) return;
+		uvm_check_panic(k, tlb());
+		const mapped = k.procs.reduce((sum, p) => sum + (p.p_vmspace?.vm_map.size ?? 0), 0);
+		skip = Math.floor((k.uvmexp.npages + mapped / PAGE_SIZE) / 1000);
+	};
 }
 
 /** Contents of a disk, chunk by chunk; chunks of zeros make no difference. */

@@ -1,10 +1,10 @@
 /*
- * fork [n=16] [pages=128] [rounds=3]: a tree of n processes that all write the same pages, each of
+ * fork [n=16] [pages] [rounds=3]: a tree of n processes that all write the same pages, each of
  * which must see its own writes and those of its ancestors from before its birth, and no others.
  *
- * n is 1..1000, pages 1..65536, rounds 0..100. Process 1 is the program; the children of process k
- * are 2k and 2k + 1 as far as they are at most n. Only 64 words of each page are used: its words
- * 0, 16, 32, ...; w counts them through all pages from 0. Process k makes its write number r so:
+ * n is 1..1000, pages 1..65536 (unless given 2048 / n, but 8 to 128), rounds 0..100.
+ * Process 1 is the program; the children of process k are 2k and 2k + 1 as far as they are at most
+ * n. Only 64 words of each page are used: its words 0, 16, 32, ...; w counts them through all pages from 0. Process k makes its write number r so:
  * it visits each page p for which nth(stream(2, k * 1000 + r), p) is odd (rt/random.h, modulo 2^32)
  * and there stores nth(stream(1, k * 1000 + r), w) in each word w.
  *
@@ -189,14 +189,24 @@ static void *map(size_t size, int sharing)
 	return start;
 }
 
+/* So that all processes together have at most some 8 MiB, however many they are. */
+static u32 default_pages(void)
+{
+	u32 share = 2048 / processes;
+
+	return share > 128 ? 128 : share < 8 ? 8 : share;
+}
+
 int main(int argc, char **argv)
 {
 	processes = 16;
-	pages = 128;
+	pages = 0;
 	rounds = 3;
 	if (argc > 4 || !argument(argc, argv, 1, 1, MAX_PROCESSES, &processes) ||
 	    !argument(argc, argv, 2, 1, 65536, &pages) || !argument(argc, argv, 3, 0, 100, &rounds))
-		return usage("fork [n=16] [pages=128] [rounds=3]");
+		return usage("fork [n=16] [pages] [rounds=3]");
+	if (pages == 0)
+		pages = default_pages();
 
 	printf("fork: %u processes, %u pages, %u rounds\n", processes, pages, rounds);
 	fflush(stdout);

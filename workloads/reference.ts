@@ -214,7 +214,11 @@ function forkRecord(process: number, pages: number, rounds: number): number {
 	return Number.parseInt(checksum(view()), 16);
 }
 
-export function forkOutput(processes = 16, pages = 128, rounds = 3): string {
+export function forkOutput(
+	processes = 16,
+	pages = Math.min(128, Math.max(8, Math.floor(2048 / processes))),
+	rounds = 3,
+): string {
 	const records = Array.from({ length: processes }, (_, index) =>
 		forkRecord(index + 1, pages, rounds),
 	);

@@ -3,7 +3,8 @@ import { E2BIG, EFAULT, EJUSTRETURN, ENOEXEC, ENOMEM, type Errno } from "../../p
 import { PAGE_SIZE, VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS } from "../../pmap/vmparam.ts";
 import { VOP, type vnode, vrele } from "../fs/vnode.ts";
 import type { Kernel } from "../kernel.ts";
-import { uvmspace_alloc, uvmspace_free, type vmspace } from "../uvm/uvm_map.ts";
+import { uvmspace_free, type vmspace } from "../uvm/uvm_map.ts";
+import { uvmspace_alloc_wait } from "../uvm/uvm_map_fork.ts";
 import { copyin, copyinstr } from "./copy.ts";
 import { type elf_image, elf32_load, elf32_parse, type exec_source } from "./exec_elf32.ts";
 import type { exec_args } from "./exec_stack.ts";
@@ -34,7 +35,7 @@ export function* exec_image(
 	source: exec_source,
 	args: exec_args,
 ): Sleeps<Errno> {
-	const vm = uvmspace_alloc(k, VM_MIN_ADDRESS, VM_MAXUSER_ADDRESS);
+	const vm = yield* uvmspace_alloc_wait(k, VM_MIN_ADDRESS, VM_MAXUSER_ADDRESS);
 	if (vm === null) return ENOMEM;
 	const { error, sp } = yield* elf32_load(k, vm, image, source, args);
 	if (error !== 0) {

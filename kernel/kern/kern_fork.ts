@@ -27,9 +27,6 @@ const CLONE_SUPPORTED =
 	CLONE_CHILD_SETTID |
 	CLONE_DETACHED;
 
-/** Processes that can exist at a time. */
-const MAXPROC = 1024;
-
 const REG_SP = 2;
 const REG_TP = 4;
 const REG_A0 = 10;
@@ -54,7 +51,7 @@ export function* sys_clone(
 	const shares = (flags & CLONE_VM) !== 0;
 	if ((flags & ~CLONE_SUPPORTED) !== 0) return -EINVAL;
 	if (shares && (flags & CLONE_VFORK) === 0) return -EINVAL;
-	if (k.procs.length >= Math.min(MAXPROC, p.p_rlimit[RLIMIT_NPROC]!.rlim_cur)) return -EAGAIN;
+	if (k.procs.length >= p.p_rlimit[RLIMIT_NPROC]!.rlim_cur) return -EAGAIN;
 	const vm = p.p_vmspace!;
 	if (shares) uvmspace_addref(vm);
 	const vmspace = shares ? vm : yield* uvmspace_fork(k, vm);

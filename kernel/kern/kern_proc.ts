@@ -1,9 +1,10 @@
 /**
  * Processes (sys/proc.h).
  */
+import { MAXSSIZ } from "../../pmap/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import type { vmspace } from "../uvm/uvm_map.ts";
-import type { filedesc } from "./file.ts";
+import { type filedesc, NOFILE } from "./file.ts";
 import type { lwp } from "./kern_lwp.ts";
 import { type ksiginfo, NSIG, SIG_DFL, SIGCHLD, type sigaction, type sigset } from "./signal.ts";
 import type { shmmap } from "./sysv_shm.ts";
@@ -97,6 +98,9 @@ export const RLIMIT_NPROC = 6;
 export const RLIMIT_NOFILE = 7;
 export const RLIMIT_MEMLOCK = 8;
 export const RLIMIT_AS = 9;
+/** Processes that can exist at a time. */
+export const MAXPROC = 1024;
+
 const RLIM_NLIMITS = 16;
 
 const rusage_zero = (): rusage => ({
@@ -109,16 +113,22 @@ const rusage_zero = (): rusage => ({
 	ru_maxrss: 0,
 });
 
+/** Limits of the first process: those that the system has anyway. */
+function limit0(): rlimit[] {
+	const limit = (n: number): rlimit => ({ rlim_cur: n, rlim_max: n });
+	const limits = new Array<rlimit>(RLIM_NLIMITS).fill(limit(Number.POSITIVE_INFINITY));
+	limits[RLIMIT_STACK] = limit(MAXSSIZ);
+	limits[RLIMIT_NPROC] = limit(MAXPROC);
+	limits[RLIMIT_NOFILE] = limit(NOFILE);
+	return limits;
+}
+
 /**
  * A process without memory, thread and files, which the caller provides. It has its parent's
  * limits, signal actions, mask and group; without a parent, the defaults and a group of its own.
  */
 export function proc_create(k: Kernel, comm: string, parent: proc | null): proc {
 	const pid = k.nextpid++;
-	const unlimited: rlimit = {
-		rlim_cur: Number.POSITIVE_INFINITY,
-		rlim_max: Number.POSITIVE_INFINITY,
-	};
 	const p: proc = {
 		p_pid: pid,
 		p_comm: comm,
@@ -131,7 +141,7 @@ export function proc_create(k: Kernel, comm: string, parent: proc | null): proc 
 		p_shm: [],
 		p_fd: null,
 		p_umask: parent?.p_umask ?? 0o022,
-		p_rlimit: parent === null ? new Array(RLIM_NLIMITS).fill(unlimited) : [...parent.p_rlimit],
+		p_rlimit: parent === null ? limit0() : [...parent.p_rlimit],
 		p_sigacts:
 			parent === null
 				? new Array(NSIG).fill({ sa_handler: SIG_DFL, sa_flags: 0, sa_mask: 0 })

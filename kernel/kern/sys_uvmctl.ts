@@ -88,6 +88,7 @@ export const COUNTERS: readonly (keyof uvmexp)[] = [
 	"pdpending",
 	"pddeact",
 	"fltcownow",
+	"pdswout",
 ];
 
 export const sysent_uvmctl: sysent = {

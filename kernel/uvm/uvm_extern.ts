@@ -108,6 +108,8 @@ export interface uvmexp {
 	pdpageouts: number;
 	pdpending: number;
 	pddeact: number;
+	/** Processes whose page tables were taken back. */
+	pdswout: number;
 }
 
 export function uvmexp_init(): uvmexp {
@@ -166,5 +168,6 @@ export function uvmexp_init(): uvmexp {
 		pdpageouts: 0,
 		pdpending: 0,
 		pddeact: 0,
+		pdswout: 0,
 	};
 }

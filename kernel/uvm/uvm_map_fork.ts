@@ -10,7 +10,7 @@
 import { ENOMEM, type Errno } from "../../pmap/errno.ts";
 import { KASSERT } from "../../pmap/panic.ts";
 import { pmap_protect, pmap_resident_count, pmap_update } from "../../pmap/pmap.ts";
-import { atop, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
+import { atop, VM_PROT_WRITE, type vaddr_t } from "../../pmap/vmparam.ts";
 import type { Sleeps } from "../kern/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { AMAP_SHARED, amap_copy, amap_ref } from "./uvm_amap.ts";
@@ -33,11 +33,31 @@ import {
 	vm_map_unlock,
 } from "./uvm_map_entry.ts";
 import { pagerops } from "./uvm_object.ts";
+import { uvm_reclaimable, uvm_wait } from "./uvm_wait.ts";
 
 /** Cost of fork as such, and for each entry and each page that is mapped, in cycles. */
 const FORK_CYCLES = 5000;
 const ENTRY_CYCLES = 300;
 const PAGE_CYCLES = 10;
+
+/** How often an address space is asked for although pages are free, and refused. */
+const REFUSALS_MAX = 16;
+
+/**
+ * An empty address space. => sleeps while memory is short; null if there is none to come.
+ */
+export function* uvmspace_alloc_wait(
+	k: Kernel,
+	min: vaddr_t,
+	max: vaddr_t,
+): Sleeps<vmspace | null> {
+	for (let refusals = 0; ; ) {
+		const vm = uvmspace_alloc(k, min, max);
+		if (vm !== null || !uvm_reclaimable(k)) return vm;
+		if (k.uvmexp.free > k.uvmexp.reserve_kernel && ++refusals > REFUSALS_MAX) return null;
+		yield* uvm_wait(k, "vmspace");
+	}
+}
 
 /**
  * A copy of an address space, entry by entry as their inheritance says.
@@ -47,7 +67,7 @@ const PAGE_CYCLES = 10;
  */
 export function* uvmspace_fork(k: Kernel, parent: vmspace): Sleeps<vmspace | null> {
 	const old = parent.vm_map;
-	const child = uvmspace_alloc(k, old.min_offset, old.max_offset);
+	const child = yield* uvmspace_alloc_wait(k, old.min_offset, old.max_offset);
 	if (child === null) return null;
 	child.vm_daddr = parent.vm_daddr;
 	child.vm_break = parent.vm_break;

@@ -18,14 +18,19 @@ import { KASSERT } from "../../pmap/panic.ts";
 import {
 	pmap_clear_modify,
 	pmap_clear_reference,
+	pmap_collect,
 	pmap_is_modified,
 	pmap_is_referenced,
 	pmap_page_protect,
+	pmap_resident_count,
+	pmap_update,
+	pmap_wired_count,
 } from "../../pmap/pmap.ts";
 import { atop, PAGE_SIZE, VM_PROT_NONE } from "../../pmap/vmparam.ts";
 import { UVMHIST_LOG } from "../kern/kern_history.ts";
 import { simple_lock, simple_unlock, type simplelock } from "../kern/kern_lock.ts";
-import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
+import type { lwp } from "../kern/kern_lwp.ts";
+import { LSRUN, ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvm_anon_dropswap } from "./uvm_anon.ts";
 import { SWSLOT_NOMEM, uao_dropswap, uao_find_swslot, uao_set_swslot } from "./uvm_aobj.ts";
@@ -90,9 +95,36 @@ export function* uvm_pageout(k: Kernel): Sleeps<void> {
 	}
 }
 
+/**
+ * Take back the page tables of a process that waits, longest first (uvm_swapout_threads): its
+ * mappings come back with its faults. Page tables cannot be paged out; with many processes they
+ * are most of what is in memory.
+ */
+function uvm_swapout(k: Kernel): void {
+	const e = k.uvmexp;
+	const enough = e.free + SWAPOUT_PAGES;
+	for (const l of k.sleepers) if (e.free < enough) swapout_lwp(k, l);
+	// Nobody sleeps who has any: then those who wait for their turn must do with fewer.
+	for (const l of k.lwps) {
+		if (e.free < enough && e.free <= e.reserve_kernel && l.l_stat === LSRUN) swapout_lwp(k, l);
+	}
+}
+
+function swapout_lwp(k: Kernel, l: lwp): void {
+	const pm = l.l_proc?.p_vmspace?.vm_map.pmap;
+	if (pm === undefined || pmap_resident_count(k, pm) === pmap_wired_count(k, pm)) return;
+	pmap_collect(k, pm);
+	pmap_update(k, pm);
+	k.uvmexp.pdswout++;
+}
+
+/** Pages that one scan takes from page tables: what is taken for nothing costs faults. */
+const SWAPOUT_PAGES = 4;
+
 function* uvmpd_scan(k: Kernel): Sleeps<void> {
 	const e = k.uvmexp;
 	e.pdrevs++;
+	if (e.free <= e.freemin) uvm_swapout(k);
 	const done = e.pdfreed + e.pdpageouts;
 	if (e.free + e.paging < e.freetarg) yield* uvmpd_scan_inactive(k);
 	const fruitless = e.pdfreed + e.pdpageouts === done;

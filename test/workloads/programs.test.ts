@@ -42,6 +42,7 @@ const successes: readonly [commandLine: string, output: string][] = [
 	["touch", touchOutput()],
 	["touch 1 0", touchOutput(1, 0)],
 	["fork", forkOutput()],
+	["fork 200", forkOutput(200)],
 	["fork 1 3 0", forkOutput(1, 3, 0)],
 	["fork 100 20 2", forkOutput(100, 20, 2)],
 	["mmap", mmapOutput()],

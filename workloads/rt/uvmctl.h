@@ -49,6 +49,7 @@ enum counter {
 	UVM_pdwoke, UVM_pdrevs, UVM_pdscans, UVM_pdanscan, UVM_pdobscan, UVM_pdreact, UVM_pdbusy,
 	UVM_pdfreed, UVM_pdpageouts, UVM_pdpending, UVM_pddeact,
 	UVM_fltcownow,
+	UVM_pdswout,
 	UVM_COUNTERS,
 };
 

@@ -61,6 +61,7 @@ static const struct {
 	{UVM_flt_prcopy, "promote copy faults"},
 	{UVM_flt_przero, "promote zero fill faults"},
 	{UVM_fltcownow, "pages copied at fork"},
+	{UVM_pdswout, "page tables taken back"},
 	{UVM_pdwoke, "times daemon wokeup"},
 	{UVM_pdrevs, "revolutions of the clock hand"},
 	{UVM_pdscans, "pages scanned by daemon"},
