@@ -85,12 +85,14 @@ export function* uvm_pageout(k: Kernel): Sleeps<void> {
 		e.pdwoke++;
 		e.inactarg = Math.max(Math.floor((e.active + e.inactive) / 3), e.freetarg + 1);
 		const done = e.pdfreed + e.pdpageouts;
+		const short = e.free <= e.reserve_kernel;
 		if (e.free + e.paging < e.freetarg || e.inactive < e.inactarg) {
 			k.pagingwork = true;
 			yield* uvmpd_scan(k);
 		}
-		const fruitless = e.pdfreed + e.pdpageouts === done && e.free <= e.reserve_kernel;
-		k.uvm.pdfruitless = fruitless && e.paging === 0 ? k.uvm.pdfruitless + 1 : 0;
+		// Page tables that were taken back are no progress: those who run want them again.
+		if (e.pdfreed + e.pdpageouts > done || e.paging > 0) k.uvm.pdfruitless = 0;
+		else if (short) k.uvm.pdfruitless++;
 		if (e.free > e.reserve_kernel || e.paging === 0) wakeup(k, k.uvm.free_wchan);
 	}
 }
@@ -118,13 +120,16 @@ function swapout_lwp(k: Kernel, l: lwp): void {
 	k.uvmexp.pdswout++;
 }
 
+/** Scans in vain after which nothing else is to be had, and those who run would only thrash. */
+const SWAPOUT_FRUITLESS_MAX = 4;
+
 /** Pages that one scan takes from page tables: what is taken for nothing costs faults. */
 const SWAPOUT_PAGES = 4;
 
 function* uvmpd_scan(k: Kernel): Sleeps<void> {
 	const e = k.uvmexp;
 	e.pdrevs++;
-	if (e.free <= e.freemin) uvm_swapout(k);
+	if (e.free <= e.freemin && k.uvm.pdfruitless < SWAPOUT_FRUITLESS_MAX) uvm_swapout(k);
 	const done = e.pdfreed + e.pdpageouts;
 	if (e.free + e.paging < e.freetarg) yield* uvmpd_scan_inactive(k);
 	const fruitless = e.pdfreed + e.pdpageouts === done;
