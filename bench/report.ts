@@ -1,13 +1,14 @@
 /** All benchmarks, as one object and as a table. */
 import { cpus } from "node:os";
 import { VERSION } from "../system.ts";
+import { type CallResult, runCalls } from "./calls.ts";
 import type { GuestResult } from "./guests.ts";
 import { geometricMean, matrixRuns, runMatrix } from "./matrix.ts";
 import { runNative } from "./native.ts";
 import { type PathResult, runPaths } from "./paths.ts";
 import { runStartup } from "./startup.ts";
 
-export const BENCHMARKS = ["guests", "paths", "startup"] as const;
+export const BENCHMARKS = ["guests", "paths", "calls", "startup"] as const;
 export type BenchmarkName = (typeof BENCHMARKS)[number];
 
 export interface BenchReport {
@@ -19,6 +20,7 @@ export interface BenchReport {
 	/** Milliseconds of the same programs compiled natively. */
 	readonly nativeMs: Readonly<Record<string, number>> | null;
 	readonly paths: readonly PathResult[];
+	readonly calls: readonly CallResult[];
 	readonly startupMs: number | null;
 }
 
@@ -36,7 +38,8 @@ const wants = (names: readonly BenchmarkName[], name: BenchmarkName): boolean =>
 /** How often `onStep` will be called. */
 export function countSteps(names: readonly BenchmarkName[], smoke: boolean): number {
 	const guests = wants(names, "guests") ? matrixRuns(smoke).length + 1 : 0;
-	return guests + Number(wants(names, "paths")) + Number(wants(names, "startup"));
+	const others = (["paths", "calls", "startup"] as const).filter((name) => wants(names, name));
+	return guests + others.length;
 }
 
 export async function runBenchmarks(options: BenchOptions): Promise<BenchReport> {
@@ -53,6 +56,8 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 	}
 	const paths = wanted("paths") ? runPaths(smoke) : [];
 	if (paths.length > 0) step("paths");
+	const calls = wanted("calls") ? runCalls(smoke) : [];
+	if (calls.length > 0) step("calls");
 	const startupMs = wanted("startup") ? runStartup() : null;
 	if (startupMs !== null) step("startup");
 	return {
@@ -63,6 +68,7 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 			guests.length === 0 ? null : { resident: mean(guests, 64), swapping: mean(guests, 4) },
 		nativeMs: native === null ? null : Object.fromEntries(native),
 		paths,
+		calls,
 		startupMs,
 	};
 }
@@ -102,10 +108,25 @@ export function benchTable(report: BenchReport): string {
 				`(±${p.marginPercent.toFixed(1)} %, ${p.samples} samples)`,
 		);
 	}
+	lines.push(...callLines(report.calls));
 	if (report.startupMs !== null) {
 		lines.push("", `process start to first guest instruction: ${report.startupMs.toFixed(0)} ms`);
 	}
 	return `${lines.join("\n")}\n`;
+}
+
+function callLines(calls: readonly CallResult[]): string[] {
+	if (calls.length === 0) return [];
+	const line = (cells: readonly string[]): string =>
+		cells.map((cell, i) => (i === 0 ? cell.padEnd(44) : cell.padStart(14))).join("");
+	const fixed = (value: number): string => value.toFixed(value < 100 ? 1 : 0);
+	return [
+		"",
+		line(["each time", "faults", "instructions", "virtual ns", "host us"]),
+		...calls.map((c) =>
+			line([c.name, ...[c.faults, c.instructions, c.virtualNs, c.hostUs].map(fixed)]),
+		),
+	];
 }
 
 const WIDTHS = [14, 8, 10, 8, 11, 10, 10, 10];
