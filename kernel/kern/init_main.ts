@@ -102,7 +102,7 @@ export function newproc(
 	image: elf_image,
 	argv: readonly string[],
 ): proc {
-	const p = proc_create(k, name, null);
+	const p = proc_create(k, name.slice(name.lastIndexOf("/") + 1), null);
 	cons_session(k, p);
 	p.p_fd = fdinit(k);
 	const l = lwp_create(k, name, p, null);

@@ -28,6 +28,8 @@ export const sysent_proc: sysent = {
 	[SYS.geteuid]: () => 0,
 	[SYS.getgid]: () => 0,
 	[SYS.getegid]: () => 0,
+	// There is one user, who may do everything.
+	[SYS.setresuid]: () => 0,
 	[SYS.setpgid]: (k, p, a) => sys_setpgid(k, p, a[0]!, a[1]!),
 	[SYS.getpgid]: (k, p, a) => find(k, p, a[0]!)?.p_pgid ?? -ESRCH,
 	[SYS.getsid]: (k, p, a) => find(k, p, a[0]!)?.p_sid ?? -ESRCH,

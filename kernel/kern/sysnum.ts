@@ -51,6 +51,7 @@ export const SYS = {
 	rt_sigreturn: 139,
 	setpriority: 140,
 	getpriority: 141,
+	setresuid: 147,
 	setpgid: 154,
 	getpgid: 155,
 	getsid: 156,
