@@ -77,6 +77,7 @@ const kinds = [
 	"swapoff",
 	"swapon",
 	"stores",
+	"storm",
 ] as const;
 
 const op = fc.record({
@@ -139,6 +140,9 @@ class Machine {
 		switch (o.kind) {
 			case "store":
 				this.#store(model, o.page);
+				break;
+			case "storm":
+				this.#storm(o);
 				break;
 			case "stores":
 				this.#stores(o);
@@ -244,24 +248,44 @@ class Machine {
 		if (allowed) page.cell.value = value;
 	}
 
-	/** All processes store to private pages at the same time. */
-	#stores(o: Op): void {
+	/** Have a process store to its private pages. => what to do when all has come to rest. */
+	#startStores(model: Model, range: readonly number[]): () => void {
 		const done: (() => void)[] = [];
-		for (const model of this.procs) {
-			for (const i of this.#range(o)) {
-				const page = model.pages[i]!;
-				if (page === null || page.shared || (page.prot & WRITE) === 0) continue;
-				const value = this.#stamp++;
-				const job = model.agent.start(() => model.agent.store(word_address(model, i), value));
-				done.push(() => {
-					if (!job.done || !model.agent.alive) return;
-					expect(job.result).toBe(0);
-					page.cell.value = value;
-				});
-			}
+		for (const i of range) {
+			const page = model.pages[i]!;
+			if (page === null || page.shared || (page.prot & WRITE) === 0) continue;
+			const value = this.#stamp++;
+			const job = model.agent.start(() => model.agent.store(word_address(model, i), value));
+			done.push(() => {
+				if (!job.done || !model.agent.alive) return;
+				expect(job.result).toBe(0);
+				page.cell.value = value;
+			});
 		}
+		return () => {
+			for (const check of done) check();
+		};
+	}
+
+	/** All processes store at the same time. */
+	#stores(o: Op): void {
+		const finish = this.procs.map((model) => this.#startStores(model, this.#range(o)));
 		this.t.settle();
-		for (const check of done) check();
+		for (const check of finish) check();
+	}
+
+	/** At the same time: swapoff or swapon, stores of all others, a fork, and an exit. */
+	#storm(o: Op): void {
+		const [swapper, forker, leaver] = [0, 1, 2].map(
+			(n) => this.procs[(o.who + n) % this.procs.length]!,
+		) as [Model, Model, Model];
+		if (this.procs.length < 2) return;
+		const finish = [this.#startSwap(swapper, this.#swapOff ? "swapon" : "swapoff")];
+		for (const model of this.procs) finish.push(this.#startStores(model, this.#range(o)));
+		finish.push(this.#startFork(forker));
+		if (leaver !== swapper && leaver !== forker) leaver.agent.start(() => leaver.agent.exit(0));
+		this.t.settle();
+		for (const check of finish) check();
 	}
 
 	#load(model: Model, i: number): void {
@@ -274,19 +298,31 @@ class Machine {
 	}
 
 	#fork(model: Model): void {
-		if (this.procs.length >= PROCESSES) return;
-		const child = model.agent.run(() => model.agent.fork());
+		const finish = this.#startFork(model);
 		this.t.settle();
-		if (typeof child === "number") {
-			expect(child).toBe(ENOMEM);
-			return;
-		}
-		const pages = model.pages.map((page) => {
-			if (page === null) return null;
-			const cell = page.shared ? page.cell : { ...page.cell };
-			return { ...page, cell, wired: false };
-		});
-		this.procs.push({ agent: child, pages });
+		finish();
+	}
+
+	#startFork(model: Model): () => void {
+		if (this.procs.length >= PROCESSES) return () => {};
+		const job = model.agent.start(() => model.agent.fork());
+		return () => {
+			if (!job.done) {
+				expect(model.agent.alive).toBe(false);
+				return;
+			}
+			const child = job.result;
+			if (typeof child === "number") {
+				expect(child).toBe(ENOMEM);
+				return;
+			}
+			const pages = model.pages.map((page) => {
+				if (page === null) return null;
+				const cell = page.shared ? page.cell : { ...page.cell };
+				return { ...page, cell, wired: false };
+			});
+			this.procs.push({ agent: child, pages });
+		};
 	}
 
 	#exit(model: Model): void {
@@ -297,6 +333,12 @@ class Machine {
 
 	/** The second disk goes, or comes back; it may have to stay. */
 	#swap(model: Model, kind: "swapoff" | "swapon"): void {
+		const finish = this.#startSwap(model, kind);
+		this.t.settle();
+		finish();
+	}
+
+	#startSwap(model: Model, kind: "swapoff" | "swapon"): () => void {
 		const path = "/dev/ld1";
 		const where = address(PAGES + 1);
 		const flags = MAP_PRIVATE | MAP_FIXED | MAP_ANON;
@@ -312,10 +354,11 @@ class Machine {
 			yield* agent.call(SYS.munmap, where, PAGE_SIZE);
 			return error;
 		});
-		this.t.settle();
-		if (!agent.alive) return;
-		if (kind === "swapon") expect(job.result === 0).toBe(this.#swapOff);
-		if (job.result === 0) this.#swapOff = kind === "swapoff";
+		return () => {
+			if (!agent.alive) return;
+			if (kind === "swapon") expect(job.result === 0).toBe(this.#swapOff);
+			if (job.result === 0) this.#swapOff = kind === "swapoff";
+		};
 	}
 
 	/** Processes that have ended, by exit or for want of memory, are forgotten. */
