@@ -2,7 +2,7 @@
  * The address space of a process (sys/uvm/uvm_mmap.c, uvm_unix.c): mmap, munmap, mprotect, brk,
  * msync, madvise, mincore, wiring. With Linux's flag values and errors.
  */
-import { EFAULT, EINVAL, ENOMEM, EPERM, type Errno } from "../../pmap/errno.ts";
+import { EEXIST, EFAULT, EINVAL, ENOMEM, EPERM, type Errno } from "../../pmap/errno.ts";
 import {
 	atop,
 	MAXSSIZ,
@@ -44,7 +44,7 @@ import {
 	uvm_map_pages,
 	uvm_map_willneed,
 } from "../uvm/uvm_map_advice.ts";
-import { VM_MAP_WIREFUTURE, type vm_map } from "../uvm/uvm_map_entry.ts";
+import { uvm_map_findspace, VM_MAP_WIREFUTURE, type vm_map } from "../uvm/uvm_map_entry.ts";
 import {
 	uvm_map_pageable_all,
 	uvm_map_unwire,
@@ -104,6 +104,10 @@ function lock_allowed(k: Kernel, p: proc, more: number): boolean {
 	return k.uvmexp.wired + atop(more) <= k.uvmexp.wiredmax;
 }
 
+/** Is nothing mapped in a range? */
+const range_free = (map: vm_map, addr: number, size: number): boolean =>
+	uvm_map_findspace(map, addr, size, true) !== null;
+
 /** mmap2: the offset counts pages. => the address, or -errno. */
 function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 	const [addr, len, prot, flags, fd, pgoff] = a as unknown as number[] as [
@@ -142,7 +146,8 @@ function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 	const error = yield* map_args_enter(k, map, args, (flags & MAP_FIXED_NOREPLACE) !== 0);
 	if (error !== 0) {
 		if (args.uobj !== null) yield* pagerops(k, args.uobj).pgo_detach(k, args.uobj);
-		return -error;
+		const taken = (flags & MAP_FIXED_NOREPLACE) !== 0 && !range_free(map, addr, size);
+		return taken ? -EEXIST : -error;
 	}
 	if (wire && args.prot !== VM_PROT_NONE) {
 		const failed = yield* uvm_map_wire(k, map, args.start, args.start + size);
@@ -356,7 +361,7 @@ function* madvise(
 		case MADV_DONTFORK:
 			return yield* uvm_map_inherit(k, map, start, end, UVM_INH_NONE);
 		case MADV_DOFORK:
-			return yield* uvm_map_inherit(k, map, start, end, UVM_INH_COPY);
+			return yield* uvm_map_inherit(k, map, start, end, "default");
 		case MADV_PAGEOUT:
 			yield* uvm_pageout_pages(k, uvm_map_pages(k, map, start, end));
 			return 0;
