@@ -15,6 +15,8 @@ import {
 	VM_MIN_ADDRESS,
 	VM_PROT_ALL,
 	VM_PROT_NONE,
+	VM_PROT_READ,
+	VM_PROT_WRITE,
 } from "../../pmap/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import {
@@ -90,6 +92,10 @@ const MAP_FIXED_NOREPLACE = 0x10_0000;
 const range_ok = (addr: number, len: number): boolean =>
 	(addr & PAGE_MASK) === 0 && len > 0 && addr + round_page(len) <= VM_MAXUSER_ADDRESS;
 
+/** What `prot` allows: a page table cannot say that memory may be written to, but not read. */
+const protection = (prot: number): number =>
+	(prot & VM_PROT_WRITE) !== 0 ? (prot & VM_PROT_ALL) | VM_PROT_READ : prot & VM_PROT_ALL;
+
 /** Linux says ENOMEM for a range with a hole in it, where NetBSD says EFAULT. */
 const hole_is_enomem = (error: Errno): number => (error === EFAULT ? -ENOMEM : -error);
 
@@ -131,7 +137,7 @@ function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 	if (wire && !lock_allowed(k, p, size)) return -ENOMEM;
 	const hint = addr === 0 ? VM_DEFAULT_ADDRESS : addr - (addr & PAGE_MASK);
 	const args = uvm_map_args(fixed ? addr : hint, size);
-	args.prot = prot & VM_PROT_ALL;
+	args.prot = protection(prot);
 	args.inherit = shared ? UVM_INH_SHARE : UVM_INH_COPY;
 	args.flags = (fixed ? UVM_FLAG_FIXED : 0) | (shared ? 0 : UVM_FLAG_COPYONW);
 	if ((flags & MAP_ANON) !== 0) {
@@ -213,7 +219,7 @@ function* sys_mprotect(
 	if (!range_ok(addr, len)) return -EINVAL;
 	const end = addr + round_page(len);
 	const { vm_map: map } = p.p_vmspace!;
-	return hole_is_enomem(yield* uvm_map_protect(k, map, addr, end, prot & VM_PROT_ALL));
+	return hole_is_enomem(yield* uvm_map_protect(k, map, addr, end, protection(prot)));
 }
 
 /** Move the end of the heap. => the new end, or the old one if that is not possible. */

@@ -2,7 +2,10 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { RLIMIT_MEMLOCK } from "../../kernel/kern/kern_proc.ts";
 import { SYS } from "../../kernel/kern/sysnum.ts";
-import { VM_MAP_WIREFUTURE } from "../../kernel/uvm/uvm_map_entry.ts";
+import { uao_reference } from "../../kernel/uvm/uvm_aobj.ts";
+import { UVM_FLAG_COPYONW, UVM_FLAG_FIXED } from "../../kernel/uvm/uvm_extern.ts";
+import { uvm_map, uvm_map_args, uvm_map_protect } from "../../kernel/uvm/uvm_map.ts";
+import { uvm_map_lookup_entry, VM_MAP_WIREFUTURE } from "../../kernel/uvm/uvm_map_entry.ts";
 import { EAGAIN, EEXIST, EFAULT, ENOMEM } from "../../pmap/errno.ts";
 import { PAGE_SIZE } from "../../pmap/vmparam.ts";
 import { Agent } from "../support/agents.ts";
@@ -10,6 +13,7 @@ import { TestKernel } from "../support/kernel.ts";
 
 const BASE = 0x1000_0000;
 const READ = 1;
+const WRITE = 2;
 const RW = 3;
 const PRIVATE = 0x32;
 const SHARED = 0x31;
@@ -40,6 +44,43 @@ it("MAP_FIXED_NOREPLACE says EEXIST where something is mapped", () => {
 	expect(mmap(1, 2, NOREPLACE)).toBe(-EEXIST);
 	expect(mmap(2, 2, NOREPLACE)).toBe(at(2));
 	t.check();
+});
+
+describe("memory that may be written to, but not read", () => {
+	it("can be read nevertheless, as on every RISC-V", () => {
+		mmap(0, 2, PRIVATE, WRITE);
+		expect([load(at(0)), store(at(0), 3), load(at(0))]).toEqual([0, 0, 3]);
+		agent.syscall(SYS.mprotect, at(1), PAGE_SIZE, WRITE);
+		expect([load(at(1)), store(at(1), 4), load(at(1))]).toEqual([0, 0, 4]);
+	});
+
+	it("is copied after a fork, though it cannot be mapped before", () => {
+		mmap(0, 8);
+		for (let page = 0; page < 8; page++) store(at(page), page);
+		agent.run(() => uvm_map_protect(t.k, agent.map, at(0), at(8), WRITE));
+		const child = agent.run(() => agent.fork()) as Agent;
+		expect([store(at(4), 9), child.run(() => child.store(at(5), 9))]).toEqual([0, 0]);
+		t.check();
+		agent.run(() => uvm_map_protect(t.k, agent.map, at(0), at(8), READ));
+		expect([3, 4, 5].map((page) => load(at(page)))).toEqual([3, 9, 5]);
+	});
+
+	it("is copied from a file page by page, too", () => {
+		const id = agent.syscall(SYS.shmget, 0, 8 * PAGE_SIZE, 0o1600);
+		expect(agent.syscall(SYS.shmat, id, at(0), 0)).toBe(at(0));
+		for (let page = 0; page < 8; page++) store(at(page), page);
+		const { uvm_obj } = uvm_map_lookup_entry(agent.map, at(0));
+		uao_reference(t.k, uvm_obj!);
+		const args = uvm_map_args(at(16), 8 * PAGE_SIZE);
+		args.uobj = uvm_obj;
+		args.offset = 0;
+		args.prot = WRITE;
+		args.flags = UVM_FLAG_FIXED | UVM_FLAG_COPYONW;
+		agent.run(() => uvm_map(t.k, agent.map, args));
+		expect(store(at(20), 9)).toBe(0);
+		t.check();
+		expect(load(at(4))).toBe(4);
+	});
 });
 
 describe("mremap", () => {
