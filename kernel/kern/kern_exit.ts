@@ -13,7 +13,7 @@ import { copyout } from "./copy.ts";
 import { fdfree } from "./kern_descrip.ts";
 import { lwp_free } from "./kern_lwp.ts";
 import type { proc, proc_exit, rusage } from "./kern_proc.ts";
-import { kpsignal } from "./kern_sig.ts";
+import { kpsignal, sig_valid } from "./kern_sig.ts";
 import { type Sleeps, wakeup } from "./kern_synch.ts";
 import { sigcode_fini } from "./sigcode.ts";
 import { CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIG_IGN, SIGCHLD } from "./signal.ts";
@@ -45,7 +45,8 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
 		child.p_pptr = null;
 		if (child.p_lwp === null) proc_free(k, child);
 	}
-	if (k.procs.every((other) => other.p_exit !== null)) {
+	// Not if another one is on its way out still: it has files and memory, and comes by here.
+	if (k.procs.every((other) => other === p || other.p_lwp === null)) {
 		yield* shm_shutdown(k);
 		yield* vfs_shutdown(k);
 		yield* sigcode_fini(k);
@@ -86,7 +87,8 @@ function exit_tell(k: Kernel, p: proc, how: proc_exit): void {
 		return;
 	}
 	wakeup(k, parent);
-	if (p.p_exitsig !== 0) {
+	// clone takes any number for it, 0 among them.
+	if (sig_valid(p.p_exitsig)) {
 		kpsignal(k, parent, {
 			ksi_signo: p.p_exitsig,
 			ksi_code: how.signal === 0 ? CLD_EXITED : CLD_KILLED,

@@ -6,6 +6,11 @@ import type { Kernel } from "../kernel.ts";
 import type { proc } from "./kern_proc.ts";
 import { LSONPROC, LSSLEEP, LSZOMB, type Sleeps, setrunnable } from "./kern_synch.ts";
 
+/** l_restart: not; if the handler has SA_RESTART or there is none; only if there is none. */
+export const RESTART_NO = 0;
+export const RESTART_SYS = 1;
+export const RESTART_NOHAND = 2;
+
 export interface lwp {
 	readonly l_lid: number;
 	readonly l_name: string;
@@ -31,8 +36,10 @@ export interface lwp {
 	l_runnext: lwp | null;
 	/** Address of an access for which the kernel found no memory in a system call; or -1. */
 	l_nomem: number;
-	/** The system call that a signal has interrupted will be done again. */
-	l_restart: boolean;
+	/** Whether the system call that a signal has interrupted will be done again: RESTART_. */
+	l_restart: number;
+	/** When a call ends that sleeps for some time and will be done again; Infinity: not known. */
+	l_deadline: number;
 	/** It gives up the rest of its turn (sched_yield). */
 	l_yield: boolean;
 	/** Faults that needed no I/O, and those that did (getrusage). */
@@ -105,7 +112,8 @@ function lwp_new(lid: number, name: string, p: proc | null, kernel: Sleeps<void>
 		l_system: p === null,
 		l_runnext: null,
 		l_nomem: -1,
-		l_restart: false,
+		l_restart: RESTART_NO,
+		l_deadline: Number.POSITIVE_INFINITY,
 		l_yield: false,
 		l_minflt: 0,
 		l_majflt: 0,

@@ -64,6 +64,8 @@ export interface proc {
 	p_sigmask: sigset;
 	/** Mask to put back after sigsuspend; null if it does not sleep in it. */
 	p_sigoldmask: sigset | null;
+	/** Blocked signals that sigtimedwait sleeps for: they count as blocked all the same. */
+	p_sigwait: sigset;
 	/** Signals that wait to be taken; and what is known of each, by number. */
 	p_siglist: sigset;
 	readonly p_siginfo: (ksiginfo | null)[];
@@ -148,6 +150,7 @@ export function proc_create(k: Kernel, comm: string, parent: proc | null): proc 
 				: [...parent.p_sigacts],
 		p_sigmask: parent?.p_sigmask ?? 0,
 		p_sigoldmask: null,
+		p_sigwait: 0,
 		p_siglist: 0,
 		p_siginfo: new Array(NSIG).fill(null),
 		p_sigstk: { ss_sp: 0, ss_size: 0 },

@@ -4,8 +4,10 @@ import type { lwp } from "./kern_lwp.ts";
 import { type proc, sigispending } from "./kern_proc.ts";
 import { LSSLEEP, unsleep, wakeup } from "./kern_synch.ts";
 import {
+	CLD_CONTINUED,
 	type ksiginfo,
 	NSIG,
+	SA_NOCLDSTOP,
 	SI_USER,
 	SIG_DFL,
 	SIG_IGN,
@@ -44,7 +46,7 @@ export function sigdisposition(p: proc, sig: number): sigdisposition {
 /**
  * Post a signal to a process.
  * => never sleeps. An interruptible sleep of the process ends, and so does a stop if the signal
- *    is SIGCONT or SIGKILL. A signal that is ignored leaves no trace.
+ *    is SIGCONT or SIGKILL. A signal that is ignored leaves no trace, unless it is blocked.
  */
 export function kpsignal(k: Kernel, p: proc, info: ksiginfo): void {
 	const sig = info.ksi_signo;
@@ -55,14 +57,31 @@ export function kpsignal(k: Kernel, p: proc, info: ksiginfo): void {
 		p.p_continued = sig === SIGCONT;
 		p.p_stopsig = 0;
 		wakeup(k, p);
-		if (p.p_pptr !== null) wakeup(k, p.p_pptr);
+		if (sig === SIGCONT) tell_parent(k, p, CLD_CONTINUED, SIGCONT);
 	}
-	if (sigdisposition(p, sig) === "ignore") return;
+	// Whoever blocks a signal may change its action before it is taken, or wait for it.
+	const held = ((p.p_sigmask | p.p_sigwait) & sigmask(sig)) !== 0;
+	if (!held && sigdisposition(p, sig) === "ignore") return;
 	p.p_siglist |= sigmask(sig);
 	p.p_siginfo[sig] = info;
 	const l = p.p_lwp;
 	if (l === null || !sigispending(p)) return;
 	if (l.l_stat === LSSLEEP && l.l_sinterruptible) unsleep(k, l);
+}
+
+/** A process has stopped, or goes on: its parent may wait for that. => as kpsignal. */
+export function tell_parent(k: Kernel, p: proc, code: number, status: number): void {
+	const parent = p.p_pptr;
+	if (parent === null) return;
+	wakeup(k, parent);
+	if ((parent.p_sigacts[SIGCHLD]!.sa_flags & SA_NOCLDSTOP) !== 0) return;
+	kpsignal(k, parent, {
+		ksi_signo: SIGCHLD,
+		ksi_code: code,
+		ksi_addr: 0,
+		ksi_pid: p.p_pid,
+		ksi_status: status,
+	});
 }
 
 /** Post a signal on behalf of the kernel, or of process `pid`. => as kpsignal. */

@@ -69,6 +69,9 @@ export function* ltsleep(
  *
  * => user threads only; no simple lock is held.
  * => 0, EWOULDBLOCK: the time is over, or EINTR: a signal; give it back to the program.
+ * => a signal that ends the sleep is no error yet: what the caller waits for may have come with
+ *    it, as a child's end does with SIGCHLD, and then that is the result. If it has not, the
+ *    caller sleeps again, and that is EINTR at once.
  */
 export function* tsleep(k: Kernel, chan: object, wmesg: string, timeout: number): Sleeps<Errno> {
 	const l = k.curlwp;
@@ -78,7 +81,6 @@ export function* tsleep(k: Kernel, chan: object, wmesg: string, timeout: number)
 	l.l_sinterruptible = true;
 	const how = yield* ltsleep(k, chan, wmesg, timeout, null);
 	l.l_sinterruptible = false;
-	if (sigispending(p)) return EINTR;
 	return how === TIMEDOUT ? EWOULDBLOCK : 0;
 }
 

@@ -57,6 +57,22 @@ function* sys_clock_getres(k: Kernel, p: proc, clock: number, va: number): Sleep
 	return -(yield* copyout(k, p.p_vmspace!.vm_map, timespec_bytes(1), va));
 }
 
+/**
+ * When a call that sleeps for `ns` is over: of one that a stop has interrupted, what it was before.
+ * => user threads only.
+ */
+export function sleep_until(k: Kernel, ns: number): number {
+	const l = k.curlwp;
+	const end = Math.min(l.l_deadline, k.port.cycles + ns);
+	l.l_deadline = Number.POSITIVE_INFINITY;
+	return end;
+}
+
+/** A signal has interrupted a call that sleeps until `end`: if it is done again, it ends then. */
+export function sleep_interrupted(k: Kernel, end: number): void {
+	k.curlwp.l_deadline = end;
+}
+
 function* sys_clock_nanosleep(
 	k: Kernel,
 	p: proc,
@@ -72,11 +88,12 @@ function* sys_clock_nanosleep(
 	const ns = timespec_read(bytes);
 	if (ns === null) return -EINVAL;
 	const absolute = (flags & TIMER_ABSTIME) !== 0;
-	const end = absolute ? ns : k.port.cycles + ns;
+	const end = absolute ? ns : sleep_until(k, ns);
 	while (k.port.cycles < end) {
 		const left = end - k.port.cycles;
 		const error = yield* tsleep(k, {}, "nanosleep", Number.isFinite(left) ? left : 0);
 		if (error === 0 || error === EWOULDBLOCK) continue;
+		if (!absolute) sleep_interrupted(k, end);
 		if (remain !== 0 && !absolute) {
 			const rest = Math.max(0, Math.min(end, Number.MAX_SAFE_INTEGER) - k.port.cycles);
 			yield* copyout(k, map, timespec_bytes(rest), remain);
@@ -90,8 +107,9 @@ function* sys_clock_nanosleep(
 function itimerval_bytes(k: Kernel, p: proc): Uint8Array {
 	const words = new Uint32Array(4);
 	const put = (i: number, ns: number): void => {
-		words[i] = Math.floor(ns / 1e9);
-		words[i + 1] = Math.ceil((ns % 1e9) / 1000);
+		const us = Math.ceil(ns / 1000);
+		words[i] = Math.floor(us / 1e6);
+		words[i + 1] = us % 1e6;
 	};
 	put(0, p.p_realinterval);
 	if (Number.isFinite(p.p_realtimer)) put(2, Math.max(1000, p.p_realtimer - k.port.cycles));

@@ -3,17 +3,16 @@
  */
 import type { Kernel } from "../kernel.ts";
 import { exit1, killed } from "./kern_exit.ts";
-import { type lwp, lwp_pc, lwp_regs, lwp_setpc } from "./kern_lwp.ts";
+import { type lwp, lwp_pc, lwp_regs, lwp_setpc, RESTART_NO, RESTART_SYS } from "./kern_lwp.ts";
 import type { proc } from "./kern_proc.ts";
-import { kpsignal, sigdisposition, sigget } from "./kern_sig.ts";
-import { ltsleep, type Sleeps, wakeup } from "./kern_synch.ts";
+import { sigdisposition, sigget, tell_parent } from "./kern_sig.ts";
+import { ltsleep, type Sleeps } from "./kern_synch.ts";
 import { sendsig } from "./sendsig.ts";
 import {
 	CLD_STOPPED,
 	type ksiginfo,
 	SA_RESTART,
 	SIG_DFL,
-	SIGCHLD,
 	SIGKILL,
 	SIGSEGV,
 	sigmask,
@@ -48,17 +47,19 @@ export function* postsigs(k: Kernel, l: lwp): Sleeps<void> {
 	// sigsuspend came to its end without a handler, or with one that has the mask in its frame.
 	if (p.p_sigoldmask !== null) p.p_sigmask = p.p_sigoldmask;
 	p.p_sigoldmask = null;
-	l.l_restart = false;
+	l.l_restart = RESTART_NO;
 }
 
 function* enter_handler(k: Kernel, l: lwp, info: ksiginfo): Sleeps<void> {
 	const action = l.l_proc!.p_sigacts[info.ksi_signo]!;
-	if (l.l_restart && (action.sa_flags & SA_RESTART) === 0) {
+	const again = l.l_restart === RESTART_SYS && (action.sa_flags & SA_RESTART) !== 0;
+	if (l.l_restart !== RESTART_NO && !again) {
 		// The call was set to be done again; this handler wants to see that it was interrupted.
 		lwp_setpc(k, l, lwp_pc(k, l) + 4);
 		lwp_regs(k, l)[10] = EINTR_RESULT;
+		l.l_deadline = Number.POSITIVE_INFINITY;
 	}
-	l.l_restart = false;
+	l.l_restart = RESTART_NO;
 	const error = yield* sendsig(k, l, info);
 	if (error === 0) return;
 	const reason = l.l_nomem >= 0 ? "out of swap" : "no stack for a signal";
@@ -75,16 +76,7 @@ function* stopped(k: Kernel, p: proc, sig: number): Sleeps<void> {
 	p.p_stopsig = sig;
 	p.p_waited = false;
 	p.p_continued = false;
-	if (p.p_pptr !== null) {
-		wakeup(k, p.p_pptr);
-		kpsignal(k, p.p_pptr, {
-			ksi_signo: SIGCHLD,
-			ksi_code: CLD_STOPPED,
-			ksi_addr: 0,
-			ksi_pid: p.p_pid,
-			ksi_status: sig,
-		});
-	}
+	tell_parent(k, p, CLD_STOPPED, sig);
 	while (p.p_stopsig !== 0) yield* ltsleep(k, p, "stop", 0, null);
 }
 

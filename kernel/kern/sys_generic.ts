@@ -7,6 +7,7 @@ import { type file, POLLERR, POLLHUP, POLLIN, POLLNVAL } from "./file.ts";
 import { closef, FOP, fd_getfile, fd_hold, file_readable, file_writable } from "./kern_descrip.ts";
 import type { proc } from "./kern_proc.ts";
 import { type Sleeps, tsleep } from "./kern_synch.ts";
+import { sleep_interrupted, sleep_until } from "./kern_time.ts";
 import { SIGKILL, SIGSTOP, sigmask } from "./signal.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
@@ -169,7 +170,7 @@ function* sys_ppoll(
 		if ((yield* copyin(k, map, timeout, new Uint8Array(words.buffer))) !== 0) return -EFAULT;
 		const [seconds, ns] = [off64(words, 0), off64(words, 2)];
 		if (seconds < 0 || ns < 0 || ns >= 1e9) return -EINVAL;
-		deadline = k.port.cycles + seconds * 1e9 + ns;
+		deadline = sleep_until(k, seconds * 1e9 + ns);
 	}
 	if (mask !== 0) {
 		const word = new Uint32Array(1);
@@ -178,6 +179,7 @@ function* sys_ppoll(
 		p.p_sigmask = word[0]! & ~(sigmask(SIGKILL) | sigmask(SIGSTOP));
 	}
 	const n = yield* poll_wait(k, p, new DataView(bytes.buffer), deadline);
+	if (n === -EINTR) sleep_interrupted(k, deadline);
 	// The mask stays until the handler of the signal has run, as after sigsuspend.
 	if (mask !== 0 && n !== -EINTR && p.p_sigoldmask !== null) {
 		p.p_sigmask = p.p_sigoldmask;

@@ -2,7 +2,7 @@
  * The address space of a process (sys/uvm/uvm_mmap.c, uvm_unix.c): mmap, munmap, mprotect, brk,
  * msync, madvise, mincore, wiring. With Linux's flag values and errors.
  */
-import { EFAULT, EINVAL, ENOMEM, EPERM, type Errno } from "../../pmap/errno.ts";
+import { EEXIST, EFAULT, EINVAL, ENOMEM, EPERM, type Errno } from "../../pmap/errno.ts";
 import {
 	atop,
 	MAXSSIZ,
@@ -15,6 +15,8 @@ import {
 	VM_MIN_ADDRESS,
 	VM_PROT_ALL,
 	VM_PROT_NONE,
+	VM_PROT_READ,
+	VM_PROT_WRITE,
 } from "../../pmap/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import {
@@ -44,7 +46,7 @@ import {
 	uvm_map_pages,
 	uvm_map_willneed,
 } from "../uvm/uvm_map_advice.ts";
-import { VM_MAP_WIREFUTURE, type vm_map } from "../uvm/uvm_map_entry.ts";
+import { uvm_map_findspace, VM_MAP_WIREFUTURE, type vm_map } from "../uvm/uvm_map_entry.ts";
 import {
 	uvm_map_pageable_all,
 	uvm_map_unwire,
@@ -90,6 +92,10 @@ const MAP_FIXED_NOREPLACE = 0x10_0000;
 const range_ok = (addr: number, len: number): boolean =>
 	(addr & PAGE_MASK) === 0 && len > 0 && addr + round_page(len) <= VM_MAXUSER_ADDRESS;
 
+/** What `prot` allows: a page table cannot say that memory may be written to, but not read. */
+const protection = (prot: number): number =>
+	(prot & VM_PROT_WRITE) !== 0 ? (prot & VM_PROT_ALL) | VM_PROT_READ : prot & VM_PROT_ALL;
+
 /** Linux says ENOMEM for a range with a hole in it, where NetBSD says EFAULT. */
 const hole_is_enomem = (error: Errno): number => (error === EFAULT ? -ENOMEM : -error);
 
@@ -103,6 +109,10 @@ function lock_allowed(k: Kernel, p: proc, more: number): boolean {
 	if (own > p.p_rlimit[RLIMIT_MEMLOCK]!.rlim_cur) return false;
 	return k.uvmexp.wired + atop(more) <= k.uvmexp.wiredmax;
 }
+
+/** Is nothing mapped in a range? */
+const range_free = (map: vm_map, addr: number, size: number): boolean =>
+	uvm_map_findspace(map, addr, size, true) !== null;
 
 /** mmap2: the offset counts pages. => the address, or -errno. */
 function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
@@ -127,7 +137,7 @@ function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 	if (wire && !lock_allowed(k, p, size)) return -ENOMEM;
 	const hint = addr === 0 ? VM_DEFAULT_ADDRESS : addr - (addr & PAGE_MASK);
 	const args = uvm_map_args(fixed ? addr : hint, size);
-	args.prot = prot & VM_PROT_ALL;
+	args.prot = protection(prot);
 	args.inherit = shared ? UVM_INH_SHARE : UVM_INH_COPY;
 	args.flags = (fixed ? UVM_FLAG_FIXED : 0) | (shared ? 0 : UVM_FLAG_COPYONW);
 	if ((flags & MAP_ANON) !== 0) {
@@ -142,7 +152,8 @@ function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 	const error = yield* map_args_enter(k, map, args, (flags & MAP_FIXED_NOREPLACE) !== 0);
 	if (error !== 0) {
 		if (args.uobj !== null) yield* pagerops(k, args.uobj).pgo_detach(k, args.uobj);
-		return -error;
+		const taken = (flags & MAP_FIXED_NOREPLACE) !== 0 && !range_free(map, addr, size);
+		return taken ? -EEXIST : -error;
 	}
 	if (wire && args.prot !== VM_PROT_NONE) {
 		const failed = yield* uvm_map_wire(k, map, args.start, args.start + size);
@@ -208,7 +219,7 @@ function* sys_mprotect(
 	if (!range_ok(addr, len)) return -EINVAL;
 	const end = addr + round_page(len);
 	const { vm_map: map } = p.p_vmspace!;
-	return hole_is_enomem(yield* uvm_map_protect(k, map, addr, end, prot & VM_PROT_ALL));
+	return hole_is_enomem(yield* uvm_map_protect(k, map, addr, end, protection(prot)));
 }
 
 /** Move the end of the heap. => the new end, or the old one if that is not possible. */
@@ -356,7 +367,7 @@ function* madvise(
 		case MADV_DONTFORK:
 			return yield* uvm_map_inherit(k, map, start, end, UVM_INH_NONE);
 		case MADV_DOFORK:
-			return yield* uvm_map_inherit(k, map, start, end, UVM_INH_COPY);
+			return yield* uvm_map_inherit(k, map, start, end, "default");
 		case MADV_PAGEOUT:
 			yield* uvm_pageout_pages(k, uvm_map_pages(k, map, start, end));
 			return 0;

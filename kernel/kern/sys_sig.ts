@@ -32,8 +32,8 @@ import { SYS } from "./sysnum.ts";
 
 export const sysent_sig: sysent = {
 	[SYS.kill]: (k, p, a) => sys_kill(k, p, a[0]! | 0, a[1]!),
-	[SYS.tkill]: (k, p, a) => sys_tgkill(k, p, a[0]!, a[1]!),
-	[SYS.tgkill]: (k, p, a) => sys_tgkill(k, p, a[1]!, a[2]!),
+	[SYS.tkill]: (k, p, a) => sys_tgkill(k, p, a[0]!, a[0]!, a[1]!),
+	[SYS.tgkill]: (k, p, a) => sys_tgkill(k, p, a[0]!, a[1]!, a[2]!),
 	[SYS.sigaltstack]: (k, p, a) => sys_sigaltstack(k, p, a[0]!, a[1]!),
 	[SYS.rt_sigsuspend]: (k, p, a) => sys_sigsuspend(k, p, a[0]!, a[1]!),
 	[SYS.rt_sigaction]: (k, p, a) => sys_sigaction(k, p, a[0]!, a[1]!, a[2]!, a[3]!),
@@ -70,10 +70,10 @@ function* sys_kill(k: Kernel, p: proc, pid: number, sig: number): Sleeps<number>
 }
 
 /** A process has one thread, whose id is the process's. */
-function sys_tgkill(k: Kernel, p: proc, tid: number, sig: number): number {
-	if (sig !== 0 && !sig_valid(sig)) return -EINVAL;
+function sys_tgkill(k: Kernel, p: proc, tgid: number, tid: number, sig: number): number {
+	if ((tgid | 0) <= 0 || (tid | 0) <= 0 || (sig !== 0 && !sig_valid(sig))) return -EINVAL;
 	const target = pfind(k, tid);
-	if (target === undefined) return -ESRCH;
+	if (target === undefined || tgid !== tid) return -ESRCH;
 	const SI_TKILL = -6;
 	if (sig !== 0) psignal(k, target, sig, SI_TKILL, p.p_pid);
 	return 0;
@@ -206,11 +206,12 @@ function* sys_sigtimedwait(
 		}
 		if (k.port.cycles >= end) return -EAGAIN;
 		p.p_sigmask = old & ~set;
+		p.p_sigwait = old & set;
 		const left = end - k.port.cycles;
 		const error = yield* tsleep(k, p.p_sigacts, "sigwait", Number.isFinite(left) ? left : 0);
 		p.p_sigmask = old;
-		const wanted = (p.p_siglist & set) !== 0;
-		if (error !== 0 && error !== EWOULDBLOCK && !wanted) return -error;
+		p.p_sigwait = 0;
+		if (error !== 0 && error !== EWOULDBLOCK) return -error;
 	}
 }
 

@@ -20,7 +20,7 @@ import { swap_off, swap_on } from "../uvm/uvm_swapctl.ts";
 
 import { copyinstr } from "./copy.ts";
 import { sysent_descrip } from "./kern_descrip.ts";
-import type { lwp } from "./kern_lwp.ts";
+import { type lwp, RESTART_NO, RESTART_NOHAND, RESTART_SYS } from "./kern_lwp.ts";
 import type { proc } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
 import { sysent_time } from "./kern_time.ts";
@@ -118,12 +118,27 @@ const RESTARTABLE: ReadonlySet<number> = new Set([
 	SYS.ioctl,
 	SYS.fcntl64,
 ]);
-export const syscall_restarts = (number: number): boolean => RESTARTABLE.has(number);
+
+/** Those that any handler interrupts, but not a process that was stopped and goes on. */
+const UNHANDLED: ReadonlySet<number> = new Set([
+	SYS.rt_sigsuspend,
+	SYS.ppoll64,
+	SYS.clock_nanosleep64,
+]);
+
+/** What becomes of a system call that ended with EINTR: RESTART_. */
+export function syscall_restarts(number: number): number {
+	if (RESTARTABLE.has(number)) return RESTART_SYS;
+	return UNHANDLED.has(number) ? RESTART_NOHAND : RESTART_NO;
+}
+
+/** A program that tries every number is not to fill the host's memory. */
+const MESSAGES_MAX = 100;
 
 /** Each unknown number is reported once. */
 function nosys(k: Kernel, number: number): number {
 	const message = `unknown system call ${number}`;
-	if (!k.msgbuf.includes(message)) k.msgbuf.push(message);
+	if (k.msgbuf.length < MESSAGES_MAX && !k.msgbuf.includes(message)) k.msgbuf.push(message);
 	return -ENOSYS;
 }
 

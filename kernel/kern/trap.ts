@@ -32,7 +32,8 @@ import { VM_FAULT_INVALID } from "../uvm/uvm_extern.ts";
 import { uvm_fault, uvm_fault_nosleep } from "../uvm/uvm_fault.ts";
 import { cpu_intr } from "./intr.ts";
 import { exit1, killed } from "./kern_exit.ts";
-import { type lwp, lwp_pc, lwp_regs, lwp_setpc } from "./kern_lwp.ts";
+import { type lwp, lwp_pc, lwp_regs, lwp_setpc, RESTART_NO } from "./kern_lwp.ts";
+import { sig_userret } from "./kern_sig.ts";
 import type { Sleeps } from "./kern_synch.ts";
 import { trapsignal } from "./postsig.ts";
 import {
@@ -160,11 +161,12 @@ function* syscall_sleeping(
 	if (l.l_proc!.p_exit !== null || value === EJUSTRETURN) return;
 	if (l.l_nomem >= 0) {
 		yield* fault_failed(k, l, l.l_nomem, ENOMEM);
-	} else if (value === -EINTR && syscall_restarts(number)) {
+	} else if (value === -EINTR && syscall_restarts(number) !== RESTART_NO) {
 		// Back to the ecall, unless a handler is entered that does not want that.
 		lwp_regs(k, l)[10] = a0;
 		lwp_setpc(k, l, lwp_pc(k, l) - 4);
-		l.l_restart = true;
+		// A SIGCONT meanwhile may have taken the signal back that was the reason.
+		l.l_restart = sig_userret(l) ? syscall_restarts(number) : RESTART_NO;
 	} else {
 		lwp_regs(k, l)[10] = syscall_result(value);
 	}

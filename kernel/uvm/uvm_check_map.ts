@@ -166,18 +166,26 @@ export function check_user_ptes(k: Kernel, tlb: readonly tlb_translation[], wron
 		pmap_foreach(k, map.pmap, (va, pte) => {
 			const entry = uvm_map_lookup_entry(map, va);
 			if (!entry_contains(map, entry, va)) wrong.push("14: a mapping outside of any entry");
-			else if ((pte & PTE_W) !== 0) check_writable(k, entry, pte, wrong);
+			else if ((pte & PTE_W) !== 0) check_writable(k, map, entry, pte, wrong);
 		});
 	}
 	check_tlb(k, tlb, wrong);
 }
 
-function check_writable(k: Kernel, entry: vm_map_entry, pte: number, wrong: string[]): void {
+function check_writable(
+	k: Kernel,
+	map: vm_map,
+	entry: vm_map_entry,
+	pte: number,
+	wrong: string[],
+): void {
 	if ((entry.protection & VM_PROT_WRITE) === 0) wrong.push("14: writable beyond the entry");
 	const pg = PHYS_TO_VM_PAGE(k, PTE_TO_PA(pte));
 	if (pg === null) return;
 	if (pg.uanon !== null) {
-		if (pg.uanon.an_ref !== 1) wrong.push("14: a shared anon is writable");
+		// A fork that waits for memory has wired pages still to copy; nobody uses the map then.
+		const forking = entry.wired_count > 0 && map.lock.lk_holder !== null;
+		if (pg.uanon.an_ref !== 1 && !forking) wrong.push("14: a shared anon is writable");
 		if ((entry.etype & UVM_ET_NEEDSCOPY) !== 0) wrong.push("14: writable though a copy is due");
 	} else if ((entry.etype & UVM_ET_COPYONWRITE) !== 0) {
 		wrong.push("14: an object's page is writable through a copy-on-write entry");

@@ -427,9 +427,11 @@ function fault_neighbours(k: Kernel, ufi: uvm_faultinfo): void {
 			continue;
 		}
 		if (anon === null || pg === null || pg.loan_count > 0 || (pg.flags & PG_BUSY) !== 0) continue;
+		const prot = anon.an_ref > 1 ? ufi.enter_prot & ~VM_PROT_WRITE : ufi.enter_prot;
+		// Memory that may only be written to, before its copy is made.
+		if (prot === VM_PROT_NONE) continue;
 		simple_lock(k, anon.an_lock);
 		uvm_pageactivate(k, pg);
-		const prot = anon.an_ref > 1 ? ufi.enter_prot & ~VM_PROT_WRITE : ufi.enter_prot;
 		pmap_enter(k, pm, va, pg.phys_addr, prot, PMAP_CANFAIL | (ufi.wired ? PMAP_WIRED : 0));
 		k.uvmexp.fltnamap++;
 		simple_unlock(k, anon.an_lock);
@@ -459,16 +461,12 @@ function fault_map_neighbours(k: Kernel, ufi: uvm_faultinfo): void {
 	for (let i = 0; i < npages; i++) {
 		const pg = pages[i]!;
 		if (i === centeridx || pg === null || pg === PGO_DONTCARE) continue;
-		uvm_pageactivate(k, pg);
-		pmap_enter(
-			k,
-			pm,
-			startva + ptoa(i),
-			pg.phys_addr,
-			prot,
-			PMAP_CANFAIL | (ufi.wired ? PMAP_WIRED : 0),
-		);
-		k.uvmexp.fltnomap++;
+		if (prot !== VM_PROT_NONE) {
+			uvm_pageactivate(k, pg);
+			const flags = PMAP_CANFAIL | (ufi.wired ? PMAP_WIRED : 0);
+			pmap_enter(k, pm, startva + ptoa(i), pg.phys_addr, prot, flags);
+			k.uvmexp.fltnomap++;
+		}
 		uvm_page_unbusy1(k, pg);
 	}
 	pmap_update(k, pm);

@@ -20,7 +20,13 @@ import type { Sleeps } from "../kern/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { amap_lock, amap_unadd, amap_unlock, amap_unref, type vm_amap } from "./uvm_amap.ts";
 import { uvm_anfree } from "./uvm_anon.ts";
-import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY, type uvm_advice } from "./uvm_extern.ts";
+import {
+	UVM_ET_COPYONWRITE,
+	UVM_ET_NEEDSCOPY,
+	UVM_INH_COPY,
+	UVM_INH_SHARE,
+	type uvm_advice,
+} from "./uvm_extern.ts";
 import { uvm_fault } from "./uvm_fault.ts";
 import {
 	entry_contains,
@@ -65,7 +71,8 @@ function* change_range(
 }
 
 /**
- * Say what happens to a range at fork: UVM_INH_SHARE, COPY or NONE.
+ * Say what happens to a range at fork: UVM_INH_SHARE, COPY or NONE; or "default": what is private
+ * is copied, what is shared stays so.
  * => map unlocked; may sleep for its lock. EFAULT: a hole, the rest is done; ENOMEM.
  */
 export function* uvm_map_inherit(
@@ -73,10 +80,11 @@ export function* uvm_map_inherit(
 	map: vm_map,
 	start: vaddr_t,
 	end: vaddr_t,
-	inheritance: number,
+	inheritance: number | "default",
 ): Sleeps<Errno> {
 	return yield* change_range(k, map, start, end, (entry) => {
-		entry.inheritance = inheritance;
+		const own = (entry.etype & UVM_ET_COPYONWRITE) !== 0 ? UVM_INH_COPY : UVM_INH_SHARE;
+		entry.inheritance = inheritance === "default" ? own : inheritance;
 		return 0;
 	});
 }
@@ -234,7 +242,10 @@ export function* uvm_map_willneed(
 		const entry = uvm_map_lookup_entry(map, va);
 		if (!entry_contains(map, entry, va)) return EFAULT;
 		if (entry.protection === VM_PROT_NONE || !on_disk(k, entry, va)) continue;
-		yield* uvm_fault(k, map, va, 0, entry.protection & -entry.protection);
+		const { end: rest } = entry;
+		const error = yield* uvm_fault(k, map, va, 0, entry.protection & -entry.protection);
+		// A mapping may go on far behind the end of its file: one look there is enough.
+		if (error !== 0) va = rest - PAGE_SIZE;
 	}
 	return 0;
 }

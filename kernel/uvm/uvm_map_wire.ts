@@ -37,7 +37,7 @@ function uvm_map_entry_unwire(k: Kernel, map: vm_map, entry: vm_map_entry): void
 }
 
 /** The entries of a range without holes, or null. => map locked; the ends are not clipped. */
-function range_entries(map: vm_map, start: vaddr_t, end: vaddr_t): vm_map_entry[] | null {
+export function range_entries(map: vm_map, start: vaddr_t, end: vaddr_t): vm_map_entry[] | null {
 	const found: vm_map_entry[] = [];
 	let entry = uvm_map_lookup_entry(map, start);
 	if (!entry_contains(map, entry, start)) return null;
@@ -50,7 +50,7 @@ function range_entries(map: vm_map, start: vaddr_t, end: vaddr_t): vm_map_entry[
 }
 
 /** Cut the ends of a range out of the entries at its borders. => false: no memory. */
-function clip_range(
+export function clip_range(
 	k: Kernel,
 	map: vm_map,
 	entries: readonly vm_map_entry[],
@@ -188,8 +188,8 @@ export function* uvm_map_pageable_all(
 		vm_map_unlock(k, map);
 		return 0;
 	}
-	if ((flags & MCL_FUTURE) !== 0) map.flags |= VM_MAP_WIREFUTURE;
 	if ((flags & MCL_CURRENT) === 0) {
+		map.flags |= VM_MAP_WIREFUTURE;
 		vm_map_unlock(k, map);
 		return 0;
 	}
@@ -202,5 +202,8 @@ export function* uvm_map_pageable_all(
 	for (let e = map.header.next; e !== map.header; e = e.next) {
 		if (e.protection !== VM_PROT_NONE && e.wired_count === 0) entries.push(e);
 	}
-	return yield* wire_entries(k, map, entries);
+	const error = yield* wire_entries(k, map, entries);
+	// DEVIATION: NetBSD goes on wiring what is mapped later although the call has failed.
+	if (error === 0 && (flags & MCL_FUTURE) !== 0) map.flags |= VM_MAP_WIREFUTURE;
+	return error;
 }

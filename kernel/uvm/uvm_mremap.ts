@@ -8,12 +8,14 @@ import { VM_DEFAULT_ADDRESS, type vaddr_t } from "../../pmap/vmparam.ts";
 import type { Sleeps } from "../kern/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { AMAP_SHARED } from "./uvm_amap.ts";
-import { UVM_ET_COPYONWRITE, UVM_FLAG_COPYONW, UVM_FLAG_FIXED } from "./uvm_extern.ts";
+import {
+	UVM_ET_COPYONWRITE,
+	UVM_ET_NEEDSCOPY,
+	UVM_FLAG_COPYONW,
+	UVM_FLAG_FIXED,
+} from "./uvm_extern.ts";
 import { uvm_map_args, uvm_map_enter, uvm_unmap_detach, uvm_unmap_remove } from "./uvm_map.ts";
 import {
-	entry_contains,
-	uvm_map_clip_end,
-	uvm_map_clip_start,
 	uvm_map_entry_link,
 	uvm_map_entry_unlink,
 	uvm_map_findspace,
@@ -23,6 +25,7 @@ import {
 	vm_map_lock,
 	vm_map_unlock,
 } from "./uvm_map_entry.ts";
+import { clip_range, range_entries } from "./uvm_map_wire.ts";
 import { pagerops } from "./uvm_object.ts";
 
 /**
@@ -63,8 +66,10 @@ function mremap_locked(
 	to: vaddr_t | null,
 	dead: vm_map_entry[],
 ): number {
-	const entry = uvm_map_lookup_entry(map, start);
-	if (!entry_contains(map, entry, start) || entry.end < start + oldsize) return -EFAULT;
+	const entries = mapping(map, start, start + oldsize);
+	if (entries === null) return -EFAULT;
+	const wired = entries.some((e) => e.wired_count > 0);
+	if (wired && (to !== null || newsize > oldsize)) return -EAGAIN;
 	if (newsize < oldsize || to !== null) {
 		const cut = mremap_cut(k, map, start, oldsize, newsize, to, dead);
 		if (cut !== 0) return -cut;
@@ -76,9 +81,31 @@ function mremap_locked(
 	if (place === null) return -ENOMEM;
 	const moved = move(k, map, start, size, place);
 	if (moved !== 0) return -moved;
-	if (size === newsize) return place;
-	const grown = grow(k, map, place, size, newsize);
-	return grown === 0 ? place : -grown;
+	const grown = size === newsize ? 0 : grow(k, map, place, size, newsize);
+	if (grown === 0) return place;
+	// The program goes on with what it had. Going back needs no entry, so it cannot fail.
+	move(k, map, place, size, start);
+	return -grown;
+}
+
+/**
+ * The entries of a range that is one mapping to the program: faults, forks and wiring may have cut
+ * it in pieces. => map locked. null: a hole, or parts of several mappings.
+ */
+function mapping(map: vm_map, start: vaddr_t, end: vaddr_t): vm_map_entry[] | null {
+	const entries = range_entries(map, start, end);
+	if (entries === null) return null;
+	const first = entries[0]!;
+	const kind = (e: vm_map_entry): number => e.etype & ~UVM_ET_NEEDSCOPY;
+	const same = entries.every(
+		(e) =>
+			e.uvm_obj === first.uvm_obj &&
+			(e.uvm_obj === null || e.offset - e.start === first.offset - first.start) &&
+			kind(e) === kind(first) &&
+			e.protection === first.protection &&
+			e.max_protection === first.max_protection,
+	);
+	return same ? entries : null;
 }
 
 /** Unmap what is beyond the new size, and what is where the mapping is to go. */
@@ -112,7 +139,6 @@ function find_place(map: vm_map, start: vaddr_t, size: number): vaddr_t | null {
 /** Map more of the same behind a mapping. => map locked; never sleeps. */
 function grow(k: Kernel, map: vm_map, start: vaddr_t, size: number, newsize: number): Errno {
 	const entry = uvm_map_lookup_entry(map, start + size - 1);
-	if (entry.wired_count > 0) return EAGAIN;
 	const shared = entry.amap !== null && (entry.amap.am_flags & AMAP_SHARED) !== 0;
 	const cow = (entry.etype & UVM_ET_COPYONWRITE) !== 0;
 	// Memory that is shared but has no object cannot be made longer for all who share it.
@@ -132,17 +158,16 @@ function grow(k: Kernel, map: vm_map, start: vaddr_t, size: number, newsize: num
 	return error;
 }
 
-/** Move [start, start + size), inside one entry, to a free place. => map locked; never sleeps. */
+/** Move [start, start + size), a mapping, to a free place. => map locked; never sleeps. */
 function move(k: Kernel, map: vm_map, start: vaddr_t, size: number, to: vaddr_t): Errno {
-	const entry = uvm_map_lookup_entry(map, start);
-	if (entry.wired_count > 0) return EAGAIN;
-	if (!uvm_map_clip_start(k, map, entry, start)) return ENOMEM;
-	if (!uvm_map_clip_end(k, map, entry, start + size)) return ENOMEM;
+	const entries = range_entries(map, start, start + size)!;
+	if (!clip_range(k, map, entries, start, start + size)) return ENOMEM;
 	pmap_remove(k, map.pmap, start, start + size);
-	uvm_map_entry_unlink(map, entry);
-	entry.start = to;
-	entry.end = to + size;
-	const before = uvm_map_lookup_entry(map, to);
-	uvm_map_entry_link(map, before, entry);
+	for (const entry of entries) uvm_map_entry_unlink(map, entry);
+	for (const entry of entries) {
+		entry.start += to - start;
+		entry.end += to - start;
+		uvm_map_entry_link(map, uvm_map_lookup_entry(map, entry.start), entry);
+	}
 	return 0;
 }

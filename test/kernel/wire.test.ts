@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { RLIMIT_MEMLOCK } from "../../kernel/kern/kern_proc.ts";
 import type { Sleeps } from "../../kernel/kern/kern_synch.ts";
 import { SYS } from "../../kernel/kern/sysnum.ts";
+import { uvm_check } from "../../kernel/uvm/uvm_check.ts";
 import { uvm_map_lookup_entry } from "../../kernel/uvm/uvm_map_entry.ts";
 import { entry_page } from "../../kernel/uvm/uvm_unwire.ts";
 import { EINVAL, ENOMEM, EPERM } from "../../pmap/errno.ts";
@@ -150,6 +151,30 @@ describe("wired memory and protection", () => {
 });
 
 describe("wired memory and fork", () => {
+	it("nothing is wrong while the copies wait for memory", () => {
+		range(SYS.mlock, 0, 4);
+		let failed = false;
+		t.k.failinject = (what) => {
+			// The first copy is not page table memory: that fork has when it begins to copy.
+			if (what !== "page" || failed || t.k.uvmexp.fltcownow === 0) return false;
+			failed = true;
+			return true;
+		};
+		const fork = agent.start(() => agent.fork());
+		let wrong: string[] | null = null;
+		t.spawn(
+			(function* (): Sleeps<void> {
+				wrong = uvm_check(t.k, []);
+			})(),
+		);
+		t.settle();
+		t.k.failinject = null;
+		expect(failed).toBe(true);
+		expect(wrong).toEqual([]);
+		expect(fork.result).toBeInstanceOf(Agent);
+		t.check();
+	});
+
 	it("is copied at once, and the child's copy is not wired", () => {
 		range(SYS.mlock, 0, 4);
 		const faults = t.k.uvmexp.faults;
