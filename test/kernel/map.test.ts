@@ -6,13 +6,20 @@ import {
 	UVM_FLAG_FIXED,
 	UVM_UNKNOWN_OFFSET,
 } from "../../kernel/uvm/uvm_extern.ts";
-import { uvm_map, uvm_map_args, uvm_map_protect, uvm_unmap } from "../../kernel/uvm/uvm_map.ts";
+import {
+	uvm_map,
+	uvm_map_args,
+	uvm_map_protect,
+	uvm_unmap,
+	uvmspace_free,
+} from "../../kernel/uvm/uvm_map.ts";
 import {
 	entry_contains,
 	uvm_map_findspace,
 	uvm_map_lookup_entry,
 	type vm_map,
 } from "../../kernel/uvm/uvm_map_entry.ts";
+import { uvmspace_addref } from "../../kernel/uvm/uvm_map_fork.ts";
 import type { uvm_object } from "../../kernel/uvm/uvm_object.ts";
 import { EACCES, EFAULT, EINVAL, ENOMEM } from "../../pmap/errno.ts";
 import {
@@ -265,6 +272,21 @@ describe("uvm_map_protect", () => {
 			expect(t.bytes(pg)[0]).toBe(0);
 		}
 		checkAtRest(t);
+	});
+});
+
+describe("uvmspace_free", () => {
+	it("a second user keeps an address space", () => {
+		space.anon(BASE, 2);
+		t.run(space.store(va(1), 7));
+		uvmspace_addref(space.vm);
+		t.run(uvmspace_free(t.k, space.vm));
+		expect(t.run(space.load(va(1)))).toBe(7);
+		checkAtRest(t);
+		t.run(space.free());
+		expect(t.k.uvmexp.nanon).toBe(0);
+		checkAtRest(t);
+		expect(() => uvmspace_addref(space.vm)).toThrow("address space is gone");
 	});
 });
 

@@ -1,0 +1,125 @@
+/** What docs/port.md says of the port: its files, functions and tests are there, and none is left out. */
+import { existsSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { ROOT, type Source, sources, withoutComments } from "./support/sources.ts";
+
+interface Row {
+	readonly line: number;
+	readonly cells: readonly string[];
+}
+
+/** The rows of all tables, without heads. */
+const rows: Row[] = readFileSync(`${ROOT}/docs/port.md`, "utf8")
+	.split("\n")
+	.flatMap((text, i) => {
+		if (!/^\|.*\|$/.test(text) || /^\|-/.test(text)) return [];
+		const cells = text.slice(1, -1).split("|");
+		return [{ line: i + 1, cells: cells.map((cell) => cell.trim()) }];
+	})
+	.filter(({ cells }) => cells[cells.length - 1] !== "test");
+
+const here = ({ cells }: Row): string => cells[cells.length - 2]!;
+const tests = ({ cells }: Row): string => cells[cells.length - 1]!;
+const isAbsent = (row: Row): boolean => here(row).startsWith("absent: ");
+
+/** `file.ts` and what follows it: names in backquotes, or titles in quotes. */
+function groups(cell: string): { file: string; names: string[] }[] {
+	const found: { file: string; names: string[] }[] = [];
+	for (const [, code, title] of cell.matchAll(/`([^`]+)`|"([^"]+)"/g)) {
+		if (code?.endsWith(".ts")) found.push({ file: code, names: [] });
+		else found[found.length - 1]?.names.push((code ?? title)!);
+	}
+	return found;
+}
+
+/** A file of the kernel as the tables name it. */
+function source(file: string): Source | null {
+	const places = file.includes("/") ? [file] : [`kernel/uvm/${file}`, `pmap/${file}`];
+	const place = places.find((path) => existsSync(`${ROOT}/${path}`));
+	return place === undefined ? null : sources(place)[0]!;
+}
+
+const defines = (file: Source, name: string): boolean =>
+	new RegExp(`^(export )?(function\\*?|const|class|interface|type) ${name}\\b`, "m").test(
+		withoutComments(file.text),
+	);
+
+/** Titles of a test file: of its tests, of groups of them, and of named cases in a table. */
+function titles(file: string): string[] | null {
+	if (!existsSync(`${ROOT}/test/${file}`)) return null;
+	const { text } = sources(`test/${file}`)[0]!;
+	const calls = /\b(?:it|test|describe)(?:\.\w+\([\s\S]*?\))?\(\s*"((?:[^"\\]|\\.)*)"/g;
+	return [...text.matchAll(calls), ...text.matchAll(/\bname: "([^"]*)"/g)].map((m) => m[1]!);
+}
+
+const offences = (test: (row: Row) => string[]): string[] =>
+	rows.flatMap((row) => test(row).map((what) => `docs/port.md:${row.line}: ${what}`));
+
+describe("each row", () => {
+	it("names files and functions that exist, or says why there is none", () => {
+		const wrong = offences((row) => {
+			if (isAbsent(row)) return here(row).length < 20 ? ["no reason"] : [];
+			const found = groups(here(row));
+			if (found.length === 0) return ["no file"];
+			return found.flatMap(({ file, names }) => {
+				const text = source(file);
+				if (text === null) return [`no file ${file}`];
+				if (names.length === 0) return [`nothing of ${file}`];
+				return names.filter((name) => !defines(text, name)).map((name) => `no ${name} in ${file}`);
+			});
+		});
+		expect(wrong).toEqual([]);
+	});
+
+	it("names tests that exist", () => {
+		const wrong = offences((row) => {
+			const found = groups(tests(row));
+			if (isAbsent(row)) return found.length > 0 ? ["a test of what is absent"] : [];
+			if (found.length === 0) return ["no test"];
+			return found.flatMap(({ file, names }) => {
+				const there = titles(file);
+				if (there === null) return [`no file test/${file}`];
+				if (names.length === 0) return [`no test of ${file}`];
+				return names
+					.filter((name) => !there.some((title) => title.includes(name)))
+					.map((name) => `no test "${name}" in ${file}`);
+			});
+		});
+		expect(wrong).toEqual([]);
+	});
+});
+
+describe("nothing is left out:", () => {
+	it("every exported function of kernel/uvm and pmap has a row", () => {
+		const named = new Set(rows.flatMap((row) => groups(here(row)).flatMap(({ names }) => names)));
+		const pattern =
+			/^export (?:function\*? (\w+)|const (\w+) = (?:\([^=]*\)|\w+)(?:: [^=]+)? =>)/gm;
+		const exported = sources("kernel/uvm", "pmap").flatMap((file) =>
+			[...withoutComments(file.text).matchAll(pattern)].map((m) => (m[1] ?? m[2])!),
+		);
+		expect(exported.length).toBeGreaterThan(200);
+		expect(exported.filter((name) => !named.has(name))).toEqual([]);
+	});
+
+	it("every defect, mismatch and bug has a row", () => {
+		const count = (prefix: string, n: number): string[] =>
+			Array.from({ length: n }, (_, i) => `${prefix}${i + 1}`);
+		const numbers = rows.map(({ cells }) => cells[0]!);
+		const wanted = [...count("P", 13), ...count("A", 23), ...count("M", 15), ...count("7.", 15)];
+		expect(wanted.filter((number) => !numbers.includes(number))).toEqual([]);
+	});
+
+	it("every scenario of history.test.ts is in the row of its number", () => {
+		const file = "kernel/history.test.ts";
+		const scenarios = titles(file)!.filter((title) => /^7\.\d/.test(title));
+		expect(scenarios.length).toBeGreaterThan(15);
+		const missing = scenarios.filter((title) => {
+			const own = rows.filter(({ cells }) => title.startsWith(`${cells[0]}:`));
+			const names = own.flatMap((row) =>
+				groups(tests(row)).flatMap((group) => (group.file === file ? group.names : [])),
+			);
+			return !names.some((name) => title.includes(name));
+		});
+		expect(missing).toEqual([]);
+	});
+});
