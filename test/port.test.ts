@@ -1,4 +1,4 @@
-/** What docs/port.md says of the port: its files, functions and tests are there, and none is left out. */
+/** What docs/port.md names is there, and nothing of the port is left out of it. */
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { ROOT, type Source, sources, withoutComments } from "./support/sources.ts";
