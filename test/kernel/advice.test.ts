@@ -70,6 +70,12 @@ it.each([false, true])("FREE gives up private memory that nobody else has (in sw
 	expect(range(SYS.madvise, 0, 8, MADV_FREE)).toBe(0);
 	expect(contents(child)).toEqual([1, 2, 0, 0, 0, 6, 7, 8]);
 	t.check();
+	// With an amap of its own again, but the child's anons in it.
+	agent.run(() => agent.store(at(0), 9));
+	expect(range(SYS.madvise, 5, 3, MADV_FREE)).toBe(0);
+	expect(contents(agent)).toEqual([9, 2, 0, 0, 0, 0, 0, 0]);
+	expect(contents(child)).toEqual([1, 2, 0, 0, 0, 6, 7, 8]);
+	t.check();
 	expect(range(SYS.mlock, 0, 1)).toBe(0);
 	expect(range(SYS.madvise, 0, 1, MADV_FREE)).toBe(-EINVAL);
 });
