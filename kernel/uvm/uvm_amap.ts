@@ -12,7 +12,7 @@
  */
 import { KASSERT } from "../../pmap/panic.ts";
 import { pmap_page_protect } from "../../pmap/pmap.ts";
-import { atop, VM_PROT_NONE } from "../../pmap/vmparam.ts";
+import { atop, VM_PROT_NONE, VM_PROT_READ } from "../../pmap/vmparam.ts";
 import {
 	simple_lock,
 	simple_lock_init,
@@ -264,6 +264,10 @@ export function amap_copy(k: Kernel, entry: vm_map_entry): boolean {
 		if (anon === null) continue;
 		simple_lock(k, anon.an_lock);
 		anon.an_ref++;
+		// Others who share the old amap may have it mapped writable (amap_share_protect).
+		if ((old.am_flags & AMAP_SHARED) !== 0 && anon.an_page !== null) {
+			pmap_page_protect(k, anon.an_page, VM_PROT_READ);
+		}
 		simple_unlock(k, anon.an_lock);
 		amap_add(k, amap, s, anon, false);
 	}

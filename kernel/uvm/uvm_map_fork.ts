@@ -1,6 +1,5 @@
 /**
- * Port of sys/uvm/uvm_map.c (2000-2002), third part: uvmspace_fork, uvmspace_share and
- * uvmspace_exec.
+ * Port of sys/uvm/uvm_map.c (2000-2002), third part: uvmspace_fork and uvmspace_addref.
  *
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * Copyright (c) 1991, 1993, The Regents of the University of California.

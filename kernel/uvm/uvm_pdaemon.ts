@@ -91,7 +91,8 @@ export function* uvm_pageout(k: Kernel): Sleeps<void> {
 			yield* uvmpd_scan(k);
 		}
 		// Page tables that were taken back are no progress: those who run want them again.
-		if (e.pdfreed + e.pdpageouts > done || e.paging > 0) k.uvm.pdfruitless = 0;
+		const progress = e.pdfreed + e.pdpageouts > done || e.paging > 0;
+		if (progress || e.free >= e.freetarg) k.uvm.pdfruitless = 0;
 		else if (short) k.uvm.pdfruitless++;
 		if (e.free > e.reserve_kernel || e.paging === 0) wakeup(k, k.uvm.free_wchan);
 	}
