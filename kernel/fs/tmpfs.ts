@@ -91,7 +91,7 @@ export function tmpfs_mount(k: Kernel): vnode {
 /** Pages that all files together may have: half of what memory and swap hold. */
 const limit = (k: Kernel): number => Math.floor((k.uvmexp.npages + k.uvmexp.swpages) / 2);
 
-/** A node whose one reference is its name's. => null: no memory for an object. */
+/** A node with a name's reference. => null: no memory, or as many nodes as there are pages. */
 function node_make(
 	k: Kernel,
 	fs: tmpfs,
@@ -99,6 +99,7 @@ function node_make(
 	type: vtype,
 	mode: number,
 ): tmpfs_node | null {
+	if (parent !== null && fs.tm_files >= limit(k)) return null;
 	const uobj = type === "VREG" ? uao_create(k, 0, 0) : null;
 	if (type === "VREG" && uobj === null) return null;
 	const vp = {

@@ -224,6 +224,16 @@ describe("contents", () => {
 		v.t.check();
 	});
 
+	it("are no more than there are pages, even empty ones: the host has limits, too", () => {
+		const tmp = v.vnode("/tmp");
+		const { f_blocks, f_files } = ops(tmp).vfs_statvfs(v.t.k, tmp);
+		v.rele(tmp);
+		for (let i = f_files; i < f_blocks; i++) expect(mkdir(`/tmp/d${i}`)).toBe(0);
+		expect(mkdir("/tmp/last")).toBe(ENOSPC);
+		expect(remove("/tmp", `d${f_files}`, true)).toBe(0);
+		expect(mkdir("/tmp/last")).toBe(0);
+	});
+
 	it("may be larger than memory", () => {
 		const pages = 500;
 		const vp = v.vnode("/tmp/a", CREATE);
