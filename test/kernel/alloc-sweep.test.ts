@@ -3,11 +3,15 @@
  * call asks for no more. Whatever the call answers, nothing is lost and nothing leaks.
  */
 import { describe, expect, it } from "vitest";
+import { vfs_mountroot, vfs_shutdown } from "../../kernel/fs/vfs.ts";
 import type { Sleeps } from "../../kernel/kern/kern_synch.ts";
+import { sigcode_init } from "../../kernel/kern/sigcode.ts";
 import { SYS } from "../../kernel/kern/sysnum.ts";
 import { PAGE_SIZE } from "../../pmap/vmparam.ts";
 import { Agent } from "../support/agents.ts";
 import { TestKernel } from "../support/kernel.ts";
+import { EXIT, elf } from "../support/program.ts";
+import { tar } from "../support/tar.ts";
 
 const BASE = 0x1000_0000;
 const PAGES = 24;
@@ -19,6 +23,19 @@ const SHARED = 0x31;
 const SWEEP_MAX = 500;
 
 const IPC_RMID = 0;
+const AT_FDCWD = -100;
+const CREATE = 0o102;
+
+/** A file of four pages, and a program. */
+const ROOT = (() => {
+	const image = tar([
+		{ path: "data", data: new Uint8Array(4 * PAGE_SIZE).fill(5) },
+		{ path: "prog", data: elf(EXIT) },
+	]);
+	const disk = new Uint8Array(Math.ceil(image.length / PAGE_SIZE) * PAGE_SIZE);
+	disk.set(image);
+	return disk;
+})();
 
 const at = (page: number): number => BASE + page * PAGE_SIZE;
 
@@ -34,7 +51,14 @@ class Scene {
 	readonly aobjs: number;
 
 	constructor() {
-		this.t = new TestKernel({ ram: 768 * 1024, disks: [1 << 20, 1 << 20] });
+		this.t = new TestKernel({
+			ram: 768 * 1024,
+			disks: [1 << 20, 1 << 20, ROOT.length],
+			swapDisks: 2,
+		});
+		this.t.disks[2]!.pristine.write(0, ROOT);
+		expect(this.t.run(vfs_mountroot(this.t.k, 2, null))).toBe("");
+		this.t.run(sigcode_init(this.t.k));
 		this.init = Agent.create(this.t);
 		this.free = this.t.k.uvmexp.free;
 		this.wired = this.t.k.uvmexp.wired;
@@ -55,6 +79,13 @@ class Scene {
 	pageout(): void {
 		const MADV_PAGEOUT = 21;
 		this.agent.syscall(SYS.madvise, BASE, SIZE, MADV_PAGEOUT);
+	}
+
+	/** Open a file, with its name in memory. => the descriptor. */
+	open(name: string, flags = 2): number {
+		const fd = this.agent.syscall(SYS.openat, AT_FDCWD, this.path(name), flags, 0o600);
+		expect(fd).toBeGreaterThanOrEqual(0);
+		return fd;
 	}
 
 	/** A string in the process's memory. */
@@ -177,6 +208,67 @@ const calls: Call[] = [
 		},
 		body: (s) => s.agent.call(SYS.swapoff, at(40)),
 	},
+	{
+		name: "open of a new file",
+		setup: (s) => s.path("/tmp/new"),
+		body: (s) => s.agent.call(SYS.openat, AT_FDCWD, at(40), CREATE, 0o600),
+	},
+	{
+		name: "write to a new file",
+		setup: (s) => s.open("/tmp/new", CREATE),
+		body: (s) => s.agent.call(SYS.write, 3, BASE, SIZE),
+	},
+	{
+		name: "read of a file on disk",
+		setup: (s) => s.open("/data"),
+		body: (s) => s.agent.call(SYS.read, 3, at(40), PAGE_SIZE),
+	},
+	{
+		name: "mmap of a file, a load, a store and msync",
+		setup: (s) => s.open("/data"),
+		*body({ agent }) {
+			const va = yield* agent.call(SYS.mmap2, WHERE, 4 * PAGE_SIZE, RW, 0x11, 3, 0);
+			if (va < 0) return;
+			yield* agent.load(WHERE);
+			if (agent.alive) yield* agent.store(WHERE + PAGE_SIZE, 1);
+			if (!agent.alive) return;
+			yield* agent.call(SYS.msync, WHERE, 4 * PAGE_SIZE, 4);
+		},
+	},
+	{
+		name: "a store to a private mapping of a file",
+		setup(s) {
+			s.open("/data");
+			s.agent.syscall(SYS.mmap2, WHERE, 4 * PAGE_SIZE, RW, 0x12, 3, 0);
+		},
+		body: (s) => s.agent.store(WHERE, 1),
+	},
+	{
+		name: "ftruncate and a store behind the old end",
+		setup(s) {
+			s.open("/tmp/new", CREATE);
+			s.agent.syscall(SYS.mmap2, WHERE, 4 * PAGE_SIZE, RW, 0x11, 3, 0);
+		},
+		*body({ agent }) {
+			yield* agent.call(SYS.ftruncate64, 3, 4 * PAGE_SIZE, 0);
+			yield* agent.store(WHERE + 3 * PAGE_SIZE, 1);
+		},
+	},
+	{
+		name: "execve",
+		loses: true,
+		setup: (s) => s.path("/prog"),
+		body: (s) => s.agent.call(SYS.execve, at(40), 0, 0),
+	},
+	{
+		name: "pipe, and a write to it",
+		loses: true,
+		none: true,
+		*body({ agent }) {
+			yield* agent.call(SYS.pipe2, at(0), 0);
+			yield* agent.call(SYS.write, 4, at(1), PAGE_SIZE);
+		},
+	},
 	{ name: "exit", setup: (s) => s.pageout(), body: (s) => s.agent.exit(0), none: true },
 ];
 
@@ -210,6 +302,8 @@ function attempt(c: Call, nth: number, forever: boolean): number {
 	for (const id of k.shm.shmsegs.map((seg) => seg.shm_id)) {
 		s.init.syscall(SYS.shmctl, id, IPC_RMID, 0);
 	}
+	// Files stay in memory as long as the system runs.
+	s.init.run(() => vfs_shutdown(k));
 	const { anon_pool, amap_pool, uvm_aobj_pool } = k.uvm;
 	expect([c.name, anon_pool.pr_nout, amap_pool.pr_nout]).toEqual([c.name, 0, 0]);
 	expect([k.uvmexp.swpginuse, k.uvmexp.swpgonly]).toEqual([0, 0]);
