@@ -1,12 +1,14 @@
 /** Making processes (sys/kern/kern_fork.c): clone as C libraries use it for fork and vfork. */
 import { EAGAIN, EINVAL, ENOMEM } from "../../pmap/errno.ts";
 import type { Kernel } from "../kernel.ts";
+import { uvmspace_free } from "../uvm/uvm_map.ts";
 import { uvmspace_addref, uvmspace_fork } from "../uvm/uvm_map_fork.ts";
 import { copyout } from "./copy.ts";
 import { fdcopy } from "./kern_descrip.ts";
 import { lwp_create, lwp_pc, lwp_regs } from "./kern_lwp.ts";
 import { type proc, proc_create, RLIMIT_NPROC } from "./kern_proc.ts";
 import { ltsleep, type Sleeps, setrunnable } from "./kern_synch.ts";
+import { SIGKILL, sigmask } from "./signal.ts";
 import { shmfork } from "./sysv_shm.ts";
 
 const CSIGNAL = 0xff;
@@ -56,6 +58,11 @@ export function* sys_clone(
 	if (shares) uvmspace_addref(vm);
 	const vmspace = shares ? vm : yield* uvmspace_fork(k, vm);
 	if (vmspace === null) return -ENOMEM;
+	// Who has killed everybody meanwhile has not seen this child.
+	if ((p.p_siglist & sigmask(SIGKILL)) !== 0) {
+		yield* uvmspace_free(k, vmspace);
+		return -EAGAIN;
+	}
 	const child = proc_create(k, p.p_comm, p);
 	child.p_vmspace = vmspace;
 	child.p_fd = fdcopy(k, p.p_fd!);

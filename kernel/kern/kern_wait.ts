@@ -13,6 +13,8 @@ const WUNTRACED = 2;
 const WEXITED = 4;
 const WCONTINUED = 8;
 const WNOWAIT = 0x0100_0000;
+/** Linux's: also children that are no fork's. All are looked at here anyway. */
+const WALL = 0x4000_0000;
 const P_ALL = 0;
 const P_PID = 1;
 const P_PGID = 2;
@@ -78,7 +80,7 @@ export function* sys_wait4(
 	options: number,
 	rusage: number,
 ): Sleeps<number> {
-	if ((options & ~(WNOHANG | WUNTRACED | WCONTINUED)) !== 0) return -EINVAL;
+	if ((options & ~(WNOHANG | WUNTRACED | WCONTINUED | WALL)) !== 0) return -EINVAL;
 	const id = pid | 0;
 	const want: wanted = (child) => {
 		if (id > 0) return child.p_pid === id;
@@ -114,7 +116,7 @@ export function* sys_waitid(
 	options: number,
 	rusage: number,
 ): Sleeps<number> {
-	const known = WNOHANG | WUNTRACED | WEXITED | WCONTINUED | WNOWAIT;
+	const known = WNOHANG | WUNTRACED | WEXITED | WCONTINUED | WNOWAIT | WALL;
 	if ((options & ~known) !== 0 || (options & (WUNTRACED | WEXITED | WCONTINUED)) === 0) {
 		return -EINVAL;
 	}

@@ -1,6 +1,7 @@
 /**
  * Taking signals on the way to user mode (sys/kern/kern_sig.c: issignal, postsig, trapsignal).
  */
+import { is_orphaned } from "../dev/tty.ts";
 import type { Kernel } from "../kernel.ts";
 import { exit1, killed } from "./kern_exit.ts";
 import { type lwp, lwp_pc, lwp_regs, lwp_setpc, RESTART_NO, RESTART_SYS } from "./kern_lwp.ts";
@@ -15,6 +16,7 @@ import {
 	SIG_DFL,
 	SIGKILL,
 	SIGSEGV,
+	SIGSTOP,
 	sigmask,
 } from "./signal.ts";
 
@@ -34,7 +36,10 @@ export function* postsigs(k: Kernel, l: lwp): Sleeps<void> {
 			case "ignore":
 				break;
 			case "stop":
-				yield* stopped(k, p, info.ksi_signo);
+				// Nobody is there to continue an orphaned group: only SIGSTOP stops it.
+				if (info.ksi_signo === SIGSTOP || !is_orphaned(k, p.p_pgid)) {
+					yield* stopped(k, p, info.ksi_signo);
+				}
 				break;
 			case "kill":
 				yield* sigexit(k, l, info);

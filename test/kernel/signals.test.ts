@@ -10,11 +10,13 @@ import {
 	SA_NOCLDSTOP,
 	SIGCHLD,
 	SIGCONT,
+	SIGKILL,
 	SIGSTOP,
+	SIGTSTP,
 	sigmask,
 } from "../../kernel/kern/signal.ts";
 import { SYS } from "../../kernel/kern/sysnum.ts";
-import { ECHILD, EINTR, EINVAL, ESRCH } from "../../pmap/errno.ts";
+import { EAGAIN, ECHILD, EINTR, EINVAL, ESRCH } from "../../pmap/errno.ts";
 import { Agent } from "../support/agents.ts";
 import { TestKernel } from "../support/kernel.ts";
 
@@ -126,6 +128,38 @@ describe("SIGCHLD of a child that stops and goes on", () => {
 		child.end();
 		expect(told()).not.toBe(null);
 	});
+});
+
+it("an orphaned group is stopped by SIGSTOP alone; any other by SIGTSTP, too", () => {
+	const stop = (who: Agent, sig: number): number => {
+		psignal(t.k, who.p, sig);
+		who.start(() => postsigs(t.k, who.l) as Sleeps<void>);
+		t.settle();
+		const { p_stopsig } = who.p;
+		psignal(t.k, who.p, SIGCONT);
+		t.settle();
+		return p_stopsig;
+	};
+	// The first process's parent is nobody; the child's is in its own group.
+	expect([stop(child, SIGTSTP), stop(child, SIGSTOP)]).toEqual([0, SIGSTOP]);
+	child.p.p_pgid = child.p.p_pid;
+	expect(stop(child, SIGTSTP)).toBe(SIGTSTP);
+});
+
+it("who is killed while it forks leaves no child", () => {
+	const before = t.k.procs.length;
+	// fork sleeps for memory once.
+	let refused = false;
+	t.k.failinject = (what) => {
+		if (what !== "page" || refused) return false;
+		refused = true;
+		psignal(t.k, parent.p, SIGKILL);
+		return true;
+	};
+	const pid = parent.run(() => calm(parent.call(SYS.clone, SIGCHLD)));
+	t.k.failinject = null;
+	expect([pid, t.k.procs.length]).toEqual([-EAGAIN, before]);
+	t.check();
 });
 
 it("tgkill wants both ids, and the right ones", () => {
