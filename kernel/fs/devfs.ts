@@ -1,5 +1,5 @@
 /** The file system of devices: /dev. Its nodes are made at boot. */
-import { EINVAL, ENOENT, ENOTDIR, EROFS, type Errno } from "../../pmap/errno.ts";
+import { EINVAL, ENOENT, ENOTDIR, type Errno } from "../../pmap/errno.ts";
 import { PAGE_SIZE } from "../../pmap/vmparam.ts";
 import { DEV_FULL, DEV_NULL, DEV_ZERO } from "../dev/mem.ts";
 import { CDEV_CONS, CDEV_FB, CDEV_MEM } from "../kern/file.ts";
@@ -12,6 +12,7 @@ import {
 	type vattr,
 	type vnode,
 	type vnodeops,
+	vops_fixed,
 	vref,
 	type vtype,
 } from "./vnode.ts";
@@ -155,18 +156,7 @@ export const devfs_vnodeops: vnodeops = {
 	vop_write: function* () {
 		return -EINVAL;
 	},
-	vop_create: function* () {
-		return EROFS;
-	},
-	vop_mkdir: function* () {
-		return EROFS;
-	},
-	vop_remove: function* () {
-		return EROFS;
-	},
-	vop_rename: function* () {
-		return EROFS;
-	},
+	...vops_fixed,
 	vop_readdir: devfs_readdir,
 	vop_readlink: () => "",
 	vop_fsync: function* () {

@@ -18,6 +18,7 @@ import {
 	type vattr,
 	type vnode,
 	type vnodeops,
+	vops_fixed,
 	vref,
 	type vtype,
 } from "./vnode.ts";
@@ -256,18 +257,7 @@ export const tarfs_vnodeops: vnodeops = {
 	vop_setmode: () => EROFS,
 	vop_read: tarfs_read,
 	vop_write: tarfs_write,
-	vop_create: function* () {
-		return EROFS;
-	},
-	vop_mkdir: function* () {
-		return EROFS;
-	},
-	vop_remove: function* () {
-		return EROFS;
-	},
-	vop_rename: function* () {
-		return EROFS;
-	},
+	...vops_fixed,
 	vop_readdir: tarfs_readdir,
 	vop_readlink: (_k, vp) => NODE(vp).tn_target,
 	vop_fsync: tarfs_fsync,

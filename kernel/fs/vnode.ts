@@ -1,7 +1,7 @@
 /**
  * Vnodes (sys/vnode.h): files and directories as the rest of the kernel sees them.
  */
-import type { Errno } from "../../pmap/errno.ts";
+import { EROFS, type Errno } from "../../pmap/errno.ts";
 import { KASSERT } from "../../pmap/panic.ts";
 import type { proc } from "../kern/kern_proc.ts";
 import type { Sleeps } from "../kern/kern_synch.ts";
@@ -146,6 +146,23 @@ export function* vrele(k: Kernel, vp: vnode): Sleeps<void> {
 	KASSERT(vp.v_usecount > 0, "vrele: no reference");
 	if (--vp.v_usecount === 0) yield* VOP(k, vp).vop_inactive(k, vp);
 }
+
+/** For file systems whose names and directories stay as they are. */
+export const vops_fixed: Pick<vnodeops, "vop_create" | "vop_mkdir" | "vop_remove" | "vop_rename"> =
+	{
+		vop_create: function* () {
+			return EROFS;
+		},
+		vop_mkdir: function* () {
+			return EROFS;
+		},
+		vop_remove: function* () {
+			return EROFS;
+		},
+		vop_rename: function* () {
+			return EROFS;
+		},
+	};
 
 export const VOP = (k: Kernel, vp: vnode): vnodeops => k.vops[vp.v_op]!;
 
