@@ -244,16 +244,29 @@ export function* vn_mmap(
 	return { uobj, maxprot };
 }
 
+/** Read or write a character device at the place of its open file. => as fo_read. */
+function* cdev_rdwr(
+	k: Kernel,
+	p: proc,
+	fp: file,
+	bytes: Uint8Array,
+	write: boolean,
+): Sleeps<number> {
+	const vp = fp.f_vnode!;
+	const dev = cdev(k, vp);
+	if (dev === undefined) return -ENXIO;
+	const { minor } = vp.v_rdev!;
+	const at = fp.f_offset;
+	const n = write
+		? yield* dev.d_write(k, p, minor, bytes, fp.f_flag, at)
+		: yield* dev.d_read(k, p, minor, bytes, fp.f_flag, at);
+	if (n > 0) fp.f_offset = at + n;
+	return n;
+}
+
 function* vn_fo_read(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<number> {
 	const vp = fp.f_vnode!;
-	if (vp.v_type === "VCHR") {
-		const dev = cdev(k, vp);
-		if (dev === undefined) return -ENXIO;
-		const at = fp.f_offset;
-		const n = yield* dev.d_read(k, p, vp.v_rdev!.minor, bytes, fp.f_flag, at);
-		if (n > 0) fp.f_offset = at + n;
-		return n;
-	}
+	if (vp.v_type === "VCHR") return yield* cdev_rdwr(k, p, fp, bytes, false);
 	const offset = fp.f_offset;
 	const n = yield* vn_rdwr(k, vp, bytes, offset, false);
 	if (n > 0) fp.f_offset = offset + n;
@@ -262,14 +275,7 @@ function* vn_fo_read(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<nu
 
 function* vn_fo_write(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<number> {
 	const vp = fp.f_vnode!;
-	if (vp.v_type === "VCHR") {
-		const dev = cdev(k, vp);
-		if (dev === undefined) return -ENXIO;
-		const at = fp.f_offset;
-		const n = yield* dev.d_write(k, p, vp.v_rdev!.minor, bytes, fp.f_flag, at);
-		if (n > 0) fp.f_offset = at + n;
-		return n;
-	}
+	if (vp.v_type === "VCHR") return yield* cdev_rdwr(k, p, fp, bytes, true);
 	const append = (fp.f_flag & O_APPEND) !== 0 && vp.v_type === "VREG";
 	const offset = fp.f_offset;
 	const n = yield* vn_rdwr(k, vp, bytes, append ? IO_APPEND : offset, true);
