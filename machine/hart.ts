@@ -11,7 +11,7 @@ import { Counters } from "./counters.ts";
 import { Csrs } from "./csr.ts";
 import { DataAccess, type MisalignedPolicy } from "./data-access.ts";
 import { instructionLength } from "./decode.ts";
-import { HartState, PRIV_M } from "./hart-state.ts";
+import { HartState, MSTATUS_MIE, MSTATUS_MPRV, PRIV_M } from "./hart-state.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
 import {
@@ -27,7 +27,7 @@ import {
 } from "./memory.ts";
 import { Mirror, WATCH_STORES } from "./mirror.ts";
 import { type AdPolicy, Mmu, type StoreWatcher } from "./mmu.ts";
-import { ACCESS_FETCH, CAUSE_INSTRUCTION_ACCESS_FAULT, FENCE_ALL } from "./port.ts";
+import { ACCESS_FETCH, CAUSE_INSTRUCTION_ACCESS_FAULT } from "./port.ts";
 import {
 	RareInstructions,
 	STOP_ALONE,
@@ -139,17 +139,16 @@ export class Hart {
 		this.#words[H_FETCH_PAGE] = 1;
 	}
 
-	/**
-	 * M-mode, interrupts off, at `pc` (3.4). What the specification leaves open is as after power
-	 * on: registers and CSRs are 0, the TLB is empty; counters go on.
-	 */
+	/** M-mode, interrupts off, at `pc`. Everything else keeps its value (3.4). */
 	reset(pc: number): void {
-		this.state.restore(new HartState().save());
-		this.x.fill(0);
-		this.csrs.updateTimer();
-		this.mmu.updateContext();
-		this.tlb.fence(FENCE_ALL, FENCE_ALL);
+		const state = this.state;
+		state.priv = PRIV_M;
+		state.mstatus = (state.mstatus & ~(MSTATUS_MIE | MSTATUS_MPRV)) >>> 0;
+		state.mcause = 0;
+		state.reservation = -1;
+		state.waiting = 0;
 		this.#halted = false;
+		this.mmu.updateContext();
 		this.pc = pc;
 	}
 
@@ -185,8 +184,8 @@ export class Hart {
 	/**
 	 * Run as a bare machine, traps going to the handlers of M-mode and S-mode.
 	 *
-	 * => RUN_IDLE as soon as wfi waits, although events may be left that end it, if `pause`; else
-	 *    only when none is left.
+	 * => RUN_IDLE only when no event is left that could end wfi; `pause`: as soon as wfi waits, and
+	 *    RUN_STUCK when nothing else will ever happen.
 	 */
 	runBare(maxCycles: number, pause = false): RunResult {
 		const { clock, state, traps } = this;
@@ -206,16 +205,20 @@ export class Hart {
 			if (irq >= 0) traps.enterInterrupt(irq);
 			const stop = this.slice(Math.min(clock.nextEvent, end) - clock.cycles);
 			if (stop !== STOP_TRAP || this.#firmware?.trap() === true) continue;
-			const { pc } = this;
-			const { priv } = state;
-			traps.enterException();
-			// Unless something can interrupt the handler, nothing will ever change.
-			const deaf = priv === PRIV_M || (state.mie & ~state.mideleg) === 0;
-			if (this.pc === pc && state.priv === priv && deaf) return RUN_STUCK;
+			if (this.#enterException() && pause) return RUN_STUCK;
 		}
 		if (!this.#halted) return RUN_LIMIT;
 		this.#halted = false;
 		return RUN_HALTED;
+	}
+
+	/** => true if it was the handler's first instruction, which nothing interrupts. */
+	#enterException(): boolean {
+		const { pc, state } = this;
+		const { priv } = state;
+		this.traps.enterException();
+		const deaf = priv === PRIV_M || (state.mie & ~state.mideleg) === 0;
+		return this.pc === pc && state.priv === priv && deaf;
 	}
 
 	/** Make `runBare` return after the present instruction. For a power switch. */

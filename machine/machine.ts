@@ -8,12 +8,12 @@ import { Clock, type ClockEvent } from "./clock.ts";
 import type { MisalignedPolicy } from "./data-access.ts";
 import { Dma } from "./dma.ts";
 import { Hart, type RunResult } from "./hart.ts";
-import { type HartRegisters, REGISTERS } from "./hart-state.ts";
+import { type HartRegisters, HartState, REGISTERS } from "./hart-state.ts";
 import { WordHash } from "./hash.ts";
 import { InterruptLines } from "./interrupt-lines.ts";
 import { H_FETCH_HOST, H_FETCH_PAGE, H_PC, HART_WORDS, Memory } from "./memory.ts";
 import type { AdPolicy, TlbCounters } from "./mmu.ts";
-import type { MachinePort } from "./port.ts";
+import { FENCE_ALL, type MachinePort } from "./port.ts";
 import { Supervisor } from "./supervisor.ts";
 
 export interface MachineOptions {
@@ -102,9 +102,14 @@ export class Machine {
 		return this.memory.rom8;
 	}
 
-	/** The hart begins anew at `pc`; memory and time stay as they are. */
+	/** The hart begins anew at `pc`, as after power on; memory and counters stay as they are. */
 	reset(pc: number): void {
-		this.hart.code.clear();
+		const { code, csrs, mmu, state, x } = this.hart;
+		state.restore(new HartState().save());
+		x.fill(0);
+		csrs.updateTimer();
+		mmu.fence(FENCE_ALL, FENCE_ALL);
+		code.clear();
 		this.hart.reset(pc);
 	}
 
