@@ -62,13 +62,14 @@ export interface BareExit {
 
 /** The machine's own options among those of a bare one. */
 function machineOptions(options: BareOptions): Omit<MachineOptions, "ramSize"> {
-	const { tlbEntries, tlbWays, adPolicy, misaligned, walkCycles } = options;
+	const { tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries } = options;
 	return {
 		...(tlbEntries === undefined ? {} : { tlbEntries }),
 		...(tlbWays === undefined ? {} : { tlbWays }),
 		...(adPolicy === undefined ? {} : { adPolicy }),
 		...(misaligned === undefined ? {} : { misaligned }),
 		...(walkCycles === undefined ? {} : { walkCycles }),
+		...(pmpEntries === undefined ? {} : { pmpEntries }),
 	};
 }
 
@@ -118,7 +119,7 @@ export class Bare {
 		if (sbi && bios !== undefined) throw new RangeError("sbi: there is a bios already");
 		this.#options = options;
 		this.#ram = ram;
-		this.machine = new Machine({ ...machineOptions(options), ramSize: ram });
+		this.machine = new Machine({ pmpEntries: 16, ...machineOptions(options), ramSize: ram });
 		this.board = new Board(boardParts(this.machine), {
 			disks: options.disks ?? [],
 			...(options.framebuffer === undefined ? {} : { framebuffer: options.framebuffer }),

@@ -16,6 +16,7 @@ import { Interpreter } from "./interpreter.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
 import {
 	CODE,
+	H_BUDGET,
 	H_FETCH_HOST,
 	H_FETCH_PAGE,
 	H_LEFT,
@@ -27,6 +28,7 @@ import {
 } from "./memory.ts";
 import { Mirror, WATCH_STORES } from "./mirror.ts";
 import { type AdPolicy, Mmu, type StoreWatcher } from "./mmu.ts";
+import { Pmp, type PmpEntries } from "./pmp.ts";
 import { ACCESS_FETCH, CAUSE_INSTRUCTION_ACCESS_FAULT } from "./port.ts";
 import {
 	RareInstructions,
@@ -63,6 +65,8 @@ export interface HartOptions {
 	readonly misaligned: MisalignedPolicy;
 	/** Cycles that a page table walk costs. */
 	readonly walkCycles: number;
+	/** Entries of physical memory protection. */
+	readonly pmpEntries: PmpEntries;
 }
 
 /** Cycles an engine runs at a time. Code compiled while it runs is put to use between slices. */
@@ -76,6 +80,7 @@ export class Hart {
 	readonly mirror: Mirror;
 	readonly tlb: Tlb;
 	readonly code: CodeCache;
+	readonly pmp: Pmp;
 	readonly mmu: Mmu;
 	readonly counters: Counters;
 	readonly traps: Traps;
@@ -101,10 +106,11 @@ export class Hart {
 			ways: options.tlbWays,
 		});
 		this.code = new CodeCache(memory, this.mirror);
-		this.mmu = new Mmu(state, memory, this.tlb, this.mirror, this.code, options);
+		this.pmp = new Pmp(options.pmpEntries);
+		this.mmu = new Mmu(state, memory, this.tlb, this.mirror, this.code, this.pmp, options);
 		this.counters = new Counters(memory, clock);
 		this.traps = new Traps(state, memory, this.mmu, lines, this.counters);
-		this.csrs = new Csrs(state, this.mmu, this.traps, this.counters);
+		this.csrs = new Csrs(state, this.mmu, this.pmp, this.traps, this.counters);
 		const system = new SystemInstructions(
 			state,
 			memory,
@@ -234,6 +240,7 @@ export class Hart {
 		if (words[H_FETCH_PAGE] !== page && !this.#fetchPage(pc)) return STOP_TRAP;
 		const left = words[H_LEFT]!;
 		if (left <= 0) return STOP_BUDGET;
+		if (words[H_FETCH_PAGE] !== page) return this.#single();
 		const first = this.code.enter(words[H_FETCH_HOST]!);
 		const ip = first + (pc & PAGE_MASK);
 		const base = left - this.memory.u16[LENGTHS + ((ip - CODE) >> 1)]!;
@@ -241,11 +248,25 @@ export class Hart {
 		return this.#interpreter.execute(ip, (page - first) | 0, base, first);
 	}
 
+	/** Execute one instruction in a page where each fetch is judged by itself. => STOP_* */
+	#single(): number {
+		const words = this.#words;
+		const rest = words[H_LEFT]! - 1;
+		words[H_LEFT] = 1;
+		words[H_BUDGET]! -= rest;
+		words[H_FETCH_PAGE] = words[H_PC]! & ~PAGE_MASK;
+		const stop = this.#alone(true);
+		words[H_LEFT]! += rest;
+		words[H_BUDGET]! += rest;
+		words[H_FETCH_PAGE] = 1;
+		return stop === STOP_BUDGET && rest > 0 ? STOP_ENTER : stop;
+	}
+
 	/**
 	 * Execute the instruction at pc, whose page has been looked up, apart from decoded code: as the
 	 * last of a budget, or across the end of a page. => STOP_*
 	 */
-	#alone(): number {
+	#alone(mixed = false): number {
 		const words = this.#words;
 		const code = this.code;
 		const pc = words[H_PC]!;
@@ -254,8 +275,8 @@ export class Hart {
 		let word = code.fetch(host + (pc & PAGE_MASK));
 		if (instructionLength(word) === 4) {
 			let high = host + (pc & PAGE_MASK) + 2;
-			if ((pc & PAGE_MASK) === PAGE_MASK - 1) {
-				high = this.mmu.translate(pc + 2, ACCESS_FETCH);
+			if ((pc & PAGE_MASK) === PAGE_MASK - 1 || mixed) {
+				high = this.mmu.translate(pc + 2, ACCESS_FETCH, 2);
 				if (high <= 0) return this.#fetchFault(pc + 2, high);
 				this.#chargeWalk();
 				code.enter(high & ~PAGE_MASK);
@@ -271,15 +292,15 @@ export class Hart {
 		return this.#interpreter.execute(ALONE, (pc - ALONE) | 0, left - 1, first);
 	}
 
-	/** => false after a fault. */
+	/** => false after a fault; H_FETCH_PAGE stays none where each fetch is judged by itself. */
 	#fetchPage(pc: number): boolean {
-		const host = this.mmu.translate(pc, ACCESS_FETCH);
+		const host = this.mmu.translate(pc, ACCESS_FETCH, 2);
 		if (host <= 0) {
 			this.#fetchFault(pc, host);
 			return false;
 		}
 		this.#chargeWalk();
-		this.#words[H_FETCH_PAGE] = pc & ~PAGE_MASK;
+		if (!this.mmu.isMixed) this.#words[H_FETCH_PAGE] = pc & ~PAGE_MASK;
 		this.#words[H_FETCH_HOST] = host & ~PAGE_MASK;
 		return true;
 	}
