@@ -370,4 +370,5 @@ export class Bare {
 export const openDisk = (path: string, readOnly = false): FileDisk =>
 	new FileDisk(path, { readOnly });
 
-export { ImageError };
+export { disassembly } from "./firmware/disassembly.ts";
+export { ImageError, RAM_BASE };
