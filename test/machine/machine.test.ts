@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { RUN_HALTED, RUN_IDLE, RUN_LIMIT } from "../../machine/hart.ts";
 import { WordHash } from "../../machine/hash.ts";
-import { OP } from "../../machine/isa.ts";
+import { OP } from "../../machine/op.ts";
 import { Machine } from "../../machine/machine.ts";
 import * as layout from "../../machine/memory.ts";
 import { RAM_BASE } from "../../machine/memory.ts";
