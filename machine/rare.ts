@@ -1,7 +1,7 @@
 /**
  * Whatever the interpreter's loop does not do itself: accesses that the mirror tables do not
- * answer, atomics, floating point, system instructions, illegal instructions, slots not yet decoded.
- * An instruction is executed completely or not at all.
+ * answer, atomics, floating point, system instructions, illegal instructions, slots not yet
+ * decoded. An instruction is executed completely or not at all.
  */
 import type { Width } from "./bus.ts";
 import { type CodeCache, RARE_LENGTH_SHIFT } from "./code-cache.ts";

@@ -4,10 +4,11 @@
  *
  * Each instruction has a fast way, for numbers and results that are normal and for rounding to
  * nearest, by the host's arithmetic (host.ts); what is out of the ordinary leaves the switch and is
- * done exactly (slow.ts). As in interpreter.ts, whose decoded code this reads, the labels are number
- * literals (op.ts) and so are the indexes of memory.ts: 40 H_IP, 64 H_F, 0x10_0000 RT, 0x20_0000 WT.
- * A floating-point register is named by the index of its low word; half of that is its index in
- * `f64`. Nothing that might be a NaN is ever copied as a number: the host may change its payload.
+ * done exactly (slow.ts). As in interpreter.ts, whose decoded code this reads, the labels are
+ * number literals (op.ts) and so are the indexes of memory.ts, and a test compares them: 40 H_IP,
+ * 64 H_F, 0x10_0000 RT, 0x20_0000 WT. A floating-point register is named by the index of its low
+ * word; half of that is its index in `f64`. Nothing that might be a NaN is ever copied as a number:
+ * the host may change its payload.
  */
 import { type HartState, MSTATUS_FS } from "../hart-state.ts";
 import { WORD_INSTRUCTIONS } from "../isa.ts";
@@ -228,7 +229,7 @@ export class FloatUnit {
 						s = Math.fround(a / b);
 						m = Math.abs(s);
 						if (!(m <= SINGLE_MAX && (m > SINGLE_NORMAL || a === 0))) break;
-						if (exact && s * b !== a) exact = this.#inexact();
+						if (exact && s !== 0 && s * b !== a) exact = this.#inexact();
 						f32[d] = s;
 						m32[d + 1] = -1;
 						break done;
