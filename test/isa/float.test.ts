@@ -186,6 +186,52 @@ describe("F and D agree with the definition", () => {
 		});
 	}
 
+	for (const kind of ["s", "d"] as const) {
+		const m = modelOf(kind);
+		const width = m.bits - 1 - m.exponentBits;
+		const find = (name: string): Case => cases(kind).find((c) => c.name === `${name}.${kind}`)!;
+		const g = machine();
+		const check = (name: string, operands: bigint[]): void => {
+			const c = find(name);
+			for (let rm = 0; rm < 5; rm++) {
+				const { result, flags } = c.oracle(operands, rm);
+				const wanted = kind === "s" ? BOX | result : result;
+				for (const before of [0, 1]) {
+					g.machine.hart.state.fflags = before;
+					const got = execute(g, c, operands, rm, false);
+					expect(got, `rm ${rm}`).toEqual({ result: wanted, flags: flags | before });
+				}
+			}
+		};
+		const one = (model.infinity(m) >> 1n) & ~((1n << BigInt(width)) - 1n);
+		const minus = 1n << BigInt(m.bits - 1);
+
+		it(`${kind}: products next to the smallest normal number are tiny or not`, () => {
+			// (1 + 2^-k) * (1 - 2^-k) is just below 1: it depends on k whether it rounds to 1.
+			for (let k = 1; k <= width; k++) {
+				const more = one + (1n << BigInt(width - k));
+				for (const sign of [0n, minus]) {
+					const less = ((1n << BigInt(width)) - (1n << BigInt(width - k))) | sign;
+					check("fmul", [more, less]);
+					check("fmadd", [more, less, sign]);
+					check("fdiv", [less, one + (1n << BigInt(k - 1))]);
+				}
+			}
+		});
+
+		it(`${kind}: what cancels exactly is -0 only if rounded down`, () => {
+			fc.assert(
+				fc.property(pattern(m), (a) => {
+					check("fadd", [a, a ^ minus]);
+					check("fsub", [a, a]);
+					check("fmadd", [a, one, a ^ minus]);
+					check("fnmsub", [a, one, a]);
+				}),
+				{ numRuns: 50 },
+			);
+		});
+	}
+
 	it("fclass sets the bit of table 11.5", () => {
 		const g = machine();
 		const table: [bigint, bigint][] = [
