@@ -207,6 +207,8 @@ describe("F and D agree with the definition", () => {
 		const minus = 1n << BigInt(m.bits - 1);
 
 		it(`${kind}: products next to the smallest normal number are tiny or not`, () => {
+			// Half a last place below it: rounds to it, and is tiny.
+			check("fmul", [one + (1n << BigInt(width)) - 1n, 1n << BigInt(width - 1)]);
 			// (1 + 2^-k) * (1 - 2^-k) is just below 1: it depends on k whether it rounds to 1.
 			for (let k = 1; k <= width; k++) {
 				const more = one + (1n << BigInt(width - k));
