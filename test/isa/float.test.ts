@@ -1,4 +1,4 @@
-/** F and D: results and flags against a model, and what surrounds them: fcsr, FS, boxing, memory. */
+/** F and D: results and flags against a model, and their surroundings: fcsr, FS, boxing, memory. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RAM_BASE } from "../../machine/memory.ts";
