@@ -26,6 +26,8 @@ export type MisalignedPolicy = "handle" | "trap";
 export class DataAccess {
 	/** What the last load, lr.w, sc.w or amo has read; loads are not sign-extended. */
 	value = 0;
+	/** The upper word of what `loadDouble` has read. */
+	valueHigh = 0;
 	readonly #state: HartState;
 	readonly #memory: Memory;
 	readonly #mmu: Mmu;
@@ -36,6 +38,7 @@ export class DataAccess {
 	readonly #handleMisaligned: boolean;
 	/** Told of the hart's stores into pages that Mirror watches for it. */
 	watcher: StoreWatcher | null = null;
+	#second = 0;
 
 	constructor(
 		state: HartState,
@@ -80,6 +83,72 @@ export class DataAccess {
 		else memory.u8[host] = value;
 		this.#seen(host, width);
 		return true;
+	}
+
+	/**
+	 * Eight bytes, for fld: `value` and `valueHigh`.
+	 * => false after an exception. No device has registers of this width: an access fault.
+	 */
+	loadDouble(va: number): boolean {
+		const { i32, u8 } = this.#memory;
+		const host = this.#doubleHost(va, ACCESS_LOAD);
+		if (host === 0) return false;
+		const second = this.#second;
+		if ((va & 7) === 0) {
+			this.value = i32[host >> 2]!;
+			this.valueHigh = i32[(host >> 2) + 1]!;
+			return true;
+		}
+		const split = PAGE_MASK + 1 - (va & PAGE_MASK);
+		this.value = this.valueHigh = 0;
+		for (let i = 7; i >= 0; i--) {
+			const byte = u8[i < split ? host + i : second + i - split]!;
+			if (i >= 4) this.valueHigh = (this.valueHigh << 8) | byte;
+			else this.value = (this.value << 8) | byte;
+		}
+		return true;
+	}
+
+	/** Eight bytes, for fsd. => as loadDouble */
+	storeDouble(va: number, low: number, high: number): boolean {
+		const { i32, u8 } = this.#memory;
+		const host = this.#doubleHost(va, ACCESS_STORE);
+		if (host === 0) return false;
+		const second = this.#second;
+		const split = PAGE_MASK + 1 - (va & PAGE_MASK);
+		if ((va & 7) === 0) {
+			i32[host >> 2] = low;
+			i32[(host >> 2) + 1] = high;
+		} else {
+			for (let i = 0; i < 8; i++) {
+				u8[i < split ? host + i : second + i - split] = (i < 4 ? low : high) >>> (8 * (i & 3));
+			}
+		}
+		this.#seen(host, Math.min(8, split));
+		if (split < 8) this.#seen(second, 8 - split);
+		return true;
+	}
+
+	/**
+	 * Where eight bytes of RAM lie; `#second` is where those in another page do.
+	 * => 0 after an exception.
+	 */
+	#doubleHost(va: number, access: typeof ACCESS_LOAD | typeof ACCESS_STORE): number {
+		const state = this.#state;
+		const store = access === ACCESS_STORE;
+		if ((va & 7) !== 0 && !this.#handleMisaligned) {
+			return state.raise(store ? CAUSE_STORE_MISALIGNED : CAUSE_LOAD_MISALIGNED, va);
+		}
+		const fault = store ? CAUSE_STORE_ACCESS_FAULT : CAUSE_LOAD_ACCESS_FAULT;
+		const split = PAGE_MASK + 1 - (va & PAGE_MASK);
+		const host = this.#mmu.translate(va, access, Math.min(8, split));
+		if (host <= 0) return host < 0 ? state.raise(fault, va) : 0;
+		if (split < 8) {
+			this.#second = this.#mmu.translate(va + split, access, 8 - split);
+			if (this.#second < 0) state.raise(fault, va + split);
+			if (this.#second <= 0) return 0;
+		}
+		return host;
 	}
 
 	/** lr.w. => false after an exception. */

@@ -11,6 +11,7 @@ import { Counters } from "./counters.ts";
 import { Csrs } from "./csr.ts";
 import { DataAccess, type MisalignedPolicy } from "./data-access.ts";
 import { instructionLength } from "./decode.ts";
+import { FloatUnit } from "./float/unit.ts";
 import { HartState, MSTATUS_MIE, MSTATUS_MPRV, PRIV_M } from "./hart-state.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
@@ -143,7 +144,8 @@ export class Hart {
 			options.misaligned,
 		);
 		this.#data = data;
-		const rare = new RareInstructions(state, memory, data, system, this.code);
+		const float = new FloatUnit(state, memory);
+		const rare = new RareInstructions(state, memory, data, system, float, this.code);
 		this.#interpreter = new Interpreter(memory, rare);
 	}
 

@@ -5,6 +5,7 @@
 import { KASSERT } from "../../pmap/panic.ts";
 import { pmap_activate } from "../../pmap/pmap.ts";
 import type { Kernel } from "../kernel.ts";
+import { fpu_load, fpu_save } from "./fpu.ts";
 import { cpu_intr, intr_pending, timer_idle, timer_quantum } from "./intr.ts";
 import type { lwp } from "./kern_lwp.ts";
 import { sig_userret } from "./kern_sig.ts";
@@ -85,9 +86,11 @@ function cpu_switchto(k: Kernel, l: lwp): void {
 		if (old !== null) {
 			old.l_regs.set(x.subarray(0, 32));
 			old.l_pc = k.port.pc;
+			fpu_save(k, old);
 		}
 		x.set(l.l_regs);
 		k.port.pc = l.l_pc;
+		fpu_load(k, l);
 		k.hartlwp = l;
 		k.port.charge(SWITCH_CYCLES);
 	}
