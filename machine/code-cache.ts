@@ -93,6 +93,8 @@ export class CodeCache {
 	readonly #stores = new Uint16Array(PAGES);
 	readonly #free: number[] = [];
 	#oldest = 0;
+	/** For each slot of any page, 1 if what is there is executed alone. null: nothing is. */
+	#alone: Uint8Array | null = null;
 
 	constructor(memory: Memory, mirror: Mirror) {
 		this.#words = memory.i32;
@@ -140,13 +142,29 @@ export class CodeCache {
 		const offset = ip - CODE - n * PAGE_WORDS;
 		const source = (CODE_COPY + n * PAGE_SIZE + offset) >> 1;
 		const low = this.#halves[source]!;
-		if (instructionLength(low) === 2) {
+		if (this.#alone !== null && this.#alone[offset >> 1] !== 0) {
+			this.#words[ip] = OP.STRADDLE;
+		} else if (instructionLength(low) === 2) {
 			this.#pack(ip, low, offset, false);
 		} else if (offset === PAGE_SIZE - 2) {
 			this.#words[ip] = OP.STRADDLE | (4 << RARE_LENGTH_SHIFT);
 			this.#words[ip + 1] = low;
 		} else {
 			this.#pack(ip, low | (this.#halves[source + 1]! << 16), offset, false);
+		}
+	}
+
+	/**
+	 * From now on the hart executes instructions at byte `offset` of any page one by one, apart from
+	 * the others; or no longer. For breakpoints: what is decoded otherwise stays as it is.
+	 */
+	setAlone(offset: number, alone: boolean): void {
+		if (alone) this.#alone ??= new Uint8Array(SLOTS);
+		if (this.#alone === null) return;
+		this.#alone[offset >> 1] = alone ? 1 : 0;
+		if (!this.#alone.includes(1)) this.#alone = null;
+		for (let n = 0; n < PAGES; n++) {
+			if (this.#hosts[n] !== 0) this.#words[CODE + n * PAGE_WORDS + (offset & ~1)] = OP.UNDECODED;
 		}
 	}
 

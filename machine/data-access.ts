@@ -7,6 +7,7 @@
 import { ACCESS_FAULT as BUS_FAULT, type Bus, type Width } from "./bus.ts";
 import type { CodeCache } from "./code-cache.ts";
 import type { Counters } from "./counters.ts";
+import { type Debug, WATCH_BOTH, WATCH_LOAD, WATCH_STORE } from "./debug.ts";
 import type { HartState } from "./hart-state.ts";
 import { type Memory, PAGE_MASK } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
@@ -26,6 +27,8 @@ export type MisalignedPolicy = "handle" | "trap";
 export class DataAccess {
 	/** What the last load, lr.w, sc.w or amo has read; loads are not sign-extended. */
 	value = 0;
+	/** Is told of every access that comes here; null unless something is watched. */
+	debug: Debug | null = null;
 	readonly #state: HartState;
 	readonly #memory: Memory;
 	readonly #mmu: Mmu;
@@ -57,6 +60,7 @@ export class DataAccess {
 
 	/** => false after an exception, which is noted; otherwise `value` is set. */
 	load(va: number, width: Width): boolean {
+		if (this.debug !== null) this.debug.access(va, width, WATCH_LOAD);
 		if ((va & (width - 1)) !== 0) return this.#loadMisaligned(va, width);
 		const host = this.#mmu.translate(va, ACCESS_LOAD);
 		if (host <= 0) return host !== 0 && this.#loadDevice(va, width);
@@ -69,6 +73,7 @@ export class DataAccess {
 
 	/** => false after an exception, which is noted. */
 	store(va: number, width: Width, value: number): boolean {
+		if (this.debug !== null) this.debug.access(va, width, WATCH_STORE);
 		if ((va & (width - 1)) !== 0) return this.#storeMisaligned(va, width, value);
 		const host = this.#mmu.translate(va, ACCESS_STORE);
 		if (host <= 0) return host !== 0 && this.#storeDevice(va, width, value);
@@ -82,6 +87,7 @@ export class DataAccess {
 
 	/** lr.w. => false after an exception. */
 	loadReserved(va: number): boolean {
+		if (this.debug !== null) this.debug.access(va, 4, WATCH_LOAD);
 		const state = this.#state;
 		if ((va & 3) !== 0) return state.raise(CAUSE_LOAD_MISALIGNED, va) !== 0;
 		const host = this.#mmu.translate(va, ACCESS_LOAD);
@@ -100,6 +106,7 @@ export class DataAccess {
 		this.value = state.reservation === host ? 0 : 1;
 		state.reservation = -1;
 		if (this.value === 0) {
+			if (this.debug !== null) this.debug.access(va, 4, WATCH_STORE);
 			this.#memory.i32[host >> 2] = value;
 			this.#seen(host, 4);
 		}
@@ -108,6 +115,7 @@ export class DataAccess {
 
 	/** amo*.w; `funct5` is the top five bits of the instruction. => false after an exception. */
 	atomic(va: number, funct5: number, operand: number): boolean {
+		if (this.debug !== null) this.debug.access(va, 4, WATCH_BOTH);
 		const host = this.#atomicHost(va);
 		if (host === 0) return false;
 		const old = this.#memory.i32[host >> 2]!;
