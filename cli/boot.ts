@@ -1,6 +1,7 @@
 /** `uvmachine boot`: run a program on the kernel. */
 import { existsSync, readFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
+import { SystemHost, SystemTarget } from "../gdb/session.ts";
 import {
 	createSystem,
 	DEFAULT_RAM,
@@ -9,9 +10,11 @@ import {
 	type Exit,
 	type Report,
 	type System,
+	type SystemOptions,
 	type TimingName,
 } from "../system.ts";
 import { InputReader, OutputBuffer } from "./console.ts";
+import { type GdbFlags, GdbServer, gdbPort } from "./gdb-server.ts";
 import { HostTerminal } from "./host-terminal.ts";
 import { driveInteractive } from "./interactive.ts";
 import { OutputFile } from "./output-file.ts";
@@ -29,7 +32,7 @@ const HISTORY_EVENTS = 10_000;
 const PANIC_HISTORY = 20;
 const TIMINGS: readonly string[] = ["instant", "ssd", "hdd"];
 
-interface BootFlags {
+interface BootFlags extends GdbFlags {
 	readonly ram: number;
 	readonly swap: DiskOptions[];
 	readonly disk: string[];
@@ -70,6 +73,8 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 		.option("--json <file>", "write a report as JSON; - for stdout, after the program's output")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr")
 		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
+		.option("--gdb [port]", "wait for a debugger on this port of 127.0.0.1 (1234)", portOption)
+		.option("--no-gdb-wait", "with --gdb: run, until a debugger comes")
 		.option("-q, --quiet", "no summary and no progress", false)
 		.action(async (program: string, args: string[], flags: BootFlags) => {
 			done(await boot(program, args, flags));
@@ -85,8 +90,9 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		flags.uvmhist === undefined ? null : new OutputFile(flags.uvmhist, process.stderr);
 	const output = new OutputBuffer(process.stdout);
 	const swap = flags.swap.length === 0 ? [{ media: DEFAULT_SWAP }] : flags.swap;
-	const interactive = process.stdin.isTTY && process.stdout.isTTY;
-	const system = createSystem({
+	const port = gdbPort(flags);
+	const interactive = port === null && process.stdin.isTTY && process.stdout.isTTY;
+	const options: SystemOptions = {
 		program,
 		image: readProgram(program),
 		args,
@@ -101,10 +107,12 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		uvmhist: flags.uvmhist === undefined ? 0 : HISTORY_EVENTS,
 		console: (byte) => output.put(byte),
 		terminal: interactive,
-	});
+	};
 	const started = performance.now();
-	const left = interactive && (await driveTerminal(system, flags, output));
-	if (!interactive) await drive(system, flags, output);
+	const { system, left } =
+		port === null
+			? await runSystem(createSystem(options), interactive, flags, output)
+			: await debugSystem(options, port, flags, output);
 	const report = system.report(performance.now() - started);
 	// Whoever has talked with the guest knows how it went.
 	if (!flags.quiet && !(interactive && system.asksForInput)) process.stderr.write(summary(report));
@@ -114,6 +122,42 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	picture?.write(screenshot(system)!);
 	history?.write(`${system.history().join("\n")}\n`);
 	return left ? 0 : exitCode(report.exit);
+}
+
+interface Ended {
+	readonly system: System;
+	/** Has the user left before the end? */
+	readonly left: boolean;
+}
+
+async function runSystem(
+	system: System,
+	interactive: boolean,
+	flags: BootFlags,
+	output: OutputBuffer,
+): Promise<Ended> {
+	if (interactive) return { system, left: await driveTerminal(system, flags, output) };
+	await drive(system, flags, output);
+	return { system, left: false };
+}
+
+/** Run for a debugger. */
+async function debugSystem(
+	options: SystemOptions,
+	port: number,
+	flags: BootFlags,
+	output: OutputBuffer,
+): Promise<Ended> {
+	// A system that has written to a disk of the host's cannot begin anew.
+	const again = flags.disk.length === 0;
+	const console = (byte: number): void => target.print(byte);
+	const host = new SystemHost(() => createSystem({ ...options, console }), again);
+	const target: SystemTarget = new SystemTarget(host, (byte) => output.put(byte));
+	const server = new GdbServer(target, new InputReader(process.stdin), output, flags.gdbWait);
+	const where = await server.listen(port);
+	process.stderr.write(`uvmachine: gdb: target remote 127.0.0.1:${where}\n`);
+	const left = await server.drive(flags.maxCycles ?? Number.POSITIVE_INFINITY);
+	return { system: target.system, left };
 }
 
 /** Run with the host's terminal as the guest's. => whether the user has left. */
@@ -226,6 +270,12 @@ function integerOption(text: string): number {
 		throw new InvalidArgumentError("It must be a whole number.");
 	}
 	return value;
+}
+
+function portOption(text: string): number {
+	const port = Number(text);
+	if (/^\d+$/.test(text) && port <= 65_535) return port;
+	throw new InvalidArgumentError("A port is 0 to 65535; for 1234, put --gdb behind the program.");
 }
 
 function tlbOption(text: string): { entries: number; ways: number } {

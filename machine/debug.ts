@@ -62,6 +62,8 @@ export class Debug {
 	goal = Number.POSITIVE_INFINITY;
 	/** A breakpoint is passed if it is met at exactly this step. */
 	passing = -1;
+	/** Do breakpoints and watchpoints not count for now? */
+	quiet = false;
 	/** After DEBUG_WATCHPOINT: what was watched, the address of the access, and what it did. */
 	watched: Watchpoint | null = null;
 	watchedVa = 0;
@@ -149,13 +151,14 @@ export class Debug {
 	/** For the hart: is there a breakpoint for the instruction at `pc`, to be executed now? */
 	meets(pc: number): boolean {
 		if (!this.#breakpoints.has(pc >>> 0)) return false;
-		if (this.steps === this.passing || !this.applies()) return false;
+		if (this.quiet || this.steps === this.passing || !this.applies()) return false;
 		this.stop = DEBUG_BREAKPOINT;
 		return true;
 	}
 
 	/** For DataAccess: the instruction accesses `bytes` bytes at `va`. */
 	access(va: number, bytes: number, kind: WatchKind): void {
+		if (this.quiet) return;
 		const first = va >>> 0;
 		for (const w of this.#watchpoints) {
 			if ((w.kind & kind) === 0 || first >= w.va + w.length || w.va >= first + bytes) continue;

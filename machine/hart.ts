@@ -48,11 +48,7 @@ export const RUN_LIMIT = 0; // the cycles are used up
 export const RUN_HALTED = 1; // somebody has called `halt`
 export const RUN_IDLE = 2; // wfi waits for ever: no event is left
 export const RUN_STOPPED = 3; // a debugger has stopped the hart
-export type RunResult =
-	| typeof RUN_LIMIT
-	| typeof RUN_HALTED
-	| typeof RUN_IDLE
-	| typeof RUN_STOPPED;
+export type RunResult = typeof RUN_LIMIT | typeof RUN_HALTED | typeof RUN_IDLE | typeof RUN_STOPPED;
 
 export interface HartOptions {
 	readonly tlbEntries: number;

@@ -11,10 +11,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 	"pmap/": ["pmap/", PORT],
 	"kernel/": ["kernel/", "pmap/", PORT],
 	"system.ts": ["machine/", "devices/", "pmap/", "kernel/"],
+	"gdb/": ["gdb/", "machine/", "kernel/", "pmap/", "system.ts"],
 	"bench/": ["bench/", "system.ts", "benchmark", "node-worker-threads-pool", "node:"],
 	"cli/": [
 		"cli/",
 		"system.ts",
+		"gdb/",
 		"bench/",
 		"commander",
 		"cli-progress",
