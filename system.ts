@@ -41,11 +41,13 @@ import { CYCLES_PER_TIME_TICK } from "./machine/port.ts";
 import { Prng } from "./machine/prng.ts";
 import { Panic } from "./pmap/panic.ts";
 import { PAGE_SIZE } from "./pmap/vmparam.ts";
+import { VERSION } from "./version.ts";
 
 export { FileDisk } from "./devices/disk/file-disk.ts";
 export { MemoryDisk } from "./devices/disk/memory-disk.ts";
 export { WriteCache } from "./devices/disk/write-cache.ts";
 export { Panic } from "./pmap/panic.ts";
+export { VERSION } from "./version.ts";
 
 /** How long a disk takes: see devices/disk/timing.ts. */
 export type TimingName = "instant" | "ssd" | "hdd";
@@ -469,8 +471,6 @@ export function framebufferConf({ framebuffer }: Board): autoconf["fb"] {
 
 /** A machine with a kernel that is about to run a program. */
 export const createSystem = (options: SystemOptions): System => new System(options);
-
-export const VERSION = "0.1.0";
 
 function parse_program(name: string, file: Uint8Array): elf_image {
 	const image = elf32_parse(file);

@@ -14,9 +14,19 @@ import {
 	type TimingName,
 } from "../system.ts";
 import { InputReader, OutputBuffer } from "./console.ts";
-import { type GdbFlags, GdbServer, gdbPort } from "./gdb-server.ts";
+import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
 import { HostTerminal } from "./host-terminal.ts";
+import { readInputFile } from "./input-file.ts";
 import { driveInteractive } from "./interactive.ts";
+import {
+	collect,
+	integerOption,
+	policyOption,
+	portOption,
+	sizeOption,
+	TIMINGS,
+	tlbOption,
+} from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { RunProgress } from "./progress.ts";
 import { binDisk, openDisks, WORKLOADS } from "./root-disk.ts";
@@ -30,7 +40,6 @@ const SLICE = 10_000_000;
 /** Events that --uvmhist keeps, and how many of them a panic shows. */
 const HISTORY_EVENTS = 10_000;
 const PANIC_HISTORY = 20;
-const TIMINGS: readonly string[] = ["instant", "ssd", "hdd"];
 
 interface BootFlags extends GdbFlags {
 	readonly ram: number;
@@ -153,10 +162,7 @@ async function debugSystem(
 	const console = (byte: number): void => target.print(byte);
 	const host = new SystemHost(() => createSystem({ ...options, console }), again);
 	const target: SystemTarget = new SystemTarget(host, (byte) => output.put(byte));
-	const server = new GdbServer(target, new InputReader(process.stdin), output, flags.gdbWait);
-	const where = await server.listen(port);
-	process.stderr.write(`uvmachine: gdb: target remote 127.0.0.1:${where}\n`);
-	const left = await server.drive(flags.maxCycles ?? Number.POSITIVE_INFINITY);
+	const left = await serveGdb(target, port, flags, output);
 	return { system: target.system, left };
 }
 
@@ -173,7 +179,7 @@ async function driveTerminal(
 	const flush = (): void => {
 		if (output.pending || system.asksForInput) progress.stop();
 		output.flush();
-		if (!system.asksForInput) progress.update(system);
+		if (!system.asksForInput) progress.update(system.machine, system.kernel);
 	};
 	const limit = flags.maxCycles ?? Number.POSITIVE_INFINITY;
 	try {
@@ -198,7 +204,7 @@ async function drive(system: System, flags: BootFlags, output: OutputBuffer): Pr
 		// The guest's lines and the progress line share a terminal.
 		if (output.pending) progress.stop();
 		output.flush();
-		progress.update(system);
+		progress.update(system.machine, system.kernel);
 		if (state === "ended") break;
 		if (state === "input" && !(await input.feed((bytes) => system.input(bytes)))) {
 			system.inputEnd();
@@ -237,22 +243,9 @@ function panicLines(system: System, report: Report): string {
 /** A workload that comes with uvmachine, or a file. */
 function readProgram(program: string): Uint8Array {
 	const workload = new URL(encodeURIComponent(program), WORKLOADS);
-	const path = !program.includes("/") && existsSync(workload) ? workload : program;
-	try {
-		return readFileSync(path);
-	} catch (error) {
-		const code = (error as NodeJS.ErrnoException).code;
-		const why = code === "ENOENT" ? "no such workload or file" : `cannot be read (${code})`;
-		throw new UsageError(`program ${program}: ${why}`);
-	}
-}
-
-const collect = (value: string, all: string[]): string[] => [...all, value];
-
-function sizeOption(text: string): number {
-	const bytes = parseSize(text);
-	if (bytes === null) throw new InvalidArgumentError("A size is a number with K, M or G, as 8M.");
-	return bytes;
+	if (!program.includes("/") && existsSync(workload)) return readFileSync(workload);
+	if (!existsSync(program)) throw new UsageError(`program ${program}: no such workload or file`);
+	return readInputFile("program", program);
 }
 
 function swapOption(text: string, all: DiskOptions[]): DiskOptions[] {
@@ -262,29 +255,4 @@ function swapOption(text: string, all: DiskOptions[]): DiskOptions[] {
 		throw new InvalidArgumentError("Swap is a size and perhaps a timing, as 32M or 32M,hdd.");
 	}
 	return [...all, { media, timing: timing as TimingName }];
-}
-
-function integerOption(text: string): number {
-	const value = Number(text);
-	if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
-		throw new InvalidArgumentError("It must be a whole number.");
-	}
-	return value;
-}
-
-function portOption(text: string): number {
-	const port = Number(text);
-	if (/^\d+$/.test(text) && port <= 65_535) return port;
-	throw new InvalidArgumentError("A port is 0 to 65535; for 1234, put --gdb behind the program.");
-}
-
-function tlbOption(text: string): { entries: number; ways: number } {
-	const match = /^(\d+)(?:,(\d+))?$/.exec(text);
-	if (match === null) throw new InvalidArgumentError("A TLB is entries and ways, as 1024,4.");
-	return { entries: Number(match[1]), ways: Number(match[2] ?? 4) };
-}
-
-function policyOption(text: string): "hardware" | "trap" {
-	if (text === "hardware" || text === "trap") return text;
-	throw new InvalidArgumentError("The policy is hardware or trap.");
 }

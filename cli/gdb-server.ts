@@ -5,7 +5,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { MachineTarget } from "../gdb/session.ts";
 import { GdbStub } from "../gdb/session.ts";
-import type { InputReader, OutputBuffer } from "./console.ts";
+import { InputReader, type OutputBuffer } from "./console.ts";
 import { UsageError } from "./usage-error.ts";
 
 export const DEFAULT_GDB_PORT = 1234;
@@ -19,11 +19,25 @@ export interface GdbFlags {
 	readonly gdb?: number | true;
 	/** Does the machine stand still until a debugger lets it run? */
 	readonly gdbWait: boolean;
+	readonly maxCycles?: number;
 }
 
 /** => the port, or null if no debugger is wanted. */
 export const gdbPort = ({ gdb }: GdbFlags): number | null =>
 	gdb === undefined ? null : gdb === true ? DEFAULT_GDB_PORT : gdb;
+
+/** Let a debugger have `target`, until one of them has ended. => whether the debugger killed it. */
+export async function serveGdb(
+	target: MachineTarget,
+	port: number,
+	{ gdbWait, maxCycles }: GdbFlags,
+	output: OutputBuffer,
+): Promise<boolean> {
+	const server = new GdbServer(target, new InputReader(process.stdin), output, gdbWait);
+	const where = await server.listen(port);
+	process.stderr.write(`uvmachine: gdb: target remote ${HOST}:${where}\n`);
+	return await server.drive(maxCycles ?? Number.POSITIVE_INFINITY);
+}
 
 export class GdbServer {
 	readonly #target: MachineTarget;

@@ -16,6 +16,7 @@ export class SystemHost implements ReplayHost {
 	/** Called after `restore`: `system` is another one. */
 	onReplace: () => void = () => {};
 	readonly snapshots: number;
+	readonly sleeps = true;
 	readonly #build: () => System;
 	#begun: number;
 

@@ -11,6 +11,10 @@
  */
 import { type Memory, PAGE_SHIFT, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
 
+/** Who watches a page: the code cache, or somebody outside the hart. */
+export const WATCH_CODE = 1;
+export const WATCH_STORES = 2;
+
 /** Virtual pages in one 4 MiB page. */
 const SUPERPAGE = 1024;
 const LIST_SIZE = 0x1_0000;
@@ -21,14 +25,14 @@ export class Mirror {
 	readonly #filled = new Int32Array(LIST_SIZE);
 	readonly #listed = new Uint8Array(1 << 20);
 	#count = 0;
-	/** For each page of RAM, 1 if stores into it must be seen. */
+	/** For each page of RAM and ROM, WATCH_* of those who must see stores into it. */
 	readonly #watched: Uint8Array;
 	/** Virtual pages whose slots in RT and WT stay empty, for a debugger. */
 	#guarded: ReadonlySet<number> | null = null;
 
 	constructor(memory: Memory) {
 		this.#words = memory.i32;
-		this.#watched = new Uint8Array(memory.ramSize >>> PAGE_SHIFT);
+		this.#watched = new Uint8Array(memory.pages);
 	}
 
 	/**
@@ -86,8 +90,8 @@ export class Mirror {
 	}
 
 	/** From now on no store into the page at host offset `host` goes unseen. */
-	watch(host: number): void {
-		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT] = 1;
+	watch(host: number, who: number = WATCH_CODE): void {
+		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! |= who;
 		const words = this.#words;
 		const filled = this.#filled;
 		for (let i = 0; i < this.#count; i++) {
@@ -96,7 +100,7 @@ export class Mirror {
 		}
 	}
 
-	unwatch(host: number): void {
-		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT] = 0;
+	unwatch(host: number, who: number = WATCH_CODE): void {
+		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! &= ~who;
 	}
 }

@@ -12,9 +12,9 @@ import { readVirtual, translateNow } from "./walk.ts";
 const HART = 1;
 
 export interface BareHost extends ReplayHost {
-	/** How the guest has ended. */
-	readonly exitCode: number;
-	/** As after power on, with the image in RAM. */
+	/** How the guest has ended: a code, and why if it was not its own will. */
+	readonly exit: { readonly code: number; readonly reason: string };
+	/** The reset button: images come anew. */
 	reset(): void;
 }
 
@@ -22,6 +22,7 @@ export class BareTarget extends MachineTarget {
 	readonly xml: string;
 	readonly registerCount = REG_PC;
 	readonly #host: BareHost;
+	#notice = "";
 
 	constructor(host: BareHost, show: (byte: number) => void) {
 		super(host, show);
@@ -99,8 +100,16 @@ export class BareTarget extends MachineTarget {
 		return hartCommand(this.machine, command) ?? `unknown command: ${printable(command)}\n`;
 	}
 
+	override notice(): string {
+		const text = this.#notice;
+		this.#notice = "";
+		return text;
+	}
+
 	protected override ended(): GdbStop {
-		return { kind: "exited", code: this.#host.exitCode };
+		const { code, reason } = this.#host.exit;
+		if (reason !== "") this.#notice = `${reason}\n`;
+		return { kind: "exited", code };
 	}
 }
 

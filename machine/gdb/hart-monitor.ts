@@ -5,7 +5,7 @@ import { PRIV_M, PRIV_S } from "../hart-state.ts";
 import type { Machine } from "../machine.ts";
 import { PAGE_SIZE } from "../memory.ts";
 import { SATP_MODE_SV32 } from "../port.ts";
-import { isTranslated, mappedRanges, pteFlags, translateNow, walk } from "./walk.ts";
+import { isTranslated, mappedRanges, pteFlags, readVirtual, translateNow, walk } from "./walk.ts";
 
 /** What `help` says of the commands below. */
 export const HART_HELP = [
@@ -124,7 +124,7 @@ export function parseNumber(text: string | undefined): number | null {
 }
 
 /** `xp/4xw 0x80000000`, as in QEMU's monitor. */
-function examine({ dma }: Machine, command: string): string {
+function examine({ memory }: Machine, command: string): string {
 	const match = /^xp(?:\/(\d*)([xduoc]?)([bhw]?))?\s+(\S+)$/.exec(command);
 	const start = parseNumber(match?.[4]);
 	if (match === null || start === null) return "xp: use xp/<count><format><size> <address>\n";
@@ -137,9 +137,9 @@ function examine({ dma }: Machine, command: string): string {
 	let text = "";
 	for (let i = 0; i < count; i++) {
 		const pa = start + i * size;
-		const bytes = new Uint8Array(size);
 		if (i % perLine === 0) text += `${i === 0 ? "" : "\n"}${hexPa(pa)}:`;
-		if (!dma.read(pa, bytes)) return `${text} not in RAM\n`;
+		const bytes = readVirtual(memory, (at) => at, pa, size);
+		if (bytes.length < size) return `${text} neither RAM nor ROM\n`;
 		let value = 0;
 		for (let b = size - 1; b >= 0; b--) value = value * 256 + bytes[b]!;
 		text += ` ${unit(value, format, size)}`;

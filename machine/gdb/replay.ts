@@ -20,6 +20,11 @@ export interface ReplayHost {
 	/** Console input. => how many bytes there was room for. */
 	input(bytes: Uint8Array): number;
 	inputEnd(): void;
+	/**
+	 * Is "input" a place from which nothing but input leads on? Otherwise the guest looks for it
+	 * again and again, and the cycle says where it came.
+	 */
+	readonly sleeps: boolean;
 	/** Most snapshots worth having; 0 if there are none. */
 	readonly snapshots: number;
 	/** Can a snapshot be made here? */
@@ -125,7 +130,7 @@ export class Replay {
 		if (bytes === null) this.#host.inputEnd();
 		this.#log.push({
 			cycle: this.#host.machine.clock.cycles,
-			asleep: this.#state === "input",
+			asleep: this.#host.sleeps && this.#state === "input",
 			bytes: bytes === null ? null : bytes.slice(0, taken),
 		});
 		this.#next++;
@@ -214,12 +219,15 @@ export class Replay {
 			const entry = this.#log[this.#next];
 			if (entry === undefined) return host.run(until);
 			const { clock } = host.machine;
-			let state: HostState = "running";
 			if (entry.asleep || clock.cycles < entry.cycle) {
-				state = host.run(entry.asleep ? until : Math.min(until, entry.cycle));
+				const before = clock.cycles;
+				const state = host.run(entry.asleep ? until : Math.min(until, entry.cycle));
 				if (this.#debug.stop !== DEBUG_NONE) return state;
-				const there = entry.asleep ? state === "input" : host.machine.clock.cycles >= entry.cycle;
-				if (!there) return state;
+				// It has looked for input, and found none then either.
+				const looks = !host.sleeps && state === "input" && clock.cycles > before;
+				if (looks && clock.cycles < Math.min(until, entry.cycle)) continue;
+				const there = entry.asleep ? state === "input" : clock.cycles >= entry.cycle;
+				if (!there) return looks ? "running" : state;
 			}
 			this.#next++;
 			if (entry.bytes === null) host.inputEnd();

@@ -67,7 +67,13 @@ export function translateIn(hart: Hart, satp: number, va: number): number {
 export const translateNow = (hart: Hart, va: number): number =>
 	isTranslated(hart) ? translateIn(hart, hart.state.satp, va) : va;
 
-/** Bytes from `va` on, up to the first that is not mapped, or not in RAM. */
+/** Host offset of `n` bytes at `pa`, all in one page of RAM or ROM, or -1. */
+export function hostOffset(memory: Memory, pa: number, n: number): number {
+	const ram = memory.offsetOf(pa, n);
+	return ram >= 0 ? ram : memory.romOffsetOf(pa);
+}
+
+/** Bytes from `va` on, up to the first that is not mapped, or not in RAM or ROM. */
 export function readVirtual(
 	memory: Memory,
 	translate: (va: number) => number,
@@ -80,7 +86,7 @@ export function readVirtual(
 		const at = va + done;
 		const n = Math.min(PAGE_SIZE - (at & PAGE_MASK), bytes.length - done);
 		const pa = translate(at);
-		const host = pa < 0 ? -1 : memory.offsetOf(pa, n);
+		const host = pa < 0 ? -1 : hostOffset(memory, pa, n);
 		if (host < 0) break;
 		bytes.set(memory.u8.subarray(host, host + n), done);
 		done += n;
