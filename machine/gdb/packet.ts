@@ -29,6 +29,11 @@ export class PacketReader {
 	#sum = 0;
 	#digit = -1;
 
+	/** Bytes that are kept. */
+	get held(): number {
+		return this.#bytes.length;
+	}
+
 	/** Take one byte. => what it completes, or null. */
 	take(byte: number): Received | null {
 		switch (this.#state) {

@@ -52,7 +52,7 @@ interface InputEntry {
 }
 
 /** Cycles between two looks at what the user wants: some milliseconds. */
-const SLICE = 2_000_000;
+const SLICE = 300_000;
 /** Fewest cycles between two snapshots. A copy of RAM takes as long as about RAM / 4 cycles. */
 const INTERVAL_MIN = 1_000_000;
 
