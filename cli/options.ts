@@ -52,3 +52,8 @@ export function portOption(text: string): number {
 	if (/^\d+$/.test(text) && port <= 65_535) return port;
 	throw new InvalidArgumentError("A port is 0 to 65535; for 1234, put --gdb behind the program.");
 }
+
+export function virtioOption(text: string): "legacy" | "modern" {
+	if (text === "legacy" || text === "modern") return text;
+	throw new InvalidArgumentError("The registers are legacy or modern.");
+}

@@ -63,7 +63,7 @@ export function readProcess(system: System, p: proc, va: number, length: number)
 	return bytes.subarray(0, done);
 }
 
-/** The page at `va`, for which there is no page table entry. => null: the process has none there. */
+/** The page at `va`, which no page table entry maps. => null: the process has none there. */
 function unmapped(system: System, map: vm_map, va: number): Uint8Array | null {
 	const entry = entryAt(map, va);
 	if (entry === null || entry.protection === 0) return null;

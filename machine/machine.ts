@@ -8,12 +8,13 @@ import { Clock, type ClockEvent } from "./clock.ts";
 import type { MisalignedPolicy } from "./data-access.ts";
 import { Dma } from "./dma.ts";
 import { Hart, type RunResult } from "./hart.ts";
-import { type HartRegisters, REGISTERS } from "./hart-state.ts";
+import { type HartRegisters, HartState, REGISTERS } from "./hart-state.ts";
 import { WordHash } from "./hash.ts";
 import { InterruptLines } from "./interrupt-lines.ts";
 import { H_FETCH_HOST, H_FETCH_PAGE, H_PC, HART_WORDS, Memory } from "./memory.ts";
 import type { AdPolicy, TlbCounters } from "./mmu.ts";
-import type { MachinePort } from "./port.ts";
+import type { PmpEntries, PmpState } from "./pmp.ts";
+import { FENCE_ALL, type MachinePort } from "./port.ts";
 import { Supervisor } from "./supervisor.ts";
 
 export interface MachineOptions {
@@ -28,6 +29,8 @@ export interface MachineOptions {
 	readonly misaligned?: MisalignedPolicy;
 	/** Cycles that a page table walk costs. Default 20. */
 	readonly walkCycles?: number;
+	/** Entries of physical memory protection. Default: none, and nothing is protected. */
+	readonly pmpEntries?: PmpEntries;
 }
 
 /** A machine's state as plain data, without its devices. */
@@ -37,6 +40,7 @@ export interface MachineState {
 	readonly registers: HartRegisters;
 	readonly tlb: Int32Array;
 	readonly tlbCounters: TlbCounters;
+	readonly pmp: PmpState;
 	readonly ram: Uint8Array;
 	readonly instret: number;
 	/** High and low word. */
@@ -69,11 +73,12 @@ export class Machine {
 			adPolicy = "hardware",
 			misaligned = "handle",
 			walkCycles = 20,
+			pmpEntries = 0,
 		} = options;
 		if (!(Number.isInteger(walkCycles) && walkCycles >= 0 && walkCycles <= MAX_WALK_CYCLES)) {
 			throw new RangeError(`walk cycles ${walkCycles}: must be 0 to ${MAX_WALK_CYCLES}`);
 		}
-		this.#config = { ramSize, tlbEntries, tlbWays, adPolicy, misaligned, walkCycles };
+		this.#config = { ramSize, tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries };
 		this.memory = new Memory(ramSize);
 		this.hart = new Hart(this.memory, this.bus, this.clock, this.lines, {
 			tlbEntries,
@@ -81,6 +86,7 @@ export class Machine {
 			adPolicy,
 			misaligned,
 			walkCycles,
+			pmpEntries,
 		});
 		const { mirror, code, state } = this.hart;
 		this.dma = new Dma(this.memory, mirror, code, state);
@@ -102,9 +108,15 @@ export class Machine {
 		return this.memory.rom8;
 	}
 
-	/** The hart begins anew at `pc`; memory and time stay as they are. */
+	/** The hart begins anew at `pc`, as after power on; memory and counters stay as they are. */
 	reset(pc: number): void {
-		this.hart.code.clear();
+		const { code, csrs, mmu, pmp, state, x } = this.hart;
+		state.restore(new HartState().save());
+		x.fill(0);
+		csrs.updateTimer();
+		pmp.reset();
+		mmu.fence(FENCE_ALL, FENCE_ALL);
+		code.clear();
 		this.hart.reset(pc);
 	}
 
@@ -132,6 +144,7 @@ export class Machine {
 			registers: hart.state.save(),
 			tlb: hart.tlb.words().slice(),
 			tlbCounters: { ...hart.mmu.counters },
+			pmp: hart.pmp.save(),
 			ram: memory.ram8.slice(),
 			instret: hart.counters.instret,
 			timeOffset: [hart.counters.timeOffsetHigh, hart.counters.timeOffsetLow],
@@ -152,6 +165,7 @@ export class Machine {
 		memory.ram8.set(state.ram);
 		hart.code.clear();
 		hart.state.restore(state.registers);
+		hart.pmp.restore(state.pmp);
 		hart.mmu.updateContext();
 		hart.tlb.restore(state.tlb);
 		memory.i32.set(state.hart);
@@ -179,6 +193,8 @@ export class Machine {
 			.number(hart.counters.timeOffsetLow)
 			.number(this.lines.levels);
 		for (const name of REGISTERS) hash.number(hart.state[name]);
+		const { cfg, addr } = hart.pmp.save();
+		for (const value of [...cfg, ...addr]) hash.number(value);
 		return hash.digest();
 	}
 }

@@ -11,9 +11,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 	"pmap/": ["pmap/", PORT],
 	"kernel/": ["kernel/", "pmap/", PORT],
 	"firmware/": ["firmware/", "devices/", "machine/"],
+	"trace/": ["trace/"],
 	"version.ts": [],
-	"system.ts": ["machine/", "devices/", "pmap/", "kernel/", "version.ts"],
-	"bare.ts": ["machine/", "devices/", "firmware/", "version.ts"],
+	"system.ts": ["machine/", "devices/", "pmap/", "kernel/", "trace/", "version.ts"],
+	"bare.ts": ["machine/", "devices/", "firmware/", "trace/", "version.ts"],
 	"gdb/": ["gdb/", "machine/", "devices/", "kernel/", "pmap/", "system.ts", "bare.ts"],
 	"bench/": ["bench/", "system.ts", "benchmark", "node-worker-threads-pool", "node:"],
 	"cli/": [

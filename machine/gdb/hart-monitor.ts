@@ -114,7 +114,8 @@ function translateCommand(hart: Hart, text: string | undefined): string {
 	if (va === null) return "translate: an address is wanted, as 0x10000\n";
 	const pa = translateNow(hart, va);
 	if (pa < 0) return `${hex(va)}: not mapped\n`;
-	return `${hex(va)} -> ${hexPa(pa)}${isTranslated(hart) ? "" : " (no translation in this mode)"}\n`;
+	const note = isTranslated(hart) ? "" : " (no translation in this mode)";
+	return `${hex(va)} -> ${hexPa(pa)}${note}\n`;
 }
 
 /** 0x1f, 31, as the user likes; of at most 34 bits. null: no number. */

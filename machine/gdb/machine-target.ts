@@ -74,6 +74,11 @@ export abstract class MachineTarget implements GdbTarget {
 		return this.host.snapshots > 0;
 	}
 
+	/** Steps since reset: the place in the run. */
+	get stepsDone(): number {
+		return this.debug.steps;
+	}
+
 	get cycles(): number {
 		return this.machine.clock.cycles;
 	}

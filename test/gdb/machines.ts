@@ -16,8 +16,8 @@ export interface Debugged<T> {
 	readonly label: (name: string) => number;
 }
 
-/** An assembled program on a bare machine, stopped at its first instruction. */
-export function debugBare(source: string, ram = 1 << 20): Debugged<BareTarget> {
+/** An assembled program on a bare machine, stopped in the boot ROM or behind it. */
+export function debugBare(source: string, ram = 1 << 20, booted = true): Debugged<BareTarget> {
 	const { bytes, labels } = assemble(source, BARE_BASE);
 	let output = "";
 	let show = (_byte: number): void => {};
@@ -28,6 +28,7 @@ export function debugBare(source: string, ram = 1 << 20): Debugged<BareTarget> {
 	show = (byte) => target.print(byte);
 	const client = new GdbClient(target);
 	const label = (name: string): number => labels.get(name)! >>> 0;
+	if (!booted) return { target, client, output: () => output, label };
 	client.ask(`Z0,${BARE_BASE.toString(16)},4`);
 	client.ask("vCont;c");
 	client.ask(`z0,${BARE_BASE.toString(16)},4`);
