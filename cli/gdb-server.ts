@@ -61,6 +61,7 @@ export class GdbServer {
 		this.#input = input;
 		this.#output = output;
 		this.#free = !wait;
+		if (!wait) target.detach();
 	}
 
 	/** Listen. => the port; UsageError if that is not possible. */
@@ -127,6 +128,7 @@ export class GdbServer {
 			return;
 		}
 		this.#socket = socket;
+		this.#target.attach();
 		socket.setNoDelay(true);
 		socket.on("close", () => this.#gone(socket));
 		socket.pause();

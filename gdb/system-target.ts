@@ -151,6 +151,19 @@ export class SystemTarget extends MachineTarget {
 		return text;
 	}
 
+	override detach(): void {
+		this.#step = null;
+		this.#signal = null;
+		this.catch = "none";
+		this.scope = null;
+		super.detach();
+	}
+
+	override attach(): void {
+		super.attach();
+		this.#watch();
+	}
+
 	protected override stopped(): GdbStop {
 		if (this.#signal !== null) return { kind: "signal", ...this.#signal };
 		return super.stopped();
@@ -176,7 +189,7 @@ export class SystemTarget extends MachineTarget {
 			...kernel.watch,
 			trapsignal: (_k, l, sig) => {
 				const p = l.l_proc!;
-				if (this.searching || !debug.applies()) return;
+				if (!this.#listens || !debug.applies()) return;
 				this.#signal = { thread: p.p_pid, signal: gdbSignal(sig) };
 				this.#event(`${signame(sig)} in ${name(p)}`);
 			},
@@ -189,8 +202,13 @@ export class SystemTarget extends MachineTarget {
 		};
 	}
 
+	/** Would a debugger like to know what happens? */
+	get #listens(): boolean {
+		return this.attached && !this.searching;
+	}
+
 	#event(text: string): void {
-		if (this.searching) return;
+		if (!this.#listens) return;
 		this.#notice = `${text}\n`;
 		this.debug.request();
 	}

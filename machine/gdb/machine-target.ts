@@ -45,6 +45,7 @@ export abstract class MachineTarget implements GdbTarget {
 	#points: Point[] = [];
 	#back: Generator<void, GdbStop, void> | null = null;
 	#over: GdbStop | null = null;
+	#attached = true;
 
 	/** `show` takes what the guest prints; see Replay. */
 	constructor(host: ReplayHost, show: (byte: number) => void) {
@@ -170,7 +171,18 @@ export abstract class MachineTarget implements GdbTarget {
 		else this.debug.request();
 	}
 
+	/** A debugger is there again. */
+	attach(): void {
+		this.#attached = true;
+	}
+
+	/** Is a debugger there? */
+	protected get attached(): boolean {
+		return this.#attached;
+	}
+
 	detach(): void {
+		this.#attached = false;
 		this.#points = [];
 		this.#back = null;
 		this.machine.hart.detachDebug();
