@@ -13,6 +13,9 @@ export const DEFAULT_GDB_PORT = 1234;
 const HOST = "127.0.0.1";
 /** A debugger that does not read its answers is not listened to beyond this many bytes. */
 const BACKLOG_MAX = 1 << 20;
+/** How long a debugger that comes waits for another one to go, and how many may wait. */
+const GRACE_MS = 200;
+const CONNECTIONS_MAX = 8;
 
 export interface GdbFlags {
 	/** The port; true for the default, 0 for any that is free. */
@@ -66,7 +69,11 @@ export class GdbServer {
 
 	/** Listen. => the port; UsageError if that is not possible. */
 	async listen(port: number): Promise<number> {
-		const server = createServer((socket) => this.#accept(socket));
+		const server = createServer({ pauseOnConnect: true }, (socket) => {
+			socket.on("error", () => socket.destroy());
+			this.#accept(socket);
+		});
+		server.maxConnections = CONNECTIONS_MAX;
 		this.#server = server;
 		return await new Promise((resolve, reject) => {
 			server.once("error", (error: NodeJS.ErrnoException) => {
@@ -122,16 +129,18 @@ export class GdbServer {
 	}
 
 	#accept(socket: Socket): void {
-		socket.on("error", () => socket.destroy());
 		if (this.#socket !== null) {
-			socket.destroy(); // one at a time
+			// One at a time; but the one before may be about to go.
+			setTimeout(() => {
+				if (this.#socket === null) this.#accept(socket);
+				else socket.destroy();
+			}, GRACE_MS);
 			return;
 		}
 		this.#socket = socket;
 		this.#target.attach();
 		socket.setNoDelay(true);
 		socket.on("close", () => this.#gone(socket));
-		socket.pause();
 		if (this.#free) {
 			this.#stopping = true;
 			this.#target.interrupt();

@@ -11,7 +11,12 @@ import { signame } from "../kernel/kern/signal.ts";
 import { printable } from "../machine/gdb/bare-target.ts";
 import { MachineTarget } from "../machine/gdb/machine-target.ts";
 import { REG_PC, targetXml, wordBytes, wordOf } from "../machine/gdb/registers.ts";
-import type { GdbResume, GdbStop, GdbThread } from "../machine/gdb/target.ts";
+import {
+	GDB_SIGTRAP,
+	type GdbResume,
+	type GdbStop,
+	type GdbThread,
+} from "../machine/gdb/target.ts";
 import type { System } from "../system.ts";
 import { gdbSignal } from "./gdb-signals.ts";
 import { readProcess, writeProcess } from "./process-memory.ts";
@@ -39,6 +44,8 @@ export class SystemTarget extends MachineTarget {
 	#step: PendingStep | null = null;
 	/** A signal that is about to strike. */
 	#signal: { thread: number; signal: number } | null = null;
+	/** Is the latest stop an event that the user has asked for? */
+	#caught = false;
 	#notice = "";
 
 	constructor(host: SystemHost, show: (byte: number) => void) {
@@ -120,6 +127,7 @@ export class SystemTarget extends MachineTarget {
 
 	override resume(how: GdbResume): void {
 		this.#step = null;
+		this.#caught = false;
 		if (how.reverse) this.#signal = null;
 		super.resume(how);
 	}
@@ -166,6 +174,9 @@ export class SystemTarget extends MachineTarget {
 
 	protected override stopped(): GdbStop {
 		if (this.#signal !== null) return { kind: "signal", ...this.#signal };
+		if (this.#caught) {
+			return { kind: "signal", thread: this.currentThread(), signal: GDB_SIGTRAP };
+		}
 		return super.stopped();
 	}
 
@@ -194,10 +205,10 @@ export class SystemTarget extends MachineTarget {
 				this.#event(`${signame(sig)} in ${name(p)}`);
 			},
 			exec: (_k, p) => {
-				if (this.catch === "exec") this.#event(`exec: ${name(p)}`);
+				if (this.catch === "exec") this.#caught = this.#event(`exec: ${name(p)}`);
 			},
 			exit: (_k, p) => {
-				if (this.catch === "exit") this.#event(`exit: ${name(p)}`);
+				if (this.catch === "exit") this.#caught = this.#event(`exit: ${name(p)}`);
 			},
 		};
 	}
@@ -207,10 +218,12 @@ export class SystemTarget extends MachineTarget {
 		return this.attached && !this.searching;
 	}
 
-	#event(text: string): void {
-		if (!this.#listens) return;
+	/** Stop, and say why. => whether anybody is told. */
+	#event(text: string): boolean {
+		if (!this.#listens) return false;
 		this.#notice = `${text}\n`;
 		this.debug.request();
+		return true;
 	}
 
 	/** Process `pid` goes on in user mode, at `pc`. */
