@@ -155,7 +155,7 @@ export class Bare {
 	 * Run until the guest has ended, or cycle `until` is reached: then call it again. Or until a
 	 * debugger has stopped the hart, which is "running", too.
 	 * => where it stops makes no difference to what the machine does.
-	 * => "input": the guest waits for input and nothing else, or has asked twice in vain. Feed it, or
+	 * => "input": the guest waits for input and nothing else, or has long asked in vain. Feed it, or
 	 *    say that there is none; not if `pause`.
 	 * => `pause`: stop also when nothing happens until a timer goes off, instead of jumping there.
 	 */

@@ -57,6 +57,16 @@ export type RunResult =
 	| typeof RUN_STUCK
 	| typeof RUN_STOPPED;
 
+/** Told of what happens on a bare machine, at the present cycle; it changes nothing. */
+export interface HartObserver {
+	/** The instruction at `pc` has met an exception. */
+	exception(cause: number, tval: number, pc: number): void;
+	/** Interrupt `irq` is taken before the instruction at `pc`. */
+	interrupt(irq: number, pc: number): void;
+	/** wfi begins or ends to wait. */
+	waits(waiting: boolean): void;
+}
+
 /** Software of M-mode that is not in the machine's memory. */
 export interface Firmware {
 	/**
@@ -101,6 +111,8 @@ export class Hart {
 	readonly #interpreter: Interpreter;
 	readonly #data: DataAccess;
 	#firmware: Firmware | null = null;
+	/** Of bare machines alone. */
+	observer: HartObserver | null = null;
 	#halted = false;
 
 	constructor(memory: Memory, bus: Bus, clock: Clock, lines: InterruptLines, options: HartOptions) {
@@ -258,14 +270,19 @@ export class Hart {
 					continue;
 				}
 				state.waiting = 0;
+				this.observer?.waits(false);
 			}
 			const irq = traps.pending();
 			if (irq >= 0) {
+				this.observer?.interrupt(irq, this.pc);
 				traps.enterInterrupt(irq);
 				if (debug?.arrived()) return RUN_STOPPED;
 			}
 			const stop = this.slice(Math.min(clock.nextEvent, end) - clock.cycles);
-			if (stop !== STOP_TRAP || this.#firmware?.trap() === true) continue;
+			if (stop === STOP_LEAVE && state.waiting !== 0) this.observer?.waits(true);
+			if (stop !== STOP_TRAP) continue;
+			this.observer?.exception(state.cause, state.tval, this.pc);
+			if (this.#firmware?.trap() === true) continue;
 			if (this.#enterException() && pause) return RUN_STUCK;
 		}
 		if (!this.#halted) return debug?.arrived() ? RUN_STOPPED : RUN_LIMIT;

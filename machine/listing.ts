@@ -1,4 +1,4 @@
-/** Listings of machine code: address, bytes and text of each instruction, with symbols as labels. */
+/** Listings of machine code: address, bytes, text of each instruction, and symbols as labels. */
 import { instructionLength } from "./decode.ts";
 import { disassemble } from "./disasm.ts";
 import type { ElfSymbol } from "./elf.ts";

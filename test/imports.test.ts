@@ -11,7 +11,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 	"pmap/": ["pmap/", PORT],
 	"kernel/": ["kernel/", "pmap/", PORT],
 	"firmware/": ["firmware/", "devices/", "machine/"],
-	"trace/": ["trace/"],
+	"trace/": ["trace/", "machine/", "devices/", "kernel/"],
 	"version.ts": [],
 	"system.ts": ["machine/", "devices/", "pmap/", "kernel/", "trace/", "version.ts"],
 	"bare.ts": ["machine/", "devices/", "firmware/", "trace/", "version.ts"],
