@@ -57,6 +57,7 @@ export class GdbServer {
 	/** Whoever waits for something to happen. */
 	#wake: () => void = () => {};
 	#inputEnded = false;
+	#failure: string | null = null;
 	#reading = false;
 
 	constructor(target: MachineTarget, input: InputReader, output: OutputBuffer, wait: boolean) {
@@ -90,7 +91,7 @@ export class GdbServer {
 	/** Run until the guest has ended, or the debugger has killed it. => whether it was killed. */
 	async drive(limit: number): Promise<boolean> {
 		try {
-			while (!this.#killed && !this.#turn(limit)) {
+			while (!this.#killed && this.#failure === null && !this.#guarded(() => this.#turn(limit))) {
 				this.#output.flush();
 				if (!this.#runs) await this.#sleep();
 				else if (this.#target.asleep) await this.#feed();
@@ -100,7 +101,19 @@ export class GdbServer {
 			this.#output.flush();
 			this.#close();
 		}
+		if (this.#failure !== null) throw new UsageError(`gdb: ${this.#failure}`);
 		return this.#killed;
+	}
+
+	/** Do something for the debugger. => what it has come to; true if it failed: that is the end. */
+	#guarded<T>(act: () => T): T | true {
+		try {
+			return act();
+		} catch (error) {
+			// A mistake of ours. The debugger's user wants one line of it.
+			this.#failure = `internal error: ${(error as Error).message}`;
+			return true;
+		}
 	}
 
 	get #runs(): boolean {
@@ -160,7 +173,7 @@ export class GdbServer {
 		this.#stub = stub;
 		socket.on("data", (bytes) => {
 			if (this.#stub !== stub) return;
-			stub.receive(bytes);
+			this.#guarded(() => stub.receive(bytes));
 			if (stub.end !== null) this.#leave(stub.end === "killed");
 			else if (socket.writableLength > BACKLOG_MAX) socket.pause();
 			this.#wake();

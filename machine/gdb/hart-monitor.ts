@@ -20,6 +20,9 @@ const hex = (n: number, digits = 8): string => (n >>> 0).toString(16).padStart(d
 /** Physical addresses have up to 34 bits. */
 const hexPa = (pa: number): string => pa.toString(16).padStart(8, "0");
 
+/** Most ranges that a listing of a page table shows: a guest may make a million. */
+const RANGES_MAX = 2000;
+
 /** Most units that `xp` shows. */
 const XP_MAX = 4096;
 
@@ -99,11 +102,16 @@ export function pageTable(hart: Hart, satp: number, va: number | null): string {
 		return `${hex(va)}: pte ${hex(leaf.pte)} -> ${pa}  ${size}  ${pteFlags(leaf.pte)}\n`;
 	}
 	const ranges = mappedRanges(hart.memory, root);
-	const lines = ranges.map(
-		(r) =>
-			`${hex(r.va)}-${hex(r.va + r.bytes - 1)} -> ${hexPa(r.pa)}  ` +
-			`${r.superpage ? "4M" : "4K"}  ${pteFlags(r.flags)}`,
-	);
+	const lines = ranges
+		.slice(0, RANGES_MAX)
+		.map(
+			(r) =>
+				`${hex(r.va)}-${hex(r.va + r.bytes - 1)} -> ${hexPa(r.pa)}  ` +
+				`${r.superpage ? "4M" : "4K"}  ${pteFlags(r.flags)}`,
+		);
+	if (ranges.length > RANGES_MAX) {
+		lines.push(`... ${ranges.length - RANGES_MAX} more; ask for one with its address`);
+	}
 	const bytes = ranges.reduce((sum, r) => sum + r.bytes, 0);
 	lines.push(`root ${hexPa(root)}: ${bytes / 1024} KiB in ${ranges.length} ranges`);
 	return `${lines.join("\n")}\n`;
