@@ -1,6 +1,7 @@
 /** `uvmachine boot`: run a program on the kernel. */
 import { existsSync, readFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
+import { SystemHost, SystemTarget } from "../gdb/session.ts";
 import {
 	createSystem,
 	DEFAULT_RAM,
@@ -9,13 +10,23 @@ import {
 	type Exit,
 	type Report,
 	type System,
+	type SystemOptions,
 	type TimingName,
 } from "../system.ts";
 import { InputReader, OutputBuffer } from "./console.ts";
+import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
 import { HostTerminal } from "./host-terminal.ts";
 import { readInputFile } from "./input-file.ts";
 import { driveInteractive } from "./interactive.ts";
-import { collect, integerOption, policyOption, sizeOption, TIMINGS, tlbOption } from "./options.ts";
+import {
+	collect,
+	integerOption,
+	policyOption,
+	portOption,
+	sizeOption,
+	TIMINGS,
+	tlbOption,
+} from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { RunProgress } from "./progress.ts";
 import { binDisk, openDisks, WORKLOADS } from "./root-disk.ts";
@@ -30,7 +41,7 @@ const SLICE = 10_000_000;
 const HISTORY_EVENTS = 10_000;
 const PANIC_HISTORY = 20;
 
-interface BootFlags {
+interface BootFlags extends GdbFlags {
 	readonly ram: number;
 	readonly swap: DiskOptions[];
 	readonly disk: string[];
@@ -71,6 +82,8 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 		.option("--json <file>", "write a report as JSON; - for stdout, after the program's output")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr")
 		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
+		.option("--gdb [port]", "wait for a debugger on this port of 127.0.0.1 (1234)", portOption)
+		.option("--no-gdb-wait", "with --gdb: run, until a debugger comes")
 		.option("-q, --quiet", "no summary and no progress", false)
 		.action(async (program: string, args: string[], flags: BootFlags) => {
 			done(await boot(program, args, flags));
@@ -86,8 +99,9 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		flags.uvmhist === undefined ? null : new OutputFile(flags.uvmhist, process.stderr);
 	const output = new OutputBuffer(process.stdout);
 	const swap = flags.swap.length === 0 ? [{ media: DEFAULT_SWAP }] : flags.swap;
-	const interactive = process.stdin.isTTY && process.stdout.isTTY;
-	const system = createSystem({
+	const port = gdbPort(flags);
+	const interactive = port === null && process.stdin.isTTY && process.stdout.isTTY;
+	const options: SystemOptions = {
 		program,
 		image: readProgram(program),
 		args,
@@ -102,10 +116,12 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		uvmhist: flags.uvmhist === undefined ? 0 : HISTORY_EVENTS,
 		console: (byte) => output.put(byte),
 		terminal: interactive,
-	});
+	};
 	const started = performance.now();
-	const left = interactive && (await driveTerminal(system, flags, output));
-	if (!interactive) await drive(system, flags, output);
+	const { system, left } =
+		port === null
+			? await runSystem(createSystem(options), interactive, flags, output)
+			: await debugSystem(options, port, flags, output);
 	const report = system.report(performance.now() - started);
 	// Whoever has talked with the guest knows how it went.
 	if (!flags.quiet && !(interactive && system.asksForInput)) process.stderr.write(summary(report));
@@ -115,6 +131,39 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	picture?.write(screenshot(system)!);
 	history?.write(`${system.history().join("\n")}\n`);
 	return left ? 0 : exitCode(report.exit);
+}
+
+interface Ended {
+	readonly system: System;
+	/** Has the user left before the end? */
+	readonly left: boolean;
+}
+
+async function runSystem(
+	system: System,
+	interactive: boolean,
+	flags: BootFlags,
+	output: OutputBuffer,
+): Promise<Ended> {
+	if (interactive) return { system, left: await driveTerminal(system, flags, output) };
+	await drive(system, flags, output);
+	return { system, left: false };
+}
+
+/** Run for a debugger. */
+async function debugSystem(
+	options: SystemOptions,
+	port: number,
+	flags: BootFlags,
+	output: OutputBuffer,
+): Promise<Ended> {
+	// A system that has written to a disk of the host's cannot begin anew.
+	const again = flags.disk.length === 0;
+	const console = (byte: number): void => target.print(byte);
+	const host = new SystemHost(() => createSystem({ ...options, console }), again);
+	const target: SystemTarget = new SystemTarget(host, (byte) => output.put(byte));
+	const left = await serveGdb(target, port, flags, output);
+	return { system: target.system, left };
 }
 
 /** Run with the host's terminal as the guest's. => whether the user has left. */

@@ -9,7 +9,9 @@ import {
 	type BareReport,
 	openDisk,
 } from "../bare.ts";
+import { BareHost, BareTarget } from "../gdb/session.ts";
 import { InputReader, OutputBuffer } from "./console.ts";
+import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
 import { HostTerminal } from "./host-terminal.ts";
 import { readInputFile } from "./input-file.ts";
 import { driveInteractive } from "./interactive.ts";
@@ -19,6 +21,7 @@ import {
 	integerOption,
 	misalignedOption,
 	policyOption,
+	portOption,
 	sizeOption,
 	tlbOption,
 	virtioOption,
@@ -31,7 +34,7 @@ import { UsageError } from "./usage-error.ts";
 /** Cycles between two looks at the host's clock: some tens of milliseconds. */
 const SLICE = 10_000_000;
 
-interface RunFlags {
+interface RunFlags extends GdbFlags {
 	readonly ram: number;
 	readonly disk: string[];
 	readonly virtio: "legacy" | "modern";
@@ -74,6 +77,8 @@ export function runCommand(done: (exitCode: number) => void): Command {
 		)
 		.option("--json <file>", "write a report as JSON; - for stdout, after the guest's output")
 		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
+		.option("--gdb [port]", "wait for a debugger on this port of 127.0.0.1 (1234)", portOption)
+		.option("--no-gdb-wait", "with --gdb: run, until a debugger comes")
 		.option("-q, --quiet", "no summary and no progress", false)
 		.action(async (image: string, flags: RunFlags) => {
 			done(await run(image, flags));
@@ -83,15 +88,24 @@ export function runCommand(done: (exitCode: number) => void): Command {
 async function run(path: string, flags: RunFlags): Promise<number> {
 	const json = flags.json === undefined ? null : new OutputFile(flags.json, process.stdout);
 	const output = new OutputBuffer(process.stdout);
-	const bare = new Bare({ ...bareOptions(path, flags), console: (byte) => output.put(byte) });
+	const port = gdbPort(flags);
+	let show = (byte: number): void => output.put(byte);
+	const bare = new Bare({ ...bareOptions(path, flags), console: (byte) => show(byte) });
 	if (flags.dumpDtb !== undefined) {
 		dump(flags.dumpDtb, bare.dtb);
 		return 0;
 	}
-	const interactive = process.stdin.isTTY && process.stdout.isTTY;
+	const interactive = port === null && process.stdin.isTTY && process.stdout.isTTY;
 	const started = performance.now();
-	const left = interactive && (await driveTerminal(bare, flags, output));
-	if (!interactive) await drive(bare, flags, output);
+	let left = false;
+	if (port !== null) {
+		const again = flags.disk.every((text) => text.endsWith(",ro"));
+		const put = show;
+		const target: BareTarget = new BareTarget(new BareHost(bare, again), put);
+		show = (byte) => target.print(byte);
+		left = await serveGdb(target, port, flags, output);
+	} else if (interactive) left = await driveTerminal(bare, flags, output);
+	else await drive(bare, flags, output);
 	const report = bare.report(performance.now() - started);
 	if (!flags.quiet && !left) process.stderr.write(bareSummary(path, report));
 	json?.write(`${JSON.stringify(withCommand(report, path, flags))}\n`);

@@ -102,7 +102,9 @@ export class CodeCache {
 	readonly #free: number[] = [];
 	#oldest = 0;
 	/** The encoding that was decoded at ALONE. */
-	#alone = 0;
+	#aloneWord = 0;
+	/** For each slot of any page, 1 if what is there is executed alone. null: nothing is. */
+	#alone: Uint8Array | null = null;
 
 	constructor(memory: Memory, mirror: Mirror) {
 		this.#words = memory.i32;
@@ -150,7 +152,9 @@ export class CodeCache {
 		const offset = ip - CODE - n * PAGE_WORDS;
 		const source = (CODE_COPY + n * PAGE_SIZE + offset) >> 1;
 		const low = this.#halves[source]!;
-		if (instructionLength(low) === 2) {
+		if (this.#alone !== null && this.#alone[offset >> 1] !== 0) {
+			this.#words[ip] = OP.STRADDLE;
+		} else if (instructionLength(low) === 2) {
 			this.#pack(ip, low, offset, false);
 		} else if (offset === PAGE_SIZE - 2) {
 			this.#words[ip] = OP.STRADDLE | (4 << RARE_LENGTH_SHIFT);
@@ -162,11 +166,25 @@ export class CodeCache {
 
 	/** The encoding of the instruction at word index `ip`, which was decoded. */
 	wordAt(ip: number): number {
-		if (ip >= ALONE) return this.#alone;
+		if (ip >= ALONE) return this.#aloneWord;
 		const n = ((ip - CODE) / PAGE_WORDS) | 0;
 		const source = (CODE_COPY + n * PAGE_SIZE + (ip - CODE - n * PAGE_WORDS)) >> 1;
 		const low = this.#halves[source]!;
 		return instructionLength(low) === 2 ? low : low | (this.#halves[source + 1]! << 16);
+	}
+
+	/**
+	 * From now on the hart executes instructions at byte `offset` of any page one by one, apart from
+	 * the others; or no longer. For breakpoints: what is decoded otherwise stays as it is.
+	 */
+	setAlone(offset: number, alone: boolean): void {
+		if (alone) this.#alone ??= new Uint8Array(SLOTS);
+		if (this.#alone === null) return;
+		this.#alone[offset >> 1] = alone ? 1 : 0;
+		if (!this.#alone.includes(1)) this.#alone = null;
+		for (let n = 0; n < PAGES; n++) {
+			if (this.#hosts[n] !== 0) this.#words[CODE + n * PAGE_WORDS + (offset & ~1)] = OP.UNDECODED;
+		}
 	}
 
 	/** Decode `word` at ALONE: execution leaves the interpreter's straight line behind it. */
@@ -175,7 +193,7 @@ export class CodeCache {
 			this.#words[ALONE + i] = OP.LEAVE;
 			this.#halves[lengthOf(ALONE + i)] = i === 0 ? 1 : 0;
 		}
-		this.#alone = instructionLength(word) === 2 ? word & 0xffff : word;
+		this.#aloneWord = instructionLength(word) === 2 ? word & 0xffff : word;
 		this.#pack(ALONE, word, 0, true);
 	}
 

@@ -105,6 +105,8 @@ export interface MachinePort {
 	 * => sets scause, sepc, stval; `pc` is sepc.
 	 */
 	run(): void;
+	/** A debugger has stopped the hart: `run` comes back at once, and without a trap. */
+	readonly stopped: boolean;
 
 	/**
 	 * Translate `va` as a load or store in S-mode with sstatus.SUM set would, through the TLB,

@@ -37,6 +37,8 @@ export const STOP_TRAP = -4;
 export const STOP_LEAVE = -5;
 /** The instruction at H_IP is none of the interpreter's; afterwards: it is done, go on. */
 export const STOP_RARE = -6;
+/** Before the instruction at pc: a debugger has stopped the hart (debug.ts). */
+export const STOP_DEBUG = -7;
 
 export class RareInstructions {
 	readonly #state: HartState;

@@ -5,6 +5,7 @@
  */
 import { ACCESS_FAULT, type Bus } from "./bus.ts";
 import type { Clock } from "./clock.ts";
+import { DEBUG_NONE } from "./debug.ts";
 import type { Dma } from "./dma.ts";
 import { type Hart, STOP_TRAP } from "./hart.ts";
 import {
@@ -168,8 +169,11 @@ export class Supervisor implements MachinePort {
 		const hart = this.#hart;
 		const clock = this.#clock;
 		const traps = hart.traps;
+		const debug = hart.debug;
 		this.x[0] = 0;
+		debug?.entering();
 		for (;;) {
+			if (debug?.arrived()) return;
 			if (clock.nextEvent <= clock.cycles) clock.advance(0);
 			const irq = traps.pending();
 			if (irq >= 0) {
@@ -181,6 +185,11 @@ export class Supervisor implements MachinePort {
 				return;
 			}
 		}
+	}
+
+	get stopped(): boolean {
+		const { debug } = this.#hart;
+		return debug !== null && debug.stop !== DEBUG_NONE;
 	}
 
 	translate(va: number, access: Access): number {

@@ -15,11 +15,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 	"version.ts": [],
 	"system.ts": ["machine/", "devices/", "pmap/", "kernel/", "trace/", "version.ts"],
 	"bare.ts": ["machine/", "devices/", "firmware/", "trace/", "version.ts"],
+	"gdb/": ["gdb/", "machine/", "devices/", "kernel/", "pmap/", "system.ts", "bare.ts"],
 	"bench/": ["bench/", "system.ts", "benchmark", "node-worker-threads-pool", "node:"],
 	"cli/": [
 		"cli/",
 		"system.ts",
 		"bare.ts",
+		"gdb/",
 		"bench/",
 		"commander",
 		"cli-progress",

@@ -160,5 +160,6 @@ export function* sys_execve(
 	yield* vrele(k, vp);
 	if (error !== 0) return -error;
 	p.p_comm = path.slice(path.lastIndexOf("/") + 1);
+	k.watch.exec?.(k, p);
 	return EJUSTRETURN;
 }
