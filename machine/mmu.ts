@@ -221,6 +221,7 @@ export class Mmu {
 		const offset = this.pa - RAM_BASE;
 		if (!(offset >= 0 && offset < this.#memory.ramSize)) return -1;
 		const host = offset + RAM_OFFSET;
+		if (access === ACCESS_STORE) this.#mirror.storing(host);
 		if (this.#repeatable) this.#mirror.fill(table, vpn, host & ~PAGE_MASK);
 		return host;
 	}
@@ -339,6 +340,7 @@ export class Mmu {
 		if ((pte & wanted) !== wanted) {
 			if (!this.#hardwareAd) return this.#fault(va, access);
 			pte |= wanted;
+			this.#mirror.storing(host);
 			words[host >> 2] = pte;
 			if (this.#mirror.isWatched(host) && this.#watcher.stored(host, 4)) this.#state.leave = 1;
 		}
