@@ -110,6 +110,8 @@ export interface BoardState {
 	readonly uart: UartState;
 	readonly rtc: GoldfishRtcState;
 	readonly virtio: VirtioMmioState[];
+	/** Of each disk: what it holds in memory; or, of a checkpoint, the medium's. */
+	readonly media: unknown[];
 	/** null also as long as nothing has been drawn. */
 	readonly framebuffer: FramebufferState;
 }
@@ -171,18 +173,45 @@ export class Board {
 
 	/** Every device, and what the media hold in memory, as plain data. */
 	save(): BoardState {
+		return this.#save((media) => media.save());
+	}
+
+	/** => RAM and the clock are restored first; the board has the same disks. */
+	restore(state: BoardState): void {
+		this.#restore(state, (media, saved) => media.restore(saved));
+	}
+
+	/**
+	 * Note this instant of devices and media; it costs what is written afterwards. It goes with
+	 * one of the machine.
+	 */
+	checkpoint(): BoardState {
+		return this.#save((media) => media.checkpoint());
+	}
+
+	/** => the machine was rolled back first. */
+	rollback(checkpoint: BoardState): void {
+		this.#restore(checkpoint, (media, saved) => media.rollback(saved));
+	}
+
+	/** The checkpoint is not needed any more. */
+	release(checkpoint: BoardState): void {
+		for (const [i, disk] of this.disks.entries()) disk.media.release(checkpoint.media[i]);
+	}
+
+	#save(saveMedia: (media: DiskMedia) => unknown): BoardState {
 		return {
 			plic: this.plic.save(),
 			clint: this.clint.save(),
 			uart: this.uart.save(),
 			rtc: this.rtc.save(),
 			virtio: this.virtio.map((transport) => transport.save()),
+			media: this.disks.map((disk) => saveMedia(disk.media)),
 			framebuffer: this.framebuffer?.save() ?? null,
 		};
 	}
 
-	/** => RAM and the clock are restored first; the board has the same disks. */
-	restore(state: BoardState): void {
+	#restore(state: BoardState, restoreMedia: (media: DiskMedia, saved: unknown) => void): void {
 		if (state.virtio.length !== this.virtio.length) {
 			throw new RangeError("board: the saved state has another number of disks");
 		}
@@ -190,6 +219,7 @@ export class Board {
 		this.uart.restore(state.uart);
 		this.rtc.restore(state.rtc);
 		for (const [i, transport] of this.virtio.entries()) transport.restore(state.virtio[i]!);
+		for (const [i, disk] of this.disks.entries()) restoreMedia(disk.media, state.media[i]);
 		this.framebuffer?.restore(state.framebuffer);
 		// Last: the gateways must not take the wires' movements above for new requests.
 		this.plic.restore(state.plic);

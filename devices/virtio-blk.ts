@@ -101,7 +101,6 @@ export interface VirtioBlkState {
 	readonly requests: BlkRequest[];
 	readonly counters: DiskCounters;
 	readonly timing: unknown;
-	readonly media: unknown;
 }
 
 export class VirtioBlk implements VirtioDevice {
@@ -173,24 +172,23 @@ export class VirtioBlk implements VirtioDevice {
 		this.#clock.cancel(this.#completionEvent);
 	}
 
+	/** The device without its medium. */
 	save(): VirtioBlkState {
 		return {
 			nextId: this.#nextId,
 			requests: [...this.#requests.values()],
 			counters: { ...this.counters },
 			timing: this.timing.save(),
-			media: this.media.save(),
 		};
 	}
 
-	/** => the clock is restored as well, and holds the events of the requests. */
+	/** => so are the medium, and the clock, which holds the events of the requests. */
 	restore(state: VirtioBlkState): void {
 		this.#nextId = state.nextId;
 		this.#requests.clear();
 		for (const request of state.requests) this.#requests.set(request.id, request);
 		Object.assign(this.counters, state.counters);
 		this.timing.restore(state.timing);
-		this.media.restore(state.media);
 	}
 
 	/** => null if there is no way to answer: no header, or no place for the status in RAM. */

@@ -1,9 +1,11 @@
 /**
  * A raw image file on the host: sector n is at byte n * 512. The size of the file is the size of
- * the disk and never changes. The contents are the file's: a snapshot does not hold them.
+ * the disk and never changes. The contents are the file's: a saved state does not hold them, but
+ * a checkpoint keeps what is overwritten, and going back to it writes that into the file.
  */
 
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import { PageHistory } from "../../machine/page-history.ts";
 import {
 	checkRange,
 	DISK_EIO,
@@ -14,11 +16,16 @@ import {
 	SECTOR_SIZE,
 } from "./disk-media.ts";
 
+/** Sectors of a page of the history. */
+const PAGE_SECTORS = 8;
+
 export class FileDisk implements DiskMedia {
 	readonly path: string;
 	readonly sectors: number;
 	readonly readOnly: boolean;
 	readonly #fd: number;
+	/** null before the first checkpoint. */
+	#history: PageHistory | null = null;
 
 	/**
 	 * => a RangeError of one line that names the file if it cannot be opened, is not a regular
@@ -54,10 +61,8 @@ export class FileDisk implements DiskMedia {
 		if (this.readOnly) return DISK_EROFS;
 		const range = checkRange(this, sector, bytes.length);
 		if (range !== DISK_OK) return range;
-		const moved = transfer(bytes.length, (at, length) =>
-			writeSync(this.#fd, bytes, at, length, sector * SECTOR_SIZE + at),
-		);
-		return moved ? DISK_OK : DISK_EIO;
+		this.#keep(sector, bytes.length);
+		return this.#write(sector, bytes);
 	}
 
 	flush(): DiskResult {
@@ -80,6 +85,48 @@ export class FileDisk implements DiskMedia {
 	}
 
 	restore(): void {}
+
+	checkpoint(): Int32Array {
+		this.#history ??= new PageHistory({
+			pages: Math.ceil(this.sectors / PAGE_SECTORS),
+			read: (page, into) => {
+				this.read(page * PAGE_SECTORS, into.subarray(0, this.#pageLength(page)));
+			},
+			write: (page, from) => {
+				this.#write(page * PAGE_SECTORS, from.subarray(0, this.#pageLength(page)));
+			},
+		});
+		return this.#history.take();
+	}
+
+	rollback(checkpoint: Int32Array): void {
+		this.#history!.rollback(checkpoint, () => {});
+	}
+
+	release(checkpoint: Int32Array): void {
+		this.#history!.release(checkpoint);
+	}
+
+	/** What these bytes of the file are needs to be kept, if a checkpoint is there. */
+	#keep(sector: number, length: number): void {
+		if (this.#history === null || length === 0) return;
+		const last = Math.floor((sector + length / SECTOR_SIZE - 1) / PAGE_SECTORS);
+		for (let page = Math.floor(sector / PAGE_SECTORS); page <= last; page++) {
+			this.#history.writing(page);
+		}
+	}
+
+	/** Bytes of a page of the history; the last one may be shorter. */
+	#pageLength(page: number): number {
+		return Math.min(PAGE_SECTORS, this.sectors - page * PAGE_SECTORS) * SECTOR_SIZE;
+	}
+
+	#write(sector: number, bytes: Uint8Array): DiskResult {
+		const moved = transfer(bytes.length, (at, length) =>
+			writeSync(this.#fd, bytes, at, length, sector * SECTOR_SIZE + at),
+		);
+		return moved ? DISK_OK : DISK_EIO;
+	}
 
 	#open(): number {
 		try {
