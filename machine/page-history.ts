@@ -71,6 +71,16 @@ export class PageHistory {
 		}
 	}
 
+	/** The pages that are not what they were, and what they were: views of copies. */
+	changes(table: Int32Array): [page: number, bytes: Uint8Array][] {
+		const changed: [number, Uint8Array][] = [];
+		for (let page = 0; page < table.length; page++) {
+			const version = table[page]!;
+			if (version !== this.#current[page]) changed.push([page, this.#copies[version]!]);
+		}
+		return changed;
+	}
+
 	/** The instant is not needed any more. */
 	release(table: Int32Array): void {
 		for (let page = 0; page < table.length; page++) {

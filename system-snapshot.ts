@@ -1,0 +1,248 @@
+/**
+ * Snapshots of systems: files that hold a state, or the latest one before it that could be taken
+ * and what has come since. Either way what is restored is exactly what was saved.
+ */
+import { createHash } from "node:crypto";
+import { restoreComputer, saveComputer } from "./devices/computer.ts";
+import { FileDisk } from "./devices/disk/file-disk.ts";
+import { MemoryDisk } from "./devices/disk/memory-disk.ts";
+import type { FramebufferOptions } from "./devices/framebuffer.ts";
+import { DamagedError } from "./snapshot/bytes.ts";
+import {
+	packSnapshot,
+	SnapshotError,
+	type SnapshotHeader,
+	unpackSnapshot,
+} from "./snapshot/container.ts";
+import { Graph, writeGraph } from "./snapshot/graph.ts";
+import { Journal, type JournalEntry } from "./snapshot/journal.ts";
+import { System, VERSION } from "./system.ts";
+import type { DiskOptions, SystemOptions, SystemOrigin, TimingName } from "./system-options.ts";
+
+export { SnapshotError } from "./snapshot/container.ts";
+
+const KIND = "boot";
+/** Bytes of a file that are hashed at a time. */
+const HASH_CHUNK = 1 << 20;
+
+/** Pages of a file as they were, by number. */
+type OldPages = [page: number, bytes: Uint8Array][];
+
+interface Body {
+	readonly image: Uint8Array;
+	/** null: the start. */
+	readonly origin: SystemOrigin | null;
+	/** The start: what disks in memory held; null for others. */
+	readonly media: readonly unknown[];
+	/** For each disk that is a file: what it was at the origin, where it differs now. */
+	readonly old: readonly (OldPages | null)[];
+	readonly journal: readonly JournalEntry[];
+}
+
+type DiskRole = "swap" | "root" | "bin" | "disk";
+
+interface DiskConfig {
+	readonly role: DiskRole;
+	readonly bytes: number;
+	readonly timing: TimingName;
+	readonly readOnly: boolean;
+	/** Path and hash of a file of the host; null: the disk is in memory. */
+	readonly file: { readonly path: string; readonly sha256: string } | null;
+}
+
+/** The configuration in the header. */
+type SavedConfig = Omit<SystemOptions, "disks" | "image" | "console"> & {
+	readonly disks: readonly DiskConfig[];
+	readonly stateHash: string;
+};
+
+/**
+ * Take the state as it is now for the one that later snapshots begin with, if it can be taken.
+ * => false: somebody is busy inside the kernel.
+ */
+export function rebase(system: System): boolean {
+	if (system.busy !== null) return false;
+	system.origin = takeOrigin(system);
+	system.journal = new Journal();
+	trackFiles(system);
+	return true;
+}
+
+const takeOrigin = (system: System): SystemOrigin => ({
+	software: system.saveSoftware(),
+	computer: saveComputer(system),
+});
+
+/** Checkpoints of the files that are disks, taken at the origin. */
+const tracked = new WeakMap<System, (Int32Array | null)[]>();
+
+/**
+ * From now on keep what is overwritten in files that are disks: otherwise a system that has
+ * written to one can be saved only where its state can be taken.
+ */
+export function trackFiles(system: System): void {
+	const before = tracked.get(system);
+	const disks = files(system);
+	const now = disks.map((disk) => (disk === null || disk.readOnly ? null : disk.checkpoint()));
+	tracked.set(system, now);
+	for (const [i, checkpoint] of (before ?? []).entries()) {
+		if (checkpoint !== null) disks[i]!.release(checkpoint);
+	}
+}
+
+const files = (system: System): (FileDisk | null)[] =>
+	system.faults.map(({ pristine }) => (pristine instanceof FileDisk ? pristine : null));
+
+/**
+ * A snapshot of `system` as it is now.
+ * => SnapshotError for disks that are neither memory nor a file; and for one that is a file and
+ *    was written to, if the state cannot be taken and nobody has called trackFiles before.
+ */
+export function saveSystem(system: System): Uint8Array {
+	const disks = system.disks.map((_, i) => describeDisk(system, i));
+	const { program, args = [], ram, seed, tlbEntries, tlbWays, adPolicy } = system.options;
+	const { check, uvmhist, terminal, framebuffer } = system.options;
+	const config = {
+		...{ program, args, ram, seed, tlbEntries, tlbWays, adPolicy },
+		...{ check, uvmhist, terminal, framebuffer, disks },
+		cycles: system.machine.clock.cycles,
+		stateHash: system.stateHash(),
+	};
+	const { image } = system.options;
+	const direct = system.busy === null;
+	const body: Body = direct
+		? { image, origin: takeOrigin(system), media: [], old: [], journal: [] }
+		: {
+				image,
+				origin: system.origin,
+				media: system.origin === null ? system.initialMedia : [],
+				old: files(system).map((disk, i) => oldPages(system, disk, i)),
+				journal: system.journal.entries,
+			};
+	return packSnapshot({ version: VERSION, kind: KIND, config }, writeGraph(body));
+}
+
+function describeDisk(system: System, i: number): DiskConfig {
+	const { swap } = system.options;
+	const nswap = swap?.length ?? 1;
+	const { pristine } = system.faults[i]!;
+	const disk = system.disks[i]!;
+	let role: DiskRole = i < nswap ? "swap" : "disk";
+	if (disk === system.options.root) role = "root";
+	if (disk === system.options.bin) role = "bin";
+	if (!(pristine instanceof FileDisk || pristine instanceof MemoryDisk)) {
+		throw new SnapshotError(`disk ${i} is neither memory nor a file`);
+	}
+	return {
+		role,
+		bytes: pristine.sectors * 512,
+		timing: disk.timing ?? "ssd",
+		readOnly: pristine.readOnly,
+		file: pristine instanceof FileDisk ? { path: pristine.path, sha256: hashDisk(pristine) } : null,
+	};
+}
+
+function oldPages(system: System, disk: FileDisk | null, i: number): OldPages | null {
+	if (disk === null || disk.readOnly) return null;
+	const checkpoint = tracked.get(system)?.[i] ?? null;
+	if (checkpoint !== null) return disk.changedSince(checkpoint);
+	if (system.board.disks[i]!.counters.writes === 0) return null;
+	throw new SnapshotError(`disk ${disk.path} was written to; the state cannot be saved just now`);
+}
+
+function hashDisk(disk: FileDisk): string {
+	const hash = createHash("sha256");
+	const bytes = new Uint8Array(HASH_CHUNK);
+	const chunk = HASH_CHUNK / 512;
+	for (let sector = 0; sector < disk.sectors; sector += chunk) {
+		const part = bytes.subarray(0, Math.min(chunk, disk.sectors - sector) * 512);
+		if (disk.read(sector, part) !== 0) throw new SnapshotError(`disk ${disk.path}: read error`);
+		hash.update(part);
+	}
+	return hash.digest("hex");
+}
+
+/** What a restored system gets from its new host. */
+export interface RestoreOptions {
+	/** Takes each byte that is printed from now on. */
+	readonly console?: (byte: number) => void;
+	/** Keep what is overwritten in files (trackFiles). */
+	readonly track?: boolean;
+}
+
+/**
+ * The system that a snapshot was made of, as it was.
+ * => SnapshotError, one line, if the file is damaged, or does not fit this uvmachine or its disks;
+ *    RangeError of one line from a disk that cannot be opened.
+ */
+export function restoreSystem(file: Uint8Array, options: RestoreOptions = {}): System {
+	const { header, body: bytes } = unpackSnapshot(file, KIND, VERSION);
+	try {
+		return restore(header, new Graph(bytes).root as Body, options);
+	} catch (error) {
+		if (error instanceof SnapshotError || error instanceof RangeError) throw error;
+		if (error instanceof DamagedError || error instanceof TypeError) {
+			throw new SnapshotError("it is damaged");
+		}
+		throw error;
+	}
+}
+
+function restore(header: SnapshotHeader, body: Body, options: RestoreOptions): System {
+	const config = header.config as unknown as SavedConfig;
+	const { image, origin, media, old, journal } = body;
+	const disks = config.disks.map((disk, i) => openDisk(disk, media[i] ?? null));
+	const system = new System({ ...systemOptions(config, config.disks, disks), image, ...options });
+	const ours = files(system);
+	for (const [i, pages] of old.entries()) if (pages !== null) ours[i]!.pretend(pages);
+	if (origin !== null) {
+		system.restoreSoftware(origin.software, () => restoreComputer(system, origin.computer));
+		system.origin = origin;
+		system.journal = new Journal();
+	}
+	if (options.track === true) trackFiles(system);
+	system.repeat(new Journal(journal));
+	const settled = ours.every((disk) => disk === null || disk.settle());
+	if (!settled || system.stateHash() !== config.stateHash) {
+		throw new SnapshotError("what it leads to is not what it was made of");
+	}
+	return system;
+}
+
+function openDisk(disk: DiskConfig, content: unknown): DiskOptions {
+	const { bytes, timing, readOnly, file } = disk;
+	if (file === null) {
+		const media = new MemoryDisk(bytes, { readOnly });
+		if (content !== null) media.restore(content as Parameters<MemoryDisk["restore"]>[0]);
+		return { media, timing };
+	}
+	const media = new FileDisk(file.path, { readOnly });
+	if (media.sectors * 512 !== bytes || hashDisk(media) !== file.sha256) {
+		media.close();
+		throw new SnapshotError(`disk ${file.path} has changed since`);
+	}
+	return { media, timing };
+}
+
+function systemOptions(
+	config: SavedConfig,
+	roles: readonly DiskConfig[],
+	disks: readonly DiskOptions[],
+): Omit<SystemOptions, "image"> {
+	const of = (role: DiskRole): DiskOptions[] => disks.filter((_, i) => roles[i]!.role === role);
+	const [root] = of("root");
+	const [bin] = of("bin");
+	const framebuffer: FramebufferOptions | null | undefined = config.framebuffer;
+	const { program, args, ram, seed, tlbEntries, tlbWays, adPolicy } = config;
+	const { check, uvmhist, terminal } = config;
+	const given = { args, ram, seed, tlbEntries, tlbWays, adPolicy, check, uvmhist, terminal };
+	return {
+		program,
+		...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+		swap: of("swap"),
+		...(root === undefined ? {} : { root }),
+		...(bin === undefined ? {} : { bin }),
+		disks: of("disk"),
+		...(framebuffer === undefined ? {} : { framebuffer }),
+	};
+}
