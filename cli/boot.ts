@@ -11,12 +11,14 @@ import {
 	type System,
 	type TimingName,
 } from "../system.ts";
+import { restoreSystem, SnapshotError } from "../system-snapshot.ts";
 import { InputReader, OutputBuffer } from "./console.ts";
 import { HostTerminal } from "./host-terminal.ts";
 import { driveInteractive } from "./interactive.ts";
 import { OutputFile } from "./output-file.ts";
 import { RunProgress } from "./progress.ts";
 import { binDisk, openDisks, WORKLOADS } from "./root-disk.ts";
+import { readSnapshot, Saver } from "./saver.ts";
 import { screenshot } from "./screenshot.ts";
 import { parseSize } from "./size.ts";
 import { summary } from "./summary.ts";
@@ -41,13 +43,19 @@ interface BootFlags {
 	readonly json?: string;
 	readonly uvmhist?: string;
 	readonly maxCycles?: number;
+	readonly save?: string;
+	readonly saveAt?: number;
+	readonly restore?: string;
 	readonly quiet: boolean;
 }
+
+/** Options that say what a system is: with --restore the snapshot does. */
+const CONFIGURATION = ["ram", "swap", "disk", "seed", "tlb", "ad", "check"] as const;
 
 export function bootCommand(done: (exitCode: number) => void): Command {
 	return new Command("boot")
 		.description("run a program on the kernel; its output goes to stdout, a summary to stderr")
-		.argument("<program>", "a workload by name, or the path of a static RV32 ELF file")
+		.argument("[program]", "a workload by name, or the path of a static RV32 ELF file")
 		.argument("[args...]", "its arguments (after -- if they begin with a dash)")
 		.option("--ram <size>", "RAM, as 512K, 8M, 1G", sizeOption, DEFAULT_RAM)
 		.option(
@@ -70,10 +78,37 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 		.option("--json <file>", "write a report as JSON; - for stdout, after the program's output")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr")
 		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
+		.option("--save <file>", "save a snapshot: at the end of the input or of the run, or")
+		.option("--save-at <n>", "  at this virtual time, in ns; the run goes on", integerOption)
+		.option("--restore <file>", "go on from a snapshot, instead of running a program")
 		.option("-q, --quiet", "no summary and no progress", false)
-		.action(async (program: string, args: string[], flags: BootFlags) => {
-			done(await boot(program, args, flags));
+		.action(async (program: string | undefined, args: string[], flags: BootFlags, command) => {
+			const given = (name: string) => (command as Command).getOptionValueSource(name) === "cli";
+			checkUsage(program, flags, CONFIGURATION.filter(given));
+			done(await boot(program ?? "", args, flags));
 		});
+}
+
+/** => UsageError for options that make no sense together. `configured` were given. */
+function checkUsage(
+	program: string | undefined,
+	flags: BootFlags,
+	configured: readonly string[],
+): void {
+	if (flags.saveAt !== undefined && flags.save === undefined) {
+		throw new UsageError("--save-at: there is no --save FILE");
+	}
+	if (flags.restore === undefined) {
+		if (program === undefined) throw new UsageError("boot: no program, and no --restore FILE");
+		return;
+	}
+	if (program !== undefined) {
+		throw new UsageError(`program ${program}: with --restore the snapshot says what runs`);
+	}
+	const [name] = configured;
+	if (name !== undefined) {
+		throw new UsageError(`--${name}: with --restore the snapshot says what the system is`);
+	}
 }
 
 async function boot(program: string, args: string[], flags: BootFlags): Promise<number> {
@@ -84,9 +119,39 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	const history =
 		flags.uvmhist === undefined ? null : new OutputFile(flags.uvmhist, process.stderr);
 	const output = new OutputBuffer(process.stdout);
+	const onTerminal = process.stdin.isTTY && process.stdout.isTTY;
+	const system =
+		flags.restore === undefined
+			? await createBooted(program, args, flags, output, onTerminal)
+			: restored(flags, flags.restore, output);
+	const saver = flags.save === undefined ? null : new Saver(flags.save, flags.saveAt ?? null);
+	saver?.attach(system);
+	const interactive = onTerminal && system.options.terminal === true;
+	const started = performance.now();
+	const left = interactive && (await driveTerminal(system, flags, output, saver));
+	if (!interactive) await drive(system, flags, output, saver);
+	finishSaving(system, flags, saver, left);
+	const report = system.report(performance.now() - started);
+	// Whoever has talked with the guest knows how it went.
+	if (!flags.quiet && !(interactive && system.asksForInput)) process.stderr.write(summary(report));
+	if (report.exit.kind === "panic") process.stderr.write(panicLines(system, report));
+	const config = { ...report.config, maxCycles: flags.maxCycles ?? null };
+	json?.write(`${JSON.stringify({ ...report, config })}\n`);
+	picture?.write(screenshot(system)!);
+	history?.write(`${system.history().join("\n")}\n`);
+	const stopped = saver?.saved === true && report.exit.kind === "running";
+	return left || stopped ? 0 : exitCode(report.exit);
+}
+
+async function createBooted(
+	program: string,
+	args: string[],
+	flags: BootFlags,
+	output: OutputBuffer,
+	terminal: boolean,
+): Promise<System> {
 	const swap = flags.swap.length === 0 ? [{ media: DEFAULT_SWAP }] : flags.swap;
-	const interactive = process.stdin.isTTY && process.stdout.isTTY;
-	const system = createSystem({
+	return createSystem({
 		program,
 		image: readProgram(program),
 		args,
@@ -100,20 +165,33 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		check: flags.check,
 		uvmhist: flags.uvmhist === undefined ? 0 : HISTORY_EVENTS,
 		console: (byte) => output.put(byte),
-		terminal: interactive,
+		terminal,
 	});
-	const started = performance.now();
-	const left = interactive && (await driveTerminal(system, flags, output));
-	if (!interactive) await drive(system, flags, output);
-	const report = system.report(performance.now() - started);
-	// Whoever has talked with the guest knows how it went.
-	if (!flags.quiet && !(interactive && system.asksForInput)) process.stderr.write(summary(report));
-	if (report.exit.kind === "panic") process.stderr.write(panicLines(system, report));
-	const config = { ...report.config, maxCycles: flags.maxCycles ?? null };
-	json?.write(`${JSON.stringify({ ...report, config })}\n`);
-	picture?.write(screenshot(system)!);
-	history?.write(`${system.history().join("\n")}\n`);
-	return left ? 0 : exitCode(report.exit);
+}
+
+/** => UsageError, one line that names the file, if it is no snapshot or does not fit. */
+function restored(flags: BootFlags, path: string, output: OutputBuffer): System {
+	const file = readSnapshot(path);
+	try {
+		const system = restoreSystem(file, { console: (byte) => output.put(byte) });
+		if (flags.uvmhist !== undefined && (system.options.uvmhist ?? 0) === 0) {
+			throw new UsageError("--uvmhist: the snapshot was made without it");
+		}
+		return system;
+	} catch (error) {
+		if (!(error instanceof SnapshotError || error instanceof RangeError)) throw error;
+		throw new UsageError(`snapshot ${path}: ${error.message}`);
+	}
+}
+
+/** What is to be saved at the end is. */
+function finishSaving(system: System, flags: BootFlags, saver: Saver | null, left: boolean): void {
+	if (saver === null) return;
+	if (!saver.waits && !saver.saved && !left) saver.save(system);
+	saver.close();
+	if (saver.saved || left) return;
+	const { cycles } = system.machine.clock;
+	throw new UsageError(`--save-at ${flags.saveAt}: the run has ended at cycle ${cycles}`);
 }
 
 /** Run with the host's terminal as the guest's. => whether the user has left. */
@@ -121,6 +199,7 @@ async function driveTerminal(
 	system: System,
 	flags: BootFlags,
 	output: OutputBuffer,
+	saver: Saver | null,
 ): Promise<boolean> {
 	const progress = new RunProgress(process.stderr, flags.quiet);
 	const terminal = new HostTerminal(process.stdin, process.stdout, (columns, rows) =>
@@ -131,9 +210,13 @@ async function driveTerminal(
 		output.flush();
 		if (!system.asksForInput) progress.update(system);
 	};
+	const say = (text: string): void => {
+		process.stdout.write(`\r\nuvmachine: ${text}\r\n`);
+	};
 	const limit = flags.maxCycles ?? Number.POSITIVE_INFINITY;
+	const screen = { flush, say };
 	try {
-		await driveInteractive(system, terminal, { flush }, limit, () => performance.now());
+		await driveInteractive(system, terminal, screen, limit, () => performance.now(), saver);
 	} finally {
 		progress.stop();
 		terminal.close();
@@ -143,20 +226,29 @@ async function driveTerminal(
 }
 
 /** Run to the end, passing on output, progress and input. */
-async function drive(system: System, flags: BootFlags, output: OutputBuffer): Promise<void> {
+async function drive(
+	system: System,
+	flags: BootFlags,
+	output: OutputBuffer,
+	saver: Saver | null,
+): Promise<void> {
 	const progress = new RunProgress(process.stderr, flags.quiet);
 	const input = new InputReader(process.stdin);
 	const limit = flags.maxCycles ?? Number.POSITIVE_INFINITY;
 	for (;;) {
 		const now = system.machine.clock.cycles;
 		if (now >= limit) break;
-		const state = system.run(Math.min(now + SLICE, limit));
+		const until = Math.min(now + SLICE, limit);
+		const state = system.run(saver?.next(system, until) ?? until);
+		saver?.look(system);
 		// The guest's lines and the progress line share a terminal.
 		if (output.pending) progress.stop();
 		output.flush();
 		progress.update(system);
 		if (state === "ended") break;
 		if (state === "input" && !(await input.feed((bytes) => system.input(bytes)))) {
+			// Whoever saves wants to go on from here, and not from what the end of input leads to.
+			if (saver?.waits === false) break;
 			system.inputEnd();
 		}
 	}

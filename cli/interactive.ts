@@ -4,6 +4,7 @@
  */
 import type { System } from "../system.ts";
 import type { Keyboard } from "./host-terminal.ts";
+import type { Saver } from "./saver.ts";
 
 /** Cycles between two looks at the keyboard: some ten milliseconds. */
 const SLICE = 2_000_000;
@@ -15,6 +16,8 @@ const CYCLES_PER_MS = 1e6;
 export interface Screen {
 	/** Show what the guest has printed. */
 	flush(): void;
+	/** Tell the user something, on lines of its own. */
+	say(text: string): void;
 }
 
 /** => when the guest has ended, the user has left, or cycle `limit` is reached. */
@@ -24,6 +27,7 @@ export async function driveInteractive(
 	screen: Screen,
 	limit: number,
 	now: () => number,
+	saver: Saver | null = null,
 ): Promise<void> {
 	let hungUp = false;
 	while (!keyboard.left && system.machine.clock.cycles < limit) {
@@ -33,8 +37,13 @@ export async function driveInteractive(
 		}
 		const fed = keyboard.feed((bytes) => system.input(bytes));
 		const until = Math.min(system.machine.clock.cycles + SLICE, limit);
-		const state = system.run(until, true);
+		const state = system.run(saver?.next(system, until) ?? until, true);
+		saver?.look(system, true);
 		screen.flush();
+		if (keyboard.saves) {
+			keyboard.saves = false;
+			screen.say(saver?.saveSoon(system) ?? "no --save FILE was given");
+		}
 		if (state === "ended") return;
 		if (state === "running" || fed > 0) await keyboard.turn();
 		else await sleep(system, keyboard, limit, now);
@@ -48,6 +57,7 @@ async function sleep(
 	limit: number,
 	now: () => number,
 ): Promise<void> {
+	if (keyboard.saves) return;
 	const cycles = Math.min(system.idleCycles, limit - system.machine.clock.cycles);
 	if (cycles < SHORTEST_WAIT) {
 		system.pass(Math.max(0, cycles));

@@ -133,7 +133,7 @@ class GraphWriter {
 	}
 
 	#typed(node: TypedArray, number: number): void {
-		const type = TYPED_ARRAYS.findIndex((constructor) => node instanceof constructor);
+		const type = TYPED_ARRAYS.findIndex((type) => node instanceof type);
 		if (type < 0) this.#refuse(number, "a view of memory of an unknown type");
 		// Two views of the same bytes would come back as two arrays.
 		const range = { from: node.byteOffset, to: node.byteOffset + node.byteLength, number };
@@ -165,23 +165,18 @@ class GraphWriter {
 
 	#value(value: unknown, parent: number, name: string): void {
 		const out = this.#contents;
-		switch (typeof value) {
-			case "undefined":
-				return out.byte(V_UNDEFINED);
-			case "boolean":
-				return out.byte(value ? V_TRUE : V_FALSE);
-			case "number":
-				return writeNumber(out, value);
-			case "string":
-				out.byte(V_STRING);
-				return out.natural(this.#strings.of(value));
-			case "object":
-			case "function":
-				if (value === null) return out.byte(V_NULL);
-				out.byte(V_NODE);
-				return out.natural(this.#refer(value, parent, name));
-			default:
-				throw new TypeError(`snapshot: ${this.#path(parent)}.${name} is a ${typeof value}`);
+		if (value === undefined) out.byte(V_UNDEFINED);
+		else if (value === null) out.byte(V_NULL);
+		else if (typeof value === "boolean") out.byte(value ? V_TRUE : V_FALSE);
+		else if (typeof value === "number") writeNumber(out, value);
+		else if (typeof value === "string") {
+			out.byte(V_STRING);
+			out.natural(this.#strings.of(value));
+		} else if (typeof value === "object" || typeof value === "function") {
+			out.byte(V_NODE);
+			out.natural(this.#refer(value, parent, name));
+		} else {
+			throw new TypeError(`snapshot: ${this.#path(parent)}.${name} is a ${typeof value}`);
 		}
 	}
 
