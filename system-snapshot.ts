@@ -2,13 +2,12 @@
  * Snapshots of systems: files that hold a state, or the latest one before it that could be taken
  * and what has come since. Either way what is restored is exactly what was saved.
  */
-import { createHash } from "node:crypto";
 import { restoreComputer, saveComputer } from "./devices/computer.ts";
 import { FileDisk } from "./devices/disk/file-disk.ts";
-import { MemoryDisk } from "./devices/disk/memory-disk.ts";
+import { MemoryDisk, type MemoryDiskState } from "./devices/disk/memory-disk.ts";
 import type { FramebufferOptions } from "./devices/framebuffer.ts";
-import { DamagedError } from "./snapshot/bytes.ts";
 import {
+	believing,
 	packSnapshot,
 	SnapshotError,
 	type SnapshotHeader,
@@ -16,15 +15,14 @@ import {
 } from "./snapshot/container.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
 import { Journal, type JournalEntry } from "./snapshot/journal.ts";
-import { System, VERSION } from "./system.ts";
+import { describeDisk, openSavedDisk, type SavedDisk } from "./snapshot/saved-disk.ts";
+import { System } from "./system.ts";
 import type { DiskOptions, SystemOptions, SystemOrigin, TimingName } from "./system-options.ts";
+import { VERSION } from "./version.ts";
 
 export { SnapshotError } from "./snapshot/container.ts";
 
 const KIND = "boot";
-/** Bytes of a file that are hashed at a time. */
-const HASH_CHUNK = 1 << 20;
-
 /** Pages of a file as they were, by number. */
 type OldPages = [page: number, bytes: Uint8Array][];
 
@@ -41,13 +39,9 @@ interface Body {
 
 type DiskRole = "swap" | "root" | "bin" | "disk";
 
-interface DiskConfig {
+interface DiskConfig extends SavedDisk {
 	readonly role: DiskRole;
-	readonly bytes: number;
 	readonly timing: TimingName;
-	readonly readOnly: boolean;
-	/** Path and hash of a file of the host; null: the disk is in memory. */
-	readonly file: { readonly path: string; readonly sha256: string } | null;
 }
 
 /** The configuration in the header. */
@@ -99,7 +93,7 @@ const files = (system: System): (FileDisk | null)[] =>
  *    was written to, if the state cannot be taken and nobody has called trackFiles before.
  */
 export function saveSystem(system: System): Uint8Array {
-	const disks = system.disks.map((_, i) => describeDisk(system, i));
+	const disks = system.disks.map((_, i) => describe(system, i));
 	const { program, args = [], ram, seed, tlbEntries, tlbWays, adPolicy } = system.options;
 	const { check, uvmhist, terminal, framebuffer } = system.options;
 	const config = {
@@ -122,24 +116,13 @@ export function saveSystem(system: System): Uint8Array {
 	return packSnapshot({ version: VERSION, kind: KIND, config }, writeGraph(body));
 }
 
-function describeDisk(system: System, i: number): DiskConfig {
-	const { swap } = system.options;
-	const nswap = swap?.length ?? 1;
-	const { pristine } = system.faults[i]!;
+function describe(system: System, i: number): DiskConfig {
+	const { swap, root, bin } = system.options;
 	const disk = system.disks[i]!;
-	let role: DiskRole = i < nswap ? "swap" : "disk";
-	if (disk === system.options.root) role = "root";
-	if (disk === system.options.bin) role = "bin";
-	if (!(pristine instanceof FileDisk || pristine instanceof MemoryDisk)) {
-		throw new SnapshotError(`disk ${i} is neither memory nor a file`);
-	}
-	return {
-		role,
-		bytes: pristine.sectors * 512,
-		timing: disk.timing ?? "ssd",
-		readOnly: pristine.readOnly,
-		file: pristine instanceof FileDisk ? { path: pristine.path, sha256: hashDisk(pristine) } : null,
-	};
+	let role: DiskRole = i < (swap?.length ?? 1) ? "swap" : "disk";
+	if (disk === root) role = "root";
+	if (disk === bin) role = "bin";
+	return { ...describeDisk(system.faults[i]!.pristine), role, timing: disk.timing ?? "ssd" };
 }
 
 function oldPages(system: System, disk: FileDisk | null, i: number): OldPages | null {
@@ -148,18 +131,6 @@ function oldPages(system: System, disk: FileDisk | null, i: number): OldPages | 
 	if (checkpoint !== null) return disk.changedSince(checkpoint);
 	if (system.board.disks[i]!.counters.writes === 0) return null;
 	throw new SnapshotError(`disk ${disk.path} was written to; the state cannot be saved just now`);
-}
-
-function hashDisk(disk: FileDisk): string {
-	const hash = createHash("sha256");
-	const bytes = new Uint8Array(HASH_CHUNK);
-	const chunk = HASH_CHUNK / 512;
-	for (let sector = 0; sector < disk.sectors; sector += chunk) {
-		const part = bytes.subarray(0, Math.min(chunk, disk.sectors - sector) * 512);
-		if (disk.read(sector, part) !== 0) throw new SnapshotError(`disk ${disk.path}: read error`);
-		hash.update(part);
-	}
-	return hash.digest("hex");
 }
 
 /** What a restored system gets from its new host. */
@@ -177,15 +148,7 @@ export interface RestoreOptions {
  */
 export function restoreSystem(file: Uint8Array, options: RestoreOptions = {}): System {
 	const { header, body: bytes } = unpackSnapshot(file, KIND, VERSION);
-	try {
-		return restore(header, new Graph(bytes).root as Body, options);
-	} catch (error) {
-		if (error instanceof SnapshotError || error instanceof RangeError) throw error;
-		if (error instanceof DamagedError || error instanceof TypeError) {
-			throw new SnapshotError("it is damaged");
-		}
-		throw error;
-	}
+	return believing(() => restore(header, new Graph(bytes).root as Body, options));
 }
 
 function restore(header: SnapshotHeader, body: Body, options: RestoreOptions): System {
@@ -210,18 +173,9 @@ function restore(header: SnapshotHeader, body: Body, options: RestoreOptions): S
 }
 
 function openDisk(disk: DiskConfig, content: unknown): DiskOptions {
-	const { bytes, timing, readOnly, file } = disk;
-	if (file === null) {
-		const media = new MemoryDisk(bytes, { readOnly });
-		if (content !== null) media.restore(content as Parameters<MemoryDisk["restore"]>[0]);
-		return { media, timing };
-	}
-	const media = new FileDisk(file.path, { readOnly });
-	if (media.sectors * 512 !== bytes || hashDisk(media) !== file.sha256) {
-		media.close();
-		throw new SnapshotError(`disk ${file.path} has changed since`);
-	}
-	return { media, timing };
+	const media = openSavedDisk(disk);
+	if (media instanceof MemoryDisk && content !== null) media.restore(content as MemoryDiskState);
+	return { media, timing: disk.timing };
 }
 
 function systemOptions(

@@ -57,12 +57,12 @@ import type {
 	SystemOrigin,
 	TimingName,
 } from "./system-options.ts";
+import { VERSION } from "./version.ts";
 
 export { FileDisk } from "./devices/disk/file-disk.ts";
 export { MemoryDisk } from "./devices/disk/memory-disk.ts";
 export { WriteCache } from "./devices/disk/write-cache.ts";
 export { Panic } from "./pmap/panic.ts";
-
 export type {
 	DiskOptions,
 	Exit,
@@ -72,6 +72,7 @@ export type {
 	SystemOrigin,
 	TimingName,
 } from "./system-options.ts";
+export { VERSION } from "./version.ts";
 
 export const DEFAULT_RAM = 8 * 1024 * 1024;
 /** Four times the data of the larger workloads: room for whole clusters among pages that stay. */
@@ -467,8 +468,6 @@ export function framebufferConf({ framebuffer }: Board): autoconf["fb"] {
 
 /** A machine with a kernel that is about to run a program. */
 export const createSystem = (options: SystemOptions): System => new System(options);
-
-export const VERSION = "0.1.0";
 
 function parse_program(name: string, file: Uint8Array): elf_image {
 	const image = elf32_parse(file);

@@ -11,14 +11,16 @@ import {
 	type System,
 	type TimingName,
 } from "../system.ts";
-import { restoreSystem, SnapshotError } from "../system-snapshot.ts";
+import { rebase, restoreSystem, saveSystem, trackFiles } from "../system-snapshot.ts";
 import { InputReader, OutputBuffer } from "./console.ts";
 import { HostTerminal } from "./host-terminal.ts";
+import { readInputFile } from "./input-file.ts";
 import { driveInteractive } from "./interactive.ts";
+import { collect, integerOption, policyOption, sizeOption, TIMINGS, tlbOption } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { RunProgress } from "./progress.ts";
 import { binDisk, openDisks, WORKLOADS } from "./root-disk.ts";
-import { readSnapshot, Saver } from "./saver.ts";
+import { openSnapshot, refuseConfiguration, Saver } from "./saver.ts";
 import { screenshot } from "./screenshot.ts";
 import { parseSize } from "./size.ts";
 import { summary } from "./summary.ts";
@@ -29,7 +31,6 @@ const SLICE = 10_000_000;
 /** Events that --uvmhist keeps, and how many of them a panic shows. */
 const HISTORY_EVENTS = 10_000;
 const PANIC_HISTORY = 20;
-const TIMINGS: readonly string[] = ["instant", "ssd", "hdd"];
 
 interface BootFlags {
 	readonly ram: number;
@@ -83,31 +84,22 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 		.option("--restore <file>", "go on from a snapshot, instead of running a program")
 		.option("-q, --quiet", "no summary and no progress", false)
 		.action(async (program: string | undefined, args: string[], flags: BootFlags, command) => {
-			const given = (name: string) => (command as Command).getOptionValueSource(name) === "cli";
-			checkUsage(program, flags, CONFIGURATION.filter(given));
+			if (flags.restore !== undefined) refuseConfiguration(command as Command, CONFIGURATION);
+			checkUsage(program, flags);
 			done(await boot(program ?? "", args, flags));
 		});
 }
 
-/** => UsageError for options that make no sense together. `configured` were given. */
-function checkUsage(
-	program: string | undefined,
-	flags: BootFlags,
-	configured: readonly string[],
-): void {
+/** => UsageError for options that make no sense together. */
+function checkUsage(program: string | undefined, flags: BootFlags): void {
 	if (flags.saveAt !== undefined && flags.save === undefined) {
 		throw new UsageError("--save-at: there is no --save FILE");
 	}
-	if (flags.restore === undefined) {
-		if (program === undefined) throw new UsageError("boot: no program, and no --restore FILE");
-		return;
+	if (flags.restore === undefined && program === undefined) {
+		throw new UsageError("boot: no program, and no --restore FILE");
 	}
-	if (program !== undefined) {
+	if (flags.restore !== undefined && program !== undefined) {
 		throw new UsageError(`program ${program}: with --restore the snapshot says what runs`);
-	}
-	const [name] = configured;
-	if (name !== undefined) {
-		throw new UsageError(`--${name}: with --restore the snapshot says what the system is`);
 	}
 }
 
@@ -124,13 +116,12 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		flags.restore === undefined
 			? await createBooted(program, args, flags, output, onTerminal)
 			: restored(flags, flags.restore, output);
-	const saver = flags.save === undefined ? null : new Saver(flags.save, flags.saveAt ?? null);
-	saver?.attach(system);
+	const saver = flags.save === undefined ? null : createSaver(system, flags.save, flags.saveAt);
 	const interactive = onTerminal && system.options.terminal === true;
 	const started = performance.now();
 	const left = interactive && (await driveTerminal(system, flags, output, saver));
 	if (!interactive) await drive(system, flags, output, saver);
-	finishSaving(system, flags, saver, left);
+	saver?.finish(left);
 	const report = system.report(performance.now() - started);
 	// Whoever has talked with the guest knows how it went.
 	if (!flags.quiet && !(interactive && system.asksForInput)) process.stderr.write(summary(report));
@@ -169,29 +160,27 @@ async function createBooted(
 	});
 }
 
-/** => UsageError, one line that names the file, if it is no snapshot or does not fit. */
 function restored(flags: BootFlags, path: string, output: OutputBuffer): System {
-	const file = readSnapshot(path);
-	try {
-		const system = restoreSystem(file, { console: (byte) => output.put(byte) });
-		if (flags.uvmhist !== undefined && (system.options.uvmhist ?? 0) === 0) {
-			throw new UsageError("--uvmhist: the snapshot was made without it");
-		}
-		return system;
-	} catch (error) {
-		if (!(error instanceof SnapshotError || error instanceof RangeError)) throw error;
-		throw new UsageError(`snapshot ${path}: ${error.message}`);
+	const system = openSnapshot(path, (file) =>
+		restoreSystem(file, { console: (byte) => output.put(byte) }),
+	);
+	if (flags.uvmhist !== undefined && (system.options.uvmhist ?? 0) === 0) {
+		throw new UsageError("--uvmhist: the snapshot was made without it");
 	}
+	return system;
 }
 
-/** What is to be saved at the end is. */
-function finishSaving(system: System, flags: BootFlags, saver: Saver | null, left: boolean): void {
-	if (saver === null) return;
-	if (!saver.waits && !saver.saved && !left) saver.save(system);
-	saver.close();
-	if (saver.saved || left) return;
-	const { cycles } = system.machine.clock;
-	throw new UsageError(`--save-at ${flags.saveAt}: the run has ended at cycle ${cycles}`);
+function createSaver(system: System, path: string, at: number | undefined): Saver {
+	const savable = {
+		get cycles() {
+			return system.machine.clock.cycles;
+		},
+		run: (until: number, pause: boolean) => system.run(until, pause),
+		rebase: () => rebase(system),
+		save: () => saveSystem(system),
+	};
+	trackFiles(system);
+	return new Saver(savable, path, at ?? null);
 }
 
 /** Run with the host's terminal as the guest's. => whether the user has left. */
@@ -208,7 +197,7 @@ async function driveTerminal(
 	const flush = (): void => {
 		if (output.pending || system.asksForInput) progress.stop();
 		output.flush();
-		if (!system.asksForInput) progress.update(system);
+		if (!system.asksForInput) progress.update(system.machine, system.kernel);
 	};
 	const say = (text: string): void => {
 		process.stdout.write(`\r\nuvmachine: ${text}\r\n`);
@@ -239,12 +228,12 @@ async function drive(
 		const now = system.machine.clock.cycles;
 		if (now >= limit) break;
 		const until = Math.min(now + SLICE, limit);
-		const state = system.run(saver?.next(system, until) ?? until);
-		saver?.look(system);
+		const state = system.run(saver?.next(until) ?? until);
+		saver?.look();
 		// The guest's lines and the progress line share a terminal.
 		if (output.pending) progress.stop();
 		output.flush();
-		progress.update(system);
+		progress.update(system.machine, system.kernel);
 		if (state === "ended") break;
 		if (state === "input" && !(await input.feed((bytes) => system.input(bytes)))) {
 			// Whoever saves wants to go on from here, and not from what the end of input leads to.
@@ -285,22 +274,9 @@ function panicLines(system: System, report: Report): string {
 /** A workload that comes with uvmachine, or a file. */
 function readProgram(program: string): Uint8Array {
 	const workload = new URL(encodeURIComponent(program), WORKLOADS);
-	const path = !program.includes("/") && existsSync(workload) ? workload : program;
-	try {
-		return readFileSync(path);
-	} catch (error) {
-		const code = (error as NodeJS.ErrnoException).code;
-		const why = code === "ENOENT" ? "no such workload or file" : `cannot be read (${code})`;
-		throw new UsageError(`program ${program}: ${why}`);
-	}
-}
-
-const collect = (value: string, all: string[]): string[] => [...all, value];
-
-function sizeOption(text: string): number {
-	const bytes = parseSize(text);
-	if (bytes === null) throw new InvalidArgumentError("A size is a number with K, M or G, as 8M.");
-	return bytes;
+	if (!program.includes("/") && existsSync(workload)) return readFileSync(workload);
+	if (!existsSync(program)) throw new UsageError(`program ${program}: no such workload or file`);
+	return readInputFile("program", program);
 }
 
 function swapOption(text: string, all: DiskOptions[]): DiskOptions[] {
@@ -310,23 +286,4 @@ function swapOption(text: string, all: DiskOptions[]): DiskOptions[] {
 		throw new InvalidArgumentError("Swap is a size and perhaps a timing, as 32M or 32M,hdd.");
 	}
 	return [...all, { media, timing: timing as TimingName }];
-}
-
-function integerOption(text: string): number {
-	const value = Number(text);
-	if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
-		throw new InvalidArgumentError("It must be a whole number.");
-	}
-	return value;
-}
-
-function tlbOption(text: string): { entries: number; ways: number } {
-	const match = /^(\d+)(?:,(\d+))?$/.exec(text);
-	if (match === null) throw new InvalidArgumentError("A TLB is entries and ways, as 1024,4.");
-	return { entries: Number(match[1]), ways: Number(match[2] ?? 4) };
-}
-
-function policyOption(text: string): "hardware" | "trap" {
-	if (text === "hardware" || text === "trap") return text;
-	throw new InvalidArgumentError("The policy is hardware or trap.");
 }

@@ -2,7 +2,6 @@
  * A run with somebody at the keyboard: keys reach the guest while it computes, and when all of it
  * sleeps, its time passes as the host's does.
  */
-import type { System } from "../system.ts";
 import type { Keyboard } from "./host-terminal.ts";
 import type { Saver } from "./saver.ts";
 
@@ -11,6 +10,16 @@ const SLICE = 2_000_000;
 /** The shortest sleep that is worth a timer of the host, in cycles. */
 const SHORTEST_WAIT = 2_000_000;
 const CYCLES_PER_MS = 1e6;
+
+/** A System or a Bare machine, as somebody at a keyboard needs it. */
+export interface Computer {
+	readonly machine: { readonly clock: { readonly cycles: number } };
+	readonly idleCycles: number;
+	run(until: number, pause: boolean): "running" | "input" | "idle" | "ended";
+	pass(cycles: number): void;
+	input(bytes: Uint8Array): number;
+	inputEnd(): void;
+}
 
 /** What is done between two slices. */
 export interface Screen {
@@ -22,7 +31,7 @@ export interface Screen {
 
 /** => when the guest has ended, the user has left, or cycle `limit` is reached. */
 export async function driveInteractive(
-	system: System,
+	computer: Computer,
 	keyboard: Keyboard,
 	screen: Screen,
 	limit: number,
@@ -30,40 +39,40 @@ export async function driveInteractive(
 	saver: Saver | null = null,
 ): Promise<void> {
 	let hungUp = false;
-	while (!keyboard.left && system.machine.clock.cycles < limit) {
+	while (!keyboard.left && computer.machine.clock.cycles < limit) {
 		if (keyboard.ended && !hungUp) {
 			hungUp = true;
-			system.inputEnd();
+			computer.inputEnd();
 		}
-		const fed = keyboard.feed((bytes) => system.input(bytes));
-		const until = Math.min(system.machine.clock.cycles + SLICE, limit);
-		const state = system.run(saver?.next(system, until) ?? until, true);
-		saver?.look(system, true);
+		const fed = keyboard.feed((bytes) => computer.input(bytes));
+		const until = Math.min(computer.machine.clock.cycles + SLICE, limit);
+		const state = computer.run(saver?.next(until) ?? until, true);
+		saver?.look(true);
 		screen.flush();
 		if (keyboard.saves) {
 			keyboard.saves = false;
-			screen.say(saver?.saveSoon(system) ?? "no --save FILE was given");
+			screen.say(saver?.saveSoon() ?? "no --save FILE was given");
 		}
 		if (state === "ended") return;
 		if (state === "running" || fed > 0) await keyboard.turn();
-		else await sleep(system, keyboard, limit, now);
+		else await sleep(computer, keyboard, limit, now);
 	}
 }
 
 /** Everything sleeps: until a timer goes off, or a key is pressed. */
 async function sleep(
-	system: System,
+	computer: Computer,
 	keyboard: Keyboard,
 	limit: number,
 	now: () => number,
 ): Promise<void> {
 	if (keyboard.saves) return;
-	const cycles = Math.min(system.idleCycles, limit - system.machine.clock.cycles);
+	const cycles = Math.min(computer.idleCycles, limit - computer.machine.clock.cycles);
 	if (cycles < SHORTEST_WAIT) {
-		system.pass(Math.max(0, cycles));
+		computer.pass(Math.max(0, cycles));
 		return;
 	}
 	const start = now();
 	await keyboard.wait(cycles / CYCLES_PER_MS);
-	system.pass(Math.min(Math.round((now() - start) * CYCLES_PER_MS), cycles));
+	computer.pass(Math.min(Math.round((now() - start) * CYCLES_PER_MS), cycles));
 }

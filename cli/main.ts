@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 /**
- * The command line: `uvmachine boot`, `uvmachine bench`.
+ * The command line: `uvmachine boot`, `uvmachine run`, `uvmachine bench`.
  * Exit codes: 0 success, 1 the guest failed, 2 wrong usage or file, 3 panic, 4 no progress.
  */
 import { Command, CommanderError } from "commander";
+import { ImageError } from "../bare.ts";
 import { VERSION } from "../system.ts";
 import { benchCommand } from "./bench.ts";
 import { bootCommand } from "./boot.ts";
+import { runCommand } from "./run.ts";
 import { UsageError } from "./usage-error.ts";
 
 const EXIT_USAGE = 2;
@@ -21,6 +23,7 @@ async function run(argv: string[]): Promise<number> {
 			outputError: (text, write) => write(text.replace(/^error: /, "uvmachine: ")),
 		})
 		.addCommand(bootCommand((exit) => (code = exit)))
+		.addCommand(runCommand((exit) => (code = exit)))
 		.addCommand(benchCommand((exit) => (code = exit)));
 	for (const command of program.commands) {
 		command.exitOverride().copyInheritedSettings(program);
@@ -29,8 +32,9 @@ async function run(argv: string[]): Promise<number> {
 		await program.parseAsync(argv);
 	} catch (error) {
 		if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
-		if (!(error instanceof UsageError || error instanceof RangeError)) throw error;
-		process.stderr.write(`uvmachine: ${error.message}\n`);
+		const known = [UsageError, RangeError, ImageError].some((kind) => error instanceof kind);
+		if (!known) throw error;
+		process.stderr.write(`uvmachine: ${(error as Error).message}\n`);
 		return EXIT_USAGE;
 	}
 	return code;

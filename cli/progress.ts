@@ -1,13 +1,17 @@
 /** One line on a terminal that shows how far a run has come. */
 import { SingleBar } from "cli-progress";
+import type { Bare } from "../bare.ts";
 import type { System } from "../system.ts";
 
 /** Milliseconds of the host between two updates. */
 const INTERVAL = 200;
 
-const FORMAT =
-	"{minstr} M instructions, {mips} M/s | {seconds} s virtual | " +
-	"{faults} faults, {pageins} page-ins, {pageouts} pages out";
+const FORMAT = "{minstr} M instructions, {mips} M/s | {seconds} s virtual{paging}";
+
+/** What the kernel of a system has to say. */
+function paging({ faults, pgswapin, pgswapout }: System["kernel"]["uvmexp"]): string {
+	return ` | ${faults} faults, ${pgswapin} page-ins, ${pgswapout} pages out`;
+}
 
 /** A program's length is not known beforehand, so there is a rate but no end. */
 export class RunProgress {
@@ -24,19 +28,16 @@ export class RunProgress {
 				: null;
 	}
 
-	update(system: System): void {
+	update(machine: Bare["machine"], kernel: System["kernel"] | null): void {
 		const now = performance.now();
 		if (this.#bar === null || now - this.#last < INTERVAL) return;
 		this.#last = now;
-		const { instret } = system.machine.hart.counters;
-		const { faults, pgswapin, pgswapout } = system.kernel.uvmexp;
+		const { instret } = machine.hart.counters;
 		const payload = {
 			minstr: Math.round(instret / 1e6),
 			mips: Math.round(instret / (now - this.#started) / 1e3),
-			seconds: (system.machine.clock.cycles / 1e9).toFixed(2),
-			faults,
-			pageins: pgswapin,
-			pageouts: pgswapout,
+			seconds: (machine.clock.cycles / 1e9).toFixed(2),
+			paging: kernel === null ? "" : paging(kernel.uvmexp),
 		};
 		if (this.#shown) this.#bar.update(instret, payload);
 		else this.#bar.start(instret, 0, payload);

@@ -1,7 +1,7 @@
 /** The snapshot that `--save` asks for: when it is made, and its file. */
-import { closeSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
-import type { System } from "../system.ts";
-import { rebase, saveSystem, trackFiles } from "../system-snapshot.ts";
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import type { Command } from "commander";
+import { SnapshotError } from "../snapshot/container.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** How long before the instant a state is looked for that can be taken, in cycles. */
@@ -10,26 +10,33 @@ const APPROACH = [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000];
 const LOOKS = 100;
 const LOOK_CYCLES = 5_000;
 
+/** What is saved. */
+export interface Savable {
+	/** Cycles since its start. */
+	readonly cycles: number;
+	/** As System.run. */
+	run(until: number, pause: boolean): string;
+	/** As rebase in system-snapshot.ts: note the state, if it can be taken now. */
+	rebase(): boolean;
+	save(): Uint8Array;
+}
+
 export class Saver {
+	readonly #what: Savable;
 	readonly #path: string;
 	/** Cycle at which to save; null: at the end, or when asked. */
 	readonly #at: number | null;
 	#saved = false;
 
-	/** => UsageError if the file cannot be written: now, and not after a long run. */
-	constructor(path: string, at: number | null) {
+	/** => UsageError if the file cannot be written, or the instant is past: now, not in the end. */
+	constructor(what: Savable, path: string, at: number | null) {
+		this.#what = what;
 		this.#path = path;
 		this.#at = at;
-		closeSync(this.#try(() => openSync(this.#part, "w")));
-	}
-
-	/** To be called before a system runs. => UsageError if the instant is past. */
-	attach(system: System): void {
-		const now = system.machine.clock.cycles;
-		if (this.#at !== null && this.#at < now) {
-			throw new UsageError(`--save-at ${this.#at}: the snapshot is of cycle ${now}`);
+		if (at !== null && at < what.cycles) {
+			throw new UsageError(`--save-at ${at}: the system is at cycle ${what.cycles} already`);
 		}
-		trackFiles(system);
+		closeSync(this.#try(() => openSync(this.#part, "w")));
 	}
 
 	/** Was anything saved? */
@@ -43,35 +50,31 @@ export class Saver {
 	}
 
 	/** How far to run, on the way to `until`. */
-	next(system: System, until: number): number {
+	next(until: number): number {
 		const at = this.#at;
 		if (at === null || this.#saved) return until;
-		const now = system.machine.clock.cycles;
 		const points = [...APPROACH.map((distance) => at - distance), at];
-		return Math.min(until, points.find((point) => point > now) ?? until);
+		return Math.min(until, points.find((point) => point > this.#what.cycles) ?? until);
 	}
 
 	/** To be called after a run up to there. `pause` as in System.run. */
-	look(system: System, pause = false): void {
+	look(pause = false): void {
 		const at = this.#at;
 		if (at === null || this.#saved) return;
-		const now = system.machine.clock.cycles;
-		if (now >= at) {
-			this.save(system);
-		} else if (APPROACH.some((distance) => now >= at - distance && now < at - distance * 0.9)) {
-			approach(system, at, pause);
-		}
+		const { cycles } = this.#what;
+		if (cycles >= at) this.save();
+		else if (APPROACH.some((distance) => cycles >= at - distance)) this.#approach(at, pause);
 	}
 
 	/** Save as soon as the state can be taken, or a little later. => a line for the user. */
-	saveSoon(system: System): string {
-		approach(system, Number.POSITIVE_INFINITY, true);
-		this.save(system);
-		return `saved to ${this.#path} at cycle ${system.machine.clock.cycles}`;
+	saveSoon(): string {
+		this.#approach(Number.POSITIVE_INFINITY, true);
+		this.save();
+		return `saved to ${this.#path} at cycle ${this.#what.cycles}`;
 	}
 
-	save(system: System): void {
-		const file = saveSystem(system);
+	save(): void {
+		const file = this.#snapshot();
 		this.#try(() => {
 			writeFileSync(this.#part, file);
 			renameSync(this.#part, this.#path);
@@ -79,12 +82,32 @@ export class Saver {
 		this.#saved = true;
 	}
 
-	/** No more is saved. => the file is there only if something was saved. */
-	close(): void {
+	/**
+	 * The run is over, or the user has `left` it: what was to be saved at the end is.
+	 * => the file is there only if something was saved. UsageError if the instant was not reached.
+	 */
+	finish(left: boolean): void {
+		if (!this.waits && !this.#saved && !left) this.save();
+		rmSync(this.#part, { force: true });
+		if (this.#saved || left) return;
+		throw new UsageError(`--save-at ${this.#at}: the run has ended at cycle ${this.#what.cycles}`);
+	}
+
+	/** Run on, not up to `end`, until a state is found that later snapshots can begin with. */
+	#approach(end: number, pause: boolean): void {
+		for (let looks = LOOKS; looks > 0; looks--) {
+			if (this.#what.rebase()) return;
+			const next = this.#what.cycles + LOOK_CYCLES;
+			if (next >= end || this.#what.run(next, pause) !== "running") return;
+		}
+	}
+
+	#snapshot(): Uint8Array {
 		try {
-			unlinkSync(this.#part);
-		} catch {
-			// It has become the snapshot.
+			return this.#what.save();
+		} catch (error) {
+			if (!(error instanceof SnapshotError)) throw error;
+			throw new UsageError(`--save ${this.#path}: ${error.message}`);
 		}
 	}
 
@@ -103,17 +126,20 @@ export class Saver {
 	}
 }
 
-/** Run on, not up to `end`, until a state is found that later snapshots can begin with. */
-function approach(system: System, end: number, pause: boolean): void {
-	for (let looks = LOOKS; looks > 0; looks--) {
-		if (rebase(system)) return;
-		const next = system.machine.clock.cycles + LOOK_CYCLES;
-		if (next >= end || system.run(next, pause) !== "running") return;
+/**
+ * Bring back what a snapshot file holds.
+ * => UsageError, one line that names the file, if it is no snapshot or does not fit.
+ */
+export function openSnapshot<T>(path: string, restore: (file: Uint8Array) => T): T {
+	try {
+		return restore(readFile(path));
+	} catch (error) {
+		if (!(error instanceof SnapshotError || error instanceof RangeError)) throw error;
+		throw new UsageError(`snapshot ${path}: ${error.message}`);
 	}
 }
 
-/** => UsageError if it cannot be read. */
-export function readSnapshot(path: string): Uint8Array {
+function readFile(path: string): Uint8Array {
 	try {
 		return readFileSync(path);
 	} catch (error) {
@@ -121,4 +147,12 @@ export function readSnapshot(path: string): Uint8Array {
 		const why = code === "ENOENT" ? "no such file" : `cannot be read (${code})`;
 		throw new UsageError(`snapshot ${path}: ${why}`);
 	}
+}
+
+/** => UsageError for options beside --restore that say what the snapshot says. */
+export function refuseConfiguration(command: Command, names: readonly string[]): void {
+	const given = names.find((name) => command.getOptionValueSource(name) === "cli");
+	if (given === undefined) return;
+	const option = command.options.find((o) => o.attributeName() === given);
+	throw new UsageError(`${option?.long}: with --restore the snapshot says what the system is`);
 }

@@ -1,4 +1,5 @@
 /** What `boot` says on stderr when a run is over. */
+import type { BareExit, BareReport } from "../bare.ts";
 import type { Exit, Report } from "../system.ts";
 
 const hex = (n: number): string => `0x${n.toString(16).padStart(8, "0")}`;
@@ -23,17 +24,53 @@ export function describeExit(exit: Exit): string {
 	}
 }
 
-export function summary(report: Report): string {
-	const { uvmexp: e, tlb } = report;
-	const perCluster = e.pdpageouts === 0 ? 0 : e.pgswapout / e.pdpageouts;
+function describeBareExit(exit: BareExit): string {
+	switch (exit.kind) {
+		case "exited":
+			return `exited with ${exit.code}`;
+		case "idle":
+			return `waits for ever at pc ${hex(exit.pc)}`;
+		case "stuck":
+			return `traps for ever at pc ${hex(exit.pc)}: the trap handler itself traps`;
+		case "running":
+			return "stopped at the cycle limit";
+	}
+}
+
+type Row = [name: string, value: string];
+
+function timeRows(report: Report | BareReport): Row[] {
 	const rate = report.instructions / Math.max(report.hostMs, 1) / 1e3;
-	const rows: [string, string][] = [
+	return [
 		["virtual time", `${(report.virtualNs / 1e9).toFixed(6)} s, ${count(report.cycles)} cycles`],
 		[
 			"instructions",
 			`${count(report.instructions)} in ${(report.hostMs / 1e3).toFixed(2)} s of the host: ` +
 				`${rate.toFixed(0)} million a second`,
 		],
+	];
+}
+
+const table = (rows: readonly Row[]): string[] =>
+	rows.map(([name, value]) => `  ${name.padEnd(13)}${value}`);
+
+export function bareSummary(image: string, report: BareReport): string {
+	const lines = [
+		`uvmachine: ${image} ${describeBareExit(report.exit)}`,
+		...table([
+			...timeRows(report),
+			["TLB misses", count(report.tlb.misses)],
+			["state hash", report.stateHash],
+		]),
+	];
+	return `${lines.join("\n")}\n`;
+}
+
+export function summary(report: Report): string {
+	const { uvmexp: e, tlb } = report;
+	const perCluster = e.pdpageouts === 0 ? 0 : e.pgswapout / e.pdpageouts;
+	const rows: Row[] = [
+		...timeRows(report),
 		["faults", count(e.faults)],
 		["page-ins", `${count(e.pgswapin)} pages`],
 		[
@@ -49,7 +86,7 @@ export function summary(report: Report): string {
 	const lines = [
 		`uvmachine: ${String(report.config.program)} ${describeExit(report.exit)}`,
 		...report.messages.map((message) => `  ${message}`),
-		...rows.map(([name, value]) => `  ${name.padEnd(13)}${value}`),
+		...table(rows),
 	];
 	return `${lines.join("\n")}\n`;
 }

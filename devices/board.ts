@@ -98,6 +98,8 @@ export interface BoardOptions {
 	readonly framebuffer?: FramebufferOptions;
 	/** Takes each byte that the guest prints. Default: forget it. */
 	readonly console?: (byte: number) => void;
+	/** The guest looks for console input, and there is none. Default: ignore it. */
+	readonly starving?: () => void;
 	/** The guest asks for power off or reset. Default: ignore it. */
 	readonly power?: (request: PowerRequest) => void;
 	/** What the RTC shows at cycle 0, in seconds since 1970. */
@@ -140,7 +142,12 @@ export class Board {
 		const epoch = options.epochSeconds ?? DEFAULT_EPOCH_SECONDS;
 		this.plic = new Plic(lines.meip, lines.seip);
 		this.clint = new Clint(clock, lines.msip, lines.mtip, parts.timeWritten);
-		this.uart = new Uart16550(clock, this.plic.line(UART_IRQ), options.console ?? (() => {}));
+		this.uart = new Uart16550(
+			clock,
+			this.plic.line(UART_IRQ),
+			options.console ?? (() => {}),
+			options.starving,
+		);
 		this.rtc = new GoldfishRtc(clock, this.plic.line(RTC_IRQ), epoch);
 		this.power = new Power(options.power ?? (() => {}));
 		this.disks = disks.map(
@@ -169,6 +176,15 @@ export class Board {
 		if (this.framebuffer !== null) {
 			bus.attach(FRAMEBUFFER_BASE, this.framebuffer.size, this.framebuffer);
 		}
+	}
+
+	/** The reset button: devices are as after power on, disks and clocks go on. */
+	reset(): void {
+		for (const transport of this.virtio) transport.reset();
+		this.uart.reset();
+		this.rtc.reset();
+		this.clint.reset();
+		this.plic.reset();
 	}
 
 	/** Every device, and what the media hold in memory, as plain data. */

@@ -103,6 +103,14 @@ export class Clint implements MmioDevice {
 		}
 	}
 
+	/** No interrupt; mtime goes on. */
+	reset(): void {
+		this.#msip = false;
+		this.#msipLine.set(false);
+		this.#mtimecmp = NEVER;
+		this.#updateTimer();
+	}
+
 	save(): ClintState {
 		return {
 			msip: this.#msip,

@@ -111,6 +111,15 @@ export class GoldfishRtc implements MmioDevice {
 		}
 	}
 
+	/** No alarm; the clock goes on. */
+	reset(): void {
+		this.#clearAlarm();
+		this.#alarm = 0n;
+		this.#irqEnabled = false;
+		this.#irqPending = false;
+		this.#update();
+	}
+
 	save(): GoldfishRtcState {
 		return {
 			offset: [high32(this.#offset), low32(this.#offset)],

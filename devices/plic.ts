@@ -119,6 +119,14 @@ export class Plic implements MmioDevice {
 		}
 	}
 
+	/** Nothing is enabled or pending; the wires are as they are. */
+	reset(): void {
+		for (const words of [this.#priority, this.#pending, this.#claimed]) words.fill(0);
+		this.#enable.fill(0);
+		this.#threshold.fill(0);
+		this.#update();
+	}
+
 	save(): PlicState {
 		return {
 			priority: [...this.#priority],

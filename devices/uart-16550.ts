@@ -72,49 +72,70 @@ const LINE_UP = MSR_CTS | MSR_DSR | MSR_DCD;
 /** 19200 baud; the datasheet leaves it undefined. */
 const DIVISOR_AT_RESET = 12;
 
+/** Looks at LSR before each byte that is sent are one; two in a row mean something else. */
+const LOOKS_IN_VAIN = 2;
+
+interface Registers {
+	/** The last byte received without FIFOs; it can be read again. */
+	rbr: number;
+	ier: number;
+	fcr: number;
+	lcr: number;
+	mcr: number;
+	msr: number;
+	scr: number;
+	divisor: number;
+	/** LSR.OE */
+	overrun: boolean;
+	/** Bytes have waited in the FIFO for four character times. */
+	timeout: boolean;
+	/** The transmitter has emptied and nobody has been told yet. */
+	transmitterEmptied: boolean;
+}
+
+const registersAtReset = (): Registers => ({
+	rbr: 0,
+	ier: 0,
+	fcr: 0,
+	lcr: 0,
+	mcr: 0,
+	msr: LINE_UP,
+	scr: 0,
+	divisor: DIVISOR_AT_RESET,
+	overrun: false,
+	timeout: false,
+	transmitterEmptied: false,
+});
+
 export interface UartState {
 	readonly rx: number[];
-	readonly registers: {
-		rbr: number;
-		ier: number;
-		fcr: number;
-		lcr: number;
-		mcr: number;
-		msr: number;
-		scr: number;
-		divisor: number;
-		overrun: boolean;
-		timeout: boolean;
-		transmitterEmptied: boolean;
-	};
+	readonly registers: Registers;
+	/** How often in a row the guest has looked for a byte in vain. */
+	readonly looks: number;
 }
 
 export class Uart16550 implements MmioDevice {
 	#rx: number[] = [];
-	#r: UartState["registers"] = {
-		/** The last byte received without FIFOs; it can be read again. */
-		rbr: 0,
-		ier: 0,
-		fcr: 0,
-		lcr: 0,
-		mcr: 0,
-		msr: LINE_UP,
-		scr: 0,
-		divisor: DIVISOR_AT_RESET,
-		/** LSR.OE */
-		overrun: false,
-		/** Bytes have waited in the FIFO for four character times. */
-		timeout: false,
-		/** The transmitter has emptied and nobody has been told yet. */
-		transmitterEmptied: false,
-	};
+	#r = registersAtReset();
+	/** How often in a row, without printing, the guest has looked for a byte in vain. */
+	#looks = 0;
 	readonly #clock: Clock;
 	readonly #irq: IrqLine;
 	readonly #transmit: (byte: number) => void;
 	readonly #timeoutEvent: number;
+	readonly #starving: () => void;
 
-	/** => `transmit` is given each byte that the guest sends, inside the guest's store. */
-	constructor(clock: Clock, irq: IrqLine, transmit: (byte: number) => void) {
+	/**
+	 * => `transmit` is given each byte that the guest sends, inside the guest's store; `starving` is
+	 *    called when the guest seems to do nothing but look for input.
+	 */
+	constructor(
+		clock: Clock,
+		irq: IrqLine,
+		transmit: (byte: number) => void,
+		starving: () => void = () => {},
+	) {
+		this.#starving = starving;
 		this.#clock = clock;
 		this.#irq = irq;
 		this.#transmit = transmit;
@@ -127,6 +148,11 @@ export class Uart16550 implements MmioDevice {
 	/** Bytes that can be received now without an overrun. */
 	get room(): number {
 		return (this.#fifos ? FIFO_SIZE : 1) - this.#rx.length;
+	}
+
+	/** A byte that arrives now would raise an interrupt, soon or late. */
+	get listening(): boolean {
+		return (this.#r.ier & IER_ERBFI) !== 0 && this.#rx.length === 0;
 	}
 
 	/** Bytes arrive on the line. In loopback the line is disconnected. */
@@ -193,14 +219,23 @@ export class Uart16550 implements MmioDevice {
 		return true;
 	}
 
+	/** As after power on; what has arrived is lost. */
+	reset(): void {
+		this.#rx = [];
+		this.#r = registersAtReset();
+		this.#restartTimeout();
+		this.#update();
+	}
+
 	save(): UartState {
-		return { rx: [...this.#rx], registers: { ...this.#r } };
+		return { rx: [...this.#rx], registers: { ...this.#r }, looks: this.#looks };
 	}
 
 	/** => the clock is restored as well, and holds the event of the timeout. */
 	restore(state: UartState): void {
 		this.#rx = [...state.rx];
 		this.#r = { ...state.registers };
+		this.#looks = state.looks;
 		this.#update();
 	}
 
@@ -239,6 +274,11 @@ export class Uart16550 implements MmioDevice {
 
 	#readLsr(): number {
 		const lsr = LSR_THRE | LSR_TEMT | this.#lineStatus();
+		if ((lsr & LSR_DR) !== 0) this.#looks = 0;
+		else if (++this.#looks === LOOKS_IN_VAIN) {
+			this.#looks = 0;
+			this.#starving();
+		}
 		this.#r.overrun = false;
 		this.#update();
 		return lsr;
@@ -254,6 +294,7 @@ export class Uart16550 implements MmioDevice {
 	#writeThr(byte: number): void {
 		if ((this.#r.mcr & MCR_LOOP) !== 0) this.#receive(byte);
 		else this.#transmit(byte);
+		this.#looks = 0;
 		this.#r.transmitterEmptied = true;
 	}
 

@@ -227,6 +227,11 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 		}
 	}
 
+	/** As the driver resets it, by writing 0 to Status. */
+	reset(): void {
+		this.#reset();
+	}
+
 	save(): VirtioMmioState {
 		return {
 			status: this.#status,

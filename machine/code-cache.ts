@@ -83,7 +83,7 @@ export class CodeCache {
 	readonly #words: Int32Array;
 	readonly #halves: Uint16Array;
 	readonly #bytes: Uint8Array;
-	readonly #ramSize: number;
+	readonly #pages: number;
 	readonly #mirror: Mirror;
 	readonly #decoder = new Decoder();
 	/** For each page of RAM the number of its decoded page plus one, or 0. */
@@ -98,9 +98,9 @@ export class CodeCache {
 		this.#words = memory.i32;
 		this.#halves = memory.u16;
 		this.#bytes = memory.u8;
-		this.#ramSize = memory.ramSize;
+		this.#pages = memory.pages;
 		this.#mirror = mirror;
-		this.#numbers = new Uint16Array(memory.ramSize >>> PAGE_SHIFT);
+		this.#numbers = new Uint16Array(memory.pages);
 		for (let n = PAGES - 1; n >= 0; n--) this.#free.push(n);
 	}
 
@@ -207,7 +207,7 @@ export class CodeCache {
 
 	/** Forget all decoded code. */
 	clear(): void {
-		this.overwritten(RAM_OFFSET, this.#ramSize);
+		this.overwritten(RAM_OFFSET, this.#pages * PAGE_SIZE);
 	}
 
 	#allocate(): number {

@@ -10,7 +10,7 @@ import type { Counters } from "./counters.ts";
 import type { HartState } from "./hart-state.ts";
 import { type Memory, PAGE_MASK } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
-import type { Mmu } from "./mmu.ts";
+import type { Mmu, StoreWatcher } from "./mmu.ts";
 import {
 	ACCESS_LOAD,
 	ACCESS_STORE,
@@ -34,6 +34,8 @@ export class DataAccess {
 	readonly #bus: Bus;
 	readonly #counters: Counters;
 	readonly #handleMisaligned: boolean;
+	/** Told of the hart's stores into pages that Mirror watches for it. */
+	watcher: StoreWatcher | null = null;
 
 	constructor(
 		state: HartState,
@@ -126,7 +128,9 @@ export class DataAccess {
 
 	/** After a store to RAM at host offset `host`. */
 	#seen(host: number, bytes: number): void {
-		if (this.#mirror.isWatched(host) && this.#code.stored(host, bytes)) this.#state.leave = 1;
+		if (!this.#mirror.isWatched(host)) return;
+		if (this.#code.stored(host, bytes)) this.#state.leave = 1;
+		if (this.watcher?.stored(host, bytes) === true) this.#state.leave = 1;
 	}
 
 	#loadDevice(va: number, width: Width): boolean {

@@ -38,7 +38,16 @@ export interface ElfImage {
 	readonly phentsize: number;
 }
 
+/** A name and its address. */
+export interface ElfSymbol {
+	readonly name: string;
+	readonly value: number;
+}
+
 const EHDR_SIZE = 52;
+const SHDR_SIZE = 40;
+const SYM_SIZE = 16;
+const SHT_SYMTAB = 2;
 const PHDR_SIZE = 32;
 const ELFCLASS32 = 1;
 const ELFDATA2LSB = 1;
@@ -76,6 +85,47 @@ export function parseElf(file: Uint8Array): ElfImage {
 	if (!segments.some((s) => isIn(s, entry))) throw new ElfError("entry point is not in a segment");
 	if ((entry & 1) !== 0) throw new ElfError("entry point is misaligned");
 	return { entry, segments, phdr: addressOf(segments, phoff, phnum), phnum, phentsize };
+}
+
+/**
+ * The symbols of an executable that `parseElf` accepts, in the file's order.
+ * => none at all if it has no symbol table, or one that makes no sense: nobody needs it.
+ */
+export function elfSymbols(file: Uint8Array): ElfSymbol[] {
+	const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+	const shoff = view.getUint32(32, true);
+	const shnum = view.getUint16(48, true);
+	if (view.getUint16(46, true) !== SHDR_SIZE || shoff + shnum * SHDR_SIZE > file.length) return [];
+	const section = (index: number): { type: number; at: number; size: number; link: number } => {
+		const header = shoff + index * SHDR_SIZE;
+		return {
+			type: view.getUint32(header + 4, true),
+			at: view.getUint32(header + 16, true),
+			size: view.getUint32(header + 20, true),
+			link: view.getUint32(header + 24, true),
+		};
+	};
+	const symbols: ElfSymbol[] = [];
+	for (let i = 0; i < shnum; i++) {
+		const table = section(i);
+		if (table.type !== SHT_SYMTAB || table.link >= shnum) continue;
+		const strings = section(table.link);
+		if (table.at + table.size > file.length || strings.at + strings.size > file.length) continue;
+		const names = file.subarray(strings.at, strings.at + strings.size);
+		for (let at = table.at; at + SYM_SIZE <= table.at + table.size; at += SYM_SIZE) {
+			const name = stringAt(names, view.getUint32(at, true));
+			if (name !== "") symbols.push({ name, value: view.getUint32(at + 4, true) });
+		}
+	}
+	return symbols;
+}
+
+/** The bytes from `offset` to the next zero, as text. */
+function stringAt(bytes: Uint8Array, offset: number): string {
+	const end = bytes.indexOf(0, offset);
+	return offset < bytes.length && end >= 0
+		? String.fromCharCode(...bytes.subarray(offset, end))
+		: "";
 }
 
 function checkHeader(file: Uint8Array, view: DataView): void {

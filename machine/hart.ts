@@ -11,7 +11,7 @@ import { Counters } from "./counters.ts";
 import { Csrs } from "./csr.ts";
 import { DataAccess, type MisalignedPolicy } from "./data-access.ts";
 import { instructionLength } from "./decode.ts";
-import { HartState, MSTATUS_MIE, MSTATUS_MPRV, PRIV_M } from "./hart-state.ts";
+import { HartState, PRIV_M } from "./hart-state.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
 import {
@@ -25,9 +25,9 @@ import {
 	type Memory,
 	PAGE_MASK,
 } from "./memory.ts";
-import { Mirror } from "./mirror.ts";
-import { type AdPolicy, Mmu } from "./mmu.ts";
-import { ACCESS_FETCH, CAUSE_INSTRUCTION_ACCESS_FAULT } from "./port.ts";
+import { Mirror, WATCH_STORES } from "./mirror.ts";
+import { type AdPolicy, Mmu, type StoreWatcher } from "./mmu.ts";
+import { ACCESS_FETCH, CAUSE_INSTRUCTION_ACCESS_FAULT, FENCE_ALL } from "./port.ts";
 import {
 	RareInstructions,
 	STOP_ALONE,
@@ -43,8 +43,18 @@ import { Traps } from "./trap.ts";
 /** Why `runBare` has returned. */
 export const RUN_LIMIT = 0; // the cycles are used up
 export const RUN_HALTED = 1; // somebody has called `halt`
-export const RUN_IDLE = 2; // wfi waits for ever: no event is left
-export type RunResult = typeof RUN_LIMIT | typeof RUN_HALTED | typeof RUN_IDLE;
+export const RUN_IDLE = 2; // wfi waits for an interrupt
+export const RUN_STUCK = 3; // the first instruction of the trap handler traps, for ever
+export type RunResult = typeof RUN_LIMIT | typeof RUN_HALTED | typeof RUN_IDLE | typeof RUN_STUCK;
+
+/** Software of M-mode that is not in the machine's memory. */
+export interface Firmware {
+	/**
+	 * Asked before the exception that HartState notes enters its handler.
+	 * => true: it is dealt with, and execution goes on at pc.
+	 */
+	trap(): boolean;
+}
 
 export interface HartOptions {
 	readonly tlbEntries: number;
@@ -74,6 +84,8 @@ export class Hart {
 	readonly x: Int32Array;
 	readonly #words: Int32Array;
 	readonly #interpreter: Interpreter;
+	readonly #data: DataAccess;
+	#firmware: Firmware | null = null;
 	#halted = false;
 
 	constructor(memory: Memory, bus: Bus, clock: Clock, lines: InterruptLines, options: HartOptions) {
@@ -112,6 +124,7 @@ export class Hart {
 			this.counters,
 			options.misaligned,
 		);
+		this.#data = data;
 		const rare = new RareInstructions(state, memory, data, system, this.code);
 		this.#interpreter = new Interpreter(memory, rare);
 	}
@@ -126,16 +139,17 @@ export class Hart {
 		this.#words[H_FETCH_PAGE] = 1;
 	}
 
-	/** M-mode, interrupts off, at `pc`. Everything else keeps its value (3.4). */
+	/**
+	 * M-mode, interrupts off, at `pc` (3.4). What the specification leaves open is as after power
+	 * on: registers and CSRs are 0, the TLB is empty; counters go on.
+	 */
 	reset(pc: number): void {
-		const state = this.state;
-		state.priv = PRIV_M;
-		state.mstatus = (state.mstatus & ~(MSTATUS_MIE | MSTATUS_MPRV)) >>> 0;
-		state.mcause = 0;
-		state.reservation = -1;
-		state.waiting = 0;
-		this.#halted = false;
+		this.state.restore(new HartState().save());
+		this.x.fill(0);
+		this.csrs.updateTimer();
 		this.mmu.updateContext();
+		this.tlb.fence(FENCE_ALL, FENCE_ALL);
+		this.#halted = false;
 		this.pc = pc;
 	}
 
@@ -157,8 +171,24 @@ export class Hart {
 		return stop;
 	}
 
-	/** Run as a bare machine, traps going to the handlers of M-mode and S-mode. */
-	runBare(maxCycles: number): RunResult {
+	/** Let `firmware` take the place of M-mode; null for the machine's own software. */
+	set firmware(firmware: Firmware | null) {
+		this.#firmware = firmware;
+	}
+
+	/** Tell `watcher` of the hart's stores into the page of RAM at host offset `host`. */
+	watchStores(host: number, watcher: StoreWatcher): void {
+		this.mirror.watch(host & ~PAGE_MASK, WATCH_STORES);
+		this.#data.watcher = watcher;
+	}
+
+	/**
+	 * Run as a bare machine, traps going to the handlers of M-mode and S-mode.
+	 *
+	 * => RUN_IDLE as soon as wfi waits, although events may be left that end it, if `pause`; else
+	 *    only when none is left.
+	 */
+	runBare(maxCycles: number, pause = false): RunResult {
 		const { clock, state, traps } = this;
 		const end = clock.cycles + Math.ceil(maxCycles);
 		while (clock.cycles < end && !this.#halted) {
@@ -166,7 +196,7 @@ export class Hart {
 			if (this.#halted) break;
 			if (state.waiting !== 0) {
 				if (!traps.wakes()) {
-					if (clock.nextEvent === Number.POSITIVE_INFINITY) return RUN_IDLE;
+					if (pause || clock.nextEvent === Number.POSITIVE_INFINITY) return RUN_IDLE;
 					clock.advance(Math.min(clock.nextEvent, end) - clock.cycles);
 					continue;
 				}
@@ -175,7 +205,13 @@ export class Hart {
 			const irq = traps.pending();
 			if (irq >= 0) traps.enterInterrupt(irq);
 			const stop = this.slice(Math.min(clock.nextEvent, end) - clock.cycles);
-			if (stop === STOP_TRAP) traps.enterException();
+			if (stop !== STOP_TRAP || this.#firmware?.trap() === true) continue;
+			const { pc } = this;
+			const { priv } = state;
+			traps.enterException();
+			// Unless something can interrupt the handler, nothing will ever change.
+			const deaf = priv === PRIV_M || (state.mie & ~state.mideleg) === 0;
+			if (this.pc === pc && state.priv === priv && deaf) return RUN_STUCK;
 		}
 		if (!this.#halted) return RUN_LIMIT;
 		this.#halted = false;

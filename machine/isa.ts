@@ -7,6 +7,9 @@
  * privileged specification 1.12, chapter 3.
  */
 
+/** What the hart implements, as device trees say it. Unprivileged specification, chapter 27. */
+export const ISA_STRING = "rv32imac_zicntr_zicsr_zifencei_sstc";
+
 /**
  * Operations, as decoded code names them. The interpreter's switch repeats the numbers: a switch
  * on named constants is not compiled to a jump table. Entries of the table use only those that

@@ -122,9 +122,25 @@ export class Machine {
 		return this.#supervisor;
 	}
 
-	/** Run without an attached supervisor for at most `maxCycles` cycles. */
-	runBare(maxCycles: number): RunResult {
-		return this.hart.runBare(maxCycles);
+	/** The options, with those that were left out. */
+	get config(): Readonly<Required<MachineOptions>> {
+		return this.#config;
+	}
+
+	/** The boot ROM at ROM_BASE, to be filled before the hart runs. */
+	get rom8(): Uint8Array {
+		return this.memory.rom8;
+	}
+
+	/** The hart begins anew at `pc`; memory and time stay as they are. */
+	reset(pc: number): void {
+		this.hart.code.clear();
+		this.hart.reset(pc);
+	}
+
+	/** Run without an attached supervisor for at most `maxCycles` cycles; see Hart.runBare. */
+	runBare(maxCycles: number, pause = false): RunResult {
+		return this.hart.runBare(maxCycles, pause);
 	}
 
 	/** The `time` counter (mtime), in ticks of 100 cycles. */

@@ -13,6 +13,7 @@
  *   0204_0000     straight-line lengths of decoded code, one halfword for each instruction slot
  *   0248_0000     the bytes that were decoded
  *   0300_0000     RAM, physical address 8000_0000
+ *   behind RAM    boot ROM, physical address 0000_1000
  *
  * A "host offset" is an index into this memory in bytes. The whole memory stays below 1 GiB: an
  * entry of RT is then below 2^30, and one unsigned comparison, (va << 30) >= entry, finds both a
@@ -31,7 +32,10 @@ export const RAM_BASE = 0x8000_0000;
 /** Host offset of the first byte of RAM. */
 export const RAM_OFFSET = 0x0300_0000;
 export const RAM_SIZE_MIN = 0x1_0000;
-export const RAM_SIZE_MAX = 0x4000_0000 - RAM_OFFSET;
+/** Boot ROM, as on QEMU's virt board: the hart begins there. Software can only read it. */
+export const ROM_BASE = 0x1000;
+export const ROM_SIZE = 0xf000;
+export const RAM_SIZE_MAX = 0x4000_0000 - RAM_OFFSET - ROM_SIZE - 0x1000;
 
 /** Word indexes into the hart block; x0..x31 are words 0..31. */
 export const H_SINK = 32; // decoded code writes x0 here
@@ -77,6 +81,10 @@ export class Memory {
 	/** Views of RAM alone. */
 	readonly ram8: Uint8Array;
 	readonly ram32: Int32Array;
+	/** The boot ROM; its host offset follows RAM. */
+	readonly rom8: Uint8Array;
+	/** Pages of RAM and ROM together. */
+	readonly pages: number;
 	/** x0..x31. */
 	readonly x: Int32Array;
 
@@ -88,7 +96,7 @@ export class Memory {
 					`from ${RAM_SIZE_MIN} to ${RAM_SIZE_MAX} bytes`,
 			);
 		}
-		const pages = Math.ceil((RAM_OFFSET + ramSize) / WASM_PAGE);
+		const pages = Math.ceil((RAM_OFFSET + ramSize + ROM_SIZE) / WASM_PAGE);
 		this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
 		const buffer = this.wasm.buffer;
 		this.buffer = buffer;
@@ -100,6 +108,8 @@ export class Memory {
 		this.i32 = new Int32Array(buffer);
 		this.ram8 = new Uint8Array(buffer, RAM_OFFSET, ramSize);
 		this.ram32 = new Int32Array(buffer, RAM_OFFSET, ramSize >> 2);
+		this.rom8 = new Uint8Array(buffer, RAM_OFFSET + ramSize, ROM_SIZE);
+		this.pages = (ramSize + ROM_SIZE) / PAGE_SIZE;
 		this.x = new Int32Array(buffer, 0, 32);
 		this.i32[H_FETCH_PAGE] = 1;
 	}
@@ -111,5 +121,11 @@ export class Memory {
 	offsetOf(pa: number, bytes: number): number {
 		const offset = pa - RAM_BASE;
 		return offset >= 0 && offset + bytes <= this.ramSize ? offset + RAM_OFFSET : -1;
+	}
+
+	/** Host offset of the byte of ROM at physical address `pa`. => -1 if it lies elsewhere. */
+	romOffsetOf(pa: number): number {
+		const offset = pa - ROM_BASE;
+		return offset >= 0 && offset < ROM_SIZE ? offset + RAM_OFFSET + this.ramSize : -1;
 	}
 }

@@ -12,12 +12,15 @@
 import { type Memory, PAGE_MASK, PAGE_SHIFT, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
 import type { PageHistory } from "./page-history.ts";
 
+/** Who watches a page: the code cache, or somebody outside the hart. */
+export const WATCH_CODE = 1;
+export const WATCH_STORES = 2;
+
 /** Virtual pages in one 4 MiB page. */
 const SUPERPAGE = 1024;
 const LIST_SIZE = 0x1_0000;
-/** Why a page is watched. */
-const CODE = 1;
-const KEPT = 2;
+/** The page is watched for checkpoints. */
+const KEPT = 4;
 
 export class Mirror {
 	readonly #words: Int32Array;
@@ -25,14 +28,14 @@ export class Mirror {
 	readonly #filled = new Int32Array(LIST_SIZE);
 	readonly #listed = new Uint8Array(1 << 20);
 	#count = 0;
-	/** For each page of RAM, why stores into it must be seen; 0 if they need not be. */
+	/** For each page of RAM and ROM, why stores into it must be seen; 0 if they need not be. */
 	readonly #watched: Uint8Array;
 	/** Told before the first store into a page after `keep`. */
 	#history: PageHistory | null = null;
 
 	constructor(memory: Memory) {
 		this.#words = memory.i32;
-		this.#watched = new Uint8Array(memory.ramSize >>> PAGE_SHIFT);
+		this.#watched = new Uint8Array(memory.pages);
 	}
 
 	/**
@@ -82,9 +85,9 @@ export class Mirror {
 		return this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT] !== 0;
 	}
 
-	/** There is decoded code of the page at `host`: no store into it goes unseen from now on. */
-	watch(host: number): void {
-		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! |= CODE;
+	/** From now on no store into the page at host offset `host` goes unseen. */
+	watch(host: number, who: number = WATCH_CODE): void {
+		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! |= who;
 		const words = this.#words;
 		const filled = this.#filled;
 		for (let i = 0; i < this.#count; i++) {
@@ -93,8 +96,8 @@ export class Mirror {
 		}
 	}
 
-	unwatch(host: number): void {
-		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! &= ~CODE;
+	unwatch(host: number, who: number = WATCH_CODE): void {
+		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! &= ~who;
 	}
 
 	/** From now on `history` is told before any page of RAM is written for the first time. */

@@ -98,8 +98,9 @@ export interface MmuOptions {
 	readonly walkCycles: number;
 }
 
-/** Told when the MMU itself has written a page table entry; see CodeCache. */
+/** Told of stores into watched pages of RAM, by the hart or the walk of a page table. */
 export interface StoreWatcher {
+	/** => true if the engine must not run on after the present instruction. */
 	stored(host: number, bytes: number): boolean;
 }
 
@@ -208,8 +209,8 @@ export class Mmu {
 
 	/**
 	 * Translate `va` for the running hart.
-	 * => the host offset if it lies in RAM; -1 if it does not, `pa` says where; 0 after a fault,
-	 *    which is noted in HartState.
+	 * => the host offset if it lies in RAM, or in ROM and is no store; -1 if it does not, `pa`
+	 *    says where; 0 after a fault, which is noted in HartState.
 	 */
 	translate(va: number, access: Access): number {
 		const vpn = va >>> PAGE_SHIFT;
@@ -219,8 +220,11 @@ export class Mmu {
 		const rights = access === ACCESS_FETCH ? this.#fetchRights : this.#dataRights;
 		if (!this.#resolve(va, access, rights)) return 0;
 		const offset = this.pa - RAM_BASE;
-		if (!(offset >= 0 && offset < this.#memory.ramSize)) return -1;
-		const host = offset + RAM_OFFSET;
+		let host = offset + RAM_OFFSET;
+		if (!(offset >= 0 && offset < this.#memory.ramSize)) {
+			host = access === ACCESS_STORE ? -1 : this.#memory.romOffsetOf(this.pa);
+			if (host < 0) return -1;
+		}
 		if (access === ACCESS_STORE) this.#mirror.storing(host);
 		if (this.#repeatable) this.#mirror.fill(table, vpn, host & ~PAGE_MASK);
 		return host;

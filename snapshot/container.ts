@@ -14,6 +14,7 @@
  */
 import { createHash } from "node:crypto";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
+import { DamagedError } from "./bytes.ts";
 
 const MAGIC = [0x89, ...Buffer.from("UVMSNAP", "latin1")];
 const FORMAT = 1;
@@ -82,6 +83,19 @@ export function unpackSnapshot(
 		throw new SnapshotError(`it is one of uvmachine ${header.kind}, not ${kind}`);
 	}
 	return { header, body: inflate(bytes.subarray(FRONT + headerLength), header.bodyBytes) };
+}
+
+/**
+ * Do what takes a snapshot's contents at their word.
+ * => SnapshotError where they turn out to be wrong; RangeError as it comes.
+ */
+export function believing<T>(action: () => T): T {
+	try {
+		return action();
+	} catch (error) {
+		const wrong = error instanceof DamagedError || error instanceof TypeError;
+		throw wrong ? new SnapshotError("it is damaged") : error;
+	}
 }
 
 /** Of everything but the checksum itself. */

@@ -82,6 +82,7 @@ describe("keys", () => {
 class FakeKeyboard implements Keyboard {
 	left = false;
 	ended = false;
+	saves = false;
 	ms = 0;
 	leaveAt = Number.POSITIVE_INFINITY;
 	readonly waits: number[] = [];
@@ -112,7 +113,7 @@ class FakeKeyboard implements Keyboard {
 
 async function drive(source: string, keyboard: FakeKeyboard): Promise<System> {
 	const system = createSystem({ program: "test", image: elf(source), terminal: true });
-	const screen = { flush: () => {} };
+	const screen = { flush: () => {}, say: () => {} };
 	await driveInteractive(system, keyboard, screen, 1e12, () => keyboard.ms);
 	return system;
 }

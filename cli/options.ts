@@ -1,0 +1,47 @@
+/** Values of options, as `boot` and `run` take them. A wrong one is an InvalidArgumentError. */
+import { InvalidArgumentError } from "commander";
+import type { TimingName } from "../system.ts";
+import { parseSize } from "./size.ts";
+
+export const TIMINGS: readonly string[] = ["instant", "ssd", "hdd"] satisfies TimingName[];
+
+/** For an option that may be repeated. */
+export const collect = (value: string, all: string[]): string[] => [...all, value];
+
+export function sizeOption(text: string): number {
+	const bytes = parseSize(text);
+	if (bytes === null) throw new InvalidArgumentError("A size is a number with K, M or G, as 8M.");
+	return bytes;
+}
+
+export function integerOption(text: string): number {
+	const value = Number(text);
+	if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
+		throw new InvalidArgumentError("It must be a whole number.");
+	}
+	return value;
+}
+
+export function addressOption(text: string): number {
+	const value = Number(text);
+	if (!/^(0x[0-9a-f]+|\d+)$/i.test(text) || value >= 2 ** 32) {
+		throw new InvalidArgumentError("An address has at most 32 bits, as 0x80000000.");
+	}
+	return value;
+}
+
+export function tlbOption(text: string): { entries: number; ways: number } {
+	const match = /^(\d+)(?:,(\d+))?$/.exec(text);
+	if (match === null) throw new InvalidArgumentError("A TLB is entries and ways, as 1024,4.");
+	return { entries: Number(match[1]), ways: Number(match[2] ?? 4) };
+}
+
+export function policyOption(text: string): "hardware" | "trap" {
+	if (text === "hardware" || text === "trap") return text;
+	throw new InvalidArgumentError("The policy is hardware or trap.");
+}
+
+export function misalignedOption(text: string): "handle" | "trap" {
+	if (text === "handle" || text === "trap") return text;
+	throw new InvalidArgumentError("Misaligned accesses are handled or trap: handle, trap.");
+}

@@ -1,0 +1,253 @@
+/** `uvmachine run`: software made for a RISC-V board, on the board alone. */
+import { writeFileSync } from "node:fs";
+import { Command } from "commander";
+import {
+	BARE_DEFAULT_RAM,
+	Bare,
+	type BareExit,
+	type BareOptions,
+	type BareReport,
+	openDisk,
+} from "../bare.ts";
+import { restoreBare, saveBare } from "../bare-snapshot.ts";
+import { InputReader, OutputBuffer } from "./console.ts";
+import { HostTerminal } from "./host-terminal.ts";
+import { readInputFile } from "./input-file.ts";
+import { driveInteractive } from "./interactive.ts";
+import {
+	addressOption,
+	collect,
+	integerOption,
+	misalignedOption,
+	policyOption,
+	sizeOption,
+	tlbOption,
+} from "./options.ts";
+import { OutputFile } from "./output-file.ts";
+import { RunProgress } from "./progress.ts";
+import { openSnapshot, refuseConfiguration, Saver } from "./saver.ts";
+import { bareSummary } from "./summary.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** Cycles between two looks at the host's clock: some tens of milliseconds. */
+const SLICE = 10_000_000;
+
+interface RunFlags {
+	readonly ram: number;
+	readonly disk: string[];
+	readonly sbi: boolean;
+	readonly bios?: string;
+	readonly initrd?: string;
+	readonly append?: string;
+	readonly dtb?: string;
+	readonly dumpDtb?: string;
+	readonly loadAddress?: number;
+	readonly tlb?: { entries: number; ways: number };
+	readonly ad: "hardware" | "trap";
+	readonly misaligned: "handle" | "trap";
+	readonly json?: string;
+	readonly maxCycles?: number;
+	readonly save?: string;
+	readonly saveAt?: number;
+	readonly restore?: string;
+	readonly quiet: boolean;
+}
+
+/** Options that say what a machine is: with --restore the snapshot does. */
+const CONFIGURATION = [
+	"ram",
+	"disk",
+	"sbi",
+	"bios",
+	"initrd",
+	"append",
+	"dtb",
+	"dumpDtb",
+	"loadAddress",
+	"tlb",
+	"ad",
+	"misaligned",
+] as const;
+
+export function runCommand(done: (exitCode: number) => void): Command {
+	return new Command("run")
+		.description("run software made for QEMU's virt board, without our kernel")
+		.argument("[image]", "an RV32 ELF file, or a raw image that is loaded at 0x80000000")
+		.option("--ram <size>", "RAM, as 64M, 1G", sizeOption, BARE_DEFAULT_RAM)
+		.option("--disk <file[,ro]>", "a raw disk image; may be repeated", collect, [])
+		.option("--sbi", "start in S-mode above a built-in SBI; raw images go to 0x80400000", false)
+		.option("--bios <file>", "firmware for M-mode, at 0x80000000; the image is its next stage")
+		.option("--initrd <file>", "an initial RAM disk")
+		.option("--append <text>", "the kernel's command line")
+		.option("--dtb <file>", "a device tree instead of the one that describes the board")
+		.option("--dump-dtb <file>", "write the device tree and do not run; - for stdout")
+		.option("--load-address <address>", "where a raw image goes", addressOption)
+		.option("--tlb <entries[,ways]>", "shape of the TLB (default: 1024,4)", tlbOption)
+		.option("--ad <policy>", "who sets A and D bits: hardware or trap", policyOption, "hardware")
+		.option(
+			"--misaligned <policy>",
+			"misaligned loads and stores: handle or trap",
+			misalignedOption,
+			"handle",
+		)
+		.option("--json <file>", "write a report as JSON; - for stdout, after the guest's output")
+		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
+		.option("--save <file>", "save a snapshot: at the end of the input or of the run, or")
+		.option("--save-at <n>", "  at this virtual time, in ns; the run goes on", integerOption)
+		.option("--restore <file>", "go on from a snapshot, instead of starting an image")
+		.option("-q, --quiet", "no summary and no progress", false)
+		.action(async (image: string | undefined, flags: RunFlags, command: Command) => {
+			if (flags.restore !== undefined) refuseConfiguration(command, CONFIGURATION);
+			checkUsage(image, flags);
+			done(await run(image ?? "", flags));
+		});
+}
+
+/** => UsageError for options that make no sense together. */
+function checkUsage(image: string | undefined, flags: RunFlags): void {
+	if (flags.saveAt !== undefined && flags.save === undefined) {
+		throw new UsageError("--save-at: there is no --save FILE");
+	}
+	if (flags.restore === undefined && image === undefined) {
+		throw new UsageError("run: no image, and no --restore FILE");
+	}
+	if (flags.restore !== undefined && image !== undefined) {
+		throw new UsageError(`image ${image}: with --restore the snapshot says what runs`);
+	}
+}
+
+async function run(image: string, flags: RunFlags): Promise<number> {
+	const path = flags.restore ?? image;
+	const json = flags.json === undefined ? null : new OutputFile(flags.json, process.stdout);
+	const output = new OutputBuffer(process.stdout);
+	const console = (byte: number): void => output.put(byte);
+	const bare =
+		flags.restore === undefined
+			? new Bare({ ...bareOptions(path, flags), console })
+			: openSnapshot(flags.restore, (file) => restoreBare(file, console));
+	if (flags.dumpDtb !== undefined) {
+		dump(flags.dumpDtb, bare.dtb);
+		return 0;
+	}
+	const saver = flags.save === undefined ? null : createSaver(bare, flags.save, flags.saveAt);
+	const interactive = process.stdin.isTTY && process.stdout.isTTY;
+	const started = performance.now();
+	const left = interactive && (await driveTerminal(bare, flags, output, saver));
+	if (!interactive) await drive(bare, flags, output, saver);
+	saver?.finish(left);
+	const report = bare.report(performance.now() - started);
+	if (!flags.quiet && !left) process.stderr.write(bareSummary(path, report));
+	json?.write(`${JSON.stringify(withCommand(report, path, flags))}\n`);
+	const stopped = saver?.saved === true && report.exit.kind === "running";
+	return left || stopped ? 0 : exitCode(report.exit);
+}
+
+function createSaver(bare: Bare, path: string, at: number | undefined): Saver {
+	const savable = {
+		get cycles() {
+			return bare.machine.clock.cycles;
+		},
+		run: (until: number, pause: boolean) => bare.run(until, pause),
+		// Any state can be taken.
+		rebase: () => true,
+		save: () => saveBare(bare),
+	};
+	return new Saver(savable, path, at ?? null);
+}
+
+/** The report with what the command line adds to its configuration. */
+function withCommand(report: BareReport, image: string, flags: RunFlags): BareReport {
+	const { bios = null, initrd = null, dtb = null, disk, maxCycles = null } = flags;
+	const config = { image, ...report.config, bios, initrd, dtb, files: disk, maxCycles };
+	return { ...report, config };
+}
+
+function bareOptions(image: string, flags: RunFlags): BareOptions {
+	const { bios, initrd, dtb, append, loadAddress, tlb } = flags;
+	return {
+		image: readInputFile("image", image),
+		ram: flags.ram,
+		sbi: flags.sbi,
+		disks: flags.disk.map((text) => {
+			const readOnly = text.endsWith(",ro");
+			return { media: openDisk(readOnly ? text.slice(0, -",ro".length) : text, readOnly) };
+		}),
+		...(bios === undefined ? {} : { bios: readInputFile("bios", bios) }),
+		...(initrd === undefined ? {} : { initrd: readInputFile("initrd", initrd) }),
+		...(dtb === undefined ? {} : { dtb: readInputFile("dtb", dtb) }),
+		...(append === undefined ? {} : { bootargs: append }),
+		...(loadAddress === undefined ? {} : { loadAddress }),
+		...(tlb === undefined ? {} : { tlbEntries: tlb.entries, tlbWays: tlb.ways }),
+		adPolicy: flags.ad,
+		misaligned: flags.misaligned,
+	};
+}
+
+function dump(path: string, bytes: Uint8Array): void {
+	if (path === "-") {
+		process.stdout.write(bytes);
+		return;
+	}
+	try {
+		writeFileSync(path, bytes);
+	} catch (error) {
+		throw new UsageError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code})`);
+	}
+}
+
+/** Run with the host's terminal as the guest's. => whether the user has left. */
+async function driveTerminal(
+	bare: Bare,
+	flags: RunFlags,
+	output: OutputBuffer,
+	saver: Saver | null,
+): Promise<boolean> {
+	const terminal = new HostTerminal(process.stdin, process.stdout, () => {});
+	const limit = flags.maxCycles ?? Number.POSITIVE_INFINITY;
+	const say = (text: string): void => {
+		process.stdout.write(`\r\nuvmachine: ${text}\r\n`);
+	};
+	const screen = { flush: () => output.flush(), say };
+	try {
+		await driveInteractive(bare, terminal, screen, limit, () => performance.now(), saver);
+	} finally {
+		terminal.close();
+		if (!output.atLineStart) process.stdout.write("\n");
+	}
+	return terminal.left;
+}
+
+/** Run to the end, passing on output, progress and input. */
+async function drive(
+	bare: Bare,
+	flags: RunFlags,
+	output: OutputBuffer,
+	saver: Saver | null,
+): Promise<void> {
+	const progress = new RunProgress(process.stderr, flags.quiet);
+	const input = new InputReader(process.stdin);
+	const limit = flags.maxCycles ?? Number.POSITIVE_INFINITY;
+	for (;;) {
+		const { clock } = bare.machine;
+		const until = Math.min(clock.cycles + SLICE, limit);
+		const state = bare.run(saver?.next(until) ?? until);
+		saver?.look();
+		if (output.pending) progress.stop();
+		output.flush();
+		if (state === "ended" || clock.cycles >= limit) break;
+		progress.update(bare.machine, null);
+		if (state === "input" && !(await input.feed((bytes) => bare.input(bytes)))) {
+			// Whoever saves wants to go on from here, and not from what the end of input leads to.
+			if (saver?.waits === false) break;
+			bare.inputEnd();
+		}
+	}
+	progress.stop();
+	input.close();
+}
+
+/** 0: the guest succeeded, 1: it failed, 4: no progress, or the limit. */
+function exitCode(exit: BareExit): number {
+	if (exit.kind !== "exited") return 4;
+	return exit.code === 0 ? 0 : 1;
+}

@@ -1,0 +1,129 @@
+/** Images that are put into memory before the hart starts: executables, raw bytes. */
+import { type ElfImage, type ElfSegment, elfSymbols, parseElf } from "../machine/elf.ts";
+import { RAM_BASE, ROM_BASE, ROM_SIZE } from "../machine/memory.ts";
+
+/** What cannot be loaded; the message is one line. */
+export class ImageError extends Error {
+	override readonly name = "ImageError";
+}
+
+/** Bytes at a physical address, and zeros behind them. */
+export interface ImageSegment {
+	readonly pa: number;
+	readonly bytes: Uint8Array;
+	readonly zeros: number;
+}
+
+export interface LoadedImage {
+	/** For messages. */
+	readonly name: string;
+	readonly entry: number;
+	readonly segments: readonly ImageSegment[];
+	/** Some of it lies in the boot ROM. */
+	readonly inRom: boolean;
+	readonly symbols: ReadonlyMap<string, number>;
+}
+
+const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46];
+const SECTION_NAMES = ["tohost", "fromhost"];
+
+/**
+ * Find the places of an image's parts: a raw one begins at `address`, where it is entered, too.
+ * => ImageError if something lies outside RAM (`ramSize` bytes) and ROM, or it is no ELF file that
+ *    can be run; `mayBeElf` is false for what is never one.
+ */
+export function place(
+	name: string,
+	file: Uint8Array,
+	address: number,
+	ramSize: number,
+	mayBeElf = true,
+): LoadedImage {
+	if (file.length === 0) throw new ImageError(`${name}: the file is empty`);
+	const isElf = mayBeElf && ELF_MAGIC.every((byte, i) => file[i] === byte);
+	const image = isElf ? placeElf(name, file) : placeRaw(name, file, address);
+	for (const { pa, bytes, zeros } of image.segments) {
+		const end = pa + bytes.length + zeros;
+		const inRam = pa >= RAM_BASE && end <= RAM_BASE + ramSize;
+		const inRom = pa >= ROM_BASE && end <= ROM_BASE + ROM_SIZE;
+		if (!inRam && !inRom) {
+			throw new ImageError(
+				`${name}: 0x${hex(pa)}..0x${hex(end)} is not in RAM (0x${hex(RAM_BASE)}..0x${hex(RAM_BASE + ramSize)})`,
+			);
+		}
+	}
+	return image;
+}
+
+function placeRaw(name: string, bytes: Uint8Array, pa: number): LoadedImage {
+	const segments = [{ pa, bytes, zeros: 0 }];
+	return { name, entry: pa, segments, inRom: pa < RAM_BASE, symbols: new Map() };
+}
+
+function placeElf(name: string, file: Uint8Array): LoadedImage {
+	const elf = parse(name, file);
+	const segments = elf.segments.map((segment) => placeSegment(file, segment));
+	const symbols = new Map<string, number>();
+	for (const { name: symbol, value } of elfSymbols(file)) {
+		if (SECTION_NAMES.includes(symbol)) symbols.set(symbol, toPhysical(elf, value));
+	}
+	const inRom = segments.some((segment) => segment.pa < RAM_BASE);
+	return { name, entry: toPhysical(elf, elf.entry), segments, inRom, symbols };
+}
+
+/**
+ * Linkers like to put the file's headers in front of the first section. Where that is below RAM,
+ * and nothing else is there, they are left out.
+ */
+function placeSegment(file: Uint8Array, segment: ElfSegment): ImageSegment {
+	const { paddr, offset, filesz, memsz } = segment;
+	const below = paddr >= ROM_BASE + ROM_SIZE ? RAM_BASE - paddr : 0;
+	const headers = new DataView(file.buffer, file.byteOffset, file.byteLength);
+	const end =
+		headers.getUint32(28, true) + headers.getUint16(44, true) * headers.getUint16(42, true);
+	const empty = (from: number, to: number): boolean =>
+		file.subarray(from, to).every((byte) => byte === 0);
+	const skip =
+		offset === 0 && below > 0 && below <= filesz && end <= below && empty(end, below) ? below : 0;
+	return {
+		pa: paddr + skip,
+		bytes: file.subarray(offset + skip, offset + filesz),
+		zeros: memsz - filesz,
+	};
+}
+
+function parse(name: string, file: Uint8Array): ElfImage {
+	try {
+		return parseElf(file);
+	} catch (error) {
+		throw new ImageError(`${name}: ${(error as Error).message}`);
+	}
+}
+
+/** Kernels are linked at virtual addresses, and entered before paging is on. */
+function toPhysical(elf: ElfImage, address: number): number {
+	const segment = elf.segments.find(
+		({ vaddr, memsz }) => address >= vaddr && address - vaddr < memsz,
+	);
+	return segment === undefined ? address : address - segment.vaddr + segment.paddr;
+}
+
+/** => ImageError if two images want the same place. */
+export function checkOverlaps(images: readonly LoadedImage[]): void {
+	const places = images
+		.flatMap(({ name, segments }) =>
+			segments.map(({ pa, bytes, zeros }) => ({ name, pa, end: pa + bytes.length + zeros })),
+		)
+		.sort((a, b) => a.pa - b.pa);
+	for (let i = 1; i < places.length; i++) {
+		const before = places[i - 1]!;
+		const after = places[i]!;
+		if (before.end > after.pa) {
+			throw new ImageError(
+				`${after.name}: 0x${hex(after.pa)} is taken by ${before.name}; more RAM may help`,
+			);
+		}
+	}
+}
+
+const hex = (n: number): string => n.toString(16);
