@@ -2,7 +2,14 @@
  * Snapshots of systems: files that hold a state, or the latest one before it that could be taken
  * and what has come since. Either way what is restored is exactly what was saved.
  */
-import { restoreComputer, saveComputer } from "./devices/computer.ts";
+import {
+	type ComputerCheckpoint,
+	checkpointComputer,
+	releaseComputer,
+	restoreComputer,
+	rollbackComputer,
+	saveComputer,
+} from "./devices/computer.ts";
 import { FileDisk } from "./devices/disk/file-disk.ts";
 import { MemoryDisk, type MemoryDiskState } from "./devices/disk/memory-disk.ts";
 import type { FramebufferOptions } from "./devices/framebuffer.ts";
@@ -131,6 +138,42 @@ function oldPages(system: System, disk: FileDisk | null, i: number): OldPages | 
 	if (checkpoint !== null) return disk.changedSince(checkpoint);
 	if (system.board.disks[i]!.counters.writes === 0) return null;
 	throw new SnapshotError(`disk ${disk.path} was written to; the state cannot be saved just now`);
+}
+
+/** An instant of a system in this process. */
+export interface SystemCheckpoint {
+	readonly software: Uint8Array;
+	readonly computer: ComputerCheckpoint;
+	readonly origin: SystemOrigin | null;
+	readonly journal: readonly JournalEntry[];
+}
+
+/**
+ * Note this instant of `system`, to go back to it as often as wanted.
+ * => null: somebody is busy inside the kernel.
+ * => what memory and disks hold costs what is written to them afterwards; the kernel is copied.
+ *    To be released when it is not needed any more.
+ */
+export function checkpointSystem(system: System): SystemCheckpoint | null {
+	if (system.busy !== null) return null;
+	return {
+		software: system.saveSoftware(),
+		computer: checkpointComputer(system),
+		origin: system.origin,
+		journal: system.journal.entries,
+	};
+}
+
+/** => `checkpoint` is of this system, and not released. */
+export function rollbackSystem(system: System, checkpoint: SystemCheckpoint): void {
+	const { software, computer, origin, journal } = checkpoint;
+	system.restoreSoftware(software, () => rollbackComputer(system, computer));
+	if (origin === system.origin) system.journal = new Journal(journal);
+	else rebase(system);
+}
+
+export function releaseSystem(system: System, checkpoint: SystemCheckpoint): void {
+	releaseComputer(system, checkpoint.computer);
 }
 
 /** What a restored system gets from its new host. */

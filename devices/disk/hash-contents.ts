@@ -14,6 +14,11 @@ export function hashContents(hash: WordHash, media: DiskMedia): void {
 		const n = Math.min(sectors, media.sectors - sector);
 		if (n < sectors) bytes.fill(0);
 		media.read(sector, bytes.subarray(0, n * SECTOR_SIZE));
-		if (words.some((word) => word !== 0)) hash.number(sector).words(words);
+		if (!isZero(words)) hash.number(sector).words(words);
 	}
+}
+
+function isZero(words: Int32Array): boolean {
+	for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+	return true;
 }
