@@ -13,6 +13,7 @@ import {
 import { FileDisk } from "./devices/disk/file-disk.ts";
 import { MemoryDisk, type MemoryDiskState } from "./devices/disk/memory-disk.ts";
 import type { FramebufferOptions } from "./devices/framebuffer.ts";
+import { Panic } from "./pmap/panic.ts";
 import {
 	believing,
 	packSnapshot,
@@ -191,7 +192,12 @@ export interface RestoreOptions {
  */
 export function restoreSystem(file: Uint8Array, options: RestoreOptions = {}): System {
 	const { header, body: bytes } = unpackSnapshot(file, KIND, VERSION);
-	return believing(() => restore(header, new Graph(bytes).root as Body, options));
+	try {
+		return believing(() => restore(header, new Graph(bytes).root as Body, options));
+	} catch (error) {
+		if (!(error instanceof Panic)) throw error;
+		throw new SnapshotError(`it cannot be restored: ${error.message}`);
+	}
 }
 
 function restore(header: SnapshotHeader, body: Body, options: RestoreOptions): System {

@@ -48,7 +48,7 @@ export function packSnapshot(header: SnapshotHeader, body: Uint8Array): Uint8Arr
 	front.writeUInt32LE(packed.length, 16);
 	const file = Buffer.concat([front, text, packed]);
 	file.set(checksum(file), CHECKSUM);
-	return file;
+	return new Uint8Array(file.buffer, file.byteOffset, file.length);
 }
 
 /**

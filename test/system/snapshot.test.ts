@@ -1,5 +1,5 @@
 /** Snapshots of systems: what is restored goes on exactly as what was saved. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -34,6 +34,8 @@ interface Case {
 	readonly ram?: number;
 	/** What is typed. */
 	readonly input?: string;
+	/** Another argument, with spaces. */
+	readonly script?: string;
 	/** Share of the instants, in percent, whose state can be taken itself; at least. */
 	readonly direct?: number;
 }
@@ -58,26 +60,28 @@ const cases: readonly Case[] = [
 	{ line: "vmbench fork 64 5", ram: 2 },
 	{ line: "calc", input: "1+2\n3*4\n" },
 	{ line: "words", input: "a b c\nd e\n" },
-	{ line: "spectral 60", direct: 100 },
+	{ line: "spectral 30", direct: 100 },
 	{ line: "sleep 0.2" },
-	{ line: "seq 1 200" },
-	{ line: "dd if=/dev/zero of=/dev/null bs=4096 count=20" },
-	{ line: "free" },
-	{ line: "ps" },
 	{ line: "cat", input: "one\ntwo\nthree\n" },
 	{ line: "sh", input: "ls /bin | wc -l\necho a > /tmp/f\ncat /tmp/f; sleep 0.1 & wait\nexit 7\n" },
-	{ line: "sh -c", input: "" },
+	{ line: "sh -c", script: "yes | head -c 300000 | wc; seq 1 50 | grep 7" },
+	{ line: "sh -c", ram: 2, script: "cd /tmp; mkdir a; echo b > a/b; cp a/b c; mv c d; sync" },
+	{ line: "sh -c", ram: 3, script: "cd /tmp; mkdir a; rmdir a; pwd; hexdump /bin/true | head -3" },
+	{ line: "sh -c", ram: 5, script: "true && free; false || uptime; vmstat; ps; uname; env; ls /" },
+	{ line: "sh -c", ram: 6, script: "sleep 9 & kill $!; wait; swapctl -l; date; rm /tmp/x" },
+	{ line: "dd if=/dev/zero of=/dev/null bs=4096 count=20" },
 ];
 
-const optionsOf = async ({ line, ram = 4 }: Case): Promise<SystemOptions> => {
+const optionsOf = async ({ line, script, ram = 4 }: Case): Promise<SystemOptions> => {
 	const [program = "", ...args] = line.split(" ");
 	return {
 		program,
-		args: line === "sh -c" ? ["-c", "yes | head -c 300000 | wc; seq 1 50 | grep 7"] : args,
+		args: [...args, ...(script === undefined ? [] : [script])],
 		image: workload(program),
 		ram: ram * MiB,
 		swap: [{ media: 16 * MiB }],
 		bin: await binDisk(),
+		framebuffer: { width: 96, height: 64 },
 	};
 };
 
@@ -104,6 +108,14 @@ function straightRun(options: SystemOptions, input: string): { end: Report; begu
 }
 
 describe("every workload, saved at many instants,", () => {
+	it("is here", () => {
+		const words = cases.flatMap(({ line, script = "", input = "" }) =>
+			`${line} ${script} ${input}`.split(/[^a-z]+/),
+		);
+		const programs = readdirSync(new URL("../../workloads/bin", import.meta.url));
+		expect(programs.filter((name) => !words.includes(name))).toEqual([]);
+	});
+
 	it.each(cases)("goes on as if nothing had been: $line, $ram MiB", async (one) => {
 		const { line, ram = 4, input = "", direct = 0 } = one;
 		const options = await optionsOf(one);
