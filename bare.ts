@@ -10,6 +10,7 @@ import type { FramebufferOptions } from "./devices/framebuffer.ts";
 import type { PowerRequest } from "./devices/power.ts";
 import { LSR, LSR_DR, RBR } from "./devices/uart-16550.ts";
 import type { DiskCounters } from "./devices/virtio-blk.ts";
+import type { VirtioRegisters } from "./devices/virtio-mmio.ts";
 import { deviceTree } from "./firmware/device-tree.ts";
 import { Htif } from "./firmware/htif.ts";
 import { checkOverlaps, ImageError, type LoadedImage, place } from "./firmware/image.ts";
@@ -40,6 +41,8 @@ export interface BareOptions extends Omit<MachineOptions, "ramSize"> {
 	/** Bytes of RAM, a multiple of 4096. Default: 128 MiB. */
 	readonly ram?: number;
 	readonly disks?: readonly BoardDisk[];
+	/** Registers of the virtio slots. Default: "legacy", as on QEMU's board. */
+	readonly virtio?: VirtioRegisters;
 	/** Default: there is none. */
 	readonly framebuffer?: FramebufferOptions;
 	/** Takes each byte that the guest prints. */
@@ -73,13 +76,14 @@ export interface BareSaved {
 
 /** The machine's own options among those of a bare one. */
 function machineOptions(options: BareOptions): Omit<MachineOptions, "ramSize"> {
-	const { tlbEntries, tlbWays, adPolicy, misaligned, walkCycles } = options;
+	const { tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries } = options;
 	return {
 		...(tlbEntries === undefined ? {} : { tlbEntries }),
 		...(tlbWays === undefined ? {} : { tlbWays }),
 		...(adPolicy === undefined ? {} : { adPolicy }),
 		...(misaligned === undefined ? {} : { misaligned }),
 		...(walkCycles === undefined ? {} : { walkCycles }),
+		...(pmpEntries === undefined ? {} : { pmpEntries }),
 	};
 }
 
@@ -129,9 +133,10 @@ export class Bare {
 		if (sbi && bios !== undefined) throw new RangeError("sbi: there is a bios already");
 		this.options = options;
 		this.#ram = ram;
-		this.machine = new Machine({ ...machineOptions(options), ramSize: ram });
+		this.machine = new Machine({ pmpEntries: 16, ...machineOptions(options), ramSize: ram });
 		this.board = new Board(boardParts(this.machine), {
 			disks: options.disks ?? [],
+			virtio: options.virtio ?? "legacy",
 			...(options.framebuffer === undefined ? {} : { framebuffer: options.framebuffer }),
 			console: (byte) => this.#print(byte),
 			power: (request) => this.#power(request),
@@ -280,12 +285,12 @@ export class Bare {
 	}
 
 	#config(): Record<string, unknown> {
-		const { sbi = false, bootargs = null, loadAddress = null } = this.options;
+		const { sbi = false, bootargs = null, loadAddress = null, virtio = "legacy" } = this.options;
 		const disks = this.board.disks.map(({ media, readOnly }) => ({
 			bytes: media.sectors * 512,
 			readOnly,
 		}));
-		return { ...this.machine.config, sbi, bootargs, loadAddress, disks };
+		return { ...this.machine.config, sbi, bootargs, loadAddress, virtio, disks };
 	}
 
 	/** The device tree, and where it and the initial RAM disk go: as high as they can. */
@@ -394,4 +399,5 @@ export class Bare {
 export const openDisk = (path: string, readOnly = false): FileDisk =>
 	new FileDisk(path, { readOnly });
 
-export { ImageError };
+export { disassembly } from "./firmware/disassembly.ts";
+export { ImageError, RAM_BASE };

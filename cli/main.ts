@@ -8,6 +8,7 @@ import { ImageError } from "../bare.ts";
 import { VERSION } from "../system.ts";
 import { benchCommand } from "./bench.ts";
 import { bootCommand } from "./boot.ts";
+import { disasmCommand } from "./disasm.ts";
 import { runCommand } from "./run.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -24,6 +25,7 @@ async function run(argv: string[]): Promise<number> {
 		})
 		.addCommand(bootCommand((exit) => (code = exit)))
 		.addCommand(runCommand((exit) => (code = exit)))
+		.addCommand(disasmCommand((exit) => (code = exit)))
 		.addCommand(benchCommand((exit) => (code = exit)));
 	for (const command of program.commands) {
 		command.exitOverride().copyInheritedSettings(program);

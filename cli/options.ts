@@ -45,3 +45,8 @@ export function misalignedOption(text: string): "handle" | "trap" {
 	if (text === "handle" || text === "trap") return text;
 	throw new InvalidArgumentError("Misaligned accesses are handled or trap: handle, trap.");
 }
+
+export function virtioOption(text: string): "legacy" | "modern" {
+	if (text === "legacy" || text === "modern") return text;
+	throw new InvalidArgumentError("The registers are legacy or modern.");
+}

@@ -22,6 +22,7 @@ import {
 	policyOption,
 	sizeOption,
 	tlbOption,
+	virtioOption,
 } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { RunProgress } from "./progress.ts";
@@ -35,6 +36,7 @@ const SLICE = 10_000_000;
 interface RunFlags {
 	readonly ram: number;
 	readonly disk: string[];
+	readonly virtio: "legacy" | "modern";
 	readonly sbi: boolean;
 	readonly bios?: string;
 	readonly initrd?: string;
@@ -75,6 +77,7 @@ export function runCommand(done: (exitCode: number) => void): Command {
 		.argument("[image]", "an RV32 ELF file, or a raw image that is loaded at 0x80000000")
 		.option("--ram <size>", "RAM, as 64M, 1G", sizeOption, BARE_DEFAULT_RAM)
 		.option("--disk <file[,ro]>", "a raw disk image; may be repeated", collect, [])
+		.option("--virtio <version>", "its registers: legacy or modern", virtioOption, "legacy")
 		.option("--sbi", "start in S-mode above a built-in SBI; raw images go to 0x80400000", false)
 		.option("--bios <file>", "firmware for M-mode, at 0x80000000; the image is its next stage")
 		.option("--initrd <file>", "an initial RAM disk")
@@ -178,6 +181,7 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		...(append === undefined ? {} : { bootargs: append }),
 		...(loadAddress === undefined ? {} : { loadAddress }),
 		...(tlb === undefined ? {} : { tlbEntries: tlb.entries, tlbWays: tlb.ways }),
+		virtio: flags.virtio,
 		adPolicy: flags.ad,
 		misaligned: flags.misaligned,
 	};

@@ -17,8 +17,13 @@ import type { IrqLine } from "./irq.ts";
 import { Plic, type PlicState } from "./plic.ts";
 import { Power, type PowerRequest } from "./power.ts";
 import { Uart16550, type UartState } from "./uart-16550.ts";
-import { VirtioBlk } from "./virtio-blk.ts";
-import { EmptyVirtioSlot, VirtioMmio, type VirtioMmioState } from "./virtio-mmio.ts";
+import { type DiskObserver, VirtioBlk } from "./virtio-blk.ts";
+import {
+	EmptyVirtioSlot,
+	VirtioMmio,
+	type VirtioMmioState,
+	type VirtioRegisters,
+} from "./virtio-mmio.ts";
 
 export { RAM_BASE } from "../machine/memory.ts";
 
@@ -94,8 +99,12 @@ export interface BoardDisk {
 export interface BoardOptions {
 	/** Disk i is in virtio slot i; at most 8. */
 	readonly disks?: readonly BoardDisk[];
+	/** Which registers the virtio slots have. Default: "modern". */
+	readonly virtio?: VirtioRegisters;
 	/** Default: there is none. */
 	readonly framebuffer?: FramebufferOptions;
+	/** Told of the disks' requests. */
+	readonly diskObserver?: DiskObserver;
 	/** Takes each byte that the guest prints. Default: forget it. */
 	readonly console?: (byte: number) => void;
 	/** The guest looks for console input, and there is none. Default: ignore it. */
@@ -157,10 +166,11 @@ export class Board {
 					timing: disk.timing ?? new InstantTiming(),
 					readOnly: disk.readOnly ?? disk.media.readOnly,
 					id: disk.id ?? `disk${i}`,
+					...(options.diskObserver === undefined ? {} : { observer: options.diskObserver }),
 				}),
 		);
 		this.virtio = this.disks.map(
-			(disk, i) => new VirtioMmio(disk, dma, this.plic.line(VIRTIO_IRQ + i)),
+			(disk, i) => new VirtioMmio(disk, dma, this.plic.line(VIRTIO_IRQ + i), options.virtio),
 		);
 		const { framebuffer } = options;
 		this.framebuffer = framebuffer === undefined ? null : new Framebuffer(framebuffer);
@@ -170,7 +180,7 @@ export class Board {
 		bus.attach(PLIC_BASE, PLIC_SIZE, this.plic);
 		bus.attach(UART_BASE, UART_SIZE, this.uart);
 		for (let slot = 0; slot < VIRTIO_SLOTS; slot++) {
-			const device = this.virtio[slot] ?? new EmptyVirtioSlot();
+			const device = this.virtio[slot] ?? new EmptyVirtioSlot(options.virtio);
 			bus.attach(VIRTIO_BASE + slot * VIRTIO_SIZE, VIRTIO_SIZE, device);
 		}
 		if (this.framebuffer !== null) {

@@ -35,12 +35,16 @@ export const VIRTIO_BLK_F_SEG_MAX = 2;
 export const VIRTIO_BLK_F_RO = 5;
 export const VIRTIO_BLK_F_BLK_SIZE = 6;
 export const VIRTIO_BLK_F_FLUSH = 9;
+export const VIRTIO_BLK_F_DISCARD = 13;
+export const VIRTIO_BLK_F_WRITE_ZEROES = 14;
 
 /** Request types, 5.2.6. */
 export const VIRTIO_BLK_T_IN = 0;
 export const VIRTIO_BLK_T_OUT = 1;
 export const VIRTIO_BLK_T_FLUSH = 4;
 export const VIRTIO_BLK_T_GET_ID = 8;
+export const VIRTIO_BLK_T_DISCARD = 11;
+export const VIRTIO_BLK_T_WRITE_ZEROES = 13;
 
 export const VIRTIO_BLK_S_OK = 0;
 export const VIRTIO_BLK_S_IOERR = 1;
@@ -54,11 +58,26 @@ export const VIRTIO_BLK_ID_BYTES = 20;
 export const CONFIG_CAPACITY = 0; // 64 bits, in sectors
 export const CONFIG_SEG_MAX = 12; // 32 bits
 export const CONFIG_BLK_SIZE = 20; // 32 bits
+export const CONFIG_MAX_DISCARD_SECTORS = 36; // 32 bits each
+export const CONFIG_MAX_DISCARD_SEG = 40;
+export const CONFIG_DISCARD_SECTOR_ALIGNMENT = 44;
+export const CONFIG_MAX_WRITE_ZEROES_SECTORS = 48;
+export const CONFIG_MAX_WRITE_ZEROES_SEG = 52;
+export const CONFIG_WRITE_ZEROES_MAY_UNMAP = 56; // 8 bits
 const CONFIG_SIZE = 72;
 
-export const BLK_QUEUE_NUM_MAX = 256;
+/** As in QEMU. */
+export const BLK_QUEUE_NUM_MAX = 1024;
 /** Data segments of a request: a chain also has a header and a status. */
-export const BLK_SEG_MAX = BLK_QUEUE_NUM_MAX - 2;
+export const BLK_SEG_MAX = 254;
+/** Ranges of a DISCARD or WRITE_ZEROES request, and sectors of each. */
+export const BLK_RANGES_MAX = 16;
+export const BLK_RANGE_SECTORS_MAX = 0x1_0000;
+/** A range: sector (64 bits), number of sectors (32), flags (32); 5.2.6. */
+const RANGE_SIZE = 16;
+const RANGE_UNMAP = 1;
+/** Bytes that are written at a time to clear a range. */
+const ZEROS_SIZE = 0x1_0000;
 /** A longer transfer is refused with IOERR, so that a guest cannot make the host allocate more. */
 export const BLK_TRANSFER_MAX = 16 * 1024 * 1024; // bytes
 
@@ -69,6 +88,16 @@ export interface VirtioBlkOptions {
 	readonly readOnly?: boolean;
 	/** What GET_ID answers; at most 20 bytes of it. */
 	readonly id?: string;
+	readonly observer?: DiskObserver;
+}
+
+/** Told of what a disk does, at the present cycle; it changes nothing. */
+export interface DiskObserver {
+	/** `sectors` is 0 for requests that move no data. */
+	started(disk: string, request: BlkRequest, sectors: number): void;
+	completed(disk: string, request: BlkRequest, status: number): void;
+	/** A reset has made the requests in flight vanish. */
+	cancelled(disk: string, requests: readonly BlkRequest[]): void;
 }
 
 /** Counters since the start; requests that fail count as errors only. */
@@ -120,6 +149,7 @@ export class VirtioBlk implements VirtioDevice {
 		sectorsWritten: 0,
 		errors: 0,
 	};
+	readonly #observer: DiskObserver | null;
 	readonly #clock: Clock;
 	readonly #dma: Dma;
 	readonly #completionEvent: number;
@@ -134,14 +164,23 @@ export class VirtioBlk implements VirtioDevice {
 		this.timing = options.timing;
 		this.readOnly = options.media.readOnly || (options.readOnly ?? false);
 		this.id = options.id ?? "";
+		this.#observer = options.observer ?? null;
 		this.#completionEvent = clock.register((id) => this.#complete(id));
 		const features = [VIRTIO_BLK_F_SEG_MAX, VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_FLUSH];
-		this.features = this.readOnly ? [...features, VIRTIO_BLK_F_RO] : features;
+		const write = [VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_WRITE_ZEROES];
+		this.features = [...features, ...(this.readOnly ? [VIRTIO_BLK_F_RO] : write)];
 		const sectors = this.media.sectors;
 		this.config.writeUInt32LE(sectors % 2 ** 32, CONFIG_CAPACITY);
 		this.config.writeUInt32LE(Math.floor(sectors / 2 ** 32), CONFIG_CAPACITY + 4);
 		this.config.writeUInt32LE(BLK_SEG_MAX, CONFIG_SEG_MAX);
 		this.config.writeUInt32LE(SECTOR_SIZE, CONFIG_BLK_SIZE);
+		if (this.readOnly) return;
+		this.config.writeUInt32LE(BLK_RANGE_SECTORS_MAX, CONFIG_MAX_DISCARD_SECTORS);
+		this.config.writeUInt32LE(BLK_RANGES_MAX, CONFIG_MAX_DISCARD_SEG);
+		this.config.writeUInt32LE(1, CONFIG_DISCARD_SECTOR_ALIGNMENT);
+		this.config.writeUInt32LE(BLK_RANGE_SECTORS_MAX, CONFIG_MAX_WRITE_ZEROES_SECTORS);
+		this.config.writeUInt32LE(BLK_RANGES_MAX, CONFIG_MAX_WRITE_ZEROES_SEG);
+		this.config[CONFIG_WRITE_ZEROES_MAY_UNMAP] = 1;
 	}
 
 	/** Requests accepted and not yet completed. */
@@ -168,6 +207,7 @@ export class VirtioBlk implements VirtioDevice {
 	}
 
 	cancel(): void {
+		this.#observer?.cancelled(this.id, [...this.#requests.values()]);
 		this.#requests.clear();
 		this.#clock.cancel(this.#completionEvent);
 	}
@@ -202,7 +242,7 @@ export class VirtioBlk implements VirtioDevice {
 		const type = header.readUInt32LE(0);
 		const sector = header.readUInt32LE(12) * 2 ** 32 + header.readUInt32LE(8);
 		const data =
-			type === VIRTIO_BLK_T_OUT
+			type === VIRTIO_BLK_T_OUT || isClearing(type)
 				? slice(readable, REQUEST_HEADER_SIZE, Number.POSITIVE_INFINITY)
 				: slice(writable, 0, before);
 		const refusal = this.#refusal(type, sector, data);
@@ -223,9 +263,36 @@ export class VirtioBlk implements VirtioDevice {
 				return VIRTIO_BLK_S_OK;
 			case VIRTIO_BLK_T_GET_ID:
 				return inRam(this.#dma, data) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+			case VIRTIO_BLK_T_DISCARD:
+			case VIRTIO_BLK_T_WRITE_ZEROES: {
+				const whole = length % RANGE_SIZE === 0 && length <= RANGE_SIZE * BLK_RANGES_MAX;
+				const good = !this.readOnly && whole && length > 0 && inRam(this.#dma, data);
+				return good ? this.#refuseRanges(type, data) : VIRTIO_BLK_S_IOERR;
+			}
 			default:
 				return VIRTIO_BLK_S_UNSUPP;
 		}
+	}
+
+	/** 5.2.6.2: unknown flags are not supported, neither is unmapping what is discarded anyway. */
+	#refuseRanges(type: number, data: readonly Segment[]): number {
+		const flags = type === VIRTIO_BLK_T_WRITE_ZEROES ? RANGE_UNMAP : 0;
+		const ranges = this.#ranges(data);
+		if (ranges.some((range) => (range.flags & ~flags) !== 0)) return VIRTIO_BLK_S_UNSUPP;
+		const inside = ranges.every(
+			({ sector, count }) => count <= BLK_RANGE_SECTORS_MAX && sector + count <= this.media.sectors,
+		);
+		return inside ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+	}
+
+	#ranges(data: readonly Segment[]): { sector: number; count: number; flags: number }[] {
+		const bytes = Buffer.alloc(totalLength(data));
+		gather(this.#dma, data, bytes);
+		return Array.from({ length: bytes.length / RANGE_SIZE }, (_, i) => ({
+			sector: bytes.readUInt32LE(RANGE_SIZE * i + 4) * 2 ** 32 + bytes.readUInt32LE(RANGE_SIZE * i),
+			count: bytes.readUInt32LE(RANGE_SIZE * i + 8),
+			flags: bytes.readUInt32LE(RANGE_SIZE * i + 12),
+		}));
 	}
 
 	#start(request: BlkRequest): void {
@@ -234,6 +301,7 @@ export class VirtioBlk implements VirtioDevice {
 		const count = moves && refusal === VIRTIO_BLK_S_OK ? totalLength(data) / SECTOR_SIZE : 0;
 		const when = this.timing.completion(this.#clock.cycles, sector, count);
 		this.#requests.set(request.id, request);
+		this.#observer?.started(this.id, request, count);
 		if (when !== Number.POSITIVE_INFINITY) {
 			this.#clock.schedule(when, this.#completionEvent, request.id);
 		}
@@ -245,9 +313,10 @@ export class VirtioBlk implements VirtioDevice {
 		this.#requests.delete(id);
 		const status = request.refusal === VIRTIO_BLK_S_OK ? this.#perform(request) : request.refusal;
 		if (status !== VIRTIO_BLK_S_OK) this.counters.errors++;
+		this.#observer?.completed(this.id, request, status);
 		this.#dma.write(request.statusPa, Uint8Array.of(status));
 		// 2.7.8.2: only bytes written without a gap from the start count.
-		const fills = request.type !== VIRTIO_BLK_T_OUT && status === VIRTIO_BLK_S_OK;
+		const fills = status === VIRTIO_BLK_S_OK;
 		const filled = fills ? this.#answerLength(request) : 0;
 		const port = this.#port!;
 		port.queue(0).give(request.head, filled === request.before ? filled + 1 : filled);
@@ -273,6 +342,9 @@ export class VirtioBlk implements VirtioDevice {
 				return this.#read(request);
 			case VIRTIO_BLK_T_OUT:
 				return this.#write(request);
+			case VIRTIO_BLK_T_DISCARD:
+			case VIRTIO_BLK_T_WRITE_ZEROES:
+				return this.#clear(request);
 			case VIRTIO_BLK_T_FLUSH:
 				if (this.media.flush() !== DISK_OK) return VIRTIO_BLK_S_IOERR;
 				this.counters.flushes++;
@@ -284,6 +356,27 @@ export class VirtioBlk implements VirtioDevice {
 				return VIRTIO_BLK_S_OK;
 			}
 		}
+	}
+
+	/** What is discarded reads as zeros afterwards: so it is the same in every run. */
+	#clear({ type, data }: BlkRequest): number {
+		// The guest may have changed its ranges since they were looked at.
+		const refusal = this.#refuseRanges(type, data);
+		if (refusal !== VIRTIO_BLK_S_OK) return refusal;
+		const zeros = new Uint8Array(ZEROS_SIZE);
+		for (const { sector, count } of this.#ranges(data)) {
+			const end = sector + count;
+			for (let at = sector; at < end; at += ZEROS_SIZE / SECTOR_SIZE) {
+				const length = Math.min(ZEROS_SIZE, (end - at) * SECTOR_SIZE);
+				if (this.media.write(at, zeros.subarray(0, length)) !== DISK_OK) return VIRTIO_BLK_S_IOERR;
+			}
+		}
+		return this.#persist() ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+	}
+
+	/** 5.2.6.2: a driver that does not know FLUSH gets a write-through disk. => false if it fails. */
+	#persist(): boolean {
+		return this.#port!.accepted(VIRTIO_BLK_F_FLUSH) || this.media.flush() === DISK_OK;
 	}
 
 	#read({ sector, data }: BlkRequest): number {
@@ -299,12 +392,12 @@ export class VirtioBlk implements VirtioDevice {
 		const bytes = new Uint8Array(totalLength(data));
 		gather(this.#dma, data, bytes);
 		if (this.media.write(sector, bytes) !== DISK_OK) return VIRTIO_BLK_S_IOERR;
-		// 5.2.6.2: a driver that does not know FLUSH gets a write-through disk.
-		if (!this.#port!.accepted(VIRTIO_BLK_F_FLUSH) && this.media.flush() !== DISK_OK) {
-			return VIRTIO_BLK_S_IOERR;
-		}
+		if (!this.#persist()) return VIRTIO_BLK_S_IOERR;
 		this.counters.writes++;
 		this.counters.sectorsWritten += bytes.length / SECTOR_SIZE;
 		return VIRTIO_BLK_S_OK;
 	}
 }
+
+const isClearing = (type: number): boolean =>
+	type === VIRTIO_BLK_T_DISCARD || type === VIRTIO_BLK_T_WRITE_ZEROES;

@@ -1,5 +1,5 @@
 /**
- * Virtio over MMIO, version 2. VIRTIO 1.2, section 4.2.
+ * Virtio over MMIO. VIRTIO 1.2, section 4.2: version 2, and the legacy version 1 of section 4.2.4.
  *
  * The transport owns what all devices share: identification, feature negotiation, status, queue
  * registers, the interrupt. What is behind it is a `VirtioDevice`. An access that section 4.2.2.2
@@ -19,9 +19,12 @@ export const DeviceFeatures = 0x010; // R
 export const DeviceFeaturesSel = 0x014; // W
 export const DriverFeatures = 0x020; // W
 export const DriverFeaturesSel = 0x024; // W
+export const GuestPageSize = 0x028; // W, legacy
 export const QueueSel = 0x030; // W
 export const QueueNumMax = 0x034; // R
 export const QueueNum = 0x038; // W
+export const QueueAlign = 0x03c; // W, legacy
+export const QueuePFN = 0x040; // RW, legacy
 export const QueueReady = 0x044; // RW
 export const QueueNotify = 0x050; // W
 export const InterruptStatus = 0x060; // R
@@ -59,8 +62,13 @@ export const USED_BUFFER = 1;
 export const CONFIG_CHANGE = 2;
 
 /** Feature bits of every device, section 6. */
+export const VIRTIO_F_ANY_LAYOUT = 27; // legacy
 export const VIRTIO_F_INDIRECT_DESC = 28;
+export const VIRTIO_F_EVENT_IDX = 29;
 export const VIRTIO_F_VERSION_1 = 32;
+
+/** Registers of version 2, or those that drivers used before VIRTIO 1.0. */
+export type VirtioRegisters = "modern" | "legacy";
 
 /** What a transport carries. */
 export interface VirtioDevice {
@@ -93,6 +101,9 @@ export interface VirtioPort {
 	needsReset(): void;
 }
 
+/** Where the used ring of a legacy driver begins that does not say it, as in QEMU. */
+const LEGACY_ALIGN = 4096;
+
 export interface VirtioMmioState {
 	readonly status: number;
 	readonly interruptStatus: number;
@@ -101,6 +112,10 @@ export interface VirtioMmioState {
 	readonly driverFeatures: readonly [number, number];
 	readonly queueSel: number;
 	readonly generation: number;
+	/** Legacy: shift of GuestPageSize, and of each queue its alignment and page number. */
+	readonly pageShift: number;
+	readonly queueAlign: readonly number[];
+	readonly queuePfn: readonly number[];
 	readonly queues: VirtqueueState[];
 	readonly device: unknown;
 }
@@ -118,12 +133,21 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 	readonly #queues: Virtqueue[];
 	readonly #device: VirtioDevice;
 	readonly #irq: IrqLine;
+	readonly #legacy: boolean;
+	#pageShift = 0;
+	readonly #queueAlign: number[];
+	readonly #queuePfn: number[];
 
-	constructor(device: VirtioDevice, dma: Dma, irq: IrqLine) {
+	constructor(device: VirtioDevice, dma: Dma, irq: IrqLine, registers: VirtioRegisters = "modern") {
 		this.#device = device;
 		this.#irq = irq;
+		this.#legacy = registers === "legacy";
 		this.#queues = device.queues.map((numMax) => new Virtqueue(dma, numMax));
-		for (const bit of [...device.features, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_VERSION_1]) {
+		this.#queueAlign = device.queues.map(() => LEGACY_ALIGN);
+		this.#queuePfn = device.queues.map(() => 0);
+		const last = this.#legacy ? VIRTIO_F_ANY_LAYOUT : VIRTIO_F_VERSION_1;
+		const own = [...device.features, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX, last];
+		for (const bit of own) {
 			const word = bit < 32 ? 0 : 1;
 			this.#deviceFeatures[word] = (this.#deviceFeatures[word] | (1 << (bit & 31))) >>> 0;
 		}
@@ -137,7 +161,7 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 			case MagicValue:
 				return MAGIC;
 			case Version:
-				return 2;
+				return this.#legacy ? 1 : 2;
 			case DeviceID:
 				return this.#device.deviceId;
 			case VendorID:
@@ -146,12 +170,23 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 				return this.#deviceFeatures[this.#deviceFeaturesSel] ?? 0;
 			case QueueNumMax:
 				return this.#selected?.numMax ?? 0;
-			case QueueReady:
-				return this.#selected?.ready ? 1 : 0;
 			case InterruptStatus:
 				return this.#interruptStatus;
 			case Status:
 				return this.#status;
+			default:
+				return this.#legacy ? this.#loadLegacy(offset) : this.#loadModern(offset);
+		}
+	}
+
+	#loadLegacy(offset: number): number {
+		return offset === QueuePFN ? (this.#queuePfn[this.#queueSel] ?? 0) : ACCESS_FAULT;
+	}
+
+	#loadModern(offset: number): number {
+		switch (offset) {
+			case QueueReady:
+				return this.#selected?.ready ? 1 : 0;
 			case SHMLenLow:
 			case SHMLenHigh:
 			case SHMBaseLow:
@@ -189,10 +224,8 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 			case QueueSel:
 				this.#queueSel = value;
 				return true;
-			case SHMSel:
-				return true;
 			default:
-				return this.#storeQueue(offset, value);
+				return this.#legacy ? this.#storeLegacy(offset, value) : this.#storeQueue(offset, value);
 		}
 	}
 
@@ -241,6 +274,9 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 			driverFeatures: [...this.#driverFeatures],
 			queueSel: this.#queueSel,
 			generation: this.#generation,
+			pageShift: this.#pageShift,
+			queueAlign: [...this.#queueAlign],
+			queuePfn: [...this.#queuePfn],
 			queues: this.#queues.map((queue) => queue.save()),
 			device: this.#device.save(),
 		};
@@ -253,10 +289,13 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 		[this.#driverFeatures[0], this.#driverFeatures[1]] = state.driverFeatures;
 		this.#queueSel = state.queueSel;
 		this.#generation = state.generation;
+		this.#pageShift = state.pageShift;
 		for (const [i, queue] of this.#queues.entries()) {
+			this.#queueAlign[i] = state.queueAlign[i]!;
+			this.#queuePfn[i] = state.queuePfn[i]!;
 			queue.restore(state.queues[i]!);
-			queue.indirect = this.accepted(VIRTIO_F_INDIRECT_DESC);
 		}
+		this.#tellQueues();
 		this.#device.restore(state.device);
 		this.#setInterrupt(state.interruptStatus);
 	}
@@ -276,7 +315,14 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 	/** 3.1.1: features are settled once FEATURES_OK is set. */
 	#setDriverFeatures(value: number): void {
 		const sel = this.#driverFeaturesSel;
-		if (sel <= 1 && (this.#status & FEATURES_OK) === 0) this.#driverFeatures[sel] = value;
+		if (sel > 1) return;
+		if (this.#legacy) {
+			// A driver that accepts what was not offered cannot be told so: it does not get it.
+			const offered = (value & this.#deviceFeatures[sel]!) >>> 0;
+			if ((this.#status & DRIVER_OK) === 0) this.#driverFeatures[sel] = offered;
+		} else if ((this.#status & FEATURES_OK) === 0) {
+			this.#driverFeatures[sel] = value;
+		}
 	}
 
 	/** A write sets bits; the driver clears them only all at once, by writing 0 (2.1.1). */
@@ -285,13 +331,27 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 			this.#reset();
 			return;
 		}
+		if (this.#legacy) {
+			this.#status |= value & ~DEVICE_NEEDS_RESET;
+			this.#tellQueues();
+			return;
+		}
 		let set = value & ~DEVICE_NEEDS_RESET;
 		const accepted = (this.#status & FEATURES_OK) !== 0;
 		if (!accepted && !this.#featuresAcceptable()) set &= ~FEATURES_OK;
 		if (!accepted && (set & FEATURES_OK) === 0) set &= ~DRIVER_OK;
 		this.#status |= set;
+		this.#tellQueues();
+	}
+
+	/** Queues work as the features say that the driver has accepted. */
+	#tellQueues(): void {
 		const indirect = this.accepted(VIRTIO_F_INDIRECT_DESC);
-		for (const queue of this.#queues) queue.indirect = indirect;
+		const eventIdx = this.accepted(VIRTIO_F_EVENT_IDX);
+		for (const queue of this.#queues) {
+			queue.indirect = indirect;
+			queue.eventIdx = eventIdx;
+		}
 	}
 
 	/** 2.2.2 and 6.1: a subset of what we offer, and not a legacy driver. */
@@ -310,13 +370,49 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 		this.#driverFeaturesSel = 0;
 		this.#driverFeatures.fill(0);
 		this.#queueSel = 0;
+		this.#pageShift = 0;
+		this.#queueAlign.fill(LEGACY_ALIGN);
+		this.#queuePfn.fill(0);
 		this.#setInterrupt(0);
 	}
 
 	/** 4.2.3.3: a queue that does not exist or is not in use cannot have buffers. */
 	#notify(index: number): void {
-		const running = (this.#status & (DRIVER_OK | DEVICE_NEEDS_RESET)) === DRIVER_OK;
+		// Legacy drivers may use the device before they say that they are ready (3.1.2).
+		const wanted = this.#legacy ? 0 : DRIVER_OK;
+		const running = (this.#status & (wanted | DEVICE_NEEDS_RESET)) === wanted;
 		if (running && this.#queues[index]?.ready) this.#device.notify(index);
+	}
+
+	/** 4.2.4: a queue is one piece of memory, in use while its page number is not 0. */
+	#storeLegacy(offset: number, value: number): boolean {
+		const queue = this.#selected;
+		switch (offset) {
+			case GuestPageSize:
+				this.#pageShift = value === 0 ? 0 : 31 - Math.clz32(value & -value);
+				return true;
+			case QueueNum:
+				if (queue !== null && !queue.ready) queue.num = value;
+				return true;
+			case QueueAlign:
+				if (queue !== null && !queue.ready && value !== 0) this.#queueAlign[this.#queueSel] = value;
+				return true;
+			case QueuePFN:
+				this.#setQueuePfn(value);
+				return true;
+			default:
+				return false;
+		}
+	}
+
+	#setQueuePfn(pfn: number): void {
+		const queue = this.#selected;
+		if (queue === null) return;
+		this.#setQueueReady(queue, false);
+		this.#queuePfn[this.#queueSel] = pfn;
+		if (pfn === 0) return;
+		queue.layOut(pfn * 2 ** this.#pageShift, this.#queueAlign[this.#queueSel]!);
+		this.#setQueueReady(queue, true);
 	}
 
 	#storeQueue(offset: number, value: number): boolean {
@@ -342,6 +438,8 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 			case QueueReady:
 				this.#setQueueReady(queue, (value & 1) !== 0);
 				return true;
+			case SHMSel:
+				return true;
 			default:
 				return false;
 		}
@@ -365,13 +463,19 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 
 /** A slot with nothing behind it, as QEMU presents it: DeviceID 0 tells drivers to go away. */
 export class EmptyVirtioSlot implements MmioDevice {
+	readonly #version: number;
+
+	constructor(registers: VirtioRegisters = "modern") {
+		this.#version = registers === "legacy" ? 1 : 2;
+	}
+
 	load(offset: number, width: Width): number {
 		if (width !== 4) return ACCESS_FAULT;
 		switch (offset) {
 			case MagicValue:
 				return MAGIC;
 			case Version:
-				return 2;
+				return this.#version;
 			case VendorID:
 				return VENDOR;
 			default:

@@ -18,9 +18,12 @@ export const VIRTQ_AVAIL_F_NO_INTERRUPT = 1;
 /** A descriptor: address (64 bits), length (32), flags (16), next (16). */
 export const DESC_SIZE = 16;
 /** Available ring: flags, idx, ring[]. Used ring: flags, idx, {id, len}[]. */
+const RING_FLAGS = 0;
 const RING_IDX = 2;
 const RING_ENTRIES = 4;
 const USED_ELEMENT_SIZE = 8;
+/** Behind each ring: used_event, avail_event. */
+const EVENT_SIZE = 2;
 
 /** A piece of a buffer; not yet known to lie in RAM. */
 export interface Segment {
@@ -58,6 +61,8 @@ export class Virtqueue {
 	device: [number, number] = [0, 0];
 	/** Whether chains with an indirect table are allowed (VIRTIO_F_INDIRECT_DESC negotiated). */
 	indirect = false;
+	/** Whether the rings' event fields count (VIRTIO_F_EVENT_IDX negotiated). */
+	eventIdx = false;
 	#ready = false;
 	#broken = false;
 	/** Free-running indices modulo 2^16. */
@@ -99,8 +104,9 @@ export class Virtqueue {
 		if (desc % 16 !== 0 || avail % 2 !== 0 || used % 4 !== 0) return false;
 		const dma = this.#dma;
 		if (!dma.contains(desc, DESC_SIZE * num)) return false;
-		if (!dma.contains(avail, RING_ENTRIES + 2 * num)) return false;
-		if (!dma.contains(used, RING_ENTRIES + USED_ELEMENT_SIZE * num)) return false;
+		const event = this.eventIdx ? EVENT_SIZE : 0;
+		if (!dma.contains(avail, RING_ENTRIES + 2 * num + event)) return false;
+		if (!dma.contains(used, RING_ENTRIES + USED_ELEMENT_SIZE * num + event)) return false;
 		this.#descPa = desc;
 		this.#availPa = avail;
 		this.#usedPa = used;
@@ -109,6 +115,16 @@ export class Virtqueue {
 		this.#inFlight = 0;
 		this.#ready = true;
 		return true;
+	}
+
+	/** 2.7.2: all three areas one after the other from `base` on, as legacy drivers lay them. */
+	layOut(base: number, align: number): void {
+		const avail = base + DESC_SIZE * this.num;
+		const end = avail + RING_ENTRIES + 2 * this.num + EVENT_SIZE;
+		const halves = (at: number): [number, number] => [at % 2 ** 32, Math.floor(at / 2 ** 32)];
+		this.desc = halves(base);
+		this.driver = halves(avail);
+		this.device = halves(Math.ceil(end / align) * align);
 	}
 
 	/** Take the queue out of use; the chains in flight are forgotten. */
@@ -121,6 +137,7 @@ export class Virtqueue {
 		this.disable();
 		this.#broken = false;
 		this.indirect = false;
+		this.eventIdx = false;
 		this.num = this.numMax;
 		this.desc = [0, 0];
 		this.driver = [0, 0];
@@ -132,6 +149,8 @@ export class Virtqueue {
 		if (!this.#ready || this.#broken) return null;
 		const idx = this.#dma.load16(this.#availPa + RING_IDX);
 		const waiting = (idx - this.#lastAvail) & 0xffff;
+		// 2.7.10: the driver is to notify as soon as it goes on from here.
+		if (this.eventIdx) this.#dma.store16(this.#availEventPa, this.#lastAvail);
 		if (waiting === 0) return null;
 		// The driver owns `num` descriptors, so it cannot have more requests than that.
 		if (waiting + this.#inFlight > this.num) return this.#break();
@@ -153,9 +172,17 @@ export class Virtqueue {
 		this.#inFlight--;
 	}
 
-	/** The driver does not want to be interrupted, 2.7.7. */
+	/** The driver does not want to be interrupted for the chain that was given last, 2.7.7. */
 	get quiet(): boolean {
-		return (this.#dma.load16(this.#availPa) & VIRTQ_AVAIL_F_NO_INTERRUPT) !== 0;
+		if (!this.eventIdx) {
+			return (this.#dma.load16(this.#availPa + RING_FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) !== 0;
+		}
+		const usedEvent = this.#dma.load16(this.#availPa + RING_ENTRIES + 2 * this.num);
+		return usedEvent !== ((this.#usedIdx - 1) & 0xffff);
+	}
+
+	get #availEventPa(): number {
+		return this.#usedPa + RING_ENTRIES + USED_ELEMENT_SIZE * this.num;
 	}
 
 	save(): VirtqueueState {
@@ -172,7 +199,7 @@ export class Virtqueue {
 		};
 	}
 
-	/** => `indirect` follows from the negotiated features: the transport sets it. */
+	/** => `indirect` and `eventIdx` follow from the negotiated features: the transport sets them. */
 	restore(state: VirtqueueState): void {
 		this.num = state.num;
 		this.desc = [...state.desc];

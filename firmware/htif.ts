@@ -49,6 +49,15 @@ export class Htif {
 		this.#event = host.clock.register(() => this.#command());
 	}
 
+	/** Whether a command waits to be looked at: all there is to save besides memory and clock. */
+	save(): boolean {
+		return this.#settling;
+	}
+
+	restore(settling: boolean): void {
+		this.#settling = settling;
+	}
+
 	/** The hart has stored `bytes` bytes at physical address `pa`. */
 	stored(pa: number, bytes: number): void {
 		if (pa + bytes <= this.#tohost || pa >= this.#tohost + 8) return;

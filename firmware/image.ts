@@ -40,16 +40,14 @@ export function place(
 	mayBeElf = true,
 ): LoadedImage {
 	if (file.length === 0) throw new ImageError(`${name}: the file is empty`);
-	const isElf = mayBeElf && ELF_MAGIC.every((byte, i) => file[i] === byte);
-	const image = isElf ? placeElf(name, file) : placeRaw(name, file, address);
+	const image = mayBeElf && isElf(file) ? placeElf(name, file) : placeRaw(name, file, address);
 	for (const { pa, bytes, zeros } of image.segments) {
 		const end = pa + bytes.length + zeros;
 		const inRam = pa >= RAM_BASE && end <= RAM_BASE + ramSize;
 		const inRom = pa >= ROM_BASE && end <= ROM_BASE + ROM_SIZE;
 		if (!inRam && !inRom) {
-			throw new ImageError(
-				`${name}: 0x${hex(pa)}..0x${hex(end)} is not in RAM (0x${hex(RAM_BASE)}..0x${hex(RAM_BASE + ramSize)})`,
-			);
+			const ram = `0x${hex(RAM_BASE)}..0x${hex(RAM_BASE + ramSize)}`;
+			throw new ImageError(`${name}: 0x${hex(pa)}..0x${hex(end)} is not in RAM (${ram})`);
 		}
 	}
 	return image;
@@ -92,13 +90,15 @@ function placeSegment(file: Uint8Array, segment: ElfSegment): ImageSegment {
 	};
 }
 
-function parse(name: string, file: Uint8Array): ElfImage {
+export function parse(name: string, file: Uint8Array): ElfImage {
 	try {
 		return parseElf(file);
 	} catch (error) {
 		throw new ImageError(`${name}: ${(error as Error).message}`);
 	}
 }
+
+export const isElf = (file: Uint8Array): boolean => ELF_MAGIC.every((byte, i) => file[i] === byte);
 
 /** Kernels are linked at virtual addresses, and entered before paging is on. */
 function toPhysical(elf: ElfImage, address: number): number {

@@ -96,7 +96,8 @@ export class Sbi implements Firmware {
 	/** Enter S-mode at `start`, as a boot loader would: a0 the hart, a1 the device tree. */
 	start(start: number, deviceTree: number): void {
 		const { hart } = this.#machine;
-		const { state, csrs } = hart;
+		const { state, csrs, pmp } = hart;
+		pmp.open();
 		state.medeleg = EXCEPTIONS;
 		state.mideleg = INTERRUPTS;
 		state.mcounteren = ALL_COUNTERS;

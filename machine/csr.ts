@@ -3,7 +3,7 @@
  * Privileged specification 1.12, chapters 2 to 4; Sstc 0.5.4; the counters of Zicntr.
  *
  * Registers that this hart has no use for but must have (mcountinhibit, the hardware performance
- * counters, physical memory protection with no entries) read as zero and ignore writes.
+ * counters) read as zero and ignore writes.
  */
 import type { Clock } from "./clock.ts";
 import type { Counters } from "./counters.ts";
@@ -31,6 +31,7 @@ import {
 	PRIV_U,
 } from "./hart-state.ts";
 import type { Mmu } from "./mmu.ts";
+import type { Pmp } from "./pmp.ts";
 import { S_INTERRUPTS, type Traps } from "./trap.ts";
 
 /** RV32 with A, C, I, M, S and U. */
@@ -46,6 +47,8 @@ const MIE = 0xaaa;
 const COUNTEREN = 7;
 const FIOM = 1;
 const BIT_TM = 1 << 1;
+const PMPCFG0 = 0x3a0;
+const PMPADDR0 = 0x3b0;
 
 /** What `read` returns for a register that does not exist. */
 const NO_CSR = -1;
@@ -53,14 +56,16 @@ const NO_CSR = -1;
 export class Csrs {
 	readonly #state: HartState;
 	readonly #mmu: Mmu;
+	readonly #pmp: Pmp;
 	readonly #traps: Traps;
 	readonly #counters: Counters;
 	readonly #clock: Clock;
 	readonly #timerHandler: number;
 
-	constructor(state: HartState, mmu: Mmu, traps: Traps, counters: Counters) {
+	constructor(state: HartState, mmu: Mmu, pmp: Pmp, traps: Traps, counters: Counters) {
 		this.#state = state;
 		this.#mmu = mmu;
+		this.#pmp = pmp;
 		this.#traps = traps;
 		this.#counters = counters;
 		this.#clock = counters.clock;
@@ -198,6 +203,7 @@ export class Csrs {
 			case 0x344:
 				return this.#traps.mip;
 			default:
+				if (isPmp(csr)) return this.#readPmp(csr);
 				return isZero(csr) ? 0 : NO_CSR;
 		}
 	}
@@ -318,8 +324,20 @@ export class Csrs {
 				this.#writePending(value, (1 << IRQ_SSI) | (1 << IRQ_STI) | (1 << IRQ_SEI));
 				return true;
 			default:
+				if (isPmp(csr)) return this.#writePmp(csr, value);
 				return isZero(csr) || this.#writeCounter(csr, value);
 		}
+	}
+
+	#readPmp(csr: number): number {
+		return csr < PMPADDR0 ? this.#pmp.readCfg(csr - PMPCFG0) : this.#pmp.readAddr(csr - PMPADDR0);
+	}
+
+	#writePmp(csr: number, value: number): true {
+		if (csr < PMPADDR0) this.#pmp.writeCfg(csr - PMPCFG0, value);
+		else this.#pmp.writeAddr(csr - PMPADDR0, value);
+		this.#mmu.protectionChanged();
+		return true;
 	}
 
 	#writeStatus(value: number, mask: number): void {
@@ -368,14 +386,17 @@ export class Csrs {
 	}
 }
 
+/** pmpcfg0..15 and pmpaddr0..63. */
+const isPmp = (csr: number): boolean => csr >= PMPCFG0 && csr <= 0x3ef;
+
 /** Registers that are read-only zero. */
 function isZero(csr: number): boolean {
 	return (
 		csr === 0x310 || // mstatush: little-endian only
+		(csr >= 0x7a0 && csr <= 0x7a4) || // tselect, tdata1..3, tinfo: there is no trigger
 		(csr >= 0xf11 && csr <= 0xf15) || // mvendorid .. mconfigptr; mhartid is 0
 		csr === 0x320 || // mcountinhibit
 		(csr >= 0x323 && csr <= 0x33f) || // mhpmevent3..31
-		(csr >= 0x3a0 && csr <= 0x3ef) || // pmpcfg0..15, pmpaddr0..63
 		(csr >= 0xb03 && csr <= 0xb1f) || // mhpmcounter3..31
 		(csr >= 0xb83 && csr <= 0xb9f) ||
 		(csr >= 0xc03 && csr <= 0xc1f) || // hpmcounter3..31

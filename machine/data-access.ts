@@ -60,7 +60,7 @@ export class DataAccess {
 	/** => false after an exception, which is noted; otherwise `value` is set. */
 	load(va: number, width: Width): boolean {
 		if ((va & (width - 1)) !== 0) return this.#loadMisaligned(va, width);
-		const host = this.#mmu.translate(va, ACCESS_LOAD);
+		const host = this.#mmu.translate(va, ACCESS_LOAD, width);
 		if (host <= 0) return host !== 0 && this.#loadDevice(va, width);
 		const memory = this.#memory;
 		if (width === 4) this.value = memory.i32[host >> 2]!;
@@ -72,7 +72,7 @@ export class DataAccess {
 	/** => false after an exception, which is noted. */
 	store(va: number, width: Width, value: number): boolean {
 		if ((va & (width - 1)) !== 0) return this.#storeMisaligned(va, width, value);
-		const host = this.#mmu.translate(va, ACCESS_STORE);
+		const host = this.#mmu.translate(va, ACCESS_STORE, width);
 		if (host <= 0) return host !== 0 && this.#storeDevice(va, width, value);
 		const memory = this.#memory;
 		if (width === 4) memory.i32[host >> 2] = value;
@@ -86,7 +86,7 @@ export class DataAccess {
 	loadReserved(va: number): boolean {
 		const state = this.#state;
 		if ((va & 3) !== 0) return state.raise(CAUSE_LOAD_MISALIGNED, va) !== 0;
-		const host = this.#mmu.translate(va, ACCESS_LOAD);
+		const host = this.#mmu.translate(va, ACCESS_LOAD, 4);
 		if (host < 0) state.raise(CAUSE_LOAD_ACCESS_FAULT, va);
 		if (host <= 0) return false;
 		this.value = this.#memory.i32[host >> 2]!;
@@ -122,7 +122,7 @@ export class DataAccess {
 	/** Where an atomic store goes: aligned, in RAM. => 0 after an exception. */
 	#atomicHost(va: number): number {
 		if ((va & 3) !== 0) return this.#state.raise(CAUSE_STORE_MISALIGNED, va);
-		const host = this.#mmu.translate(va, ACCESS_STORE);
+		const host = this.#mmu.translate(va, ACCESS_STORE, 4);
 		return host < 0 ? this.#state.raise(CAUSE_STORE_ACCESS_FAULT, va) : host;
 	}
 
@@ -153,13 +153,13 @@ export class DataAccess {
 	#loadMisaligned(va: number, width: Width): boolean {
 		const state = this.#state;
 		if (!this.#handleMisaligned) return state.raise(CAUSE_LOAD_MISALIGNED, va) !== 0;
-		const first = this.#mmu.translate(va, ACCESS_LOAD);
+		const split = PAGE_MASK + 1 - (va & PAGE_MASK); // bytes left in the first page
+		const first = this.#mmu.translate(va, ACCESS_LOAD, Math.min(width, split));
 		if (first < 0) state.raise(CAUSE_LOAD_ACCESS_FAULT, va);
 		if (first <= 0) return false;
-		const split = PAGE_MASK + 1 - (va & PAGE_MASK); // bytes left in the first page
 		let second = first + split;
 		if (split < width) {
-			second = this.#mmu.translate(va + split, ACCESS_LOAD);
+			second = this.#mmu.translate(va + split, ACCESS_LOAD, width - split);
 			if (second < 0) state.raise(CAUSE_LOAD_ACCESS_FAULT, va + split);
 			if (second <= 0) return false;
 		}
@@ -175,13 +175,13 @@ export class DataAccess {
 	#storeMisaligned(va: number, width: Width, value: number): boolean {
 		const state = this.#state;
 		if (!this.#handleMisaligned) return state.raise(CAUSE_STORE_MISALIGNED, va) !== 0;
-		const first = this.#mmu.translate(va, ACCESS_STORE);
+		const split = PAGE_MASK + 1 - (va & PAGE_MASK); // bytes left in the first page
+		const first = this.#mmu.translate(va, ACCESS_STORE, Math.min(width, split));
 		if (first < 0) state.raise(CAUSE_STORE_ACCESS_FAULT, va);
 		if (first <= 0) return false;
-		const split = PAGE_MASK + 1 - (va & PAGE_MASK);
 		let second = first + split;
 		if (split < width) {
-			second = this.#mmu.translate(va + split, ACCESS_STORE);
+			second = this.#mmu.translate(va + split, ACCESS_STORE, width - split);
 			if (second < 0) state.raise(CAUSE_STORE_ACCESS_FAULT, va + split);
 			if (second <= 0) return false;
 		}

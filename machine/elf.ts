@@ -47,7 +47,9 @@ export interface ElfSymbol {
 const EHDR_SIZE = 52;
 const SHDR_SIZE = 40;
 const SYM_SIZE = 16;
+const SHT_PROGBITS = 1;
 const SHT_SYMTAB = 2;
+const SHF_EXECINSTR = 4;
 const PHDR_SIZE = 32;
 const ELFCLASS32 = 1;
 const ELFDATA2LSB = 1;
@@ -87,37 +89,76 @@ export function parseElf(file: Uint8Array): ElfImage {
 	return { entry, segments, phdr: addressOf(segments, phoff, phnum), phnum, phentsize };
 }
 
+/** A section that lies in the file. */
+export interface ElfSection {
+	readonly type: number;
+	readonly flags: number;
+	readonly addr: number;
+	readonly offset: number;
+	readonly size: number;
+	readonly link: number;
+}
+
 /**
- * The symbols of an executable that `parseElf` accepts, in the file's order.
- * => none at all if it has no symbol table, or one that makes no sense: nobody needs it.
+ * The sections of an executable that `parseElf` accepts, by their numbers; null for those that do
+ * not lie in the file. => none at all if their table makes no sense: nothing depends on it.
  */
-export function elfSymbols(file: Uint8Array): ElfSymbol[] {
+export function elfSections(file: Uint8Array): (ElfSection | null)[] {
 	const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
 	const shoff = view.getUint32(32, true);
 	const shnum = view.getUint16(48, true);
 	if (view.getUint16(46, true) !== SHDR_SIZE || shoff + shnum * SHDR_SIZE > file.length) return [];
-	const section = (index: number): { type: number; at: number; size: number; link: number } => {
-		const header = shoff + index * SHDR_SIZE;
-		return {
-			type: view.getUint32(header + 4, true),
-			at: view.getUint32(header + 16, true),
-			size: view.getUint32(header + 20, true),
-			link: view.getUint32(header + 24, true),
+	return Array.from({ length: shnum }, (_, i) => {
+		const field = (n: number): number => view.getUint32(shoff + i * SHDR_SIZE + 4 * n, true);
+		const section = {
+			type: field(1),
+			flags: field(2),
+			addr: field(3),
+			offset: field(4),
+			size: field(5),
+			link: field(6),
 		};
-	};
+		return section.offset + section.size <= file.length ? section : null;
+	});
+}
+
+/** The symbols of an executable that `parseElf` accepts, in the file's order. */
+export function elfSymbols(file: Uint8Array): ElfSymbol[] {
+	const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+	const sections = elfSections(file);
 	const symbols: ElfSymbol[] = [];
-	for (let i = 0; i < shnum; i++) {
-		const table = section(i);
-		if (table.type !== SHT_SYMTAB || table.link >= shnum) continue;
-		const strings = section(table.link);
-		if (table.at + table.size > file.length || strings.at + strings.size > file.length) continue;
-		const names = file.subarray(strings.at, strings.at + strings.size);
-		for (let at = table.at; at + SYM_SIZE <= table.at + table.size; at += SYM_SIZE) {
+	for (const table of sections) {
+		if (table === null || table.type !== SHT_SYMTAB) continue;
+		const strings = sections[table.link] ?? null;
+		if (strings === null) continue;
+		const names = file.subarray(strings.offset, strings.offset + strings.size);
+		const end = table.offset + table.size;
+		for (let at = table.offset; at + SYM_SIZE <= end; at += SYM_SIZE) {
 			const name = stringAt(names, view.getUint32(at, true));
 			if (name !== "") symbols.push({ name, value: view.getUint32(at + 4, true) });
 		}
 	}
 	return symbols;
+}
+
+/** Where the instructions are: executable sections, or segments of a file without sections. */
+export function elfCode(file: Uint8Array): { addr: number; bytes: Uint8Array }[] {
+	const sections = elfSections(file).filter(
+		(section) =>
+			section !== null && section.type === SHT_PROGBITS && (section.flags & SHF_EXECINSTR) !== 0,
+	) as ElfSection[];
+	if (sections.length > 0) {
+		return sections.map(({ addr, offset, size }) => ({
+			addr,
+			bytes: file.subarray(offset, offset + size),
+		}));
+	}
+	return parseElf(file)
+		.segments.filter(({ flags }) => (flags & PF_X) !== 0)
+		.map(({ vaddr, offset, filesz }) => ({
+			addr: vaddr,
+			bytes: file.subarray(offset, offset + filesz),
+		}));
 }
 
 /** The bytes from `offset` to the next zero, as text. */

@@ -11,11 +11,12 @@ import { Counters } from "./counters.ts";
 import { Csrs } from "./csr.ts";
 import { DataAccess, type MisalignedPolicy } from "./data-access.ts";
 import { instructionLength } from "./decode.ts";
-import { HartState, PRIV_M } from "./hart-state.ts";
+import { HartState, MSTATUS_MIE, MSTATUS_MPRV, PRIV_M } from "./hart-state.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
 import {
 	CODE,
+	H_BUDGET,
 	H_FETCH_HOST,
 	H_FETCH_PAGE,
 	H_LEFT,
@@ -27,7 +28,8 @@ import {
 } from "./memory.ts";
 import { Mirror, WATCH_STORES } from "./mirror.ts";
 import { type AdPolicy, Mmu, type StoreWatcher } from "./mmu.ts";
-import { ACCESS_FETCH, CAUSE_INSTRUCTION_ACCESS_FAULT, FENCE_ALL } from "./port.ts";
+import { Pmp, type PmpEntries } from "./pmp.ts";
+import { ACCESS_FETCH, CAUSE_INSTRUCTION_ACCESS_FAULT } from "./port.ts";
 import {
 	RareInstructions,
 	STOP_ALONE,
@@ -47,6 +49,16 @@ export const RUN_IDLE = 2; // wfi waits for an interrupt
 export const RUN_STUCK = 3; // the first instruction of the trap handler traps, for ever
 export type RunResult = typeof RUN_LIMIT | typeof RUN_HALTED | typeof RUN_IDLE | typeof RUN_STUCK;
 
+/** Told of what happens on a bare machine, at the present cycle; it changes nothing. */
+export interface HartObserver {
+	/** The instruction at `pc` has met an exception. */
+	exception(cause: number, tval: number, pc: number): void;
+	/** Interrupt `irq` is taken before the instruction at `pc`. */
+	interrupt(irq: number, pc: number): void;
+	/** wfi begins or ends to wait. */
+	waits(waiting: boolean): void;
+}
+
 /** Software of M-mode that is not in the machine's memory. */
 export interface Firmware {
 	/**
@@ -63,6 +75,8 @@ export interface HartOptions {
 	readonly misaligned: MisalignedPolicy;
 	/** Cycles that a page table walk costs. */
 	readonly walkCycles: number;
+	/** Entries of physical memory protection. */
+	readonly pmpEntries: PmpEntries;
 }
 
 /** Cycles an engine runs at a time. Code compiled while it runs is put to use between slices. */
@@ -76,6 +90,7 @@ export class Hart {
 	readonly mirror: Mirror;
 	readonly tlb: Tlb;
 	readonly code: CodeCache;
+	readonly pmp: Pmp;
 	readonly mmu: Mmu;
 	readonly counters: Counters;
 	readonly traps: Traps;
@@ -86,6 +101,8 @@ export class Hart {
 	readonly #interpreter: Interpreter;
 	readonly #data: DataAccess;
 	#firmware: Firmware | null = null;
+	/** Of bare machines alone. */
+	observer: HartObserver | null = null;
 	#halted = false;
 
 	constructor(memory: Memory, bus: Bus, clock: Clock, lines: InterruptLines, options: HartOptions) {
@@ -101,10 +118,11 @@ export class Hart {
 			ways: options.tlbWays,
 		});
 		this.code = new CodeCache(memory, this.mirror);
-		this.mmu = new Mmu(state, memory, this.tlb, this.mirror, this.code, options);
+		this.pmp = new Pmp(options.pmpEntries);
+		this.mmu = new Mmu(state, memory, this.tlb, this.mirror, this.code, this.pmp, options);
 		this.counters = new Counters(memory, clock);
 		this.traps = new Traps(state, memory, this.mmu, lines, this.counters);
-		this.csrs = new Csrs(state, this.mmu, this.traps, this.counters);
+		this.csrs = new Csrs(state, this.mmu, this.pmp, this.traps, this.counters);
 		const system = new SystemInstructions(
 			state,
 			memory,
@@ -139,17 +157,16 @@ export class Hart {
 		this.#words[H_FETCH_PAGE] = 1;
 	}
 
-	/**
-	 * M-mode, interrupts off, at `pc` (3.4). What the specification leaves open is as after power
-	 * on: registers and CSRs are 0, the TLB is empty; counters go on.
-	 */
+	/** M-mode, interrupts off, at `pc`. Everything else keeps its value (3.4). */
 	reset(pc: number): void {
-		this.state.restore(new HartState().save());
-		this.x.fill(0);
-		this.csrs.updateTimer();
-		this.mmu.updateContext();
-		this.tlb.fence(FENCE_ALL, FENCE_ALL);
+		const state = this.state;
+		state.priv = PRIV_M;
+		state.mstatus = (state.mstatus & ~(MSTATUS_MIE | MSTATUS_MPRV)) >>> 0;
+		state.mcause = 0;
+		state.reservation = -1;
+		state.waiting = 0;
 		this.#halted = false;
+		this.mmu.updateContext();
 		this.pc = pc;
 	}
 
@@ -185,8 +202,8 @@ export class Hart {
 	/**
 	 * Run as a bare machine, traps going to the handlers of M-mode and S-mode.
 	 *
-	 * => RUN_IDLE as soon as wfi waits, although events may be left that end it, if `pause`; else
-	 *    only when none is left.
+	 * => RUN_IDLE only when no event is left that could end wfi; `pause`: as soon as wfi waits, and
+	 *    RUN_STUCK when nothing else will ever happen.
 	 */
 	runBare(maxCycles: number, pause = false): RunResult {
 		const { clock, state, traps } = this;
@@ -201,21 +218,32 @@ export class Hart {
 					continue;
 				}
 				state.waiting = 0;
+				this.observer?.waits(false);
 			}
 			const irq = traps.pending();
-			if (irq >= 0) traps.enterInterrupt(irq);
+			if (irq >= 0) {
+				this.observer?.interrupt(irq, this.pc);
+				traps.enterInterrupt(irq);
+			}
 			const stop = this.slice(Math.min(clock.nextEvent, end) - clock.cycles);
-			if (stop !== STOP_TRAP || this.#firmware?.trap() === true) continue;
-			const { pc } = this;
-			const { priv } = state;
-			traps.enterException();
-			// Unless something can interrupt the handler, nothing will ever change.
-			const deaf = priv === PRIV_M || (state.mie & ~state.mideleg) === 0;
-			if (this.pc === pc && state.priv === priv && deaf) return RUN_STUCK;
+			if (stop === STOP_LEAVE && state.waiting !== 0) this.observer?.waits(true);
+			if (stop !== STOP_TRAP) continue;
+			this.observer?.exception(state.cause, state.tval, this.pc);
+			if (this.#firmware?.trap() === true) continue;
+			if (this.#enterException() && pause) return RUN_STUCK;
 		}
 		if (!this.#halted) return RUN_LIMIT;
 		this.#halted = false;
 		return RUN_HALTED;
+	}
+
+	/** => true if it was the handler's first instruction, which nothing interrupts. */
+	#enterException(): boolean {
+		const { pc, state } = this;
+		const { priv } = state;
+		this.traps.enterException();
+		const deaf = priv === PRIV_M || (state.mie & ~state.mideleg) === 0;
+		return this.pc === pc && state.priv === priv && deaf;
 	}
 
 	/** Make `runBare` return after the present instruction. For a power switch. */
@@ -231,6 +259,7 @@ export class Hart {
 		if (words[H_FETCH_PAGE] !== page && !this.#fetchPage(pc)) return STOP_TRAP;
 		const left = words[H_LEFT]!;
 		if (left <= 0) return STOP_BUDGET;
+		if (words[H_FETCH_PAGE] !== page) return this.#single();
 		const first = this.code.enter(words[H_FETCH_HOST]!);
 		const ip = first + (pc & PAGE_MASK);
 		const base = left - this.memory.u16[LENGTHS + ((ip - CODE) >> 1)]!;
@@ -238,11 +267,25 @@ export class Hart {
 		return this.#interpreter.execute(ip, (page - first) | 0, base, first);
 	}
 
+	/** Execute one instruction in a page where each fetch is judged by itself. => STOP_* */
+	#single(): number {
+		const words = this.#words;
+		const rest = words[H_LEFT]! - 1;
+		words[H_LEFT] = 1;
+		words[H_BUDGET]! -= rest;
+		words[H_FETCH_PAGE] = words[H_PC]! & ~PAGE_MASK;
+		const stop = this.#alone(true);
+		words[H_LEFT]! += rest;
+		words[H_BUDGET]! += rest;
+		words[H_FETCH_PAGE] = 1;
+		return stop === STOP_BUDGET && rest > 0 ? STOP_ENTER : stop;
+	}
+
 	/**
 	 * Execute the instruction at pc, whose page has been looked up, apart from decoded code: as the
 	 * last of a budget, or across the end of a page. => STOP_*
 	 */
-	#alone(): number {
+	#alone(mixed = false): number {
 		const words = this.#words;
 		const code = this.code;
 		const pc = words[H_PC]!;
@@ -251,8 +294,8 @@ export class Hart {
 		let word = code.fetch(host + (pc & PAGE_MASK));
 		if (instructionLength(word) === 4) {
 			let high = host + (pc & PAGE_MASK) + 2;
-			if ((pc & PAGE_MASK) === PAGE_MASK - 1) {
-				high = this.mmu.translate(pc + 2, ACCESS_FETCH);
+			if ((pc & PAGE_MASK) === PAGE_MASK - 1 || mixed) {
+				high = this.mmu.translate(pc + 2, ACCESS_FETCH, 2);
 				if (high <= 0) return this.#fetchFault(pc + 2, high);
 				this.#chargeWalk();
 				code.enter(high & ~PAGE_MASK);
@@ -268,15 +311,15 @@ export class Hart {
 		return this.#interpreter.execute(ALONE, (pc - ALONE) | 0, left - 1, first);
 	}
 
-	/** => false after a fault. */
+	/** => false after a fault; H_FETCH_PAGE stays none where each fetch is judged by itself. */
 	#fetchPage(pc: number): boolean {
-		const host = this.mmu.translate(pc, ACCESS_FETCH);
+		const host = this.mmu.translate(pc, ACCESS_FETCH, 2);
 		if (host <= 0) {
 			this.#fetchFault(pc, host);
 			return false;
 		}
 		this.#chargeWalk();
-		this.#words[H_FETCH_PAGE] = pc & ~PAGE_MASK;
+		if (!this.mmu.isMixed) this.#words[H_FETCH_PAGE] = pc & ~PAGE_MASK;
 		this.#words[H_FETCH_HOST] = host & ~PAGE_MASK;
 		return true;
 	}

@@ -8,7 +8,7 @@ import { Clock, type ClockEvent } from "./clock.ts";
 import type { MisalignedPolicy } from "./data-access.ts";
 import { Dma } from "./dma.ts";
 import { Hart, type RunResult } from "./hart.ts";
-import { type HartRegisters, REGISTERS } from "./hart-state.ts";
+import { type HartRegisters, HartState, REGISTERS } from "./hart-state.ts";
 import { WordHash } from "./hash.ts";
 import { InterruptLines } from "./interrupt-lines.ts";
 import {
@@ -23,7 +23,8 @@ import {
 } from "./memory.ts";
 import type { AdPolicy, TlbCounters } from "./mmu.ts";
 import { PageHistory } from "./page-history.ts";
-import type { MachinePort } from "./port.ts";
+import type { PmpEntries, PmpState } from "./pmp.ts";
+import { FENCE_ALL, type MachinePort } from "./port.ts";
 import { packPages, type SparsePages, unpackPages } from "./sparse-pages.ts";
 import { Supervisor } from "./supervisor.ts";
 
@@ -39,6 +40,8 @@ export interface MachineOptions {
 	readonly misaligned?: MisalignedPolicy;
 	/** Cycles that a page table walk costs. Default 20. */
 	readonly walkCycles?: number;
+	/** Entries of physical memory protection. Default: none, and nothing is protected. */
+	readonly pmpEntries?: PmpEntries;
 }
 
 /** What is not RAM, as plain data, without the devices. */
@@ -48,6 +51,7 @@ interface RestOfState {
 	readonly registers: HartRegisters;
 	readonly tlb: Int32Array;
 	readonly tlbCounters: TlbCounters;
+	readonly pmp: PmpState;
 	readonly instret: number;
 	/** High and low word. */
 	readonly timeOffset: readonly [number, number];
@@ -93,11 +97,12 @@ export class Machine {
 			adPolicy = "hardware",
 			misaligned = "handle",
 			walkCycles = 20,
+			pmpEntries = 0,
 		} = options;
 		if (!(Number.isInteger(walkCycles) && walkCycles >= 0 && walkCycles <= MAX_WALK_CYCLES)) {
 			throw new RangeError(`walk cycles ${walkCycles}: must be 0 to ${MAX_WALK_CYCLES}`);
 		}
-		this.#config = { ramSize, tlbEntries, tlbWays, adPolicy, misaligned, walkCycles };
+		this.#config = { ramSize, tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries };
 		this.memory = new Memory(ramSize);
 		this.hart = new Hart(this.memory, this.bus, this.clock, this.lines, {
 			tlbEntries,
@@ -105,6 +110,7 @@ export class Machine {
 			adPolicy,
 			misaligned,
 			walkCycles,
+			pmpEntries,
 		});
 		const { mirror, code, state } = this.hart;
 		this.dma = new Dma(this.memory, mirror, code, state);
@@ -132,9 +138,15 @@ export class Machine {
 		return this.memory.rom8;
 	}
 
-	/** The hart begins anew at `pc`; memory and time stay as they are. */
+	/** The hart begins anew at `pc`, as after power on; memory and counters stay as they are. */
 	reset(pc: number): void {
-		this.hart.code.clear();
+		const { code, csrs, mmu, pmp, state, x } = this.hart;
+		state.restore(new HartState().save());
+		x.fill(0);
+		csrs.updateTimer();
+		pmp.reset();
+		mmu.fence(FENCE_ALL, FENCE_ALL);
+		code.clear();
 		this.hart.reset(pc);
 	}
 
@@ -219,6 +231,7 @@ export class Machine {
 			registers: hart.state.save(),
 			tlb: hart.tlb.words().slice(),
 			tlbCounters: { ...hart.mmu.counters },
+			pmp: hart.pmp.save(),
 			instret: hart.counters.instret,
 			timeOffset: [hart.counters.timeOffsetHigh, hart.counters.timeOffsetLow],
 			lines: this.lines.levels,
@@ -229,6 +242,7 @@ export class Machine {
 	#restoreRest(state: RestOfState): void {
 		const { hart, memory } = this;
 		hart.state.restore(state.registers);
+		hart.pmp.restore(state.pmp);
 		hart.mmu.updateContext();
 		hart.tlb.restore(state.tlb);
 		memory.i32.set(state.hart);
@@ -256,6 +270,8 @@ export class Machine {
 			.number(hart.counters.timeOffsetLow)
 			.number(this.lines.levels);
 		for (const name of REGISTERS) hash.number(hart.state[name]);
+		const { cfg, addr } = hart.pmp.save();
+		for (const value of [...cfg, ...addr]) hash.number(value);
 		return hash.digest();
 	}
 }

@@ -35,7 +35,7 @@ export const RAM_SIZE_MIN = 0x1_0000;
 /** Boot ROM, as on QEMU's virt board: the hart begins there. Software can only read it. */
 export const ROM_BASE = 0x1000;
 export const ROM_SIZE = 0xf000;
-export const RAM_SIZE_MAX = 0x4000_0000 - RAM_OFFSET - ROM_SIZE - 0x1000;
+export const RAM_SIZE_MAX = 0x4000_0000 - RAM_OFFSET - ROM_SIZE;
 
 /** Word indexes into the hart block; x0..x31 are words 0..31. */
 export const H_SINK = 32; // decoded code writes x0 here

@@ -33,6 +33,7 @@ import {
 	XT,
 } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
+import { PMP_ALLOWED, PMP_MIXED, type Pmp } from "./pmp.ts";
 import {
 	ACCESS_FETCH,
 	ACCESS_LOAD,
@@ -155,6 +156,8 @@ export class Mmu {
 	#walkGlobal = false;
 	/** May the last translation be mirrored, that is, would a lookup find it again? */
 	#repeatable = true;
+	#mixed = false;
+	readonly #pmp: Pmp;
 
 	constructor(
 		state: HartState,
@@ -162,8 +165,10 @@ export class Mmu {
 		tlb: Tlb,
 		mirror: Mirror,
 		watcher: StoreWatcher,
+		pmp: Pmp,
 		options: MmuOptions,
 	) {
+		this.#pmp = pmp;
 		this.#state = state;
 		this.#memory = memory;
 		this.#words = memory.i32;
@@ -208,17 +213,18 @@ export class Mmu {
 	}
 
 	/**
-	 * Translate `va` for the running hart.
+	 * Translate `va` for the running hart, for an access of `bytes` bytes within a page.
 	 * => the host offset if it lies in RAM, or in ROM and is no store; -1 if it does not, `pa`
 	 *    says where; 0 after a fault, which is noted in HartState.
 	 */
-	translate(va: number, access: Access): number {
+	translate(va: number, access: Access, bytes = 1): number {
 		const vpn = va >>> PAGE_SHIFT;
 		const table = TABLE[access];
 		const mirrored = this.#words[table + vpn]!;
 		if (mirrored !== 0) return mirrored + (va & PAGE_MASK);
 		const rights = access === ACCESS_FETCH ? this.#fetchRights : this.#dataRights;
 		if (!this.#resolve(va, access, rights)) return 0;
+		if (this.#pmp.binds(rights.priv) && !this.#isAllowed(va, access, bytes, rights.priv)) return 0;
 		const offset = this.pa - RAM_BASE;
 		let host = offset + RAM_OFFSET;
 		if (!(offset >= 0 && offset < this.#memory.ramSize)) {
@@ -250,9 +256,33 @@ export class Mmu {
 		this.#words[H_FETCH_PAGE] = 1;
 	}
 
+	/** Physical memory protection was changed. */
+	protectionChanged(): void {
+		this.#mirror.clear();
+		this.#words[H_FETCH_PAGE] = 1;
+	}
+
+	/** Is the page of the last translation one whose accesses are judged one by one? */
+	get isMixed(): boolean {
+		return this.#mixed;
+	}
+
+	/** Physical memory protection of `pa`. => false after an access fault, which is noted. */
+	#isAllowed(va: number, access: Access, bytes: number, priv: Privilege): boolean {
+		const { pa } = this;
+		const verdict = this.#pmp.page(pa - (pa % PAGE_SIZE), access, priv);
+		this.#mixed = verdict === PMP_MIXED;
+		if (this.#mixed) this.#repeatable = false;
+		const allowed = this.#mixed
+			? this.#pmp.allows(pa, bytes, access, priv)
+			: verdict === PMP_ALLOWED;
+		return allowed || this.#accessFault(va, access) !== 0;
+	}
+
 	/** => false after a fault, which is noted; otherwise `pa` is set. */
 	#resolve(va: number, access: Access, rights: Rights): boolean {
 		this.#repeatable = true;
+		this.#mixed = false;
 		if (rights.priv === PRIV_M || this.#satp < SATP_MODE_SV32) {
 			this.pa = va >>> 0;
 			return true;
@@ -315,8 +345,9 @@ export class Mmu {
 		const words = this.#words;
 		const memory = this.#memory;
 		const root = this.#satp & 0x3f_ffff;
-		let host = memory.offsetOf(root * PAGE_SIZE + (va >>> 22) * 4, 4);
-		if (host < 0) return this.#accessFault(va, access);
+		let at = root * PAGE_SIZE + (va >>> 22) * 4;
+		let host = memory.offsetOf(at, 4);
+		if (host < 0 || !this.#walkMay(at, ACCESS_LOAD)) return this.#accessFault(va, access);
 		let pte = words[host >> 2]!;
 		let global = pte & PTE_G;
 		const superpage = (pte & (PTE_R | PTE_X)) !== 0;
@@ -326,8 +357,9 @@ export class Mmu {
 				return this.#fault(va, access);
 			}
 			const table = (pte >>> PTE_PPN_SHIFT) * PAGE_SIZE;
-			host = memory.offsetOf(table + ((va >>> PAGE_SHIFT) & SUPERPAGE_MASK) * 4, 4);
-			if (host < 0) return this.#accessFault(va, access);
+			at = table + ((va >>> PAGE_SHIFT) & SUPERPAGE_MASK) * 4;
+			host = memory.offsetOf(at, 4);
+			if (host < 0 || !this.#walkMay(at, ACCESS_LOAD)) return this.#accessFault(va, access);
 			pte = words[host >> 2]!;
 			global |= pte & PTE_G;
 		}
@@ -343,6 +375,7 @@ export class Mmu {
 		const wanted = access === ACCESS_STORE ? PTE_A | PTE_D : PTE_A;
 		if ((pte & wanted) !== wanted) {
 			if (!this.#hardwareAd) return this.#fault(va, access);
+			if (!this.#walkMay(at, ACCESS_STORE)) return this.#accessFault(va, access);
 			pte |= wanted;
 			this.#mirror.storing(host);
 			words[host >> 2] = pte;
@@ -351,6 +384,11 @@ export class Mmu {
 		this.#walkSuperpage = superpage;
 		this.#walkGlobal = global !== 0;
 		return pte;
+	}
+
+	/** The walk reads and writes page tables with the rights of S-mode, 3.7.1. */
+	#walkMay(pa: number, access: Access): boolean {
+		return !this.#pmp.binds(PRIV_S) || this.#pmp.allows(pa, 4, access, PRIV_S);
 	}
 
 	#pageFault(va: number, access: Access): false {

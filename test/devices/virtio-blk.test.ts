@@ -47,10 +47,11 @@ describe("configuration", () => {
 				return driver.reg(0x10);
 			});
 		};
-		const base = (1 << 2) | (1 << 6) | (1 << 9) | (1 << 28);
+		const always = (1 << 2) | (1 << 6) | (1 << 9) | (1 << 28) | (1 << 29);
+		const base = always | (1 << 13) | (1 << 14);
 		expect(words(new Bench({ disks: [{ media: new MemoryDisk(512) }] }))).toEqual([base, 1, 0]);
 		const readOnly = { media: new MemoryDisk(512), readOnly: true };
-		expect(words(new Bench({ disks: [readOnly] }))).toEqual([base | (1 << 5), 1, 0]);
+		expect(words(new Bench({ disks: [readOnly] }))).toEqual([always | (1 << 5), 1, 0]);
 	});
 });
 
@@ -144,7 +145,7 @@ describe("requests", () => {
 
 	test("an unknown type is UNSUPP", () => {
 		const { driver } = setUp();
-		for (const type of [2, 3, 11, 13, 0xffff_ffff]) {
+		for (const type of [2, 3, 12, 14, 0xffff_ffff]) {
 			const status = driver.request(type, 0, []);
 			driver.settle();
 			expect(driver.status(status)).toBe(UNSUPP);

@@ -53,10 +53,10 @@ describe("identification", () => {
 		expect([0xb0, 0xb4, 0xb8, 0xbc].map((r) => driver.reg(r))).toEqual(Array(4).fill(0xffff_ffff));
 	});
 
-	test("one queue of up to 256 entries", () => {
+	test("one queue of up to 1024 entries", () => {
 		const { driver } = setUp();
 		driver.setReg(0x30, 0);
-		expect(driver.reg(0x34)).toBe(256);
+		expect(driver.reg(0x34)).toBe(1024);
 		for (const queue of [1, 2, 0xffff_ffff]) {
 			driver.setReg(0x30, queue);
 			expect(driver.reg(0x34)).toBe(0);
@@ -208,7 +208,7 @@ describe("status", () => {
 		driver.setReg(0x70, 0);
 		expect(bench.board.virtio[0]!.accepted(9)).toBe(false);
 		expect(driver.reg(0x10) & (1 << 9)).toBe(1 << 9);
-		expect(driver.reg(0x34)).toBe(256);
+		expect(driver.reg(0x34)).toBe(1024);
 		driver.setReg(0x20, 1 << 6);
 		expect(bench.board.virtio[0]!.accepted(6)).toBe(true);
 		expect(driver.reg(0x44)).toBe(0);

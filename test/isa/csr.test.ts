@@ -138,7 +138,7 @@ describe("control and status registers", () => {
 				expect(read(machine(priv), name) !== null, `${name} ${priv}`).toBe(priv >= lowest);
 			}
 		}
-		for (const csr of [0x000, 0x001, 0x003, 0x200, 0x5a8, 0x7a0, 0x7b0, 0xc20, 0xfff]) {
+		for (const csr of [0x000, 0x001, 0x003, 0x200, 0x5a8, 0x7a8, 0x7b0, 0xc20, 0xfff]) {
 			expect(execute(machine(), "csrrs", csr, 0), csr.toString(16)).toBe(null);
 		}
 		const g = machine();

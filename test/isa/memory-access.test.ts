@@ -105,7 +105,7 @@ describe("loads and stores", () => {
 
 	it("fault where nobody answers, and change nothing", () => {
 		const g = trapping();
-		for (const address of [0, 0x1000, RAM_BASE - 4, RAM_BASE + (1 << 20), 0xffff_fffc]) {
+		for (const address of [0, 0x10_0000 - 4, RAM_BASE - 4, RAM_BASE + (1 << 20), 0xffff_fffc]) {
 			const load = execute(g, encode("lw", { rd: 12, rs1: 10 }), address);
 			expect(load).toEqual({ trapped: true, cause: 5, tval: address, a2: 0x0bad_cafe });
 			const store = execute(g, encode("sw", { rs1: 10, rs2: 11 }), address);
@@ -198,8 +198,8 @@ describe("atomics", () => {
 		expect(execute(g, lr, BUFFER + 2)).toMatchObject({ cause: 4, tval: BUFFER + 2 });
 		expect(execute(g, sc, BUFFER + 2)).toMatchObject({ cause: 6, tval: BUFFER + 2 });
 		expect(execute(g, amo, BUFFER + 1)).toMatchObject({ cause: 6, tval: BUFFER + 1 });
-		expect(execute(g, lr, 0x1000)).toMatchObject({ cause: 5, tval: 0x1000 });
-		expect(execute(g, amo, 0x1000)).toMatchObject({ cause: 7, tval: 0x1000 });
+		expect(execute(g, lr, 0x4000_0000)).toMatchObject({ cause: 5, tval: 0x4000_0000 });
+		expect(execute(g, amo, 0x4000_0000)).toMatchObject({ cause: 7, tval: 0x4000_0000 });
 	});
 
 	it("sc.w succeeds once after lr.w of the same word, and not otherwise", () => {

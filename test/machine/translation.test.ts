@@ -12,7 +12,7 @@ import {
 	type Privilege,
 } from "../../machine/hart-state.ts";
 import { Machine } from "../../machine/machine.ts";
-import { RAM_BASE, RAM_OFFSET } from "../../machine/memory.ts";
+import { RAM_BASE, RAM_OFFSET, ROM_BASE } from "../../machine/memory.ts";
 import type { AdPolicy } from "../../machine/mmu.ts";
 import type { Access } from "../../machine/port.ts";
 
@@ -292,10 +292,12 @@ function apply(machine: Machine, model: Model, op: Operation): [Outcome, Outcome
 		case "access": {
 			const va = op.va + op.offset;
 			const host = hart.mmu.translate(va, op.access);
+			const rom = RAM_OFFSET + hart.memory.ramSize;
+			const base = host >= rom ? ROM_BASE - rom : RAM_BASE - RAM_OFFSET;
 			const got =
 				host === 0
 					? { fault: hart.state.cause, pa: 0 }
-					: { fault: 0, pa: host < 0 ? hart.mmu.pa : host - RAM_OFFSET + RAM_BASE };
+					: { fault: 0, pa: host < 0 ? hart.mmu.pa : host + base };
 			if (host === 0) expect(hart.state.tval).toBe(va);
 			return [got, model.access(va, op.access)];
 		}

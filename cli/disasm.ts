@@ -1,0 +1,26 @@
+/** `uvmachine disasm`: machine code as text. */
+import { Command } from "commander";
+import { disassembly, RAM_BASE } from "../bare.ts";
+import { readInputFile } from "./input-file.ts";
+import { addressOption } from "./options.ts";
+
+/** Characters that are written at a time. */
+const CHUNK = 1 << 16;
+
+export function disasmCommand(done: (exitCode: number) => void): Command {
+	return new Command("disasm")
+		.description("disassemble an RV32 ELF file or a raw image")
+		.argument("<file>", "the executable segments of an ELF file, or all of a raw file")
+		.option("--address <address>", "where a raw file begins", addressOption, RAM_BASE)
+		.action((file: string, { address }: { address: number }) => {
+			let text = "";
+			for (const line of disassembly(readInputFile("file", file), address)) {
+				text += `${line}\n`;
+				if (text.length < CHUNK) continue;
+				process.stdout.write(text);
+				text = "";
+			}
+			process.stdout.write(text);
+			done(0);
+		});
+}

@@ -1,0 +1,103 @@
+/** Tracks of the hardware: the hart of a bare machine, and one for each disk's queue. */
+import {
+	type BlkRequest,
+	type DiskObserver,
+	VIRTIO_BLK_T_DISCARD,
+	VIRTIO_BLK_T_FLUSH,
+	VIRTIO_BLK_T_GET_ID,
+	VIRTIO_BLK_T_IN,
+	VIRTIO_BLK_T_OUT,
+	VIRTIO_BLK_T_WRITE_ZEROES,
+} from "../devices/virtio-blk.ts";
+import type { Clock } from "../machine/clock.ts";
+import type { HartObserver } from "../machine/hart.ts";
+import type { ChromeTrace } from "./chrome-trace.ts";
+
+/** Numbers of tracks, in the order in which they are shown. */
+export const TRACK_HART = 1;
+export const TRACK_DISKS = 100;
+
+/** Privileged specification, table 3.6. */
+const EXCEPTIONS = [
+	"instruction address misaligned",
+	"instruction access fault",
+	"illegal instruction",
+	"breakpoint",
+	"load address misaligned",
+	"load access fault",
+	"store address misaligned",
+	"store access fault",
+	"ecall from U-mode",
+	"ecall from S-mode",
+	"exception 10",
+	"ecall from M-mode",
+	"instruction page fault",
+	"load page fault",
+	"exception 14",
+	"store page fault",
+];
+
+const INTERRUPTS: Readonly<Record<number, string>> = {
+	1: "supervisor software interrupt",
+	3: "machine software interrupt",
+	5: "supervisor timer interrupt",
+	7: "machine timer interrupt",
+	9: "supervisor external interrupt",
+	11: "machine external interrupt",
+};
+
+const REQUESTS: Readonly<Record<number, string>> = {
+	[VIRTIO_BLK_T_IN]: "read",
+	[VIRTIO_BLK_T_OUT]: "write",
+	[VIRTIO_BLK_T_FLUSH]: "flush",
+	[VIRTIO_BLK_T_GET_ID]: "get id",
+	[VIRTIO_BLK_T_DISCARD]: "discard",
+	[VIRTIO_BLK_T_WRITE_ZEROES]: "write zeroes",
+};
+
+export const hex = (n: number): string => `0x${(n >>> 0).toString(16)}`;
+
+/** The hart of a bare machine: traps, and the time it waits. */
+export function hartTrace(trace: ChromeTrace, clock: Clock): HartObserver {
+	trace.track(TRACK_HART, "hart");
+	return {
+		exception(cause, tval, pc) {
+			const name = EXCEPTIONS[cause] ?? `exception ${cause}`;
+			trace.instant(TRACK_HART, clock.cycles, name, { pc: hex(pc), tval: hex(tval) });
+		},
+		interrupt(irq, pc) {
+			const name = INTERRUPTS[irq] ?? `interrupt ${irq}`;
+			trace.instant(TRACK_HART, clock.cycles, name, { pc: hex(pc) });
+		},
+		waits(waiting) {
+			if (waiting) trace.begin(TRACK_HART, clock.cycles, "wfi");
+			else trace.end(TRACK_HART, clock.cycles);
+		},
+	};
+}
+
+/** Requests of the disks, from the notification to the interrupt; they overlap. */
+export function diskTrace(
+	trace: ChromeTrace,
+	clock: Clock,
+	disks: readonly string[],
+): DiskObserver {
+	for (const [i, disk] of disks.entries()) trace.track(TRACK_DISKS + i, `${disk} queue`);
+	const track = (disk: string): number => TRACK_DISKS + disks.indexOf(disk);
+	const name = ({ type }: BlkRequest): string => REQUESTS[type] ?? `request ${type}`;
+	return {
+		started(disk, request, sectors) {
+			const args = { sector: request.sector, sectors };
+			trace.spanBegin(track(disk), request.id, clock.cycles, name(request), args);
+		},
+		completed(disk, request, status) {
+			trace.spanEnd(track(disk), request.id, clock.cycles, name(request), { status });
+		},
+		cancelled(disk, requests) {
+			for (const request of requests) {
+				const args = { status: "reset" };
+				trace.spanEnd(track(disk), request.id, clock.cycles, name(request), args);
+			}
+		},
+	};
+}
