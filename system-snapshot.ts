@@ -10,8 +10,10 @@ import {
 	rollbackComputer,
 	saveComputer,
 } from "./devices/computer.ts";
+import { SECTOR_SIZE } from "./devices/disk/disk-media.ts";
 import { FileDisk } from "./devices/disk/file-disk.ts";
 import { MemoryDisk, type MemoryDiskState } from "./devices/disk/memory-disk.ts";
+import type { SectorFaultsState } from "./devices/fault/sector-faults.ts";
 import type { FramebufferOptions } from "./devices/framebuffer.ts";
 import { Panic } from "./pmap/panic.ts";
 import {
@@ -63,17 +65,51 @@ type SavedConfig = Omit<SystemOptions, "disks" | "image" | "console"> & {
  * => false: somebody is busy inside the kernel.
  */
 export function rebase(system: System): boolean {
-	if (system.busy !== null) return false;
-	system.origin = takeOrigin(system);
+	const origin = takeOrigin(system);
+	if (origin === null) return false;
+	system.origin = origin;
 	system.journal = new Journal();
 	trackFiles(system);
 	return true;
 }
 
-const takeOrigin = (system: System): SystemOrigin => ({
-	software: system.saveSoftware(),
-	computer: saveComputer(system),
-});
+/** => null: somebody is busy inside the kernel, or would not sleep there again. */
+function takeOrigin(system: System): SystemOrigin | null {
+	if (system.busy !== null) return null;
+	const origin = { software: system.saveSoftware(), computer: saveComputer(system) };
+	if (!system.sleepsInCalls) return origin;
+	try {
+		const trial = new System({ ...system.options, ...emptyDisks(system) });
+		const media = trial.faults.map(({ pristine }) => pristine.save());
+		const disks = origin.computer.board.media as SectorFaultsState[];
+		const board = {
+			...origin.computer.board,
+			media: disks.map((disk, i) => ({ ...disk, medium: media[i] })),
+		};
+		const computer = { ...origin.computer, board };
+		trial.restoreSoftware(origin.software, () => restoreComputer(trial, computer));
+		return origin;
+	} catch (error) {
+		if (error instanceof Panic) return null;
+		throw error;
+	}
+}
+
+/** Disks of the same shape as a system's, with nothing on them. */
+function emptyDisks({ options, disks, faults }: System): Partial<SystemOptions> {
+	const empty = (disk: DiskOptions): DiskOptions => {
+		const { sectors, readOnly } = faults[disks.indexOf(disk)]!;
+		return { ...disk, media: new MemoryDisk(sectors * SECTOR_SIZE, { readOnly }) };
+	};
+	const { swap = disks.slice(0, 1), root, bin } = options;
+	return {
+		swap: swap.map(empty),
+		...(root === undefined ? {} : { root: empty(root) }),
+		...(bin === undefined ? {} : { bin: empty(bin) }),
+		disks: (options.disks ?? []).map(empty),
+		console: () => {},
+	};
+}
 
 /** Checkpoints of the files that are disks, taken at the origin. */
 const tracked = new WeakMap<System, (Int32Array | null)[]>();
@@ -111,16 +147,17 @@ export function saveSystem(system: System): Uint8Array {
 		stateHash: system.stateHash(),
 	};
 	const { image } = system.options;
-	const direct = system.busy === null;
-	const body: Body = direct
-		? { image, origin: takeOrigin(system), media: [], old: [], journal: [] }
-		: {
-				image,
-				origin: system.origin,
-				media: system.origin === null ? system.initialMedia : [],
-				old: files(system).map((disk, i) => oldPages(system, disk, i)),
-				journal: system.journal.entries,
-			};
+	const origin = takeOrigin(system);
+	const body: Body =
+		origin !== null
+			? { image, origin, media: [], old: [], journal: [] }
+			: {
+					image,
+					origin: system.origin,
+					media: system.origin === null ? system.initialMedia : [],
+					old: files(system).map((disk, i) => oldPages(system, disk, i)),
+					journal: system.journal.entries,
+				};
 	return packSnapshot({ version: VERSION, kind: KIND, config }, writeGraph(body));
 }
 

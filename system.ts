@@ -317,6 +317,11 @@ export class System {
 		return l === null ? null : `${l.l_name} (${l.l_lid}): ${l.l_wmesg}`;
 	}
 
+	/** Does a process sleep inside a system call? */
+	get sleepsInCalls(): boolean {
+		return this.kernel.lwps.some((l) => l.l_proc !== null && l.l_kernel !== null);
+	}
+
 	/** The software's state: kernel, processes, and what was printed. => nobody is busy. */
 	saveSoftware(): Uint8Array {
 		const printed = this.#console.bytes;

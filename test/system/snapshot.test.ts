@@ -13,6 +13,7 @@ import {
 } from "../../system.ts";
 import {
 	checkpointSystem,
+	rebase,
 	releaseSystem,
 	restoreSystem,
 	rollbackSystem,
@@ -209,6 +210,61 @@ describe("what comes from outside", () => {
 			one.inputEnd();
 			one.run();
 		}
+		expect(restored.report(0)).toEqual(system.report(0));
+	});
+});
+
+describe("a thread that sleeps in a system call", () => {
+	const script = "sleep 1 & wait; echo done";
+	const booted = async (): Promise<System> =>
+		createSystem(await optionsOf({ line: "sh -c", script }));
+
+	/** Run until the shell waits for its child, which sleeps. */
+	async function waiting(): Promise<System> {
+		const system = await booted();
+		const sleeps = (): string[] => system.kernel.lwps.map((l) => l.l_wmesg);
+		while (!(sleeps().includes("wait") && sleeps().includes("nanosleep"))) {
+			system.run(system.machine.clock.cycles + 10_000, true);
+		}
+		return system;
+	}
+
+	it("sleeps again in what is restored, and wakes when it would have", async () => {
+		const system = await waiting();
+		expect(system.busy).toBe(null);
+		const restored = restoreSystem(saveSystem(system));
+		expect(restored.journal.entries).toEqual([]);
+		for (const one of [system, restored]) one.run();
+		expect(restored.report(0)).toEqual(system.report(0));
+		expect(restored.report(0).console).toBe("done\n");
+	});
+
+	it("is led back to from the start, if it would not sleep again", async () => {
+		const system = await waiting();
+		const shell = system.kernel.lwps.find((l) => l.l_wmesg === "wait")!;
+		shell.l_wmesg = "pause";
+		expect(rebase(system)).toBe(false);
+		const restored = restoreSystem(saveSystem(system));
+		expect(restored.journal.entries).not.toEqual([]);
+		for (const one of [system, restored]) one.run();
+		expect(restored.report(0)).toEqual(system.report(0));
+	});
+
+	it("has nothing of what it copied in changed meanwhile", async () => {
+		const system = await waiting();
+		const sleeper = system.kernel.lwps.find((l) => l.l_wmesg === "nanosleep")!;
+		// The time that it sleeps is no longer to be found in its memory.
+		const zeros = new Uint8Array(16);
+		expect(sleeper.l_copied).toHaveLength(1);
+		const before = system.stateHash();
+		for (let page = 0; page < system.machine.memory.ramSize; page += 4096) {
+			const { ram8 } = system.machine.memory;
+			const at = Buffer.from(ram8.subarray(page, page + 4096)).indexOf(sleeper.l_copied[0]!);
+			if (at >= 0) system.machine.dma.write(0x8000_0000 + page + at, zeros);
+		}
+		expect(system.stateHash()).not.toBe(before);
+		const restored = restoreSystem(saveSystem(system));
+		for (const one of [system, restored]) one.run();
 		expect(restored.report(0)).toEqual(system.report(0));
 	});
 });
