@@ -226,6 +226,7 @@ describe("a thread that sleeps in a system call", () => {
 		while (!(sleeps().includes("wait") && sleeps().includes("nanosleep"))) {
 			system.run(system.machine.clock.cycles + 10_000, true);
 		}
+		system.pass(1_000_000);
 		return system;
 	}
 
