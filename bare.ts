@@ -165,7 +165,7 @@ export class Bare {
 	/**
 	 * Run until the guest has ended, or cycle `until` is reached: then call it again.
 	 * => where it stops makes no difference to what the machine does.
-	 * => "input": the guest waits for input and nothing else, or has asked twice in vain. Feed it, or
+	 * => "input": the guest waits for input and nothing else, or has long asked in vain. Feed it, or
 	 *    say that there is none; not if `pause`.
 	 * => `pause`: stop also when nothing happens until a timer goes off, instead of jumping there.
 	 */

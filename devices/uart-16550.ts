@@ -72,8 +72,8 @@ const LINE_UP = MSR_CTS | MSR_DSR | MSR_DCD;
 /** 19200 baud; the datasheet leaves it undefined. */
 const DIVISOR_AT_RESET = 12;
 
-/** Looks at LSR before each byte that is sent are one; two in a row mean something else. */
-const LOOKS_IN_VAIN = 2;
+/** Drivers look at LSR before they send, and while they probe; who does nothing else waits. */
+const LOOKS_IN_VAIN = 1000;
 
 interface Registers {
 	/** The last byte received without FIFOs; it can be read again. */

@@ -260,9 +260,10 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 		}
 	}
 
-	/** As the driver resets it, by writing 0 to Status. */
+	/** As after power on. */
 	reset(): void {
 		this.#reset();
+		this.#pageShift = 0;
 	}
 
 	save(): VirtioMmioState {
@@ -362,6 +363,7 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 		return !unknown && this.accepted(VIRTIO_F_VERSION_1);
 	}
 
+	/** By the driver. GuestPageSize stays: legacy drivers write it once, before they reset. */
 	#reset(): void {
 		this.#device.cancel();
 		for (const queue of this.#queues) queue.reset();
@@ -370,7 +372,6 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 		this.#driverFeaturesSel = 0;
 		this.#driverFeatures.fill(0);
 		this.#queueSel = 0;
-		this.#pageShift = 0;
 		this.#queueAlign.fill(LEGACY_ALIGN);
 		this.#queuePfn.fill(0);
 		this.#setInterrupt(0);

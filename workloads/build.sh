@@ -17,6 +17,8 @@ PORTABLE="hello matmul shm sort touch walk wild sh fork mmap malloc pipe signal 
 GUEST_ONLY="swapload fb vmbench"
 PICO=$(cd pico && ls *.c | sed -n '/^stubs/!s/\.c$//p')
 UTILS=$(cd utils && ls *.c | sed 's/\.c$//')
+# Programs of bare/, which run on a board without any kernel.
+BARE=$(cd bare && ls *.c | sed 's/\.c$//')
 PREFIX=riscv64-unknown-elf-
 WARNINGS="-Wall -Wextra -Wshadow -Wstrict-prototypes -Werror"
 
@@ -33,6 +35,10 @@ RUNTIME="crt0.S syscalls.c stdio.c malloc.c string.c strerror.c environ.c file.c
 # The start code is ours, and calls pico/stubs.c before main.
 PICO_FLAGS="--specs=picolibc.specs $MACHINE_FLAGS -nostartfiles -static -T rt/link.ld
 	-Wl,--wrap=main $SEGMENT_FLAGS"
+
+BARE_FLAGS="-march=rv32imac_zicsr -mabi=ilp32 -O2 -std=gnu11 -ffreestanding
+	-fno-asynchronous-unwind-tables -fno-ident -nostdlib -static -T bare/virt.ld
+	-Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -s"
 
 toolchain() {
 	"${PREFIX}gcc" --version | head -n 1
@@ -77,6 +83,14 @@ build_guest() {
 	rm -r "$objects"
 }
 
+build_bare() {
+	mkdir -p "$1"
+	for program in $BARE; do
+		"${PREFIX}gcc" $BARE_FLAGS $WARNINGS -o "$1/$program" bare/start.S "bare/$program.c" -lgcc
+		chmod 755 "$1/$program"
+	done
+}
+
 build_pico() {
 	for program in $PICO; do
 		"${PREFIX}gcc" $PICO_FLAGS $WARNINGS -o "$1/$program" \
@@ -112,8 +126,16 @@ check() {
 	else
 		echo "workloads: the recorded picolibc is not installed, its programs are not checked"
 	fi
+	build_bare "$rebuilt/bare"
 	differing=0
+	for file in "$rebuilt"/bare/*; do
+		if ! cmp -s "$file" "bare/bin/${file##*/}"; then
+			echo "workloads: bare/bin/${file##*/} differs from what its source builds" >&2
+			differing=1
+		fi
+	done
 	for file in "$rebuilt"/*; do
+		[ -f "$file" ] || continue
 		program=${file##*/}
 		if ! cmp -s "$file" "bin/$program"; then
 			echo "workloads: bin/$program differs from what its source builds" >&2
@@ -135,6 +157,7 @@ case "${1-}" in
 		exit 1
 	fi
 	build_guest bin
+	build_bare bare/bin
 	if [ -n "$(picolibc)" ]; then
 		build_pico bin
 		{ toolchain && picolibc; } >toolchain.txt
