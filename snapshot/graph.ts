@@ -72,6 +72,11 @@ class GraphWriter {
 	readonly #origins: [parent: number, name: string][] = [];
 	readonly #strings = new Numbering<string>();
 	readonly #shapes = new Numbering<string>();
+	/** The latest shape whose first key is this one. */
+	readonly #latest = new Map<
+		string,
+		{ readonly name: string; readonly keys: readonly string[]; readonly number: number }
+	>();
 	readonly #externals = new Numbering<string>();
 	/** Memory that views refer to. */
 	readonly #ranges = new Map<ArrayBufferLike, { from: number; to: number; number: number }[]>();
@@ -154,8 +159,18 @@ class GraphWriter {
 			this.#refuse(number, typeof node === "function" ? "a function" : "an instance of a class");
 		}
 		const keys = Object.keys(node);
-		this.#kind(N_OBJECT, this.#shapes.of(JSON.stringify([name, ...keys])));
+		this.#kind(N_OBJECT, this.#shapeOf(name, keys));
 		for (const key of keys) this.#value((node as Record<string, unknown>)[key], number, key);
+	}
+
+	/** Number of the shape of objects of class `name` with these keys. */
+	#shapeOf(name: string, keys: readonly string[]): number {
+		const latest = this.#latest.get(keys[0] ?? "");
+		// Objects of a kind come in crowds.
+		if (latest?.name === name && isEqual(latest.keys, keys)) return latest.number;
+		const number = this.#shapes.of(JSON.stringify([name, ...keys]));
+		this.#latest.set(keys[0] ?? "", { name, keys, number });
+		return number;
 	}
 
 	#kind(kind: number, size: number): void {
@@ -195,6 +210,12 @@ class GraphWriter {
 		for (let at = number; at > 0; at = this.#origins[at]![0]) names.unshift(this.#origins[at]![1]);
 		return names.join(".");
 	}
+}
+
+function isEqual(a: readonly string[], b: readonly string[]): boolean {
+	if (a.length !== b.length) return false;
+	for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+	return true;
 }
 
 function writeNumber(out: ByteWriter, value: number): void {
