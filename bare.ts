@@ -16,7 +16,7 @@ import { Htif } from "./firmware/htif.ts";
 import { checkOverlaps, ImageError, type LoadedImage, place } from "./firmware/image.ts";
 import { resetVector } from "./firmware/reset-vector.ts";
 import { Sbi } from "./firmware/sbi.ts";
-import { RUN_HALTED, RUN_IDLE, RUN_STUCK } from "./machine/hart.ts";
+import { RUN_HALTED, RUN_IDLE, RUN_STOPPED, RUN_STUCK } from "./machine/hart.ts";
 import { WordHash } from "./machine/hash.ts";
 import { Machine, type MachineOptions } from "./machine/machine.ts";
 import { RAM_BASE, RAM_OFFSET, ROM_BASE, ROM_SIZE } from "./machine/memory.ts";
@@ -163,7 +163,8 @@ export class Bare {
 	}
 
 	/**
-	 * Run until the guest has ended, or cycle `until` is reached: then call it again.
+	 * Run until the guest has ended, or cycle `until` is reached: then call it again. Or until a
+	 * debugger has stopped the hart, which is "running", too.
 	 * => where it stops makes no difference to what the machine does.
 	 * => "input": the guest waits for input and nothing else, or has long asked in vain. Feed it, or
 	 *    say that there is none; not if `pause`.
@@ -181,6 +182,8 @@ export class Bare {
 					this.#starving = false;
 					return "input";
 				}
+			} else if (result === RUN_STOPPED) {
+				return "running";
 			} else if (result === RUN_STUCK) {
 				this.#end("stuck", 0);
 			} else if (result === RUN_IDLE) {
@@ -205,6 +208,12 @@ export class Bare {
 		}
 		clock.advance(Math.min(clock.nextEvent, until) - clock.cycles);
 		return "running";
+	}
+
+	/** The reset button: memory and disks keep what they hold, images come anew. */
+	reset(): void {
+		this.#exit = { kind: "running", code: 0, pc: 0 };
+		this.#start();
 	}
 
 	/** After "idle": how many cycles nothing happens. */

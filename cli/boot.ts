@@ -1,6 +1,7 @@
 /** `uvmachine boot`: run a program on the kernel. */
 import { existsSync, readFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
+import { SystemHost, SystemTarget } from "../gdb/session.ts";
 import {
 	createSystem,
 	DEFAULT_RAM,
@@ -9,14 +10,24 @@ import {
 	type Exit,
 	type Report,
 	type System,
+	type SystemOptions,
 	type TimingName,
 } from "../system.ts";
 import { rebase, restoreSystem, saveSystem, trackFiles } from "../system-snapshot.ts";
 import { InputReader, OutputBuffer } from "./console.ts";
+import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
 import { HostTerminal } from "./host-terminal.ts";
 import { readInputFile } from "./input-file.ts";
 import { driveInteractive } from "./interactive.ts";
-import { collect, integerOption, policyOption, sizeOption, TIMINGS, tlbOption } from "./options.ts";
+import {
+	collect,
+	integerOption,
+	policyOption,
+	portOption,
+	sizeOption,
+	TIMINGS,
+	tlbOption,
+} from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { RunProgress } from "./progress.ts";
 import { binDisk, openDisks, WORKLOADS } from "./root-disk.ts";
@@ -32,7 +43,7 @@ const SLICE = 10_000_000;
 const HISTORY_EVENTS = 10_000;
 const PANIC_HISTORY = 20;
 
-interface BootFlags {
+interface BootFlags extends GdbFlags {
 	readonly ram: number;
 	readonly swap: DiskOptions[];
 	readonly disk: string[];
@@ -82,6 +93,8 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 		.option("--save <file>", "save a snapshot: at the end of the input or of the run, or")
 		.option("--save-at <n>", "  at this virtual time, in ns; the run goes on", integerOption)
 		.option("--restore <file>", "go on from a snapshot, instead of running a program")
+		.option("--gdb [port]", "wait for a debugger on this port of 127.0.0.1 (1234)", portOption)
+		.option("--no-gdb-wait", "with --gdb: run, until a debugger comes")
 		.option("-q, --quiet", "no summary and no progress", false)
 		.action(async (program: string | undefined, args: string[], flags: BootFlags, command) => {
 			if (flags.restore !== undefined) refuseConfiguration(command as Command, CONFIGURATION);
@@ -94,6 +107,9 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 function checkUsage(program: string | undefined, flags: BootFlags): void {
 	if (flags.saveAt !== undefined && flags.save === undefined) {
 		throw new UsageError("--save-at: there is no --save FILE");
+	}
+	if (flags.gdb !== undefined && (flags.save ?? flags.restore) !== undefined) {
+		throw new UsageError("--gdb: not together with --save and --restore");
 	}
 	if (flags.restore === undefined && program === undefined) {
 		throw new UsageError("boot: no program, and no --restore FILE");
@@ -111,17 +127,18 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	const history =
 		flags.uvmhist === undefined ? null : new OutputFile(flags.uvmhist, process.stderr);
 	const output = new OutputBuffer(process.stdout);
-	const onTerminal = process.stdin.isTTY && process.stdout.isTTY;
-	const system =
-		flags.restore === undefined
-			? await createBooted(program, args, flags, output, onTerminal)
-			: restored(flags, flags.restore, output);
-	const saver = flags.save === undefined ? null : createSaver(system, flags.save, flags.saveAt);
-	const interactive = onTerminal && system.options.terminal === true;
+	const port = gdbPort(flags);
+	const onTerminal = port === null && process.stdin.isTTY && process.stdout.isTTY;
 	const started = performance.now();
-	const left = interactive && (await driveTerminal(system, flags, output, saver));
-	if (!interactive) await drive(system, flags, output, saver);
-	saver?.finish(left);
+	const { system, left, saver } = await (async (): Promise<Ended> => {
+		if (flags.restore !== undefined) {
+			return await runSystem(restored(flags, flags.restore, output), onTerminal, flags, output);
+		}
+		const options = await systemOptions(program, args, flags, output, onTerminal);
+		if (port !== null) return await debugSystem(options, port, flags, output);
+		return await runSystem(createSystem(options), onTerminal, flags, output);
+	})();
+	const interactive = onTerminal && system.options.terminal === true;
 	const report = system.report(performance.now() - started);
 	// Whoever has talked with the guest knows how it went.
 	if (!flags.quiet && !(interactive && system.asksForInput)) process.stderr.write(summary(report));
@@ -134,15 +151,15 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	return left || stopped ? 0 : exitCode(report.exit);
 }
 
-async function createBooted(
+async function systemOptions(
 	program: string,
 	args: string[],
 	flags: BootFlags,
 	output: OutputBuffer,
 	terminal: boolean,
-): Promise<System> {
+): Promise<SystemOptions> {
 	const swap = flags.swap.length === 0 ? [{ media: DEFAULT_SWAP }] : flags.swap;
-	return createSystem({
+	return {
 		program,
 		image: readProgram(program),
 		args,
@@ -157,7 +174,7 @@ async function createBooted(
 		uvmhist: flags.uvmhist === undefined ? 0 : HISTORY_EVENTS,
 		console: (byte) => output.put(byte),
 		terminal,
-	});
+	};
 }
 
 function restored(flags: BootFlags, path: string, output: OutputBuffer): System {
@@ -181,6 +198,43 @@ function createSaver(system: System, path: string, at: number | undefined): Save
 	};
 	trackFiles(system);
 	return new Saver(savable, path, at ?? null);
+}
+
+interface Ended {
+	readonly system: System;
+	/** Has the user left before the end? */
+	readonly left: boolean;
+	readonly saver: Saver | null;
+}
+
+async function runSystem(
+	system: System,
+	onTerminal: boolean,
+	flags: BootFlags,
+	output: OutputBuffer,
+): Promise<Ended> {
+	const saver = flags.save === undefined ? null : createSaver(system, flags.save, flags.saveAt);
+	const interactive = onTerminal && system.options.terminal === true;
+	const left = interactive && (await driveTerminal(system, flags, output, saver));
+	if (!interactive) await drive(system, flags, output, saver);
+	saver?.finish(left);
+	return { system, left, saver };
+}
+
+/** Run for a debugger. */
+async function debugSystem(
+	options: SystemOptions,
+	port: number,
+	flags: BootFlags,
+	output: OutputBuffer,
+): Promise<Ended> {
+	// A system that has written to a disk of the host's cannot begin anew.
+	const again = flags.disk.length === 0;
+	const console = (byte: number): void => target.print(byte);
+	const host = new SystemHost(() => createSystem({ ...options, console }), again);
+	const target: SystemTarget = new SystemTarget(host, (byte) => output.put(byte));
+	const left = await serveGdb(target, port, flags, output);
+	return { system: target.system, left, saver: null };
 }
 
 /** Run with the host's terminal as the guest's. => whether the user has left. */

@@ -46,6 +46,13 @@ export function misalignedOption(text: string): "handle" | "trap" {
 	throw new InvalidArgumentError("Misaligned accesses are handled or trap: handle, trap.");
 }
 
+/** A TCP port. */
+export function portOption(text: string): number {
+	const port = Number(text);
+	if (/^\d+$/.test(text) && port <= 65_535) return port;
+	throw new InvalidArgumentError("A port is 0 to 65535; for 1234, put --gdb behind the program.");
+}
+
 export function virtioOption(text: string): "legacy" | "modern" {
 	if (text === "legacy" || text === "modern") return text;
 	throw new InvalidArgumentError("The registers are legacy or modern.");

@@ -10,7 +10,9 @@ import {
 	openDisk,
 } from "../bare.ts";
 import { restoreBare, saveBare } from "../bare-snapshot.ts";
+import { BareHost, BareTarget } from "../gdb/session.ts";
 import { InputReader, OutputBuffer } from "./console.ts";
+import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
 import { HostTerminal } from "./host-terminal.ts";
 import { readInputFile } from "./input-file.ts";
 import { driveInteractive } from "./interactive.ts";
@@ -20,6 +22,7 @@ import {
 	integerOption,
 	misalignedOption,
 	policyOption,
+	portOption,
 	sizeOption,
 	tlbOption,
 	virtioOption,
@@ -33,7 +36,7 @@ import { UsageError } from "./usage-error.ts";
 /** Cycles between two looks at the host's clock: some tens of milliseconds. */
 const SLICE = 10_000_000;
 
-interface RunFlags {
+interface RunFlags extends GdbFlags {
 	readonly ram: number;
 	readonly disk: string[];
 	readonly virtio: "legacy" | "modern";
@@ -98,6 +101,8 @@ export function runCommand(done: (exitCode: number) => void): Command {
 		.option("--save <file>", "save a snapshot: at the end of the input or of the run, or")
 		.option("--save-at <n>", "  at this virtual time, in ns; the run goes on", integerOption)
 		.option("--restore <file>", "go on from a snapshot, instead of starting an image")
+		.option("--gdb [port]", "wait for a debugger on this port of 127.0.0.1 (1234)", portOption)
+		.option("--no-gdb-wait", "with --gdb: run, until a debugger comes")
 		.option("-q, --quiet", "no summary and no progress", false)
 		.action(async (image: string | undefined, flags: RunFlags, command: Command) => {
 			if (flags.restore !== undefined) refuseConfiguration(command, CONFIGURATION);
@@ -111,6 +116,9 @@ function checkUsage(image: string | undefined, flags: RunFlags): void {
 	if (flags.saveAt !== undefined && flags.save === undefined) {
 		throw new UsageError("--save-at: there is no --save FILE");
 	}
+	if (flags.gdb !== undefined && (flags.save ?? flags.restore) !== undefined) {
+		throw new UsageError("--gdb: not together with --save and --restore");
+	}
 	if (flags.restore === undefined && image === undefined) {
 		throw new UsageError("run: no image, and no --restore FILE");
 	}
@@ -123,7 +131,9 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	const path = flags.restore ?? image;
 	const json = flags.json === undefined ? null : new OutputFile(flags.json, process.stdout);
 	const output = new OutputBuffer(process.stdout);
-	const console = (byte: number): void => output.put(byte);
+	const port = gdbPort(flags);
+	let show = (byte: number): void => output.put(byte);
+	const console = (byte: number): void => show(byte);
 	const bare =
 		flags.restore === undefined
 			? new Bare({ ...bareOptions(path, flags), console })
@@ -133,10 +143,17 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 		return 0;
 	}
 	const saver = flags.save === undefined ? null : createSaver(bare, flags.save, flags.saveAt);
-	const interactive = process.stdin.isTTY && process.stdout.isTTY;
+	const interactive = port === null && process.stdin.isTTY && process.stdout.isTTY;
 	const started = performance.now();
-	const left = interactive && (await driveTerminal(bare, flags, output, saver));
-	if (!interactive) await drive(bare, flags, output, saver);
+	let left = false;
+	if (port !== null) {
+		const again = flags.disk.every((text) => text.endsWith(",ro"));
+		const put = show;
+		const target: BareTarget = new BareTarget(new BareHost(bare, again), put);
+		show = (byte) => target.print(byte);
+		left = await serveGdb(target, port, flags, output);
+	} else if (interactive) left = await driveTerminal(bare, flags, output, saver);
+	else await drive(bare, flags, output, saver);
 	saver?.finish(left);
 	const report = bare.report(performance.now() - started);
 	if (!flags.quiet && !left) process.stderr.write(bareSummary(path, report));

@@ -27,6 +27,11 @@ export interface kernel_watch {
 	readonly userret?: (k: Kernel) => void;
 	/** Called before a page is freed because its swap slot holds the same bytes. */
 	readonly freeclean?: (k: Kernel, pg: vm_page, slot: number) => void;
+	/** Called when a trap is about to become signal `sig`; l_kernel, not yet begun, will do that. */
+	readonly trapsignal?: (k: Kernel, l: lwp, sig: number) => void;
+	/** Called when a process goes on in another program, and when it has ended. */
+	readonly exec?: (k: Kernel, p: proc) => void;
+	readonly exit?: (k: Kernel, p: proc) => void;
 }
 
 export interface Kernel extends PmapHost {

@@ -7,6 +7,9 @@
  *   word 0   31..24 rs2   23..16 rs1   15..8 rd (32 instead of x0)   7..0 OP
  *   word 1   immediate
  *
+ * Registers are word indexes of the hart block. An instruction of rare.ts has its length in bits 10
+ * to 8 of word 0 instead, and its encoding in word 1.
+ *
  * Word indexes of decoded code count as pc does: slot n of a page is at word 2 n, and the halfword
  * it comes from at byte 2 n. An instruction of length 4 is followed by that at word + 4.
  *
@@ -21,11 +24,11 @@
  * is reached before the cycles run out, and counting costs one addition for each taken branch.
  */
 import { Decoder, instructionLength } from "./decode.ts";
-import { OP } from "./isa.ts";
 import {
 	CODE,
 	CODE_COPY,
 	CODE_MAP,
+	H_F,
 	H_SINK,
 	LENGTHS,
 	type Memory,
@@ -35,6 +38,7 @@ import {
 	RAM_OFFSET,
 } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
+import { OP } from "./op.ts";
 
 /** Pages that are decoded at the same time; they give way in turn. */
 const PAGES = 1024;
@@ -75,6 +79,10 @@ for (const [op, short] of [
 	[OP.XOR, OP.C_XOR],
 	[OP.OR, OP.C_OR],
 	[OP.AND, OP.C_AND],
+	[OP.FLW, OP.C_FLW],
+	[OP.FLD, OP.C_FLD],
+	[OP.FSW, OP.C_FSW],
+	[OP.FSD, OP.C_FSD],
 ] as const) {
 	SHORT[op] = short;
 }
@@ -93,6 +101,10 @@ export class CodeCache {
 	readonly #stores = new Uint16Array(PAGES);
 	readonly #free: number[] = [];
 	#oldest = 0;
+	/** The encoding that was decoded at ALONE. */
+	#aloneWord = 0;
+	/** For each slot of any page, 1 if what is there is executed alone. null: nothing is. */
+	#alone: Uint8Array | null = null;
 
 	constructor(memory: Memory, mirror: Mirror) {
 		this.#words = memory.i32;
@@ -140,7 +152,9 @@ export class CodeCache {
 		const offset = ip - CODE - n * PAGE_WORDS;
 		const source = (CODE_COPY + n * PAGE_SIZE + offset) >> 1;
 		const low = this.#halves[source]!;
-		if (instructionLength(low) === 2) {
+		if (this.#alone !== null && this.#alone[offset >> 1] !== 0) {
+			this.#words[ip] = OP.STRADDLE;
+		} else if (instructionLength(low) === 2) {
 			this.#pack(ip, low, offset, false);
 		} else if (offset === PAGE_SIZE - 2) {
 			this.#words[ip] = OP.STRADDLE | (4 << RARE_LENGTH_SHIFT);
@@ -150,17 +164,41 @@ export class CodeCache {
 		}
 	}
 
+	/** The encoding of the instruction at word index `ip`, which was decoded. */
+	wordAt(ip: number): number {
+		if (ip >= ALONE) return this.#aloneWord;
+		const n = ((ip - CODE) / PAGE_WORDS) | 0;
+		const source = (CODE_COPY + n * PAGE_SIZE + (ip - CODE - n * PAGE_WORDS)) >> 1;
+		const low = this.#halves[source]!;
+		return instructionLength(low) === 2 ? low : low | (this.#halves[source + 1]! << 16);
+	}
+
+	/**
+	 * From now on the hart executes instructions at byte `offset` of any page one by one, apart from
+	 * the others; or no longer. For breakpoints: what is decoded otherwise stays as it is.
+	 */
+	setAlone(offset: number, alone: boolean): void {
+		if (alone) this.#alone ??= new Uint8Array(SLOTS);
+		if (this.#alone === null) return;
+		this.#alone[offset >> 1] = alone ? 1 : 0;
+		if (!this.#alone.includes(1)) this.#alone = null;
+		for (let n = 0; n < PAGES; n++) {
+			if (this.#hosts[n] !== 0) this.#words[CODE + n * PAGE_WORDS + (offset & ~1)] = OP.UNDECODED;
+		}
+	}
+
 	/** Decode `word` at ALONE: execution leaves the interpreter's straight line behind it. */
 	decodeAlone(word: number): void {
 		for (let i = 0; i <= 4; i += 2) {
 			this.#words[ALONE + i] = OP.LEAVE;
 			this.#halves[lengthOf(ALONE + i)] = i === 0 ? 1 : 0;
 		}
+		this.#aloneWord = instructionLength(word) === 2 ? word & 0xffff : word;
 		this.#pack(ALONE, word, 0, true);
 	}
 
 	/**
-	 * The hart has stored `bytes` bytes (up to 4, within a page) at `host`, in a watched page.
+	 * The hart has stored `bytes` bytes (up to 8, within a page) at `host`, in a watched page.
 	 * => true if straight lines have changed: the interpreter must enter its page anew.
 	 */
 	stored(host: number, bytes: number): boolean {
@@ -269,7 +307,7 @@ export class CodeCache {
 		const short = instructionLength(w) === 2;
 		let op: number = d.op;
 		let imm = d.imm;
-		if (op > OP.FENCE) {
+		if (op >= OP.STRADDLE && op < OP.FLW) {
 			op |= instructionLength(w) << RARE_LENGTH_SHIFT;
 			this.#words[ip] = op;
 			this.#words[ip + 1] = short ? w & 0xffff : w;
@@ -295,8 +333,15 @@ export class CodeCache {
 		} else if (short) {
 			op = SHORT[op]!;
 		}
-		const rd = d.rd === 0 ? H_SINK : d.rd;
-		this.#words[ip] = op | (rd << 8) | (d.rs1 << 16) | (d.rs2 << 24);
+		let { rd, rs1, rs2 } = d;
+		if (rd === 0) rd = H_SINK;
+		if (op >= OP.FLW) {
+			const { floatRd, floatRs1, floatRs2 } = d.instruction!.format;
+			if (floatRd) rd = H_F + 2 * d.rd;
+			if (floatRs1) rs1 = H_F + 2 * rs1;
+			if (floatRs2) rs2 = H_F + 2 * rs2;
+		}
+		this.#words[ip] = op | (rd << 8) | (rs1 << 16) | (rs2 << 24);
 		this.#words[ip + 1] = imm;
 	}
 

@@ -1,5 +1,8 @@
 /** Addresses of the control and status registers. Privileged specification 1.12, tables 2.2-2.5. */
 export const CSR: Readonly<Record<string, number>> = {
+	fflags: 0x001,
+	frm: 0x002,
+	fcsr: 0x003,
 	sstatus: 0x100,
 	sie: 0x104,
 	stvec: 0x105,

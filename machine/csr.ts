@@ -13,12 +13,14 @@ import {
 	IRQ_SSI,
 	IRQ_STI,
 	MENVCFGH_STCE,
+	MSTATUS_FS,
 	MSTATUS_MIE,
 	MSTATUS_MPIE,
 	MSTATUS_MPP,
 	MSTATUS_MPP_SHIFT,
 	MSTATUS_MPRV,
 	MSTATUS_MXR,
+	MSTATUS_SD,
 	MSTATUS_SIE,
 	MSTATUS_SPIE,
 	MSTATUS_SPP,
@@ -34,9 +36,12 @@ import type { Mmu } from "./mmu.ts";
 import type { Pmp } from "./pmp.ts";
 import { S_INTERRUPTS, type Traps } from "./trap.ts";
 
-/** RV32 with A, C, I, M, S and U. */
-const MISA = 0x4000_0000 | (1 << 0) | (1 << 2) | (1 << 8) | (1 << 12) | (1 << 18) | (1 << 20);
-const SSTATUS = MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_SUM | MSTATUS_MXR;
+/** RV32, and the letters of its extensions and modes. */
+const MISA = [..."ACDFIMSU"].reduce(
+	(misa, letter) => misa | (1 << (letter.charCodeAt(0) - 65)),
+	0x4000_0000,
+);
+const SSTATUS = MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR;
 const MSTATUS =
 	SSTATUS | MSTATUS_MIE | MSTATUS_MPIE | MSTATUS_MPRV | MSTATUS_TVM | MSTATUS_TW | MSTATUS_TSR;
 /** Exceptions that can be delegated: all but ecall from M-mode, and only those that exist. */
@@ -81,6 +86,7 @@ export class Csrs {
 		const state = this.#state;
 		if (((csr >>> 8) & 3) > state.priv) return false;
 		if (writes && csr >>> 10 === 3) return false;
+		if (csr <= 0x003) return (state.mstatus & MSTATUS_FS) !== 0;
 		if (csr === 0x180) {
 			return state.priv !== PRIV_S || (state.mstatus & MSTATUS_TVM) === 0;
 		}
@@ -100,12 +106,14 @@ export class Csrs {
 
 	/** => the unsigned value, or -1 if there is no such register. The clock is up to date. */
 	read(csr: number): number {
+		if (csr < 0x100) return this.#readFloat(csr);
 		const value = csr < 0x300 ? this.#readSupervisor(csr) : this.#readMachine(csr);
 		return value === NO_CSR ? this.#readCounter(csr) : value;
 	}
 
 	/** => false if there is no such register. */
 	write(csr: number, value: number): boolean {
+		if (csr < 0x100) return this.#writeFloat(csr, value);
 		return csr < 0x300 ? this.#writeSupervisor(csr, value) : this.#writeMachine(csr, value);
 	}
 
@@ -137,11 +145,34 @@ export class Csrs {
 		}
 	}
 
+	#readFloat(csr: number): number {
+		const { fflags, frm } = this.#state;
+		switch (csr) {
+			case 0x001:
+				return fflags;
+			case 0x002:
+				return frm;
+			case 0x003:
+				return (frm << 5) | fflags;
+			default:
+				return NO_CSR;
+		}
+	}
+
+	#writeFloat(csr: number, value: number): boolean {
+		const state = this.#state;
+		if (csr < 0x001 || csr > 0x003) return false;
+		state.mstatus |= MSTATUS_FS;
+		if (csr !== 0x002) state.fflags = value & 31;
+		if (csr !== 0x001) state.frm = (csr === 0x003 ? value >>> 5 : value) & 7;
+		return true;
+	}
+
 	#readSupervisor(csr: number): number {
 		const state = this.#state;
 		switch (csr) {
 			case 0x100:
-				return state.mstatus & SSTATUS;
+				return withSummary(state.mstatus & SSTATUS);
 			case 0x104:
 				return state.mie & state.mideleg;
 			case 0x105:
@@ -175,7 +206,7 @@ export class Csrs {
 		const state = this.#state;
 		switch (csr) {
 			case 0x300:
-				return state.mstatus;
+				return withSummary(state.mstatus);
 			case 0x301:
 				return MISA;
 			case 0x302:
@@ -388,6 +419,11 @@ export class Csrs {
 
 /** pmpcfg0..15 and pmpaddr0..63. */
 const isPmp = (csr: number): boolean => csr >= PMPCFG0 && csr <= 0x3ef;
+
+/** mstatus or sstatus as it is read, with SD. */
+function withSummary(mstatus: number): number {
+	return (mstatus & MSTATUS_FS) === MSTATUS_FS ? mstatus + MSTATUS_SD : mstatus;
+}
 
 /** Registers that are read-only zero. */
 function isZero(csr: number): boolean {

@@ -7,6 +7,7 @@
 import { ACCESS_FAULT as BUS_FAULT, type Bus, type Width } from "./bus.ts";
 import type { CodeCache } from "./code-cache.ts";
 import type { Counters } from "./counters.ts";
+import { type Debug, WATCH_BOTH, WATCH_LOAD, WATCH_STORE } from "./debug.ts";
 import type { HartState } from "./hart-state.ts";
 import { type Memory, PAGE_MASK } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
@@ -26,6 +27,10 @@ export type MisalignedPolicy = "handle" | "trap";
 export class DataAccess {
 	/** What the last load, lr.w, sc.w or amo has read; loads are not sign-extended. */
 	value = 0;
+	/** The upper word of what `loadDouble` has read. */
+	valueHigh = 0;
+	/** Is told of every access that comes here; null unless something is watched. */
+	debug: Debug | null = null;
 	readonly #state: HartState;
 	readonly #memory: Memory;
 	readonly #mmu: Mmu;
@@ -36,6 +41,7 @@ export class DataAccess {
 	readonly #handleMisaligned: boolean;
 	/** Told of the hart's stores into pages that Mirror watches for it. */
 	watcher: StoreWatcher | null = null;
+	#second = 0;
 
 	constructor(
 		state: HartState,
@@ -59,6 +65,7 @@ export class DataAccess {
 
 	/** => false after an exception, which is noted; otherwise `value` is set. */
 	load(va: number, width: Width): boolean {
+		if (this.debug !== null) this.debug.access(va, width, WATCH_LOAD);
 		if ((va & (width - 1)) !== 0) return this.#loadMisaligned(va, width);
 		const host = this.#mmu.translate(va, ACCESS_LOAD, width);
 		if (host <= 0) return host !== 0 && this.#loadDevice(va, width);
@@ -71,6 +78,7 @@ export class DataAccess {
 
 	/** => false after an exception, which is noted. */
 	store(va: number, width: Width, value: number): boolean {
+		if (this.debug !== null) this.debug.access(va, width, WATCH_STORE);
 		if ((va & (width - 1)) !== 0) return this.#storeMisaligned(va, width, value);
 		const host = this.#mmu.translate(va, ACCESS_STORE, width);
 		if (host <= 0) return host !== 0 && this.#storeDevice(va, width, value);
@@ -82,8 +90,77 @@ export class DataAccess {
 		return true;
 	}
 
+	/**
+	 * Eight bytes, for fld: `value` and `valueHigh`.
+	 * => false after an exception. No device has registers of this width: an access fault.
+	 */
+	loadDouble(va: number): boolean {
+		if (this.debug !== null) this.debug.access(va, 8, WATCH_LOAD);
+		const { i32, u8 } = this.#memory;
+		const host = this.#doubleHost(va, ACCESS_LOAD);
+		if (host === 0) return false;
+		const second = this.#second;
+		if ((va & 7) === 0) {
+			this.value = i32[host >> 2]!;
+			this.valueHigh = i32[(host >> 2) + 1]!;
+			return true;
+		}
+		const split = PAGE_MASK + 1 - (va & PAGE_MASK);
+		this.value = this.valueHigh = 0;
+		for (let i = 7; i >= 0; i--) {
+			const byte = u8[i < split ? host + i : second + i - split]!;
+			if (i >= 4) this.valueHigh = (this.valueHigh << 8) | byte;
+			else this.value = (this.value << 8) | byte;
+		}
+		return true;
+	}
+
+	/** Eight bytes, for fsd. => as loadDouble */
+	storeDouble(va: number, low: number, high: number): boolean {
+		if (this.debug !== null) this.debug.access(va, 8, WATCH_STORE);
+		const { i32, u8 } = this.#memory;
+		const host = this.#doubleHost(va, ACCESS_STORE);
+		if (host === 0) return false;
+		const second = this.#second;
+		const split = PAGE_MASK + 1 - (va & PAGE_MASK);
+		if ((va & 7) === 0) {
+			i32[host >> 2] = low;
+			i32[(host >> 2) + 1] = high;
+		} else {
+			for (let i = 0; i < 8; i++) {
+				u8[i < split ? host + i : second + i - split] = (i < 4 ? low : high) >>> (8 * (i & 3));
+			}
+		}
+		this.#seen(host, Math.min(8, split));
+		if (split < 8) this.#seen(second, 8 - split);
+		return true;
+	}
+
+	/**
+	 * Where eight bytes of RAM lie; `#second` is where those in another page do.
+	 * => 0 after an exception.
+	 */
+	#doubleHost(va: number, access: typeof ACCESS_LOAD | typeof ACCESS_STORE): number {
+		const state = this.#state;
+		const store = access === ACCESS_STORE;
+		if ((va & 7) !== 0 && !this.#handleMisaligned) {
+			return state.raise(store ? CAUSE_STORE_MISALIGNED : CAUSE_LOAD_MISALIGNED, va);
+		}
+		const fault = store ? CAUSE_STORE_ACCESS_FAULT : CAUSE_LOAD_ACCESS_FAULT;
+		const split = PAGE_MASK + 1 - (va & PAGE_MASK);
+		const host = this.#mmu.translate(va, access, Math.min(8, split));
+		if (host <= 0) return host < 0 ? state.raise(fault, va) : 0;
+		if (split < 8) {
+			this.#second = this.#mmu.translate(va + split, access, 8 - split);
+			if (this.#second < 0) state.raise(fault, va + split);
+			if (this.#second <= 0) return 0;
+		}
+		return host;
+	}
+
 	/** lr.w. => false after an exception. */
 	loadReserved(va: number): boolean {
+		if (this.debug !== null) this.debug.access(va, 4, WATCH_LOAD);
 		const state = this.#state;
 		if ((va & 3) !== 0) return state.raise(CAUSE_LOAD_MISALIGNED, va) !== 0;
 		const host = this.#mmu.translate(va, ACCESS_LOAD, 4);
@@ -102,6 +179,7 @@ export class DataAccess {
 		this.value = state.reservation === host ? 0 : 1;
 		state.reservation = -1;
 		if (this.value === 0) {
+			if (this.debug !== null) this.debug.access(va, 4, WATCH_STORE);
 			this.#memory.i32[host >> 2] = value;
 			this.#seen(host, 4);
 		}
@@ -110,6 +188,7 @@ export class DataAccess {
 
 	/** amo*.w; `funct5` is the top five bits of the instruction. => false after an exception. */
 	atomic(va: number, funct5: number, operand: number): boolean {
+		if (this.debug !== null) this.debug.access(va, 4, WATCH_BOTH);
 		const host = this.#atomicHost(va);
 		if (host === 0) return false;
 		const old = this.#memory.i32[host >> 2]!;

@@ -3,15 +3,9 @@
  *
  * A Decoder is reused for every instruction, so decoding allocates nothing.
  */
-import {
-	HALF_INSTRUCTIONS,
-	type ImmediateRun,
-	type Instruction,
-	immediateRuns,
-	immediateWidth,
-	OP,
-	WORD_INSTRUCTIONS,
-} from "./isa.ts";
+import { HALF_INSTRUCTIONS, type Instruction, WORD_INSTRUCTIONS } from "./isa.ts";
+import { type ImmediateRun, immediateRuns, immediateWidth } from "./isa-format.ts";
+import { OP } from "./op.ts";
 
 /** A table entry with its immediate laid out for decoding. */
 interface Entry {
@@ -19,6 +13,8 @@ interface Entry {
 	readonly runs: readonly ImmediateRun[];
 	/** Shift that brings the immediate's sign bit to bit 31; 0 if it is unsigned. */
 	readonly signShift: number;
+	/** Is there a rounding mode? */
+	readonly rounds: boolean;
 }
 
 /** Entries by the bits that tell most of them apart: opcode and funct3, or the low and top bits. */
@@ -35,7 +31,12 @@ function index(
 	for (const instruction of instructions) {
 		const runs = immediateRuns(instruction.format.imm);
 		const signShift = instruction.format.signed ? 32 - immediateWidth(runs) : 0;
-		const entry = { instruction, runs, signShift: runs.length === 0 ? 0 : signShift };
+		const entry = {
+			instruction,
+			runs,
+			signShift: runs.length === 0 ? 0 : signShift,
+			rounds: /,rm/.test(instruction.format.syntax),
+		};
 		for (let k = 0; k < size; k++) {
 			// An entry belongs to every key that agrees with it in the bits it fixes.
 			const fixed = key(instruction.mask) & keyMask;
@@ -77,6 +78,7 @@ export class Decoder {
 			if (((bits ^ instruction.match) & instruction.mask) !== 0) continue;
 			this.#operands(entry, bits);
 			if (instruction.nonzero !== null && this[instruction.nonzero] === 0) continue;
+			if (entry.rounds && ((bits >>> 12) & 7) >= 5 && ((bits >>> 12) & 7) <= 6) continue;
 			this.op = instruction.op;
 			this.instruction = instruction;
 			return;

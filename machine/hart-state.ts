@@ -18,12 +18,17 @@ export const MSTATUS_MPIE = 1 << 7;
 export const MSTATUS_SPP = 1 << 8;
 export const MSTATUS_MPP_SHIFT = 11;
 export const MSTATUS_MPP = 3 << MSTATUS_MPP_SHIFT;
+/** State of the floating-point unit: FS_* of port.ts. */
+export const MSTATUS_FS_SHIFT = 13;
+export const MSTATUS_FS = 3 << MSTATUS_FS_SHIFT;
 export const MSTATUS_MPRV = 1 << 17;
 export const MSTATUS_SUM = 1 << 18;
 export const MSTATUS_MXR = 1 << 19;
 export const MSTATUS_TVM = 1 << 20;
 export const MSTATUS_TW = 1 << 21;
 export const MSTATUS_TSR = 1 << 22;
+/** FS is Dirty. Read-only, and not kept in HartState. */
+export const MSTATUS_SD = 0x8000_0000;
 
 /** Interrupt numbers, which are also the bits of mip and mie. */
 export const IRQ_SSI = 1;
@@ -47,6 +52,8 @@ export type HartRegisters = { [K in (typeof REGISTERS)[number]]: number };
 export const REGISTERS = [
 	"priv",
 	"mstatus",
+	"fflags",
+	"frm",
 	"medeleg",
 	"mideleg",
 	"mie",
@@ -80,6 +87,9 @@ export const REGISTERS = [
 export class HartState {
 	priv: Privilege = PRIV_M;
 	mstatus = 0;
+	/** fcsr. */
+	fflags = 0;
+	frm = 0;
 	medeleg = 0;
 	mideleg = 0;
 	mie = 0;

@@ -10,7 +10,9 @@ import { ALONE, CodeCache } from "./code-cache.ts";
 import { Counters } from "./counters.ts";
 import { Csrs } from "./csr.ts";
 import { DataAccess, type MisalignedPolicy } from "./data-access.ts";
+import { Debug } from "./debug.ts";
 import { instructionLength } from "./decode.ts";
+import { FloatUnit } from "./float/unit.ts";
 import { HartState, MSTATUS_MIE, MSTATUS_MPRV, PRIV_M } from "./hart-state.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
@@ -34,6 +36,7 @@ import {
 	RareInstructions,
 	STOP_ALONE,
 	STOP_BUDGET,
+	STOP_DEBUG,
 	STOP_ENTER,
 	STOP_LEAVE,
 	STOP_TRAP,
@@ -47,7 +50,13 @@ export const RUN_LIMIT = 0; // the cycles are used up
 export const RUN_HALTED = 1; // somebody has called `halt`
 export const RUN_IDLE = 2; // wfi waits for an interrupt
 export const RUN_STUCK = 3; // the first instruction of the trap handler traps, for ever
-export type RunResult = typeof RUN_LIMIT | typeof RUN_HALTED | typeof RUN_IDLE | typeof RUN_STUCK;
+export const RUN_STOPPED = 4; // a debugger has stopped the hart
+export type RunResult =
+	| typeof RUN_LIMIT
+	| typeof RUN_HALTED
+	| typeof RUN_IDLE
+	| typeof RUN_STUCK
+	| typeof RUN_STOPPED;
 
 /** Told of what happens on a bare machine, at the present cycle; it changes nothing. */
 export interface HartObserver {
@@ -97,6 +106,8 @@ export class Hart {
 	readonly csrs: Csrs;
 	/** x0..x31. */
 	readonly x: Int32Array;
+	/** null while nobody debugs. */
+	debug: Debug | null = null;
 	readonly #words: Int32Array;
 	readonly #interpreter: Interpreter;
 	readonly #data: DataAccess;
@@ -143,7 +154,8 @@ export class Hart {
 			options.misaligned,
 		);
 		this.#data = data;
-		const rare = new RareInstructions(state, memory, data, system, this.code);
+		const float = new FloatUnit(state, memory);
+		const rare = new RareInstructions(state, memory, data, system, float, this.code);
 		this.#interpreter = new Interpreter(memory, rare);
 	}
 
@@ -155,6 +167,35 @@ export class Hart {
 	set pc(value: number) {
 		this.#words[H_PC] = value & ~1;
 		this.#words[H_FETCH_PAGE] = 1;
+	}
+
+	/** Instructions retired and traps taken since reset. => not in the middle of a straight line. */
+	get steps(): number {
+		const words = this.#words;
+		const used = words[H_BUDGET]! - words[H_LEFT]! - words[H_STALL]!;
+		return this.counters.instret + this.traps.taken + used;
+	}
+
+	/** Begin to debug this hart, or go on with it. */
+	attachDebug(): Debug {
+		const { state, code, mirror } = this;
+		const steps = (): number => this.steps;
+		this.debug ??= new Debug({
+			state,
+			code,
+			mirror,
+			data: this.#data,
+			get steps() {
+				return steps();
+			},
+		});
+		return this.debug;
+	}
+
+	/** => nothing of the debugger is left. */
+	detachDebug(): void {
+		this.debug?.clear();
+		this.debug = null;
 	}
 
 	/** M-mode, interrupts off, at `pc`. Everything else keeps its value (3.4). */
@@ -176,15 +217,27 @@ export class Hart {
 	 *
 	 * => at least one instruction is attempted if `budget` is positive; `budget` reaches no
 	 *    further than the next event.
-	 * => STOP_BUDGET, STOP_TRAP (pc is the instruction's) or STOP_LEAVE.
+	 * => STOP_BUDGET, STOP_TRAP (pc is the instruction's) or STOP_LEAVE; STOP_DEBUG if a debugger
+	 *    stops the hart: perhaps before anything is attempted.
 	 */
 	slice(budget: number): number {
-		this.counters.start(Math.min(budget, SLICE_MAX));
+		const debug = this.debug;
+		if (debug === null) return this.#slice(Math.min(budget, SLICE_MAX));
+		const allowed = Math.min(budget, SLICE_MAX, debug.budget());
+		if (allowed <= 0) return STOP_DEBUG;
+		const stop = this.#slice(allowed);
+		debug.ended(stop === STOP_TRAP);
+		return stop;
+	}
+
+	#slice(budget: number): number {
+		this.counters.start(budget);
 		let stop = this.#enter();
 		while (stop === STOP_ALONE || stop === STOP_ENTER) {
 			stop = stop === STOP_ALONE ? this.#alone() : this.#enter();
 		}
 		this.counters.sync();
+		if (stop === STOP_TRAP) this.traps.taken++;
 		return stop;
 	}
 
@@ -206,9 +259,10 @@ export class Hart {
 	 *    RUN_STUCK when nothing else will ever happen.
 	 */
 	runBare(maxCycles: number, pause = false): RunResult {
-		const { clock, state, traps } = this;
+		const { clock, state, traps, debug } = this;
 		const end = clock.cycles + Math.ceil(maxCycles);
 		while (clock.cycles < end && !this.#halted) {
+			if (debug?.arrived()) return RUN_STOPPED;
 			if (clock.nextEvent <= clock.cycles) clock.advance(0);
 			if (this.#halted) break;
 			if (state.waiting !== 0) {
@@ -224,6 +278,7 @@ export class Hart {
 			if (irq >= 0) {
 				this.observer?.interrupt(irq, this.pc);
 				traps.enterInterrupt(irq);
+				if (debug?.arrived()) return RUN_STOPPED;
 			}
 			const stop = this.slice(Math.min(clock.nextEvent, end) - clock.cycles);
 			if (stop === STOP_LEAVE && state.waiting !== 0) this.observer?.waits(true);
@@ -232,7 +287,7 @@ export class Hart {
 			if (this.#firmware?.trap() === true) continue;
 			if (this.#enterException() && pause) return RUN_STUCK;
 		}
-		if (!this.#halted) return RUN_LIMIT;
+		if (!this.#halted) return debug?.arrived() ? RUN_STOPPED : RUN_LIMIT;
 		this.#halted = false;
 		return RUN_HALTED;
 	}
@@ -289,6 +344,7 @@ export class Hart {
 		const words = this.#words;
 		const code = this.code;
 		const pc = words[H_PC]!;
+		if (this.debug?.meets(pc)) return STOP_DEBUG;
 		const host = words[H_FETCH_HOST]!;
 		code.enter(host);
 		let word = code.fetch(host + (pc & PAGE_MASK));
@@ -341,4 +397,4 @@ export class Hart {
 	}
 }
 
-export { STOP_BUDGET, STOP_LEAVE, STOP_TRAP };
+export { STOP_BUDGET, STOP_DEBUG, STOP_LEAVE, STOP_TRAP };

@@ -517,6 +517,145 @@ export class Interpreter {
 					case 77: // fence
 						ip = (ip + 4) | 0;
 						continue;
+					case 80: // sh1add
+						m32[(w >>> 8) & 0xff] = (m32[(w >>> 16) & 0xff]! << 1) + m32[w >>> 24]!;
+						ip = (ip + 4) | 0;
+						continue;
+					case 81: // sh2add
+						m32[(w >>> 8) & 0xff] = (m32[(w >>> 16) & 0xff]! << 2) + m32[w >>> 24]!;
+						ip = (ip + 4) | 0;
+						continue;
+					case 82: // sh3add
+						m32[(w >>> 8) & 0xff] = (m32[(w >>> 16) & 0xff]! << 3) + m32[w >>> 24]!;
+						ip = (ip + 4) | 0;
+						continue;
+					case 83: // andn
+						m32[(w >>> 8) & 0xff] = m32[(w >>> 16) & 0xff]! & ~m32[w >>> 24]!;
+						ip = (ip + 4) | 0;
+						continue;
+					case 84: // orn
+						m32[(w >>> 8) & 0xff] = m32[(w >>> 16) & 0xff]! | ~m32[w >>> 24]!;
+						ip = (ip + 4) | 0;
+						continue;
+					case 85: // xnor
+						m32[(w >>> 8) & 0xff] = ~(m32[(w >>> 16) & 0xff]! ^ m32[w >>> 24]!);
+						ip = (ip + 4) | 0;
+						continue;
+					case 86: // clz
+						m32[(w >>> 8) & 0xff] = Math.clz32(m32[(w >>> 16) & 0xff]!);
+						ip = (ip + 4) | 0;
+						continue;
+					case 87: // ctz
+						va = m32[(w >>> 16) & 0xff]!;
+						m32[(w >>> 8) & 0xff] = va === 0 ? 32 : 31 - Math.clz32(va & -va);
+						ip = (ip + 4) | 0;
+						continue;
+					case 88: // cpop
+						va = m32[(w >>> 16) & 0xff]!;
+						va = (va - ((va >>> 1) & 0x5555_5555)) | 0;
+						va = ((va & 0x3333_3333) + ((va >>> 2) & 0x3333_3333)) | 0;
+						va = (va + (va >>> 4)) & 0xf0f_0f0f;
+						m32[(w >>> 8) & 0xff] = Math.imul(va, 0x101_0101) >>> 24;
+						ip = (ip + 4) | 0;
+						continue;
+					case 89: // max
+						va = m32[(w >>> 16) & 0xff]!;
+						e = m32[w >>> 24]!;
+						m32[(w >>> 8) & 0xff] = va > e ? va : e;
+						ip = (ip + 4) | 0;
+						continue;
+					case 90: // maxu
+						va = m32[(w >>> 16) & 0xff]!;
+						e = m32[w >>> 24]!;
+						m32[(w >>> 8) & 0xff] = va >>> 0 > e >>> 0 ? va : e;
+						ip = (ip + 4) | 0;
+						continue;
+					case 91: // min
+						va = m32[(w >>> 16) & 0xff]!;
+						e = m32[w >>> 24]!;
+						m32[(w >>> 8) & 0xff] = va < e ? va : e;
+						ip = (ip + 4) | 0;
+						continue;
+					case 92: // minu
+						va = m32[(w >>> 16) & 0xff]!;
+						e = m32[w >>> 24]!;
+						m32[(w >>> 8) & 0xff] = va >>> 0 < e >>> 0 ? va : e;
+						ip = (ip + 4) | 0;
+						continue;
+					case 93: // sext.b
+						m32[(w >>> 8) & 0xff] = (m32[(w >>> 16) & 0xff]! << 24) >> 24;
+						ip = (ip + 4) | 0;
+						continue;
+					case 94: // sext.h
+						m32[(w >>> 8) & 0xff] = (m32[(w >>> 16) & 0xff]! << 16) >> 16;
+						ip = (ip + 4) | 0;
+						continue;
+					case 95: // zext.h
+						m32[(w >>> 8) & 0xff] = m32[(w >>> 16) & 0xff]! & 0xffff;
+						ip = (ip + 4) | 0;
+						continue;
+					case 96: // rol
+						va = m32[(w >>> 16) & 0xff]!;
+						e = m32[w >>> 24]!;
+						m32[(w >>> 8) & 0xff] = (va << e) | (va >>> -e);
+						ip = (ip + 4) | 0;
+						continue;
+					case 97: // ror
+						va = m32[(w >>> 16) & 0xff]!;
+						e = m32[w >>> 24]!;
+						m32[(w >>> 8) & 0xff] = (va >>> e) | (va << -e);
+						ip = (ip + 4) | 0;
+						continue;
+					case 98: // rori
+						va = m32[(w >>> 16) & 0xff]!;
+						e = m32[(ip + 1) | 0]!;
+						m32[(w >>> 8) & 0xff] = (va >>> e) | (va << -e);
+						ip = (ip + 4) | 0;
+						continue;
+					case 99: // orc.b
+						va = m32[(w >>> 16) & 0xff]!;
+						va = (((va & 0x7f7f_7f7f) + 0x7f7f_7f7f) | va) & 0x8080_8080;
+						m32[(w >>> 8) & 0xff] = (va >>> 7) * 0xff;
+						ip = (ip + 4) | 0;
+						continue;
+					case 100: // rev8
+						va = m32[(w >>> 16) & 0xff]!;
+						m32[(w >>> 8) & 0xff] =
+							(va << 24) | ((va & 0xff00) << 8) | ((va >>> 8) & 0xff00) | (va >>> 24);
+						ip = (ip + 4) | 0;
+						continue;
+					case 101: // bclr
+						m32[(w >>> 8) & 0xff] = m32[(w >>> 16) & 0xff]! & ~(1 << m32[w >>> 24]!);
+						ip = (ip + 4) | 0;
+						continue;
+					case 102: // bext
+						m32[(w >>> 8) & 0xff] = (m32[(w >>> 16) & 0xff]! >>> m32[w >>> 24]!) & 1;
+						ip = (ip + 4) | 0;
+						continue;
+					case 103: // binv
+						m32[(w >>> 8) & 0xff] = m32[(w >>> 16) & 0xff]! ^ (1 << m32[w >>> 24]!);
+						ip = (ip + 4) | 0;
+						continue;
+					case 104: // bset
+						m32[(w >>> 8) & 0xff] = m32[(w >>> 16) & 0xff]! | (1 << m32[w >>> 24]!);
+						ip = (ip + 4) | 0;
+						continue;
+					case 105: // bclri
+						m32[(w >>> 8) & 0xff] = m32[(w >>> 16) & 0xff]! & ~(1 << m32[(ip + 1) | 0]!);
+						ip = (ip + 4) | 0;
+						continue;
+					case 106: // bexti
+						m32[(w >>> 8) & 0xff] = (m32[(w >>> 16) & 0xff]! >>> m32[(ip + 1) | 0]!) & 1;
+						ip = (ip + 4) | 0;
+						continue;
+					case 107: // binvi
+						m32[(w >>> 8) & 0xff] = m32[(w >>> 16) & 0xff]! ^ (1 << m32[(ip + 1) | 0]!);
+						ip = (ip + 4) | 0;
+						continue;
+					case 108: // bseti
+						m32[(w >>> 8) & 0xff] = m32[(w >>> 16) & 0xff]! | (1 << m32[(ip + 1) | 0]!);
+						ip = (ip + 4) | 0;
+						continue;
 					case 78: // the next page follows
 						pc = (ip + pcBase) | 0;
 						left = base;

@@ -1,193 +1,18 @@
 /**
- * The instructions of RV32IMAC, Zicsr, Zifencei and the privileged architecture as a table.
+ * The instructions of RV32IMAFDC, Zicsr, Zifencei, Zba, Zbb, Zbs and the privileged architecture as
+ * a table.
  *
  * Decoder, disassembler and the assembler of the tests are driven by it. An instruction word `w`
  * is the first entry with (w & mask) === match whose `nonzero` field is not zero; a word without
- * an entry is illegal. Unprivileged specification 20191213, chapters 2, 3, 7, 8, 9, 16;
- * privileged specification 1.12, chapter 3.
+ * an entry is illegal, and so is one whose rounding mode is reserved. Unprivileged specification
+ * 20191213, chapters 2, 3, 7 to 9, 11, 12, 16; bit manipulation 1.0.0; privileged specification
+ * 1.12, chapter 3.
  */
+import { FORMATS, type Format } from "./isa-format.ts";
+import { OP } from "./op.ts";
 
 /** What the hart implements, as device trees say it. Unprivileged specification, chapter 27. */
-export const ISA_STRING = "rv32imac_zicntr_zicsr_zifencei_sstc";
-
-/**
- * Operations, as decoded code names them. The interpreter's switch repeats the numbers: a switch
- * on named constants is not compiled to a jump table. Entries of the table use only those that
- * stand for a 32-bit encoding; the others are variants that the code cache chooses: "_FAR" leaves
- * the page, "C_" is two bytes long.
- */
-export const OP = {
-	UNDECODED: 0,
-	LUI: 1,
-	C_LUI: 2,
-	AUIPC: 3,
-	JAL: 4,
-	JAL_FAR: 5,
-	C_J: 6,
-	C_J_FAR: 7,
-	C_JAL: 8,
-	C_JAL_FAR: 9,
-	JALR: 10,
-	C_JR: 11,
-	C_JALR: 12,
-	BEQ: 13,
-	BNE: 14,
-	BLT: 15,
-	BGE: 16,
-	BLTU: 17,
-	BGEU: 18,
-	BEQ_FAR: 19,
-	BNE_FAR: 20,
-	BLT_FAR: 21,
-	BGE_FAR: 22,
-	BLTU_FAR: 23,
-	BGEU_FAR: 24,
-	C_BEQZ: 25,
-	C_BNEZ: 26,
-	C_BEQZ_FAR: 27,
-	C_BNEZ_FAR: 28,
-	LB: 29,
-	LH: 30,
-	LW: 31,
-	LBU: 32,
-	LHU: 33,
-	SB: 34,
-	SH: 35,
-	SW: 36,
-	C_LW: 37,
-	C_SW: 38,
-	ADDI: 39,
-	SLTI: 40,
-	SLTIU: 41,
-	XORI: 42,
-	ORI: 43,
-	ANDI: 44,
-	SLLI: 45,
-	SRLI: 46,
-	SRAI: 47,
-	ADD: 48,
-	SUB: 49,
-	SLL: 50,
-	SLT: 51,
-	SLTU: 52,
-	XOR: 53,
-	SRL: 54,
-	SRA: 55,
-	OR: 56,
-	AND: 57,
-	MUL: 58,
-	MULH: 59,
-	MULHSU: 60,
-	MULHU: 61,
-	DIV: 62,
-	DIVU: 63,
-	REM: 64,
-	REMU: 65,
-	C_ADDI: 66,
-	C_ANDI: 67,
-	C_SLLI: 68,
-	C_SRLI: 69,
-	C_SRAI: 70,
-	C_ADD: 71,
-	C_SUB: 72,
-	C_XOR: 73,
-	C_OR: 74,
-	C_AND: 75,
-	C_MV: 76,
-	FENCE: 77,
-	PAGE_END: 78, // control runs into the next page
-	LEAVE: 79, // behind an instruction that is executed alone
-	// From here on an instruction is executed outside the interpreter's loop (rare.ts).
-	STRADDLE: 80, // its second half lies in the next page
-	ILLEGAL: 81,
-	FENCE_I: 82,
-	CSR: 83,
-	ECALL: 84,
-	EBREAK: 85,
-	SRET: 86,
-	MRET: 87,
-	WFI: 88,
-	SFENCE_VMA: 89,
-	LR: 90,
-	SC: 91,
-	AMO: 92,
-} as const;
-
-/** A register operand: 0..31 is that register, otherwise a field of the word. */
-export type RegisterField = number;
-/** The five-bit field whose lowest bit is `bit`. */
-const at = (bit: number): RegisterField => 32 + bit;
-/** The three-bit field whose lowest bit is `bit`: x8..x15. */
-const prime = (bit: number): RegisterField => 64 + bit;
-
-export interface Format {
-	readonly rd: RegisterField;
-	readonly rs1: RegisterField;
-	readonly rs2: RegisterField;
-	/**
-	 * Where the immediate lies: "value bits @ lowest word bit" for each run of word bits, value
-	 * bits written as in the specification, e.g. "12|10:5@25".
-	 */
-	readonly imm: string;
-	readonly signed: boolean;
-	/** Assembly operands in order; "imm(rs1)" is one operand, "target" is relative to pc. */
-	readonly syntax: string;
-}
-
-const I_IMM = "11:0@20";
-const B_IMM = "12|10:5@25 4:1|11@7";
-const CI_IMM = "5@12 4:0@2";
-const CL_IMM = "5:3@10 2|6@5";
-const CJ_IMM = "11|4|9:8|10|6|7|3:1|5@2";
-const CB_IMM = "8|4:3@10 7:6|2:1|5@2";
-
-function format(
-	syntax: string,
-	rd: RegisterField,
-	rs1: RegisterField,
-	rs2: RegisterField,
-	imm = "",
-	signed = true,
-): Format {
-	return { rd, rs1, rs2, imm, signed, syntax };
-}
-
-export const FORMATS = {
-	R: format("rd,rs1,rs2", at(7), at(15), at(20)),
-	I: format("rd,rs1,imm", at(7), at(15), 0, I_IMM),
-	shift: format("rd,rs1,imm", at(7), at(15), 0, "4:0@20", false),
-	load: format("rd,imm(rs1)", at(7), at(15), 0, I_IMM),
-	S: format("rs2,imm(rs1)", 0, at(15), at(20), "11:5@25 4:0@7"),
-	B: format("rs1,rs2,target", 0, at(15), at(20), B_IMM),
-	U: format("rd,upper", at(7), 0, 0, "31:12@12"),
-	J: format("rd,target", at(7), 0, 0, "20|10:1|11|19:12@12"),
-	amo: format("rd,rs2,(rs1)", at(7), at(15), at(20)),
-	lr: format("rd,(rs1)", at(7), at(15), 0),
-	csr: format("rd,csr,rs1", at(7), at(15), 0, I_IMM, false),
-	csri: format("rd,csr,zimm", at(7), at(15), 0, I_IMM, false),
-	sfence: format("rs1,rs2", 0, at(15), at(20)),
-	none: format("", 0, 0, 0),
-	CIW: format("rd,sp,imm", prime(2), 2, 0, "5:4|9:6|2|3@5", false),
-	CL: format("rd,imm(rs1)", prime(2), prime(7), 0, CL_IMM, false),
-	CS: format("rs2,imm(rs1)", 0, prime(7), prime(2), CL_IMM, false),
-	CI: format("rd,imm", at(7), at(7), 0, CI_IMM),
-	CLI: format("rd,imm", at(7), 0, 0, CI_IMM),
-	CSLLI: format("rd,imm", at(7), at(7), 0, "4:0@2", false),
-	CLUI: format("rd,upper", at(7), 0, 0, "17@12 16:12@2"),
-	CI16: format("sp,imm", 2, 2, 0, "9@12 4|6|8:7|5@2"),
-	CLWSP: format("rd,imm(sp)", at(7), 2, 0, "5@12 4:2|7:6@2", false),
-	CSWSP: format("rs2,imm(sp)", 0, 2, at(2), "5:2|7:6@7", false),
-	CSHIFT: format("rd,imm", prime(7), prime(7), 0, "4:0@2", false),
-	CANDI: format("rd,imm", prime(7), prime(7), 0, CI_IMM),
-	CA: format("rd,rs2", prime(7), prime(7), prime(2)),
-	CJ: format("target", 0, 0, 0, CJ_IMM),
-	CJAL: format("target", 1, 0, 0, CJ_IMM),
-	CB: format("rs1,target", 0, prime(7), 0, CB_IMM),
-	CJR: format("rs1", 0, at(7), 0),
-	CJALR: format("rs1", 1, at(7), 0),
-	CMV: format("rd,rs2", at(7), 0, at(2)),
-	CADD: format("rd,rs2", at(7), at(7), at(2)),
-} as const;
+export const ISA_STRING = "rv32imafdc_zicntr_zicsr_zifencei_zba_zbb_zbs_sstc";
 
 export interface Instruction {
 	readonly name: string;
@@ -258,6 +83,35 @@ export const WORD_INSTRUCTIONS: readonly Instruction[] = [
 	row("divu", 0x2005033, 0xfe00707f, "R", OP.DIVU),
 	row("rem", 0x2006033, 0xfe00707f, "R", OP.REM),
 	row("remu", 0x2007033, 0xfe00707f, "R", OP.REMU),
+	row("sh1add", 0x20002033, 0xfe00707f, "R", OP.SH1ADD),
+	row("sh2add", 0x20004033, 0xfe00707f, "R", OP.SH2ADD),
+	row("sh3add", 0x20006033, 0xfe00707f, "R", OP.SH3ADD),
+	row("andn", 0x40007033, 0xfe00707f, "R", OP.ANDN),
+	row("orn", 0x40006033, 0xfe00707f, "R", OP.ORN),
+	row("xnor", 0x40004033, 0xfe00707f, "R", OP.XNOR),
+	row("clz", 0x60001013, 0xfff0707f, "unary", OP.CLZ),
+	row("ctz", 0x60101013, 0xfff0707f, "unary", OP.CTZ),
+	row("cpop", 0x60201013, 0xfff0707f, "unary", OP.CPOP),
+	row("max", 0xa006033, 0xfe00707f, "R", OP.MAX),
+	row("maxu", 0xa007033, 0xfe00707f, "R", OP.MAXU),
+	row("min", 0xa004033, 0xfe00707f, "R", OP.MIN),
+	row("minu", 0xa005033, 0xfe00707f, "R", OP.MINU),
+	row("sext.b", 0x60401013, 0xfff0707f, "unary", OP.SEXT_B),
+	row("sext.h", 0x60501013, 0xfff0707f, "unary", OP.SEXT_H),
+	row("zext.h", 0x8004033, 0xfff0707f, "unary", OP.ZEXT_H),
+	row("rol", 0x60001033, 0xfe00707f, "R", OP.ROL),
+	row("ror", 0x60005033, 0xfe00707f, "R", OP.ROR),
+	row("rori", 0x60005013, 0xfe00707f, "shift", OP.RORI),
+	row("orc.b", 0x28705013, 0xfff0707f, "unary", OP.ORC_B),
+	row("rev8", 0x69805013, 0xfff0707f, "unary", OP.REV8),
+	row("bclr", 0x48001033, 0xfe00707f, "R", OP.BCLR),
+	row("bext", 0x48005033, 0xfe00707f, "R", OP.BEXT),
+	row("binv", 0x68001033, 0xfe00707f, "R", OP.BINV),
+	row("bset", 0x28001033, 0xfe00707f, "R", OP.BSET),
+	row("bclri", 0x48001013, 0xfe00707f, "shift", OP.BCLRI),
+	row("bexti", 0x48005013, 0xfe00707f, "shift", OP.BEXTI),
+	row("binvi", 0x68001013, 0xfe00707f, "shift", OP.BINVI),
+	row("bseti", 0x28001013, 0xfe00707f, "shift", OP.BSETI),
 	row("lr.w", 0x1000202f, 0xf9f0707f, "lr", OP.LR),
 	row("sc.w", 0x1800202f, 0xf800707f, "amo", OP.SC),
 	row("amoswap.w", 0x800202f, 0xf800707f, "amo", OP.AMO),
@@ -269,6 +123,58 @@ export const WORD_INSTRUCTIONS: readonly Instruction[] = [
 	row("amomax.w", 0xa000202f, 0xf800707f, "amo", OP.AMO),
 	row("amominu.w", 0xc000202f, 0xf800707f, "amo", OP.AMO),
 	row("amomaxu.w", 0xe000202f, 0xf800707f, "amo", OP.AMO),
+	row("flw", 0x2007, 0x707f, "fload", OP.FLW),
+	row("fld", 0x3007, 0x707f, "fload", OP.FLD),
+	row("fsw", 0x2027, 0x707f, "fstore", OP.FSW),
+	row("fsd", 0x3027, 0x707f, "fstore", OP.FSD),
+	row("fmadd.s", 0x43, 0x600007f, "F3", OP.FMADD_S),
+	row("fmsub.s", 0x47, 0x600007f, "F3", OP.FMSUB_S),
+	row("fnmsub.s", 0x4b, 0x600007f, "F3", OP.FNMSUB_S),
+	row("fnmadd.s", 0x4f, 0x600007f, "F3", OP.FNMADD_S),
+	row("fadd.s", 0x53, 0xfe00007f, "F2", OP.FADD_S),
+	row("fsub.s", 0x8000053, 0xfe00007f, "F2", OP.FSUB_S),
+	row("fmul.s", 0x10000053, 0xfe00007f, "F2", OP.FMUL_S),
+	row("fdiv.s", 0x18000053, 0xfe00007f, "F2", OP.FDIV_S),
+	row("fsqrt.s", 0x58000053, 0xfff0007f, "F1", OP.FSQRT_S),
+	row("fsgnj.s", 0x20000053, 0xfe00707f, "F2bits", OP.FSGNJ_S),
+	row("fsgnjn.s", 0x20001053, 0xfe00707f, "F2bits", OP.FSGNJN_S),
+	row("fsgnjx.s", 0x20002053, 0xfe00707f, "F2bits", OP.FSGNJX_S),
+	row("fmin.s", 0x28000053, 0xfe00707f, "F2bits", OP.FMIN_S),
+	row("fmax.s", 0x28001053, 0xfe00707f, "F2bits", OP.FMAX_S),
+	row("feq.s", 0xa0002053, 0xfe00707f, "Fcompare", OP.FEQ_S),
+	row("flt.s", 0xa0001053, 0xfe00707f, "Fcompare", OP.FLT_S),
+	row("fle.s", 0xa0000053, 0xfe00707f, "Fcompare", OP.FLE_S),
+	row("fclass.s", 0xe0001053, 0xfff0707f, "FtoXbits", OP.FCLASS_S),
+	row("fcvt.w.s", 0xc0000053, 0xfff0007f, "FtoX", OP.FCVT_W_S),
+	row("fcvt.wu.s", 0xc0100053, 0xfff0007f, "FtoX", OP.FCVT_WU_S),
+	row("fcvt.s.w", 0xd0000053, 0xfff0007f, "XtoF", OP.FCVT_S_W),
+	row("fcvt.s.wu", 0xd0100053, 0xfff0007f, "XtoF", OP.FCVT_S_WU),
+	row("fmadd.d", 0x2000043, 0x600007f, "F3", OP.FMADD_D),
+	row("fmsub.d", 0x2000047, 0x600007f, "F3", OP.FMSUB_D),
+	row("fnmsub.d", 0x200004b, 0x600007f, "F3", OP.FNMSUB_D),
+	row("fnmadd.d", 0x200004f, 0x600007f, "F3", OP.FNMADD_D),
+	row("fadd.d", 0x2000053, 0xfe00007f, "F2", OP.FADD_D),
+	row("fsub.d", 0xa000053, 0xfe00007f, "F2", OP.FSUB_D),
+	row("fmul.d", 0x12000053, 0xfe00007f, "F2", OP.FMUL_D),
+	row("fdiv.d", 0x1a000053, 0xfe00007f, "F2", OP.FDIV_D),
+	row("fsqrt.d", 0x5a000053, 0xfff0007f, "F1", OP.FSQRT_D),
+	row("fsgnj.d", 0x22000053, 0xfe00707f, "F2bits", OP.FSGNJ_D),
+	row("fsgnjn.d", 0x22001053, 0xfe00707f, "F2bits", OP.FSGNJN_D),
+	row("fsgnjx.d", 0x22002053, 0xfe00707f, "F2bits", OP.FSGNJX_D),
+	row("fmin.d", 0x2a000053, 0xfe00707f, "F2bits", OP.FMIN_D),
+	row("fmax.d", 0x2a001053, 0xfe00707f, "F2bits", OP.FMAX_D),
+	row("feq.d", 0xa2002053, 0xfe00707f, "Fcompare", OP.FEQ_D),
+	row("flt.d", 0xa2001053, 0xfe00707f, "Fcompare", OP.FLT_D),
+	row("fle.d", 0xa2000053, 0xfe00707f, "Fcompare", OP.FLE_D),
+	row("fclass.d", 0xe2001053, 0xfff0707f, "FtoXbits", OP.FCLASS_D),
+	row("fcvt.w.d", 0xc2000053, 0xfff0007f, "FtoX", OP.FCVT_W_D),
+	row("fcvt.wu.d", 0xc2100053, 0xfff0007f, "FtoX", OP.FCVT_WU_D),
+	row("fcvt.d.w", 0xd2000053, 0xfff0007f, "XtoFexact", OP.FCVT_D_W),
+	row("fcvt.d.wu", 0xd2100053, 0xfff0007f, "XtoFexact", OP.FCVT_D_WU),
+	row("fmv.x.w", 0xe0000053, 0xfff0707f, "FtoXbits", OP.FMV_X_W),
+	row("fmv.w.x", 0xf0000053, 0xfff0707f, "XtoFbits", OP.FMV_W_X),
+	row("fcvt.s.d", 0x40100053, 0xfff0007f, "F1", OP.FCVT_S_D),
+	row("fcvt.d.s", 0x42000053, 0xfff0007f, "F1exact", OP.FCVT_D_S),
 	// The unused fields of both fences are reserved and must be ignored (2.7, chapter 3).
 	row("fence", 0xf, 0x707f, "none", OP.FENCE),
 	row("fence.i", 0x100f, 0x707f, "none", OP.FENCE_I),
@@ -289,8 +195,12 @@ export const WORD_INSTRUCTIONS: readonly Instruction[] = [
 /** Encodings of two bytes, chapter 16. Where two entries match, the first one holds. */
 export const HALF_INSTRUCTIONS: readonly Instruction[] = [
 	row("c.addi4spn", 0x0, 0xe003, "CIW", OP.ADDI, "imm"),
+	row("c.fld", 0x2000, 0xe003, "CFLD", OP.FLD),
 	row("c.lw", 0x4000, 0xe003, "CL", OP.LW),
+	row("c.flw", 0x6000, 0xe003, "CFLW", OP.FLW),
+	row("c.fsd", 0xa000, 0xe003, "CFSD", OP.FSD),
 	row("c.sw", 0xc000, 0xe003, "CS", OP.SW),
+	row("c.fsw", 0xe000, 0xe003, "CFSW", OP.FSW),
 	row("c.addi", 0x1, 0xe003, "CI", OP.ADDI),
 	row("c.jal", 0x2001, 0xe003, "CJAL", OP.JAL),
 	row("c.li", 0x4001, 0xe003, "CLI", OP.ADDI),
@@ -307,39 +217,15 @@ export const HALF_INSTRUCTIONS: readonly Instruction[] = [
 	row("c.beqz", 0xc001, 0xe003, "CB", OP.BEQ),
 	row("c.bnez", 0xe001, 0xe003, "CB", OP.BNE),
 	row("c.slli", 0x2, 0xf003, "CSLLI", OP.SLLI),
+	row("c.fldsp", 0x2002, 0xe003, "CFLDSP", OP.FLD),
 	row("c.lwsp", 0x4002, 0xe003, "CLWSP", OP.LW, "rd"),
+	row("c.flwsp", 0x6002, 0xe003, "CFLWSP", OP.FLW),
 	row("c.jr", 0x8002, 0xf07f, "CJR", OP.JALR, "rs1"),
 	row("c.mv", 0x8002, 0xf003, "CMV", OP.ADD, "rs2"),
 	row("c.ebreak", 0x9002, 0xffff, "none", OP.EBREAK),
 	row("c.jalr", 0x9002, 0xf07f, "CJALR", OP.JALR, "rs1"),
 	row("c.add", 0x9002, 0xf003, "CADD", OP.ADD, "rs2"),
+	row("c.fsdsp", 0xa002, 0xe003, "CFSDSP", OP.FSD),
 	row("c.swsp", 0xc002, 0xe003, "CSWSP", OP.SW),
+	row("c.fswsp", 0xe002, 0xe003, "CFSWSP", OP.FSW),
 ];
-
-/** One run of an immediate: (word >>> from & mask) << to. */
-export interface ImmediateRun {
-	readonly from: number;
-	readonly to: number;
-	readonly mask: number;
-}
-
-/** Parse `Format.imm`. Value bits are named from the highest word bit of each group downwards. */
-export function immediateRuns(imm: string): ImmediateRun[] {
-	const runs: ImmediateRun[] = [];
-	for (const group of imm === "" ? [] : imm.split(" ")) {
-		const [bits, lowest] = group.split("@") as [string, string];
-		let from = Number(lowest);
-		for (const run of bits.split("|").reverse()) {
-			const [high, low = high] = run.split(":") as [string, string?];
-			const width = Number(high) - Number(low) + 1;
-			runs.push({ from, to: Number(low), mask: 2 ** width - 1 });
-			from += width;
-		}
-	}
-	return runs;
-}
-
-/** Number of value bits of an immediate, that is the position of its sign bit plus one. */
-export function immediateWidth(runs: readonly ImmediateRun[]): number {
-	return runs.reduce((top, run) => Math.max(top, run.to + 32 - Math.clz32(run.mask)), 0);
-}

@@ -46,7 +46,7 @@ export interface MachineOptions {
 
 /** What is not RAM, as plain data, without the devices. */
 interface RestOfState {
-	/** Hart block: x0..x31, pc, what is being fetched. */
+	/** Hart block: x0..x31, f0..f31, pc, what is being fetched. */
 	readonly hart: Int32Array;
 	readonly registers: HartRegisters;
 	readonly tlb: Int32Array;
@@ -260,6 +260,7 @@ export class Machine {
 		const hash = new WordHash()
 			.words(memory.ram32)
 			.words(hart.x)
+			.words(memory.f)
 			.words(hart.tlb.words())
 			.number(memory.i32[H_PC]!)
 			.number(memory.i32[H_FETCH_PAGE]!)

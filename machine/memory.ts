@@ -3,7 +3,7 @@
  * compiled at run time see the same bytes and views stay valid for ever.
  *
  *   offset        what
- *   0000_0000     hart block: integer registers, pc and what an engine hands over (H_*)
+ *   0000_0000     hart block: registers, pc and what an engine hands over (H_*)
  *   0000_1000     TLB entries, two words each (tlb.ts)
  *   0010_0000     code map: one word for each page of RAM, 0 or the index of its decoded code
  *   0040_0000     RT: one word for each virtual page, 0 or the host offset of the page for loads
@@ -50,7 +50,10 @@ export const H_FETCH_HOST = 39; // host offset of that page
 export const H_IP = 40;
 export const H_PC_BASE = 41;
 export const H_FIRST = 42;
-export const HART_WORDS = 43;
+/** f0..f31: two words each, the low one first. */
+export const H_F = 64;
+export const F_WORDS = 64;
+export const HART_WORDS = H_F + F_WORDS;
 
 export const TLB_OFFSET = 0x1000;
 export const TLB_ENTRIES_MAX = 0x1_0000;
@@ -78,6 +81,8 @@ export class Memory {
 	readonly i16: Int16Array;
 	readonly u16: Uint16Array;
 	readonly i32: Int32Array;
+	readonly f32: Float32Array;
+	readonly f64: Float64Array;
 	/** Views of RAM alone. */
 	readonly ram8: Uint8Array;
 	readonly ram32: Int32Array;
@@ -87,6 +92,8 @@ export class Memory {
 	readonly pages: number;
 	/** x0..x31. */
 	readonly x: Int32Array;
+	/** f0..f31, as H_F says. */
+	readonly f: Int32Array;
 
 	/** => RangeError for a size that is no multiple of 4096 or out of range. */
 	constructor(ramSize: number) {
@@ -106,11 +113,14 @@ export class Memory {
 		this.i16 = new Int16Array(buffer);
 		this.u16 = new Uint16Array(buffer);
 		this.i32 = new Int32Array(buffer);
+		this.f32 = new Float32Array(buffer);
+		this.f64 = new Float64Array(buffer);
 		this.ram8 = new Uint8Array(buffer, RAM_OFFSET, ramSize);
 		this.ram32 = new Int32Array(buffer, RAM_OFFSET, ramSize >> 2);
 		this.rom8 = new Uint8Array(buffer, RAM_OFFSET + ramSize, ROM_SIZE);
 		this.pages = (ramSize + ROM_SIZE) / PAGE_SIZE;
 		this.x = new Int32Array(buffer, 0, 32);
+		this.f = new Int32Array(buffer, H_F * 4, F_WORDS);
 		this.i32[H_FETCH_PAGE] = 1;
 	}
 

@@ -32,6 +32,8 @@ export class Mirror {
 	readonly #watched: Uint8Array;
 	/** Told before the first store into a page after `keep`. */
 	#history: PageHistory | null = null;
+	/** Virtual pages whose slots in RT and WT stay empty, for a debugger. */
+	#guarded: ReadonlySet<number> | null = null;
 
 	constructor(memory: Memory) {
 		this.#words = memory.i32;
@@ -44,12 +46,19 @@ export class Mirror {
 	 */
 	fill(table: number, vpn: number, host: number): void {
 		if (table === WT && this.isWatched(host)) return;
+		if (this.#guarded !== null && table !== XT && this.#guarded.has(vpn)) return;
 		if (this.#listed[vpn] === 0) {
 			if (this.#count === LIST_SIZE) this.clear();
 			this.#listed[vpn] = 1;
 			this.#filled[this.#count++] = vpn;
 		}
 		this.#words[table + vpn] = host;
+	}
+
+	/** From now on no load from, or store to, these virtual pages goes unseen. */
+	guard(pages: ReadonlySet<number>): void {
+		this.#guarded = pages.size === 0 ? null : pages;
+		for (const vpn of pages) this.clearPage(vpn);
 	}
 
 	/** Empty the slots of one virtual page. */

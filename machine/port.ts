@@ -35,6 +35,12 @@ export const IRQ_S_EXTERNAL = 9;
 export const SIP_STIP = 1 << IRQ_S_TIMER;
 export const SIP_SEIP = 1 << IRQ_S_EXTERNAL;
 
+/** sstatus.FS: state of the floating-point unit. Privileged specification, section 3.1.6.6. */
+export const FS_OFF = 0; // its instructions are illegal
+export const FS_INITIAL = 1;
+export const FS_CLEAN = 2;
+export const FS_DIRTY = 3; // a register has changed since FS was written
+
 /** satp: MODE 31, ASID 30:22, PPN 21:0. */
 export const SATP_MODE_SV32 = 0x8000_0000;
 export const SATP_ASID_SHIFT = 22;
@@ -87,6 +93,11 @@ export interface MachinePort {
 
 	/** Integer registers; x[0] reads as zero while the hart is stopped. */
 	readonly x: Int32Array;
+	/** f0..f31, two words each, the low one first; and fcsr. Writing them does not change `fs`. */
+	readonly f: Int32Array;
+	fcsr: number;
+	/** sstatus.FS: FS_*. */
+	fs: number;
 	pc: number;
 	readonly scause: number;
 	readonly sepc: number;
@@ -105,6 +116,8 @@ export interface MachinePort {
 	 * => sets scause, sepc, stval; `pc` is sepc.
 	 */
 	run(): void;
+	/** A debugger has stopped the hart: `run` comes back at once, and without a trap. */
+	readonly stopped: boolean;
 
 	/**
 	 * Translate `va` as a load or store in S-mode with sstatus.SUM set would, through the TLB,

@@ -1,13 +1,13 @@
 /**
  * Whatever the interpreter's loop does not do itself: accesses that the mirror tables do not
- * answer, atomics, system instructions, illegal instructions, slots not yet decoded. One
- * instruction is executed at a time, completely or not at all.
+ * answer, atomics, floating point, system instructions, illegal instructions, slots not yet
+ * decoded. An instruction is executed completely or not at all.
  */
 import type { Width } from "./bus.ts";
 import { type CodeCache, RARE_LENGTH_SHIFT } from "./code-cache.ts";
 import type { DataAccess } from "./data-access.ts";
-import type { HartState } from "./hart-state.ts";
-import { OP } from "./isa.ts";
+import { FLOAT_ILLEGAL, FLOAT_NEXT, type FloatUnit } from "./float/unit.ts";
+import { type HartState, MSTATUS_FS } from "./hart-state.ts";
 import {
 	CODE,
 	H_BASE,
@@ -20,6 +20,7 @@ import {
 	LENGTHS,
 	type Memory,
 } from "./memory.ts";
+import { OP } from "./op.ts";
 import { CAUSE_ILLEGAL_INSTRUCTION } from "./port.ts";
 import { SYSTEM_JUMP, SYSTEM_TRAP, type SystemInstructions } from "./system.ts";
 
@@ -36,6 +37,8 @@ export const STOP_TRAP = -4;
 export const STOP_LEAVE = -5;
 /** The instruction at H_IP is none of the interpreter's; afterwards: it is done, go on. */
 export const STOP_RARE = -6;
+/** Before the instruction at pc: a debugger has stopped the hart (debug.ts). */
+export const STOP_DEBUG = -7;
 
 export class RareInstructions {
 	readonly #state: HartState;
@@ -43,6 +46,7 @@ export class RareInstructions {
 	readonly #lengths: Uint16Array;
 	readonly #data: DataAccess;
 	readonly #system: SystemInstructions;
+	readonly #float: FloatUnit;
 	readonly #code: CodeCache;
 
 	constructor(
@@ -50,6 +54,7 @@ export class RareInstructions {
 		memory: Memory,
 		data: DataAccess,
 		system: SystemInstructions,
+		float: FloatUnit,
 		code: CodeCache,
 	) {
 		this.#state = state;
@@ -57,32 +62,42 @@ export class RareInstructions {
 		this.#lengths = memory.u16;
 		this.#data = data;
 		this.#system = system;
+		this.#float = float;
 		this.#code = code;
 	}
 
 	/**
-	 * Execute the instruction at H_IP.
+	 * Execute the instruction at H_IP, and those of the floating-point unit that follow one of them.
 	 *
 	 * => STOP_RARE: go on at H_IP with H_BASE; else any STOP_*, with pc and H_LEFT set.
 	 */
 	execute(): number {
 		const words = this.#words;
-		const ip = words[H_IP]!;
-		const op = words[ip]! & 0xff;
+		let ip = words[H_IP]!;
+		let op = words[ip]! & 0xff;
+		let floating = FLOAT_NEXT;
+		if (op >= OP.FLW) {
+			floating = this.#float.run();
+			if (floating === FLOAT_NEXT) return STOP_RARE;
+			ip = words[H_IP]!;
+			op = words[ip]! & 0xff;
+		}
 		if (op === OP.UNDECODED) {
 			this.#code.decode(ip);
 			return STOP_RARE;
 		}
 		words[H_PC] = ip + words[H_PC_BASE]!;
 		words[H_LEFT] = words[H_BASE]! + this.#lengths[LENGTHS + ((ip - CODE) >> 1)]!;
+		if (op >= OP.FLW) {
+			if (floating === FLOAT_ILLEGAL) return this.#illegal(this.#code.wordAt(ip));
+			const short = op === OP.C_FLW || op === OP.C_FLD || op === OP.C_FSW || op === OP.C_FSD;
+			return this.#finish(this.#floatAccess(ip, op), short ? 2 : 4);
+		}
 		if (op < OP.STRADDLE) return this.#finish(this.#memoryAccess(ip, op), lengthOfAccess(op));
 		const length = (words[ip]! >>> RARE_LENGTH_SHIFT) & 7;
 		if (op === OP.STRADDLE) return STOP_ALONE;
 		if (op >= OP.LR) return this.#finish(this.#atomic(op, words[ip + 1]!), length);
-		if (op === OP.ILLEGAL) {
-			this.#state.raise(CAUSE_ILLEGAL_INSTRUCTION, words[ip + 1]!);
-			return this.#trap();
-		}
+		if (op === OP.ILLEGAL) return this.#illegal(words[ip + 1]!);
 		const result = this.#system.execute(op, words[ip + 1]!);
 		if (result === SYSTEM_TRAP) return this.#trap();
 		if (result === SYSTEM_JUMP) {
@@ -91,6 +106,11 @@ export class RareInstructions {
 			return STOP_LEAVE;
 		}
 		return this.#finish(true, length);
+	}
+
+	#illegal(w: number): number {
+		this.#state.raise(CAUSE_ILLEGAL_INSTRUCTION, w);
+		return this.#trap();
 	}
 
 	/** Account for an instruction that was done, or has met an exception. => as `execute` */
@@ -153,6 +173,26 @@ export class RareInstructions {
 				return data.store(va, width, words[w >>> 24]!);
 			}
 		}
+	}
+
+	/** A load or store of an f register; FS is not Off. */
+	#floatAccess(ip: number, op: number): boolean {
+		const words = this.#words;
+		const w = words[ip]!;
+		const va = (words[(w >>> 16) & 0xff]! + words[ip + 1]!) | 0;
+		const data = this.#data;
+		const rs2 = w >>> 24;
+		if (op === OP.FSW || op === OP.C_FSW) return data.store(va, 4, words[rs2]!);
+		if (op === OP.FSD || op === OP.C_FSD) {
+			return data.storeDouble(va, words[rs2]!, words[rs2 + 1]!);
+		}
+		const double = op === OP.FLD || op === OP.C_FLD;
+		if (!(double ? data.loadDouble(va) : data.load(va, 4))) return false;
+		const rd = (w >>> 8) & 0xff;
+		words[rd] = data.value;
+		words[rd + 1] = double ? data.valueHigh : -1;
+		this.#state.mstatus |= MSTATUS_FS;
+		return true;
 	}
 
 	#atomic(op: number, w: number): boolean {

@@ -5,9 +5,16 @@
  */
 import { ACCESS_FAULT, type Bus } from "./bus.ts";
 import type { Clock } from "./clock.ts";
+import { DEBUG_NONE } from "./debug.ts";
 import type { Dma } from "./dma.ts";
 import { type Hart, STOP_TRAP } from "./hart.ts";
-import { type HartState, MENVCFGH_STCE, PRIV_U } from "./hart-state.ts";
+import {
+	type HartState,
+	MENVCFGH_STCE,
+	MSTATUS_FS,
+	MSTATUS_FS_SHIFT,
+	PRIV_U,
+} from "./hart-state.ts";
 import { type Memory, PAGE_SIZE, RAM_BASE, RAM_OFFSET } from "./memory.ts";
 import { SUPERVISOR_USER_RIGHTS } from "./mmu.ts";
 import { type Access, CYCLES_PER_TIME_TICK, type MachinePort } from "./port.ts";
@@ -24,6 +31,7 @@ export class Supervisor implements MachinePort {
 	readonly ram8: Uint8Array;
 	readonly ram32: Int32Array;
 	readonly x: Int32Array;
+	readonly f: Int32Array;
 	readonly #hart: Hart;
 	readonly #state: HartState;
 	readonly #memory: Memory;
@@ -43,6 +51,7 @@ export class Supervisor implements MachinePort {
 		this.ram8 = hart.memory.ram8;
 		this.ram32 = hart.memory.ram32;
 		this.x = hart.x;
+		this.f = hart.memory.f;
 		const state = hart.state;
 		state.priv = PRIV_U;
 		state.medeleg = USER_EXCEPTIONS;
@@ -90,6 +99,24 @@ export class Supervisor implements MachinePort {
 
 	set pc(value: number) {
 		this.#hart.pc = value;
+	}
+
+	get fcsr(): number {
+		return (this.#state.frm << 5) | this.#state.fflags;
+	}
+
+	set fcsr(value: number) {
+		this.#state.fflags = value & 31;
+		this.#state.frm = (value >>> 5) & 7;
+	}
+
+	get fs(): number {
+		return (this.#state.mstatus & MSTATUS_FS) >>> MSTATUS_FS_SHIFT;
+	}
+
+	set fs(value: number) {
+		const state = this.#state;
+		state.mstatus = (state.mstatus & ~MSTATUS_FS) | ((value << MSTATUS_FS_SHIFT) & MSTATUS_FS);
 	}
 
 	get scause(): number {
@@ -143,8 +170,11 @@ export class Supervisor implements MachinePort {
 		const hart = this.#hart;
 		const clock = this.#clock;
 		const traps = hart.traps;
+		const debug = hart.debug;
 		this.x[0] = 0;
+		debug?.entering();
 		for (;;) {
+			if (debug?.arrived()) return;
 			if (clock.nextEvent <= clock.cycles) clock.advance(0);
 			const irq = traps.pending();
 			if (irq >= 0) {
@@ -156,6 +186,11 @@ export class Supervisor implements MachinePort {
 				return;
 			}
 		}
+	}
+
+	get stopped(): boolean {
+		const { debug } = this.#hart;
+		return debug !== null && debug.stop !== DEBUG_NONE;
 	}
 
 	translate(va: number, access: Access): number {

@@ -14,9 +14,9 @@ import {
 	PRIV_S,
 	PRIV_U,
 } from "./hart-state.ts";
-import { OP } from "./isa.ts";
 import { H_PC, H_SINK, type Memory } from "./memory.ts";
 import type { Mmu } from "./mmu.ts";
+import { OP } from "./op.ts";
 import {
 	CAUSE_BREAKPOINT,
 	CAUSE_ILLEGAL_INSTRUCTION,

@@ -37,6 +37,8 @@ export const S_INTERRUPTS = (1 << IRQ_SSI) | (1 << IRQ_STI) | (1 << IRQ_SEI);
 const PRIORITY = [IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI, IRQ_SSI, IRQ_STI] as const;
 
 export class Traps {
+	/** Traps since reset, whoever deals with them; `Hart.slice` counts the exceptions. */
+	taken = 0;
 	readonly #state: HartState;
 	readonly #words: Int32Array;
 	readonly #mmu: Mmu;
@@ -110,6 +112,7 @@ export class Traps {
 	/** Set what S-mode software is told about a trap. `interrupt` says which kind `cause` is. */
 	tellSupervisor(cause: number, tval: number, interrupt: boolean): void {
 		const state = this.#state;
+		if (interrupt) this.taken++;
 		state.sepc = this.#words[H_PC]! >>> 0;
 		state.scause = interrupt ? CAUSE_INTERRUPT + cause : cause;
 		state.stval = tval;
@@ -160,6 +163,7 @@ export class Traps {
 	#enterMachine(cause: number, tval: number, interrupt: boolean): void {
 		const state = this.#state;
 		const mstatus = state.mstatus;
+		if (interrupt) this.taken++;
 		state.mepc = this.#words[H_PC]! >>> 0;
 		state.mcause = interrupt ? CAUSE_INTERRUPT + cause : cause;
 		state.mtval = tval;

@@ -28,6 +28,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 	"system-snapshot.ts": ["devices/", "pmap/panic.ts", "snapshot/", "system", "version.ts"],
 	"bare.ts": ["machine/", "devices/", "firmware/", "trace/", "version.ts"],
 	"bare-snapshot.ts": ["devices/", "snapshot/", "bare.ts", "version.ts"],
+	"gdb/": ["gdb/", "machine/", "devices/", "kernel/", "pmap/", "system.ts", "bare.ts"],
 	"bench/": [
 		"bench/",
 		"system.ts",
@@ -43,6 +44,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 		"system-snapshot.ts",
 		"bare.ts",
 		"bare-snapshot.ts",
+		"gdb/",
 		"bench/",
 		"commander",
 		"cli-progress",

@@ -14,7 +14,10 @@ const AT_PHENT = 4;
 const AT_PHNUM = 5;
 const AT_PAGESZ = 6;
 const AT_ENTRY = 9;
+const AT_HWCAP = 16;
 const AT_RANDOM = 25;
+/** The letters of the instruction set, as bits from A on. */
+const HWCAP = [..."IMAFDC"].reduce((bits, c) => bits | (1 << (c.charCodeAt(0) - 65)), 0);
 const PHDR_SIZE = 32;
 
 /**
@@ -29,6 +32,7 @@ export function exec_stack(
 	const auxv: [number, number][] = [
 		[AT_PAGESZ, PAGE_SIZE],
 		[AT_ENTRY, image.entry],
+		[AT_HWCAP, HWCAP],
 		[AT_RANDOM, 0],
 	];
 	if (image.phdr !== 0) {

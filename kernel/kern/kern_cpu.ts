@@ -5,6 +5,7 @@
 import { KASSERT } from "../../pmap/panic.ts";
 import { pmap_activate } from "../../pmap/pmap.ts";
 import type { Kernel } from "../kernel.ts";
+import { fpu_load, fpu_save } from "./fpu.ts";
 import { cpu_intr, intr_pending, timer_idle, timer_quantum } from "./intr.ts";
 import type { lwp } from "./kern_lwp.ts";
 import { sig_userret } from "./kern_sig.ts";
@@ -22,13 +23,14 @@ export const CPU_DEADLOCK = 2; // everything sleeps, and no event is left that c
 export const CPU_IDLE = 3; // everything sleeps: time is to pass (`pause` only)
 
 /**
- * Run the system until cycle `until`, or a little longer: it stops between two traps.
+ * Run the system until cycle `until`, or a little longer: it stops between two traps. Or until a
+ * debugger has stopped the hart: that is CPU_LIMIT, too.
  * => stopping and going on changes nothing in what the system does.
  * => `pause`: while everything sleeps, it is the caller who lets time pass.
  */
 export function cpu_run(k: Kernel, until: number, pause = false): number {
 	while (!k.halted) {
-		if (k.port.cycles >= until) return CPU_LIMIT;
+		if (k.port.cycles >= until || k.port.stopped) return CPU_LIMIT;
 		const interrupted = k.interrupted;
 		if (interrupted !== null) {
 			k.interrupted = null;
@@ -85,35 +87,38 @@ function cpu_switchto(k: Kernel, l: lwp): void {
 		if (old !== null) {
 			old.l_regs.set(x.subarray(0, 32));
 			old.l_pc = k.port.pc;
+			fpu_save(k, old);
 		}
 		x.set(l.l_regs);
 		k.port.pc = l.l_pc;
+		fpu_load(k, l);
 		k.hartlwp = l;
 		k.port.charge(SWITCH_CYCLES);
 	}
 	pmap_activate(k, l.l_proc!.p_vmspace!.vm_map.pmap);
 }
 
-/** Run user code of `l`, whose registers are on the hart, until it sleeps, ends, or makes way. */
+/**
+ * Run user code of `l`, whose registers are on the hart, until it sleeps, ends, or makes way.
+ * => `l_kernel` is not null if a debugger has stopped the hart before that was begun.
+ */
 function run_user(k: Kernel, l: lwp, until: number): void {
 	for (;;) {
 		if (k.port.cycles >= until) {
 			k.interrupted = l;
 			return;
 		}
-		if (sig_userret(l)) {
+		if (l.l_kernel === null && sig_userret(l)) {
 			l.l_kernel = postsigs(k, l);
 			if (!run_kernel(k, l)) return;
 			cpu_switchto(k, l);
 			continue;
 		}
-		userret(k);
-		const start = k.port.cycles;
-		k.port.run();
-		l.l_utime += k.port.cycles - start;
-		const trapped = k.port.cycles;
-		let what = trap(k, l);
-		l.l_stime += k.port.cycles - trapped;
+		let what = l.l_kernel === null ? run_trap(k, l) : TRAP_KERNEL;
+		if (k.port.stopped) {
+			k.interrupted = l;
+			return;
+		}
 		if (what === TRAP_KERNEL) {
 			if (!run_kernel(k, l)) return;
 			cpu_switchto(k, l);
@@ -124,6 +129,19 @@ function run_user(k: Kernel, l: lwp, until: number): void {
 		setrunnable(k, l);
 		return;
 	}
+}
+
+/** Run user code until it traps, and handle that. => TRAP_; nothing has happened if `stopped`. */
+function run_trap(k: Kernel, l: lwp): number {
+	userret(k);
+	const start = k.port.cycles;
+	k.port.run();
+	l.l_utime += k.port.cycles - start;
+	if (k.port.stopped) return TRAP_RETURN;
+	const trapped = k.port.cycles;
+	const what = trap(k, l);
+	l.l_stime += k.port.cycles - trapped;
+	return what;
 }
 
 /** About to return to user mode: the time to look at a quiet system. */

@@ -8,6 +8,7 @@ import { uvmspace_alloc_wait } from "../uvm/uvm_map_fork.ts";
 import { copyin, copyinstr } from "./copy.ts";
 import { type elf_image, elf32_load, elf32_parse, type exec_source } from "./exec_elf32.ts";
 import type { exec_args } from "./exec_stack.ts";
+import { fpu_reset } from "./fpu.ts";
 import { fdcloseexec } from "./kern_descrip.ts";
 import { vfork_done } from "./kern_exit.ts";
 import type { proc } from "./kern_proc.ts";
@@ -49,6 +50,7 @@ export function* exec_image(
 	l.l_regs.fill(0);
 	l.l_regs[2] = sp;
 	l.l_pc = image.entry;
+	fpu_reset(l);
 	return 0;
 }
 
@@ -158,5 +160,6 @@ export function* sys_execve(
 	yield* vrele(k, vp);
 	if (error !== 0) return -error;
 	p.p_comm = path.slice(path.lastIndexOf("/") + 1);
+	k.watch.exec?.(k, p);
 	return EJUSTRETURN;
 }

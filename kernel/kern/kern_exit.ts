@@ -29,6 +29,7 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
 	KASSERT(p.p_exit === null, "exit1: process has ended already");
 	const l = p.p_lwp!;
 	p.p_exit = how;
+	k.watch.exit?.(k, p);
 	p.p_siglist = 0;
 	p.p_sigoldmask = null;
 	p.p_realtimer = Number.POSITIVE_INFINITY;

@@ -4,6 +4,7 @@ import type { Kernel } from "../kernel.ts";
 import { uvmspace_free } from "../uvm/uvm_map.ts";
 import { uvmspace_addref, uvmspace_fork } from "../uvm/uvm_map_fork.ts";
 import { copyout } from "./copy.ts";
+import { fpu_copy } from "./fpu.ts";
 import { fdcopy } from "./kern_descrip.ts";
 import { lwp_create, lwp_pc, lwp_regs } from "./kern_lwp.ts";
 import { type proc, proc_create, RLIMIT_NPROC } from "./kern_proc.ts";
@@ -75,6 +76,7 @@ export function* sys_clone(
 	child.p_lwp = cl;
 	cl.l_regs.set(lwp_regs(k, l).subarray(0, 32));
 	cl.l_pc = lwp_pc(k, l);
+	fpu_copy(k, l, cl);
 	cl.l_regs[REG_A0] = 0;
 	if (stack !== 0) cl.l_regs[REG_SP] = stack;
 	if ((flags & CLONE_SETTLS) !== 0) cl.l_regs[REG_TP] = tls;

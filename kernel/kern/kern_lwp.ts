@@ -3,6 +3,7 @@
  * and may sleep it is also a generator. A kernel thread is only a generator.
  */
 import type { Kernel } from "../kernel.ts";
+import { type fpreg, fpreg_new } from "./fpu.ts";
 import type { proc } from "./kern_proc.ts";
 import { LSONPROC, LSSLEEP, LSZOMB, type Sleeps, setrunnable } from "./kern_synch.ts";
 
@@ -31,6 +32,7 @@ export interface lwp {
 	/** User registers and pc while another thread owns the hart's. */
 	readonly l_regs: Int32Array;
 	l_pc: number;
+	readonly l_fpregs: fpreg;
 	/** Runs ahead of threads that return to user mode. */
 	readonly l_system: boolean;
 	l_runnext: lwp | null;
@@ -115,6 +117,7 @@ function lwp_new(lid: number, name: string, p: proc | null, kernel: Sleeps<void>
 		l_kernel: kernel,
 		l_regs: new Int32Array(32),
 		l_pc: 0,
+		l_fpregs: fpreg_new(),
 		l_system: p === null,
 		l_runnext: null,
 		l_nomem: -1,

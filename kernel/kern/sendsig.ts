@@ -1,11 +1,12 @@
 /**
  * Entering and leaving signal handlers (sys/arch/riscv/riscv/sig_machdep.c), with the frame of
- * Linux on riscv32 (struct rt_sigframe): siginfo, then ucontext, whose machine context is pc and
- * x1 to x31.
+ * Linux on riscv32 (struct rt_sigframe): siginfo, then ucontext, whose machine context is pc, x1 to
+ * x31, f0 to f31 (64 bits each) and fcsr.
  */
 import { EFAULT, type Errno } from "../../pmap/errno.ts";
 import type { Kernel } from "../kernel.ts";
 import { copyin, copyout } from "./copy.ts";
+import { fpu_save, fpu_set } from "./fpu.ts";
 import { type lwp, lwp_pc, lwp_regs, lwp_setpc } from "./kern_lwp.ts";
 import type { proc } from "./kern_proc.ts";
 import { SIGS_CANTMASK } from "./kern_sig.ts";
@@ -25,8 +26,10 @@ const SIGINFO_SIZE = 128;
 const UC_STACK = SIGINFO_SIZE + 8;
 const UC_SIGMASK = SIGINFO_SIZE + 20;
 const UC_MCONTEXT = SIGINFO_SIZE + 160;
-/** 32 registers, and room for those of D and Q. */
-const FRAME_SIZE = UC_MCONTEXT + 128 + 528;
+const UC_FPREGS = UC_MCONTEXT + 128;
+const UC_FCSR = UC_FPREGS + 256;
+/** The registers are those of D in the room of those of Q. */
+const FRAME_SIZE = UC_FPREGS + 528;
 const SS_DISABLE = 2;
 
 /** siginfo_t: what all signals have, and then what this one is about. */
@@ -69,6 +72,10 @@ export function* sendsig(k: Kernel, l: lwp, info: ksiginfo): Sleeps<Errno> {
 	view.setUint32(UC_MCONTEXT, lwp_pc(k, l), true);
 	const x = lwp_regs(k, l);
 	for (let i = 1; i < 32; i++) view.setInt32(UC_MCONTEXT + i * 4, x[i]!, true);
+	fpu_save(k, l);
+	const { r_f, r_fcsr } = l.l_fpregs;
+	for (let i = 0; i < r_f.length; i++) view.setInt32(UC_FPREGS + i * 4, r_f[i]!, true);
+	view.setUint32(UC_FCSR, r_fcsr, true);
 	const error = yield* copyout(k, p.p_vmspace!.vm_map, bytes, frame);
 	if (error !== 0) return error;
 	const now = lwp_regs(k, l);
@@ -99,5 +106,8 @@ export function* sigreturn(k: Kernel, l: lwp): Sleeps<Errno> {
 	const x = lwp_regs(k, l);
 	for (let i = 1; i < 32; i++) x[i] = view.getInt32(UC_MCONTEXT + i * 4, true);
 	lwp_setpc(k, l, view.getUint32(UC_MCONTEXT, true) & ~1);
+	const f = new Int32Array(64);
+	for (let i = 0; i < f.length; i++) f[i] = view.getInt32(UC_FPREGS + i * 4, true);
+	fpu_set(k, l, f, view.getUint32(UC_FCSR, true));
 	return 0;
 }

@@ -96,8 +96,12 @@ function trap_pagefault(k: Kernel, l: lwp, access: vm_prot_t): number {
 	k.port.charge(FAULT_CYCLES);
 	const error = uvm_fault_nosleep(k, map, va, VM_FAULT_INVALID, access);
 	if (error === 0) return TRAP_RETURN;
-	if (error === EWOULDBLOCK) l.l_kernel = pagefault(k, l, va, access);
-	else l.l_kernel = fault_failed(k, l, va, error);
+	if (error === EWOULDBLOCK) {
+		l.l_kernel = pagefault(k, l, va, access);
+	} else {
+		l.l_kernel = fault_failed(k, l, va, error);
+		k.watch.trapsignal?.(k, l, error === ENOMEM ? SIGKILL : error === EIO ? SIGBUS : SIGSEGV);
+	}
 	return TRAP_KERNEL;
 }
 
@@ -130,6 +134,7 @@ const trapinfo = (sig: number, code: number, addr: number): ksiginfo => ({
 
 function trap_signal(k: Kernel, l: lwp, info: ksiginfo): number {
 	l.l_kernel = trapsignal(k, l, info);
+	k.watch.trapsignal?.(k, l, info.ksi_signo);
 	return TRAP_KERNEL;
 }
 

@@ -1,16 +1,13 @@
 /**
  * A small assembler for tests, driven by the machine's instruction table. One instruction a line,
  * labels end in a colon, comments begin with #. Pseudo-instructions: nop, li, la, mv, j, ret, call
- * within +-1 MiB, .word, .half, .org (an offset from the base).
+ * within +-1 MiB, .word, .half, .org (an offset from the base). A rounding mode that is left out
+ * is dyn, or rne where nothing is rounded.
  */
 import { CSR } from "../../machine/csr-numbers.ts";
-import { REGISTER_NAMES } from "../../machine/disasm.ts";
-import {
-	HALF_INSTRUCTIONS,
-	type Instruction,
-	immediateRuns,
-	WORD_INSTRUCTIONS,
-} from "../../machine/isa.ts";
+import { FLOAT_REGISTER_NAMES, REGISTER_NAMES, ROUNDING_MODES } from "../../machine/disasm.ts";
+import { HALF_INSTRUCTIONS, type Instruction, WORD_INSTRUCTIONS } from "../../machine/isa.ts";
+import { immediateRuns } from "../../machine/isa-format.ts";
 
 const BY_NAME = new Map<string, Instruction>(
 	[...WORD_INSTRUCTIONS, ...HALF_INSTRUCTIONS].map((i) => [i.name, i]),
@@ -23,6 +20,18 @@ function register(text: string): number {
 	const match = /^x([0-9]+)$/.exec(text);
 	if (match === null || Number(match[1]) > 31) throw new Error(`no register ${text}`);
 	return Number(match[1]);
+}
+
+function floatRegister(text: string): number {
+	const n = FLOAT_REGISTER_NAMES.indexOf(text as (typeof FLOAT_REGISTER_NAMES)[number]);
+	if (n < 0) throw new Error(`no floating-point register ${text}`);
+	return n;
+}
+
+function roundingMode(text: string): number {
+	const rm = ROUNDING_MODES.indexOf(text as (typeof ROUNDING_MODES)[number]);
+	if (text === "" || rm < 0) throw new Error(`no rounding mode ${text}`);
+	return rm;
 }
 
 function fieldBits(field: number, value: number): number {
@@ -93,11 +102,21 @@ function parse(name: string, rest: string, pc: number, value: (text: string) => 
 	const syntax = instruction.format.syntax;
 	const texts = rest === "" ? [] : rest.split(",").map((t) => t.trim());
 	const names = syntax === "" ? [] : syntax.split(",");
+	const last = names.at(-1);
+	if (texts.length === names.length - 1 && last?.startsWith("rm")) {
+		texts.push(last === "rm" ? "dyn" : "rne");
+	}
 	if (texts.length !== names.length) throw new Error(`${name} takes ${syntax}`);
 	const operands: Operands = {};
 	const set = (operand: string, text: string): void => {
 		if (operand === "rd" || operand === "rs1" || operand === "rs2") {
 			operands[operand] = register(text);
+		} else if (operand === "fd") operands.rd = floatRegister(text);
+		else if (operand === "fs1") operands.rs1 = floatRegister(text);
+		else if (operand === "fs2") operands.rs2 = floatRegister(text);
+		else if (operand === "fs3") operands.imm = floatRegister(text) << 3;
+		else if (operand === "rm" || operand === "rm0") {
+			operands.imm = (operands.imm ?? 0) | roundingMode(text);
 		} else if (operand === "sp") {
 			if (text !== "sp") throw new Error(`${name} takes sp`);
 		} else if (operand === "imm") operands.imm = value(text);

@@ -42,7 +42,7 @@ describe("control and status registers", () => {
 		const all = 0xffff_ffff;
 		const kept: [string, number, number][] = [
 			// name, after writing ones, after writing zeros
-			["misa", 0x4014_1105, 0x4014_1105],
+			["misa", 0x4014_112d, 0x4014_112d],
 			["mvendorid", 0, 0],
 			["medeleg", 0xb3ff, 0],
 			["mideleg", 0x222, 0],
@@ -64,7 +64,7 @@ describe("control and status registers", () => {
 			["mtval", all, 0],
 			["stval", all, 0],
 			["satp", all, 0],
-			["mstatus", 0x007e_19aa, 0],
+			["mstatus", 0x807e_79aa, 0],
 			["mstatush", 0, 0],
 			["mcountinhibit", 0, 0],
 			["pmpcfg0", 0, 0],

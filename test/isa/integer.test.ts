@@ -10,7 +10,13 @@ const unsigned = (v: number): bigint => BigInt(v >>> 0);
 const signed = (v: number): bigint => BigInt(v | 0);
 const truncate = (v: bigint): number => Number(v & MASK);
 
-/** Register-register instructions as chapters 2 and 7 define them. */
+const bitAt = (b: number): bigint => 1n << BigInt(b & 31);
+const rotate = (a: number, by: number): bigint => {
+	const bits = unsigned(a).toString(2).padStart(32, "0");
+	return BigInt(`0b${bits.slice(by & 31)}${bits.slice(0, by & 31)}`);
+};
+
+/** Register-register instructions as chapters 2 and 7 and "bit manipulation" 1.0.0 define them. */
 const REGISTER: Record<string, (a: number, b: number) => bigint> = {
 	add: (a, b) => signed(a) + signed(b),
 	sub: (a, b) => signed(a) - signed(b),
@@ -30,6 +36,22 @@ const REGISTER: Record<string, (a: number, b: number) => bigint> = {
 	divu: (a, b) => (b === 0 ? -1n : unsigned(a) / unsigned(b)),
 	rem: (a, b) => (b === 0 ? signed(a) : signed(a) % signed(b)),
 	remu: (a, b) => (b === 0 ? unsigned(a) : unsigned(a) % unsigned(b)),
+	sh1add: (a, b) => unsigned(a) * 2n + unsigned(b),
+	sh2add: (a, b) => unsigned(a) * 4n + unsigned(b),
+	sh3add: (a, b) => unsigned(a) * 8n + unsigned(b),
+	andn: (a, b) => unsigned(a) & ~unsigned(b),
+	orn: (a, b) => unsigned(a) | (MASK - unsigned(b)),
+	xnor: (a, b) => MASK - (unsigned(a) ^ unsigned(b)),
+	max: (a, b) => (signed(a) > signed(b) ? signed(a) : signed(b)),
+	maxu: (a, b) => (unsigned(a) > unsigned(b) ? unsigned(a) : unsigned(b)),
+	min: (a, b) => (signed(a) < signed(b) ? signed(a) : signed(b)),
+	minu: (a, b) => (unsigned(a) < unsigned(b) ? unsigned(a) : unsigned(b)),
+	rol: (a, b) => rotate(a, b),
+	ror: (a, b) => rotate(a, 32 - (b & 31)),
+	bclr: (a, b) => unsigned(a) & ~bitAt(b),
+	bext: (a, b) => (unsigned(a) / bitAt(b)) % 2n,
+	binv: (a, b) => unsigned(a) ^ bitAt(b),
+	bset: (a, b) => unsigned(a) | bitAt(b),
 };
 const IMMEDIATE: Record<string, (a: number, imm: number) => bigint> = {
 	addi: REGISTER.add!,
@@ -41,6 +63,22 @@ const IMMEDIATE: Record<string, (a: number, imm: number) => bigint> = {
 	slli: REGISTER.sll!,
 	srli: REGISTER.srl!,
 	srai: REGISTER.sra!,
+	rori: REGISTER.ror!,
+	bclri: REGISTER.bclr!,
+	bexti: REGISTER.bext!,
+	binvi: REGISTER.binv!,
+	bseti: REGISTER.bset!,
+};
+/** By the 32 binary digits of the operand, or its 4 bytes, highest first. */
+const UNARY: Record<string, (bits: string, bytes: string[]) => string> = {
+	clz: (bits) => (bits.length - bits.replace(/^0+/, "").length).toString(2),
+	ctz: (bits) => (bits.length - bits.replace(/0+$/, "").length).toString(2),
+	cpop: (bits) => bits.replaceAll("0", "").length.toString(2),
+	"sext.b": (bits) => bits[24]!.repeat(24) + bits.slice(24),
+	"sext.h": (bits) => bits[16]!.repeat(16) + bits.slice(16),
+	"zext.h": (bits) => bits.slice(16),
+	"orc.b": (_, bytes) => bytes.map((b) => (b.includes("1") ? "1" : "0").repeat(8)).join(""),
+	rev8: (_, bytes) => bytes.toReversed().join(""),
 };
 const BRANCH: Record<string, (a: number, b: number) => boolean> = {
 	beq: (a, b) => a === b,
@@ -87,7 +125,7 @@ describe("integer instructions", () => {
 	for (const [name, oracle] of Object.entries(IMMEDIATE)) {
 		it(`${name} gives what the definition gives`, () => {
 			const g = guest("nop");
-			const isShift = name.startsWith("s") && name.length === 4 && name !== "slti";
+			const isShift = /^(s[lr][la]i|rori|b[a-z]+i)$/.test(name) && name !== "slti";
 			const imm = isShift ? fc.integer({ min: 0, max: 31 }) : shortOperand;
 			fc.assert(
 				fc.property(operand, imm, (a, b) => {
@@ -96,6 +134,21 @@ describe("integer instructions", () => {
 				}),
 				{ numRuns: 300 },
 			);
+		});
+	}
+
+	for (const [name, oracle] of Object.entries(UNARY)) {
+		it(`${name} gives what the definition gives`, () => {
+			const g = guest("nop");
+			const w = encode(name, { rd: 12, rs1: 10 });
+			const check = (a: number): void => {
+				const bits = (a >>> 0).toString(2).padStart(32, "0");
+				const bytes = [0, 8, 16, 24].map((at) => bits.slice(at, at + 8));
+				expect(execute(g, w, a, 0), bits).toBe(Number.parseInt(oracle(bits, bytes), 2));
+			};
+			for (const a of EDGES) check(a);
+			for (let n = 0; n < 32; n++) for (const a of [1 << n, ~(1 << n), -1 << n]) check(a);
+			fc.assert(fc.property(operand, check), { numRuns: 300 });
 		});
 	}
 

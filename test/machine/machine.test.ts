@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { RUN_HALTED, RUN_IDLE, RUN_LIMIT } from "../../machine/hart.ts";
 import { WordHash } from "../../machine/hash.ts";
-import { OP } from "../../machine/isa.ts";
 import { Machine } from "../../machine/machine.ts";
 import * as layout from "../../machine/memory.ts";
 import { RAM_BASE } from "../../machine/memory.ts";
+import { OP } from "../../machine/op.ts";
 import { Prng } from "../../machine/prng.ts";
 import { guest } from "../isa/guest.ts";
 import { RW, user } from "./user.ts";
@@ -68,6 +68,25 @@ describe("the interpreter's literals", () => {
 		const cases = [...source.matchAll(/^\t+case ([0-9]+):/gm)].map((m) => Number(m[1]));
 		const wanted = Object.values(OP).filter((op) => op !== OP.UNDECODED && op < OP.STRADDLE);
 		expect(cases.toSorted((a, b) => a - b)).toEqual(wanted.toSorted((a, b) => a - b));
+	});
+});
+
+describe("the floating-point unit's literals", () => {
+	const url = new URL("../../machine/float/unit.ts", import.meta.url);
+	const source = readFileSync(url, "utf8");
+
+	it("are the indexes of memory.ts", () => {
+		expect([layout.RT, layout.WT, layout.H_IP, layout.H_F]).toEqual([0x10_0000, 0x20_0000, 40, 64]);
+		// Half of the index of a register's low word is its index as a double.
+		expect(layout.H_F % 2).toBe(0);
+	});
+
+	it("name a case for every operation of F and D, under its name", () => {
+		const cases = [...source.matchAll(/^\t+case ([0-9]+): \/\/ ([a-z.]+)/gm)];
+		const found = cases.map(([, n, name]) => [name!.toUpperCase().replaceAll(".", "_"), Number(n)]);
+		const wanted = Object.entries(OP).filter(([, op]) => op >= OP.FLW);
+		expect(new Map(found as [string, number][])).toEqual(new Map(wanted));
+		expect(found.length).toBe(wanted.length);
 	});
 });
 

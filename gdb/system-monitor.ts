@@ -1,0 +1,109 @@
+/** Monitor commands of a system. */
+import { pfind } from "../kernel/kern/kern_proc.ts";
+import { printable } from "../machine/gdb/bare-target.ts";
+import { HART_HELP, hartCommand, pageTable, parseNumber } from "../machine/gdb/hart-monitor.ts";
+import { pmap_resident_count } from "../pmap/pmap.ts";
+import { mapOf, physical, satpOf } from "./process-memory.ts";
+import type { Catch, SystemTarget } from "./system-target.ts";
+
+const SYSTEM_HELP = [
+	"info pagetable [pid] [va]  mappings of a process",
+	"info processes          all processes",
+	"info uvmexp             counters of the virtual memory system",
+	"scope [pid|all]         whose breakpoints and watchpoints they are",
+	"catch exec|exit|none    stop when a process runs another program, or ends",
+];
+
+const CATCHES: readonly string[] = ["exec", "exit", "none"];
+
+/** => lines, ended by \n. */
+export function systemCommand(target: SystemTarget, command: string): string {
+	const words = command.split(/\s+/);
+	switch (words[0]) {
+		case "help":
+			return `${[...HART_HELP, ...SYSTEM_HELP].join("\n")}\n`;
+		case "scope":
+			return scope(target, words[1]);
+		case "catch":
+			if (!CATCHES.includes(words[1] ?? "")) return "catch: exec, exit or none\n";
+			target.catch = words[1] as Catch;
+			return `catch: ${target.catch}\n`;
+		case "translate":
+			return translate(target, words[1]);
+		case "info":
+			switch (words[1]) {
+				case "pagetable":
+					return infoPagetable(target, words.slice(2));
+				case "processes":
+					return infoProcesses(target);
+				case "uvmexp":
+					return infoUvmexp(target);
+			}
+	}
+	const answer = hartCommand(target.system.machine, command);
+	return answer ?? `unknown command: ${printable(command)}\n`;
+}
+
+function scope(target: SystemTarget, text: string | undefined): string {
+	if (text === "all") target.scope = null;
+	else if (text !== undefined) {
+		const pid = parseNumber(text);
+		if (pid === null || pfind(target.system.kernel, pid) === undefined) {
+			return `scope: no process ${printable(text)}\n`;
+		}
+		target.scope = pid;
+	}
+	return `scope: ${target.scope ?? "all"}\n`;
+}
+
+function translate(target: SystemTarget, text: string | undefined): string {
+	const va = parseNumber(text);
+	if (va === null) return "translate: an address is wanted, as 0x10000\n";
+	const p = pfind(target.system.kernel, target.currentThread());
+	const pa = p === undefined ? -1 : physical(target.system, p, va);
+	return `0x${va.toString(16)} -> ${pa < 0 ? "not mapped" : `0x${pa.toString(16)}`}\n`;
+}
+
+/** `[pid] [va]`: one number is a pid if there is such a process. */
+function infoPagetable(target: SystemTarget, words: readonly string[]): string {
+	const { kernel, machine } = target.system;
+	const numbers = words.map((word) => parseNumber(word));
+	const wrong = numbers.indexOf(null);
+	if (wrong >= 0) return `${printable(words[wrong]!)}: not a number\n`;
+	const first = numbers[0] ?? null;
+	const named = first === null ? undefined : pfind(kernel, first);
+	const rest = named === undefined ? numbers : numbers.slice(1);
+	const p = named ?? pfind(kernel, target.currentThread());
+	const map = p === undefined ? null : mapOf(p);
+	if (p === undefined || map === null) return "no such process\n";
+	const text = pageTable(machine.hart, satpOf(map.pmap), rest[0] ?? null);
+	return `${printable(p.p_comm)} (pid ${p.p_pid})\n${text}`;
+}
+
+function infoProcesses({ system }: SystemTarget): string {
+	const lines = system.kernel.procs.map((p) => {
+		const map = mapOf(p);
+		const resident = map === null ? 0 : pmap_resident_count(system.kernel, map.pmap);
+		const state =
+			p.p_exit !== null ? "ended" : p.p_stopsig !== 0 ? "stopped" : (p.p_lwp?.l_wmesg ?? "");
+		const columns = [
+			String(p.p_pid).padStart(5),
+			String(p.p_pptr?.p_pid ?? 0).padStart(5),
+			`${resident * 4}K`.padStart(8),
+			`${(map?.size ?? 0) / 1024}K`.padStart(8),
+			printable(p.p_comm).padEnd(12),
+			state,
+		];
+		return columns.join("  ").trimEnd();
+	});
+	return `${["  PID   PPID  RESIDENT    SIZE  COMMAND       WAITS FOR", ...lines].join("\n")}\n`;
+}
+
+function infoUvmexp({ system }: SystemTarget): string {
+	const cells = Object.entries(system.kernel.uvmexp).map(
+		([name, value]) => `${name.padEnd(14)} ${String(value).padStart(10)}`,
+	);
+	let text = "";
+	for (let i = 0; i < cells.length; i += 3) text += `${cells.slice(i, i + 3).join("  ")}\n`;
+	return text;
+}

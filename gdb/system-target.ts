@@ -1,0 +1,246 @@
+/**
+ * A system as a debugger sees it: its processes are threads, numbered by process id, of one
+ * program. The kernel is TypeScript and has no code on the machine, so a step leads from one
+ * instruction in user mode to the next one of the same process.
+ */
+
+import { lwp_pc, lwp_regs, lwp_setpc } from "../kernel/kern/kern_lwp.ts";
+import { pfind, type proc } from "../kernel/kern/kern_proc.ts";
+import { LSONPROC, LSRUN } from "../kernel/kern/kern_synch.ts";
+import { signame } from "../kernel/kern/signal.ts";
+import { printable } from "../machine/gdb/bare-target.ts";
+import { MachineTarget } from "../machine/gdb/machine-target.ts";
+import { REG_PC, targetXml, wordBytes, wordOf } from "../machine/gdb/registers.ts";
+import {
+	GDB_SIGTRAP,
+	type GdbResume,
+	type GdbStop,
+	type GdbThread,
+} from "../machine/gdb/target.ts";
+import type { System } from "../system.ts";
+import { gdbSignal } from "./gdb-signals.ts";
+import { readProcess, writeProcess } from "./process-memory.ts";
+import type { SystemHost } from "./system-host.ts";
+import { systemCommand } from "./system-monitor.ts";
+
+/** Which events of processes stop the system. */
+export type Catch = "none" | "exec" | "exit";
+
+/** A step that a process is to make. */
+interface PendingStep {
+	readonly thread: number;
+	/** Where it begins, and the step of the hart at which it was asked for. */
+	readonly pc: number;
+	readonly since: number;
+}
+
+export class SystemTarget extends MachineTarget {
+	readonly xml = targetXml({ fpu: false, csrs: {} });
+	readonly registerCount = REG_PC;
+	/** The only process that breakpoints and watchpoints are for, or null. */
+	scope: number | null = null;
+	catch: Catch = "none";
+	readonly #host: SystemHost;
+	#step: PendingStep | null = null;
+	/** A signal that is about to strike. */
+	#signal: { thread: number; signal: number } | null = null;
+	/** Is the latest stop an event that the user has asked for? */
+	#caught = false;
+	#notice = "";
+
+	constructor(host: SystemHost, show: (byte: number) => void) {
+		super(host, show);
+		this.#host = host;
+		host.onReplace = () => {
+			this.#watch();
+			this.setPoints();
+		};
+		this.#watch();
+	}
+
+	get system(): System {
+		return this.#host.system;
+	}
+
+	override threads(): readonly GdbThread[] {
+		return this.system.kernel.procs.flatMap((p) => {
+			const l = p.p_lwp;
+			if (l === null || p.p_exit !== null) return [];
+			const state =
+				l.l_stat === LSONPROC
+					? "on the hart"
+					: l.l_stat === LSRUN
+						? "ready"
+						: `sleeps: ${l.l_wmesg}`;
+			const name = `${p.p_pid}.${l.l_lid} ${printable(p.p_comm)}`;
+			return [{ id: p.p_pid, name, info: p.p_stopsig === 0 ? state : "stopped" }];
+		});
+	}
+
+	override currentThread(): number {
+		const k = this.system.kernel;
+		const pid = (k.interrupted ?? k.hartlwp)?.l_proc?.p_pid;
+		const threads = this.threads();
+		return threads.find(({ id }) => id === pid)?.id ?? threads[0]?.id ?? this.system.process.p_pid;
+	}
+
+	override readRegister(thread: number, n: number): Uint8Array | null {
+		const k = this.system.kernel;
+		const l = this.#process(thread)?.p_lwp ?? null;
+		if (l === null || n > REG_PC) return null;
+		if (n === REG_PC) return wordBytes(lwp_pc(k, l));
+		return wordBytes(n === 0 ? 0 : lwp_regs(k, l)[n]!);
+	}
+
+	override writeRegister(thread: number, n: number, bytes: Uint8Array): boolean {
+		const k = this.system.kernel;
+		const l = this.#process(thread)?.p_lwp ?? null;
+		const value = wordOf(bytes);
+		if (l === null || value === null || n === 0 || n > REG_PC) return false;
+		if (n === REG_PC) lwp_setpc(k, l, (value & ~1) >>> 0);
+		else lwp_regs(k, l)[n] = value;
+		this.replay.restart();
+		return true;
+	}
+
+	override readMemory(thread: number, address: number, length: number): Uint8Array {
+		const p = this.#process(thread);
+		return p === null ? new Uint8Array(0) : readProcess(this.system, p, address, length);
+	}
+
+	override writeMemory(thread: number, address: number, bytes: Uint8Array): boolean {
+		const p = this.#process(thread);
+		if (p === null || !writeProcess(this.system, p, address, bytes)) return false;
+		this.replay.restart();
+		return true;
+	}
+
+	override monitor(command: string): string {
+		return systemCommand(this, command);
+	}
+
+	/** A process that has not ended, by its number. */
+	#process(thread: number): proc | null {
+		const p = pfind(this.system.kernel, thread);
+		return p === undefined || p.p_lwp === null ? null : p;
+	}
+
+	override resume(how: GdbResume): void {
+		this.#step = null;
+		this.#caught = false;
+		if (how.reverse) this.#signal = null;
+		super.resume(how);
+	}
+
+	protected override goForward(how: GdbResume): void {
+		const { debug } = this;
+		this.#deliver(how);
+		debug.resume(Number.POSITIVE_INFINITY, false);
+		if (!how.step) return;
+		const pc = this.readRegister(how.thread, REG_PC);
+		if (pc === null) return;
+		this.#step = { thread: how.thread, pc: wordOf(pc)!, since: debug.steps };
+	}
+
+	/** What becomes of the signal that was about to strike. */
+	#deliver({ signal }: GdbResume): void {
+		const pending = this.#signal;
+		this.#signal = null;
+		if (pending === null || signal !== 0) return;
+		// Taken back: the instruction is tried again.
+		const l = this.#process(pending.thread)?.p_lwp ?? null;
+		if (l !== null) l.l_kernel = null;
+		this.replay.restart();
+	}
+
+	override notice(): string {
+		const text = this.#notice;
+		this.#notice = "";
+		return text;
+	}
+
+	override detach(): void {
+		this.#step = null;
+		this.#signal = null;
+		this.catch = "none";
+		this.scope = null;
+		super.detach();
+	}
+
+	override attach(): void {
+		super.attach();
+		this.#watch();
+	}
+
+	protected override stopped(): GdbStop {
+		if (this.#signal !== null) return { kind: "signal", ...this.#signal };
+		if (this.#caught) {
+			return { kind: "signal", thread: this.currentThread(), signal: GDB_SIGTRAP };
+		}
+		return super.stopped();
+	}
+
+	protected override ended(): GdbStop {
+		const { exit, process } = this.system;
+		if (exit.kind === "exited") return { kind: "exited", code: exit.code };
+		if (exit.kind === "killed") {
+			return { kind: "killed", signal: gdbSignal(process.p_exit?.signal ?? 0) };
+		}
+		this.#notice = `${exit.kind}: ${exit.reason}\n`;
+		return { kind: "killed", signal: gdbSignal(0) };
+	}
+
+	/** Take part in what the kernel does. */
+	#watch(): void {
+		const { kernel, machine } = this.system;
+		const { debug } = this;
+		debug.applies = () => this.scope === null || kernel.curlwp.l_proc?.p_pid === this.scope;
+		debug.entering = () => this.#entering(kernel.curlwp.l_proc!.p_pid, machine.hart.pc);
+		kernel.watch = {
+			...kernel.watch,
+			trapsignal: (_k, l, sig) => {
+				const p = l.l_proc!;
+				if (!this.#listens || !debug.applies()) return;
+				this.#signal = { thread: p.p_pid, signal: gdbSignal(sig) };
+				this.#event(`${signame(sig)} in ${name(p)}`);
+			},
+			exec: (_k, p) => {
+				if (this.catch === "exec") this.#caught = this.#event(`exec: ${name(p)}`);
+			},
+			exit: (_k, p) => {
+				if (this.catch === "exit") this.#caught = this.#event(`exit: ${name(p)}`);
+			},
+		};
+	}
+
+	/** Would a debugger like to know what happens? */
+	get #listens(): boolean {
+		return this.attached && !this.searching;
+	}
+
+	/** Stop, and say why. => whether anybody is told. */
+	#event(text: string): boolean {
+		if (!this.#listens) return false;
+		this.#notice = `${text}\n`;
+		this.debug.request();
+		return true;
+	}
+
+	/** Process `pid` goes on in user mode, at `pc`. */
+	#entering(pid: number, pc: number): void {
+		const { debug } = this;
+		const step = this.#step;
+		if (step === null) return;
+		if (pid !== step.thread) {
+			debug.goal = Number.POSITIVE_INFINITY;
+		} else if (debug.steps > step.since && pc !== step.pc) {
+			debug.goal = debug.steps; // a system call, or the way to a signal handler
+		} else {
+			// A trap that leads back here, as of a page fault, is no step.
+			debug.goal = debug.steps + 1;
+			debug.passing = debug.steps;
+		}
+	}
+}
+
+const name = (p: proc): string => `${printable(p.p_comm)} (pid ${p.p_pid})`;

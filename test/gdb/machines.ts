@@ -1,0 +1,61 @@
+/** Machines to be debugged. */
+import { Bare } from "../../bare.ts";
+import { BareHost, BareTarget, SystemHost, SystemTarget } from "../../gdb/session.ts";
+import { createSystem, type SystemOptions } from "../../system.ts";
+import { assemble } from "../isa/assembler.ts";
+import { GdbClient } from "../support/gdb-client.ts";
+import { workload } from "../support/workload.ts";
+
+export const BARE_BASE = 0x8000_0000;
+
+export interface Debugged<T> {
+	readonly target: T;
+	readonly client: GdbClient;
+	/** What the guest has printed. */
+	readonly output: () => string;
+	readonly label: (name: string) => number;
+}
+
+/** An assembled program on a bare machine, stopped in the boot ROM or behind it. */
+export function debugBare(source: string, ram = 1 << 20, booted = true): Debugged<BareTarget> {
+	const { bytes, labels } = assemble(source, BARE_BASE);
+	let output = "";
+	let show = (_byte: number): void => {};
+	const bare = new Bare({ image: bytes, ram, console: (byte) => show(byte) });
+	const target = new BareTarget(new BareHost(bare, true), (byte) => {
+		output += String.fromCharCode(byte);
+	});
+	show = (byte) => target.print(byte);
+	const client = new GdbClient(target);
+	const label = (name: string): number => labels.get(name)! >>> 0;
+	if (!booted) return { target, client, output: () => output, label };
+	client.ask(`Z0,${BARE_BASE.toString(16)},4`);
+	client.ask("vCont;c");
+	client.ask(`z0,${BARE_BASE.toString(16)},4`);
+	return { target, client, output: () => output, label };
+}
+
+/** A workload, or an image, on the kernel. */
+export function debugSystem(
+	program: string,
+	args: readonly string[],
+	options: Partial<SystemOptions> = {},
+): Debugged<SystemTarget> {
+	let output = "";
+	const console = (byte: number): void => target.print(byte);
+	const host = new SystemHost(
+		() =>
+			createSystem({
+				program,
+				image: options.image ?? workload(program),
+				args,
+				...options,
+				console,
+			}),
+		true,
+	);
+	const target: SystemTarget = new SystemTarget(host, (byte) => {
+		output += String.fromCharCode(byte);
+	});
+	return { target, client: new GdbClient(target), output: () => output, label: () => 0 };
+}
