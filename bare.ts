@@ -3,12 +3,13 @@
  * board. The library's second entry point; no kernel of ours is in it.
  */
 import { Board, type BoardDisk, boardParts } from "./devices/board.ts";
+import { type ComputerState, restoreComputer, saveComputer } from "./devices/computer.ts";
 import { ConsoleLog } from "./devices/console-log.ts";
 import { FileDisk } from "./devices/disk/file-disk.ts";
 import type { FramebufferOptions } from "./devices/framebuffer.ts";
 import type { PowerRequest } from "./devices/power.ts";
 import { LSR, LSR_DR, RBR } from "./devices/uart-16550.ts";
-import type { DiskCounters, DiskObserver } from "./devices/virtio-blk.ts";
+import type { DiskCounters } from "./devices/virtio-blk.ts";
 import type { VirtioRegisters } from "./devices/virtio-mmio.ts";
 import { deviceTree } from "./firmware/device-tree.ts";
 import { Htif } from "./firmware/htif.ts";
@@ -20,8 +21,6 @@ import { WordHash } from "./machine/hash.ts";
 import { Machine, type MachineOptions } from "./machine/machine.ts";
 import { RAM_BASE, RAM_OFFSET, ROM_BASE, ROM_SIZE } from "./machine/memory.ts";
 import type { TlbCounters } from "./machine/mmu.ts";
-import { diskTrace, hartTrace } from "./trace/board-trace.ts";
-import { ChromeTrace } from "./trace/chrome-trace.ts";
 import { VERSION } from "./version.ts";
 
 export interface BareOptions extends Omit<MachineOptions, "ramSize"> {
@@ -46,8 +45,6 @@ export interface BareOptions extends Omit<MachineOptions, "ramSize"> {
 	readonly virtio?: VirtioRegisters;
 	/** Default: there is none. */
 	readonly framebuffer?: FramebufferOptions;
-	/** Takes a trace of the run in Chrome's format, piece by piece, until `traceEnd`. */
-	readonly trace?: (text: string) => void;
 	/** Takes each byte that the guest prints. */
 	readonly console?: (byte: number) => void;
 }
@@ -65,6 +62,16 @@ export interface BareExit {
 	readonly code: number;
 	/** Where the hart is then. */
 	readonly pc: number;
+}
+
+/** The state of a bare machine, as plain data. */
+export interface BareSaved {
+	readonly computer: ComputerState;
+	readonly exit: BareExit;
+	/** No more input will come. */
+	readonly hungUp: boolean;
+	/** What the console has printed. */
+	readonly printed: Uint8Array;
 }
 
 /** The machine's own options among those of a bare one. */
@@ -107,13 +114,12 @@ export class Bare {
 	/** The device tree, as the guest finds it. */
 	readonly dtb: Uint8Array;
 	readonly #console = new ConsoleLog();
-	readonly #options: BareOptions;
+	readonly options: BareOptions;
 	readonly #ram: number;
 	/** Where the hart starts in S-mode, or null to start at the boot ROM. */
 	readonly #supervisor: { readonly sbi: Sbi; readonly start: number; readonly tree: number } | null;
 	readonly #rom: Uint8Array;
 	readonly #images: readonly LoadedImage[];
-	readonly #trace: ChromeTrace | null;
 	#exit: BareExit = { kind: "running", code: 0, pc: 0 };
 	#resetting = false;
 	/** The guest asks for input again and again. */
@@ -125,14 +131,12 @@ export class Bare {
 	constructor(options: BareOptions) {
 		const { ram = BARE_DEFAULT_RAM, sbi = false, bios, initrd } = options;
 		if (sbi && bios !== undefined) throw new RangeError("sbi: there is a bios already");
-		this.#options = options;
+		this.options = options;
 		this.#ram = ram;
 		this.machine = new Machine({ pmpEntries: 16, ...machineOptions(options), ramSize: ram });
-		this.#trace = options.trace === undefined ? null : new ChromeTrace(options.trace);
 		this.board = new Board(boardParts(this.machine), {
 			disks: options.disks ?? [],
 			virtio: options.virtio ?? "legacy",
-			...(this.#trace === null ? {} : { diskObserver: this.#traceMachine(this.#trace) }),
 			...(options.framebuffer === undefined ? {} : { framebuffer: options.framebuffer }),
 			console: (byte) => this.#print(byte),
 			power: (request) => this.#power(request),
@@ -235,17 +239,22 @@ export class Bare {
 		this.#hungUp = true;
 	}
 
-	/** => what the board tells of its disks. */
-	#traceMachine(trace: ChromeTrace): DiskObserver {
-		const { hart, clock } = this.machine;
-		hart.observer = hartTrace(trace, clock);
-		const names = (this.#options.disks ?? []).map((disk, i) => disk.id ?? `disk${i}`);
-		return diskTrace(trace, clock, names);
+	/** Where `run` has returned, all there is besides the options. */
+	save(): BareSaved {
+		return {
+			computer: saveComputer(this),
+			exit: this.#exit,
+			hungUp: this.#hungUp,
+			printed: this.#console.bytes,
+		};
 	}
 
-	/** The trace is to end here. */
-	traceEnd(): void {
-		this.#trace?.close(this.machine.clock.cycles);
+	/** => RangeError if `saved` comes from a machine with other options. */
+	restore(saved: BareSaved): void {
+		restoreComputer(this, saved.computer);
+		this.#exit = saved.exit;
+		this.#hungUp = saved.hungUp;
+		this.#console.replace(saved.printed);
 	}
 
 	get exit(): BareExit {
@@ -285,7 +294,7 @@ export class Bare {
 	}
 
 	#config(): Record<string, unknown> {
-		const { sbi = false, bootargs = null, loadAddress = null, virtio = "legacy" } = this.#options;
+		const { sbi = false, bootargs = null, loadAddress = null, virtio = "legacy" } = this.options;
 		const disks = this.board.disks.map(({ media, readOnly }) => ({
 			bytes: media.sectors * 512,
 			readOnly,
@@ -300,7 +309,7 @@ export class Bare {
 		initrd: LoadedImage | null;
 	} {
 		const top = RAM_BASE + this.#ram;
-		const { dtb, bootargs } = this.#options;
+		const { dtb, bootargs } = this.options;
 		const build = (start: number): Uint8Array =>
 			dtb ??
 			deviceTree(this.board, {
@@ -370,7 +379,7 @@ export class Bare {
 
 	#print(byte: number): void {
 		this.#console.write(byte);
-		this.#options.console?.(byte);
+		this.options.console?.(byte);
 	}
 
 	#starve(): void {

@@ -16,13 +16,12 @@ import {
 	VIRTIO_SLOTS,
 } from "./devices/board.ts";
 import { ConsoleLog } from "./devices/console-log.ts";
-import type { DiskMedia } from "./devices/disk/disk-media.ts";
 import { FileDisk } from "./devices/disk/file-disk.ts";
+import { hashContents } from "./devices/disk/hash-contents.ts";
 import { MemoryDisk } from "./devices/disk/memory-disk.ts";
 import { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "./devices/disk/timing.ts";
 import { SectorFaults } from "./devices/fault/sector-faults.ts";
 import type { FramebufferOptions } from "./devices/framebuffer.ts";
-import type { DiskCounters, DiskObserver } from "./devices/virtio-blk.ts";
 import { cnhangup, cnwaiting } from "./kernel/dev/cons.ts";
 import { ttyresize } from "./kernel/dev/tty.ts";
 import { type elf_image, elf32_parse } from "./kernel/kern/exec_elf32.ts";
@@ -30,110 +29,50 @@ import { type autoconf, main, newproc } from "./kernel/kern/init_main.ts";
 import { CPU_DEADLOCK, CPU_HALTED, CPU_IDLE, cpu_run } from "./kernel/kern/kern_cpu.ts";
 import { uvmhist_dump, uvmhist_init } from "./kernel/kern/kern_history.ts";
 import type { proc } from "./kernel/kern/kern_proc.ts";
+import {
+	kern_busy,
+	kern_load,
+	kern_resume,
+	kern_save,
+	kern_vocabulary,
+	type kernel_state,
+} from "./kernel/kern/kern_state.ts";
 import { signame } from "./kernel/kern/signal.ts";
 import { type Kernel, kernel_create } from "./kernel/kernel.ts";
 import { uvm_check_freeclean, uvm_check_panic } from "./kernel/uvm/uvm_check.ts";
-import type { uvmexp } from "./kernel/uvm/uvm_extern.ts";
 import { WordHash } from "./machine/hash.ts";
 import { Machine } from "./machine/machine.ts";
-import type { TlbCounters } from "./machine/mmu.ts";
 import { CYCLES_PER_TIME_TICK } from "./machine/port.ts";
 import { Prng } from "./machine/prng.ts";
 import { Panic } from "./pmap/panic.ts";
 import { PAGE_SIZE } from "./pmap/vmparam.ts";
-import { diskTrace } from "./trace/board-trace.ts";
-import { ChromeTrace } from "./trace/chrome-trace.ts";
-import { kernelTrace } from "./trace/kernel-trace.ts";
+import { Graph, writeGraph } from "./snapshot/graph.ts";
+import { Journal } from "./snapshot/journal.ts";
+import type {
+	DiskOptions,
+	Exit,
+	Report,
+	RunState,
+	SystemOptions,
+	SystemOrigin,
+	TimingName,
+} from "./system-options.ts";
 import { VERSION } from "./version.ts";
 
 export { FileDisk } from "./devices/disk/file-disk.ts";
 export { MemoryDisk } from "./devices/disk/memory-disk.ts";
 export { WriteCache } from "./devices/disk/write-cache.ts";
 export { Panic } from "./pmap/panic.ts";
+export type {
+	DiskOptions,
+	Exit,
+	Report,
+	RunState,
+	SystemOptions,
+	SystemOrigin,
+	TimingName,
+} from "./system-options.ts";
 export { VERSION } from "./version.ts";
-
-/** How long a disk takes: see devices/disk/timing.ts. */
-export type TimingName = "instant" | "ssd" | "hdd";
-
-export interface DiskOptions {
-	/** Default: "ssd". */
-	readonly timing?: TimingName;
-	/** Size in bytes of an empty disk in host memory; or the medium itself. */
-	readonly media: number | DiskMedia;
-}
-
-export interface SystemOptions {
-	/** What the program is called, its ELF file, and its arguments. */
-	readonly program: string;
-	readonly image: Uint8Array;
-	readonly args?: readonly string[];
-	/** Bytes of RAM, a multiple of 4096. Default: 8 MiB. */
-	readonly ram?: number;
-	/** Disks that are swapped on, first. Default: one of 64 MiB. */
-	readonly swap?: readonly DiskOptions[];
-	/** The root file system: a disk that is a tar archive. Default: none. */
-	readonly root?: DiskOptions;
-	/** Programs that come with the system: another such disk. Default: none. */
-	readonly bin?: DiskOptions;
-	/** Further disks, behind those. */
-	readonly disks?: readonly DiskOptions[];
-	/** What programs get as AT_RANDOM depends on it. Default: 1. */
-	readonly seed?: number;
-	readonly tlbEntries?: number;
-	readonly tlbWays?: number;
-	readonly adPolicy?: "hardware" | "trap";
-	/** Verify the VM system's invariants while it runs. */
-	readonly check?: boolean;
-	/** Events that the UVMHIST ring keeps. Default: 0, off. */
-	readonly uvmhist?: number;
-	/** Takes each byte that the program prints, as it is printed. */
-	readonly console?: (byte: number) => void;
-	/**
-	 * The console is a terminal: lines are edited and echoed, and keys send signals. Default:
-	 * false, a plain stream of bytes.
-	 */
-	readonly terminal?: boolean;
-	/** Takes a trace of the run in Chrome's format, piece by piece, until `traceEnd`. */
-	readonly trace?: (text: string) => void;
-	/** Size of the frame buffer in pixels; null for none. Default: 640 by 480. */
-	readonly framebuffer?: FramebufferOptions | null;
-}
-
-/**
- * "input": everything sleeps, and only console input can wake it. "idle": everything sleeps until
- * `idleCycles` have passed; only if `run` is asked to pause then.
- */
-export type RunState = "running" | "input" | "idle" | "ended";
-
-/** How a run ended. */
-export interface Exit {
-	/** "running" only while `System.run` has not come to an end. */
-	readonly kind: "exited" | "killed" | "panic" | "deadlock" | "running";
-	readonly code: number;
-	/** The signal that killed the program, or null. */
-	readonly signal: string | null;
-	/** Why, if the signal does not say it: "out of swap", or the message of a panic. */
-	readonly reason: string;
-	/** Where a signal struck: the program counter, and the address of the access. */
-	readonly pc: number;
-	readonly addr: number;
-}
-
-export interface Report {
-	readonly version: string;
-	readonly config: Record<string, unknown>;
-	readonly exit: Exit;
-	readonly console: string;
-	readonly instructions: number;
-	readonly cycles: number;
-	readonly virtualNs: number;
-	readonly hostMs: number;
-	readonly uvmexp: uvmexp;
-	readonly tlb: TlbCounters & { misses: number };
-	readonly disks: (DiskCounters & { id: string })[];
-	readonly messages: string[];
-	readonly stateHash: string;
-}
 
 export const DEFAULT_RAM = 8 * 1024 * 1024;
 /** Four times the data of the larger workloads: room for whole clusters among pages that stay. */
@@ -141,9 +80,6 @@ export const DEFAULT_SWAP = 64 * 1024 * 1024;
 export const DEFAULT_FRAMEBUFFER: FramebufferOptions = { width: 640, height: 480 };
 /** Less than this and not even a small program fits beside the page tables and rings. */
 export const RAM_MIN = 512 * 1024;
-
-/** Bytes of a disk that are hashed at a time. */
-const HASH_CHUNK = 64 * 1024;
 
 function timing(name: TimingName, sectors: number): DiskTiming {
 	switch (name) {
@@ -160,13 +96,23 @@ export class System {
 	readonly machine: Machine;
 	readonly board: Board;
 	readonly kernel: Kernel;
+	readonly options: SystemOptions;
+	/** All disks by unit: for swap, the root, the programs, the others. */
+	readonly disks: readonly DiskOptions[];
+	/** What came from outside since the start, or since the state that was restored. */
+	journal = new Journal();
+	/** The state that the journal begins with; null: the start. */
+	origin: SystemOrigin | null = null;
+	/** What disks in memory held at the start; null for others. */
+	readonly initialMedia: readonly unknown[];
 	/** The program's process. */
-	readonly process: proc;
+	process: proc;
 	/** Fault overlays of all disks: swap disks first. Empty overlays change nothing. */
 	readonly faults: readonly SectorFaults[];
 	readonly #console = new ConsoleLog();
+	/** Console output is heard of; not while it is repeated. */
+	#audible = true;
 	readonly #config: Record<string, unknown>;
-	readonly #trace: ChromeTrace | null;
 	#exit: Exit = { kind: "running", code: 0, signal: null, reason: "", pc: 0, addr: 0 };
 
 	/** => RangeError, one line, for an option out of range or a program that cannot be run. */
@@ -178,6 +124,8 @@ export class System {
 		const image = parse_program(options.program, options.image);
 		const swap = options.swap ?? [{ media: DEFAULT_SWAP }];
 		const disks = arrange_disks(swap, options);
+		this.options = options;
+		this.disks = disks;
 		for (const { media } of swap)
 			check_swap_size(typeof media === "number" ? media : media.sectors * 512);
 		this.machine = new Machine({
@@ -189,7 +137,7 @@ export class System {
 		this.faults = disks.map(({ media }) => {
 			return new SectorFaults(typeof media === "number" ? new MemoryDisk(media) : media);
 		});
-		this.#trace = options.trace === undefined ? null : new ChromeTrace(options.trace);
+		this.initialMedia = this.faults.map(({ pristine }) => pristine.save());
 		const { framebuffer = DEFAULT_FRAMEBUFFER } = options;
 		this.board = new Board(boardParts(this.machine), {
 			...(framebuffer === null ? {} : { framebuffer }),
@@ -197,10 +145,9 @@ export class System {
 				media: this.faults[i]!,
 				timing: timing(disk.timing ?? "ssd", this.faults[i]!.sectors),
 			})),
-			...(this.#trace === null ? {} : { diskObserver: this.#diskTrace(this.#trace, disks.length) }),
 			console: (byte) => {
 				this.#console.write(byte);
-				options.console?.(byte);
+				if (this.#audible) options.console?.(byte);
 			},
 		});
 		this.#config = {
@@ -245,7 +192,6 @@ export class System {
 			fb: framebufferConf(this.board),
 			terminal,
 		});
-		if (this.#trace !== null) k.watch = { ...k.watch, trace: kernelTrace(this.#trace, k) };
 		main(k, conf);
 		if (options.check === true) {
 			k.watch = {
@@ -261,16 +207,6 @@ export class System {
 			options.program,
 			...(options.args ?? []),
 		]);
-	}
-
-	#diskTrace(trace: ChromeTrace, ndisks: number): DiskObserver {
-		const names = Array.from({ length: ndisks }, (_, i) => `disk${i}`);
-		return diskTrace(trace, this.machine.clock, names);
-	}
-
-	/** The trace is to end here. */
-	traceEnd(): void {
-		this.#trace?.close(this.machine.clock.cycles);
 	}
 
 	/** A disk as the report has it. */
@@ -289,6 +225,7 @@ export class System {
 	 */
 	run(until = Number.POSITIVE_INFINITY, pause = false): RunState {
 		if (this.#exit.kind !== "running") return "ended";
+		this.journal.ran(until, pause);
 		try {
 			return this.#run(until, pause);
 		} catch (error) {
@@ -338,6 +275,7 @@ export class System {
 
 	/** Let time pass while everything sleeps, at most `idleCycles`. */
 	pass(cycles: number): void {
+		this.journal.note({ what: "pass", cycles });
 		this.kernel.port.charge(cycles);
 	}
 
@@ -349,17 +287,20 @@ export class System {
 	/** Bytes for the console's input, as if typed. => how many the UART had room for. */
 	input(bytes: Uint8Array): number {
 		const taken = Math.min(bytes.length, this.board.uart.room);
+		this.journal.note({ what: "input", bytes: bytes.slice(0, taken) });
 		this.board.uart.receive(bytes.subarray(0, taken));
 		return taken;
 	}
 
 	/** No more input will come: whoever reads finds the end of it. */
 	inputEnd(): void {
+		this.journal.note({ what: "end" });
 		cnhangup(this.kernel);
 	}
 
 	/** The terminal's window has another size. => no effect on a plain console. */
 	resize(columns: number, rows: number): void {
+		this.journal.note({ what: "resize", columns, rows });
 		const tty = this.kernel.cons?.tty ?? null;
 		if (tty === null) return;
 		const size = { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
@@ -368,6 +309,54 @@ export class System {
 
 	get exit(): Exit {
 		return this.#exit;
+	}
+
+	/** Which thread keeps the software's state from being taken now; null: none. */
+	get busy(): string | null {
+		if (this.#exit.kind === "panic") return "kernel";
+		const l = kern_busy(this.kernel);
+		return l === null ? null : `${l.l_name} (${l.l_lid}): ${l.l_wmesg}`;
+	}
+
+	/** Does a process sleep inside a system call? */
+	get sleepsInCalls(): boolean {
+		return this.kernel.lwps.some((l) => l.l_proc !== null && l.l_kernel !== null);
+	}
+
+	/** The software's state: kernel, processes, and what was printed. => nobody is busy. */
+	saveSoftware(): Uint8Array {
+		const printed = this.#console.bytes;
+		return kern_save(this.kernel, (kernel) => {
+			const root = { kernel, process: this.process, exit: this.#exit, printed };
+			return writeGraph(root, kern_vocabulary(this.kernel));
+		});
+	}
+
+	/**
+	 * Take over what saveSoftware has written.
+	 * => `hardware` brings back the machine and its board of that instant; it is called twice.
+	 */
+	restoreSoftware(saved: Uint8Array, hardware: () => void): void {
+		const k = this.kernel;
+		const graph = new Graph(saved, kern_vocabulary(k));
+		const { kernel, process, exit, printed } = graph.root as SavedSoftware;
+		kern_load(k, kernel);
+		hardware();
+		const resumed = kern_resume(k, kernel);
+		graph.fill();
+		kern_load(k, kernel);
+		for (const [i, l] of kernel.inkernel.entries()) l.l_kernel = resumed[i]!;
+		hardware();
+		this.process = process;
+		this.#exit = exit;
+		this.#console.replace(printed);
+	}
+
+	/** Do again what a journal says, without a sound. */
+	repeat(journal: Journal): void {
+		this.#audible = false;
+		journal.repeat(this);
+		this.#audible = true;
 	}
 
 	/** What the UVMHIST ring holds, oldest first. */
@@ -405,11 +394,18 @@ export class System {
 		for (const disk of this.board.disks) {
 			for (const value of Object.values(disk.counters)) hash.number(value);
 		}
-		for (const { pristine } of this.faults) hash_disk(hash, pristine);
+		for (const { pristine } of this.faults) hashContents(hash, pristine);
 		const picture = this.board.framebuffer?.words() ?? null;
 		if (picture !== null) hash.words(picture);
 		return hash.digest();
 	}
+}
+
+interface SavedSoftware {
+	readonly kernel: kernel_state;
+	readonly process: proc;
+	readonly exit: Exit;
+	readonly printed: Uint8Array;
 }
 
 /** All disks in the order of their units. */
@@ -436,19 +432,6 @@ function checker(tlb: () => Parameters<typeof uvm_check_panic>[1]): (k: Kernel) 
 		const mapped = k.procs.reduce((sum, p) => sum + (p.p_vmspace?.vm_map.size ?? 0), 0);
 		skip = Math.floor((k.uvmexp.npages + mapped / PAGE_SIZE) / 1000);
 	};
-}
-
-/** Contents of a disk, chunk by chunk; chunks of zeros make no difference. */
-function hash_disk(hash: WordHash, media: DiskMedia): void {
-	const sectors = HASH_CHUNK / 512;
-	const bytes = new Uint8Array(HASH_CHUNK);
-	const words = new Int32Array(bytes.buffer);
-	for (let sector = 0; sector < media.sectors; sector += sectors) {
-		const n = Math.min(sectors, media.sectors - sector);
-		if (n < sectors) bytes.fill(0);
-		media.read(sector, bytes.subarray(0, n * 512));
-		if (words.some((word) => word !== 0)) hash.number(sector).words(words);
-	}
 }
 
 /** The first page of a swap disk is its label. */

@@ -6,9 +6,10 @@ import type { GuestResult } from "./guests.ts";
 import { geometricMean, matrixRuns, runMatrix } from "./matrix.ts";
 import { runNative } from "./native.ts";
 import { type PathResult, runPaths } from "./paths.ts";
+import { runSnapshots, type SnapshotResult } from "./snapshots.ts";
 import { runStartup } from "./startup.ts";
 
-export const BENCHMARKS = ["guests", "paths", "calls", "startup"] as const;
+export const BENCHMARKS = ["guests", "paths", "calls", "snapshots", "startup"] as const;
 export type BenchmarkName = (typeof BENCHMARKS)[number];
 
 export interface BenchReport {
@@ -21,6 +22,7 @@ export interface BenchReport {
 	readonly nativeMs: Readonly<Record<string, number>> | null;
 	readonly paths: readonly PathResult[];
 	readonly calls: readonly CallResult[];
+	readonly snapshots: readonly SnapshotResult[];
 	readonly startupMs: number | null;
 }
 
@@ -38,7 +40,9 @@ const wants = (names: readonly BenchmarkName[], name: BenchmarkName): boolean =>
 /** How often `onStep` will be called. */
 export function countSteps(names: readonly BenchmarkName[], smoke: boolean): number {
 	const guests = wants(names, "guests") ? matrixRuns(smoke).length + 1 : 0;
-	const others = (["paths", "calls", "startup"] as const).filter((name) => wants(names, name));
+	const others = (["paths", "calls", "snapshots", "startup"] as const).filter((name) =>
+		wants(names, name),
+	);
 	return guests + others.length;
 }
 
@@ -58,6 +62,8 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 	if (paths.length > 0) step("paths");
 	const calls = wanted("calls") ? runCalls(smoke) : [];
 	if (calls.length > 0) step("calls");
+	const snapshots = wanted("snapshots") ? runSnapshots(smoke) : [];
+	if (snapshots.length > 0) step("snapshots");
 	const startupMs = wanted("startup") ? runStartup() : null;
 	if (startupMs !== null) step("startup");
 	return {
@@ -69,6 +75,7 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 		nativeMs: native === null ? null : Object.fromEntries(native),
 		paths,
 		calls,
+		snapshots,
 		startupMs,
 	};
 }
@@ -109,6 +116,10 @@ export function benchTable(report: BenchReport): string {
 		);
 	}
 	lines.push(...callLines(report.calls));
+	if (report.snapshots.length > 0) lines.push("");
+	for (const s of report.snapshots) {
+		lines.push(`${s.name}: ${s.ms.toFixed(2)} ms (median of ${s.samples})`);
+	}
 	if (report.startupMs !== null) {
 		lines.push("", `process start to first guest instruction: ${report.startupMs.toFixed(0)} ms`);
 	}

@@ -13,6 +13,8 @@ import {
 	type SystemOptions,
 	type TimingName,
 } from "../system.ts";
+import { rebase, restoreSystem, saveSystem, trackFiles } from "../system-snapshot.ts";
+import { traceSystem } from "../trace/trace.ts";
 import { InputReader, OutputBuffer } from "./console.ts";
 import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
 import { HostTerminal } from "./host-terminal.ts";
@@ -30,6 +32,7 @@ import {
 import { OutputFile } from "./output-file.ts";
 import { RunProgress } from "./progress.ts";
 import { binDisk, openDisks, WORKLOADS } from "./root-disk.ts";
+import { openSnapshot, refuseConfiguration, Saver } from "./saver.ts";
 import { screenshot } from "./screenshot.ts";
 import { parseSize } from "./size.ts";
 import { summary } from "./summary.ts";
@@ -55,13 +58,19 @@ interface BootFlags extends GdbFlags {
 	readonly trace?: string;
 	readonly uvmhist?: string;
 	readonly maxCycles?: number;
+	readonly save?: string;
+	readonly saveAt?: number;
+	readonly restore?: string;
 	readonly quiet: boolean;
 }
+
+/** Options that say what a system is: with --restore the snapshot does. */
+const CONFIGURATION = ["ram", "swap", "disk", "seed", "tlb", "ad", "check"] as const;
 
 export function bootCommand(done: (exitCode: number) => void): Command {
 	return new Command("boot")
 		.description("run a program on the kernel; its output goes to stdout, a summary to stderr")
-		.argument("<program>", "a workload by name, or the path of a static RV32 ELF file")
+		.argument("[program]", "a workload by name, or the path of a static RV32 ELF file")
 		.argument("[args...]", "its arguments (after -- if they begin with a dash)")
 		.option("--ram <size>", "RAM, as 512K, 8M, 1G", sizeOption, DEFAULT_RAM)
 		.option(
@@ -85,12 +94,36 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 		.option("--json <file>", "write a report as JSON; - for stdout, after the program's output")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr")
 		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
+		.option("--save <file>", "save a snapshot: at the end of the input or of the run, or")
+		.option("--save-at <n>", "  at this virtual time, in ns; the run goes on", integerOption)
+		.option("--restore <file>", "go on from a snapshot, instead of running a program")
 		.option("--gdb [port]", "wait for a debugger on this port of 127.0.0.1 (1234)", portOption)
 		.option("--no-gdb-wait", "with --gdb: run, until a debugger comes")
 		.option("-q, --quiet", "no summary and no progress", false)
-		.action(async (program: string, args: string[], flags: BootFlags) => {
-			done(await boot(program, args, flags));
+		.action(async (program: string | undefined, args: string[], flags: BootFlags, command) => {
+			if (flags.restore !== undefined) refuseConfiguration(command as Command, CONFIGURATION);
+			checkUsage(program, flags);
+			done(await boot(program ?? "", args, flags));
 		});
+}
+
+/** => UsageError for options that make no sense together. */
+function checkUsage(program: string | undefined, flags: BootFlags): void {
+	if (flags.saveAt !== undefined && flags.save === undefined) {
+		throw new UsageError("--save-at: there is no --save FILE");
+	}
+	if (flags.gdb !== undefined && (flags.save ?? flags.restore) !== undefined) {
+		throw new UsageError("--gdb: not together with --save and --restore");
+	}
+	if (flags.gdb !== undefined && flags.trace !== undefined) {
+		throw new UsageError("--trace: not together with --gdb, which runs parts again");
+	}
+	if (flags.restore === undefined && program === undefined) {
+		throw new UsageError("boot: no program, and no --restore FILE");
+	}
+	if (flags.restore !== undefined && program !== undefined) {
+		throw new UsageError(`program ${program}: with --restore the snapshot says what runs`);
+	}
 }
 
 async function boot(program: string, args: string[], flags: BootFlags): Promise<number> {
@@ -102,10 +135,44 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		flags.uvmhist === undefined ? null : new OutputFile(flags.uvmhist, process.stderr);
 	const trace = flags.trace === undefined ? null : new TraceFile(flags.trace);
 	const output = new OutputBuffer(process.stdout);
-	const swap = flags.swap.length === 0 ? [{ media: DEFAULT_SWAP }] : flags.swap;
 	const port = gdbPort(flags);
-	const interactive = port === null && process.stdin.isTTY && process.stdout.isTTY;
-	const options: SystemOptions = {
+	const onTerminal = port === null && process.stdin.isTTY && process.stdout.isTTY;
+	const started = performance.now();
+	const { system, left, saver } = await (async (): Promise<Ended> => {
+		if (flags.restore !== undefined) {
+			const system = restored(flags, flags.restore, output);
+			trace?.begin((write) => traceSystem(system, write));
+			return await runSystem(system, onTerminal, flags, output);
+		}
+		const options = await systemOptions(program, args, flags, output, onTerminal);
+		if (port !== null) return await debugSystem(options, port, flags, output);
+		const system = createSystem(options);
+		trace?.begin((write) => traceSystem(system, write));
+		return await runSystem(system, onTerminal, flags, output);
+	})();
+	trace?.close();
+	const interactive = onTerminal && system.options.terminal === true;
+	const report = system.report(performance.now() - started);
+	// Whoever has talked with the guest knows how it went.
+	if (!flags.quiet && !(interactive && system.asksForInput)) process.stderr.write(summary(report));
+	if (report.exit.kind === "panic") process.stderr.write(panicLines(system, report));
+	const config = { ...report.config, maxCycles: flags.maxCycles ?? null };
+	json?.write(`${JSON.stringify({ ...report, config })}\n`);
+	picture?.write(screenshot(system)!);
+	history?.write(`${system.history().join("\n")}\n`);
+	const stopped = saver?.saved === true && report.exit.kind === "running";
+	return left || stopped ? 0 : exitCode(report.exit);
+}
+
+async function systemOptions(
+	program: string,
+	args: string[],
+	flags: BootFlags,
+	output: OutputBuffer,
+	terminal: boolean,
+): Promise<SystemOptions> {
+	const swap = flags.swap.length === 0 ? [{ media: DEFAULT_SWAP }] : flags.swap;
+	return {
 		program,
 		image: readProgram(program),
 		args,
@@ -118,43 +185,53 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		adPolicy: flags.ad,
 		check: flags.check,
 		uvmhist: flags.uvmhist === undefined ? 0 : HISTORY_EVENTS,
-		...(trace === null ? {} : { trace: trace.write }),
 		console: (byte) => output.put(byte),
-		terminal: interactive,
+		terminal,
 	};
-	const started = performance.now();
-	const { system, left } =
-		port === null
-			? await runSystem(createSystem(options), interactive, flags, output)
-			: await debugSystem(options, port, flags, output);
-	system.traceEnd();
-	trace?.close();
-	const report = system.report(performance.now() - started);
-	// Whoever has talked with the guest knows how it went.
-	if (!flags.quiet && !(interactive && system.asksForInput)) process.stderr.write(summary(report));
-	if (report.exit.kind === "panic") process.stderr.write(panicLines(system, report));
-	const config = { ...report.config, maxCycles: flags.maxCycles ?? null };
-	json?.write(`${JSON.stringify({ ...report, config })}\n`);
-	picture?.write(screenshot(system)!);
-	history?.write(`${system.history().join("\n")}\n`);
-	return left ? 0 : exitCode(report.exit);
+}
+
+function restored(flags: BootFlags, path: string, output: OutputBuffer): System {
+	const system = openSnapshot(path, (file) =>
+		restoreSystem(file, { console: (byte) => output.put(byte) }),
+	);
+	if (flags.uvmhist !== undefined && (system.options.uvmhist ?? 0) === 0) {
+		throw new UsageError("--uvmhist: the snapshot was made without it");
+	}
+	return system;
+}
+
+function createSaver(system: System, path: string, at: number | undefined): Saver {
+	const savable = {
+		get cycles() {
+			return system.machine.clock.cycles;
+		},
+		run: (until: number, pause: boolean) => system.run(until, pause),
+		rebase: () => rebase(system),
+		save: () => saveSystem(system),
+	};
+	trackFiles(system);
+	return new Saver(savable, path, at ?? null);
 }
 
 interface Ended {
 	readonly system: System;
 	/** Has the user left before the end? */
 	readonly left: boolean;
+	readonly saver: Saver | null;
 }
 
 async function runSystem(
 	system: System,
-	interactive: boolean,
+	onTerminal: boolean,
 	flags: BootFlags,
 	output: OutputBuffer,
 ): Promise<Ended> {
-	if (interactive) return { system, left: await driveTerminal(system, flags, output) };
-	await drive(system, flags, output);
-	return { system, left: false };
+	const saver = flags.save === undefined ? null : createSaver(system, flags.save, flags.saveAt);
+	const interactive = onTerminal && system.options.terminal === true;
+	const left = interactive && (await driveTerminal(system, flags, output, saver));
+	if (!interactive) await drive(system, flags, output, saver);
+	saver?.finish(left);
+	return { system, left, saver };
 }
 
 /** Run for a debugger. */
@@ -170,7 +247,7 @@ async function debugSystem(
 	const host = new SystemHost(() => createSystem({ ...options, console }), again);
 	const target: SystemTarget = new SystemTarget(host, (byte) => output.put(byte));
 	const left = await serveGdb(target, port, flags, output);
-	return { system: target.system, left };
+	return { system: target.system, left, saver: null };
 }
 
 /** Run with the host's terminal as the guest's. => whether the user has left. */
@@ -178,6 +255,7 @@ async function driveTerminal(
 	system: System,
 	flags: BootFlags,
 	output: OutputBuffer,
+	saver: Saver | null,
 ): Promise<boolean> {
 	const progress = new RunProgress(process.stderr, flags.quiet);
 	const terminal = new HostTerminal(process.stdin, process.stdout, (columns, rows) =>
@@ -188,9 +266,13 @@ async function driveTerminal(
 		output.flush();
 		if (!system.asksForInput) progress.update(system.machine, system.kernel);
 	};
+	const say = (text: string): void => {
+		process.stdout.write(`\r\nuvmachine: ${text}\r\n`);
+	};
 	const limit = flags.maxCycles ?? Number.POSITIVE_INFINITY;
+	const screen = { flush, say };
 	try {
-		await driveInteractive(system, terminal, { flush }, limit, () => performance.now());
+		await driveInteractive(system, terminal, screen, limit, () => performance.now(), saver);
 	} finally {
 		progress.stop();
 		terminal.close();
@@ -200,20 +282,29 @@ async function driveTerminal(
 }
 
 /** Run to the end, passing on output, progress and input. */
-async function drive(system: System, flags: BootFlags, output: OutputBuffer): Promise<void> {
+async function drive(
+	system: System,
+	flags: BootFlags,
+	output: OutputBuffer,
+	saver: Saver | null,
+): Promise<void> {
 	const progress = new RunProgress(process.stderr, flags.quiet);
 	const input = new InputReader(process.stdin);
 	const limit = flags.maxCycles ?? Number.POSITIVE_INFINITY;
 	for (;;) {
 		const now = system.machine.clock.cycles;
 		if (now >= limit) break;
-		const state = system.run(Math.min(now + SLICE, limit));
+		const until = Math.min(now + SLICE, limit);
+		const state = system.run(saver?.next(until) ?? until);
+		saver?.look();
 		// The guest's lines and the progress line share a terminal.
 		if (output.pending) progress.stop();
 		output.flush();
 		progress.update(system.machine, system.kernel);
 		if (state === "ended") break;
 		if (state === "input" && !(await input.feed((bytes) => system.input(bytes)))) {
+			// Whoever saves wants to go on from here, and not from what the end of input leads to.
+			if (saver?.waits === false) break;
 			system.inputEnd();
 		}
 	}

@@ -4,6 +4,7 @@ const CTRL_A = 0x01;
 
 export const ESCAPE_HELP = [
 	"Ctrl-A H       this help",
+	"Ctrl-A S       save a snapshot (with --save)",
 	"Ctrl-A X       leave uvmachine",
 	"Ctrl-A Ctrl-A  send Ctrl-A to the guest",
 ];
@@ -14,6 +15,7 @@ export interface Keys {
 	readonly bytes: Uint8Array;
 	readonly leave: boolean;
 	readonly help: boolean;
+	readonly save: boolean;
 }
 
 export class EscapeKeys {
@@ -24,6 +26,7 @@ export class EscapeKeys {
 	take(input: Uint8Array): Keys {
 		const bytes: number[] = [];
 		let help = false;
+		let save = false;
 		for (const key of input) {
 			if (!this.#escaped) {
 				if (key === CTRL_A) this.#escaped = true;
@@ -34,8 +37,9 @@ export class EscapeKeys {
 			const name = String.fromCharCode(key).toLowerCase();
 			if (key === CTRL_A) bytes.push(key);
 			else if (name === "h" || name === "?") help = true;
-			else if (name === "x") return { bytes: Uint8Array.from(bytes), leave: true, help };
+			else if (name === "s") save = true;
+			else if (name === "x") return { bytes: Uint8Array.from(bytes), leave: true, help, save };
 		}
-		return { bytes: Uint8Array.from(bytes), leave: false, help };
+		return { bytes: Uint8Array.from(bytes), leave: false, help, save };
 	}
 }

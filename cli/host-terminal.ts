@@ -16,6 +16,8 @@ export interface Keyboard {
 	readonly left: boolean;
 	/** No more keys will come. */
 	readonly ended: boolean;
+	/** The user wants a snapshot; to be set to false by who makes it. */
+	saves: boolean;
 	/** Hand over keys; `take` says how many it had room for. => how many that were. */
 	feed(take: (bytes: Uint8Array) => number): number;
 	/** Let the host look for keys. */
@@ -27,6 +29,7 @@ export interface Keyboard {
 export class HostTerminal implements Keyboard {
 	left = false;
 	ended = false;
+	saves = false;
 	readonly #input: ReadStream;
 	readonly #output: WriteStream;
 	readonly #keys = new EscapeKeys();
@@ -101,13 +104,14 @@ export class HostTerminal implements Keyboard {
 	};
 
 	readonly #onData = (data: Buffer): void => {
-		const { bytes, leave, help } = this.#keys.take(data);
+		const { bytes, leave, help, save } = this.#keys.take(data);
 		const joined = new Uint8Array(this.#pending.length + bytes.length);
 		joined.set(this.#pending);
 		joined.set(bytes, this.#pending.length);
 		this.#pending = joined;
 		if (help) this.#output.write(`\r\n${ESCAPE_HELP.join("\r\n")}\r\n`);
 		this.left ||= leave;
+		this.saves ||= save;
 		this.#poke();
 	};
 

@@ -3,6 +3,7 @@
  * sleeps, its time passes as the host's does.
  */
 import type { Keyboard } from "./host-terminal.ts";
+import type { Saver } from "./saver.ts";
 
 /** Cycles between two looks at the keyboard: some ten milliseconds. */
 const SLICE = 2_000_000;
@@ -24,6 +25,8 @@ export interface Computer {
 export interface Screen {
 	/** Show what the guest has printed. */
 	flush(): void;
+	/** Tell the user something, on lines of its own. */
+	say(text: string): void;
 }
 
 /** => when the guest has ended, the user has left, or cycle `limit` is reached. */
@@ -33,6 +36,7 @@ export async function driveInteractive(
 	screen: Screen,
 	limit: number,
 	now: () => number,
+	saver: Saver | null = null,
 ): Promise<void> {
 	let hungUp = false;
 	while (!keyboard.left && computer.machine.clock.cycles < limit) {
@@ -42,8 +46,13 @@ export async function driveInteractive(
 		}
 		const fed = keyboard.feed((bytes) => computer.input(bytes));
 		const until = Math.min(computer.machine.clock.cycles + SLICE, limit);
-		const state = computer.run(until, true);
+		const state = computer.run(saver?.next(until) ?? until, true);
+		saver?.look(true);
 		screen.flush();
+		if (keyboard.saves) {
+			keyboard.saves = false;
+			screen.say(saver?.saveSoon() ?? "no --save FILE was given");
+		}
 		if (state === "ended") return;
 		if (state === "running" || fed > 0) await keyboard.turn();
 		else await sleep(computer, keyboard, limit, now);
@@ -57,6 +66,7 @@ async function sleep(
 	limit: number,
 	now: () => number,
 ): Promise<void> {
+	if (keyboard.saves) return;
 	const cycles = Math.min(computer.idleCycles, limit - computer.machine.clock.cycles);
 	if (cycles < SHORTEST_WAIT) {
 		computer.pass(Math.max(0, cycles));

@@ -9,7 +9,9 @@ import {
 	type BareReport,
 	openDisk,
 } from "../bare.ts";
+import { restoreBare, saveBare } from "../bare-snapshot.ts";
 import { BareHost, BareTarget } from "../gdb/session.ts";
+import { traceBare } from "../trace/trace.ts";
 import { InputReader, OutputBuffer } from "./console.ts";
 import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
 import { HostTerminal } from "./host-terminal.ts";
@@ -28,6 +30,7 @@ import {
 } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { RunProgress } from "./progress.ts";
+import { openSnapshot, refuseConfiguration, Saver } from "./saver.ts";
 import { bareSummary } from "./summary.ts";
 import { TraceFile } from "./trace-file.ts";
 import { UsageError } from "./usage-error.ts";
@@ -52,13 +55,33 @@ interface RunFlags extends GdbFlags {
 	readonly json?: string;
 	readonly trace?: string;
 	readonly maxCycles?: number;
+	readonly save?: string;
+	readonly saveAt?: number;
+	readonly restore?: string;
 	readonly quiet: boolean;
 }
+
+/** Options that say what a machine is: with --restore the snapshot does. */
+const CONFIGURATION = [
+	"ram",
+	"disk",
+	"sbi",
+	"bios",
+	"initrd",
+	"append",
+	"dtb",
+	"dumpDtb",
+	"loadAddress",
+	"tlb",
+	"ad",
+	"misaligned",
+	"virtio",
+] as const;
 
 export function runCommand(done: (exitCode: number) => void): Command {
 	return new Command("run")
 		.description("run software made for QEMU's virt board, without our kernel")
-		.argument("<image>", "an RV32 ELF file, or a raw image that is loaded at 0x80000000")
+		.argument("[image]", "an RV32 ELF file, or a raw image that is loaded at 0x80000000")
 		.option("--ram <size>", "RAM, as 64M, 1G", sizeOption, BARE_DEFAULT_RAM)
 		.option("--disk <file[,ro]>", "a raw disk image; may be repeated", collect, [])
 		.option("--virtio <version>", "its registers: legacy or modern", virtioOption, "legacy")
@@ -80,30 +103,57 @@ export function runCommand(done: (exitCode: number) => void): Command {
 		.option("--trace <file>", "write what happens, and when, for ui.perfetto.dev")
 		.option("--json <file>", "write a report as JSON; - for stdout, after the guest's output")
 		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
+		.option("--save <file>", "save a snapshot: at the end of the input or of the run, or")
+		.option("--save-at <n>", "  at this virtual time, in ns; the run goes on", integerOption)
+		.option("--restore <file>", "go on from a snapshot, instead of starting an image")
 		.option("--gdb [port]", "wait for a debugger on this port of 127.0.0.1 (1234)", portOption)
 		.option("--no-gdb-wait", "with --gdb: run, until a debugger comes")
 		.option("-q, --quiet", "no summary and no progress", false)
-		.action(async (image: string, flags: RunFlags) => {
-			done(await run(image, flags));
+		.action(async (image: string | undefined, flags: RunFlags, command: Command) => {
+			if (flags.restore !== undefined) refuseConfiguration(command, CONFIGURATION);
+			checkUsage(image, flags);
+			done(await run(image ?? "", flags));
 		});
 }
 
-async function run(path: string, flags: RunFlags): Promise<number> {
+/** => UsageError for options that make no sense together. */
+function checkUsage(image: string | undefined, flags: RunFlags): void {
+	if (flags.saveAt !== undefined && flags.save === undefined) {
+		throw new UsageError("--save-at: there is no --save FILE");
+	}
+	if (flags.gdb !== undefined && (flags.save ?? flags.restore) !== undefined) {
+		throw new UsageError("--gdb: not together with --save and --restore");
+	}
+	if (flags.gdb !== undefined && flags.trace !== undefined) {
+		throw new UsageError("--trace: not together with --gdb, which runs parts again");
+	}
+	if (flags.restore === undefined && image === undefined) {
+		throw new UsageError("run: no image, and no --restore FILE");
+	}
+	if (flags.restore !== undefined && image !== undefined) {
+		throw new UsageError(`image ${image}: with --restore the snapshot says what runs`);
+	}
+}
+
+async function run(image: string, flags: RunFlags): Promise<number> {
+	const path = flags.restore ?? image;
 	const json = flags.json === undefined ? null : new OutputFile(flags.json, process.stdout);
 	const trace = flags.trace === undefined ? null : new TraceFile(flags.trace);
 	const output = new OutputBuffer(process.stdout);
 	const port = gdbPort(flags);
 	let show = (byte: number): void => output.put(byte);
-	const bare = new Bare({
-		...bareOptions(path, flags),
-		...(trace === null ? {} : { trace: trace.write }),
-		console: (byte) => show(byte),
-	});
+	const console = (byte: number): void => show(byte);
+	const bare =
+		flags.restore === undefined
+			? new Bare({ ...bareOptions(path, flags), console })
+			: openSnapshot(flags.restore, (file) => restoreBare(file, console));
 	if (flags.dumpDtb !== undefined) {
 		dump(flags.dumpDtb, bare.dtb);
 		return 0;
 	}
+	const saver = flags.save === undefined ? null : createSaver(bare, flags.save, flags.saveAt);
 	const interactive = port === null && process.stdin.isTTY && process.stdout.isTTY;
+	trace?.begin((write) => traceBare(bare, write));
 	const started = performance.now();
 	let left = false;
 	if (port !== null) {
@@ -112,14 +162,28 @@ async function run(path: string, flags: RunFlags): Promise<number> {
 		const target: BareTarget = new BareTarget(new BareHost(bare, again), put);
 		show = (byte) => target.print(byte);
 		left = await serveGdb(target, port, flags, output);
-	} else if (interactive) left = await driveTerminal(bare, flags, output);
-	else await drive(bare, flags, output);
-	bare.traceEnd();
+	} else if (interactive) left = await driveTerminal(bare, flags, output, saver);
+	else await drive(bare, flags, output, saver);
+	saver?.finish(left);
 	trace?.close();
 	const report = bare.report(performance.now() - started);
 	if (!flags.quiet && !left) process.stderr.write(bareSummary(path, report));
 	json?.write(`${JSON.stringify(withCommand(report, path, flags))}\n`);
-	return left ? 0 : exitCode(report.exit);
+	const stopped = saver?.saved === true && report.exit.kind === "running";
+	return left || stopped ? 0 : exitCode(report.exit);
+}
+
+function createSaver(bare: Bare, path: string, at: number | undefined): Saver {
+	const savable = {
+		get cycles() {
+			return bare.machine.clock.cycles;
+		},
+		run: (until: number, pause: boolean) => bare.run(until, pause),
+		// Any state can be taken.
+		rebase: () => true,
+		save: () => saveBare(bare),
+	};
+	return new Saver(savable, path, at ?? null);
 }
 
 /** The report with what the command line adds to its configuration. */
@@ -164,12 +228,20 @@ function dump(path: string, bytes: Uint8Array): void {
 }
 
 /** Run with the host's terminal as the guest's. => whether the user has left. */
-async function driveTerminal(bare: Bare, flags: RunFlags, output: OutputBuffer): Promise<boolean> {
+async function driveTerminal(
+	bare: Bare,
+	flags: RunFlags,
+	output: OutputBuffer,
+	saver: Saver | null,
+): Promise<boolean> {
 	const terminal = new HostTerminal(process.stdin, process.stdout, () => {});
 	const limit = flags.maxCycles ?? Number.POSITIVE_INFINITY;
-	const screen = { flush: () => output.flush() };
+	const say = (text: string): void => {
+		process.stdout.write(`\r\nuvmachine: ${text}\r\n`);
+	};
+	const screen = { flush: () => output.flush(), say };
 	try {
-		await driveInteractive(bare, terminal, screen, limit, () => performance.now());
+		await driveInteractive(bare, terminal, screen, limit, () => performance.now(), saver);
 	} finally {
 		terminal.close();
 		if (!output.atLineStart) process.stdout.write("\n");
@@ -178,18 +250,29 @@ async function driveTerminal(bare: Bare, flags: RunFlags, output: OutputBuffer):
 }
 
 /** Run to the end, passing on output, progress and input. */
-async function drive(bare: Bare, flags: RunFlags, output: OutputBuffer): Promise<void> {
+async function drive(
+	bare: Bare,
+	flags: RunFlags,
+	output: OutputBuffer,
+	saver: Saver | null,
+): Promise<void> {
 	const progress = new RunProgress(process.stderr, flags.quiet);
 	const input = new InputReader(process.stdin);
 	const limit = flags.maxCycles ?? Number.POSITIVE_INFINITY;
 	for (;;) {
 		const { clock } = bare.machine;
-		const state = bare.run(Math.min(clock.cycles + SLICE, limit));
+		const until = Math.min(clock.cycles + SLICE, limit);
+		const state = bare.run(saver?.next(until) ?? until);
+		saver?.look();
 		if (output.pending) progress.stop();
 		output.flush();
 		if (state === "ended" || clock.cycles >= limit) break;
 		progress.update(bare.machine, null);
-		if (state === "input" && !(await input.feed((bytes) => bare.input(bytes)))) bare.inputEnd();
+		if (state === "input" && !(await input.feed((bytes) => bare.input(bytes)))) {
+			// Whoever saves wants to go on from here, and not from what the end of input leads to.
+			if (saver?.waits === false) break;
+			bare.inputEnd();
+		}
 	}
 	progress.stop();
 	input.close();

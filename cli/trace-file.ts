@@ -1,5 +1,6 @@
 /** The file of `--trace`, written while the run goes on. */
 import { closeSync, openSync, writeSync } from "node:fs";
+import type { Tracing } from "../trace/trace.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Characters that are written at a time. */
@@ -9,6 +10,7 @@ export class TraceFile {
 	readonly #path: string;
 	readonly #fd: number;
 	#text = "";
+	#tracing: Tracing | null = null;
 
 	/** => UsageError if it cannot be written. */
 	constructor(path: string) {
@@ -16,12 +18,16 @@ export class TraceFile {
 		this.#fd = this.#try(() => openSync(path, "w"));
 	}
 
-	readonly write = (text: string): void => {
-		this.#text += text;
-		if (this.#text.length >= CHUNK) this.#flush();
-	};
+	/** `attach` is given what takes the trace. */
+	begin(attach: (write: (text: string) => void) => Tracing): void {
+		this.#tracing = attach((text) => {
+			this.#text += text;
+			if (this.#text.length >= CHUNK) this.#flush();
+		});
+	}
 
 	close(): void {
+		this.#tracing?.end();
 		this.#flush();
 		closeSync(this.#fd);
 	}

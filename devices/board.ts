@@ -17,7 +17,7 @@ import type { IrqLine } from "./irq.ts";
 import { Plic, type PlicState } from "./plic.ts";
 import { Power, type PowerRequest } from "./power.ts";
 import { Uart16550, type UartState } from "./uart-16550.ts";
-import { type DiskObserver, VirtioBlk } from "./virtio-blk.ts";
+import { VirtioBlk } from "./virtio-blk.ts";
 import {
 	EmptyVirtioSlot,
 	VirtioMmio,
@@ -103,8 +103,6 @@ export interface BoardOptions {
 	readonly virtio?: VirtioRegisters;
 	/** Default: there is none. */
 	readonly framebuffer?: FramebufferOptions;
-	/** Told of the disks' requests. */
-	readonly diskObserver?: DiskObserver;
 	/** Takes each byte that the guest prints. Default: forget it. */
 	readonly console?: (byte: number) => void;
 	/** The guest looks for console input, and there is none. Default: ignore it. */
@@ -121,6 +119,8 @@ export interface BoardState {
 	readonly uart: UartState;
 	readonly rtc: GoldfishRtcState;
 	readonly virtio: VirtioMmioState[];
+	/** Of each disk: what it holds in memory; or, of a checkpoint, the medium's. */
+	readonly media: unknown[];
 	/** null also as long as nothing has been drawn. */
 	readonly framebuffer: FramebufferState;
 }
@@ -164,7 +164,6 @@ export class Board {
 					timing: disk.timing ?? new InstantTiming(),
 					readOnly: disk.readOnly ?? disk.media.readOnly,
 					id: disk.id ?? `disk${i}`,
-					...(options.diskObserver === undefined ? {} : { observer: options.diskObserver }),
 				}),
 		);
 		this.virtio = this.disks.map(
@@ -197,18 +196,45 @@ export class Board {
 
 	/** Every device, and what the media hold in memory, as plain data. */
 	save(): BoardState {
+		return this.#save((media) => media.save());
+	}
+
+	/** => RAM and the clock are restored first; the board has the same disks. */
+	restore(state: BoardState): void {
+		this.#restore(state, (media, saved) => media.restore(saved));
+	}
+
+	/**
+	 * Note this instant of devices and media; it costs what is written afterwards. It goes with
+	 * one of the machine.
+	 */
+	checkpoint(): BoardState {
+		return this.#save((media) => media.checkpoint());
+	}
+
+	/** => the machine was rolled back first. */
+	rollback(checkpoint: BoardState): void {
+		this.#restore(checkpoint, (media, saved) => media.rollback(saved));
+	}
+
+	/** The checkpoint is not needed any more. */
+	release(checkpoint: BoardState): void {
+		for (const [i, disk] of this.disks.entries()) disk.media.release(checkpoint.media[i]);
+	}
+
+	#save(saveMedia: (media: DiskMedia) => unknown): BoardState {
 		return {
 			plic: this.plic.save(),
 			clint: this.clint.save(),
 			uart: this.uart.save(),
 			rtc: this.rtc.save(),
 			virtio: this.virtio.map((transport) => transport.save()),
+			media: this.disks.map((disk) => saveMedia(disk.media)),
 			framebuffer: this.framebuffer?.save() ?? null,
 		};
 	}
 
-	/** => RAM and the clock are restored first; the board has the same disks. */
-	restore(state: BoardState): void {
+	#restore(state: BoardState, restoreMedia: (media: DiskMedia, saved: unknown) => void): void {
 		if (state.virtio.length !== this.virtio.length) {
 			throw new RangeError("board: the saved state has another number of disks");
 		}
@@ -216,6 +242,7 @@ export class Board {
 		this.uart.restore(state.uart);
 		this.rtc.restore(state.rtc);
 		for (const [i, transport] of this.virtio.entries()) transport.restore(state.virtio[i]!);
+		for (const [i, disk] of this.disks.entries()) restoreMedia(disk.media, state.media[i]);
 		this.framebuffer?.restore(state.framebuffer);
 		// Last: the gateways must not take the wires' movements above for new requests.
 		this.plic.restore(state.plic);

@@ -16,6 +16,13 @@ export class ConsoleLog {
 		this.#bytes[this.#length++] = byte;
 	};
 
+	/** Forget what there is; `bytes` were printed instead. */
+	replace(bytes: Uint8Array): void {
+		this.#bytes = Buffer.alloc(Math.max(INITIAL_SIZE, bytes.length));
+		this.#bytes.set(bytes);
+		this.#length = bytes.length;
+	}
+
 	/** A copy of the bytes so far. */
 	get bytes(): Buffer {
 		return Buffer.from(this.#bytes.subarray(0, this.#length));

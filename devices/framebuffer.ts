@@ -20,7 +20,7 @@ export interface FramebufferOptions {
 	readonly height: number;
 }
 
-/** The memory; null as long as nothing has been stored. */
+/** The memory, which never changes; null as long as nothing has been stored. */
 export type FramebufferState = Uint8Array | null;
 
 export class Framebuffer implements MmioDevice {
@@ -33,6 +33,8 @@ export class Framebuffer implements MmioDevice {
 	readonly size: number;
 	#bytes: Uint8Array | null = null;
 	#view: DataView | null = null;
+	/** A saved state refers to the memory: it is copied before it is written. */
+	#shared = false;
 
 	/** => RangeError for a size that is no picture. */
 	constructor({ width, height }: FramebufferOptions) {
@@ -60,7 +62,7 @@ export class Framebuffer implements MmioDevice {
 
 	store(offset: number, width: Width, value: number): boolean {
 		if (offset + width > this.size) return false;
-		const view = (this.#view ??= this.#allocate());
+		const view = this.#shared || this.#view === null ? this.#own() : this.#view;
 		if (width === 4) view.setUint32(offset, value, true);
 		else if (width === 2) view.setUint16(offset, value, true);
 		else view.setUint8(offset, value);
@@ -69,7 +71,8 @@ export class Framebuffer implements MmioDevice {
 
 	/** The memory as words, for hashing; null as long as nothing has been stored. */
 	words(): Int32Array | null {
-		return this.#bytes === null ? null : new Int32Array(this.#bytes.buffer);
+		const bytes = this.#bytes;
+		return bytes === null ? null : new Int32Array(bytes.buffer, bytes.byteOffset, this.size / 4);
 	}
 
 	/** The picture: red, green, blue of each pixel, line by line. */
@@ -86,7 +89,8 @@ export class Framebuffer implements MmioDevice {
 	}
 
 	save(): FramebufferState {
-		return this.#bytes?.slice() ?? null;
+		this.#shared = true;
+		return this.#bytes;
 	}
 
 	/** => the saved frame buffer was of the same size. */
@@ -94,16 +98,19 @@ export class Framebuffer implements MmioDevice {
 		if (state !== null && state.length !== this.size) {
 			throw new RangeError("framebuffer: the saved one is of another size");
 		}
-		this.#view = null;
-		this.#bytes = null;
-		if (state !== null) {
-			this.#view = this.#allocate();
-			this.#bytes!.set(state);
-		}
+		this.#show(state);
+		this.#shared = true;
 	}
 
-	#allocate(): DataView {
-		this.#bytes = new Uint8Array(this.size);
-		return new DataView(this.#bytes.buffer);
+	/** Memory that nobody else refers to. */
+	#own(): DataView {
+		this.#show(this.#bytes?.slice() ?? new Uint8Array(this.size));
+		this.#shared = false;
+		return this.#view!;
+	}
+
+	#show(bytes: Uint8Array | null): void {
+		this.#bytes = bytes;
+		this.#view = bytes === null ? null : new DataView(bytes.buffer, bytes.byteOffset, this.size);
 	}
 }

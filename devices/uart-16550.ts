@@ -110,6 +110,8 @@ const registersAtReset = (): Registers => ({
 export interface UartState {
 	readonly rx: number[];
 	readonly registers: Registers;
+	/** How often in a row the guest has looked for a byte in vain. */
+	readonly looks: number;
 }
 
 export class Uart16550 implements MmioDevice {
@@ -226,13 +228,14 @@ export class Uart16550 implements MmioDevice {
 	}
 
 	save(): UartState {
-		return { rx: [...this.#rx], registers: { ...this.#r } };
+		return { rx: [...this.#rx], registers: { ...this.#r }, looks: this.#looks };
 	}
 
 	/** => the clock is restored as well, and holds the event of the timeout. */
 	restore(state: UartState): void {
 		this.#rx = [...state.rx];
 		this.#r = { ...state.registers };
+		this.#looks = state.looks;
 		this.#update();
 	}
 

@@ -88,7 +88,6 @@ export interface VirtioBlkOptions {
 	readonly readOnly?: boolean;
 	/** What GET_ID answers; at most 20 bytes of it. */
 	readonly id?: string;
-	readonly observer?: DiskObserver;
 }
 
 /** Told of what a disk does, at the present cycle; it changes nothing. */
@@ -130,7 +129,6 @@ export interface VirtioBlkState {
 	readonly requests: BlkRequest[];
 	readonly counters: DiskCounters;
 	readonly timing: unknown;
-	readonly media: unknown;
 }
 
 export class VirtioBlk implements VirtioDevice {
@@ -150,7 +148,7 @@ export class VirtioBlk implements VirtioDevice {
 		sectorsWritten: 0,
 		errors: 0,
 	};
-	readonly #observer: DiskObserver | null;
+	observer: DiskObserver | null = null;
 	readonly #clock: Clock;
 	readonly #dma: Dma;
 	readonly #completionEvent: number;
@@ -165,7 +163,6 @@ export class VirtioBlk implements VirtioDevice {
 		this.timing = options.timing;
 		this.readOnly = options.media.readOnly || (options.readOnly ?? false);
 		this.id = options.id ?? "";
-		this.#observer = options.observer ?? null;
 		this.#completionEvent = clock.register((id) => this.#complete(id));
 		const features = [VIRTIO_BLK_F_SEG_MAX, VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_FLUSH];
 		const write = [VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_WRITE_ZEROES];
@@ -208,29 +205,28 @@ export class VirtioBlk implements VirtioDevice {
 	}
 
 	cancel(): void {
-		this.#observer?.cancelled(this.id, [...this.#requests.values()]);
+		this.observer?.cancelled(this.id, [...this.#requests.values()]);
 		this.#requests.clear();
 		this.#clock.cancel(this.#completionEvent);
 	}
 
+	/** The device without its medium. */
 	save(): VirtioBlkState {
 		return {
 			nextId: this.#nextId,
 			requests: [...this.#requests.values()],
 			counters: { ...this.counters },
 			timing: this.timing.save(),
-			media: this.media.save(),
 		};
 	}
 
-	/** => the clock is restored as well, and holds the events of the requests. */
+	/** => so are the medium, and the clock, which holds the events of the requests. */
 	restore(state: VirtioBlkState): void {
 		this.#nextId = state.nextId;
 		this.#requests.clear();
 		for (const request of state.requests) this.#requests.set(request.id, request);
 		Object.assign(this.counters, state.counters);
 		this.timing.restore(state.timing);
-		this.media.restore(state.media);
 	}
 
 	/** => null if there is no way to answer: no header, or no place for the status in RAM. */
@@ -303,7 +299,7 @@ export class VirtioBlk implements VirtioDevice {
 		const count = moves && refusal === VIRTIO_BLK_S_OK ? totalLength(data) / SECTOR_SIZE : 0;
 		const when = this.timing.completion(this.#clock.cycles, sector, count);
 		this.#requests.set(request.id, request);
-		this.#observer?.started(this.id, request, count);
+		this.observer?.started(this.id, request, count);
 		if (when !== Number.POSITIVE_INFINITY) {
 			this.#clock.schedule(when, this.#completionEvent, request.id);
 		}
@@ -315,7 +311,7 @@ export class VirtioBlk implements VirtioDevice {
 		this.#requests.delete(id);
 		const status = request.refusal === VIRTIO_BLK_S_OK ? this.#perform(request) : request.refusal;
 		if (status !== VIRTIO_BLK_S_OK) this.counters.errors++;
-		this.#observer?.completed(this.id, request, status);
+		this.observer?.completed(this.id, request, status);
 		this.#dma.write(request.statusPa, Uint8Array.of(status));
 		// 2.7.8.2: only bytes written without a gap from the start count.
 		const fills = status === VIRTIO_BLK_S_OK;

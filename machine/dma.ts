@@ -40,6 +40,7 @@ export class Dma {
 	write(pa: number, bytes: Uint8Array): boolean {
 		const host = this.#memory.offsetOf(pa, bytes.length);
 		if (host < 0) return false;
+		this.#mirror.storingRange(host, bytes.length);
 		this.#memory.u8.set(bytes, host);
 		this.overwritten(host, bytes.length);
 		return true;
@@ -49,6 +50,7 @@ export class Dma {
 	fill(pa: number, length: number, value: number): boolean {
 		const host = this.#memory.offsetOf(pa, length);
 		if (host < 0) return false;
+		this.#mirror.storingRange(host, length);
 		this.#memory.u8.fill(value, host, host + length);
 		this.overwritten(host, length);
 		return true;
@@ -88,8 +90,20 @@ export class Dma {
 	flip(pa: number, bit: number): boolean {
 		const host = this.#memory.offsetOf(pa, 1);
 		if (host < 0) return false;
+		this.#mirror.storingRange(host, 1);
 		this.#memory.u8[host]! ^= 1 << bit;
 		this.overwritten(host, 1);
+		return true;
+	}
+
+	/** Copy a range of RAM to another. => false, and nothing written, unless both lie in RAM. */
+	copy(from: number, to: number, length: number): boolean {
+		const source = this.#memory.offsetOf(from, length);
+		const host = this.#memory.offsetOf(to, length);
+		if (source < 0 || host < 0) return false;
+		this.#mirror.storingRange(host, length);
+		this.#memory.u8.copyWithin(host, source, source + length);
+		this.overwritten(host, length);
 		return true;
 	}
 
@@ -117,6 +131,7 @@ export class Dma {
 	#store(pa: number, bytes: number, value: number): boolean {
 		const host = this.#memory.offsetOf(pa, bytes);
 		if (host < 0) return false;
+		this.#mirror.storingRange(host, bytes);
 		for (let i = 0; i < bytes; i++) this.#memory.u8[host + i] = value >>> (8 * i);
 		this.overwritten(host, bytes);
 		return true;

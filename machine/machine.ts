@@ -11,10 +11,21 @@ import { Hart, type RunResult } from "./hart.ts";
 import { type HartRegisters, HartState, REGISTERS } from "./hart-state.ts";
 import { WordHash } from "./hash.ts";
 import { InterruptLines } from "./interrupt-lines.ts";
-import { H_FETCH_HOST, H_FETCH_PAGE, H_PC, HART_WORDS, Memory } from "./memory.ts";
+import {
+	H_FETCH_HOST,
+	H_FETCH_PAGE,
+	H_PC,
+	HART_WORDS,
+	Memory,
+	PAGE_SHIFT,
+	PAGE_SIZE,
+	RAM_OFFSET,
+} from "./memory.ts";
 import type { AdPolicy, TlbCounters } from "./mmu.ts";
+import { PageHistory } from "./page-history.ts";
 import type { PmpEntries, PmpState } from "./pmp.ts";
 import { FENCE_ALL, type MachinePort } from "./port.ts";
+import { packPages, type SparsePages, unpackPages } from "./sparse-pages.ts";
 import { Supervisor } from "./supervisor.ts";
 
 export interface MachineOptions {
@@ -33,21 +44,31 @@ export interface MachineOptions {
 	readonly pmpEntries?: PmpEntries;
 }
 
-/** A machine's state as plain data, without its devices. */
-export interface MachineState {
+/** What is not RAM, as plain data, without the devices. */
+interface RestOfState {
 	/** Hart block: x0..x31, f0..f31, pc, what is being fetched. */
 	readonly hart: Int32Array;
 	readonly registers: HartRegisters;
 	readonly tlb: Int32Array;
 	readonly tlbCounters: TlbCounters;
 	readonly pmp: PmpState;
-	readonly ram: Uint8Array;
 	readonly instret: number;
 	/** High and low word. */
 	readonly timeOffset: readonly [number, number];
-	readonly config: Readonly<Required<MachineOptions>>;
 	readonly lines: number;
 	readonly clock: { cycles: number; sequence: number; events: ClockEvent[] };
+}
+
+/** A machine's state as plain data, without its devices. */
+export interface MachineState extends RestOfState {
+	readonly ram: SparsePages;
+	readonly config: Readonly<Required<MachineOptions>>;
+}
+
+/** An instant of one machine to which it can go back, as often as wanted, until it is released. */
+export interface Checkpoint extends RestOfState {
+	/** The version of each page of RAM; null once it is released. */
+	ram: Int32Array | null;
 }
 
 const MAX_WALK_CYCLES = 1_000_000;
@@ -62,6 +83,9 @@ export class Machine {
 	/** RAM as devices reach it. */
 	readonly dma: Dma;
 	readonly #config: Readonly<Required<MachineOptions>>;
+	readonly #history: PageHistory;
+	/** How many checkpoints were not released yet. */
+	#checkpoints = 0;
 	#supervisor: Supervisor | null = null;
 
 	/** => RangeError for an option out of range. */
@@ -90,6 +114,12 @@ export class Machine {
 		});
 		const { mirror, code, state } = this.hart;
 		this.dma = new Dma(this.memory, mirror, code, state);
+		const { ram8 } = this.memory;
+		this.#history = new PageHistory({
+			pages: ramSize >>> PAGE_SHIFT,
+			read: (page, into) => into.set(ram8.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE)),
+			write: (page, from) => ram8.set(from, page * PAGE_SIZE),
+		});
 	}
 
 	/** Attach a kernel as supervisor: the hart is in U-mode from now on. */
@@ -138,20 +168,7 @@ export class Machine {
 
 	/** The clock's events are included: devices save only what their handlers need besides. */
 	save(): MachineState {
-		const { hart, memory } = this;
-		return {
-			hart: memory.i32.slice(0, HART_WORDS),
-			registers: hart.state.save(),
-			tlb: hart.tlb.words().slice(),
-			tlbCounters: { ...hart.mmu.counters },
-			pmp: hart.pmp.save(),
-			ram: memory.ram8.slice(),
-			instret: hart.counters.instret,
-			timeOffset: [hart.counters.timeOffsetHigh, hart.counters.timeOffsetLow],
-			config: this.#config,
-			lines: this.lines.levels,
-			clock: this.clock.save(),
-		};
+		return { ...this.#saveRest(), ram: packPages(this.memory.ram32), config: this.#config };
 	}
 
 	/** => RangeError if `state` comes from a machine with other options. */
@@ -162,8 +179,68 @@ export class Machine {
 				throw new RangeError(`snapshot: ${name} is another one than this machine's`);
 			}
 		}
-		memory.ram8.set(state.ram);
+		hart.mirror.storingRange(RAM_OFFSET, memory.ramSize);
+		unpackPages(state.ram, memory.ram32);
 		hart.code.clear();
+		this.#restoreRest(state);
+	}
+
+	/**
+	 * Note this instant. It costs what is written to RAM afterwards, not the size of RAM.
+	 * => between two instructions: where `runBare` or the supervisor's `run` has returned.
+	 */
+	checkpoint(): Checkpoint {
+		const ram = this.#history.take();
+		this.#checkpoints++;
+		this.hart.mirror.keep(this.#history);
+		return { ...this.#saveRest(), ram };
+	}
+
+	/**
+	 * Go back to `checkpoint`, which stays; or forward to one that was passed before.
+	 * => it is this machine's and not released. Devices are the board's to restore, afterwards.
+	 */
+	rollback(checkpoint: Checkpoint): void {
+		const { code, mirror } = this.hart;
+		if (checkpoint.ram === null) throw new RangeError("checkpoint: it was released");
+		this.#history.rollback(checkpoint.ram, (page) => {
+			const host = RAM_OFFSET + page * PAGE_SIZE;
+			if (mirror.isWatched(host)) code.overwritten(host, PAGE_SIZE);
+			mirror.keepAgain(host);
+		});
+		this.#restoreRest(checkpoint);
+	}
+
+	/** `checkpoint` is not needed any more. => once is enough. */
+	release(checkpoint: Checkpoint): void {
+		if (checkpoint.ram === null) return;
+		this.#history.release(checkpoint.ram);
+		checkpoint.ram = null;
+		if (--this.#checkpoints === 0) this.hart.mirror.keepNothing();
+	}
+
+	/** Bytes of host memory that checkpoints take for copies of pages. */
+	get checkpointBytes(): number {
+		return this.#history.copied;
+	}
+
+	#saveRest(): RestOfState {
+		const { hart, memory } = this;
+		return {
+			hart: memory.i32.slice(0, HART_WORDS),
+			registers: hart.state.save(),
+			tlb: hart.tlb.words().slice(),
+			tlbCounters: { ...hart.mmu.counters },
+			pmp: hart.pmp.save(),
+			instret: hart.counters.instret,
+			timeOffset: [hart.counters.timeOffsetHigh, hart.counters.timeOffsetLow],
+			lines: this.lines.levels,
+			clock: this.clock.save(),
+		};
+	}
+
+	#restoreRest(state: RestOfState): void {
+		const { hart, memory } = this;
 		hart.state.restore(state.registers);
 		hart.pmp.restore(state.pmp);
 		hart.mmu.updateContext();

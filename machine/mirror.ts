@@ -6,10 +6,11 @@
  * whenever the TLB holds no translation that permits the access. Slots are filled one by one by
  * the MMU and listed, so that emptying the tables costs what was filled.
  *
- * Some pages of RAM must not be stored to unseen, because decoded code was made from them. Such a
- * page is watched, and never has a slot in WT.
+ * Some pages of RAM must not be stored to unseen, because decoded code was made from them, or
+ * because a checkpoint needs what they hold. Such a page is watched, and never has a slot in WT.
  */
-import { type Memory, PAGE_SHIFT, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
+import { type Memory, PAGE_MASK, PAGE_SHIFT, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
+import type { PageHistory } from "./page-history.ts";
 
 /** Who watches a page: the code cache, or somebody outside the hart. */
 export const WATCH_CODE = 1;
@@ -18,6 +19,8 @@ export const WATCH_STORES = 2;
 /** Virtual pages in one 4 MiB page. */
 const SUPERPAGE = 1024;
 const LIST_SIZE = 0x1_0000;
+/** The page is watched for checkpoints. */
+const KEPT = 4;
 
 export class Mirror {
 	readonly #words: Int32Array;
@@ -25,8 +28,10 @@ export class Mirror {
 	readonly #filled = new Int32Array(LIST_SIZE);
 	readonly #listed = new Uint8Array(1 << 20);
 	#count = 0;
-	/** For each page of RAM and ROM, WATCH_* of those who must see stores into it. */
+	/** For each page of RAM and ROM, why stores into it must be seen; 0 if they need not be. */
 	readonly #watched: Uint8Array;
+	/** Told before the first store into a page after `keep`. */
+	#history: PageHistory | null = null;
 	/** Virtual pages whose slots in RT and WT stay empty, for a debugger. */
 	#guarded: ReadonlySet<number> | null = null;
 
@@ -102,5 +107,39 @@ export class Mirror {
 
 	unwatch(host: number, who: number = WATCH_CODE): void {
 		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! &= ~who;
+	}
+
+	/** From now on `history` is told before any page of RAM is written for the first time. */
+	keep(history: PageHistory): void {
+		this.#history = history;
+		const watched = this.#watched;
+		for (let page = 0; page < watched.length; page++) watched[page]! |= KEPT;
+		for (let i = 0; i < this.#count; i++) this.#words[WT + this.#filled[i]!] = 0;
+	}
+
+	/** No page needs to be kept any more. */
+	keepNothing(): void {
+		this.#history = null;
+		const watched = this.#watched;
+		for (let page = 0; page < watched.length; page++) watched[page]! &= ~KEPT;
+	}
+
+	/** The page at host offset `host` holds again what it held at some `keep`. */
+	keepAgain(host: number): void {
+		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! |= KEPT;
+	}
+
+	/** The page that holds host offset `host`, in RAM, is about to be written. */
+	storing(host: number): void {
+		const page = (host - RAM_OFFSET) >>> PAGE_SHIFT;
+		if ((this.#watched[page]! & KEPT) === 0) return;
+		this.#watched[page]! &= ~KEPT;
+		this.#history!.writing(page);
+	}
+
+	/** The same for all pages of a range. */
+	storingRange(host: number, bytes: number): void {
+		if (this.#history === null) return;
+		for (let at = host & ~PAGE_MASK; at < host + bytes; at += PAGE_MASK + 1) this.storing(at);
 	}
 }

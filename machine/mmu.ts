@@ -231,6 +231,7 @@ export class Mmu {
 			host = access === ACCESS_STORE ? -1 : this.#memory.romOffsetOf(this.pa);
 			if (host < 0) return -1;
 		}
+		if (access === ACCESS_STORE) this.#mirror.storing(host);
 		if (this.#repeatable) this.#mirror.fill(table, vpn, host & ~PAGE_MASK);
 		return host;
 	}
@@ -376,6 +377,7 @@ export class Mmu {
 			if (!this.#hardwareAd) return this.#fault(va, access);
 			if (!this.#walkMay(at, ACCESS_STORE)) return this.#accessFault(va, access);
 			pte |= wanted;
+			this.#mirror.storing(host);
 			words[host >> 2] = pte;
 			if (this.#mirror.isWatched(host) && this.#watcher.stored(host, 4)) this.#state.leave = 1;
 		}

@@ -52,18 +52,29 @@ export const FENCE_ALL = -1;
 /** One virtual nanosecond is one cycle; `time` ticks once in this many cycles (10 MHz). */
 export const CYCLES_PER_TIME_TICK = 100;
 
+/** RAM as the software side may look at it; it is written by the port's functions alone. */
+export interface ReadonlyWords {
+	readonly length: number;
+	readonly [index: number]: number;
+}
+export interface ReadonlyBytes extends ReadonlyWords {
+	/** A view, to copy from. */
+	subarray(begin: number, end: number): Uint8Array;
+}
+
 export interface MachinePort {
 	/** First physical address of RAM, and its size in bytes (a multiple of the page size). */
 	readonly ramBase: number;
 	readonly ramSize: number;
 
+	/** Views of RAM, for reading; index 0 is physical address `ramBase`. */
+	readonly ram8: ReadonlyBytes;
+	readonly ram32: ReadonlyWords;
 	/**
-	 * Views of RAM; index 0 is physical address `ramBase`.
-	 * => for reading, and for writing page tables. A store through a view, like any store into
-	 *    code, is seen by instruction fetch only after `fenceI`.
+	 * Store into the word of RAM at `index` of ram32: a page table entry, or what a device reads.
+	 * => like any store into code, it is seen by instruction fetch only after `fenceI`.
 	 */
-	readonly ram8: Uint8Array;
-	readonly ram32: Int32Array;
+	storeWord(index: number, value: number): void;
 
 	/** Fill the page at `pa` (page aligned, in RAM) with zeros. Coherent with instruction fetch. */
 	zeroPage(pa: number): void;

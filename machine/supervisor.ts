@@ -15,7 +15,7 @@ import {
 	MSTATUS_FS_SHIFT,
 	PRIV_U,
 } from "./hart-state.ts";
-import { type Memory, PAGE_SIZE, RAM_BASE } from "./memory.ts";
+import { type Memory, PAGE_SIZE, RAM_BASE, RAM_OFFSET } from "./memory.ts";
 import { SUPERVISOR_USER_RIGHTS } from "./mmu.ts";
 import { type Access, CYCLES_PER_TIME_TICK, type MachinePort } from "./port.ts";
 import { S_INTERRUPTS } from "./trap.ts";
@@ -69,11 +69,12 @@ export class Supervisor implements MachinePort {
 	}
 
 	copyPage(src: number, dst: number): void {
-		const from = this.#memory.offsetOf(src, PAGE_SIZE);
-		const to = this.#memory.offsetOf(dst, PAGE_SIZE);
-		this.#check(from >= 0 && to >= 0);
-		this.#memory.u8.copyWithin(to, from, from + PAGE_SIZE);
-		this.#dma.overwritten(to, PAGE_SIZE);
+		this.#check(this.#dma.copy(src, dst, PAGE_SIZE));
+	}
+
+	storeWord(index: number, value: number): void {
+		this.#hart.mirror.storing(RAM_OFFSET + index * 4);
+		this.ram32[index] = value;
 	}
 
 	writeRam(pa: number, bytes: Uint8Array): void {

@@ -184,7 +184,10 @@ export class Tlb {
 	restore(words: Int32Array): void {
 		this.#mirror.clear();
 		this.words().set(words);
-		this.#superpages = this.list().filter((entry) => entry.superpage).length;
+		this.#superpages = 0;
+		for (let i = 0; i < words.length; i += 2) {
+			if ((words[i]! & (TAG_VALID | TAG_SUPER)) === (TAG_VALID | TAG_SUPER)) this.#superpages++;
+		}
 	}
 
 	#search(set: number, want: number, asid: number): number {

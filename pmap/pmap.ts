@@ -88,7 +88,7 @@ export {
  */
 export function pmap_bootstrap(k: PmapHost, avail_start: paddr_t): paddr_t {
 	const st = k.pmap;
-	const { ramBase, ramSize, ram32 } = k.port;
+	const { ramBase, ramSize } = k.port;
 	KASSERT((avail_start & PAGE_MASK) === 0, "pmap_bootstrap: avail_start is not page aligned");
 	st.pm_basewords = ramBase / 4;
 	st.pm_ptcount = new Uint16Array(ramSize / PAGE_SIZE);
@@ -106,7 +106,7 @@ export function pmap_bootstrap(k: PmapHost, avail_start: paddr_t): paddr_t {
 	st.pm_kernel.pm_root = steal();
 	st.pm_kernel.pm_rootidx = (st.pm_kernel.pm_root - ramBase) / 4;
 	for (let va = VM_MIN_KERNEL_ADDRESS; va < VM_MAX_KERNEL_ADDRESS; va += L1_SIZE) {
-		ram32[st.pm_kernel.pm_rootidx + (va >>> L1_SHIFT)] = PA_TO_PTE(steal()) | PTE_V;
+		k.port.storeWord(st.pm_kernel.pm_rootidx + (va >>> L1_SHIFT), PA_TO_PTE(steal()) | PTE_V);
 	}
 	pmap_activate(k, st.pm_kernel);
 	return pa;
@@ -144,7 +144,7 @@ export function pmap_create(k: PmapHost): pmap | null {
 	const first = VM_MIN_KERNEL_ADDRESS >>> L1_SHIFT;
 	const last = (VM_MAX_KERNEL_ADDRESS - 1) >>> L1_SHIFT;
 	const ram32 = k.port.ram32;
-	for (let i = first; i <= last; i++) ram32[rootidx + i] = ram32[kernel.pm_rootidx + i]!;
+	for (let i = first; i <= last; i++) k.port.storeWord(rootidx + i, ram32[kernel.pm_rootidx + i]!);
 	const pm: pmap = {
 		pm_root: page.phys_addr,
 		pm_rootidx: rootidx,
@@ -288,7 +288,7 @@ export function pmap_protect(
 			const va = vpn * PAGE_SIZE;
 			// Without any right the entry would be a pointer to a table.
 			if ((pte & PTE_RWX & ~revoked) === 0) pmap_leaf_remove(k, pm, va, index);
-			else ram32[index] = pte & ~revoked;
+			else k.port.storeWord(index, pte & ~revoked);
 			if ((pte & PTE_A) !== 0) pmap_tlb_defer(k, pm, va);
 		}
 		pmap_ptp_release(k, pm, first);
@@ -302,7 +302,7 @@ export function pmap_unwire(k: PmapHost, pm: pmap, va: vaddr_t): void {
 	const pte = index < 0 ? 0 : k.port.ram32[index]!;
 	if ((pte & PTE_V) === 0) panic("pmap_unwire: no mapping");
 	if ((pte & PTE_WIRED) === 0) return;
-	k.port.ram32[index] = pte & ~PTE_WIRED;
+	k.port.storeWord(index, pte & ~PTE_WIRED);
 	pm.pm_wired--;
 }
 
@@ -335,7 +335,7 @@ export function pmap_fault(k: PmapHost, pm: pmap, va: vaddr_t, access: vm_prot_t
 	if ((pte & PTE_V) === 0 || (PTE_TO_PROT(pte) & access) !== access) return false;
 	const now = pte | ((access & VM_PROT_WRITE) !== 0 ? PTE_A | PTE_D : PTE_A);
 	if ((pte & PTE_MANAGED) !== 0) pmap_sync_attrs(pmap_pte_page(k, pte), now);
-	k.port.ram32[index] = now;
+	k.port.storeWord(index, now);
 	// Also if no bit was missing: then an old translation has caused the fault.
 	pmap_tlb_fence(k, pm, trunc(va));
 	return true;

@@ -115,7 +115,7 @@ export function pmap_enter(
 		}
 	}
 	if (pv !== null) pmap_pv_link(pg!, pv, pm, va);
-	k.port.ram32[index] = make_leaf(pm, pg, pa, prot, how);
+	k.port.storeWord(index, make_leaf(pm, pg, pa, prot, how));
 	st.pm_ptcount[index >>> 10]!++;
 	pm.pm_resident++;
 	if ((flags & PMAP_WIRED) !== 0) pm.pm_wired++;
@@ -145,7 +145,7 @@ function enter_over(
 		if (pg !== null) pmap_pv_link(pg, pv, pm, va);
 		else pmap_pv_free(k, pv);
 	}
-	k.port.ram32[index] = make_leaf(pm, pg, pa, prot, flags);
+	k.port.storeWord(index, make_leaf(pm, pg, pa, prot, flags));
 	if ((old & PTE_WIRED) !== 0) pm.pm_wired--;
 	if ((flags & PMAP_WIRED) !== 0) pm.pm_wired++;
 	// Also if nothing has changed: then an old translation may be why the caller is here.

@@ -53,7 +53,7 @@ export function pmap_kenter_pa(k: PmapHost, va: vaddr_t, pa: paddr_t, prot: vm_p
 		pm.pm_resident++;
 		pm.pm_wired++;
 	}
-	ram32[index] = PA_TO_PTE(pa) | PROT_TO_PTE(prot) | KENTER_BITS;
+	k.port.storeWord(index, PA_TO_PTE(pa) | PROT_TO_PTE(prot) | KENTER_BITS);
 }
 
 /**

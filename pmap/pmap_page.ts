@@ -42,7 +42,7 @@ export function pmap_page_protect(k: PmapHost, pg: PmapPage, prot: vm_prot_t): v
 			const index = leaf_index(k, pv);
 			const pte = ram32[index]!;
 			if ((pte & PTE_W) === 0) continue;
-			ram32[index] = pte & ~PTE_W;
+			k.port.storeWord(index, pte & ~PTE_W);
 			if ((pte & PTE_A) !== 0) pmap_tlb_fence(k, pv.pmap!, pv.va);
 		}
 		return;
@@ -77,7 +77,7 @@ function clear_attr(k: PmapHost, pg: PmapPage, attr: number, bit: number): boole
 		const pte = ram32[index]!;
 		if ((pte & bit) === 0) continue;
 		old = true;
-		ram32[index] = pte & ~bit;
+		k.port.storeWord(index, pte & ~bit);
 		if ((pte & PTE_A) !== 0) pmap_tlb_fence(k, pv.pmap!, pv.va);
 	}
 	return old;

@@ -45,7 +45,7 @@ export function pmap_ptp_alloc(k: PmapHost, pm: pmap, va: vaddr_t): number {
 	if (pm === k.pmap.pm_kernel) panic("pmap: kernel address without a page table");
 	const page = k.pmap_ptpage_alloc();
 	if (page === null) return -1;
-	k.port.ram32[pm.pm_rootidx + (va >>> L1_SHIFT)] = PA_TO_PTE(page.phys_addr) | PTE_V;
+	k.port.storeWord(pm.pm_rootidx + (va >>> L1_SHIFT), PA_TO_PTE(page.phys_addr) | PTE_V);
 	return pmap_pte_index(k, pm, va);
 }
 
@@ -61,7 +61,7 @@ export function pmap_ptp_release(k: PmapHost, pm: pmap, va: vaddr_t): void {
 	if (index < 0 || k.pmap.pm_ptcount[index >>> 10] !== 0) return;
 	const page = k.PHYS_TO_VM_PAGE(PTE_TO_PA(ram32[slot]!));
 	if (page === null) panic("pmap: page table outside of managed memory");
-	ram32[slot] = 0;
+	k.port.storeWord(slot, 0);
 	k.pmap.pm_deadtables.push(page);
 }
 

@@ -63,7 +63,7 @@ export function pmap_sync_attrs(pg: PmapPage, pte: number): void {
 export function pmap_leaf_remove(k: PmapHost, pm: pmap, va: vaddr_t, index: number): number {
 	const ram32 = k.port.ram32;
 	const pte = ram32[index]!;
-	ram32[index] = 0;
+	k.port.storeWord(index, 0);
 	k.pmap.pm_ptcount[index >>> 10]!--;
 	pm.pm_resident--;
 	if ((pte & PTE_WIRED) !== 0) pm.pm_wired--;

@@ -3,7 +3,20 @@ import { describe, expect, it } from "vitest";
 import { type Source, sources, withoutComments } from "./support/sources.ts";
 
 const MACHINE_SIDE = sources("machine", "devices", "pmap", "kernel");
-const ALL = [...MACHINE_SIDE, ...sources("system.ts", "gdb", "bench", "cli", "workloads", "test")];
+const ALL = [
+	...MACHINE_SIDE,
+	...sources(
+		"system.ts",
+		"system-options.ts",
+		"system-snapshot.ts",
+		"snapshot",
+		"gdb",
+		"bench",
+		"cli",
+		"workloads",
+		"test",
+	),
+];
 
 const LINE_MAX = 100;
 const TAB_WIDTH = 2;

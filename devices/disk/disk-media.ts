@@ -25,6 +25,13 @@ export interface DiskMedia {
 	/** Contents that live in memory, as plain data; null for contents that live elsewhere. */
 	save(): unknown;
 	restore(state: unknown): void;
+	/**
+	 * Note this instant of the contents, wherever they live, at the cost of what is written later.
+	 * => `rollback` goes back to it, or forward; as often as wanted, until it is released.
+	 */
+	checkpoint(): unknown;
+	rollback(checkpoint: unknown): void;
+	release(checkpoint: unknown): void;
 }
 
 /** => DISK_ERANGE unless [sector, sector + length / 512) are whole sectors of `media`. */

@@ -1,6 +1,7 @@
 /**
  * A disk in host memory. Space is allocated in chunks when something other than zeros is first
- * written to them, so a large empty disk costs nothing.
+ * written to them, so a large empty disk costs nothing. A chunk that a saved state refers to is
+ * copied before it is written, so saving costs little, too.
  */
 
 import { Buffer } from "buffer/index.js";
@@ -14,7 +15,7 @@ import {
 	sectorsOf,
 } from "./disk-media.ts";
 
-const CHUNK_SIZE = 64 * 1024; // bytes, a multiple of the sector size
+const CHUNK_SIZE = 16 * 1024; // bytes, a multiple of the sector size
 
 export interface MemoryDiskOptions {
 	readonly readOnly?: boolean;
@@ -22,14 +23,16 @@ export interface MemoryDiskOptions {
 }
 
 export interface MemoryDiskState {
-	/** [chunk number, contents] */
+	/** [chunk number, contents]; the contents never change */
 	readonly chunks: [number, Uint8Array][];
 }
 
 export class MemoryDisk implements DiskMedia {
 	readonly sectors: number;
 	readonly readOnly: boolean;
-	readonly #chunks = new Map<number, Buffer>();
+	readonly #chunks = new Map<number, Uint8Array>();
+	/** Chunks that no saved state refers to. */
+	readonly #owned = new Set<number>();
 
 	/**
 	 * => `bytes`: the size, a multiple of 512; RangeError otherwise.
@@ -82,22 +85,41 @@ export class MemoryDisk implements DiskMedia {
 
 	save(): MemoryDiskState {
 		const chunks = [...this.#chunks].sort(([a], [b]) => a - b);
-		return { chunks: chunks.map(([number, chunk]) => [number, new Uint8Array(chunk)]) };
+		this.#owned.clear();
+		return { chunks };
 	}
 
 	restore(state: MemoryDiskState): void {
+		this.#owned.clear();
 		this.#chunks.clear();
-		for (const [number, bytes] of state.chunks) this.#chunks.set(number, Buffer.from(bytes));
+		for (const [number, bytes] of state.chunks) {
+			const inside = number >= 0 && number * CHUNK_SIZE < this.sectors * SECTOR_SIZE;
+			if (!inside || bytes.length !== CHUNK_SIZE) {
+				throw new RangeError("memory disk: the saved one is of another size");
+			}
+			this.#chunks.set(number, bytes);
+		}
 	}
+
+	checkpoint(): MemoryDiskState {
+		return this.save();
+	}
+
+	rollback(checkpoint: MemoryDiskState): void {
+		this.restore(checkpoint);
+	}
+
+	release(): void {}
 
 	#store(offset: number, bytes: Uint8Array): void {
 		for (const piece of pieces(offset, bytes.length)) {
 			const source = bytes.subarray(piece.at, piece.at + piece.length);
 			let chunk = this.#chunks.get(piece.chunk);
-			if (chunk === undefined) {
-				if (source.every((byte) => byte === 0)) continue;
-				chunk = Buffer.alloc(CHUNK_SIZE);
+			if (chunk === undefined && source.every((byte) => byte === 0)) continue;
+			if (chunk === undefined || !this.#owned.has(piece.chunk)) {
+				chunk = chunk === undefined ? new Uint8Array(CHUNK_SIZE) : chunk.slice();
 				this.#chunks.set(piece.chunk, chunk);
+				this.#owned.add(piece.chunk);
 			}
 			chunk.set(source, piece.offset);
 		}

@@ -83,13 +83,26 @@ export class WriteCache implements DiskMedia {
 	}
 
 	save(): WriteCacheState {
-		const dirty = [...this.#dirty].map(([n, bytes]): [number, Uint8Array] => [n, bytes.slice()]);
-		return { dirty, medium: this.#medium.save() };
+		// The bytes of a sector are never changed, only replaced.
+		return { dirty: [...this.#dirty], medium: this.#medium.save() };
 	}
 
 	restore(state: WriteCacheState): void {
-		this.#dirty = new Map(state.dirty.map(([n, bytes]) => [n, bytes.slice()]));
+		this.#dirty = new Map(state.dirty);
 		this.#medium.restore(state.medium);
+	}
+
+	checkpoint(): WriteCacheState {
+		return { dirty: [...this.#dirty], medium: this.#medium.checkpoint() };
+	}
+
+	rollback(checkpoint: WriteCacheState): void {
+		this.#dirty = new Map(checkpoint.dirty);
+		this.#medium.rollback(checkpoint.medium);
+	}
+
+	release(checkpoint: WriteCacheState): void {
+		this.#medium.release(checkpoint.medium);
 	}
 
 	/** A range that is wholly in the cache does not touch the medium, bad sectors or not. */

@@ -101,21 +101,42 @@ export class SectorFaults implements DiskMedia {
 	}
 
 	save(): SectorFaultsState {
+		return this.#save(this.#medium.save());
+	}
+
+	restore(state: SectorFaultsState): void {
+		this.#restore(state);
+		this.#medium.restore(state.medium);
+	}
+
+	checkpoint(): SectorFaultsState {
+		return this.#save(this.#medium.checkpoint());
+	}
+
+	rollback(checkpoint: SectorFaultsState): void {
+		this.#restore(checkpoint);
+		this.#medium.rollback(checkpoint.medium);
+	}
+
+	release(checkpoint: SectorFaultsState): void {
+		this.#medium.release(checkpoint.medium);
+	}
+
+	#save(medium: unknown): SectorFaultsState {
 		return {
 			nextId: this.#nextId,
 			faults: this.#faults.map((fault) => ({ ...fault })),
 			injectedReads: this.injectedReads,
 			injectedWrites: this.injectedWrites,
-			medium: this.#medium.save(),
+			medium,
 		};
 	}
 
-	restore(state: SectorFaultsState): void {
+	#restore(state: SectorFaultsState): void {
 		this.#nextId = state.nextId;
 		this.#faults = state.faults.map((fault) => ({ ...fault }));
 		this.injectedReads = state.injectedReads;
 		this.injectedWrites = state.injectedWrites;
-		this.#medium.restore(state.medium);
 	}
 
 	#add(kind: SectorFault["kind"], sector: number, count: number): number {

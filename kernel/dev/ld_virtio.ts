@@ -270,13 +270,14 @@ function ld_dead(k: Kernel, sc: ld_softc): void {
 }
 
 const put32 = (k: Kernel, pa: number, v: number): void => {
-	k.port.ram32[(pa - k.port.ramBase) >>> 2] = v;
+	k.port.storeWord((pa - k.port.ramBase) >>> 2, v);
 };
 const get32 = (k: Kernel, pa: number): number => k.port.ram32[(pa - k.port.ramBase) >>> 2]! >>> 0;
 const put16 = (k: Kernel, pa: number, v: number): void => {
-	const i = pa - k.port.ramBase;
-	k.port.ram8[i] = v;
-	k.port.ram8[i + 1] = v >>> 8;
+	const index = (pa - k.port.ramBase) >>> 2;
+	const shift = (pa & 2) * 8;
+	const word = k.port.ram32[index]! & ~(0xffff << shift);
+	k.port.storeWord(index, word | ((v & 0xffff) << shift));
 };
 const get16 = (k: Kernel, pa: number): number => {
 	const i = pa - k.port.ramBase;

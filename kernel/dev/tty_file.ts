@@ -99,7 +99,8 @@ export function* ttread(
 	if (bytes.length === 0) return 0;
 	const timer = { have: 0, since: k.port.cycles };
 	for (;;) {
-		const denied = ttcheck(k, p, tp, SIGTTIN);
+		// Whoever begins anew was in the foreground, and sleeps since.
+		const denied = k.curlwp.l_recall >= 0 ? 0 : ttcheck(k, p, tp, SIGTTIN);
 		if (denied !== 0) return -denied;
 		const canonical = tty_canonical(tp);
 		const wait = canonical

@@ -34,7 +34,18 @@ export function* copyout(k: Kernel, map: vm_map, bytes: Uint8Array, va: number):
 
 /** Fill `bytes` from user address `va`. => as copyout. */
 export function* copyin(k: Kernel, map: vm_map, va: number, bytes: Uint8Array): Sleeps<Errno> {
-	return yield* uiomove(k, map, va, bytes, false);
+	const l = k.curlwp;
+	if (l.l_recall >= 0) {
+		bytes.set(l.l_copied[l.l_recall++]!);
+		return 0;
+	}
+	const again = l.l_again;
+	const error = yield* uiomove(k, map, va, bytes, false);
+	if (again && error === 0) {
+		l.l_again = true;
+		l.l_copied.push(bytes);
+	}
+	return error;
 }
 
 function* uiomove(

@@ -42,6 +42,12 @@ export interface lwp {
 	l_restart: number;
 	/** When a call ends that sleeps for some time and will be done again; Infinity: not known. */
 	l_deadline: number;
+	/** The system call it sleeps in has done nothing else so far: it could as well begin anew. */
+	l_again: boolean;
+	/** What such a call has copied in, piece by piece. It changes nothing there that it reads. */
+	readonly l_copied: Uint8Array[];
+	/** The next piece that copyin takes from there, because the call begins anew; or -1. */
+	l_recall: number;
 	/** It gives up the rest of its turn (sched_yield). */
 	l_yield: boolean;
 	/** Faults that needed no I/O, and those that did (getrusage). */
@@ -117,6 +123,9 @@ function lwp_new(lid: number, name: string, p: proc | null, kernel: Sleeps<void>
 		l_nomem: -1,
 		l_restart: RESTART_NO,
 		l_deadline: Number.POSITIVE_INFINITY,
+		l_again: false,
+		l_copied: [],
+		l_recall: -1,
 		l_yield: false,
 		l_minflt: 0,
 		l_majflt: 0,

@@ -54,6 +54,7 @@ export function* ltsleep(
 	l.l_wchan = chan;
 	l.l_wmesg = wmesg;
 	l.l_timedout = false;
+	if (!l.l_sinterruptible) l.l_again = false;
 	if (timeout > 0) {
 		l.l_wakecycle = k.port.cycles + timeout;
 		k.nextwakeup = Math.min(k.nextwakeup, l.l_wakecycle);

@@ -44,7 +44,8 @@ function* find_child(
 ): Sleeps<{ child: proc; what: event } | null | number> {
 	for (;;) {
 		const children = p.p_children.filter(want);
-		if (children.length === 0) return -ECHILD;
+		// Whoever begins anew has waited before, for children that were others then perhaps.
+		if (children.length === 0 && k.curlwp.l_recall < 0) return -ECHILD;
 		for (const child of children) {
 			const what = child_event(child, options);
 			if (what !== null) return { child, what };

@@ -59,7 +59,10 @@ function* sys_rdwr(
 		const at = offset === null ? null : offset + done;
 		const n = yield* rdwr(k, p, fp, va, Math.min(size, SIZE_MAX), at, write);
 		if (n < 0 && done === 0) done = n;
-		if (n > 0) done += n;
+		if (n > 0) {
+			done += n;
+			p.p_lwp!.l_again = false;
+		}
 		if (n < size) break;
 	}
 	yield* closef(k, fp);
@@ -90,6 +93,7 @@ function* rdwr(
 			if (error !== 0) return done > 0 ? done : -error;
 		}
 		done += n;
+		p.p_lwp!.l_again = false;
 		if (n < bytes.length) break;
 		// A full buffer is enough for who would have to wait for more.
 		if (!write && (FOP(k, fp).fo_poll(k, fp, POLLIN) & POLLIN) === 0) break;

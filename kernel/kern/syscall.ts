@@ -20,7 +20,7 @@ import { swap_off, swap_on } from "../uvm/uvm_swapctl.ts";
 
 import { copyinstr } from "./copy.ts";
 import { sysent_descrip } from "./kern_descrip.ts";
-import { type lwp, RESTART_NO, RESTART_NOHAND, RESTART_SYS } from "./kern_lwp.ts";
+import { type lwp, lwp_regs, RESTART_NO, RESTART_NOHAND, RESTART_SYS } from "./kern_lwp.ts";
 import type { proc } from "./kern_proc.ts";
 import type { Sleeps } from "./kern_synch.ts";
 import { sysent_time } from "./kern_time.ts";
@@ -96,7 +96,7 @@ export const syscall_handler = (number: number): syscall_fn | undefined => calls
  * => the caller puts the result into a0.
  */
 export function syscall(k: Kernel, l: lwp): number | Sleeps<number> {
-	const { x } = k.port;
+	const x = lwp_regs(k, l);
 	const number = x[17]! >>> 0;
 	const handler = syscall_handler(number);
 	if (handler === undefined) return nosys(k, number);

@@ -157,12 +157,14 @@ function trap_syscall(k: Kernel, l: lwp): number {
 		l.l_yield = false;
 		return TRAP_PREEMPT;
 	}
+	l.l_again = true;
+	l.l_copied.length = 0;
 	l.l_kernel = syscall_sleeping(k, l, result, k.port.x[17]!, k.port.x[10]!);
 	return TRAP_KERNEL;
 }
 
 /** Drive a system call that may sleep, and give the thread its result. */
-function* syscall_sleeping(
+export function* syscall_sleeping(
 	k: Kernel,
 	l: lwp,
 	call: Sleeps<number>,

@@ -3,14 +3,16 @@
  * it passes outside. A real terminal needs Python's pty module; without it those tests are skipped.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { EscapeKeys } from "../../cli/escape.ts";
 import type { Keyboard } from "../../cli/host-terminal.ts";
 import { driveInteractive } from "../../cli/interactive.ts";
+import { Saver } from "../../cli/saver.ts";
 import { createSystem, type System } from "../../system.ts";
+import { rebase, restoreSystem, saveSystem } from "../../system-snapshot.ts";
 import { call, EXIT, elf, SYS, text } from "../support/program.ts";
 import { ROOT } from "../support/sources.ts";
 
@@ -56,20 +58,22 @@ describe("keys", () => {
 		return {
 			bytes: String.fromCharCode(...taken.flatMap(({ bytes }) => [...bytes])),
 			leave: taken.some(({ leave }) => leave),
+			save: taken.some(({ save }) => save),
 			help: taken.some(({ help }) => help),
 		};
 	};
 
 	it.each([
-		["abc\x03\r", "abc\x03\r", false, false],
-		["a\x01xb", "ab", true, false],
-		["a\x01X", "a", true, false],
-		["a\x01hb", "ab", false, true],
-		["\x01\x01", "\x01", false, false],
-		["\x01\x01x", "\x01x", false, false],
-		["\x01qx", "x", false, false],
-	])("%j", (keys, bytes, leave, help) => {
-		expect(take(keys)).toEqual({ bytes, leave, help });
+		["abc\x03\r", "abc\x03\r", false, false, false],
+		["a\x01xb", "ab", true, false, false],
+		["a\x01X", "a", true, false, false],
+		["a\x01hb", "ab", false, true, false],
+		["\x01\x01", "\x01", false, false, false],
+		["\x01\x01x", "\x01x", false, false, false],
+		["\x01qx", "x", false, false, false],
+		["a\x01sb", "ab", false, false, true],
+	])("%j", (keys, bytes, leave, help, save) => {
+		expect(take(keys)).toEqual({ bytes, leave, help, save });
 	});
 
 	it("what comes after the way out in one piece is dropped", () => {
@@ -82,6 +86,7 @@ describe("keys", () => {
 class FakeKeyboard implements Keyboard {
 	left = false;
 	ended = false;
+	saves = false;
 	ms = 0;
 	leaveAt = Number.POSITIVE_INFINITY;
 	readonly waits: number[] = [];
@@ -112,10 +117,40 @@ class FakeKeyboard implements Keyboard {
 
 async function drive(source: string, keyboard: FakeKeyboard): Promise<System> {
 	const system = createSystem({ program: "test", image: elf(source), terminal: true });
-	const screen = { flush: () => {} };
+	const screen = { flush: () => {}, say: () => {} };
 	await driveInteractive(system, keyboard, screen, 1e12, () => keyboard.ms);
 	return system;
 }
+
+describe("a snapshot", () => {
+	it("is saved when the user wants it, and tells where", async () => {
+		const path = join(dir, "snapshot");
+		const system = createSystem({ program: "test", image: elf(ECHO), terminal: true });
+		const saver = new Saver(
+			{
+				cycles: 0,
+				run: (until, pause) => system.run(until, pause),
+				rebase: () => rebase(system),
+				save: () => saveSystem(system),
+			},
+			path,
+			null,
+		);
+		const keyboard = new FakeKeyboard([{ at: 5, bytes: "one\r" }]);
+		keyboard.leaveAt = 20;
+		keyboard.saves = true;
+		const said: string[] = [];
+		const screen = { flush: () => {}, say: (line: string) => said.push(line) };
+		await driveInteractive(system, keyboard, screen, 1e12, () => keyboard.ms, saver);
+		saver.finish(true);
+		expect(said).toEqual([`saved to ${path} at cycle 0`]);
+		const restored = restoreSystem(readFileSync(path));
+		restored.run();
+		restored.input(new TextEncoder().encode("two\r"));
+		restored.run();
+		expect(restored.report(0).console).toMatch(/^ready\r\ntwo\r\ntwo\r\n$/);
+	});
+});
 
 describe("time", () => {
 	it("a guest that sleeps has the host wait as long", async () => {

@@ -50,6 +50,8 @@ const amap = (): vm_amap => entry().amap!;
 const anon = (i: number) => amap().am_anon[i]!;
 const smallPage = (): vm_page => residentPage(t, small, 0)!;
 const pteIndex = (va: number): number => pmap_pte_index(t.k, space.map.pmap, va);
+const setPte = (va: number, change: (pte: number) => number): void =>
+	t.k.port.storeWord(pteIndex(va), change(t.k.port.ram32[pteIndex(va)]!));
 
 /** Private memory and two objects, each with pages in memory, in swap, and in both. */
 beforeEach(() => {
@@ -170,15 +172,15 @@ const breakages: [number, string, () => void][] = [
 	[12, "NEEDSCOPY alone", () => void (entry(SMALL).etype |= UVM_ET_NEEDSCOPY)],
 	[12, "a hint at a dead entry", () => void (space.map.hint = { ...entry() })],
 	[13, "a mapping without a PV entry", () => void (smallPage().md_pvlist = null)],
-	[13, "a PV entry without a mapping", () => void (t.k.port.ram32[pteIndex(SMALL)] = 0)],
+	[13, "a PV entry without a mapping", () => setPte(SMALL, () => 0)],
 	[13, "the count of mappings", () => void space.map.pmap.pm_resident++],
 	[14, "a mapping of no entry", () => strayMapping()],
 	[14, "a writable mapping of a read-only entry", () => readOnlyEntry()],
 	[14, "a writable mapping of a shared anon", () => writable(BASE)],
 	[14, "an object's page writable through copy-on-write", () => cowEntry()],
 	[15, "a translation of a mapping that is gone", () => staleTranslation()],
-	[15, "a right that was taken away", () => void (t.k.port.ram32[pteIndex(SMALL)]! &= ~PTE_W)],
-	[15, "a dirty bit that was cleared", () => void (t.k.port.ram32[pteIndex(SMALL)]! &= ~PTE_D)],
+	[15, "a right that was taken away", () => setPte(SMALL, (pte) => pte & ~PTE_W)],
+	[15, "a dirty bit that was cleared", () => setPte(SMALL, (pte) => pte & ~PTE_D)],
 ];
 
 describe("uvm_check finds", () => {
@@ -238,7 +240,7 @@ function readOnlyEntry(): void {
 
 function writable(va: number): void {
 	t.run(space.load(va));
-	t.k.port.ram32[pteIndex(va)]! |= PTE_W;
+	setPte(va, (pte) => pte | PTE_W);
 }
 
 function cowEntry(): void {
@@ -247,7 +249,7 @@ function cowEntry(): void {
 
 function staleTranslation(): void {
 	t.run(space.load(SMALL));
-	t.k.port.ram32[pteIndex(SMALL)] = t.k.port.ram32[pteIndex(page(SMALL, 1))]!;
+	setPte(SMALL, () => t.k.port.ram32[pteIndex(page(SMALL, 1))]!);
 }
 
 describe("uvm_check_freeclean", () => {

@@ -229,8 +229,8 @@ describe("regressions", () => {
 		const { k } = t;
 		const ld = k.lds[0]!;
 		// A queue that makes no sense: the device sets NEEDS_RESET.
-		const avail = (ld.sc_ring + 128 * 16 - k.port.ramBase) >>> 1;
-		new Uint16Array(k.port.ram8.buffer, k.port.ram8.byteOffset)[avail + 1] = 0x4000;
+		const avail = (ld.sc_ring + 128 * 16 - k.port.ramBase) >>> 2;
+		k.port.storeWord(avail, (k.port.ram32[avail]! & 0xffff) | (0x4000 << 16));
 		k.port.store(ld.sc_base + 0x50, 4, 0);
 		t.settle();
 		const status = k.port.load(ld.sc_base + 0x70, 4);

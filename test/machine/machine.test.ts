@@ -135,7 +135,7 @@ describe("snapshots", () => {
 		};
 		const a = build();
 		a.map(0x4000_0000, 0x30, RW);
-		a.port.ram32[0x30 * 1024] = 3;
+		a.port.storeWord(0x30 * 1024, 3);
 		a.port.sie = 0x220;
 		a.port.stimecmp = 7;
 		a.machine.clock.schedule(400, 1);
@@ -155,10 +155,7 @@ describe("snapshots", () => {
 		expect(b.machine.hart.mmu.counters).toEqual(a.machine.hart.mmu.counters);
 		// And back: the present state leaves nothing behind.
 		a.machine.restore(saved);
-		const { ram, ...rest } = a.machine.save();
-		const { ram: savedRam, ...savedRest } = saved;
-		expect(rest).toEqual(savedRest);
-		expect(Buffer.compare(ram, savedRam)).toBe(0);
+		expect(a.machine.save()).toEqual(saved);
 	});
 
 	it("are refused by a machine of another size", () => {

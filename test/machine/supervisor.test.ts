@@ -71,8 +71,8 @@ describe("run", () => {
 		`);
 		const { port } = u;
 		u.map(DATA, 0x30, RO);
-		port.ram32[(0x30 * 4096) / 4] = 1;
-		port.ram32[(0x31 * 4096) / 4] = 2;
+		port.storeWord((0x30 * 4096) / 4, 1);
+		port.storeWord((0x31 * 4096) / 4, 2);
 		port.run();
 		expect(port.x[12]).toBe(1);
 		// Writable now in the table, but not in the TLB.
@@ -108,8 +108,8 @@ describe("run", () => {
 		u.map(DATA, 0x30, RO, 1);
 		u.map(DATA, 0x31, RO, 2);
 		u.map(TEXT, TEXT_FRAME, 0x5b, 2);
-		port.ram32[(0x30 * 4096) / 4] = 1;
-		port.ram32[(0x31 * 4096) / 4] = 2;
+		port.storeWord((0x30 * 4096) / 4, 1);
+		port.storeWord((0x31 * 4096) / 4, 2);
 		const seen: number[] = [];
 		for (let i = 0; i < 3; i++) {
 			for (const space of [1, 2]) {
@@ -162,8 +162,8 @@ describe("run", () => {
 		const directory = 1024 + (DATA >>> 22);
 		const pointer = port.ram32[directory]!;
 		// A 4 MiB page over the start of RAM, clean.
-		port.ram32[directory] = ((RAM_BASE / 4096) << 10) | 0x57;
-		port.ram32[0] = 5;
+		port.storeWord(directory, ((RAM_BASE / 4096) << 10) | 0x57);
+		port.storeWord(0, 5);
 		const stop = machine.clock.register(() => machine.lines.raise(9));
 		machine.clock.schedule(42, stop);
 		port.sie = SIP_SEIP;
@@ -171,7 +171,7 @@ describe("run", () => {
 		expect([port.pc, port.x[12]]).toEqual([TEXT + 8, 5]);
 		expect(machine.hart.tlb.list().filter((e) => e.superpage)).toHaveLength(1);
 		machine.lines.lower(9);
-		port.ram32[directory] = pointer;
+		port.storeWord(directory, pointer);
 		port.run();
 		expect([port.scause, port.x[13]]).toEqual([CAUSE_USER_ECALL, 5]);
 		expect([port.ram32[1], port.ram32[0x31 * 1024 + 1]]).toEqual([0, 5]);
@@ -329,8 +329,8 @@ describe("memory", () => {
 		expect(once()).toBe(-2);
 		port.copyPage(RAM_BASE + 0x40 * 4096, text);
 		expect(once()).toBe(2);
-		// A raw view needs fence.i.
-		port.ram8[TEXT_FRAME * 4096 + 2] = 0x30;
+		// A store behind the port's back needs fence.i.
+		u.machine.memory.ram8[TEXT_FRAME * 4096 + 2] = 0x30;
 		port.fenceI();
 		expect(once()).toBe(3);
 		expect(() => port.zeroPage(RAM_BASE - 4096)).toThrow(RangeError);

@@ -42,7 +42,7 @@ export function user(source: string, options: Partial<MachineOptions> = {}): Use
 	const slot = (va: number, root: number): number => {
 		const entry = root * 1024 + (va >>> 22);
 		if ((words[entry]! & PTE_POINTER) === 0) {
-			words[entry] = ((RAM_BASE / 4096 + nextTable++) << 10) | PTE_POINTER;
+			port.storeWord(entry, ((RAM_BASE / 4096 + nextTable++) << 10) | PTE_POINTER);
 		}
 		const table = (words[entry]! >>> 10) - RAM_BASE / 4096;
 		return table * 1024 + ((va >>> 12) & 1023);
@@ -54,7 +54,7 @@ export function user(source: string, options: Partial<MachineOptions> = {}): Use
 		map: (va, frame, flags, root = 1) =>
 			u.setPte(va, (((RAM_BASE / 4096 + frame) << 10) | flags) >>> 0, root),
 		setPte: (va, pte, root = 1) => {
-			words[slot(va, root)] = pte;
+			port.storeWord(slot(va, root), pte);
 		},
 		pte: (va, root = 1) => words[slot(va, root)]! >>> 0,
 		satp: (root, asid) => 0x8000_0000 + asid * 2 ** 22 + RAM_BASE / 4096 + root,

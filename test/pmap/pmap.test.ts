@@ -362,7 +362,7 @@ describe("pages", () => {
 
 	test("zero_page and copy_page move bytes, take time, and leave the attributes alone", () => {
 		const { k, page, other } = setup();
-		k.port.ram8.fill(7, page.phys_addr - k.port.ramBase, other.phys_addr - k.port.ramBase);
+		k.port.writeRam(page.phys_addr, new Uint8Array(other.phys_addr - page.phys_addr).fill(7));
 		const word = (pa: number): number => k.port.ram32[(pa - k.port.ramBase) / 4]!;
 		let before = k.port.cycles;
 		P.pmap_copy_page(k, page.phys_addr, other.phys_addr);
@@ -469,7 +469,8 @@ describe("the checker sees", () => {
 		[
 			"a root that differs from the kernel's",
 			({ k, pm }) => {
-				k.port.ram32[pm.pm_rootidx + (KVA >>> 22)]! += 1 << 10;
+				const root = pm.pm_rootidx + (KVA >>> 22);
+				k.port.storeWord(root, k.port.ram32[root]! + (1 << 10));
 			},
 		],
 	];

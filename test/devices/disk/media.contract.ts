@@ -115,5 +115,34 @@ export function mediaContract({ name, make, readOnly }: MediaKind): void {
 				expectBytes(bytes, expected);
 			}
 		});
+
+		test("it goes back to any checkpoint, in any order", () => {
+			const media = make(SECTORS);
+			const contents = (): Uint8Array => {
+				const bytes = new Uint8Array(SECTORS * 512);
+				media.read(0, bytes);
+				return bytes;
+			};
+			const instants: { checkpoint: unknown; bytes: Uint8Array }[] = [];
+			const note = (): void => {
+				instants.push({ checkpoint: media.checkpoint(), bytes: contents() });
+			};
+			const goTo = (i: number): void => {
+				media.rollback(instants[i]!.checkpoint);
+				expectBytes(contents(), instants[i]!.bytes);
+			};
+			note();
+			media.write(5, pattern(1024));
+			note();
+			media.write(6, pattern(512, 2));
+			media.write(SECTORS - 1, pattern(512, 3));
+			note();
+			media.write(0, pattern(512 * 20, 4));
+			for (const i of [1, 2, 0]) goTo(i);
+			media.write(6, pattern(512, 5));
+			media.release(instants[1]!.checkpoint);
+			note();
+			for (const i of [2, 3, 0, 3]) goTo(i);
+		});
 	});
 }

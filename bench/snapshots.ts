@@ -1,0 +1,101 @@
+/** What it costs to note an instant and to go back to it, and to save to a file and restore. */
+import { createSystem, type System } from "../system.ts";
+import {
+	checkpointSystem,
+	releaseSystem,
+	restoreSystem,
+	rollbackSystem,
+	type SystemCheckpoint,
+	saveSystem,
+} from "../system-snapshot.ts";
+import { workload } from "./guests.ts";
+
+const MiB = 1024 * 1024;
+const RAM_MIB = 64;
+/** Memory that is written to between an instant and the return to it. */
+const TOUCHED_MIB = 4;
+
+export interface SnapshotResult {
+	readonly name: string;
+	/** Medians, of one operation. */
+	readonly ms: number;
+	readonly samples: number;
+}
+
+/** A machine whose program goes on and on writing to its memory. */
+function start(): System {
+	const system = createSystem({
+		program: "touch",
+		image: workload("touch"),
+		args: [String(TOUCHED_MIB), "1000000"],
+		ram: RAM_MIB * MiB,
+	});
+	while (system.machine.hart.counters.instret < 100_000) advance(system, 1_000_000);
+	return system;
+}
+
+function advance(system: System, cycles: number): void {
+	if (system.run(system.machine.clock.cycles + cycles) !== "running") {
+		throw new Error("bench: the program has ended");
+	}
+}
+
+function note(system: System): SystemCheckpoint {
+	for (;;) {
+		const checkpoint = checkpointSystem(system);
+		if (checkpoint !== null) return checkpoint;
+		advance(system, 10_000);
+	}
+}
+
+/** Let the program write to as much memory as it is to be. */
+function touch(system: System): void {
+	while (system.machine.checkpointBytes < TOUCHED_MIB * MiB) advance(system, 20_000);
+}
+
+function timed(action: () => void): number {
+	const started = performance.now();
+	action();
+	return performance.now() - started;
+}
+
+function median(name: string, times: number[]): SnapshotResult {
+	const ms = times.sort((a, b) => a - b)[times.length >> 1]!;
+	return { name, ms, samples: times.length };
+}
+
+export function runSnapshots(smoke: boolean): SnapshotResult[] {
+	const rounds = smoke ? 2 : 50;
+	const system = start();
+	const { machine, board } = system;
+	const taking: number[] = [];
+	const machines: number[] = [];
+	const systems: number[] = [];
+	for (let round = 0; round < rounds; round++) {
+		const checkpoint = note(system);
+		taking.push(timed(() => machine.release(machine.checkpoint())));
+		touch(system);
+		machines.push(
+			timed(() => {
+				machine.rollback(checkpoint.computer.machine);
+				board.rollback(checkpoint.computer.board);
+			}),
+		);
+		// The kernel is somewhere else still.
+		rollbackSystem(system, checkpoint);
+		touch(system);
+		systems.push(timed(() => rollbackSystem(system, checkpoint)));
+		releaseSystem(system, checkpoint);
+	}
+	const files = Array.from({ length: smoke ? 1 : 5 }, () => timed(() => saveSystem(system)));
+	const file = saveSystem(system);
+	const restored = files.map(() => timed(() => restoreSystem(file)));
+	const what = `a machine of ${RAM_MIB} MiB, ${TOUCHED_MIB} MiB of it written to`;
+	return [
+		median("note an instant of a machine, and forget it", taking),
+		median(`go back: ${what}`, machines),
+		median("go back: the same with its kernel", systems),
+		median("save to a file", files),
+		median("restore from a file", restored),
+	];
+}

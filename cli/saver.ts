@@ -1,0 +1,158 @@
+/** The snapshot that `--save` asks for: when it is made, and its file. */
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import type { Command } from "commander";
+import { SnapshotError } from "../snapshot/container.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** How long before the instant a state is looked for that can be taken, in cycles. */
+const APPROACH = [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000];
+/** How many times, and how far apart, the system is looked at for one. */
+const LOOKS = 100;
+const LOOK_CYCLES = 5_000;
+
+/** What is saved. */
+export interface Savable {
+	/** Cycles since its start. */
+	readonly cycles: number;
+	/** As System.run. */
+	run(until: number, pause: boolean): string;
+	/** As rebase in system-snapshot.ts: note the state, if it can be taken now. */
+	rebase(): boolean;
+	save(): Uint8Array;
+}
+
+export class Saver {
+	readonly #what: Savable;
+	readonly #path: string;
+	/** Cycle at which to save; null: at the end, or when asked. */
+	readonly #at: number | null;
+	#saved = false;
+
+	/** => UsageError if the file cannot be written, or the instant is past: now, not in the end. */
+	constructor(what: Savable, path: string, at: number | null) {
+		this.#what = what;
+		this.#path = path;
+		this.#at = at;
+		if (at !== null && at < what.cycles) {
+			throw new UsageError(`--save-at ${at}: the system is at cycle ${what.cycles} already`);
+		}
+		closeSync(this.#try(() => openSync(this.#part, "w")));
+	}
+
+	/** Was anything saved? */
+	get saved(): boolean {
+		return this.#saved;
+	}
+
+	/** Does it wait for a cycle, and not for the end? */
+	get waits(): boolean {
+		return this.#at !== null;
+	}
+
+	/** How far to run, on the way to `until`. */
+	next(until: number): number {
+		const at = this.#at;
+		if (at === null || this.#saved) return until;
+		const points = [...APPROACH.map((distance) => at - distance), at];
+		return Math.min(until, points.find((point) => point > this.#what.cycles) ?? until);
+	}
+
+	/** To be called after a run up to there. `pause` as in System.run. */
+	look(pause = false): void {
+		const at = this.#at;
+		if (at === null || this.#saved) return;
+		const { cycles } = this.#what;
+		if (cycles >= at) this.save();
+		else if (APPROACH.some((distance) => cycles >= at - distance)) this.#approach(at, pause);
+	}
+
+	/** Save as soon as the state can be taken, or a little later. => a line for the user. */
+	saveSoon(): string {
+		this.#approach(Number.POSITIVE_INFINITY, true);
+		this.save();
+		return `saved to ${this.#path} at cycle ${this.#what.cycles}`;
+	}
+
+	save(): void {
+		const file = this.#snapshot();
+		this.#try(() => {
+			writeFileSync(this.#part, file);
+			renameSync(this.#part, this.#path);
+		});
+		this.#saved = true;
+	}
+
+	/**
+	 * The run is over, or the user has `left` it: what was to be saved at the end is.
+	 * => the file is there only if something was saved. UsageError if the instant was not reached.
+	 */
+	finish(left: boolean): void {
+		if (!this.waits && !this.#saved && !left) this.save();
+		rmSync(this.#part, { force: true });
+		if (this.#saved || left) return;
+		throw new UsageError(`--save-at ${this.#at}: the run has ended at cycle ${this.#what.cycles}`);
+	}
+
+	/** Run on, not up to `end`, until a state is found that later snapshots can begin with. */
+	#approach(end: number, pause: boolean): void {
+		for (let looks = LOOKS; looks > 0; looks--) {
+			if (this.#what.rebase()) return;
+			const next = this.#what.cycles + LOOK_CYCLES;
+			if (next >= end || this.#what.run(next, pause) !== "running") return;
+		}
+	}
+
+	#snapshot(): Uint8Array {
+		try {
+			return this.#what.save();
+		} catch (error) {
+			if (!(error instanceof SnapshotError)) throw error;
+			throw new UsageError(`--save ${this.#path}: ${error.message}`);
+		}
+	}
+
+	/** A snapshot that is half written replaces none that is whole. */
+	get #part(): string {
+		return `${this.#path}.part`;
+	}
+
+	#try<T>(action: () => T): T {
+		try {
+			return action();
+		} catch (error) {
+			const { code } = error as NodeJS.ErrnoException;
+			throw new UsageError(`${this.#path}: cannot be written (${code})`);
+		}
+	}
+}
+
+/**
+ * Bring back what a snapshot file holds.
+ * => UsageError, one line that names the file, if it is no snapshot or does not fit.
+ */
+export function openSnapshot<T>(path: string, restore: (file: Uint8Array) => T): T {
+	try {
+		return restore(readFile(path));
+	} catch (error) {
+		if (!(error instanceof SnapshotError || error instanceof RangeError)) throw error;
+		throw new UsageError(`snapshot ${path}: ${error.message}`);
+	}
+}
+
+function readFile(path: string): Uint8Array {
+	try {
+		return readFileSync(path);
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		const why = code === "ENOENT" ? "no such file" : `cannot be read (${code})`;
+		throw new UsageError(`snapshot ${path}: ${why}`);
+	}
+}
+
+/** => UsageError for options beside --restore that say what the snapshot says. */
+export function refuseConfiguration(command: Command, names: readonly string[]): void {
+	const given = names.find((name) => command.getOptionValueSource(name) === "cli");
+	if (given === undefined) return;
+	const option = command.options.find((o) => o.attributeName() === given);
+	throw new UsageError(`${option?.long}: with --restore the snapshot says what the system is`);
+}

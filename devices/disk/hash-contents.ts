@@ -1,0 +1,24 @@
+/** What a disk holds, as part of a state hash. */
+import type { WordHash } from "../../machine/hash.ts";
+import { type DiskMedia, SECTOR_SIZE } from "./disk-media.ts";
+
+/** Bytes that are hashed at a time. */
+const CHUNK = 64 * 1024;
+
+/** Add the contents chunk by chunk; chunks of zeros make no difference. */
+export function hashContents(hash: WordHash, media: DiskMedia): void {
+	const sectors = CHUNK / SECTOR_SIZE;
+	const bytes = new Uint8Array(CHUNK);
+	const words = new Int32Array(bytes.buffer);
+	for (let sector = 0; sector < media.sectors; sector += sectors) {
+		const n = Math.min(sectors, media.sectors - sector);
+		if (n < sectors) bytes.fill(0);
+		media.read(sector, bytes.subarray(0, n * SECTOR_SIZE));
+		if (!isZero(words)) hash.number(sector).words(words);
+	}
+}
+
+function isZero(words: Int32Array): boolean {
+	for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+	return true;
+}
