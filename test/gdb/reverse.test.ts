@@ -147,7 +147,7 @@ describe("a bare machine", () => {
 		expect(output()).toBe("xy");
 	});
 
-	it("finds the store to a watched word, and is before it", () => {
+	it("finds the store to a watched word, and is just behind it", () => {
 		const { client } = debugBare(TIMER, 1 << 16);
 		record(client, 100);
 		const word = (): number => Number.parseInt(client.ask("m80001000,1"), 16);
@@ -155,10 +155,14 @@ describe("a bare machine", () => {
 		client.ask("Z2,80001000,4");
 		for (let i = 1; i <= now; i++) {
 			expect(client.ask("bc")).toBe("T05thread:01;watch:80001000;");
+			expect(word()).toBe(now - i + 1);
+			client.ask("bs");
 			expect(word()).toBe(now - i);
 		}
 		expect(client.ask("bc")).toBe("T05thread:01;replaylog:begin;");
 		expect(client.ask("c")).toBe("T05thread:01;watch:80001000;");
+		expect(word()).toBe(0);
+		client.ask("s");
 		expect(word()).toBe(1);
 	});
 
