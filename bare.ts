@@ -8,7 +8,7 @@ import { FileDisk } from "./devices/disk/file-disk.ts";
 import type { FramebufferOptions } from "./devices/framebuffer.ts";
 import type { PowerRequest } from "./devices/power.ts";
 import { LSR, LSR_DR, RBR } from "./devices/uart-16550.ts";
-import type { DiskCounters } from "./devices/virtio-blk.ts";
+import type { DiskCounters, DiskObserver } from "./devices/virtio-blk.ts";
 import type { VirtioRegisters } from "./devices/virtio-mmio.ts";
 import { deviceTree } from "./firmware/device-tree.ts";
 import { Htif } from "./firmware/htif.ts";
@@ -20,6 +20,8 @@ import { WordHash } from "./machine/hash.ts";
 import { Machine, type MachineOptions } from "./machine/machine.ts";
 import { RAM_BASE, RAM_OFFSET, ROM_BASE, ROM_SIZE } from "./machine/memory.ts";
 import type { TlbCounters } from "./machine/mmu.ts";
+import { diskTrace, hartTrace } from "./trace/board-trace.ts";
+import { ChromeTrace } from "./trace/chrome-trace.ts";
 import { VERSION } from "./version.ts";
 
 export interface BareOptions extends Omit<MachineOptions, "ramSize"> {
@@ -44,6 +46,8 @@ export interface BareOptions extends Omit<MachineOptions, "ramSize"> {
 	readonly virtio?: VirtioRegisters;
 	/** Default: there is none. */
 	readonly framebuffer?: FramebufferOptions;
+	/** Takes a trace of the run in Chrome's format, piece by piece, until `traceEnd`. */
+	readonly trace?: (text: string) => void;
 	/** Takes each byte that the guest prints. */
 	readonly console?: (byte: number) => void;
 }
@@ -109,6 +113,7 @@ export class Bare {
 	readonly #supervisor: { readonly sbi: Sbi; readonly start: number; readonly tree: number } | null;
 	readonly #rom: Uint8Array;
 	readonly #images: readonly LoadedImage[];
+	readonly #trace: ChromeTrace | null;
 	#exit: BareExit = { kind: "running", code: 0, pc: 0 };
 	#resetting = false;
 	/** The guest asks for input again and again. */
@@ -123,9 +128,11 @@ export class Bare {
 		this.#options = options;
 		this.#ram = ram;
 		this.machine = new Machine({ pmpEntries: 16, ...machineOptions(options), ramSize: ram });
+		this.#trace = options.trace === undefined ? null : new ChromeTrace(options.trace);
 		this.board = new Board(boardParts(this.machine), {
 			disks: options.disks ?? [],
 			virtio: options.virtio ?? "legacy",
+			...(this.#trace === null ? {} : { diskObserver: this.#traceMachine(this.#trace) }),
 			...(options.framebuffer === undefined ? {} : { framebuffer: options.framebuffer }),
 			console: (byte) => this.#print(byte),
 			power: (request) => this.#power(request),
@@ -226,6 +233,19 @@ export class Bare {
 	/** No more input will come. */
 	inputEnd(): void {
 		this.#hungUp = true;
+	}
+
+	/** => what the board tells of its disks. */
+	#traceMachine(trace: ChromeTrace): DiskObserver {
+		const { hart, clock } = this.machine;
+		hart.observer = hartTrace(trace, clock);
+		const names = (this.#options.disks ?? []).map((disk, i) => disk.id ?? `disk${i}`);
+		return diskTrace(trace, clock, names);
+	}
+
+	/** The trace is to end here. */
+	traceEnd(): void {
+		this.#trace?.close(this.machine.clock.cycles);
 	}
 
 	get exit(): BareExit {

@@ -22,7 +22,7 @@ import { MemoryDisk } from "./devices/disk/memory-disk.ts";
 import { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "./devices/disk/timing.ts";
 import { SectorFaults } from "./devices/fault/sector-faults.ts";
 import type { FramebufferOptions } from "./devices/framebuffer.ts";
-import type { DiskCounters } from "./devices/virtio-blk.ts";
+import type { DiskCounters, DiskObserver } from "./devices/virtio-blk.ts";
 import { cnhangup, cnwaiting } from "./kernel/dev/cons.ts";
 import { ttyresize } from "./kernel/dev/tty.ts";
 import { type elf_image, elf32_parse } from "./kernel/kern/exec_elf32.ts";
@@ -41,6 +41,9 @@ import { CYCLES_PER_TIME_TICK } from "./machine/port.ts";
 import { Prng } from "./machine/prng.ts";
 import { Panic } from "./pmap/panic.ts";
 import { PAGE_SIZE } from "./pmap/vmparam.ts";
+import { diskTrace } from "./trace/board-trace.ts";
+import { ChromeTrace } from "./trace/chrome-trace.ts";
+import { kernelTrace } from "./trace/kernel-trace.ts";
 import { VERSION } from "./version.ts";
 
 export { FileDisk } from "./devices/disk/file-disk.ts";
@@ -90,6 +93,8 @@ export interface SystemOptions {
 	 * false, a plain stream of bytes.
 	 */
 	readonly terminal?: boolean;
+	/** Takes a trace of the run in Chrome's format, piece by piece, until `traceEnd`. */
+	readonly trace?: (text: string) => void;
 	/** Size of the frame buffer in pixels; null for none. Default: 640 by 480. */
 	readonly framebuffer?: FramebufferOptions | null;
 }
@@ -161,6 +166,7 @@ export class System {
 	readonly faults: readonly SectorFaults[];
 	readonly #console = new ConsoleLog();
 	readonly #config: Record<string, unknown>;
+	readonly #trace: ChromeTrace | null;
 	#exit: Exit = { kind: "running", code: 0, signal: null, reason: "", pc: 0, addr: 0 };
 
 	/** => RangeError, one line, for an option out of range or a program that cannot be run. */
@@ -183,6 +189,7 @@ export class System {
 		this.faults = disks.map(({ media }) => {
 			return new SectorFaults(typeof media === "number" ? new MemoryDisk(media) : media);
 		});
+		this.#trace = options.trace === undefined ? null : new ChromeTrace(options.trace);
 		const { framebuffer = DEFAULT_FRAMEBUFFER } = options;
 		this.board = new Board(boardParts(this.machine), {
 			...(framebuffer === null ? {} : { framebuffer }),
@@ -190,6 +197,7 @@ export class System {
 				media: this.faults[i]!,
 				timing: timing(disk.timing ?? "ssd", this.faults[i]!.sectors),
 			})),
+			...(this.#trace === null ? {} : { diskObserver: this.#diskTrace(this.#trace, disks.length) }),
 			console: (byte) => {
 				this.#console.write(byte);
 				options.console?.(byte);
@@ -237,9 +245,11 @@ export class System {
 			fb: framebufferConf(this.board),
 			terminal,
 		});
+		if (this.#trace !== null) k.watch = { ...k.watch, trace: kernelTrace(this.#trace, k) };
 		main(k, conf);
 		if (options.check === true) {
 			k.watch = {
+				...k.watch,
 				userret: checker(() => this.machine.hart.tlb.list()),
 				freeclean: (kernel, pg, slot) =>
 					uvm_check_freeclean(kernel, pg, slot, (unit, sector, into) =>
@@ -251,6 +261,16 @@ export class System {
 			options.program,
 			...(options.args ?? []),
 		]);
+	}
+
+	#diskTrace(trace: ChromeTrace, ndisks: number): DiskObserver {
+		const names = Array.from({ length: ndisks }, (_, i) => `disk${i}`);
+		return diskTrace(trace, this.machine.clock, names);
+	}
+
+	/** The trace is to end here. */
+	traceEnd(): void {
+		this.#trace?.close(this.machine.clock.cycles);
 	}
 
 	/** A disk as the report has it. */

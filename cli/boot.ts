@@ -33,6 +33,7 @@ import { binDisk, openDisks, WORKLOADS } from "./root-disk.ts";
 import { screenshot } from "./screenshot.ts";
 import { parseSize } from "./size.ts";
 import { summary } from "./summary.ts";
+import { TraceFile } from "./trace-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Cycles between two looks at the host's clock: some tens of milliseconds. */
@@ -51,6 +52,7 @@ interface BootFlags extends GdbFlags {
 	readonly check: boolean;
 	readonly screenshot?: string;
 	readonly json?: string;
+	readonly trace?: string;
 	readonly uvmhist?: string;
 	readonly maxCycles?: number;
 	readonly quiet: boolean;
@@ -79,6 +81,7 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 		.option("--ad <policy>", "who sets A and D bits: hardware or trap", policyOption, "hardware")
 		.option("--check", "verify the VM system's invariants while it runs", false)
 		.option("--screenshot <file>", "save what the frame buffer shows at the end, as PNG")
+		.option("--trace <file>", "write what happens, and when, for ui.perfetto.dev")
 		.option("--json <file>", "write a report as JSON; - for stdout, after the program's output")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr")
 		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
@@ -97,6 +100,7 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		flags.screenshot === undefined ? null : new OutputFile(flags.screenshot, process.stdout);
 	const history =
 		flags.uvmhist === undefined ? null : new OutputFile(flags.uvmhist, process.stderr);
+	const trace = flags.trace === undefined ? null : new TraceFile(flags.trace);
 	const output = new OutputBuffer(process.stdout);
 	const swap = flags.swap.length === 0 ? [{ media: DEFAULT_SWAP }] : flags.swap;
 	const port = gdbPort(flags);
@@ -114,6 +118,7 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		adPolicy: flags.ad,
 		check: flags.check,
 		uvmhist: flags.uvmhist === undefined ? 0 : HISTORY_EVENTS,
+		...(trace === null ? {} : { trace: trace.write }),
 		console: (byte) => output.put(byte),
 		terminal: interactive,
 	};
@@ -122,6 +127,8 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		port === null
 			? await runSystem(createSystem(options), interactive, flags, output)
 			: await debugSystem(options, port, flags, output);
+	system.traceEnd();
+	trace?.close();
 	const report = system.report(performance.now() - started);
 	// Whoever has talked with the guest knows how it went.
 	if (!flags.quiet && !(interactive && system.asksForInput)) process.stderr.write(summary(report));

@@ -29,6 +29,7 @@ import {
 import { OutputFile } from "./output-file.ts";
 import { RunProgress } from "./progress.ts";
 import { bareSummary } from "./summary.ts";
+import { TraceFile } from "./trace-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Cycles between two looks at the host's clock: some tens of milliseconds. */
@@ -49,6 +50,7 @@ interface RunFlags extends GdbFlags {
 	readonly ad: "hardware" | "trap";
 	readonly misaligned: "handle" | "trap";
 	readonly json?: string;
+	readonly trace?: string;
 	readonly maxCycles?: number;
 	readonly quiet: boolean;
 }
@@ -75,6 +77,7 @@ export function runCommand(done: (exitCode: number) => void): Command {
 			misalignedOption,
 			"handle",
 		)
+		.option("--trace <file>", "write what happens, and when, for ui.perfetto.dev")
 		.option("--json <file>", "write a report as JSON; - for stdout, after the guest's output")
 		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
 		.option("--gdb [port]", "wait for a debugger on this port of 127.0.0.1 (1234)", portOption)
@@ -87,10 +90,15 @@ export function runCommand(done: (exitCode: number) => void): Command {
 
 async function run(path: string, flags: RunFlags): Promise<number> {
 	const json = flags.json === undefined ? null : new OutputFile(flags.json, process.stdout);
+	const trace = flags.trace === undefined ? null : new TraceFile(flags.trace);
 	const output = new OutputBuffer(process.stdout);
 	const port = gdbPort(flags);
 	let show = (byte: number): void => output.put(byte);
-	const bare = new Bare({ ...bareOptions(path, flags), console: (byte) => show(byte) });
+	const bare = new Bare({
+		...bareOptions(path, flags),
+		...(trace === null ? {} : { trace: trace.write }),
+		console: (byte) => show(byte),
+	});
 	if (flags.dumpDtb !== undefined) {
 		dump(flags.dumpDtb, bare.dtb);
 		return 0;
@@ -106,6 +114,8 @@ async function run(path: string, flags: RunFlags): Promise<number> {
 		left = await serveGdb(target, port, flags, output);
 	} else if (interactive) left = await driveTerminal(bare, flags, output);
 	else await drive(bare, flags, output);
+	bare.traceEnd();
+	trace?.close();
 	const report = bare.report(performance.now() - started);
 	if (!flags.quiet && !left) process.stderr.write(bareSummary(path, report));
 	json?.write(`${JSON.stringify(withCommand(report, path, flags))}\n`);
