@@ -14,7 +14,6 @@ import {
 	type TimingName,
 } from "../system.ts";
 import { rebase, restoreSystem, saveSystem, trackFiles } from "../system-snapshot.ts";
-import { traceSystem } from "../trace/trace.ts";
 import { InputReader, OutputBuffer } from "./console.ts";
 import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
 import { HostTerminal } from "./host-terminal.ts";
@@ -36,7 +35,7 @@ import { openSnapshot, refuseConfiguration, Saver } from "./saver.ts";
 import { screenshot } from "./screenshot.ts";
 import { parseSize } from "./size.ts";
 import { summary } from "./summary.ts";
-import { TraceFile } from "./trace-file.ts";
+import { TraceFiles, type TraceFlags } from "./trace-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Cycles between two looks at the host's clock: some tens of milliseconds. */
@@ -45,7 +44,7 @@ const SLICE = 10_000_000;
 const HISTORY_EVENTS = 10_000;
 const PANIC_HISTORY = 20;
 
-interface BootFlags extends GdbFlags {
+interface BootFlags extends GdbFlags, TraceFlags {
 	readonly ram: number;
 	readonly swap: DiskOptions[];
 	readonly disk: string[];
@@ -55,7 +54,6 @@ interface BootFlags extends GdbFlags {
 	readonly check: boolean;
 	readonly screenshot?: string;
 	readonly json?: string;
-	readonly trace?: string;
 	readonly uvmhist?: string;
 	readonly maxCycles?: number;
 	readonly save?: string;
@@ -91,6 +89,7 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 		.option("--check", "verify the VM system's invariants while it runs", false)
 		.option("--screenshot <file>", "save what the frame buffer shows at the end, as PNG")
 		.option("--trace <file>", "write what happens, and when, for ui.perfetto.dev")
+		.option("--trace-instructions <file>", "write every instruction with what it changes")
 		.option("--json <file>", "write a report as JSON; - for stdout, after the program's output")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr")
 		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
@@ -115,7 +114,7 @@ function checkUsage(program: string | undefined, flags: BootFlags): void {
 	if (flags.gdb !== undefined && (flags.save ?? flags.restore) !== undefined) {
 		throw new UsageError("--gdb: not together with --save and --restore");
 	}
-	if (flags.gdb !== undefined && flags.trace !== undefined) {
+	if (flags.gdb !== undefined && (flags.trace ?? flags.traceInstructions) !== undefined) {
 		throw new UsageError("--trace: not together with --gdb, which runs parts again");
 	}
 	if (flags.restore === undefined && program === undefined) {
@@ -133,7 +132,7 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		flags.screenshot === undefined ? null : new OutputFile(flags.screenshot, process.stdout);
 	const history =
 		flags.uvmhist === undefined ? null : new OutputFile(flags.uvmhist, process.stderr);
-	const trace = flags.trace === undefined ? null : new TraceFile(flags.trace);
+	const trace = new TraceFiles(flags);
 	const output = new OutputBuffer(process.stdout);
 	const port = gdbPort(flags);
 	const onTerminal = port === null && process.stdin.isTTY && process.stdout.isTTY;
@@ -141,16 +140,16 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	const { system, left, saver } = await (async (): Promise<Ended> => {
 		if (flags.restore !== undefined) {
 			const system = restored(flags, flags.restore, output);
-			trace?.begin((write) => traceSystem(system, write));
+			trace.begin(system);
 			return await runSystem(system, onTerminal, flags, output);
 		}
 		const options = await systemOptions(program, args, flags, output, onTerminal);
 		if (port !== null) return await debugSystem(options, port, flags, output);
 		const system = createSystem(options);
-		trace?.begin((write) => traceSystem(system, write));
+		trace.begin(system);
 		return await runSystem(system, onTerminal, flags, output);
 	})();
-	trace?.close();
+	trace.close();
 	const interactive = onTerminal && system.options.terminal === true;
 	const report = system.report(performance.now() - started);
 	// Whoever has talked with the guest knows how it went.

@@ -1,12 +1,14 @@
-/** The file of `--trace`, written while the run goes on. */
+/** The files of `--trace` and `--trace-instructions`, written while the run goes on. */
 import { closeSync, openSync, writeSync } from "node:fs";
-import type { Tracing } from "../trace/trace.ts";
+import type { Bare } from "../bare.ts";
+import type { System } from "../system.ts";
+import { type Tracing, traceBare, traceMachineCode, traceSystem } from "../trace/trace.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Characters that are written at a time. */
 const CHUNK = 1 << 18;
 
-export class TraceFile {
+class TraceFile {
 	readonly #path: string;
 	readonly #fd: number;
 	#text = "";
@@ -47,5 +49,39 @@ export class TraceFile {
 			const { code } = error as NodeJS.ErrnoException;
 			throw new UsageError(`${this.#path}: cannot be written (${code})`);
 		}
+	}
+}
+
+export interface TraceFlags {
+	readonly trace?: string;
+	readonly traceInstructions?: string;
+}
+
+/** The files that the options ask for, open already, and what is to be done with them. */
+export class TraceFiles {
+	readonly #events: TraceFile | null;
+	readonly #instructions: TraceFile | null;
+
+	/** => UsageError if one cannot be written. */
+	constructor(flags: TraceFlags) {
+		const open = (path?: string): TraceFile | null =>
+			path === undefined ? null : new TraceFile(path);
+		this.#events = open(flags.trace);
+		this.#instructions = open(flags.traceInstructions);
+	}
+
+	begin(computer: System | Bare): void {
+		const { kernel } = computer as Partial<System>;
+		this.#events?.begin((write) =>
+			kernel === undefined
+				? traceBare(computer as Bare, write)
+				: traceSystem(computer as System, write),
+		);
+		this.#instructions?.begin((write) => traceMachineCode(computer, write));
+	}
+
+	close(): void {
+		this.#events?.close();
+		this.#instructions?.close();
 	}
 }

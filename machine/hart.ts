@@ -106,6 +106,8 @@ export class Hart {
 	readonly csrs: Csrs;
 	/** x0..x31. */
 	readonly x: Int32Array;
+	/** Called before each instruction, which then runs by itself; it changes nothing. */
+	beforeInstruction: (() => void) | null = null;
 	/** null while nobody debugs. */
 	debug: Debug | null = null;
 	readonly #words: Int32Array;
@@ -221,6 +223,10 @@ export class Hart {
 	 *    stops the hart: perhaps before anything is attempted.
 	 */
 	slice(budget: number): number {
+		if (this.beforeInstruction !== null) {
+			this.beforeInstruction();
+			return this.#slice(1);
+		}
 		const debug = this.debug;
 		if (debug === null) return this.#slice(Math.min(budget, SLICE_MAX));
 		const allowed = Math.min(budget, SLICE_MAX, debug.budget());

@@ -55,6 +55,8 @@ const REQUESTS: Readonly<Record<number, string>> = {
 	[VIRTIO_BLK_T_WRITE_ZEROES]: "write zeroes",
 };
 
+export const exceptionName = (cause: number): string => EXCEPTIONS[cause] ?? `exception ${cause}`;
+
 export const hex = (n: number): string => `0x${(n >>> 0).toString(16)}`;
 
 /** The hart of a bare machine: traps, and the time it waits. */
@@ -62,8 +64,8 @@ export function hartTrace(trace: ChromeTrace, clock: Clock): HartObserver {
 	trace.track(TRACK_HART, "hart");
 	return {
 		exception(cause, tval, pc) {
-			const name = EXCEPTIONS[cause] ?? `exception ${cause}`;
-			trace.instant(TRACK_HART, clock.cycles, name, { pc: hex(pc), tval: hex(tval) });
+			const args = { pc: hex(pc), tval: hex(tval) };
+			trace.instant(TRACK_HART, clock.cycles, exceptionName(cause), args);
 		},
 		interrupt(irq, pc) {
 			const name = INTERRUPTS[irq] ?? `interrupt ${irq}`;

@@ -3,6 +3,7 @@ import type { Bare } from "../bare.ts";
 import type { System } from "../system.ts";
 import { diskTrace, hartTrace } from "./board-trace.ts";
 import { ChromeTrace } from "./chrome-trace.ts";
+import { traceInstructions } from "./instruction-trace.ts";
 import { kernelTrace } from "./kernel-trace.ts";
 
 export interface Tracing {
@@ -25,6 +26,12 @@ export function traceBare(bare: Bare, write: (text: string) => void): Tracing {
 	hart.observer = hartTrace(trace, clock);
 	return traceDisks(bare, trace);
 }
+
+/** => `write` gets every instruction as a line, from now on. */
+export const traceMachineCode = (
+	{ machine }: System | Bare,
+	write: (text: string) => void,
+): Tracing => traceInstructions(machine.hart, write);
 
 function traceDisks({ board, machine }: System | Bare, trace: ChromeTrace): Tracing {
 	const { clock } = machine;
