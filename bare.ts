@@ -12,6 +12,7 @@ import { LSR, LSR_DR, RBR } from "./devices/uart-16550.ts";
 import type { DiskCounters } from "./devices/virtio-blk.ts";
 import type { VirtioRegisters } from "./devices/virtio-mmio.ts";
 import { deviceTree } from "./firmware/device-tree.ts";
+import { whatIsWrong } from "./firmware/fdt.ts";
 import { Htif } from "./firmware/htif.ts";
 import { checkOverlaps, ImageError, type LoadedImage, place } from "./firmware/image.ts";
 import { resetVector } from "./firmware/reset-vector.ts";
@@ -142,6 +143,7 @@ export class Bare {
 			power: (request) => this.#power(request),
 			starving: () => this.#starve(),
 		});
+		if (options.dtb !== undefined) checkTree(options.dtb);
 		const first = bios === undefined ? null : place("bios", bios, RAM_BASE, ram);
 		const at = options.loadAddress ?? (sbi || first !== null ? NEXT_STAGE : RAM_BASE);
 		const main = place("image", options.image, at, ram);
@@ -402,6 +404,11 @@ export class Bare {
 		this.#exit = { kind, code, pc: hart.pc };
 		hart.halt();
 	}
+}
+
+function checkTree(dtb: Uint8Array): void {
+	const wrong = whatIsWrong(dtb);
+	if (wrong !== null) throw new ImageError(`dtb: the file is ${wrong}`);
 }
 
 /** A raw image file as a disk. => RangeError, one line, if it cannot be one. */
