@@ -195,6 +195,7 @@ export class System {
 		main(k, conf);
 		if (options.check === true) {
 			k.watch = {
+				...k.watch,
 				userret: checker(() => this.machine.hart.tlb.list()),
 				freeclean: (kernel, pg, slot) =>
 					uvm_check_freeclean(kernel, pg, slot, (unit, sector, into) =>

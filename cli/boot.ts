@@ -14,6 +14,7 @@ import {
 	type TimingName,
 } from "../system.ts";
 import { rebase, restoreSystem, saveSystem, trackFiles } from "../system-snapshot.ts";
+import { traceSystem } from "../trace/trace.ts";
 import { InputReader, OutputBuffer } from "./console.ts";
 import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
 import { HostTerminal } from "./host-terminal.ts";
@@ -35,6 +36,7 @@ import { openSnapshot, refuseConfiguration, Saver } from "./saver.ts";
 import { screenshot } from "./screenshot.ts";
 import { parseSize } from "./size.ts";
 import { summary } from "./summary.ts";
+import { TraceFile } from "./trace-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Cycles between two looks at the host's clock: some tens of milliseconds. */
@@ -53,6 +55,7 @@ interface BootFlags extends GdbFlags {
 	readonly check: boolean;
 	readonly screenshot?: string;
 	readonly json?: string;
+	readonly trace?: string;
 	readonly uvmhist?: string;
 	readonly maxCycles?: number;
 	readonly save?: string;
@@ -87,6 +90,7 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 		.option("--ad <policy>", "who sets A and D bits: hardware or trap", policyOption, "hardware")
 		.option("--check", "verify the VM system's invariants while it runs", false)
 		.option("--screenshot <file>", "save what the frame buffer shows at the end, as PNG")
+		.option("--trace <file>", "write what happens, and when, for ui.perfetto.dev")
 		.option("--json <file>", "write a report as JSON; - for stdout, after the program's output")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr")
 		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
@@ -111,6 +115,9 @@ function checkUsage(program: string | undefined, flags: BootFlags): void {
 	if (flags.gdb !== undefined && (flags.save ?? flags.restore) !== undefined) {
 		throw new UsageError("--gdb: not together with --save and --restore");
 	}
+	if (flags.gdb !== undefined && flags.trace !== undefined) {
+		throw new UsageError("--trace: not together with --gdb, which runs parts again");
+	}
 	if (flags.restore === undefined && program === undefined) {
 		throw new UsageError("boot: no program, and no --restore FILE");
 	}
@@ -126,10 +133,13 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		flags.screenshot === undefined ? null : new OutputFile(flags.screenshot, process.stdout);
 	const history =
 		flags.uvmhist === undefined ? null : new OutputFile(flags.uvmhist, process.stderr);
+	const trace = flags.trace === undefined ? null : new TraceFile(flags.trace);
 	const output = new OutputBuffer(process.stdout);
 	const onTerminal = gdbPort(flags) === null && process.stdin.isTTY && process.stdout.isTTY;
 	const started = performance.now();
-	const { system, left, saver } = await runOne(program, args, flags, output, onTerminal);
+	const watch = (system: System): void => trace?.begin((write) => traceSystem(system, write));
+	const { system, left, saver } = await runOne(program, args, flags, output, onTerminal, watch);
+	trace?.close();
 	const interactive = onTerminal && system.options.terminal === true;
 	const report = system.report(performance.now() - started);
 	// Whoever has talked with the guest knows how it went.
@@ -200,21 +210,26 @@ interface Ended {
 	readonly saver: Saver | null;
 }
 
-/** Run a program, or go on from a snapshot. */
+/** Run a program, or go on from a snapshot; `watch` gets the system before, unless it is debugged. */
 async function runOne(
 	program: string,
 	args: string[],
 	flags: BootFlags,
 	output: OutputBuffer,
 	onTerminal: boolean,
+	watch: (system: System) => void,
 ): Promise<Ended> {
 	if (flags.restore !== undefined) {
-		return await runSystem(restored(flags, flags.restore, output), onTerminal, flags, output);
+		const system = restored(flags, flags.restore, output);
+		watch(system);
+		return await runSystem(system, onTerminal, flags, output);
 	}
 	const options = await systemOptions(program, args, flags, output, onTerminal);
 	const port = gdbPort(flags);
 	if (port !== null) return await debugSystem(options, port, flags, output);
-	return await runSystem(createSystem(options), onTerminal, flags, output);
+	const system = createSystem(options);
+	watch(system);
+	return await runSystem(system, onTerminal, flags, output);
 }
 
 async function runSystem(

@@ -11,6 +11,7 @@ import {
 } from "../bare.ts";
 import { restoreBare, saveBare } from "../bare-snapshot.ts";
 import { BareHost, BareTarget } from "../gdb/session.ts";
+import { traceBare } from "../trace/trace.ts";
 import { InputReader, OutputBuffer } from "./console.ts";
 import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
 import { HostTerminal } from "./host-terminal.ts";
@@ -31,6 +32,7 @@ import { OutputFile } from "./output-file.ts";
 import { RunProgress } from "./progress.ts";
 import { openSnapshot, refuseConfiguration, Saver } from "./saver.ts";
 import { bareSummary } from "./summary.ts";
+import { TraceFile } from "./trace-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Cycles between two looks at the host's clock: some tens of milliseconds. */
@@ -51,6 +53,7 @@ interface RunFlags extends GdbFlags {
 	readonly ad: "hardware" | "trap";
 	readonly misaligned: "handle" | "trap";
 	readonly json?: string;
+	readonly trace?: string;
 	readonly maxCycles?: number;
 	readonly save?: string;
 	readonly saveAt?: number;
@@ -72,6 +75,7 @@ const CONFIGURATION = [
 	"tlb",
 	"ad",
 	"misaligned",
+	"virtio",
 ] as const;
 
 export function runCommand(done: (exitCode: number) => void): Command {
@@ -96,6 +100,7 @@ export function runCommand(done: (exitCode: number) => void): Command {
 			misalignedOption,
 			"handle",
 		)
+		.option("--trace <file>", "write what happens, and when, for ui.perfetto.dev")
 		.option("--json <file>", "write a report as JSON; - for stdout, after the guest's output")
 		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
 		.option("--save <file>", "save a snapshot: at the end of the input or of the run, or")
@@ -119,6 +124,9 @@ function checkUsage(image: string | undefined, flags: RunFlags): void {
 	if (flags.gdb !== undefined && (flags.save ?? flags.restore) !== undefined) {
 		throw new UsageError("--gdb: not together with --save and --restore");
 	}
+	if (flags.gdb !== undefined && flags.trace !== undefined) {
+		throw new UsageError("--trace: not together with --gdb, which runs parts again");
+	}
 	if (flags.restore === undefined && image === undefined) {
 		throw new UsageError("run: no image, and no --restore FILE");
 	}
@@ -130,6 +138,7 @@ function checkUsage(image: string | undefined, flags: RunFlags): void {
 async function run(image: string, flags: RunFlags): Promise<number> {
 	const path = flags.restore ?? image;
 	const json = flags.json === undefined ? null : new OutputFile(flags.json, process.stdout);
+	const trace = flags.trace === undefined ? null : new TraceFile(flags.trace);
 	const output = new OutputBuffer(process.stdout);
 	const port = gdbPort(flags);
 	let show = (byte: number): void => output.put(byte);
@@ -144,6 +153,7 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	}
 	const saver = flags.save === undefined ? null : createSaver(bare, flags.save, flags.saveAt);
 	const interactive = port === null && process.stdin.isTTY && process.stdout.isTTY;
+	trace?.begin((write) => traceBare(bare, write));
 	const started = performance.now();
 	let left = false;
 	if (port !== null) {
@@ -155,6 +165,7 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	} else if (interactive) left = await driveTerminal(bare, flags, output, saver);
 	else await drive(bare, flags, output, saver);
 	saver?.finish(left);
+	trace?.close();
 	const report = bare.report(performance.now() - started);
 	const saved = saver?.waits === false && report.exit.kind === "running";
 	if (!flags.quiet && !left) process.stderr.write(bareSummary(path, report, saved));

@@ -17,7 +17,7 @@ import type { IrqLine } from "./irq.ts";
 import { Plic, type PlicState } from "./plic.ts";
 import { Power, type PowerRequest } from "./power.ts";
 import { Uart16550, type UartState } from "./uart-16550.ts";
-import { type DiskObserver, VirtioBlk } from "./virtio-blk.ts";
+import { VirtioBlk } from "./virtio-blk.ts";
 import {
 	EmptyVirtioSlot,
 	VirtioMmio,
@@ -103,8 +103,6 @@ export interface BoardOptions {
 	readonly virtio?: VirtioRegisters;
 	/** Default: there is none. */
 	readonly framebuffer?: FramebufferOptions;
-	/** Told of the disks' requests. */
-	readonly diskObserver?: DiskObserver;
 	/** Takes each byte that the guest prints. Default: forget it. */
 	readonly console?: (byte: number) => void;
 	/** The guest looks for console input, and there is none. Default: ignore it. */
@@ -166,7 +164,6 @@ export class Board {
 					timing: disk.timing ?? new InstantTiming(),
 					readOnly: disk.readOnly ?? disk.media.readOnly,
 					id: disk.id ?? `disk${i}`,
-					...(options.diskObserver === undefined ? {} : { observer: options.diskObserver }),
 				}),
 		);
 		this.virtio = this.disks.map(

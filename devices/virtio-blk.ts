@@ -88,7 +88,6 @@ export interface VirtioBlkOptions {
 	readonly readOnly?: boolean;
 	/** What GET_ID answers; at most 20 bytes of it. */
 	readonly id?: string;
-	readonly observer?: DiskObserver;
 }
 
 /** Told of what a disk does, at the present cycle; it changes nothing. */
@@ -149,7 +148,7 @@ export class VirtioBlk implements VirtioDevice {
 		sectorsWritten: 0,
 		errors: 0,
 	};
-	readonly #observer: DiskObserver | null;
+	observer: DiskObserver | null = null;
 	readonly #clock: Clock;
 	readonly #dma: Dma;
 	readonly #completionEvent: number;
@@ -164,7 +163,6 @@ export class VirtioBlk implements VirtioDevice {
 		this.timing = options.timing;
 		this.readOnly = options.media.readOnly || (options.readOnly ?? false);
 		this.id = options.id ?? "";
-		this.#observer = options.observer ?? null;
 		this.#completionEvent = clock.register((id) => this.#complete(id));
 		const features = [VIRTIO_BLK_F_SEG_MAX, VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_FLUSH];
 		const write = [VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_WRITE_ZEROES];
@@ -207,7 +205,7 @@ export class VirtioBlk implements VirtioDevice {
 	}
 
 	cancel(): void {
-		this.#observer?.cancelled(this.id, [...this.#requests.values()]);
+		this.observer?.cancelled(this.id, [...this.#requests.values()]);
 		this.#requests.clear();
 		this.#clock.cancel(this.#completionEvent);
 	}
@@ -301,7 +299,7 @@ export class VirtioBlk implements VirtioDevice {
 		const count = moves && refusal === VIRTIO_BLK_S_OK ? totalLength(data) / SECTOR_SIZE : 0;
 		const when = this.timing.completion(this.#clock.cycles, sector, count);
 		this.#requests.set(request.id, request);
-		this.#observer?.started(this.id, request, count);
+		this.observer?.started(this.id, request, count);
 		if (when !== Number.POSITIVE_INFINITY) {
 			this.#clock.schedule(when, this.#completionEvent, request.id);
 		}
@@ -313,7 +311,7 @@ export class VirtioBlk implements VirtioDevice {
 		this.#requests.delete(id);
 		const status = request.refusal === VIRTIO_BLK_S_OK ? this.#perform(request) : request.refusal;
 		if (status !== VIRTIO_BLK_S_OK) this.counters.errors++;
-		this.#observer?.completed(this.id, request, status);
+		this.observer?.completed(this.id, request, status);
 		this.#dma.write(request.statusPa, Uint8Array.of(status));
 		// 2.7.8.2: only bytes written without a gap from the start count.
 		const fills = status === VIRTIO_BLK_S_OK;

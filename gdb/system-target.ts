@@ -4,13 +4,23 @@
  * instruction in user mode to the next one of the same process.
  */
 
-import { lwp_pc, lwp_regs, lwp_setpc } from "../kernel/kern/kern_lwp.ts";
+import { fpu_set } from "../kernel/kern/fpu.ts";
+import { type lwp, lwp_pc, lwp_regs, lwp_setpc } from "../kernel/kern/kern_lwp.ts";
 import { pfind, type proc } from "../kernel/kern/kern_proc.ts";
 import { LSONPROC, LSRUN } from "../kernel/kern/kern_synch.ts";
 import { signame } from "../kernel/kern/signal.ts";
 import { printable } from "../machine/gdb/bare-target.ts";
 import { MachineTarget } from "../machine/gdb/machine-target.ts";
-import { REG_PC, targetXml, wordBytes, wordOf } from "../machine/gdb/registers.ts";
+import {
+	floatBytes,
+	isFloat,
+	REG_CSR0,
+	REG_PC,
+	setFloat,
+	targetXml,
+	wordBytes,
+	wordOf,
+} from "../machine/gdb/registers.ts";
 import {
 	GDB_SIGTRAP,
 	type GdbResume,
@@ -22,6 +32,13 @@ import { gdbSignal } from "./gdb-signals.ts";
 import { readProcess, writeProcess } from "./process-memory.ts";
 import type { SystemHost } from "./system-host.ts";
 import { systemCommand } from "./system-monitor.ts";
+
+/** fflags, frm and fcsr, by CSR number: where they are in fcsr. */
+const FCSR_PARTS: Readonly<Record<number, { shift: number; mask: number }>> = {
+	1: { shift: 0, mask: 0x1f },
+	2: { shift: 5, mask: 7 },
+	3: { shift: 0, mask: 0xff },
+};
 
 /** Which events of processes stop the system. */
 export type Catch = "none" | "exec" | "exit";
@@ -35,7 +52,7 @@ interface PendingStep {
 }
 
 export class SystemTarget extends MachineTarget {
-	readonly xml = targetXml({ fpu: false, csrs: {} });
+	readonly xml = targetXml({ fpu: true, csrs: {} });
 	readonly registerCount = REG_PC;
 	/** The only process that breakpoints and watchpoints are for, or null. */
 	scope: number | null = null;
@@ -87,7 +104,8 @@ export class SystemTarget extends MachineTarget {
 	override readRegister(thread: number, n: number): Uint8Array | null {
 		const k = this.system.kernel;
 		const l = this.#process(thread)?.p_lwp ?? null;
-		if (l === null || n > REG_PC) return null;
+		if (l === null) return null;
+		if (n > REG_PC) return this.#readFloat(l, n);
 		if (n === REG_PC) return wordBytes(lwp_pc(k, l));
 		return wordBytes(n === 0 ? 0 : lwp_regs(k, l)[n]!);
 	}
@@ -95,10 +113,42 @@ export class SystemTarget extends MachineTarget {
 	override writeRegister(thread: number, n: number, bytes: Uint8Array): boolean {
 		const k = this.system.kernel;
 		const l = this.#process(thread)?.p_lwp ?? null;
+		if (l !== null && n > REG_PC) return this.#writeFloat(l, n, bytes);
 		const value = wordOf(bytes);
-		if (l === null || value === null || n === 0 || n > REG_PC) return false;
+		if (l === null || value === null || n === 0) return false;
 		if (n === REG_PC) lwp_setpc(k, l, (value & ~1) >>> 0);
 		else lwp_regs(k, l)[n] = value;
+		this.replay.restart();
+		return true;
+	}
+
+	/** f registers and fcsr, wherever they are now. */
+	#float(l: lwp): { f: Int32Array; fcsr: number } {
+		const k = this.system.kernel;
+		if (k.hartlwp === l) return { f: k.port.f, fcsr: k.port.fcsr };
+		return { f: l.l_fpregs.r_f, fcsr: l.l_fpregs.r_fcsr };
+	}
+
+	#readFloat(l: lwp, n: number): Uint8Array | null {
+		const { f, fcsr } = this.#float(l);
+		if (isFloat(n)) return floatBytes(f, n);
+		const { shift, mask } = FCSR_PARTS[n - REG_CSR0] ?? { shift: 0, mask: 0 };
+		return mask === 0 ? null : wordBytes((fcsr >> shift) & mask);
+	}
+
+	#writeFloat(l: lwp, n: number, bytes: Uint8Array): boolean {
+		const { f, fcsr } = this.#float(l);
+		const copy = f.slice();
+		let control = fcsr;
+		if (isFloat(n)) {
+			if (!setFloat(copy, n, bytes)) return false;
+		} else {
+			const value = wordOf(bytes);
+			const { shift, mask } = FCSR_PARTS[n - REG_CSR0] ?? { shift: 0, mask: 0 };
+			if (value === null || mask === 0) return false;
+			control = (fcsr & ~(mask << shift)) | ((value & mask) << shift);
+		}
+		fpu_set(this.system.kernel, l, copy, control);
 		this.replay.restart();
 		return true;
 	}

@@ -15,6 +15,7 @@ import type { uvm_history } from "./kern/kern_history.ts";
 import { type lwp, lwp_boot } from "./kern/kern_lwp.ts";
 import type { proc } from "./kern/kern_proc.ts";
 import type { runqueue } from "./kern/kern_synch.ts";
+import type { kernel_trace } from "./kern/kern_trace.ts";
 import type { shm_state } from "./kern/sysv_shm.ts";
 import { type Uvm, uvm_state } from "./uvm/uvm.ts";
 import type { uvm_aobj } from "./uvm/uvm_aobj.ts";
@@ -32,6 +33,7 @@ export interface kernel_watch {
 	/** Called when a process goes on in another program, and when it has ended. */
 	readonly exec?: (k: Kernel, p: proc) => void;
 	readonly exit?: (k: Kernel, p: proc) => void;
+	readonly trace?: kernel_trace;
 }
 
 export interface Kernel extends PmapHost {

@@ -29,7 +29,7 @@ export class DataAccess {
 	value = 0;
 	/** The upper word of what `loadDouble` has read. */
 	valueHigh = 0;
-	/** Is told of every access that comes here; null unless something is watched. */
+	/** Asked before every access that comes here; null unless something is watched. */
 	debug: Debug | null = null;
 	readonly #state: HartState;
 	readonly #memory: Memory;
@@ -65,7 +65,7 @@ export class DataAccess {
 
 	/** => false after an exception, which is noted; otherwise `value` is set. */
 	load(va: number, width: Width): boolean {
-		if (this.debug !== null) this.debug.access(va, width, WATCH_LOAD);
+		if (this.debug?.access(va, width, WATCH_LOAD)) return false;
 		if ((va & (width - 1)) !== 0) return this.#loadMisaligned(va, width);
 		const host = this.#mmu.translate(va, ACCESS_LOAD, width);
 		if (host <= 0) return host !== 0 && this.#loadDevice(va, width);
@@ -78,7 +78,7 @@ export class DataAccess {
 
 	/** => false after an exception, which is noted. */
 	store(va: number, width: Width, value: number): boolean {
-		if (this.debug !== null) this.debug.access(va, width, WATCH_STORE);
+		if (this.debug?.access(va, width, WATCH_STORE)) return false;
 		if ((va & (width - 1)) !== 0) return this.#storeMisaligned(va, width, value);
 		const host = this.#mmu.translate(va, ACCESS_STORE, width);
 		if (host <= 0) return host !== 0 && this.#storeDevice(va, width, value);
@@ -95,7 +95,7 @@ export class DataAccess {
 	 * => false after an exception. No device has registers of this width: an access fault.
 	 */
 	loadDouble(va: number): boolean {
-		if (this.debug !== null) this.debug.access(va, 8, WATCH_LOAD);
+		if (this.debug?.access(va, 8, WATCH_LOAD)) return false;
 		const { i32, u8 } = this.#memory;
 		const host = this.#doubleHost(va, ACCESS_LOAD);
 		if (host === 0) return false;
@@ -117,7 +117,7 @@ export class DataAccess {
 
 	/** Eight bytes, for fsd. => as loadDouble */
 	storeDouble(va: number, low: number, high: number): boolean {
-		if (this.debug !== null) this.debug.access(va, 8, WATCH_STORE);
+		if (this.debug?.access(va, 8, WATCH_STORE)) return false;
 		const { i32, u8 } = this.#memory;
 		const host = this.#doubleHost(va, ACCESS_STORE);
 		if (host === 0) return false;
@@ -160,7 +160,7 @@ export class DataAccess {
 
 	/** lr.w. => false after an exception. */
 	loadReserved(va: number): boolean {
-		if (this.debug !== null) this.debug.access(va, 4, WATCH_LOAD);
+		if (this.debug?.access(va, 4, WATCH_LOAD)) return false;
 		const state = this.#state;
 		if ((va & 3) !== 0) return state.raise(CAUSE_LOAD_MISALIGNED, va) !== 0;
 		const host = this.#mmu.translate(va, ACCESS_LOAD, 4);
@@ -174,12 +174,12 @@ export class DataAccess {
 	/** sc.w; `value` becomes 0 if the store was done, else 1. => false after an exception. */
 	storeConditional(va: number, value: number): boolean {
 		const state = this.#state;
+		if (state.reservation >= 0 && this.debug?.access(va, 4, WATCH_STORE)) return false;
 		const host = this.#atomicHost(va);
 		if (host === 0) return false;
 		this.value = state.reservation === host ? 0 : 1;
 		state.reservation = -1;
 		if (this.value === 0) {
-			if (this.debug !== null) this.debug.access(va, 4, WATCH_STORE);
 			this.#memory.i32[host >> 2] = value;
 			this.#seen(host, 4);
 		}
@@ -188,7 +188,7 @@ export class DataAccess {
 
 	/** amo*.w; `funct5` is the top five bits of the instruction. => false after an exception. */
 	atomic(va: number, funct5: number, operand: number): boolean {
-		if (this.debug !== null) this.debug.access(va, 4, WATCH_BOTH);
+		if (this.debug?.access(va, 4, WATCH_BOTH)) return false;
 		const host = this.#atomicHost(va);
 		if (host === 0) return false;
 		const old = this.#memory.i32[host >> 2]!;

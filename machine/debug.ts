@@ -1,5 +1,5 @@
 /**
- * What a debugger asks of the hart: to stop at breakpoints, after watched accesses, and when it
+ * What a debugger asks of the hart: to stop before breakpoints and watched accesses, and when it
  * has come to a given step. `Hart.debug` is null while nobody debugs, and then all of this costs
  * one comparison for each slice.
  *
@@ -16,14 +16,14 @@
  */
 import type { CodeCache } from "./code-cache.ts";
 import type { DataAccess } from "./data-access.ts";
-import type { HartState } from "./hart-state.ts";
+import { type HartState, LEAVE_DEBUG } from "./hart-state.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
 
 /** Why the hart has stopped. */
 export const DEBUG_NONE = 0; // it has not
 export const DEBUG_BREAKPOINT = 1; // the instruction at pc is to be executed next
-export const DEBUG_WATCHPOINT = 2; // the access is done; `watched` says which it was
+export const DEBUG_WATCHPOINT = 2; // the instruction at pc is about to access what is `watched`
 export const DEBUG_GOAL = 3; // `goal` is reached
 export const DEBUG_REQUEST = 4; // somebody has called `request`
 export type DebugStop =
@@ -60,14 +60,13 @@ export class Debug {
 	stop: DebugStop = DEBUG_NONE;
 	/** The step before which the hart stops. */
 	goal = Number.POSITIVE_INFINITY;
-	/** A breakpoint is passed if it is met at exactly this step. */
+	/** A breakpoint or watchpoint is passed if it is met at exactly this step. */
 	passing = -1;
 	/** Do breakpoints and watchpoints not count for now? */
 	quiet = false;
-	/** After DEBUG_WATCHPOINT: what was watched, the address of the access, and what it did. */
+	/** After DEBUG_WATCHPOINT: what is watched, and the address of the access. */
 	watched: Watchpoint | null = null;
 	watchedVa = 0;
-	watchedKind: WatchKind = WATCH_STORE;
 	/** Are breakpoints and watchpoints meant for the software that runs now? */
 	applies: () => boolean = () => true;
 	/** An attached supervisor lets the hart run: the time to set `goal`. */
@@ -156,26 +155,23 @@ export class Debug {
 		return true;
 	}
 
-	/** For DataAccess: the instruction accesses `bytes` bytes at `va`. */
-	access(va: number, bytes: number, kind: WatchKind): void {
-		if (this.quiet) return;
+	/**
+	 * For DataAccess: the instruction is about to access `bytes` bytes at `va`.
+	 * => true: it must not; HartState.leave says that this is no exception.
+	 */
+	access(va: number, bytes: number, kind: WatchKind): boolean {
+		if (this.quiet || this.steps === this.passing) return false;
 		const first = va >>> 0;
 		for (const w of this.#watchpoints) {
 			if ((w.kind & kind) === 0 || first >= w.va + w.length || w.va >= first + bytes) continue;
 			if (!this.applies()) continue;
 			this.watched = w;
 			this.watchedVa = Math.max(first, w.va);
-			this.watchedKind = kind;
-			this.#parts.state.leave = 1;
-			return;
+			this.stop = DEBUG_WATCHPOINT;
+			this.#parts.state.leave = LEAVE_DEBUG;
+			return true;
 		}
-	}
-
-	/** For the hart: the instruction that ended a slice is done, or has trapped. */
-	ended(trapped: boolean): void {
-		if (this.watched === null || this.stop !== DEBUG_NONE) return;
-		if (trapped) this.watched = null;
-		else this.stop = DEBUG_WATCHPOINT;
+		return false;
 	}
 
 	/** Tell those who must send accesses here which pages are watched. */

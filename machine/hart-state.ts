@@ -84,6 +84,9 @@ export const REGISTERS = [
 	"waiting",
 ] as const;
 
+/** HartState.leave: a debugger stops the hart before the current instruction. */
+export const LEAVE_DEBUG = 2;
+
 export class HartState {
 	priv: Privilege = PRIV_M;
 	mstatus = 0;
@@ -128,7 +131,7 @@ export class HartState {
 	tval = 0;
 	/** Cycles that table walks of the current instruction have cost, not yet accounted for. */
 	stall = 0;
-	/** 1 if the engine must not run on after the current instruction; see rare.ts. */
+	/** 1 if the engine must not run on after the current instruction, or LEAVE_DEBUG; see rare.ts. */
 	leave = 0;
 
 	/** Note an exception. => 0, so that a function can end with `return state.raise(...)`. */

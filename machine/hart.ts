@@ -225,9 +225,7 @@ export class Hart {
 		if (debug === null) return this.#slice(Math.min(budget, SLICE_MAX));
 		const allowed = Math.min(budget, SLICE_MAX, debug.budget());
 		if (allowed <= 0) return STOP_DEBUG;
-		const stop = this.#slice(allowed);
-		debug.ended(stop === STOP_TRAP);
-		return stop;
+		return this.#slice(allowed);
 	}
 
 	#slice(budget: number): number {

@@ -7,7 +7,7 @@ import type { Width } from "./bus.ts";
 import { type CodeCache, RARE_LENGTH_SHIFT } from "./code-cache.ts";
 import type { DataAccess } from "./data-access.ts";
 import { FLOAT_ILLEGAL, FLOAT_NEXT, type FloatUnit } from "./float/unit.ts";
-import { type HartState, MSTATUS_FS } from "./hart-state.ts";
+import { type HartState, LEAVE_DEBUG, MSTATUS_FS } from "./hart-state.ts";
 import {
 	CODE,
 	H_BASE,
@@ -139,9 +139,16 @@ export class RareInstructions {
 		return words[H_LEFT]! > 0 ? STOP_ALONE : STOP_BUDGET;
 	}
 
-	/** An instruction that traps takes its cycle, but is not retired. */
+	/**
+	 * An instruction that traps takes its cycle, but is not retired. One that a debugger does not let
+	 * access memory has done nothing.
+	 */
 	#trap(): number {
 		const state = this.#state;
+		if (state.leave === LEAVE_DEBUG) {
+			state.leave = 0;
+			return STOP_DEBUG;
+		}
 		const used = state.stall + 1;
 		state.stall = 0;
 		state.leave = 0;

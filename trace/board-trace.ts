@@ -13,9 +13,9 @@ import type { Clock } from "../machine/clock.ts";
 import type { HartObserver } from "../machine/hart.ts";
 import type { ChromeTrace } from "./chrome-trace.ts";
 
-/** Numbers of tracks, in the order in which they are shown. */
+/** Numbers of tracks and queues, in the order in which they are shown. */
 export const TRACK_HART = 1;
-export const TRACK_DISKS = 100;
+export const QUEUE_DISKS = 100;
 
 /** Privileged specification, table 3.6. */
 const EXCEPTIONS = [
@@ -82,21 +82,21 @@ export function diskTrace(
 	clock: Clock,
 	disks: readonly string[],
 ): DiskObserver {
-	for (const [i, disk] of disks.entries()) trace.track(TRACK_DISKS + i, `${disk} queue`);
-	const track = (disk: string): number => TRACK_DISKS + disks.indexOf(disk);
+	for (const [i, disk] of disks.entries()) trace.queue(QUEUE_DISKS + i, `${disk} queue`);
+	const queue = (disk: string): number => QUEUE_DISKS + disks.indexOf(disk);
 	const name = ({ type }: BlkRequest): string => REQUESTS[type] ?? `request ${type}`;
 	return {
 		started(disk, request, sectors) {
 			const args = { sector: request.sector, sectors };
-			trace.spanBegin(track(disk), request.id, clock.cycles, name(request), args);
+			trace.spanBegin(queue(disk), request.id, clock.cycles, name(request), args);
 		},
 		completed(disk, request, status) {
-			trace.spanEnd(track(disk), request.id, clock.cycles, name(request), { status });
+			trace.spanEnd(queue(disk), request.id, clock.cycles, name(request), { status });
 		},
 		cancelled(disk, requests) {
 			for (const request of requests) {
 				const args = { status: "reset" };
-				trace.spanEnd(track(disk), request.id, clock.cycles, name(request), args);
+				trace.spanEnd(queue(disk), request.id, clock.cycles, name(request), args);
 			}
 		},
 	};

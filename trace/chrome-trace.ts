@@ -4,13 +4,13 @@
  * gives the same bytes.
  *
  * A track is a line of the picture: begin and end nest on it. What overlaps otherwise is a span,
- * told apart by a number.
+ * told apart by a number; viewers show spans by processes, so each queue of them is one.
  */
 
 /** What an event says besides its name, in the order in which it is shown. */
 export type TraceArgs = Readonly<Record<string, number | string>>;
 
-/** All tracks belong to one process of the picture. */
+/** All tracks belong to one process of the picture; queues are processes of their own. */
 const PID = 1;
 
 export class ChromeTrace {
@@ -32,6 +32,12 @@ export class ChromeTrace {
 		this.#event({ ph: "M", pid: PID, tid, name: "thread_sort_index", args: { sort_index: tid } });
 	}
 
+	/** Give queue `pid`, not 1, its name. */
+	queue(pid: number, name: string): void {
+		this.#event({ ph: "M", pid, name: "process_name", args: { name } });
+		this.#event({ ph: "M", pid, name: "process_sort_index", args: { sort_index: pid } });
+	}
+
 	begin(tid: number, at: number, name: string, args?: TraceArgs): void {
 		this.#depths.set(tid, (this.#depths.get(tid) ?? 0) + 1);
 		this.#event({ ph: "B", pid: PID, tid, ts: at, name, ...withArgs(args) });
@@ -49,13 +55,13 @@ export class ChromeTrace {
 		this.#event({ ph: "i", s: "t", pid: PID, tid, ts: at, name, ...withArgs(args) });
 	}
 
-	/** A span that may overlap others of its track; `id` tells it apart from those of its name. */
-	spanBegin(tid: number, id: number, at: number, name: string, args?: TraceArgs): void {
-		this.#event({ ph: "b", cat: "span", pid: PID, tid, id, ts: at, name, ...withArgs(args) });
+	/** A span that may overlap others of its queue; `id` tells it apart. */
+	spanBegin(pid: number, id: number, at: number, name: string, args?: TraceArgs): void {
+		this.#event({ ph: "b", cat: "span", pid, tid: pid, id, ts: at, name, ...withArgs(args) });
 	}
 
-	spanEnd(tid: number, id: number, at: number, name: string, args?: TraceArgs): void {
-		this.#event({ ph: "e", cat: "span", pid: PID, tid, id, ts: at, name, ...withArgs(args) });
+	spanEnd(pid: number, id: number, at: number, name: string, args?: TraceArgs): void {
+		this.#event({ ph: "e", cat: "span", pid, tid: pid, id, ts: at, name, ...withArgs(args) });
 	}
 
 	/** Values over time, drawn as curves. */

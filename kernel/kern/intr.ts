@@ -26,6 +26,7 @@ export function cpu_intr(k: Kernel): boolean {
 	if ((pending & SIP_SEIP) !== 0) plic_intr(k);
 	if ((pending & SIP_STIP) === 0) return k.runkernel.head !== null;
 	k.uvmexp.intrs++;
+	k.watch.trace?.interrupt("timer");
 	if (k.port.cycles >= k.nextwakeup) hardclock(k);
 	timer_arm(k, QUANTUM);
 	return k.runkernel.head !== null || k.runuser.head !== null;
@@ -55,6 +56,7 @@ function plic_intr(k: Kernel): void {
 	for (let irq = plic_claim(k); irq !== 0; irq = plic_claim(k)) {
 		k.uvmexp.intrs++;
 		const ih = k.plic!.handlers[irq] ?? null;
+		if (ih !== null) k.watch.trace?.interrupt(`${ih.ih_driver}${ih.ih_unit}`);
 		if (ih !== null && ih.ih_driver === "ld") ld_intr(k, k.lds[ih.ih_unit]!);
 		else if (ih !== null) cons_intr(k);
 		plic_complete(k, irq);

@@ -36,6 +36,7 @@ export function cpu_run(k: Kernel, until: number, pause = false): number {
 			k.interrupted = null;
 			k.curlwp = interrupted;
 			run_user(k, interrupted, until);
+			if (k.interrupted === null) k.watch.trace?.offcpu(interrupted);
 			k.curlwp = k.lwp0;
 			continue;
 		}
@@ -50,11 +51,13 @@ export function cpu_run(k: Kernel, until: number, pause = false): number {
 		k.curlwp = l;
 		l.l_stat = LSONPROC;
 		k.uvmexp.swtch++;
+		k.watch.trace?.oncpu(l);
 		if (l.l_kernel === null || run_kernel(k, l)) {
 			cpu_switchto(k, l);
 			timer_quantum(k);
 			run_user(k, l, until);
 		}
+		if (k.interrupted === null) k.watch.trace?.offcpu(l);
 		k.curlwp = k.lwp0;
 	}
 	return CPU_HALTED;

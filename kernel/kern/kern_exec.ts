@@ -161,5 +161,6 @@ export function* sys_execve(
 	if (error !== 0) return -error;
 	p.p_comm = path.slice(path.lastIndexOf("/") + 1);
 	k.watch.exec?.(k, p);
+	k.watch.trace?.exec(p.p_lwp!);
 	return EJUSTRETURN;
 }

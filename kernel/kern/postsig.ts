@@ -56,6 +56,7 @@ export function* postsigs(k: Kernel, l: lwp): Sleeps<void> {
 }
 
 function* enter_handler(k: Kernel, l: lwp, info: ksiginfo): Sleeps<void> {
+	k.watch.trace?.signal(l, info.ksi_signo);
 	const action = l.l_proc!.p_sigacts[info.ksi_signo]!;
 	const again = l.l_restart === RESTART_SYS && (action.sa_flags & SA_RESTART) !== 0;
 	if (l.l_restart !== RESTART_NO && !again) {
@@ -73,11 +74,13 @@ function* enter_handler(k: Kernel, l: lwp, info: ksiginfo): Sleeps<void> {
 }
 
 function* sigexit(k: Kernel, l: lwp, info: ksiginfo): Sleeps<void> {
+	k.watch.trace?.signal(l, info.ksi_signo);
 	yield* exit1(k, l.l_proc!, killed(info.ksi_signo, lwp_pc(k, l), info.ksi_addr));
 }
 
 /** Stay stopped until somebody continues or kills the process. */
 function* stopped(k: Kernel, p: proc, sig: number): Sleeps<void> {
+	k.watch.trace?.signal(p.p_lwp!, sig);
 	p.p_stopsig = sig;
 	p.p_waited = false;
 	p.p_continued = false;

@@ -93,8 +93,11 @@ function trap_pagefault(k: Kernel, l: lwp, access: vm_prot_t): number {
 	const { vm_map: map } = l.l_proc!.p_vmspace!;
 	const va = k.port.stval;
 	if (pmap_fault(k, map.pmap, va, access)) return TRAP_RETURN;
+	const { trace } = k.watch;
+	trace?.fault(l, va, access);
 	k.port.charge(FAULT_CYCLES);
 	const error = uvm_fault_nosleep(k, map, va, VM_FAULT_INVALID, access);
+	if (error !== EWOULDBLOCK) trace?.faultdone(l, error, false);
 	if (error === 0) return TRAP_RETURN;
 	if (error === EWOULDBLOCK) {
 		l.l_kernel = pagefault(k, l, va, access);
@@ -109,6 +112,7 @@ function trap_pagefault(k: Kernel, l: lwp, access: vm_prot_t): number {
 function* pagefault(k: Kernel, l: lwp, va: number, access: vm_prot_t): Sleeps<void> {
 	const { vm_map: map } = l.l_proc!.p_vmspace!;
 	const error = yield* uvm_fault(k, map, va, VM_FAULT_INVALID, access);
+	k.watch.trace?.faultdone(l, error, true);
 	if (error !== 0) yield* fault_failed(k, l, va, error);
 }
 
@@ -143,8 +147,11 @@ function trap_syscall(k: Kernel, l: lwp): number {
 	k.port.charge(SYSCALL_CYCLES);
 	// The instruction after ecall is where the program goes on.
 	k.port.pc += 4;
+	const { trace } = k.watch;
+	trace?.syscall(l, k.port.x[17]!, k.port.x.subarray(10, 16));
 	const result = syscall(k, l);
 	if (typeof result === "number") {
+		trace?.sysret(l, result);
 		k.port.x[10] = syscall_result(result);
 		if (!l.l_yield) return TRAP_RETURN;
 		l.l_yield = false;
@@ -165,6 +172,7 @@ export function* syscall_sleeping(
 	a0: number,
 ): Sleeps<void> {
 	const value = yield* call;
+	k.watch.trace?.sysret(l, value);
 	if (l.l_proc!.p_exit !== null || value === EJUSTRETURN) return;
 	if (l.l_nomem >= 0) {
 		yield* fault_failed(k, l, l.l_nomem, ENOMEM);

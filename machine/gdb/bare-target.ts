@@ -3,7 +3,17 @@ import { CSR } from "../csr-numbers.ts";
 import { PRIV_M, PRIV_S, PRIV_U } from "../hart-state.ts";
 import { HART_HELP, hartCommand, pageTable, parseNumber } from "./hart-monitor.ts";
 import { MachineTarget } from "./machine-target.ts";
-import { REG_CSR0, REG_F0, REG_PC, REG_PRIV, targetXml, wordBytes, wordOf } from "./registers.ts";
+import {
+	floatBytes,
+	isFloat,
+	REG_CSR0,
+	REG_PC,
+	REG_PRIV,
+	setFloat,
+	targetXml,
+	wordBytes,
+	wordOf,
+} from "./registers.ts";
 import type { ReplayHost } from "./replay.ts";
 import type { GdbStop, GdbThread } from "./target.ts";
 import { readVirtual, translateNow } from "./walk.ts";
@@ -27,7 +37,7 @@ export class BareTarget extends MachineTarget {
 	constructor(host: BareHost, show: (byte: number) => void) {
 		super(host, show);
 		this.#host = host;
-		this.xml = targetXml({ fpu: false, csrs: CSR });
+		this.xml = targetXml({ fpu: true, csrs: CSR });
 	}
 
 	override threads(): readonly GdbThread[] {
@@ -46,15 +56,21 @@ export class BareTarget extends MachineTarget {
 		if (n < REG_PC) return wordBytes(hart.x[n]!);
 		if (n === REG_PC) return wordBytes(hart.pc);
 		if (n === REG_PRIV) return wordBytes(hart.state.priv);
+		if (isFloat(n)) return floatBytes(this.machine.memory.f, n);
 		if (n < REG_CSR0 || n >= REG_PRIV) return null;
 		const value = hart.csrs.read(n - REG_CSR0);
 		return value < 0 ? null : wordBytes(value);
 	}
 
 	override writeRegister(_thread: number, n: number, bytes: Uint8Array): boolean {
-		const { hart } = this.machine;
+		const { hart, memory } = this.machine;
+		if (isFloat(n)) {
+			if (!setFloat(memory.f, n, bytes)) return false;
+			this.replay.restart();
+			return true;
+		}
 		const value = wordOf(bytes);
-		if (value === null || n === 0 || (n >= REG_F0 && n < REG_CSR0) || n > REG_PRIV) return false;
+		if (value === null || n === 0 || n > REG_PRIV) return false;
 		if (n < REG_PC) hart.x[n] = value;
 		else if (n === REG_PC) hart.pc = value;
 		else if (n === REG_PRIV) {

@@ -60,6 +60,24 @@ export function targetXml(set: RegisterSet): string {
 	);
 }
 
+/** Is `n` one of f0 to f31? */
+export const isFloat = (n: number): boolean => n >= REG_F0 && n < REG_CSR0;
+
+/** f register `n` of those in `f`, two words each, as the protocol carries it. */
+export function floatBytes(f: Int32Array, n: number): Uint8Array {
+	const at = 2 * (n - REG_F0);
+	return Uint8Array.of(...wordBytes(f[at]!), ...wordBytes(f[at + 1]!));
+}
+
+/** => false unless there are eight bytes. */
+export function setFloat(f: Int32Array, n: number, bytes: Uint8Array): boolean {
+	if (bytes.length !== 8) return false;
+	const at = 2 * (n - REG_F0);
+	f[at] = wordOf(bytes.subarray(0, 4))!;
+	f[at + 1] = wordOf(bytes.subarray(4))!;
+	return true;
+}
+
 /** A 32-bit register as the protocol carries it. */
 export const wordBytes = (value: number): Uint8Array =>
 	Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);

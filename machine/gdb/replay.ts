@@ -200,9 +200,10 @@ export class Replay {
 				yield;
 			} else if (stop === DEBUG_BREAKPOINT || stop === DEBUG_WATCHPOINT) {
 				const { watched, watchedVa } = debug;
-				const step = stop === DEBUG_BREAKPOINT ? debug.steps : debug.steps - 1;
+				// Coming from behind, an access is met when it is done.
+				const step = stop === DEBUG_BREAKPOINT ? debug.steps : debug.steps + 1;
 				found = { step, stop, watched, watchedVa };
-				debug.resume(end, stop === DEBUG_BREAKPOINT);
+				debug.resume(end, true);
 			} else {
 				return found;
 			}

@@ -157,6 +157,11 @@ describe("a bare machine", () => {
 		expect(client.ask("P341=00180000")).toBe("OK"); // mstatus
 		expect(client.register(65 + 0x300)).toBe(0x1800);
 		expect(client.register(65 + 0x1000)).toBe(3);
+		expect(client.ask("P21=182d4454fb210940")).toBe("OK"); // f0
+		expect(client.ask("p21")).toBe("182d4454fb210940");
+		expect(client.ask("P44=e1000000")).toBe("OK"); // fcsr
+		expect([client.register(66), client.register(67)]).toEqual([1, 7]);
+		expect(client.ask("P21=00")).toBe("E16");
 		const all = client.ask("g");
 		expect(client.ask(`G${"11".repeat(4)}${all.slice(8)}`)).toBe("OK");
 		expect(client.ask("g")).toBe(all);

@@ -95,6 +95,17 @@ describe("processes", () => {
 		expect(client.ask("c")).toBe("W07");
 	});
 
+	it("have floating-point registers", () => {
+		const { client } = debugSystem("fork", [], { image: elf(FORK) });
+		expect(client.ask("p21")).toBe("0".repeat(16));
+		expect(client.ask("P21=182d4454fb210940")).toBe("OK");
+		expect(client.ask("P43=03000000")).toBe("OK"); // frm
+		client.ask("s");
+		expect(client.ask("p21")).toBe("182d4454fb210940");
+		expect(client.register(68)).toBe(0x60);
+		expect(client.ask("c")).toBe("W07");
+	});
+
 	it("have breakpoints together, or one alone", () => {
 		const { client } = debugSystem("fork", [], { image: elf(FORK) });
 		const both = BASE + 4 * 6; // the first instruction behind clone, and la

@@ -147,37 +147,43 @@ describe("a watchpoint", () => {
 		const debug = g.machine.hart.attachDebug();
 		debug.addWatchpoint({ va: at(g, "data") + offset, length: 4, kind });
 		const hits: number[] = [];
-		while (go(g, debug) === DEBUG_WATCHPOINT) {
+		while (go(g, debug, undefined, hits.length > 0) === DEBUG_WATCHPOINT) {
 			hits.push(debug.watchedVa - at(g, "data"), g.machine.hart.pc - at(g, "done"));
 		}
 		return hits;
 	};
 
-	it("stops after a store of its bytes, and after no other access", () => {
+	it("stops before a store of its bytes, and before no other access", () => {
 		expect(watch(WATCH_STORE, 0)).toEqual([]);
-		expect(watch(WATCH_STORE, 4)).toEqual([4, -8]);
-		expect(watch(WATCH_STORE, 8)).toEqual([9, -4]);
+		expect(watch(WATCH_STORE, 4)).toEqual([4, -12]);
+		expect(watch(WATCH_STORE, 8)).toEqual([9, -8]);
 	});
 
-	it("stops after a load, or after both", () => {
-		expect(watch(WATCH_LOAD, 0)).toEqual([0, -12]);
+	it("stops before a load, or before both", () => {
+		expect(watch(WATCH_LOAD, 0)).toEqual([0, -16]);
 		expect(watch(WATCH_LOAD, 4)).toEqual([]);
-		expect(watch(WATCH_BOTH, 8)).toEqual([9, -4, 8, 0]);
+		expect(watch(WATCH_BOTH, 8)).toEqual([9, -8, 8, -4]);
 	});
 
-	it("is not met by an access that faults", () => {
+	it("stops before the access has left a trace, and then lets it happen", () => {
 		const u = user(`
 			lui a1, 0x30
-			sw a0, 0(a1)
+			sw a1, 0(a1)
 			ecall
 		`);
+		u.map(0x3_0000, 0x30, RW & ~0xc0);
 		const debug = u.machine.hart.attachDebug();
 		debug.addWatchpoint({ va: 0x3_0000, length: 4, kind: WATCH_STORE });
 		u.port.run();
-		expect([u.port.stopped, u.port.scause]).toEqual([false, 15]);
-		u.map(0x3_0000, 0x30, RW);
+		expect([u.port.stopped, debug.stop, u.port.pc]).toEqual([true, DEBUG_WATCHPOINT, TEXT + 4]);
+		expect([u.machine.hart.mmu.counters.storeMisses, u.port.instret]).toEqual([0, 1]);
+		debug.resume(Number.POSITIVE_INFINITY, true);
 		u.port.run();
-		expect([u.port.stopped, debug.stop, u.port.pc]).toEqual([true, DEBUG_WATCHPOINT, TEXT + 8]);
+		expect([u.port.stopped, u.port.scause, u.port.ram32[0x30 * 1024]]).toEqual([
+			false,
+			8,
+			0x3_0000,
+		]);
 	});
 
 	it("sees atomics", () => {
@@ -193,8 +199,10 @@ describe("a watchpoint", () => {
 		const debug = g.machine.hart.attachDebug();
 		debug.addWatchpoint({ va: at(g, "data"), length: 1, kind: WATCH_STORE });
 		const hits: number[] = [];
-		while (go(g, debug) === DEBUG_WATCHPOINT) hits.push(g.machine.hart.pc - at(g, "done"));
-		expect(hits).toEqual([-12, -4]);
+		while (go(g, debug, undefined, hits.length > 0) === DEBUG_WATCHPOINT) {
+			hits.push(g.machine.hart.pc - at(g, "done"));
+		}
+		expect(hits).toEqual([-16, -8]);
 	});
 });
 
