@@ -210,7 +210,7 @@ interface Ended {
 	readonly saver: Saver | null;
 }
 
-/** Run a program, or go on from a snapshot; `watch` gets the system before, unless it is debugged. */
+/** Run a program, or go on from a snapshot. `watch` gets the system first, if nobody debugs it. */
 async function runOne(
 	program: string,
 	args: string[],
