@@ -1,5 +1,7 @@
 /** Snapshots of bare machines: files that hold a state, which can be taken at any instant. */
+
 import { Bare, type BareOptions, type BareSaved } from "./bare.ts";
+import type { BoardDisk } from "./devices/board.ts";
 import { believing, packSnapshot, SnapshotError, unpackSnapshot } from "./snapshot/container.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
 import { describeDisk, openSavedDisk, type SavedDisk } from "./snapshot/saved-disk.ts";
@@ -15,22 +17,39 @@ interface Body {
 	readonly saved: BareSaved;
 }
 
+interface BareDisk extends SavedDisk {
+	readonly options: Pick<BoardDisk, "readOnly" | "id">;
+}
+
 interface Config {
-	readonly disks: readonly SavedDisk[];
+	readonly disks: readonly BareDisk[];
 	readonly stateHash: string;
 }
 
-/** => SnapshotError for disks that are neither memory nor a file. */
+/** => SnapshotError for disks that are neither memory nor a file, or have a timing model. */
 export function saveBare(bare: Bare): Uint8Array {
 	const { disks = [], console: _, ...options } = bare.options;
 	const body: Body = { options, saved: bare.save() };
 	const config = {
 		ram: bare.machine.config.ramSize,
-		disks: disks.map(({ media }) => describeDisk(media)),
+		disks: disks.map(describe),
 		cycles: bare.machine.clock.cycles,
 		stateHash: bare.stateHash(),
 	};
 	return packSnapshot({ version: VERSION, kind: KIND, config }, writeGraph(body));
+}
+
+function describe({ media, timing, readOnly, id }: BoardDisk): BareDisk {
+	if (timing !== undefined && timing.name !== "instant") {
+		throw new SnapshotError("a disk that takes its time cannot be saved");
+	}
+	return {
+		...describeDisk(media),
+		options: {
+			...(readOnly === undefined ? {} : { readOnly }),
+			...(id === undefined ? {} : { id }),
+		},
+	};
 }
 
 /**
@@ -43,7 +62,7 @@ export function restoreBare(file: Uint8Array, console: (byte: number) => void = 
 	return believing(() => {
 		const { options, saved } = new Graph(body).root as Body;
 		const config = header.config as unknown as Config;
-		const disks = config.disks.map((disk) => ({ media: openSavedDisk(disk) }));
+		const disks = config.disks.map((disk) => ({ ...disk.options, media: openSavedDisk(disk) }));
 		const bare = new Bare({ ...options, disks, console });
 		bare.restore(saved);
 		if (bare.stateHash() !== config.stateHash) {

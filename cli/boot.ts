@@ -134,33 +134,23 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 		flags.uvmhist === undefined ? null : new OutputFile(flags.uvmhist, process.stderr);
 	const trace = new TraceFiles(flags);
 	const output = new OutputBuffer(process.stdout);
-	const port = gdbPort(flags);
-	const onTerminal = port === null && process.stdin.isTTY && process.stdout.isTTY;
+	const onTerminal = gdbPort(flags) === null && process.stdin.isTTY && process.stdout.isTTY;
 	const started = performance.now();
-	const { system, left, saver } = await (async (): Promise<Ended> => {
-		if (flags.restore !== undefined) {
-			const system = restored(flags, flags.restore, output);
-			trace.begin(system);
-			return await runSystem(system, onTerminal, flags, output);
-		}
-		const options = await systemOptions(program, args, flags, output, onTerminal);
-		if (port !== null) return await debugSystem(options, port, flags, output);
-		const system = createSystem(options);
-		trace.begin(system);
-		return await runSystem(system, onTerminal, flags, output);
-	})();
+	const watch = (system: System): void => trace.begin(system);
+	const { system, left, saver } = await runOne(program, args, flags, output, onTerminal, watch);
 	trace.close();
 	const interactive = onTerminal && system.options.terminal === true;
 	const report = system.report(performance.now() - started);
 	// Whoever has talked with the guest knows how it went.
-	if (!flags.quiet && !(interactive && system.asksForInput)) process.stderr.write(summary(report));
+	const saved = saver?.waits === false && report.exit.kind === "running";
+	const talked = interactive && system.asksForInput;
+	if (!flags.quiet && !talked) process.stderr.write(summary(report, saved));
 	if (report.exit.kind === "panic") process.stderr.write(panicLines(system, report));
 	const config = { ...report.config, maxCycles: flags.maxCycles ?? null };
 	json?.write(`${JSON.stringify({ ...report, config })}\n`);
 	picture?.write(screenshot(system)!);
 	history?.write(`${system.history().join("\n")}\n`);
-	const stopped = saver?.saved === true && report.exit.kind === "running";
-	return left || stopped ? 0 : exitCode(report.exit);
+	return left || saved ? 0 : exitCode(report.exit);
 }
 
 async function systemOptions(
@@ -217,6 +207,28 @@ interface Ended {
 	/** Has the user left before the end? */
 	readonly left: boolean;
 	readonly saver: Saver | null;
+}
+
+/** Run a program, or go on from a snapshot. `watch` gets the system first, if nobody debugs it. */
+async function runOne(
+	program: string,
+	args: string[],
+	flags: BootFlags,
+	output: OutputBuffer,
+	onTerminal: boolean,
+	watch: (system: System) => void,
+): Promise<Ended> {
+	if (flags.restore !== undefined) {
+		const system = restored(flags, flags.restore, output);
+		watch(system);
+		return await runSystem(system, onTerminal, flags, output);
+	}
+	const options = await systemOptions(program, args, flags, output, onTerminal);
+	const port = gdbPort(flags);
+	if (port !== null) return await debugSystem(options, port, flags, output);
+	const system = createSystem(options);
+	watch(system);
+	return await runSystem(system, onTerminal, flags, output);
 }
 
 async function runSystem(

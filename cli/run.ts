@@ -166,10 +166,10 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	saver?.finish(left);
 	trace.close();
 	const report = bare.report(performance.now() - started);
-	if (!flags.quiet && !left) process.stderr.write(bareSummary(path, report));
+	const saved = saver?.waits === false && report.exit.kind === "running";
+	if (!flags.quiet && !left) process.stderr.write(bareSummary(path, report, saved));
 	json?.write(`${JSON.stringify(withCommand(report, path, flags))}\n`);
-	const stopped = saver?.saved === true && report.exit.kind === "running";
-	return left || stopped ? 0 : exitCode(report.exit);
+	return left || saved ? 0 : exitCode(report.exit);
 }
 
 function createSaver(bare: Bare, path: string, at: number | undefined): Saver {

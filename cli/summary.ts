@@ -7,7 +7,7 @@ const hex = (n: number): string => `0x${n.toString(16).padStart(8, "0")}`;
 const count = (n: number): string => n.toLocaleString("en-US");
 
 /** How it ended, in words. */
-export function describeExit(exit: Exit): string {
+export function describeExit(exit: Exit, saved = false): string {
 	switch (exit.kind) {
 		case "exited":
 			return `exited with ${exit.code}`;
@@ -20,11 +20,11 @@ export function describeExit(exit: Exit): string {
 		case "deadlock":
 			return `no progress: ${exit.reason}`;
 		case "running":
-			return "stopped at the cycle limit";
+			return saved ? "saved" : "stopped at the cycle limit";
 	}
 }
 
-function describeBareExit(exit: BareExit): string {
+function describeBareExit(exit: BareExit, saved: boolean): string {
 	switch (exit.kind) {
 		case "exited":
 			return `exited with ${exit.code}`;
@@ -33,7 +33,7 @@ function describeBareExit(exit: BareExit): string {
 		case "stuck":
 			return `traps for ever at pc ${hex(exit.pc)}: the trap handler itself traps`;
 		case "running":
-			return "stopped at the cycle limit";
+			return saved ? "saved" : "stopped at the cycle limit";
 	}
 }
 
@@ -54,9 +54,10 @@ function timeRows(report: Report | BareReport): Row[] {
 const table = (rows: readonly Row[]): string[] =>
 	rows.map(([name, value]) => `  ${name.padEnd(13)}${value}`);
 
-export function bareSummary(image: string, report: BareReport): string {
+/** `saved`: it has not ended; a snapshot was made instead. */
+export function bareSummary(image: string, report: BareReport, saved = false): string {
 	const lines = [
-		`uvmachine: ${image} ${describeBareExit(report.exit)}`,
+		`uvmachine: ${image} ${describeBareExit(report.exit, saved)}`,
 		...table([
 			...timeRows(report),
 			["TLB misses", count(report.tlb.misses)],
@@ -66,7 +67,8 @@ export function bareSummary(image: string, report: BareReport): string {
 	return `${lines.join("\n")}\n`;
 }
 
-export function summary(report: Report): string {
+/** `saved` as in bareSummary. */
+export function summary(report: Report, saved = false): string {
 	const { uvmexp: e, tlb } = report;
 	const perCluster = e.pdpageouts === 0 ? 0 : e.pgswapout / e.pdpageouts;
 	const rows: Row[] = [
@@ -84,7 +86,7 @@ export function summary(report: Report): string {
 		["state hash", report.stateHash],
 	];
 	const lines = [
-		`uvmachine: ${String(report.config.program)} ${describeExit(report.exit)}`,
+		`uvmachine: ${String(report.config.program)} ${describeExit(report.exit, saved)}`,
 		...report.messages.map((message) => `  ${message}`),
 		...table(rows),
 	];

@@ -1,15 +1,15 @@
-/** A bare machine with snapshots of all of it. */
+/** A bare machine with checkpoints of all of it. */
 import type { Bare } from "../bare.ts";
-import type { BoardState } from "../devices/board.ts";
+import {
+	type ComputerCheckpoint,
+	checkpointComputer,
+	releaseComputer,
+	rollbackComputer,
+} from "../devices/computer.ts";
 import type { BareHost as Host } from "../machine/gdb/bare-target.ts";
-import type { Machine, MachineState } from "../machine/machine.ts";
+import type { Machine } from "../machine/machine.ts";
 
-interface Snapshot {
-	readonly machine: MachineState;
-	readonly board: BoardState;
-}
-
-/** Bytes that snapshots may take, each as much as RAM; and how many there are at most. */
+/** Bytes that checkpoints may take, each at most as much as RAM; and how many there may be. */
 const SNAPSHOT_BYTES = 512 * 1024 * 1024;
 const SNAPSHOTS_MAX = 64;
 /** What `uvmachine run` answers if the guest came to no end of its own. */
@@ -54,13 +54,15 @@ export class BareHost implements Host {
 		this.#bare.reset();
 	}
 
-	save(): Snapshot {
-		return { machine: this.machine.save(), board: this.#bare.board.save() };
+	save(): ComputerCheckpoint {
+		return checkpointComputer(this.#bare);
 	}
 
 	restore(state: unknown): void {
-		const { machine, board } = state as Snapshot;
-		this.machine.restore(machine);
-		this.#bare.board.restore(board);
+		rollbackComputer(this.#bare, state as ComputerCheckpoint);
+	}
+
+	release(state: unknown): void {
+		releaseComputer(this.#bare, state as ComputerCheckpoint);
 	}
 }

@@ -55,6 +55,8 @@ export class SystemHost implements ReplayHost {
 		return null;
 	}
 
+	release(): void {}
+
 	restore(): void {
 		this.system = this.#build();
 		this.#begun = this.#begin();

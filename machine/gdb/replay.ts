@@ -32,6 +32,8 @@ export interface ReplayHost {
 	save(): unknown;
 	/** => the host owns `state` still, and may be asked to restore it again. */
 	restore(state: unknown): void;
+	/** `state` is not needed any more. */
+	release(state: unknown): void;
 }
 
 interface Mark {
@@ -152,6 +154,7 @@ export class Replay {
 	 * => it is possible to come back to this place, but not to go beyond it.
 	 */
 	restart(): void {
+		this.#drop(this.#marks);
 		this.#marks = [];
 		this.#log = [];
 		this.#next = 0;
@@ -239,7 +242,9 @@ export class Replay {
 	/** => the step of the mark that it has gone back to. */
 	#rewind(step: number): number {
 		// Marks behind it are made again when it runs there again.
-		while (this.#marks.length > 1 && this.#marks.at(-1)!.step > step) this.#marks.pop();
+		while (this.#marks.length > 1 && this.#marks.at(-1)!.step > step) {
+			this.#drop(this.#marks.splice(-1));
+		}
 		const mark = this.#marks.at(-1)!;
 		this.#host.restore(mark.state);
 		this.#host.machine.hart.traps.taken = mark.taken;
@@ -248,12 +253,17 @@ export class Replay {
 		return mark.step;
 	}
 
+	#drop(marks: readonly Mark[]): void {
+		for (const mark of marks) this.#host.release(mark.state);
+	}
+
 	#mark(): void {
 		const { snapshots, canSave, machine } = this.#host;
 		if (snapshots === 0 || !canSave) return;
 		if (this.#marks.length >= snapshots) {
 			if (snapshots < 3) return;
 			this.#interval *= 2;
+			this.#drop(this.#marks.filter((_, i) => i % 2 !== 0));
 			this.#marks = this.#marks.filter((_, i) => i % 2 === 0);
 		}
 		this.#marks.push({
