@@ -1,12 +1,26 @@
 /**
- * A system that can begin anew: the kernel's threads cannot be copied in the middle of their work,
- * so the only snapshot is the beginning, and going back means to build the system again and run it
- * to the place.
+ * A system that can go back: to checkpoints, which are taken where no process is inside the kernel,
+ * or to the beginning, for which the system is built again.
  */
 import { DEBUG_NONE } from "../machine/debug.ts";
 import type { ReplayHost } from "../machine/gdb/replay.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { System } from "../system.ts";
+import {
+	checkpointSystem,
+	releaseSystem,
+	rollbackSystem,
+	type SystemCheckpoint,
+} from "../system-snapshot.ts";
+
+/** Checkpoints that are kept; each takes a copy of the kernel and the pages written since. */
+const CHECKPOINTS = 16;
+
+/** A checkpoint and the system that it is of; null for the beginning of any. */
+interface Place {
+	readonly system: System;
+	readonly checkpoint: SystemCheckpoint;
+}
 
 /** Cycles in which every program has begun; it takes a few thousand. */
 const BEGIN_SLICE = 1_000_000;
@@ -26,7 +40,7 @@ export class SystemHost implements ReplayHost {
 	 */
 	constructor(build: () => System, again: boolean) {
 		this.#build = build;
-		this.snapshots = again ? 1 : 0;
+		this.snapshots = again ? CHECKPOINTS : 0;
 		this.system = build();
 		this.#begun = this.#begin();
 	}
@@ -47,20 +61,36 @@ export class SystemHost implements ReplayHost {
 		this.system.inputEnd();
 	}
 
+	/** => a sleeping process might not go to sleep again in the same way. */
 	get canSave(): boolean {
-		return this.machine.clock.cycles === this.#begun;
+		return this.#atBeginning || (this.system.busy === null && !this.system.sleepsInCalls);
 	}
 
-	save(): unknown {
-		return null;
+	save(): Place | null {
+		if (this.#atBeginning) return null;
+		return { system: this.system, checkpoint: checkpointSystem(this.system)! };
 	}
 
-	release(): void {}
+	release(state: unknown): void {
+		const place = state as Place | null;
+		if (place !== null) releaseSystem(place.system, place.checkpoint);
+	}
 
-	restore(): void {
-		this.system = this.#build();
-		this.#begun = this.#begin();
+	/** => a checkpoint of a system that has been built again since leads to the old one. */
+	restore(state: unknown): void {
+		const place = state as Place | null;
+		if (place === null) {
+			this.system = this.#build();
+			this.#begun = this.#begin();
+		} else {
+			this.system = place.system;
+			rollbackSystem(place.system, place.checkpoint);
+		}
 		this.onReplace();
+	}
+
+	get #atBeginning(): boolean {
+		return this.machine.clock.cycles === this.#begun;
 	}
 
 	/** Go to the first instruction in user mode. => its cycle */

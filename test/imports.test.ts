@@ -28,7 +28,16 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 	"system-snapshot.ts": ["devices/", "pmap/panic.ts", "snapshot/", "system", "version.ts"],
 	"bare.ts": ["machine/", "devices/", "firmware/", "version.ts"],
 	"bare-snapshot.ts": ["devices/", "snapshot/", "bare.ts", "version.ts"],
-	"gdb/": ["gdb/", "machine/", "devices/", "kernel/", "pmap/", "system.ts", "bare.ts"],
+	"gdb/": [
+		"gdb/",
+		"machine/",
+		"devices/",
+		"kernel/",
+		"pmap/",
+		"system.ts",
+		"system-snapshot.ts",
+		"bare.ts",
+	],
 	"bench/": [
 		"bench/",
 		"system.ts",

@@ -1,8 +1,10 @@
 /** Running backwards: every place is as it was when the machine was there before. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { createSystem } from "../../system.ts";
 import type { GdbClient } from "../support/gdb-client.ts";
 import { latin1, packet } from "../support/gdb-client.ts";
+import { workload } from "../support/workload.ts";
 import { debugBare, debugSystem } from "./machines.ts";
 
 /** What a step of the run looked like. */
@@ -194,5 +196,31 @@ describe("a system", () => {
 		expect(place(client)).toEqual(places[0]);
 		expect(client.ask("c")).toBe("W00");
 		expect(output()).toBe("hello from user mode\n");
+	});
+
+	it("goes back from the end of a long run, which has paged, and on again", () => {
+		const options = { ram: 1 << 20, swap: [{ media: 8 << 20 }] };
+		const args = ["2", "2"];
+		const image = workload("walk");
+		const plain = createSystem({ program: "walk", image, args, ...options });
+		plain.run();
+		const { client, target } = debugSystem("walk", args, options);
+		// The call of exit: pc is behind it already.
+		client.ask(`Z0,${(plain.machine.hart.pc - 4).toString(16)},2`);
+		expect(client.ask("c")).toMatch(/^T05/);
+		expect(target.system.kernel.uvmexp.pgswapout).toBeGreaterThan(100);
+		const here = place(client);
+		const before: Place[] = [];
+		for (let i = 0; i < 10; i++) {
+			client.ask("bs");
+			before.push(place(client));
+		}
+		for (const then of [...before.reverse().slice(1), here]) {
+			client.ask("s");
+			expect(place(client)).toEqual(then);
+		}
+		client.ask("D");
+		target.system.run();
+		expect(target.system.stateHash()).toBe(plain.stateHash());
 	});
 });

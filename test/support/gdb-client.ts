@@ -4,7 +4,7 @@ import { GdbStub } from "../../machine/gdb/stub.ts";
 import type { GdbTarget } from "../../machine/gdb/target.ts";
 
 /** Slices after which a target that has not stopped is left alone. */
-const POLLS = 200;
+const POLLS = 1000;
 
 export const packet = (data: string): string => {
 	let sum = 0;
