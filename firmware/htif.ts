@@ -38,8 +38,6 @@ export class Htif {
 	readonly #tohost: number;
 	readonly #fromhost: number;
 	readonly #event: number;
-	/** The event waits. */
-	#settling = false;
 
 	/** => physical addresses; `fromhost` may be 0 if the program has none. */
 	constructor(host: HtifHost, tohost: number, fromhost: number) {
@@ -49,26 +47,14 @@ export class Htif {
 		this.#event = host.clock.register(() => this.#command());
 	}
 
-	/** Whether a command waits to be looked at: all there is to save besides memory and clock. */
-	save(): boolean {
-		return this.#settling;
-	}
-
-	restore(settling: boolean): void {
-		this.#settling = settling;
-	}
-
 	/** The hart has stored `bytes` bytes at physical address `pa`. */
 	stored(pa: number, bytes: number): void {
 		if (pa + bytes <= this.#tohost || pa >= this.#tohost + 8) return;
-		if (this.#settling) return;
-		this.#settling = true;
 		const { clock } = this.#host;
-		clock.schedule(clock.cycles + SETTLE_CYCLES, this.#event);
+		if (!clock.waits(this.#event)) clock.schedule(clock.cycles + SETTLE_CYCLES, this.#event);
 	}
 
 	#command(): void {
-		this.#settling = false;
 		const { dma } = this.#host;
 		const low = dma.load32(this.#tohost);
 		const high = dma.load32(this.#tohost + 4);

@@ -54,6 +54,11 @@ export class Clock {
 		this.#update();
 	}
 
+	/** Is there an event of `handler`? */
+	waits(handler: number): boolean {
+		return this.#events.some((event) => event.handler === handler);
+	}
+
 	/** Let `cycles` pass; events that fall due fire at their own cycle. */
 	advance(cycles: number): void {
 		const target = this.cycles + cycles;
