@@ -63,15 +63,7 @@ export { FileDisk } from "./devices/disk/file-disk.ts";
 export { MemoryDisk } from "./devices/disk/memory-disk.ts";
 export { WriteCache } from "./devices/disk/write-cache.ts";
 export { Panic } from "./pmap/panic.ts";
-export type {
-	DiskOptions,
-	Exit,
-	Report,
-	RunState,
-	SystemOptions,
-	SystemOrigin,
-	TimingName,
-} from "./system-options.ts";
+export type * from "./system-options.ts";
 export { VERSION } from "./version.ts";
 
 export const DEFAULT_RAM = 8 * 1024 * 1024;

@@ -14,11 +14,10 @@ import {
 	type TimingName,
 } from "../system.ts";
 import { rebase, restoreSystem, saveSystem, trackFiles } from "../system-snapshot.ts";
-import { InputReader, OutputBuffer } from "./console.ts";
+import { OutputBuffer } from "./console.ts";
+import { drive, driveTerminal } from "./drive.ts";
 import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
-import { HostTerminal } from "./host-terminal.ts";
 import { readInputFile } from "./input-file.ts";
-import { driveInteractive } from "./interactive.ts";
 import {
 	collect,
 	integerOption,
@@ -29,17 +28,15 @@ import {
 	tlbOption,
 } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
-import { RunProgress } from "./progress.ts";
 import { binDisk, openDisks, WORKLOADS } from "./root-disk.ts";
 import { openSnapshot, refuseConfiguration, Saver } from "./saver.ts";
 import { screenshot } from "./screenshot.ts";
 import { parseSize } from "./size.ts";
 import { summary } from "./summary.ts";
+import { checkTogether } from "./together.ts";
 import { TraceFiles, type TraceFlags } from "./trace-file.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** Cycles between two looks at the host's clock: some tens of milliseconds. */
-const SLICE = 10_000_000;
 /** Events that --uvmhist keeps, and how many of them a panic shows. */
 const HISTORY_EVENTS = 10_000;
 const PANIC_HISTORY = 20;
@@ -101,28 +98,9 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 		.option("-q, --quiet", "no summary and no progress", false)
 		.action(async (program: string | undefined, args: string[], flags: BootFlags, command) => {
 			if (flags.restore !== undefined) refuseConfiguration(command as Command, CONFIGURATION);
-			checkUsage(program, flags);
+			checkTogether("boot", "program", program, flags);
 			done(await boot(program ?? "", args, flags));
 		});
-}
-
-/** => UsageError for options that make no sense together. */
-function checkUsage(program: string | undefined, flags: BootFlags): void {
-	if (flags.saveAt !== undefined && flags.save === undefined) {
-		throw new UsageError("--save-at: there is no --save FILE");
-	}
-	if (flags.gdb !== undefined && (flags.save ?? flags.restore) !== undefined) {
-		throw new UsageError("--gdb: not together with --save and --restore");
-	}
-	if (flags.gdb !== undefined && (flags.trace ?? flags.traceInstructions) !== undefined) {
-		throw new UsageError("--trace: not together with --gdb, which runs parts again");
-	}
-	if (flags.restore === undefined && program === undefined) {
-		throw new UsageError("boot: no program, and no --restore FILE");
-	}
-	if (flags.restore !== undefined && program !== undefined) {
-		throw new UsageError(`program ${program}: with --restore the snapshot says what runs`);
-	}
 }
 
 async function boot(program: string, args: string[], flags: BootFlags): Promise<number> {
@@ -239,7 +217,8 @@ async function runSystem(
 ): Promise<Ended> {
 	const saver = flags.save === undefined ? null : createSaver(system, flags.save, flags.saveAt);
 	const interactive = onTerminal && system.options.terminal === true;
-	const left = interactive && (await driveTerminal(system, flags, output, saver));
+	const resized = (columns: number, rows: number): void => system.resize(columns, rows);
+	const left = interactive && (await driveTerminal(system, flags, output, saver, resized));
 	if (!interactive) await drive(system, flags, output, saver);
 	saver?.finish(left);
 	return { system, left, saver };
@@ -259,68 +238,6 @@ async function debugSystem(
 	const target: SystemTarget = new SystemTarget(host, (byte) => output.put(byte));
 	const left = await serveGdb(target, port, flags, output);
 	return { system: target.system, left, saver: null };
-}
-
-/** Run with the host's terminal as the guest's. => whether the user has left. */
-async function driveTerminal(
-	system: System,
-	flags: BootFlags,
-	output: OutputBuffer,
-	saver: Saver | null,
-): Promise<boolean> {
-	const progress = new RunProgress(process.stderr, flags.quiet);
-	const terminal = new HostTerminal(process.stdin, process.stdout, (columns, rows) =>
-		system.resize(columns, rows),
-	);
-	const flush = (): void => {
-		if (output.pending || system.asksForInput) progress.stop();
-		output.flush();
-		if (!system.asksForInput) progress.update(system.machine, system.kernel);
-	};
-	const say = (text: string): void => {
-		process.stdout.write(`\r\nuvmachine: ${text}\r\n`);
-	};
-	const limit = flags.maxCycles ?? Number.POSITIVE_INFINITY;
-	const screen = { flush, say };
-	try {
-		await driveInteractive(system, terminal, screen, limit, () => performance.now(), saver);
-	} finally {
-		progress.stop();
-		terminal.close();
-		if (!output.atLineStart) process.stdout.write("\n");
-	}
-	return terminal.left;
-}
-
-/** Run to the end, passing on output, progress and input. */
-async function drive(
-	system: System,
-	flags: BootFlags,
-	output: OutputBuffer,
-	saver: Saver | null,
-): Promise<void> {
-	const progress = new RunProgress(process.stderr, flags.quiet);
-	const input = new InputReader(process.stdin);
-	const limit = flags.maxCycles ?? Number.POSITIVE_INFINITY;
-	for (;;) {
-		const now = system.machine.clock.cycles;
-		if (now >= limit) break;
-		const until = Math.min(now + SLICE, limit);
-		const state = system.run(saver?.next(until) ?? until);
-		saver?.look();
-		// The guest's lines and the progress line share a terminal.
-		if (output.pending) progress.stop();
-		output.flush();
-		progress.update(system.machine, system.kernel);
-		if (state === "ended") break;
-		if (state === "input" && !(await input.feed((bytes) => system.input(bytes)))) {
-			// Whoever saves wants to go on from here, and not from what the end of input leads to.
-			if (saver?.waits === false) break;
-			system.inputEnd();
-		}
-	}
-	progress.stop();
-	input.close();
 }
 
 /** 0: the guest succeeded, 1: it failed, 3: the kernel panicked, 4: no progress, or the limit. */

@@ -11,7 +11,7 @@ export class OutputFile {
 	constructor(path: string, stream: NodeJS.WritableStream) {
 		this.#path = path;
 		this.#stream = stream;
-		this.#fd = path === "-" ? null : this.#try(() => openSync(path, "w"));
+		this.#fd = path === "-" ? null : writing(path, () => openSync(path, "w"));
 	}
 
 	/** Write all there is, and close the file. */
@@ -21,16 +21,17 @@ export class OutputFile {
 			this.#stream.write(data);
 			return;
 		}
-		this.#try(() => writeFileSync(fd, data));
+		writing(this.#path, () => writeFileSync(fd, data));
 		closeSync(fd);
 	}
+}
 
-	#try<T>(action: () => T): T {
-		try {
-			return action();
-		} catch (error) {
-			const { code } = error as NodeJS.ErrnoException;
-			throw new UsageError(`${this.#path}: cannot be written (${code})`);
-		}
+/** Do something that writes to `path`. => UsageError if it fails. */
+export function writing<T>(path: string, action: () => T): T {
+	try {
+		return action();
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		throw new UsageError(`${path}: cannot be written (${code})`);
 	}
 }

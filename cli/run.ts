@@ -1,5 +1,3 @@
-/** `uvmachine run`: software made for a RISC-V board, on the board alone. */
-import { writeFileSync } from "node:fs";
 import { Command } from "commander";
 import {
 	BARE_DEFAULT_RAM,
@@ -11,11 +9,10 @@ import {
 } from "../bare.ts";
 import { restoreBare, saveBare } from "../bare-snapshot.ts";
 import { BareHost, BareTarget } from "../gdb/session.ts";
-import { InputReader, OutputBuffer } from "./console.ts";
+import { OutputBuffer } from "./console.ts";
+import { drive, driveTerminal } from "./drive.ts";
 import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
-import { HostTerminal } from "./host-terminal.ts";
 import { readInputFile } from "./input-file.ts";
-import { driveInteractive } from "./interactive.ts";
 import {
 	addressOption,
 	collect,
@@ -28,14 +25,10 @@ import {
 	virtioOption,
 } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
-import { RunProgress } from "./progress.ts";
 import { openSnapshot, refuseConfiguration, Saver } from "./saver.ts";
 import { bareSummary } from "./summary.ts";
+import { checkTogether } from "./together.ts";
 import { TraceFiles, type TraceFlags } from "./trace-file.ts";
-import { UsageError } from "./usage-error.ts";
-
-/** Cycles between two looks at the host's clock: some tens of milliseconds. */
-const SLICE = 10_000_000;
 
 interface RunFlags extends GdbFlags, TraceFlags {
 	readonly ram: number;
@@ -110,28 +103,9 @@ export function runCommand(done: (exitCode: number) => void): Command {
 		.option("-q, --quiet", "no summary and no progress", false)
 		.action(async (image: string | undefined, flags: RunFlags, command: Command) => {
 			if (flags.restore !== undefined) refuseConfiguration(command, CONFIGURATION);
-			checkUsage(image, flags);
+			checkTogether("run", "image", image, flags);
 			done(await run(image ?? "", flags));
 		});
-}
-
-/** => UsageError for options that make no sense together. */
-function checkUsage(image: string | undefined, flags: RunFlags): void {
-	if (flags.saveAt !== undefined && flags.save === undefined) {
-		throw new UsageError("--save-at: there is no --save FILE");
-	}
-	if (flags.gdb !== undefined && (flags.save ?? flags.restore) !== undefined) {
-		throw new UsageError("--gdb: not together with --save and --restore");
-	}
-	if (flags.gdb !== undefined && (flags.trace ?? flags.traceInstructions) !== undefined) {
-		throw new UsageError("--trace: not together with --gdb, which runs parts again");
-	}
-	if (flags.restore === undefined && image === undefined) {
-		throw new UsageError("run: no image, and no --restore FILE");
-	}
-	if (flags.restore !== undefined && image !== undefined) {
-		throw new UsageError(`image ${image}: with --restore the snapshot says what runs`);
-	}
 }
 
 async function run(image: string, flags: RunFlags): Promise<number> {
@@ -147,7 +121,7 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 			? new Bare({ ...bareOptions(path, flags), console })
 			: openSnapshot(flags.restore, (file) => restoreBare(file, console));
 	if (flags.dumpDtb !== undefined) {
-		dump(flags.dumpDtb, bare.dtb);
+		new OutputFile(flags.dumpDtb, process.stdout).write(bare.dtb);
 		return 0;
 	}
 	const saver = flags.save === undefined ? null : createSaver(bare, flags.save, flags.saveAt);
@@ -212,69 +186,6 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		adPolicy: flags.ad,
 		misaligned: flags.misaligned,
 	};
-}
-
-function dump(path: string, bytes: Uint8Array): void {
-	if (path === "-") {
-		process.stdout.write(bytes);
-		return;
-	}
-	try {
-		writeFileSync(path, bytes);
-	} catch (error) {
-		throw new UsageError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code})`);
-	}
-}
-
-/** Run with the host's terminal as the guest's. => whether the user has left. */
-async function driveTerminal(
-	bare: Bare,
-	flags: RunFlags,
-	output: OutputBuffer,
-	saver: Saver | null,
-): Promise<boolean> {
-	const terminal = new HostTerminal(process.stdin, process.stdout, () => {});
-	const limit = flags.maxCycles ?? Number.POSITIVE_INFINITY;
-	const say = (text: string): void => {
-		process.stdout.write(`\r\nuvmachine: ${text}\r\n`);
-	};
-	const screen = { flush: () => output.flush(), say };
-	try {
-		await driveInteractive(bare, terminal, screen, limit, () => performance.now(), saver);
-	} finally {
-		terminal.close();
-		if (!output.atLineStart) process.stdout.write("\n");
-	}
-	return terminal.left;
-}
-
-/** Run to the end, passing on output, progress and input. */
-async function drive(
-	bare: Bare,
-	flags: RunFlags,
-	output: OutputBuffer,
-	saver: Saver | null,
-): Promise<void> {
-	const progress = new RunProgress(process.stderr, flags.quiet);
-	const input = new InputReader(process.stdin);
-	const limit = flags.maxCycles ?? Number.POSITIVE_INFINITY;
-	for (;;) {
-		const { clock } = bare.machine;
-		const until = Math.min(clock.cycles + SLICE, limit);
-		const state = bare.run(saver?.next(until) ?? until);
-		saver?.look();
-		if (output.pending) progress.stop();
-		output.flush();
-		if (state === "ended" || clock.cycles >= limit) break;
-		progress.update(bare.machine, null);
-		if (state === "input" && !(await input.feed((bytes) => bare.input(bytes)))) {
-			// Whoever saves wants to go on from here, and not from what the end of input leads to.
-			if (saver?.waits === false) break;
-			bare.inputEnd();
-		}
-	}
-	progress.stop();
-	input.close();
 }
 
 /** 0: the guest succeeded, 1: it failed, 4: no progress, or the limit. */

@@ -1,7 +1,9 @@
 /** The snapshot that `--save` asks for: when it is made, and its file. */
-import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { SnapshotError } from "../snapshot/container.ts";
+import { readInputFile } from "./input-file.ts";
+import { writing } from "./output-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** How long before the instant a state is looked for that can be taken, in cycles. */
@@ -36,7 +38,7 @@ export class Saver {
 		if (at !== null && at < what.cycles) {
 			throw new UsageError(`--save-at ${at}: the system is at cycle ${what.cycles} already`);
 		}
-		closeSync(this.#try(() => openSync(this.#part, "w")));
+		closeSync(writing(this.#path, () => openSync(this.#part, "w")));
 	}
 
 	/** Was anything saved? */
@@ -75,7 +77,7 @@ export class Saver {
 
 	save(): void {
 		const file = this.#snapshot();
-		this.#try(() => {
+		writing(this.#path, () => {
 			writeFileSync(this.#part, file);
 			renameSync(this.#part, this.#path);
 		});
@@ -115,15 +117,6 @@ export class Saver {
 	get #part(): string {
 		return `${this.#path}.part`;
 	}
-
-	#try<T>(action: () => T): T {
-		try {
-			return action();
-		} catch (error) {
-			const { code } = error as NodeJS.ErrnoException;
-			throw new UsageError(`${this.#path}: cannot be written (${code})`);
-		}
-	}
 }
 
 /**
@@ -132,20 +125,10 @@ export class Saver {
  */
 export function openSnapshot<T>(path: string, restore: (file: Uint8Array) => T): T {
 	try {
-		return restore(readFile(path));
+		return restore(readInputFile("snapshot", path));
 	} catch (error) {
 		if (!(error instanceof SnapshotError || error instanceof RangeError)) throw error;
 		throw new UsageError(`snapshot ${path}: ${error.message}`);
-	}
-}
-
-function readFile(path: string): Uint8Array {
-	try {
-		return readFileSync(path);
-	} catch (error) {
-		const { code } = error as NodeJS.ErrnoException;
-		const why = code === "ENOENT" ? "no such file" : `cannot be read (${code})`;
-		throw new UsageError(`snapshot ${path}: ${why}`);
 	}
 }
 

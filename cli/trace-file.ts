@@ -3,7 +3,7 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import type { Bare } from "../bare.ts";
 import type { System } from "../system.ts";
 import { type Tracing, traceBare, traceMachineCode, traceSystem } from "../trace/trace.ts";
-import { UsageError } from "./usage-error.ts";
+import { writing } from "./output-file.ts";
 
 /** Characters that are written at a time. */
 const CHUNK = 1 << 18;
@@ -17,7 +17,7 @@ class TraceFile {
 	/** => UsageError if it cannot be written. */
 	constructor(path: string) {
 		this.#path = path;
-		this.#fd = this.#try(() => openSync(path, "w"));
+		this.#fd = writing(path, () => openSync(path, "w"));
 	}
 
 	/** `attach` is given what takes the trace. */
@@ -37,18 +37,9 @@ class TraceFile {
 	#flush(): void {
 		const bytes = Buffer.from(this.#text);
 		this.#text = "";
-		this.#try(() => {
+		writing(this.#path, () => {
 			for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
 		});
-	}
-
-	#try<T>(action: () => T): T {
-		try {
-			return action();
-		} catch (error) {
-			const { code } = error as NodeJS.ErrnoException;
-			throw new UsageError(`${this.#path}: cannot be written (${code})`);
-		}
 	}
 }
 

@@ -1,0 +1,86 @@
+/** Running a guest to its end, with its console on the host's standard streams. */
+import type { Bare } from "../bare.ts";
+import type { System } from "../system.ts";
+import { InputReader, type OutputBuffer } from "./console.ts";
+import { HostTerminal } from "./host-terminal.ts";
+import { driveInteractive } from "./interactive.ts";
+import { RunProgress } from "./progress.ts";
+import type { Saver } from "./saver.ts";
+
+/** Cycles between two looks at the host's clock: some tens of milliseconds. */
+const SLICE = 10_000_000;
+
+export interface DriveFlags {
+	readonly maxCycles?: number;
+	readonly quiet: boolean;
+}
+
+const limitOf = ({ maxCycles }: DriveFlags): number => maxCycles ?? Number.POSITIVE_INFINITY;
+
+const kernelOf = (guest: System | Bare): System["kernel"] | null =>
+	(guest as Partial<System>).kernel ?? null;
+
+/** Does the guest want the terminal for itself? Bare software may at any time. */
+const talks = (guest: System | Bare): boolean => (guest as Partial<System>).asksForInput ?? true;
+
+/** Run to the end, passing on output, progress and input. */
+export async function drive(
+	guest: System | Bare,
+	flags: DriveFlags,
+	output: OutputBuffer,
+	saver: Saver | null,
+): Promise<void> {
+	const progress = new RunProgress(process.stderr, flags.quiet);
+	const input = new InputReader(process.stdin);
+	const limit = limitOf(flags);
+	const { clock } = guest.machine;
+	while (clock.cycles < limit) {
+		const until = Math.min(clock.cycles + SLICE, limit);
+		const state = guest.run(saver?.next(until) ?? until);
+		saver?.look();
+		// The guest's lines and the progress line share a terminal.
+		if (output.pending) progress.stop();
+		output.flush();
+		progress.update(guest.machine, kernelOf(guest));
+		if (state === "ended") break;
+		if (state === "input" && !(await input.feed((bytes) => guest.input(bytes)))) {
+			// Whoever saves wants to go on from here, and not from what the end of input leads to.
+			if (saver?.waits === false) break;
+			guest.inputEnd();
+		}
+	}
+	progress.stop();
+	input.close();
+}
+
+/**
+ * Run with the host's terminal as the guest's; `resized` is told of its size.
+ * => whether the user has left.
+ */
+export async function driveTerminal(
+	guest: System | Bare,
+	flags: DriveFlags,
+	output: OutputBuffer,
+	saver: Saver | null,
+	resized: (columns: number, rows: number) => void = () => {},
+): Promise<boolean> {
+	const progress = new RunProgress(process.stderr, flags.quiet);
+	const terminal = new HostTerminal(process.stdin, process.stdout, resized);
+	const flush = (): void => {
+		if (output.pending || talks(guest)) progress.stop();
+		output.flush();
+		if (!talks(guest)) progress.update(guest.machine, kernelOf(guest));
+	};
+	const say = (text: string): void => {
+		process.stdout.write(`\r\nuvmachine: ${text}\r\n`);
+	};
+	const now = (): number => performance.now();
+	try {
+		await driveInteractive(guest, terminal, { flush, say }, limitOf(flags), now, saver);
+	} finally {
+		progress.stop();
+		terminal.close();
+		if (!output.atLineStart) process.stdout.write("\n");
+	}
+	return terminal.left;
+}
