@@ -57,6 +57,24 @@ describe("start", () => {
 	});
 });
 
+describe("exceptions and interrupts", () => {
+	it("go to the handler of S-mode", () => {
+		const { bare } = new Guest();
+		const { machine } = bare;
+		const { hart } = machine;
+		machine.dma.store32(ENTRY, 0); // illegal
+		machine.dma.store32(BUFFER, 0x6f);
+		hart.state.stvec = BUFFER;
+		bare.run(machine.clock.cycles + 4);
+		expect([hart.pc, hart.state.priv, hart.state.scause]).toEqual([BUFFER, 1, 2]);
+		hart.state.mie = 0x20;
+		hart.state.mstatus |= 2;
+		hart.csrs.setTimeCompare(0, 0);
+		bare.run(machine.clock.cycles + 4);
+		expect([hart.pc, hart.state.priv, hart.state.scause]).toEqual([BUFFER, 1, 0x8000_0005]);
+	});
+});
+
 describe("base", () => {
 	it("says version 2.0, and which extensions there are", () => {
 		const guest = new Guest();
