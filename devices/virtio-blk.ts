@@ -42,6 +42,7 @@ export const VIRTIO_BLK_F_WRITE_ZEROES = 14;
 export const VIRTIO_BLK_T_IN = 0;
 export const VIRTIO_BLK_T_OUT = 1;
 export const VIRTIO_BLK_T_FLUSH = 4;
+export const VIRTIO_BLK_T_FLUSH_OUT = 5; // legacy: the same
 export const VIRTIO_BLK_T_GET_ID = 8;
 export const VIRTIO_BLK_T_DISCARD = 11;
 export const VIRTIO_BLK_T_WRITE_ZEROES = 13;
@@ -258,6 +259,7 @@ export class VirtioBlk implements VirtioDevice {
 				return whole && inside && inRam(this.#dma, data) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 			}
 			case VIRTIO_BLK_T_FLUSH:
+			case VIRTIO_BLK_T_FLUSH_OUT:
 				return VIRTIO_BLK_S_OK;
 			case VIRTIO_BLK_T_GET_ID:
 				return inRam(this.#dma, data) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
@@ -344,6 +346,7 @@ export class VirtioBlk implements VirtioDevice {
 			case VIRTIO_BLK_T_WRITE_ZEROES:
 				return this.#clear(request);
 			case VIRTIO_BLK_T_FLUSH:
+			case VIRTIO_BLK_T_FLUSH_OUT:
 				if (this.media.flush() !== DISK_OK) return VIRTIO_BLK_S_IOERR;
 				this.counters.flushes++;
 				return VIRTIO_BLK_S_OK;
