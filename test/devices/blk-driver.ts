@@ -11,10 +11,13 @@ export interface Piece {
 	readonly write: boolean;
 }
 
-/** Memory: rings at 0x1000.., indirect tables at 0x4000, headers and status bytes at 0x8000. */
+/** Memory: rings at 0x1000.., an indirect table at 0x4000, headers and status bytes at 0x8000. */
 const RINGS = 0x8000_1000;
 const INDIRECT = 0x8000_4000;
 const REQUESTS = 0x8000_8000;
+/** Distances for a driver that has its memory elsewhere. */
+const OTHER_INDIRECT = 0x3000;
+const OTHER_REQUESTS = 0x4000;
 /** First address that tests may use for data. */
 export const DATA = 0x8001_0000;
 
@@ -23,6 +26,8 @@ export interface DriverOptions {
 	readonly legacy?: boolean;
 	/** Legacy: alignment of the used ring; null leaves the register alone. */
 	readonly align?: number | null;
+	/** Where all of its memory is instead: rings first, then what requests need. */
+	readonly at?: number;
 }
 
 export class BlkDriver {
@@ -31,6 +36,9 @@ export class BlkDriver {
 	readonly num: number;
 	readonly legacy: boolean;
 	readonly align: number | null;
+	readonly #rings: number;
+	readonly #indirect: number;
+	readonly #requestsAt: number;
 	/** Feature words 0 and 1 of the last start. */
 	features: readonly [number, number] = [0, 0];
 	#avail = 0;
@@ -44,19 +52,23 @@ export class BlkDriver {
 		this.num = num;
 		this.legacy = options.legacy ?? false;
 		this.align = options.align === undefined ? 4096 : options.align;
+		const { at } = options;
+		this.#rings = at ?? RINGS;
+		this.#indirect = at === undefined ? INDIRECT : at + OTHER_INDIRECT;
+		this.#requestsAt = at === undefined ? REQUESTS : at + OTHER_REQUESTS;
 	}
 
 	get desc(): number {
-		return RINGS;
+		return this.#rings;
 	}
 
 	get availRing(): number {
-		return RINGS + 16 * this.num;
+		return this.#rings + 16 * this.num;
 	}
 
 	/** Behind the available ring and its used_event; 2.7.2 aligns it for legacy devices. */
 	get usedRing(): number {
-		const end = RINGS + 16 * this.num + 6 + 2 * this.num;
+		const end = this.#rings + 16 * this.num + 6 + 2 * this.num;
 		const align = this.legacy ? (this.align ?? 4096) : 4;
 		return Math.ceil(end / align) * align;
 	}
@@ -119,7 +131,7 @@ export class BlkDriver {
 		this.setReg(0x38, this.num);
 		if (this.legacy) {
 			if (this.align !== null) this.setReg(0x3c, this.align);
-			this.setReg(0x40, RINGS / 4096);
+			this.setReg(0x40, this.#rings / 4096);
 			return;
 		}
 		const areas: [number, number][] = [
@@ -160,9 +172,9 @@ export class BlkDriver {
 		const head = this.#freeDesc;
 		for (const [i, piece] of pieces.entries()) {
 			const flags = (i === pieces.length - 1 ? 0 : 1) | (piece.write ? 2 : 0);
-			this.putDesc(i, piece.pa, piece.length, flags, i + 1, INDIRECT);
+			this.putDesc(i, piece.pa, piece.length, flags, i + 1, this.#indirect);
 		}
-		this.putDesc(head, INDIRECT, 16 * pieces.length, 4);
+		this.putDesc(head, this.#indirect, 16 * pieces.length, 4);
 		this.#freeDesc = (head + 1) % this.num;
 		return head;
 	}
@@ -186,7 +198,7 @@ export class BlkDriver {
 	/** Pieces of a request: header, data, status. The status byte is 0xff until answered. */
 	pieces(type: number, sector: number, data: readonly Piece[]): Piece[] {
 		const { ram } = this.bench;
-		const header = REQUESTS + 32 * (this.#requests++ % 64);
+		const header = this.#requestsAt + 32 * (this.#requests++ % 64);
 		ram.store32(header, type);
 		ram.store32(header + 4, 0);
 		ram.store32(header + 8, sector % 2 ** 32);
