@@ -266,8 +266,8 @@ export class VirtioBlk implements VirtioDevice {
 			case VIRTIO_BLK_T_DISCARD:
 			case VIRTIO_BLK_T_WRITE_ZEROES: {
 				const whole = length % RANGE_SIZE === 0 && length <= RANGE_SIZE * BLK_RANGES_MAX;
-				const good = !this.readOnly && whole && length > 0 && inRam(this.#dma, data);
-				return good ? this.#refuseRanges(type, data) : VIRTIO_BLK_S_IOERR;
+				const readable = whole && length > 0 && inRam(this.#dma, data);
+				return readable ? this.#refuseRanges(type, data) : VIRTIO_BLK_S_IOERR;
 			}
 			default:
 				return VIRTIO_BLK_S_UNSUPP;
@@ -279,6 +279,7 @@ export class VirtioBlk implements VirtioDevice {
 		const flags = type === VIRTIO_BLK_T_WRITE_ZEROES ? RANGE_UNMAP : 0;
 		const ranges = this.#ranges(data);
 		if (ranges.some((range) => (range.flags & ~flags) !== 0)) return VIRTIO_BLK_S_UNSUPP;
+		if (this.readOnly) return VIRTIO_BLK_S_IOERR;
 		const inside = ranges.every(
 			({ sector, count }) => count <= BLK_RANGE_SECTORS_MAX && sector + count <= this.media.sectors,
 		);

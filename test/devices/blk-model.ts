@@ -212,12 +212,11 @@ export class BlkModel {
 	#refusal(type: number, sector: bigint, data: readonly Piece[]): number {
 		const length = total(data);
 		const inRam = data.every((piece) => this.#inRam(piece));
-		const { readOnly } = this.options;
 		switch (type) {
 			case 0:
 			case 1: {
 				const whole = length % 512n === 0n && length <= TRANSFER_LIMIT;
-				const writes = type === 0 || !readOnly;
+				const writes = type === 0 || !this.options.readOnly;
 				return inRam && whole && writes && this.#inDisk(sector, length / 512n) ? 0 : 1;
 			}
 			case 4:
@@ -228,7 +227,7 @@ export class BlkModel {
 			case 11:
 			case 13: {
 				const whole = length > 0n && length % 16n === 0n && length <= 16n * RANGES_LIMIT;
-				return inRam && whole && !readOnly ? this.#refuseRanges(type, data) : 1;
+				return inRam && whole ? this.#refuseRanges(type, data) : 1;
 			}
 			default:
 				return 2;
@@ -247,6 +246,7 @@ export class BlkModel {
 	#refuseRanges(type: number, data: readonly Piece[]): number {
 		const ranges = this.#ranges(data);
 		if (ranges.some(({ flags }) => flags > 1 || (flags === 1 && type === 11))) return 2;
+		if (this.options.readOnly) return 1;
 		const fits = ranges.every(
 			({ sector, count }) => count <= RANGE_LIMIT && this.#inDisk(sector, count),
 		);

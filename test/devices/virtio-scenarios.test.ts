@@ -1,4 +1,4 @@
-/** What a driver does with a disk, with the registers of both kinds, with and without event indices. */
+/** What a driver does with a disk, whatever its registers, with event indices and without. */
 
 import { describe, expect, test } from "vitest";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
@@ -246,6 +246,7 @@ describe.each([
 		expect(driver.transfer(1, 0, DATA, 512)).toBe(1);
 		expect(ranges(driver, 11, [[0, 1]])).toBe(1);
 		expect(ranges(driver, 13, [[0, 1]])).toBe(1);
+		expect(ranges(driver, 13, [[0, 1, 2]])).toBe(2);
 		expect(driver.transfer(0, 0, DATA, 512)).toBe(0);
 		expect(run(driver, 4, 0, [])).toBe(0);
 		expect(run(driver, 8, 0, [{ pa: DATA, length: 20, write: true }])).toBe(0);
