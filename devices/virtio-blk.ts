@@ -42,6 +42,7 @@ export const VIRTIO_BLK_F_WRITE_ZEROES = 14;
 export const VIRTIO_BLK_T_IN = 0;
 export const VIRTIO_BLK_T_OUT = 1;
 export const VIRTIO_BLK_T_FLUSH = 4;
+export const VIRTIO_BLK_T_FLUSH_OUT = 5; // legacy: the same
 export const VIRTIO_BLK_T_GET_ID = 8;
 export const VIRTIO_BLK_T_DISCARD = 11;
 export const VIRTIO_BLK_T_WRITE_ZEROES = 13;
@@ -258,14 +259,15 @@ export class VirtioBlk implements VirtioDevice {
 				return whole && inside && inRam(this.#dma, data) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 			}
 			case VIRTIO_BLK_T_FLUSH:
+			case VIRTIO_BLK_T_FLUSH_OUT:
 				return VIRTIO_BLK_S_OK;
 			case VIRTIO_BLK_T_GET_ID:
 				return inRam(this.#dma, data) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 			case VIRTIO_BLK_T_DISCARD:
 			case VIRTIO_BLK_T_WRITE_ZEROES: {
 				const whole = length % RANGE_SIZE === 0 && length <= RANGE_SIZE * BLK_RANGES_MAX;
-				const good = !this.readOnly && whole && length > 0 && inRam(this.#dma, data);
-				return good ? this.#refuseRanges(type, data) : VIRTIO_BLK_S_IOERR;
+				const readable = whole && length > 0 && inRam(this.#dma, data);
+				return readable ? this.#refuseRanges(type, data) : VIRTIO_BLK_S_IOERR;
 			}
 			default:
 				return VIRTIO_BLK_S_UNSUPP;
@@ -277,6 +279,7 @@ export class VirtioBlk implements VirtioDevice {
 		const flags = type === VIRTIO_BLK_T_WRITE_ZEROES ? RANGE_UNMAP : 0;
 		const ranges = this.#ranges(data);
 		if (ranges.some((range) => (range.flags & ~flags) !== 0)) return VIRTIO_BLK_S_UNSUPP;
+		if (this.readOnly) return VIRTIO_BLK_S_IOERR;
 		const inside = ranges.every(
 			({ sector, count }) => count <= BLK_RANGE_SECTORS_MAX && sector + count <= this.media.sectors,
 		);
@@ -344,6 +347,7 @@ export class VirtioBlk implements VirtioDevice {
 			case VIRTIO_BLK_T_WRITE_ZEROES:
 				return this.#clear(request);
 			case VIRTIO_BLK_T_FLUSH:
+			case VIRTIO_BLK_T_FLUSH_OUT:
 				if (this.media.flush() !== DISK_OK) return VIRTIO_BLK_S_IOERR;
 				this.counters.flushes++;
 				return VIRTIO_BLK_S_OK;

@@ -264,6 +264,7 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 	reset(): void {
 		this.#reset();
 		this.#pageShift = 0;
+		this.#generation = 0;
 	}
 
 	save(): VirtioMmioState {
@@ -320,7 +321,10 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 		if (this.#legacy) {
 			// A driver that accepts what was not offered cannot be told so: it does not get it.
 			const offered = (value & this.#deviceFeatures[sel]!) >>> 0;
-			if ((this.#status & DRIVER_OK) === 0) this.#driverFeatures[sel] = offered;
+			if ((this.#status & DRIVER_OK) !== 0) return;
+			this.#driverFeatures[sel] = offered;
+			// It may offer buffers before it says DRIVER_OK.
+			this.#tellQueues();
 		} else if ((this.#status & FEATURES_OK) === 0) {
 			this.#driverFeatures[sel] = value;
 		}
@@ -410,10 +414,12 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 		const queue = this.#selected;
 		if (queue === null) return;
 		this.#setQueueReady(queue, false);
-		this.#queuePfn[this.#queueSel] = pfn;
-		if (pfn === 0) return;
-		queue.layOut(pfn * 2 ** this.#pageShift, this.#queueAlign[this.#queueSel]!);
-		this.#setQueueReady(queue, true);
+		if (pfn !== 0) {
+			queue.layOut(pfn * 2 ** this.#pageShift, this.#queueAlign[this.#queueSel]!);
+			this.#setQueueReady(queue, true);
+		}
+		// Another value than 0 says that the queue is in use.
+		this.#queuePfn[this.#queueSel] = queue.ready ? pfn : 0;
 	}
 
 	#storeQueue(offset: number, value: number): boolean {

@@ -22,6 +22,11 @@ const RING_FLAGS = 0;
 const RING_IDX = 2;
 const RING_ENTRIES = 4;
 const USED_ELEMENT_SIZE = 8;
+/**
+ * Buffers of a chain. 2.7.5.3.1 tells drivers to stay below the queue's size, but with an indirect
+ * table many do not; like QEMU we take what fits the largest of queues.
+ */
+export const CHAIN_MAX = 1024;
 /** Behind each ring: used_event, avail_event. */
 const EVENT_SIZE = 2;
 
@@ -74,6 +79,9 @@ export class Virtqueue {
 	#descPa = 0;
 	#availPa = 0;
 	#usedPa = 0;
+	/** The descriptor that is looked at. An indirect table need not be aligned. */
+	readonly #entryBytes = new Uint8Array(DESC_SIZE);
+	readonly #entry = new DataView(this.#entryBytes.buffer);
 	readonly #dma: Dma;
 
 	constructor(dma: Dma, numMax: number) {
@@ -222,35 +230,36 @@ export class Virtqueue {
 
 	/** => null for a chain that breaks the rules of 2.7.4 and 2.7.5. */
 	#walk(head: number): Chain | null {
-		const dma = this.#dma;
 		const readable: Segment[] = [];
 		const writable: Segment[] = [];
+		const entry = this.#entry;
 		let table = this.#descPa;
 		let size = this.num;
 		let inTable = false;
 		let index = head;
-		// 2.7.5.3.1: a chain has at most `num` buffers; a longer one is a loop.
-		while (readable.length + writable.length < this.num) {
+		// A walk that visits more entries than its table has, or more than any chain, is a loop.
+		for (let left = size; left > 0; left--) {
 			if (index >= size) return null;
-			const entry = table + DESC_SIZE * index;
-			const pa = address([dma.load32(entry), dma.load32(entry + 4)]);
-			const length = dma.load32(entry + 8);
-			const flags = dma.load16(entry + 12);
+			if (!this.#dma.read(table + DESC_SIZE * index, this.#entryBytes)) return null;
+			const pa = address([entry.getUint32(0, true), entry.getUint32(4, true)]);
+			const length = entry.getUint32(8, true);
+			const flags = entry.getUint16(12, true);
 			if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) {
 				if (!this.indirect || inTable || (flags & VIRTQ_DESC_F_NEXT) !== 0) return null;
-				if (length === 0 || length % DESC_SIZE !== 0 || pa % 4 !== 0) return null;
-				if (!dma.contains(pa, length)) return null;
+				if (length === 0 || length % DESC_SIZE !== 0) return null;
+				if (!this.#dma.contains(pa, length)) return null;
 				table = pa;
 				size = length / DESC_SIZE;
 				inTable = true;
 				index = 0;
+				left = 1 + Math.min(size, CHAIN_MAX - readable.length - writable.length);
 				continue;
 			}
 			if ((flags & VIRTQ_DESC_F_WRITE) !== 0) writable.push({ pa, length });
 			else if (writable.length > 0) return null;
 			else readable.push({ pa, length });
 			if ((flags & VIRTQ_DESC_F_NEXT) === 0) return { head, readable, writable };
-			index = dma.load16(entry + 14);
+			index = entry.getUint16(14, true);
 		}
 		return null;
 	}

@@ -175,10 +175,28 @@ describe("chains", () => {
 			},
 		],
 		[
-			"an indirect chain longer than the queue",
+			"an indirect chain of 1025 buffers",
 			(s) => {
-				for (let i = 0; i < 9; i++) s.put(i, { flags: i < 8 ? NEXT : 0, next: i + 1 }, TABLE);
-				s.put(0, { pa: TABLE, length: 16 * 9, flags: INDIRECT });
+				for (let i = 0; i < 1025; i++) s.put(i, { flags: NEXT, next: i + 1 }, TABLE);
+				s.put(1024, {}, TABLE);
+				s.put(0, { pa: TABLE, length: 16 * 1025, flags: INDIRECT });
+				s.offer(0);
+			},
+		],
+		[
+			"a loop in an indirect table",
+			(s) => {
+				for (let i = 0; i < 4; i++) s.put(i, { flags: NEXT, next: (i + 1) % 4 }, TABLE);
+				s.put(0, { pa: TABLE, length: 64, flags: INDIRECT });
+				s.offer(0);
+			},
+		],
+		[
+			"a next behind the end of an indirect table",
+			(s) => {
+				s.put(0, { flags: NEXT, next: 1 }, TABLE);
+				s.put(1, {}, TABLE);
+				s.put(0, { pa: TABLE, length: 16, flags: INDIRECT });
 				s.offer(0);
 			},
 		],
@@ -204,6 +222,47 @@ describe("chains", () => {
 		expect(side.queue.broken).toBe(false);
 		expect(side.queue.ready).toBe(false);
 		expect(side.queue.num).toBe(256);
+	});
+
+	test("buffers may stand before an indirect table, whose own WRITE flag says nothing", () => {
+		const side = new Side(8);
+		side.queue.indirect = true;
+		side.put(5, { pa: BASE + 1, flags: NEXT, next: 2 });
+		side.put(2, { pa: TABLE, length: 32, flags: INDIRECT | WRITE, next: 7 });
+		side.put(0, { pa: BASE + 2, flags: NEXT, next: 1 }, TABLE);
+		side.put(1, { pa: BASE + 3, flags: WRITE }, TABLE);
+		side.offer(5);
+		expect(side.queue.take()).toEqual({
+			head: 5,
+			readable: [
+				{ pa: BASE + 1, length: 1 },
+				{ pa: BASE + 2, length: 1 },
+			],
+			writable: [{ pa: BASE + 3, length: 1 }],
+		});
+	});
+
+	test("an indirect table may be longer than the queue, and lie at any address", () => {
+		for (const [table, entries] of [
+			[TABLE, 1024],
+			[TABLE + 1, 9],
+			[TABLE + 6, 9],
+		] as const) {
+			const side = new Side(8);
+			side.queue.indirect = true;
+			const bytes = Buffer.alloc(16 * entries);
+			for (let i = 0; i < entries; i++) {
+				bytes.writeUInt32LE(BASE + i, 16 * i);
+				bytes.writeUInt32LE(i, 16 * i + 8);
+				bytes.writeUInt16LE(i === entries - 1 ? 0 : NEXT, 16 * i + 12);
+				bytes.writeUInt16LE(i + 1, 16 * i + 14);
+			}
+			side.ram.write(table, bytes);
+			side.put(0, { pa: table, length: bytes.length, flags: INDIRECT });
+			side.offer(0);
+			const expected = Array.from({ length: entries }, (_, i) => ({ pa: BASE + i, length: i }));
+			expect(side.queue.take()?.readable).toEqual(expected);
+		}
 	});
 
 	test("chains in flight count against the queue's size", () => {
@@ -249,6 +308,73 @@ test("interrupts are unwanted while the driver says so", () => {
 	expect(side.queue.quiet).toBe(false);
 	side.ram.store16(AVAIL, 1);
 	expect(side.queue.quiet).toBe(true);
+});
+
+describe("event indices", () => {
+	function eventSide(num: number) {
+		const side = new Side(num);
+		side.queue.eventIdx = true;
+		for (let i = 0; i < num; i++) side.put(i, {});
+		return side;
+	}
+
+	test("avail_event is behind the used ring, and is the next entry that is waited for", () => {
+		const side = eventSide(8);
+		const availEvent = () => side.ram.load16(USED + 4 + 8 * 8);
+		side.ram.store16(USED + 4 + 8 * 8, 0x7777);
+		expect(side.queue.take()).toBeNull();
+		expect(availEvent()).toBe(0);
+		side.offer(0);
+		side.offer(1);
+		side.queue.take();
+		side.queue.take();
+		expect(side.queue.take()).toBeNull();
+		expect(availEvent()).toBe(2);
+		// Without the feature these bytes are nobody's.
+		const plain = new Side(8);
+		plain.ram.store16(USED + 4 + 8 * 8, 0x7777);
+		plain.queue.take();
+		expect(plain.ram.load16(USED + 4 + 8 * 8)).toBe(0x7777);
+	});
+
+	test("exactly the used element that used_event names interrupts, round after round", () => {
+		const side = eventSide(4);
+		const wished = 3;
+		let asked = 0;
+		for (let given = 0; given < 2 * 65_536 + 10; given++) {
+			side.offer(given % 4);
+			const chain = side.queue.take()!;
+			side.ram.store16(AVAIL, 1); // of no meaning now
+			if (given % 4 === 0) side.ram.store16(AVAIL + 4 + 2 * 4, (given + wished) & 0xffff);
+			side.queue.give(chain.head, 0);
+			if (side.queue.quiet !== (given % 4 !== wished)) throw new Error(`wrong at ${given}`);
+			if (!side.queue.quiet) asked++;
+			if (side.queue.take() !== null) throw new Error("a chain from nowhere");
+			const availEvent = side.ram.load16(USED + 4 + 8 * 4);
+			if (availEvent !== ((given + 1) & 0xffff)) throw new Error(`avail_event at ${given}`);
+		}
+		expect(asked).toBe((2 * 65_536 + 8) / 4);
+	});
+
+	test("the fields must lie in RAM as the rings do", () => {
+		const ram = new BenchRam(64 * 1024);
+		const end = BASE + 64 * 1024;
+		const queue = new Virtqueue(ram, 256);
+		queue.eventIdx = true;
+		queue.num = 8;
+		queue.desc = [DESC, 0];
+		for (const [driver, device, good] of [
+			[end - 4 - 16, USED, false],
+			[end - 6 - 16, USED, true],
+			[AVAIL, end - 4 - 64, false],
+			[AVAIL, end - 8 - 64, true],
+		] as const) {
+			queue.disable();
+			queue.driver = [driver, 0];
+			queue.device = [device, 0];
+			expect(queue.enable()).toBe(good);
+		}
+	});
 });
 
 describe("enabling", () => {
