@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The command line: `uvmachine boot`, `uvmachine run`, `uvmachine bench`.
+ * The command line: `uvmachine boot`, `run`, `disasm` and `bench`.
  * Exit codes: 0 success, 1 the guest failed, 2 wrong usage or file, 3 panic, 4 no progress.
  */
 import { Command, CommanderError } from "commander";

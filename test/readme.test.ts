@@ -1,23 +1,10 @@
 /** What the README shows is what happens. */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { ROOT } from "./support/sources.ts";
 
 const readme = readFileSync(`${ROOT}/README.md`, "utf8");
-
-it("the example runs as it stands, and prints what its comments say", () => {
-	const code = /```ts\n([\s\S]*?)```/.exec(readme)![1]!;
-	const expected = [...code.matchAll(/console\.log\(.*\); \/\/ ([\w ]+)/g)].map((m) => m[1]!);
-	const run = spawnSync(process.execPath, ["--input-type=module"], {
-		cwd: ROOT,
-		input: code,
-		encoding: "utf8",
-	});
-	expect(run.stderr).toBe("");
-	expect(run.stdout.trim().split("\n")).toEqual(expected);
-	expect(expected.length).toBe(2);
-});
 
 it("npm start is the run that it shows", () => {
 	const { scripts } = JSON.parse(readFileSync(`${ROOT}/package.json`, "utf8"));
@@ -30,13 +17,42 @@ it("npm start is the run that it shows", () => {
 	expect(readme).toContain(run.stdout);
 });
 
-it("names every option of boot", () => {
-	const help = spawnSync(process.execPath, ["dist/cli/main.js", "boot", "--help"], {
+const help = (...args: string[]): string =>
+	spawnSync(process.execPath, ["dist/cli/main.js", ...args, "--help"], {
 		cwd: ROOT,
 		encoding: "utf8",
-	});
-	const options = [...help.stdout.matchAll(/--([a-z-]+)/g)].map((m) => m[1]!);
+	}).stdout;
+
+it("shows every command", () => {
+	const commands = [...help().matchAll(/^ {2}([a-z]+) \[/gm)].map((match) => match[1]!);
+	expect(commands.length).toBeGreaterThan(3);
+	for (const command of commands) {
+		if (command !== "help") expect(readme).toContain(`\nuvmachine ${command} `);
+	}
+});
+
+it.each(["boot", "run"])("names every option of %s", (command) => {
+	const options = [...help(command).matchAll(/--([a-z-]+)/g)].map((match) => match[1]!);
+	expect(options.length).toBeGreaterThan(10);
 	for (const option of new Set(options)) {
 		if (option !== "help" && option !== "quiet") expect(readme).toContain(`--${option}`);
 	}
+});
+
+it("says of every folder and file of sources what it is", () => {
+	const table = /## Inside\n([\s\S]*?)\n\n[^|\n]/.exec(readme)![1]!;
+	const places = readdirSync(ROOT, { withFileTypes: true }).flatMap((entry) => {
+		const { name } = entry;
+		if (!entry.isDirectory()) return name.endsWith(".ts") && !/config/.test(name) ? [name] : [];
+		return /^(\.|node_modules$|dist$|docs$|coverage$)/.test(name) ? [] : [`${name}/`];
+	});
+	expect(places).toContain("bare.ts");
+	expect(places.filter((place) => !table.includes(`\`${place}\``))).toEqual([]);
+});
+
+it("what a library user may import is built and has types", () => {
+	const { exports } = JSON.parse(readFileSync(`${ROOT}/package.json`, "utf8"));
+	const files = Object.values<Record<string, string>>(exports).flatMap((e) => Object.values(e));
+	expect(files.length).toBeGreaterThan(2);
+	expect(files.filter((file) => !existsSync(`${ROOT}/${file}`))).toEqual([]);
 });

@@ -8,6 +8,11 @@ const ALL = [
 	...sources(
 		"system.ts",
 		"system-options.ts",
+		"bare.ts",
+		"bare-snapshot.ts",
+		"version.ts",
+		"firmware",
+		"trace",
 		"system-snapshot.ts",
 		"snapshot",
 		"gdb",

@@ -1,0 +1,114 @@
+/** What the documentation shows is what happens. */
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ROOT } from "./support/sources.ts";
+
+const COMMANDS = ["boot", "run", "disasm", "bench"];
+
+const folders = (place: string): string[] =>
+	readdirSync(join(ROOT, place), { withFileTypes: true })
+		.filter((entry) => entry.isDirectory() && !/^(\.|node_modules$|dist$|bin$)/.test(entry.name))
+		.map((entry) => join(place, entry.name));
+
+/** Those on top, and those of folders. */
+const pages = ["", ...folders("")].flatMap((folder) =>
+	readdirSync(join(ROOT, folder))
+		.filter((name) => name.endsWith(".md"))
+		.map((name) => join(folder, name)),
+);
+const text = (page: string): string => readFileSync(join(ROOT, page), "utf8");
+
+const help = (command: string): string =>
+	spawnSync(process.execPath, ["dist/cli/main.js", command, "--help"], {
+		cwd: ROOT,
+		encoding: "utf8",
+	}).stdout;
+const options = new Map(
+	COMMANDS.map((command) => [
+		command,
+		new Set([...help(command).matchAll(/^\s+(?:-\w, )?(--[a-z-]+)/gm)].map((match) => match[1]!)),
+	]),
+);
+
+const examples = pages.flatMap((page) =>
+	[...text(page).matchAll(/```ts\n([\s\S]*?)```/g)].map((match, i) => ({
+		name: `${page}, example ${i + 1}`,
+		code: match[1]!,
+	})),
+);
+
+it("finds pages, options and examples", () => {
+	expect(pages).toContain("docs/gdb.md");
+	expect(pages.length).toBeGreaterThan(15);
+	for (const command of COMMANDS) expect(options.get(command)!.size).toBeGreaterThan(1);
+	expect(examples.length).toBeGreaterThan(4);
+});
+
+describe("an example runs as it stands, and prints what its comments say", () => {
+	it.each(examples)("$name", ({ code }) => {
+		const expected = [...code.matchAll(/console\.log\(.*\); \/\/ ([\w ]+)/g)].map((m) => m[1]!);
+		const run = spawnSync(process.execPath, ["--input-type=module"], {
+			cwd: ROOT,
+			input: code,
+			encoding: "utf8",
+		});
+		expect(run.stderr).toBe("");
+		expect(run.stdout.trim().split("\n")).toEqual(expected);
+		expect(expected.length).toBeGreaterThan(0);
+	});
+});
+
+describe("options", () => {
+	/** Without the lines that show other programs. */
+	const own = (page: string): string =>
+		text(page).replace(/^.*(gcc|qemu-|npm |build\.sh|objcopy).*$/gm, "");
+
+	it("that are named exist", () => {
+		const all = new Set([...options.values()].flatMap((known) => [...known]));
+		const named = pages.flatMap((page) =>
+			[...own(page).matchAll(/(?<![\w-])--[a-z][a-z-]*/g)].map(([option]) => ({ page, option })),
+		);
+		expect(named.length).toBeGreaterThan(50);
+		expect(named.filter(({ option }) => !all.has(option))).toEqual([]);
+	});
+
+	it("that are given to a command are its own", () => {
+		const lines = pages.flatMap((page) => [
+			...own(page).matchAll(/uvmachine (boot|run|disasm|bench)( [^\n`|#]*)/g),
+		]);
+		const wrong = lines.flatMap(([line, command, rest]) =>
+			[...rest!.matchAll(/ (--[a-z-]+)/g)].some(([, name]) => !options.get(command!)!.has(name!))
+				? [line]
+				: [],
+		);
+		expect(lines.length).toBeGreaterThan(20);
+		expect(wrong).toEqual([]);
+	});
+});
+
+it("links lead to files that are there", () => {
+	const broken = pages.flatMap((page) =>
+		[...text(page).matchAll(/\]\((?!https?:)([^)#\s]+)\)/g)]
+			.map((match) => match[1]!)
+			.filter((target) => !existsSync(join(ROOT, dirname(page), target)))
+			.map((target) => `${page}: ${target}`),
+	);
+	expect(broken).toEqual([]);
+});
+
+it("npm scripts that are named exist", () => {
+	// Those of conformance/ come with that folder.
+	const come = existsSync(join(ROOT, "conformance")) ? [] : ["conformance", "isa-tests"];
+	const { scripts } = JSON.parse(text("package.json"));
+	const named = pages.flatMap((page) =>
+		[...text(page).matchAll(/npm run ([a-z:-]+)/g)].map((match) => match[1]!),
+	);
+	expect(named.filter((name) => scripts[name] === undefined && !come.includes(name))).toEqual([]);
+});
+
+it("every folder of sources says what lives in it", () => {
+	const places = folders("").filter((folder) => folder !== "docs");
+	expect(places.filter((folder) => !existsSync(join(ROOT, folder, "README.md")))).toEqual([]);
+});
