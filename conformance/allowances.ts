@@ -25,6 +25,8 @@ export interface Fixup {
 		readonly csr: number;
 		readonly value: number;
 		readonly mask: number;
+		/** It is written even if it is equal. */
+		readonly always: boolean;
 	}[];
 	/** Its translations are dropped. */
 	readonly flush: boolean;
@@ -55,8 +57,9 @@ const WARL: ReadonlyMap<number, number> = new Map([
 	// 3.1.18, 4.1.10: what else is there belongs to extensions that this machine does not have.
 	[CSR.menvcfg!, 1],
 	[CSR.senvcfg!, 1],
-	// 3.7.1: W without R is reserved; this machine takes it for neither.
-	...Array.from({ length: 4 }, (_, i) => [CSR.pmpcfg0! + i, 0xfdfd_fdfd] as const),
+	// 3.7.1: W without R is reserved; this machine takes it for neither. Bits 5 and 6 are zero; QEMU
+	// 7.2 keeps them.
+	...Array.from({ length: 4 }, (_, i) => [CSR.pmpcfg0! + i, 0x9d9d_9d9d] as const),
 	// 3.1.9: interrupts that there are not are read-only zero. QEMU 7.2 has some of them.
 	[CSR.mideleg!, 0xaaa],
 	[CSR.mip!, 0xaaa],
@@ -171,6 +174,18 @@ function hasFarRegion({ hart: { csrs } }: Machine): boolean {
 	return false;
 }
 
+/** Has the CSR instruction of `note` locked an entry of protection with reserved bits? */
+function locksReserved({ hart }: Machine, { decoder, word, address }: StepNote): boolean {
+	const csr = word >>> 20;
+	if (csr < CSR.pmpcfg0! || csr >= CSR.pmpcfg0! + 4) return false;
+	const operand = (word & 0x4000) !== 0 ? decoder.rs1 : address - decoder.imm;
+	const written = (word & 0x3000) === 0x1000 ? operand : operand | hart.csrs.read(csr);
+	return [0, 8, 16, 24].some((shift) => {
+		const cfg = (written >>> shift) & 0xff;
+		return cfg >= 0x80 && ((cfg & 0x60) !== 0 || (cfg & 3) === 2);
+	});
+}
+
 function isMixed(machine: Machine, va: number, priv: number): boolean {
 	const { pa } = walk(machine, va >>> 0, priv);
 	const page = pa - (pa % PAGE_SIZE);
@@ -183,8 +198,11 @@ export function mustStop(machine: Machine, note: StepNote): boolean {
 	const { cause, decoder, word } = note;
 	// How long wfi waits is nobody's business, 3.3.3.
 	if (state.waiting !== 0) return true;
-	// Devices.
-	if (note.device) return true;
+	// Devices, and the boot ROM.
+	if (note.device || isOutside(walk(machine, note.pc, note.priv).pa)) return true;
+	if (word >= 0 && isAccess(decoder.op)) {
+		if (isOutside(walk(machine, note.address >>> 0, dataPrivilege(note)).pa)) return true;
+	}
 	if ((cause === 1 || cause === 5 || cause === 7) && isOutside(mmu.pa)) return true;
 	// 4.3.2: a page table that is not in memory is an access fault; QEMU 7.2 says page fault.
 	if (cause === 1 || cause === 5 || cause === 7) {
@@ -201,6 +219,8 @@ export function mustStop(machine: Machine, note: StepNote): boolean {
 	// number.
 	if (note.irq >= 0 && note.irq !== 31 - Math.clz32(note.ready & -note.ready)) return true;
 	if (word < 0) return false;
+	// The same in an entry that is locked at once: QEMU cannot be told better.
+	if (decoder.op === OP.CSR && cause < 0 && locksReserved(machine, note)) return true;
 	// 3.7.1: an access that crosses a page may be made as two, each of which is judged by itself, as
 	// is done here, or as one, as in QEMU.
 	if (crossesPage(note) && hasRegions(machine)) return true;
@@ -222,7 +242,9 @@ export function mustStop(machine: Machine, note: StepNote): boolean {
 	if (fs !== 0 && fs !== MSTATUS_FS && raisesFlagsOnly(decoder.op)) return true;
 	// Unprivileged specification 8.2: sc without a reservation fails, here after the checks of its
 	// address, in QEMU before them.
-	if (decoder.op === OP.SC && cause >= 0) return true;
+	if (decoder.op === OP.SC) {
+		if (cause >= 0 || (note.reservation < 0 && isTranslated(machine, note))) return true;
+	}
 	// When the timer of the supervisor falls due depends on the time.
 	if ((csrs.read(CSR.menvcfgh!) & MENVCFGH_STCE) !== 0 && decoder.op === OP.CSR) {
 		const high = csrs.read(CSR.stimecmph!);
@@ -266,12 +288,8 @@ function valuesOf(machine: Machine, note: StepNote): Fixup | null {
 	if (decoder.op !== OP.CSR) return null;
 	const csr = word >>> 20;
 	const view = VIEWS.get(csr) ?? csr;
-	if (
-		(csr === CSR.stimecmp || csr === CSR.stimecmph) &&
-		(machine.hart.state.menvcfgh & MENVCFGH_STCE) === 0
-	) {
-		// Sstc: without STCE stimecmp has no effect. In QEMU 7.2 it clears STIP.
-		return copied(machine, CSR.mip!, ~(1 << IRQ_STI));
+	if (csr === CSR.stimecmp || csr === CSR.stimecmph || csr === CSR.menvcfgh) {
+		return timerOf(machine);
 	}
 	const mask = WARL.get(view);
 	const x = isCounter(csr) && decoder.rd !== 0 ? decoder.rd : -1;
@@ -279,8 +297,26 @@ function valuesOf(machine: Machine, note: StepNote): Fixup | null {
 	return mask === undefined ? { x, csrs: [], flush: false } : { ...copied(machine, view, mask), x };
 }
 
+/**
+ * Sstc: with STCE the timer's interrupt follows stimecmp, without it software's bit. QEMU 7.2 takes
+ * notice of stimecmp always, and of STCE never.
+ */
+function timerOf(machine: Machine): Fixup {
+	const { csrs } = machine.hart;
+	const enabled = (csrs.read(CSR.menvcfgh!) & MENVCFGH_STCE) !== 0;
+	const always = (csr: number, mask: number): Fixup["csrs"][0] => ({
+		...copied(machine, csr, mask).csrs[0]!,
+		always: true,
+	});
+	const menvcfgh = always(CSR.menvcfgh!, MENVCFGH_STCE);
+	const all = enabled
+		? [menvcfgh, always(CSR.stimecmp!, ~0), always(CSR.stimecmph!, ~0)]
+		: [menvcfgh, always(CSR.mip!, ~(1 << IRQ_STI))];
+	return { x: -1, csrs: all, flush: false };
+}
+
 const copied = (machine: Machine, csr: number, mask: number): Fixup => ({
 	x: -1,
-	csrs: [{ csr, value: machine.hart.csrs.read(csr), mask }],
+	csrs: [{ csr, value: machine.hart.csrs.read(csr), mask, always: false }],
 	flush: false,
 });

@@ -2,7 +2,7 @@
 
 import { CSR } from "../machine/csr-numbers.ts";
 import { RAM_BASE } from "../machine/memory.ts";
-import type { OurSide, Step } from "./ours.ts";
+import { newMachine, type OurSide, runWhole, type Step, stateOf } from "./ours.ts";
 import { Qemu } from "./qemu.ts";
 import { differences, memoryDifferences } from "./state.ts";
 import type { Stream } from "./stream.ts";
@@ -26,6 +26,7 @@ const LOCKS = 0x8080_8080;
 
 export class Lockstep {
 	readonly #ours: OurSide;
+	readonly #whole = newMachine();
 	#qemu: Qemu;
 	#locked = false;
 
@@ -62,7 +63,7 @@ export class Lockstep {
 			const lines = await this.#step(step);
 			if (lines.length > 0) return { step: i, steps, lines };
 		}
-		const lines = await this.#compare();
+		const lines = [...(await this.#compare()), ...this.#compareWhole(stream, steps.length)];
 		return lines.length === 0 ? null : { step: steps.length - 1, steps, lines };
 	}
 
@@ -92,9 +93,9 @@ export class Lockstep {
 				await qemu.setX(fixup.x, after[fixup.x]!);
 			}
 			const values = await qemu.csrs(fixup.csrs.map(({ csr }) => csr));
-			for (const [i, { csr, mask, value }] of fixup.csrs.entries()) {
+			for (const [i, { csr, mask, value, always }] of fixup.csrs.entries()) {
 				const theirs = values[i]!;
-				if (theirs === value) continue;
+				if (theirs === value && !always) continue;
 				if (((theirs ^ value) & mask) !== 0) {
 					lines.push(`csr ${csr.toString(16)}: ours ${hex(value)}, QEMU's ${hex(theirs)}`);
 				}
@@ -108,6 +109,16 @@ export class Lockstep {
 			lines.push(`${name}: ours ${hex(step.after[i]!)}, QEMU's ${hex(after[i]!)}`);
 		}
 		return lines;
+	}
+
+	/** The same stream in one run of our machine must come to the same end. */
+	#compareWhole(stream: Stream, steps: number): string[] {
+		const machine = this.#whole;
+		runWhole(machine, stream, steps);
+		return [
+			...differences(this.#ours.state(), stateOf(machine)),
+			...memoryDifferences(this.#ours.ram, machine.memory.ram8, RAM_BASE),
+		].map((line) => `run as a whole: ${line.replace("QEMU's", "then")}`);
 	}
 
 	async #compare(): Promise<string[]> {

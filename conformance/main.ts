@@ -1,5 +1,6 @@
 /**
  * `npm run conformance -- [--runs N] [--seed S] [--mode MODE]`: streams in lockstep with QEMU.
+ * `--record FILE` writes the hashes of the stored streams.
  *
  * Exit codes: 0 both machines agree, 1 they do not, 2 wrong usage or no QEMU.
  */
@@ -22,14 +23,15 @@ function number(name: string, text: string | undefined): number {
 }
 
 const options = { runs: 100, seed: 0, modes: Object.keys(MODES), thorough: false };
-let recording = false;
+let recording = "";
 const words = process.argv.slice(2);
 while (words.length > 0) {
 	const word = words.shift()!;
 	if (word === "--runs") options.runs = number(word, words.shift());
 	else if (word === "--seed") options.seed = number(word, words.shift());
 	else if (word === "--thorough") options.thorough = true;
-	else if (word === "--record") recording = true;
+	else if (word === "--record")
+		recording = words.shift() ?? fail("--record: takes the file to be written");
 	else if (word === "--mode") {
 		const mode = words.shift() ?? "";
 		if (MODES[mode] === undefined) fail(`--mode ${mode}: one of ${options.modes.join(", ")}`);
@@ -40,4 +42,5 @@ if (!haveQemu()) fail(`${QEMU} is not installed`);
 const print = (line: string): void => {
 	process.stdout.write(`${line}\n`);
 };
-process.exitCode = recording ? await record(print) : await runStreams(options, print);
+process.exitCode =
+	recording !== "" ? await record(recording, print) : await runStreams(options, print);

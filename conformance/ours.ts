@@ -177,6 +177,16 @@ export function loadInto(machine: Machine, stream: Stream): void {
 	hart.mmu.updateContext();
 }
 
+/**
+ * Run the first `steps` steps of the stream not one by one, but as a program would be run: through
+ * decoded code.
+ * => without page walks that cost anything a step is a cycle.
+ */
+export function runWhole(machine: Machine, stream: Stream, steps: number): void {
+	loadInto(machine, stream);
+	machine.runBare(steps);
+}
+
 export function stateOf(machine: Machine): ArchState {
 	const { hart, memory } = machine;
 	return {

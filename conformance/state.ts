@@ -45,7 +45,7 @@ export function differences(ours: ArchState, theirs: ArchState): string[] {
 	return lines;
 }
 
-/** Where two memories first differ, as lines; at most `max`. */
+/** Where two memories first differ, as lines; at most eight. */
 export function memoryDifferences(ours: Uint8Array, theirs: Uint8Array, base: number): string[] {
 	if (Buffer.compare(ours, theirs) === 0) return [];
 	const lines: string[] = [];

@@ -15,6 +15,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 	"version.ts": [],
 	"system.ts": ["machine/", "devices/", "pmap/", "kernel/", "trace/", "version.ts"],
 	"bare.ts": ["machine/", "devices/", "firmware/", "trace/", "version.ts"],
+	"conformance/": ["conformance/", "machine/", "bare.ts", "node:"],
 	"bench/": ["bench/", "system.ts", "benchmark", "node-worker-threads-pool", "node:"],
 	"cli/": [
 		"cli/",
