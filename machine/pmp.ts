@@ -44,8 +44,11 @@ export class Pmp {
 	/** What the entries cover: [start, end), both up to 2^34. Empty for those that are off. */
 	readonly #start: Float64Array;
 	readonly #end: Float64Array;
-	/** Some entry is locked, and so binds M-mode. */
-	#locked = false;
+	/**
+	 * Does M-mode have to ask? Some entry is locked, or ends within a page: an access of which an
+	 * entry matches only a part fails in every mode.
+	 */
+	#bindsMachine = false;
 
 	constructor(entries: PmpEntries) {
 		this.entries = entries;
@@ -85,7 +88,7 @@ export class Pmp {
 
 	/** Is anything refused to software of mode `priv`? */
 	binds(priv: Privilege): boolean {
-		return this.entries > 0 && (priv !== PRIV_M || this.#locked);
+		return this.entries > 0 && (priv !== PRIV_M || this.#bindsMachine);
 	}
 
 	/** May `priv` do `access` everywhere in the page at `pa`? */
@@ -153,10 +156,10 @@ export class Pmp {
 	}
 
 	#update(): void {
-		this.#locked = false;
+		this.#bindsMachine = false;
 		for (let i = 0; i < this.entries; i++) {
 			const cfg = this.#cfg[i]!;
-			if ((cfg & PMP_L) !== 0) this.#locked = true;
+			if ((cfg & PMP_L) !== 0) this.#bindsMachine = true;
 			const addr = this.#addr[i]!;
 			this.#start[i] = 0;
 			this.#end[i] = 0;
@@ -175,6 +178,9 @@ export class Pmp {
 			}
 			// A TOR entry whose top is not above its bottom matches nothing.
 			if (this.#end[i]! <= this.#start[i]!) this.#end[i] = 0;
+			else if (this.#start[i]! % PAGE_SIZE !== 0 || this.#end[i]! % PAGE_SIZE !== 0) {
+				this.#bindsMachine = true;
+			}
 		}
 	}
 

@@ -13,6 +13,7 @@
 import { type HartState, MSTATUS_FS } from "../hart-state.ts";
 import { WORD_INSTRUCTIONS } from "../isa.ts";
 import type { Memory } from "../memory.ts";
+import { OP } from "../op.ts";
 import { NX } from "./format.ts";
 import {
 	DOUBLE_MAX,
@@ -37,6 +38,8 @@ export const FLOAT_ILLEGAL = 2;
 /** For each operation, 1 if it writes an f register. */
 const WRITES_F = new Uint8Array(256);
 for (const { op, format } of WORD_INSTRUCTIONS) if (format.floatRd) WRITES_F[op] = 1;
+// Operations of their own, which the table names by those of four bytes.
+WRITES_F[OP.C_FLW] = WRITES_F[OP.C_FLD] = 1;
 
 export class FloatUnit {
 	readonly #state: HartState;

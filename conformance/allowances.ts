@@ -1,0 +1,322 @@
+/**
+ * The one place for what may differ: where the specifications leave a choice that QEMU 7.2 and this
+ * machine make differently, and where QEMU does not do what they say.
+ *
+ * `mustStop`: the stream ends before such a step. `fixupOf`: QEMU's registers are given our values
+ * after it, so that the choice itself is not compared but everything that follows is.
+ */
+import { CSR } from "../machine/csr-numbers.ts";
+import { IRQ_STI, MENVCFGH_STCE, MSTATUS_FS, MSTATUS_MPRV, PRIV_S } from "../machine/hart-state.ts";
+import type { Machine } from "../machine/machine.ts";
+import { PAGE_SIZE, RAM_BASE } from "../machine/memory.ts";
+import { OP } from "../machine/op.ts";
+import { PMP_MIXED } from "../machine/pmp.ts";
+import { ACCESS_FETCH, ACCESS_STORE } from "../machine/port.ts";
+import { CODE_END, DATA, RAM_SIZE, ROOT } from "./layout.ts";
+import type { StepNote } from "./ours.ts";
+import { walk } from "./walk.ts";
+
+/** Registers that QEMU is given after a step. */
+export interface Fixup {
+	/** Number of an x register, or -1. */
+	readonly x: number;
+	/** CSRs, each with our value and the bits that must be equal before. */
+	readonly csrs: readonly {
+		readonly csr: number;
+		readonly value: number;
+		readonly mask: number;
+		/** It is written even if it is equal. */
+		readonly always: boolean;
+	}[];
+	/** Its translations are dropped. */
+	readonly flush: boolean;
+}
+
+/**
+ * CSRs with bits that software may write here or there only, with those that must be equal all the
+ * same. Sections of the privileged specification 1.12.
+ */
+const WARL: ReadonlyMap<number, number> = new Map([
+	// 3.1.8: exceptions that cannot happen (misaligned fetch with C, ecall from M-mode) may be
+	// read-only zero.
+	[CSR.medeleg!, 0xb3fe],
+	// 3.1.7, 4.1.2: MODE is WARL; QEMU ignores a write with a reserved one, this machine takes bit 0.
+	[CSR.mtvec!, 0],
+	[CSR.stvec!, 0],
+	// 3.1.11, 4.1.5: bits of counters that are not there may be read-only zero.
+	[CSR.mcounteren!, 7],
+	[CSR.scounteren!, 7],
+	// 3.1.14, 4.1.7: bit 0 is always zero. QEMU 7.2 keeps it.
+	[CSR.mepc!, 0xffff_fffe],
+	[CSR.sepc!, 0xffff_fffe],
+	// 3.1.6.1: MPP is WARL. QEMU 7.2 keeps the value 2, which is no mode.
+	// 3.1.6.6: VS may be writable without the V extension, and is so in QEMU; SD sums it up.
+	[CSR.mstatus!, 0x7fff_e1ff],
+	// 3.1.6.2, 3.1.6.4: without a hypervisor only the bits of endianness are there.
+	[CSR.mstatush!, 0x30],
+	// 3.1.18, 4.1.10: what else is there belongs to extensions that this machine does not have.
+	[CSR.menvcfg!, 1],
+	[CSR.senvcfg!, 1],
+	// 3.7.1: W without R is reserved; this machine takes it for neither. Bits 5 and 6 are zero; QEMU
+	// 7.2 keeps them.
+	...Array.from({ length: 4 }, (_, i) => [CSR.pmpcfg0! + i, 0x9d9d_9d9d] as const),
+	// 3.1.9: interrupts that there are not are read-only zero. QEMU 7.2 has some of them.
+	[CSR.mideleg!, 0xaaa],
+	[CSR.mip!, 0xaaa],
+	[CSR.mie!, 0xaaa],
+	// 3.1.12: mcountinhibit may be read-only zero.
+	[CSR.mcountinhibit!, 0],
+]);
+
+/** CSRs that are another view of one of WARL's. */
+const VIEWS: ReadonlyMap<number, number> = new Map([
+	[CSR.sstatus!, CSR.mstatus!],
+	[CSR.sip!, CSR.mip!],
+	[CSR.sie!, CSR.mie!],
+]);
+
+/** cycle, time, instret and what machines may count besides: what they count is their own. */
+function isCounter(csr: number): boolean {
+	return (csr & 0xf60) === 0xc00 || (csr & 0xf60) === 0xb00;
+}
+
+/**
+ * CSRs that only one of the two has, or that say who made the machine.
+ * => hardware performance counters (3.1.10): QEMU has as many as it is told to, none; here they are
+ *    read-only zero. mhpmevent likewise.
+ * => triggers: chapter 5 of the debug specification 0.13; here there is none, so tselect reads zero.
+ * => mvendorid, marchid, mimpid: 3.1.2 to 3.1.4.
+ * => pmpcfg4.., pmpaddr16..: 3.7.1, with 16 entries they are read-only zero; QEMU refuses them.
+ */
+function isOwn(csr: number): boolean {
+	return (
+		(csr >= 0x323 && csr <= 0x33f) ||
+		(csr >= 0x7a0 && csr <= 0x7af) ||
+		(csr >= 0xf11 && csr <= 0xf13) ||
+		(csr >= 0x3a4 && csr <= 0x3af) ||
+		(csr >= 0x3c0 && csr <= 0x3ef) ||
+		((csr & 0xf60) === 0xb00 && (csr & 31) > 2) ||
+		((csr & 0xf60) === 0xc00 && (csr & 31) > 2)
+	);
+}
+
+/** Flags may be raised, but no f register is written. */
+function raisesFlagsOnly(op: number): boolean {
+	return (
+		(op >= OP.FEQ_S && op <= OP.FCVT_WU_S && op !== OP.FCLASS_S) ||
+		(op >= OP.FEQ_D && op <= OP.FCVT_WU_D && op !== OP.FCLASS_D)
+	);
+}
+
+const isOutside = (pa: number): boolean =>
+	// Below 1000 and beyond RAM there is nothing on either machine.
+	pa >= 0x1000 && pa < RAM_BASE;
+
+const isRam = (pa: number): boolean => pa >= RAM_BASE && pa + 4 <= RAM_BASE + RAM_SIZE;
+
+const ACCESSES_ELSE: readonly number[] = [OP.LB, OP.LBU, OP.SB, OP.LR, OP.SC, OP.AMO];
+
+const LOADS: readonly number[] = [OP.LB, OP.LBU, OP.LH, OP.LHU, OP.LW, OP.FLW, OP.FLD, OP.LR];
+
+/** Bytes of the access that `op` makes; 1 for those that are no loads or stores. */
+function widthOf(op: number): number {
+	if (op === OP.FLD || op === OP.FSD) return 8;
+	if (op === OP.LW || op === OP.SW || op === OP.FLW || op === OP.FSW) return 4;
+	return op === OP.LH || op === OP.LHU || op === OP.SH ? 2 : 1;
+}
+
+const isAccess = (op: number): boolean => widthOf(op) > 1 || ACCESSES_ELSE.includes(op);
+
+function isTranslated(machine: Machine, note: StepNote): boolean {
+	return machine.hart.state.satp >= 0x8000_0000 && dataPrivilege(note) !== 3;
+}
+
+/** The mode whose rights count for data, before the step. */
+const dataPrivilege = ({ priv, mstatus }: StepNote): number =>
+	priv === 3 && (mstatus & MSTATUS_MPRV) !== 0 ? (mstatus >>> 11) & 3 : priv;
+
+/** Does the step of `note` change the page tables, or fence such a change? */
+export function tablesChanged(machine: Machine, note: StepNote): boolean {
+	const { op } = note.decoder;
+	if (note.word < 0 || note.cause >= 0) return note.tablesChanged;
+	if (op === OP.SFENCE_VMA) return false;
+	if (!isAccess(op)) return note.tablesChanged;
+	const { pa } = walk(machine, note.address >>> 0, dataPrivilege(note));
+	return note.tablesChanged || (!LOADS.includes(op) && pa >= ROOT - 7 && pa < DATA);
+}
+
+/** Is it in the pages from which the stream and its handlers are executed, or next to them? */
+const isCode = (va: number): boolean => va >>> 0 >= RAM_BASE - 8 && va >>> 0 < CODE_END;
+
+const crossesPage = ({ decoder, address }: StepNote): boolean =>
+	(address & 0xfff) + widthOf(decoder.op) > 0x1000;
+
+/** Is there any region of protection but that of the last entry? */
+function hasRegions({ hart: { csrs } }: Machine): boolean {
+	return (
+		[0, 1, 2].some((i) => (csrs.read(CSR.pmpcfg0! + i) & 0x1818_1818) !== 0) ||
+		(csrs.read(CSR.pmpcfg0! + 3) & 0x0018_1818) !== 0
+	);
+}
+
+/**
+ * Has an entry of protection an end that QEMU 7.2 gets wrong? A TOR entry whose top is 0 matches
+ * nothing (3.7.1), and there it matches everything; of 34 bits of an address it keeps 32.
+ */
+function hasFarRegion({ hart: { csrs } }: Machine): boolean {
+	for (let i = 0; i < 16; i++) {
+		const mode = (csrs.read(CSR.pmpcfg0! + (i >> 2)) >>> (8 * (i & 3) + 3)) & 3;
+		const addr = csrs.read(CSR.pmpaddr0! + i);
+		const before = i === 0 ? 0 : csrs.read(CSR.pmpaddr0! + i - 1);
+		if (mode === 1 && (addr === 0 || Math.max(addr, before) >= 2 ** 30)) return true;
+		if (mode >= 2 && addr >= 2 ** 30 && addr !== 0xffff_ffff) return true;
+	}
+	return false;
+}
+
+/** Has the CSR instruction of `note` locked an entry of protection with reserved bits? */
+function locksReserved({ hart }: Machine, { decoder, word, address }: StepNote): boolean {
+	const csr = word >>> 20;
+	if (csr < CSR.pmpcfg0! || csr >= CSR.pmpcfg0! + 4) return false;
+	const operand = (word & 0x4000) !== 0 ? decoder.rs1 : address - decoder.imm;
+	const written = (word & 0x3000) === 0x1000 ? operand : operand | hart.csrs.read(csr);
+	return [0, 8, 16, 24].some((shift) => {
+		const cfg = (written >>> shift) & 0xff;
+		return cfg >= 0x80 && ((cfg & 0x60) !== 0 || (cfg & 3) === 2);
+	});
+}
+
+function isMixed(machine: Machine, va: number, priv: number): boolean {
+	const { pa } = walk(machine, va >>> 0, priv);
+	const page = pa - (pa % PAGE_SIZE);
+	return pa >= 0 && machine.hart.pmp.page(page, ACCESS_FETCH, PRIV_S) === PMP_MIXED;
+}
+
+/** Is what the step of `note` has done a matter of choice? */
+export function mustStop(machine: Machine, note: StepNote): boolean {
+	const { state, mmu, csrs } = machine.hart;
+	const { cause, decoder, word } = note;
+	// How long wfi waits is nobody's business, 3.3.3.
+	if (state.waiting !== 0) return true;
+	// Devices, and the boot ROM.
+	if (note.device || isOutside(walk(machine, note.pc, note.priv).pa)) return true;
+	if (word >= 0 && isAccess(decoder.op)) {
+		if (isOutside(walk(machine, note.address >>> 0, dataPrivilege(note)).pa)) return true;
+	}
+	if ((cause === 1 || cause === 5 || cause === 7) && isOutside(mmu.pa)) return true;
+	// 4.3.2: a page table that is not in memory is an access fault; QEMU 7.2 says page fault.
+	if (cause === 1 || cause === 5 || cause === 7) {
+		const priv = cause === 1 ? note.priv : dataPrivilege(note);
+		const { reads } = walk(machine, note.tval, priv);
+		if (reads.some((pa) => !isRam(pa))) return true;
+		// 3.7.1: the walk's stores are judged, too, which QEMU 7.2 forgets.
+		if (reads.some((pa) => !machine.hart.pmp.allows(pa, 4, ACCESS_STORE, PRIV_S))) return true;
+	}
+	if (hasFarRegion(machine)) return true;
+	// 3.7.1: where a region begins or ends within a page, QEMU 7.2 does not judge each fetch.
+	if (isMixed(machine, note.pc, note.priv) || isMixed(machine, note.pc + 2, note.priv)) return true;
+	// 3.1.9: of several interrupts SEI comes before SSI and STI. QEMU 7.2 takes that with the lowest
+	// number.
+	if (note.irq >= 0 && note.irq !== 31 - Math.clz32(note.ready & -note.ready)) return true;
+	if (word < 0) return false;
+	// The same in an entry that is locked at once: QEMU cannot be told better.
+	if (decoder.op === OP.CSR && cause < 0 && locksReserved(machine, note)) return true;
+	// 3.7.1: an access that crosses a page may be made as two, each of which is judged by itself, as
+	// is done here, or as one, as in QEMU.
+	if (crossesPage(note) && hasRegions(machine)) return true;
+	// 3.1.6.3: under MPRV data and instructions of one page are translated differently. QEMU 7.2 has
+	// one translation for both.
+	const mprv = note.priv === 3 && (note.mstatus & MSTATUS_MPRV) !== 0;
+	if (mprv && isAccess(decoder.op) && isCode(note.address)) return true;
+	// 4.2.1: until it is fenced, a change of the page tables may be seen or not.
+	if (note.tablesChanged && isAccess(decoder.op) && isTranslated(machine, note)) return true;
+	// Unprivileged specification 9.1: csrrs and csrrc of a register write, even if it holds zero. For
+	// QEMU 7.2 that is no write of a read-only CSR.
+	if (decoder.op === OP.CSR && cause === 2 && word >>> 30 === 3 && note.address === decoder.imm) {
+		return true;
+	}
+	// Unprivileged specification 8.4: an AMO is a store. Outside RAM QEMU makes a load first.
+	if (decoder.op === OP.AMO && cause === 7 && !isRam(mmu.pa)) return true;
+	// 3.1.6.6 asks for Dirty when only flags change; QEMU 7.2 forgets it.
+	const fs = note.mstatus & MSTATUS_FS;
+	if (fs !== 0 && fs !== MSTATUS_FS && raisesFlagsOnly(decoder.op)) return true;
+	// Unprivileged specification 8.2: sc without a reservation fails, here after the checks of its
+	// address, in QEMU before them.
+	if (decoder.op === OP.SC) {
+		if (cause >= 0 || (note.reservation < 0 && isTranslated(machine, note))) return true;
+	}
+	// When the timer of the supervisor falls due depends on the time.
+	if ((csrs.read(CSR.menvcfgh!) & MENVCFGH_STCE) !== 0 && decoder.op === OP.CSR) {
+		const high = csrs.read(CSR.stimecmph!);
+		if (high < 16) return true;
+	}
+	return decoder.op === OP.CSR && cause < 0 ? isOwn(word >>> 20) : ownRefused(note);
+}
+
+/** An access to a CSR that one machine has and the other has not. */
+const ownRefused = (note: StepNote): boolean =>
+	note.cause === 2 && note.decoder.op === OP.CSR && note.priv === 3 && isOwn(note.word >>> 20);
+
+/** What QEMU has to be told after the step of `note`. */
+export function fixupOf(machine: Machine, note: StepNote): Fixup | null {
+	const fixup = valuesOf(machine, note);
+	// 3.1.6.3: with MPRV data is reached with the rights of MPP. QEMU 7.2 keeps translations when a
+	// trap or mret changes MPP.
+	const both = note.mstatus | machine.hart.state.mstatus;
+	const { op } = note.decoder;
+	const changes = note.cause >= 0 || note.irq >= 0 || op === OP.MRET || op === OP.SRET;
+	if ((both & MSTATUS_MPRV) === 0 || !changes) return fixup;
+	return { x: -1, csrs: [], ...fixup, flush: true };
+}
+
+function valuesOf(machine: Machine, note: StepNote): Fixup | null {
+	const { decoder, word, cause } = note;
+	if (cause === 3) {
+		// 3.1.16: the trap value of ebreak is the address or zero.
+		return copied(machine, machine.hart.state.priv === 1 ? CSR.stval! : CSR.mtval!, 0);
+	}
+	if ((cause === 5 || cause === 7) && (note.tval & 7) !== 0) {
+		// 3.1.16: the address where the access begins. Outside RAM QEMU 7.2 takes a misaligned access
+		// for several aligned ones, which need not begin at the lowest one.
+		return copied(machine, machine.hart.state.priv === 1 ? CSR.stval! : CSR.mtval!, 0);
+	}
+	if (word < 0 || cause >= 0) return null;
+	if (decoder.op === OP.MRET || decoder.op === OP.SRET) {
+		// 3.1.6.3: MPRV becomes 0 on the way to a mode below M. QEMU 7.2 forgets it.
+		return copied(machine, CSR.mstatus!, ~MSTATUS_MPRV);
+	}
+	if (decoder.op !== OP.CSR) return null;
+	const csr = word >>> 20;
+	const view = VIEWS.get(csr) ?? csr;
+	if (csr === CSR.stimecmp || csr === CSR.stimecmph || csr === CSR.menvcfgh) {
+		return timerOf(machine);
+	}
+	const mask = WARL.get(view);
+	const x = isCounter(csr) && decoder.rd !== 0 ? decoder.rd : -1;
+	if (mask === undefined && x < 0) return null;
+	return mask === undefined ? { x, csrs: [], flush: false } : { ...copied(machine, view, mask), x };
+}
+
+/**
+ * Sstc: with STCE the timer's interrupt follows stimecmp, without it software's bit. QEMU 7.2 takes
+ * notice of stimecmp always, and of STCE never.
+ */
+function timerOf(machine: Machine): Fixup {
+	const { csrs } = machine.hart;
+	const enabled = (csrs.read(CSR.menvcfgh!) & MENVCFGH_STCE) !== 0;
+	const always = (csr: number, mask: number): Fixup["csrs"][0] => ({
+		...copied(machine, csr, mask).csrs[0]!,
+		always: true,
+	});
+	const menvcfgh = always(CSR.menvcfgh!, MENVCFGH_STCE);
+	const all = enabled
+		? [menvcfgh, always(CSR.stimecmp!, ~0), always(CSR.stimecmph!, ~0)]
+		: [menvcfgh, always(CSR.mip!, ~(1 << IRQ_STI))];
+	return { x: -1, csrs: all, flush: false };
+}
+
+const copied = (machine: Machine, csr: number, mask: number): Fixup => ({
+	x: -1,
+	csrs: [{ csr, value: machine.hart.csrs.read(csr), mask, always: false }],
+	flush: false,
+});

@@ -1,0 +1,46 @@
+/**
+ * `npm run conformance -- [--runs N] [--seed S] [--mode MODE]`: streams in lockstep with QEMU.
+ * `--record FILE` writes the hashes of the stored streams.
+ *
+ * Exit codes: 0 both machines agree, 1 they do not, 2 wrong usage or no QEMU.
+ */
+import { MODES } from "./generator.ts";
+import { haveQemu, QEMU } from "./qemu.ts";
+import { runStreams } from "./run.ts";
+import { record } from "./stored.ts";
+
+function fail(message: string): never {
+	process.stderr.write(`conformance: ${message}\n`);
+	process.exit(2);
+}
+
+function number(name: string, text: string | undefined): number {
+	const value = Number(text);
+	if (text === undefined || !Number.isInteger(value) || value < 0 || value >= 2 ** 32) {
+		fail(`${name} ${text ?? ""}: must be an integer from 0 to 2^32 - 1`);
+	}
+	return value;
+}
+
+const options = { runs: 100, seed: 0, modes: Object.keys(MODES), thorough: false };
+let recording = "";
+const words = process.argv.slice(2);
+while (words.length > 0) {
+	const word = words.shift()!;
+	if (word === "--runs") options.runs = number(word, words.shift());
+	else if (word === "--seed") options.seed = number(word, words.shift());
+	else if (word === "--thorough") options.thorough = true;
+	else if (word === "--record")
+		recording = words.shift() ?? fail("--record: takes the file to be written");
+	else if (word === "--mode") {
+		const mode = words.shift() ?? "";
+		if (MODES[mode] === undefined) fail(`--mode ${mode}: one of ${options.modes.join(", ")}`);
+		options.modes = [mode];
+	} else fail(`${word}: the options are --runs, --seed, --mode, --thorough and --record`);
+}
+if (!haveQemu()) fail(`${QEMU} is not installed`);
+const print = (line: string): void => {
+	process.stdout.write(`${line}\n`);
+};
+process.exitCode =
+	recording !== "" ? await record(recording, print) : await runStreams(options, print);

@@ -1,0 +1,222 @@
+/** Our machine's part: a stream run step by step, with a note of each step. */
+import { Decoder } from "../machine/decode.ts";
+import type { HartObserver } from "../machine/hart.ts";
+import { WordHash } from "../machine/hash.ts";
+import { Machine } from "../machine/machine.ts";
+import { RAM_BASE } from "../machine/memory.ts";
+import { type Fixup, fixupOf, mustStop, tablesChanged } from "./allowances.ts";
+import { csrsOf } from "./generator.ts";
+import { RAM_SIZE } from "./layout.ts";
+import { type ArchState, COMPARED_CSRS } from "./state.ts";
+import { addressOf, IMAGE_SIZE, imageOf, type Stream } from "./stream.ts";
+import { walk } from "./walk.ts";
+
+/** What one step of one instruction did. */
+export interface Step {
+	/** Address and word of the instruction; -1 if it cannot be fetched. */
+	readonly pc: number;
+	readonly word: number;
+	/** x0..x31 and pc after it. */
+	readonly after: Int32Array;
+	/** The exception that it met, or -1. */
+	readonly cause: number;
+	/** The interrupt that came before it, or -1. */
+	readonly irq: number;
+	readonly fixup: Fixup | null;
+}
+
+/** What a step is judged by: filled while it runs. */
+export interface StepNote {
+	pc: number;
+	word: number;
+	readonly decoder: Decoder;
+	/** Register rs1 and the immediate together. */
+	address: number;
+	priv: number;
+	/** State before the step. */
+	mstatus: number;
+	reservation: number;
+	cause: number;
+	tval: number;
+	irq: number;
+	/** The interrupts among which it was chosen. */
+	ready: number;
+	/** The page tables were changed before it, and no fence was made since. */
+	tablesChanged: boolean;
+	/** An address outside RAM was reached. */
+	device: boolean;
+}
+
+export const newMachine = (): Machine =>
+	new Machine({ ramSize: RAM_SIZE, pmpEntries: 16, walkCycles: 0 });
+
+export class OurSide implements HartObserver {
+	readonly machine = newMachine();
+	readonly #note: StepNote = {
+		pc: 0,
+		word: 0,
+		decoder: new Decoder(),
+		address: 0,
+		priv: 0,
+		mstatus: 0,
+		reservation: -1,
+		cause: -1,
+		tval: 0,
+		irq: -1,
+		ready: 0,
+		tablesChanged: false,
+		device: false,
+	};
+
+	constructor() {
+		this.machine.hart.observer = this;
+		// Not devices: what is there on QEMU's board must not be reached, see allowances.ts.
+		this.machine.bus.attach(0x1000, RAM_BASE - 0x1000, {
+			load: () => this.#device(),
+			store: () => this.#device() === 0,
+		});
+	}
+
+	#device(): number {
+		this.#note.device = true;
+		return 0;
+	}
+
+	exception(cause: number, tval: number): void {
+		this.#note.cause = cause;
+		this.#note.tval = tval;
+	}
+
+	interrupt(irq: number): void {
+		this.#note.irq = irq;
+	}
+
+	waits(): void {}
+
+	/** Put the machine where the stream begins. */
+	load(stream: Stream): void {
+		this.#note.tablesChanged = false;
+		loadInto(this.machine, stream);
+	}
+
+	/** Run the stream to its end. => the steps that both machines must agree about */
+	run(stream: Stream): Step[] {
+		this.load(stream);
+		const end = addressOf(stream, stream.items.length);
+		const steps: Step[] = [];
+		while (steps.length < stream.steps && this.machine.hart.pc !== end) {
+			const step = this.step();
+			if (step === null) {
+				// Come back to where the last step was not yet made.
+				this.load(stream);
+				for (let i = 0; i < steps.length; i++) this.machine.runBare(1);
+				break;
+			}
+			steps.push(step);
+		}
+		return steps;
+	}
+
+	/** => null if the two machines need not agree about what it did. */
+	step(): Step | null {
+		const { machine } = this;
+		const { hart } = machine;
+		const note = this.#note;
+		note.pc = hart.pc;
+		note.priv = hart.state.priv;
+		note.mstatus = hart.state.mstatus;
+		note.reservation = hart.state.reservation;
+		note.cause = note.irq = -1;
+		note.device = false;
+		const irq = hart.traps.pending();
+		if (irq >= 0) {
+			const { mideleg, mie } = hart.state;
+			const sameLevel = ((mideleg >>> irq) & 1) !== 0 ? mideleg : ~mideleg;
+			note.ready = hart.traps.mip & mie & sameLevel;
+		}
+		note.word = irq >= 0 ? -1 : fetch(machine, note.pc);
+		if (note.word >= 0) note.decoder.decode(note.word);
+		note.address = hart.x[note.decoder.rs1]! + note.decoder.imm;
+		if (note.word >= 0 && (note.word & 3) !== 3) note.word &= 0xffff;
+		machine.runBare(1);
+		if (mustStop(machine, note)) return null;
+		note.tablesChanged = tablesChanged(machine, note);
+		const after = new Int32Array(33);
+		after.set(hart.x);
+		after[32] = hart.pc | 0;
+		return {
+			pc: note.pc,
+			word: note.word,
+			after,
+			cause: note.cause,
+			irq: note.irq,
+			fixup: fixupOf(machine, note),
+		};
+	}
+
+	state(): ArchState {
+		return stateOf(this.machine);
+	}
+
+	get ram(): Uint8Array {
+		return this.machine.memory.ram8;
+	}
+}
+
+export function loadInto(machine: Machine, stream: Stream): void {
+	const { hart, memory } = machine;
+	memory.ram8.fill(0, IMAGE_SIZE);
+	memory.ram8.set(imageOf(stream));
+	machine.reset(stream.start);
+	machine.clock.restore({ cycles: 0, sequence: 0, events: [] });
+	hart.counters.instret = 0;
+	for (const [csr, value] of csrsOf(stream)) hart.csrs.write(csr, value >>> 0);
+	hart.x.set(stream.x);
+	memory.f.set(stream.f);
+	hart.state.priv = stream.priv;
+	hart.mmu.updateContext();
+}
+
+/**
+ * Run the first `steps` steps of the stream not one by one, but as a program would be run: through
+ * decoded code.
+ * => without page walks that cost anything a step is a cycle.
+ */
+export function runWhole(machine: Machine, stream: Stream, steps: number): void {
+	loadInto(machine, stream);
+	machine.runBare(steps);
+}
+
+export function stateOf(machine: Machine): ArchState {
+	const { hart, memory } = machine;
+	return {
+		pc: hart.pc,
+		priv: hart.state.priv,
+		x: hart.x.slice(),
+		f: memory.f.slice(),
+		csrs: Uint32Array.from(COMPARED_CSRS, ([, csr]) => hart.csrs.read(csr)),
+	};
+}
+
+/** Of what is compared with QEMU's, and nothing else. */
+export function hashOf(machine: Machine): string {
+	const { pc, priv, x, f, csrs } = stateOf(machine);
+	return new WordHash()
+		.number(pc)
+		.number(priv)
+		.words(x)
+		.words(f)
+		.words(Int32Array.from(csrs))
+		.words(machine.memory.ram32)
+		.digest();
+}
+
+/** The instruction at `pc`, if there is memory. => -1 else; rights are not judged. */
+function fetch(machine: Machine, pc: number): number {
+	const { priv } = machine.hart.state;
+	const { pa } = walk(machine, pc, priv);
+	const low = machine.dma.load16(pa);
+	if (low < 0 || (low & 3) !== 3) return low;
+	const high = machine.dma.load16((pc & 0xfff) === 0xffe ? walk(machine, pc + 2, priv).pa : pa + 2);
+	return high < 0 ? -1 : (low | (high << 16)) >>> 0;
+}

@@ -1,0 +1,33 @@
+/**
+ * Sv32 by the letter, without a TLB and without effects: where a virtual address leads, and which
+ * words of memory the walk reads. Privileged specification 1.12, section 4.3.2.
+ */
+import type { Machine } from "../machine/machine.ts";
+
+export interface Walk {
+	/** Physical address, or -1 if there is no leaf. Rights are not judged. */
+	readonly pa: number;
+	/** Physical addresses of the entries that were read. */
+	readonly reads: readonly number[];
+}
+
+/** `priv` is the mode whose rights count: that of MPP for data under MPRV. */
+export function walk(machine: Machine, va: number, priv: number): Walk {
+	const { satp } = machine.hart.state;
+	if (priv === 3 || satp < 0x8000_0000) return { pa: va, reads: [] };
+	const reads: number[] = [];
+	let table = (satp & 0x3f_ffff) * 4096;
+	for (const level of [1, 0]) {
+		const at = table + 4 * ((va >>> (12 + 10 * level)) & 0x3ff);
+		reads.push(at);
+		const pte = machine.dma.load32(at);
+		if (pte < 0 || (pte & 1) === 0) return { pa: -1, reads };
+		const ppn = Math.floor(pte / 1024);
+		if ((pte & 0xa) !== 0) {
+			const size = 4096 * 1024 ** level;
+			return { pa: Math.floor((ppn * 4096) / size) * size + (va % size), reads };
+		}
+		table = ppn * 4096;
+	}
+	return { pa: -1, reads };
+}

@@ -1,0 +1,22 @@
+/** The stored streams, whose hashes QEMU has agreed to: with or without QEMU they must come out. */
+import { expect, it } from "vitest";
+import { MODES } from "../../conformance/generator.ts";
+import { newMachine, OurSide } from "../../conformance/ours.ts";
+import { hashesOf, readHashes, STORED } from "../../conformance/stored.ts";
+
+const hashes = readHashes("conformance/hashes.json");
+
+it("has hashes for every mode", () => {
+	expect(Object.keys(hashes)).toEqual(Object.keys(MODES));
+});
+
+it.each(Object.keys(MODES))("%s: every stream ends as it did with QEMU", (mode) => {
+	const ours = new OurSide();
+	const whole = newMachine();
+	expect(hashes[mode]).toHaveLength(STORED);
+	for (const [seed, hash] of hashes[mode]!.entries()) {
+		const [stepped, run] = hashesOf(ours, whole, mode, seed);
+		expect(stepped, `seed ${seed}, step by step`).toBe(hash);
+		expect(run, `seed ${seed}, as a whole`).toBe(hash);
+	}
+});
