@@ -28,7 +28,7 @@ import {
 	TIMINGS,
 	tlbOption,
 } from "./options.ts";
-import { OutputFile } from "./output-file.ts";
+import { checkOutputs, OutputFile } from "./output-file.ts";
 import { RunProgress } from "./progress.ts";
 import { binDisk, openDisks, WORKLOADS } from "./root-disk.ts";
 import { openSnapshot, refuseConfiguration, Saver } from "./saver.ts";
@@ -108,6 +108,7 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 
 /** => UsageError for options that make no sense together. */
 function checkUsage(program: string | undefined, flags: BootFlags): void {
+	checkOutputs(flags);
 	if (flags.saveAt !== undefined && flags.save === undefined) {
 		throw new UsageError("--save-at: there is no --save FILE");
 	}

@@ -27,7 +27,7 @@ import {
 	tlbOption,
 	virtioOption,
 } from "./options.ts";
-import { OutputFile } from "./output-file.ts";
+import { checkOutputs, OutputFile } from "./output-file.ts";
 import { RunProgress } from "./progress.ts";
 import { openSnapshot, refuseConfiguration, Saver } from "./saver.ts";
 import { bareSummary } from "./summary.ts";
@@ -117,6 +117,7 @@ export function runCommand(done: (exitCode: number) => void): Command {
 
 /** => UsageError for options that make no sense together. */
 function checkUsage(image: string | undefined, flags: RunFlags): void {
+	checkOutputs(flags);
 	if (flags.saveAt !== undefined && flags.save === undefined) {
 		throw new UsageError("--save-at: there is no --save FILE");
 	}
