@@ -415,5 +415,6 @@ function checkTree(dtb: Uint8Array): void {
 export const openDisk = (path: string, readOnly = false): FileDisk =>
 	new FileDisk(path, { readOnly });
 
+export { MemoryDisk } from "./devices/disk/memory-disk.ts";
 export { disassembly } from "./firmware/disassembly.ts";
 export { ImageError, RAM_BASE };

@@ -69,9 +69,14 @@ export const CODE_COPY = 0x248_0000;
 
 const WASM_PAGE = 0x1_0000;
 
+/** A WebAssembly.Memory, of which users of the library need not know. */
+export interface WasmMemory {
+	readonly buffer: ArrayBuffer;
+}
+
 export class Memory {
 	/** The memory itself, for code compiled at run time. */
-	readonly wasm: WebAssembly.Memory;
+	readonly wasm: WasmMemory;
 	readonly buffer: ArrayBuffer;
 	/** Size of RAM in bytes. */
 	readonly ramSize: number;

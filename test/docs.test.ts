@@ -99,13 +99,11 @@ it("links lead to files that are there", () => {
 });
 
 it("npm scripts that are named exist", () => {
-	// Those of conformance/ come with that folder.
-	const come = existsSync(join(ROOT, "conformance")) ? [] : ["conformance", "isa-tests"];
 	const { scripts } = JSON.parse(text("package.json"));
 	const named = pages.flatMap((page) =>
 		[...text(page).matchAll(/npm run ([a-z:-]+)/g)].map((match) => match[1]!),
 	);
-	expect(named.filter((name) => scripts[name] === undefined && !come.includes(name))).toEqual([]);
+	expect(named.filter((name) => scripts[name] === undefined)).toEqual([]);
 });
 
 it("every folder of sources says what lives in it", () => {
