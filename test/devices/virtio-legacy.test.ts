@@ -209,6 +209,23 @@ describe("life", () => {
 		expect([driver.reg(0x40), driver.reg(0x70)]).toEqual([RING_PAGE * 4096, 0]);
 	});
 
+	test("a reset forgets the features before the driver says anything more", () => {
+		const { bench, driver } = setUp();
+		driver.start([(1 << 28) | (1 << 29), 0]);
+		driver.setReg(0x70, 0);
+		driver.setUpQueue();
+		bench.ram.store16(driver.availEvent, 0x7777);
+		const pieces = driver.pieces(4, 0, []);
+		driver.submit(driver.putChain(pieces), false);
+		driver.setReg(0x50, 0);
+		driver.settle();
+		expect(driver.status(pieces[1]!.pa)).toBe(0);
+		expect(bench.ram.load16(driver.availEvent)).toBe(0x7777);
+		driver.submit(driver.putIndirect(driver.pieces(4, 0, [])), false);
+		driver.setReg(0x50, 0);
+		expect(driver.reg(0x70)).toBe(NEEDS_RESET);
+	});
+
 	test("FLUSH_OUT is FLUSH", () => {
 		const { bench, driver } = setUp();
 		driver.start();
