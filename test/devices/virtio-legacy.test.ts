@@ -143,6 +143,27 @@ describe("the queue", () => {
 		expect(driver.collect().length).toBe(3);
 	});
 
+	test("keeps its alignment while in use, for the next time as well", () => {
+		const { bench, driver } = setUp({ align: 64 });
+		driver.start();
+		driver.setReg(0x3c, 4096);
+		driver.stopQueue();
+		bench.ram.store16(driver.usedRing + 2, 0);
+		driver.setReg(0x40, RING_PAGE);
+		driver.setReg(0x50, 0);
+		const pieces = driver.pieces(4, 0, []);
+		driver.submit(driver.putChain(pieces));
+		driver.settle();
+		expect(driver.collect().length).toBe(1);
+	});
+
+	test("a page size that is no power of two counts by its lowest bit, as in QEMU", () => {
+		const { driver } = setUp();
+		driver.setReg(0x28, 0x3000);
+		driver.setReg(0x40, RING_PAGE);
+		expect([driver.reg(0x40), driver.reg(0x70)]).toEqual([RING_PAGE, 0]);
+	});
+
 	test("queues that do not exist have no registers", () => {
 		const { driver } = setUp();
 		driver.setReg(0x30, 1);
