@@ -11,6 +11,7 @@ import {
 	readFileSync,
 	readlinkSync,
 	readSync,
+	type Stats,
 	statSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -39,7 +40,7 @@ export async function openDisks(paths: readonly string[]): Promise<HostDisks> {
 	const disks: DiskOptions[] = [];
 	let root: DiskOptions | undefined;
 	for (const path of paths) {
-		const folder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+		const folder = statusOf(path)?.isDirectory() === true;
 		if (!folder && !isArchive(path)) {
 			disks.push({ media: new FileDisk(path) });
 			continue;
@@ -50,9 +51,18 @@ export async function openDisks(paths: readonly string[]): Promise<HostDisks> {
 	return root === undefined ? { disks } : { root, disks };
 }
 
+/** => null also for what cannot be reached. */
+function statusOf(path: string): Stats | null {
+	try {
+		return statSync(path);
+	} catch {
+		return null;
+	}
+}
+
 /** => false also for a file that cannot be read: FileDisk knows how to say that. */
 function isArchive(path: string): boolean {
-	if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false;
+	if (statusOf(path)?.isFile() !== true) return false;
 	try {
 		const fd = openSync(path, "r");
 		const magic = Buffer.alloc(MAGIC.length);

@@ -237,7 +237,7 @@ export class Virtqueue {
 		let size = this.num;
 		let inTable = false;
 		let index = head;
-		// A walk that visits more entries than its table has, or more than any chain, is a loop.
+		// More entries than the queue has, or than any chain may have, are a loop.
 		for (let left = size; left > 0; left--) {
 			if (index >= size) return null;
 			if (!this.#dma.read(table + DESC_SIZE * index, this.#entryBytes)) return null;
@@ -252,7 +252,7 @@ export class Virtqueue {
 				size = length / DESC_SIZE;
 				inTable = true;
 				index = 0;
-				left = 1 + Math.min(size, CHAIN_MAX - readable.length - writable.length);
+				left = 1 + CHAIN_MAX - readable.length - writable.length;
 				continue;
 			}
 			if ((flags & VIRTQ_DESC_F_WRITE) !== 0) writable.push({ pa, length });

@@ -4,7 +4,7 @@
  * a checkpoint keeps what is overwritten, and going back to it writes that into the file.
  */
 
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
 import { Buffer } from "buffer/index.js";
 import { PageHistory } from "../../machine/page-history.ts";
 import {
@@ -193,7 +193,9 @@ export class FileDisk implements DiskMedia {
 
 	#open(): number {
 		try {
-			return openSync(this.path, this.readOnly ? "r" : "r+");
+			// A pipe without a writer must not make us wait.
+			const { O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
+			return openSync(this.path, (this.readOnly ? O_RDONLY : O_RDWR) | O_NONBLOCK);
 		} catch (error) {
 			throw new RangeError(`disk ${this.path}: ${reasonOf(error)}`);
 		}

@@ -134,6 +134,26 @@ describe("a mistake costs one line and exit code 2", () => {
 		["an unreadable disk image", ["boot", "hello", "--disk", join(dir, "no")], /no: no such file/],
 		["a device for a disk image", ["boot", "hello", "--disk", "/dev/null"], /not a regular file/],
 		[
+			"a disk image that is not whole sectors",
+			["boot", "hello", "--disk", file("odd", new Uint8Array(513))],
+			/odd: its size, 513 bytes, is not a positive multiple of 512/,
+		],
+		[
+			"a disk image in a file",
+			["boot", "hello", "--disk", join(file("outer", new Uint8Array(512)), "inner")],
+			/inner: cannot be opened \(ENOTDIR\)/,
+		],
+		[
+			"a disk image of a bare machine that is empty",
+			["run", file("image", new Uint8Array(4)), "--disk", file("empty", new Uint8Array(0))],
+			/empty: its size, 0 bytes, is not a positive multiple of 512/,
+		],
+		[
+			"a folder for the disk of a bare machine",
+			["run", file("image", new Uint8Array(4)), "--disk", dir],
+			/not a regular file/,
+		],
+		[
 			"more disks than there is room for",
 			["boot", "hello", ...Array(8).fill("--swap=1M")],
 			/disks: 9/,

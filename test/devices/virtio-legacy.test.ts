@@ -143,6 +143,27 @@ describe("the queue", () => {
 		expect(driver.collect().length).toBe(3);
 	});
 
+	test("keeps its alignment while in use, for the next time as well", () => {
+		const { bench, driver } = setUp({ align: 64 });
+		driver.start();
+		driver.setReg(0x3c, 4096);
+		driver.stopQueue();
+		bench.ram.store16(driver.usedRing + 2, 0);
+		driver.setReg(0x40, RING_PAGE);
+		driver.setReg(0x50, 0);
+		const pieces = driver.pieces(4, 0, []);
+		driver.submit(driver.putChain(pieces));
+		driver.settle();
+		expect(driver.collect().length).toBe(1);
+	});
+
+	test("a page size that is no power of two counts by its lowest bit, as in QEMU", () => {
+		const { driver } = setUp();
+		driver.setReg(0x28, 0x3000);
+		driver.setReg(0x40, RING_PAGE);
+		expect([driver.reg(0x40), driver.reg(0x70)]).toEqual([RING_PAGE, 0]);
+	});
+
 	test("queues that do not exist have no registers", () => {
 		const { driver } = setUp();
 		driver.setReg(0x30, 1);
@@ -207,6 +228,23 @@ describe("life", () => {
 		bench.board.reset();
 		driver.setReg(0x40, RING_PAGE * 4096);
 		expect([driver.reg(0x40), driver.reg(0x70)]).toEqual([RING_PAGE * 4096, 0]);
+	});
+
+	test("a reset forgets the features before the driver says anything more", () => {
+		const { bench, driver } = setUp();
+		driver.start([(1 << 28) | (1 << 29), 0]);
+		driver.setReg(0x70, 0);
+		driver.setUpQueue();
+		bench.ram.store16(driver.availEvent, 0x7777);
+		const pieces = driver.pieces(4, 0, []);
+		driver.submit(driver.putChain(pieces), false);
+		driver.setReg(0x50, 0);
+		driver.settle();
+		expect(driver.status(pieces[1]!.pa)).toBe(0);
+		expect(bench.ram.load16(driver.availEvent)).toBe(0x7777);
+		driver.submit(driver.putIndirect(driver.pieces(4, 0, [])), false);
+		driver.setReg(0x50, 0);
+		expect(driver.reg(0x70)).toBe(NEEDS_RESET);
 	});
 
 	test("FLUSH_OUT is FLUSH", () => {

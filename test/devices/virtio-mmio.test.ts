@@ -279,5 +279,7 @@ describe("interrupts", () => {
 		bench.board.virtio[0]!.configChanged();
 		expect(driver.reg(0xfc)).toBe(2);
 		expect(driver.reg(0x60)).toBe(0);
+		bench.board.reset();
+		expect(driver.reg(0xfc)).toBe(0);
 	});
 });

@@ -1,9 +1,11 @@
+import { spawnSync } from "node:child_process";
 import {
 	closeSync,
 	mkdtempSync,
 	openSync,
 	readFileSync,
 	rmSync,
+	symlinkSync,
 	truncateSync,
 	writeFileSync,
 } from "node:fs";
@@ -124,6 +126,24 @@ describe("file disk", () => {
 		for (const readOnly of [false, true]) {
 			const reason = `disk ${directory}: not a regular file`;
 			expect(() => new FileDisk(directory, { readOnly })).toThrow(new RangeError(reason));
+		}
+	});
+
+	test("refuses what is no file at once, a pipe that nobody writes to as well", () => {
+		const pipe = join(directory, "pipe");
+		expect(spawnSync("mkfifo", [pipe]).status).toBe(0);
+		const link = join(directory, "link");
+		symlinkSync("nowhere", link);
+		for (const [path, reason] of [
+			[pipe, "not a regular file"],
+			["/dev/null", "not a regular file"],
+			[link, "no such file"],
+			[join(imageFile("file.img", 512), "inside"), "cannot be opened (ENOTDIR)"],
+		]) {
+			for (const readOnly of [false, true]) {
+				const error = new RangeError(`disk ${path}: ${reason}`);
+				expect(() => new FileDisk(path!, { readOnly })).toThrow(error);
+			}
 		}
 	});
 
