@@ -3,7 +3,10 @@ import { describe, expect, it } from "vitest";
 import { type Source, sources, withoutComments } from "./support/sources.ts";
 
 const MACHINE_SIDE = sources("machine", "devices", "pmap", "kernel");
-const ALL = [...MACHINE_SIDE, ...sources("system.ts", "bench", "cli", "workloads", "test")];
+const ALL = [
+	...MACHINE_SIDE,
+	...sources("system.ts", "bench", "cli", "workloads", "test", "conformance"),
+];
 
 const LINE_MAX = 100;
 const TAB_WIDTH = 2;
