@@ -231,9 +231,9 @@ export function mustStop(machine: Machine, note: StepNote): boolean {
 	// 4.2.1: until it is fenced, a change of the page tables may be seen or not.
 	if (note.tablesChanged && isAccess(decoder.op) && isTranslated(machine, note)) return true;
 	// Unprivileged specification 9.1: csrrs and csrrc of a register write, even if it holds zero. For
-	// QEMU 7.2 that is no write of a read-only CSR.
-	if (decoder.op === OP.CSR && cause === 2 && word >>> 30 === 3 && note.address === decoder.imm) {
-		return true;
+	// QEMU 7.2 that is no write, of a CSR that is read-only or that makes FS Dirty.
+	if (decoder.op === OP.CSR && decoder.rs1 !== 0 && note.address === decoder.imm) {
+		if (word >>> 30 === 3 || word >>> 20 <= CSR.fcsr!) return true;
 	}
 	// Unprivileged specification 8.4: an AMO is a store. Outside RAM QEMU makes a load first.
 	if (decoder.op === OP.AMO && cause === 7 && !isRam(mmu.pa)) return true;
@@ -291,6 +291,12 @@ function valuesOf(machine: Machine, note: StepNote): Fixup | null {
 	if (csr === CSR.stimecmp || csr === CSR.stimecmph || csr === CSR.menvcfgh) {
 		return timerOf(machine);
 	}
+	if (csr >= CSR.pmpaddr0! && csr < CSR.pmpaddr0! + 15) {
+		// 3.7.1: it is the bottom of the next entry, if that is TOR. QEMU 7.2 knows it when pmpcfg is
+		// written.
+		const next = CSR.pmpcfg0! + ((csr - CSR.pmpaddr0! + 1) >> 2);
+		return { x: -1, csrs: [always(machine, next, 0x9d9d_9d9d)], flush: false };
+	}
 	const mask = WARL.get(view);
 	const x = isCounter(csr) && decoder.rd !== 0 ? decoder.rd : -1;
 	if (mask === undefined && x < 0) return null;
@@ -304,14 +310,10 @@ function valuesOf(machine: Machine, note: StepNote): Fixup | null {
 function timerOf(machine: Machine): Fixup {
 	const { csrs } = machine.hart;
 	const enabled = (csrs.read(CSR.menvcfgh!) & MENVCFGH_STCE) !== 0;
-	const always = (csr: number, mask: number): Fixup["csrs"][0] => ({
-		...copied(machine, csr, mask).csrs[0]!,
-		always: true,
-	});
-	const menvcfgh = always(CSR.menvcfgh!, MENVCFGH_STCE);
+	const menvcfgh = always(machine, CSR.menvcfgh!, MENVCFGH_STCE);
 	const all = enabled
-		? [menvcfgh, always(CSR.stimecmp!, ~0), always(CSR.stimecmph!, ~0)]
-		: [menvcfgh, always(CSR.mip!, ~(1 << IRQ_STI))];
+		? [menvcfgh, always(machine, CSR.stimecmp!, ~0), always(machine, CSR.stimecmph!, ~0)]
+		: [menvcfgh, always(machine, CSR.mip!, ~(1 << IRQ_STI))];
 	return { x: -1, csrs: all, flush: false };
 }
 
@@ -319,4 +321,9 @@ const copied = (machine: Machine, csr: number, mask: number): Fixup => ({
 	x: -1,
 	csrs: [{ csr, value: machine.hart.csrs.read(csr), mask, always: false }],
 	flush: false,
+});
+
+const always = (machine: Machine, csr: number, mask: number): Fixup["csrs"][0] => ({
+	...copied(machine, csr, mask).csrs[0]!,
+	always: true,
 });

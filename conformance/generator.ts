@@ -5,8 +5,8 @@ import * as item from "./items.ts";
 import { CODE, DATA, DATA_PAGES, HANDLER_M, HANDLER_S, OTHER_ROOT, PAGE, ROOT } from "./layout.ts";
 import { float, integer } from "./operands.ts";
 import { pageTables, virtualAddress } from "./page-tables.ts";
-import { CLOSED, OPEN, regions } from "./protection.ts";
-import { addressOf, type Stream } from "./stream.ts";
+import { CLOSED, OPEN, REGION_BORDERS, regions } from "./protection.ts";
+import { addressOf, type Item, lengthOfItem, type Stream } from "./stream.ts";
 
 interface Mode {
 	/** Kinds of items, each with its weight. */
@@ -28,11 +28,12 @@ const MEMORY: Mode["kinds"] = [
 	[item.arithmetic, 4],
 	[item.branch, 1],
 	[item.selfModification, 1],
-	[item.floatAccess, 2],
+	[item.floatAccess, 4],
 ];
 const FLOAT: Mode["kinds"] = [
 	[item.floating, 20],
-	[item.floatControl, 2],
+	[item.floatControl, 5],
+	[item.signedZeros, 1],
 	[item.floatAccess, 2],
 	[item.arithmetic, 1],
 ];
@@ -101,13 +102,16 @@ function choose(random: Prng, kinds: Mode["kinds"]): item.ItemKind {
 }
 
 /** Off, or Dirty; seldom in between. */
-const floatState = (random: Prng): number => [0, 1, 2, 3, 3, 3, 3, 3][random.below(8)]! << 13;
+const floatState = (random: Prng): number =>
+	[0, 1, 1, 2, 2, 3, 3, 3, 3, 3, 3, 3][random.below(12)]! << 13;
 
 function initialCsrs(random: Prng, mode: Mode, translated: boolean): Stream["csrs"] {
 	const some = (mask: number): number => (random.uint32() & mask) >>> 0;
 	const satp = ((random.chance(1, 2) ? ROOT : OTHER_ROOT) >>> 12) | (random.below(4) << 22);
 	const mpp = [0, 0x800, 0x1800][random.below(3)]!;
 	const mprv = random.chance(1, 4) ? 0x2_0000 : 0;
+	// TVM, TW, TSR.
+	const traps = random.chance(1, 4) ? some(0x70_0000) : 0;
 	const interrupts = random.chance(1, 4) && mode.kinds.some(([kind]) => kind === item.interrupt);
 	return [
 		[CSR.menvcfgh!, 0],
@@ -133,23 +137,42 @@ function initialCsrs(random: Prng, mode: Mode, translated: boolean): Stream["csr
 		[CSR.mtval!, some(~0)],
 		[CSR.stval!, some(~0)],
 		[CSR.fcsr!, random.below(256)],
-		[CSR.mstatus!, some(0x74_01aa) | floatState(random) | mpp | (mode.paging ? mprv : 0)],
+		[CSR.mstatus!, some(0xc_01aa) | traps | floatState(random) | mpp | (mode.paging ? mprv : 0)],
 		[CSR.mip!, interrupts ? some(0x222) : 0],
 		[CSR.mie!, interrupts ? some(0xaaa) : 0],
 	];
 }
 
-function initialRegisters(random: Prng, paging: boolean): number[] {
+function initialRegisters(random: Prng, paging: boolean, protection: boolean): number[] {
 	const x = Array.from({ length: 32 }, () => integer(random));
 	x[0] = 0;
 	for (const pointer of item.POINTERS) {
 		// Not so near to the end that small offsets leave the data pages.
 		const end = DATA + (1 + random.below(DATA_PAGES - 1)) * PAGE;
 		const near = random.chance(1, 2) ? end - 1 - random.below(8) : end - random.below(PAGE / 2);
-		x[pointer] = paging && random.chance(2, 3) ? virtualAddress(random) : near;
+		const border = REGION_BORDERS[random.below(REGION_BORDERS.length)]! + random.below(17) - 8;
+		const physical = protection && random.chance(3, 4) ? border : near;
+		x[pointer] = paging && random.chance(2, 3) ? virtualAddress(random) : physical;
 	}
 	for (const pointer of item.ALIGNED_POINTERS) x[pointer]! &= ~3;
 	return x.map((value) => value | 0);
+}
+
+/** Most jumps go to the beginning of an item that is not far. */
+function makeItems(random: Prng, kinds: Mode["kinds"]): Item[] {
+	const chosen = Array.from({ length: ITEMS }, () => {
+		const kind = choose(random, kinds);
+		return { kind, words: kind(random) };
+	});
+	const ends: number[] = [];
+	for (const item of chosen) ends.push((ends.at(-1) ?? 0) + lengthOfItem(item));
+	return chosen.map(({ kind, words }, i) => {
+		const jumps = kind === item.branch || kind === item.registerJump;
+		if (!jumps || random.chance(1, 12)) return { words };
+		const to = i + (random.chance(1, 10) ? -random.below(4) : 1 + random.below(5));
+		const begin = (index: number): number => (index <= 0 ? 0 : ends[Math.min(index, ITEMS) - 1]!);
+		return { words: item.aim(words, begin(to) - begin(i)) };
+	});
 }
 
 /** => `mode` is a key of MODES; `seed` an integer from 0 to 2^32 - 1. */
@@ -160,11 +183,9 @@ export function generate(mode: string, seed: number): Stream {
 	const random = new Prng(index * 2 ** 32 + seed);
 	const priv = item.pick(random, parameters.privileges);
 	const paging = parameters.paging && random.chance(9, 10);
-	const items = Array.from({ length: ITEMS }, () => ({
-		words: choose(random, parameters.kinds)(random),
-	}));
 	// Near the end of a page, so that some instruction crosses it.
 	const start = CODE + PAGE - 2 * random.below(80);
+	const items = makeItems(random, parameters.kinds);
 	const f = Array.from({ length: 32 }, () => float(random)).flat();
 	const stream: Stream = {
 		mode,
@@ -173,7 +194,7 @@ export function generate(mode: string, seed: number): Stream {
 		items,
 		landing: random.below(ITEMS),
 		priv,
-		x: initialRegisters(random, paging),
+		x: initialRegisters(random, paging, parameters.protection),
 		f: f.map((word) => word | 0),
 		csrs: initialCsrs(random, parameters, paging),
 		memory: paging ? pageTables(random, priv === 0) : [],

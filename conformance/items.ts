@@ -1,5 +1,6 @@
 /** The pieces of which streams are made: one function for each kind of item. */
 import { CSR } from "../machine/csr-numbers.ts";
+import { Decoder } from "../machine/decode.ts";
 import type { Instruction } from "../machine/isa.ts";
 import type { Prng } from "../machine/prng.ts";
 import { encode, encodeInstruction, loadImmediate } from "./encode.ts";
@@ -38,41 +39,43 @@ function any(random: Prng, instruction: Instruction): number {
 
 export const arithmetic: ItemKind = (random) => [any(random, pick(random, group.INTEGERS))];
 
-/** Mostly a few instructions forward, seldom back or anywhere. */
-export const branch: ItemKind = (random) => {
-	const instruction = pick(random, group.BRANCHES);
-	const near = 2 * (1 + random.below(16)) * (random.chance(1, 8) ? -1 : 1);
-	return [
-		encodeInstruction(instruction, {
-			rd: target(random),
-			rs1: random.below(32),
-			rs2: random.below(32),
-			imm: random.chance(1, 30) ? random.uint32() : near,
-		}),
-	];
-};
+/** To the next halfword, or anywhere: `aim` says where to. */
+export const branch: ItemKind = (random) => [
+	encodeInstruction(pick(random, group.BRANCHES), {
+		rd: target(random),
+		rs1: random.below(32),
+		rs2: random.below(32),
+		imm: random.chance(1, 30) ? random.uint32() : 2,
+	}),
+];
 
 export const registerJump: ItemKind = (random) => {
 	const instruction = pick(random, group.REGISTER_JUMPS);
 	const rs1 = random.chance(1, 16) ? random.below(32) : 30;
-	const imm = 4 + 2 * random.below(12) + random.below(2);
 	const base = encode("auipc", { rd: 30 });
 	if (instruction.format.imm === "") {
-		return [
-			base,
-			encode("addi", { rd: 30, rs1: 30, imm: 8 + 2 * random.below(8) }),
-			encodeInstruction(instruction, { rs1, rd: rs1 }),
-		];
+		const jump = encodeInstruction(instruction, { rs1, rd: rs1 });
+		return [base, encode("addi", { rd: 30, rs1: 30, imm: 10 }), jump];
 	}
-	return [base, encodeInstruction(instruction, { rd: target(random), rs1, imm })];
+	return [base, encodeInstruction(instruction, { rd: target(random), rs1, imm: 8 })];
 };
+
+/** Let the jump that an item of `branch` or `registerJump` is go to `distance` from its address. */
+export function aim(words: readonly number[], distance: number): number[] {
+	const decoder = new Decoder();
+	const at = words.length === 1 ? 0 : 1;
+	decoder.decode(words[at]!);
+	const { instruction, rd, rs1, rs2 } = decoder;
+	if (instruction === null) return [...words];
+	return words.with(at, encodeInstruction(instruction, { rd, rs1, rs2, imm: distance }));
+}
 
 function access(random: Prng, instruction: Instruction): number[] {
 	const rs1 = random.chance(1, 30) ? random.below(32) : pick(random, POINTERS);
 	return [
 		encodeInstruction(instruction, {
 			rd: instruction.format.floatRd ? random.below(32) : target(random),
-			rs1: instruction.format.rs1 === 2 ? 2 : rs1 < 8 || rs1 > 15 ? rs1 : rs1,
+			rs1,
 			rs2: random.below(32),
 			imm: random.chance(1, 4) ? random.below(4096) - 2048 : random.below(16) - 8,
 		}),
@@ -80,18 +83,25 @@ function access(random: Prng, instruction: Instruction): number[] {
 }
 
 export const memoryAccess: ItemKind = (random) => access(random, pick(random, group.ACCESSES));
-export const floatAccess: ItemKind = (random) => access(random, pick(random, group.FLOAT_ACCESSES));
+
+/** Perhaps with a look at FS afterwards. */
+export const floatAccess: ItemKind = (random) => [
+	...access(random, pick(random, group.FLOAT_ACCESSES)),
+	...(random.chance(1, 3) ? [encode("csrrs", { rd: target(random), imm: CSR.sstatus! })] : []),
+];
 
 /** lr, perhaps something that touches no memory, and sc to the same address; or amo. */
 export const atomic: ItemKind = (random) => {
-	const rs1 = random.chance(1, 5) ? pick(random, POINTERS) : pick(random, ALIGNED_POINTERS);
+	const aligned = pick(random, ALIGNED_POINTERS);
 	const order = random.below(4) << 25;
 	if (random.chance(2, 3)) {
+		const rs1 = random.chance(1, 5) ? pick(random, POINTERS) : aligned;
 		const rs2 = random.below(32);
 		const word = encodeInstruction(pick(random, group.AMOS), { rd: target(random), rs1, rs2 });
 		return [word | order];
 	}
 	const between = random.chance(1, 2) ? [encode("addi", { rd: 29, rs1: 29, imm: 1 })] : [];
+	const rs1 = random.chance(1, 30) ? pick(random, POINTERS) : aligned;
 	// Two in succession: the second one has no reservation left.
 	const store = encode("sc.w", { rd: 29, rs1, rs2: random.below(32) }) | order;
 	return [
@@ -107,17 +117,26 @@ export const floating: ItemKind = (random) => {
 	const word = any(random, instruction);
 	if (!/,rm/.test(instruction.format.syntax)) return [word];
 	// All rounding modes, but dyn most often and the reserved ones seldom.
-	const rm = random.chance(1, 20) ? 5 + random.below(2) : pick(random, [0, 1, 2, 3, 4, 7, 7, 7]);
+	const rm = random.chance(1, 60) ? 5 + random.below(2) : pick(random, [0, 1, 2, 3, 4, 7, 7, 7]);
 	return [((word & ~0x7000) | (rm << 12)) >>> 0];
 };
 
-/** The rounding mode, reserved ones too, or the flags. */
+/** The rounding mode, seldom a reserved one; or the flags, which begin anew. */
 export const floatControl: ItemKind = (random) => {
-	const rm = random.chance(1, 8) ? 5 + random.below(3) : random.below(5);
+	const rm = random.chance(1, 30) ? 5 + random.below(3) : random.below(5);
+	if (random.chance(1, 3)) return [encode("csrrwi", { rd: 14, rs1: rm, imm: CSR.frm! })];
+	return [encode("csrrwi", { rd: target(random), rs1: 0, imm: CSR.fflags! })];
+};
+
+/** min, max, comparisons and signs of zeros, which are equal and are not. */
+export const signedZeros: ItemKind = (random) => {
+	const width = random.chance(1, 2) ? "d" : "s";
+	const name = pick(random, ["fmin", "fmax", "fmin", "fmax", "feq", "fle", "fadd", "fsub"]);
+	const [a, b] = random.chance(1, 2) ? [1, 2] : [2, 1];
 	return [
-		random.chance(3, 4)
-			? encode("csrrwi", { rd: 14, rs1: rm, imm: CSR.frm! })
-			: encode("csrrs", { rd: target(random), imm: pick(random, [CSR.fcsr!, CSR.fflags!]) }),
+		encode(`fcvt.${width}.w`, { rd: 1, rs1: 0 }),
+		encode(`fsgnjn.${width}`, { rd: 2, rs1: 1, rs2: 1 }),
+		encode(`${name}.${width}`, { rd: 3, rs1: a, rs2: b, imm: 0 }),
 	];
 };
 
@@ -223,7 +242,6 @@ export const pageTableChange: ItemKind = (random) => {
 		...loadImmediate(29, WINDOW + page * PAGE + random.below(PAGE)),
 		encode("sw", { rs1: 31, rs2: 30 }),
 		fence,
-		...access(random, pick(random, group.ACCESSES)).slice(0, 0),
 		encode(pick(random, ["lw", "lbu", "lh"]), { rd: 28, rs1: 29 }),
 		encode(pick(random, ["sw", "sb", "sh"]), { rs1: 29, rs2: 28 }),
 	];

@@ -25,8 +25,11 @@ export const OTHER_ROOT = RAM_BASE + 0x7000;
 export const DATA = RAM_BASE + 0x8000;
 export const DATA_PAGES = 4;
 export const PAGE = 0x1000;
-/** Virtual addresses: sixteen pages, each mapped to anything; superpages follow at SUPER. */
-export const WINDOW = 0x4000_0000;
+/**
+ * Virtual addresses: sixteen pages, each mapped to anything, and superpages from SUPER on. As
+ * physical addresses they are nothing.
+ */
+export const WINDOW = 0xc000_0000;
 export const WINDOW_PAGES = 16;
 export const SUPER = 0x8040_0000;
 export const SUPERPAGE = 0x40_0000;
@@ -72,7 +75,9 @@ function handler(mode: "m" | "s"): number[] {
 		...interrupt,
 		read(31, "epc"),
 		encode("addi", { rd: 31, rs1: 31, imm: 4 }),
-		encode("addi", { rd: 30, rs1: 30, imm: -1 }),
+		encode("addi", { rd: 30, rs1: 30, imm: -2 }),
+		encode("beq", { rs1: 30, imm: 4 * (8 + ecall.length) }), // illegal instruction
+		encode("addi", { rd: 30, rs1: 30, imm: 1 }),
 		encode("beq", { rs1: 30, imm: toFetch(6) }), // instruction access fault
 		encode("addi", { rd: 30, rs1: 30, imm: -11 }),
 		encode("beq", { rs1: 30, imm: toFetch(4) }), // instruction page fault

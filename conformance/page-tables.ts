@@ -28,7 +28,7 @@ const entry = (pa: number, bits: number): number => (((pa / 4096) * 1024) | bits
 /** Rights and A, D: any, but useful ones more often. */
 function bits(random: Prng): number {
 	if (random.chance(1, 10)) return random.below(1024);
-	const rights = [R, R | W, R | W | X, X, R | X, R | W][random.below(6)]!;
+	const rights = [R, R | W, R | W | X, X, X, R | X, R | W][random.below(7)]!;
 	const ad = [0, A, A | D, A | D][random.below(4)]!;
 	const user = random.chance(1, 2) ? U : 0;
 	const global = random.chance(1, 8) ? 32 : 0;

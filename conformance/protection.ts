@@ -21,9 +21,15 @@ export const CLOSED: readonly (readonly [number, number])[] = [
 	...Array.from({ length: 16 }, (_, i) => [CSR.pmpaddr0! + i, 0] as const),
 ];
 
+/** Where many regions begin or end, so that pointers can be near. */
+export const REGION_BORDERS: readonly number[] = [0x40, 0x44, 0x800, 0xffc, 0x1000, 0x1ff8, 0x2000]
+	.flatMap((offset) => [offset, offset + 0x1000])
+	.map((offset) => DATA + offset);
+
 /** An address in the data pages, or in the stream, as pmpaddr has it. */
 function address(random: Prng): number {
 	if (random.chance(1, 20)) return random.uint32();
+	if (random.chance(1, 2)) return REGION_BORDERS[random.below(REGION_BORDERS.length)]! / 4;
 	const pa = random.chance(1, 8)
 		? RAM_BASE + random.below(0x8000)
 		: DATA + random.below(DATA_PAGES * PAGE);

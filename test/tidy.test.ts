@@ -13,6 +13,7 @@ const ALL = [
 		"version.ts",
 		"firmware",
 		"trace",
+		"conformance",
 		"system-snapshot.ts",
 		"snapshot",
 		"gdb",

@@ -57,3 +57,22 @@ describe("fld and fsd across two pages", () => {
 		}
 	});
 });
+
+it.each(["c.fld fa0,0(a0)", "c.flw fa0,0(a0)", "c.fldsp fa0,0(sp)", "c.flwsp fa0,0(sp)"])(
+	"%s makes FS dirty where the page was looked up before, too",
+	(load) => {
+		const DATA = 0x2_0000;
+		const u = user(`
+			li a0, ${DATA}
+			mv sp, a0
+			lw a1,0(a0)
+			${load}
+			ecall
+		`);
+		u.port.fs = FS_INITIAL;
+		u.map(DATA, 0x41, RW);
+		u.port.run();
+		expect(u.port.scause).toBe(CAUSE_USER_ECALL);
+		expect(u.port.fs).toBe(FS_DIRTY);
+	},
+);
