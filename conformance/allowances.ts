@@ -82,9 +82,9 @@ function isCounter(csr: number): boolean {
 
 /**
  * CSRs that only one of the two has, or that say who made the machine.
- * => hardware performance counters (3.1.10): QEMU has as many as it is told to, none; here they are
- *    read-only zero. mhpmevent likewise.
- * => triggers: chapter 5 of the debug specification 0.13; here there is none, so tselect reads zero.
+ * => hardware performance counters and mhpmevent (3.1.10): QEMU has as many as it is told to, none;
+ *    here they are read-only zero.
+ * => triggers (chapter 5 of the debug specification 0.13): here is none, so tselect reads zero.
  * => mvendorid, marchid, mimpid: 3.1.2 to 3.1.4.
  * => pmpcfg4.., pmpaddr16..: 3.7.1, with 16 entries they are read-only zero; QEMU refuses them.
  */

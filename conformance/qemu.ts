@@ -199,7 +199,7 @@ export class Qemu {
 		return `P${register.toString(16)}=${word(value)}`;
 	}
 
-	/** Packets that bring RAM to `image` and zeros. QEMU must see writes to what it has translated. */
+	/** Packets that bring RAM to `image` and zeros. The file is for reading: QEMU must see writes. */
 	#memory(image: Uint8Array): string[] {
 		const now = this.readRam();
 		const wanted = new Uint8Array(RAM_SIZE);
