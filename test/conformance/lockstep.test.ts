@@ -1,4 +1,4 @@
-/** A bounded number of streams in lockstep, where QEMU is installed in the version that it takes. */
+/** A bounded number of streams in lockstep, where the right version of QEMU is installed. */
 import { expect, it } from "vitest";
 import { MODES } from "../../conformance/generator.ts";
 import { qemuProblem } from "../../conformance/qemu.ts";
