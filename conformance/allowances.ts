@@ -82,9 +82,9 @@ function isCounter(csr: number): boolean {
 
 /**
  * CSRs that only one of the two has, or that say who made the machine.
- * => hardware performance counters (3.1.10): QEMU has as many as it is told to, none; here they are
- *    read-only zero. mhpmevent likewise.
- * => triggers: debug specification 0.13, chapter 5; here there is none, so tselect reads zero.
+ * => hardware performance counters and mhpmevent (3.1.10): QEMU has as many as it is told to, none;
+ *    here they are read-only zero.
+ * => triggers (chapter 5 of the debug specification 0.13): here is none, so tselect reads zero.
  * => mvendorid, marchid, mimpid: 3.1.2 to 3.1.4.
  * => pmpcfg4.., pmpaddr16..: 3.7.1, with 16 entries they are read-only zero; QEMU refuses them.
  */
@@ -174,6 +174,21 @@ function hasFarRegion({ hart: { csrs } }: Machine): boolean {
 	return false;
 }
 
+/** Does a region of four bytes lie inside the access of eight, touching neither of its ends? */
+function containsRegion(machine: Machine, note: StepNote): boolean {
+	const { csrs } = machine.hart;
+	const { pa } = walk(machine, note.address >>> 0, dataPrivilege(note));
+	for (let i = 0; i < 16; i++) {
+		const mode = (csrs.read(CSR.pmpcfg0! + (i >> 2)) >>> (8 * (i & 3) + 3)) & 3;
+		const addr = csrs.read(CSR.pmpaddr0! + i);
+		const before = i === 0 ? 0 : csrs.read(CSR.pmpaddr0! + i - 1);
+		const start = mode === 2 ? addr * 4 : before * 4;
+		const isWord = mode === 2 || (mode === 1 && addr === before + 1);
+		if (isWord && start > pa && start + 4 < pa + 8) return true;
+	}
+	return false;
+}
+
 /** Has the CSR instruction of `note` locked an entry of protection with reserved bits? */
 function locksReserved({ hart }: Machine, { decoder, word, address }: StepNote): boolean {
 	const csr = word >>> 20;
@@ -200,6 +215,9 @@ export function mustStop(machine: Machine, note: StepNote): boolean {
 	if (state.waiting !== 0) return true;
 	// Devices, and the boot ROM.
 	if (note.device || isOutside(walk(machine, note.pc, note.priv).pa)) return true;
+	// 4.2.1: until a fence, global translations of another page table may be found; QEMU forgets them
+	// with a write of satp. Here that shows where the new table is nowhere.
+	if (walk(machine, note.pc, note.priv).reads.some((pa) => !isRam(pa))) return true;
 	if (word >= 0 && isAccess(decoder.op)) {
 		if (isOutside(walk(machine, note.address >>> 0, dataPrivilege(note)).pa)) return true;
 	}
@@ -224,6 +242,9 @@ export function mustStop(machine: Machine, note: StepNote): boolean {
 	// 3.7.1: an access that crosses a page may be made as two, each of which is judged by itself, as
 	// is done here, or as one, as in QEMU.
 	if (crossesPage(note) && hasRegions(machine)) return true;
+	// 3.7.1: an entry that matches some of the bytes decides. QEMU 7.2 looks at the first and the
+	// last byte only, which may lie on both sides of it.
+	if (widthOf(decoder.op) === 8 && containsRegion(machine, note)) return true;
 	// 3.1.6.3: under MPRV data and instructions of one page are translated differently. QEMU 7.2 has
 	// one translation for both.
 	const mprv = note.priv === 3 && (note.mstatus & MSTATUS_MPRV) !== 0;

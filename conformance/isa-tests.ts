@@ -1,6 +1,6 @@
 /**
- * `npm run isa-tests -- DIR`: runs the official ISA tests (riscv-tests) that lie in a directory, as
- * their Makefile names them: rv32ui-p-add and so on.
+ * `npm run isa-tests -- DIR`: runs the official ISA tests that lie in a directory, named as their
+ * Makefile does: rv32ui-p-add and so on. Their home is github.com/riscv-software-src/riscv-tests.
  *
  * Exit codes: 0 all of them pass, 1 one does not, 2 wrong usage or no test there.
  */

@@ -33,11 +33,9 @@ export const WINDOW = 0xc000_0000;
 export const WINDOW_PAGES = 16;
 export const SUPER = 0x8040_0000;
 export const SUPERPAGE = 0x40_0000;
-/** Handlers use these two registers as their own. */
-export const SCRATCH = [30, 31] as const;
 
 /**
- * The handler of M-mode or S-mode.
+ * The handler of M-mode or S-mode, whose own registers are x30 and x31.
  *
  * => an interrupt: it is disabled and, where software can, cleared.
  * => a fetch fault: go on where xscratch says; in M-mode, if it is M-mode's handler.

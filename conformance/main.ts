@@ -5,7 +5,7 @@
  * Exit codes: 0 both machines agree, 1 they do not, 2 wrong usage or no QEMU.
  */
 import { MODES } from "./generator.ts";
-import { haveQemu, QEMU } from "./qemu.ts";
+import { qemuProblem } from "./qemu.ts";
 import { runStreams } from "./run.ts";
 import { record } from "./stored.ts";
 
@@ -38,7 +38,8 @@ while (words.length > 0) {
 		options.modes = [mode];
 	} else fail(`${word}: the options are --runs, --seed, --mode, --thorough and --record`);
 }
-if (!haveQemu()) fail(`${QEMU} is not installed`);
+const problem = qemuProblem();
+if (problem !== null) fail(problem);
 const print = (line: string): void => {
 	process.stdout.write(`${line}\n`);
 };

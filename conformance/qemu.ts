@@ -33,7 +33,16 @@ const MTIMECMP_NEVER = "M2004000,8:ffffffffffffffff";
 /** Bytes of memory in one packet. */
 const CHUNK = 1024;
 
-export const haveQemu = (): boolean => spawnSync(QEMU, ["--version"]).status === 0;
+/** What allowances.ts knows the ways of. */
+const VERSION = "7.2";
+
+/** Is there a QEMU of the version that is meant here? => null, or what is wrong, in one line */
+export function qemuProblem(): string | null {
+	const { status, stdout } = spawnSync(QEMU, ["--version"], { encoding: "utf8" });
+	if (status !== 0) return `${QEMU} is not installed`;
+	const version = /version (\d+\.\d+)/.exec(stdout)?.[1] ?? "unknown";
+	return version === VERSION ? null : `${QEMU} is version ${version}, not ${VERSION}`;
+}
 
 /** A 32-bit register as the protocol has it: target byte order. */
 const word = (value: number): string =>
@@ -62,6 +71,11 @@ export class Qemu {
 	readonly #gdb: GdbClient;
 	readonly #folder: string;
 	readonly #file: number;
+	/** QEMU does not outlive us, whatever happens. */
+	readonly #kill = (): void => {
+		this.#child.kill("SIGKILL");
+		rmSync(this.#folder, { recursive: true, force: true });
+	};
 	/** What RAM holds, as far as it is known: read from the file. */
 	readonly ram = new Uint8Array(RAM_SIZE);
 
@@ -70,6 +84,7 @@ export class Qemu {
 		this.#gdb = gdb;
 		this.#folder = folder;
 		this.#file = file;
+		process.once("exit", this.#kill);
 	}
 
 	/** => rejects, one line, if QEMU does not start. */
@@ -104,6 +119,7 @@ export class Qemu {
 				return qemu;
 			} catch (error) {
 				if (child.exitCode !== null || tries > 200) {
+					child.kill("SIGKILL");
 					rmSync(folder, { recursive: true, force: true });
 					throw new Error(`${QEMU}: ${complaint.trim() || String(error)}`);
 				}
@@ -115,8 +131,8 @@ export class Qemu {
 	stop(): void {
 		this.#gdb.close();
 		closeSync(this.#file);
-		this.#child.kill("SIGKILL");
-		rmSync(this.#folder, { recursive: true, force: true });
+		process.off("exit", this.#kill);
+		this.#kill();
 	}
 
 	/** Put the machine where the stream begins. */
@@ -199,7 +215,7 @@ export class Qemu {
 		return `P${register.toString(16)}=${word(value)}`;
 	}
 
-	/** Packets that bring RAM to `image` and zeros. QEMU sees writes to what it has translated. */
+	/** Packets that bring RAM to `image` and zeros. The file is for reading: QEMU must see writes. */
 	#memory(image: Uint8Array): string[] {
 		const now = this.readRam();
 		const wanted = new Uint8Array(RAM_SIZE);
