@@ -97,7 +97,7 @@ export class DataAccess {
 	loadDouble(va: number): boolean {
 		if (this.debug?.access(va, 8, WATCH_LOAD)) return false;
 		const { i32, u8 } = this.#memory;
-		const host = this.#doubleHost(va, ACCESS_LOAD);
+		const host = this.#hostOf(va, 8, ACCESS_LOAD);
 		if (host === 0) return false;
 		const second = this.#second;
 		if ((va & 7) === 0) {
@@ -119,7 +119,7 @@ export class DataAccess {
 	storeDouble(va: number, low: number, high: number): boolean {
 		if (this.debug?.access(va, 8, WATCH_STORE)) return false;
 		const { i32, u8 } = this.#memory;
-		const host = this.#doubleHost(va, ACCESS_STORE);
+		const host = this.#hostOf(va, 8, ACCESS_STORE);
 		if (host === 0) return false;
 		const second = this.#second;
 		const split = PAGE_MASK + 1 - (va & PAGE_MASK);
@@ -137,25 +137,25 @@ export class DataAccess {
 	}
 
 	/**
-	 * Where eight bytes of RAM lie; `#second` is where those in another page do.
-	 * => 0 after an exception.
+	 * Where `width` bytes of RAM lie; `#second` is where those in another page do.
+	 * => 0 after an exception. What pages lack comes before what is not in RAM.
 	 */
-	#doubleHost(va: number, access: typeof ACCESS_LOAD | typeof ACCESS_STORE): number {
+	#hostOf(va: number, width: number, access: typeof ACCESS_LOAD | typeof ACCESS_STORE): number {
 		const state = this.#state;
 		const store = access === ACCESS_STORE;
-		if ((va & 7) !== 0 && !this.#handleMisaligned) {
+		if ((va & (width - 1)) !== 0 && !this.#handleMisaligned) {
 			return state.raise(store ? CAUSE_STORE_MISALIGNED : CAUSE_LOAD_MISALIGNED, va);
 		}
 		const fault = store ? CAUSE_STORE_ACCESS_FAULT : CAUSE_LOAD_ACCESS_FAULT;
-		const split = PAGE_MASK + 1 - (va & PAGE_MASK);
-		const host = this.#mmu.translate(va, access, Math.min(8, split));
-		if (host <= 0) return host < 0 ? state.raise(fault, va) : 0;
-		if (split < 8) {
-			this.#second = this.#mmu.translate(va + split, access, 8 - split);
-			if (this.#second < 0) state.raise(fault, va + split);
-			if (this.#second <= 0) return 0;
+		const split = PAGE_MASK + 1 - (va & PAGE_MASK); // bytes left in the first page
+		const host = this.#mmu.translate(va, access, Math.min(width, split));
+		if (host === 0) return 0;
+		if (split < width) {
+			this.#second = this.#mmu.translate(va + split, access, width - split);
+			if (this.#second === 0) return 0;
 		}
-		return host;
+		if (host < 0) return state.raise(fault, va);
+		return split < width && this.#second < 0 ? state.raise(fault, va + split) : host;
 	}
 
 	/** lr.w. => false after an exception. */
@@ -230,46 +230,28 @@ export class DataAccess {
 	}
 
 	#loadMisaligned(va: number, width: Width): boolean {
-		const state = this.#state;
-		if (!this.#handleMisaligned) return state.raise(CAUSE_LOAD_MISALIGNED, va) !== 0;
-		const split = PAGE_MASK + 1 - (va & PAGE_MASK); // bytes left in the first page
-		const first = this.#mmu.translate(va, ACCESS_LOAD, Math.min(width, split));
-		if (first < 0) state.raise(CAUSE_LOAD_ACCESS_FAULT, va);
-		if (first <= 0) return false;
-		let second = first + split;
-		if (split < width) {
-			second = this.#mmu.translate(va + split, ACCESS_LOAD, width - split);
-			if (second < 0) state.raise(CAUSE_LOAD_ACCESS_FAULT, va + split);
-			if (second <= 0) return false;
-		}
+		const host = this.#hostOf(va, width, ACCESS_LOAD);
+		if (host === 0) return false;
+		const split = PAGE_MASK + 1 - (va & PAGE_MASK);
 		const bytes = this.#memory.u8;
 		let value = 0;
 		for (let i = width - 1; i >= 0; i--) {
-			value = (value << 8) | bytes[i < split ? first + i : second + i - split]!;
+			value = (value << 8) | bytes[i < split ? host + i : this.#second + i - split]!;
 		}
 		this.value = value;
 		return true;
 	}
 
 	#storeMisaligned(va: number, width: Width, value: number): boolean {
-		const state = this.#state;
-		if (!this.#handleMisaligned) return state.raise(CAUSE_STORE_MISALIGNED, va) !== 0;
-		const split = PAGE_MASK + 1 - (va & PAGE_MASK); // bytes left in the first page
-		const first = this.#mmu.translate(va, ACCESS_STORE, Math.min(width, split));
-		if (first < 0) state.raise(CAUSE_STORE_ACCESS_FAULT, va);
-		if (first <= 0) return false;
-		let second = first + split;
-		if (split < width) {
-			second = this.#mmu.translate(va + split, ACCESS_STORE, width - split);
-			if (second < 0) state.raise(CAUSE_STORE_ACCESS_FAULT, va + split);
-			if (second <= 0) return false;
-		}
+		const host = this.#hostOf(va, width, ACCESS_STORE);
+		if (host === 0) return false;
+		const split = PAGE_MASK + 1 - (va & PAGE_MASK);
 		const bytes = this.#memory.u8;
 		for (let i = 0; i < width; i++) {
-			bytes[i < split ? first + i : second + i - split] = value >>> (8 * i);
+			bytes[i < split ? host + i : this.#second + i - split] = value >>> (8 * i);
 		}
-		this.#seen(first, Math.min(width, split));
-		if (split < width) this.#seen(second, width - split);
+		this.#seen(host, Math.min(width, split));
+		if (split < width) this.#seen(this.#second, width - split);
 		return true;
 	}
 }
