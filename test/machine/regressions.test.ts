@@ -2,7 +2,10 @@
 import { describe, expect, it } from "vitest";
 import { Board, boardParts } from "../../devices/board.ts";
 import { RUN_HALTED } from "../../machine/hart.ts";
+import { MSTATUS_FS } from "../../machine/hart-state.ts";
 import { Machine } from "../../machine/machine.ts";
+import { RAM_BASE } from "../../machine/memory.ts";
+import { CAUSE_LOAD_PAGE_FAULT, CAUSE_STORE_PAGE_FAULT } from "../../machine/port.ts";
 import { guest } from "../isa/guest.ts";
 
 describe("halt", () => {
@@ -68,5 +71,34 @@ describe("restore", () => {
 		const from = new Machine({ ramSize: 1 << 16, tlbEntries: 16, tlbWays: 4 });
 		const to = new Machine({ ramSize: 1 << 16, tlbEntries: 16, tlbWays: 1 });
 		expect(() => to.restore(from.save())).toThrow(RangeError);
+	});
+});
+
+describe("an access to two pages, of which one is nowhere and the other is not mapped", () => {
+	const DATA = 0x4000_0000;
+	const ROOT = RAM_BASE + 0x1_0000;
+	const TABLE = RAM_BASE + 0x1_1000;
+	const LEAF = 0xdf; // D A U X W R V
+
+	it.each([
+		["lw a2, 0(a0)", CAUSE_LOAD_PAGE_FAULT],
+		["sw a2, 0(a0)", CAUSE_STORE_PAGE_FAULT],
+		["fld fa2, 0(a0)", CAUSE_LOAD_PAGE_FAULT],
+		["fsd fa2, 0(a0)", CAUSE_STORE_PAGE_FAULT],
+	])("%s is a page fault", (source, cause) => {
+		const { machine } = guest(`${source}\nloop: j loop`);
+		const { hart, dma } = machine;
+		// Code where it is; the first page of data behind RAM, the second nowhere.
+		dma.store32(ROOT + 4 * (RAM_BASE >>> 22), (RAM_BASE / 4) | LEAF);
+		dma.store32(ROOT + 4 * (DATA >>> 22), (TABLE / 4) | 1);
+		dma.store32(TABLE, ((RAM_BASE + hart.memory.ramSize) / 4) | LEAF);
+		hart.state.satp = 0x8000_0000 + ROOT / 4096;
+		hart.state.priv = 0;
+		hart.state.mstatus |= MSTATUS_FS;
+		hart.mmu.updateContext();
+		hart.x[10] = DATA + 0xffe;
+		hart.state.mtvec = RAM_BASE + 4;
+		machine.runBare(100);
+		expect([hart.state.mcause, hart.state.mtval]).toEqual([cause, DATA + 0x1000]);
 	});
 });
