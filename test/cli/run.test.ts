@@ -173,7 +173,10 @@ next:	sb s0, 0(s0)
 			expect(status).toBe(2);
 		};
 		refused(["--disk", disk, "--save", disk], `--save ${disk}: is the file of --disk, too`);
-		refused(["--disk", `${disk},ro`, "--trace", disk], `--trace ${disk}: is the file of --disk, too`);
+		refused(
+			["--disk", `${disk},ro`, "--trace", disk],
+			`--trace ${disk}: is the file of --disk, too`,
+		);
 		refused(["--json", program], `--json ${program}: is the file of image, too`);
 		const out = join(dir, "out");
 		refused(["--json", out, "--save", out], `--save ${out}: is the file of --json, too`);
