@@ -364,6 +364,7 @@ export class Bare {
 			{
 				dma,
 				clock,
+				sync: () => hart.counters.sync(),
 				putchar: (byte) => this.#print(byte),
 				getchar,
 				exit: (code) => this.#end("exited", code),

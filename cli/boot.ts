@@ -28,6 +28,7 @@ import {
 	tlbOption,
 } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
+import { checkOutputPaths, type NamedPath } from "./output-paths.ts";
 import { binDisk, openDisks, WORKLOADS } from "./root-disk.ts";
 import { openSnapshot, refuseConfiguration, Saver } from "./saver.ts";
 import { screenshot } from "./screenshot.ts";
@@ -104,6 +105,7 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 }
 
 async function boot(program: string, args: string[], flags: BootFlags): Promise<number> {
+	checkOutputPaths(outputPaths(flags), inputPaths(program, flags));
 	// Opened before a run that may take long.
 	const json = flags.json === undefined ? null : new OutputFile(flags.json, process.stdout);
 	const picture =
@@ -130,6 +132,22 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	history?.write(`${system.history().join("\n")}\n`);
 	return left || saved ? 0 : exitCode(report.exit);
 }
+
+const outputPaths = (flags: BootFlags): NamedPath[] => [
+	["--json", flags.json],
+	["--screenshot", flags.screenshot],
+	["--uvmhist", flags.uvmhist],
+	["--trace", flags.trace],
+	["--trace-instructions", flags.traceInstructions],
+	["--save", flags.save],
+];
+
+/** A snapshot may take the place of the one that the run goes on from: it is read whole. */
+const inputPaths = (program: string, flags: BootFlags): NamedPath[] => [
+	["program", isWorkload(program) ? undefined : program],
+	...flags.disk.map((path): NamedPath => ["--disk", path]),
+	...(flags.save === flags.restore ? [] : [["--restore", flags.restore] as const]),
+];
 
 async function systemOptions(
 	program: string,
@@ -266,10 +284,15 @@ function panicLines(system: System, report: Report): string {
 	return `${lines.join("\n")}\n`;
 }
 
+const workloadFile = (name: string): URL => new URL(encodeURIComponent(name), WORKLOADS);
+
+/** Does a workload of this name come with uvmachine? */
+const isWorkload = (program: string): boolean =>
+	!program.includes("/") && existsSync(workloadFile(program));
+
 /** A workload that comes with uvmachine, or a file. */
 function readProgram(program: string): Uint8Array {
-	const workload = new URL(encodeURIComponent(program), WORKLOADS);
-	if (!program.includes("/") && existsSync(workload)) return readFileSync(workload);
+	if (isWorkload(program)) return readFileSync(workloadFile(program));
 	if (!existsSync(program)) throw new UsageError(`program ${program}: no such workload or file`);
 	return readInputFile("program", program);
 }

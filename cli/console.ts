@@ -1,15 +1,21 @@
 /** The guest's console on the host's standard streams. */
+import type { Writable } from "node:stream";
+import { UsageError } from "./usage-error.ts";
 
 const BUFFER_SIZE = 4096;
 
+/** A reader that has gone, or a full disk. */
+export const writeFailure = (error: Error): UsageError =>
+	new UsageError(`output: cannot be written (${(error as NodeJS.ErrnoException).code})`);
+
 /** Collects the bytes that a guest prints one by one. */
 export class OutputBuffer {
-	readonly #stream: NodeJS.WritableStream;
+	readonly #stream: Writable;
 	#bytes = new Uint8Array(BUFFER_SIZE);
 	#length = 0;
 	#last = 0x0a;
 
-	constructor(stream: NodeJS.WritableStream) {
+	constructor(stream: Writable) {
 		this.#stream = stream;
 	}
 
@@ -25,12 +31,19 @@ export class OutputBuffer {
 
 	put(byte: number): void {
 		this.#last = byte;
-		if (this.#length === BUFFER_SIZE) this.flush();
+		if (this.#length === BUFFER_SIZE) this.#write();
 		this.#bytes[this.#length++] = byte;
 	}
 
+	/** => UsageError if what was printed cannot be written: nobody is there to run for. */
 	flush(): void {
-		if (this.#length === 0) return;
+		if (this.#length > 0) this.#write();
+		// The stream's own event would wait until the run makes a pause.
+		const { errored } = this.#stream;
+		if (errored !== null && errored !== undefined) throw writeFailure(errored);
+	}
+
+	#write(): void {
 		this.#stream.write(this.#bytes.subarray(0, this.#length));
 		this.#bytes = new Uint8Array(BUFFER_SIZE);
 		this.#length = 0;

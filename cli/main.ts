@@ -8,6 +8,7 @@ import { ImageError } from "../bare.ts";
 import { VERSION } from "../system.ts";
 import { benchCommand } from "./bench.ts";
 import { bootCommand } from "./boot.ts";
+import { writeFailure } from "./console.ts";
 import { disasmCommand } from "./disasm.ts";
 import { runCommand } from "./run.ts";
 import { UsageError } from "./usage-error.ts";
@@ -36,10 +37,18 @@ async function run(argv: string[]): Promise<number> {
 		if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
 		const known = [UsageError, RangeError, ImageError].some((kind) => error instanceof kind);
 		if (!known) throw error;
+		// The stream itself is about to say why it failed.
+		if (process.stdout.errored !== null) return EXIT_USAGE;
 		process.stderr.write(`uvmachine: ${(error as Error).message}\n`);
 		return EXIT_USAGE;
 	}
 	return code;
 }
 
+// What is left unsaid is of no use: the exit code says that something was.
+process.stderr.on("error", () => process.exit(EXIT_USAGE));
+process.stdout.on("error", (error) => {
+	process.stderr.write(`uvmachine: ${writeFailure(error).message}\n`);
+	process.exit(EXIT_USAGE);
+});
 process.exitCode = await run(process.argv);

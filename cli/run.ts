@@ -25,6 +25,7 @@ import {
 	virtioOption,
 } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
+import { checkOutputPaths, type NamedPath } from "./output-paths.ts";
 import { openSnapshot, refuseConfiguration, Saver } from "./saver.ts";
 import { bareSummary } from "./summary.ts";
 import { checkTogether } from "./together.ts";
@@ -69,6 +70,9 @@ const CONFIGURATION = [
 	"virtio",
 ] as const;
 
+/** Behind the path of a disk. */
+const READ_ONLY = ",ro";
+
 export function runCommand(done: (exitCode: number) => void): Command {
 	return new Command("run")
 		.description("run software made for QEMU's virt board, without our kernel")
@@ -110,6 +114,7 @@ export function runCommand(done: (exitCode: number) => void): Command {
 
 async function run(image: string, flags: RunFlags): Promise<number> {
 	const path = flags.restore ?? image;
+	checkOutputPaths(outputPaths(flags), inputPaths(image, flags));
 	const json = flags.json === undefined ? null : new OutputFile(flags.json, process.stdout);
 	const trace = new TraceFiles(flags);
 	const output = new OutputBuffer(process.stdout);
@@ -130,7 +135,7 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	const started = performance.now();
 	let left = false;
 	if (port !== null) {
-		const again = flags.disk.every((text) => text.endsWith(",ro"));
+		const again = flags.disk.every((text) => diskPath(text).readOnly);
 		const put = show;
 		const target: BareTarget = new BareTarget(new BareHost(bare, again), put);
 		show = (byte) => target.print(byte);
@@ -144,6 +149,30 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	if (!flags.quiet && !left) process.stderr.write(bareSummary(path, report, saved));
 	json?.write(`${JSON.stringify(withCommand(report, path, flags))}\n`);
 	return left || saved ? 0 : exitCode(report.exit);
+}
+
+const outputPaths = (flags: RunFlags): NamedPath[] => [
+	["--json", flags.json],
+	["--trace", flags.trace],
+	["--trace-instructions", flags.traceInstructions],
+	["--dump-dtb", flags.dumpDtb],
+	["--save", flags.save],
+];
+
+/** A snapshot may take the place of the one that the run goes on from: it is read whole. */
+const inputPaths = (image: string, flags: RunFlags): NamedPath[] => [
+	["image", image],
+	["--bios", flags.bios],
+	["--initrd", flags.initrd],
+	["--dtb", flags.dtb],
+	...flags.disk.map((text): NamedPath => ["--disk", diskPath(text).path]),
+	...(flags.save === flags.restore ? [] : [["--restore", flags.restore] as const]),
+];
+
+/** The value of --disk. */
+function diskPath(text: string): { path: string; readOnly: boolean } {
+	const readOnly = text.endsWith(READ_ONLY);
+	return { path: readOnly ? text.slice(0, -READ_ONLY.length) : text, readOnly };
 }
 
 function createSaver(bare: Bare, path: string, at: number | undefined): Saver {
@@ -173,8 +202,8 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		ram: flags.ram,
 		sbi: flags.sbi,
 		disks: flags.disk.map((text) => {
-			const readOnly = text.endsWith(",ro");
-			return { media: openDisk(readOnly ? text.slice(0, -",ro".length) : text, readOnly) };
+			const { path, readOnly } = diskPath(text);
+			return { media: openDisk(path, readOnly) };
 		}),
 		...(bios === undefined ? {} : { bios: readInputFile("bios", bios) }),
 		...(initrd === undefined ? {} : { initrd: readInputFile("initrd", initrd) }),

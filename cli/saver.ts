@@ -1,5 +1,5 @@
 /** The snapshot that `--save` asks for: when it is made, and its file. */
-import { closeSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { SnapshotError } from "../snapshot/container.ts";
 import { readInputFile } from "./input-file.ts";
@@ -38,7 +38,11 @@ export class Saver {
 		if (at !== null && at < what.cycles) {
 			throw new UsageError(`--save-at ${at}: the system is at cycle ${what.cycles} already`);
 		}
-		closeSync(writing(this.#path, () => openSync(this.#part, "w")));
+		// What is no file would be replaced by one.
+		const there = statSync(path, { throwIfNoEntry: false });
+		if (there?.isFile() === false) throw new UsageError(`--save ${path}: not a file`);
+		closeSync(writing(path, () => openSync(this.#part, "w")));
+		rmSync(this.#part);
 	}
 
 	/** Was anything saved? */
@@ -77,20 +81,23 @@ export class Saver {
 
 	save(): void {
 		const file = this.#snapshot();
-		writing(this.#path, () => {
-			writeFileSync(this.#part, file);
-			renameSync(this.#part, this.#path);
-		});
+		try {
+			writing(this.#path, () => {
+				writeFileSync(this.#part, file);
+				renameSync(this.#part, this.#path);
+			});
+		} finally {
+			rmSync(this.#part, { force: true });
+		}
 		this.#saved = true;
 	}
 
 	/**
 	 * The run is over, or the user has `left` it: what was to be saved at the end is.
-	 * => the file is there only if something was saved. UsageError if the instant was not reached.
+	 * => UsageError if the instant was not reached.
 	 */
 	finish(left: boolean): void {
 		if (!this.waits && !this.#saved && !left) this.save();
-		rmSync(this.#part, { force: true });
 		if (this.#saved || left) return;
 		throw new UsageError(`--save-at ${this.#at}: the run has ended at cycle ${this.#what.cycles}`);
 	}

@@ -1,8 +1,13 @@
-/** What the console has printed, kept as bytes: the sink of a UART whose output is looked at. */
+/**
+ * What the console has printed, kept as bytes: the sink of a UART whose output is looked at. Of
+ * more than LIMIT bytes the latest are kept, at least half of it: a guest may print for ever.
+ */
 
 import { Buffer } from "buffer/index.js";
 
 const INITIAL_SIZE = 1024;
+/** A power of two. */
+export const LIMIT = 32 * 1024 * 1024;
 
 export class ConsoleLog {
 	#bytes = Buffer.alloc(INITIAL_SIZE);
@@ -10,17 +15,27 @@ export class ConsoleLog {
 
 	/** Bound, so that it can be handed over as the sink. */
 	readonly write = (byte: number): void => {
-		if (this.#length === this.#bytes.length) {
-			this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(this.#length)]);
-		}
+		if (this.#length === this.#bytes.length) this.#makeRoom();
 		this.#bytes[this.#length++] = byte;
 	};
 
 	/** Forget what there is; `bytes` were printed instead. */
 	replace(bytes: Uint8Array): void {
-		this.#bytes = Buffer.alloc(Math.max(INITIAL_SIZE, bytes.length));
+		// As if it had grown to that: LIMIT is met where it would have been.
+		let size = INITIAL_SIZE;
+		while (size < bytes.length) size *= 2;
+		this.#bytes = Buffer.alloc(size);
 		this.#bytes.set(bytes);
 		this.#length = bytes.length;
+	}
+
+	#makeRoom(): void {
+		if (this.#length < LIMIT) {
+			this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(this.#length)]);
+			return;
+		}
+		this.#bytes.copyWithin(0, LIMIT / 2);
+		this.#length -= LIMIT / 2;
 	}
 
 	/** A copy of the bytes so far. */
@@ -30,6 +45,6 @@ export class ConsoleLog {
 
 	/** The bytes so far as UTF-8. */
 	get text(): string {
-		return this.bytes.toString("utf8");
+		return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.bytes);
 	}
 }

@@ -27,6 +27,8 @@ const SETTLE_CYCLES = 100;
 export interface HtifHost {
 	readonly dma: Dma;
 	readonly clock: Clock;
+	/** Bring the clock up to date: a store happens in the middle of what an engine runs. */
+	readonly sync: () => void;
 	readonly putchar: (byte: number) => void;
 	/** => -1 if there is none. */
 	readonly getchar: () => number;
@@ -51,7 +53,9 @@ export class Htif {
 	stored(pa: number, bytes: number): void {
 		if (pa + bytes <= this.#tohost || pa >= this.#tohost + 8) return;
 		const { clock } = this.#host;
-		if (!clock.waits(this.#event)) clock.schedule(clock.cycles + SETTLE_CYCLES, this.#event);
+		if (clock.waits(this.#event)) return;
+		this.#host.sync();
+		clock.schedule(clock.cycles + SETTLE_CYCLES, this.#event);
 	}
 
 	#command(): void {

@@ -44,6 +44,8 @@ export interface ElfSymbol {
 	readonly value: number;
 }
 
+/** Names may overlap, so that a small file could hold very many very long ones. */
+const NAME_MAX = 1024;
 const EHDR_SIZE = 52;
 const SHDR_SIZE = 40;
 const SYM_SIZE = 16;
@@ -122,21 +124,22 @@ export function elfSections(file: Uint8Array): (ElfSection | null)[] {
 	});
 }
 
-/** The symbols of an executable that `parseElf` accepts, in the file's order. */
+/**
+ * The symbols of an executable that `parseElf` accepts, in the file's order: those of its symbol
+ * table, of which there may be one, with names of at most NAME_MAX bytes.
+ */
 export function elfSymbols(file: Uint8Array): ElfSymbol[] {
 	const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
 	const sections = elfSections(file);
 	const symbols: ElfSymbol[] = [];
-	for (const table of sections) {
-		if (table === null || table.type !== SHT_SYMTAB) continue;
-		const strings = sections[table.link] ?? null;
-		if (strings === null) continue;
-		const names = file.subarray(strings.offset, strings.offset + strings.size);
-		const end = table.offset + table.size;
-		for (let at = table.offset; at + SYM_SIZE <= end; at += SYM_SIZE) {
-			const name = stringAt(names, view.getUint32(at, true));
-			if (name !== "") symbols.push({ name, value: view.getUint32(at + 4, true) });
-		}
+	const table = sections.find((section) => section?.type === SHT_SYMTAB) ?? null;
+	const strings = sections[table?.link ?? -1] ?? null;
+	if (table === null || strings === null) return symbols;
+	const names = file.subarray(strings.offset, strings.offset + strings.size);
+	const end = table.offset + table.size;
+	for (let at = table.offset; at + SYM_SIZE <= end; at += SYM_SIZE) {
+		const name = stringAt(names, view.getUint32(at, true));
+		if (name !== "") symbols.push({ name, value: view.getUint32(at + 4, true) });
 	}
 	return symbols;
 }
@@ -161,12 +164,11 @@ export function elfCode(file: Uint8Array): { addr: number; bytes: Uint8Array }[]
 		}));
 }
 
-/** The bytes from `offset` to the next zero, as text. */
+/** The bytes from `offset` to the next zero, as text; none if that is further than NAME_MAX. */
 function stringAt(bytes: Uint8Array, offset: number): string {
-	const end = bytes.indexOf(0, offset);
-	return offset < bytes.length && end >= 0
-		? String.fromCharCode(...bytes.subarray(offset, end))
-		: "";
+	const near = bytes.subarray(offset, offset + NAME_MAX + 1);
+	const end = near.indexOf(0);
+	return end < 0 ? "" : String.fromCharCode(...near.subarray(0, end));
 }
 
 function checkHeader(file: Uint8Array, view: DataView): void {

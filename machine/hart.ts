@@ -285,11 +285,13 @@ export class Hart {
 				if (debug?.arrived()) return RUN_STOPPED;
 			}
 			const stop = this.slice(Math.min(clock.nextEvent, end) - clock.cycles);
-			if (stop === STOP_LEAVE && state.waiting !== 0) this.observer?.waits(true);
-			if (stop !== STOP_TRAP) continue;
-			this.observer?.exception(state.cause, state.tval, this.pc);
-			if (this.#firmware?.trap() === true) continue;
-			if (this.#enterException() && pause) return RUN_STUCK;
+			if (stop === STOP_TRAP) {
+				this.observer?.exception(state.cause, state.tval, this.pc);
+				const done = this.#firmware?.trap() === true;
+				if (!done && this.#enterException() && pause) return RUN_STUCK;
+			}
+			// By wfi, perhaps as the last instruction of the slice, or by a call of the firmware.
+			if (state.waiting !== 0) this.observer?.waits(true);
 		}
 		if (!this.#halted) return debug?.arrived() ? RUN_STOPPED : RUN_LIMIT;
 		this.#halted = false;

@@ -1,6 +1,6 @@
 /** `uvmachine run` and `uvmachine disasm` as a user meets them. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -144,6 +144,48 @@ describe("run", () => {
 		const run = uvmachine(["run", image("loop", "loop: j loop"), "--max-cycles", "100000"]);
 		expect(run.status).toBe(4);
 		expect(run.stderr).toMatch(/stopped at the cycle limit\n.*100,000 cycles/);
+	});
+
+	it("says in one line that nobody reads its output, and ends", () => {
+		const flood = image(
+			"flood",
+			`
+	lui s0, 0x10000
+next:	sb s0, 0(s0)
+	j next`,
+		);
+		const main = `${ROOT}/dist/cli/main.js`;
+		const command = `"${process.execPath}" "${main}" run -q "${flood}" | head -c 1`;
+		const { stderr, signal } = spawnSync("sh", ["-c", command], {
+			encoding: "utf8",
+			timeout: 20_000,
+		});
+		expect(signal).toBe(null);
+		expect(stderr).toBe("uvmachine: output: cannot be written (EPIPE)\n");
+	});
+
+	it("writes to no file that it reads, and no file twice", () => {
+		const program = image("pass", `${PASS}${END}`);
+		const disk = file("disk", new Uint8Array(4096).fill(7));
+		const refused = (args: string[], why: string): void => {
+			const { status, stderr } = uvmachine(["run", "-q", program, ...args]);
+			expect(stderr).toBe(`uvmachine: ${why}\n`);
+			expect(status).toBe(2);
+		};
+		refused(["--disk", disk, "--save", disk], `--save ${disk}: is the file of --disk, too`);
+		refused(
+			["--disk", `${disk},ro`, "--trace", disk],
+			`--trace ${disk}: is the file of --disk, too`,
+		);
+		refused(["--json", program], `--json ${program}: is the file of image, too`);
+		const out = join(dir, "out");
+		refused(["--json", out, "--save", out], `--save ${out}: is the file of --json, too`);
+		refused(["--save", dir], `--save ${dir}: not a file`);
+		refused(["--save", "/dev/null"], "--save /dev/null: not a file");
+		expect([...readFileSync(disk)]).toEqual(Array(4096).fill(7));
+		expect(existsSync(out)).toBe(false);
+		expect(uvmachine(["run", "-q", program, "--save", out]).status).toBe(0);
+		expect(uvmachine(["run", "-q", "--restore", out, "--save", out]).status).toBe(0);
 	});
 
 	it("writes the device tree", () => {

@@ -2,11 +2,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { Bare } from "../../bare.ts";
+import { Bare, NEXT_STAGE } from "../../bare.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { createSystem, type System } from "../../system.ts";
 import { ChromeTrace } from "../../trace/chrome-trace.ts";
 import { traceBare, traceMachineCode, traceSystem } from "../../trace/trace.ts";
+import { assemble } from "../isa/assembler.ts";
 import { workload } from "../support/workload.ts";
 import { workloads } from "../workloads/support.ts";
 
@@ -129,6 +130,40 @@ describe("a bare machine", () => {
 			"flush",
 			"read",
 		]);
+	});
+
+	it("shows every wait: of wfi at the end of a slice, and of a call of the firmware", () => {
+		const source = `
+	csrrs a0, time, zero
+	addi a0, a0, 10
+	li a1, 0
+	li a7, 0
+	ecall
+	li t0, 0x20
+	csrrw zero, sie, t0
+	lui a7, 0x485
+	addi a7, a7, 0x34d
+	li a6, 3
+	li a0, 0
+	ecall
+	csrrs a0, time, zero
+	addi a0, a0, 10
+	li a7, 0
+	ecall
+	wfi
+	li a7, 8
+	ecall`;
+		const image = assemble(source, NEXT_STAGE).bytes;
+		const waits = (slice: number): number => {
+			const bare = new Bare({ image, sbi: true, ram: 8 << 20 });
+			const { text, write } = collector();
+			const tracing = traceBare(bare, write);
+			while (bare.run(bare.machine.clock.cycles + slice) !== "ended");
+			tracing.end();
+			return events(text()).filter((e) => e.ph === "B" && e.name === "wfi").length;
+		};
+		expect(waits(1e9)).toBe(2);
+		expect(waits(1)).toBe(2);
 	});
 
 	it("writes every instruction, and does the same as without", () => {
