@@ -25,7 +25,7 @@ export interface LoadedImage {
 }
 
 const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46];
-const SECTION_NAMES = ["tohost", "fromhost"];
+const HTIF_SYMBOLS = ["tohost", "fromhost"];
 
 /**
  * Find the places of an image's parts: a raw one begins at `address`, where it is entered, too.
@@ -63,7 +63,7 @@ function placeElf(name: string, file: Uint8Array): LoadedImage {
 	const segments = elf.segments.map((segment) => placeSegment(file, segment));
 	const symbols = new Map<string, number>();
 	for (const { name: symbol, value } of elfSymbols(file)) {
-		if (SECTION_NAMES.includes(symbol)) symbols.set(symbol, toPhysical(elf, value));
+		if (HTIF_SYMBOLS.includes(symbol)) symbols.set(symbol, toPhysical(elf, value));
 	}
 	const inRom = segments.some((segment) => segment.pa < RAM_BASE);
 	return { name, entry: toPhysical(elf, elf.entry), segments, inRom, symbols };
