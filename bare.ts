@@ -372,7 +372,7 @@ export class Bare {
 			tohost,
 			symbols.get("fromhost") ?? 0,
 		);
-		hart.watchStores(host, {
+		hart.watchStores(host, 8, {
 			stored: (at, bytes) => {
 				htif.stored(at - RAM_OFFSET + RAM_BASE, bytes);
 				return true;

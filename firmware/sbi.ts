@@ -8,6 +8,7 @@
 import { POWER_BASE, UART_BASE } from "../devices/board.ts";
 import { FINISHER_FAIL, FINISHER_PASS, FINISHER_RESET } from "../devices/power.ts";
 import { LSR, LSR_DR, RBR, THR } from "../devices/uart-16550.ts";
+import { DMA_FAULT } from "../machine/dma.ts";
 import type { Firmware } from "../machine/hart.ts";
 import {
 	CAUSE_SUPERVISOR_ECALL,
@@ -354,7 +355,8 @@ export class Sbi implements Firmware {
 		const rights = { priv: PRIV_S, sum: false, mxr: false } as const;
 		const found = hart.mmu.translateAs(va, ACCESS_LOAD, rights);
 		state.stall = 0;
-		return found && (dma.load8(hart.mmu.pa) & 1) !== 0;
+		const mask = found ? dma.load8(hart.mmu.pa) : DMA_FAULT;
+		return mask !== DMA_FAULT && (mask & 1) !== 0;
 	}
 
 	#putchar(byte: number): void {

@@ -250,9 +250,11 @@ export class Hart {
 		this.#firmware = firmware;
 	}
 
-	/** Tell `watcher` of the hart's stores into the page of RAM at host offset `host`. */
-	watchStores(host: number, watcher: StoreWatcher): void {
-		this.mirror.watch(host & ~PAGE_MASK, WATCH_STORES);
+	/** Tell `watcher` of the hart's stores into the pages of RAM that hold [host, host + bytes). */
+	watchStores(host: number, bytes: number, watcher: StoreWatcher): void {
+		for (let page = host & ~PAGE_MASK; page < host + bytes; page += PAGE_MASK + 1) {
+			this.mirror.watch(page, WATCH_STORES);
+		}
 		this.#data.watcher = watcher;
 	}
 

@@ -153,6 +153,7 @@ describe("IPI", () => {
 		expect(guest.sip).toBe(0);
 		guest.bare.machine.dma.store32(BUFFER, 2);
 		guest.call(4, 0, BUFFER);
+		guest.call(4, 0, 0x1000);
 		expect(guest.sip).toBe(0);
 	});
 });
