@@ -1,9 +1,10 @@
 /** Options that make no sense together, for `boot` and `run`. */
-import { checkOutputs, type OutputFlags } from "./output-file.ts";
 import { UsageError } from "./usage-error.ts";
 
-export interface TogetherFlags extends OutputFlags {
-	readonly disk: readonly string[];
+export interface TogetherFlags {
+	readonly trace?: string;
+	readonly traceInstructions?: string;
+	readonly save?: string;
 	readonly gdb?: unknown;
 	readonly saveAt?: number;
 	readonly restore?: string;
@@ -16,10 +17,6 @@ export function checkTogether(
 	name: string | undefined,
 	flags: TogetherFlags,
 ): void {
-	checkOutputs(
-		flags,
-		flags.disk.map((disk) => disk.replace(/,ro$/, "")),
-	);
 	const { gdb, trace, traceInstructions, save, saveAt, restore } = flags;
 	if (saveAt !== undefined && save === undefined) {
 		throw new UsageError("--save-at: there is no --save FILE");
