@@ -104,6 +104,7 @@ function* pipe_write(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<nu
 		const room = PIPE_SIZE - pipe.pipe_cnt;
 		if (room >= (atomic ? bytes.length : 1)) {
 			done += pipe_put(k, pipe, bytes.subarray(done, done + room));
+			p.p_lwp!.l_again = false;
 			continue;
 		}
 		if ((fp.f_flag & O_NONBLOCK) !== 0) return done > 0 ? done : -EAGAIN;
