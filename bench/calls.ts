@@ -3,7 +3,7 @@
  * switches, pipes. Counts and virtual time are exact and the same on every host; the host's time is
  * not.
  */
-import { createSystem } from "../system.ts";
+import { createSystem } from "../computer/system.ts";
 import { workload } from "./guests.ts";
 
 const MiB = 1024 * 1024;

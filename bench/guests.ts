@@ -1,7 +1,7 @@
 /** The guest programs whose speed is measured, and how one of them is run. */
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { createSystem } from "../system.ts";
+import { createSystem } from "../computer/system.ts";
 
 const MiB = 1024 * 1024;
 

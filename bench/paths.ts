@@ -1,6 +1,6 @@
 /** How fast single paths through the kernel are. */
 import Benchmark from "benchmark";
-import { createSystem, type System } from "../system.ts";
+import { createSystem, type System } from "../computer/system.ts";
 import { workload } from "./guests.ts";
 
 const MiB = 1024 * 1024;

@@ -1,5 +1,5 @@
 /** What it costs to note an instant and to go back to it, and to save to a file and restore. */
-import { createSystem, type System } from "../system.ts";
+import { createSystem, type System } from "../computer/system.ts";
 import {
 	checkpointSystem,
 	releaseSystem,
@@ -7,7 +7,7 @@ import {
 	rollbackSystem,
 	type SystemCheckpoint,
 	saveSystem,
-} from "../system-snapshot.ts";
+} from "../computer/system-snapshot.ts";
 import { workload } from "./guests.ts";
 
 const MiB = 1024 * 1024;

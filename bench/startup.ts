@@ -1,7 +1,7 @@
 /** From the start of a process to the first guest instruction. */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { createSystem } from "../system.ts";
+import { createSystem } from "../computer/system.ts";
 import { workload } from "./guests.ts";
 
 const RUNS = 5;

@@ -1,7 +1,6 @@
 /** `uvmachine boot`: run a program on the kernel. */
 import { existsSync, readFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
-import { SystemHost, SystemTarget } from "../gdb/session.ts";
 import {
 	createSystem,
 	DEFAULT_RAM,
@@ -12,8 +11,9 @@ import {
 	type System,
 	type SystemOptions,
 	type TimingName,
-} from "../system.ts";
-import { rebase, restoreSystem, saveSystem, trackFiles } from "../system-snapshot.ts";
+} from "../computer/system.ts";
+import { rebase, restoreSystem, saveSystem, trackFiles } from "../computer/system-snapshot.ts";
+import { SystemHost, SystemTarget } from "../gdb/session.ts";
 import { OutputBuffer } from "./console.ts";
 import { drive, driveTerminal } from "./drive.ts";
 import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";

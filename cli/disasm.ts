@@ -1,6 +1,6 @@
 /** `uvmachine disasm`: machine code as text. */
 import { Command } from "commander";
-import { disassembly, RAM_BASE } from "../bare.ts";
+import { disassembly, RAM_BASE } from "../computer/bare.ts";
 import { readInputFile } from "./input-file.ts";
 import { addressOption } from "./options.ts";
 

@@ -1,6 +1,6 @@
 /** Running a guest to its end, with its console on the host's standard streams. */
-import type { Bare } from "../bare.ts";
-import type { System } from "../system.ts";
+import type { Bare } from "../computer/bare.ts";
+import type { System } from "../computer/system.ts";
 import { InputReader, type OutputBuffer } from "./console.ts";
 import { HostTerminal } from "./host-terminal.ts";
 import { driveInteractive } from "./interactive.ts";

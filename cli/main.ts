@@ -4,8 +4,8 @@
  * Exit codes: 0 success, 1 the guest failed, 2 wrong usage or file, 3 panic, 4 no progress.
  */
 import { Command, CommanderError } from "commander";
-import { ImageError } from "../bare.ts";
-import { VERSION } from "../system.ts";
+import { ImageError } from "../computer/bare.ts";
+import { VERSION } from "../computer/system.ts";
 import { benchCommand } from "./bench.ts";
 import { bootCommand } from "./boot.ts";
 import { writeFailure } from "./console.ts";

@@ -1,7 +1,7 @@
 /** One line on a terminal that shows how far a run has come. */
 import { SingleBar } from "cli-progress";
-import type { Bare } from "../bare.ts";
-import type { System } from "../system.ts";
+import type { Bare } from "../computer/bare.ts";
+import type { System } from "../computer/system.ts";
 
 /** Milliseconds of the host between two updates. */
 const INTERVAL = 200;

@@ -17,7 +17,7 @@ import {
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Headers, type Pack, pack } from "tar-stream";
-import { type DiskOptions, FileDisk, MemoryDisk } from "../system.ts";
+import { type DiskOptions, FileDisk, MemoryDisk } from "../computer/system.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Where a tar archive says that it is one. */

@@ -6,8 +6,8 @@ import {
 	type BareOptions,
 	type BareReport,
 	openDisk,
-} from "../bare.ts";
-import { restoreBare, saveBare } from "../bare-snapshot.ts";
+} from "../computer/bare.ts";
+import { restoreBare, saveBare } from "../computer/bare-snapshot.ts";
 import { BareHost, BareTarget } from "../gdb/session.ts";
 import { OutputBuffer } from "./console.ts";
 import { drive, driveTerminal } from "./drive.ts";

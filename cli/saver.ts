@@ -1,7 +1,7 @@
 /** The snapshot that `--save` asks for: when it is made, and its file. */
 import { closeSync, openSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { SnapshotError } from "../snapshot/container.ts";
+import { SnapshotError } from "../computer/snapshot/container.ts";
 import { readInputFile } from "./input-file.ts";
 import { writing } from "./output-file.ts";
 import { UsageError } from "./usage-error.ts";

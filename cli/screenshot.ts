@@ -1,6 +1,6 @@
 /** What the frame buffer shows, as a PNG file. */
 import { encode } from "fast-png";
-import type { System } from "../system.ts";
+import type { System } from "../computer/system.ts";
 
 /** => null if the system has no frame buffer. */
 export function screenshot(system: System): Uint8Array | null {

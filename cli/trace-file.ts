@@ -1,7 +1,7 @@
 /** The files of `--trace` and `--trace-instructions`, written while the run goes on. */
 import { closeSync, openSync, writeSync } from "node:fs";
-import type { Bare } from "../bare.ts";
-import type { System } from "../system.ts";
+import type { Bare } from "../computer/bare.ts";
+import type { System } from "../computer/system.ts";
 import { type Tracing, traceBare, traceMachineCode, traceSystem } from "../trace/trace.ts";
 import { writing } from "./output-file.ts";
 

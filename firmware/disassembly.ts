@@ -1,6 +1,7 @@
 /** What `uvmachine disasm` prints of a file. */
-import { elfCode, elfSymbols } from "../machine/elf.ts";
+
 import { listing } from "../machine/listing.ts";
+import { elfCode, elfSymbols } from "./elf.ts";
 import { isElf, parse } from "./image.ts";
 
 /**

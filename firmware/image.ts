@@ -1,6 +1,7 @@
 /** Images that are put into memory before the hart starts: executables, raw bytes. */
-import { type ElfImage, type ElfSegment, elfSymbols, parseElf } from "../machine/elf.ts";
+
 import { RAM_BASE, ROM_BASE, ROM_SIZE } from "../machine/memory.ts";
+import { type ElfImage, type ElfSegment, elfSymbols, parseElf } from "./elf.ts";
 
 /** What cannot be loaded; the message is one line. */
 export class ImageError extends Error {

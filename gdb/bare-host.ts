@@ -1,13 +1,13 @@
 /** A bare machine with checkpoints of all of it. */
-import type { Bare } from "../bare.ts";
+import type { Bare } from "../computer/bare.ts";
 import {
 	type ComputerCheckpoint,
 	checkpointComputer,
 	releaseComputer,
 	rollbackComputer,
-} from "../devices/computer.ts";
-import type { BareHost as Host } from "../machine/gdb/bare-target.ts";
+} from "../computer/computer.ts";
 import type { Machine } from "../machine/machine.ts";
+import type { BareHost as Host } from "./bare-target.ts";
 
 /** Bytes that checkpoints may take, each at most as much as RAM; and how many there may be. */
 const SNAPSHOT_BYTES = 512 * 1024 * 1024;

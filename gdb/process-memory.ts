@@ -3,7 +3,9 @@
  * own tables, and what is not in RAM is read from the disk's medium. No page is faulted in, no
  * time passes, no counter changes.
  */
-import type { proc } from "../kernel/kern/kern_proc.ts";
+
+import type { System } from "../computer/system.ts";
+import type { proc } from "../kernel/kern/proc/kern_proc.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { vm_anon } from "../kernel/uvm/uvm_anon.ts";
 import { uao_find_swslot } from "../kernel/uvm/uvm_aobj.ts";
@@ -14,12 +16,11 @@ import { PAGER_AOBJ, PAGER_VNODE, type uvm_object } from "../kernel/uvm/uvm_obje
 import { PG_FAKE, uvm_pagelookup, type vm_page } from "../kernel/uvm/uvm_page.ts";
 import { swapdrum_getsdp } from "../kernel/uvm/uvm_swap.ts";
 import type { uvm_vnode } from "../kernel/uvm/uvm_vnode.ts";
-import { translateIn, walk } from "../machine/gdb/walk.ts";
 import { PTE_A, PTE_D, PTE_U, PTE_W } from "../machine/mmu.ts";
 import { SATP_ASID_SHIFT, SATP_MODE_SV32 } from "../machine/port.ts";
+import { translateIn, walk } from "../machine/walk.ts";
 import type { pmap } from "../pmap/pmap_var.ts";
-import { PAGE_MASK, PAGE_SIZE, VM_MAXUSER_ADDRESS, VM_PROT_WRITE } from "../pmap/vmparam.ts";
-import type { System } from "../system.ts";
+import { PAGE_MASK, PAGE_SIZE, VM_MAXUSER_ADDRESS, VM_PROT_WRITE } from "../sys/vmparam.ts";
 
 const SECTOR = 512;
 

@@ -2,16 +2,17 @@
  * A system that can go back: to checkpoints, which are taken where no process is inside the kernel,
  * or to the beginning, for which the system is built again.
  */
-import { DEBUG_NONE } from "../machine/debug.ts";
-import type { ReplayHost } from "../machine/gdb/replay.ts";
-import type { Machine } from "../machine/machine.ts";
-import type { System } from "../system.ts";
+
+import type { System } from "../computer/system.ts";
 import {
 	checkpointSystem,
 	releaseSystem,
 	rollbackSystem,
 	type SystemCheckpoint,
-} from "../system-snapshot.ts";
+} from "../computer/system-snapshot.ts";
+import { DEBUG_NONE } from "../machine/debug.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { ReplayHost } from "./replay.ts";
 
 /** Checkpoints that are kept; each takes a copy of the kernel and the pages written since. */
 const CHECKPOINTS = 16;

@@ -1,8 +1,8 @@
 /** Monitor commands of a system. */
-import { pfind } from "../kernel/kern/kern_proc.ts";
-import { printable } from "../machine/gdb/bare-target.ts";
-import { HART_HELP, hartCommand, pageTable, parseNumber } from "../machine/gdb/hart-monitor.ts";
+import { pfind } from "../kernel/kern/proc/kern_proc.ts";
 import { pmap_resident_count } from "../pmap/pmap.ts";
+import { printable } from "./bare-target.ts";
+import { HART_HELP, hartCommand, pageTable, parseNumber } from "./hart-monitor.ts";
 import { mapOf, physical, satpOf } from "./process-memory.ts";
 import type { Catch, SystemTarget } from "./system-target.ts";
 

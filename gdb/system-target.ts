@@ -4,32 +4,19 @@
  * instruction in user mode to the next one of the same process.
  */
 
-import { fpu_set } from "../kernel/kern/fpu.ts";
-import { type lwp, lwp_pc, lwp_regs, lwp_setpc } from "../kernel/kern/kern_lwp.ts";
-import { pfind, type proc } from "../kernel/kern/kern_proc.ts";
-import { LSONPROC, LSRUN } from "../kernel/kern/kern_synch.ts";
-import { signame } from "../kernel/kern/signal.ts";
-import { printable } from "../machine/gdb/bare-target.ts";
-import { MachineTarget } from "../machine/gdb/machine-target.ts";
-import {
-	floatBytes,
-	isFloat,
-	REG_CSR0,
-	REG_PC,
-	setFloat,
-	targetXml,
-	wordBytes,
-	wordOf,
-} from "../machine/gdb/registers.ts";
-import {
-	GDB_SIGTRAP,
-	type GdbResume,
-	type GdbStop,
-	type GdbThread,
-} from "../machine/gdb/target.ts";
-import type { System } from "../system.ts";
+import type { System } from "../computer/system.ts";
+import { fpu_set } from "../kernel/kern/core/fpu.ts";
+import { type lwp, lwp_pc, lwp_regs, lwp_setpc } from "../kernel/kern/core/kern_lwp.ts";
+import { LSONPROC, LSRUN } from "../kernel/kern/core/kern_synch.ts";
+import { signame } from "../kernel/kern/core/signal.ts";
+import { pfind, type proc } from "../kernel/kern/proc/kern_proc.ts";
+import { printable } from "./bare-target.ts";
 import { gdbSignal } from "./gdb-signals.ts";
+import { MachineTarget } from "./machine-target.ts";
 import { readProcess, writeProcess } from "./process-memory.ts";
+import { wordBytes, wordOf } from "./protocol/packet.ts";
+import { GDB_SIGTRAP, type GdbResume, type GdbStop, type GdbThread } from "./protocol/target.ts";
+import { floatBytes, isFloat, REG_CSR0, REG_PC, setFloat, targetXml } from "./registers.ts";
 import type { SystemHost } from "./system-host.ts";
 import { systemCommand } from "./system-monitor.ts";
 

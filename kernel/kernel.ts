@@ -9,14 +9,14 @@ import type { cons } from "./dev/cons.ts";
 import type { ld_softc } from "./dev/ld_virtio.ts";
 import type { plic } from "./dev/plic.ts";
 import { type vfs_state as vfs, vfs_state, type vnode, type vnodeops } from "./fs/vnode.ts";
-import type { cdevsw, fileops } from "./kern/file.ts";
-import type { autoconf } from "./kern/init_main.ts";
-import type { uvm_history } from "./kern/kern_history.ts";
-import { type lwp, lwp_boot } from "./kern/kern_lwp.ts";
-import type { proc } from "./kern/kern_proc.ts";
-import type { runqueue } from "./kern/kern_synch.ts";
-import type { kernel_trace } from "./kern/kern_trace.ts";
-import type { shm_state } from "./kern/sysv_shm.ts";
+import type { uvm_history } from "./kern/core/kern_history.ts";
+import { type lwp, lwp_boot } from "./kern/core/kern_lwp.ts";
+import type { runqueue } from "./kern/core/kern_synch.ts";
+import type { kernel_trace } from "./kern/core/kern_trace.ts";
+import type { cdevsw, fileops } from "./kern/proc/file.ts";
+import type { autoconf } from "./kern/proc/init_main.ts";
+import type { proc } from "./kern/proc/kern_proc.ts";
+import type { shm_state } from "./kern/sys/sysv_shm.ts";
 import { type Uvm, uvm_state } from "./uvm/uvm.ts";
 import type { uvm_aobj } from "./uvm/uvm_aobj.ts";
 import { type uvmexp, uvmexp_init } from "./uvm/uvm_extern.ts";
@@ -95,7 +95,7 @@ export interface Kernel extends PmapHost {
 	readonly msgbuf: string[];
 }
 
-/** A kernel that has not booted: `main` in kern/init_main.ts does that. */
+/** A kernel that has not booted: `main` in kern/proc/init_main.ts does that. */
 export function kernel_create(port: MachinePort): Kernel {
 	const lwp0 = lwp_boot();
 	const k: Kernel = {

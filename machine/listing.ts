@@ -1,7 +1,13 @@
 /** Listings of machine code: address, bytes, text of each instruction, and symbols as labels. */
+
 import { instructionLength } from "./decode.ts";
 import { disassemble } from "./disasm.ts";
-import type { ElfSymbol } from "./elf.ts";
+
+/** A name for an address. */
+export interface Label {
+	readonly name: string;
+	readonly value: number;
+}
 
 /** One line for `w` at `pc`, as the listing and instruction traces have it. */
 export function listingLine(pc: number, w: number): string {
@@ -18,7 +24,7 @@ export function listingLine(pc: number, w: number): string {
 export function* listing(
 	code: Uint8Array,
 	address: number,
-	symbols: readonly ElfSymbol[] = [],
+	symbols: readonly Label[] = [],
 ): Generator<string, void, void> {
 	const labels = labelsOf(symbols);
 	const half = (at: number): number => code[at]! | ((code[at + 1] ?? 0) << 8);
@@ -38,7 +44,7 @@ export function* listing(
 }
 
 /** Names by address; what assemblers make for themselves is left out. */
-function labelsOf(symbols: readonly ElfSymbol[]): Map<number, string[]> {
+function labelsOf(symbols: readonly Label[]): Map<number, string[]> {
 	const labels = new Map<number, string[]>();
 	for (const { name, value } of symbols) {
 		if (!/^(\$|\.L)/.test(name)) labels.set(value, [...(labels.get(value) ?? []), name]);

@@ -13,8 +13,23 @@
  * This file has address spaces and their mappings; it is also where callers find the rest.
  */
 import { SATP_ASID_MAX, SATP_ASID_SHIFT, SATP_MODE_SV32 } from "../machine/port.ts";
+import { KASSERT, panic } from "../sys/panic.ts";
+import {
+	PAGE_MASK,
+	PAGE_SHIFT,
+	PAGE_SIZE,
+	type paddr_t,
+	ptoa,
+	VM_MAX_KERNEL_ADDRESS,
+	VM_MAXUSER_ADDRESS,
+	VM_MIN_ADDRESS,
+	VM_MIN_KERNEL_ADDRESS,
+	VM_PROT_NONE,
+	VM_PROT_WRITE,
+	type vaddr_t,
+	type vm_prot_t,
+} from "../sys/vmparam.ts";
 import type { PmapHost } from "./host.ts";
-import { KASSERT, panic } from "./panic.ts";
 import { pmap_pte_index, pmap_ptp_reap, pmap_ptp_release } from "./pmap_ptp.ts";
 import { pmap_leaf_remove, pmap_pte_page, pmap_sync_attrs } from "./pmap_pv.ts";
 import {
@@ -41,21 +56,6 @@ import {
 	PTE_V,
 	PTE_WIRED,
 } from "./pte.ts";
-import {
-	PAGE_MASK,
-	PAGE_SHIFT,
-	PAGE_SIZE,
-	type paddr_t,
-	ptoa,
-	VM_MAX_KERNEL_ADDRESS,
-	VM_MAXUSER_ADDRESS,
-	VM_MIN_ADDRESS,
-	VM_MIN_KERNEL_ADDRESS,
-	VM_PROT_NONE,
-	VM_PROT_WRITE,
-	type vaddr_t,
-	type vm_prot_t,
-} from "./vmparam.ts";
 
 export { pmap_enter } from "./pmap_enter.ts";
 export { pmap_kenter_pa, pmap_kremove } from "./pmap_kenter.ts";

@@ -3,6 +3,8 @@
  * are a bijection, the counts are right, every root shares the kernel's tables, and no entry is
  * malformed. It only reads, and is meant for tests and for a kernel's own invariant checker.
  */
+
+import { VM_MAXUSER_ADDRESS, type vaddr_t } from "../sys/vmparam.ts";
 import type { PmapHost, PmapPage } from "./host.ts";
 import { pmap_foreach, pmap_foreach_table, pmap_pte } from "./pmap_ptp.ts";
 import type { pmap } from "./pmap_var.ts";
@@ -18,7 +20,6 @@ import {
 	PTE_W,
 	PTE_WIRED,
 } from "./pte.ts";
-import { VM_MAXUSER_ADDRESS, type vaddr_t } from "./vmparam.ts";
 
 const hex = (n: number): string => "0x" + (n >>> 0).toString(16);
 

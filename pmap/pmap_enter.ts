@@ -2,9 +2,17 @@
  * pmap(9): pmap_enter. It lies on the path of every page fault, so the common case, a fresh
  * mapping, allocates nothing.
  */
-import { ENOMEM, type Errno } from "./errno.ts";
+import { ENOMEM, type Errno } from "../sys/errno.ts";
+import { KASSERT, panic } from "../sys/panic.ts";
+import {
+	type paddr_t,
+	VM_PROT_ALL,
+	VM_PROT_NONE,
+	VM_PROT_WRITE,
+	type vaddr_t,
+	type vm_prot_t,
+} from "../sys/vmparam.ts";
 import type { PmapHost, PmapPage } from "./host.ts";
-import { KASSERT, panic } from "./panic.ts";
 import { pmap_pte_index, pmap_ptp_alloc } from "./pmap_ptp.ts";
 import {
 	pmap_pte_page,
@@ -33,14 +41,6 @@ import {
 	PTE_W,
 	PTE_WIRED,
 } from "./pte.ts";
-import {
-	type paddr_t,
-	VM_PROT_ALL,
-	VM_PROT_NONE,
-	VM_PROT_WRITE,
-	type vaddr_t,
-	type vm_prot_t,
-} from "./vmparam.ts";
 
 /** A leaf for pmap_enter; its access type is noted in the page's attributes. */
 function make_leaf(

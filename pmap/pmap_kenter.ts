@@ -2,8 +2,17 @@
  * pmap(9), the kernel's own unmanaged mappings. They are wired, never on a PV list, invisible to
  * page_protect and to the modified bit, and only pmap_kremove removes them.
  */
+
+import { KASSERT } from "../sys/panic.ts";
+import {
+	PAGE_SIZE,
+	type paddr_t,
+	VM_MAX_KERNEL_ADDRESS,
+	VM_MIN_KERNEL_ADDRESS,
+	type vaddr_t,
+	type vm_prot_t,
+} from "../sys/vmparam.ts";
 import type { PmapHost } from "./host.ts";
-import { KASSERT } from "./panic.ts";
 import { pmap_pte_index } from "./pmap_ptp.ts";
 import { pmap_leaf_remove } from "./pmap_pv.ts";
 import { pmap_tlb_defer } from "./pmap_tlb.ts";
@@ -18,14 +27,6 @@ import {
 	PTE_V,
 	PTE_WIRED,
 } from "./pte.ts";
-import {
-	PAGE_SIZE,
-	type paddr_t,
-	VM_MAX_KERNEL_ADDRESS,
-	VM_MIN_KERNEL_ADDRESS,
-	type vaddr_t,
-	type vm_prot_t,
-} from "./vmparam.ts";
 
 const KENTER_BITS = PTE_V | PTE_R | PTE_G | PTE_A | PTE_D | PTE_WIRED;
 

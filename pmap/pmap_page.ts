@@ -2,19 +2,20 @@
  * pmap(9), the part that works on a page and all its managed mappings. What these functions do is
  * in force when they return; it includes fences that others have deferred.
  */
-import type { PmapHost, PmapPage } from "./host.ts";
-import { pmap_pte_index, pmap_ptp_reap, pmap_ptp_release } from "./pmap_ptp.ts";
-import { pmap_leaf_remove } from "./pmap_pv.ts";
-import { pmap_tlb_drain, pmap_tlb_fence } from "./pmap_tlb.ts";
-import { PMAP_ATTR_MOD, PMAP_ATTR_REF, type PvEntry } from "./pmap_var.ts";
-import { PTE_A, PTE_D, PTE_W } from "./pte.ts";
+
 import {
 	type paddr_t,
 	VM_PROT_EXECUTE,
 	VM_PROT_READ,
 	VM_PROT_WRITE,
 	type vm_prot_t,
-} from "./vmparam.ts";
+} from "../sys/vmparam.ts";
+import type { PmapHost, PmapPage } from "./host.ts";
+import { pmap_pte_index, pmap_ptp_reap, pmap_ptp_release } from "./pmap_ptp.ts";
+import { pmap_leaf_remove } from "./pmap_pv.ts";
+import { pmap_tlb_drain, pmap_tlb_fence } from "./pmap_tlb.ts";
+import { PMAP_ATTR_MOD, PMAP_ATTR_REF, type PvEntry } from "./pmap_var.ts";
+import { PTE_A, PTE_D, PTE_W } from "./pte.ts";
 
 /** Cycles that the kernel's own loops over a page would take. */
 const ZERO_PAGE_CYCLES = 512;

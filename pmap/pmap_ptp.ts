@@ -2,8 +2,10 @@
  * Page table pages. Level-0 tables of user pmaps come and go with their entries; those of the
  * kernel are made at boot, so that the kernel's part of every root table never changes.
  */
+
+import { panic } from "../sys/panic.ts";
+import { PAGE_SHIFT, PAGE_SIZE, type vaddr_t } from "../sys/vmparam.ts";
 import type { PmapHost, PmapPage } from "./host.ts";
-import { panic } from "./panic.ts";
 import { pmap_tlb_flush } from "./pmap_tlb.ts";
 import type { pmap } from "./pmap_var.ts";
 import {
@@ -16,7 +18,6 @@ import {
 	PTE_TO_PA,
 	PTE_V,
 } from "./pte.ts";
-import { PAGE_SHIFT, PAGE_SIZE, type vaddr_t } from "./vmparam.ts";
 
 /**
  * Index in ram32 of the leaf entry for `va`, or -1 where there is no table.

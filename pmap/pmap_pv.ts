@@ -2,11 +2,12 @@
  * PV lists: from a page to its managed mappings. PV entries are recycled, so that a system in its
  * steady state allocates none.
  */
+
+import { panic } from "../sys/panic.ts";
+import type { vaddr_t } from "../sys/vmparam.ts";
 import type { PmapHost, PmapPage } from "./host.ts";
-import { panic } from "./panic.ts";
 import { PMAP_ATTR_MOD, PMAP_ATTR_REF, PMAP_CANFAIL, type PvEntry, type pmap } from "./pmap_var.ts";
 import { PTE_A, PTE_D, PTE_MANAGED, PTE_TO_PA, PTE_WIRED } from "./pte.ts";
-import type { vaddr_t } from "./vmparam.ts";
 
 /** A PV entry on no list. => null only if the caller said PMAP_CANFAIL. */
 export function pmap_pv_alloc(k: PmapHost, flags: number): PvEntry | null {

@@ -10,10 +10,10 @@
  * since its last flush, and needs no fence at all.
  */
 import { FENCE_ALL, SATP_ASID_MAX } from "../machine/port.ts";
+import { KASSERT } from "../sys/panic.ts";
+import type { vaddr_t } from "../sys/vmparam.ts";
 import type { PmapHost } from "./host.ts";
-import { KASSERT } from "./panic.ts";
 import { PMAP_FENCE_SPACE, PMAP_FENCES, type pmap } from "./pmap_var.ts";
-import type { vaddr_t } from "./vmparam.ts";
 
 /** Whether the TLB may hold translations of `pm`. */
 const in_tlb = (k: PmapHost, pm: pmap): boolean => pm.pm_asid !== 0 || pm === k.pmap.pm_kernel;

@@ -2,14 +2,15 @@
  * The data of pmap(9): address spaces, PV entries, and what a C kernel would keep in globals.
  * All of it is plain data, so that a machine's state can be cloned.
  */
-import type { PmapPage } from "./host.ts";
-import { PTE_G } from "./pte.ts";
+
 import {
 	type paddr_t,
 	VM_MAX_KERNEL_ADDRESS,
 	VM_MIN_KERNEL_ADDRESS,
 	type vaddr_t,
-} from "./vmparam.ts";
+} from "../sys/vmparam.ts";
+import type { PmapPage } from "./host.ts";
+import { PTE_G } from "./pte.ts";
 
 /** Flags of pmap_enter, beside the VM_PROT_* bits of the access that causes it. */
 export const PMAP_WIRED = 0x10; // the mapping may not be forgotten

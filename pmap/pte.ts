@@ -8,7 +8,7 @@
  *
  * An entry with V and none of R, W, X points to the next table; W without R is reserved.
  */
-import { PAGE_SIZE, type paddr_t, VM_PROT_WRITE, type vm_prot_t } from "./vmparam.ts";
+import { PAGE_SIZE, type paddr_t, VM_PROT_WRITE, type vm_prot_t } from "../sys/vmparam.ts";
 
 export const PTE_V = 1 << 0; // valid
 export const PTE_R = 1 << 1;

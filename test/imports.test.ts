@@ -3,59 +3,30 @@ import { expect, it } from "vitest";
 import { imports, sources } from "./support/sources.ts";
 
 const PORT = "machine/port.ts";
+/** What a computer is made of. */
+const PARTS = ["machine/", "devices/", "firmware/", "sys/", "pmap/", "kernel/"];
 
-/** For each folder (or file): the folders, files and packages that it may import. */
+/** For each folder: the folders, files and packages that it may import. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
 	"machine/": ["machine/"],
 	"devices/": ["devices/", "machine/", "buffer/index.js", "node:fs"],
-	"pmap/": ["pmap/", PORT],
-	"kernel/": ["kernel/", "pmap/", PORT],
 	"firmware/": ["firmware/", "devices/", "machine/"],
-	"trace/": ["trace/", "machine/", "devices/", "kernel/", "system.ts", "bare.ts"],
-	"version.ts": [],
-	"snapshot/": ["snapshot/", "devices/", "machine/", "node:crypto", "node:zlib"],
-	"system-options.ts": ["machine/", "devices/", "kernel/"],
-	"system.ts": [
-		"machine/",
-		"devices/",
-		"pmap/",
-		"kernel/",
-		"snapshot/",
-		"system-options.ts",
-		"version.ts",
-	],
-	"system-snapshot.ts": ["devices/", "pmap/panic.ts", "snapshot/", "system", "version.ts"],
-	"bare.ts": ["machine/", "devices/", "firmware/", "version.ts"],
-	"bare-snapshot.ts": ["devices/", "snapshot/", "bare.ts", "version.ts"],
-	"conformance/": ["conformance/", "machine/", "bare.ts", "node:"],
-	"gdb/": [
-		"gdb/",
-		"machine/",
-		"devices/",
-		"kernel/",
-		"pmap/",
-		"system.ts",
-		"system-snapshot.ts",
-		"bare.ts",
-	],
-	"bench/": [
-		"bench/",
-		"system.ts",
-		"system-snapshot.ts",
-		"benchmark",
-		"node-worker-threads-pool",
-		"node:",
-	],
+	"sys/": ["sys/"],
+	"pmap/": ["pmap/", "sys/", PORT],
+	"kernel/": ["kernel/", "pmap/", "sys/", PORT],
+	"computer/": ["computer/", ...PARTS, "buffer/index.js", "node:crypto", "node:zlib"],
+	"gdb/protocol/": ["gdb/protocol/"],
+	"gdb/": ["gdb/", "computer/", ...PARTS],
+	"trace/": ["trace/", "computer/", ...PARTS],
+	"conformance/": ["conformance/", "computer/", ...PARTS, "node:"],
+	"bench/": ["bench/", "computer/", ...PARTS, "benchmark", "node-worker-threads-pool", "node:"],
 	"cli/": [
 		"cli/",
-		"snapshot/",
-		"system.ts",
-		"system-snapshot.ts",
-		"bare.ts",
-		"bare-snapshot.ts",
+		"bench/",
+		"computer/",
 		"gdb/",
 		"trace/",
-		"bench/",
+		...PARTS,
 		"commander",
 		"cli-progress",
 		"fast-png",
@@ -65,6 +36,30 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 
 const files = sources(...Object.keys(MAY_IMPORT));
+
+it("services below UVM call nothing above themselves", () => {
+	const own = files.filter((file) => file.path.startsWith("kernel/kern/core/"));
+	const wrong = own.flatMap((file) =>
+		imports(file)
+			.filter(({ target, typeOnly }) => !typeOnly && !/^(kernel\/kern\/core|sys)\//.test(target))
+			.filter(({ target }) => target !== PORT)
+			.map(({ target }) => `${file.path} -> ${target}`),
+	);
+	expect(own.length).toBeGreaterThan(5);
+	expect(wrong).toEqual([]);
+});
+
+it("UVM calls the services below it and drivers, no process and no file system", () => {
+	const wrong = files
+		.filter((file) => file.path.startsWith("kernel/uvm/"))
+		.flatMap((file) =>
+			imports(file)
+				.filter(({ target, typeOnly }) => !typeOnly && /^kernel\/(kern|fs)\//.test(target))
+				.filter(({ target }) => !target.startsWith("kernel/kern/core/"))
+				.map(({ target }) => `${file.path} -> ${target}`),
+		);
+	expect(wrong).toEqual([]);
+});
 
 it.each(Object.keys(MAY_IMPORT))("%s imports only what the table allows", (place) => {
 	const allowed = MAY_IMPORT[place]!;
@@ -103,7 +98,7 @@ it("no file reaches itself through imports that exist at run time", () => {
 });
 
 it("the reader of imports sees them at all", () => {
-	const seen = imports(files.find((file) => file.path === "system.ts")!);
+	const seen = imports(files.find((file) => file.path === "computer/system.ts")!);
 	expect(seen).toContainEqual({ target: "machine/machine.ts", typeOnly: false });
-	expect(seen).toContainEqual({ target: "system-options.ts", typeOnly: true });
+	expect(seen).toContainEqual({ target: "computer/system-options.ts", typeOnly: true });
 });

@@ -110,7 +110,7 @@ describe("nothing is left out:", () => {
 	});
 
 	it("every scenario of history.test.ts is in the row of its number", () => {
-		const file = "kernel/history.test.ts";
+		const file = "kernel/uvm/history.test.ts";
 		const scenarios = titles(file)!.filter((title) => /^7\.\d/.test(title));
 		expect(scenarios.length).toBeGreaterThan(15);
 		const missing = scenarios.filter((title) => {

@@ -2,21 +2,15 @@
 import { describe, expect, it } from "vitest";
 import { type Source, sources, withoutComments } from "./support/sources.ts";
 
-const MACHINE_SIDE = sources("machine", "devices", "pmap", "kernel");
+const MACHINE_SIDE = sources("machine", "devices", "sys", "pmap", "kernel");
 const ALL = [
 	...MACHINE_SIDE,
 	...sources(
-		"system.ts",
-		"system-options.ts",
-		"bare.ts",
-		"bare-snapshot.ts",
-		"version.ts",
 		"firmware",
+		"computer",
+		"gdb",
 		"trace",
 		"conformance",
-		"system-snapshot.ts",
-		"snapshot",
-		"gdb",
 		"bench",
 		"cli",
 		"workloads",

@@ -6,10 +6,10 @@
  */
 import { instructionLength } from "../machine/decode.ts";
 import { REGISTER_NAMES } from "../machine/disasm.ts";
-import { hostOffset, translateNow } from "../machine/gdb/walk.ts";
 import type { Hart } from "../machine/hart.ts";
 import { PRIV_M, PRIV_S } from "../machine/hart-state.ts";
 import { listingLine } from "../machine/listing.ts";
+import { hostOffset, translateNow } from "../machine/walk.ts";
 import { exceptionName } from "./board-trace.ts";
 
 /** Column of the changed registers. */

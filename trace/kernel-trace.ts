@@ -1,9 +1,9 @@
 /** Tracks of a kernel: who has the hart, what each process waits for, and the page daemon. */
 
-import type { lwp } from "../kernel/kern/kern_lwp.ts";
-import type { kernel_trace } from "../kernel/kern/kern_trace.ts";
-import { signame } from "../kernel/kern/signal.ts";
-import { SYS } from "../kernel/kern/sysnum.ts";
+import type { lwp } from "../kernel/kern/core/kern_lwp.ts";
+import type { kernel_trace } from "../kernel/kern/core/kern_trace.ts";
+import { signame } from "../kernel/kern/core/signal.ts";
+import { SYS } from "../kernel/kern/sys/sysnum.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { hex, TRACK_HART } from "./board-trace.ts";
 import type { ChromeTrace } from "./chrome-trace.ts";

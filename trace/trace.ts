@@ -1,6 +1,6 @@
 /** Tracing of whole machines: attached to one that is about to run, ended when it has run. */
-import type { Bare } from "../bare.ts";
-import type { System } from "../system.ts";
+import type { Bare } from "../computer/bare.ts";
+import type { System } from "../computer/system.ts";
 import { diskTrace, hartTrace } from "./board-trace.ts";
 import { ChromeTrace } from "./chrome-trace.ts";
 import { traceInstructions } from "./instruction-trace.ts";

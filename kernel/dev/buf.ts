@@ -1,7 +1,7 @@
 /**
  * struct buf (sys/buf.h): one transfer between memory and a block device.
  */
-import type { Errno } from "../../pmap/errno.ts";
+import type { Errno } from "../../sys/errno.ts";
 import type { vm_page } from "../uvm/uvm_page.ts";
 
 export interface buf {

@@ -5,12 +5,12 @@
  * goes through as it is, nothing is echoed, and isatty says no. Which of the two it is does not
  * change while the system runs.
  */
-import { EAGAIN, ENOTTY } from "../../pmap/errno.ts";
-import { copyout } from "../kern/copy.ts";
-import { CDEV_CONS, type cdevsw, O_NONBLOCK, POLLHUP, POLLIN, POLLOUT } from "../kern/file.ts";
-import type { lwp } from "../kern/kern_lwp.ts";
-import type { proc } from "../kern/kern_proc.ts";
-import { type Sleeps, tsleep, wakeup } from "../kern/kern_synch.ts";
+import { EAGAIN, ENOTTY } from "../../sys/errno.ts";
+import type { lwp } from "../kern/core/kern_lwp.ts";
+import { type Sleeps, tsleep, wakeup } from "../kern/core/kern_synch.ts";
+import { copyout } from "../kern/proc/copy.ts";
+import { CDEV_CONS, type cdevsw, O_NONBLOCK, POLLHUP, POLLIN, POLLOUT } from "../kern/proc/file.ts";
+import type { proc } from "../kern/proc/kern_proc.ts";
 import type { Kernel } from "../kernel.ts";
 import { com_attach, comgetc, computc } from "./com.ts";
 import { FIONREAD } from "./termios.ts";

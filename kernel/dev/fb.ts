@@ -2,13 +2,13 @@
  * The frame buffer, /dev/fb0: read and written as a file, mapped as memory, and described in the
  * words of Linux's fbdev (linux/fb.h, layouts of riscv32).
  */
-import { EINVAL, ENOSPC, ENOTTY, ENXIO } from "../../pmap/errno.ts";
-import { PAGE_SIZE, VM_PROT_EXECUTE, type vm_prot_t } from "../../pmap/vmparam.ts";
-import { bus_space_copy } from "../kern/bus_space.ts";
-import { copyin, copyout } from "../kern/copy.ts";
-import { CDEV_FB, type cdevsw } from "../kern/file.ts";
-import type { proc } from "../kern/kern_proc.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+import { EINVAL, ENOSPC, ENOTTY, ENXIO } from "../../sys/errno.ts";
+import { PAGE_SIZE, VM_PROT_EXECUTE, type vm_prot_t } from "../../sys/vmparam.ts";
+import { bus_space_copy } from "../kern/core/bus_space.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
+import { copyin, copyout } from "../kern/proc/copy.ts";
+import { CDEV_FB, type cdevsw } from "../kern/proc/file.ts";
+import type { proc } from "../kern/proc/kern_proc.ts";
 import type { Kernel } from "../kernel.ts";
 
 /** What a device tree says of a "simple-framebuffer" of the format x8r8g8b8. */

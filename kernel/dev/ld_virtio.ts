@@ -7,10 +7,11 @@
  * One page holds the rings, another the request headers and status bytes. A transfer becomes one
  * chain: header, data (adjacent pages as one segment), status.
  */
-import { EIO, ENXIO, type Errno } from "../../pmap/errno.ts";
-import { KASSERT } from "../../pmap/panic.ts";
+
 import { pmap_extract, pmap_kernel } from "../../pmap/pmap.ts";
-import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+import { EIO, ENXIO, type Errno } from "../../sys/errno.ts";
+import { KASSERT } from "../../sys/panic.ts";
+import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import type { buf } from "./buf.ts";
 import { intr_establish } from "./plic.ts";

@@ -1,6 +1,6 @@
 /** /dev/null, /dev/zero and /dev/full (mem(4)). */
-import { ENOSPC } from "../../pmap/errno.ts";
-import { CDEV_MEM } from "../kern/file.ts";
+import { ENOSPC } from "../../sys/errno.ts";
+import { CDEV_MEM } from "../kern/proc/file.ts";
 import type { Kernel } from "../kernel.ts";
 
 /** Minor numbers, NetBSD's. */

@@ -5,9 +5,10 @@
  *
  * Characters never wait on their way out, so there is nothing that ^S could hold up.
  */
-import { pgsignal } from "../kern/kern_sig.ts";
-import { wakeup } from "../kern/kern_synch.ts";
-import { SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGWINCH } from "../kern/signal.ts";
+
+import { wakeup } from "../kern/core/kern_synch.ts";
+import { SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGWINCH } from "../kern/core/signal.ts";
+import { pgsignal } from "../kern/proc/kern_sig.ts";
 import type { Kernel } from "../kernel.ts";
 import { com_rxenable, comgetc, computc } from "./com.ts";
 import {

@@ -2,13 +2,13 @@
  * Terminals as programs use them (sys/kern/tty.c: ttread, ttwrite, ttioctl, ttpoll), with job
  * control: a process that is not in the foreground is stopped when it reads.
  */
-import { EAGAIN, EINTR, EINVAL, EIO, ENOTTY, EPERM, type Errno } from "../../pmap/errno.ts";
-import { copyin, copyout } from "../kern/copy.ts";
-import { O_NONBLOCK, POLLHUP, POLLIN, POLLOUT } from "../kern/file.ts";
-import type { proc } from "../kern/kern_proc.ts";
-import { pgsignal } from "../kern/kern_sig.ts";
-import { type Sleeps, tsleep } from "../kern/kern_synch.ts";
-import { SIG_IGN, SIGTTIN, SIGTTOU, sigmask } from "../kern/signal.ts";
+import { EAGAIN, EINTR, EINVAL, EIO, ENOTTY, EPERM, type Errno } from "../../sys/errno.ts";
+import { type Sleeps, tsleep } from "../kern/core/kern_synch.ts";
+import { SIG_IGN, SIGTTIN, SIGTTOU, sigmask } from "../kern/core/signal.ts";
+import { copyin, copyout } from "../kern/proc/copy.ts";
+import { O_NONBLOCK, POLLHUP, POLLIN, POLLOUT } from "../kern/proc/file.ts";
+import type { proc } from "../kern/proc/kern_proc.ts";
+import { pgsignal } from "../kern/proc/kern_sig.ts";
 import type { Kernel } from "../kernel.ts";
 import {
 	FIONREAD,

@@ -1,9 +1,9 @@
 /**
  * The end of a transfer (sys/kern/vfs_bio.c): biodone, biowait.
  */
-import type { Errno } from "../../pmap/errno.ts";
-import { KASSERT } from "../../pmap/panic.ts";
-import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
+import type { Errno } from "../../sys/errno.ts";
+import { KASSERT } from "../../sys/panic.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import type { buf } from "./buf.ts";
 

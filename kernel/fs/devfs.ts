@@ -1,9 +1,9 @@
 /** The file system of devices: /dev. Its nodes are made at boot. */
-import { EINVAL, ENOENT, ENOTDIR, type Errno } from "../../pmap/errno.ts";
-import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+import { EINVAL, ENOENT, ENOTDIR, type Errno } from "../../sys/errno.ts";
+import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import { DEV_FULL, DEV_NULL, DEV_ZERO } from "../dev/mem.ts";
-import { CDEV_CONS, CDEV_FB, CDEV_MEM } from "../kern/file.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
+import { CDEV_CONS, CDEV_FB, CDEV_MEM } from "../kern/proc/file.ts";
 import type { Kernel } from "../kernel.ts";
 import {
 	type dirent,
@@ -149,7 +149,7 @@ export const devfs_vnodeops: vnodeops = {
 		NODE(vp).dn_mode = mode;
 		return 0;
 	},
-	// Devices are read and written through their drivers: kern/vfs_vnops.ts.
+	// Devices are read and written through their drivers: kern/sys/vfs_vnops.ts.
 	vop_read: function* () {
 		return -EINVAL;
 	},

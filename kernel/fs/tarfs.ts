@@ -2,10 +2,10 @@
  * A file system that is a tar archive on a disk: the root of the system. The tree is read when it
  * is mounted and stays as it is; the contents of files can be changed in place.
  */
-import { EFBIG, EISDIR, ENOENT, ENOTDIR, EROFS, type Errno } from "../../pmap/errno.ts";
+import { EFBIG, EISDIR, ENOENT, ENOTDIR, EROFS, type Errno } from "../../sys/errno.ts";
 import type { ld_softc } from "../dev/ld_virtio.ts";
-import { simple_lock } from "../kern/kern_lock.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+import { simple_lock } from "../kern/core/kern_lock.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { ubc_uiomove } from "../uvm/uvm_bio.ts";
 import { PGO_ALLPAGES, PGO_CLEANIT, PGO_SYNCIO, type uvm_object } from "../uvm/uvm_object.ts";

@@ -1,8 +1,8 @@
 /** Mounting an archive: its headers are read from the disk and become a tree. */
-import { ENOMEM } from "../../pmap/errno.ts";
+import { ENOMEM } from "../../sys/errno.ts";
 import type { ld_softc } from "../dev/ld_virtio.ts";
-import { physio } from "../kern/kern_physio.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
+import { physio } from "../kern/proc/kern_physio.ts";
 import type { Kernel } from "../kernel.ts";
 import {
 	pax_parse,

@@ -14,11 +14,16 @@ import {
 	ENOTDIR,
 	ENOTEMPTY,
 	type Errno,
-} from "../../pmap/errno.ts";
-import { KASSERT } from "../../pmap/panic.ts";
-import { atop, PAGE_SIZE, ptoa, round_page } from "../../pmap/vmparam.ts";
-import { type lock, lock_exclusive, lock_release_exclusive, lockinit } from "../kern/kern_lock.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+} from "../../sys/errno.ts";
+import { KASSERT } from "../../sys/panic.ts";
+import { atop, PAGE_SIZE, ptoa, round_page } from "../../sys/vmparam.ts";
+import {
+	type lock,
+	lock_exclusive,
+	lock_release_exclusive,
+	lockinit,
+} from "../kern/core/kern_lock.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { uao_create, uao_detach, uao_grow, uao_shrink, type uvm_aobj } from "../uvm/uvm_aobj.ts";
 import { ubc_uiomove } from "../uvm/uvm_bio.ts";

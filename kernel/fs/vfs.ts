@@ -1,9 +1,9 @@
 /** The file systems that are mounted (sys/kern/vfs_subr.c, vfs_syscalls.c). */
-import type { Errno } from "../../pmap/errno.ts";
+import type { Errno } from "../../sys/errno.ts";
 import { mem_attach } from "../dev/mem.ts";
-import { DTYPE_VNODE } from "../kern/file.ts";
-import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
-import { vnode_fileops } from "../kern/vfs_vnops.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
+import { DTYPE_VNODE } from "../kern/proc/file.ts";
+import { vnode_fileops } from "../kern/sys/vfs_vnops.ts";
 import type { Kernel } from "../kernel.ts";
 import { devfs_mount, devfs_vnodeops } from "./devfs.ts";
 import { tarfs_create, tarfs_mountpoint, tarfs_vnodeops } from "./tarfs.ts";

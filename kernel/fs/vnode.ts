@@ -1,10 +1,10 @@
 /**
  * Vnodes (sys/vnode.h): files and directories as the rest of the kernel sees them.
  */
-import { EROFS, type Errno } from "../../pmap/errno.ts";
-import { KASSERT } from "../../pmap/panic.ts";
-import type { proc } from "../kern/kern_proc.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+import { EROFS, type Errno } from "../../sys/errno.ts";
+import { KASSERT } from "../../sys/panic.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
+import type { proc } from "../kern/proc/kern_proc.ts";
 import type { Kernel } from "../kernel.ts";
 import type { uvm_object } from "../uvm/uvm_object.ts";
 

@@ -3,9 +3,9 @@
  */
 
 import type { buf } from "../dev/buf.ts";
-import { simple_lock_init, type simplelock } from "../kern/kern_lock.ts";
-import type { lwp } from "../kern/kern_lwp.ts";
-import { type pool, pool_init } from "../kern/subr_pool.ts";
+import { simple_lock_init, type simplelock } from "../kern/core/kern_lock.ts";
+import type { lwp } from "../kern/core/kern_lwp.ts";
+import { type pool, pool_init } from "../kern/core/subr_pool.ts";
 import type { vm_amap } from "./uvm_amap.ts";
 import type { uvm_aobj } from "./uvm_aobj.ts";
 import type { uvm_device } from "./uvm_device.ts";

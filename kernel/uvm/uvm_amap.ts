@@ -10,16 +10,17 @@
  * A map entry refers to a range of an amap. When entries cover only parts of it, am_ppref counts
  * the references of each slot; without it every slot has am_ref of them.
  */
-import { KASSERT } from "../../pmap/panic.ts";
+
 import { pmap_page_protect } from "../../pmap/pmap.ts";
-import { atop, VM_PROT_NONE, VM_PROT_READ } from "../../pmap/vmparam.ts";
+import { KASSERT } from "../../sys/panic.ts";
+import { atop, VM_PROT_NONE, VM_PROT_READ } from "../../sys/vmparam.ts";
 import {
 	simple_lock,
 	simple_lock_init,
 	simple_unlock,
 	type simplelock,
-} from "../kern/kern_lock.ts";
-import { pool_get, pool_put } from "../kern/subr_pool.ts";
+} from "../kern/core/kern_lock.ts";
+import { pool_get, pool_put } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvm_anfree, type vm_anon } from "./uvm_anon.ts";
 import { UVM_ET_NEEDSCOPY } from "./uvm_extern.ts";

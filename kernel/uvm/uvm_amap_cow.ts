@@ -5,10 +5,10 @@
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * All rights reserved. See NOTICE for the conditions.
  */
-import { EIO, ENOMEM, type Errno } from "../../pmap/errno.ts";
-import { atop } from "../../pmap/vmparam.ts";
-import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+import { EIO, ENOMEM, type Errno } from "../../sys/errno.ts";
+import { atop } from "../../sys/vmparam.ts";
+import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { amap_add, amap_lock, amap_unlock, type vm_amap } from "./uvm_amap.ts";
 import { uvm_analloc, uvm_anfree, type vm_anon } from "./uvm_anon.ts";

@@ -4,17 +4,18 @@
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * All rights reserved. See NOTICE for the conditions.
  */
-import { KASSERT } from "../../pmap/panic.ts";
+
 import { pmap_page_protect } from "../../pmap/pmap.ts";
-import { VM_PROT_NONE } from "../../pmap/vmparam.ts";
+import { KASSERT } from "../../sys/panic.ts";
+import { VM_PROT_NONE } from "../../sys/vmparam.ts";
 import {
 	simple_lock,
 	simple_lock_init,
 	simple_unlock,
 	type simplelock,
-} from "../kern/kern_lock.ts";
-import { wakeup } from "../kern/kern_synch.ts";
-import { pool_get, pool_put } from "../kern/subr_pool.ts";
+} from "../kern/core/kern_lock.ts";
+import { wakeup } from "../kern/core/kern_synch.ts";
+import { pool_get, pool_put } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { PG_BUSY, PG_RELEASED, PG_WANTED, uvm_pagefree, type vm_page } from "./uvm_page.ts";
 import { SWSLOT_NONE, type SwapSlot, uvm_swap_free, uvm_swpgonly_add } from "./uvm_swap.ts";

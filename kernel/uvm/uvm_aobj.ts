@@ -12,14 +12,15 @@
  *
  * The numbers A1 to A23 name the defects of revision 1.51 that are repaired here.
  */
-import { EAGAIN, EBUSY, EIO, ENOMEM, type Errno } from "../../pmap/errno.ts";
-import { KASSERT, panic } from "../../pmap/panic.ts";
+
 import { pmap_clear_modify, pmap_clear_reference, pmap_page_protect } from "../../pmap/pmap.ts";
-import { atop, PAGE_SIZE, ptoa, round_page, trunc_page, VM_PROT_NONE } from "../../pmap/vmparam.ts";
-import { UVMHIST_LOG } from "../kern/kern_history.ts";
-import { simple_lock, simple_lock_init, simple_unlock } from "../kern/kern_lock.ts";
-import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
-import { pool_get, pool_put } from "../kern/subr_pool.ts";
+import { EAGAIN, EBUSY, EIO, ENOMEM, type Errno } from "../../sys/errno.ts";
+import { KASSERT, panic } from "../../sys/panic.ts";
+import { atop, PAGE_SIZE, ptoa, round_page, trunc_page, VM_PROT_NONE } from "../../sys/vmparam.ts";
+import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
+import { simple_lock, simple_lock_init, simple_unlock } from "../kern/core/kern_lock.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
+import { pool_get, pool_put } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { UVM_PGA_ZERO } from "./uvm_extern.ts";
 import {

@@ -5,10 +5,10 @@
  * NetBSD maps windows of the object and copies through the MMU. Here the pages are got and
  * written directly, one after the other, so that no page is busy while the next is waited for.
  */
-import { KASSERT } from "../../pmap/panic.ts";
-import { PAGE_SIZE, trunc_page, VM_PROT_READ, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
-import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+import { KASSERT } from "../../sys/panic.ts";
+import { PAGE_SIZE, trunc_page, VM_PROT_READ, VM_PROT_WRITE } from "../../sys/vmparam.ts";
+import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { PGO_SYNCIO, pagerops, type uvm_object } from "./uvm_object.ts";
 import { PG_CLEAN, uvm_page_unbusy1, uvm_pageactivate, type vm_page } from "./uvm_page.ts";

@@ -5,9 +5,10 @@
  * At a quiet point, where no thread is inside UVM and no transfer is in flight, all of them hold.
  * At any other return to user mode those are checked that busy pages cannot disturb.
  */
-import { panic } from "../../pmap/panic.ts";
+
 import { pmap_check } from "../../pmap/pmap_check.ts";
-import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+import { panic } from "../../sys/panic.ts";
+import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import { check_anons, check_aobjs, check_swap } from "./uvm_check_anon.ts";
 import { check_files } from "./uvm_check_file.ts";

@@ -1,7 +1,7 @@
 /** Invariants 4 to 10: anonymous memory and swap. */
 
 import { pmap_is_modified } from "../../pmap/pmap.ts";
-import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import type { vm_amap } from "./uvm_amap.ts";
 import type { vm_anon } from "./uvm_anon.ts";

@@ -1,5 +1,5 @@
 /** Invariants 2, 4 and 11 for objects of files and devices. */
-import { round_page } from "../../pmap/vmparam.ts";
+import { round_page } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import { memq_length } from "./uvm_check_page.ts";
 import { PQ_SWAPBACKED } from "./uvm_page.ts";

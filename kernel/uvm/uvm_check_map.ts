@@ -1,7 +1,7 @@
 /** Invariants 10 to 12, 14 and 15: maps, references, and what user mode may touch. */
 import { type pmap, pmap_foreach, pmap_kernel, pmap_pte } from "../../pmap/pmap.ts";
 import { PTE_D, PTE_RWX, PTE_TO_PA, PTE_V, PTE_W, PTE_WIRED } from "../../pmap/pte.ts";
-import { atop, PAGE_SIZE, ptoa, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
+import { atop, PAGE_SIZE, ptoa, VM_PROT_WRITE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import { AMAP_SHARED, type vm_amap } from "./uvm_amap.ts";
 import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY } from "./uvm_extern.ts";

@@ -1,6 +1,6 @@
 /** Invariants 1 to 4: pages, their classes and their owners. */
 
-import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGER_AOBJ } from "./uvm_object.ts";
 import {

@@ -8,11 +8,12 @@
  * An object stands for a device that is mapped. It never has pages: a fault asks the driver for
  * the physical address and enters it, without a vm_page, so nothing else need know of it.
  */
-import { EACCES, EIO, ENODEV, type Errno } from "../../pmap/errno.ts";
+
 import { PMAP_CANFAIL, PMAP_WIRED, pmap_enter, pmap_update } from "../../pmap/pmap.ts";
-import { ptoa, type vaddr_t, type vm_prot_t } from "../../pmap/vmparam.ts";
-import { simple_lock, simple_lock_init, simple_unlock } from "../kern/kern_lock.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+import { EACCES, EIO, ENODEV, type Errno } from "../../sys/errno.ts";
+import { ptoa, type vaddr_t, type vm_prot_t } from "../../sys/vmparam.ts";
+import { simple_lock, simple_lock_init, simple_unlock } from "../kern/core/kern_lock.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { UVM_ET_COPYONWRITE } from "./uvm_extern.ts";
 import { type uvm_faultinfo, uvmfault_noram, uvmfault_unlockall } from "./uvm_fault.ts";

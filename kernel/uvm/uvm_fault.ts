@@ -12,18 +12,7 @@
  * Here nothing runs between the end of a wait and the next attempt, so each wait is followed by
  * an attempt from the start: the page that was waited for cannot get lost on the way.
  */
-import {
-	EACCES,
-	EAGAIN,
-	EFAULT,
-	EINVAL,
-	EIO,
-	ENOMEM,
-	ERESTART,
-	type Errno,
-	EWOULDBLOCK,
-} from "../../pmap/errno.ts";
-import { KASSERT } from "../../pmap/panic.ts";
+
 import {
 	PMAP_CANFAIL,
 	PMAP_WIRED,
@@ -34,6 +23,18 @@ import {
 	pmap_update,
 } from "../../pmap/pmap.ts";
 import {
+	EACCES,
+	EAGAIN,
+	EFAULT,
+	EINVAL,
+	EIO,
+	ENOMEM,
+	ERESTART,
+	type Errno,
+	EWOULDBLOCK,
+} from "../../sys/errno.ts";
+import { KASSERT } from "../../sys/panic.ts";
+import {
 	atop,
 	PAGE_SIZE,
 	ptoa,
@@ -42,10 +43,10 @@ import {
 	VM_PROT_WRITE,
 	type vaddr_t,
 	type vm_prot_t,
-} from "../../pmap/vmparam.ts";
-import { UVMHIST_LOG } from "../kern/kern_history.ts";
-import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
-import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
+} from "../../sys/vmparam.ts";
+import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
+import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import {
 	AMAP_SHARED,

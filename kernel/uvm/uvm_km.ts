@@ -8,8 +8,9 @@
  *
  * The offset of a page in the kernel object is its address less VM_MIN_KERNEL_ADDRESS.
  */
-import { KASSERT, panic } from "../../pmap/panic.ts";
+
 import { PMAP_WIRED, pmap_enter, pmap_kernel, pmap_update } from "../../pmap/pmap.ts";
+import { KASSERT, panic } from "../../sys/panic.ts";
 import {
 	PAGE_SIZE,
 	round_page,
@@ -18,8 +19,8 @@ import {
 	VM_PROT_READ,
 	VM_PROT_WRITE,
 	type vaddr_t,
-} from "../../pmap/vmparam.ts";
-import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
+} from "../../sys/vmparam.ts";
+import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Kernel } from "../kernel.ts";
 import { UAO_FLAG_KERNOBJ, uao_create, uao_init } from "./uvm_aobj.ts";
 import {

@@ -6,8 +6,8 @@
  * Copyright (c) 1987, 1990 Carnegie-Mellon University.
  * All rights reserved. See NOTICE for the conditions.
  */
-import { PAGE_SIZE } from "../../pmap/vmparam.ts";
-import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
+import { PAGE_SIZE } from "../../sys/vmparam.ts";
+import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Kernel } from "../kernel.ts";
 import type { uvm_object, voff_t } from "./uvm_object.ts";
 import { PG_BUSY, PG_RELEASED, uvm_pagefree, uvm_pagelookup } from "./uvm_page.ts";

@@ -7,8 +7,7 @@
  * Copyright (c) 1987, 1990 Carnegie-Mellon University.
  * All rights reserved. See NOTICE for the conditions.
  */
-import { EACCES, EFAULT, EINVAL, ENOMEM, type Errno } from "../../pmap/errno.ts";
-import { KASSERT } from "../../pmap/panic.ts";
+
 import {
 	pmap_create,
 	pmap_destroy,
@@ -18,6 +17,8 @@ import {
 	pmap_resident_count,
 	pmap_update,
 } from "../../pmap/pmap.ts";
+import { EACCES, EFAULT, EINVAL, ENOMEM, type Errno } from "../../sys/errno.ts";
+import { KASSERT } from "../../sys/panic.ts";
 import {
 	atop,
 	VM_PROT_ALL,
@@ -25,8 +26,8 @@ import {
 	VM_PROT_WRITE,
 	type vaddr_t,
 	type vm_prot_t,
-} from "../../pmap/vmparam.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+} from "../../sys/vmparam.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { amap_alloc, amap_extend, amap_unref } from "./uvm_amap.ts";
 import {

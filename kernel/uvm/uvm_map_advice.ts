@@ -7,16 +7,17 @@
  * Copyright (c) 1987, 1990 Carnegie-Mellon University.
  * All rights reserved. See NOTICE for the conditions.
  */
-import { EBUSY, EFAULT, EINVAL, ENOMEM, type Errno } from "../../pmap/errno.ts";
+
 import {
 	pmap_clear_reference,
 	pmap_page_protect,
 	pmap_remove,
 	pmap_update,
 } from "../../pmap/pmap.ts";
-import { atop, PAGE_SIZE, VM_PROT_NONE, type vaddr_t } from "../../pmap/vmparam.ts";
-import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+import { EBUSY, EFAULT, EINVAL, ENOMEM, type Errno } from "../../sys/errno.ts";
+import { atop, PAGE_SIZE, VM_PROT_NONE, type vaddr_t } from "../../sys/vmparam.ts";
+import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { amap_lock, amap_unadd, amap_unlock, amap_unref, type vm_amap } from "./uvm_amap.ts";
 import { uvm_anfree } from "./uvm_anon.ts";

@@ -10,9 +10,10 @@
  * The entries are a sorted circular list round `header`, disjoint. `hint` remembers the latest
  * lookup; no gap lies before `first_free`.
  */
-import { KASSERT } from "../../pmap/panic.ts";
+
 import type { pmap } from "../../pmap/pmap.ts";
-import { atop, PAGE_SIZE, type vaddr_t, type vm_prot_t } from "../../pmap/vmparam.ts";
+import { KASSERT } from "../../sys/panic.ts";
+import { atop, PAGE_SIZE, type vaddr_t, type vm_prot_t } from "../../sys/vmparam.ts";
 import {
 	type lock,
 	lock_downgrade,
@@ -23,9 +24,9 @@ import {
 	lock_shared,
 	lock_shared_try,
 	lockinit,
-} from "../kern/kern_lock.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
-import { pool_get, pool_put } from "../kern/subr_pool.ts";
+} from "../kern/core/kern_lock.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
+import { pool_get, pool_put } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { amap_splitref, type vm_amap } from "./uvm_amap.ts";
 import { UVM_ADV_NORMAL, UVM_ET_SUBMAP, UVM_INH_COPY } from "./uvm_extern.ts";

@@ -6,11 +6,12 @@
  * Copyright (c) 1987, 1990 Carnegie-Mellon University.
  * All rights reserved. See NOTICE for the conditions.
  */
-import { ENOMEM, type Errno } from "../../pmap/errno.ts";
-import { KASSERT } from "../../pmap/panic.ts";
+
 import { pmap_protect, pmap_resident_count, pmap_update } from "../../pmap/pmap.ts";
-import { atop, VM_PROT_WRITE, type vaddr_t } from "../../pmap/vmparam.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+import { ENOMEM, type Errno } from "../../sys/errno.ts";
+import { KASSERT } from "../../sys/panic.ts";
+import { atop, VM_PROT_WRITE, type vaddr_t } from "../../sys/vmparam.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { AMAP_SHARED, amap_copy, amap_ref } from "./uvm_amap.ts";
 import { amap_cow_now } from "./uvm_amap_cow.ts";

@@ -7,10 +7,11 @@
  * Copyright (c) 1987, 1990 Carnegie-Mellon University.
  * All rights reserved. See NOTICE for the conditions.
  */
-import { EFAULT, EINVAL, ENOMEM, type Errno } from "../../pmap/errno.ts";
+
 import { pmap_update } from "../../pmap/pmap.ts";
-import { atop, VM_PROT_NONE, type vaddr_t } from "../../pmap/vmparam.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+import { EFAULT, EINVAL, ENOMEM, type Errno } from "../../sys/errno.ts";
+import { atop, VM_PROT_NONE, type vaddr_t } from "../../sys/vmparam.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { amap_copy } from "./uvm_amap.ts";
 import { UVM_ET_NEEDSCOPY } from "./uvm_extern.ts";

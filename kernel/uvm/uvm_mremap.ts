@@ -2,10 +2,11 @@
  * mremap: make a mapping shorter, longer, or move it. The subject of sys/uvm/uvm_mremap.c, but
  * with Linux's semantics and by another way: the entries themselves move.
  */
-import { EAGAIN, EFAULT, EINVAL, ENOMEM, type Errno } from "../../pmap/errno.ts";
+
 import { pmap_remove, pmap_update } from "../../pmap/pmap.ts";
-import { VM_DEFAULT_ADDRESS, type vaddr_t } from "../../pmap/vmparam.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+import { EAGAIN, EFAULT, EINVAL, ENOMEM, type Errno } from "../../sys/errno.ts";
+import { VM_DEFAULT_ADDRESS, type vaddr_t } from "../../sys/vmparam.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { AMAP_SHARED } from "./uvm_amap.ts";
 import {

@@ -2,10 +2,10 @@
  * Memory objects and the interface of their pagers (uvm_object.h, uvm_pager.h), in the shape of
  * 2002 with the optional members that file-like pagers add for the cluster path of 1998.
  */
-import type { Errno } from "../../pmap/errno.ts";
-import type { vm_prot_t } from "../../pmap/vmparam.ts";
-import type { simplelock } from "../kern/kern_lock.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+import type { Errno } from "../../sys/errno.ts";
+import type { vm_prot_t } from "../../sys/vmparam.ts";
+import type { simplelock } from "../kern/core/kern_lock.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import type { uvm_faultinfo } from "./uvm_fault.ts";
 import type { vm_page } from "./uvm_page.ts";

@@ -11,11 +11,11 @@
  */
 
 import type { PmapPage } from "../../pmap/host.ts";
-import { KASSERT } from "../../pmap/panic.ts";
 import type { PvEntry } from "../../pmap/pmap.ts";
 import { pmap_copy_page, pmap_page_protect, pmap_zero_page } from "../../pmap/pmap.ts";
-import { PAGE_SIZE, VM_PROT_NONE } from "../../pmap/vmparam.ts";
-import { wakeup } from "../kern/kern_synch.ts";
+import { KASSERT } from "../../sys/panic.ts";
+import { PAGE_SIZE, VM_PROT_NONE } from "../../sys/vmparam.ts";
+import { wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import type { vm_anon } from "./uvm_anon.ts";
 import { UVM_PGA_USERESERVE, UVM_PGA_ZERO } from "./uvm_extern.ts";

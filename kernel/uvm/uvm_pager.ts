@@ -11,18 +11,19 @@
  *
  * The numbers P1 to P13 name the defects of revision 1.1.1.1 that are repaired here.
  */
-import { EAGAIN, ENOMEM, type Errno } from "../../pmap/errno.ts";
-import { KASSERT, panic } from "../../pmap/panic.ts";
+
 import {
 	pmap_clear_modify,
 	pmap_clear_reference,
 	pmap_is_modified,
 	pmap_page_protect,
 } from "../../pmap/pmap.ts";
-import { atop, PAGE_SIZE, ptoa, VM_PROT_READ, type vm_prot_t } from "../../pmap/vmparam.ts";
+import { EAGAIN, ENOMEM, type Errno } from "../../sys/errno.ts";
+import { KASSERT, panic } from "../../sys/panic.ts";
+import { atop, PAGE_SIZE, ptoa, VM_PROT_READ, type vm_prot_t } from "../../sys/vmparam.ts";
 import type { buf } from "../dev/buf.ts";
-import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
-import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
+import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvm_anon_release } from "./uvm_anon.ts";
 import { aobj_pager, SWSLOT_NOMEM, uao_set_swslot } from "./uvm_aobj.ts";

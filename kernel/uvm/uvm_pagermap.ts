@@ -7,11 +7,12 @@
  * I/O needs its pages at adjacent kernel addresses. pager_map hands out the addresses; the
  * mappings are kenter'd, so that they never show in a page's modified bit (P8, M8).
  */
-import { panic } from "../../pmap/panic.ts";
+
 import { pmap_kenter_pa, pmap_kernel, pmap_kremove, pmap_update } from "../../pmap/pmap.ts";
-import { PAGE_SIZE, ptoa, VM_PROT_READ, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
-import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
-import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
+import { panic } from "../../sys/panic.ts";
+import { PAGE_SIZE, ptoa, VM_PROT_READ, VM_PROT_WRITE } from "../../sys/vmparam.ts";
+import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { UVM_FLAG_NOMERGE, UVM_UNKNOWN_OFFSET } from "./uvm_extern.ts";
 import { uvm_map_args, uvm_map_enter, uvm_unmap_remove } from "./uvm_map.ts";

@@ -14,7 +14,7 @@
  * The daemon goes against the lock order (queues before owners), so it must not wait for an
  * owner: one that is locked is passed over.
  */
-import { KASSERT } from "../../pmap/panic.ts";
+
 import {
 	pmap_clear_modify,
 	pmap_clear_reference,
@@ -26,11 +26,12 @@ import {
 	pmap_update,
 	pmap_wired_count,
 } from "../../pmap/pmap.ts";
-import { atop, PAGE_SIZE, VM_PROT_NONE } from "../../pmap/vmparam.ts";
-import { UVMHIST_LOG } from "../kern/kern_history.ts";
-import { simple_lock, simple_unlock, type simplelock } from "../kern/kern_lock.ts";
-import type { lwp } from "../kern/kern_lwp.ts";
-import { LSRUN, ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
+import { KASSERT } from "../../sys/panic.ts";
+import { atop, PAGE_SIZE, VM_PROT_NONE } from "../../sys/vmparam.ts";
+import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
+import { simple_lock, simple_unlock, type simplelock } from "../kern/core/kern_lock.ts";
+import type { lwp } from "../kern/core/kern_lwp.ts";
+import { LSRUN, ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvm_anon_dropswap } from "./uvm_anon.ts";
 import { SWSLOT_NOMEM, uao_dropswap, uao_find_swslot, uao_set_swslot } from "./uvm_aobj.ts";

@@ -8,10 +8,10 @@
  * its first page is kept for a label. The transfers are in uvm_swap_io.ts, which stands on
  * maps; swapon and swapoff are in uvm_swapctl.ts, which stands on the aobj and anon layers.
  */
-import { KASSERT, panic } from "../../pmap/panic.ts";
+import { KASSERT, panic } from "../../sys/panic.ts";
 import type { ld_softc } from "../dev/ld_virtio.ts";
-import { UVMHIST_LOG } from "../kern/kern_history.ts";
-import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
+import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
+import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Kernel } from "../kernel.ts";
 
 /** A slot of the drum; SWSLOT_NONE and SWSLOT_BAD are no slots. */

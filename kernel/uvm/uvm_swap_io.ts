@@ -4,14 +4,14 @@
  * Copyright (c) 1995, 1996, 1997 Matthew R. Green.
  * All rights reserved. See NOTICE for the conditions.
  */
-import { EAGAIN, EIO, ENOMEM, type Errno } from "../../pmap/errno.ts";
-import { KASSERT, panic } from "../../pmap/panic.ts";
-import { PAGE_SIZE, ptoa } from "../../pmap/vmparam.ts";
+import { EAGAIN, EIO, ENOMEM, type Errno } from "../../sys/errno.ts";
+import { KASSERT, panic } from "../../sys/panic.ts";
+import { PAGE_SIZE, ptoa } from "../../sys/vmparam.ts";
 import type { buf } from "../dev/buf.ts";
 import { ld_strategy } from "../dev/ld_virtio.ts";
 import { biowait } from "../dev/vfs_bio.ts";
-import { UVMHIST_LOG } from "../kern/kern_history.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { PGO_PENDING, PGO_SYNCIO } from "./uvm_object.ts";
 import type { vm_page } from "./uvm_page.ts";

@@ -5,12 +5,12 @@
  * Copyright (c) 1995, 1996, 1997 Matthew R. Green.
  * All rights reserved. See NOTICE for the conditions.
  */
-import { EBUSY, EINVAL, EIO, ENOMEM, ENOSPC, ENXIO, type Errno } from "../../pmap/errno.ts";
-import { KASSERT } from "../../pmap/panic.ts";
-import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+import { EBUSY, EINVAL, EIO, ENOMEM, ENOSPC, ENXIO, type Errno } from "../../sys/errno.ts";
+import { KASSERT } from "../../sys/panic.ts";
+import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { ld_softc } from "../dev/ld_virtio.ts";
-import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
-import type { Sleeps } from "../kern/kern_synch.ts";
+import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import type { vm_amap } from "./uvm_amap.ts";
 import { uvm_anon_dropswap, type vm_anon } from "./uvm_anon.ts";

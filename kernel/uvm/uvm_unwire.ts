@@ -5,10 +5,11 @@
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * All rights reserved. See NOTICE for the conditions.
  */
-import { KASSERT } from "../../pmap/panic.ts";
+
 import { pmap_extract, pmap_unwire } from "../../pmap/pmap.ts";
-import { atop, PAGE_SIZE, trunc_page, type vaddr_t } from "../../pmap/vmparam.ts";
-import { simple_lock, simple_unlock } from "../kern/kern_lock.ts";
+import { KASSERT } from "../../sys/panic.ts";
+import { atop, PAGE_SIZE, trunc_page, type vaddr_t } from "../../sys/vmparam.ts";
+import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Kernel } from "../kernel.ts";
 import {
 	entry_contains,

@@ -14,8 +14,7 @@
  * DEVIATION: a file lies in one piece on its disk, as in an archive, so the object itself knows
  * where, and a transfer does not go through VOP_BMAP and VOP_STRATEGY.
  */
-import { EAGAIN, EBUSY, EIO, ENOMEM, type Errno } from "../../pmap/errno.ts";
-import { KASSERT } from "../../pmap/panic.ts";
+
 import {
 	pmap_clear_modify,
 	pmap_clear_reference,
@@ -23,6 +22,8 @@ import {
 	pmap_is_referenced,
 	pmap_page_protect,
 } from "../../pmap/pmap.ts";
+import { EAGAIN, EBUSY, EIO, ENOMEM, type Errno } from "../../sys/errno.ts";
+import { KASSERT } from "../../sys/panic.ts";
 import {
 	PAGE_SIZE,
 	ptoa,
@@ -30,13 +31,13 @@ import {
 	trunc_page,
 	VM_PROT_NONE,
 	VM_PROT_READ,
-} from "../../pmap/vmparam.ts";
+} from "../../sys/vmparam.ts";
 import type { buf } from "../dev/buf.ts";
 import { type ld_softc, ld_strategy } from "../dev/ld_virtio.ts";
 import { biowait } from "../dev/vfs_bio.ts";
-import { UVMHIST_LOG } from "../kern/kern_history.ts";
-import { simple_lock, simple_lock_init, simple_unlock } from "../kern/kern_lock.ts";
-import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
+import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
+import { simple_lock, simple_lock_init, simple_unlock } from "../kern/core/kern_lock.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import {
 	PAGER_VNODE,

@@ -7,8 +7,8 @@
  * Copyright (c) 1987, 1990 Carnegie-Mellon University.
  * All rights reserved. See NOTICE for the conditions.
  */
-import { panic } from "../../pmap/panic.ts";
-import { ltsleep, type Sleeps, wakeup } from "../kern/kern_synch.ts";
+import { panic } from "../../sys/panic.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvm_swapisfull } from "./uvm_swap.ts";
 

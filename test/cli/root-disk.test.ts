@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { binDisk, openDisks, packFolder } from "../../cli/root-disk.ts";
 import { UsageError } from "../../cli/usage-error.ts";
-import { createSystem, type DiskOptions, FileDisk, MemoryDisk } from "../../system.ts";
+import { createSystem, type DiskOptions, FileDisk, MemoryDisk } from "../../computer/system.ts";
 import { workload } from "../support/workload.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "uvmachine-test-"));

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Report } from "../../system.ts";
+import type { Report } from "../../computer/system.ts";
 import { assemble } from "../isa/assembler.ts";
 import { ROOT } from "../support/sources.ts";
 

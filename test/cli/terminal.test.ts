@@ -11,8 +11,8 @@ import { EscapeKeys } from "../../cli/escape.ts";
 import type { Keyboard } from "../../cli/host-terminal.ts";
 import { driveInteractive } from "../../cli/interactive.ts";
 import { Saver } from "../../cli/saver.ts";
-import { createSystem, type System } from "../../system.ts";
-import { rebase, restoreSystem, saveSystem } from "../../system-snapshot.ts";
+import { createSystem, type System } from "../../computer/system.ts";
+import { rebase, restoreSystem, saveSystem } from "../../computer/system-snapshot.ts";
 import { call, EXIT, elf, SYS, text } from "../support/program.ts";
 import { ROOT } from "../support/sources.ts";
 

@@ -2,22 +2,22 @@
 import { decode } from "fast-png";
 import { describe, expect, it } from "vitest";
 import { screenshot } from "../../cli/screenshot.ts";
+import { createSystem } from "../../computer/system.ts";
 import { Board, boardParts, FRAMEBUFFER_BASE } from "../../devices/board.ts";
 import { Framebuffer } from "../../devices/framebuffer.ts";
-import { copyin, copyout } from "../../kernel/kern/copy.ts";
-import { CDEV_FB, type cdevsw } from "../../kernel/kern/file.ts";
-import type { Sleeps } from "../../kernel/kern/kern_synch.ts";
+import type { Sleeps } from "../../kernel/kern/core/kern_synch.ts";
+import { copyin, copyout } from "../../kernel/kern/proc/copy.ts";
+import { CDEV_FB, type cdevsw } from "../../kernel/kern/proc/file.ts";
 import { ACCESS_FAULT } from "../../machine/bus.ts";
 import {
 	CAUSE_LOAD_ACCESS_FAULT,
 	CAUSE_STORE_ACCESS_FAULT,
 	CAUSE_USER_ECALL,
 } from "../../machine/port.ts";
-import { EINVAL, ENOSPC, ENOTTY, ENXIO } from "../../pmap/errno.ts";
 import { PMAP_CANFAIL } from "../../pmap/pmap.ts";
 import { pmap_enter } from "../../pmap/pmap_enter.ts";
-import { PAGE_SIZE, VM_PROT_EXECUTE, VM_PROT_READ, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
-import { createSystem } from "../../system.ts";
+import { EINVAL, ENOSPC, ENOTTY, ENXIO } from "../../sys/errno.ts";
+import { PAGE_SIZE, VM_PROT_EXECUTE, VM_PROT_READ, VM_PROT_WRITE } from "../../sys/vmparam.ts";
 import { RW, user } from "../machine/user.ts";
 import { AddressSpace } from "../support/address-space.ts";
 import { TestKernel } from "../support/kernel.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ConsoleLog } from "../../devices/console-log.ts";
+import { ConsoleLog } from "../../computer/console-log.ts";
 import { Uart16550 } from "../../devices/uart-16550.ts";
 import { ACCESS_FAULT } from "../../machine/bus.ts";
 import { Clock } from "../../machine/clock.ts";

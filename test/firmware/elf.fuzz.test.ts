@@ -1,9 +1,9 @@
 /** Damaged executables on a bare machine: refused in one line, or run without harm. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Bare } from "../../bare.ts";
+import { Bare } from "../../computer/bare.ts";
+import { elfCode, elfSymbols } from "../../firmware/elf.ts";
 import { ImageError } from "../../firmware/image.ts";
-import { elfCode, elfSymbols } from "../../machine/elf.ts";
 import { assemble } from "../isa/assembler.ts";
 
 /** More of it: FUZZ_RUNS=20000 npx vitest run test/firmware/elf.fuzz */

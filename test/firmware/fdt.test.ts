@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Bare } from "../../bare.ts";
+import { Bare } from "../../computer/bare.ts";
 import { flatten, whatIsWrong } from "../../firmware/fdt.ts";
 import { ImageError } from "../../firmware/image.ts";
 import { hasCommand } from "../workloads/support.ts";

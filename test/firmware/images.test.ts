@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Bare, type BareOptions, ImageError } from "../../bare.ts";
+import { Bare, type BareOptions, ImageError } from "../../computer/bare.ts";
 
 const program = new Uint8Array(readFileSync("workloads/bare/bin/board"));
 const RAM = 1024 * 1024;

@@ -1,6 +1,6 @@
 /** The built-in SBI, call by call, against RISC-V SBI 2.0. Numbers are the specification's. */
 import { describe, expect, it } from "vitest";
-import { Bare } from "../../bare.ts";
+import { Bare } from "../../computer/bare.ts";
 
 const ENTRY = 0x8040_0000;
 const BUFFER = 0x8041_0000;

@@ -4,8 +4,8 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { MachineTarget } from "../../machine/gdb/machine-target.ts";
-import { PACKET_MAX, PacketReader } from "../../machine/gdb/packet.ts";
+import type { MachineTarget } from "../../gdb/machine-target.ts";
+import { PACKET_MAX, PacketReader } from "../../gdb/protocol/packet.ts";
 import { GdbClient, packet, packets } from "../support/gdb-client.ts";
 import { debugBare, debugSystem } from "./machines.ts";
 

@@ -1,7 +1,7 @@
 /** Machines to be debugged. */
-import { Bare } from "../../bare.ts";
+import { Bare } from "../../computer/bare.ts";
+import { createSystem, type SystemOptions } from "../../computer/system.ts";
 import { BareHost, BareTarget, SystemHost, SystemTarget } from "../../gdb/session.ts";
-import { createSystem, type SystemOptions } from "../../system.ts";
 import { assemble } from "../isa/assembler.ts";
 import { GdbClient } from "../support/gdb-client.ts";
 import { workload } from "../support/workload.ts";

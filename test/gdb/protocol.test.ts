@@ -1,7 +1,7 @@
 /** The protocol, packet by packet: GDB manual, appendix E. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { frame, PACKET_MAX, PacketReader } from "../../machine/gdb/packet.ts";
+import { frame, PACKET_MAX, PacketReader } from "../../gdb/protocol/packet.ts";
 import { type GdbClient, latin1, packet, packets } from "../support/gdb-client.ts";
 import { BARE_BASE, debugBare } from "./machines.ts";
 

@@ -1,7 +1,7 @@
 /** Running backwards: every place is as it was when the machine was there before. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createSystem } from "../../system.ts";
+import { createSystem } from "../../computer/system.ts";
 import type { GdbClient } from "../support/gdb-client.ts";
 import { latin1, packet } from "../support/gdb-client.ts";
 import { workload } from "../support/workload.ts";

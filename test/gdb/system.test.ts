@@ -1,8 +1,8 @@
 /** Processes under the debugger: threads, memory wherever it is, signals, steps, the end. */
 import { describe, expect, it } from "vitest";
+import { createSystem } from "../../computer/system.ts";
 import { readProcess } from "../../gdb/process-memory.ts";
-import { translateIn } from "../../machine/gdb/walk.ts";
-import { createSystem } from "../../system.ts";
+import { translateIn } from "../../machine/walk.ts";
 import { elf } from "../support/program.ts";
 import { boot, MiB } from "../support/workload.ts";
 import { debugSystem } from "./machines.ts";

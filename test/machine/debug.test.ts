@@ -1,7 +1,8 @@
 /** Breakpoints, watchpoints and steps of the hart; and that the guest does not notice them. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Bare } from "../../bare.ts";
+import { Bare } from "../../computer/bare.ts";
+import { createSystem } from "../../computer/system.ts";
 import {
 	DEBUG_BREAKPOINT,
 	DEBUG_GOAL,
@@ -14,7 +15,6 @@ import {
 } from "../../machine/debug.ts";
 import { RUN_STOPPED } from "../../machine/hart.ts";
 import type { Machine } from "../../machine/machine.ts";
-import { createSystem } from "../../system.ts";
 import { assemble } from "../isa/assembler.ts";
 import { type Guest, guest } from "../isa/guest.ts";
 import { workload } from "../support/workload.ts";

@@ -1,8 +1,8 @@
 /** Every allocation of pmap fails once: the operation works, or says ENOMEM and leaves nothing. */
 import { expect, test } from "vitest";
-import { ENOMEM } from "../../pmap/errno.ts";
 import * as P from "../../pmap/pmap.ts";
-import { PAGE_SIZE, VM_PROT_READ, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
+import { ENOMEM } from "../../sys/errno.ts";
+import { PAGE_SIZE, VM_PROT_READ, VM_PROT_WRITE } from "../../sys/vmparam.ts";
 import { load, makeHost, problems, type TestHost, takePage } from "./host.ts";
 
 const RW = VM_PROT_READ | VM_PROT_WRITE;

@@ -12,7 +12,7 @@ import {
 } from "../../pmap/pmap.ts";
 import { pmap_check } from "../../pmap/pmap_check.ts";
 import { PTE_A, PTE_D, PTE_RWX, PTE_TO_PA, PTE_U, PTE_V } from "../../pmap/pte.ts";
-import { PAGE_SIZE, VM_PROT_READ, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
+import { PAGE_SIZE, VM_PROT_READ, VM_PROT_WRITE } from "../../sys/vmparam.ts";
 
 export interface HostOptions {
 	readonly adtrap?: boolean;

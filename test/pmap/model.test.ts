@@ -8,11 +8,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Machine } from "../../machine/machine.ts";
 import { ACCESS_LOAD, ACCESS_STORE } from "../../machine/port.ts";
-import { ENOMEM } from "../../pmap/errno.ts";
 import type { PmapPage } from "../../pmap/host.ts";
 import * as P from "../../pmap/pmap.ts";
 import { pmap_check } from "../../pmap/pmap_check.ts";
-import { PAGE_SIZE, VM_PROT_READ, VM_PROT_WRITE } from "../../pmap/vmparam.ts";
+import { ENOMEM } from "../../sys/errno.ts";
+import { PAGE_SIZE, VM_PROT_READ, VM_PROT_WRITE } from "../../sys/vmparam.ts";
 import {
 	access,
 	makeHost,

@@ -1,7 +1,5 @@
 /** The contract of each function of pmap(9). */
 import { describe, expect, test } from "vitest";
-import { ENOMEM } from "../../pmap/errno.ts";
-import { Panic } from "../../pmap/panic.ts";
 import * as P from "../../pmap/pmap.ts";
 import { pmap_check } from "../../pmap/pmap_check.ts";
 import {
@@ -15,6 +13,8 @@ import {
 	PTE_WIRED,
 	PTE_X,
 } from "../../pmap/pte.ts";
+import { ENOMEM } from "../../sys/errno.ts";
+import { Panic } from "../../sys/panic.ts";
 import {
 	PAGE_SIZE,
 	VM_MAX_KERNEL_ADDRESS,
@@ -25,7 +25,7 @@ import {
 	VM_PROT_NONE,
 	VM_PROT_READ,
 	VM_PROT_WRITE,
-} from "../../pmap/vmparam.ts";
+} from "../../sys/vmparam.ts";
 import { load, makeHost, problems, store, takePage } from "./host.ts";
 
 const RW = VM_PROT_READ | VM_PROT_WRITE;

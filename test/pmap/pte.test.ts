@@ -28,7 +28,7 @@ import {
 	VM_PROT_EXECUTE,
 	VM_PROT_READ,
 	VM_PROT_WRITE,
-} from "../../pmap/vmparam.ts";
+} from "../../sys/vmparam.ts";
 import { load, makeHost, store, type TestHost, takePage } from "./host.ts";
 
 const CODE = 0x10_0000;

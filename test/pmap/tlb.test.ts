@@ -9,7 +9,7 @@ import {
 	VM_PROT_NONE,
 	VM_PROT_READ,
 	VM_PROT_WRITE,
-} from "../../pmap/vmparam.ts";
+} from "../../sys/vmparam.ts";
 import {
 	load,
 	makeHost,

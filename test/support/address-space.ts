@@ -1,7 +1,8 @@
 /** Address spaces without programs: mappings that tests make, and touch through the MMU. */
-import { copyin, copyout } from "../../kernel/kern/copy.ts";
-import { type proc, proc_create } from "../../kernel/kern/kern_proc.ts";
-import type { Sleeps } from "../../kernel/kern/kern_synch.ts";
+
+import type { Sleeps } from "../../kernel/kern/core/kern_synch.ts";
+import { copyin, copyout } from "../../kernel/kern/proc/copy.ts";
+import { type proc, proc_create } from "../../kernel/kern/proc/kern_proc.ts";
 import { amap_ref } from "../../kernel/uvm/uvm_amap.ts";
 import { UVM_ET_NEEDSCOPY, UVM_FLAG_COPYONW, UVM_FLAG_FIXED } from "../../kernel/uvm/uvm_extern.ts";
 import {
@@ -16,7 +17,7 @@ import { uvm_map_lookup_entry, type vm_map } from "../../kernel/uvm/uvm_map_entr
 import type { uvm_object } from "../../kernel/uvm/uvm_object.ts";
 import { uvm_fault_unwire_locked } from "../../kernel/uvm/uvm_unwire.ts";
 import { pmap_protect, pmap_update } from "../../pmap/pmap.ts";
-import { PAGE_SIZE, VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS, VM_PROT_READ } from "../../pmap/vmparam.ts";
+import { PAGE_SIZE, VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS, VM_PROT_READ } from "../../sys/vmparam.ts";
 import type { TestKernel } from "./kernel.ts";
 
 /** Where tests map by default. */

@@ -1,5 +1,5 @@
 /** Waiting for children of agents, for tests that are not about them. */
-import { SYS } from "../../kernel/kern/sysnum.ts";
+import { SYS } from "../../kernel/kern/sys/sysnum.ts";
 import type { Agent } from "./agents.ts";
 
 const WNOHANG = 1;

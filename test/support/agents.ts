@@ -2,17 +2,24 @@
  * Processes without programs: a test has them make system calls and touch their memory, as if a
  * program did. Everything below user mode is real.
  */
-import { copyin, copyout } from "../../kernel/kern/copy.ts";
-import { fdinit } from "../../kernel/kern/kern_descrip.ts";
-import { exit1, exited } from "../../kernel/kern/kern_exit.ts";
-import { type lwp, lwp_create } from "../../kernel/kern/kern_lwp.ts";
-import { type proc, proc_create } from "../../kernel/kern/kern_proc.ts";
-import { LSSLEEP, type Sleeps, setrunnable, tsleep, wakeup } from "../../kernel/kern/kern_synch.ts";
-import { syscall_handler } from "../../kernel/kern/syscall.ts";
-import { SYS } from "../../kernel/kern/sysnum.ts";
+
+import { type lwp, lwp_create } from "../../kernel/kern/core/kern_lwp.ts";
+import {
+	LSSLEEP,
+	type Sleeps,
+	setrunnable,
+	tsleep,
+	wakeup,
+} from "../../kernel/kern/core/kern_synch.ts";
+import { copyin, copyout } from "../../kernel/kern/proc/copy.ts";
+import { fdinit } from "../../kernel/kern/proc/kern_descrip.ts";
+import { exit1, exited } from "../../kernel/kern/proc/kern_exit.ts";
+import { type proc, proc_create } from "../../kernel/kern/proc/kern_proc.ts";
+import { syscall_handler } from "../../kernel/kern/sys/syscall.ts";
+import { SYS } from "../../kernel/kern/sys/sysnum.ts";
 import { uvmspace_alloc } from "../../kernel/uvm/uvm_map.ts";
 import type { vm_map } from "../../kernel/uvm/uvm_map_entry.ts";
-import { VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS } from "../../pmap/vmparam.ts";
+import { VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS } from "../../sys/vmparam.ts";
 import type { TestKernel } from "./kernel.ts";
 
 /** clone's flags for fork: SIGCHLD. */

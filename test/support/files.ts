@@ -1,13 +1,13 @@
 /** Files on a disk, without a file system: objects of the vnode pager, and what lies beneath. */
 import { expect } from "vitest";
 import type { DiskCounters } from "../../devices/virtio-blk.ts";
-import { simple_lock } from "../../kernel/kern/kern_lock.ts";
-import type { Sleeps } from "../../kernel/kern/kern_synch.ts";
+import { simple_lock } from "../../kernel/kern/core/kern_lock.ts";
+import type { Sleeps } from "../../kernel/kern/core/kern_synch.ts";
 import { ubc_uiomove } from "../../kernel/uvm/uvm_bio.ts";
 import { PGO_ALLPAGES, PGO_CLEANIT, PGO_SYNCIO, pagerops } from "../../kernel/uvm/uvm_object.ts";
 import { uvm_pagelookup, type vm_page } from "../../kernel/uvm/uvm_page.ts";
 import { type uvm_vnode, uvn_attach } from "../../kernel/uvm/uvm_vnode.ts";
-import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import { TestKernel } from "./kernel.ts";
 
 const MiB = 1 << 20;

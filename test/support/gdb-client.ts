@@ -1,7 +1,7 @@
 /** A debugger's end of the protocol, for tests, in the same process as the stub. */
-import { fromHex, toHex } from "../../machine/gdb/packet.ts";
-import { GdbStub } from "../../machine/gdb/stub.ts";
-import type { GdbTarget } from "../../machine/gdb/target.ts";
+import { fromHex, toHex } from "../../gdb/protocol/packet.ts";
+import { GdbStub } from "../../gdb/protocol/stub.ts";
+import type { GdbTarget } from "../../gdb/protocol/target.ts";
 
 /** Slices after which a target that has not stopped is left alone. */
 const POLLS = 1000;

@@ -3,17 +3,18 @@
  * as threads of it.
  */
 import { expect } from "vitest";
+import { ConsoleLog } from "../../computer/console-log.ts";
+import { boardConf, framebufferConf } from "../../computer/system.ts";
 import { Board, boardParts } from "../../devices/board.ts";
-import { ConsoleLog } from "../../devices/console-log.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { type DiskTiming, SsdTiming } from "../../devices/disk/timing.ts";
 import { SectorFaults } from "../../devices/fault/sector-faults.ts";
-import { main } from "../../kernel/kern/init_main.ts";
-import { CPU_DEADLOCK, cpu_run } from "../../kernel/kern/kern_cpu.ts";
-import { simple_lock, simple_unlock } from "../../kernel/kern/kern_lock.ts";
-import { type lwp, lwp_create, lwp_free } from "../../kernel/kern/kern_lwp.ts";
-import type { proc } from "../../kernel/kern/kern_proc.ts";
-import { ltsleep, type Sleeps, setrunnable } from "../../kernel/kern/kern_synch.ts";
+import { simple_lock, simple_unlock } from "../../kernel/kern/core/kern_lock.ts";
+import { type lwp, lwp_create, lwp_free } from "../../kernel/kern/core/kern_lwp.ts";
+import { ltsleep, type Sleeps, setrunnable } from "../../kernel/kern/core/kern_synch.ts";
+import { main } from "../../kernel/kern/proc/init_main.ts";
+import { CPU_DEADLOCK, cpu_run } from "../../kernel/kern/proc/kern_cpu.ts";
+import type { proc } from "../../kernel/kern/proc/kern_proc.ts";
 import { type Kernel, kernel_create } from "../../kernel/kernel.ts";
 import { uao_create, type uvm_aobj } from "../../kernel/uvm/uvm_aobj.ts";
 import { uvm_check } from "../../kernel/uvm/uvm_check.ts";
@@ -21,8 +22,7 @@ import { pagerops, type uvm_object } from "../../kernel/uvm/uvm_object.ts";
 import { uvm_page_unbusy1, uvm_pageactivate, type vm_page } from "../../kernel/uvm/uvm_page.ts";
 import { swapdrum_getsdp } from "../../kernel/uvm/uvm_swap.ts";
 import { Machine } from "../../machine/machine.ts";
-import { PAGE_SIZE } from "../../pmap/vmparam.ts";
-import { boardConf, framebufferConf } from "../../system.ts";
+import { PAGE_SIZE } from "../../sys/vmparam.ts";
 
 export interface TestKernelOptions {
 	/** Bytes of RAM. Default: 1 MiB. */

@@ -3,8 +3,8 @@
  * real page daemon, threads that hold a page busy, and the invariants of a system at rest.
  */
 import { expect } from "vitest";
-import { simple_lock, simple_unlock } from "../../kernel/kern/kern_lock.ts";
-import { ltsleep, type Sleeps, wakeup } from "../../kernel/kern/kern_synch.ts";
+import { simple_lock, simple_unlock } from "../../kernel/kern/core/kern_lock.ts";
+import { ltsleep, type Sleeps, wakeup } from "../../kernel/kern/core/kern_synch.ts";
 import { uao_find_swslot } from "../../kernel/uvm/uvm_aobj.ts";
 import { uvm_check, uvm_is_quiet } from "../../kernel/uvm/uvm_check.ts";
 import {
@@ -24,7 +24,7 @@ import {
 } from "../../kernel/uvm/uvm_page.ts";
 import { swap_off } from "../../kernel/uvm/uvm_swapctl.ts";
 import { pmap_clear_reference } from "../../pmap/pmap.ts";
-import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { TestKernel, Thread } from "./kernel.ts";
 
 /** The byte that `fill` writes to a page: never 0. */

@@ -1,5 +1,10 @@
 /** User programs in assembly, made into ELF files: what no workload does. */
-import { createSystem, type Report, type System, type SystemOptions } from "../../system.ts";
+import {
+	createSystem,
+	type Report,
+	type System,
+	type SystemOptions,
+} from "../../computer/system.ts";
 import { assemble } from "../isa/assembler.ts";
 
 const BASE = 0x10000;

@@ -4,8 +4,8 @@
  * path that do not exist yet.
  */
 
-import { simple_lock, simple_lock_init, simple_unlock } from "../../kernel/kern/kern_lock.ts";
-import type { Sleeps } from "../../kernel/kern/kern_synch.ts";
+import { simple_lock, simple_lock_init, simple_unlock } from "../../kernel/kern/core/kern_lock.ts";
+import type { Sleeps } from "../../kernel/kern/core/kern_synch.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { uvm_object, uvm_pagerops } from "../../kernel/uvm/uvm_object.ts";
 import {
@@ -17,7 +17,7 @@ import {
 	type vm_page,
 } from "../../kernel/uvm/uvm_page.ts";
 import { uvm_mk_pcluster } from "../../kernel/uvm/uvm_pager.ts";
-import { PAGE_SIZE } from "../../pmap/vmparam.ts";
+import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { TestKernel } from "./kernel.ts";
 
 /** Pages of the window that the pager gathers clusters in. */

@@ -1,11 +1,11 @@
 /** A kernel with file systems, and a process that has no program: tests act in its place. */
 import { vfs_mountroot } from "../../kernel/fs/vfs.ts";
 import { VOP, type vnode, vrele } from "../../kernel/fs/vnode.ts";
-import { fdinit } from "../../kernel/kern/kern_descrip.ts";
-import { type proc, proc_create } from "../../kernel/kern/kern_proc.ts";
-import type { Sleeps } from "../../kernel/kern/kern_synch.ts";
-import { namei } from "../../kernel/kern/vfs_lookup.ts";
-import { vn_open } from "../../kernel/kern/vfs_vnops.ts";
+import type { Sleeps } from "../../kernel/kern/core/kern_synch.ts";
+import { fdinit } from "../../kernel/kern/proc/kern_descrip.ts";
+import { type proc, proc_create } from "../../kernel/kern/proc/kern_proc.ts";
+import { namei } from "../../kernel/kern/sys/vfs_lookup.ts";
+import { vn_open } from "../../kernel/kern/sys/vfs_vnops.ts";
 import { TestKernel } from "./kernel.ts";
 
 const MiB = 1 << 20;

@@ -1,6 +1,11 @@
 /** The committed workloads, and a short way to boot them. */
 import { readFileSync } from "node:fs";
-import { createSystem, type Report, type System, type SystemOptions } from "../../system.ts";
+import {
+	createSystem,
+	type Report,
+	type System,
+	type SystemOptions,
+} from "../../computer/system.ts";
 
 export { binDisk } from "../../cli/root-disk.ts";
 

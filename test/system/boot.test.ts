@@ -1,6 +1,6 @@
 /** Whole programs through the whole stack. */
 import { beforeAll, describe, expect, it } from "vitest";
-import { createSystem, MemoryDisk } from "../../system.ts";
+import { createSystem, MemoryDisk } from "../../computer/system.ts";
 import { matmulOutput, shmOutput, sortOutput, walkOutput } from "../../workloads/reference.ts";
 import { type Booted, boot, MiB, workload } from "../support/workload.ts";
 

@@ -1,8 +1,8 @@
 /** Floating-point registers of processes: whose they are, and what becomes of them. */
 import { describe, expect, it } from "vitest";
-import { SYS } from "../../kernel/kern/sysnum.ts";
+import { MemoryDisk } from "../../computer/system.ts";
+import { SYS } from "../../kernel/kern/sys/sysnum.ts";
 import { FLOAT_REGISTER_NAMES } from "../../machine/disasm.ts";
-import { MemoryDisk } from "../../system.ts";
 import { call, EXIT, elf, exec, text } from "../support/program.ts";
 import { tar } from "../support/tar.ts";
 import { MiB } from "../support/workload.ts";

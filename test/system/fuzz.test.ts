@@ -3,11 +3,11 @@
  * small, with every invariant checked: mmap, munmap, mprotect, brk, shm*, swapon, swapoff.
  */
 import { describe, expect, it } from "vitest";
-import { elf32_parse } from "../../kernel/kern/exec_elf32.ts";
-import { newproc } from "../../kernel/kern/init_main.ts";
-import type { proc } from "../../kernel/kern/kern_proc.ts";
+import { createSystem, type System } from "../../computer/system.ts";
+import { elf32_parse } from "../../kernel/kern/proc/exec_elf32.ts";
+import { newproc } from "../../kernel/kern/proc/init_main.ts";
+import type { proc } from "../../kernel/kern/proc/kern_proc.ts";
 import { uvm_check } from "../../kernel/uvm/uvm_check.ts";
-import { createSystem, type System } from "../../system.ts";
 import { call, elf, SYS, text } from "../support/program.ts";
 import { MiB } from "../support/workload.ts";
 

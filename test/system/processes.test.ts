@@ -1,12 +1,12 @@
 /** Several processes on one machine: they share memory, swap and the disk's bad sectors. */
 import { describe, expect, it } from "vitest";
-import { elf32_parse } from "../../kernel/kern/exec_elf32.ts";
-import { newproc } from "../../kernel/kern/init_main.ts";
-import type { proc } from "../../kernel/kern/kern_proc.ts";
+import { createSystem, type System } from "../../computer/system.ts";
+import { elf32_parse } from "../../kernel/kern/proc/exec_elf32.ts";
+import { newproc } from "../../kernel/kern/proc/init_main.ts";
+import type { proc } from "../../kernel/kern/proc/kern_proc.ts";
 import { uvm_check } from "../../kernel/uvm/uvm_check.ts";
 import { swapdrum_getsdp } from "../../kernel/uvm/uvm_swap.ts";
-import { MAXSSIZ, USRSTACK, VM_DEFAULT_ADDRESS } from "../../pmap/vmparam.ts";
-import { createSystem, type System } from "../../system.ts";
+import { MAXSSIZ, USRSTACK, VM_DEFAULT_ADDRESS } from "../../sys/vmparam.ts";
 import { shmOutput, sortOutput, walkOutput } from "../../workloads/reference.ts";
 import { MiB, workload } from "../support/workload.ts";
 

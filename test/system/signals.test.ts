@@ -1,6 +1,6 @@
 /** System calls that a signal interrupts, seen by programs. */
 import { describe, expect, it } from "vitest";
-import { SYS } from "../../kernel/kern/sysnum.ts";
+import { SYS } from "../../kernel/kern/sys/sysnum.ts";
 import { call, EXIT, exec } from "../support/program.ts";
 
 const SIGSTOP = 19;

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { SYS } from "../../kernel/kern/sysnum.ts";
+import { createSystem, FileDisk, type System } from "../../computer/system.ts";
+import { SYS } from "../../kernel/kern/sys/sysnum.ts";
 import { pmap_check } from "../../pmap/pmap_check.ts";
-import { createSystem, FileDisk, type System } from "../../system.ts";
 import {
 	fbOutput,
 	forkOutput,

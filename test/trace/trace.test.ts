@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { Bare, NEXT_STAGE } from "../../bare.ts";
+import { Bare, NEXT_STAGE } from "../../computer/bare.ts";
+import { createSystem, type System } from "../../computer/system.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
-import { createSystem, type System } from "../../system.ts";
 import { ChromeTrace } from "../../trace/chrome-trace.ts";
 import { traceBare, traceMachineCode, traceSystem } from "../../trace/trace.ts";
 import { assemble } from "../isa/assembler.ts";

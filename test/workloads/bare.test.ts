@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { Bare } from "../../bare.ts";
+import { Bare } from "../../computer/bare.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { hasCommand, workloads } from "./support.ts";
 

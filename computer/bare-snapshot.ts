@@ -1,0 +1,73 @@
+/** Snapshots of bare machines: files that hold a state, which can be taken at any instant. */
+
+import type { BoardDisk } from "../devices/board.ts";
+import { Bare, type BareOptions, type BareSaved } from "./bare.ts";
+import { believing, packSnapshot, SnapshotError, unpackSnapshot } from "./snapshot/container.ts";
+import { Graph, writeGraph } from "./snapshot/graph.ts";
+import { describeDisk, openSavedDisk, type SavedDisk } from "./snapshot/saved-disk.ts";
+import { VERSION } from "./version.ts";
+
+const KIND = "run";
+
+/** Options that are data; the others are disks, and the console. */
+type PlainOptions = Omit<BareOptions, "disks" | "console">;
+
+interface Body {
+	readonly options: PlainOptions;
+	readonly saved: BareSaved;
+}
+
+interface BareDisk extends SavedDisk {
+	readonly options: Pick<BoardDisk, "readOnly" | "id">;
+}
+
+interface Config {
+	readonly disks: readonly BareDisk[];
+	readonly stateHash: string;
+}
+
+/** => SnapshotError for disks that are neither memory nor a file, or have a timing model. */
+export function saveBare(bare: Bare): Uint8Array {
+	const { disks = [], console: _, ...options } = bare.options;
+	const body: Body = { options, saved: bare.save() };
+	const config = {
+		ram: bare.machine.config.ramSize,
+		disks: disks.map(describe),
+		cycles: bare.machine.clock.cycles,
+		stateHash: bare.stateHash(),
+	};
+	return packSnapshot({ version: VERSION, kind: KIND, config }, writeGraph(body));
+}
+
+function describe({ media, timing, readOnly, id }: BoardDisk): BareDisk {
+	if (timing !== undefined && timing.name !== "instant") {
+		throw new SnapshotError("a disk that takes its time cannot be saved");
+	}
+	return {
+		...describeDisk(media),
+		options: {
+			...(readOnly === undefined ? {} : { readOnly }),
+			...(id === undefined ? {} : { id }),
+		},
+	};
+}
+
+/**
+ * The machine that a snapshot was made of, as it was.
+ * => SnapshotError, one line, if the file is damaged, or does not fit this uvmachine or its disks;
+ *    RangeError of one line from a disk that cannot be opened.
+ */
+export function restoreBare(file: Uint8Array, console: (byte: number) => void = () => {}): Bare {
+	const { header, body } = unpackSnapshot(file, KIND, VERSION);
+	return believing(() => {
+		const { options, saved } = new Graph(body).root as Body;
+		const config = header.config as unknown as Config;
+		const disks = config.disks.map((disk) => ({ ...disk.options, media: openSavedDisk(disk) }));
+		const bare = new Bare({ ...options, disks, console });
+		bare.restore(saved);
+		if (bare.stateHash() !== config.stateHash) {
+			throw new SnapshotError("what it leads to is not what it was made of");
+		}
+		return bare;
+	});
+}

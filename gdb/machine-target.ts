@@ -1,0 +1,269 @@
+/**
+ * The part of a target that is the same for every machine: breakpoints, running, stepping, and
+ * running backwards. Whose registers and memory are meant is left to the classes that extend it.
+ */
+import {
+	DEBUG_BREAKPOINT,
+	DEBUG_GOAL,
+	DEBUG_NONE,
+	DEBUG_WATCHPOINT,
+	type Debug,
+	WATCH_BOTH,
+	WATCH_LOAD,
+	WATCH_STORE,
+	type WatchKind,
+} from "../machine/debug.ts";
+import type { Machine } from "../machine/machine.ts";
+import {
+	type BreakKind,
+	GDB_SIGINT,
+	GDB_SIGTRAP,
+	type GdbResume,
+	type GdbStop,
+	type GdbTarget,
+	type GdbThread,
+} from "./protocol/target.ts";
+import { type Found, Replay, type ReplayHost } from "./replay.ts";
+
+interface Point {
+	readonly kind: BreakKind;
+	readonly address: number;
+	readonly length: number;
+}
+
+const watchKind = (kind: BreakKind): WatchKind =>
+	kind === "read" ? WATCH_LOAD : kind === "write" ? WATCH_STORE : WATCH_BOTH;
+
+/** Points that can be set at a time: more is a mistake, or malice. */
+const POINTS_MAX = 1000;
+
+export abstract class MachineTarget implements GdbTarget {
+	abstract readonly xml: string;
+	abstract readonly registerCount: number;
+	protected readonly host: ReplayHost;
+	protected readonly replay: Replay;
+	#points: Point[] = [];
+	#back: Generator<void, GdbStop, void> | null = null;
+	#over: GdbStop | null = null;
+	#attached = true;
+
+	/** `show` takes what the guest prints; see Replay. */
+	constructor(host: ReplayHost, show: (byte: number) => void) {
+		this.host = host;
+		this.replay = new Replay(host, show);
+	}
+
+	abstract threads(): readonly GdbThread[];
+	abstract currentThread(): number;
+	abstract readRegister(thread: number, register: number): Uint8Array | null;
+	abstract writeRegister(thread: number, register: number, bytes: Uint8Array): boolean;
+	abstract readMemory(thread: number, address: number, length: number): Uint8Array;
+	abstract writeMemory(thread: number, address: number, bytes: Uint8Array): boolean;
+	abstract monitor(command: string): string;
+	/** How the guest has ended. */
+	protected abstract ended(): GdbStop;
+
+	protected get machine(): Machine {
+		return this.host.machine;
+	}
+
+	protected get debug(): Debug {
+		return this.machine.hart.attachDebug();
+	}
+
+	get reverse(): boolean {
+		return this.host.snapshots > 0;
+	}
+
+	/** Steps since reset: the place in the run. */
+	get stepsDone(): number {
+		return this.debug.steps;
+	}
+
+	get cycles(): number {
+		return this.machine.clock.cycles;
+	}
+
+	/** Has the guest ended? */
+	get over(): boolean {
+		return this.#over !== null;
+	}
+
+	/** Does it run for nothing: does only input bring it on? */
+	get asleep(): boolean {
+		return this.#back === null && (this.replay.state === "input" || this.replay.state === "idle");
+	}
+
+	/** The guest has printed a byte. */
+	print(byte: number): void {
+		this.replay.print(byte);
+	}
+
+	/** Console input; null for its end. => bytes taken, 0 also while the past is replayed. */
+	input(bytes: Uint8Array | null): number {
+		return this.#back === null ? this.replay.input(bytes) : 0;
+	}
+
+	/** Does `input` take anything now? */
+	get takesInput(): boolean {
+		return this.#back === null && this.replay.live;
+	}
+
+	notice(): string {
+		return "";
+	}
+
+	insert(kind: BreakKind, address: number, length: number): boolean {
+		const same = (p: Point): boolean =>
+			p.kind === kind && p.address === address && p.length === length;
+		if (this.#points.some(same)) return true;
+		if (this.#points.length >= POINTS_MAX) return false;
+		this.#points.push({ kind, address, length });
+		this.#set({ kind, address, length });
+		return true;
+	}
+
+	remove(kind: BreakKind, address: number, length: number): boolean {
+		const isBreak = kind === "software" || kind === "hardware";
+		const i = this.#points.findIndex(
+			(p) => p.kind === kind && p.address === address && (isBreak || p.length === length),
+		);
+		if (i < 0) return true;
+		this.#points.splice(i, 1);
+		if (!isBreak) this.debug.removeWatchpoint({ va: address, length, kind: watchKind(kind) });
+		else if (!this.#points.some((p) => p.address === address && this.#isBreak(p))) {
+			this.debug.removeBreakpoint(address);
+		}
+		return true;
+	}
+
+	resume(how: GdbResume): void {
+		this.replay.cancelled = false;
+		if (how.reverse) {
+			this.#back = how.step ? this.#stepBack() : this.#continueBack();
+			return;
+		}
+		this.goForward(how);
+	}
+
+	/** Let the hart go on; `run` will be called. */
+	protected goForward({ step }: GdbResume): void {
+		const { debug } = this;
+		debug.resume(step ? debug.steps + 1 : Number.POSITIVE_INFINITY, step);
+		// A step overrides breakpoints, or whoever stands on one would never get away.
+	}
+
+	run(): GdbStop | null {
+		if (this.#over !== null) return this.#over;
+		if (this.#back !== null) return this.#runBack(this.#back);
+		if (this.debug.stop === DEBUG_NONE) {
+			const state = this.replay.advance();
+			if (state === "ended" && this.debug.stop === DEBUG_NONE) {
+				this.#over = this.ended();
+				return this.#over;
+			}
+		}
+		return this.debug.stop === DEBUG_NONE ? null : this.stopped();
+	}
+
+	interrupt(): void {
+		if (this.#back !== null) this.replay.cancelled = true;
+		else this.debug.request();
+	}
+
+	/** A debugger is there again. */
+	attach(): void {
+		this.#attached = true;
+	}
+
+	/** Is a debugger there? */
+	protected get attached(): boolean {
+		return this.#attached;
+	}
+
+	detach(): void {
+		this.#attached = false;
+		this.#points = [];
+		this.#back = null;
+		this.machine.hart.detachDebug();
+	}
+
+	/** Does the present run not count, because it only leads to some place in the past? */
+	protected get searching(): boolean {
+		return this.#back !== null;
+	}
+
+	/** The machine was replaced by an earlier one. */
+	protected setPoints(): void {
+		this.debug.clear();
+		for (const point of this.#points) this.#set(point);
+	}
+
+	/** Begin anew, after the guest's end. */
+	protected revive(): void {
+		this.#over = null;
+	}
+
+	/** What the debugger is told about the hart's stop. */
+	protected stopped(): GdbStop {
+		const { stop, watched, watchedVa } = this.debug;
+		const thread = this.currentThread();
+		if (stop === DEBUG_GOAL) return { kind: "signal", thread, signal: GDB_SIGTRAP };
+		if (stop === DEBUG_BREAKPOINT || stop === DEBUG_WATCHPOINT) {
+			return this.#hit(stop, watched, watchedVa);
+		}
+		return { kind: "signal", thread, signal: GDB_SIGINT };
+	}
+
+	#hit(stop: number, watched: Debug["watched"], address: number): GdbStop {
+		const thread = this.currentThread();
+		if (stop === DEBUG_BREAKPOINT) {
+			const pc = this.machine.hart.pc;
+			const software = this.#points.some((p) => p.address === pc && p.kind === "software");
+			return { kind: "breakpoint", thread, hardware: !software };
+		}
+		const kind = watched?.kind ?? WATCH_STORE;
+		const type = kind === WATCH_LOAD ? "rwatch" : kind === WATCH_STORE ? "watch" : "awatch";
+		return { kind: "watchpoint", thread, type, address };
+	}
+
+	#isBreak({ kind }: Point): boolean {
+		return kind === "software" || kind === "hardware";
+	}
+
+	#set({ kind, address, length }: Point): void {
+		if (kind === "software" || kind === "hardware") this.debug.addBreakpoint(address);
+		else this.debug.addWatchpoint({ va: address, length, kind: watchKind(kind) });
+	}
+
+	#runBack(back: Generator<void, GdbStop, void>): GdbStop | null {
+		const { done, value } = back.next();
+		if (done !== true) return null;
+		this.#back = null;
+		return value;
+	}
+
+	*#stepBack(): Generator<void, GdbStop, void> {
+		const { steps } = this.debug;
+		if (steps <= this.replay.begin) return this.#atBegin();
+		yield* this.replay.seek(steps - 1);
+		return this.#arrived();
+	}
+
+	*#continueBack(): Generator<void, GdbStop, void> {
+		const found: Found | null = yield* this.replay.search();
+		if (this.replay.cancelled) return this.#arrived();
+		yield* this.replay.seek(found?.step ?? this.replay.begin);
+		if (this.replay.cancelled) return this.#arrived();
+		return found === null ? this.#atBegin() : this.#hit(found.stop, found.watched, found.watchedVa);
+	}
+
+	#arrived(): GdbStop {
+		const thread = this.currentThread();
+		return { kind: "signal", thread, signal: this.replay.cancelled ? GDB_SIGINT : GDB_SIGTRAP };
+	}
+
+	#atBegin(): GdbStop {
+		return { kind: "begin", thread: this.currentThread() };
+	}
+}

@@ -1,0 +1,135 @@
+/**
+ * Threads. A user thread is a register file that runs on the hart; while it is inside the kernel
+ * and may sleep it is also a generator. A kernel thread is only a generator.
+ */
+import type { Kernel } from "../../kernel.ts";
+import type { proc } from "../proc/kern_proc.ts";
+import { type fpreg, fpreg_new } from "./fpu.ts";
+import { LSONPROC, LSSLEEP, LSZOMB, type Sleeps, setrunnable } from "./kern_synch.ts";
+
+/** l_restart: not; if the handler has SA_RESTART or there is none; only if there is none. */
+export const RESTART_NO = 0;
+export const RESTART_SYS = 1;
+export const RESTART_NOHAND = 2;
+
+export interface lwp {
+	readonly l_lid: number;
+	readonly l_name: string;
+	/** null for a kernel thread. */
+	readonly l_proc: proc | null;
+	/** LSRUN, LSSLEEP, LSONPROC or LSZOMB. */
+	l_stat: number;
+	/** What it sleeps on, and why; null unless LSSLEEP. */
+	l_wchan: object | null;
+	l_wmesg: string;
+	/** A signal may end the sleep (PCATCH). */
+	l_sinterruptible: boolean;
+	/** Cycle at which the sleep times out, or Infinity; and whether it did. */
+	l_wakecycle: number;
+	l_timedout: boolean;
+	/** The rest of a system call, fault or kernel thread; null while in user mode. */
+	l_kernel: Sleeps<void> | null;
+	/** User registers and pc while another thread owns the hart's. */
+	readonly l_regs: Int32Array;
+	l_pc: number;
+	readonly l_fpregs: fpreg;
+	/** Runs ahead of threads that return to user mode. */
+	readonly l_system: boolean;
+	l_runnext: lwp | null;
+	/** Address of an access for which the kernel found no memory in a system call; or -1. */
+	l_nomem: number;
+	/** Whether the system call that a signal has interrupted will be done again: RESTART_. */
+	l_restart: number;
+	/** When a call ends that sleeps for some time and will be done again; Infinity: not known. */
+	l_deadline: number;
+	/** The system call it sleeps in has done nothing else so far: it could as well begin anew. */
+	l_again: boolean;
+	/** What such a call has copied in, piece by piece. It changes nothing there that it reads. */
+	readonly l_copied: Uint8Array[];
+	/** The next piece that copyin takes from there, because the call begins anew; or -1. */
+	l_recall: number;
+	/** It gives up the rest of its turn (sched_yield). */
+	l_yield: boolean;
+	/** Faults that needed no I/O, and those that did (getrusage). */
+	l_minflt: number;
+	l_majflt: number;
+	/** Cycles in user mode, and in the kernel on its behalf. */
+	l_utime: number;
+	l_stime: number;
+}
+
+export function lwp_create(
+	k: Kernel,
+	name: string,
+	p: proc | null,
+	kernel: Sleeps<void> | null,
+): lwp {
+	const l = lwp_new(k.nextlid++, name, p, kernel);
+	k.lwps.push(l);
+	return l;
+}
+
+/** Start a kernel thread whose body is `body` (kthread_create(9)). */
+export function kthread_create(k: Kernel, name: string, body: Sleeps<void>): lwp {
+	const l = lwp_create(k, name, null, body);
+	setrunnable(k, l);
+	return l;
+}
+
+/** Forget a thread that will never run again. */
+export function lwp_free(k: Kernel, l: lwp): void {
+	l.l_stat = LSZOMB;
+	l.l_kernel = null;
+	const i = k.lwps.indexOf(l);
+	if (i >= 0) k.lwps.splice(i, 1);
+	if (k.hartlwp === l) k.hartlwp = null;
+}
+
+/** The user registers of a thread, wherever they are now. => not across a sleep. */
+export const lwp_regs = (k: Kernel, l: lwp): Int32Array => (k.hartlwp === l ? k.port.x : l.l_regs);
+
+/** The program counter at which a thread goes on in user mode. => as lwp_regs. */
+export const lwp_pc = (k: Kernel, l: lwp): number => (k.hartlwp === l ? k.port.pc : l.l_pc);
+
+export function lwp_setpc(k: Kernel, l: lwp, pc: number): void {
+	if (k.hartlwp === l) k.port.pc = pc;
+	else l.l_pc = pc;
+}
+
+/** The boot thread, which is nobody's and never sleeps. */
+export function lwp_boot(): lwp {
+	const l = lwp_new(0, "boot", null, null);
+	l.l_stat = LSONPROC;
+	return l;
+}
+
+function lwp_new(lid: number, name: string, p: proc | null, kernel: Sleeps<void> | null): lwp {
+	return {
+		l_lid: lid,
+		l_name: name,
+		l_proc: p,
+		l_stat: LSSLEEP,
+		l_wchan: null,
+		l_wmesg: "",
+		l_sinterruptible: false,
+		l_wakecycle: Number.POSITIVE_INFINITY,
+		l_timedout: false,
+		l_kernel: kernel,
+		l_regs: new Int32Array(32),
+		l_pc: 0,
+		l_fpregs: fpreg_new(),
+		l_system: p === null,
+		l_runnext: null,
+		l_nomem: -1,
+		l_restart: RESTART_NO,
+		l_deadline: Number.POSITIVE_INFINITY,
+		l_again: false,
+		l_copied: [],
+		l_recall: -1,
+		l_yield: false,
+		l_minflt: 0,
+		l_majflt: 0,
+		l_utime: 0,
+		l_stime: 0,
+	};
+}

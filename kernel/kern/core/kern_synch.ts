@@ -1,0 +1,157 @@
+/**
+ * Sleeping and waking (ltsleep(9)), and the run queue.
+ *
+ * Code that may sleep is a generator; `yield*` marks each place where other threads may run, and
+ * nothing learned before it is true after it. A channel is an object; who waits on it is found by
+ * identity.
+ */
+import { EINTR, type Errno, EWOULDBLOCK } from "../../../sys/errno.ts";
+import { KASSERT, panic } from "../../../sys/panic.ts";
+import type { Kernel } from "../../kernel.ts";
+import type { simplelock } from "./kern_lock.ts";
+import type { lwp } from "./kern_lwp.ts";
+import { sigispending } from "./signal.ts";
+
+/** States of a thread (sys/lwp.h). */
+export const LSRUN = 2;
+export const LSSLEEP = 3;
+export const LSZOMB = 5;
+export const LSONPROC = 7;
+
+/** What a thread yields when it gives the processor away. */
+export type WaitChannel = object | null;
+
+/** A function that may sleep. */
+export type Sleeps<T> = Generator<WaitChannel, T, void>;
+
+/** ltsleep's results: woken, or the time is over. */
+export const AWOKEN = 0;
+export const TIMEDOUT = 1;
+
+/**
+ * Sleep until `wakeup(chan)`, or for `timeout` cycles if that is not 0.
+ *
+ * => `interlock`, if any, is held on entry and released once the thread is on the sleep queue;
+ *    it is not taken again.
+ * => no other simple lock is held.
+ * => returns AWOKEN or TIMEDOUT. A thread may be woken without cause: check again in a loop.
+ */
+export function* ltsleep(
+	k: Kernel,
+	chan: object,
+	wmesg: string,
+	timeout: number,
+	interlock: simplelock | null,
+): Sleeps<number> {
+	if (interlock !== null) {
+		KASSERT(interlock.locked, "ltsleep: interlock not held");
+		interlock.locked = false;
+		k.simplelocks--;
+	}
+	const l = k.curlwp;
+	KASSERT(l !== k.lwp0, "ltsleep: the boot thread cannot sleep");
+	l.l_stat = LSSLEEP;
+	l.l_wchan = chan;
+	l.l_wmesg = wmesg;
+	l.l_timedout = false;
+	if (!l.l_sinterruptible) l.l_again = false;
+	if (timeout > 0) {
+		l.l_wakecycle = k.port.cycles + timeout;
+		k.nextwakeup = Math.min(k.nextwakeup, l.l_wakecycle);
+	}
+	k.sleepers.push(l);
+	yield chan;
+	return l.l_timedout ? TIMEDOUT : AWOKEN;
+}
+
+/**
+ * Sleep until `wakeup(chan)`, for at most `timeout` cycles if that is not 0, or until a signal is
+ * to be taken (tsleep with PCATCH). For waits that may last: pipes, the console, other processes.
+ *
+ * => user threads only; no simple lock is held.
+ * => 0, EWOULDBLOCK: the time is over, or EINTR: a signal; give it back to the program.
+ * => a signal that ends the sleep is no error yet: what the caller waits for may have come with
+ *    it, as a child's end does with SIGCHLD, and then that is the result. If it has not, the
+ *    caller sleeps again, and that is EINTR at once.
+ */
+export function* tsleep(k: Kernel, chan: object, wmesg: string, timeout: number): Sleeps<Errno> {
+	const l = k.curlwp;
+	const p = l.l_proc;
+	if (p === null) panic("tsleep: a kernel thread takes no signals");
+	if (sigispending(p)) return EINTR;
+	l.l_sinterruptible = true;
+	const how = yield* ltsleep(k, chan, wmesg, timeout, null);
+	l.l_sinterruptible = false;
+	return how === TIMEDOUT ? EWOULDBLOCK : 0;
+}
+
+/** Wake one thread before its time, because of a signal. => it sleeps. */
+export function unsleep(k: Kernel, l: lwp): void {
+	k.sleepers.splice(k.sleepers.indexOf(l), 1);
+	awaken(k, l, false);
+}
+
+/** Wake every thread that sleeps on `chan`, in the order in which they went to sleep. */
+export function wakeup(k: Kernel, chan: object): void {
+	const sleepers = k.sleepers;
+	let kept = 0;
+	for (let i = 0; i < sleepers.length; i++) {
+		const l = sleepers[i]!;
+		if (l.l_wchan === chan) awaken(k, l, false);
+		else sleepers[kept++] = l;
+	}
+	sleepers.length = kept;
+}
+
+/** Wake the threads whose time is over. => called with the cycle counter past k.nextwakeup. */
+export function wakeup_timeouts(k: Kernel): void {
+	const now = k.port.cycles;
+	const sleepers = k.sleepers;
+	let kept = 0;
+	let next = Number.POSITIVE_INFINITY;
+	for (let i = 0; i < sleepers.length; i++) {
+		const l = sleepers[i]!;
+		if (l.l_wakecycle <= now) {
+			awaken(k, l, true);
+		} else {
+			if (l.l_wakecycle < next) next = l.l_wakecycle;
+			sleepers[kept++] = l;
+		}
+	}
+	sleepers.length = kept;
+	k.nextwakeup = next;
+}
+
+function awaken(k: Kernel, l: lwp, timedout: boolean): void {
+	l.l_wchan = null;
+	l.l_wakecycle = Number.POSITIVE_INFINITY;
+	l.l_timedout = timedout;
+	setrunnable(k, l);
+}
+
+/** Append a thread to the run queue: threads in the kernel run ahead of those in user mode. */
+export function setrunnable(k: Kernel, l: lwp): void {
+	KASSERT(l.l_stat !== LSRUN, "setrunnable: already on the run queue");
+	l.l_stat = LSRUN;
+	l.l_runnext = null;
+	const queue = l.l_kernel !== null ? k.runkernel : k.runuser;
+	if (queue.tail === null) queue.head = l;
+	else queue.tail.l_runnext = l;
+	queue.tail = l;
+}
+
+export interface runqueue {
+	head: lwp | null;
+	tail: lwp | null;
+}
+
+/** Take the thread that runs next off the run queue, or null. */
+export function chooselwp(k: Kernel): lwp | null {
+	const queue = k.runkernel.head !== null ? k.runkernel : k.runuser;
+	const l = queue.head;
+	if (l === null) return null;
+	queue.head = l.l_runnext;
+	if (queue.head === null) queue.tail = null;
+	l.l_runnext = null;
+	return l;
+}

@@ -1,0 +1,116 @@
+/**
+ * Open files (sys/file.h, sys/filedesc.h) and the switch of character devices (sys/conf.h).
+ */
+import type { Errno } from "../../../sys/errno.ts";
+import type { vm_prot_t } from "../../../sys/vmparam.ts";
+import type { vnode } from "../../fs/vnode.ts";
+import type { Kernel } from "../../kernel.ts";
+import type { Sleeps } from "../core/kern_synch.ts";
+import type { pipe } from "../sys/sys_pipe.ts";
+import type { proc } from "./kern_proc.ts";
+
+/** Flags of open (Linux's values), kept in f_flag. */
+export const O_ACCMODE = 3;
+export const O_RDONLY = 0;
+export const O_WRONLY = 1;
+export const O_RDWR = 2;
+export const O_CREAT = 0o100;
+export const O_EXCL = 0o200;
+export const O_NOCTTY = 0o400;
+export const O_TRUNC = 0o1000;
+export const O_APPEND = 0o2000;
+export const O_NONBLOCK = 0o4000;
+export const O_DIRECTORY = 0o200000;
+export const O_NOFOLLOW = 0o400000;
+export const O_CLOEXEC = 0o2000000;
+
+/** What poll asks for and answers. */
+export const POLLIN = 0x001;
+export const POLLOUT = 0x004;
+export const POLLERR = 0x008;
+export const POLLHUP = 0x010;
+export const POLLNVAL = 0x020;
+
+/** Which fileops serve a file: the tag by which k.fileops is indexed. */
+export const DTYPE_VNODE = 0;
+export const DTYPE_PIPE = 1;
+
+/** An open file: what a descriptor stands for; shared by dup and fork. */
+export interface file {
+	readonly f_type: number;
+	/** O_ACCMODE bits, O_APPEND, O_NONBLOCK. */
+	f_flag: number;
+	/** Descriptors (and calls in progress) that refer to it. */
+	f_count: number;
+	/** Where the next read or write begins; pipes and most devices do not care. */
+	f_offset: number;
+	readonly f_vnode: vnode | null;
+	readonly f_pipe: pipe | null;
+}
+
+/**
+ * What can be done with an open file. A transfer goes through a buffer of the kernel: the caller
+ * copies it from or to user memory.
+ */
+export interface fileops {
+	/** Fill `bytes` as far as possible. => how many (0: end of file), or -errno. Sleeps. */
+	fo_read(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<number>;
+	/** => how many bytes were written, or -errno. Sleeps. */
+	fo_write(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<number>;
+	/** `arg` is what the program passed, perhaps a user address. => result or -errno. Sleeps. */
+	fo_ioctl(k: Kernel, p: proc, fp: file, cmd: number, arg: number): Sleeps<number>;
+	/** => which of `events` are true now, and POLLERR and POLLHUP. Never sleeps. */
+	fo_poll(k: Kernel, fp: file, events: number): number;
+	/** The last descriptor has gone. Sleeps. */
+	fo_close(k: Kernel, fp: file): Sleeps<void>;
+}
+
+/** Descriptors of a process (struct filedesc), and its working directory. */
+export interface filedesc {
+	readonly fd_ofiles: (file | null)[];
+	/** FD_CLOEXEC by descriptor. */
+	readonly fd_cloexec: boolean[];
+	/** null: the root. A reference is held. */
+	fd_cdir: vnode | null;
+	/** Processes that share it (vfork does not; each has its own). */
+	fd_refcnt: number;
+}
+
+/** Most descriptors of a process. */
+export const NOFILE = 256;
+
+/** A character device (struct cdevsw); index in k.cdevsw is the major number. */
+export interface cdevsw {
+	readonly d_name: string;
+	d_open?(k: Kernel, p: proc, minor: number, flag: number): Errno;
+	/** As fileops. `flag` is f_flag; `offset` f_offset, for devices that are memory. */
+	d_read(
+		k: Kernel,
+		p: proc,
+		minor: number,
+		bytes: Uint8Array,
+		flag: number,
+		offset?: number,
+	): Sleeps<number>;
+	d_write(
+		k: Kernel,
+		p: proc,
+		minor: number,
+		bytes: Uint8Array,
+		flag: number,
+		offset?: number,
+	): Sleeps<number>;
+	d_ioctl?(k: Kernel, p: proc, minor: number, cmd: number, arg: number): Sleeps<number>;
+	/** Default: always ready. */
+	d_poll?(k: Kernel, minor: number, events: number): number;
+	/**
+	 * Physical address of the page at `offset` of the device's memory, or -1 beyond its end or if
+	 * `prot` is not allowed. Devices without it cannot be mapped.
+	 */
+	d_mmap?(k: Kernel, minor: number, offset: number, prot: vm_prot_t): number;
+}
+
+/** Major numbers. */
+export const CDEV_CONS = 0; // /dev/console, /dev/tty
+export const CDEV_MEM = 1; // /dev/null, /dev/zero
+export const CDEV_FB = 2; // /dev/fb0

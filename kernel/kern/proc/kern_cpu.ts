@@ -1,0 +1,156 @@
+/**
+ * The processor: chooses threads and runs them, in the kernel or in user mode, until the system
+ * halts. This is the only place where a thread's generator is resumed.
+ */
+
+import { pmap_activate } from "../../../pmap/pmap.ts";
+import { KASSERT } from "../../../sys/panic.ts";
+import type { Kernel } from "../../kernel.ts";
+import { fpu_load, fpu_save } from "../core/fpu.ts";
+import type { lwp } from "../core/kern_lwp.ts";
+import { chooselwp, LSONPROC, LSSLEEP, LSZOMB, setrunnable } from "../core/kern_synch.ts";
+import { cpu_intr, intr_pending, timer_idle, timer_quantum } from "./intr.ts";
+import { sig_userret } from "./kern_sig.ts";
+import { postsigs } from "./postsig.ts";
+import { TRAP_KERNEL, TRAP_RETURN, trap } from "./trap.ts";
+
+/** Cost of giving the hart to another thread, in cycles. */
+const SWITCH_CYCLES = 200;
+
+/** Why cpu_run came back. */
+export const CPU_HALTED = 0; // the last process has ended
+export const CPU_LIMIT = 1; // the cycle limit is reached; call again to go on
+export const CPU_DEADLOCK = 2; // everything sleeps, and no event is left that could wake it
+export const CPU_IDLE = 3; // everything sleeps: time is to pass (`pause` only)
+
+/**
+ * Run the system until cycle `until`, or a little longer: it stops between two traps. Or until a
+ * debugger has stopped the hart: that is CPU_LIMIT, too.
+ * => stopping and going on changes nothing in what the system does.
+ * => `pause`: while everything sleeps, it is the caller who lets time pass.
+ */
+export function cpu_run(k: Kernel, until: number, pause = false): number {
+	while (!k.halted) {
+		if (k.port.cycles >= until || k.port.stopped) return CPU_LIMIT;
+		const interrupted = k.interrupted;
+		if (interrupted !== null) {
+			k.interrupted = null;
+			k.curlwp = interrupted;
+			run_user(k, interrupted, until);
+			if (k.interrupted === null) k.watch.trace?.offcpu(interrupted);
+			k.curlwp = k.lwp0;
+			continue;
+		}
+		if (intr_pending(k)) cpu_intr(k);
+		const l = chooselwp(k);
+		if (l === null) {
+			timer_idle(k);
+			if (pause && !intr_pending(k)) return CPU_IDLE;
+			if (!k.port.wfi()) return CPU_DEADLOCK;
+			continue;
+		}
+		k.curlwp = l;
+		l.l_stat = LSONPROC;
+		k.uvmexp.swtch++;
+		k.watch.trace?.oncpu(l);
+		if (l.l_kernel === null || run_kernel(k, l)) {
+			cpu_switchto(k, l);
+			timer_quantum(k);
+			run_user(k, l, until);
+		}
+		if (k.interrupted === null) k.watch.trace?.offcpu(l);
+		k.curlwp = k.lwp0;
+	}
+	return CPU_HALTED;
+}
+
+/**
+ * Go on with the kernel part of a thread until it sleeps or is over.
+ * => true if the thread is to go on in user mode.
+ */
+function run_kernel(k: Kernel, l: lwp): boolean {
+	const start = k.port.cycles;
+	const done = l.l_kernel!.next().done === true;
+	l.l_stime += k.port.cycles - start;
+	KASSERT(k.simplelocks === 0, "a thread sleeps, or is done, with a simple lock held");
+	if (l.l_stat === LSZOMB) return false;
+	if (!done) {
+		KASSERT(l.l_stat !== LSONPROC, "a thread gave up the processor without going to sleep");
+		return false;
+	}
+	KASSERT(l.l_proc !== null, "a kernel thread returned");
+	l.l_kernel = null;
+	return true;
+}
+
+/** Give the hart's registers and page tables to `l`. */
+function cpu_switchto(k: Kernel, l: lwp): void {
+	const { x } = k.port;
+	const old = k.hartlwp;
+	if (old !== l) {
+		if (old !== null) {
+			old.l_regs.set(x.subarray(0, 32));
+			old.l_pc = k.port.pc;
+			fpu_save(k, old);
+		}
+		x.set(l.l_regs);
+		k.port.pc = l.l_pc;
+		fpu_load(k, l);
+		k.hartlwp = l;
+		k.port.charge(SWITCH_CYCLES);
+	}
+	pmap_activate(k, l.l_proc!.p_vmspace!.vm_map.pmap);
+}
+
+/**
+ * Run user code of `l`, whose registers are on the hart, until it sleeps, ends, or makes way.
+ * => `l_kernel` is not null if a debugger has stopped the hart before that was begun.
+ */
+function run_user(k: Kernel, l: lwp, until: number): void {
+	for (;;) {
+		if (k.port.cycles >= until) {
+			k.interrupted = l;
+			return;
+		}
+		if (l.l_kernel === null && sig_userret(l)) {
+			l.l_kernel = postsigs(k, l);
+			if (!run_kernel(k, l)) return;
+			cpu_switchto(k, l);
+			continue;
+		}
+		let what = l.l_kernel === null ? run_trap(k, l) : TRAP_KERNEL;
+		if (k.port.stopped) {
+			k.interrupted = l;
+			return;
+		}
+		if (what === TRAP_KERNEL) {
+			if (!run_kernel(k, l)) return;
+			cpu_switchto(k, l);
+			what = TRAP_RETURN;
+		}
+		if (what === TRAP_RETURN && k.runkernel.head === null) continue;
+		l.l_stat = LSSLEEP;
+		setrunnable(k, l);
+		return;
+	}
+}
+
+/** Run user code until it traps, and handle that. => TRAP_; nothing has happened if `stopped`. */
+function run_trap(k: Kernel, l: lwp): number {
+	userret(k);
+	const start = k.port.cycles;
+	k.port.run();
+	l.l_utime += k.port.cycles - start;
+	if (k.port.stopped) return TRAP_RETURN;
+	const trapped = k.port.cycles;
+	const what = trap(k, l);
+	l.l_stime += k.port.cycles - trapped;
+	return what;
+}
+
+/** About to return to user mode: the time to look at a quiet system. */
+function userret(k: Kernel): void {
+	if (!k.pagingwork) return;
+	k.pagingwork = false;
+	k.watch.userret?.(k);
+}

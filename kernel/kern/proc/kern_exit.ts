@@ -1,0 +1,149 @@
+/**
+ * The end of a process (sys/kern/kern_exit.c), waiting for it, and the end of the system with the
+ * last one.
+ */
+
+import { pmap_activate, pmap_kernel, pmap_resident_count } from "../../../pmap/pmap.ts";
+import { KASSERT } from "../../../sys/panic.ts";
+import { cons_sessionend } from "../../dev/cons.ts";
+import { vfs_shutdown } from "../../fs/vfs.ts";
+import type { Kernel } from "../../kernel.ts";
+import { uvmspace_free } from "../../uvm/uvm_map.ts";
+import { uvm_pause } from "../../uvm/uvm_wait.ts";
+import { lwp_free } from "../core/kern_lwp.ts";
+import { type Sleeps, wakeup } from "../core/kern_synch.ts";
+import { CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIG_IGN, SIGCHLD } from "../core/signal.ts";
+import { shm_shutdown, shmexit } from "../sys/sysv_shm.ts";
+import { copyout } from "./copy.ts";
+import { fdfree } from "./kern_descrip.ts";
+import type { proc, proc_exit, rusage } from "./kern_proc.ts";
+import { kpsignal, sig_valid } from "./kern_sig.ts";
+import { sigcode_fini } from "./sigcode.ts";
+
+/**
+ * End a process: its files, its memory, its attachments, its thread. Sleeps.
+ *
+ * => called by the process's own thread, which does not run again.
+ * => its parent finds it as a zombie, unless it does not care or there is none.
+ */
+export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
+	KASSERT(p.p_exit === null, "exit1: process has ended already");
+	const l = p.p_lwp!;
+	p.p_exit = how;
+	k.watch.exit?.(k, p);
+	p.p_siglist = 0;
+	p.p_sigoldmask = null;
+	p.p_realtimer = Number.POSITIVE_INFINITY;
+	cons_sessionend(k, p);
+	if (p.p_fd !== null) yield* fdfree(k, p.p_fd);
+	p.p_fd = null;
+	yield* exit_vmspace(k, p);
+	p.p_ru.ru_utime = l.l_utime;
+	p.p_ru.ru_stime = l.l_stime;
+	p.p_ru.ru_minflt = l.l_minflt;
+	p.p_ru.ru_majflt = l.l_majflt;
+	// Nobody waits for orphans.
+	for (const child of p.p_children.splice(0)) {
+		child.p_pptr = null;
+		if (child.p_lwp === null) proc_free(k, child);
+	}
+	// Not if another one is on its way out still: it has files and memory, and comes by here.
+	if (k.procs.every((other) => other === p || other.p_lwp === null)) {
+		yield* shm_shutdown(k);
+		yield* vfs_shutdown(k);
+		yield* sigcode_fini(k);
+		yield* cpu_reboot(k);
+	}
+	lwp_free(k, l);
+	p.p_lwp = null;
+	exit_tell(k, p, how);
+}
+
+/** Let go of the address space, which a vforked process only borrowed. Sleeps. */
+function* exit_vmspace(k: Kernel, p: proc): Sleeps<void> {
+	const vm = p.p_vmspace;
+	if (vm !== null) {
+		if (p.p_cleartid !== 0) yield* copyout(k, vm.vm_map, new Uint8Array(4), p.p_cleartid);
+		p.p_ru.ru_maxrss = Math.max(p.p_ru.ru_maxrss, pmap_resident_count(k, vm.vm_map.pmap));
+		pmap_activate(k, pmap_kernel(k));
+		p.p_vmspace = null;
+		yield* uvmspace_free(k, vm);
+	}
+	yield* shmexit(k, p);
+	vfork_done(k, p);
+}
+
+/** The parent that waits in vfork may go on. */
+export function vfork_done(k: Kernel, p: proc): void {
+	if (!p.p_vforked) return;
+	p.p_vforked = false;
+	wakeup(k, p);
+}
+
+/** Tell the parent, or forget the process at once. */
+function exit_tell(k: Kernel, p: proc, how: proc_exit): void {
+	const parent = p.p_pptr;
+	const action = parent?.p_sigacts[SIGCHLD];
+	if (parent === null) {
+		proc_free(k, p);
+		return;
+	}
+	wakeup(k, parent);
+	// clone takes any number for it, 0 among them.
+	if (sig_valid(p.p_exitsig)) {
+		kpsignal(k, parent, {
+			ksi_signo: p.p_exitsig,
+			ksi_code: how.signal === 0 ? CLD_EXITED : CLD_KILLED,
+			ksi_addr: 0,
+			ksi_pid: p.p_pid,
+			ksi_status: how.signal === 0 ? how.code : how.signal,
+		});
+	}
+	const ignored = action!.sa_handler === SIG_IGN || (action!.sa_flags & SA_NOCLDWAIT) !== 0;
+	if (p.p_exitsig === SIGCHLD && ignored) proc_reap(k, p);
+}
+
+/** Forget a process that has ended. */
+function proc_free(k: Kernel, p: proc): void {
+	k.procs.splice(k.procs.indexOf(p), 1);
+}
+
+/** The parent has seen the end of a child: its usage goes to the parent's account. */
+export function proc_reap(k: Kernel, p: proc): void {
+	const parent = p.p_pptr!;
+	ruadd(parent.p_cru, p.p_ru);
+	ruadd(parent.p_cru, p.p_cru);
+	parent.p_children.splice(parent.p_children.indexOf(p), 1);
+	p.p_pptr = null;
+	proc_free(k, p);
+}
+
+function ruadd(to: rusage, from: rusage): void {
+	to.ru_utime += from.ru_utime;
+	to.ru_stime += from.ru_stime;
+	to.ru_minflt += from.ru_minflt;
+	to.ru_majflt += from.ru_majflt;
+	to.ru_nvcsw += from.ru_nvcsw;
+	to.ru_nivcsw += from.ru_nivcsw;
+	to.ru_maxrss = Math.max(to.ru_maxrss, from.ru_maxrss);
+}
+
+/** Power off, when the disks are done: "sifive_test" takes 0x5555 for success. Sleeps. */
+function* cpu_reboot(k: Kernel): Sleeps<void> {
+	while (k.uvmexp.paging > 0 || k.uvm.aio_done.length > 0) yield* uvm_pause(k, "reboot");
+	k.halted = true;
+	k.port.store(k.conf!.power, 4, 0x5555);
+}
+
+/** A signal that nobody handles. `addr` is the address of the access, or 0. */
+export function killed(signal: number, pc: number, addr: number, reason = ""): proc_exit {
+	return { code: 0, signal, pc, addr, reason };
+}
+
+export const exited = (code: number): proc_exit => ({
+	code,
+	signal: 0,
+	pc: 0,
+	addr: 0,
+	reason: "",
+});

@@ -1,0 +1,89 @@
+/** Making processes (sys/kern/kern_fork.c): clone as C libraries use it for fork and vfork. */
+import { EAGAIN, EINVAL, ENOMEM } from "../../../sys/errno.ts";
+import type { Kernel } from "../../kernel.ts";
+import { uvmspace_free } from "../../uvm/uvm_map.ts";
+import { uvmspace_addref, uvmspace_fork } from "../../uvm/uvm_map_fork.ts";
+import { fpu_copy } from "../core/fpu.ts";
+import { lwp_create, lwp_pc, lwp_regs } from "../core/kern_lwp.ts";
+import { ltsleep, type Sleeps, setrunnable } from "../core/kern_synch.ts";
+import { SIGKILL, sigmask } from "../core/signal.ts";
+import { shmfork } from "../sys/sysv_shm.ts";
+import { copyout } from "./copy.ts";
+import { fdcopy } from "./kern_descrip.ts";
+import { type proc, proc_create, RLIMIT_NPROC } from "./kern_proc.ts";
+
+const CSIGNAL = 0xff;
+const CLONE_VM = 0x100;
+const CLONE_VFORK = 0x4000;
+const CLONE_SETTLS = 0x8_0000;
+const CLONE_PARENT_SETTID = 0x10_0000;
+const CLONE_CHILD_CLEARTID = 0x20_0000;
+const CLONE_CHILD_SETTID = 0x100_0000;
+const CLONE_DETACHED = 0x40_0000;
+const CLONE_SUPPORTED =
+	CSIGNAL |
+	CLONE_VM |
+	CLONE_VFORK |
+	CLONE_SETTLS |
+	CLONE_PARENT_SETTID |
+	CLONE_CHILD_CLEARTID |
+	CLONE_CHILD_SETTID |
+	CLONE_DETACHED;
+
+const REG_SP = 2;
+const REG_TP = 4;
+const REG_A0 = 10;
+
+/**
+ * clone: a child that goes on where its parent does, with 0 as result.
+ *
+ * => CLONE_VM shares the address space, which only vfork may (CLONE_VFORK): the parent sleeps
+ *    until the child has called execve or has ended. Threads are not supported: EINVAL.
+ * => sleeps. The child's pid; EAGAIN: too many processes; ENOMEM.
+ */
+export function* sys_clone(
+	k: Kernel,
+	p: proc,
+	flags: number,
+	stack: number,
+	ptid: number,
+	tls: number,
+	ctid: number,
+): Sleeps<number> {
+	const l = p.p_lwp!;
+	const shares = (flags & CLONE_VM) !== 0;
+	if ((flags & ~CLONE_SUPPORTED) !== 0) return -EINVAL;
+	if (shares && (flags & CLONE_VFORK) === 0) return -EINVAL;
+	if (k.procs.length >= p.p_rlimit[RLIMIT_NPROC]!.rlim_cur) return -EAGAIN;
+	const vm = p.p_vmspace!;
+	if (shares) uvmspace_addref(vm);
+	const vmspace = shares ? vm : yield* uvmspace_fork(k, vm);
+	if (vmspace === null) return -ENOMEM;
+	// Who has killed everybody meanwhile has not seen this child.
+	if ((p.p_siglist & sigmask(SIGKILL)) !== 0) {
+		yield* uvmspace_free(k, vmspace);
+		return -EAGAIN;
+	}
+	const child = proc_create(k, p.p_comm, p);
+	child.p_vmspace = vmspace;
+	child.p_fd = fdcopy(k, p.p_fd!);
+	if (!shares) shmfork(p, child);
+	child.p_sigstk = shares ? child.p_sigstk : p.p_sigstk;
+	child.p_exitsig = flags & CSIGNAL;
+	child.p_vforked = (flags & CLONE_VFORK) !== 0;
+	if ((flags & CLONE_CHILD_CLEARTID) !== 0) child.p_cleartid = ctid;
+	const cl = lwp_create(k, p.p_comm, child, null);
+	child.p_lwp = cl;
+	cl.l_regs.set(lwp_regs(k, l).subarray(0, 32));
+	cl.l_pc = lwp_pc(k, l);
+	fpu_copy(k, l, cl);
+	cl.l_regs[REG_A0] = 0;
+	if (stack !== 0) cl.l_regs[REG_SP] = stack;
+	if ((flags & CLONE_SETTLS) !== 0) cl.l_regs[REG_TP] = tls;
+	const pid = new Uint8Array(new Int32Array([child.p_pid]).buffer);
+	if ((flags & CLONE_CHILD_SETTID) !== 0) yield* copyout(k, vmspace.vm_map, pid, ctid);
+	if ((flags & CLONE_PARENT_SETTID) !== 0) yield* copyout(k, vm.vm_map, pid, ptid);
+	setrunnable(k, cl);
+	while (child.p_vforked) yield* ltsleep(k, child, "vfork", 0, null);
+	return child.p_pid;
+}

@@ -1,0 +1,182 @@
+/**
+ * Processes (sys/proc.h).
+ */
+import { MAXSSIZ } from "../../../sys/vmparam.ts";
+import type { Kernel } from "../../kernel.ts";
+import type { vmspace } from "../../uvm/uvm_map.ts";
+import type { lwp } from "../core/kern_lwp.ts";
+import {
+	type ksiginfo,
+	NSIG,
+	SIG_DFL,
+	SIGCHLD,
+	type sigaction,
+	type sigset,
+} from "../core/signal.ts";
+import type { shmmap } from "../sys/sysv_shm.ts";
+import { type filedesc, NOFILE } from "./file.ts";
+
+/** How a process ended. */
+export interface proc_exit {
+	/** Exit status, or 0 if a signal ended it. */
+	readonly code: number;
+	/** The signal that ended it, or 0. */
+	readonly signal: number;
+	/** Where: the program counter and the address of the access; only with a signal. */
+	readonly pc: number;
+	readonly addr: number;
+	/** Why, in a word or two: "out of swap"; empty if the signal says it all. */
+	readonly reason: string;
+}
+
+/** A resource limit; Infinity is RLIM_INFINITY. */
+export interface rlimit {
+	readonly rlim_cur: number;
+	readonly rlim_max: number;
+}
+
+/** What getrusage tells, of a process or of its children that were waited for. */
+export interface rusage {
+	ru_utime: number;
+	ru_stime: number;
+	ru_minflt: number;
+	ru_majflt: number;
+	ru_nvcsw: number;
+	ru_nivcsw: number;
+	ru_maxrss: number;
+}
+
+export interface proc {
+	readonly p_pid: number;
+	p_comm: string;
+	/** Shared with the parent between vfork and exec; null once the process has ended. */
+	p_vmspace: vmspace | null;
+	/** null once the process has ended. */
+	p_lwp: lwp | null;
+	/** null for the first process, and for one whose parent has ended: nobody waits for it. */
+	p_pptr: proc | null;
+	readonly p_children: proc[];
+	p_pgid: number;
+	p_sid: number;
+	/** Attached shared memory segments. */
+	p_shm: shmmap[];
+	/** null once the process has ended. */
+	p_fd: filedesc | null;
+	p_umask: number;
+	/** By RLIMIT_ number. */
+	readonly p_rlimit: rlimit[];
+
+	/** By signal number. */
+	readonly p_sigacts: sigaction[];
+	p_sigmask: sigset;
+	/** Mask to put back after sigsuspend; null if it does not sleep in it. */
+	p_sigoldmask: sigset | null;
+	/** Blocked signals that sigtimedwait sleeps for: they count as blocked all the same. */
+	p_sigwait: sigset;
+	/** Signals that wait to be taken; and what is known of each, by number. */
+	p_siglist: sigset;
+	readonly p_siginfo: (ksiginfo | null)[];
+	/** Alternate signal stack: size 0 for none. */
+	p_sigstk: { ss_sp: number; ss_size: number };
+	/** The signal that has stopped it, or 0; and whether wait has told the parent. */
+	p_stopsig: number;
+	p_waited: boolean;
+	p_continued: boolean;
+	/** Deadline of ITIMER_REAL in cycles, or Infinity, and its interval. */
+	p_realtimer: number;
+	p_realinterval: number;
+
+	/** The signal to send to the parent at the end; SIGCHLD but for odd clones. */
+	p_exitsig: number;
+	/** The parent sleeps until exec or the end (vfork). */
+	p_vforked: boolean;
+	/** CLONE_CHILD_CLEARTID: an address to clear at the end, or 0. */
+	p_cleartid: number;
+	p_exit: proc_exit | null;
+	readonly p_ru: rusage;
+	/** Of children that were waited for. */
+	readonly p_cru: rusage;
+}
+
+/** RLIMIT_ numbers, Linux's. */
+export const RLIMIT_CPU = 0;
+export const RLIMIT_FSIZE = 1;
+export const RLIMIT_DATA = 2;
+export const RLIMIT_STACK = 3;
+export const RLIMIT_NPROC = 6;
+export const RLIMIT_NOFILE = 7;
+export const RLIMIT_MEMLOCK = 8;
+export const RLIMIT_AS = 9;
+/** Processes that can exist at a time. */
+export const MAXPROC = 1024;
+
+const RLIM_NLIMITS = 16;
+
+const rusage_zero = (): rusage => ({
+	ru_utime: 0,
+	ru_stime: 0,
+	ru_minflt: 0,
+	ru_majflt: 0,
+	ru_nvcsw: 0,
+	ru_nivcsw: 0,
+	ru_maxrss: 0,
+});
+
+/** Limits of the first process: those that the system has anyway. */
+function limit0(): rlimit[] {
+	const limit = (n: number): rlimit => ({ rlim_cur: n, rlim_max: n });
+	const limits = new Array<rlimit>(RLIM_NLIMITS).fill(limit(Number.POSITIVE_INFINITY));
+	limits[RLIMIT_STACK] = limit(MAXSSIZ);
+	limits[RLIMIT_NPROC] = limit(MAXPROC);
+	limits[RLIMIT_NOFILE] = limit(NOFILE);
+	return limits;
+}
+
+/**
+ * A process without memory, thread and files, which the caller provides. It has its parent's
+ * limits, signal actions, mask and group; without a parent, the defaults and a group of its own.
+ */
+export function proc_create(k: Kernel, comm: string, parent: proc | null): proc {
+	const pid = k.nextpid++;
+	const p: proc = {
+		p_pid: pid,
+		p_comm: comm,
+		p_vmspace: null,
+		p_lwp: null,
+		p_pptr: parent,
+		p_children: [],
+		p_pgid: parent?.p_pgid ?? pid,
+		p_sid: parent?.p_sid ?? pid,
+		p_shm: [],
+		p_fd: null,
+		p_umask: parent?.p_umask ?? 0o022,
+		p_rlimit: parent === null ? limit0() : [...parent.p_rlimit],
+		p_sigacts:
+			parent === null
+				? new Array(NSIG).fill({ sa_handler: SIG_DFL, sa_flags: 0, sa_mask: 0 })
+				: [...parent.p_sigacts],
+		p_sigmask: parent?.p_sigmask ?? 0,
+		p_sigoldmask: null,
+		p_sigwait: 0,
+		p_siglist: 0,
+		p_siginfo: new Array(NSIG).fill(null),
+		p_sigstk: { ss_sp: 0, ss_size: 0 },
+		p_stopsig: 0,
+		p_waited: false,
+		p_continued: false,
+		p_realtimer: Number.POSITIVE_INFINITY,
+		p_realinterval: 0,
+		p_exitsig: SIGCHLD,
+		p_vforked: false,
+		p_cleartid: 0,
+		p_exit: null,
+		p_ru: rusage_zero(),
+		p_cru: rusage_zero(),
+	};
+	k.procs.push(p);
+	parent?.p_children.push(p);
+	return p;
+}
+
+export const pfind = (k: Kernel, pid: number): proc | undefined =>
+	k.procs.find((p) => p.p_pid === pid);

@@ -1,0 +1,156 @@
+/**
+ * Time (sys/kern/kern_time.c): clocks, sleeping, and the interval timer. All of it is virtual
+ * time since reset: one cycle is one nanosecond.
+ */
+import { EFAULT, EINVAL, EWOULDBLOCK } from "../../../sys/errno.ts";
+import type { Kernel } from "../../kernel.ts";
+import { type Sleeps, tsleep } from "../core/kern_synch.ts";
+import type { sysent } from "../sys/sysent.ts";
+import { SYS } from "../sys/sysnum.ts";
+import { copyin, copyout } from "./copy.ts";
+import { timer_arm_by } from "./intr.ts";
+import type { proc } from "./kern_proc.ts";
+
+export const sysent_time: sysent = {
+	[SYS.clock_gettime64]: (k, p, a) => sys_clock_gettime(k, p, a[0]!, a[1]!),
+	[SYS.clock_getres64]: (k, p, a) => sys_clock_getres(k, p, a[0]!, a[1]!),
+	[SYS.clock_nanosleep64]: (k, p, a) => sys_clock_nanosleep(k, p, a[0]!, a[1]!, a[2]!, a[3]!),
+	[SYS.setitimer]: (k, p, a) => sys_setitimer(k, p, a[0]!, a[1]!, a[2]!),
+	[SYS.times]: (k, p, a) => sys_times(k, p, a[0]!),
+};
+
+/** CLOCK_REALTIME to CLOCK_BOOTTIME: all are the same clock here. */
+const CLOCK_MAX = 7;
+const TIMER_ABSTIME = 1;
+const ITIMER_REAL = 0;
+/** times() counts in hundredths of a second. */
+const CYCLES_PER_CLOCK_TICK = 10_000_000;
+
+/** struct timespec with 64-bit members. */
+export function timespec_bytes(ns: number): Uint8Array {
+	const words = new Uint32Array(4);
+	const seconds = Math.floor(ns / 1e9);
+	words[0] = seconds;
+	words[1] = Math.floor(seconds / 2 ** 32);
+	words[2] = ns % 1e9;
+	return new Uint8Array(words.buffer);
+}
+
+/** Nanoseconds of a 64-bit timespec; null if it is not a valid one. Huge values are Infinity. */
+export function timespec_read(bytes: Uint8Array): number | null {
+	const view = new DataView(bytes.buffer, bytes.byteOffset);
+	const seconds = view.getBigInt64(0, true);
+	const nsec = view.getBigInt64(8, true);
+	if (seconds < 0n || nsec < 0n || nsec >= 1_000_000_000n) return null;
+	const ns = Number(seconds) * 1e9 + Number(nsec);
+	return ns < Number.MAX_SAFE_INTEGER ? ns : Number.POSITIVE_INFINITY;
+}
+
+function* sys_clock_gettime(k: Kernel, p: proc, clock: number, va: number): Sleeps<number> {
+	if (clock > CLOCK_MAX) return -EINVAL;
+	return -(yield* copyout(k, p.p_vmspace!.vm_map, timespec_bytes(k.port.cycles), va));
+}
+
+function* sys_clock_getres(k: Kernel, p: proc, clock: number, va: number): Sleeps<number> {
+	if (clock > CLOCK_MAX) return -EINVAL;
+	if (va === 0) return 0;
+	return -(yield* copyout(k, p.p_vmspace!.vm_map, timespec_bytes(1), va));
+}
+
+/**
+ * When a call that sleeps for `ns` is over: of one that a stop has interrupted, what it was before.
+ * => user threads only.
+ */
+export function sleep_until(k: Kernel, ns: number): number {
+	const l = k.curlwp;
+	const end = Math.min(l.l_deadline, k.port.cycles + ns);
+	l.l_deadline = Number.POSITIVE_INFINITY;
+	return end;
+}
+
+/** A signal has interrupted a call that sleeps until `end`: if it is done again, it ends then. */
+export function sleep_interrupted(k: Kernel, end: number): void {
+	k.curlwp.l_deadline = end;
+}
+
+function* sys_clock_nanosleep(
+	k: Kernel,
+	p: proc,
+	clock: number,
+	flags: number,
+	request: number,
+	remain: number,
+): Sleeps<number> {
+	const { vm_map: map } = p.p_vmspace!;
+	const bytes = new Uint8Array(16);
+	if (clock > CLOCK_MAX) return -EINVAL;
+	if ((yield* copyin(k, map, request, bytes)) !== 0) return -EFAULT;
+	const ns = timespec_read(bytes);
+	if (ns === null) return -EINVAL;
+	const absolute = (flags & TIMER_ABSTIME) !== 0;
+	const end = absolute ? ns : sleep_until(k, ns);
+	while (k.port.cycles < end) {
+		const left = end - k.port.cycles;
+		const error = yield* tsleep(k, {}, "nanosleep", Number.isFinite(left) ? left : 0);
+		if (error === 0 || error === EWOULDBLOCK) continue;
+		if (!absolute) sleep_interrupted(k, end);
+		if (remain !== 0 && !absolute) {
+			const rest = Math.max(0, Math.min(end, Number.MAX_SAFE_INTEGER) - k.port.cycles);
+			yield* copyout(k, map, timespec_bytes(rest), remain);
+		}
+		return -error;
+	}
+	return 0;
+}
+
+/** struct itimerval: 32-bit seconds and microseconds, of the interval and of the next time. */
+function itimerval_bytes(k: Kernel, p: proc): Uint8Array {
+	const words = new Uint32Array(4);
+	const put = (i: number, ns: number): void => {
+		const us = Math.ceil(ns / 1000);
+		words[i] = Math.floor(us / 1e6);
+		words[i + 1] = us % 1e6;
+	};
+	put(0, p.p_realinterval);
+	if (Number.isFinite(p.p_realtimer)) put(2, Math.max(1000, p.p_realtimer - k.port.cycles));
+	return new Uint8Array(words.buffer);
+}
+
+/** Only ITIMER_REAL. => 0, EFAULT, EINVAL. */
+function* sys_setitimer(
+	k: Kernel,
+	p: proc,
+	which: number,
+	value: number,
+	old: number,
+): Sleeps<number> {
+	if (which !== ITIMER_REAL) return -EINVAL;
+	const { vm_map: map } = p.p_vmspace!;
+	const bytes = new Uint8Array(16);
+	if (value !== 0 && (yield* copyin(k, map, value, bytes)) !== 0) return -EFAULT;
+	if (old !== 0) {
+		const error = yield* copyout(k, map, itimerval_bytes(k, p), old);
+		if (error !== 0) return -error;
+	}
+	if (value === 0) return 0;
+	const words = new Uint32Array(bytes.buffer);
+	if (words[1]! >= 1e6 || words[3]! >= 1e6) return -EINVAL;
+	const next = words[2]! * 1e9 + words[3]! * 1000;
+	p.p_realinterval = words[0]! * 1e9 + words[1]! * 1000;
+	p.p_realtimer = next === 0 ? Number.POSITIVE_INFINITY : k.port.cycles + next;
+	timer_arm_by(k, p.p_realtimer);
+	return 0;
+}
+
+/** struct tms: user, system, and those of the children. => ticks since reset. */
+function* sys_times(k: Kernel, p: proc, va: number): Sleeps<number> {
+	const l = p.p_lwp!;
+	const ticks = (cycles: number): number => Math.floor(cycles / CYCLES_PER_CLOCK_TICK);
+	const { ru_utime, ru_stime } = p.p_cru;
+	if (va !== 0) {
+		const words = new Uint32Array([l.l_utime, l.l_stime, ru_utime, ru_stime].map(ticks));
+		const error = yield* copyout(k, p.p_vmspace!.vm_map, new Uint8Array(words.buffer), va);
+		if (error !== 0) return -error;
+	}
+	return ticks(k.port.cycles) & 0x7fff_ffff;
+}

@@ -1,0 +1,167 @@
+/** Waiting for children (sys/kern/kern_exit.c: sys_wait4): wait4 and waitid. */
+import { ECHILD, EINVAL } from "../../../sys/errno.ts";
+import type { Kernel } from "../../kernel.ts";
+import { type Sleeps, tsleep } from "../core/kern_synch.ts";
+import {
+	CLD_CONTINUED,
+	CLD_EXITED,
+	CLD_KILLED,
+	CLD_STOPPED,
+	SIGCHLD,
+	SIGCONT,
+} from "../core/signal.ts";
+import { copyout } from "./copy.ts";
+import { proc_reap } from "./kern_exit.ts";
+import type { proc } from "./kern_proc.ts";
+import { rusage_bytes, rusage_of } from "./kern_resource.ts";
+
+const WNOHANG = 1;
+const WUNTRACED = 2;
+const WEXITED = 4;
+const WCONTINUED = 8;
+const WNOWAIT = 0x0100_0000;
+/** Linux's: also children that are no fork's. All are looked at here anyway. */
+const WALL = 0x4000_0000;
+const P_ALL = 0;
+const P_PID = 1;
+const P_PGID = 2;
+const STATUS_CONTINUED = 0xffff;
+
+/** Which children a call is about. */
+type wanted = (child: proc) => boolean;
+
+type event = "exited" | "stopped" | "continued";
+
+/** What has happened to a child that `options` ask for, or null. */
+function child_event(child: proc, options: number): event | null {
+	if (child.p_lwp === null) return (options & WEXITED) !== 0 ? "exited" : null;
+	if (child.p_stopsig !== 0 && !child.p_waited && (options & WUNTRACED) !== 0) return "stopped";
+	return child.p_continued && (options & WCONTINUED) !== 0 ? "continued" : null;
+}
+
+/**
+ * Sleep until something has happened to one of the children.
+ * => the child and what it was; null with WNOHANG: nothing yet; or -errno.
+ */
+function* find_child(
+	k: Kernel,
+	p: proc,
+	want: wanted,
+	options: number,
+): Sleeps<{ child: proc; what: event } | null | number> {
+	for (;;) {
+		const children = p.p_children.filter(want);
+		// Whoever begins anew has waited before, for children that were others then perhaps.
+		if (children.length === 0 && k.curlwp.l_recall < 0) return -ECHILD;
+		for (const child of children) {
+			const what = child_event(child, options);
+			if (what !== null) return { child, what };
+		}
+		if ((options & WNOHANG) !== 0) return null;
+		const error = yield* tsleep(k, p, "wait", 0);
+		if (error !== 0) return -error;
+	}
+}
+
+/** The event has been told: it is not told again. */
+function consume(k: Kernel, child: proc, what: event): void {
+	if (what === "exited") proc_reap(k, child);
+	else if (what === "stopped") child.p_waited = true;
+	else child.p_continued = false;
+}
+
+function wait_status(child: proc, what: event): number {
+	if (what === "stopped") return (child.p_stopsig << 8) | 0x7f;
+	if (what === "continued") return STATUS_CONTINUED;
+	const { signal, code } = child.p_exit!;
+	return signal === 0 ? code << 8 : signal;
+}
+
+const word = (value: number): Uint8Array => new Uint8Array(new Int32Array([value]).buffer);
+
+/** => the pid, 0 with WNOHANG if nothing has happened, ECHILD, EINTR, EFAULT. */
+export function* sys_wait4(
+	k: Kernel,
+	p: proc,
+	pid: number,
+	status: number,
+	options: number,
+	rusage: number,
+): Sleeps<number> {
+	if ((options & ~(WNOHANG | WUNTRACED | WCONTINUED | WALL)) !== 0) return -EINVAL;
+	const id = pid | 0;
+	const want: wanted = (child) => {
+		if (id > 0) return child.p_pid === id;
+		if (id === -1) return true;
+		return child.p_pgid === (id === 0 ? p.p_pgid : -id);
+	};
+	const found = yield* find_child(k, p, want, options | WEXITED);
+	if (found === null) return 0;
+	if (typeof found === "number") return found;
+	const { child, what } = found;
+	const { vm_map: map } = p.p_vmspace!;
+	const result = word(wait_status(child, what));
+	const usage = rusage_bytes(rusage_of(child));
+	consume(k, child, what);
+	if (status !== 0) {
+		const error = yield* copyout(k, map, result, status);
+		if (error !== 0) return -error;
+	}
+	if (rusage !== 0) {
+		const error = yield* copyout(k, map, usage, rusage);
+		if (error !== 0) return -error;
+	}
+	return child.p_pid;
+}
+
+/** => 0 and a siginfo_t, whose si_pid is 0 if WNOHANG found nothing. */
+export function* sys_waitid(
+	k: Kernel,
+	p: proc,
+	which: number,
+	id: number,
+	infop: number,
+	options: number,
+	rusage: number,
+): Sleeps<number> {
+	const known = WNOHANG | WUNTRACED | WEXITED | WCONTINUED | WNOWAIT | WALL;
+	if ((options & ~known) !== 0 || (options & (WUNTRACED | WEXITED | WCONTINUED)) === 0) {
+		return -EINVAL;
+	}
+	if (which !== P_ALL && which !== P_PID && which !== P_PGID) return -EINVAL;
+	const want: wanted = (child) => {
+		if (which === P_PID) return child.p_pid === id;
+		return which === P_ALL || child.p_pgid === (id === 0 ? p.p_pgid : id);
+	};
+	const found = yield* find_child(k, p, want, options);
+	if (typeof found === "number") return found;
+	const info = found === null ? new Int32Array(32) : wait_info(found.child, found.what);
+	const usage = found === null ? null : rusage_bytes(rusage_of(found.child));
+	if (found !== null && (options & WNOWAIT) === 0) consume(k, found.child, found.what);
+	const { vm_map: map } = p.p_vmspace!;
+	if (infop !== 0) {
+		const error = yield* copyout(k, map, new Uint8Array(info.buffer), infop);
+		if (error !== 0) return -error;
+	}
+	if (rusage !== 0 && usage !== null) return -(yield* copyout(k, map, usage, rusage));
+	return 0;
+}
+
+/** siginfo_t: signo, errno, code, pid, uid, status. */
+function wait_info(child: proc, what: event): Int32Array {
+	const info = new Int32Array(32);
+	info[0] = SIGCHLD;
+	info[3] = child.p_pid;
+	if (what === "stopped") {
+		info[2] = CLD_STOPPED;
+		info[5] = child.p_stopsig;
+	} else if (what === "continued") {
+		info[2] = CLD_CONTINUED;
+		info[5] = SIGCONT;
+	} else {
+		const { signal, code } = child.p_exit!;
+		info[2] = signal === 0 ? CLD_EXITED : CLD_KILLED;
+		info[5] = signal === 0 ? code : signal;
+	}
+	return info;
+}

@@ -1,0 +1,188 @@
+/**
+ * Traps from user mode (sys/arch/riscv/riscv/trap.c): page faults, system calls, interrupts, and
+ * what ends a program.
+ */
+import {
+	CAUSE_BREAKPOINT,
+	CAUSE_ILLEGAL_INSTRUCTION,
+	CAUSE_INSTRUCTION_PAGE_FAULT,
+	CAUSE_LOAD_PAGE_FAULT,
+	CAUSE_STORE_PAGE_FAULT,
+	CAUSE_USER_ECALL,
+	SCAUSE_INTERRUPT,
+} from "../../../machine/port.ts";
+import { pmap_fault } from "../../../pmap/pmap.ts";
+import {
+	EACCES,
+	EINTR,
+	EIO,
+	EJUSTRETURN,
+	ENOMEM,
+	type Errno,
+	EWOULDBLOCK,
+} from "../../../sys/errno.ts";
+import {
+	VM_PROT_EXECUTE,
+	VM_PROT_READ,
+	VM_PROT_WRITE,
+	type vm_prot_t,
+} from "../../../sys/vmparam.ts";
+import type { Kernel } from "../../kernel.ts";
+import { VM_FAULT_INVALID } from "../../uvm/uvm_extern.ts";
+import { uvm_fault, uvm_fault_nosleep } from "../../uvm/uvm_fault.ts";
+import { type lwp, lwp_pc, lwp_regs, lwp_setpc, RESTART_NO } from "../core/kern_lwp.ts";
+import type { Sleeps } from "../core/kern_synch.ts";
+import {
+	BUS_ADRALN,
+	BUS_ADRERR,
+	ILL_ILLOPC,
+	type ksiginfo,
+	SEGV_ACCERR,
+	SEGV_MAPERR,
+	SIGBUS,
+	SIGILL,
+	SIGKILL,
+	SIGSEGV,
+	SIGTRAP,
+	TRAP_BRKPT,
+} from "../core/signal.ts";
+import { syscall, syscall_restarts, syscall_result } from "../sys/syscall.ts";
+import { cpu_intr } from "./intr.ts";
+import { exit1, killed } from "./kern_exit.ts";
+import { sig_userret } from "./kern_sig.ts";
+import { trapsignal } from "./postsig.ts";
+
+/** Cost of entering and leaving the kernel, and of its work in common cases, in cycles. */
+const TRAP_CYCLES = 100;
+const FAULT_CYCLES = 400;
+const SYSCALL_CYCLES = 200;
+
+/** What becomes of the thread after a trap. */
+export const TRAP_RETURN = 0; // it goes on in user mode
+export const TRAP_KERNEL = 1; // l_kernel is to be driven to its end first
+export const TRAP_PREEMPT = 2; // its time is over
+
+/**
+ * Handle the trap that ended the latest run of user code.
+ * => called outside of any thread's generator; never sleeps itself.
+ */
+export function trap(k: Kernel, l: lwp): number {
+	const { scause } = k.port;
+	k.uvmexp.traps++;
+	k.port.charge(TRAP_CYCLES);
+	if (scause >= SCAUSE_INTERRUPT) return cpu_intr(k) ? TRAP_PREEMPT : TRAP_RETURN;
+	switch (scause) {
+		case CAUSE_USER_ECALL:
+			return trap_syscall(k, l);
+		case CAUSE_LOAD_PAGE_FAULT:
+			return trap_pagefault(k, l, VM_PROT_READ);
+		case CAUSE_STORE_PAGE_FAULT:
+			return trap_pagefault(k, l, VM_PROT_WRITE);
+		case CAUSE_INSTRUCTION_PAGE_FAULT:
+			return trap_pagefault(k, l, VM_PROT_EXECUTE);
+		case CAUSE_ILLEGAL_INSTRUCTION:
+			return trap_signal(k, l, trapinfo(SIGILL, ILL_ILLOPC, k.port.sepc));
+		case CAUSE_BREAKPOINT:
+			return trap_signal(k, l, trapinfo(SIGTRAP, TRAP_BRKPT, k.port.sepc));
+		default:
+			return trap_signal(k, l, trapinfo(SIGBUS, BUS_ADRALN, k.port.stval));
+	}
+}
+
+function trap_pagefault(k: Kernel, l: lwp, access: vm_prot_t): number {
+	const { vm_map: map } = l.l_proc!.p_vmspace!;
+	const va = k.port.stval;
+	if (pmap_fault(k, map.pmap, va, access)) return TRAP_RETURN;
+	const { trace } = k.watch;
+	trace?.fault(l, va, access);
+	k.port.charge(FAULT_CYCLES);
+	const error = uvm_fault_nosleep(k, map, va, VM_FAULT_INVALID, access);
+	if (error !== EWOULDBLOCK) trace?.faultdone(l, error, false);
+	if (error === 0) return TRAP_RETURN;
+	if (error === EWOULDBLOCK) {
+		l.l_kernel = pagefault(k, l, va, access);
+	} else {
+		l.l_kernel = fault_failed(k, l, va, error);
+		k.watch.trapsignal?.(k, l, error === ENOMEM ? SIGKILL : error === EIO ? SIGBUS : SIGSEGV);
+	}
+	return TRAP_KERNEL;
+}
+
+/** The part of a page fault that sleeps. */
+function* pagefault(k: Kernel, l: lwp, va: number, access: vm_prot_t): Sleeps<void> {
+	const { vm_map: map } = l.l_proc!.p_vmspace!;
+	const error = yield* uvm_fault(k, map, va, VM_FAULT_INVALID, access);
+	k.watch.trace?.faultdone(l, error, true);
+	if (error !== 0) yield* fault_failed(k, l, va, error);
+}
+
+/** Out of memory kills; lost contents are a bus error; anything else is the program's mistake. */
+function* fault_failed(k: Kernel, l: lwp, va: number, error: Errno): Sleeps<void> {
+	if (error === ENOMEM) {
+		yield* exit1(k, l.l_proc!, killed(SIGKILL, lwp_pc(k, l), va, "out of swap"));
+	} else if (error === EIO) {
+		yield* trapsignal(k, l, trapinfo(SIGBUS, BUS_ADRERR, va));
+	} else {
+		const code = error === EACCES ? SEGV_ACCERR : SEGV_MAPERR;
+		yield* trapsignal(k, l, trapinfo(SIGSEGV, code, va));
+	}
+}
+
+const trapinfo = (sig: number, code: number, addr: number): ksiginfo => ({
+	ksi_signo: sig,
+	ksi_code: code,
+	ksi_addr: addr,
+	ksi_pid: 0,
+	ksi_status: 0,
+});
+
+function trap_signal(k: Kernel, l: lwp, info: ksiginfo): number {
+	l.l_kernel = trapsignal(k, l, info);
+	k.watch.trapsignal?.(k, l, info.ksi_signo);
+	return TRAP_KERNEL;
+}
+
+function trap_syscall(k: Kernel, l: lwp): number {
+	k.uvmexp.syscalls++;
+	k.port.charge(SYSCALL_CYCLES);
+	// The instruction after ecall is where the program goes on.
+	k.port.pc += 4;
+	const { trace } = k.watch;
+	trace?.syscall(l, k.port.x[17]!, k.port.x.subarray(10, 16));
+	const result = syscall(k, l);
+	if (typeof result === "number") {
+		trace?.sysret(l, result);
+		k.port.x[10] = syscall_result(result);
+		if (!l.l_yield) return TRAP_RETURN;
+		l.l_yield = false;
+		return TRAP_PREEMPT;
+	}
+	l.l_again = true;
+	l.l_copied.length = 0;
+	l.l_kernel = syscall_sleeping(k, l, result, k.port.x[17]!, k.port.x[10]!);
+	return TRAP_KERNEL;
+}
+
+/** Drive a system call that may sleep, and give the thread its result. */
+export function* syscall_sleeping(
+	k: Kernel,
+	l: lwp,
+	call: Sleeps<number>,
+	number: number,
+	a0: number,
+): Sleeps<void> {
+	const value = yield* call;
+	k.watch.trace?.sysret(l, value);
+	if (l.l_proc!.p_exit !== null || value === EJUSTRETURN) return;
+	if (l.l_nomem >= 0) {
+		yield* fault_failed(k, l, l.l_nomem, ENOMEM);
+	} else if (value === -EINTR && syscall_restarts(number) !== RESTART_NO) {
+		// Back to the ecall, unless a handler is entered that does not want that.
+		lwp_regs(k, l)[10] = a0;
+		lwp_setpc(k, l, lwp_pc(k, l) - 4);
+		// A SIGCONT meanwhile may have taken the signal back that was the reason.
+		l.l_restart = sig_userret(l) ? syscall_restarts(number) : RESTART_NO;
+	} else {
+		lwp_regs(k, l)[10] = syscall_result(value);
+	}
+}

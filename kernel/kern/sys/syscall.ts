@@ -1,0 +1,173 @@
+/**
+ * System calls: numbers and conventions of Linux on riscv32 (asm-generic/unistd.h), so that
+ * ordinary toolchains work. Errno values are translated here and nowhere else.
+ */
+import {
+	EAGAIN,
+	EDEADLK,
+	EFAULT,
+	EINVAL,
+	ELOOP,
+	ENAMETOOLONG,
+	ENOENT,
+	ENOSYS,
+	ENOTEMPTY,
+	ENOTSUP,
+} from "../../../sys/errno.ts";
+import type { ld_softc } from "../../dev/ld_virtio.ts";
+import type { Kernel } from "../../kernel.ts";
+import { swap_off, swap_on } from "../../uvm/uvm_swapctl.ts";
+import { type lwp, lwp_regs, RESTART_NO, RESTART_NOHAND, RESTART_SYS } from "../core/kern_lwp.ts";
+import type { Sleeps } from "../core/kern_synch.ts";
+import { copyinstr } from "../proc/copy.ts";
+import { sysent_descrip } from "../proc/kern_descrip.ts";
+import type { proc } from "../proc/kern_proc.ts";
+import { sysent_time } from "../proc/kern_time.ts";
+import { sysent_generic } from "./sys_generic.ts";
+
+import { sysent_mman } from "./sys_mman.ts";
+import { sysent_pipe } from "./sys_pipe.ts";
+import { sysent_proc } from "./sys_proc.ts";
+import { sysent_sig } from "./sys_sig.ts";
+import { sysent_uvmctl } from "./sys_uvmctl.ts";
+import type { syscall_fn, sysent } from "./sysent.ts";
+import { SYS } from "./sysnum.ts";
+import { sysent_shm } from "./sysv_shm.ts";
+import { PATH_MAX } from "./vfs_lookup.ts";
+import { sysent_stat } from "./vfs_stat.ts";
+import { sysent_vfs } from "./vfs_syscalls.ts";
+
+/** Linux's number of an errno that NetBSD numbers otherwise. */
+function linux_errno(error: number): number {
+	switch (error) {
+		case EAGAIN:
+			return 11;
+		case EDEADLK:
+			return 35;
+		case ENAMETOOLONG:
+			return 36;
+		case ENOSYS:
+			return 38;
+		case ENOTEMPTY:
+			return 39;
+		case ELOOP:
+			return 40;
+		case ENOTSUP:
+			return 95;
+		default:
+			return error;
+	}
+}
+
+const sysent_misc: sysent = {
+	[SYS.swapon]: (k, p, a) => sys_swapon(k, p, a[0]!, a[1]!),
+	[SYS.swapoff]: (k, p, a) => sys_swapoff(k, p, a[0]!),
+};
+
+const groups: readonly sysent[] = [
+	sysent_misc,
+	sysent_mman,
+	sysent_proc,
+	sysent_shm,
+	sysent_descrip,
+	sysent_generic,
+	sysent_vfs,
+	sysent_stat,
+	sysent_pipe,
+	sysent_sig,
+	sysent_time,
+	sysent_uvmctl,
+];
+
+/** Every system call by number. */
+const calls: (syscall_fn | undefined)[] = [];
+for (const group of groups) {
+	for (const [number, handler] of Object.entries(group)) calls[Number(number)] = handler;
+}
+
+/** The function behind a system call's number. */
+export const syscall_handler = (number: number): syscall_fn | undefined => calls[number];
+
+/**
+ * The system call whose number and arguments are in the thread's registers.
+ *
+ * => a result (negative: an errno) if it is done, or the rest of it as a sleeping function.
+ * => the caller puts the result into a0.
+ */
+export function syscall(k: Kernel, l: lwp): number | Sleeps<number> {
+	const x = lwp_regs(k, l);
+	const number = x[17]! >>> 0;
+	const handler = syscall_handler(number);
+	if (handler === undefined) return nosys(k, number);
+	return handler(k, l.l_proc!, new Uint32Array(x.subarray(10, 16)));
+}
+
+/** A result as the program sees it. */
+export const syscall_result = (value: number): number => (value < 0 ? -linux_errno(-value) : value);
+
+/** Calls that a signal interrupts in vain, if its handler has SA_RESTART. */
+const RESTARTABLE: ReadonlySet<number> = new Set([
+	SYS.read,
+	SYS.readv,
+	SYS.write,
+	SYS.writev,
+	SYS.wait4,
+	SYS.waitid,
+	SYS.openat,
+	SYS.ioctl,
+	SYS.fcntl64,
+]);
+
+/** Those that any handler interrupts, but not a process that was stopped and goes on. */
+const UNHANDLED: ReadonlySet<number> = new Set([
+	SYS.rt_sigsuspend,
+	SYS.ppoll64,
+	SYS.clock_nanosleep64,
+]);
+
+/** What becomes of a system call that ended with EINTR: RESTART_. */
+export function syscall_restarts(number: number): number {
+	if (RESTARTABLE.has(number)) return RESTART_SYS;
+	return UNHANDLED.has(number) ? RESTART_NOHAND : RESTART_NO;
+}
+
+/** A program that tries every number is not to fill the host's memory. */
+const MESSAGES_MAX = 100;
+
+/** Each unknown number is reported once. */
+function nosys(k: Kernel, number: number): number {
+	const message = `unknown system call ${number}`;
+	if (k.msgbuf.length < MESSAGES_MAX && !k.msgbuf.includes(message)) k.msgbuf.push(message);
+	return -ENOSYS;
+}
+
+/** The disk that a path names: /dev/ld0, /dev/ld1, ... */
+function* swap_path(
+	k: Kernel,
+	p: proc,
+	va: number,
+): Sleeps<{ path: string; dev: ld_softc } | number> {
+	const path = yield* copyinstr(k, p.p_vmspace!.vm_map, va, PATH_MAX);
+	if (path === null) return -EFAULT;
+	const match = /^\/dev\/ld(\d+)$/.exec(path);
+	const dev = match === null ? undefined : k.lds[Number(match[1])];
+	return dev === undefined ? -ENOENT : { path, dev };
+}
+
+const SWAP_FLAG_PREFER = 0x8000;
+const SWAP_FLAG_PRIO_MASK = 0x7fff;
+
+/** Linux's higher priority is used first; NetBSD's lower value is. */
+function* sys_swapon(k: Kernel, p: proc, path: number, flags: number): Sleeps<number> {
+	const found = yield* swap_path(k, p, path);
+	if (typeof found === "number") return found;
+	if ((flags & ~(SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK)) !== 0) return -EINVAL;
+	const priority = (flags & SWAP_FLAG_PREFER) !== 0 ? -(flags & SWAP_FLAG_PRIO_MASK) : 0;
+	return -swap_on(k, found.path, found.dev, priority);
+}
+
+function* sys_swapoff(k: Kernel, p: proc, path: number): Sleeps<number> {
+	const found = yield* swap_path(k, p, path);
+	if (typeof found === "number") return found;
+	return -(yield* swap_off(k, found.dev));
+}

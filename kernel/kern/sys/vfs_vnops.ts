@@ -1,0 +1,318 @@
+/** Open files that are vnodes: regular files, directories and devices (sys/kern/vfs_vnops.c). */
+import {
+	EACCES,
+	EBADF,
+	EBUSY,
+	EEXIST,
+	EINVAL,
+	EIO,
+	EISDIR,
+	ELOOP,
+	ENODEV,
+	ENOTDIR,
+	ENOTTY,
+	ENXIO,
+	EROFS,
+	type Errno,
+	ESPIPE,
+} from "../../../sys/errno.ts";
+import {
+	VM_PROT_ALL,
+	VM_PROT_EXECUTE,
+	VM_PROT_READ,
+	VM_PROT_WRITE,
+	type vm_prot_t,
+} from "../../../sys/vmparam.ts";
+import { BDEV_LD } from "../../fs/devfs.ts";
+import { IO_APPEND, VOP, type vnode, vref, vrele } from "../../fs/vnode.ts";
+import type { Kernel } from "../../kernel.ts";
+import { udv_attach } from "../../uvm/uvm_device.ts";
+import { pagerops, type uvm_object } from "../../uvm/uvm_object.ts";
+import type { Sleeps } from "../core/kern_synch.ts";
+import {
+	type cdevsw,
+	type file,
+	type fileops,
+	O_ACCMODE,
+	O_APPEND,
+	O_CREAT,
+	O_DIRECTORY,
+	O_EXCL,
+	O_NOFOLLOW,
+	O_RDONLY,
+	O_RDWR,
+	O_TRUNC,
+	O_WRONLY,
+	POLLIN,
+	POLLOUT,
+} from "../proc/file.ts";
+import { physio } from "../proc/kern_physio.ts";
+import type { proc } from "../proc/kern_proc.ts";
+import { namei, namei_parent } from "./vfs_lookup.ts";
+
+/**
+ * Find or make a file, and open it (vn_open).
+ * => referenced; or an errno. Sleeps.
+ */
+export function* vn_open(
+	k: Kernel,
+	p: proc,
+	start: vnode | null,
+	path: string,
+	flags: number,
+	mode: number,
+): Sleeps<vnode | Errno> {
+	if ((flags & O_ACCMODE) === O_ACCMODE) return EINVAL;
+	const vp = yield* find_or_make(k, p, start, path, flags, mode);
+	if (typeof vp === "number") return vp;
+	let error = open_check(k, p, vp, flags);
+	if (error === 0 && (flags & O_TRUNC) !== 0 && vp.v_type === "VREG") {
+		error = yield* VOP(k, vp).vop_truncate(k, vp, 0);
+	}
+	if (error === 0) return vp;
+	yield* vrele(k, vp);
+	return error;
+}
+
+function* find_or_make(
+	k: Kernel,
+	p: proc,
+	start: vnode | null,
+	path: string,
+	flags: number,
+	mode: number,
+): Sleeps<vnode | Errno> {
+	const excl = (flags & (O_CREAT | O_EXCL)) === (O_CREAT | O_EXCL);
+	const follow = (flags & O_NOFOLLOW) === 0 && !excl;
+	if ((flags & O_CREAT) === 0) return yield* namei(k, start, path, follow);
+	const found = yield* namei_parent(k, start, path, follow);
+	if (typeof found === "number") return found;
+	const { ni_dvp, ni_name, ni_vp, ni_slash } = found;
+	let vp: vnode | Errno;
+	if (ni_vp === null) {
+		if (ni_slash) vp = EISDIR;
+		else vp = yield* VOP(k, ni_dvp).vop_create(k, ni_dvp, ni_name, mode & ~p.p_umask & 0o7777);
+	} else if (excl || ni_vp.v_type === "VDIR") {
+		yield* vrele(k, ni_vp);
+		vp = excl ? EEXIST : EISDIR;
+	} else {
+		vp = ni_vp;
+	}
+	yield* vrele(k, ni_dvp);
+	return vp;
+}
+
+/** May this vnode be opened so? */
+function open_check(k: Kernel, p: proc, vp: vnode, flags: number): Errno {
+	const write = (flags & O_ACCMODE) !== O_RDONLY || (flags & O_TRUNC) !== 0;
+	if ((flags & O_DIRECTORY) !== 0 && vp.v_type !== "VDIR") return ENOTDIR;
+	switch (vp.v_type) {
+		case "VLNK":
+			return ELOOP;
+		case "VDIR":
+			return write ? EISDIR : 0;
+		case "VREG":
+			return write && VOP(k, vp).vfs_statvfs(k, vp).f_readonly ? EROFS : 0;
+		case "VCHR": {
+			const dev = cdev(k, vp);
+			if (dev === undefined) return ENXIO;
+			return dev.d_open?.(k, p, vp.v_rdev!.minor, flags) ?? 0;
+		}
+		case "VBLK": {
+			const dev = bdev(k, vp);
+			if (dev === undefined) return ENXIO;
+			if (k.uvm.swap_list.some((sdp) => sdp.swd_dev === dev)) return EBUSY;
+			// Nobody may change a disk behind the back of its file system.
+			if (write && k.uvm.uvn_list.some((uvn) => uvn.u_dev === dev)) return EBUSY;
+			return write && dev.sc_readonly ? EROFS : 0;
+		}
+	}
+}
+
+const cdev = (k: Kernel, vp: vnode): cdevsw | undefined => k.cdevsw[vp.v_rdev!.major];
+
+const bdev = (k: Kernel, vp: vnode): Kernel["lds"][number] | undefined =>
+	vp.v_rdev!.major === BDEV_LD ? k.lds[vp.v_rdev!.minor] : undefined;
+
+/**
+ * Read or write at an offset that is given (pread, pwrite, and the others for files with an
+ * offset of their own). => bytes, or -errno. Sleeps.
+ */
+export function* vn_rdwr(
+	k: Kernel,
+	vp: vnode,
+	bytes: Uint8Array,
+	offset: number,
+	write: boolean,
+): Sleeps<number> {
+	switch (vp.v_type) {
+		case "VREG":
+			if (write) return yield* VOP(k, vp).vop_write(k, vp, bytes, offset);
+			return yield* VOP(k, vp).vop_read(k, vp, bytes, offset);
+		case "VBLK":
+			return yield* spec_rdwr(k, vp, bytes, offset, write);
+		case "VCHR":
+			return yield* cspec_rdwr(k, vp, bytes, offset, write);
+		case "VDIR":
+			return -EISDIR;
+		default:
+			return -EINVAL;
+	}
+}
+
+/** Can it be read anywhere? Of character devices, those that are memory. */
+export const vn_seekable = (k: Kernel, vp: vnode): boolean =>
+	vp.v_type !== "VCHR" || cdev(k, vp)?.d_mmap !== undefined;
+
+/** A character device that is memory. => as vn_rdwr. */
+function* cspec_rdwr(
+	k: Kernel,
+	vp: vnode,
+	bytes: Uint8Array,
+	offset: number,
+	write: boolean,
+): Sleeps<number> {
+	const dev = cdev(k, vp);
+	if (dev?.d_mmap === undefined) return -ESPIPE;
+	const { minor } = vp.v_rdev!;
+	const p = k.curlwp.l_proc!;
+	if (write) return yield* dev.d_write(k, p, minor, bytes, 0, offset);
+	return yield* dev.d_read(k, p, minor, bytes, 0, offset);
+}
+
+/** Whole sectors of a disk, past every cache. => as vn_rdwr. */
+function* spec_rdwr(
+	k: Kernel,
+	vp: vnode,
+	bytes: Uint8Array,
+	offset: number,
+	write: boolean,
+): Sleeps<number> {
+	const dev = bdev(k, vp);
+	if (dev === undefined) return -ENXIO;
+	const left = dev.sc_capacity * 512 - offset;
+	if (left <= 0) return write ? -EIO : 0;
+	const n = Math.min(bytes.length, left);
+	if (offset % 512 !== 0 || n % 512 !== 0) return -EINVAL;
+	const error = yield* physio(k, dev, offset / 512, bytes.subarray(0, n), !write);
+	return error === 0 ? n : -error;
+}
+
+/** Read from a regular file. => bytes, fewer at its end, or -errno. Sleeps. */
+export function* vn_read(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): Sleeps<number> {
+	return yield* vn_rdwr(k, vp, bytes, offset, false);
+}
+
+/** The program that `path` names. => a referenced regular file; EACCES if it is something else. */
+export function* vn_open_exec(k: Kernel, p: proc, path: string): Sleeps<vnode | Errno> {
+	const vp = yield* namei(k, p.p_fd?.fd_cdir ?? null, path, true);
+	if (typeof vp === "number" || vp.v_type === "VREG") return vp;
+	yield* vrele(k, vp);
+	return EACCES;
+}
+
+/**
+ * The memory object that a descriptor stands for, and what its mappings may be allowed.
+ * => a reference to the object is the caller's.
+ * => EACCES: not opened for that; ENODEV: nothing that can be mapped; EINVAL: a device cannot be
+ *    mapped privately. Where a file ends is found out by the fault.
+ */
+export function* vn_mmap(
+	k: Kernel,
+	p: proc,
+	fd: number,
+	prot: vm_prot_t,
+	shared: boolean,
+): Sleeps<{ uobj: uvm_object; maxprot: vm_prot_t } | Errno> {
+	const fp = p.p_fd!.fd_ofiles[fd] ?? null;
+	if (fp === null) return EBADF;
+	const vp = fp.f_vnode;
+	if (vp === null || (vp.v_type !== "VREG" && vp.v_type !== "VCHR")) return ENODEV;
+	const mode = fp.f_flag & O_ACCMODE;
+	if (mode === O_WRONLY) return EACCES;
+	let maxprot = VM_PROT_ALL;
+	if (shared && mode !== O_RDWR) maxprot = VM_PROT_READ | VM_PROT_EXECUTE;
+	if ((prot & VM_PROT_WRITE & ~maxprot) !== 0) return EACCES;
+	if (vp.v_type === "VCHR") {
+		if (cdev(k, vp)?.d_mmap === undefined) return ENODEV;
+		if (!shared) return EINVAL;
+		const udv = udv_attach(k, vp.v_rdev!.major, vp.v_rdev!.minor);
+		return typeof udv === "number" ? udv : { uobj: udv, maxprot };
+	}
+	const uobj = vp.v_uobj!;
+	pagerops(k, uobj).pgo_reference(k, uobj);
+	return { uobj, maxprot };
+}
+
+/** Read or write a character device at the place of its open file. => as fo_read. */
+function* cdev_rdwr(
+	k: Kernel,
+	p: proc,
+	fp: file,
+	bytes: Uint8Array,
+	write: boolean,
+): Sleeps<number> {
+	const vp = fp.f_vnode!;
+	const dev = cdev(k, vp);
+	if (dev === undefined) return -ENXIO;
+	const { minor } = vp.v_rdev!;
+	const at = fp.f_offset;
+	const n = write
+		? yield* dev.d_write(k, p, minor, bytes, fp.f_flag, at)
+		: yield* dev.d_read(k, p, minor, bytes, fp.f_flag, at);
+	if (n > 0) fp.f_offset = at + n;
+	return n;
+}
+
+function* vn_fo_read(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<number> {
+	const vp = fp.f_vnode!;
+	if (vp.v_type === "VCHR") return yield* cdev_rdwr(k, p, fp, bytes, false);
+	const offset = fp.f_offset;
+	const n = yield* vn_rdwr(k, vp, bytes, offset, false);
+	if (n > 0) fp.f_offset = offset + n;
+	return n;
+}
+
+function* vn_fo_write(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<number> {
+	const vp = fp.f_vnode!;
+	if (vp.v_type === "VCHR") return yield* cdev_rdwr(k, p, fp, bytes, true);
+	const append = (fp.f_flag & O_APPEND) !== 0 && vp.v_type === "VREG";
+	const offset = fp.f_offset;
+	const n = yield* vn_rdwr(k, vp, bytes, append ? IO_APPEND : offset, true);
+	if (n > 0) fp.f_offset = append ? VOP(k, vp).vop_getattr(k, vp).va_size : offset + n;
+	return n;
+}
+
+function* vn_fo_ioctl(k: Kernel, p: proc, fp: file, cmd: number, arg: number): Sleeps<number> {
+	const vp = fp.f_vnode!;
+	const dev = vp.v_type === "VCHR" ? cdev(k, vp) : undefined;
+	if (dev?.d_ioctl === undefined) return -ENOTTY;
+	return yield* dev.d_ioctl(k, p, vp.v_rdev!.minor, cmd, arg);
+}
+
+function vn_fo_poll(k: Kernel, fp: file, events: number): number {
+	const vp = fp.f_vnode!;
+	const dev = vp.v_type === "VCHR" ? cdev(k, vp) : undefined;
+	if (dev?.d_poll !== undefined) return dev.d_poll(k, vp.v_rdev!.minor, events);
+	return events & (POLLIN | POLLOUT);
+}
+
+export const vnode_fileops: fileops = {
+	fo_read: vn_fo_read,
+	fo_write: vn_fo_write,
+	fo_ioctl: vn_fo_ioctl,
+	fo_poll: vn_fo_poll,
+	fo_close: function* (k, fp) {
+		yield* vrele(k, fp.f_vnode!);
+	},
+};
+
+/** The vnode of a directory that a descriptor stands for. => referenced, or an errno. */
+export function fd_directory(p: proc, fd: number): vnode | Errno {
+	const fp = p.p_fd!.fd_ofiles[fd] ?? null;
+	if (fp === null) return EBADF;
+	const vp = fp.f_vnode;
+	if (vp === null || vp.v_type !== "VDIR") return ENOTDIR;
+	vref(vp);
+	return vp;
+}

@@ -1,0 +1,202 @@
+/** Signals, waiting for children, and the end of processes, below user mode. */
+import { beforeEach, describe, expect, it } from "vitest";
+import { ltsleep, type Sleeps, wakeup } from "../../../kernel/kern/core/kern_synch.ts";
+import {
+	CLD_CONTINUED,
+	CLD_STOPPED,
+	SA_NOCLDSTOP,
+	SIGCHLD,
+	SIGCONT,
+	SIGKILL,
+	SIGSTOP,
+	SIGTSTP,
+	sigmask,
+} from "../../../kernel/kern/core/signal.ts";
+import { file_make } from "../../../kernel/kern/proc/kern_descrip.ts";
+import { psignal } from "../../../kernel/kern/proc/kern_sig.ts";
+import { postsigs } from "../../../kernel/kern/proc/postsig.ts";
+import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
+import { EAGAIN, ECHILD, EINTR, EINVAL, ESRCH } from "../../../sys/errno.ts";
+import { Agent } from "../../support/agents.ts";
+import { TestKernel } from "../../support/kernel.ts";
+
+const BASE = 0x1000_0000;
+const HANDLER = 0x1234;
+
+/** What a file sleeps on that takes its time to close. */
+const SLOW_CLOSE = {};
+
+let t: TestKernel;
+let first: Agent;
+let parent: Agent;
+let child: Agent;
+
+beforeEach(() => {
+	t = new TestKernel({ ram: 1 << 20 });
+	first = Agent.create(t);
+	parent = Agent.create(t);
+	parent.syscall(SYS.mmap2, BASE, 4096, 3, 0x32, -1, 0);
+	child = parent.run(() => parent.fork()) as Agent;
+});
+
+/** A call of the parent; the signals that it got meanwhile are forgotten, as nobody takes them. */
+function* calm(call: Sleeps<number>): Sleeps<number> {
+	const result = yield* call;
+	parent.p.p_siglist = 0;
+	return result;
+}
+
+const action = (sa_handler: number, sa_flags = 0): void => {
+	parent.p.p_sigacts[SIGCHLD] = { sa_handler, sa_flags, sa_mask: 0 };
+};
+
+describe("wait", () => {
+	it("finds the child that has ended, though SIGCHLD has come with it", () => {
+		action(HANDLER);
+		const wait = parent.start(() => calm(parent.call(SYS.wait4, -1, 0, 0, 0)));
+		t.settle();
+		child.end();
+		expect(wait.result).toBe(child.p.p_pid);
+		expect(parent.syscall(SYS.wait4, -1, 0, 0, 0)).toBe(-ECHILD);
+	});
+
+	it("is interrupted by a signal that has come alone", () => {
+		action(HANDLER);
+		const wait = parent.start(() => calm(parent.call(SYS.wait4, -1, 0, 0, 0)));
+		t.settle();
+		psignal(t.k, parent.p, SIGCHLD);
+		t.settle();
+		expect(wait.result).toBe(-EINTR);
+	});
+});
+
+describe("a signal whose action is to ignore it", () => {
+	it("stays if it is blocked", () => {
+		parent.p.p_sigmask = sigmask(SIGCHLD);
+		child.end();
+		expect(parent.p.p_siglist).toBe(sigmask(SIGCHLD));
+	});
+
+	it("wakes who waits for it in sigtimedwait", () => {
+		parent.p.p_sigmask = sigmask(SIGCHLD);
+		parent.run(() => parent.store(BASE, sigmask(SIGCHLD)));
+		const wait = parent.start(() => parent.call(SYS.rt_sigtimedwait64, BASE, 0, 0, 8));
+		t.settle();
+		expect(wait.done).toBe(false);
+		child.end();
+		expect(wait.result).toBe(SIGCHLD);
+		expect([parent.p.p_siglist, parent.p.p_sigwait]).toEqual([0, 0]);
+	});
+});
+
+describe("SIGCHLD of a child that stops and goes on", () => {
+	const stop = (): void => {
+		child.start(function* () {
+			psignal(t.k, child.p, SIGSTOP);
+			yield* postsigs(t.k, child.l);
+		});
+		t.settle();
+	};
+	const told = (): number | null => {
+		const { p } = parent;
+		const pending = (p.p_siglist & sigmask(SIGCHLD)) !== 0;
+		p.p_siglist = 0;
+		return pending ? p.p_siginfo[SIGCHLD]!.ksi_code : null;
+	};
+
+	beforeEach(() => {
+		parent.p.p_sigmask = sigmask(SIGCHLD);
+	});
+
+	it("tells which of the two it was", () => {
+		action(HANDLER);
+		stop();
+		expect(told()).toBe(CLD_STOPPED);
+		psignal(t.k, child.p, SIGCONT);
+		t.settle();
+		expect(told()).toBe(CLD_CONTINUED);
+	});
+
+	it("does not come with SA_NOCLDSTOP; wait finds out nevertheless", () => {
+		action(HANDLER, SA_NOCLDSTOP);
+		stop();
+		const [WNOHANG, WUNTRACED] = [1, 2];
+		expect(parent.syscall(SYS.wait4, -1, 0, WNOHANG | WUNTRACED, 0)).toBe(child.p.p_pid);
+		psignal(t.k, child.p, SIGCONT);
+		t.settle();
+		expect(told()).toBe(null);
+		child.end();
+		expect(told()).not.toBe(null);
+	});
+});
+
+it("an orphaned group is stopped by SIGSTOP alone; any other by SIGTSTP, too", () => {
+	const stop = (who: Agent, sig: number): number => {
+		psignal(t.k, who.p, sig);
+		who.start(() => postsigs(t.k, who.l) as Sleeps<void>);
+		t.settle();
+		const { p_stopsig } = who.p;
+		psignal(t.k, who.p, SIGCONT);
+		t.settle();
+		return p_stopsig;
+	};
+	// The first process's parent is nobody; the child's is in its own group.
+	expect([stop(child, SIGTSTP), stop(child, SIGSTOP)]).toEqual([0, SIGSTOP]);
+	child.p.p_pgid = child.p.p_pid;
+	expect(stop(child, SIGTSTP)).toBe(SIGTSTP);
+});
+
+it("who is killed while it forks leaves no child", () => {
+	const before = t.k.procs.length;
+	// fork sleeps for memory once.
+	let refused = false;
+	t.k.failinject = (what) => {
+		if (what !== "page" || refused) return false;
+		refused = true;
+		psignal(t.k, parent.p, SIGKILL);
+		return true;
+	};
+	const pid = parent.run(() => calm(parent.call(SYS.clone, SIGCHLD)));
+	t.k.failinject = null;
+	expect([pid, t.k.procs.length]).toEqual([-EAGAIN, before]);
+	t.check();
+});
+
+it("tgkill wants both ids, and the right ones", () => {
+	const { p_pid } = child.p;
+	const tgkill = (tgid: number, tid: number): number => parent.syscall(SYS.tgkill, tgid, tid, 0);
+	expect(tgkill(p_pid, p_pid)).toBe(0);
+	expect([tgkill(0, p_pid), tgkill(p_pid, -1)]).toEqual([-EINVAL, -EINVAL]);
+	expect([tgkill(parent.p.p_pid, p_pid), tgkill(99, 99)]).toEqual([-ESRCH, -ESRCH]);
+});
+
+it("a child may have any number as its signal: the parent gets none that there is not", () => {
+	child.p.p_exitsig = 200;
+	parent.p.p_sigmask = -1;
+	child.end();
+	expect(child.p.p_lwp).toBe(null);
+	expect(parent.p.p_siglist).toBe(0);
+});
+
+it("the system halts when the last process has let go of everything, and not before", () => {
+	const { k } = t;
+	const SLOW = 7;
+	k.fileops[SLOW] = {
+		...k.fileops[0]!,
+		*fo_close() {
+			yield* ltsleep(k, SLOW_CLOSE, "close", 0, null);
+		},
+	};
+	child.p.p_fd!.fd_ofiles[3] = { ...file_make(0, null), f_type: SLOW };
+	child.start(() => child.exit(0));
+	t.settle();
+	// All others end meanwhile.
+	parent.start(() => parent.exit(0));
+	first.start(() => first.exit(0));
+	t.settle();
+	expect(k.halted).toBe(false);
+	wakeup(k, SLOW_CLOSE);
+	expect(() => t.settle()).toThrow();
+	expect(k.halted).toBe(true);
+	expect(k.procs.filter((p) => p.p_vmspace !== null)).toEqual([]);
+});

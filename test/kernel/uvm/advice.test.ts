@@ -1,0 +1,127 @@
+/** What a process may say of its memory: inheritance, msync and MADV_FREE. */
+import { beforeEach, expect, it } from "vitest";
+import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
+import { UVM_INH_COPY } from "../../../kernel/uvm/uvm_extern.ts";
+import { uvm_map_inherit } from "../../../kernel/uvm/uvm_map_advice.ts";
+import { EINVAL, ENOMEM } from "../../../sys/errno.ts";
+import { PAGE_SIZE } from "../../../sys/vmparam.ts";
+import { Agent } from "../../support/agents.ts";
+import { TestKernel } from "../../support/kernel.ts";
+import { pageout } from "../../support/paging.ts";
+
+const BASE = 0x1000_0000;
+const RW = 3;
+const PRIVATE = 0x32;
+const SHARED = 0x31;
+const MADV_FREE = 8;
+const MADV_DONTFORK = 10;
+const MADV_DOFORK = 11;
+const MS_ASYNC = 1;
+const MS_SYNC = 4;
+
+const at = (page: number): number => BASE + page * PAGE_SIZE;
+
+let t: TestKernel;
+let agent: Agent;
+
+beforeEach(() => {
+	t = new TestKernel();
+	Agent.create(t);
+	agent = Agent.create(t);
+});
+
+/** Eight pages that hold their number + 1. */
+function map(flags: number): void {
+	agent.syscall(SYS.mmap2, BASE, 8 * PAGE_SIZE, RW, flags, -1, 0);
+	for (let i = 0; i < 8; i++) expect(agent.run(() => agent.store(at(i), i + 1))).toBe(0);
+}
+
+const contents = (who: Agent): (number | null)[] =>
+	Array.from({ length: 8 }, (_, i) => who.run(() => who.load(at(i))));
+const range = (number: number, from: number, n: number, ...args: number[]): number =>
+	agent.syscall(number, at(from), n * PAGE_SIZE, ...args);
+
+it.each([PRIVATE, SHARED])("DONTFORK keeps a part of a mapping from children (%i)", (flags) => {
+	map(flags);
+	expect(range(SYS.madvise, 2, 3, MADV_DONTFORK)).toBe(0);
+	const child = agent.run(() => agent.fork()) as Agent;
+	expect(contents(child)).toEqual([1, 2, null, null, null, 6, 7, 8]);
+	expect(contents(agent)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+	expect(range(SYS.madvise, 6, 4, MADV_DONTFORK)).toBe(-ENOMEM);
+	t.check();
+});
+
+it("DOFORK takes that back: the child has a copy of its own", () => {
+	map(PRIVATE);
+	range(SYS.madvise, 2, 3, MADV_DONTFORK);
+	expect(range(SYS.madvise, 0, 8, MADV_DOFORK)).toBe(0);
+	const child = agent.run(() => agent.fork()) as Agent;
+	agent.run(() => agent.store(at(3), 99));
+	expect(contents(child)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+	t.check();
+});
+
+it("DOFORK leaves shared memory shared", () => {
+	map(SHARED);
+	range(SYS.madvise, 0, 8, MADV_DOFORK);
+	const child = agent.run(() => agent.fork()) as Agent;
+	agent.run(() => agent.store(at(0), 100));
+	child.run(() => child.store(at(1), 200));
+	expect(contents(agent)).toEqual([100, 200, 3, 4, 5, 6, 7, 8]);
+	expect(contents(child)).toEqual(contents(agent));
+	t.check();
+});
+
+it("a copy of shared memory does not see what its sharers store afterwards", () => {
+	map(SHARED);
+	const sharer = agent.run(() => agent.fork()) as Agent;
+	contents(sharer);
+	agent.run(() => uvm_map_inherit(t.k, agent.map, BASE, at(8), UVM_INH_COPY));
+	const copy = agent.run(() => agent.fork()) as Agent;
+	t.check();
+	agent.run(() => agent.store(at(0), 100));
+	sharer.run(() => sharer.store(at(1), 200));
+	expect(contents(copy)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+	expect(contents(sharer)).toEqual([100, 200, 3, 4, 5, 6, 7, 8]);
+	expect(contents(agent)).toEqual([100, 200, 3, 4, 5, 6, 7, 8]);
+	t.check();
+});
+
+it.each([false, true])("FREE gives up private memory that nobody else has (in swap: %s)", (out) => {
+	map(PRIVATE);
+	if (out) pageout(t);
+	expect(range(SYS.madvise, 2, 3, MADV_FREE)).toBe(0);
+	expect(t.k.uvmexp).toMatchObject({ nanon: 5, swpginuse: out ? 5 : 0 });
+	expect(contents(agent)).toEqual([1, 2, 0, 0, 0, 6, 7, 8]);
+	t.check();
+	const child = agent.run(() => agent.fork()) as Agent;
+	expect(range(SYS.madvise, 0, 8, MADV_FREE)).toBe(0);
+	expect(contents(child)).toEqual([1, 2, 0, 0, 0, 6, 7, 8]);
+	t.check();
+	// With an amap of its own again, but the child's anons in it.
+	agent.run(() => agent.store(at(0), 9));
+	expect(range(SYS.madvise, 5, 3, MADV_FREE)).toBe(0);
+	expect(contents(agent)).toEqual([9, 2, 0, 0, 0, 0, 0, 0]);
+	expect(contents(child)).toEqual([1, 2, 0, 0, 0, 6, 7, 8]);
+	t.check();
+	expect(range(SYS.mlock, 0, 1)).toBe(0);
+	expect(range(SYS.madvise, 0, 1, MADV_FREE)).toBe(-EINVAL);
+});
+
+it.each([PRIVATE, SHARED])("msync of memory without a file changes nothing (%i)", (flags) => {
+	map(flags);
+	expect([range(SYS.msync, 0, 8, MS_SYNC), range(SYS.msync, 1, 2, MS_ASYNC)]).toEqual([0, 0]);
+	expect(range(SYS.msync, 6, 4, MS_SYNC)).toBe(-ENOMEM);
+	expect(contents(agent)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+	t.check();
+});
+
+it("FREE leaves shared memory to the others", () => {
+	map(SHARED);
+	const child = agent.run(() => agent.fork()) as Agent;
+	range(SYS.madvise, 0, 8, MADV_FREE);
+	t.settle();
+	expect(contents(child)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+	expect(contents(agent)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+	t.check();
+});

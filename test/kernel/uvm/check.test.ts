@@ -1,0 +1,278 @@
+/** The invariant checker: silent about a healthy system, and it names what is broken. */
+import { beforeEach, describe, expect, it } from "vitest";
+import { simple_lock } from "../../../kernel/kern/core/kern_lock.ts";
+import { AMAP_SHARED, type vm_amap } from "../../../kernel/uvm/uvm_amap.ts";
+import { UAO_FLAG_NOSWAP, uao_set_swslot, type uvm_aobj } from "../../../kernel/uvm/uvm_aobj.ts";
+import { uvm_check, uvm_check_freeclean, uvm_check_panic } from "../../../kernel/uvm/uvm_check.ts";
+import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY } from "../../../kernel/uvm/uvm_extern.ts";
+import { uvm_map_lookup_entry, type vm_map_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
+import {
+	memq_insert_tail,
+	PG_BUSY,
+	PG_CLEAN,
+	PG_FAKE,
+	PG_MARKER,
+	PG_PAGEOUT,
+	PG_RELEASED,
+	PG_TABLED,
+	PG_WANTED,
+	PQ_ACTIVE,
+	PQ_ANON,
+	PQ_AOBJ,
+	PQ_INACTIVE,
+	vm_page,
+} from "../../../kernel/uvm/uvm_page.ts";
+import { uvm_pagermapin } from "../../../kernel/uvm/uvm_pagermap.ts";
+import { uvm_swap_alloc, uvm_swap_free } from "../../../kernel/uvm/uvm_swap.ts";
+import { pmap_enter, pmap_remove } from "../../../pmap/pmap.ts";
+import { pmap_pte_index } from "../../../pmap/pmap_ptp.ts";
+import { PTE_D, PTE_W } from "../../../pmap/pte.ts";
+import { PAGE_SIZE, VM_PROT_READ } from "../../../sys/vmparam.ts";
+import { AddressSpace, BASE, cowClone } from "../../support/address-space.ts";
+import { TestKernel } from "../../support/kernel.ts";
+import { checkAtRest, fill, pageout, residentPage, slotOf } from "../../support/paging.ts";
+import { boot } from "../../support/workload.ts";
+
+let t: TestKernel;
+let space: AddressSpace;
+let child: AddressSpace;
+let small: uvm_aobj;
+let large: uvm_aobj;
+
+/** Where the objects are mapped. */
+const SMALL = BASE + 0x10_0000;
+const LARGE = BASE + 0x20_0000;
+
+const page = (va: number, i: number): number => va + i * PAGE_SIZE;
+const check = (): string[] => uvm_check(t.k, t.machine.hart.tlb.list());
+const entry = (va = BASE, where = space): vm_map_entry => uvm_map_lookup_entry(where.map, va);
+const amap = (): vm_amap => entry().amap!;
+const anon = (i: number) => amap().am_anon[i]!;
+const smallPage = (): vm_page => residentPage(t, small, 0)!;
+const pteIndex = (va: number): number => pmap_pte_index(t.k, space.map.pmap, va);
+const setPte = (va: number, change: (pte: number) => number): void =>
+	t.k.port.storeWord(pteIndex(va), change(t.k.port.ram32[pteIndex(va)]!));
+
+/** Private memory and two objects, each with pages in memory, in swap, and in both. */
+beforeEach(() => {
+	t = new TestKernel();
+	space = new AddressSpace(t);
+	small = t.aobj(8);
+	large = t.aobj(200);
+	space.object(SMALL, 8, small);
+	space.object(LARGE, 200, large);
+	space.anon(BASE, 8);
+	for (const uobj of [small, large]) t.run(fill(t, uobj, Array(8).keys()));
+	for (let i = 0; i < 8; i++) t.run(space.store(page(BASE, i), i + 1));
+	pageout(t);
+	for (let i = 0; i < 4; i++) {
+		for (const va of [BASE, SMALL, LARGE]) t.run(space.load(page(va, i)));
+	}
+	t.run(space.store(SMALL, 99));
+	t.run(space.store(BASE, 98));
+	child = cowClone(space, BASE, 8);
+	t.run(child.load(BASE));
+	checkAtRest(t);
+});
+
+describe("uvm_check", () => {
+	it("finds nothing wrong with a healthy system, at rest or not", () => {
+		expect(check()).toEqual([]);
+		const thread = t.spawn(child.load(page(BASE, 7)));
+		expect(check()).toEqual([]);
+		t.settle();
+		expect(thread.result).toBe(8);
+		checkAtRest(t);
+	});
+
+	it("finds nothing wrong with a system that has run a program", () => {
+		const { system, report } = boot("sort", [1], { check: true });
+		expect(report.exit.kind).toBe("exited");
+		expect(uvm_check(system.kernel)).toEqual([]);
+	});
+
+	it("uvm_check_panic says the first thing that is wrong", () => {
+		const tlb = t.machine.hart.tlb.list();
+		uvm_check_panic(t.k, tlb);
+		t.k.uvmexp.swpgonly++;
+		expect(() => uvm_check_panic(t.k, tlb)).toThrow("invariant 6");
+	});
+
+	it("leaves alone what is in transit while a thread is inside UVM", () => {
+		smallPage().flags |= PG_BUSY | PG_WANTED;
+		expect(check()).not.toEqual([]);
+		t.spawn(child.load(BASE));
+		expect(check()).toEqual([]);
+	});
+});
+
+/** Number of the invariant, what is broken, and how. */
+const breakages: [number, string, () => void][] = [
+	[1, "a counter", () => void t.k.uvmexp.free++],
+	[1, "another counter", () => void t.k.uvmexp.wired++],
+	[1, "a page on two queues", () => void (smallPage().pqflags |= PQ_ACTIVE | PQ_INACTIVE)],
+	[1, "a wired page on a queue", () => void smallPage().wire_count++],
+	[1, "a queue with a page missing", () => void (t.k.uvm.page_active.first!.pageq_next = null)],
+	[1, "the length of a queue", () => void t.k.uvm.page_free.count++],
+	...[PG_BUSY, PG_WANTED, PG_RELEASED, PG_PAGEOUT, PG_FAKE].map(
+		(flag): [number, string, () => void] => [
+			2,
+			`flag ${flag} at rest`,
+			() => void (smallPage().flags |= flag),
+		],
+	),
+	[2, "the emergency window in use", () => void (t.k.uvm.emerginuse = true)],
+	[2, "a place holder in memq", () => memq_insert_tail(small, marker())],
+	[2, "a simple lock held", () => simple_lock(t.k, small.vmobjlock)],
+	[2, "a mapping in pager_map", () => leakPagerMap()],
+	[3, "a free page with an owner", () => void (t.k.uvm.page_free.first!.uobject = small)],
+	[3, "a free page that is wired", () => void t.k.uvm.page_free.first!.wire_count++],
+	[3, "a free page that is mapped", () => enterFree()],
+	[4, "uo_npages", () => void small.uo_npages++],
+	[4, "an object's page without TABLED", () => void (smallPage().flags &= ~PG_TABLED)],
+	[4, "an object's page without PQ_AOBJ", () => void (smallPage().pqflags &= ~PQ_AOBJ)],
+	[4, "an anon's page without PQ_ANON", () => void (anon(0).an_page!.pqflags &= ~PQ_ANON)],
+	[4, "an anon that has another page", () => void (anon(0).an_page = anon(1).an_page)],
+	[4, "two owners", () => void (smallPage().uanon = anon(0))],
+	[4, "an offset inside a page", () => void (smallPage().offset += 512)],
+	[4, "an offset behind the object", () => void (smallPage().offset = 8 * PAGE_SIZE)],
+	[4, "a page that the hash does not know", () => void t.k.uvm.page_hash.fill(null)],
+	[5, "two owners of one slot", () => void (anon(5).an_swslot = anon(6).an_swslot)],
+	[5, "a slot recorded but free", () => uvm_swap_free(t.k, slotOf(t, small, 7), 1)],
+	[5, "a slot that nobody records", () => void uvm_swap_alloc(t.k, 1, false)],
+	[5, "a slot of no device", () => void (anon(5).an_swslot = 100_000)],
+	[5, "swpginuse", () => void t.k.uvmexp.swpginuse--],
+	[5, "swpages", () => void t.k.uvmexp.swpages++],
+	[5, "a negative swpgonly", () => void (t.k.uvmexp.swpgonly = -1)],
+	[5, "more bad slots than slots in use", () => void (t.k.uvm.swap_list[0]!.swd_npgbad = 999)],
+	[6, "swpgonly", () => void t.k.uvmexp.swpgonly--],
+	[7, "a clean page of an object without a slot", () => cleanWithoutSlot()],
+	[7, "a clean page of an anon without a slot", () => cleanAnonWithoutSlot()],
+	[8, "an_ref", () => void anon(0).an_ref++],
+	[8, "an anon with nothing", () => void (anon(5).an_swslot = 0)],
+	[8, "nanon", () => void t.k.uvmexp.nanon++],
+	[9, "the count of a hash element", () => void bucket(0)[0]!.count++],
+	[9, "an element in a wrong bucket", () => void bucket(1).push(bucket(0).pop()!)],
+	[9, "two elements with one tag", () => void bucket(0).push(bucket(0)[0]!)],
+	[9, "slots of an object that is never swapped", () => void (small.u_flags |= UAO_FLAG_NOSWAP)],
+	[10, "am_bckptr", () => void (amap().am_bckptr[2] = 3)],
+	[10, "am_nused", () => void amap().am_nused--],
+	[10, "am_ref", () => void amap().am_ref++],
+	[10, "an amap of nobody", () => void (entry().amap = entry(BASE, child).amap = null)],
+	[10, "the mark of a shared amap", () => markShared()],
+	[10, "am_ppref", () => void (amap().am_ppref = new Int32Array(8).fill(3))],
+	[10, "an entry longer than its amap", () => void (entry().pageoff = 4)],
+	[11, "uo_refs", () => void small.uo_refs++],
+	[11, "an object without references", () => void (small.uo_refs = 0)],
+	[12, "entries that overlap", () => void (entry().end = SMALL + PAGE_SIZE)],
+	[12, "nentries", () => void space.map.nentries++],
+	[12, "size", () => void (space.map.size += PAGE_SIZE)],
+	[12, "first_free behind a gap", () => void (space.map.first_free = entry(LARGE))],
+	[12, "a list that is torn", () => void (entry(SMALL).prev = entry(LARGE))],
+	[12, "NEEDSCOPY alone", () => void (entry(SMALL).etype |= UVM_ET_NEEDSCOPY)],
+	[12, "a hint at a dead entry", () => void (space.map.hint = { ...entry() })],
+	[13, "a mapping without a PV entry", () => void (smallPage().md_pvlist = null)],
+	[13, "a PV entry without a mapping", () => setPte(SMALL, () => 0)],
+	[13, "the count of mappings", () => void space.map.pmap.pm_resident++],
+	[14, "a mapping of no entry", () => strayMapping()],
+	[14, "a writable mapping of a read-only entry", () => readOnlyEntry()],
+	[14, "a writable mapping of a shared anon", () => writable(BASE)],
+	[14, "an object's page writable through copy-on-write", () => cowEntry()],
+	[15, "a translation of a mapping that is gone", () => staleTranslation()],
+	[15, "a right that was taken away", () => setPte(SMALL, (pte) => pte & ~PTE_W)],
+	[15, "a dirty bit that was cleared", () => setPte(SMALL, (pte) => pte & ~PTE_D)],
+];
+
+describe("uvm_check finds", () => {
+	it.each(breakages)("%i: %s", (invariant, _what, damage) => {
+		damage();
+		expect(check().map((what) => Number.parseInt(what, 10))).toContain(invariant);
+	});
+});
+
+const bucket = (i: number) => large.u_swhash![i]!;
+
+function marker(): vm_page {
+	const pg = new vm_page(-1);
+	pg.flags = PG_BUSY | PG_MARKER;
+	return pg;
+}
+
+function leakPagerMap(): void {
+	const pg = smallPage();
+	pg.flags |= PG_BUSY;
+	t.run(uvm_pagermapin(t.k, [pg], 1, { waitok: true, read: false }));
+	pg.flags &= ~PG_BUSY;
+	t.k.lwps.pop();
+}
+
+function enterFree(): void {
+	const pg = t.k.uvm.page_free.last!;
+	pmap_enter(t.k, space.map.pmap, page(SMALL, 7), pg.phys_addr, VM_PROT_READ, VM_PROT_READ);
+}
+
+function cleanWithoutSlot(): void {
+	const slot = uao_set_swslot(t.k, small, 3, 0);
+	uvm_swap_free(t.k, slot, 1);
+	residentPage(t, small, 3)!.flags |= PG_CLEAN;
+}
+
+function cleanAnonWithoutSlot(): void {
+	uvm_swap_free(t.k, anon(3).an_swslot, 1);
+	anon(3).an_swslot = 0;
+}
+
+function markShared(): void {
+	entry(BASE, child).amap = null;
+	pmap_remove(t.k, child.map.pmap, BASE, page(BASE, 8));
+	amap().am_ref = 1;
+	amap().am_flags |= AMAP_SHARED;
+}
+
+function strayMapping(): void {
+	const va = page(BASE, 20);
+	pmap_enter(t.k, space.map.pmap, va, smallPage().phys_addr, VM_PROT_READ, VM_PROT_READ);
+}
+
+function readOnlyEntry(): void {
+	entry(SMALL).protection = VM_PROT_READ;
+}
+
+function writable(va: number): void {
+	t.run(space.load(va));
+	setPte(va, (pte) => pte | PTE_W);
+}
+
+function cowEntry(): void {
+	entry(SMALL).etype |= UVM_ET_COPYONWRITE;
+}
+
+function staleTranslation(): void {
+	t.run(space.load(SMALL));
+	setPte(SMALL, () => t.k.port.ram32[pteIndex(page(SMALL, 1))]!);
+}
+
+describe("uvm_check_freeclean", () => {
+	const freeclean = (read: (unit: number, sector: number, into: Uint8Array) => number) => {
+		const pg = residentPage(t, small, 2)!;
+		uvm_check_freeclean(t.k, pg, slotOf(t, small, 2), read);
+	};
+	const medium = (unit: number, sector: number, into: Uint8Array): number =>
+		t.disks[unit]!.read(sector, into);
+
+	it("compares a clean page with its slot, byte by byte", () => {
+		freeclean(medium);
+		t.bytes(residentPage(t, small, 2)!)[PAGE_SIZE - 1]! ^= 1;
+		expect(() => freeclean(medium)).toThrow("invariant 7");
+	});
+
+	it("says nothing about a slot that cannot be read", () => {
+		t.bytes(residentPage(t, small, 2)!)[0]! ^= 1;
+		freeclean(() => 1);
+	});
+
+	it("panics for a slot of no device", () => {
+		const pg = residentPage(t, small, 2)!;
+		expect(() => uvm_check_freeclean(t.k, pg, 100_000, medium)).toThrow("invariant 5");
+	});
+});

@@ -1,0 +1,279 @@
+/** The page daemon: what it writes, what it frees, and what it does when swap is short. */
+import { beforeEach, describe, expect, it } from "vitest";
+import { wakeup } from "../../../kernel/kern/core/kern_synch.ts";
+import { uao_detach } from "../../../kernel/uvm/uvm_aobj.ts";
+import type { uvm_object } from "../../../kernel/uvm/uvm_object.ts";
+import {
+	PG_CLEAN,
+	PQ_ACTIVE,
+	PQ_INACTIVE,
+	uvm_pagedeactivate,
+} from "../../../kernel/uvm/uvm_page.ts";
+import { SWCLPAGES } from "../../../kernel/uvm/uvm_swap.ts";
+import { PMAP_ATTR_REF } from "../../../pmap/pmap.ts";
+import { ENOMEM } from "../../../sys/errno.ts";
+import { PAGE_SIZE } from "../../../sys/vmparam.ts";
+import { TestKernel } from "../../support/kernel.ts";
+import {
+	checkAtRest,
+	expectPattern,
+	fill,
+	holdPage,
+	pageout,
+	pattern,
+	readByte,
+	residentPage,
+	slotOf,
+	startPageout,
+	swappedObject,
+} from "../../support/paging.ts";
+
+let t: TestKernel;
+beforeEach(() => {
+	t = new TestKernel();
+});
+
+/** A resident object whose pages 0 to n-1 hold `pattern`. */
+function dirtyObject(pages: number, size = pages): uvm_object {
+	const uobj = t.aobj(size);
+	t.run(fill(t, uobj, Array(pages).keys()));
+	return uobj;
+}
+
+/** Counters that grew while `body` ran. */
+function growth(body: () => void): { writes: number; pages: number; freed: number } {
+	const before = { ...t.k.uvmexp };
+	body();
+	const { pdpageouts, pgswapout, pdfreed } = t.k.uvmexp;
+	return {
+		writes: pdpageouts - before.pdpageouts,
+		pages: pgswapout - before.pgswapout,
+		freed: pdfreed - before.pdfreed,
+	};
+}
+
+describe("writing", () => {
+	it.each([1, 15, 16, 17, 40, 96])("%i dirty pages go out in ceil(n/16) writes", (n) => {
+		const uobj = dirtyObject(n);
+		expect(growth(() => pageout(t))).toEqual({
+			writes: Math.ceil(n / SWCLPAGES),
+			pages: n,
+			freed: n,
+		});
+		expect(uobj.uo_npages).toBe(0);
+		expect(t.k.uvmexp).toMatchObject({ swpginuse: n, swpgonly: n, paging: 0 });
+		expectPattern(t, uobj, Array(n).keys());
+		checkAtRest(t, uobj);
+	});
+
+	it("the pages of a cluster may have any owners, and lie side by side on the disk", () => {
+		const uobjs = [dirtyObject(5), dirtyObject(6, 300), dirtyObject(5)];
+		expect(growth(() => pageout(t)).writes).toBe(1);
+		const slots = uobjs.flatMap((uobj, u) =>
+			Array.from({ length: [5, 6, 5][u]! }, (_, i) => slotOf(t, uobj, i)),
+		);
+		expect(slots).toEqual(slots.map((_, i) => slots[0]! + i));
+		const bytes = new Uint8Array(PAGE_SIZE);
+		t.disks[0]!.read(t.sector(slots[7]!).sector, bytes);
+		expect(bytes[0]).toBe(pattern(2));
+		checkAtRest(t, ...uobjs);
+	});
+
+	it("M7: a page whose slot cannot be recorded is not written, and not lost", () => {
+		const uobj = dirtyObject(3, 200);
+		t.k.failinject = (what) => what === "uaoeltpl";
+		expect(growth(() => pageout(t))).toEqual({ writes: 0, pages: 0, freed: 0 });
+		expect(uobj.uo_npages).toBe(3);
+		expect(residentPage(t, uobj, 1)!.flags & PG_CLEAN).toBe(0);
+		expect(t.k.uvmexp).toMatchObject({ swpginuse: 0, swpgonly: 0 });
+		checkAtRest(t, uobj);
+		t.k.failinject = null;
+		pageout(t);
+		expect(uobj.uo_npages).toBe(0);
+		expectPattern(t, uobj, [0, 1, 2]);
+	});
+
+	it("a page that cannot be written stays in memory, and its slot is not used again", () => {
+		const uobj = dirtyObject(4);
+		t.disks[0]!.failWrites(8, 8);
+		pageout(t);
+		expect(uobj.uo_npages).toBe(4);
+		expect(t.k.uvmexp).toMatchObject({ swpginuse: 4, swpgbad: 4, swpgonly: 0, paging: 0 });
+		expectPattern(t, uobj, [0, 1, 2, 3]);
+		pageout(t);
+		expect(uobj.uo_npages).toBe(0);
+		expectPattern(t, uobj, [0, 1, 2, 3]);
+		checkAtRest(t, uobj);
+	});
+
+	it("lack of resources for a write costs neither data nor slots", () => {
+		const uobj = dirtyObject(4);
+		let failures = 1;
+		t.k.failinject = (what) => what === "buf" && failures-- > 0;
+		pageout(t);
+		expect(failures).toBeLessThanOrEqual(0);
+		pageout(t);
+		expect(t.k.uvmexp).toMatchObject({ swpginuse: 4, swpgbad: 0, paging: 0 });
+		expectPattern(t, uobj, [0, 1, 2, 3]);
+		checkAtRest(t, uobj);
+	});
+
+	it("goes on when others have taken all of pager_map", () => {
+		const uobj = dirtyObject(40);
+		t.k.failinject = (what) => what === "pager_map";
+		expect(growth(() => pageout(t)).pages).toBe(40);
+		t.k.failinject = null;
+		expectPattern(t, uobj, Array(40).keys());
+		checkAtRest(t, uobj);
+	});
+
+	it("an object that is detached during the write waits for it, and leaves no slot", () => {
+		const uobj = dirtyObject(20);
+		const restore = startPageout(t);
+		const thread = t.spawn(uao_detach(t.k, uobj));
+		t.settle();
+		restore();
+		expect(thread.done).toBe(true);
+		expect(t.k.uvmexp).toMatchObject({ swpginuse: 0, swpgonly: 0, paging: 0 });
+		checkAtRest(t);
+	});
+});
+
+describe("freeing", () => {
+	it("M11: a clean page is freed without I/O, and its slot has the only copy then", () => {
+		const uobj = swappedObject(t, 20);
+		expectPattern(t, uobj, Array(20).keys());
+		expect(t.k.uvmexp).toMatchObject({ swpginuse: 20, swpgonly: 0 });
+		expect(growth(() => pageout(t))).toEqual({ writes: 0, pages: 0, freed: 20 });
+		expect(t.k.uvmexp).toMatchObject({ swpginuse: 20, swpgonly: 20 });
+		expectPattern(t, uobj, Array(20).keys());
+		checkAtRest(t, uobj);
+	});
+
+	it("a page that was written to again is written out again, to a new slot", () => {
+		const uobj = swappedObject(t, 2);
+		const old = [slotOf(t, uobj, 0), slotOf(t, uobj, 1)];
+		t.run(fill(t, uobj, [1]));
+		expectPattern(t, uobj, [0]);
+		expect(growth(() => pageout(t))).toEqual({ writes: 1, pages: 1, freed: 2 });
+		expect(slotOf(t, uobj, 0)).toBe(old[0]);
+		expect(t.k.uvmexp).toMatchObject({ swpginuse: 2, swpgonly: 2 });
+		checkAtRest(t, uobj);
+	});
+
+	it("a page that was used since it became inactive goes back to the active queue", () => {
+		const uobj = dirtyObject(3);
+		const pg = residentPage(t, uobj, 1)!;
+		const restore = startPageout(t);
+		pg.md_attrs |= PMAP_ATTR_REF;
+		const reacts = t.k.uvmexp.pdreact;
+		t.settle();
+		restore();
+		expect(t.k.uvmexp.pdreact).toBe(reacts + 1);
+		expect(uobj.uo_npages).toBe(1);
+		expect(residentPage(t, uobj, 1)).toBe(pg);
+	});
+
+	it("a busy page and a wired one are passed over", () => {
+		const uobj = dirtyObject(3);
+		const holder = holdPage(t, uobj, 2);
+		uvm_pagedeactivate(t.k, holder.pg);
+		pageout(t);
+		expect(uobj.uo_npages).toBe(1);
+		expect(t.k.uvmexp.pdbusy).toBeGreaterThan(0);
+		holder.letGo();
+		expectPattern(t, uobj, [0, 1, 2]);
+		checkAtRest(t, uobj);
+	});
+
+	it("keeps a third of the pages in use inactive when memory is short", () => {
+		const uobj = dirtyObject(60);
+		wakeup(t.k, t.k.uvm.pagedaemon_wchan);
+		t.settle();
+		const { active, inactive, freetarg, inactarg } = t.k.uvmexp;
+		expect(inactarg).toBe(Math.max(Math.floor((active + inactive) / 3), freetarg + 1));
+		expect(inactive).toBeGreaterThanOrEqual(inactarg);
+		checkAtRest(t, uobj);
+	});
+});
+
+describe("swap that is full", () => {
+	const smallDisk = (slots: number): TestKernel =>
+		new TestKernel({ disks: [(slots + 1) * PAGE_SIZE] });
+
+	it("who needs more memory than there is gets ENOMEM, and nothing is lost", () => {
+		t = smallDisk(48);
+		const uobj = t.aobj(400);
+		let filled = 0;
+		const error = t.run(
+			(function* () {
+				for (; filled < 400; filled++) {
+					const result = yield* t.page(uobj, filled, (pg) => {
+						pg.flags &= ~PG_CLEAN;
+						t.bytes(pg).fill(pattern(filled));
+						return 0;
+					});
+					if (result !== 0) return result;
+				}
+				return 0;
+			})(),
+		);
+		expect(error).toBe(ENOMEM);
+		expect(filled).toBeGreaterThan(200);
+		expect(t.k.uvmexp.swpgonly).toBe(48);
+		const held = t.aobj(1);
+		expect(t.run(readByte(t, held, 0))).toBe(-ENOMEM);
+		expectResident(uobj, filled);
+		t.run(uao_detach(t.k, uobj));
+		checkAtRest(t, held);
+	});
+
+	/** Pages in memory hold their pattern; so do those on the disk. */
+	function expectResident(uobj: uvm_object, pages: number): void {
+		const bytes = new Uint8Array(PAGE_SIZE);
+		for (let i = 0; i < pages; i++) {
+			const pg = residentPage(t, uobj, i);
+			if (pg === null) t.disks[0]!.read(t.sector(slotOf(t, uobj, i)).sector, bytes);
+			expect((pg === null ? bytes : t.bytes(pg))[0], `page ${i}`).toBe(pattern(i));
+		}
+	}
+
+	it("a dirty page may use its own slot again when no other is free", () => {
+		t = smallDisk(8);
+		const uobj = swappedObject(t, 8);
+		t.run(fill(t, uobj, Array(8).keys()));
+		expect(t.k.uvmexp).toMatchObject({ swpginuse: 8, swpgonly: 0 });
+		pageout(t);
+		expect(uobj.uo_npages).toBe(0);
+		expectPattern(t, uobj, Array(8).keys());
+		checkAtRest(t, uobj);
+	});
+
+	it("slots of pages that are in memory are taken back for those that have none", () => {
+		t = smallDisk(32);
+		const old = swappedObject(t, 32);
+		expectPattern(t, old, Array(32).keys());
+		expect(t.k.uvmexp).toMatchObject({ swpginuse: 32, swpgonly: 0 });
+		const fresh = dirtyObject(20);
+		for (let i = 0; i < 20; i++) uvm_pagedeactivate(t.k, residentPage(t, fresh, i)!);
+		const { freetarg } = t.k.uvmexp;
+		t.k.uvmexp.freetarg = t.k.uvmexp.npages;
+		wakeup(t.k, t.k.uvm.pagedaemon_wchan);
+		t.settle();
+		t.k.uvmexp.freetarg = freetarg;
+		expect(t.k.uvmexp.swpginuse).toBeLessThan(32);
+		for (let i = 0; i < 32; i++) {
+			const pg = residentPage(t, old, i)!;
+			const clean = (pg.flags & PG_CLEAN) !== 0;
+			expect(clean).toBe(slotOf(t, old, i) > 0);
+			expect(pg.pqflags & (PQ_ACTIVE | PQ_INACTIVE)).not.toBe(0);
+		}
+		checkAtRest(t, old, fresh);
+		pageout(t);
+		pageout(t);
+		expect(t.k.uvmexp.swpgonly).toBe(32);
+		expectResident(old, 32);
+		expectResident(fresh, 20);
+		checkAtRest(t, old, fresh);
+	});
+});

@@ -1,0 +1,414 @@
+/**
+ * Random system calls of several processes against a simple model: for each process, which pages
+ * it has, what they hold and what may be done with them. Memory and swap are tiny, so that most of
+ * it is on disk at any time.
+ *
+ * VM_RUNS=20000 VM_SEED=1 npx vitest run test/kernel/vm-model.test.ts goes on for hours.
+ */
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
+import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
+import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../../sys/errno.ts";
+import { PAGE_SIZE } from "../../../sys/vmparam.ts";
+import { wait_discard } from "../../support/agent-wait.ts";
+import { Agent } from "../../support/agents.ts";
+import { TestKernel } from "../../support/kernel.ts";
+
+const RUNS = Number(process.env.VM_RUNS ?? 2000);
+const SEED = process.env.VM_SEED === undefined ? undefined : Number(process.env.VM_SEED);
+
+/** Looking at all invariants costs more than the calls. */
+const CHECK_EVERY = 4;
+
+const BASE = 0x1000_0000;
+const PAGES = 40;
+const PROCESSES = 4;
+const READ = 1;
+const WRITE = 2;
+const MAP_SHARED = 1;
+const MAP_PRIVATE = 2;
+const MAP_FIXED = 0x10;
+const MAP_ANON = 0x20;
+const MADV_RANDOM = 1;
+const MADV_DONTNEED = 4;
+const MADV_PAGEOUT = 21;
+
+/** The word that a page holds, and where in the page. */
+interface Cell {
+	value: number;
+	readonly offset: number;
+}
+
+interface Page {
+	/** Shared by all who have mapped it shared; a private page has one of its own. */
+	cell: Cell;
+	shared: boolean;
+	prot: number;
+	wired: boolean;
+}
+
+interface Model {
+	readonly agent: Agent;
+	readonly pages: (Page | null)[];
+}
+
+const kinds = [
+	"store",
+	"store",
+	"store",
+	"load",
+	"load",
+	"mmap",
+	"mmap",
+	"munmap",
+	"mremap",
+	"mprotect",
+	"mprotect",
+	"fork",
+	"fork",
+	"exit",
+	"dontneed",
+	"pageout",
+	"advise",
+	"mlock",
+	"mlock",
+	"munlock",
+	"swapoff",
+	"swapon",
+	"stores",
+	"storm",
+] as const;
+
+const op = fc.record({
+	kind: fc.constantFrom(...kinds),
+	who: fc.nat(PROCESSES - 1),
+	page: fc.nat(PAGES - 1),
+	n: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 30 })),
+	x: fc.nat(1000),
+});
+type Op = ReturnType<typeof op.generate>["value"];
+
+const address = (page: number): number => BASE + page * PAGE_SIZE;
+/** A fresh page. The words are all over their pages, so that one mixed up with another shows. */
+const blank = (page: number): Cell => ({ value: 0, offset: ((page * 164) % 1024) * 4 });
+const word_address = (model: Model, page: number): number =>
+	address(page) + (model.pages[page]?.cell.offset ?? 0);
+
+class Machine {
+	readonly t: TestKernel;
+	readonly procs: Model[] = [];
+	readonly #wired: number;
+	#stamp = 1;
+	#swapOff = false;
+
+	constructor() {
+		this.t = new TestKernel({ ram: 512 * 1024, disks: [1 << 20, 1 << 20] });
+		this.#wired = this.t.k.uvmexp.wired;
+		// Somebody who stays, so that the system does not power off.
+		Agent.create(this.t);
+		this.#create();
+	}
+
+	/** A process with all of its pages mapped, private and writable. */
+	#create(): void {
+		const agent = Agent.create(this.t);
+		const flags = MAP_PRIVATE | MAP_FIXED | MAP_ANON;
+		agent.syscall(SYS.mmap2, BASE, PAGES * PAGE_SIZE, READ | WRITE, flags, -1, 0);
+		const pages = Array.from({ length: PAGES }, (_, i) => ({
+			cell: blank(i),
+			shared: false,
+			prot: READ | WRITE,
+			wired: false,
+		}));
+		this.procs.push({ agent, pages });
+	}
+
+	#range(o: Op): number[] {
+		const end = Math.min(PAGES, o.page + o.n);
+		return Array.from({ length: end - o.page }, (_, i) => o.page + i);
+	}
+
+	step(o: Op): void {
+		const model = this.procs[o.who % this.procs.length];
+		if (model === undefined) return;
+		const range = this.#range(o);
+		const len = range.length * PAGE_SIZE;
+		const whole = range.every((i) => model.pages[i] !== null);
+		const call = (number: number, ...args: number[]): number =>
+			model.agent.syscall(number, address(o.page), len, ...args);
+		switch (o.kind) {
+			case "store":
+				this.#store(model, o.page);
+				break;
+			case "storm":
+				this.#storm(o);
+				break;
+			case "stores":
+				this.#stores(o);
+				break;
+			case "load":
+				this.#load(model, o.page);
+				break;
+			case "mmap":
+				this.#mmap(model, range, call, o.x);
+				break;
+			case "munmap":
+				expect(call(SYS.munmap)).toBe(0);
+				for (const i of range) model.pages[i] = null;
+				break;
+			case "mremap":
+				this.#mremap(model, o.page, Math.min(o.n, PAGES - o.page), o.x % PAGES);
+				break;
+			case "mprotect": {
+				const prot = [0, READ, READ | WRITE][o.x % 3]!;
+				const error = call(SYS.mprotect, prot);
+				expect(error).toBe(whole ? 0 : -ENOMEM);
+				if (whole) for (const i of range) model.pages[i]!.prot = prot;
+				break;
+			}
+			case "dontneed":
+				if (range.some((i) => model.pages[i]?.wired)) break;
+				call(SYS.madvise, MADV_DONTNEED);
+				for (const i of range) {
+					const page = model.pages[i]!;
+					if (page !== null && !page.shared) page.cell = { value: 0, offset: page.cell.offset };
+				}
+				break;
+			case "pageout":
+				expect(call(SYS.madvise, MADV_PAGEOUT)).toBe(0);
+				break;
+			case "advise":
+				call(SYS.madvise, o.x % (MADV_RANDOM + 2));
+				break;
+			case "mlock": {
+				const usable = whole && range.every((i) => model.pages[i]!.prot !== 0);
+				const error = call(SYS.mlock);
+				if (!usable) expect(error).toBe(-ENOMEM);
+				if (error === 0) for (const i of range) model.pages[i]!.wired = true;
+				break;
+			}
+			case "munlock":
+				if (call(SYS.munlock) === 0) for (const i of range) model.pages[i]!.wired = false;
+				break;
+			case "fork":
+				this.#fork(model);
+				break;
+			case "exit":
+				this.#exit(model);
+				break;
+			case "swapoff":
+			case "swapon":
+				this.#swap(model, o.kind);
+				break;
+		}
+		this.#bury();
+	}
+
+	#mmap(
+		model: Model,
+		range: number[],
+		call: (number: number, ...args: number[]) => number,
+		x: number,
+	): void {
+		const shared = x % 3 === 0;
+		const prot = x % 5 === 0 ? READ : READ | WRITE;
+		const flags = (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_FIXED | MAP_ANON;
+		expect(call(SYS.mmap2, prot, flags, -1, 0)).toBe(address(range[0]!));
+		for (const i of range) {
+			model.pages[i] = { cell: blank(i), shared, prot, wired: false };
+		}
+	}
+
+	/** Move pages elsewhere, if they are one mapping and the places do not overlap. */
+	#mremap(model: Model, from: number, count: number, to: number): void {
+		const n = Math.min(count, PAGES - to);
+		const len = n * PAGE_SIZE;
+		const flags = 3; // MAYMOVE, FIXED
+		const { agent } = model;
+		const result = agent.syscall(SYS.mremap, address(from), len, len, flags, address(to));
+		const whole = model.pages.slice(from, from + n).every((page) => page !== null);
+		if (!whole) expect(result).toBeLessThan(0);
+		if (result === -EFAULT || result === -EINVAL || result === -EAGAIN) return;
+		const moved = model.pages.slice(from, from + n);
+		for (let i = 0; i < n; i++) model.pages[to + i] = null;
+		if (result < 0) return;
+		for (let i = 0; i < n; i++) model.pages[from + i] = null;
+		for (let i = 0; i < n; i++) model.pages[to + i] = moved[i]!;
+	}
+
+	#store(model: Model, i: number): void {
+		const page = model.pages[i]!;
+		const value = this.#stamp++;
+		const error = model.agent.start(() => model.agent.store(word_address(model, i), value));
+		this.t.settle();
+		if (!model.agent.alive) return;
+		const allowed = page !== null && (page.prot & WRITE) !== 0;
+		expect(error.result === 0).toBe(allowed);
+		if (allowed) page.cell.value = value;
+	}
+
+	/** Have a process store to its private pages. => what to do when all has come to rest. */
+	#startStores(model: Model, range: readonly number[]): () => void {
+		const done: (() => void)[] = [];
+		for (const i of range) {
+			const page = model.pages[i]!;
+			if (page === null || page.shared || (page.prot & WRITE) === 0) continue;
+			const value = this.#stamp++;
+			const job = model.agent.start(() => model.agent.store(word_address(model, i), value));
+			done.push(() => {
+				if (!job.done || !model.agent.alive) return;
+				expect(job.result).toBe(0);
+				page.cell.value = value;
+			});
+		}
+		return () => {
+			for (const check of done) check();
+		};
+	}
+
+	/** All processes store at the same time. */
+	#stores(o: Op): void {
+		const finish = this.procs.map((model) => this.#startStores(model, this.#range(o)));
+		this.t.settle();
+		for (const check of finish) check();
+	}
+
+	/** At the same time: swapoff or swapon, stores of all others, a fork, and an exit. */
+	#storm(o: Op): void {
+		const [swapper, forker, leaver] = [0, 1, 2].map(
+			(n) => this.procs[(o.who + n) % this.procs.length]!,
+		) as [Model, Model, Model];
+		if (this.procs.length < 2) return;
+		const finish = [this.#startSwap(swapper, this.#swapOff ? "swapon" : "swapoff")];
+		for (const model of this.procs) finish.push(this.#startStores(model, this.#range(o)));
+		finish.push(this.#startFork(forker));
+		if (leaver !== swapper && leaver !== forker) leaver.agent.start(() => leaver.agent.exit(0));
+		this.t.settle();
+		for (const check of finish) check();
+	}
+
+	#load(model: Model, i: number): void {
+		const page = model.pages[i]!;
+		const value = model.agent.start(() => model.agent.load(word_address(model, i)));
+		this.t.settle();
+		if (!model.agent.alive) return;
+		const readable = page !== null && page.prot !== 0;
+		expect(value.result).toBe(readable ? page.cell.value : null);
+	}
+
+	#fork(model: Model): void {
+		const finish = this.#startFork(model);
+		this.t.settle();
+		finish();
+	}
+
+	#startFork(model: Model): () => void {
+		if (this.procs.length >= PROCESSES) return () => {};
+		const job = model.agent.start(() => model.agent.fork());
+		return () => {
+			if (!job.done) {
+				expect(model.agent.alive).toBe(false);
+				return;
+			}
+			const child = job.result;
+			if (typeof child === "number") {
+				expect(child).toBe(ENOMEM);
+				return;
+			}
+			const pages = model.pages.map((page) => {
+				if (page === null) return null;
+				const cell = page.shared ? page.cell : { ...page.cell };
+				return { ...page, cell, wired: false };
+			});
+			this.procs.push({ agent: child, pages });
+		};
+	}
+
+	#exit(model: Model): void {
+		if (this.procs.length === 1) return;
+		model.agent.start(() => model.agent.exit(0));
+		this.t.settle();
+	}
+
+	/** The second disk goes, or comes back; it may have to stay. */
+	#swap(model: Model, kind: "swapoff" | "swapon"): void {
+		const finish = this.#startSwap(model, kind);
+		this.t.settle();
+		finish();
+	}
+
+	#startSwap(model: Model, kind: "swapoff" | "swapon"): () => void {
+		const path = "/dev/ld1";
+		const where = address(PAGES + 1);
+		const flags = MAP_PRIVATE | MAP_FIXED | MAP_ANON;
+		const { agent } = model;
+		const job = agent.start(function* (): Sleeps<number> {
+			yield* agent.call(SYS.mmap2, where, PAGE_SIZE, READ | WRITE, flags, -1, 0);
+			for (let i = 0; i <= path.length; i += 4) {
+				let word = 0;
+				for (let b = 3; b >= 0; b--) word = (word << 8) | (path.charCodeAt(i + b) || 0);
+				yield* agent.store(where + i, word);
+			}
+			const error = yield* agent.call(kind === "swapoff" ? SYS.swapoff : SYS.swapon, where);
+			yield* agent.call(SYS.munmap, where, PAGE_SIZE);
+			return error;
+		});
+		return () => {
+			if (!agent.alive) return;
+			if (kind === "swapon") expect(job.result === 0).toBe(this.#swapOff);
+			if (job.result === 0) this.#swapOff = kind === "swapoff";
+		};
+	}
+
+	/** Processes that have ended, by exit or for want of memory, are forgotten. */
+	#bury(): void {
+		for (const model of this.procs.filter((m) => !m.agent.alive)) {
+			this.procs.splice(this.procs.indexOf(model), 1);
+		}
+		for (const { agent } of this.procs) wait_discard(agent);
+		if (this.procs.length === 0) {
+			this.#create();
+		}
+	}
+
+	/** Every word of every process. */
+	verify(): void {
+		for (const model of [...this.procs]) {
+			for (let i = 0; i < PAGES; i++) if (model.agent.alive) this.#load(model, i);
+		}
+		this.#bury();
+	}
+
+	/** Everybody ends: nothing is left. */
+	end(): void {
+		for (const model of this.procs) {
+			model.agent.start(() => model.agent.exit(0));
+			this.t.settle();
+		}
+		const { k } = this.t;
+		const { anon_pool, amap_pool } = k.uvm;
+		expect([anon_pool.pr_nout, amap_pool.pr_nout]).toEqual([0, 0]);
+		expect([k.uvmexp.swpginuse, k.uvmexp.swpgonly]).toEqual([0, 0]);
+		expect(k.uvmexp.wired).toBe(this.#wired);
+	}
+}
+
+it("random system calls do to memory what they say", { timeout: 3_600_000 }, () => {
+	fc.assert(
+		fc.property(fc.array(op, { minLength: 20, maxLength: 150, size: "max" }), (ops) => {
+			const machine = new Machine();
+			const free = machine.t.k.uvmexp.free;
+			for (const [i, o] of ops.entries()) {
+				machine.step(o);
+				if (i % CHECK_EVERY === 0) machine.t.check();
+			}
+			machine.verify();
+			machine.t.check();
+			machine.end();
+			machine.t.check();
+			expect(machine.t.k.uvmexp.free).toBeGreaterThanOrEqual(free);
+		}),
+		{ numRuns: RUNS, ...(SEED === undefined ? {} : { seed: SEED }) },
+	);
+});
