@@ -4,14 +4,13 @@
  * Exit codes: 0 success, 1 the guest failed, 2 wrong usage or file, 3 panic, 4 no progress.
  */
 import { Command, CommanderError } from "commander";
-import { ImageError } from "../computer/bare.ts";
 import { VERSION } from "../computer/system.ts";
+import { UserError } from "../machine/user-error.ts";
 import { benchCommand } from "./bench.ts";
 import { bootCommand } from "./boot.ts";
 import { writeFailure } from "./console.ts";
 import { disasmCommand } from "./disasm.ts";
 import { runCommand } from "./run.ts";
-import { UsageError } from "./usage-error.ts";
 
 const EXIT_USAGE = 2;
 
@@ -35,11 +34,10 @@ async function run(argv: string[]): Promise<number> {
 		await program.parseAsync(argv);
 	} catch (error) {
 		if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
-		const known = [UsageError, RangeError, ImageError].some((kind) => error instanceof kind);
-		if (!known) throw error;
+		if (!(error instanceof UserError)) throw error;
 		// The stream itself is about to say why it failed.
 		if (process.stdout.errored !== null) return EXIT_USAGE;
-		process.stderr.write(`uvmachine: ${(error as Error).message}\n`);
+		process.stderr.write(`uvmachine: ${error.message}\n`);
 		return EXIT_USAGE;
 	}
 	return code;

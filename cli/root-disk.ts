@@ -34,7 +34,7 @@ export interface HostDisks {
 
 /**
  * Open a raw image, an archive, which is used in place, or a folder, which is packed into memory.
- * => UsageError or RangeError, one line, for anything else and for a second root.
+ * => UsageError or UserError, one line, for anything else and for a second root.
  */
 export async function openDisks(paths: readonly string[]): Promise<HostDisks> {
 	const disks: DiskOptions[] = [];

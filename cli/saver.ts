@@ -2,6 +2,7 @@
 import { closeSync, openSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { SnapshotError } from "../computer/snapshot/container.ts";
+import { UserError } from "../machine/user-error.ts";
 import { readInputFile } from "./input-file.ts";
 import { writing } from "./output-file.ts";
 import { UsageError } from "./usage-error.ts";
@@ -134,7 +135,7 @@ export function openSnapshot<T>(path: string, restore: (file: Uint8Array) => T):
 	try {
 		return restore(readInputFile("snapshot", path));
 	} catch (error) {
-		if (!(error instanceof SnapshotError || error instanceof RangeError)) throw error;
+		if (!(error instanceof UserError)) throw error;
 		throw new UsageError(`snapshot ${path}: ${error.message}`);
 	}
 }

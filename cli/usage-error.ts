@@ -1,4 +1,6 @@
-/** A mistake of the user's: one line on stderr, exit code 2. */
-export class UsageError extends Error {
+import { UserError } from "../machine/user-error.ts";
+
+/** A command line that makes no sense, or a file that cannot be read or written. */
+export class UsageError extends UserError {
 	override readonly name = "UsageError";
 }

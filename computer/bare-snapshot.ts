@@ -55,7 +55,7 @@ function describe({ media, timing, readOnly, id }: BoardDisk): BareDisk {
 /**
  * The machine that a snapshot was made of, as it was.
  * => SnapshotError, one line, if the file is damaged, or does not fit this uvmachine or its disks;
- *    RangeError of one line from a disk that cannot be opened.
+ *    UserError of one line from a disk that cannot be opened.
  */
 export function restoreBare(file: Uint8Array, console: (byte: number) => void = () => {}): Bare {
 	const { header, body } = unpackSnapshot(file, KIND, VERSION);

@@ -20,6 +20,7 @@ import { WordHash } from "../machine/hash.ts";
 import { Machine, type MachineOptions } from "../machine/machine.ts";
 import { RAM_BASE, RAM_OFFSET, ROM_BASE, ROM_SIZE } from "../machine/memory.ts";
 import type { TlbCounters } from "../machine/mmu.ts";
+import { UserError } from "../machine/user-error.ts";
 import { type ComputerState, restoreComputer, saveComputer } from "./computer.ts";
 import { ConsoleLog } from "./console-log.ts";
 import { VERSION } from "./version.ts";
@@ -128,10 +129,10 @@ export class Bare {
 	#hungUp = false;
 	#pause = false;
 
-	/** => RangeError or ImageError, one line, for what cannot be run. */
+	/** => UserError or ImageError, one line, for what cannot be run. */
 	constructor(options: BareOptions) {
 		const { ram = BARE_DEFAULT_RAM, sbi = false, bios, initrd } = options;
-		if (sbi && bios !== undefined) throw new RangeError("sbi: there is a bios already");
+		if (sbi && bios !== undefined) throw new UserError("sbi: there is a bios already");
 		this.options = options;
 		this.#ram = ram;
 		this.machine = new Machine({ pmpEntries: 16, ...machineOptions(options), ramSize: ram });
@@ -251,7 +252,7 @@ export class Bare {
 		};
 	}
 
-	/** => RangeError if `saved` comes from a machine with other options. */
+	/** => UserError if `saved` comes from a machine with other options. */
 	restore(saved: BareSaved): void {
 		restoreComputer(this, saved.computer);
 		this.#exit = saved.exit;
@@ -412,7 +413,7 @@ function checkTree(dtb: Uint8Array): void {
 	if (wrong !== null) throw new ImageError(`dtb: the file is ${wrong}`);
 }
 
-/** A raw image file as a disk. => RangeError, one line, if it cannot be one. */
+/** A raw image file as a disk. => UserError, one line, if it cannot be one. */
 export const openDisk = (path: string, readOnly = false): FileDisk =>
 	new FileDisk(path, { readOnly });
 

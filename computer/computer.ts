@@ -24,7 +24,7 @@ export const saveComputer = ({ machine, board }: Computer): ComputerState => ({
 	board: board.save(),
 });
 
-/** => RangeError if the state comes from a computer of another shape. */
+/** => UserError if the state comes from a computer of another shape. */
 export function restoreComputer({ machine, board }: Computer, state: ComputerState): void {
 	machine.restore(state.machine);
 	board.restore(state.board);

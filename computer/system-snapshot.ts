@@ -226,7 +226,7 @@ export interface RestoreOptions {
 /**
  * The system that a snapshot was made of, as it was.
  * => SnapshotError, one line, if the file is damaged, or does not fit this uvmachine or its disks;
- *    RangeError of one line from a disk that cannot be opened.
+ *    UserError of one line from a disk that cannot be opened.
  */
 export function restoreSystem(file: Uint8Array, options: RestoreOptions = {}): System {
 	const { header, body: bytes } = unpackSnapshot(file, KIND, VERSION);

@@ -43,6 +43,7 @@ import { WordHash } from "../machine/hash.ts";
 import { Machine } from "../machine/machine.ts";
 import { CYCLES_PER_TIME_TICK } from "../machine/port.ts";
 import { Prng } from "../machine/prng.ts";
+import { UserError } from "../machine/user-error.ts";
 import { Panic } from "../sys/panic.ts";
 import { PAGE_SIZE } from "../sys/vmparam.ts";
 import { ConsoleLog } from "./console-log.ts";
@@ -107,11 +108,11 @@ export class System {
 	readonly #config: Record<string, unknown>;
 	#exit: Exit = { kind: "running", code: 0, signal: null, reason: "", pc: 0, addr: 0 };
 
-	/** => RangeError, one line, for an option out of range or a program that cannot be run. */
+	/** => UserError, one line, for an option out of range or a program that cannot be run. */
 	constructor(options: SystemOptions) {
 		const { ram = DEFAULT_RAM, seed = 1, adPolicy = "hardware" } = options;
 		if (ram < RAM_MIN) {
-			throw new RangeError(`ram: ${ram} bytes; the kernel needs at least ${RAM_MIN}`);
+			throw new UserError(`ram: ${ram} bytes; the kernel needs at least ${RAM_MIN}`);
 		}
 		const image = parse_program(options.program, options.image);
 		const swap = options.swap ?? [{ media: DEFAULT_SWAP }];
@@ -407,7 +408,7 @@ function arrange_disks(swap: readonly DiskOptions[], options: SystemOptions): Di
 	if (options.bin !== undefined) disks.push(options.bin);
 	disks.push(...(options.disks ?? []));
 	if (disks.length <= VIRTIO_SLOTS) return disks;
-	throw new RangeError(
+	throw new UserError(
 		`disks: ${disks.length}, with those for swap and programs; there is room for ${VIRTIO_SLOTS}`,
 	);
 }
@@ -429,7 +430,7 @@ function checker(tlb: () => Parameters<typeof uvm_check_panic>[1]): (k: Kernel) 
 /** The first page of a swap disk is its label. */
 function check_swap_size(bytes: number): void {
 	if (bytes >= 2 * PAGE_SIZE) return;
-	throw new RangeError(`swap: ${bytes} bytes; a swap disk has at least ${2 * PAGE_SIZE}`);
+	throw new UserError(`swap: ${bytes} bytes; a swap disk has at least ${2 * PAGE_SIZE}`);
 }
 
 /** What a kernel must know of a board with `ndisks` disks, the first `nswap` of them for swap. */
@@ -469,7 +470,7 @@ export const createSystem = (options: SystemOptions): System => new System(optio
 
 function parse_program(name: string, file: Uint8Array): elf_image {
 	const image = elf32_parse(file);
-	if ("error" in image) throw new RangeError(`program ${name}: ${image.error}`);
+	if ("error" in image) throw new UserError(`program ${name}: ${image.error}`);
 	return image;
 }
 

@@ -7,6 +7,7 @@ import type { Bus } from "../machine/bus.ts";
 import type { Clock } from "../machine/clock.ts";
 import { IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI } from "../machine/hart-state.ts";
 import type { Machine } from "../machine/machine.ts";
+import { UserError } from "../machine/user-error.ts";
 import { Clint, type ClintState } from "./clint.ts";
 import type { DiskMedia } from "./disk/disk-media.ts";
 import { type DiskTiming, InstantTiming } from "./disk/timing.ts";
@@ -144,7 +145,7 @@ export class Board {
 		const { bus, clock, dma, lines } = parts;
 		const disks = options.disks ?? [];
 		if (disks.length > VIRTIO_SLOTS) {
-			throw new RangeError(`board: ${disks.length} disks; there are ${VIRTIO_SLOTS} slots`);
+			throw new UserError(`board: ${disks.length} disks; there are ${VIRTIO_SLOTS} slots`);
 		}
 		const epoch = options.epochSeconds ?? DEFAULT_EPOCH_SECONDS;
 		this.plic = new Plic(lines.meip, lines.seip);
@@ -236,7 +237,7 @@ export class Board {
 
 	#restore(state: BoardState, restoreMedia: (media: DiskMedia, saved: unknown) => void): void {
 		if (state.virtio.length !== this.virtio.length) {
-			throw new RangeError("board: the saved state has another number of disks");
+			throw new UserError("board: the saved state has another number of disks");
 		}
 		this.clint.restore(state.clint);
 		this.uart.restore(state.uart);

@@ -7,6 +7,7 @@
  */
 
 import { ACCESS_FAULT, type MmioDevice, type Width } from "../machine/bus.ts";
+import { UserError } from "../machine/user-error.ts";
 
 /** Bytes of a pixel. */
 const PIXEL = 4;
@@ -36,11 +37,11 @@ export class Framebuffer implements MmioDevice {
 	/** A saved state refers to the memory: it is copied before it is written. */
 	#shared = false;
 
-	/** => RangeError for a size that is no picture. */
+	/** => UserError for a size that is no picture. */
 	constructor({ width, height }: FramebufferOptions) {
 		for (const [name, value] of Object.entries({ width, height })) {
 			if (!Number.isInteger(value) || value < 1 || value > FRAMEBUFFER_MAX) {
-				throw new RangeError(
+				throw new UserError(
 					`framebuffer: ${name} ${value}: must be 1 to ${FRAMEBUFFER_MAX} pixels`,
 				);
 			}
@@ -96,7 +97,7 @@ export class Framebuffer implements MmioDevice {
 	/** => the saved frame buffer was of the same size. */
 	restore(state: FramebufferState): void {
 		if (state !== null && state.length !== this.size) {
-			throw new RangeError("framebuffer: the saved one is of another size");
+			throw new UserError("framebuffer: the saved one is of another size");
 		}
 		this.#show(state);
 		this.#shared = true;

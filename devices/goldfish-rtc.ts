@@ -5,6 +5,7 @@
 
 import { ACCESS_FAULT, type MmioDevice, type Width } from "../machine/bus.ts";
 import type { Clock } from "../machine/clock.ts";
+import { UserError } from "../machine/user-error.ts";
 import type { IrqLine } from "./irq.ts";
 import { high32, low32, u64, withHalf } from "./u64.ts";
 
@@ -42,7 +43,7 @@ export class GoldfishRtc implements MmioDevice {
 	/** => `epochSeconds`: the time of cycle 0, whole seconds since 1970. */
 	constructor(clock: Clock, irq: IrqLine, epochSeconds: number) {
 		if (!Number.isSafeInteger(epochSeconds) || epochSeconds < 0) {
-			throw new RangeError(`rtc: epoch ${epochSeconds} is not a whole number of seconds`);
+			throw new UserError(`rtc: epoch ${epochSeconds} is not a whole number of seconds`);
 		}
 		this.#clock = clock;
 		this.#irq = irq;

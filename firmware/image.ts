@@ -1,10 +1,11 @@
 /** Images that are put into memory before the hart starts: executables, raw bytes. */
 
 import { RAM_BASE, ROM_BASE, ROM_SIZE } from "../machine/memory.ts";
+import { UserError } from "../machine/user-error.ts";
 import { type ElfImage, type ElfSegment, elfSymbols, parseElf } from "./elf.ts";
 
 /** What cannot be loaded; the message is one line. */
-export class ImageError extends Error {
+export class ImageError extends UserError {
 	override readonly name = "ImageError";
 }
 

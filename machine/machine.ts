@@ -27,6 +27,7 @@ import type { PmpEntries, PmpState } from "./pmp.ts";
 import { FENCE_ALL, type MachinePort } from "./port.ts";
 import { packPages, type SparsePages, unpackPages } from "./sparse-pages.ts";
 import { Supervisor } from "./supervisor.ts";
+import { UserError } from "./user-error.ts";
 
 export interface MachineOptions {
 	/** Bytes of RAM, a multiple of 4096, at least 64 KiB; everything together stays below 1 GiB. */
@@ -88,7 +89,7 @@ export class Machine {
 	#checkpoints = 0;
 	#supervisor: Supervisor | null = null;
 
-	/** => RangeError for an option out of range. */
+	/** => UserError for an option out of range. */
 	constructor(options: MachineOptions) {
 		const {
 			ramSize,
@@ -100,7 +101,7 @@ export class Machine {
 			pmpEntries = 0,
 		} = options;
 		if (!(Number.isInteger(walkCycles) && walkCycles >= 0 && walkCycles <= MAX_WALK_CYCLES)) {
-			throw new RangeError(`walk cycles ${walkCycles}: must be 0 to ${MAX_WALK_CYCLES}`);
+			throw new UserError(`walk cycles ${walkCycles}: must be 0 to ${MAX_WALK_CYCLES}`);
 		}
 		this.#config = { ramSize, tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries };
 		this.memory = new Memory(ramSize);
@@ -171,12 +172,12 @@ export class Machine {
 		return { ...this.#saveRest(), ram: packPages(this.memory.ram32), config: this.#config };
 	}
 
-	/** => RangeError if `state` comes from a machine with other options. */
+	/** => UserError if `state` comes from a machine with other options. */
 	restore(state: MachineState): void {
 		const { hart, memory } = this;
 		for (const [name, value] of Object.entries(this.#config)) {
 			if (state.config[name as keyof MachineOptions] !== value) {
-				throw new RangeError(`snapshot: ${name} is another one than this machine's`);
+				throw new UserError(`snapshot: ${name} is another one than this machine's`);
 			}
 		}
 		hart.mirror.storingRange(RAM_OFFSET, memory.ramSize);
@@ -202,7 +203,7 @@ export class Machine {
 	 */
 	rollback(checkpoint: Checkpoint): void {
 		const { code, mirror } = this.hart;
-		if (checkpoint.ram === null) throw new RangeError("checkpoint: it was released");
+		if (checkpoint.ram === null) throw new UserError("checkpoint: it was released");
 		this.#history.rollback(checkpoint.ram, (page) => {
 			const host = RAM_OFFSET + page * PAGE_SIZE;
 			if (mirror.isWatched(host)) code.overwritten(host, PAGE_SIZE);

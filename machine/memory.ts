@@ -22,6 +22,7 @@
  *
  * The numbers below are repeated as literals in interpreter.ts; a test compares them.
  */
+import { UserError } from "./user-error.ts";
 
 export const PAGE_SHIFT = 12;
 export const PAGE_SIZE = 4096;
@@ -100,10 +101,10 @@ export class Memory {
 	/** f0..f31, as H_F says. */
 	readonly f: Int32Array;
 
-	/** => RangeError for a size that is no multiple of 4096 or out of range. */
+	/** => UserError for a size that is no multiple of 4096 or out of range. */
 	constructor(ramSize: number) {
 		if (!(ramSize >= RAM_SIZE_MIN && ramSize <= RAM_SIZE_MAX && ramSize % PAGE_SIZE === 0)) {
-			throw new RangeError(
+			throw new UserError(
 				`RAM size ${ramSize}: must be a multiple of ${PAGE_SIZE} ` +
 					`from ${RAM_SIZE_MIN} to ${RAM_SIZE_MAX} bytes`,
 			);

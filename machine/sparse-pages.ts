@@ -1,4 +1,5 @@
 /** Memory that is mostly zeros, as plain data: the pages that are not. */
+import { UserError } from "./user-error.ts";
 
 const PAGE_WORDS = 1024;
 
@@ -21,11 +22,11 @@ export function packPages(memory: Int32Array): SparsePages {
 	return { numbers: Int32Array.from(numbers), words };
 }
 
-/** => RangeError, and nothing written, for pages that `memory` does not have. */
+/** => UserError, and nothing written, for pages that `memory` does not have. */
 export function unpackPages({ numbers, words }: SparsePages, memory: Int32Array): void {
 	const fits = numbers.every((number) => number >= 0 && (number + 1) * PAGE_WORDS <= memory.length);
 	if (!fits || words.length !== numbers.length * PAGE_WORDS) {
-		throw new RangeError("snapshot: pages that this machine does not have");
+		throw new UserError("snapshot: pages that this machine does not have");
 	}
 	memory.fill(0);
 	for (const [i, number] of numbers.entries()) {

@@ -14,6 +14,7 @@
  */
 import { type Memory, TLB_ENTRIES_MAX, TLB_OFFSET } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
+import { UserError } from "./user-error.ts";
 
 const TAG_VALID = 1 << 11;
 const TAG_SUPER = 1 << 10;
@@ -54,16 +55,16 @@ export class Tlb {
 	/** Number of valid entries for 4 MiB pages; while it is 0 nothing looks for them. */
 	#superpages = 0;
 
-	/** => RangeError for sizes that are not powers of two or out of range. */
+	/** => UserError for sizes that are not powers of two or out of range. */
 	constructor(memory: Memory, mirror: Mirror, options: TlbOptions) {
 		const { entries, ways } = options;
 		if (!isPowerOfTwo(entries) || entries > TLB_ENTRIES_MAX) {
-			throw new RangeError(
+			throw new UserError(
 				`TLB entries ${entries}: must be a power of two up to ${TLB_ENTRIES_MAX}`,
 			);
 		}
 		if (!isPowerOfTwo(ways) || ways > entries) {
-			throw new RangeError(`TLB ways ${ways}: must be a power of two up to ${entries} entries`);
+			throw new UserError(`TLB ways ${ways}: must be a power of two up to ${entries} entries`);
 		}
 		this.entries = entries;
 		this.ways = ways;

@@ -14,6 +14,7 @@
  */
 import { createHash } from "node:crypto";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
+import { UserError } from "../../machine/user-error.ts";
 import { DamagedError } from "./bytes.ts";
 
 const MAGIC = [0x89, ...Buffer.from("UVMSNAP", "latin1")];
@@ -26,7 +27,9 @@ const HEADER_MAX = 1 << 20;
 const BODY_MAX = 0xffff_ffff;
 
 /** A file that is no snapshot, or one that does not fit: the message is one line. */
-export class SnapshotError extends Error {}
+export class SnapshotError extends UserError {
+	override readonly name = "SnapshotError";
+}
 
 /** What a snapshot is of. */
 export interface SnapshotHeader {
@@ -87,7 +90,7 @@ export function unpackSnapshot(
 
 /**
  * Do what takes a snapshot's contents at their word.
- * => SnapshotError where they turn out to be wrong; RangeError as it comes.
+ * => SnapshotError where they turn out to be wrong; UserError as it comes.
  */
 export function believing<T>(action: () => T): T {
 	try {

@@ -28,7 +28,7 @@ export function describeDisk(media: DiskMedia): SavedDisk {
 
 /**
  * => a disk in memory is empty: its contents come with the rest of the state.
- * => SnapshotError if a file is not what it was; RangeError, one line, if it cannot be opened.
+ * => SnapshotError if a file is not what it was; UserError, one line, if it cannot be opened.
  */
 export function openSavedDisk({ bytes, readOnly, file }: SavedDisk): MemoryDisk | FileDisk {
 	if (file === null) return new MemoryDisk(bytes, { readOnly });

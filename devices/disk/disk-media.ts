@@ -2,6 +2,7 @@
  * What stands behind a disk: an array of 512-byte sectors, accessed synchronously. How long an
  * access takes is not the medium's business (timing.ts); whether it succeeds is.
  */
+import { UserError } from "../../machine/user-error.ts";
 
 export const SECTOR_SIZE = 512; // bytes
 
@@ -41,10 +42,10 @@ export function checkRange(media: DiskMedia, sector: number, length: number): Di
 	return sector + count <= media.sectors ? DISK_OK : DISK_ERANGE;
 }
 
-/** => RangeError unless `bytes` is a size that a disk can have. */
+/** => UserError unless `bytes` is a size that a disk can have. */
 export function sectorsOf(bytes: number, name: string): number {
 	if (!Number.isSafeInteger(bytes) || bytes <= 0 || bytes % SECTOR_SIZE !== 0) {
-		throw new RangeError(`${name}: ${bytes} bytes is not a positive multiple of ${SECTOR_SIZE}`);
+		throw new UserError(`${name}: ${bytes} bytes is not a positive multiple of ${SECTOR_SIZE}`);
 	}
 	return bytes / SECTOR_SIZE;
 }

@@ -7,6 +7,7 @@
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
 import { Buffer } from "buffer/index.js";
 import { PageHistory } from "../../machine/page-history.ts";
+import { UserError } from "../../machine/user-error.ts";
 import {
 	checkRange,
 	DISK_EIO,
@@ -32,7 +33,7 @@ export class FileDisk implements DiskMedia {
 	#overlay: Map<number, Uint8Array> | null = null;
 
 	/**
-	 * => a RangeError of one line that names the file if it cannot be opened, is not a regular
+	 * => a UserError of one line that names the file if it cannot be opened, is not a regular
 	 *    file, or its size is not a positive multiple of 512 bytes: nothing is rounded, since a
 	 *    cut or padded image is a different disk.
 	 */
@@ -43,7 +44,7 @@ export class FileDisk implements DiskMedia {
 		const { reason, bytes } = this.#measure();
 		if (reason !== null) {
 			closeSync(this.#fd);
-			throw new RangeError(`disk ${path}: ${reason}`);
+			throw new UserError(`disk ${path}: ${reason}`);
 		}
 		this.sectors = bytes / SECTOR_SIZE;
 	}
@@ -197,7 +198,7 @@ export class FileDisk implements DiskMedia {
 			const { O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
 			return openSync(this.path, (this.readOnly ? O_RDONLY : O_RDWR) | O_NONBLOCK);
 		} catch (error) {
-			throw new RangeError(`disk ${this.path}: ${reasonOf(error)}`);
+			throw new UserError(`disk ${this.path}: ${reasonOf(error)}`);
 		}
 	}
 

@@ -5,6 +5,7 @@
  */
 
 import { Buffer } from "buffer/index.js";
+import { UserError } from "../../machine/user-error.ts";
 import {
 	checkRange,
 	DISK_EROFS,
@@ -35,7 +36,7 @@ export class MemoryDisk implements DiskMedia {
 	readonly #owned = new Set<number>();
 
 	/**
-	 * => `bytes`: the size, a multiple of 512; RangeError otherwise.
+	 * => `bytes`: the size, a multiple of 512; UserError otherwise.
 	 * => `image`: the first contents, no longer than the disk; zeros follow.
 	 */
 	constructor(bytes: number, options: MemoryDiskOptions = {}) {
@@ -43,7 +44,7 @@ export class MemoryDisk implements DiskMedia {
 		this.readOnly = options.readOnly ?? false;
 		const image = options.image ?? new Uint8Array(0);
 		if (image.length > bytes) {
-			throw new RangeError(`memory disk: an image of ${image.length} bytes exceeds ${bytes}`);
+			throw new UserError(`memory disk: an image of ${image.length} bytes exceeds ${bytes}`);
 		}
 		this.#store(0, image);
 	}
@@ -95,7 +96,7 @@ export class MemoryDisk implements DiskMedia {
 		for (const [number, bytes] of state.chunks) {
 			const inside = number >= 0 && number * CHUNK_SIZE < this.sectors * SECTOR_SIZE;
 			if (!inside || bytes.length !== CHUNK_SIZE) {
-				throw new RangeError("memory disk: the saved one is of another size");
+				throw new UserError("memory disk: the saved one is of another size");
 			}
 			this.#chunks.set(number, bytes);
 		}

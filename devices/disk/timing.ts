@@ -4,6 +4,7 @@
  * is one virtual nanosecond.
  */
 
+import { UserError } from "../../machine/user-error.ts";
 import { SECTOR_SIZE } from "./disk-media.ts";
 
 export interface DiskTiming {
@@ -119,7 +120,7 @@ export class HddTiming implements DiskTiming {
 		this.turnNs = Math.round(60e9 / all.revolutionsPerMinute);
 		this.sectorsPerTrack = Math.floor((all.bytesPerSecond * this.turnNs) / (1e9 * SECTOR_SIZE));
 		if (!Number.isFinite(this.turnNs) || this.sectorsPerTrack < 1) {
-			throw new RangeError("hdd: less than one sector passes the head in a turn");
+			throw new UserError("hdd: less than one sector passes the head in a turn");
 		}
 		this.#tracks = Math.ceil(sectors / this.sectorsPerTrack);
 	}
@@ -177,7 +178,7 @@ function modulo(value: number, n: number): number {
 function requireNonNegative(parameters: object): void {
 	for (const [name, value] of Object.entries(parameters)) {
 		if (!(Number.isFinite(value) && value >= 0)) {
-			throw new RangeError(`disk timing: ${name} is ${value}, not a number of at least 0`);
+			throw new UserError(`disk timing: ${name} is ${value}, not a number of at least 0`);
 		}
 	}
 }

@@ -3,6 +3,7 @@
  * it to the medium; a loss of power in between forgets it.
  */
 
+import { UserError } from "../../machine/user-error.ts";
 import {
 	checkRange,
 	DISK_EROFS,
@@ -29,7 +30,7 @@ export class WriteCache implements DiskMedia {
 	/** => `capacity`: sectors that fit; when more are written, all are moved to the medium. */
 	constructor(medium: DiskMedia, capacity = 512) {
 		if (!Number.isSafeInteger(capacity) || capacity < 1) {
-			throw new RangeError(`write cache: capacity ${capacity} is not at least 1 sector`);
+			throw new UserError(`write cache: capacity ${capacity} is not at least 1 sector`);
 		}
 		this.#medium = medium;
 		this.#capacity = capacity;

@@ -3,6 +3,7 @@
  * as it was, so a fault can be lifted and every failed request is accounted for.
  */
 
+import { UserError } from "../../machine/user-error.ts";
 import {
 	checkRange,
 	DISK_EIO,
@@ -58,7 +59,7 @@ export class SectorFaults implements DiskMedia {
 
 	/**
 	 * Every read that overlaps [sector, sector + count) fails as a whole with DISK_EIO.
-	 * => the fault's id. RangeError for sectors that the medium does not have.
+	 * => the fault's id. UserError for sectors that the medium does not have.
 	 */
 	failReads(sector: number, count: number): number {
 		return this.#add("read", sector, count);
@@ -141,7 +142,7 @@ export class SectorFaults implements DiskMedia {
 
 	#add(kind: SectorFault["kind"], sector: number, count: number): number {
 		if (count < 1 || checkRange(this, sector, count * SECTOR_SIZE) !== DISK_OK) {
-			throw new RangeError(
+			throw new UserError(
 				`sector faults: [${sector}, +${count}) is not in a disk of ${this.sectors} sectors`,
 			);
 		}

@@ -14,6 +14,7 @@ import {
 	CAUSE_STORE_ACCESS_FAULT,
 	CAUSE_USER_ECALL,
 } from "../../machine/port.ts";
+import { UserError } from "../../machine/user-error.ts";
 import { PMAP_CANFAIL } from "../../pmap/pmap.ts";
 import { pmap_enter } from "../../pmap/pmap_enter.ts";
 import { EINVAL, ENOSPC, ENOTTY, ENXIO } from "../../sys/errno.ts";
@@ -65,7 +66,7 @@ describe("the device", () => {
 		expect(fb.load(404, 1)).toBe(0);
 		copy.restore(null);
 		expect([copy.load(400, 4), copy.words()]).toEqual([0, null]);
-		expect(() => new Framebuffer({ width: 1, height: 1 }).restore(fb.save())).toThrow(RangeError);
+		expect(() => new Framebuffer({ width: 1, height: 1 }).restore(fb.save())).toThrow(UserError);
 	});
 
 	it.each([0, 1.5, 5000])("a width of %s is refused", (width) => {

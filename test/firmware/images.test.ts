@@ -4,7 +4,8 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Bare, type BareOptions, ImageError } from "../../computer/bare.ts";
+import { Bare, type BareOptions } from "../../computer/bare.ts";
+import { UserError } from "../../machine/user-error.ts";
 
 const program = new Uint8Array(readFileSync("workloads/bare/bin/board"));
 const RAM = 1024 * 1024;
@@ -18,7 +19,7 @@ function attempt(options: BareOptions): string | null {
 		bare.run(CYCLES);
 		return null;
 	} catch (error) {
-		if (!(error instanceof ImageError || error instanceof RangeError)) throw error;
+		if (!(error instanceof UserError)) throw error;
 		expect(error.message).toMatch(/^[^\n]+$/);
 		expect(error.message).not.toMatch(/^(Offset|Invalid|Index|offset) /);
 		return error.message;

@@ -8,6 +8,7 @@ import * as layout from "../../machine/memory.ts";
 import { RAM_BASE } from "../../machine/memory.ts";
 import { OP } from "../../machine/op.ts";
 import { Prng } from "../../machine/prng.ts";
+import { UserError } from "../../machine/user-error.ts";
 import { guest } from "../isa/guest.ts";
 import { RW, user } from "./user.ts";
 
@@ -27,7 +28,7 @@ describe("options", () => {
 		[{ ramSize: MIB, walkCycles: -1 }, "walk cycles -1"],
 		[{ ramSize: MIB, walkCycles: 0.5 }, "walk cycles 0.5"],
 	])("%o is refused with a message that names it", (options, message) => {
-		expect(() => new Machine(options)).toThrow(RangeError);
+		expect(() => new Machine(options)).toThrow(UserError);
 		expect(() => new Machine(options)).toThrow(message);
 	});
 
@@ -160,8 +161,8 @@ describe("snapshots", () => {
 
 	it("are refused by a machine of another size", () => {
 		const state = new Machine({ ramSize: MIB }).save();
-		expect(() => new Machine({ ramSize: 2 * MIB }).restore(state)).toThrow(RangeError);
-		expect(() => new Machine({ ramSize: MIB, tlbEntries: 512 }).restore(state)).toThrow(RangeError);
+		expect(() => new Machine({ ramSize: 2 * MIB }).restore(state)).toThrow(UserError);
+		expect(() => new Machine({ ramSize: MIB, tlbEntries: 512 }).restore(state)).toThrow(UserError);
 	});
 
 	it("the state hash sees one bit anywhere", () => {

@@ -1,6 +1,7 @@
 /** Whole programs through the whole stack. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { createSystem, MemoryDisk } from "../../computer/system.ts";
+import { UserError } from "../../machine/user-error.ts";
 import { matmulOutput, shmOutput, sortOutput, walkOutput } from "../../workloads/reference.ts";
 import { type Booted, boot, MiB, workload } from "../support/workload.ts";
 
@@ -192,7 +193,7 @@ describe("options out of range", () => {
 		["half a header", { image: hello.image.subarray(0, 40) }, /truncated ELF header/],
 		["half a segment", { image: hello.image.subarray(0, 5000) }, /truncated segment/],
 	])("%s is refused in one line", (_, wrong, message) => {
-		expect(() => createSystem({ ...hello, ...wrong })).toThrow(RangeError);
+		expect(() => createSystem({ ...hello, ...wrong })).toThrow(UserError);
 		expect(() => createSystem({ ...hello, ...wrong })).toThrow(message);
 	});
 

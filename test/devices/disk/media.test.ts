@@ -17,6 +17,7 @@ import { FileDisk } from "../../../devices/disk/file-disk.ts";
 import { MemoryDisk } from "../../../devices/disk/memory-disk.ts";
 import { WriteCache } from "../../../devices/disk/write-cache.ts";
 import { SectorFaults } from "../../../devices/fault/sector-faults.ts";
+import { UserError } from "../../../machine/user-error.ts";
 import { expectBytes, pattern } from "../bench-board.ts";
 import { mediaContract } from "./media.contract.ts";
 
@@ -88,7 +89,7 @@ describe("memory disk", () => {
 		const disk = new MemoryDisk(1024, { image: Uint8Array.of(1, 2, 3) });
 		expect([...disk.image().subarray(0, 5)]).toEqual([1, 2, 3, 0, 0]);
 		expect(disk.image().length).toBe(1024);
-		expect(() => new MemoryDisk(512, { image: new Uint8Array(513) })).toThrow(RangeError);
+		expect(() => new MemoryDisk(512, { image: new Uint8Array(513) })).toThrow(UserError);
 	});
 
 	test.each([0, -512, 511, 1000, Number.NaN, Number.POSITIVE_INFINITY])(
@@ -118,14 +119,14 @@ describe("file disk", () => {
 		["odd.img", 1000, "its size, 1000 bytes, is not a positive multiple of 512"],
 	])("refuses %s with one line that names the file", (name, bytes, reason) => {
 		const path = bytes === null ? join(directory, name) : imageFile(name, bytes);
-		expect(() => new FileDisk(path)).toThrow(new RangeError(`disk ${path}: ${reason}`));
+		expect(() => new FileDisk(path)).toThrow(new UserError(`disk ${path}: ${reason}`));
 		if (bytes !== null) expect(readFileSync(path).length).toBe(bytes);
 	});
 
 	test("refuses a directory, for reading too", () => {
 		for (const readOnly of [false, true]) {
 			const reason = `disk ${directory}: not a regular file`;
-			expect(() => new FileDisk(directory, { readOnly })).toThrow(new RangeError(reason));
+			expect(() => new FileDisk(directory, { readOnly })).toThrow(new UserError(reason));
 		}
 	});
 
@@ -141,7 +142,7 @@ describe("file disk", () => {
 			[join(imageFile("file.img", 512), "inside"), "cannot be opened (ENOTDIR)"],
 		]) {
 			for (const readOnly of [false, true]) {
-				const error = new RangeError(`disk ${path}: ${reason}`);
+				const error = new UserError(`disk ${path}: ${reason}`);
 				expect(() => new FileDisk(path!, { readOnly })).toThrow(error);
 			}
 		}
@@ -209,6 +210,6 @@ describe("write cache", () => {
 	});
 
 	test("needs room for a sector", () => {
-		expect(() => new WriteCache(memory(1), 0)).toThrow(RangeError);
+		expect(() => new WriteCache(memory(1), 0)).toThrow(UserError);
 	});
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { HddTiming, InstantTiming, SsdTiming } from "../../../devices/disk/timing.ts";
+import { UserError } from "../../../machine/user-error.ts";
 
 test("instant: now", () => {
 	expect(new InstantTiming().completion(1234)).toBe(1234);
@@ -115,8 +116,8 @@ describe("hdd", () => {
 	});
 
 	test("refuses a disk that cannot turn or transfer", () => {
-		expect(() => new HddTiming(1000, { revolutionsPerMinute: 0 })).toThrow(RangeError);
-		expect(() => new HddTiming(1000, { bytesPerSecond: 100 })).toThrow(RangeError);
+		expect(() => new HddTiming(1000, { revolutionsPerMinute: 0 })).toThrow(UserError);
+		expect(() => new HddTiming(1000, { bytesPerSecond: 100 })).toThrow(UserError);
 		expect(() => new HddTiming(1000, { averageSeekNs: -1 })).toThrow(/averageSeekNs/);
 	});
 });

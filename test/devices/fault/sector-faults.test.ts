@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { DISK_EIO, DISK_ERANGE, DISK_EROFS, DISK_OK } from "../../../devices/disk/disk-media.ts";
 import { MemoryDisk } from "../../../devices/disk/memory-disk.ts";
 import { SectorFaults } from "../../../devices/fault/sector-faults.ts";
+import { UserError } from "../../../machine/user-error.ts";
 import { expectBytes, pattern } from "../bench-board.ts";
 
 const SECTORS = 64;
@@ -69,9 +70,9 @@ test("a request that is wrong anyway is not counted as injected", () => {
 
 test("a fault outside the disk is refused, not forgotten", () => {
 	const { faults } = setUp();
-	expect(() => faults.failReads(SECTORS, 1)).toThrow(RangeError);
-	expect(() => faults.failWrites(0, SECTORS + 1)).toThrow(RangeError);
-	expect(() => faults.failReads(0, 0)).toThrow(RangeError);
+	expect(() => faults.failReads(SECTORS, 1)).toThrow(UserError);
+	expect(() => faults.failWrites(0, SECTORS + 1)).toThrow(UserError);
+	expect(() => faults.failReads(0, 0)).toThrow(UserError);
 	expect(faults.faults).toEqual([]);
 });
 

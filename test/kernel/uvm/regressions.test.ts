@@ -15,6 +15,7 @@ import {
 	uvm_swpgonly_add,
 } from "../../../kernel/uvm/uvm_swap.ts";
 import { swap_off, swap_on } from "../../../kernel/uvm/uvm_swapctl.ts";
+import { UserError } from "../../../machine/user-error.ts";
 import { TestKernel } from "../../support/kernel.ts";
 import { call, EXIT, elf, exec, SYS } from "../../support/program.ts";
 import { boot, MiB } from "../../support/workload.ts";
@@ -70,7 +71,7 @@ describe("regressions", () => {
 
 	it("a swap disk too small is one line and exit code 2", () => {
 		expect(() => createSystem({ program: "x", image: elf(EXIT), swap: [{ media: 4096 }] })).toThrow(
-			RangeError,
+			UserError,
 		);
 	});
 
