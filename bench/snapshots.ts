@@ -1,13 +1,7 @@
 /** What it costs to note an instant and to go back to it, and to save to a file and restore. */
+import type { ComputerCheckpoint } from "../computer/computer.ts";
+import { restoreSystem, saveSystem } from "../computer/snapshot/system-snapshot.ts";
 import { createSystem, type System } from "../computer/system.ts";
-import {
-	checkpointSystem,
-	releaseSystem,
-	restoreSystem,
-	rollbackSystem,
-	type SystemCheckpoint,
-	saveSystem,
-} from "../computer/system-snapshot.ts";
 import { workload } from "./guests.ts";
 
 const MiB = 1024 * 1024;
@@ -40,9 +34,9 @@ function advance(system: System, cycles: number): void {
 	}
 }
 
-function note(system: System): SystemCheckpoint {
+function note(system: System): ComputerCheckpoint {
 	for (;;) {
-		const checkpoint = checkpointSystem(system);
+		const checkpoint = system.checkpoint();
 		if (checkpoint !== null) return checkpoint;
 		advance(system, 10_000);
 	}
@@ -77,15 +71,15 @@ export function runSnapshots(smoke: boolean): SnapshotResult[] {
 		touch(system);
 		machines.push(
 			timed(() => {
-				machine.rollback(checkpoint.computer.machine);
-				board.rollback(checkpoint.computer.board);
+				machine.rollback(checkpoint.machine);
+				board.rollback(checkpoint.board);
 			}),
 		);
 		// The kernel is somewhere else still.
-		rollbackSystem(system, checkpoint);
+		system.rollback(checkpoint);
 		touch(system);
-		systems.push(timed(() => rollbackSystem(system, checkpoint)));
-		releaseSystem(system, checkpoint);
+		systems.push(timed(() => system.rollback(checkpoint)));
+		system.release(checkpoint);
 	}
 	const files = Array.from({ length: smoke ? 1 : 5 }, () => timed(() => saveSystem(system)));
 	const file = saveSystem(system);

@@ -1,19 +1,17 @@
 /** `uvmachine boot`: run a program on the kernel. */
 import { existsSync, readFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
-import {
-	createSystem,
-	DEFAULT_RAM,
-	DEFAULT_SWAP,
-	type DiskOptions,
-	type Exit,
-	type Report,
-	type System,
-	type SystemOptions,
-	type TimingName,
-} from "../computer/system.ts";
-import { rebase, restoreSystem, saveSystem, trackFiles } from "../computer/system-snapshot.ts";
-import { SystemHost, SystemTarget } from "../gdb/session.ts";
+import { rebase, restoreSystem, saveSystem } from "../computer/snapshot/system-snapshot.ts";
+import { createSystem, DEFAULT_RAM, type System } from "../computer/system.ts";
+import { DEFAULT_SWAP } from "../computer/system-config.ts";
+import type {
+	DiskOptions,
+	Exit,
+	Report,
+	SystemOptions,
+	TimingName,
+} from "../computer/system-options.ts";
+import { SystemTarget } from "../gdb/session.ts";
 import { OutputBuffer } from "./console.ts";
 import { drive, driveTerminal } from "./drive.ts";
 import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
@@ -166,7 +164,8 @@ async function systemOptions(
 		...(await openDisks(flags.disk)),
 		bin: await binDisk(),
 		seed: flags.seed,
-		...(flags.tlb === undefined ? {} : { tlbEntries: flags.tlb.entries, tlbWays: flags.tlb.ways }),
+		tlbEntries: flags.tlb?.entries,
+		tlbWays: flags.tlb?.ways,
 		adPolicy: flags.ad,
 		check: flags.check,
 		uvmhist: flags.uvmhist === undefined ? 0 : HISTORY_EVENTS,
@@ -186,16 +185,9 @@ function restored(flags: BootFlags, path: string, output: OutputBuffer): System 
 }
 
 function createSaver(system: System, path: string, at: number | undefined): Saver {
-	const savable = {
-		get cycles() {
-			return system.machine.clock.cycles;
-		},
-		run: (until: number, pause: boolean) => system.run(until, pause),
-		rebase: () => rebase(system),
-		save: () => saveSystem(system),
-	};
-	trackFiles(system);
-	return new Saver(savable, path, at ?? null);
+	system.trackFiles();
+	const method = { rebase: () => rebase(system), save: () => saveSystem(system) };
+	return new Saver(system, method, path, at ?? null);
 }
 
 interface Ended {
@@ -235,8 +227,7 @@ async function runSystem(
 ): Promise<Ended> {
 	const saver = flags.save === undefined ? null : createSaver(system, flags.save, flags.saveAt);
 	const interactive = onTerminal && system.options.terminal === true;
-	const resized = (columns: number, rows: number): void => system.resize(columns, rows);
-	const left = interactive && (await driveTerminal(system, flags, output, saver, resized));
+	const left = interactive && (await driveTerminal(system, flags, output, saver));
 	if (!interactive) await drive(system, flags, output, saver);
 	saver?.finish(left);
 	return { system, left, saver };
@@ -252,10 +243,11 @@ async function debugSystem(
 	// A system that has written to a disk of the host's cannot begin anew.
 	const again = flags.disk.length === 0;
 	const console = (byte: number): void => target.print(byte);
-	const host = new SystemHost(() => createSystem({ ...options, console }), again);
-	const target: SystemTarget = new SystemTarget(host, (byte) => output.put(byte));
+	const system = createSystem({ ...options, console });
+	const show = (byte: number): void => output.put(byte);
+	const target: SystemTarget = new SystemTarget(system, show, again);
 	const left = await serveGdb(target, port, flags, output);
-	return { system: target.system, left, saver: null };
+	return { system, left, saver: null };
 }
 
 /** 0: the guest succeeded, 1: it failed, 3: the kernel panicked, 4: no progress, or the limit. */

@@ -1,6 +1,7 @@
 /** `uvmachine disasm`: machine code as text. */
 import { Command } from "commander";
-import { disassembly, RAM_BASE } from "../computer/bare.ts";
+import { disassembly } from "../firmware/disassembly.ts";
+import { RAM_BASE } from "../machine/memory.ts";
 import { readInputFile } from "./input-file.ts";
 import { addressOption } from "./options.ts";
 

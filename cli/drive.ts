@@ -1,6 +1,5 @@
 /** Running a guest to its end, with its console on the host's standard streams. */
-import type { Bare } from "../computer/bare.ts";
-import type { System } from "../computer/system.ts";
+import type { Computer } from "../computer/computer.ts";
 import { InputReader, type OutputBuffer } from "./console.ts";
 import { HostTerminal } from "./host-terminal.ts";
 import { driveInteractive } from "./interactive.ts";
@@ -17,15 +16,9 @@ export interface DriveFlags {
 
 const limitOf = ({ maxCycles }: DriveFlags): number => maxCycles ?? Number.POSITIVE_INFINITY;
 
-const kernelOf = (guest: System | Bare): System["kernel"] | null =>
-	(guest as Partial<System>).kernel ?? null;
-
-/** Does the guest want the terminal for itself? Bare software may at any time. */
-const talks = (guest: System | Bare): boolean => (guest as Partial<System>).asksForInput ?? true;
-
 /** Run to the end, passing on output, progress and input. */
 export async function drive(
-	guest: System | Bare,
+	guest: Computer,
 	flags: DriveFlags,
 	output: OutputBuffer,
 	saver: Saver | null,
@@ -41,7 +34,7 @@ export async function drive(
 		// The guest's lines and the progress line share a terminal.
 		if (output.pending) progress.stop();
 		output.flush();
-		progress.update(guest.machine, kernelOf(guest));
+		progress.update(guest);
 		if (state === "ended") break;
 		if (state === "input" && !(await input.feed((bytes) => guest.input(bytes)))) {
 			// Whoever saves wants to go on from here, and not from what the end of input leads to.
@@ -53,23 +46,21 @@ export async function drive(
 	input.close();
 }
 
-/**
- * Run with the host's terminal as the guest's; `resized` is told of its size.
- * => whether the user has left.
- */
+/** Run with the host's terminal as the guest's. => whether the user has left. */
 export async function driveTerminal(
-	guest: System | Bare,
+	guest: Computer,
 	flags: DriveFlags,
 	output: OutputBuffer,
 	saver: Saver | null,
-	resized: (columns: number, rows: number) => void = () => {},
 ): Promise<boolean> {
 	const progress = new RunProgress(process.stderr, flags.quiet);
-	const terminal = new HostTerminal(process.stdin, process.stdout, resized);
+	const terminal = new HostTerminal(process.stdin, process.stdout, (columns, rows) =>
+		guest.resize(columns, rows),
+	);
 	const flush = (): void => {
-		if (output.pending || talks(guest)) progress.stop();
+		if (output.pending || guest.asksForInput) progress.stop();
 		output.flush();
-		if (!talks(guest)) progress.update(guest.machine, kernelOf(guest));
+		if (!guest.asksForInput) progress.update(guest);
 	};
 	const say = (text: string): void => {
 		process.stdout.write(`\r\nuvmachine: ${text}\r\n`);

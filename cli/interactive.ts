@@ -2,6 +2,7 @@
  * A run with somebody at the keyboard: keys reach the guest while it computes, and when all of it
  * sleeps, its time passes as the host's does.
  */
+import type { Computer } from "../computer/computer.ts";
 import type { Keyboard } from "./host-terminal.ts";
 import type { Saver } from "./saver.ts";
 
@@ -10,16 +11,6 @@ const SLICE = 2_000_000;
 /** The shortest sleep that is worth a timer of the host, in cycles. */
 const SHORTEST_WAIT = 2_000_000;
 const CYCLES_PER_MS = 1e6;
-
-/** A System or a Bare machine, as somebody at a keyboard needs it. */
-export interface Computer {
-	readonly machine: { readonly clock: { readonly cycles: number } };
-	readonly idleCycles: number;
-	run(until: number, pause: boolean): "running" | "input" | "idle" | "ended";
-	pass(cycles: number): void;
-	input(bytes: Uint8Array): number;
-	inputEnd(): void;
-}
 
 /** What is done between two slices. */
 export interface Screen {

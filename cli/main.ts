@@ -4,7 +4,7 @@
  * Exit codes: 0 success, 1 the guest failed, 2 wrong usage or file, 3 panic, 4 no progress.
  */
 import { Command, CommanderError } from "commander";
-import { VERSION } from "../computer/system.ts";
+import { VERSION } from "../computer/version.ts";
 import { UserError } from "../machine/user-error.ts";
 import { benchCommand } from "./bench.ts";
 import { bootCommand } from "./boot.ts";

@@ -1,6 +1,6 @@
 /** Values of options, as `boot` and `run` take them. A wrong one is an InvalidArgumentError. */
 import { InvalidArgumentError } from "commander";
-import type { TimingName } from "../computer/system.ts";
+import type { TimingName } from "../computer/system-options.ts";
 import { parseSize } from "./size.ts";
 
 export const TIMINGS: readonly string[] = ["instant", "ssd", "hdd"] satisfies TimingName[];

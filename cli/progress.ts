@@ -1,7 +1,7 @@
 /** One line on a terminal that shows how far a run has come. */
 import { SingleBar } from "cli-progress";
-import type { Bare } from "../computer/bare.ts";
-import type { System } from "../computer/system.ts";
+import type { Computer } from "../computer/computer.ts";
+import type { uvmexp } from "../kernel/uvm/uvm_extern.ts";
 
 /** Milliseconds of the host between two updates. */
 const INTERVAL = 200;
@@ -9,7 +9,7 @@ const INTERVAL = 200;
 const FORMAT = "{minstr} M instructions, {mips} M/s | {seconds} s virtual{paging}";
 
 /** What the kernel of a system has to say. */
-function paging({ faults, pgswapin, pgswapout }: System["kernel"]["uvmexp"]): string {
+function paging({ faults, pgswapin, pgswapout }: uvmexp): string {
 	return ` | ${faults} faults, ${pgswapin} page-ins, ${pgswapout} pages out`;
 }
 
@@ -28,7 +28,7 @@ export class RunProgress {
 				: null;
 	}
 
-	update(machine: Bare["machine"], kernel: System["kernel"] | null): void {
+	update({ machine, kernel }: Computer): void {
 		const now = performance.now();
 		if (this.#bar === null || now - this.#last < INTERVAL) return;
 		this.#last = now;

@@ -17,7 +17,9 @@ import {
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Headers, type Pack, pack } from "tar-stream";
-import { type DiskOptions, FileDisk, MemoryDisk } from "../computer/system.ts";
+import type { DiskOptions } from "../computer/system-options.ts";
+import { FileDisk } from "../devices/disk/file-disk.ts";
+import { MemoryDisk } from "../devices/disk/memory-disk.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Where a tar archive says that it is one. */

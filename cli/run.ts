@@ -1,14 +1,9 @@
 import { Command } from "commander";
-import {
-	BARE_DEFAULT_RAM,
-	Bare,
-	type BareExit,
-	type BareOptions,
-	type BareReport,
-	openDisk,
-} from "../computer/bare.ts";
-import { restoreBare, saveBare } from "../computer/bare-snapshot.ts";
-import { BareHost, BareTarget } from "../gdb/session.ts";
+import { BARE_DEFAULT_RAM, Bare } from "../computer/bare.ts";
+import type { BareExit, BareOptions, BareReport } from "../computer/bare-options.ts";
+import { restoreBare, saveBare } from "../computer/snapshot/bare-snapshot.ts";
+import { FileDisk } from "../devices/disk/file-disk.ts";
+import { BareTarget } from "../gdb/session.ts";
 import { OutputBuffer } from "./console.ts";
 import { drive, driveTerminal } from "./drive.ts";
 import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
@@ -137,7 +132,7 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	if (port !== null) {
 		const again = flags.disk.every((text) => diskPath(text).readOnly);
 		const put = show;
-		const target: BareTarget = new BareTarget(new BareHost(bare, again), put);
+		const target: BareTarget = new BareTarget(bare, put, again);
 		show = (byte) => target.print(byte);
 		left = await serveGdb(target, port, flags, output);
 	} else if (interactive) left = await driveTerminal(bare, flags, output, saver);
@@ -176,16 +171,9 @@ function diskPath(text: string): { path: string; readOnly: boolean } {
 }
 
 function createSaver(bare: Bare, path: string, at: number | undefined): Saver {
-	const savable = {
-		get cycles() {
-			return bare.machine.clock.cycles;
-		},
-		run: (until: number, pause: boolean) => bare.run(until, pause),
-		// Any state can be taken.
-		rebase: () => true,
-		save: () => saveBare(bare),
-	};
-	return new Saver(savable, path, at ?? null);
+	// Any state can be taken.
+	const method = { rebase: () => true, save: () => saveBare(bare) };
+	return new Saver(bare, method, path, at ?? null);
 }
 
 /** The report with what the command line adds to its configuration. */
@@ -197,20 +185,23 @@ function withCommand(report: BareReport, image: string, flags: RunFlags): BareRe
 
 function bareOptions(image: string, flags: RunFlags): BareOptions {
 	const { bios, initrd, dtb, append, loadAddress, tlb } = flags;
+	const read = (name: string, path: string | undefined): Uint8Array | undefined =>
+		path === undefined ? undefined : readInputFile(name, path);
 	return {
 		image: readInputFile("image", image),
 		ram: flags.ram,
 		sbi: flags.sbi,
 		disks: flags.disk.map((text) => {
 			const { path, readOnly } = diskPath(text);
-			return { media: openDisk(path, readOnly) };
+			return { media: new FileDisk(path, { readOnly }) };
 		}),
-		...(bios === undefined ? {} : { bios: readInputFile("bios", bios) }),
-		...(initrd === undefined ? {} : { initrd: readInputFile("initrd", initrd) }),
-		...(dtb === undefined ? {} : { dtb: readInputFile("dtb", dtb) }),
-		...(append === undefined ? {} : { bootargs: append }),
-		...(loadAddress === undefined ? {} : { loadAddress }),
-		...(tlb === undefined ? {} : { tlbEntries: tlb.entries, tlbWays: tlb.ways }),
+		bios: read("bios", bios),
+		initrd: read("initrd", initrd),
+		dtb: read("dtb", dtb),
+		bootargs: append,
+		loadAddress,
+		tlbEntries: tlb?.entries,
+		tlbWays: tlb?.ways,
 		virtio: flags.virtio,
 		adPolicy: flags.ad,
 		misaligned: flags.misaligned,

@@ -1,6 +1,7 @@
 /** The snapshot that `--save` asks for: when it is made, and its file. */
 import { closeSync, openSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
+import type { Computer } from "../computer/computer.ts";
 import { SnapshotError } from "../computer/snapshot/container.ts";
 import { UserError } from "../machine/user-error.ts";
 import { readInputFile } from "./input-file.ts";
@@ -13,31 +14,30 @@ const APPROACH = [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000];
 const LOOKS = 100;
 const LOOK_CYCLES = 5_000;
 
-/** What is saved. */
-export interface Savable {
-	/** Cycles since its start. */
-	readonly cycles: number;
-	/** As System.run. */
-	run(until: number, pause: boolean): string;
-	/** As rebase in system-snapshot.ts: note the state, if it can be taken now. */
+/** How a computer is saved. */
+export interface SaveMethod {
+	/** Let later snapshots begin with the present state, if it can be taken. */
 	rebase(): boolean;
+	/** The present as a snapshot file. */
 	save(): Uint8Array;
 }
 
 export class Saver {
-	readonly #what: Savable;
+	readonly #computer: Computer;
+	readonly #method: SaveMethod;
 	readonly #path: string;
 	/** Cycle at which to save; null: at the end, or when asked. */
 	readonly #at: number | null;
 	#saved = false;
 
 	/** => UsageError if the file cannot be written, or the instant is past: now, not in the end. */
-	constructor(what: Savable, path: string, at: number | null) {
-		this.#what = what;
+	constructor(computer: Computer, method: SaveMethod, path: string, at: number | null) {
+		this.#computer = computer;
+		this.#method = method;
 		this.#path = path;
 		this.#at = at;
-		if (at !== null && at < what.cycles) {
-			throw new UsageError(`--save-at ${at}: the system is at cycle ${what.cycles} already`);
+		if (at !== null && at < this.#cycles) {
+			throw new UsageError(`--save-at ${at}: the system is at cycle ${this.#cycles} already`);
 		}
 		// What is no file would be replaced by one.
 		const there = statSync(path, { throwIfNoEntry: false });
@@ -61,14 +61,14 @@ export class Saver {
 		const at = this.#at;
 		if (at === null || this.#saved) return until;
 		const points = [...APPROACH.map((distance) => at - distance), at];
-		return Math.min(until, points.find((point) => point > this.#what.cycles) ?? until);
+		return Math.min(until, points.find((point) => point > this.#cycles) ?? until);
 	}
 
 	/** To be called after a run up to there. `pause` as in System.run. */
 	look(pause = false): void {
 		const at = this.#at;
 		if (at === null || this.#saved) return;
-		const { cycles } = this.#what;
+		const cycles = this.#cycles;
 		if (cycles >= at) this.save();
 		else if (APPROACH.some((distance) => cycles >= at - distance)) this.#approach(at, pause);
 	}
@@ -77,7 +77,7 @@ export class Saver {
 	saveSoon(): string {
 		this.#approach(Number.POSITIVE_INFINITY, true);
 		this.save();
-		return `saved to ${this.#path} at cycle ${this.#what.cycles}`;
+		return `saved to ${this.#path} at cycle ${this.#cycles}`;
 	}
 
 	save(): void {
@@ -100,25 +100,29 @@ export class Saver {
 	finish(left: boolean): void {
 		if (!this.waits && !this.#saved && !left) this.save();
 		if (this.#saved || left) return;
-		throw new UsageError(`--save-at ${this.#at}: the run has ended at cycle ${this.#what.cycles}`);
+		throw new UsageError(`--save-at ${this.#at}: the run has ended at cycle ${this.#cycles}`);
 	}
 
 	/** Run on, not up to `end`, until a state is found that later snapshots can begin with. */
 	#approach(end: number, pause: boolean): void {
 		for (let looks = LOOKS; looks > 0; looks--) {
-			if (this.#what.rebase()) return;
-			const next = this.#what.cycles + LOOK_CYCLES;
-			if (next >= end || this.#what.run(next, pause) !== "running") return;
+			if (this.#method.rebase()) return;
+			const next = this.#cycles + LOOK_CYCLES;
+			if (next >= end || this.#computer.run(next, pause) !== "running") return;
 		}
 	}
 
 	#snapshot(): Uint8Array {
 		try {
-			return this.#what.save();
+			return this.#method.save();
 		} catch (error) {
 			if (!(error instanceof SnapshotError)) throw error;
 			throw new UsageError(`--save ${this.#path}: ${error.message}`);
 		}
+	}
+
+	get #cycles(): number {
+		return this.#computer.machine.clock.cycles;
 	}
 
 	/** A snapshot that is half written replaces none that is whole. */

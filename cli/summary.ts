@@ -1,6 +1,6 @@
 /** What `boot` says on stderr when a run is over. */
-import type { BareExit, BareReport } from "../computer/bare.ts";
-import type { Exit, Report } from "../computer/system.ts";
+import type { BareExit, BareReport } from "../computer/bare-options.ts";
+import type { Exit, Report } from "../computer/system-options.ts";
 
 const hex = (n: number): string => `0x${n.toString(16).padStart(8, "0")}`;
 

@@ -1,8 +1,7 @@
 /** The files of `--trace` and `--trace-instructions`, written while the run goes on. */
 import { closeSync, openSync, writeSync } from "node:fs";
-import type { Bare } from "../computer/bare.ts";
-import type { System } from "../computer/system.ts";
-import { type Tracing, traceBare, traceMachineCode, traceSystem } from "../trace/trace.ts";
+import type { Computer } from "../computer/computer.ts";
+import { type Tracing, traceEvents, traceInstructions } from "../trace/trace.ts";
 import { writing } from "./output-file.ts";
 
 /** Characters that are written at a time. */
@@ -61,14 +60,9 @@ export class TraceFiles {
 		this.#instructions = open(flags.traceInstructions);
 	}
 
-	begin(computer: System | Bare): void {
-		const { kernel } = computer as Partial<System>;
-		this.#events?.begin((write) =>
-			kernel === undefined
-				? traceBare(computer as Bare, write)
-				: traceSystem(computer as System, write),
-		);
-		this.#instructions?.begin((write) => traceMachineCode(computer, write));
+	begin(computer: Computer): void {
+		this.#events?.begin((write) => traceEvents(computer, write));
+		this.#instructions?.begin((write) => traceInstructions(computer, write));
 	}
 
 	close(): void {

@@ -1,83 +1,74 @@
 /**
- * What comes to a system from outside, and when: enough to do it all again. A system is
- * deterministic, and where it stops makes no difference; so the calls that let it run are known by
- * the last one before something comes.
+ * What came to a computer from outside, and where in its run. A computer is deterministic, so its
+ * state at the start and a recording are enough to reach every later state again.
+ *
+ * Snapshots use one where the state itself cannot be taken, and the debugger to run backwards.
  */
+import type { RunState } from "./computer.ts";
 
-/** What comes: keys, their end, another size of the window, time that passes while all sleep. */
-export type Happening =
+export type OutsideEvent =
 	| { readonly what: "input"; readonly bytes: Uint8Array }
 	| { readonly what: "end" }
 	| { readonly what: "resize"; readonly columns: number; readonly rows: number }
-	| { readonly what: "pass"; readonly cycles: number }
-	| { readonly what: "nothing" };
+	| { readonly what: "pass"; readonly cycles: number };
 
-/** A run up to cycle `until` (Infinity: to its end), and what came where it stopped. */
-export interface JournalEntry {
-	readonly until: number;
-	readonly pause: boolean;
-	readonly then: Happening;
+/** A point in a run between two calls of `run`. */
+export interface Place {
+	/** The clock; several places may have the same. */
+	readonly cycle: number;
+	/**
+	 * "running": the first place of this cycle at which `run` stops. Otherwise where `run` comes
+	 * back by itself, with this result.
+	 */
+	readonly state: RunState;
 }
 
-/** What a journal is repeated on. */
-export interface Repeatable {
-	run(until: number, pause: boolean): unknown;
-	input(bytes: Uint8Array): unknown;
-	inputEnd(): void;
-	resize(columns: number, rows: number): void;
-	pass(cycles: number): void;
+export interface RecordedEvent extends Place {
+	readonly event: OutsideEvent;
 }
 
-/** Stands for a run that did not happen: one to a cycle that is always past. */
-const NOT_AT_ALL = -1;
+export class Recording {
+	readonly #events: RecordedEvent[];
+	/** Events before the present; those behind it are to be repeated. */
+	#position = 0;
 
-export class Journal {
-	readonly #entries: JournalEntry[];
-	#until = NOT_AT_ALL;
-	#pause = false;
-
-	constructor(entries: readonly JournalEntry[] = []) {
-		this.#entries = [...entries];
+	constructor(events: readonly RecordedEvent[] = []) {
+		this.#events = [...events];
 	}
 
-	/** The system has been asked to run. */
-	ran(until: number, pause: boolean): void {
-		if (pause !== this.#pause && this.#until !== NOT_AT_ALL) this.note({ what: "nothing" });
-		this.#pause = pause;
-		this.#until = Math.max(this.#until, until);
+	/** Add what comes at the present, in place of what was recorded from here on. */
+	add(event: RecordedEvent): void {
+		this.truncate();
+		this.#events.push(event);
+		this.#position++;
 	}
 
-	/** Something has come where it stopped. */
-	note(then: Happening): void {
-		this.#entries.push({ until: this.#until, pause: this.#pause, then });
-		this.#until = NOT_AT_ALL;
+	/** The event to be repeated next, or null. */
+	get next(): RecordedEvent | null {
+		return this.#events[this.#position] ?? null;
 	}
 
-	/** All of it, up to now, as plain data. */
-	get entries(): JournalEntry[] {
-		if (this.#until === NOT_AT_ALL) return [...this.#entries];
-		const then: Happening = { what: "nothing" };
-		return [...this.#entries, { until: this.#until, pause: this.#pause, then }];
+	/** `next` was repeated. */
+	skip(): void {
+		this.#position++;
 	}
 
-	repeat(system: Repeatable): void {
-		for (const { until, pause, then } of this.entries) {
-			if (until !== NOT_AT_ALL) system.run(until, pause);
-			switch (then.what) {
-				case "input":
-					system.input(then.bytes);
-					break;
-				case "end":
-					system.inputEnd();
-					break;
-				case "resize":
-					system.resize(then.columns, then.rows);
-					break;
-				case "pass":
-					system.pass(then.cycles);
-					break;
-				case "nothing":
-			}
-		}
+	/** Drop the events that are to be repeated. */
+	truncate(): void {
+		this.#events.length = this.#position;
+	}
+
+	get position(): number {
+		return this.#position;
+	}
+
+	/** The computer went back to where the recording had this position. */
+	set position(position: number) {
+		this.#position = position;
+	}
+
+	/** The events before the present. */
+	get past(): RecordedEvent[] {
+		return this.#events.slice(0, this.#position);
 	}
 }

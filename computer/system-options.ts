@@ -1,96 +1,94 @@
 /** What a system is made of, and what it tells: the types of its interface. */
-
 import type { DiskMedia } from "../devices/disk/disk-media.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
-import type { DiskCounters } from "../devices/virtio-blk.ts";
 import type { uvmexp } from "../kernel/uvm/uvm_extern.ts";
-import type { TlbCounters } from "../machine/mmu.ts";
-import type { ComputerState } from "./computer.ts";
+import * as check from "./check-options.ts";
+import type { ComputerExit, ComputerReport } from "./computer.ts";
 
 /** How long a disk takes: see devices/disk/timing.ts. */
 export type TimingName = "instant" | "ssd" | "hdd";
 
 export interface DiskOptions {
 	/** Default: "ssd". */
-	readonly timing?: TimingName;
+	readonly timing?: TimingName | undefined;
 	/** Size in bytes of an empty disk in host memory; or the medium itself. */
 	readonly media: number | DiskMedia;
 }
 
 export interface SystemOptions {
-	/** What the program is called, its ELF file, and its arguments. */
+	/** The program's name, its ELF file, and its arguments. */
 	readonly program: string;
 	readonly image: Uint8Array;
-	readonly args?: readonly string[];
+	readonly args?: readonly string[] | undefined;
 	/** Bytes of RAM, a multiple of 4096. Default: 8 MiB. */
-	readonly ram?: number;
+	readonly ram?: number | undefined;
 	/** Disks that are swapped on, first. Default: one of 64 MiB. */
-	readonly swap?: readonly DiskOptions[];
+	readonly swap?: readonly DiskOptions[] | undefined;
 	/** The root file system: a disk that is a tar archive. Default: none. */
-	readonly root?: DiskOptions;
+	readonly root?: DiskOptions | undefined;
 	/** Programs that come with the system: another such disk. Default: none. */
-	readonly bin?: DiskOptions;
+	readonly bin?: DiskOptions | undefined;
 	/** Further disks, behind those. */
-	readonly disks?: readonly DiskOptions[];
-	/** What programs get as AT_RANDOM depends on it. Default: 1. */
-	readonly seed?: number;
-	readonly tlbEntries?: number;
-	readonly tlbWays?: number;
-	readonly adPolicy?: "hardware" | "trap";
+	readonly disks?: readonly DiskOptions[] | undefined;
+	/** For the random bytes that programs get (AT_RANDOM). Default: 1. */
+	readonly seed?: number | undefined;
+	readonly tlbEntries?: number | undefined;
+	readonly tlbWays?: number | undefined;
+	readonly adPolicy?: "hardware" | "trap" | undefined;
 	/** Verify the VM system's invariants while it runs. */
-	readonly check?: boolean;
+	readonly check?: boolean | undefined;
 	/** Events that the UVMHIST ring keeps. Default: 0, off. */
-	readonly uvmhist?: number;
+	readonly uvmhist?: number | undefined;
 	/** Takes each byte that the program prints, as it is printed. */
-	readonly console?: (byte: number) => void;
+	readonly console?: ((byte: number) => void) | undefined;
 	/**
 	 * The console is a terminal: lines are edited and echoed, and keys send signals. Default:
 	 * false, a plain stream of bytes.
 	 */
-	readonly terminal?: boolean;
+	readonly terminal?: boolean | undefined;
 	/** Size of the frame buffer in pixels; null for none. Default: 640 by 480. */
-	readonly framebuffer?: FramebufferOptions | null;
+	readonly framebuffer?: FramebufferOptions | null | undefined;
 }
 
-/** An instant of a system from which it can be brought to later ones. */
-export interface SystemOrigin {
-	/** Kernel and processes, as System.saveSoftware writes them. */
-	readonly software: Uint8Array;
-	readonly computer: ComputerState;
-}
+const disk = check.record({ media: check.mediaOrSize }, { timing: check.timing });
 
-/**
- * "input": everything sleeps, and only console input can wake it. "idle": everything sleeps until
- * `idleCycles` have passed; only if `run` is asked to pause then.
- */
-export type RunState = "running" | "input" | "idle" | "ended";
+export const SYSTEM_OPTIONS = check.record(
+	{ program: check.text, image: check.bytes },
+	{
+		args: check.list(check.text),
+		ram: check.whole,
+		swap: check.list(disk),
+		root: disk,
+		bin: disk,
+		disks: check.list(disk),
+		seed: check.whole,
+		tlbEntries: check.whole,
+		tlbWays: check.whole,
+		adPolicy: check.policy,
+		check: check.flag,
+		uvmhist: check.whole,
+		console: check.callback,
+		terminal: check.flag,
+		framebuffer: check.orNull(check.framebuffer),
+	},
+);
 
-/** How a run ended. */
-export interface Exit {
-	/** "running" only while `System.run` has not come to an end. */
+/** How the run of a system ended. */
+export interface Exit extends ComputerExit {
+	/** "deadlock": everything sleeps, and nothing can wake it. */
 	readonly kind: "exited" | "killed" | "panic" | "deadlock" | "running";
-	readonly code: number;
 	/** The signal that killed the program, or null. */
 	readonly signal: string | null;
 	/** Why, if the signal does not say it: "out of swap", or the message of a panic. */
 	readonly reason: string;
-	/** Where a signal struck: the program counter, and the address of the access. */
-	readonly pc: number;
+	/** The address of the access for which the signal was sent. */
 	readonly addr: number;
 }
 
-export interface Report {
-	readonly version: string;
-	readonly config: Record<string, unknown>;
+export interface Report extends ComputerReport {
 	readonly exit: Exit;
-	readonly console: string;
-	readonly instructions: number;
-	readonly cycles: number;
-	readonly virtualNs: number;
-	readonly hostMs: number;
+	/** Counters of the VM system, with NetBSD's names. */
 	readonly uvmexp: uvmexp;
-	readonly tlb: TlbCounters & { misses: number };
-	readonly disks: (DiskCounters & { id: string })[];
+	/** The kernel's messages to its operator. */
 	readonly messages: string[];
-	readonly stateHash: string;
 }

@@ -1,24 +1,7 @@
-/**
- * A whole system: a board with disks, and a kernel on it that runs one program. This is the
- * library's entry point, and the one file that knows both the devices and the kernel.
- */
-import {
-	Board,
-	boardParts,
-	FRAMEBUFFER_BASE,
-	PLIC_BASE,
-	POWER_BASE,
-	UART_BASE,
-	UART_IRQ,
-	VIRTIO_BASE,
-	VIRTIO_IRQ,
-	VIRTIO_SIZE,
-	VIRTIO_SLOTS,
-} from "../devices/board.ts";
+/** A system: a board with disks, and our kernel on it that runs a program. */
 import { FileDisk } from "../devices/disk/file-disk.ts";
 import { hashContents } from "../devices/disk/hash-contents.ts";
 import { MemoryDisk } from "../devices/disk/memory-disk.ts";
-import { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "../devices/disk/timing.ts";
 import { SectorFaults } from "../devices/fault/sector-faults.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
 import { cnhangup, cnwaiting } from "../kernel/dev/cons.ts";
@@ -26,7 +9,7 @@ import { ttyresize } from "../kernel/dev/tty.ts";
 import { uvmhist_dump, uvmhist_init } from "../kernel/kern/core/kern_history.ts";
 import { signame } from "../kernel/kern/core/signal.ts";
 import { type elf_image, elf32_parse } from "../kernel/kern/proc/exec_elf32.ts";
-import { type autoconf, main, newproc } from "../kernel/kern/proc/init_main.ts";
+import { main, newproc } from "../kernel/kern/proc/init_main.ts";
 import { CPU_DEADLOCK, CPU_HALTED, CPU_IDLE, cpu_run } from "../kernel/kern/proc/kern_cpu.ts";
 import type { proc } from "../kernel/kern/proc/kern_proc.ts";
 import {
@@ -39,153 +22,89 @@ import {
 } from "../kernel/kern/proc/kern_state.ts";
 import { type Kernel, kernel_create } from "../kernel/kernel.ts";
 import { uvm_check_freeclean, uvm_check_panic } from "../kernel/uvm/uvm_check.ts";
-import { WordHash } from "../machine/hash.ts";
-import { Machine } from "../machine/machine.ts";
+import type { WordHash } from "../machine/hash.ts";
 import { CYCLES_PER_TIME_TICK } from "../machine/port.ts";
 import { Prng } from "../machine/prng.ts";
 import { UserError } from "../machine/user-error.ts";
 import { Panic } from "../sys/panic.ts";
 import { PAGE_SIZE } from "../sys/vmparam.ts";
-import { ConsoleLog } from "./console-log.ts";
-import { Journal } from "./recording.ts";
+import { BaseComputer } from "./base-computer.ts";
+import { checkOptions } from "./check-options.ts";
+import type { ComputerCheckpoint, ComputerState, RunState } from "./computer.ts";
+import { Recording } from "./recording.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
-import type {
-	DiskOptions,
-	Exit,
-	Report,
-	RunState,
-	SystemOptions,
-	SystemOrigin,
-	TimingName,
-} from "./system-options.ts";
-import { VERSION } from "./version.ts";
-
-export { FileDisk } from "../devices/disk/file-disk.ts";
-export { MemoryDisk } from "../devices/disk/memory-disk.ts";
-export { WriteCache } from "../devices/disk/write-cache.ts";
-export { Panic } from "../sys/panic.ts";
-export type * from "./system-options.ts";
-export { VERSION } from "./version.ts";
+import { arrangeDisks, boardConf, diskTiming, type SystemDisk } from "./system-config.ts";
+import { type Exit, type Report, SYSTEM_OPTIONS, type SystemOptions } from "./system-options.ts";
 
 export const DEFAULT_RAM = 8 * 1024 * 1024;
-/** Four times the data of the larger workloads: room for whole clusters among pages that stay. */
-export const DEFAULT_SWAP = 64 * 1024 * 1024;
 export const DEFAULT_FRAMEBUFFER: FramebufferOptions = { width: 640, height: 480 };
 /** Less than this and not even a small program fits beside the page tables and rings. */
 export const RAM_MIN = 512 * 1024;
 
-function timing(name: TimingName, sectors: number): DiskTiming {
-	switch (name) {
-		case "instant":
-			return new InstantTiming();
-		case "ssd":
-			return new SsdTiming();
-		case "hdd":
-			return new HddTiming(sectors);
-	}
-}
+/** Pages of a file as they were, by number. */
+export type OldPages = [page: number, bytes: Uint8Array][];
 
-export class System {
-	readonly machine: Machine;
-	readonly board: Board;
+export class System extends BaseComputer<Uint8Array> {
 	readonly kernel: Kernel;
 	readonly options: SystemOptions;
-	/** All disks by unit: for swap, the root, the programs, the others. */
-	readonly disks: readonly DiskOptions[];
-	/** What came from outside since the start, or since the state that was restored. */
-	journal = new Journal();
-	/** The state that the journal begins with; null: the start. */
-	origin: SystemOrigin | null = null;
+	/** All disks by unit. */
+	readonly disks: readonly SystemDisk[];
+	/** Fault overlays of all disks, by unit. Empty overlays change nothing. */
+	readonly faults: readonly SectorFaults[];
 	/** What disks in memory held at the start; null for others. */
 	readonly initialMedia: readonly unknown[];
 	/** The program's process. */
 	process: proc;
-	/** Fault overlays of all disks: swap disks first. Empty overlays change nothing. */
-	readonly faults: readonly SectorFaults[];
-	readonly #console = new ConsoleLog();
-	/** Console output is heard of; not while it is repeated. */
-	#audible = true;
-	readonly #config: Record<string, unknown>;
+	/** The state that the recording begins with; null: the start. */
+	#origin: ComputerState | null = null;
+	/** Checkpoints of the files that are disks, taken at the origin; null: not kept. */
+	#oldFiles: readonly (Int32Array | null)[] | null = null;
 	#exit: Exit = { kind: "running", code: 0, signal: null, reason: "", pc: 0, addr: 0 };
+	protected override readonly config: Record<string, unknown>;
+	protected override readonly sleepsForInput = true;
 
-	/** => UserError, one line, for an option out of range or a program that cannot be run. */
+	/** => UserError, one line, for a wrong option or a program that cannot be run. */
 	constructor(options: SystemOptions) {
-		const { ram = DEFAULT_RAM, seed = 1, adPolicy = "hardware" } = options;
+		checkOptions("createSystem", SYSTEM_OPTIONS, options);
+		const { ram = DEFAULT_RAM, seed = 1, framebuffer = DEFAULT_FRAMEBUFFER } = options;
 		if (ram < RAM_MIN) {
 			throw new UserError(`ram: ${ram} bytes; the kernel needs at least ${RAM_MIN}`);
 		}
-		const image = parse_program(options.program, options.image);
-		const swap = options.swap ?? [{ media: DEFAULT_SWAP }];
-		const disks = arrange_disks(swap, options);
-		this.options = options;
-		this.disks = disks;
-		for (const { media } of swap)
-			check_swap_size(typeof media === "number" ? media : media.sectors * 512);
-		this.machine = new Machine({
-			ramSize: ram,
-			adPolicy,
-			...(options.tlbEntries === undefined ? {} : { tlbEntries: options.tlbEntries }),
-			...(options.tlbWays === undefined ? {} : { tlbWays: options.tlbWays }),
-		});
-		this.faults = disks.map(({ media }) => {
+		const image = parseProgram(options.program, options.image);
+		const disks = arrangeDisks(options);
+		const faults = disks.map(({ media }) => {
 			return new SectorFaults(typeof media === "number" ? new MemoryDisk(media) : media);
 		});
-		this.initialMedia = this.faults.map(({ pristine }) => pristine.save());
-		const { framebuffer = DEFAULT_FRAMEBUFFER } = options;
-		this.board = new Board(boardParts(this.machine), {
-			...(framebuffer === null ? {} : { framebuffer }),
-			disks: disks.map((disk, i) => ({
-				media: this.faults[i]!,
-				timing: timing(disk.timing ?? "ssd", this.faults[i]!.sectors),
-			})),
-			console: (byte) => {
-				this.#console.write(byte);
-				if (this.#audible) options.console?.(byte);
+		const { adPolicy, tlbEntries, tlbWays } = options;
+		super(
+			{ ramSize: ram, adPolicy, tlbEntries, tlbWays },
+			{
+				framebuffer: framebuffer ?? undefined,
+				disks: faults.map((media, i) => ({
+					media,
+					timing: diskTiming(disks[i]!.timing, media.sectors),
+					id: `ld${i}`,
+				})),
 			},
-		});
-		this.#config = {
-			program: options.program,
-			args: [...(options.args ?? [])],
-			ram,
-			swap: swap.map((disk) => this.#describe(disk, disks)),
-			...(options.root === undefined ? {} : { root: this.#describe(options.root, disks) }),
-			...(options.bin === undefined ? {} : { bin: this.#describe(options.bin, disks) }),
-			disks: (options.disks ?? []).map((disk) => this.#describe(disk, disks)),
-			seed,
-			tlbEntries: options.tlbEntries ?? 1024,
-			tlbWays: options.tlbWays ?? 4,
-			adPolicy,
-			check: options.check ?? false,
-			uvmhist: options.uvmhist ?? 0,
-			terminal: options.terminal ?? false,
-			framebuffer,
-		};
+			options.console,
+		);
+		this.options = options;
+		this.disks = disks;
+		this.faults = faults;
+		this.initialMedia = faults.map(({ pristine }) => pristine.save());
+		this.config = this.#describe(ram, seed, framebuffer);
 		this.kernel = kernel_create(this.machine.supervisor());
-		this.process = this.#boot(options, image, swap.length, disks, seed);
+		this.process = this.#boot(image, seed);
 	}
 
-	#boot(
-		options: SystemOptions,
-		image: elf_image,
-		nswap: number,
-		disks: readonly DiskOptions[],
-		seed: number,
-	): proc {
-		const k = this.kernel;
+	#boot(image: elf_image, seed: number): proc {
+		const { kernel: k, options } = this;
 		k.pmap.pm_adtrap = options.adPolicy === "trap";
 		if ((options.uvmhist ?? 0) > 0) k.uvmhist = uvmhist_init(options.uvmhist!);
 		const prng = new Prng(seed);
 		const random = Uint8Array.from({ length: 16 }, () => prng.below(256));
-		const terminal = options.terminal ?? false;
-		const unit = (disk?: DiskOptions): number | null =>
-			disk === undefined ? null : disks.indexOf(disk);
-		const conf = boardConf(disks.length, nswap, random, {
-			root: unit(options.root),
-			bin: unit(options.bin),
-			fb: framebufferConf(this.board),
-			terminal,
-		});
-		main(k, conf);
+		const roles = this.disks.map(({ role }) => role);
+		main(k, boardConf(this.board, roles, random, options.terminal));
 		if (options.check === true) {
 			k.watch = {
 				...k.watch,
@@ -196,29 +115,34 @@ export class System {
 					),
 			};
 		}
-		return newproc(k, options.program, options.image, image, [
-			options.program,
-			...(options.args ?? []),
-		]);
+		const { program, args = [] } = options;
+		return newproc(k, program, options.image, image, [program, ...args]);
 	}
 
-	/** A disk as the report has it. */
-	#describe(disk: DiskOptions, disks: readonly DiskOptions[]): Record<string, unknown> {
-		return {
-			...(disk.media instanceof FileDisk ? { file: disk.media.path } : {}),
-			bytes: this.faults[disks.indexOf(disk)]!.sectors * 512,
-			timing: disk.timing ?? "ssd",
+	/** The resolved configuration. */
+	#describe(
+		ram: number,
+		seed: number,
+		framebuffer: FramebufferOptions | null,
+	): Record<string, unknown> {
+		const { program, args = [], check = false, uvmhist = 0, terminal = false } = this.options;
+		const { tlbEntries, tlbWays, adPolicy } = this.machine.config;
+		const described = this.faults.map(({ pristine, sectors }, i) => ({
+			...(pristine instanceof FileDisk ? { file: pristine.path } : {}),
+			bytes: sectors * 512,
+			timing: this.disks[i]!.timing,
+		}));
+		const of = (role: SystemDisk["role"]): unknown[] =>
+			described.filter((_, i) => this.disks[i]!.role === role);
+		const config = {
+			...{ program, args: [...args], ram },
+			...{ swap: of("swap"), root: of("root")[0], bin: of("bin")[0], disks: of("disk") },
+			...{ seed, tlbEntries, tlbWays, adPolicy, check, uvmhist, terminal, framebuffer },
 		};
+		return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
 	}
 
-	/**
-	 * Run until the program has ended, or cycle `until` is reached: then call it again.
-	 * => where it stops makes no difference to what the system does.
-	 * => `pause`: stop also when nothing happens until a timer goes off, instead of jumping there.
-	 */
-	run(until = Number.POSITIVE_INFINITY, pause = false): RunState {
-		if (this.#exit.kind !== "running") return "ended";
-		this.journal.ran(until, pause);
+	protected override advance(until: number, pause: boolean): RunState {
 		try {
 			return this.#run(until, pause);
 		} catch (error) {
@@ -232,7 +156,7 @@ export class System {
 		for (;;) {
 			switch (cpu_run(this.kernel, until, pause)) {
 				case CPU_HALTED:
-					this.#exit = exit_of(this.process);
+					this.#exit = exitOf(this.process);
 					return "ended";
 				case CPU_DEADLOCK:
 					return this.#asleep();
@@ -249,7 +173,7 @@ export class System {
 		}
 	}
 
-	/** Everything sleeps, for ever if no key is pressed. */
+	/** Everything sleeps, forever unless a key is pressed. */
 	#asleep(): RunState {
 		if (cnwaiting(this.kernel)) return "input";
 		this.#exit = { ...this.#exit, kind: "deadlock", reason: "everything sleeps" };
@@ -261,50 +185,34 @@ export class System {
 		return this.kernel.port.stimecmp * CYCLES_PER_TIME_TICK;
 	}
 
-	/** After "idle": how many cycles nothing happens. Infinity after "input". */
-	get idleCycles(): number {
+	override get idleCycles(): number {
 		return this.#timer - this.machine.clock.cycles;
 	}
 
-	/** Let time pass while everything sleeps, at most `idleCycles`. */
-	pass(cycles: number): void {
-		this.journal.note({ what: "pass", cycles });
+	protected override letPass(cycles: number): void {
 		this.kernel.port.charge(cycles);
 	}
 
-	/** Has a program asked for console input? */
-	get asksForInput(): boolean {
+	override get asksForInput(): boolean {
 		return this.kernel.cons?.asked === true;
 	}
 
-	/** Bytes for the console's input, as if typed. => how many the UART had room for. */
-	input(bytes: Uint8Array): number {
-		const taken = Math.min(bytes.length, this.board.uart.room);
-		this.journal.note({ what: "input", bytes: bytes.slice(0, taken) });
-		this.board.uart.receive(bytes.subarray(0, taken));
-		return taken;
-	}
-
-	/** No more input will come: whoever reads finds the end of it. */
-	inputEnd(): void {
-		this.journal.note({ what: "end" });
+	protected override endInput(): void {
 		cnhangup(this.kernel);
 	}
 
-	/** The terminal's window has another size. => no effect on a plain console. */
-	resize(columns: number, rows: number): void {
-		this.journal.note({ what: "resize", columns, rows });
+	protected override resizeTerminal(columns: number, rows: number): void {
 		const tty = this.kernel.cons?.tty ?? null;
 		if (tty === null) return;
 		const size = { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
 		ttyresize(this.kernel, tty, size);
 	}
 
-	get exit(): Exit {
+	override get exit(): Exit {
 		return this.#exit;
 	}
 
-	/** Which thread keeps the software's state from being taken now; null: none. */
+	/** Which thread keeps the kernel's state from being taken now; null: none. */
 	get busy(): string | null {
 		if (this.#exit.kind === "panic") return "kernel";
 		const l = kern_busy(this.kernel);
@@ -316,23 +224,25 @@ export class System {
 		return this.kernel.lwps.some((l) => l.l_proc !== null && l.l_kernel !== null);
 	}
 
-	/** The software's state: kernel, processes, and what was printed. => nobody is busy. */
-	saveSoftware(): Uint8Array {
-		const printed = this.#console.bytes;
+	/** The kernel and its processes as a graph. */
+	protected override saveSoftware(): Uint8Array | null {
+		if (this.busy !== null) return null;
 		return kern_save(this.kernel, (kernel) => {
-			const root = { kernel, process: this.process, exit: this.#exit, printed };
+			const root: SavedSoftware = { kernel, process: this.process, exit: this.#exit };
 			return writeGraph(root, kern_vocabulary(this.kernel));
 		});
 	}
 
 	/**
-	 * Take over what saveSoftware has written.
-	 * => `hardware` brings back the machine and its board of that instant; it is called twice.
+	 * A thread that sleeps in a system call is a generator, which cannot be saved. It gets a new
+	 * one, which runs from the beginning of the call up to the same sleep. For that the hardware
+	 * must be as it was saved, because the call reads registers and user memory. But on its way the
+	 * call changes memory, TLB, time and kernel, so both are brought back once more behind it.
 	 */
-	restoreSoftware(saved: Uint8Array, hardware: () => void): void {
+	protected override restoreSoftware(saved: Uint8Array, hardware: () => void): void {
 		const k = this.kernel;
 		const graph = new Graph(saved, kern_vocabulary(k));
-		const { kernel, process, exit, printed } = graph.root as SavedSoftware;
+		const { kernel, process, exit } = graph.root as SavedSoftware;
 		kern_load(k, kernel);
 		hardware();
 		const resumed = kern_resume(k, kernel);
@@ -342,14 +252,56 @@ export class System {
 		hardware();
 		this.process = process;
 		this.#exit = exit;
-		this.#console.replace(printed);
 	}
 
-	/** Do again what a journal says, without a sound. */
-	repeat(journal: Journal): void {
-		this.#audible = false;
-		journal.repeat(this);
-		this.#audible = true;
+	override restore(state: ComputerState): void {
+		super.restore(state);
+		this.beginAt(state);
+	}
+
+	override rollback(checkpoint: ComputerCheckpoint): void {
+		const known = checkpoint.recording === this.recording;
+		super.rollback(checkpoint);
+		if (!known) this.beginAt(this.save());
+	}
+
+	/** Let the recording begin with `origin`, the present state. `track` as in trackFiles. */
+	beginAt(origin: ComputerState | null, track = this.#oldFiles !== null): void {
+		this.#origin = origin;
+		this.recording = new Recording();
+		if (track) this.trackFiles();
+	}
+
+	/** The state that the recording begins with; null: the start. */
+	get origin(): ComputerState | null {
+		return this.#origin;
+	}
+
+	/** Disks that are files, by unit; null for others. */
+	get files(): (FileDisk | null)[] {
+		return this.faults.map(({ pristine }) => (pristine instanceof FileDisk ? pristine : null));
+	}
+
+	/**
+	 * From now on keep what is overwritten in files that are disks: otherwise a system that has
+	 * written to one can be saved only where its state can be taken.
+	 * => at the origin of the recording.
+	 */
+	trackFiles(): void {
+		const { files } = this;
+		const before = this.#oldFiles ?? [];
+		this.#oldFiles = files.map((disk) =>
+			disk === null || disk.readOnly ? null : disk.checkpoint(),
+		);
+		for (const [i, checkpoint] of before.entries()) {
+			if (checkpoint !== null) files[i]!.release(checkpoint);
+		}
+	}
+
+	/** What the file behind disk `unit` held at the origin, where it differs; null: unknown. */
+	oldPages(unit: number): OldPages | null {
+		const checkpoint = this.#oldFiles?.[unit] ?? null;
+		return checkpoint === null ? null : this.files[unit]!.changedSince(checkpoint);
 	}
 
 	/** What the UVMHIST ring holds, oldest first. */
@@ -357,40 +309,18 @@ export class System {
 		return this.kernel.uvmhist === null ? [] : uvmhist_dump(this.kernel.uvmhist);
 	}
 
-	/** => `hostMs` is the caller's to measure: the machine does not know the host's time. */
-	report(hostMs: number): Report {
-		const { machine, kernel } = this;
-		const tlb = machine.hart.mmu.counters;
-		return {
-			version: VERSION,
-			config: this.#config,
-			exit: this.#exit,
-			console: this.#console.text,
-			instructions: machine.hart.counters.instret,
-			cycles: machine.clock.cycles,
-			virtualNs: machine.clock.cycles,
-			hostMs,
-			uvmexp: { ...kernel.uvmexp },
-			tlb: { ...tlb, misses: tlb.fetchMisses + tlb.loadMisses + tlb.storeMisses },
-			disks: this.board.disks.map((disk, i) => ({ id: `ld${i}`, ...disk.counters })),
-			messages: [...kernel.msgbuf],
-			stateHash: this.stateHash(),
-		};
+	override report(hostMs: number): Report {
+		const { uvmexp, msgbuf } = this.kernel;
+		const { exit } = this;
+		return { ...super.report(hostMs), exit, uvmexp: { ...uvmexp }, messages: [...msgbuf] };
 	}
 
-	/** Equal for two runs of one configuration, at one cycle: RAM, hart, TLB, disks, picture, UVM. */
-	stateHash(): string {
-		const hash = new WordHash();
-		const own = this.machine.stateHash();
-		for (let i = 0; i < own.length; i += 8) hash.number(Number.parseInt(own.slice(i, i + 8), 16));
+	protected override hashSoftware(hash: WordHash): void {
 		for (const value of Object.values(this.kernel.uvmexp)) hash.number(value);
-		for (const disk of this.board.disks) {
-			for (const value of Object.values(disk.counters)) hash.number(value);
-		}
+	}
+
+	protected override hashDisks(hash: WordHash): void {
 		for (const { pristine } of this.faults) hashContents(hash, pristine);
-		const picture = this.board.framebuffer?.words() ?? null;
-		if (picture !== null) hash.words(picture);
-		return hash.digest();
 	}
 }
 
@@ -398,20 +328,10 @@ interface SavedSoftware {
 	readonly kernel: kernel_state;
 	readonly process: proc;
 	readonly exit: Exit;
-	readonly printed: Uint8Array;
 }
 
-/** All disks in the order of their units. */
-function arrange_disks(swap: readonly DiskOptions[], options: SystemOptions): DiskOptions[] {
-	const disks = [...swap];
-	if (options.root !== undefined) disks.push(options.root);
-	if (options.bin !== undefined) disks.push(options.bin);
-	disks.push(...(options.disks ?? []));
-	if (disks.length <= VIRTIO_SLOTS) return disks;
-	throw new UserError(
-		`disks: ${disks.length}, with those for swap and programs; there is room for ${VIRTIO_SLOTS}`,
-	);
-}
+/** A system that is about to run a program. => UserError as System's constructor. */
+export const createSystem = (options: SystemOptions): System => new System(options);
 
 /**
  * What looks at all invariants when it is called, but the less often the more there is to look
@@ -427,54 +347,13 @@ function checker(tlb: () => Parameters<typeof uvm_check_panic>[1]): (k: Kernel) 
 	};
 }
 
-/** The first page of a swap disk is its label. */
-function check_swap_size(bytes: number): void {
-	if (bytes >= 2 * PAGE_SIZE) return;
-	throw new UserError(`swap: ${bytes} bytes; a swap disk has at least ${2 * PAGE_SIZE}`);
-}
-
-/** What a kernel must know of a board with `ndisks` disks, the first `nswap` of them for swap. */
-export function boardConf(
-	ndisks: number,
-	nswap: number,
-	random: Uint8Array,
-	more: Partial<Pick<autoconf, "fb" | "root" | "bin" | "terminal">> = {},
-): autoconf {
-	return {
-		plic: PLIC_BASE,
-		uart: { base: UART_BASE, irq: UART_IRQ },
-		power: POWER_BASE,
-		virtio: Array.from({ length: ndisks }, (_, i) => ({
-			base: VIRTIO_BASE + i * VIRTIO_SIZE,
-			irq: VIRTIO_IRQ + i,
-		})),
-		swap: Array.from({ length: nswap }, (_, i) => i),
-		random,
-		root: null,
-		bin: null,
-		fb: null,
-		terminal: false,
-		...more,
-	};
-}
-
-/** What a kernel must know of the frame buffer. */
-export function framebufferConf({ framebuffer }: Board): autoconf["fb"] {
-	if (framebuffer === null) return null;
-	const { width, height, stride } = framebuffer;
-	return { base: FRAMEBUFFER_BASE, width, height, stride };
-}
-
-/** A machine with a kernel that is about to run a program. */
-export const createSystem = (options: SystemOptions): System => new System(options);
-
-function parse_program(name: string, file: Uint8Array): elf_image {
+function parseProgram(name: string, file: Uint8Array): elf_image {
 	const image = elf32_parse(file);
 	if ("error" in image) throw new UserError(`program ${name}: ${image.error}`);
 	return image;
 }
 
-function exit_of(p: proc): Exit {
+function exitOf(p: proc): Exit {
 	const how = p.p_exit!;
 	return {
 		kind: how.signal === 0 ? "exited" : "killed",

@@ -6,7 +6,8 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Bare, type BareOptions } from "../computer/bare.ts";
+import { Bare } from "../computer/bare.ts";
+import type { BareOptions } from "../computer/bare-options.ts";
 
 const NAME = /^rv32(?:u[imacfd]|uzb[abs]|si|mi)-[pv]-\w[\w-]*$/;
 const RAM = 16 * 1024 * 1024;

@@ -45,9 +45,9 @@ export interface DeviceTreeOptions {
 	/** Bytes of RAM. */
 	readonly ramSize: number;
 	/** The kernel's command line (/chosen/bootargs). */
-	readonly bootargs?: string;
+	readonly bootargs?: string | undefined;
 	/** Physical addresses of an initial RAM disk: its first byte, and the one behind it. */
-	readonly initrd?: { readonly start: number; readonly end: number };
+	readonly initrd?: { readonly start: number; readonly end: number } | undefined;
 }
 
 /** The blob that describes `board`. */

@@ -1,5 +1,6 @@
 /** A bare machine as a debugger sees it: one thread, the hart, in whatever mode it is. */
 
+import type { Bare } from "../computer/bare.ts";
 import { CSR } from "../machine/csr-numbers.ts";
 import { PRIV_M, PRIV_S, PRIV_U } from "../machine/hart-state.ts";
 import { readVirtual, translateNow } from "../machine/walk.ts";
@@ -16,27 +17,28 @@ import {
 	setFloat,
 	targetXml,
 } from "./registers.ts";
-import type { ReplayHost } from "./replay.ts";
 
 /** The hart's number, as a thread. */
 const HART = 1;
 
-export interface BareHost extends ReplayHost {
-	/** How the guest has ended: a code, and why if it was not its own will. */
-	readonly exit: { readonly code: number; readonly reason: string };
-	/** The reset button: images come anew. */
-	reset(): void;
-}
+/** Bytes that checkpoints may take, each at most as much as RAM; and how many there may be. */
+const CHECKPOINT_BYTES = 512 * 1024 * 1024;
+const CHECKPOINTS_MAX = 64;
+/** The exit code of `uvmachine run` if the guest came to no end of its own. */
+const NO_PROGRESS = 4;
 
 export class BareTarget extends MachineTarget {
 	readonly xml: string;
 	readonly registerCount = REG_PC;
-	readonly #host: BareHost;
+	readonly #bare: Bare;
 	#notice = "";
 
-	constructor(host: BareHost, show: (byte: number) => void) {
-		super(host, show);
-		this.#host = host;
+	/** => `reverse`: may it go back? Not if a disk is a file that the guest writes. */
+	constructor(bare: Bare, show: (byte: number) => void, reverse: boolean) {
+		const fit = Math.floor(CHECKPOINT_BYTES / bare.machine.memory.ramSize);
+		const checkpoints = reverse ? Math.max(1, Math.min(CHECKPOINTS_MAX, fit)) : 0;
+		super(bare, show, { checkpoints, mayCheckpoint: () => true });
+		this.#bare = bare;
 		this.xml = targetXml({ fpu: true, csrs: CSR });
 	}
 
@@ -102,7 +104,7 @@ export class BareTarget extends MachineTarget {
 		const words = command.split(/\s+/);
 		if (command === "help") return `${[...HART_HELP, ...BARE_HELP].join("\n")}\n`;
 		if (command === "reset") {
-			this.#host.reset();
+			this.#bare.reset();
 			this.revive();
 			this.setPoints();
 			this.replay.restart();
@@ -123,9 +125,10 @@ export class BareTarget extends MachineTarget {
 	}
 
 	protected override ended(): GdbStop {
-		const { code, reason } = this.#host.exit;
-		if (reason !== "") this.#notice = `${reason}\n`;
-		return { kind: "exited", code };
+		const { kind, code, pc } = this.#bare.exit;
+		if (kind === "exited") return { kind, code };
+		this.#notice = `${kind} at 0x${pc.toString(16)}\n`;
+		return { kind: "exited", code: NO_PROGRESS };
 	}
 }
 

@@ -2,6 +2,8 @@
  * The part of a target that is the same for every machine: breakpoints, running, stepping, and
  * running backwards. Whose registers and memory are meant is left to the classes that extend it.
  */
+
+import type { Computer } from "../computer/computer.ts";
 import {
 	DEBUG_BREAKPOINT,
 	DEBUG_GOAL,
@@ -23,7 +25,7 @@ import {
 	type GdbTarget,
 	type GdbThread,
 } from "./protocol/target.ts";
-import { type Found, Replay, type ReplayHost } from "./replay.ts";
+import { type Found, Replay, type ReplayOptions } from "./replay.ts";
 
 interface Point {
 	readonly kind: BreakKind;
@@ -40,17 +42,20 @@ const POINTS_MAX = 1000;
 export abstract class MachineTarget implements GdbTarget {
 	abstract readonly xml: string;
 	abstract readonly registerCount: number;
-	protected readonly host: ReplayHost;
+	/** Can it run backwards? */
+	readonly reverse: boolean;
+	readonly machine: Machine;
 	protected readonly replay: Replay;
 	#points: Point[] = [];
 	#back: Generator<void, GdbStop, void> | null = null;
 	#over: GdbStop | null = null;
 	#attached = true;
 
-	/** `show` takes what the guest prints; see Replay. */
-	constructor(host: ReplayHost, show: (byte: number) => void) {
-		this.host = host;
-		this.replay = new Replay(host, show);
+	/** `show` and `options`: see Replay. */
+	constructor(computer: Computer, show: (byte: number) => void, options: ReplayOptions) {
+		this.machine = computer.machine;
+		this.replay = new Replay(computer, show, options);
+		this.reverse = options.checkpoints > 0;
 	}
 
 	abstract threads(): readonly GdbThread[];
@@ -63,16 +68,8 @@ export abstract class MachineTarget implements GdbTarget {
 	/** How the guest has ended. */
 	protected abstract ended(): GdbStop;
 
-	protected get machine(): Machine {
-		return this.host.machine;
-	}
-
 	protected get debug(): Debug {
 		return this.machine.hart.attachDebug();
-	}
-
-	get reverse(): boolean {
-		return this.host.snapshots > 0;
 	}
 
 	/** Steps since reset: the place in the run. */
@@ -193,7 +190,7 @@ export abstract class MachineTarget implements GdbTarget {
 		return this.#back !== null;
 	}
 
-	/** The machine was replaced by an earlier one. */
+	/** The machine was reset. */
 	protected setPoints(): void {
 		this.debug.clear();
 		for (const point of this.#points) this.#set(point);

@@ -1,61 +1,34 @@
 /**
- * Running a machine forwards and backwards. Forwards it records what comes from outside: console
- * input, with its place. Backwards it goes to an earlier snapshot and runs forwards again, feeding
- * what was recorded, until the wanted step: execution is deterministic, so everything is as it was.
+ * Running a computer forwards and backwards. Forwards it takes checkpoints now and then, and the
+ * computer records what comes from outside. Backwards it goes to an earlier checkpoint and repeats
+ * the run up to the wanted step: execution is deterministic, so everything is as it was.
  *
  * What the guest prints is counted, so that what is printed again is not shown again.
  */
+import type { Computer, ComputerCheckpoint, RunState } from "../computer/computer.ts";
 import { DEBUG_BREAKPOINT, DEBUG_NONE, DEBUG_WATCHPOINT, type Debug } from "../machine/debug.ts";
-import type { Machine } from "../machine/machine.ts";
 
-/** "input": only console input can wake the guest. "idle": it waits for nothing that will come. */
-export type HostState = "running" | "input" | "idle" | "ended";
-
-/** A machine and what belongs to it. */
-export interface ReplayHost {
-	/** Another object, perhaps, after `restore`. */
-	readonly machine: Machine;
-	/** Run until cycle `until`, or until the hart's debugger stops it. */
-	run(until: number): HostState;
-	/** Console input. => how many bytes there was room for. */
-	input(bytes: Uint8Array): number;
-	inputEnd(): void;
-	/**
-	 * Is "input" a place from which nothing but input leads on? Otherwise the guest looks for it
-	 * again and again, and the cycle says where it came.
-	 */
-	readonly sleeps: boolean;
-	/** Most snapshots worth having; 0 if there are none. */
-	readonly snapshots: number;
-	/** Can a snapshot be made here? */
-	readonly canSave: boolean;
-	save(): unknown;
-	/** => the host owns `state` still, and may be asked to restore it again. */
-	restore(state: unknown): void;
-	/** `state` is not needed any more. */
-	release(state: unknown): void;
+export interface ReplayOptions {
+	/** Most checkpoints worth having; 0 if there are to be none. */
+	readonly checkpoints: number;
+	/** Can the computer go on from a checkpoint taken here? */
+	readonly mayCheckpoint: () => boolean;
 }
 
-interface Mark {
+/** A checkpoint, and where it is in the run. */
+interface Stage {
 	readonly step: number;
 	readonly cycle: number;
+	/** Traps taken. */
 	readonly taken: number;
-	/** Entries of the log that were fed, and bytes that were printed. */
-	readonly next: number;
+	/** Bytes printed. */
 	readonly printed: number;
-	readonly state: unknown;
-}
-
-/** null: the end of the input. `asleep`: it came while the guest waited for it. */
-interface InputEntry {
-	readonly cycle: number;
-	readonly asleep: boolean;
-	readonly bytes: Uint8Array | null;
+	readonly checkpoint: ComputerCheckpoint;
 }
 
 /** Cycles between two looks at what the user wants: some milliseconds. */
 const SLICE = 300_000;
-/** Fewest cycles between two snapshots. A copy of RAM takes as long as about RAM / 4 cycles. */
+/** Fewest cycles between two checkpoints. A copy of RAM takes as long as about RAM / 4 cycles. */
 const INTERVAL_MIN = 1_000_000;
 
 /** A place that a search has found. */
@@ -70,26 +43,26 @@ export interface Found {
 export class Replay {
 	/** Has the user asked for a search to end? */
 	cancelled = false;
-	readonly #host: ReplayHost;
+	readonly #computer: Computer;
+	readonly #options: ReplayOptions;
 	readonly #show: (byte: number) => void;
-	#marks: Mark[] = [];
+	#stages: Stage[] = [];
 	#interval: number;
-	#log: InputEntry[] = [];
-	#next = 0;
 	#printed = 0;
 	#shown = 0;
-	#state: HostState = "running";
+	#state: RunState = "running";
 
 	/** `show` takes what the guest prints, each byte once. */
-	constructor(host: ReplayHost, show: (byte: number) => void) {
-		this.#host = host;
+	constructor(computer: Computer, show: (byte: number) => void, options: ReplayOptions) {
+		this.#computer = computer;
 		this.#show = show;
-		this.#interval = Math.max(INTERVAL_MIN, host.machine.memory.ramSize / 4);
-		this.#mark();
+		this.#options = options;
+		this.#interval = Math.max(INTERVAL_MIN, computer.machine.memory.ramSize / 4);
+		this.#checkpoint();
 	}
 
 	get #debug(): Debug {
-		return this.#host.machine.hart.attachDebug();
+		return this.#computer.machine.hart.attachDebug();
 	}
 
 	/** The guest has printed a byte. */
@@ -99,71 +72,54 @@ export class Replay {
 		this.#show(byte);
 	}
 
-	/** Can it go back at all? */
-	get possible(): boolean {
-		return this.#marks.length > 0;
-	}
-
-	/** Snapshots that there are. */
-	get marks(): number {
-		return this.#marks.length;
-	}
-
 	/** The first step that can be gone back to. */
 	get begin(): number {
-		return this.#marks[0]?.step ?? this.#debug.steps;
+		return this.#stages[0]?.step ?? this.#debug.steps;
 	}
 
 	/** What the latest `advance` has come to. */
-	get state(): HostState {
+	get state(): RunState {
 		return this.#state;
 	}
 
 	/** Is there no recorded input left, so that new input may come? */
 	get live(): boolean {
-		return this.#next === this.#log.length;
+		return this.#computer.recording.next === null;
 	}
 
 	/** Console input, at the present cycle; null for its end. => bytes taken. */
 	input(bytes: Uint8Array | null): number {
 		if (!this.live) return 0;
-		const taken = bytes === null ? 0 : this.#host.input(bytes);
-		if (bytes !== null && taken === 0) return 0;
-		if (bytes === null) this.#host.inputEnd();
-		this.#log.push({
-			cycle: this.#host.machine.clock.cycles,
-			asleep: this.#host.sleeps && this.#state === "input",
-			bytes: bytes === null ? null : bytes.slice(0, taken),
-		});
-		this.#next++;
-		this.#state = "running";
+		const taken = bytes === null ? 0 : this.#computer.input(bytes);
+		if (bytes === null) this.#computer.inputEnd();
+		if (bytes === null || taken > 0) this.#state = "running";
 		return taken;
 	}
 
 	/** Run forwards for a while, or until the debugger stops the hart. */
-	advance(): HostState {
-		const { machine } = this.#host;
-		this.#state = this.#advance(machine.clock.cycles + SLICE);
-		const last = this.#marks.at(-1);
-		if (last !== undefined && machine.clock.cycles >= last.cycle + this.#interval) this.#mark();
+	advance(): RunState {
+		const { clock } = this.#computer.machine;
+		this.#state = this.#computer.repeat(clock.cycles + SLICE);
+		const last = this.#stages.at(-1);
+		if (last !== undefined && clock.cycles >= last.cycle + this.#interval) this.#checkpoint();
 		return this.#state;
 	}
 
 	/**
-	 * The user has changed the machine: what was before does not lead here, and what comes is new.
+	 * The user has changed the computer: what was before does not lead here, and what comes is new.
 	 * => it is possible to come back to this place, but not to go beyond it.
 	 */
 	restart(): void {
-		this.#drop(this.#marks);
-		this.#marks = [];
-		this.#log = [];
-		this.#next = 0;
+		this.#release(this.#stages);
+		this.#stages = [];
+		this.#computer.recording.truncate();
 		this.#shown = this.#printed;
-		this.#mark();
+		this.#checkpoint();
 	}
 
 	/** Go to a step between `begin` and the present. */
 	*seek(goal: number): Generator<void, void, void> {
+		if (this.#stages.length === 0) return;
 		this.#rewind(goal);
 		this.#debug.quiet = true;
 		this.#debug.resume(goal, false);
@@ -213,66 +169,45 @@ export class Replay {
 
 	/** => false if the guest is at its end, or waits for what has not come yet. */
 	#goesOn(): boolean {
-		const state = this.#advance(this.#host.machine.clock.cycles + SLICE);
+		const state = this.#computer.repeat(this.#computer.machine.clock.cycles + SLICE);
 		return state === "running" && !this.cancelled;
 	}
 
-	#advance(until: number): HostState {
-		const host = this.#host;
-		for (;;) {
-			const entry = this.#log[this.#next];
-			if (entry === undefined) return host.run(until);
-			const { clock } = host.machine;
-			if (entry.asleep || clock.cycles < entry.cycle) {
-				const before = clock.cycles;
-				const state = host.run(entry.asleep ? until : Math.min(until, entry.cycle));
-				if (this.#debug.stop !== DEBUG_NONE) return state;
-				// It has looked for input, and found none then either.
-				const looks = !host.sleeps && state === "input" && clock.cycles > before;
-				if (looks && clock.cycles < Math.min(until, entry.cycle)) continue;
-				const there = entry.asleep ? state === "input" : clock.cycles >= entry.cycle;
-				if (!there) return looks ? "running" : state;
-			}
-			this.#next++;
-			if (entry.bytes === null) host.inputEnd();
-			else host.input(entry.bytes);
-		}
-	}
-
-	/** => the step of the mark that it has gone back to. */
+	/** => the step of the checkpoint that it has gone back to. */
 	#rewind(step: number): number {
-		// Marks behind it are made again when it runs there again.
-		while (this.#marks.length > 1 && this.#marks.at(-1)!.step > step) {
-			this.#drop(this.#marks.splice(-1));
+		// Checkpoints behind it are taken again when it runs there again.
+		while (this.#stages.length > 1 && this.#stages.at(-1)!.step > step) {
+			this.#release(this.#stages.splice(-1));
 		}
-		const mark = this.#marks.at(-1)!;
-		this.#host.restore(mark.state);
-		this.#host.machine.hart.traps.taken = mark.taken;
-		this.#next = mark.next;
-		this.#printed = mark.printed;
-		return mark.step;
+		const stage = this.#stages.at(-1)!;
+		this.#computer.rollback(stage.checkpoint);
+		this.#computer.machine.hart.traps.taken = stage.taken;
+		this.#printed = stage.printed;
+		return stage.step;
 	}
 
-	#drop(marks: readonly Mark[]): void {
-		for (const mark of marks) this.#host.release(mark.state);
+	#release(stages: readonly Stage[]): void {
+		for (const { checkpoint } of stages) this.#computer.release(checkpoint);
 	}
 
-	#mark(): void {
-		const { snapshots, canSave, machine } = this.#host;
-		if (snapshots === 0 || !canSave) return;
-		if (this.#marks.length >= snapshots) {
-			if (snapshots < 3) return;
+	#checkpoint(): void {
+		const { checkpoints, mayCheckpoint } = this.#options;
+		if (checkpoints === 0 || !mayCheckpoint()) return;
+		if (this.#stages.length >= checkpoints) {
+			if (checkpoints < 3) return;
 			this.#interval *= 2;
-			this.#drop(this.#marks.filter((_, i) => i % 2 !== 0));
-			this.#marks = this.#marks.filter((_, i) => i % 2 === 0);
+			this.#release(this.#stages.filter((_, i) => i % 2 !== 0));
+			this.#stages = this.#stages.filter((_, i) => i % 2 === 0);
 		}
-		this.#marks.push({
+		const checkpoint = this.#computer.checkpoint();
+		if (checkpoint === null) return;
+		const { clock, hart } = this.#computer.machine;
+		this.#stages.push({
 			step: this.#debug.steps,
-			cycle: machine.clock.cycles,
-			taken: machine.hart.traps.taken,
-			next: this.#next,
+			cycle: clock.cycles,
+			taken: hart.traps.taken,
 			printed: this.#printed,
-			state: this.#host.save(),
+			checkpoint,
 		});
 	}
 }

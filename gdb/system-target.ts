@@ -10,6 +10,7 @@ import { type lwp, lwp_pc, lwp_regs, lwp_setpc } from "../kernel/kern/core/kern_
 import { LSONPROC, LSRUN } from "../kernel/kern/core/kern_synch.ts";
 import { signame } from "../kernel/kern/core/signal.ts";
 import { pfind, type proc } from "../kernel/kern/proc/kern_proc.ts";
+import { DEBUG_NONE } from "../machine/debug.ts";
 import { printable } from "./bare-target.ts";
 import { gdbSignal } from "./gdb-signals.ts";
 import { MachineTarget } from "./machine-target.ts";
@@ -17,7 +18,6 @@ import { readProcess, writeProcess } from "./process-memory.ts";
 import { wordBytes, wordOf } from "./protocol/packet.ts";
 import { GDB_SIGTRAP, type GdbResume, type GdbStop, type GdbThread } from "./protocol/target.ts";
 import { floatBytes, isFloat, REG_CSR0, REG_PC, setFloat, targetXml } from "./registers.ts";
-import type { SystemHost } from "./system-host.ts";
 import { systemCommand } from "./system-monitor.ts";
 
 /** fflags, frm and fcsr, by CSR number: where they are in fcsr. */
@@ -26,6 +26,22 @@ const FCSR_PARTS: Readonly<Record<number, { shift: number; mask: number }>> = {
 	2: { shift: 5, mask: 7 },
 	3: { shift: 0, mask: 0xff },
 };
+
+/** Checkpoints that are kept; each takes a copy of the kernel and the pages written since. */
+const CHECKPOINTS = 16;
+
+/** Cycles in which every program has begun; it takes a few thousand. */
+const BEGIN_SLICE = 1_000_000;
+
+/** Go to the first instruction in user mode. */
+function runToUser(system: System): void {
+	const { hart, clock } = system.machine;
+	const debug = hart.attachDebug();
+	debug.resume(0, false);
+	while (debug.stop === DEBUG_NONE) {
+		if (system.run(clock.cycles + BEGIN_SLICE) !== "running") break;
+	}
+}
 
 /** Which events of processes stop the system. */
 export type Catch = "none" | "exec" | "exit";
@@ -44,7 +60,7 @@ export class SystemTarget extends MachineTarget {
 	/** The only process that breakpoints and watchpoints are for, or null. */
 	scope: number | null = null;
 	catch: Catch = "none";
-	readonly #host: SystemHost;
+	readonly system: System;
 	#step: PendingStep | null = null;
 	/** A signal that is about to strike. */
 	#signal: { thread: number; signal: number } | null = null;
@@ -52,18 +68,17 @@ export class SystemTarget extends MachineTarget {
 	#caught = false;
 	#notice = "";
 
-	constructor(host: SystemHost, show: (byte: number) => void) {
-		super(host, show);
-		this.#host = host;
-		host.onReplace = () => {
-			this.#watch();
-			this.setPoints();
-		};
+	/**
+	 * Begins at the first instruction in user mode.
+	 * => `reverse`: may it go back? Not if a disk is a file that the guest writes.
+	 */
+	constructor(system: System, show: (byte: number) => void, reverse: boolean) {
+		runToUser(system);
+		// A process that sleeps in a system call might not go to sleep again in the same way.
+		const mayCheckpoint = (): boolean => !system.sleepsInCalls;
+		super(system, show, { checkpoints: reverse ? CHECKPOINTS : 0, mayCheckpoint });
+		this.system = system;
 		this.#watch();
-	}
-
-	get system(): System {
-		return this.#host.system;
 	}
 
 	override threads(): readonly GdbThread[] {

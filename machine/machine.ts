@@ -33,16 +33,16 @@ export interface MachineOptions {
 	/** Bytes of RAM, a multiple of 4096, at least 64 KiB; everything together stays below 1 GiB. */
 	readonly ramSize: number;
 	/** Entries of the TLB and entries in a set. Default 1024 and 4. */
-	readonly tlbEntries?: number;
-	readonly tlbWays?: number;
+	readonly tlbEntries?: number | undefined;
+	readonly tlbWays?: number | undefined;
 	/** Who sets the A and D bits of page table entries. Default "hardware". */
-	readonly adPolicy?: AdPolicy;
+	readonly adPolicy?: AdPolicy | undefined;
 	/** Misaligned loads and stores to RAM are done ("handle", the default) or trap. */
-	readonly misaligned?: MisalignedPolicy;
+	readonly misaligned?: MisalignedPolicy | undefined;
 	/** Cycles that a page table walk costs. Default 20. */
-	readonly walkCycles?: number;
+	readonly walkCycles?: number | undefined;
 	/** Entries of physical memory protection. Default: none, and nothing is protected. */
-	readonly pmpEntries?: PmpEntries;
+	readonly pmpEntries?: PmpEntries | undefined;
 }
 
 /** What is not RAM, as plain data, without the devices. */

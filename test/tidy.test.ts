@@ -13,6 +13,7 @@ const ALL = [
 		"conformance",
 		"bench",
 		"cli",
+		"index.ts",
 		"workloads",
 		"test",
 	),

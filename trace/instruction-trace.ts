@@ -34,7 +34,7 @@ function fetch(hart: Hart, pc: number): number | null {
 const modeOf = (priv: number): string => (priv === PRIV_M ? "M" : priv === PRIV_S ? "S" : "U");
 
 /** => `end` writes the last line. */
-export function traceInstructions(hart: Hart, write: (text: string) => void): { end(): void } {
+export function traceHart(hart: Hart, write: (text: string) => void): { end(): void } {
 	const before = new Int32Array(32);
 	let line: string | null = null;
 	let steps = 0;

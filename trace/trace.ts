@@ -1,9 +1,8 @@
-/** Tracing of whole machines: attached to one that is about to run, ended when it has run. */
-import type { Bare } from "../computer/bare.ts";
-import type { System } from "../computer/system.ts";
+/** Tracing of computers: attached to one that is about to run, ended when it has run. */
+import type { Computer } from "../computer/computer.ts";
 import { diskTrace, hartTrace } from "./board-trace.ts";
 import { ChromeTrace } from "./chrome-trace.ts";
-import { traceInstructions } from "./instruction-trace.ts";
+import { traceHart } from "./instruction-trace.ts";
 import { kernelTrace } from "./kernel-trace.ts";
 
 export interface Tracing {
@@ -11,32 +10,22 @@ export interface Tracing {
 	end(): void;
 }
 
-/** => `write` gets a trace of `system` from now on, piece by piece. */
-export function traceSystem(system: System, write: (text: string) => void): Tracing {
+/**
+ * From now on `write` gets a trace of `computer`, piece by piece: of its kernel, or of its hart if
+ * it has none, and of its disks.
+ */
+export function traceEvents(computer: Computer, write: (text: string) => void): Tracing {
+	const { kernel, board } = computer;
+	const { hart, clock } = computer.machine;
 	const trace = new ChromeTrace(write);
-	const { kernel } = system;
-	kernel.watch = { ...kernel.watch, trace: kernelTrace(trace, kernel) };
-	return traceDisks(system, trace);
-}
-
-/** => as traceSystem */
-export function traceBare(bare: Bare, write: (text: string) => void): Tracing {
-	const trace = new ChromeTrace(write);
-	const { hart, clock } = bare.machine;
-	hart.observer = hartTrace(trace, clock);
-	return traceDisks(bare, trace);
-}
-
-/** => `write` gets every instruction as a line, from now on. */
-export const traceMachineCode = (
-	{ machine }: System | Bare,
-	write: (text: string) => void,
-): Tracing => traceInstructions(machine.hart, write);
-
-function traceDisks({ board, machine }: System | Bare, trace: ChromeTrace): Tracing {
-	const { clock } = machine;
+	if (kernel === null) hart.observer = hartTrace(trace, clock);
+	else kernel.watch = { ...kernel.watch, trace: kernelTrace(trace, kernel) };
 	const names = board.disks.map(({ id }) => id);
 	const observer = diskTrace(trace, clock, names);
 	for (const disk of board.disks) disk.observer = observer;
 	return { end: () => trace.close(clock.cycles) };
 }
+
+/** From now on `write` gets a line for every instruction. */
+export const traceInstructions = ({ machine }: Computer, write: (text: string) => void): Tracing =>
+	traceHart(machine.hart, write);

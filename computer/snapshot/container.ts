@@ -18,7 +18,7 @@ import { UserError } from "../../machine/user-error.ts";
 import { DamagedError } from "./bytes.ts";
 
 const MAGIC = [0x89, ...Buffer.from("UVMSNAP", "latin1")];
-const FORMAT = 1;
+const FORMAT = 2;
 const CHECKSUM = 20;
 const CHECKSUM_LENGTH = 32;
 const FRONT = CHECKSUM + CHECKSUM_LENGTH;
@@ -83,16 +83,16 @@ export function unpackSnapshot(
 		throw new SnapshotError(`it was made by uvmachine ${header.version}; this is ${version}`);
 	}
 	if (header.kind !== kind) {
-		throw new SnapshotError(`it is one of uvmachine ${header.kind}, not ${kind}`);
+		throw new SnapshotError(`this snapshot was made by \`uvmachine ${header.kind}\``);
 	}
 	return { header, body: inflate(bytes.subarray(FRONT + headerLength), header.bodyBytes) };
 }
 
 /**
- * Do what takes a snapshot's contents at their word.
- * => SnapshotError where they turn out to be wrong; UserError as it comes.
+ * Run `action`, which trusts a snapshot's contents.
+ * => SnapshotError if they turn out to be wrong; UserError as it comes.
  */
-export function believing<T>(action: () => T): T {
+export function rejectDamaged<T>(action: () => T): T {
 	try {
 		return action();
 	} catch (error) {

@@ -15,7 +15,10 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { binDisk, openDisks, packFolder } from "../../cli/root-disk.ts";
 import { UsageError } from "../../cli/usage-error.ts";
-import { createSystem, type DiskOptions, FileDisk, MemoryDisk } from "../../computer/system.ts";
+import { createSystem } from "../../computer/system.ts";
+import type { DiskOptions } from "../../computer/system-options.ts";
+import { FileDisk } from "../../devices/disk/file-disk.ts";
+import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { workload } from "../support/workload.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "uvmachine-test-"));

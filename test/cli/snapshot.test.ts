@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Report } from "../../computer/system.ts";
+import type { Report } from "../../computer/system-options.ts";
 import { assemble } from "../isa/assembler.ts";
 import { ROOT } from "../support/sources.ts";
 
@@ -111,7 +111,7 @@ describe("a mistake costs one line and exit code 2", () => {
 		[
 			"one of another kind",
 			["run", "--restore", path("sh")],
-			/it is one of uvmachine boot, not run/,
+			/this snapshot was made by `uvmachine boot`/,
 		],
 		["a program, too", ["boot", "--restore", path("sh"), "sort"], /program sort: with --restore/],
 		["an image, too", ["run", "--restore", path("bare"), "x"], /image x: with --restore/],

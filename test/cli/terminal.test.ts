@@ -11,8 +11,8 @@ import { EscapeKeys } from "../../cli/escape.ts";
 import type { Keyboard } from "../../cli/host-terminal.ts";
 import { driveInteractive } from "../../cli/interactive.ts";
 import { Saver } from "../../cli/saver.ts";
+import { rebase, restoreSystem, saveSystem } from "../../computer/snapshot/system-snapshot.ts";
 import { createSystem, type System } from "../../computer/system.ts";
-import { rebase, restoreSystem, saveSystem } from "../../computer/system-snapshot.ts";
 import { call, EXIT, elf, SYS, text } from "../support/program.ts";
 import { ROOT } from "../support/sources.ts";
 
@@ -127,12 +127,8 @@ describe("a snapshot", () => {
 		const path = join(dir, "snapshot");
 		const system = createSystem({ program: "test", image: elf(ECHO), terminal: true });
 		const saver = new Saver(
-			{
-				cycles: 0,
-				run: (until, pause) => system.run(until, pause),
-				rebase: () => rebase(system),
-				save: () => saveSystem(system),
-			},
+			system,
+			{ rebase: () => rebase(system), save: () => saveSystem(system) },
 			path,
 			null,
 		);

@@ -6,7 +6,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Bare } from "../../computer/bare.ts";
-import { restoreBare, saveBare } from "../../computer/bare-snapshot.ts";
+import { restoreBare, saveBare } from "../../computer/snapshot/bare-snapshot.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { assemble } from "../isa/assembler.ts";
 import { symbolic } from "../support/symbolic-elf.ts";

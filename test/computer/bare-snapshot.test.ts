@@ -2,8 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { Bare } from "../../computer/bare.ts";
-import { restoreBare, saveBare } from "../../computer/bare-snapshot.ts";
-import { checkpointComputer, releaseComputer, rollbackComputer } from "../../computer/computer.ts";
+import { restoreBare, saveBare } from "../../computer/snapshot/bare-snapshot.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { SsdTiming } from "../../devices/disk/timing.ts";
 import { Prng } from "../../machine/prng.ts";
@@ -53,23 +52,23 @@ describe("a bare machine", () => {
 		const prng = new Prng(4);
 		const taken = Array.from({ length: 10 }, (_, i) => {
 			bare.run((end.cycles * (i + 0.5)) / 11);
-			return { at: checkpointComputer(bare), hash: bare.stateHash(), disk: contents(bare) };
+			return { at: bare.checkpoint()!, hash: bare.stateHash(), disk: contents(bare) };
 		});
 		for (let i = 0; i < 20; i++) {
 			const { at, hash, disk } = taken[prng.below(taken.length)]!;
-			rollbackComputer(bare, at);
+			bare.rollback(at);
 			expect(bare.stateHash()).toBe(hash);
 			expect(contents(bare)).toEqual(disk);
 			bare.run(bare.machine.clock.cycles + prng.below(Math.floor(end.cycles / 4)));
 			if (bare.exit.kind !== "running") break;
 		}
-		for (const { at } of taken) releaseComputer(bare, at);
+		for (const { at } of taken) bare.release(at);
 		expect(bare.machine.checkpointBytes).toBe(0);
 	});
 
 	it("with a disk that a snapshot cannot describe is not saved", () => {
 		const media = new MemoryDisk(512);
 		const bare = new Bare({ image, ram: 1 << 20, disks: [{ media, timing: new SsdTiming() }] });
-		expect(() => saveBare(bare)).toThrow(/^a disk that takes its time cannot be saved$/);
+		expect(() => saveBare(bare)).toThrow(/^a disk with a timing model cannot be saved$/);
 	});
 });

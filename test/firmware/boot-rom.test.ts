@@ -1,6 +1,7 @@
 /** The boot ROM: where it leads to, and what it hands over. */
 import { expect, it } from "vitest";
-import { Bare, ImageError } from "../../computer/bare.ts";
+import { Bare } from "../../computer/bare.ts";
+import { ImageError } from "../../firmware/image.ts";
 
 const LOOP = Uint8Array.of(0x6f, 0, 0, 0);
 const RAM = 0x8000_0000;

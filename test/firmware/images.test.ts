@@ -4,7 +4,8 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Bare, type BareOptions } from "../../computer/bare.ts";
+import { Bare } from "../../computer/bare.ts";
+import type { BareOptions } from "../../computer/bare-options.ts";
 import { UserError } from "../../machine/user-error.ts";
 
 const program = new Uint8Array(readFileSync("workloads/bare/bin/board"));

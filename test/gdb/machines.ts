@@ -1,7 +1,8 @@
 /** Machines to be debugged. */
 import { Bare } from "../../computer/bare.ts";
-import { createSystem, type SystemOptions } from "../../computer/system.ts";
-import { BareHost, BareTarget, SystemHost, SystemTarget } from "../../gdb/session.ts";
+import { createSystem } from "../../computer/system.ts";
+import type { SystemOptions } from "../../computer/system-options.ts";
+import { BareTarget, SystemTarget } from "../../gdb/session.ts";
 import { assemble } from "../isa/assembler.ts";
 import { GdbClient } from "../support/gdb-client.ts";
 import { workload } from "../support/workload.ts";
@@ -22,9 +23,13 @@ export function debugBare(source: string, ram = 1 << 20, booted = true): Debugge
 	let output = "";
 	let show = (_byte: number): void => {};
 	const bare = new Bare({ image: bytes, ram, console: (byte) => show(byte) });
-	const target = new BareTarget(new BareHost(bare, true), (byte) => {
-		output += String.fromCharCode(byte);
-	});
+	const target = new BareTarget(
+		bare,
+		(byte) => {
+			output += String.fromCharCode(byte);
+		},
+		true,
+	);
 	show = (byte) => target.print(byte);
 	const client = new GdbClient(target);
 	const label = (name: string): number => labels.get(name)! >>> 0;
@@ -42,20 +47,17 @@ export function debugSystem(
 	options: Partial<SystemOptions> = {},
 ): Debugged<SystemTarget> {
 	let output = "";
-	const console = (byte: number): void => target.print(byte);
-	const host = new SystemHost(
-		() =>
-			createSystem({
-				program,
-				image: options.image ?? workload(program),
-				args,
-				...options,
-				console,
-			}),
+	let show = (_byte: number): void => {};
+	const image = options.image ?? workload(program);
+	const console = (byte: number): void => show(byte);
+	const system = createSystem({ program, args, ...options, image, console });
+	const target = new SystemTarget(
+		system,
+		(byte) => {
+			output += String.fromCharCode(byte);
+		},
 		true,
 	);
-	const target: SystemTarget = new SystemTarget(host, (byte) => {
-		output += String.fromCharCode(byte);
-	});
+	show = (byte) => target.print(byte);
 	return { target, client: new GdbClient(target), output: () => output, label: () => 0 };
 }

@@ -4,7 +4,7 @@
  */
 import { expect } from "vitest";
 import { ConsoleLog } from "../../computer/console-log.ts";
-import { boardConf, framebufferConf } from "../../computer/system.ts";
+import { boardConf, type DiskRole } from "../../computer/system-config.ts";
 import { Board, boardParts } from "../../devices/board.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { type DiskTiming, SsdTiming } from "../../devices/disk/timing.ts";
@@ -70,8 +70,8 @@ export class TestKernel {
 		this.k.pmap.pm_adtrap = adPolicy === "trap";
 		const nswap = options.swapDisks ?? disks.length;
 		const { terminal = false } = options;
-		const fb = framebufferConf(this.board);
-		main(this.k, boardConf(disks.length, nswap, new Uint8Array(16), { fb, terminal }));
+		const roles = disks.map((_, i): DiskRole => (i < nswap ? "swap" : "disk"));
+		main(this.k, boardConf(this.board, roles, new Uint8Array(16), terminal));
 		this.settle();
 	}
 

@@ -1,10 +1,6 @@
 /** User programs in assembly, made into ELF files: what no workload does. */
-import {
-	createSystem,
-	type Report,
-	type System,
-	type SystemOptions,
-} from "../../computer/system.ts";
+import { createSystem, type System } from "../../computer/system.ts";
+import type { Report, SystemOptions } from "../../computer/system-options.ts";
 import { assemble } from "../isa/assembler.ts";
 
 const BASE = 0x10000;

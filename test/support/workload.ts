@@ -1,11 +1,7 @@
 /** The committed workloads, and a short way to boot them. */
 import { readFileSync } from "node:fs";
-import {
-	createSystem,
-	type Report,
-	type System,
-	type SystemOptions,
-} from "../../computer/system.ts";
+import { createSystem, type System } from "../../computer/system.ts";
+import type { Report, SystemOptions } from "../../computer/system-options.ts";
 
 export { binDisk } from "../../cli/root-disk.ts";
 

@@ -1,6 +1,7 @@
 /** Whole programs through the whole stack. */
 import { beforeAll, describe, expect, it } from "vitest";
-import { createSystem, MemoryDisk } from "../../computer/system.ts";
+import { createSystem } from "../../computer/system.ts";
+import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { UserError } from "../../machine/user-error.ts";
 import { matmulOutput, shmOutput, sortOutput, walkOutput } from "../../workloads/reference.ts";
 import { type Booted, boot, MiB, workload } from "../support/workload.ts";

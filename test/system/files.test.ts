@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { MemoryDisk } from "../../computer/system.ts";
+import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { SYS } from "../../kernel/kern/sys/sysnum.ts";
 import { call, EXIT, exec, type Ran, text } from "../support/program.ts";
 import { hostTar, type TarEntry, tar, withDirectory } from "../support/tar.ts";

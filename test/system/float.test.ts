@@ -1,6 +1,6 @@
 /** Floating-point registers of processes: whose they are, and what becomes of them. */
 import { describe, expect, it } from "vitest";
-import { MemoryDisk } from "../../computer/system.ts";
+import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { SYS } from "../../kernel/kern/sys/sysnum.ts";
 import { FLOAT_REGISTER_NAMES } from "../../machine/disasm.ts";
 import { call, EXIT, elf, exec, text } from "../support/program.ts";

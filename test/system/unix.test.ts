@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createSystem, FileDisk, type System } from "../../computer/system.ts";
+import { createSystem, type System } from "../../computer/system.ts";
+import { FileDisk } from "../../devices/disk/file-disk.ts";
 import { SYS } from "../../kernel/kern/sys/sysnum.ts";
 import { pmap_check } from "../../pmap/pmap_check.ts";
 import {

@@ -6,7 +6,7 @@ import { Bare, NEXT_STAGE } from "../../computer/bare.ts";
 import { createSystem, type System } from "../../computer/system.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { ChromeTrace } from "../../trace/chrome-trace.ts";
-import { traceBare, traceMachineCode, traceSystem } from "../../trace/trace.ts";
+import { traceEvents, traceInstructions } from "../../trace/trace.ts";
 import { assemble } from "../isa/assembler.ts";
 import { workload } from "../support/workload.ts";
 import { workloads } from "../workloads/support.ts";
@@ -62,7 +62,7 @@ function traced(slice: number, trace = true): { system: System; text: string } {
 		ram: 1 << 20,
 	});
 	const { text, write } = collector();
-	const tracing = trace ? traceSystem(system, write) : null;
+	const tracing = trace ? traceEvents(system, write) : null;
 	while (system.run(system.machine.clock.cycles + slice) !== "ended");
 	tracing?.end();
 	return { system, text: text() };
@@ -104,7 +104,7 @@ describe("a trace of a system", () => {
 		const names = list.filter((e) => e.name === "thread_name").map((e) => e.args?.name);
 		expect(names).toEqual(expect.arrayContaining(["hart", "pagedaemon", "fork (1)", "fork (2)"]));
 		const queues = list.filter((e) => e.name === "process_name").map((e) => e.args?.name);
-		expect(queues).toContain("disk0 queue");
+		expect(queues).toContain("ld0 queue");
 	});
 });
 
@@ -115,7 +115,7 @@ describe("a bare machine", () => {
 	it("has its interrupts and requests in its trace", () => {
 		const bare = create();
 		const { text, write } = collector();
-		const tracing = traceBare(bare, write);
+		const tracing = traceEvents(bare, write);
 		bare.run(1e9);
 		tracing.end();
 		const list = events(text());
@@ -157,7 +157,7 @@ describe("a bare machine", () => {
 		const waits = (slice: number): number => {
 			const bare = new Bare({ image, sbi: true, ram: 8 << 20 });
 			const { text, write } = collector();
-			const tracing = traceBare(bare, write);
+			const tracing = traceEvents(bare, write);
 			while (bare.run(bare.machine.clock.cycles + slice) !== "ended");
 			tracing.end();
 			return events(text()).filter((e) => e.ph === "B" && e.name === "wfi").length;
@@ -171,7 +171,7 @@ describe("a bare machine", () => {
 		plain.run(1e9);
 		const bare = create();
 		const { text, write } = collector();
-		const tracing = traceMachineCode(bare, write);
+		const tracing = traceInstructions(bare, write);
 		bare.run(1e9);
 		tracing.end();
 		expect(bare.stateHash()).toBe(plain.stateHash());

@@ -1,11 +1,12 @@
 /** Snapshots of bare machines: files that hold a state, which can be taken at any instant. */
-
-import type { BoardDisk } from "../devices/board.ts";
-import { Bare, type BareOptions, type BareSaved } from "./bare.ts";
-import { believing, packSnapshot, SnapshotError, unpackSnapshot } from "./snapshot/container.ts";
-import { Graph, writeGraph } from "./snapshot/graph.ts";
-import { describeDisk, openSavedDisk, type SavedDisk } from "./snapshot/saved-disk.ts";
-import { VERSION } from "./version.ts";
+import type { BoardDisk } from "../../devices/board.ts";
+import { Bare } from "../bare.ts";
+import type { BareOptions } from "../bare-options.ts";
+import type { ComputerState } from "../computer.ts";
+import { VERSION } from "../version.ts";
+import { packSnapshot, rejectDamaged, SnapshotError, unpackSnapshot } from "./container.ts";
+import { Graph, writeGraph } from "./graph.ts";
+import { describeDisk, openSavedDisk, type SavedDisk } from "./saved-disk.ts";
 
 const KIND = "run";
 
@@ -14,7 +15,7 @@ type PlainOptions = Omit<BareOptions, "disks" | "console">;
 
 interface Body {
 	readonly options: PlainOptions;
-	readonly saved: BareSaved;
+	readonly saved: ComputerState;
 }
 
 interface BareDisk extends SavedDisk {
@@ -29,7 +30,7 @@ interface Config {
 /** => SnapshotError for disks that are neither memory nor a file, or have a timing model. */
 export function saveBare(bare: Bare): Uint8Array {
 	const { disks = [], console: _, ...options } = bare.options;
-	const body: Body = { options, saved: bare.save() };
+	const body: Body = { options, saved: bare.save()! };
 	const config = {
 		ram: bare.machine.config.ramSize,
 		disks: disks.map(describe),
@@ -41,32 +42,27 @@ export function saveBare(bare: Bare): Uint8Array {
 
 function describe({ media, timing, readOnly, id }: BoardDisk): BareDisk {
 	if (timing !== undefined && timing.name !== "instant") {
-		throw new SnapshotError("a disk that takes its time cannot be saved");
+		throw new SnapshotError("a disk with a timing model cannot be saved");
 	}
-	return {
-		...describeDisk(media),
-		options: {
-			...(readOnly === undefined ? {} : { readOnly }),
-			...(id === undefined ? {} : { id }),
-		},
-	};
+	return { ...describeDisk(media), options: { readOnly, id } };
 }
 
 /**
- * The machine that a snapshot was made of, as it was.
+ * The machine that a snapshot was made of, as it was. `console` takes each byte that is printed
+ * from now on.
  * => SnapshotError, one line, if the file is damaged, or does not fit this uvmachine or its disks;
  *    UserError of one line from a disk that cannot be opened.
  */
-export function restoreBare(file: Uint8Array, console: (byte: number) => void = () => {}): Bare {
+export function restoreBare(file: Uint8Array, console?: (byte: number) => void): Bare {
 	const { header, body } = unpackSnapshot(file, KIND, VERSION);
-	return believing(() => {
+	return rejectDamaged(() => {
 		const { options, saved } = new Graph(body).root as Body;
 		const config = header.config as unknown as Config;
 		const disks = config.disks.map((disk) => ({ ...disk.options, media: openSavedDisk(disk) }));
 		const bare = new Bare({ ...options, disks, console });
 		bare.restore(saved);
 		if (bare.stateHash() !== config.stateHash) {
-			throw new SnapshotError("what it leads to is not what it was made of");
+			throw new SnapshotError("replay diverged: state hash mismatch");
 		}
 		return bare;
 	});

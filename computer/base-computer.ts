@@ -1,0 +1,255 @@
+/** What a system and a bare machine share: console, input, recording, reports, saved states. */
+import { Board, type BoardOptions, boardParts } from "../devices/board.ts";
+import type { PowerRequest } from "../devices/power.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { DEBUG_NONE } from "../machine/debug.ts";
+import { WordHash } from "../machine/hash.ts";
+import { Machine, type MachineOptions } from "../machine/machine.ts";
+import { checkCycle } from "./check-options.ts";
+import type {
+	Computer,
+	ComputerCheckpoint,
+	ComputerExit,
+	ComputerReport,
+	ComputerState,
+	RunState,
+} from "./computer.ts";
+import { ConsoleLog } from "./console-log.ts";
+import { type OutsideEvent, type Place, Recording } from "./recording.ts";
+import { VERSION } from "./version.ts";
+
+export abstract class BaseComputer<Software> implements Computer {
+	readonly machine: Machine;
+	readonly board: Board;
+	recording = new Recording();
+	readonly #console = new ConsoleLog();
+	readonly #listener: (byte: number) => void;
+	/** The listener is not told what a repeated run prints. */
+	#silent = false;
+	/** What the latest run has come to. */
+	#state: RunState = "running";
+
+	/** `console` takes each byte that is printed. => UserError for an option out of range. */
+	constructor(
+		machine: MachineOptions,
+		board: Omit<BoardOptions, "console" | "power" | "starving">,
+		console: (byte: number) => void = () => {},
+	) {
+		this.#listener = console;
+		this.machine = new Machine(machine);
+		this.board = new Board(boardParts(this.machine), {
+			...board,
+			console: (byte) => this.print(byte),
+			power: (request) => this.powerRequested(request),
+			starving: () => this.inputMissed(),
+		});
+	}
+
+	abstract readonly kernel: Kernel | null;
+	abstract readonly exit: ComputerExit;
+	abstract readonly idleCycles: number;
+	abstract readonly asksForInput: boolean;
+	/** Does a computer that waits for input sleep, so that input alone leads on? */
+	protected abstract readonly sleepsForInput: boolean;
+	protected abstract advance(until: number, pause: boolean): RunState;
+	protected abstract letPass(cycles: number): void;
+	protected abstract endInput(): void;
+	/** null: the software's state cannot be taken here. */
+	protected abstract saveSoftware(): Software | null;
+	/** => calls `hardware` to bring back machine and board; perhaps twice. */
+	protected abstract restoreSoftware(software: Software, hardware: () => void): void;
+	/** The configuration, as the report has it. */
+	protected abstract readonly config: Record<string, unknown>;
+	/** What the state hash covers besides the hardware: software before, and disks behind it. */
+	protected hashSoftware(_hash: WordHash): void {}
+	protected hashDisks(_hash: WordHash): void {}
+	protected resizeTerminal(_columns: number, _rows: number): void {}
+	/** The guest has asked for power off or reset. */
+	protected powerRequested(_request: PowerRequest): void {}
+	/** The guest has looked for console input in vain. */
+	protected inputMissed(): void {}
+
+	run(until = Number.POSITIVE_INFINITY, pause = false): RunState {
+		checkCycle("run", until);
+		if (this.exit.kind !== "running") return "ended";
+		this.#state = this.advance(until, pause);
+		return this.#state;
+	}
+
+	pass(cycles: number): void {
+		checkCycle("pass", cycles);
+		this.#receive({ what: "pass", cycles });
+	}
+
+	input(bytes: Uint8Array): number {
+		const taken = Math.min(bytes.length, this.board.uart.room);
+		this.#receive({ what: "input", bytes: bytes.slice(0, taken) });
+		return taken;
+	}
+
+	inputEnd(): void {
+		this.#receive({ what: "end" });
+	}
+
+	resize(columns: number, rows: number): void {
+		this.#receive({ what: "resize", columns, rows });
+	}
+
+	#receive(event: OutsideEvent): void {
+		this.recording.add({ ...this.place, event });
+		this.#apply(event);
+	}
+
+	#apply(event: OutsideEvent): void {
+		this.#state = "running";
+		switch (event.what) {
+			case "input":
+				this.board.uart.receive(event.bytes);
+				break;
+			case "end":
+				this.endInput();
+				break;
+			case "resize":
+				this.resizeTerminal(event.columns, event.rows);
+				break;
+			case "pass":
+				this.letPass(event.cycles);
+		}
+	}
+
+	/** Where the computer is in its run. */
+	get place(): Place {
+		return { cycle: this.machine.clock.cycles, state: this.#state };
+	}
+
+	repeat(until: number): RunState {
+		for (;;) {
+			const { next } = this.recording;
+			if (next === null) return this.run(until);
+			if (!this.#reach(next, until)) return this.#state;
+			this.recording.skip();
+			this.#apply(next.event);
+		}
+	}
+
+	/** Repeat the recording, and go on to `place`, without telling the console's listener. */
+	repeatTo(place: Place): void {
+		this.#silent = true;
+		this.repeat(place.cycle);
+		this.#reach(place, Number.POSITIVE_INFINITY);
+		this.#silent = false;
+	}
+
+	/** => false: cycle `until` came first, or a debugger has stopped the hart. */
+	#reach({ cycle, state }: Place, until: number): boolean {
+		const { clock, hart } = this.machine;
+		const stopped = (): boolean => hart.debug !== null && hart.debug.stop !== DEBUG_NONE;
+		while (clock.cycles < cycle) {
+			const before = clock.cycles;
+			if (before >= until) {
+				this.#state = "running";
+				return false;
+			}
+			this.run(Math.min(cycle, until));
+			if (stopped() || clock.cycles === before) return false;
+		}
+		const settled = state === "input" ? this.sleepsForInput : state !== "running";
+		// What is left to be done before it sleeps takes no time.
+		if (settled && this.#state !== state) this.run(Number.POSITIVE_INFINITY, state === "idle");
+		return !stopped();
+	}
+
+	/** Print a byte on the console. */
+	protected print(byte: number): void {
+		this.#console.write(byte);
+		if (!this.#silent) this.#listener(byte);
+	}
+
+	save(): ComputerState | null {
+		const software = this.saveSoftware();
+		if (software === null) return null;
+		const { machine, board } = this;
+		return { machine: machine.save(), board: board.save(), ...this.#saveRest(software) };
+	}
+
+	restore(saved: ComputerState): void {
+		const { machine, board } = this;
+		this.restoreSoftware(saved.software as Software, () => {
+			machine.restore(saved.machine);
+			board.restore(saved.board);
+		});
+		this.#restoreRest(saved);
+		this.recording = new Recording();
+	}
+
+	checkpoint(): ComputerCheckpoint | null {
+		const software = this.saveSoftware();
+		if (software === null) return null;
+		const { machine, board, recording } = this;
+		return {
+			machine: machine.checkpoint(),
+			board: board.checkpoint(),
+			...this.#saveRest(software),
+			recording,
+			position: recording.position,
+		};
+	}
+
+	rollback(checkpoint: ComputerCheckpoint): void {
+		const { machine, board } = this;
+		this.restoreSoftware(checkpoint.software as Software, () => {
+			machine.rollback(checkpoint.machine);
+			board.rollback(checkpoint.board);
+		});
+		this.#restoreRest(checkpoint);
+		if (this.recording === checkpoint.recording) this.recording.position = checkpoint.position;
+		else this.recording = new Recording();
+	}
+
+	release(checkpoint: ComputerCheckpoint): void {
+		if (checkpoint.machine.ram === null) return;
+		this.machine.release(checkpoint.machine);
+		this.board.release(checkpoint.board);
+	}
+
+	#saveRest(software: Software): Pick<ComputerState, "software" | "printed" | "state"> {
+		return { software, printed: this.#console.bytes, state: this.#state };
+	}
+
+	#restoreRest({ printed, state }: Pick<ComputerState, "printed" | "state">): void {
+		this.#console.replace(printed);
+		this.#state = state;
+	}
+
+	report(hostMs: number): ComputerReport {
+		const { machine } = this;
+		const tlb = machine.hart.mmu.counters;
+		return {
+			version: VERSION,
+			config: this.config,
+			exit: this.exit,
+			console: this.#console.text,
+			instructions: machine.hart.counters.instret,
+			cycles: machine.clock.cycles,
+			virtualNs: machine.clock.cycles,
+			hostMs,
+			tlb: { ...tlb, misses: tlb.fetchMisses + tlb.loadMisses + tlb.storeMisses },
+			disks: this.board.disks.map((disk) => ({ id: disk.id, ...disk.counters })),
+			stateHash: this.stateHash(),
+		};
+	}
+
+	stateHash(): string {
+		const hash = new WordHash();
+		const own = this.machine.stateHash();
+		for (let i = 0; i < own.length; i += 8) hash.number(Number.parseInt(own.slice(i, i + 8), 16));
+		this.hashSoftware(hash);
+		for (const disk of this.board.disks) {
+			for (const value of Object.values(disk.counters)) hash.number(value);
+		}
+		this.hashDisks(hash);
+		const picture = this.board.framebuffer?.words() ?? null;
+		if (picture !== null) hash.words(picture);
+		return hash.digest();
+	}
+}

@@ -1,0 +1,70 @@
+/** Options and arguments from untyped JavaScript are checked before anything is built from them. */
+import * as v from "valibot";
+import type { DiskMedia } from "../devices/disk/disk-media.ts";
+import { UserError } from "../machine/user-error.ts";
+
+const MEDIA_METHODS = ["read", "write", "flush", "save", "restore", "checkpoint", "rollback"];
+
+const isMedia = (value: unknown): value is DiskMedia => {
+	const media = value as Record<string, unknown> | null;
+	if (typeof media !== "object" || media === null || typeof media.sectors !== "number")
+		return false;
+	return MEDIA_METHODS.every((name) => typeof media[name] === "function");
+};
+
+const isFunction = (value: unknown): boolean => typeof value === "function";
+
+export const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+export const text = v.string();
+export const flag = v.boolean();
+export const bytes = v.instance(Uint8Array);
+export const callback = v.custom(isFunction, "expected a function");
+export const media = v.custom(isMedia, "expected a disk, such as a MemoryDisk or a FileDisk");
+export const mediaOrSize = v.custom(
+	(value) => (typeof value === "number" ? Number.isSafeInteger(value) : isMedia(value)),
+	"expected a size in bytes or a disk, such as a MemoryDisk or a FileDisk",
+);
+export const timingModel = v.custom(
+	(value) => isFunction((value as Record<string, unknown> | null)?.completion),
+	"expected a timing model, such as an SsdTiming",
+);
+export const pmpEntries = v.picklist([0, 16, 64]);
+export const policy = v.picklist(["hardware", "trap"]);
+export const misaligned = v.picklist(["handle", "trap"]);
+export const registers = v.picklist(["legacy", "modern"]);
+export const timing = v.picklist(["instant", "ssd", "hdd"]);
+export const framebuffer = v.strictObject({ width: whole, height: whole });
+
+export type Schema = v.GenericSchema;
+type Entries = Readonly<Record<string, Schema>>;
+
+/** An object that has all of `required`, perhaps some of `optional`, and nothing else. */
+export const record = (required: Entries, optional: Entries): Schema => {
+	const others = Object.entries(optional).map(([name, schema]) => [name, v.optional(schema)]);
+	return v.strictObject({ ...required, ...Object.fromEntries(others) });
+};
+
+export const list = (item: Schema): Schema => v.array(item);
+export const orNull = (schema: Schema): Schema => v.nullable(schema);
+
+/** => UserError that names the first option that is wrong, its value and what would be right. */
+export function checkOptions(what: string, schema: Schema, options: unknown): void {
+	const [issue] = v.safeParse(schema, options, { abortEarly: true }).issues ?? [];
+	if (issue === undefined) return;
+	const path = v.getDotPath(issue);
+	const where = path === null ? "options" : path;
+	const [, expected = issue.message] = /^Invalid [^:]+: (.*)$/.exec(issue.message) ?? [];
+	const message = `${expected.charAt(0).toLowerCase()}${expected.slice(1)}`;
+	if (issue.type === "strict_object" && issue.expected === "never") {
+		throw new UserError(`${what}: ${where}: no such option`);
+	}
+	throw new UserError(
+		`${what}: ${where}: ${message.replace(/^expected "\w+" but/, "is required, but")}`,
+	);
+}
+
+/** => UserError unless `cycle` is a number of cycles; Infinity is one. */
+export function checkCycle(what: string, cycle: number): void {
+	if (typeof cycle === "number" && cycle >= Number.NEGATIVE_INFINITY) return;
+	throw new UserError(`${what}: ${String(cycle)} is not a number of cycles`);
+}

@@ -1,0 +1,191 @@
+/**
+ * Snapshots of systems: files that hold a state, or the latest one before it that could be taken
+ * and a recording of what has come since. Either way what is restored is exactly what was saved.
+ */
+import { SECTOR_SIZE } from "../../devices/disk/disk-media.ts";
+import { MemoryDisk, type MemoryDiskState } from "../../devices/disk/memory-disk.ts";
+import type { SectorFaultsState } from "../../devices/fault/sector-faults.ts";
+import { Panic } from "../../sys/panic.ts";
+import type { ComputerState } from "../computer.ts";
+import { type Place, type RecordedEvent, Recording } from "../recording.ts";
+import { type OldPages, System } from "../system.ts";
+import { diskOptions, type SystemDisk } from "../system-config.ts";
+import type { SystemOptions } from "../system-options.ts";
+import { VERSION } from "../version.ts";
+import {
+	packSnapshot,
+	rejectDamaged,
+	SnapshotError,
+	type SnapshotHeader,
+	unpackSnapshot,
+} from "./container.ts";
+import { Graph, writeGraph } from "./graph.ts";
+import { describeDisk, openSavedDisk, type SavedDisk } from "./saved-disk.ts";
+
+const KIND = "boot";
+
+interface Body {
+	readonly image: Uint8Array;
+	/** null: the start. */
+	readonly origin: ComputerState | null;
+	/** The start: what disks in memory held; null for others. */
+	readonly media: readonly unknown[];
+	/** For each disk that is a file: what it was at the origin, where it differs now. */
+	readonly old: readonly (OldPages | null)[];
+	readonly recording: readonly RecordedEvent[];
+	/** Where the system was saved. */
+	readonly place: Place;
+}
+
+type DiskConfig = SavedDisk & Pick<SystemDisk, "role" | "timing">;
+
+/** The configuration in the header. */
+type SavedConfig = Omit<SystemOptions, "disks" | "image" | "console"> & {
+	readonly disks: readonly DiskConfig[];
+	readonly stateHash: string;
+};
+
+/**
+ * Let later snapshots begin with the present state, if it can be taken.
+ * => false: a thread is busy inside the kernel.
+ */
+export function rebase(system: System): boolean {
+	const origin = takeOrigin(system);
+	if (origin === null) return false;
+	system.beginAt(origin, true);
+	return true;
+}
+
+/**
+ * The present state, if a system can go on from it; null if not.
+ *
+ * A thread that sleeps in a system call is resumed by calling it again (System.restoreSoftware),
+ * and whether it comes to the same sleep is known only when that has been tried: the page that the
+ * call reads may have been paged out since. So a second system tries, on disks of the same shape
+ * with nothing on them, because a call that has to wait for a disk has failed already.
+ */
+function takeOrigin(system: System): ComputerState | null {
+	const state = system.save();
+	if (state === null || !system.sleepsInCalls) return state;
+	const trial = new System({ ...system.options, ...emptyDisks(system), console: undefined });
+	const media = trial.faults.map(({ pristine }) => pristine.save());
+	const disks = state.board.media as SectorFaultsState[];
+	const board = {
+		...state.board,
+		media: disks.map((disk, i) => ({ ...disk, medium: media[i] })),
+	};
+	try {
+		trial.restore({ ...state, board });
+		return state;
+	} catch (error) {
+		if (error instanceof Panic) return null;
+		throw error;
+	}
+}
+
+/** Disks of the same shape as a system's, with nothing on them. */
+function emptyDisks({ disks, faults }: System): Partial<SystemOptions> {
+	return diskOptions(
+		disks.map((disk, i) => {
+			const { sectors, readOnly } = faults[i]!;
+			return { ...disk, media: new MemoryDisk(sectors * SECTOR_SIZE, { readOnly }) };
+		}),
+	);
+}
+
+/**
+ * A snapshot of `system` as it is now.
+ * => SnapshotError for disks that are neither memory nor a file; and for one that is a file and
+ *    was written to, if the state cannot be taken and nobody has called trackFiles before.
+ */
+export function saveSystem(system: System): Uint8Array {
+	const disks = system.disks.map(
+		({ role, timing }, i): DiskConfig => ({
+			...describeDisk(system.faults[i]!.pristine),
+			role,
+			timing,
+		}),
+	);
+	const { program, args = [], ram, seed, tlbEntries, tlbWays, adPolicy } = system.options;
+	const { check, uvmhist, terminal, framebuffer, image } = system.options;
+	const config = {
+		...{ program, args, ram, seed, tlbEntries, tlbWays, adPolicy },
+		...{ check, uvmhist, terminal, framebuffer, disks },
+		cycles: system.machine.clock.cycles,
+		stateHash: system.stateHash(),
+	};
+	const { place } = system;
+	const origin = takeOrigin(system);
+	const body: Body =
+		origin !== null
+			? { image, origin, media: [], old: [], recording: [], place }
+			: {
+					image,
+					origin: system.origin,
+					media: system.origin === null ? system.initialMedia : [],
+					old: disks.map((_, i) => oldPages(system, i)),
+					recording: system.recording.past,
+					place,
+				};
+	return packSnapshot({ version: VERSION, kind: KIND, config }, writeGraph(body));
+}
+
+function oldPages(system: System, unit: number): OldPages | null {
+	const disk = system.files[unit]!;
+	if (disk === null || disk.readOnly) return null;
+	const pages = system.oldPages(unit);
+	if (pages !== null || system.board.disks[unit]!.counters.writes === 0) return pages;
+	throw new SnapshotError(`disk ${disk.path} was written to; the state cannot be saved just now`);
+}
+
+/** What a restored system gets from its new host. */
+export interface RestoreOptions {
+	/** Takes each byte that is printed from now on. */
+	readonly console?: ((byte: number) => void) | undefined;
+	/** Keep what is overwritten in files (System.trackFiles). */
+	readonly track?: boolean | undefined;
+}
+
+/**
+ * The system that a snapshot was made of, as it was.
+ * => SnapshotError, one line, if the file is damaged, or does not fit this uvmachine or its disks;
+ *    UserError of one line from a disk that cannot be opened.
+ */
+export function restoreSystem(file: Uint8Array, options: RestoreOptions = {}): System {
+	const { header, body: bytes } = unpackSnapshot(file, KIND, VERSION);
+	try {
+		return rejectDamaged(() => restore(header, new Graph(bytes).root as Body, options));
+	} catch (error) {
+		if (!(error instanceof Panic)) throw error;
+		throw new SnapshotError(`it cannot be restored: ${error.message}`);
+	}
+}
+
+function restore(header: SnapshotHeader, body: Body, options: RestoreOptions): System {
+	const { disks: saved, stateHash, ...config } = header.config as unknown as SavedConfig;
+	const { cycles: _, ...given } = config as typeof config & { cycles: number };
+	const { image, origin, media, old, recording, place } = body;
+	const disks = saved.map((disk, i): SystemDisk => {
+		const { role, timing } = disk;
+		return { role, timing, media: openDisk(disk, media[i] ?? null) };
+	});
+	const { console, track = false } = options;
+	const system = new System({ ...given, ...diskOptions(disks), image, console });
+	const { files } = system;
+	for (const [i, pages] of old.entries()) if (pages !== null) files[i]!.pretend(pages);
+	if (origin !== null) system.restore(origin);
+	if (track) system.trackFiles();
+	system.recording = new Recording(recording);
+	system.repeatTo(place);
+	const settled = files.every((disk) => disk === null || disk.settle());
+	if (!settled || system.stateHash() !== stateHash) {
+		throw new SnapshotError("replay diverged: state hash mismatch");
+	}
+	return system;
+}
+
+function openDisk(disk: DiskConfig, content: unknown): SystemDisk["media"] {
+	const media = openSavedDisk(disk);
+	if (media instanceof MemoryDisk && content !== null) media.restore(content as MemoryDiskState);
+	return media;
+}

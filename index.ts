@@ -1,0 +1,45 @@
+/**
+ * The library: systems, bare machines, their snapshots and traces. Everything else in the package
+ * is internal and may change from one version to the next.
+ */
+
+export { Bare } from "./computer/bare.ts";
+export type { BareExit, BareOptions, BareReport } from "./computer/bare-options.ts";
+export type {
+	Computer,
+	ComputerCheckpoint,
+	ComputerExit,
+	ComputerReport,
+	ComputerState,
+	RunState,
+} from "./computer/computer.ts";
+export type { OutsideEvent, Place, RecordedEvent, Recording } from "./computer/recording.ts";
+export { restoreBare, saveBare } from "./computer/snapshot/bare-snapshot.ts";
+export { SnapshotError } from "./computer/snapshot/container.ts";
+export {
+	type RestoreOptions,
+	rebase,
+	restoreSystem,
+	saveSystem,
+} from "./computer/snapshot/system-snapshot.ts";
+export { createSystem, System } from "./computer/system.ts";
+export type {
+	DiskOptions,
+	Exit,
+	Report,
+	SystemOptions,
+	TimingName,
+} from "./computer/system-options.ts";
+export { VERSION } from "./computer/version.ts";
+export type { BoardDisk } from "./devices/board.ts";
+export type { DiskMedia, DiskResult } from "./devices/disk/disk-media.ts";
+export { FileDisk } from "./devices/disk/file-disk.ts";
+export { MemoryDisk } from "./devices/disk/memory-disk.ts";
+export { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "./devices/disk/timing.ts";
+export { WriteCache } from "./devices/disk/write-cache.ts";
+export { type SectorFault, SectorFaults } from "./devices/fault/sector-faults.ts";
+export type { FramebufferOptions } from "./devices/framebuffer.ts";
+export { ImageError } from "./firmware/image.ts";
+export { UserError } from "./machine/user-error.ts";
+export { Panic } from "./sys/panic.ts";
+export { type Tracing, traceEvents, traceInstructions } from "./trace/trace.ts";
