@@ -139,7 +139,7 @@ describe("a snapshot", () => {
 		const screen = { flush: () => {}, say: (line: string) => said.push(line) };
 		await driveInteractive(system, keyboard, screen, 1e12, () => keyboard.ms, saver);
 		saver.finish(true);
-		expect(said).toEqual([`saved to ${path} at cycle 0`]);
+		expect(said).toEqual([expect.stringMatching(/^saved to .*snapshot at cycle \d+$/)]);
 		const restored = restoreSystem(readFileSync(path));
 		restored.run();
 		restored.input(new TextEncoder().encode("two\r"));
