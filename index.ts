@@ -1,10 +1,15 @@
 /**
- * The library: systems, bare machines, their snapshots and traces. Everything else in the package
- * is internal and may change from one version to the next.
+ * The library: systems, bare machines, their snapshots and traces.
+ *
+ * What is exported here is kept stable. A computer's `machine`, `board` and `kernel` lead to
+ * everything inside it; these parts are internal and may change with each version.
+ *
+ * @packageDocumentation
  */
 
 export { Bare } from "./computer/bare.ts";
 export type { BareExit, BareOptions, BareReport } from "./computer/bare-options.ts";
+export type { BaseComputer } from "./computer/base-computer.ts";
 export type {
 	Computer,
 	ComputerCheckpoint,

@@ -29,7 +29,7 @@ export interface RecordedEvent extends Place {
 
 export class Recording {
 	readonly #events: RecordedEvent[];
-	/** Events before the present; those behind it are to be repeated. */
+	/** As `position`; the events behind it are to be repeated. */
 	#position = 0;
 
 	constructor(events: readonly RecordedEvent[] = []) {
@@ -58,11 +58,11 @@ export class Recording {
 		this.#events.length = this.#position;
 	}
 
+	/** How many events are before the present. To be set when the computer goes back. */
 	get position(): number {
 		return this.#position;
 	}
 
-	/** The computer went back to where the recording had this position. */
 	set position(position: number) {
 		this.#position = position;
 	}
