@@ -5,7 +5,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { DEBUG_NONE } from "../machine/debug.ts";
 import { WordHash } from "../machine/hash.ts";
 import { Machine, type MachineOptions } from "../machine/machine.ts";
-import { checkCycle } from "./check-options.ts";
+import { checkPass, checkUntil } from "./check-options.ts";
 import type {
 	Computer,
 	ComputerCheckpoint,
@@ -70,20 +70,20 @@ export abstract class BaseComputer<Software> implements Computer {
 	protected inputMissed(): void {}
 
 	run(until = Number.POSITIVE_INFINITY, pause = false): RunState {
-		checkCycle("run", until);
+		checkUntil(until);
 		if (this.exit.kind !== "running") return "ended";
 		this.#state = this.advance(until, pause);
 		return this.#state;
 	}
 
 	pass(cycles: number): void {
-		checkCycle("pass", cycles);
+		checkPass(cycles);
 		this.#receive({ what: "pass", cycles });
 	}
 
 	input(bytes: Uint8Array): number {
 		const taken = Math.min(bytes.length, this.board.uart.room);
-		this.#receive({ what: "input", bytes: bytes.slice(0, taken) });
+		if (taken > 0) this.#receive({ what: "input", bytes: bytes.slice(0, taken) });
 		return taken;
 	}
 

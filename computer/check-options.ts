@@ -51,20 +51,28 @@ export const orNull = (schema: Schema): Schema => v.nullable(schema);
 export function checkOptions(what: string, schema: Schema, options: unknown): void {
 	const [issue] = v.safeParse(schema, options, { abortEarly: true }).issues ?? [];
 	if (issue === undefined) return;
-	const path = v.getDotPath(issue);
-	const where = path === null ? "options" : path;
-	const [, expected = issue.message] = /^Invalid [^:]+: (.*)$/.exec(issue.message) ?? [];
-	const message = `${expected.charAt(0).toLowerCase()}${expected.slice(1)}`;
-	if (issue.type === "strict_object" && issue.expected === "never") {
-		throw new UserError(`${what}: ${where}: no such option`);
-	}
-	throw new UserError(
-		`${what}: ${where}: ${message.replace(/^expected "\w+" but/, "is required, but")}`,
-	);
+	throw new UserError(`${what}: ${v.getDotPath(issue) ?? "options"}: ${complaint(issue)}`);
 }
 
-/** => UserError unless `cycle` is a number of cycles; Infinity is one. */
-export function checkCycle(what: string, cycle: number): void {
-	if (typeof cycle === "number" && cycle >= Number.NEGATIVE_INFINITY) return;
-	throw new UserError(`${what}: ${String(cycle)} is not a number of cycles`);
+function complaint({ type, path, expected, received, message }: v.BaseIssue<unknown>): string {
+	if (type === "strict_object" && path !== undefined) {
+		if (expected === "never") return "no such option";
+		if (received === "undefined") return "is required";
+	}
+	const text = message.replace(/^Invalid [^:]+: /, "");
+	return `${text.charAt(0).toLowerCase()}${text.slice(1)}`;
+}
+
+/** => UserError unless `cycle` is one to run to: any number, Infinity included. */
+export function checkUntil(cycle: number): void {
+	if (typeof cycle !== "number" || Number.isNaN(cycle)) refuseCycles("run", cycle);
+}
+
+/** => UserError unless `cycles` can pass: a whole number, at least 0. */
+export function checkPass(cycles: number): void {
+	if (!Number.isSafeInteger(cycles) || cycles < 0) refuseCycles("pass", cycles);
+}
+
+function refuseCycles(what: string, cycles: number): never {
+	throw new UserError(`${what}: ${String(cycles)} is not a number of cycles`);
 }
