@@ -3,8 +3,10 @@
  */
 import type { Errno } from "../../sys/errno.ts";
 import type { vm_page } from "../uvm/uvm_page.ts";
+import type { dev_t } from "./conf.ts";
 
 export interface buf {
+	readonly b_dev: dev_t;
 	readonly b_read: boolean;
 	/** First 512-byte sector on the device, and length in bytes, a multiple of 512. */
 	readonly b_blkno: number;

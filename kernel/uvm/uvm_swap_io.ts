@@ -8,7 +8,7 @@ import { EAGAIN, EIO, ENOMEM, type Errno } from "../../sys/errno.ts";
 import { KASSERT, panic } from "../../sys/panic.ts";
 import { PAGE_SIZE, ptoa } from "../../sys/vmparam.ts";
 import type { buf } from "../dev/buf.ts";
-import { ld_strategy } from "../dev/ld_virtio.ts";
+import { bdev_strategy } from "../dev/conf.ts";
 import { biowait } from "../dev/vfs_bio.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
@@ -80,6 +80,7 @@ function* uvm_swap_io(
 		return ENOMEM;
 	}
 	const bp: buf = {
+		b_dev: sdp.swd_dev,
 		b_read: read,
 		b_blkno: (startslot - sdp.swd_drumoffset) * (PAGE_SIZE / 512),
 		b_bcount: ptoa(npages),
@@ -99,7 +100,7 @@ function* uvm_swap_io(
 			npages,
 		);
 	}
-	ld_strategy(k, sdp.swd_dev, bp);
+	bdev_strategy(k, bp);
 	if (!sync) return PGO_PENDING;
 	const error = yield* biowait(k, bp);
 	uvm_pagermapout(k, kva, npages);

@@ -33,7 +33,7 @@ import {
 	VM_PROT_READ,
 } from "../../sys/vmparam.ts";
 import type { buf } from "../dev/buf.ts";
-import { type ld_softc, ld_strategy } from "../dev/ld_virtio.ts";
+import { bdev_name, bdev_strategy, type dev_t } from "../dev/conf.ts";
 import { biowait } from "../dev/vfs_bio.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_lock_init, simple_unlock } from "../kern/core/kern_lock.ts";
@@ -89,7 +89,7 @@ export const UVN_MAXFAILURES = 16;
 
 export interface uvm_vnode extends uvm_object {
 	/** The disk, and the sector with which the file begins. */
-	readonly u_dev: ld_softc;
+	readonly u_dev: dev_t;
 	readonly u_blkno: number;
 	/** Length of the file in bytes. */
 	readonly u_size: number;
@@ -107,7 +107,7 @@ export function uvn_init(k: Kernel): void {
 }
 
 /** The object of a file of `size` bytes. => unlocked, with one reference: the file's. */
-export function uvn_attach(k: Kernel, dev: ld_softc, blkno: number, size: number): uvm_vnode {
+export function uvn_attach(k: Kernel, dev: dev_t, blkno: number, size: number): uvm_vnode {
 	const uvn: uvm_vnode = {
 		vmobjlock: simple_lock_init(),
 		pgops: PAGER_VNODE,
@@ -148,8 +148,8 @@ export function* uvn_detach(k: Kernel, uobj: uvm_object): Sleeps<void> {
 	const error = yield* uvn_put(k, uvn, 0, 0, flush);
 	if (error !== 0) {
 		// There is nobody left who could try again.
-		const { sc_unit } = uvn.u_dev;
-		k.msgbuf.push(`ld${sc_unit}: sector ${uvn.u_blkno}: data of a file could not be written`);
+		const where = `${bdev_name(k, uvn.u_dev)}: sector ${uvn.u_blkno}`;
+		k.msgbuf.push(`${where}: data of a file could not be written`);
 		simple_lock(k, uvn.vmobjlock);
 		yield* uvn_put(k, uvn, 0, 0, PGO_FREE | PGO_ALLPAGES);
 	}
@@ -401,6 +401,7 @@ function* uvn_io(
 	}
 	if (!read) uvn_zero_tail(k, pgs[npages - 1]!, uvn.u_size);
 	const bp: buf = {
+		b_dev: uvn.u_dev,
 		b_read: read,
 		b_blkno: uvn.u_blkno + offset / 512,
 		b_bcount: Math.ceil(bytes / 512) * 512,
@@ -415,7 +416,7 @@ function* uvn_io(
 		const what = read ? "read offset, npages" : "write offset, npages";
 		UVMHIST_LOG(k, "uvn_io", what, offset, npages);
 	}
-	ld_strategy(k, uvn.u_dev, bp);
+	bdev_strategy(k, bp);
 	if (!sync) return PGO_PENDING;
 	const error = yield* biowait(k, bp);
 	uvm_pagermapout(k, kva, npages);
