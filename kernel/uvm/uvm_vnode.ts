@@ -32,7 +32,7 @@ import {
 	VM_PROT_NONE,
 	VM_PROT_READ,
 } from "../../sys/vmparam.ts";
-import type { buf } from "../dev/buf.ts";
+import { buf_init } from "../dev/buf.ts";
 import { bdev_name, bdev_strategy, type dev_t } from "../dev/conf.ts";
 import { biowait } from "../dev/vfs_bio.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
@@ -74,7 +74,7 @@ import {
 } from "./uvm_page.ts";
 import { uvm_mk_pcluster, uvm_pager_put } from "./uvm_pager.ts";
 import { uvm_pagermapin, uvm_pagermapout } from "./uvm_pagermap.ts";
-import { SWCLPAGES, SWSLOT_NONE } from "./uvm_swap.ts";
+import { SWCLPAGES } from "./uvm_swap.ts";
 import { uvm_pause, uvm_reclaimable, uvm_wait } from "./uvm_wait.ts";
 
 /** Pages that one transfer moves at most: 64 KiB. */
@@ -400,18 +400,10 @@ function* uvn_io(
 		return kva === 0 ? EAGAIN : ENOMEM;
 	}
 	if (!read) uvn_zero_tail(k, pgs[npages - 1]!, uvn.u_size);
-	const bp: buf = {
-		b_dev: uvn.u_dev,
-		b_read: read,
-		b_blkno: uvn.u_blkno + offset / 512,
-		b_bcount: Math.ceil(bytes / 512) * 512,
-		b_data: kva,
-		b_error: 0,
-		b_done: false,
-		b_iodone: sync ? "wakeup" : "uvm_aio_biodone",
-		b_pages: pgs,
-		b_slot: SWSLOT_NONE,
-	};
+	const sectors = Math.ceil(bytes / 512);
+	const bp = buf_init(uvn.u_dev, read, uvn.u_blkno + offset / 512, sectors * 512, kva);
+	bp.b_pages = pgs;
+	if (!sync) bp.b_iodone = "uvm_aio_biodone";
 	if (k.uvmhist !== null) {
 		const what = read ? "read offset, npages" : "write offset, npages";
 		UVMHIST_LOG(k, "uvn_io", what, offset, npages);

@@ -6,7 +6,7 @@
 import { pmap_extract, pmap_kernel } from "../../../pmap/pmap.ts";
 import { EIO, ENOMEM, type Errno } from "../../../sys/errno.ts";
 import { PAGE_SIZE, ptoa } from "../../../sys/vmparam.ts";
-import type { buf } from "../../dev/buf.ts";
+import { buf_init } from "../../dev/buf.ts";
 import { bdev_size, bdev_strategy, type dev_t } from "../../dev/conf.ts";
 import { biowait } from "../../dev/vfs_bio.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -37,18 +37,7 @@ export function* physio(
 	for (let done = 0; done < bytes.length && error === 0; done += size) {
 		const part = bytes.subarray(done, done + size);
 		if (!read) kva_copy(k, kva, part, true);
-		const bp: buf = {
-			b_dev: dev,
-			b_read: read,
-			b_blkno: blkno + done / 512,
-			b_bcount: part.length,
-			b_data: kva,
-			b_error: 0,
-			b_done: false,
-			b_iodone: "wakeup",
-			b_pages: [],
-			b_slot: 0,
-		};
+		const bp = buf_init(dev, read, blkno + done / 512, part.length, kva);
 		bdev_strategy(k, bp);
 		error = yield* biowait(k, bp);
 		if (read && error === 0) kva_copy(k, kva, part, false);
