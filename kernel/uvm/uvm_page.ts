@@ -15,7 +15,8 @@ import type { PvEntry } from "../../pmap/pmap.ts";
 import { pmap_copy_page, pmap_page_protect, pmap_zero_page } from "../../pmap/pmap.ts";
 import { KASSERT } from "../../sys/panic.ts";
 import { PAGE_SIZE, VM_PROT_NONE } from "../../sys/vmparam.ts";
-import { wakeup } from "../kern/core/kern_synch.ts";
+import type { simplelock } from "../kern/core/kern_lock.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import type { vm_anon } from "./uvm_anon.ts";
 import { UVM_PGA_USERESERVE, UVM_PGA_ZERO } from "./uvm_extern.ts";
@@ -386,6 +387,20 @@ export function uvm_pagezero(k: Kernel, pg: vm_page): void {
 export function uvm_pagecopy(k: Kernel, src: vm_page, dst: vm_page): void {
 	dst.flags &= ~PG_CLEAN;
 	pmap_copy_page(k, src.phys_addr, dst.phys_addr);
+}
+
+/**
+ * Wait until nobody has the page busy any more.
+ * => page PG_BUSY; `lock` is its owner's, held, and released on return. Sleeps.
+ */
+export function* uvm_pagewait(
+	k: Kernel,
+	pg: vm_page,
+	lock: simplelock,
+	wmesg: string,
+): Sleeps<void> {
+	pg.flags |= PG_WANTED;
+	yield* ltsleep(k, pg, wmesg, 0, lock);
 }
 
 /**

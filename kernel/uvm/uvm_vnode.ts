@@ -37,7 +37,7 @@ import { bdev_name, bdev_strategy, type dev_t } from "../dev/conf.ts";
 import { biowait } from "../dev/vfs_bio.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_lock_init, simple_unlock } from "../kern/core/kern_lock.ts";
-import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
+import { type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import {
 	PAGER_VNODE,
@@ -70,12 +70,13 @@ import {
 	uvm_pagedequeue,
 	uvm_pagefree,
 	uvm_pagelookup,
+	uvm_pagewait,
 	type vm_page,
 } from "./uvm_page.ts";
 import { uvm_mk_pcluster, uvm_pager_put } from "./uvm_pager.ts";
 import { uvm_pagermapin, uvm_pagermapout } from "./uvm_pagermap.ts";
 import { SWCLPAGES } from "./uvm_swap.ts";
-import { uvm_pause, uvm_reclaimable, uvm_wait } from "./uvm_wait.ts";
+import { uvm_pause, uvm_wait_locked } from "./uvm_wait.ts";
 
 /** Pages that one transfer moves at most: 64 KiB. */
 const UVN_CLUSTER = SWCLPAGES;
@@ -197,8 +198,7 @@ export function* uvn_put(
 			if (pg === null) break;
 			if ((pg.flags & PG_BUSY) !== 0) {
 				if (!uvn_put_waits(k, flags)) break;
-				pg.flags |= PG_WANTED;
-				yield* ltsleep(k, pg, "uvn_put", 0, uvn.vmobjlock);
+				yield* uvm_pagewait(k, pg, uvn.vmobjlock, "uvn_put");
 				simple_lock(k, uvn.vmobjlock);
 				continue;
 			}
@@ -503,20 +503,13 @@ function* uvn_get_wait(k: Kernel, uvn: uvm_vnode, off: voff_t): Sleeps<Errno> {
 	const busy = uvm_pagelookup(k, uvn, off);
 	if (busy !== null) {
 		if ((busy.flags & PG_BUSY) === 0) return 0;
-		busy.flags |= PG_WANTED;
 		k.uvmexp.fltpgwait++;
-		yield* ltsleep(k, busy, "uvn_get", 0, uvn.vmobjlock);
+		yield* uvm_pagewait(k, busy, uvn.vmobjlock, "uvn_get");
 		simple_lock(k, uvn.vmobjlock);
 		return 0;
 	}
 	const center = uvm_pagealloc(k, uvn, off, null, 0);
-	if (center === null) {
-		if (!uvm_reclaimable(k)) return ENOMEM;
-		simple_unlock(k, uvn.vmobjlock);
-		yield* uvm_wait(k, "uvn_getpage");
-		simple_lock(k, uvn.vmobjlock);
-		return 0;
-	}
+	if (center === null) return yield* uvm_wait_locked(k, uvn.vmobjlock, "uvn_getpage");
 	return yield* uvn_pagein(k, uvn, center);
 }
 
