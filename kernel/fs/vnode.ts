@@ -5,7 +5,6 @@ import { EROFS, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
 import type { dev_t } from "../dev/conf.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
-import type { proc } from "../kern/proc/kern_proc.ts";
 import type { Kernel } from "../kernel.ts";
 import type { uvm_object } from "../uvm/uvm_object.ts";
 
@@ -169,6 +168,3 @@ export const VOP = (k: Kernel, vp: vnode): vnodeops => k.vops[vp.v_op]!;
 
 /** Offset of a write that goes where the file ends at that moment. */
 export const IO_APPEND = -1;
-
-/** What namei starts from. */
-export type lookup_context = Pick<proc, "p_fd">;

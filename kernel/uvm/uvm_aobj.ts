@@ -71,10 +71,10 @@ import { uvm_swap_get } from "./uvm_swap_io.ts";
 import { uvm_pause, uvm_wait_locked } from "./uvm_wait.ts";
 
 /** Slots of one hash element. */
-export const UAO_SWHASH_CLUSTER_SHIFT = 4;
-export const UAO_SWHASH_CLUSTER_SIZE = 1 << UAO_SWHASH_CLUSTER_SHIFT;
+const UAO_SWHASH_CLUSTER_SHIFT = 4;
+const UAO_SWHASH_CLUSTER_SIZE = 1 << UAO_SWHASH_CLUSTER_SHIFT;
 /** Objects of more pages than this use the hash table. */
-export const UAO_SWHASH_THRESHOLD = UAO_SWHASH_CLUSTER_SIZE * 4;
+const UAO_SWHASH_THRESHOLD = UAO_SWHASH_CLUSTER_SIZE * 4;
 const UAO_SWHASH_MAXBUCKETS = 256;
 
 /** uao_create flags; KERNOBJ and KERNSWAP once each. */
@@ -382,7 +382,7 @@ export function uao_reference(k: Kernel, uobj: uvm_object): void {
 }
 
 /** Add a reference. => locked. */
-export function uao_reference_locked(uobj: uvm_object): void {
+function uao_reference_locked(uobj: uvm_object): void {
 	if (!UVM_OBJ_IS_KERN_OBJECT(uobj)) uobj.uo_refs++;
 }
 
@@ -398,7 +398,7 @@ export function* uao_detach(k: Kernel, uobj: uvm_object): Sleeps<void> {
  * => unlocked, or freed, on return. Sleeps for pages in transit if it is the last reference.
  * => uao_list_lock is not held: the object may have to be taken off that list (A1).
  */
-export function* uao_detach_locked(k: Kernel, uobj: uvm_object): Sleeps<void> {
+function* uao_detach_locked(k: Kernel, uobj: uvm_object): Sleeps<void> {
 	const aobj = uobj as uvm_aobj;
 	KASSERT(!k.uvm.uao_list_lock.locked, "uao_detach_locked: uao_list_lock held");
 	if (UVM_OBJ_IS_KERN_OBJECT(uobj) || --uobj.uo_refs > 0) {
@@ -585,7 +585,7 @@ export function uao_get_locked(
 }
 
 /** uao_get without PGO_LOCKED: see uvm_pagerops.pgo_get. */
-export function* uao_get(
+function* uao_get(
 	k: Kernel,
 	uobj: uvm_object,
 	offset: voff_t,

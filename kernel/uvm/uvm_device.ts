@@ -123,7 +123,7 @@ function* udv_put(k: Kernel, uobj: uvm_object): Sleeps<Errno> {
 	return 0;
 }
 
-export const device_pager: uvm_pagerops = {
+const device_pager: uvm_pagerops = {
 	pgo_name: "device",
 	pgo_reference: udv_reference,
 	pgo_detach: udv_detach,

@@ -180,7 +180,7 @@ export function uvm_pagelookup(k: Kernel, uobj: uvm_object, off: voff_t): vm_pag
 }
 
 /** Put a page that has uobject and offset set into the hash and memq. => object, queues locked. */
-export function uvm_pageinsert(k: Kernel, pg: vm_page): void {
+function uvm_pageinsert(k: Kernel, pg: vm_page): void {
 	const uobj = pg.uobject;
 	KASSERT(uobj !== null && (pg.flags & PG_TABLED) === 0, "uvm_pageinsert: already inserted");
 	const bucket = pagehash(k, uobj, pg.offset);
@@ -192,7 +192,7 @@ export function uvm_pageinsert(k: Kernel, pg: vm_page): void {
 }
 
 /** Take a page out of its object, if it has one. => object, queues locked. */
-export function uvm_pageremove(k: Kernel, pg: vm_page): void {
+function uvm_pageremove(k: Kernel, pg: vm_page): void {
 	const uobj = pg.uobject;
 	if ((pg.flags & PG_TABLED) === 0) return;
 	KASSERT(uobj !== null, "uvm_pageremove: tabled page without object");
@@ -275,21 +275,6 @@ export function uvm_ptpage_alloc(k: Kernel): vm_page | null {
 	const pg = uvm_pagealloc(k, null, 0, null, UVM_PGA_ZERO);
 	if (pg !== null) pg.flags &= ~(PG_BUSY | PG_FAKE);
 	return pg;
-}
-
-/** Give a page from one owner to another place in an object. => all locks held. */
-export function uvm_pagerealloc(
-	k: Kernel,
-	pg: vm_page,
-	uobj: uvm_object | null,
-	off: voff_t,
-): void {
-	uvm_pageremove(k, pg);
-	pg.uobject = uobj;
-	pg.uanon = null;
-	pg.offset = off;
-	pg.version++;
-	if (uobj !== null) uvm_pageinsert(k, pg);
 }
 
 /**

@@ -452,7 +452,7 @@ function uvn_get_locked(
  * uvn_get without PGO_LOCKED: see uvm_pagerops.pgo_get.
  * => EIO: not readable, or behind the end of the file. ENOMEM: nothing can become free.
  */
-export function* uvn_get(
+function* uvn_get(
 	k: Kernel,
 	uobj: uvm_object,
 	offset: voff_t,
@@ -573,7 +573,7 @@ function uvn_pagein_done(k: Kernel, pg: vm_page, error: Errno, wanted: boolean):
 	simple_unlock(k, k.uvm.pageqlock);
 }
 
-export const vnode_pager: uvm_pagerops = {
+const vnode_pager: uvm_pagerops = {
 	pgo_name: "vnode",
 	pgo_reference: uvn_reference,
 	pgo_detach: uvn_detach,

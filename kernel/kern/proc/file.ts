@@ -68,8 +68,6 @@ export interface filedesc {
 	readonly fd_cloexec: boolean[];
 	/** null: the root. A reference is held. */
 	fd_cdir: vnode | null;
-	/** Processes that share it (vfork does not; each has its own). */
-	fd_refcnt: number;
 }
 
 /** Most descriptors of a process. */
