@@ -5,6 +5,7 @@
  */
 
 import type { System } from "../computer/system.ts";
+import { minor } from "../kernel/dev/conf.ts";
 import type { proc } from "../kernel/kern/proc/kern_proc.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { vm_anon } from "../kernel/uvm/uvm_anon.ts";
@@ -101,7 +102,7 @@ function objectPage(system: System, uobj: uvm_object, offset: number): Uint8Arra
 	const size = Math.min(PAGE_SIZE, Math.ceil((u_size - offset) / SECTOR) * SECTOR);
 	const page = new Uint8Array(PAGE_SIZE);
 	if (size <= 0) return null;
-	const medium = system.faults[u_dev.sc_unit]!.pristine;
+	const medium = system.faults[minor(u_dev)]!.pristine;
 	const error = medium.read(u_blkno + offset / SECTOR, page.subarray(0, size));
 	page.fill(0, Math.max(0, u_size - offset));
 	return error === 0 ? page : null;
@@ -118,7 +119,7 @@ function swapPage(system: System, slot: number): Uint8Array | null {
 	if (sdp === null) return null;
 	const page = new Uint8Array(PAGE_SIZE);
 	const sector = (slot - sdp.swd_drumoffset) * (PAGE_SIZE / SECTOR);
-	return system.faults[sdp.swd_dev.sc_unit]!.pristine.read(sector, page) === 0 ? page : null;
+	return system.faults[minor(sdp.swd_dev)]!.pristine.read(sector, page) === 0 ? page : null;
 }
 
 /**

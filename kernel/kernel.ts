@@ -5,6 +5,7 @@
 import type { MachinePort } from "../machine/port.ts";
 import type { PmapHost } from "../pmap/host.ts";
 import { pmap_state } from "../pmap/pmap.ts";
+import type { bdevsw, cdevsw } from "./dev/conf.ts";
 import type { cons } from "./dev/cons.ts";
 import type { ld_softc } from "./dev/ld_virtio.ts";
 import type { plic } from "./dev/plic.ts";
@@ -13,7 +14,7 @@ import type { uvm_history } from "./kern/core/kern_history.ts";
 import { type lwp, lwp_boot } from "./kern/core/kern_lwp.ts";
 import type { runqueue } from "./kern/core/kern_synch.ts";
 import type { kernel_trace } from "./kern/core/kern_trace.ts";
-import type { cdevsw, fileops } from "./kern/proc/file.ts";
+import type { fileops } from "./kern/proc/file.ts";
 import type { autoconf } from "./kern/proc/init_main.ts";
 import type { proc } from "./kern/proc/kern_proc.ts";
 import type { shm_state } from "./kern/sys/sysv_shm.ts";
@@ -64,10 +65,11 @@ export interface Kernel extends PmapHost {
 	halted: boolean;
 
 	readonly shm: shm_state;
-	/** File systems by vnode.v_op, kinds of open file by f_type, devices by major number. */
+	/** File systems by v_op, kinds of open files by f_type, device drivers by major number. */
 	readonly vops: vnodeops[];
 	readonly fileops: fileops[];
 	readonly cdevsw: cdevsw[];
+	readonly bdevsw: bdevsw[];
 	readonly vfs: vfs;
 	/** The root directory; null before vfs_init. */
 	rootvnode: vnode | null;
@@ -81,7 +83,7 @@ export interface Kernel extends PmapHost {
 	plic: plic | null;
 	/** What `main` was told about the board; null before. */
 	conf: autoconf | null;
-	/** Block devices ld0, ld1, ... */
+	/** State of the driver of the disks ld0, ld1, ..., by unit. */
 	readonly lds: ld_softc[];
 
 	/** Paging work since the last return to user mode (kernel_watch.userret). */
@@ -121,6 +123,7 @@ export function kernel_create(port: MachinePort): Kernel {
 		vops: [],
 		fileops: [],
 		cdevsw: [],
+		bdevsw: [],
 		vfs: vfs_state(),
 		rootvnode: null,
 		selwait: {},

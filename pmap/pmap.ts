@@ -19,7 +19,6 @@ import {
 	PAGE_SHIFT,
 	PAGE_SIZE,
 	type paddr_t,
-	ptoa,
 	VM_MAX_KERNEL_ADDRESS,
 	VM_MAXUSER_ADDRESS,
 	VM_MIN_ADDRESS,
@@ -115,20 +114,6 @@ export function pmap_bootstrap(k: PmapHost, avail_start: paddr_t): paddr_t {
 /** Finish, once the page layer works. => at boot. Nothing is left to do here. */
 export function pmap_init(k: PmapHost): void {
 	KASSERT(k.pmap.pm_kernel.pm_root !== 0, "pmap_init: pmap_bootstrap comes first");
-}
-
-/** First and last address of kernel virtual memory, the last one exclusive. */
-export function pmap_virtual_space(_k: PmapHost): [vaddr_t, vaddr_t] {
-	return [VM_MIN_KERNEL_ADDRESS, VM_MAX_KERNEL_ADDRESS];
-}
-
-/**
- * Make page tables for kernel addresses below `maxva`.
- * => all exist since boot: how far they reach, or a panic beyond it.
- */
-export function pmap_growkernel(_k: PmapHost, maxva: vaddr_t): vaddr_t {
-	if (maxva > VM_MAX_KERNEL_ADDRESS) panic("pmap_growkernel: out of kernel virtual memory");
-	return VM_MAX_KERNEL_ADDRESS;
 }
 
 export function pmap_kernel(k: PmapHost): pmap {
@@ -343,19 +328,6 @@ export function pmap_fault(k: PmapHost, pm: pmap, va: vaddr_t, access: vm_prot_t
 
 const trunc = (va: vaddr_t): vaddr_t => va - (va & PAGE_MASK);
 
-/**
- * Copy mappings to another pmap, as a hint.
- * => does nothing: the child of a fork faults its pages in.
- */
-export function pmap_copy(
-	_k: PmapHost,
-	_dst: pmap,
-	_src: pmap,
-	_dst_addr: vaddr_t,
-	_len: number,
-	_src_addr: vaddr_t,
-): void {}
-
 /** Forget what need not be kept: every mapping of a user pmap that is not wired. */
 export function pmap_collect(k: PmapHost, pm: pmap): void {
 	if (pm !== k.pmap.pm_kernel) remove_range(k, pm, pm.pm_min, pm.pm_max, PTE_WIRED);
@@ -374,9 +346,4 @@ export function pmap_wired_count(_k: PmapHost, pm: pmap): number {
 /** Complete whatever enter, remove, protect, kenter_pa and kremove have deferred, everywhere. */
 export function pmap_update(k: PmapHost, _pm: pmap): void {
 	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
-}
-
-/** The physical address of a page of a device, from what its d_mmap returned. */
-export function pmap_phys_address(_k: PmapHost, cookie: number): paddr_t {
-	return ptoa(cookie);
 }

@@ -22,15 +22,12 @@ export const ENODEV = 19;
 export const ENOTDIR = 20;
 export const EISDIR = 21;
 export const EINVAL = 22;
-export const ENFILE = 23;
 export const EMFILE = 24;
 export const ENOTTY = 25;
-export const ETXTBSY = 26;
 export const EFBIG = 27;
 export const ENOSPC = 28;
 export const ESPIPE = 29;
 export const EROFS = 30;
-export const EMLINK = 31;
 export const EPIPE = 32;
 export const ERANGE = 34;
 /** Same value as EWOULDBLOCK. */

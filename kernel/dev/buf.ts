@@ -3,8 +3,10 @@
  */
 import type { Errno } from "../../sys/errno.ts";
 import type { vm_page } from "../uvm/uvm_page.ts";
+import type { dev_t } from "./conf.ts";
 
 export interface buf {
+	readonly b_dev: dev_t;
 	readonly b_read: boolean;
 	/** First 512-byte sector on the device, and length in bytes, a multiple of 512. */
 	readonly b_blkno: number;
@@ -16,10 +18,30 @@ export interface buf {
 	b_done: boolean;
 	/** What biodone does, in interrupt context: wake who sleeps on the buf, or queue it. */
 	b_iodone: bufdone;
-	/** What uvm_aio_aiodone needs to know. */
+	/** For uvm_aio_aiodone: the pages, and their first swap slot or 0. */
 	b_pages: vm_page[];
 	b_slot: number;
 }
 
 /** Names of completion routines: a buf is plain data. */
 export type bufdone = "wakeup" | "uvm_aio_biodone";
+
+/** A buf for one transfer. => biodone wakes who sleeps on it, unless the caller sets b_iodone. */
+export const buf_init = (
+	dev: dev_t,
+	read: boolean,
+	blkno: number,
+	bcount: number,
+	data: number,
+): buf => ({
+	b_dev: dev,
+	b_read: read,
+	b_blkno: blkno,
+	b_bcount: bcount,
+	b_data: data,
+	b_error: 0,
+	b_done: false,
+	b_iodone: "wakeup",
+	b_pages: [],
+	b_slot: 0,
+});

@@ -7,9 +7,9 @@ import { PAGE_SIZE, VM_PROT_EXECUTE, type vm_prot_t } from "../../sys/vmparam.ts
 import { bus_space_copy } from "../kern/core/bus_space.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import { copyin, copyout } from "../kern/proc/copy.ts";
-import { CDEV_FB, type cdevsw } from "../kern/proc/file.ts";
 import type { proc } from "../kern/proc/kern_proc.ts";
 import type { Kernel } from "../kernel.ts";
+import { CDEV_FB, type cdevsw } from "./conf.ts";
 
 /** What a device tree says of a "simple-framebuffer" of the format x8r8g8b8. */
 export interface fb_conf {

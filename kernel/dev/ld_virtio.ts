@@ -9,11 +9,12 @@
  */
 
 import { pmap_extract, pmap_kernel } from "../../pmap/pmap.ts";
-import { EIO, ENXIO, type Errno } from "../../sys/errno.ts";
+import { EIO, ENXIO, EROFS, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import type { buf } from "./buf.ts";
+import { BDEV_LD, type bdevsw, FWRITE, minor } from "./conf.ts";
 import { intr_establish } from "./plic.ts";
 import { biodone } from "./vfs_bio.ts";
 
@@ -87,6 +88,22 @@ export interface ld_softc {
 	sc_used: number;
 }
 
+const ld_bdevsw: bdevsw = {
+	d_name: "ld",
+	d_open(k, unit, flag) {
+		const sc = k.lds[unit];
+		if (sc === undefined) return ENXIO;
+		return sc.sc_readonly && (flag & FWRITE) !== 0 ? EROFS : 0;
+	},
+	d_strategy: ld_strategy,
+	d_psize: (k, unit) => k.lds[unit]?.sc_capacity ?? -1,
+};
+
+/** Register the driver. => at boot. */
+export function ld_init(k: Kernel): void {
+	k.bdevsw[BDEV_LD] = ld_bdevsw;
+}
+
 /**
  * Attach the disk in a virtio-mmio slot, if there is one.
  * => at boot; `kva` is LD_MEMORY bytes of wired, zeroed memory, ours if the result is 0.
@@ -146,8 +163,9 @@ export function ld_virtio_attach(k: Kernel, base: number, irq: number, kva: numb
 	return 0;
 }
 
-/** Queue a transfer. => never sleeps; the end is announced by biodone. */
-export function ld_strategy(k: Kernel, sc: ld_softc, bp: buf): void {
+/** Queue a transfer. => as bdevsw.d_strategy. */
+function ld_strategy(k: Kernel, bp: buf): void {
+	const sc = k.lds[minor(bp.b_dev)]!;
 	const beyond = bp.b_blkno + bp.b_bcount / 512 > sc.sc_capacity;
 	if (sc.sc_dead || beyond || (sc.sc_readonly && !bp.b_read)) {
 		bp.b_error = EIO;

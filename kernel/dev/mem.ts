@@ -1,7 +1,7 @@
 /** /dev/null, /dev/zero and /dev/full (mem(4)). */
 import { ENOSPC } from "../../sys/errno.ts";
-import { CDEV_MEM } from "../kern/proc/file.ts";
 import type { Kernel } from "../kernel.ts";
+import { CDEV_MEM } from "./conf.ts";
 
 /** Minor numbers, NetBSD's. */
 export const DEV_NULL = 2;

@@ -4,8 +4,6 @@
  */
 
 /** c_iflag */
-export const IGNBRK = 0x0001;
-export const BRKINT = 0x0002;
 export const ISTRIP = 0x0020;
 export const INLCR = 0x0040;
 export const IGNCR = 0x0080;

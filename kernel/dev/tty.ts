@@ -140,7 +140,7 @@ export function ttyflush(k: Kernel, tp: tty): void {
 }
 
 /** One character of input. => never sleeps. */
-export function ttyinput(k: Kernel, tp: tty, received: number): void {
+function ttyinput(k: Kernel, tp: tty, received: number): void {
 	const { c_iflag, c_lflag } = tp.t_termios;
 	let c = (c_iflag & ISTRIP) !== 0 ? received & 0x7f : received;
 	if (tp.t_lnext) {

@@ -1,9 +1,9 @@
 /** The file system of devices: /dev. Its nodes are made at boot. */
 import { EINVAL, ENOENT, ENOTDIR, type Errno } from "../../sys/errno.ts";
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
+import { bdev_name, bdev_size, CDEV_CONS, CDEV_FB, CDEV_MEM, makedev } from "../dev/conf.ts";
 import { DEV_FULL, DEV_NULL, DEV_ZERO } from "../dev/mem.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
-import { CDEV_CONS, CDEV_FB, CDEV_MEM } from "../kern/proc/file.ts";
 import type { Kernel } from "../kernel.ts";
 import {
 	type dirent,
@@ -16,9 +16,6 @@ import {
 	vref,
 	type vtype,
 } from "./vnode.ts";
-
-/** Major number of disks among the block devices. */
-export const BDEV_LD = 0;
 
 interface devfs {
 	readonly dm_fsid: number;
@@ -51,11 +48,13 @@ export function devfs_mount(k: Kernel): vnode {
 	const root = devfs_vnode(fs, "VDIR", null, 0);
 	fs.dm_root = root;
 	for (const [name, major, minor] of devices) {
-		fs.dm_vnodes.set(name, devfs_vnode(fs, "VCHR", { major, minor }, 0));
+		fs.dm_vnodes.set(name, devfs_vnode(fs, "VCHR", makedev(major, minor), 0));
 	}
-	for (const { sc_unit, sc_capacity } of k.lds) {
-		const rdev = { major: BDEV_LD, minor: sc_unit };
-		fs.dm_vnodes.set(`ld${sc_unit}`, devfs_vnode(fs, "VBLK", rdev, sc_capacity * 512));
+	for (const major of k.bdevsw.keys()) {
+		for (let dev = makedev(major, 0); bdev_size(k, dev) >= 0; dev++) {
+			const vp = devfs_vnode(fs, "VBLK", dev, bdev_size(k, dev) * 512);
+			fs.dm_vnodes.set(bdev_name(k, dev), vp);
+		}
 	}
 	return root;
 }

@@ -3,7 +3,7 @@
  * is mounted and stays as it is; the contents of files can be changed in place.
  */
 import { EFBIG, EISDIR, ENOENT, ENOTDIR, EROFS, type Errno } from "../../sys/errno.ts";
-import type { ld_softc } from "../dev/ld_virtio.ts";
+import { bdev_open, bdev_size, type dev_t, FREAD, FWRITE } from "../dev/conf.ts";
 import { simple_lock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
@@ -27,7 +27,8 @@ import {
 export interface tarfs {
 	readonly tm_fsid: number;
 	/** null: a tree without an archive. */
-	readonly tm_dev: ld_softc | null;
+	readonly tm_dev: dev_t | null;
+	readonly tm_readonly: boolean;
 	readonly tm_nodes: tarfs_node[];
 }
 
@@ -57,7 +58,7 @@ export interface tarfs_what {
 	readonly mtime: number;
 	readonly size: number;
 	readonly target: string;
-	readonly rdev: { readonly major: number; readonly minor: number } | null;
+	readonly rdev: dev_t | null;
 	/** First sector of the contents. */
 	readonly blkno: number;
 }
@@ -78,8 +79,13 @@ export const tarfs_directory: tarfs_what = {
 };
 
 /** A tree that has only its root. `dev` is where contents of files will be. => its root. */
-export function tarfs_create(k: Kernel, dev: ld_softc | null): tarfs_node {
-	const fs: tarfs = { tm_fsid: k.vfs.nextfsid++, tm_dev: dev, tm_nodes: [] };
+export function tarfs_create(k: Kernel, dev: dev_t | null): tarfs_node {
+	const fs: tarfs = {
+		tm_fsid: k.vfs.nextfsid++,
+		tm_dev: dev,
+		tm_readonly: dev === null || bdev_open(k, dev, FREAD | FWRITE) !== 0,
+		tm_nodes: [],
+	};
 	return tarfs_node_make(k, fs, null, tarfs_directory);
 }
 
@@ -167,15 +173,11 @@ function tarfs_getattr(_k: Kernel, vp: vnode): vattr {
 	};
 }
 
-/** Can contents of files be changed? */
-const writable = (node: tarfs_node): boolean =>
-	node.tn_fs.tm_dev !== null && !node.tn_fs.tm_dev.sc_readonly;
-
 /** The size of a file is fixed. */
 function* tarfs_truncate(_k: Kernel, vp: vnode, size: number): Sleeps<Errno> {
 	const node = NODE(vp);
 	if (vp.v_type === "VDIR") return EISDIR;
-	if (!writable(node)) return EROFS;
+	if (node.tn_fs.tm_readonly) return EROFS;
 	if (size === node.tn_size) return 0;
 	return size > node.tn_size ? EFBIG : EROFS;
 }
@@ -188,7 +190,7 @@ function* tarfs_read(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): S
 
 function* tarfs_write(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): Sleeps<number> {
 	const node = NODE(vp);
-	if (!writable(node)) return -EROFS;
+	if (node.tn_fs.tm_readonly) return -EROFS;
 	if (bytes.length === 0) return 0;
 	const n = Math.min(bytes.length, node.tn_size - offset);
 	// To append is to make it longer.
@@ -237,14 +239,14 @@ function* tarfs_unmount(k: Kernel, rootvp: vnode): Sleeps<void> {
 	}
 }
 
-function tarfs_statvfs(_k: Kernel, vp: vnode): statvfs {
-	const { tm_dev, tm_nodes } = NODE(vp).tn_fs;
+function tarfs_statvfs(k: Kernel, vp: vnode): statvfs {
+	const { tm_dev, tm_readonly, tm_nodes } = NODE(vp).tn_fs;
 	return {
 		f_bsize: 512,
-		f_blocks: tm_dev?.sc_capacity ?? 0,
+		f_blocks: tm_dev === null ? 0 : bdev_size(k, tm_dev),
 		f_bfree: 0,
 		f_files: tm_nodes.length,
-		f_readonly: tm_dev?.sc_readonly ?? true,
+		f_readonly: tm_readonly,
 	};
 }
 

@@ -1,6 +1,6 @@
 /** Mounting an archive: its headers are read from the disk and become a tree. */
 import { ENOMEM } from "../../sys/errno.ts";
-import type { ld_softc } from "../dev/ld_virtio.ts";
+import { bdev_name, bdev_size, type dev_t, makedev } from "../dev/conf.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import { physio } from "../kern/proc/kern_physio.ts";
 import type { Kernel } from "../kernel.ts";
@@ -30,7 +30,7 @@ const WINDOW = 8;
 
 /** Reads sectors one by one, from the disk in larger pieces. */
 interface reader {
-	readonly dev: ld_softc;
+	readonly dev: dev_t;
 	first: number;
 	bytes: Uint8Array;
 }
@@ -39,7 +39,7 @@ interface reader {
 function* read_block(k: Kernel, r: reader, blkno: number): Sleeps<Uint8Array | string> {
 	const at = (blkno - r.first) * TAR_BLOCK;
 	if (at >= 0 && at < r.bytes.length) return r.bytes.subarray(at, at + TAR_BLOCK);
-	const n = Math.min(WINDOW, r.dev.sc_capacity - blkno);
+	const n = Math.min(WINDOW, bdev_size(k, r.dev) - blkno);
 	if (n <= 0) return "the archive is cut off";
 	const bytes = new Uint8Array(n * TAR_BLOCK);
 	const error = yield* physio(k, r.dev, blkno, bytes, true);
@@ -54,12 +54,13 @@ function* read_block(k: Kernel, r: reader, blkno: number): Sleeps<Uint8Array | s
  * => the root of its tree; or what is wrong, in one line. Sleeps. Never throws: a disk may hold
  *    anything.
  */
-export function* tarfs_mount(k: Kernel, dev: ld_softc): Sleeps<vnode | string> {
+export function* tarfs_mount(k: Kernel, dev: dev_t): Sleeps<vnode | string> {
 	const root = tarfs_create(k, dev);
 	const r: reader = { dev, first: 0, bytes: new Uint8Array(0) };
 	let extended: tar_extended = {};
-	for (let blkno = 0; blkno < dev.sc_capacity; ) {
-		const where = `ld${dev.sc_unit}: sector ${blkno}`;
+	const capacity = bdev_size(k, dev);
+	for (let blkno = 0; blkno < capacity; ) {
+		const where = `${bdev_name(k, dev)}: sector ${blkno}`;
 		const block = yield* read_block(k, r, blkno);
 		let wrong = typeof block === "string" ? block : "";
 		const header = typeof block === "string" ? "end" : tar_parse(block, extended);
@@ -70,7 +71,7 @@ export function* tarfs_mount(k: Kernel, dev: ld_softc): Sleeps<vnode | string> {
 		} else if (header !== "end") {
 			const data = blkno + 1;
 			const sectors = has_data(header.type) ? Math.ceil(header.size / TAR_BLOCK) : 0;
-			if (data + sectors > dev.sc_capacity) {
+			if (data + sectors > capacity) {
 				wrong = "the archive is cut off";
 			} else if ("xgLK".includes(header.type)) {
 				wrong = yield* read_extended(k, r, header, data, extended);
@@ -151,10 +152,7 @@ function add_member(k: Kernel, root: tarfs_node, header: tar_member, blkno: numb
 		mtime: Math.max(header.mtime, 0),
 		size: type === "VREG" ? header.size : 0,
 		target: type === "VLNK" ? header.linkpath : "",
-		rdev:
-			type === "VCHR" || type === "VBLK"
-				? { major: header.devmajor, minor: header.devminor }
-				: null,
+		rdev: type === "VCHR" || type === "VBLK" ? makedev(header.devmajor, header.devminor) : null,
 		blkno,
 	};
 	if (type === "VLNK" && full.target === "") return "empty symbolic link";

@@ -1,5 +1,6 @@
 /** The file systems that are mounted (sys/kern/vfs_subr.c, vfs_syscalls.c). */
 import type { Errno } from "../../sys/errno.ts";
+import { bdev_name, bdev_size, type dev_t } from "../dev/conf.ts";
 import { mem_attach } from "../dev/mem.ts";
 import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import { DTYPE_VNODE } from "../kern/proc/file.ts";
@@ -31,7 +32,7 @@ export function vfs_init(k: Kernel): void {
  * the others wait for it.
  * => what is wrong, in one line, or "". Sleeps.
  */
-export function* vfs_mountroot(k: Kernel, root: number | null, bin: number | null): Sleeps<string> {
+export function* vfs_mountroot(k: Kernel, root: dev_t | null, bin: dev_t | null): Sleeps<string> {
 	while (k.vfs.mounting && !k.vfs.mounted) yield* ltsleep(k, k.vfs, "mountroot", 0, null);
 	if (k.vfs.mounted) return k.vfs.error;
 	k.vfs.mounting = true;
@@ -52,9 +53,9 @@ export function* vfs_mountroot(k: Kernel, root: number | null, bin: number | nul
 }
 
 /** => the root of the archive on a disk; null, and the error is noted. Sleeps. */
-function* mount_disk(k: Kernel, unit: number): Sleeps<vnode | null> {
-	const dev = k.lds[unit];
-	const mounted = dev === undefined ? `ld${unit}: no such disk` : yield* tarfs_mount(k, dev);
+function* mount_disk(k: Kernel, dev: dev_t): Sleeps<vnode | null> {
+	const absent = bdev_size(k, dev) < 0;
+	const mounted = absent ? `${bdev_name(k, dev)}: no such disk` : yield* tarfs_mount(k, dev);
 	if (typeof mounted !== "string") return mounted;
 	if (k.vfs.error === "") k.vfs.error = mounted;
 	k.msgbuf.push(mounted);

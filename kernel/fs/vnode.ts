@@ -3,8 +3,8 @@
  */
 import { EROFS, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
+import type { dev_t } from "../dev/conf.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
-import type { proc } from "../kern/proc/kern_proc.ts";
 import type { Kernel } from "../kernel.ts";
 import type { uvm_object } from "../uvm/uvm_object.ts";
 
@@ -25,8 +25,8 @@ export interface vattr {
 	va_size: number;
 	/** Seconds since 1970. */
 	va_mtime: number;
-	/** Major and minor number of a device. */
-	va_rdev: { readonly major: number; readonly minor: number } | null;
+	/** Of a device; null for other types. */
+	va_rdev: dev_t | null;
 }
 
 export interface dirent {
@@ -55,8 +55,8 @@ export interface vnode {
 	v_usecount: number;
 	/** The memory object of a regular file; null for other types. */
 	readonly v_uobj: uvm_object | null;
-	/** Device numbers of VCHR and VBLK. */
-	readonly v_rdev: { readonly major: number; readonly minor: number } | null;
+	/** The device of VCHR and VBLK; null for other types. */
+	readonly v_rdev: dev_t | null;
 	/** A file system mounted on this directory: its root; or null. */
 	v_mountedhere: vnode | null;
 	/** The root of a mounted file system: the directory that it covers; or null. */
@@ -168,6 +168,3 @@ export const VOP = (k: Kernel, vp: vnode): vnodeops => k.vops[vp.v_op]!;
 
 /** Offset of a write that goes where the file ends at that moment. */
 export const IO_APPEND = -1;
-
-/** What namei starts from. */
-export type lookup_context = Pick<proc, "p_fd">;

@@ -86,12 +86,6 @@ function amap_free(k: Kernel, amap: vm_amap): void {
 export const amap_lock = (k: Kernel, amap: vm_amap): void => simple_lock(k, amap.am_l);
 export const amap_unlock = (k: Kernel, amap: vm_amap): void => simple_unlock(k, amap.am_l);
 
-/** The anon at slot `slot`, or null. => amap locked. */
-export function amap_lookup(amap: vm_amap, slot: number): vm_anon | null {
-	KASSERT(slot < amap.am_nslot, "amap_lookup: slot out of range");
-	return amap.am_anon[slot]!;
-}
-
 /**
  * Put an anon into a slot, empty unless `replace`.
  * => amap locked; the slot takes over the caller's reference. The old anon is the caller's.

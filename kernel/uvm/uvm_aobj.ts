@@ -19,7 +19,7 @@ import { KASSERT, panic } from "../../sys/panic.ts";
 import { atop, PAGE_SIZE, ptoa, round_page, trunc_page, VM_PROT_NONE } from "../../sys/vmparam.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_lock_init, simple_unlock } from "../kern/core/kern_lock.ts";
-import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
+import { type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import { pool_get, pool_put } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { UVM_PGA_ZERO } from "./uvm_extern.ts";
@@ -55,6 +55,7 @@ import {
 	uvm_pagedeactivate,
 	uvm_pagefree,
 	uvm_pagelookup,
+	uvm_pagewait,
 	uvm_pagezero,
 	vm_page,
 } from "./uvm_page.ts";
@@ -67,13 +68,13 @@ import {
 	uvm_swpgonly_add,
 } from "./uvm_swap.ts";
 import { uvm_swap_get } from "./uvm_swap_io.ts";
-import { uvm_pause, uvm_reclaimable, uvm_wait } from "./uvm_wait.ts";
+import { uvm_pause, uvm_wait_locked } from "./uvm_wait.ts";
 
 /** Slots of one hash element. */
-export const UAO_SWHASH_CLUSTER_SHIFT = 4;
-export const UAO_SWHASH_CLUSTER_SIZE = 1 << UAO_SWHASH_CLUSTER_SHIFT;
+const UAO_SWHASH_CLUSTER_SHIFT = 4;
+const UAO_SWHASH_CLUSTER_SIZE = 1 << UAO_SWHASH_CLUSTER_SHIFT;
 /** Objects of more pages than this use the hash table. */
-export const UAO_SWHASH_THRESHOLD = UAO_SWHASH_CLUSTER_SIZE * 4;
+const UAO_SWHASH_THRESHOLD = UAO_SWHASH_CLUSTER_SIZE * 4;
 const UAO_SWHASH_MAXBUCKETS = 256;
 
 /** uao_create flags; KERNOBJ and KERNSWAP once each. */
@@ -350,8 +351,7 @@ export function* uao_shrink(k: Kernel, aobj: uvm_aobj, pages: number): Sleeps<vo
 	for (let idx = before - 1; idx >= pages; idx--) {
 		let pg = uvm_pagelookup(k, aobj, ptoa(idx));
 		while (pg !== null && (pg.flags & PG_BUSY) !== 0) {
-			pg.flags |= PG_WANTED;
-			yield* ltsleep(k, pg, "uao_shr", 0, aobj.vmobjlock);
+			yield* uvm_pagewait(k, pg, aobj.vmobjlock, "uao_shr");
 			simple_lock(k, aobj.vmobjlock);
 			pg = uvm_pagelookup(k, aobj, ptoa(idx));
 		}
@@ -382,7 +382,7 @@ export function uao_reference(k: Kernel, uobj: uvm_object): void {
 }
 
 /** Add a reference. => locked. */
-export function uao_reference_locked(uobj: uvm_object): void {
+function uao_reference_locked(uobj: uvm_object): void {
 	if (!UVM_OBJ_IS_KERN_OBJECT(uobj)) uobj.uo_refs++;
 }
 
@@ -398,7 +398,7 @@ export function* uao_detach(k: Kernel, uobj: uvm_object): Sleeps<void> {
  * => unlocked, or freed, on return. Sleeps for pages in transit if it is the last reference.
  * => uao_list_lock is not held: the object may have to be taken off that list (A1).
  */
-export function* uao_detach_locked(k: Kernel, uobj: uvm_object): Sleeps<void> {
+function* uao_detach_locked(k: Kernel, uobj: uvm_object): Sleeps<void> {
 	const aobj = uobj as uvm_aobj;
 	KASSERT(!k.uvm.uao_list_lock.locked, "uao_detach_locked: uao_list_lock held");
 	if (UVM_OBJ_IS_KERN_OBJECT(uobj) || --uobj.uo_refs > 0) {
@@ -409,9 +409,8 @@ export function* uao_detach_locked(k: Kernel, uobj: uvm_object): Sleeps<void> {
 	for (let pg = uobj.memq_first; pg !== null; pg = uobj.memq_first) {
 		pmap_page_protect(k, pg, VM_PROT_NONE);
 		if ((pg.flags & PG_BUSY) !== 0) {
-			pg.flags |= PG_WANTED;
 			simple_unlock(k, k.uvm.pageqlock);
-			yield* ltsleep(k, pg, "uao_det", 0, uobj.vmobjlock);
+			yield* uvm_pagewait(k, pg, uobj.vmobjlock, "uao_det");
 			simple_lock(k, uobj.vmobjlock);
 			simple_lock(k, k.uvm.pageqlock);
 			continue;
@@ -459,7 +458,7 @@ export function* uao_put(
 			const pg = uvm_pagelookup(k, uobj, off);
 			if (pg === null || uao_put_page(k, uobj, pg, free)) continue;
 			simple_unlock(k, k.uvm.pageqlock);
-			yield* ltsleep(k, pg, "uao_put", 0, uobj.vmobjlock);
+			yield* uvm_pagewait(k, pg, uobj.vmobjlock, "uao_put");
 			simple_lock(k, uobj.vmobjlock);
 			simple_lock(k, k.uvm.pageqlock);
 			off -= PAGE_SIZE;
@@ -499,7 +498,7 @@ function* put_by_list(
 		if (uao_put_page(k, aobj, pg, free)) continue;
 		memq_insert_before(aobj, pg, curmp);
 		simple_unlock(k, k.uvm.pageqlock);
-		yield* ltsleep(k, pg, "uao_put", 0, aobj.vmobjlock);
+		yield* uvm_pagewait(k, pg, aobj.vmobjlock, "uao_put");
 		simple_lock(k, aobj.vmobjlock);
 		simple_lock(k, k.uvm.pageqlock);
 		next = curmp.listq_next!;
@@ -512,7 +511,7 @@ function* put_by_list(
 
 /**
  * Flush one page. => object, queues locked.
- * => false: the page is busy and PG_WANTED is set; sleep on it and try again.
+ * => false: the page is busy; wait for it and try again.
  */
 function uao_put_page(k: Kernel, uobj: uvm_object, pg: vm_page, free: boolean): boolean {
 	if (pg.loan_count !== 0 || pg.wire_count !== 0) return true;
@@ -524,10 +523,7 @@ function uao_put_page(k: Kernel, uobj: uvm_object, pg: vm_page, free: boolean): 
 		return true;
 	}
 	pmap_page_protect(k, pg, VM_PROT_NONE);
-	if ((pg.flags & PG_BUSY) !== 0) {
-		pg.flags |= PG_WANTED;
-		return false;
-	}
+	if ((pg.flags & PG_BUSY) !== 0) return false;
 	uao_dropswap(k, uobj, atop(pg.offset));
 	uvm_pagefree(k, pg);
 	return true;
@@ -589,7 +585,7 @@ export function uao_get_locked(
 }
 
 /** uao_get without PGO_LOCKED: see uvm_pagerops.pgo_get. */
-export function* uao_get(
+function* uao_get(
 	k: Kernel,
 	uobj: uvm_object,
 	offset: voff_t,
@@ -675,29 +671,19 @@ function* uao_get_wait(k: Kernel, uobj: uvm_object, off: voff_t, why: Errno): Sl
 		const busy = uvm_pagelookup(k, uobj, off);
 		// Letting go of the pages held may have freed a released one.
 		if (busy === null || (busy.flags & PG_BUSY) === 0) return 0;
-		busy.flags |= PG_WANTED;
 		k.uvmexp.fltpgwait++;
-		yield* ltsleep(k, busy, "uao_get", 0, uobj.vmobjlock);
+		yield* uvm_pagewait(k, busy, uobj.vmobjlock, "uao_get");
 		simple_lock(k, uobj.vmobjlock);
 		return 0;
 	}
-	return yield* uao_get_nomem(k, uobj);
-}
-
-/** Out of pages: wait, unless nothing can become free any more. */
-function* uao_get_nomem(k: Kernel, uobj: uvm_object): Sleeps<Errno> {
-	if (!uvm_reclaimable(k)) return ENOMEM;
-	simple_unlock(k, uobj.vmobjlock);
-	yield* uvm_wait(k, "uao_getpage");
-	simple_lock(k, uobj.vmobjlock);
-	return 0;
+	return yield* uvm_wait_locked(k, uobj.vmobjlock, "uao_getpage");
 }
 
 /** Read a page from its slot and leave it resident. => object locked, as uao_get_wait. */
 function* uao_get_swapin(k: Kernel, uobj: uvm_object, off: voff_t): Sleeps<Errno> {
 	const pageidx = atop(off);
 	const pg = uvm_pagealloc(k, uobj, off, null, 0);
-	if (pg === null) return yield* uao_get_nomem(k, uobj);
+	if (pg === null) return yield* uvm_wait_locked(k, uobj.vmobjlock, "uao_getpage");
 	pg.pqflags |= PQ_AOBJ;
 	const slot = uao_find_swslot(k, uobj, pageidx);
 	if (k.uvmhist !== null) UVMHIST_LOG(k, "uao_get", "pagein off, slot", off, slot);

@@ -9,6 +9,7 @@
 import { pmap_check } from "../../pmap/pmap_check.ts";
 import { panic } from "../../sys/panic.ts";
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
+import { minor } from "../dev/conf.ts";
 import type { Kernel } from "../kernel.ts";
 import { check_anons, check_aobjs, check_swap } from "./uvm_check_anon.ts";
 import { check_files } from "./uvm_check_file.ts";
@@ -74,7 +75,7 @@ export function uvm_check_freeclean(
 	if (sdp === null) panic("uvm_check: invariant 5: a clean page's slot is on no device");
 	const disk = new Uint8Array(PAGE_SIZE);
 	const sector = (slot - sdp.swd_drumoffset) * (PAGE_SIZE / 512);
-	if (read(sdp.swd_dev.sc_unit, sector, disk) !== 0) return;
+	if (read(minor(sdp.swd_dev), sector, disk) !== 0) return;
 	const ram = pg.phys_addr - k.port.ramBase;
 	for (let i = 0; i < PAGE_SIZE; i++) {
 		if (disk[i] !== k.port.ram8[ram + i]) {

@@ -12,6 +12,7 @@
 import { PMAP_CANFAIL, PMAP_WIRED, pmap_enter, pmap_update } from "../../pmap/pmap.ts";
 import { EACCES, EIO, ENODEV, type Errno } from "../../sys/errno.ts";
 import { ptoa, type vaddr_t, type vm_prot_t } from "../../sys/vmparam.ts";
+import { type dev_t, major, minor } from "../dev/conf.ts";
 import { simple_lock, simple_lock_init, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
@@ -21,8 +22,7 @@ import { PAGER_DEVICE, type uvm_object, type uvm_pagerops } from "./uvm_object.t
 import { PGO_DONTCARE, type vm_page } from "./uvm_page.ts";
 
 export interface uvm_device extends uvm_object {
-	readonly u_major: number;
-	readonly u_minor: number;
+	readonly u_device: dev_t;
 }
 
 /** Register the pager. => at boot. */
@@ -34,9 +34,9 @@ export function udv_init(k: Kernel): void {
  * The object of a device, made if nobody maps it yet.
  * => unlocked, with a reference for the caller. ENODEV: the device has no memory.
  */
-export function udv_attach(k: Kernel, major: number, minor: number): uvm_device | Errno {
-	if (k.cdevsw[major]?.d_mmap === undefined) return ENODEV;
-	const old = k.uvm.udv_list.find((udv) => udv.u_major === major && udv.u_minor === minor);
+export function udv_attach(k: Kernel, device: dev_t): uvm_device | Errno {
+	if (k.cdevsw[major(device)]?.d_mmap === undefined) return ENODEV;
+	const old = k.uvm.udv_list.find((udv) => udv.u_device === device);
 	if (old !== undefined) {
 		udv_reference(k, old);
 		return old;
@@ -49,8 +49,7 @@ export function udv_attach(k: Kernel, major: number, minor: number): uvm_device 
 		uo_npages: 0,
 		uo_refs: 1,
 		uo_id: k.uvm.next_object_id++,
-		u_major: major,
-		u_minor: minor,
+		u_device: device,
 	};
 	k.uvm.udv_list.push(udv);
 	return udv;
@@ -88,14 +87,14 @@ function udv_fault(
 	const { entry } = ufi;
 	const udv = entry.uvm_obj as uvm_device;
 	const pm = ufi.orig_map.pmap;
-	const d_mmap = k.cdevsw[udv.u_major]!.d_mmap!;
+	const d_mmap = k.cdevsw[major(udv.u_device)]!.d_mmap!;
 	const wired = ufi.wired ? PMAP_WIRED : 0;
 	let error: Errno = (entry.etype & UVM_ET_COPYONWRITE) !== 0 ? EACCES : 0;
 	let refused = false;
 	for (let i = 0; i < npages && error === 0; i++) {
 		if (i !== centeridx && pps[i] === PGO_DONTCARE) continue;
 		const va = startva + ptoa(i);
-		const pa = d_mmap(k, udv.u_minor, entry.offset + (va - entry.start), ufi.enter_prot);
+		const pa = d_mmap(k, minor(udv.u_device), entry.offset + (va - entry.start), ufi.enter_prot);
 		if (pa < 0) {
 			// Neighbours were not asked for.
 			if (i === centeridx) error = EIO;
@@ -124,7 +123,7 @@ function* udv_put(k: Kernel, uobj: uvm_object): Sleeps<Errno> {
 	return 0;
 }
 
-export const device_pager: uvm_pagerops = {
+const device_pager: uvm_pagerops = {
 	pgo_name: "device",
 	pgo_reference: udv_reference,
 	pgo_detach: udv_detach,

@@ -34,7 +34,6 @@ export const UVM_PGA_ZERO = 2;
 
 /** Kinds of fault that uvm_fault resolves. */
 export const VM_FAULT_INVALID = 0;
-export const VM_FAULT_PROTECT = 1;
 export const VM_FAULT_WIRE = 2;
 
 /** Counters and targets, in pages unless said otherwise. Names are NetBSD's. */

@@ -46,7 +46,7 @@ import {
 } from "../../sys/vmparam.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
-import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
+import { type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import {
 	AMAP_SHARED,
@@ -103,6 +103,7 @@ import {
 	uvm_pagefree,
 	uvm_pagelookup,
 	uvm_pageunwire,
+	uvm_pagewait,
 	uvm_pagewire,
 	type vm_page,
 } from "./uvm_page.ts";
@@ -633,9 +634,8 @@ export function* uvmfault_anonget(k: Kernel, anon: vm_anon): Sleeps<Errno> {
 			simple_unlock(k, anon.an_lock);
 			return 0;
 		}
-		resident.flags |= PG_WANTED;
 		k.uvmexp.fltpgwait++;
-		yield* ltsleep(k, resident, "anonget", 0, anon.an_lock);
+		yield* uvm_pagewait(k, resident, anon.an_lock, "anonget");
 		return 0;
 	}
 	const slot = anon.an_swslot;

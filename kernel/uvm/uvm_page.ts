@@ -15,7 +15,8 @@ import type { PvEntry } from "../../pmap/pmap.ts";
 import { pmap_copy_page, pmap_page_protect, pmap_zero_page } from "../../pmap/pmap.ts";
 import { KASSERT } from "../../sys/panic.ts";
 import { PAGE_SIZE, VM_PROT_NONE } from "../../sys/vmparam.ts";
-import { wakeup } from "../kern/core/kern_synch.ts";
+import type { simplelock } from "../kern/core/kern_lock.ts";
+import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import type { vm_anon } from "./uvm_anon.ts";
 import { UVM_PGA_USERESERVE, UVM_PGA_ZERO } from "./uvm_extern.ts";
@@ -179,7 +180,7 @@ export function uvm_pagelookup(k: Kernel, uobj: uvm_object, off: voff_t): vm_pag
 }
 
 /** Put a page that has uobject and offset set into the hash and memq. => object, queues locked. */
-export function uvm_pageinsert(k: Kernel, pg: vm_page): void {
+function uvm_pageinsert(k: Kernel, pg: vm_page): void {
 	const uobj = pg.uobject;
 	KASSERT(uobj !== null && (pg.flags & PG_TABLED) === 0, "uvm_pageinsert: already inserted");
 	const bucket = pagehash(k, uobj, pg.offset);
@@ -191,7 +192,7 @@ export function uvm_pageinsert(k: Kernel, pg: vm_page): void {
 }
 
 /** Take a page out of its object, if it has one. => object, queues locked. */
-export function uvm_pageremove(k: Kernel, pg: vm_page): void {
+function uvm_pageremove(k: Kernel, pg: vm_page): void {
 	const uobj = pg.uobject;
 	if ((pg.flags & PG_TABLED) === 0) return;
 	KASSERT(uobj !== null, "uvm_pageremove: tabled page without object");
@@ -274,21 +275,6 @@ export function uvm_ptpage_alloc(k: Kernel): vm_page | null {
 	const pg = uvm_pagealloc(k, null, 0, null, UVM_PGA_ZERO);
 	if (pg !== null) pg.flags &= ~(PG_BUSY | PG_FAKE);
 	return pg;
-}
-
-/** Give a page from one owner to another place in an object. => all locks held. */
-export function uvm_pagerealloc(
-	k: Kernel,
-	pg: vm_page,
-	uobj: uvm_object | null,
-	off: voff_t,
-): void {
-	uvm_pageremove(k, pg);
-	pg.uobject = uobj;
-	pg.uanon = null;
-	pg.offset = off;
-	pg.version++;
-	if (uobj !== null) uvm_pageinsert(k, pg);
 }
 
 /**
@@ -386,6 +372,20 @@ export function uvm_pagezero(k: Kernel, pg: vm_page): void {
 export function uvm_pagecopy(k: Kernel, src: vm_page, dst: vm_page): void {
 	dst.flags &= ~PG_CLEAN;
 	pmap_copy_page(k, src.phys_addr, dst.phys_addr);
+}
+
+/**
+ * Wait until nobody has the page busy any more.
+ * => page PG_BUSY; `lock` is its owner's, held, and released on return. Sleeps.
+ */
+export function* uvm_pagewait(
+	k: Kernel,
+	pg: vm_page,
+	lock: simplelock,
+	wmesg: string,
+): Sleeps<void> {
+	pg.flags |= PG_WANTED;
+	yield* ltsleep(k, pg, wmesg, 0, lock);
 }
 
 /**

@@ -9,7 +9,7 @@
  * maps; swapon and swapoff are in uvm_swapctl.ts, which stands on the aobj and anon layers.
  */
 import { KASSERT, panic } from "../../sys/panic.ts";
-import type { ld_softc } from "../dev/ld_virtio.ts";
+import type { dev_t } from "../dev/conf.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Kernel } from "../kernel.ts";
@@ -31,7 +31,7 @@ export const SWF_INUSE = 0x01;
 export const SWF_ENABLE = 0x02;
 
 export interface swapdev {
-	readonly swd_dev: ld_softc;
+	readonly swd_dev: dev_t;
 	readonly swd_path: string;
 	readonly swd_priority: number;
 	swd_flags: number;

@@ -7,8 +7,8 @@
 import { EAGAIN, EIO, ENOMEM, type Errno } from "../../sys/errno.ts";
 import { KASSERT, panic } from "../../sys/panic.ts";
 import { PAGE_SIZE, ptoa } from "../../sys/vmparam.ts";
-import type { buf } from "../dev/buf.ts";
-import { ld_strategy } from "../dev/ld_virtio.ts";
+import { buf_init } from "../dev/buf.ts";
+import { bdev_strategy } from "../dev/conf.ts";
 import { biowait } from "../dev/vfs_bio.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
@@ -79,17 +79,11 @@ function* uvm_swap_io(
 		uvm_pagermapout(k, kva, npages);
 		return ENOMEM;
 	}
-	const bp: buf = {
-		b_read: read,
-		b_blkno: (startslot - sdp.swd_drumoffset) * (PAGE_SIZE / 512),
-		b_bcount: ptoa(npages),
-		b_data: kva,
-		b_error: 0,
-		b_done: false,
-		b_iodone: sync ? "wakeup" : "uvm_aio_biodone",
-		b_pages: pps,
-		b_slot: startslot,
-	};
+	const blkno = (startslot - sdp.swd_drumoffset) * (PAGE_SIZE / 512);
+	const bp = buf_init(sdp.swd_dev, read, blkno, ptoa(npages), kva);
+	bp.b_pages = pps;
+	bp.b_slot = startslot;
+	if (!sync) bp.b_iodone = "uvm_aio_biodone";
 	if (k.uvmhist !== null) {
 		UVMHIST_LOG(
 			k,
@@ -99,7 +93,7 @@ function* uvm_swap_io(
 			npages,
 		);
 	}
-	ld_strategy(k, sdp.swd_dev, bp);
+	bdev_strategy(k, bp);
 	if (!sync) return PGO_PENDING;
 	const error = yield* biowait(k, bp);
 	uvm_pagermapout(k, kva, npages);

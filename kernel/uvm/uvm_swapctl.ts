@@ -8,7 +8,7 @@
 import { EBUSY, EINVAL, EIO, ENOMEM, ENOSPC, ENXIO, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
-import type { ld_softc } from "../dev/ld_virtio.ts";
+import { bdev_open, bdev_size, type dev_t, FREAD, FWRITE } from "../dev/conf.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
@@ -29,13 +29,13 @@ import {
  * Add a device to the swap space.
  *
  * => never sleeps. Devices of lower priority values are used first, equal ones in turn.
- * => EBUSY: it is in use already. EINVAL: too small, or read-only. ENOSPC: the drum is full.
+ * => EBUSY: it is in use already. EINVAL: absent, too small or read-only. ENOSPC: the drum is full.
  */
-export function swap_on(k: Kernel, path: string, dev: ld_softc, priority: number): Errno {
+export function swap_on(k: Kernel, path: string, dev: dev_t, priority: number): Errno {
 	const list = k.uvm.swap_list;
 	if (list.some((sdp) => sdp.swd_dev === dev)) return EBUSY;
-	const pages = Math.floor((dev.sc_capacity * 512) / PAGE_SIZE);
-	if (dev.sc_readonly || pages <= SWAP_LABEL_PAGES) return EINVAL;
+	const pages = Math.floor((bdev_size(k, dev) * 512) / PAGE_SIZE);
+	if (bdev_open(k, dev, FREAD | FWRITE) !== 0 || pages <= SWAP_LABEL_PAGES) return EINVAL;
 	const npages = pages - SWAP_LABEL_PAGES;
 	const drumoffset = drum_place(k, pages);
 	if (drumoffset + pages > SLOT_MAX) return ENOSPC;
@@ -89,7 +89,7 @@ function drum_place(k: Kernel, pages: number): SwapSlot {
  * => ENOMEM: memory cannot take what is on it; EBUSY: somebody still uses slots on it. Then the
  *    device stays in use and nothing is lost.
  */
-export function* swap_off(k: Kernel, dev: ld_softc): Sleeps<Errno> {
+export function* swap_off(k: Kernel, dev: dev_t): Sleeps<Errno> {
 	const sdp = k.uvm.swap_list.find((s) => s.swd_dev === dev);
 	if (sdp === undefined) return ENXIO;
 	if (k.uvm.swapoff_lwp !== null) return EBUSY;

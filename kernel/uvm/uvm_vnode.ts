@@ -32,12 +32,12 @@ import {
 	VM_PROT_NONE,
 	VM_PROT_READ,
 } from "../../sys/vmparam.ts";
-import type { buf } from "../dev/buf.ts";
-import { type ld_softc, ld_strategy } from "../dev/ld_virtio.ts";
+import { buf_init } from "../dev/buf.ts";
+import { bdev_name, bdev_strategy, type dev_t } from "../dev/conf.ts";
 import { biowait } from "../dev/vfs_bio.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_lock_init, simple_unlock } from "../kern/core/kern_lock.ts";
-import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
+import { type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import {
 	PAGER_VNODE,
@@ -70,12 +70,13 @@ import {
 	uvm_pagedequeue,
 	uvm_pagefree,
 	uvm_pagelookup,
+	uvm_pagewait,
 	type vm_page,
 } from "./uvm_page.ts";
 import { uvm_mk_pcluster, uvm_pager_put } from "./uvm_pager.ts";
 import { uvm_pagermapin, uvm_pagermapout } from "./uvm_pagermap.ts";
-import { SWCLPAGES, SWSLOT_NONE } from "./uvm_swap.ts";
-import { uvm_pause, uvm_reclaimable, uvm_wait } from "./uvm_wait.ts";
+import { SWCLPAGES } from "./uvm_swap.ts";
+import { uvm_pause, uvm_wait_locked } from "./uvm_wait.ts";
 
 /** Pages that one transfer moves at most: 64 KiB. */
 const UVN_CLUSTER = SWCLPAGES;
@@ -89,7 +90,7 @@ export const UVN_MAXFAILURES = 16;
 
 export interface uvm_vnode extends uvm_object {
 	/** The disk, and the sector with which the file begins. */
-	readonly u_dev: ld_softc;
+	readonly u_dev: dev_t;
 	readonly u_blkno: number;
 	/** Length of the file in bytes. */
 	readonly u_size: number;
@@ -107,7 +108,7 @@ export function uvn_init(k: Kernel): void {
 }
 
 /** The object of a file of `size` bytes. => unlocked, with one reference: the file's. */
-export function uvn_attach(k: Kernel, dev: ld_softc, blkno: number, size: number): uvm_vnode {
+export function uvn_attach(k: Kernel, dev: dev_t, blkno: number, size: number): uvm_vnode {
 	const uvn: uvm_vnode = {
 		vmobjlock: simple_lock_init(),
 		pgops: PAGER_VNODE,
@@ -148,8 +149,8 @@ export function* uvn_detach(k: Kernel, uobj: uvm_object): Sleeps<void> {
 	const error = yield* uvn_put(k, uvn, 0, 0, flush);
 	if (error !== 0) {
 		// There is nobody left who could try again.
-		const { sc_unit } = uvn.u_dev;
-		k.msgbuf.push(`ld${sc_unit}: sector ${uvn.u_blkno}: data of a file could not be written`);
+		const where = `${bdev_name(k, uvn.u_dev)}: sector ${uvn.u_blkno}`;
+		k.msgbuf.push(`${where}: data of a file could not be written`);
 		simple_lock(k, uvn.vmobjlock);
 		yield* uvn_put(k, uvn, 0, 0, PGO_FREE | PGO_ALLPAGES);
 	}
@@ -197,8 +198,7 @@ export function* uvn_put(
 			if (pg === null) break;
 			if ((pg.flags & PG_BUSY) !== 0) {
 				if (!uvn_put_waits(k, flags)) break;
-				pg.flags |= PG_WANTED;
-				yield* ltsleep(k, pg, "uvn_put", 0, uvn.vmobjlock);
+				yield* uvm_pagewait(k, pg, uvn.vmobjlock, "uvn_put");
 				simple_lock(k, uvn.vmobjlock);
 				continue;
 			}
@@ -400,22 +400,15 @@ function* uvn_io(
 		return kva === 0 ? EAGAIN : ENOMEM;
 	}
 	if (!read) uvn_zero_tail(k, pgs[npages - 1]!, uvn.u_size);
-	const bp: buf = {
-		b_read: read,
-		b_blkno: uvn.u_blkno + offset / 512,
-		b_bcount: Math.ceil(bytes / 512) * 512,
-		b_data: kva,
-		b_error: 0,
-		b_done: false,
-		b_iodone: sync ? "wakeup" : "uvm_aio_biodone",
-		b_pages: pgs,
-		b_slot: SWSLOT_NONE,
-	};
+	const sectors = Math.ceil(bytes / 512);
+	const bp = buf_init(uvn.u_dev, read, uvn.u_blkno + offset / 512, sectors * 512, kva);
+	bp.b_pages = pgs;
+	if (!sync) bp.b_iodone = "uvm_aio_biodone";
 	if (k.uvmhist !== null) {
 		const what = read ? "read offset, npages" : "write offset, npages";
 		UVMHIST_LOG(k, "uvn_io", what, offset, npages);
 	}
-	ld_strategy(k, uvn.u_dev, bp);
+	bdev_strategy(k, bp);
 	if (!sync) return PGO_PENDING;
 	const error = yield* biowait(k, bp);
 	uvm_pagermapout(k, kva, npages);
@@ -459,7 +452,7 @@ function uvn_get_locked(
  * uvn_get without PGO_LOCKED: see uvm_pagerops.pgo_get.
  * => EIO: not readable, or behind the end of the file. ENOMEM: nothing can become free.
  */
-export function* uvn_get(
+function* uvn_get(
 	k: Kernel,
 	uobj: uvm_object,
 	offset: voff_t,
@@ -510,20 +503,13 @@ function* uvn_get_wait(k: Kernel, uvn: uvm_vnode, off: voff_t): Sleeps<Errno> {
 	const busy = uvm_pagelookup(k, uvn, off);
 	if (busy !== null) {
 		if ((busy.flags & PG_BUSY) === 0) return 0;
-		busy.flags |= PG_WANTED;
 		k.uvmexp.fltpgwait++;
-		yield* ltsleep(k, busy, "uvn_get", 0, uvn.vmobjlock);
+		yield* uvm_pagewait(k, busy, uvn.vmobjlock, "uvn_get");
 		simple_lock(k, uvn.vmobjlock);
 		return 0;
 	}
 	const center = uvm_pagealloc(k, uvn, off, null, 0);
-	if (center === null) {
-		if (!uvm_reclaimable(k)) return ENOMEM;
-		simple_unlock(k, uvn.vmobjlock);
-		yield* uvm_wait(k, "uvn_getpage");
-		simple_lock(k, uvn.vmobjlock);
-		return 0;
-	}
+	if (center === null) return yield* uvm_wait_locked(k, uvn.vmobjlock, "uvn_getpage");
 	return yield* uvn_pagein(k, uvn, center);
 }
 
@@ -587,7 +573,7 @@ function uvn_pagein_done(k: Kernel, pg: vm_page, error: Errno, wanted: boolean):
 	simple_unlock(k, k.uvm.pageqlock);
 }
 
-export const vnode_pager: uvm_pagerops = {
+const vnode_pager: uvm_pagerops = {
 	pgo_name: "vnode",
 	pgo_reference: uvn_reference,
 	pgo_detach: uvn_detach,

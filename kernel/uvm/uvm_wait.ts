@@ -7,7 +7,9 @@
  * Copyright (c) 1987, 1990 Carnegie-Mellon University.
  * All rights reserved. See NOTICE for the conditions.
  */
+import { ENOMEM, type Errno } from "../../sys/errno.ts";
 import { panic } from "../../sys/panic.ts";
+import { simple_lock, simple_unlock, type simplelock } from "../kern/core/kern_lock.ts";
 import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvm_swapisfull } from "./uvm_swap.ts";
@@ -30,6 +32,18 @@ export function* uvm_wait(k: Kernel, wmesg: string): Sleeps<void> {
 	}
 	wakeup(k, k.uvm.pagedaemon_wchan);
 	yield* ltsleep(k, k.uvm.free_wchan, wmesg, 0, null);
+}
+
+/**
+ * uvm_wait with a lock held, which is released meanwhile.
+ * => 0, or ENOMEM at once: nothing can become free any more.
+ */
+export function* uvm_wait_locked(k: Kernel, lock: simplelock, wmesg: string): Sleeps<Errno> {
+	if (!uvm_reclaimable(k)) return ENOMEM;
+	simple_unlock(k, lock);
+	yield* uvm_wait(k, wmesg);
+	simple_lock(k, lock);
+	return 0;
 }
 
 /** Sleep a little, before trying something again that failed for lack of resources. */

@@ -5,9 +5,9 @@ import { screenshot } from "../../cli/screenshot.ts";
 import { createSystem } from "../../computer/system.ts";
 import { Board, boardParts, FRAMEBUFFER_BASE } from "../../devices/board.ts";
 import { Framebuffer } from "../../devices/framebuffer.ts";
+import { CDEV_FB, type cdevsw } from "../../kernel/dev/conf.ts";
 import type { Sleeps } from "../../kernel/kern/core/kern_synch.ts";
 import { copyin, copyout } from "../../kernel/kern/proc/copy.ts";
-import { CDEV_FB, type cdevsw } from "../../kernel/kern/proc/file.ts";
 import { ACCESS_FAULT } from "../../machine/bus.ts";
 import {
 	CAUSE_LOAD_ACCESS_FAULT,

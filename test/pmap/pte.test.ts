@@ -24,6 +24,10 @@ import {
 } from "../../pmap/pmap.ts";
 import * as pte from "../../pmap/pte.ts";
 import {
+	atop,
+	ptoa,
+	round_page,
+	trunc_page,
 	VM_MIN_KERNEL_ADDRESS,
 	VM_PROT_EXECUTE,
 	VM_PROT_READ,
@@ -141,4 +145,11 @@ test("the software bits are as documented", () => {
 	expect(pmap_pte(k, pm, 0x6000) & 0x3ff).toBe(
 		pte.PTE_V | pte.PTE_R | pte.PTE_U | pte.PTE_A | pte.PTE_D,
 	);
+});
+
+test("pages and addresses convert above 2 GiB", () => {
+	expect(ptoa(0x8_0001)).toBe(0x8000_1000);
+	expect(atop(0x8000_1fff)).toBe(0x8_0001);
+	expect(trunc_page(0x8000_1fff)).toBe(0x8000_1000);
+	expect(round_page(0x8000_1001)).toBe(0x8000_2000);
 });

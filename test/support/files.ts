@@ -8,7 +8,7 @@ import { PGO_ALLPAGES, PGO_CLEANIT, PGO_SYNCIO, pagerops } from "../../kernel/uv
 import { uvm_pagelookup, type vm_page } from "../../kernel/uvm/uvm_page.ts";
 import { type uvm_vnode, uvn_attach } from "../../kernel/uvm/uvm_vnode.ts";
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
-import { TestKernel } from "./kernel.ts";
+import { ld, TestKernel } from "./kernel.ts";
 
 const MiB = 1 << 20;
 /** First sector of the files that tests make: not page aligned, as in an archive. */
@@ -32,7 +32,7 @@ export class Files {
 		const image = new Uint8Array(Math.ceil(size / 512) * 512);
 		for (let i = 0; i < size; i++) image[i] = original(i);
 		if (size > 0) this.t.disks[1]!.pristine.write(sector, image);
-		return uvn_attach(this.t.k, this.t.k.lds[1]!, sector, size);
+		return uvn_attach(this.t.k, ld(1), sector, size);
 	}
 
 	/** Sectors of disk 1 as they are on the medium. */

@@ -9,6 +9,7 @@ import { Board, boardParts } from "../../devices/board.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { type DiskTiming, SsdTiming } from "../../devices/disk/timing.ts";
 import { SectorFaults } from "../../devices/fault/sector-faults.ts";
+import { BDEV_LD, type dev_t, makedev, minor } from "../../kernel/dev/conf.ts";
 import { simple_lock, simple_unlock } from "../../kernel/kern/core/kern_lock.ts";
 import { type lwp, lwp_create, lwp_free } from "../../kernel/kern/core/kern_lwp.ts";
 import { ltsleep, type Sleeps, setrunnable } from "../../kernel/kern/core/kern_synch.ts";
@@ -38,6 +39,9 @@ export interface TestKernelOptions {
 	/** The console is a terminal. Default: false. */
 	readonly terminal?: boolean;
 }
+
+/** The disk with that unit number. */
+export const ld = (unit: number): dev_t => makedev(BDEV_LD, unit);
 
 /** A thread that a test has started. */
 export interface Thread<T> {
@@ -175,7 +179,7 @@ export class TestKernel {
 		const sdp = swapdrum_getsdp(this.k, slot);
 		if (sdp === null) throw new Error(`slot ${slot} is on no device`);
 		return {
-			disk: this.disks[sdp.swd_dev.sc_unit]!,
+			disk: this.disks[minor(sdp.swd_dev)]!,
 			sector: (slot - sdp.swd_drumoffset) * (PAGE_SIZE / 512),
 		};
 	}

@@ -25,7 +25,7 @@ import {
 import { swap_off } from "../../kernel/uvm/uvm_swapctl.ts";
 import { pmap_clear_reference } from "../../pmap/pmap.ts";
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
-import type { TestKernel, Thread } from "./kernel.ts";
+import { ld, type TestKernel, type Thread } from "./kernel.ts";
 
 /** The byte that `fill` writes to a page: never 0. */
 export const pattern = (pageidx: number): number => (pageidx % 255) + 1;
@@ -174,7 +174,7 @@ export function holdPage(t: TestKernel, uobj: uvm_object, pageidx: number): Hold
 
 /** Begin to remove swap disk `unit`. */
 export const spawnSwapoff = (t: TestKernel, unit = 0): Thread<number> =>
-	t.spawn(swap_off(t.k, t.k.lds[unit]!));
+	t.spawn(swap_off(t.k, ld(unit)));
 
 /** The system is at rest and healthy; `held` are the objects to which the test has a reference. */
 export function checkAtRest(t: TestKernel, ...held: uvm_object[]): void {

@@ -1,9 +1,10 @@
 /** A console, and programs at it, without programs. */
+
+import { CDEV_CONS } from "../../kernel/dev/conf.ts";
 import { cons_session } from "../../kernel/dev/cons.ts";
 import { TCSETS, termios_default, termios_encode } from "../../kernel/dev/termios.ts";
 import type { Sleeps } from "../../kernel/kern/core/kern_synch.ts";
 import { sigmask } from "../../kernel/kern/core/signal.ts";
-import { CDEV_CONS } from "../../kernel/kern/proc/file.ts";
 import type { proc } from "../../kernel/kern/proc/kern_proc.ts";
 import { AddressSpace } from "./address-space.ts";
 import { TestKernel, type Thread } from "./kernel.ts";

@@ -6,7 +6,7 @@ import { fdinit } from "../../kernel/kern/proc/kern_descrip.ts";
 import { type proc, proc_create } from "../../kernel/kern/proc/kern_proc.ts";
 import { namei } from "../../kernel/kern/sys/vfs_lookup.ts";
 import { vn_open } from "../../kernel/kern/sys/vfs_vnops.ts";
-import { TestKernel } from "./kernel.ts";
+import { ld, TestKernel } from "./kernel.ts";
 
 const MiB = 1 << 20;
 
@@ -48,7 +48,7 @@ export class Vfs {
 		options.before?.(this.t);
 		const { k } = this.t;
 		this.error = this.t.run(
-			vfs_mountroot(k, options.root === undefined ? null : 1, options.bin === undefined ? null : 2),
+			vfs_mountroot(k, options.root ? ld(1) : null, options.bin ? ld(2) : null),
 		);
 		this.p = proc_create(k, "test", null);
 		this.p.p_fd = fdinit(k);

@@ -1,8 +1,4 @@
-/**
- * Open files (sys/file.h, sys/filedesc.h) and the switch of character devices (sys/conf.h).
- */
-import type { Errno } from "../../../sys/errno.ts";
-import type { vm_prot_t } from "../../../sys/vmparam.ts";
+/** Open files (sys/file.h, sys/filedesc.h). */
 import type { vnode } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
@@ -72,45 +68,7 @@ export interface filedesc {
 	readonly fd_cloexec: boolean[];
 	/** null: the root. A reference is held. */
 	fd_cdir: vnode | null;
-	/** Processes that share it (vfork does not; each has its own). */
-	fd_refcnt: number;
 }
 
 /** Most descriptors of a process. */
 export const NOFILE = 256;
-
-/** A character device (struct cdevsw); index in k.cdevsw is the major number. */
-export interface cdevsw {
-	readonly d_name: string;
-	d_open?(k: Kernel, p: proc, minor: number, flag: number): Errno;
-	/** As fileops. `flag` is f_flag; `offset` f_offset, for devices that are memory. */
-	d_read(
-		k: Kernel,
-		p: proc,
-		minor: number,
-		bytes: Uint8Array,
-		flag: number,
-		offset?: number,
-	): Sleeps<number>;
-	d_write(
-		k: Kernel,
-		p: proc,
-		minor: number,
-		bytes: Uint8Array,
-		flag: number,
-		offset?: number,
-	): Sleeps<number>;
-	d_ioctl?(k: Kernel, p: proc, minor: number, cmd: number, arg: number): Sleeps<number>;
-	/** Default: always ready. */
-	d_poll?(k: Kernel, minor: number, events: number): number;
-	/**
-	 * Physical address of the page at `offset` of the device's memory, or -1 beyond its end or if
-	 * `prot` is not allowed. Devices without it cannot be mapped.
-	 */
-	d_mmap?(k: Kernel, minor: number, offset: number, prot: vm_prot_t): number;
-}
-
-/** Major numbers. */
-export const CDEV_CONS = 0; // /dev/console, /dev/tty
-export const CDEV_MEM = 1; // /dev/null, /dev/zero
-export const CDEV_FB = 2; // /dev/fb0

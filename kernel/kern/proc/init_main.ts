@@ -5,9 +5,10 @@ import { SIP_SEIP, SIP_STIP } from "../../../machine/port.ts";
 import { pmap_bootstrap, pmap_init } from "../../../pmap/pmap.ts";
 import { E2BIG } from "../../../sys/errno.ts";
 import { panic } from "../../../sys/panic.ts";
+import { BDEV_LD, type dev_t, makedev } from "../../dev/conf.ts";
 import { cons_attach, cons_session } from "../../dev/cons.ts";
 import { fb_attach, type fb_conf } from "../../dev/fb.ts";
-import { LD_MEMORY, ld_virtio_attach } from "../../dev/ld_virtio.ts";
+import { LD_MEMORY, ld_init, ld_virtio_attach } from "../../dev/ld_virtio.ts";
 import { intr_establish, plic_attach } from "../../dev/plic.ts";
 import { vfs_init, vfs_mountroot } from "../../fs/vfs.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -75,16 +76,19 @@ export function main(k: Kernel, conf: autoconf): void {
 	cons_attach(k, conf.uart.base, conf.terminal);
 	intr_establish(k, conf.uart.irq, { ih_driver: "com", ih_unit: 0 });
 	fb_attach(k);
+	ld_init(k);
 	for (const { base, irq } of conf.virtio) attach_disk(k, base, irq);
 	vfs_init(k);
 	k.port.sie = SIP_SEIP | SIP_STIP;
 	k.uvm.aiodoned = kthread_create(k, "aiodoned", uvm_aiodone_daemon(k));
 	k.uvm.pagedaemon = kthread_create(k, "pagedaemon", uvm_pageout(k));
 	for (const unit of conf.swap) {
-		const error = swap_on(k, `/dev/ld${unit}`, k.lds[unit]!, 0);
+		const error = swap_on(k, `/dev/ld${unit}`, ld_dev(unit), 0);
 		if (error !== 0) panic("main: a swap disk cannot be used");
 	}
 }
+
+const ld_dev = (unit: number): dev_t => makedev(BDEV_LD, unit);
 
 function attach_disk(k: Kernel, base: number, irq: number): void {
 	const kva = uvm_km_zalloc(k, k.uvm.kernel_map!, LD_MEMORY);
@@ -124,7 +128,10 @@ function* start_program(
 	argv: readonly string[],
 ): Sleeps<void> {
 	if (k.sigobject === null) yield* sigcode_init(k);
-	const wrong = yield* vfs_mountroot(k, k.conf!.root, k.conf!.bin);
+	const { root, bin } = k.conf!;
+	const rootdev = root === null ? null : ld_dev(root);
+	const bindev = bin === null ? null : ld_dev(bin);
+	const wrong = yield* vfs_mountroot(k, rootdev, bindev);
 	if (wrong !== "") return yield* exit1(k, p, killed(SIGKILL, 0, 0, wrong));
 	const utf8 = new TextEncoder();
 	const strings = (list: readonly string[]): Uint8Array[] => list.map((s) => utf8.encode(s));

@@ -64,7 +64,7 @@ function plic_intr(k: Kernel): void {
 }
 
 /** Have the timer interrupt after `cycles`, or when the next sleeper's time is over. */
-export function timer_arm(k: Kernel, cycles: number): void {
+function timer_arm(k: Kernel, cycles: number): void {
 	const when = Math.min(k.port.cycles + cycles, k.nextwakeup);
 	k.port.stimecmp = Math.ceil(when / CYCLES_PER_TIME_TICK);
 }

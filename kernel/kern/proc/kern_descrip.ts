@@ -45,25 +45,22 @@ export function fdinit(k: Kernel): filedesc {
 		fd_ofiles: [console(O_RDONLY, 1), output, output],
 		fd_cloexec: [false, false, false],
 		fd_cdir: null,
-		fd_refcnt: 1,
 	};
 }
 
 /** A table of a child's own that refers to the same open files (fork). */
-export function fdcopy(_k: Kernel, fdp: filedesc): filedesc {
+export function fdcopy(fdp: filedesc): filedesc {
 	for (const fp of fdp.fd_ofiles) if (fp !== null) fp.f_count++;
 	if (fdp.fd_cdir !== null) vref(fdp.fd_cdir);
 	return {
 		fd_ofiles: [...fdp.fd_ofiles],
 		fd_cloexec: [...fdp.fd_cloexec],
 		fd_cdir: fdp.fd_cdir,
-		fd_refcnt: 1,
 	};
 }
 
-/** Drop a reference to a table; the last one closes everything (exit). Sleeps. */
+/** Close everything (exit). Sleeps. */
 export function* fdfree(k: Kernel, fdp: filedesc): Sleeps<void> {
-	if (--fdp.fd_refcnt > 0) return;
 	const files = fdp.fd_ofiles.splice(0);
 	const cdir = fdp.fd_cdir;
 	fdp.fd_cdir = null;

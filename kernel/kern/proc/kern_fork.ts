@@ -66,7 +66,7 @@ export function* sys_clone(
 	}
 	const child = proc_create(k, p.p_comm, p);
 	child.p_vmspace = vmspace;
-	child.p_fd = fdcopy(k, p.p_fd!);
+	child.p_fd = fdcopy(p.p_fd!);
 	if (!shares) shmfork(p, child);
 	child.p_sigstk = shares ? child.p_sigstk : p.p_sigstk;
 	child.p_exitsig = flags & CSIGNAL;

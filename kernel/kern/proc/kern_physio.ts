@@ -6,8 +6,8 @@
 import { pmap_extract, pmap_kernel } from "../../../pmap/pmap.ts";
 import { EIO, ENOMEM, type Errno } from "../../../sys/errno.ts";
 import { PAGE_SIZE, ptoa } from "../../../sys/vmparam.ts";
-import type { buf } from "../../dev/buf.ts";
-import { type ld_softc, ld_strategy } from "../../dev/ld_virtio.ts";
+import { buf_init } from "../../dev/buf.ts";
+import { bdev_size, bdev_strategy, type dev_t } from "../../dev/conf.ts";
 import { biowait } from "../../dev/vfs_bio.ts";
 import type { Kernel } from "../../kernel.ts";
 import { uvm_km_free, uvm_km_zalloc } from "../../uvm/uvm_km.ts";
@@ -22,12 +22,12 @@ const PHYSIO_PAGES = 4;
  */
 export function* physio(
 	k: Kernel,
-	sc: ld_softc,
+	dev: dev_t,
 	blkno: number,
 	bytes: Uint8Array,
 	read: boolean,
 ): Sleeps<Errno> {
-	if (blkno + bytes.length / 512 > sc.sc_capacity) return EIO;
+	if (blkno + bytes.length / 512 > bdev_size(k, dev)) return EIO;
 	const size = Math.min(ptoa(PHYSIO_PAGES), bytes.length);
 	if (size === 0) return 0;
 	const map = k.uvm.kernel_map!;
@@ -37,18 +37,8 @@ export function* physio(
 	for (let done = 0; done < bytes.length && error === 0; done += size) {
 		const part = bytes.subarray(done, done + size);
 		if (!read) kva_copy(k, kva, part, true);
-		const bp: buf = {
-			b_read: read,
-			b_blkno: blkno + done / 512,
-			b_bcount: part.length,
-			b_data: kva,
-			b_error: 0,
-			b_done: false,
-			b_iodone: "wakeup",
-			b_pages: [],
-			b_slot: 0,
-		};
-		ld_strategy(k, sc, bp);
+		const bp = buf_init(dev, read, blkno + done / 512, part.length, kva);
+		bdev_strategy(k, bp);
 		error = yield* biowait(k, bp);
 		if (read && error === 0) kva_copy(k, kva, part, false);
 	}

@@ -99,16 +99,14 @@ export interface proc {
 }
 
 /** RLIMIT_ numbers, Linux's. */
-export const RLIMIT_CPU = 0;
-export const RLIMIT_FSIZE = 1;
 export const RLIMIT_DATA = 2;
-export const RLIMIT_STACK = 3;
+const RLIMIT_STACK = 3;
 export const RLIMIT_NPROC = 6;
 export const RLIMIT_NOFILE = 7;
 export const RLIMIT_MEMLOCK = 8;
 export const RLIMIT_AS = 9;
 /** Processes that can exist at a time. */
-export const MAXPROC = 1024;
+const MAXPROC = 1024;
 
 const RLIM_NLIMITS = 16;
 

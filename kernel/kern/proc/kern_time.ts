@@ -27,7 +27,7 @@ const ITIMER_REAL = 0;
 const CYCLES_PER_CLOCK_TICK = 10_000_000;
 
 /** struct timespec with 64-bit members. */
-export function timespec_bytes(ns: number): Uint8Array {
+function timespec_bytes(ns: number): Uint8Array {
 	const words = new Uint32Array(4);
 	const seconds = Math.floor(ns / 1e9);
 	words[0] = seconds;

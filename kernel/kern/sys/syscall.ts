@@ -14,7 +14,7 @@ import {
 	ENOTEMPTY,
 	ENOTSUP,
 } from "../../../sys/errno.ts";
-import type { ld_softc } from "../../dev/ld_virtio.ts";
+import { bdev_lookup, type dev_t } from "../../dev/conf.ts";
 import type { Kernel } from "../../kernel.ts";
 import { swap_off, swap_on } from "../../uvm/uvm_swapctl.ts";
 import { type lwp, lwp_regs, RESTART_NO, RESTART_NOHAND, RESTART_SYS } from "../core/kern_lwp.ts";
@@ -142,16 +142,11 @@ function nosys(k: Kernel, number: number): number {
 }
 
 /** The disk that a path names: /dev/ld0, /dev/ld1, ... */
-function* swap_path(
-	k: Kernel,
-	p: proc,
-	va: number,
-): Sleeps<{ path: string; dev: ld_softc } | number> {
+function* swap_path(k: Kernel, p: proc, va: number): Sleeps<{ path: string; dev: dev_t } | number> {
 	const path = yield* copyinstr(k, p.p_vmspace!.vm_map, va, PATH_MAX);
 	if (path === null) return -EFAULT;
-	const match = /^\/dev\/ld(\d+)$/.exec(path);
-	const dev = match === null ? undefined : k.lds[Number(match[1])];
-	return dev === undefined ? -ENOENT : { path, dev };
+	const dev = path.startsWith("/dev/") ? bdev_lookup(k, path.slice("/dev/".length)) : null;
+	return dev === null ? -ENOENT : { path, dev };
 }
 
 const SWAP_FLAG_PREFER = 0x8000;

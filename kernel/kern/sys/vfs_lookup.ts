@@ -142,7 +142,7 @@ function* lookup(k: Kernel, dvp: vnode, name: string): Sleeps<vnode | Errno> {
 }
 
 /** The directory above, across mounts; the root is above itself. => referenced. */
-export function vfs_parent(k: Kernel, dvp: vnode): vnode {
+function vfs_parent(k: Kernel, dvp: vnode): vnode {
 	let vp = dvp;
 	while (vp.v_covered !== null) vp = vp.v_covered;
 	if (vp !== k.rootvnode) return VOP(k, vp).vop_parent(k, vp);

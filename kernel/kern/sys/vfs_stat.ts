@@ -1,5 +1,6 @@
 /** What files, directories and file systems are like: statx, getdents64, statfs64. */
 import { EBADF, EFAULT, EINVAL, ENOTDIR, type Errno } from "../../../sys/errno.ts";
+import { major, minor } from "../../dev/conf.ts";
 import { type dirent, VOP, type vattr, type vnode, vrele, type vtype } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
@@ -53,8 +54,8 @@ function statx_bytes(va: vattr): Uint8Array {
 	put64(view, 48, Math.ceil(va.va_size / 512));
 	// Access, (birth,) change and modification: one time serves all.
 	for (const at of [64, 96, 112]) put64(view, at, va.va_mtime);
-	view.setUint32(128, va.va_rdev?.major ?? 0, true);
-	view.setUint32(132, va.va_rdev?.minor ?? 0, true);
+	view.setUint32(128, major(va.va_rdev ?? 0), true);
+	view.setUint32(132, minor(va.va_rdev ?? 0), true);
 	view.setUint32(140, va.va_fsid, true);
 	return bytes;
 }

@@ -23,14 +23,13 @@ import {
 	VM_PROT_WRITE,
 	type vm_prot_t,
 } from "../../../sys/vmparam.ts";
-import { BDEV_LD } from "../../fs/devfs.ts";
+import { bdev_open, bdev_size, type cdevsw, FREAD, FWRITE, major, minor } from "../../dev/conf.ts";
 import { IO_APPEND, VOP, type vnode, vref, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import { udv_attach } from "../../uvm/uvm_device.ts";
 import { pagerops, type uvm_object } from "../../uvm/uvm_object.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import {
-	type cdevsw,
 	type file,
 	type fileops,
 	O_ACCMODE,
@@ -116,23 +115,20 @@ function open_check(k: Kernel, p: proc, vp: vnode, flags: number): Errno {
 		case "VCHR": {
 			const dev = cdev(k, vp);
 			if (dev === undefined) return ENXIO;
-			return dev.d_open?.(k, p, vp.v_rdev!.minor, flags) ?? 0;
+			return dev.d_open?.(k, p, minor(vp.v_rdev!), flags) ?? 0;
 		}
 		case "VBLK": {
-			const dev = bdev(k, vp);
-			if (dev === undefined) return ENXIO;
+			const dev = vp.v_rdev!;
+			if (bdev_size(k, dev) < 0) return ENXIO;
 			if (k.uvm.swap_list.some((sdp) => sdp.swd_dev === dev)) return EBUSY;
 			// Nobody may change a disk behind the back of its file system.
 			if (write && k.uvm.uvn_list.some((uvn) => uvn.u_dev === dev)) return EBUSY;
-			return write && dev.sc_readonly ? EROFS : 0;
+			return bdev_open(k, dev, write ? FREAD | FWRITE : FREAD);
 		}
 	}
 }
 
-const cdev = (k: Kernel, vp: vnode): cdevsw | undefined => k.cdevsw[vp.v_rdev!.major];
-
-const bdev = (k: Kernel, vp: vnode): Kernel["lds"][number] | undefined =>
-	vp.v_rdev!.major === BDEV_LD ? k.lds[vp.v_rdev!.minor] : undefined;
+const cdev = (k: Kernel, vp: vnode): cdevsw | undefined => k.cdevsw[major(vp.v_rdev!)];
 
 /**
  * Read or write at an offset that is given (pread, pwrite, and the others for files with an
@@ -174,10 +170,10 @@ function* cspec_rdwr(
 ): Sleeps<number> {
 	const dev = cdev(k, vp);
 	if (dev?.d_mmap === undefined) return -ESPIPE;
-	const { minor } = vp.v_rdev!;
+	const unit = minor(vp.v_rdev!);
 	const p = k.curlwp.l_proc!;
-	if (write) return yield* dev.d_write(k, p, minor, bytes, 0, offset);
-	return yield* dev.d_read(k, p, minor, bytes, 0, offset);
+	if (write) return yield* dev.d_write(k, p, unit, bytes, 0, offset);
+	return yield* dev.d_read(k, p, unit, bytes, 0, offset);
 }
 
 /** Whole sectors of a disk, past every cache. => as vn_rdwr. */
@@ -188,9 +184,10 @@ function* spec_rdwr(
 	offset: number,
 	write: boolean,
 ): Sleeps<number> {
-	const dev = bdev(k, vp);
-	if (dev === undefined) return -ENXIO;
-	const left = dev.sc_capacity * 512 - offset;
+	const dev = vp.v_rdev!;
+	const size = bdev_size(k, dev);
+	if (size < 0) return -ENXIO;
+	const left = size * 512 - offset;
 	if (left <= 0) return write ? -EIO : 0;
 	const n = Math.min(bytes.length, left);
 	if (offset % 512 !== 0 || n % 512 !== 0) return -EINVAL;
@@ -236,7 +233,7 @@ export function* vn_mmap(
 	if (vp.v_type === "VCHR") {
 		if (cdev(k, vp)?.d_mmap === undefined) return ENODEV;
 		if (!shared) return EINVAL;
-		const udv = udv_attach(k, vp.v_rdev!.major, vp.v_rdev!.minor);
+		const udv = udv_attach(k, vp.v_rdev!);
 		return typeof udv === "number" ? udv : { uobj: udv, maxprot };
 	}
 	const uobj = vp.v_uobj!;
@@ -255,11 +252,11 @@ function* cdev_rdwr(
 	const vp = fp.f_vnode!;
 	const dev = cdev(k, vp);
 	if (dev === undefined) return -ENXIO;
-	const { minor } = vp.v_rdev!;
+	const unit = minor(vp.v_rdev!);
 	const at = fp.f_offset;
 	const n = write
-		? yield* dev.d_write(k, p, minor, bytes, fp.f_flag, at)
-		: yield* dev.d_read(k, p, minor, bytes, fp.f_flag, at);
+		? yield* dev.d_write(k, p, unit, bytes, fp.f_flag, at)
+		: yield* dev.d_read(k, p, unit, bytes, fp.f_flag, at);
 	if (n > 0) fp.f_offset = at + n;
 	return n;
 }
@@ -287,13 +284,13 @@ function* vn_fo_ioctl(k: Kernel, p: proc, fp: file, cmd: number, arg: number): S
 	const vp = fp.f_vnode!;
 	const dev = vp.v_type === "VCHR" ? cdev(k, vp) : undefined;
 	if (dev?.d_ioctl === undefined) return -ENOTTY;
-	return yield* dev.d_ioctl(k, p, vp.v_rdev!.minor, cmd, arg);
+	return yield* dev.d_ioctl(k, p, minor(vp.v_rdev!), cmd, arg);
 }
 
 function vn_fo_poll(k: Kernel, fp: file, events: number): number {
 	const vp = fp.f_vnode!;
 	const dev = vp.v_type === "VCHR" ? cdev(k, vp) : undefined;
-	if (dev?.d_poll !== undefined) return dev.d_poll(k, vp.v_rdev!.minor, events);
+	if (dev?.d_poll !== undefined) return dev.d_poll(k, minor(vp.v_rdev!), events);
 	return events & (POLLIN | POLLOUT);
 }
 

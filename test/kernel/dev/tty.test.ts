@@ -1,6 +1,7 @@
 /** Terminals: line editing, echo, signals, raw reads, attributes. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { CDEV_CONS } from "../../../kernel/dev/conf.ts";
 import {
 	ECHO,
 	FIONREAD,
@@ -23,7 +24,7 @@ import {
 import { ttyresize } from "../../../kernel/dev/tty.ts";
 import { ltsleep, type Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
 import { SIGINT, SIGQUIT, SIGTSTP, SIGWINCH } from "../../../kernel/kern/core/signal.ts";
-import { CDEV_CONS, O_NONBLOCK, POLLIN, POLLOUT } from "../../../kernel/kern/proc/file.ts";
+import { O_NONBLOCK, POLLIN, POLLOUT } from "../../../kernel/kern/proc/file.ts";
 import { proc_create } from "../../../kernel/kern/proc/kern_proc.ts";
 import { EAGAIN, EINTR, EINVAL, ENOTTY, EPERM } from "../../../sys/errno.ts";
 import type { TestKernel } from "../../support/kernel.ts";

@@ -72,7 +72,7 @@ describe("a table of descriptors", () => {
 		const fd = open("/tmp/f", O_CREAT | O_RDWR);
 		const fp = opened(fd);
 		const vp = fp.f_vnode!;
-		const copy = fdcopy(v.t.k, v.p.p_fd!);
+		const copy = fdcopy(v.p.p_fd!);
 		expect(copy.fd_ofiles[fd]).toBe(fp);
 		expect(fp.f_count).toBe(2);
 		v.run(fdfree(v.t.k, v.p.p_fd!));
@@ -88,7 +88,7 @@ describe("a table of descriptors", () => {
 		const fdp = v.p.p_fd!;
 		fdp.fd_cdir = d;
 		const before = d.v_usecount;
-		const copy = fdcopy(v.t.k, fdp);
+		const copy = fdcopy(fdp);
 		expect(d.v_usecount).toBe(before + 1);
 		v.run(fdfree(v.t.k, copy));
 		expect(d.v_usecount).toBe(before);

@@ -18,7 +18,7 @@ import { uvmexp_init } from "../../../kernel/uvm/uvm_extern.ts";
 import { swap_on } from "../../../kernel/uvm/uvm_swapctl.ts";
 import { EFAULT, EINVAL } from "../../../sys/errno.ts";
 import { AddressSpace } from "../../support/address-space.ts";
-import { TestKernel } from "../../support/kernel.ts";
+import { ld, TestKernel } from "../../support/kernel.ts";
 import { ROOT } from "../../support/sources.ts";
 
 const BUFFER = 0x10_0000;
@@ -81,7 +81,7 @@ describe("counters", () => {
 });
 
 it("swap devices", () => {
-	swap_on(t.k, "/dev/ld1", t.k.lds[1]!, -5);
+	swap_on(t.k, "/dev/ld1", ld(1), -5);
 	t.k.uvm.swap_list[1]!.swd_npgbad = 3;
 	const view = table(UVMCTL_SWAP);
 	expect(view.byteLength).toBe(2 * 48);

@@ -9,7 +9,7 @@ import { sigcode_init } from "../../../kernel/kern/proc/sigcode.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { Agent } from "../../support/agents.ts";
-import { TestKernel } from "../../support/kernel.ts";
+import { ld, TestKernel } from "../../support/kernel.ts";
 import { EXIT, elf } from "../../support/program.ts";
 import { tar } from "../../support/tar.ts";
 
@@ -57,7 +57,7 @@ class Scene {
 			swapDisks: 2,
 		});
 		this.t.disks[2]!.pristine.write(0, ROOT);
-		expect(this.t.run(vfs_mountroot(this.t.k, 2, null))).toBe("");
+		expect(this.t.run(vfs_mountroot(this.t.k, ld(2), null))).toBe("");
 		this.t.run(sigcode_init(this.t.k));
 		this.init = Agent.create(this.t);
 		this.free = this.t.k.uvmexp.free;

@@ -46,7 +46,7 @@ import { swap_off } from "../../../kernel/uvm/uvm_swapctl.ts";
 import { PMAP_ATTR_MOD, pmap_is_modified } from "../../../pmap/pmap.ts";
 import { EBUSY, EIO, ENOMEM } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
-import { TestKernel, type Thread } from "../../support/kernel.ts";
+import { ld, TestKernel, type Thread } from "../../support/kernel.ts";
 import {
 	breakSlot,
 	checkAtRest,
@@ -129,7 +129,7 @@ describe("swapoff and objects", () => {
 		const pages = [...Array(400).keys()];
 		const uobj = t.aobj(pages.length);
 		t.run(fill(t, uobj, pages));
-		expect(t.run(swap_off(t.k, t.k.lds[0]!))).toBe(ENOMEM);
+		expect(t.run(swap_off(t.k, ld(0)))).toBe(ENOMEM);
 		expectPattern(t, uobj, pages);
 		checkAtRest(t, uobj);
 	});
@@ -139,7 +139,7 @@ describe("swapoff and objects", () => {
 			t = new TestKernel();
 			const uobj = swappedObject(t, 4, size);
 			breakSlot(t, uobj, 2);
-			expect(t.run(swap_off(t.k, t.k.lds[0]!))).toBe(0);
+			expect(t.run(swap_off(t.k, ld(0)))).toBe(0);
 			expectPattern(t, uobj, [0, 1, 3]);
 			expect(t.run(readByte(t, uobj, 2))).toBe(-EIO);
 			expect(t.k.uvmexp).toMatchObject({ swpginuse: 0, swpgbad: 0, swpgonly: 0 });
@@ -180,11 +180,11 @@ describe("swapoff and objects", () => {
 		t.settle();
 		expect(detach.done).toBe(false);
 		expect(t.k.uvm.uao_list).toContain(uobj);
-		expect(t.run(swap_off(t.k, t.k.lds[0]!))).toBe(EBUSY);
+		expect(t.run(swap_off(t.k, ld(0)))).toBe(EBUSY);
 		expect(t.k.uvmexp.nswapdev).toBe(1);
 		holder.letGo();
 		expect(detach.done).toBe(true);
-		expect(t.run(swap_off(t.k, t.k.lds[0]!))).toBe(0);
+		expect(t.run(swap_off(t.k, ld(0)))).toBe(0);
 		checkAtRest(t);
 	});
 
@@ -192,7 +192,7 @@ describe("swapoff and objects", () => {
 		const kobj = t.k.uvm.kernel_object!;
 		kobj.u_flags |= UAO_FLAG_NOSWAP;
 		kobj.u_swhash = null;
-		expect(t.run(swap_off(t.k, t.k.lds[0]!))).toBe(0);
+		expect(t.run(swap_off(t.k, ld(0)))).toBe(0);
 	});
 
 	it("A21: KERNSWAP gives the kernel object a table of its own size, whatever it is told", () => {
@@ -344,7 +344,7 @@ describe("the table of slots", () => {
 		t.run(fill(t, uobj, [far]));
 		pageout(t);
 		expect(slotOf(t, uobj, far)).toBeGreaterThan(0);
-		expect(t.run(swap_off(t.k, t.k.lds[0]!))).toBe(0);
+		expect(t.run(swap_off(t.k, ld(0)))).toBe(0);
 		expectPattern(t, uobj, [far]);
 		expect(residentPage(t, uobj, far)).not.toBeNull();
 		for (const [first, last] of [

@@ -1,5 +1,6 @@
 /** The device pager: memory of a device in an address space, without pages. */
 import { beforeEach, describe, expect, it } from "vitest";
+import { makedev } from "../../../kernel/dev/conf.ts";
 import type { uvm_device } from "../../../kernel/uvm/uvm_device.ts";
 import { udv_attach } from "../../../kernel/uvm/uvm_device.ts";
 import { uvm_fault } from "../../../kernel/uvm/uvm_fault.ts";
@@ -34,7 +35,7 @@ beforeEach(() => {
 });
 
 function device(minor = 0): uvm_device {
-	const udv = udv_attach(t.k, MAJOR, minor);
+	const udv = udv_attach(t.k, makedev(MAJOR, minor));
 	if (typeof udv === "number") throw new Error(`errno ${udv}`);
 	return udv;
 }
@@ -53,8 +54,8 @@ describe("udv_attach", () => {
 	});
 
 	it("refuses what is no device, and what has no memory", () => {
-		expect(udv_attach(t.k, MAJOR + 1, 0)).toBe(ENODEV);
-		expect(udv_attach(t.k, 99, 0)).toBe(ENODEV);
+		expect(udv_attach(t.k, makedev(MAJOR + 1, 0))).toBe(ENODEV);
+		expect(udv_attach(t.k, makedev(99, 0))).toBe(ENODEV);
 	});
 });
 

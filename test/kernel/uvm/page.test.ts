@@ -22,7 +22,6 @@ import {
 	uvm_pagedeactivate,
 	uvm_pagefree,
 	uvm_pagelookup,
-	uvm_pagerealloc,
 	uvm_pageunwire,
 	uvm_pagewire,
 	type vm_page,
@@ -102,11 +101,9 @@ describe("uvm_pagealloc", () => {
 	it("changes the version of a page with its identity", () => {
 		const pg = page();
 		const versions = [pg.version];
-		uvm_pagerealloc(t.k, pg, uobj, PAGE_SIZE);
-		versions.push(pg.version);
 		uvm_pagefree(t.k, pg);
 		versions.push(pg.version);
-		expect(new Set(versions).size).toBe(3);
+		expect(new Set(versions).size).toBe(2);
 	});
 });
 
@@ -138,16 +135,6 @@ describe("uvm_pagefree", () => {
 });
 
 describe("lookup", () => {
-	it("finds a page after uvm_pagerealloc only in its new place", () => {
-		const other = testObject(t);
-		const pg = page(2);
-		uvm_pagerealloc(t.k, pg, other, 7 * PAGE_SIZE);
-		expect(uvm_pagelookup(t.k, uobj, 2 * PAGE_SIZE)).toBeNull();
-		expect(uvm_pagelookup(t.k, other, 7 * PAGE_SIZE)).toBe(pg);
-		expect([uobj.uo_npages, other.uo_npages]).toEqual([0, 1]);
-		expect(other.memq_first).toBe(pg);
-	});
-
 	it("finds a page by its physical address", () => {
 		const pg = page();
 		expect(PHYS_TO_VM_PAGE(t.k, pg.phys_addr)).toBe(pg);

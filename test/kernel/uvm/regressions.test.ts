@@ -16,7 +16,7 @@ import {
 } from "../../../kernel/uvm/uvm_swap.ts";
 import { swap_off, swap_on } from "../../../kernel/uvm/uvm_swapctl.ts";
 import { UserError } from "../../../machine/user-error.ts";
-import { TestKernel } from "../../support/kernel.ts";
+import { ld, TestKernel } from "../../support/kernel.ts";
 import { call, EXIT, elf, exec, SYS } from "../../support/program.ts";
 import { boot, MiB } from "../../support/workload.ts";
 
@@ -32,16 +32,16 @@ describe("regressions", () => {
 	it("swapon and swapoff again and again do not use up the drum", () => {
 		const t = new TestKernel({ disks: [4 << 20, 256 << 20], swapDisks: 1 });
 		const { k } = t;
-		const ld = k.lds[1]!;
+		const dev = ld(1);
 		t.run(
 			(function* () {
 				for (let i = 0; i < 200; i++) {
-					if (swap_on(k, "/dev/ld1", ld, 0) !== 0) throw new Error("swap_on");
-					if ((yield* swap_off(k, ld)) !== 0) throw new Error("swap_off");
+					if (swap_on(k, "/dev/ld1", dev, 0) !== 0) throw new Error("swap_on");
+					if ((yield* swap_off(k, dev)) !== 0) throw new Error("swap_off");
 				}
 			})(),
 		);
-		expect(swap_on(k, "/dev/ld1", ld, 0)).toBe(0);
+		expect(swap_on(k, "/dev/ld1", dev, 0)).toBe(0);
 		// Right behind the first disk, as at the first time: an aobj keeps slots in 32 bits.
 		expect(k.uvm.swap_list.map((sdp) => sdp.swd_drumoffset)).toEqual([1, 1025]);
 	});
@@ -178,7 +178,7 @@ describe("regressions", () => {
 					return Reflect.get(target, key) as unknown;
 				},
 			});
-			slots = t.run(swap_off(k, k.lds[0]!));
+			slots = t.run(swap_off(k, ld(0)));
 			expect(slots).toBe(0);
 			return looks;
 		};
@@ -232,13 +232,13 @@ describe("regressions", () => {
 	it("a disk that has given up fails what is asked of it afterwards", () => {
 		const t = new TestKernel();
 		const { k } = t;
-		const ld = k.lds[0]!;
+		const sc = k.lds[0]!;
 		// A queue that makes no sense: the device sets NEEDS_RESET.
-		const avail = (ld.sc_ring + 128 * 16 - k.port.ramBase) >>> 2;
+		const avail = (sc.sc_ring + 128 * 16 - k.port.ramBase) >>> 2;
 		k.port.storeWord(avail, (k.port.ram32[avail]! & 0xffff) | (0x4000 << 16));
-		k.port.store(ld.sc_base + 0x50, 4, 0);
+		k.port.store(sc.sc_base + 0x50, 4, 0);
 		t.settle();
-		const status = k.port.load(ld.sc_base + 0x70, 4);
+		const status = k.port.load(sc.sc_base + 0x70, 4);
 		expect(status & 64).toBe(64);
 		const aobj = t.aobj(400);
 		const thread = t.spawn(

@@ -11,7 +11,7 @@ import {
 } from "../../../kernel/uvm/uvm_swap.ts";
 import { swap_on } from "../../../kernel/uvm/uvm_swapctl.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
-import { TestKernel } from "../../support/kernel.ts";
+import { ld, TestKernel } from "../../support/kernel.ts";
 import { checkAtRest, expectPattern, fill } from "../../support/paging.ts";
 
 /** Pages of the disks here, with the label. */
@@ -23,7 +23,7 @@ let t: TestKernel;
 function withPriorities(...priorities: number[]): void {
 	t = new TestKernel({ disks: priorities.map(() => PAGES * PAGE_SIZE), swapDisks: 0 });
 	for (const [i, priority] of priorities.entries()) {
-		expect(swap_on(t.k, `/dev/ld${i}`, t.k.lds[i]!, priority)).toBe(0);
+		expect(swap_on(t.k, `/dev/ld${i}`, ld(i), priority)).toBe(0);
 	}
 }
 

@@ -7,7 +7,7 @@ import { swap_off, swap_on } from "../../../kernel/uvm/uvm_swapctl.ts";
 import { EBUSY, EFAULT, EINVAL, ENOMEM, ENXIO } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { AddressSpace, BASE } from "../../support/address-space.ts";
-import { TestKernel } from "../../support/kernel.ts";
+import { ld, TestKernel } from "../../support/kernel.ts";
 import {
 	breakSlot,
 	checkAtRest,
@@ -47,7 +47,7 @@ function expectSpace(space: AddressSpace, pages: number): void {
 	}
 }
 
-const off = (unit = 0): number => t.run(swap_off(t.k, t.k.lds[unit]!));
+const off = (unit = 0): number => t.run(swap_off(t.k, ld(unit)));
 
 describe("swap_off", () => {
 	it("brings objects and private memory back to memory", () => {
@@ -108,7 +108,7 @@ describe("swap_off", () => {
 		const thread = t.spawn(
 			(function* (): Sleeps<number> {
 				paging = t.k.uvmexp.paging;
-				return yield* swap_off(t.k, t.k.lds[0]!);
+				return yield* swap_off(t.k, ld(0));
 			})(),
 		);
 		t.settle();
@@ -174,8 +174,8 @@ describe("swap_off", () => {
 		const uobj = swappedObject(t, 4);
 		expect(off()).toBe(0);
 		expect(off()).toBe(ENXIO);
-		expect(swap_on(t.k, "/dev/ld0", t.k.lds[0]!, 0)).toBe(0);
-		expect(swap_on(t.k, "/dev/ld0", t.k.lds[0]!, 0)).toBe(EBUSY);
+		expect(swap_on(t.k, "/dev/ld0", ld(0), 0)).toBe(0);
+		expect(swap_on(t.k, "/dev/ld0", ld(0), 0)).toBe(EBUSY);
 		pageout(t);
 		expect(uobj.uo_npages).toBe(0);
 		expectPattern(t, uobj, [0, 1, 2, 3]);
@@ -186,8 +186,8 @@ describe("swap_off", () => {
 describe("swap_on", () => {
 	it("refuses a disk that has no room behind its label", () => {
 		t = new TestKernel({ disks: [PAGE_SIZE, 2 * PAGE_SIZE], swapDisks: 0 });
-		expect(swap_on(t.k, "/dev/ld0", t.k.lds[0]!, 0)).toBe(EINVAL);
-		expect(swap_on(t.k, "/dev/ld1", t.k.lds[1]!, 0)).toBe(0);
+		expect(swap_on(t.k, "/dev/ld0", ld(0), 0)).toBe(EINVAL);
+		expect(swap_on(t.k, "/dev/ld1", ld(1), 0)).toBe(0);
 		expect(t.k.uvmexp.swpages).toBe(1);
 	});
 });

@@ -16,7 +16,7 @@ import { EFAULT, EIO, ENOMEM } from "../../../sys/errno.ts";
 import { PAGE_SIZE, VM_PROT_READ } from "../../../sys/vmparam.ts";
 import { AddressSpace, BASE, uvm_unwire_page } from "../../support/address-space.ts";
 import { FIRST, Files, original, SYNC } from "../../support/files.ts";
-import { TestKernel } from "../../support/kernel.ts";
+import { ld, TestKernel } from "../../support/kernel.ts";
 import { pageout } from "../../support/paging.ts";
 
 let f: Files;
@@ -206,7 +206,7 @@ describe("clean and dirty", () => {
 
 	it("without swap, programs get the memory of all files before they are out of it", () => {
 		t = new TestKernel({ ram: 24 << 20, disks: [4 << 20, 4 << 20], swapDisks: 0 });
-		const uvn = uvn_attach(t.k, t.k.lds[1]!, FIRST, 400 * PAGE_SIZE);
+		const uvn = uvn_attach(t.k, ld(1), FIRST, 400 * PAGE_SIZE);
 		const aobj = t.aobj(8000);
 		const dirty = (pg: vm_page): number => {
 			pg.flags &= ~PG_CLEAN;
