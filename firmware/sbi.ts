@@ -97,13 +97,13 @@ export class Sbi implements Firmware {
 	/** Enter S-mode at `start`, as a boot loader would: a0 the hart, a1 the device tree. */
 	start(start: number, deviceTree: number): void {
 		const { hart } = this.#machine;
-		const { state, csrs, pmp } = hart;
+		const { state, timer, pmp } = hart;
 		pmp.open();
 		state.medeleg = EXCEPTIONS;
 		state.mideleg = INTERRUPTS;
 		state.mcounteren = ALL_COUNTERS;
 		state.menvcfgh = MENVCFGH_STCE;
-		csrs.setTimeCompare(0xffff_ffff, 0xffff_ffff);
+		timer.set(0xffff_ffff, 0xffff_ffff);
 		state.priv = PRIV_S;
 		this.#enter(start, deviceTree);
 	}
@@ -136,7 +136,7 @@ export class Sbi implements Firmware {
 				return this.#base(id);
 			case EXT_TIME:
 				if (id !== 0) return failure(SBI_ERR_NOT_SUPPORTED);
-				this.#machine.hart.csrs.setTimeCompare(this.#argument(0), this.#argument(1));
+				this.#machine.hart.timer.set(this.#argument(0), this.#argument(1));
 				return success();
 			case EXT_IPI:
 				return id === 0 ? this.#sendIpi() : failure(SBI_ERR_NOT_SUPPORTED);
@@ -318,7 +318,7 @@ export class Sbi implements Firmware {
 		const { hart } = this.#machine;
 		switch (call) {
 			case LEGACY_SET_TIMER:
-				hart.csrs.setTimeCompare(this.#argument(0), this.#argument(1));
+				hart.timer.set(this.#argument(0), this.#argument(1));
 				return 0;
 			case LEGACY_CONSOLE_PUTCHAR:
 				this.#putchar(this.#argument(0));

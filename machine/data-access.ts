@@ -4,10 +4,12 @@
  *
  * Nothing is half done: all translations succeed before the first byte is written.
  */
+
 import { ACCESS_FAULT as BUS_FAULT, type Bus, type Width } from "./bus.ts";
 import type { CodeCache } from "./code-cache.ts";
 import type { Counters } from "./counters.ts";
 import { type Debug, WATCH_BOTH, WATCH_LOAD, WATCH_STORE } from "./debug.ts";
+import type { HartParts } from "./hart-parts.ts";
 import type { HartState } from "./hart-state.ts";
 import { type Memory, PAGE_MASK } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
@@ -44,13 +46,15 @@ export class DataAccess {
 	#second = 0;
 
 	constructor(
-		state: HartState,
-		memory: Memory,
-		mmu: Mmu,
-		mirror: Mirror,
-		code: CodeCache,
-		bus: Bus,
-		counters: Counters,
+		{
+			state,
+			memory,
+			mmu,
+			mirror,
+			code,
+			bus,
+			counters,
+		}: Pick<HartParts, "state" | "memory" | "mmu" | "mirror" | "code" | "bus" | "counters">,
 		misaligned: MisalignedPolicy,
 	) {
 		this.#state = state;

@@ -2,7 +2,9 @@
  * Physical memory as devices reach it. Every access names its range and is refused as a whole
  * unless the range lies in RAM. Writes are coherent with decoded code and with reservations.
  */
+
 import type { CodeCache } from "./code-cache.ts";
+import type { HartParts } from "./hart-parts.ts";
 import type { HartState } from "./hart-state.ts";
 import { type Memory, PAGE_MASK, RAM_OFFSET } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
@@ -16,7 +18,12 @@ export class Dma {
 	readonly #code: CodeCache;
 	readonly #state: HartState;
 
-	constructor(memory: Memory, mirror: Mirror, code: CodeCache, state: HartState) {
+	constructor({
+		memory,
+		mirror,
+		code,
+		state,
+	}: Pick<HartParts, "memory" | "mirror" | "code" | "state">) {
 		this.#memory = memory;
 		this.#mirror = mirror;
 		this.#code = code;

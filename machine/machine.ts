@@ -114,7 +114,7 @@ export class Machine {
 			pmpEntries,
 		});
 		const { mirror, code, state } = this.hart;
-		this.dma = new Dma(this.memory, mirror, code, state);
+		this.dma = new Dma({ memory: this.memory, mirror, code, state });
 		const { ram8 } = this.memory;
 		this.#history = new PageHistory({
 			pages: ramSize >>> PAGE_SHIFT,
@@ -141,10 +141,10 @@ export class Machine {
 
 	/** The hart begins anew at `pc`, as after power on; memory and counters stay as they are. */
 	reset(pc: number): void {
-		const { code, csrs, mmu, pmp, state, x } = this.hart;
+		const { code, timer, mmu, pmp, state, x } = this.hart;
 		state.restore(new HartState().save());
 		x.fill(0);
-		csrs.updateTimer();
+		timer.update();
 		pmp.reset();
 		mmu.fence(FENCE_ALL, FENCE_ALL);
 		code.clear();
@@ -164,7 +164,7 @@ export class Machine {
 	/** mtime was written: what `time` is now ahead of the ticks since reset, modulo 2^64. */
 	setTimeOffset(high: number, low: number): void {
 		this.hart.counters.setTimeOffset(high, low);
-		this.hart.csrs.updateTimer();
+		this.hart.timer.update();
 	}
 
 	/** The clock's events are included: devices save only what their handlers need besides. */

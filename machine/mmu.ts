@@ -8,6 +8,7 @@
  *
  * A page table is read from RAM only; anywhere else is an access fault.
  */
+import type { HartParts } from "./hart-parts.ts";
 import {
 	type HartState,
 	MSTATUS_MPP,
@@ -160,12 +161,14 @@ export class Mmu {
 	readonly #pmp: Pmp;
 
 	constructor(
-		state: HartState,
-		memory: Memory,
-		tlb: Tlb,
-		mirror: Mirror,
-		watcher: StoreWatcher,
-		pmp: Pmp,
+		{
+			state,
+			memory,
+			tlb,
+			mirror,
+			code,
+			pmp,
+		}: Pick<HartParts, "state" | "memory" | "tlb" | "mirror" | "code" | "pmp">,
 		options: MmuOptions,
 	) {
 		this.#pmp = pmp;
@@ -174,7 +177,7 @@ export class Mmu {
 		this.#words = memory.i32;
 		this.#tlb = tlb;
 		this.#mirror = mirror;
-		this.#watcher = watcher;
+		this.#watcher = code;
 		this.#hardwareAd = options.adPolicy === "hardware";
 		this.#walkCycles = options.walkCycles;
 	}

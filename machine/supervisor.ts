@@ -160,9 +160,9 @@ export class Supervisor implements MachinePort {
 		this.#stimecmp = Math.max(0, Math.ceil(ticks));
 		if (ticks <= Number.MAX_SAFE_INTEGER) {
 			const whole = this.#stimecmp;
-			this.#hart.csrs.setTimeCompare(whole % 2 ** 32, Math.floor(whole / 2 ** 32));
+			this.#hart.timer.set(whole % 2 ** 32, Math.floor(whole / 2 ** 32));
 		} else {
-			this.#hart.csrs.setTimeCompare(0xffff_ffff, 0xffff_ffff);
+			this.#hart.timer.set(0xffff_ffff, 0xffff_ffff);
 		}
 	}
 

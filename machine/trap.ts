@@ -2,7 +2,9 @@
  * Traps: which interrupt is taken, where an exception or interrupt goes, and the return from it.
  * Privileged specification 1.12, sections 3.1.6 to 3.1.9, 3.3.2, 4.1.
  */
+
 import type { Counters } from "./counters.ts";
+import type { HartParts } from "./hart-parts.ts";
 import {
 	type HartState,
 	IRQ_MEI,
@@ -26,7 +28,7 @@ import {
 	type Privilege,
 } from "./hart-state.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
-import { H_FETCH_PAGE, H_PC, type Memory } from "./memory.ts";
+import { H_FETCH_PAGE, H_PC } from "./memory.ts";
 import type { Mmu } from "./mmu.ts";
 
 /** Bit 31 of mcause and scause. */
@@ -45,13 +47,13 @@ export class Traps {
 	readonly #lines: InterruptLines;
 	readonly #counters: Counters;
 
-	constructor(
-		state: HartState,
-		memory: Memory,
-		mmu: Mmu,
-		lines: InterruptLines,
-		counters: Counters,
-	) {
+	constructor({
+		state,
+		memory,
+		mmu,
+		lines,
+		counters,
+	}: Pick<HartParts, "state" | "memory" | "mmu" | "lines" | "counters">) {
 		this.#state = state;
 		this.#words = memory.i32;
 		this.#mmu = mmu;
