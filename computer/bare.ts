@@ -2,6 +2,7 @@
  * A bare machine: the board alone, and software made for it, which starts as on QEMU's `virt`
  * board. The library's second entry point; no kernel of ours is in it.
  */
+
 import { Board, type BoardDisk, boardParts } from "../devices/board.ts";
 import { FileDisk } from "../devices/disk/file-disk.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
@@ -20,6 +21,7 @@ import { WordHash } from "../machine/hash.ts";
 import { Machine, type MachineOptions } from "../machine/machine.ts";
 import { RAM_BASE, RAM_OFFSET, ROM_BASE, ROM_SIZE } from "../machine/memory.ts";
 import type { TlbCounters } from "../machine/mmu.ts";
+import { PAGE_SIZE } from "../machine/port.ts";
 import { UserError } from "../machine/user-error.ts";
 import { type ComputerState, restoreComputer, saveComputer } from "./computer.ts";
 import { ConsoleLog } from "./console-log.ts";
@@ -108,7 +110,6 @@ export const BARE_DEFAULT_RAM = 128 * 1024 * 1024;
 export const NEXT_STAGE = RAM_BASE + 0x40_0000;
 /** The device tree lies as high in RAM as this allows. */
 const TREE_ALIGN = 0x20_0000;
-const PAGE_SIZE = 4096;
 
 export class Bare {
 	readonly machine: Machine;

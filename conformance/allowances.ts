@@ -6,12 +6,12 @@
  * after it, so that the choice itself is not compared but everything that follows is.
  */
 import { CSR } from "../machine/csr-numbers.ts";
-import { IRQ_STI, MENVCFGH_STCE, MSTATUS_FS, MSTATUS_MPRV, PRIV_S } from "../machine/hart-state.ts";
+import { MENVCFGH_STCE, MSTATUS_FS, MSTATUS_MPRV, PRIV_S } from "../machine/hart-state.ts";
 import type { Machine } from "../machine/machine.ts";
-import { PAGE_SIZE, RAM_BASE } from "../machine/memory.ts";
+import { RAM_BASE } from "../machine/memory.ts";
 import { OP } from "../machine/op.ts";
 import { PMP_MIXED } from "../machine/pmp.ts";
-import { ACCESS_FETCH, ACCESS_STORE } from "../machine/port.ts";
+import { ACCESS_FETCH, ACCESS_STORE, IRQ_STI, PAGE_SIZE } from "../machine/port.ts";
 import { CODE_END, DATA, RAM_SIZE, ROOT } from "./layout.ts";
 import type { StepNote } from "./ours.ts";
 import { walk } from "./walk.ts";

@@ -7,8 +7,10 @@
  *   8000_7000  another root
  *   8000_8000  four pages of data
  */
+
 import { CSR } from "../machine/csr-numbers.ts";
 import { RAM_BASE } from "../machine/memory.ts";
+import { PAGE_SIZE } from "../machine/port.ts";
 import { encode } from "./encode.ts";
 
 export const RAM_SIZE = 4 * 1024 * 1024;
@@ -24,7 +26,7 @@ export const TABLE_WINDOW = RAM_BASE + 0x6000;
 export const OTHER_ROOT = RAM_BASE + 0x7000;
 export const DATA = RAM_BASE + 0x8000;
 export const DATA_PAGES = 4;
-export const PAGE = 0x1000;
+export const PAGE = PAGE_SIZE;
 /**
  * Virtual addresses: sixteen pages, each mapped to anything, and superpages from SUPER on. As
  * physical addresses they are nothing.

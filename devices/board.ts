@@ -5,8 +5,9 @@
 
 import type { Bus } from "../machine/bus.ts";
 import type { Clock } from "../machine/clock.ts";
-import { IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI } from "../machine/hart-state.ts";
+import { IRQ_MEI, IRQ_MSI, IRQ_MTI } from "../machine/hart-state.ts";
 import type { Machine } from "../machine/machine.ts";
+import { IRQ_SEI } from "../machine/port.ts";
 import { UserError } from "../machine/user-error.ts";
 import { Clint, type ClintState } from "./clint.ts";
 import type { DiskMedia } from "./disk/disk-media.ts";

@@ -26,10 +26,10 @@ import type { Framebuffer } from "../devices/framebuffer.ts";
 import { PLIC_NUM_SOURCES } from "../devices/plic.ts";
 import { FINISHER_PASS, FINISHER_RESET } from "../devices/power.ts";
 import { UART_CLOCK_HZ } from "../devices/uart-16550.ts";
-import { IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI } from "../machine/hart-state.ts";
+import { IRQ_MEI, IRQ_MSI, IRQ_MTI } from "../machine/hart-state.ts";
 import { ISA_STRING } from "../machine/isa.ts";
 import { RAM_BASE } from "../machine/memory.ts";
-import { CYCLES_PER_TIME_TICK } from "../machine/port.ts";
+import { CYCLES_PER_TIME_TICK, IRQ_SEI } from "../machine/port.ts";
 import { type FdtNode, flatten } from "./fdt.ts";
 
 /** Cycles are nanoseconds. */

@@ -11,14 +11,22 @@ import { LSR, LSR_DR, RBR, THR } from "../devices/uart-16550.ts";
 import { DMA_FAULT } from "../machine/dma.ts";
 import type { Firmware } from "../machine/hart.ts";
 import {
-	CAUSE_SUPERVISOR_ECALL,
-	IRQ_SSI,
+	ALL_COUNTERS,
 	MENVCFGH_STCE,
 	MSTATUS_MIE,
+	MSTATUS_SIE,
 	PRIV_S,
+	S_EXCEPTIONS,
+	S_INTERRUPTS,
 } from "../machine/hart-state.ts";
 import type { Machine } from "../machine/machine.ts";
-import { ACCESS_LOAD, FENCE_ALL } from "../machine/port.ts";
+import {
+	ACCESS_LOAD,
+	CAUSE_SUPERVISOR_ECALL,
+	FENCE_ALL,
+	IRQ_SSI,
+	PAGE_SIZE,
+} from "../machine/port.ts";
 
 /** Extension ids, chapters 4 to 12. */
 export const EXT_BASE = 0x10;
@@ -65,12 +73,6 @@ const REASON_SYSTEM_FAILURE = 1;
 const DBCN_MAX = 4096;
 /** Every page of a larger range is fenced by fencing all. */
 const FENCE_PAGES_MAX = 64;
-const PAGE_SIZE = 4096;
-
-/** medeleg and mideleg: everything but calls from S-mode. */
-const EXCEPTIONS = 0xb1ff;
-const INTERRUPTS = 0x222;
-const ALL_COUNTERS = 7;
 
 /** Registers of the calling convention. */
 const A0 = 10;
@@ -99,8 +101,8 @@ export class Sbi implements Firmware {
 		const { hart } = this.#machine;
 		const { state, timer, pmp } = hart;
 		pmp.open();
-		state.medeleg = EXCEPTIONS;
-		state.mideleg = INTERRUPTS;
+		state.medeleg = S_EXCEPTIONS;
+		state.mideleg = S_INTERRUPTS;
 		state.mcounteren = ALL_COUNTERS;
 		state.menvcfgh = MENVCFGH_STCE;
 		timer.set(0xffff_ffff, 0xffff_ffff);
@@ -256,7 +258,7 @@ export class Sbi implements Firmware {
 	#enter(pc: number, a1: number): void {
 		const { hart } = this.#machine;
 		const { state } = hart;
-		state.mstatus = (state.mstatus & ~(MSTATUS_MIE | (1 << 1))) >>> 0;
+		state.mstatus = (state.mstatus & ~(MSTATUS_MIE | MSTATUS_SIE)) >>> 0;
 		hart.mmu.updateContext();
 		hart.x[A0] = 0;
 		hart.x[A1] = a1;

@@ -6,6 +6,7 @@
  * Registers that must exist but have no function here (hardware performance counters, triggers)
  * read as zero and ignore writes.
  */
+
 import {
 	CSR,
 	CSR_COUNT,
@@ -17,10 +18,11 @@ import {
 } from "./csr-numbers.ts";
 import type { HartParts } from "./hart-parts.ts";
 import {
+	ALL_COUNTERS,
 	type HartState,
-	IRQ_SEI,
-	IRQ_SSI,
-	IRQ_STI,
+	IRQ_MEI,
+	IRQ_MSI,
+	IRQ_MTI,
 	MENVCFGH_STCE,
 	MSTATUS_FS,
 	MSTATUS_MIE,
@@ -40,8 +42,10 @@ import {
 	PRIV_M,
 	PRIV_S,
 	PRIV_U,
+	S_EXCEPTIONS,
+	S_INTERRUPTS,
 } from "./hart-state.ts";
-import { S_INTERRUPTS } from "./trap.ts";
+import { CAUSE_SUPERVISOR_ECALL, IRQ_SEI, IRQ_SSI, IRQ_STI } from "./port.ts";
 
 /** Bits 13..12 of the instruction: csrrw, csrrs, csrrc. */
 export const CSR_WRITE = 1;
@@ -63,11 +67,8 @@ const MSTATUS =
 	MSTATUS_TW |
 	MSTATUS_TSR;
 /** Exceptions that can be delegated: all but ecall from M-mode, and only those that exist. */
-const MEDELEG = 0xb3ff;
-/** MEI, SEI, MTI, STI, MSI, SSI. */
-const MIE = 0xaaa;
-/** CY, TM, IR. */
-const COUNTEREN = 7;
+const MEDELEG = S_EXCEPTIONS | (1 << CAUSE_SUPERVISOR_ECALL);
+const MIE = S_INTERRUPTS | (1 << IRQ_MSI) | (1 << IRQ_MTI) | (1 << IRQ_MEI);
 const COUNTEREN_TM = 1 << 1;
 const FIOM = 1;
 /** Bit 1 of xtvec is reserved. */
@@ -225,7 +226,7 @@ const REGISTERS: Readonly<Record<Exclude<CsrName, "pmpcfg0" | "pmpaddr0">, CsrEn
 	scounteren: {
 		read: ({ state }) => state.scounteren,
 		write: ({ state }, value) => {
-			state.scounteren = value & COUNTEREN;
+			state.scounteren = value & ALL_COUNTERS;
 		},
 	},
 	senvcfg: {
@@ -311,7 +312,7 @@ const REGISTERS: Readonly<Record<Exclude<CsrName, "pmpcfg0" | "pmpaddr0">, CsrEn
 	mcounteren: {
 		read: ({ state }) => state.mcounteren,
 		write: ({ state }, value) => {
-			state.mcounteren = value & COUNTEREN;
+			state.mcounteren = value & ALL_COUNTERS;
 		},
 	},
 	menvcfg: {

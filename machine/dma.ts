@@ -6,8 +6,9 @@
 import type { CodeCache } from "./code-cache.ts";
 import type { HartParts } from "./hart-parts.ts";
 import type { HartState } from "./hart-state.ts";
-import { type Memory, PAGE_MASK, RAM_OFFSET } from "./memory.ts";
+import { type Memory, RAM_OFFSET } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
+import { PAGE_MASK, PAGE_SIZE } from "./port.ts";
 
 /** What the loads return for an address outside RAM; no value in memory reads so. */
 export const DMA_FAULT = -1;
@@ -119,7 +120,7 @@ export class Dma {
 		const reserved = this.#state.reservation;
 		if (host < reserved + 4 && reserved < host + bytes) this.#state.reservation = -1;
 		const end = host + bytes;
-		for (let page = host & ~PAGE_MASK; page < end; page += PAGE_MASK + 1) {
+		for (let page = host & ~PAGE_MASK; page < end; page += PAGE_SIZE) {
 			if (this.#mirror.isWatched(page)) this.#code.overwritten(page, 1);
 		}
 	}

@@ -26,12 +26,11 @@ import {
 	H_STALL,
 	LENGTHS,
 	type Memory,
-	PAGE_MASK,
 } from "./memory.ts";
 import { Mirror, WATCH_STORES } from "./mirror.ts";
 import { type AdPolicy, Mmu, type StoreWatcher } from "./mmu.ts";
 import { Pmp, type PmpEntries } from "./pmp.ts";
-import { ACCESS_FETCH, CAUSE_INSTRUCTION_ACCESS_FAULT } from "./port.ts";
+import { ACCESS_FETCH, CAUSE_INSTRUCTION_ACCESS_FAULT, PAGE_MASK, PAGE_SIZE } from "./port.ts";
 import {
 	RareInstructions,
 	STOP_ALONE,
@@ -245,7 +244,7 @@ export class Hart {
 
 	/** Tell `watcher` of the hart's stores into the pages of RAM that hold [host, host + bytes). */
 	watchStores(host: number, bytes: number, watcher: StoreWatcher): void {
-		for (let page = host & ~PAGE_MASK; page < host + bytes; page += PAGE_MASK + 1) {
+		for (let page = host & ~PAGE_MASK; page < host + bytes; page += PAGE_SIZE) {
 			this.mirror.watch(page, WATCH_STORES);
 		}
 		this.#data.watcher = watcher;

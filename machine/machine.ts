@@ -11,20 +11,11 @@ import { Hart, type RunResult } from "./hart.ts";
 import { type HartRegisters, HartState, REGISTERS } from "./hart-state.ts";
 import { WordHash } from "./hash.ts";
 import { InterruptLines } from "./interrupt-lines.ts";
-import {
-	H_FETCH_HOST,
-	H_FETCH_PAGE,
-	H_PC,
-	HART_WORDS,
-	Memory,
-	PAGE_SHIFT,
-	PAGE_SIZE,
-	RAM_OFFSET,
-} from "./memory.ts";
+import { H_FETCH_HOST, H_FETCH_PAGE, H_PC, HART_WORDS, Memory, RAM_OFFSET } from "./memory.ts";
 import type { AdPolicy, TlbCounters } from "./mmu.ts";
 import { PageHistory } from "./page-history.ts";
 import type { PmpEntries, PmpState } from "./pmp.ts";
-import { FENCE_ALL, type MachinePort } from "./port.ts";
+import { FENCE_ALL, type MachinePort, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 import { packPages, type SparsePages, unpackPages } from "./sparse-pages.ts";
 import { Supervisor } from "./supervisor.ts";
 import { UserError } from "./user-error.ts";

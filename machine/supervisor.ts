@@ -9,21 +9,18 @@ import { DEBUG_NONE } from "./debug.ts";
 import type { Dma } from "./dma.ts";
 import { type Hart, STOP_TRAP } from "./hart.ts";
 import {
+	ALL_COUNTERS,
 	type HartState,
 	MENVCFGH_STCE,
 	MSTATUS_FS,
 	MSTATUS_FS_SHIFT,
 	PRIV_U,
+	S_EXCEPTIONS,
+	S_INTERRUPTS,
 } from "./hart-state.ts";
-import { type Memory, PAGE_SIZE, RAM_BASE, RAM_OFFSET } from "./memory.ts";
+import { type Memory, RAM_BASE, RAM_OFFSET } from "./memory.ts";
 import { SUPERVISOR_USER_RIGHTS } from "./mmu.ts";
-import { type Access, CYCLES_PER_TIME_TICK, type MachinePort } from "./port.ts";
-import { S_INTERRUPTS } from "./trap.ts";
-
-/** medeleg: every exception that user mode can meet. */
-const USER_EXCEPTIONS = 0xb1ff;
-/** mcounteren and scounteren: cycle, time, instret. */
-const ALL_COUNTERS = 7;
+import { type Access, CYCLES_PER_TIME_TICK, type MachinePort, PAGE_SIZE } from "./port.ts";
 
 export class Supervisor implements MachinePort {
 	readonly ramBase = RAM_BASE;
@@ -54,7 +51,7 @@ export class Supervisor implements MachinePort {
 		this.f = hart.memory.f;
 		const state = hart.state;
 		state.priv = PRIV_U;
-		state.medeleg = USER_EXCEPTIONS;
+		state.medeleg = S_EXCEPTIONS;
 		state.mideleg = S_INTERRUPTS;
 		state.mcounteren = ALL_COUNTERS;
 		state.scounteren = ALL_COUNTERS;

@@ -10,9 +10,6 @@ import {
 	IRQ_MEI,
 	IRQ_MSI,
 	IRQ_MTI,
-	IRQ_SEI,
-	IRQ_SSI,
-	IRQ_STI,
 	MENVCFGH_STCE,
 	MSTATUS_MIE,
 	MSTATUS_MPIE,
@@ -30,11 +27,8 @@ import {
 import type { InterruptLines } from "./interrupt-lines.ts";
 import { H_FETCH_PAGE, H_PC } from "./memory.ts";
 import type { Mmu } from "./mmu.ts";
+import { IRQ_SEI, IRQ_SSI, IRQ_STI, SCAUSE_INTERRUPT } from "./port.ts";
 
-/** Bit 31 of mcause and scause. */
-export const CAUSE_INTERRUPT = 0x8000_0000;
-/** Interrupts of supervisor level. */
-export const S_INTERRUPTS = (1 << IRQ_SSI) | (1 << IRQ_STI) | (1 << IRQ_SEI);
 /** Highest priority first, section 3.1.9. */
 const PRIORITY = [IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI, IRQ_SSI, IRQ_STI] as const;
 
@@ -116,7 +110,7 @@ export class Traps {
 		const state = this.#state;
 		if (interrupt) this.taken++;
 		state.sepc = this.#words[H_PC]! >>> 0;
-		state.scause = interrupt ? CAUSE_INTERRUPT + cause : cause;
+		state.scause = interrupt ? SCAUSE_INTERRUPT + cause : cause;
 		state.stval = tval;
 		state.reservation = -1;
 		// The kernel may change everything before control comes back.
@@ -167,7 +161,7 @@ export class Traps {
 		const mstatus = state.mstatus;
 		if (interrupt) this.taken++;
 		state.mepc = this.#words[H_PC]! >>> 0;
-		state.mcause = interrupt ? CAUSE_INTERRUPT + cause : cause;
+		state.mcause = interrupt ? SCAUSE_INTERRUPT + cause : cause;
 		state.mtval = tval;
 		state.reservation = -1;
 		state.mstatus =
