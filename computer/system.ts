@@ -2,25 +2,14 @@
  * A whole system: a board with disks, and a kernel on it that runs one program. This is the
  * library's entry point, and the one file that knows both the devices and the kernel.
  */
-import {
-	Board,
-	boardParts,
-	FRAMEBUFFER_BASE,
-	PLIC_BASE,
-	POWER_BASE,
-	UART_BASE,
-	UART_IRQ,
-	VIRTIO_BASE,
-	VIRTIO_IRQ,
-	VIRTIO_SIZE,
-	VIRTIO_SLOTS,
-} from "../devices/board.ts";
+import { Board, boardParts } from "../devices/board.ts";
 import { FileDisk } from "../devices/disk/file-disk.ts";
 import { hashContents } from "../devices/disk/hash-contents.ts";
 import { MemoryDisk } from "../devices/disk/memory-disk.ts";
 import { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "../devices/disk/timing.ts";
 import { SectorFaults } from "../devices/fault/sector-faults.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
+import { MEMORY_MAP } from "../devices/memory-map.ts";
 import { cnhangup, cnwaiting } from "../kernel/dev/cons.ts";
 import { ttyresize } from "../kernel/dev/tty.ts";
 import { uvmhist_dump, uvmhist_init } from "../kernel/kern/core/kern_history.ts";
@@ -407,9 +396,10 @@ function arrange_disks(swap: readonly DiskOptions[], options: SystemOptions): Di
 	if (options.root !== undefined) disks.push(options.root);
 	if (options.bin !== undefined) disks.push(options.bin);
 	disks.push(...(options.disks ?? []));
-	if (disks.length <= VIRTIO_SLOTS) return disks;
+	const slots = MEMORY_MAP.virtio.length;
+	if (disks.length <= slots) return disks;
 	throw new UserError(
-		`disks: ${disks.length}, with those for swap and programs; there is room for ${VIRTIO_SLOTS}`,
+		`disks: ${disks.length}, with those for swap and programs; there is room for ${slots}`,
 	);
 }
 
@@ -440,14 +430,12 @@ export function boardConf(
 	random: Uint8Array,
 	more: Partial<Pick<autoconf, "fb" | "root" | "bin" | "terminal">> = {},
 ): autoconf {
+	const { plic, uart, power, virtio } = MEMORY_MAP;
 	return {
-		plic: PLIC_BASE,
-		uart: { base: UART_BASE, irq: UART_IRQ },
-		power: POWER_BASE,
-		virtio: Array.from({ length: ndisks }, (_, i) => ({
-			base: VIRTIO_BASE + i * VIRTIO_SIZE,
-			irq: VIRTIO_IRQ + i,
-		})),
+		plic: plic.base,
+		uart: { base: uart.base, irq: uart.irq },
+		power: power.base,
+		virtio: virtio.slice(0, ndisks).map(({ base, irq }) => ({ base, irq })),
 		swap: Array.from({ length: nswap }, (_, i) => i),
 		random,
 		root: null,
@@ -462,7 +450,7 @@ export function boardConf(
 export function framebufferConf({ framebuffer }: Board): autoconf["fb"] {
 	if (framebuffer === null) return null;
 	const { width, height, stride } = framebuffer;
-	return { base: FRAMEBUFFER_BASE, width, height, stride };
+	return { base: MEMORY_MAP.framebuffer.base, width, height, stride };
 }
 
 /** A machine with a kernel that is about to run a program. */

@@ -5,7 +5,7 @@
  * There is one hart, number 0. What M-mode would delegate is delegated; the supervisor timer is
  * that of Sstc, which `set_timer` uses, too.
  */
-import { POWER_BASE, UART_BASE } from "../devices/board.ts";
+import { MEMORY_MAP } from "../devices/memory-map.ts";
 import { FINISHER_FAIL, FINISHER_PASS, FINISHER_RESET } from "../devices/power.ts";
 import { LSR, LSR_DR, RBR, THR } from "../devices/uart-16550.ts";
 import { DMA_FAULT } from "../machine/dma.ts";
@@ -73,6 +73,8 @@ const REASON_SYSTEM_FAILURE = 1;
 const DBCN_MAX = 4096;
 /** Every page of a larger range is fenced by fencing all. */
 const FENCE_PAGES_MAX = 64;
+
+const UART = MEMORY_MAP.uart.base;
 
 /** Registers of the calling convention. */
 const A0 = 10;
@@ -362,17 +364,17 @@ export class Sbi implements Firmware {
 	}
 
 	#putchar(byte: number): void {
-		this.#machine.bus.store(UART_BASE + THR, 1, byte & 0xff);
+		this.#machine.bus.store(UART + THR, 1, byte & 0xff);
 	}
 
 	/** => -1 if no key was pressed. */
 	#getchar(): number {
 		const { bus } = this.#machine;
-		const ready = (bus.load(UART_BASE + LSR, 1) & LSR_DR) !== 0;
-		return ready ? bus.load(UART_BASE + RBR, 1) : -1;
+		const ready = (bus.load(UART + LSR, 1) & LSR_DR) !== 0;
+		return ready ? bus.load(UART + RBR, 1) : -1;
 	}
 
 	#power(command: number): void {
-		this.#machine.bus.store(POWER_BASE, 4, command);
+		this.#machine.bus.store(MEMORY_MAP.power.base, 4, command);
 	}
 }

@@ -32,7 +32,7 @@ export const MSTATUS_TSR = 1 << 22;
 /** FS is Dirty. Read-only, and not kept in HartState. */
 export const MSTATUS_SD = 0x8000_0000;
 
-/** Interrupts of M-mode; those of S-mode are in port.ts. A number is also the bit in mip and mie. */
+/** Interrupts of M-mode, and their bits in mip and mie; those of S-mode are in port.ts. */
 export const IRQ_MSI = 3; // software
 export const IRQ_MTI = 7; // timer
 export const IRQ_MEI = 11; // external
