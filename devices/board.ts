@@ -44,7 +44,7 @@ export interface BoardParts {
 		readonly msip: IrqLine;
 	};
 	/** The guest wrote mtime: by how much it is ahead of the ticks since reset, modulo 2^64. */
-	readonly timeWritten?: (offsetHigh: number, offsetLow: number) => void;
+	readonly timeWritten?: ((offsetHigh: number, offsetLow: number) => void) | undefined;
 }
 
 /** The parts of a machine that a board is put on. */
@@ -68,28 +68,28 @@ export function boardParts(machine: Machine): BoardParts {
 export interface BoardDisk {
 	readonly media: DiskMedia;
 	/** Default: instant. Each disk needs a model of its own. */
-	readonly timing?: DiskTiming;
+	readonly timing?: DiskTiming | undefined;
 	/** Default: what the medium says. */
-	readonly readOnly?: boolean;
+	readonly readOnly?: boolean | undefined;
 	/** Answer to GET_ID; default "disk0", "disk1", ... */
-	readonly id?: string;
+	readonly id?: string | undefined;
 }
 
 export interface BoardOptions {
 	/** Disk i is in virtio slot i; at most 8. */
-	readonly disks?: readonly BoardDisk[];
+	readonly disks?: readonly BoardDisk[] | undefined;
 	/** Which registers the virtio slots have. Default: "modern". */
-	readonly virtio?: VirtioRegisters;
+	readonly virtio?: VirtioRegisters | undefined;
 	/** Default: there is none. */
-	readonly framebuffer?: FramebufferOptions;
+	readonly framebuffer?: FramebufferOptions | undefined;
 	/** Takes each byte that the guest prints. Default: forget it. */
-	readonly console?: (byte: number) => void;
+	readonly console?: ((byte: number) => void) | undefined;
 	/** The guest looks for console input, and there is none. Default: ignore it. */
-	readonly starving?: () => void;
+	readonly starving?: (() => void) | undefined;
 	/** The guest asks for power off or reset. Default: ignore it. */
-	readonly power?: (request: PowerRequest) => void;
+	readonly power?: ((request: PowerRequest) => void) | undefined;
 	/** What the RTC shows at cycle 0, in seconds since 1970. */
-	readonly epochSeconds?: number;
+	readonly epochSeconds?: number | undefined;
 }
 
 export interface BoardState {

@@ -24,17 +24,22 @@ export interface MachineOptions {
 	/** Bytes of RAM, a multiple of 4096, at least 64 KiB; everything together stays below 1 GiB. */
 	readonly ramSize: number;
 	/** Entries of the TLB and entries in a set. Default 1024 and 4. */
-	readonly tlbEntries?: number;
-	readonly tlbWays?: number;
+	readonly tlbEntries?: number | undefined;
+	readonly tlbWays?: number | undefined;
 	/** Who sets the A and D bits of page table entries. Default "hardware". */
-	readonly adPolicy?: AdPolicy;
+	readonly adPolicy?: AdPolicy | undefined;
 	/** Misaligned loads and stores to RAM are done ("handle", the default) or trap. */
-	readonly misaligned?: MisalignedPolicy;
+	readonly misaligned?: MisalignedPolicy | undefined;
 	/** Cycles that a page table walk costs. Default 20. */
-	readonly walkCycles?: number;
+	readonly walkCycles?: number | undefined;
 	/** Entries of physical memory protection. Default: none, and nothing is protected. */
-	readonly pmpEntries?: PmpEntries;
+	readonly pmpEntries?: PmpEntries | undefined;
 }
+
+/** The options of a machine, with those that were left out. */
+export type MachineConfig = {
+	readonly [K in keyof MachineOptions]-?: Exclude<MachineOptions[K], undefined>;
+};
 
 /** What is not RAM, as plain data, without the devices. */
 interface RestOfState {
@@ -54,7 +59,7 @@ interface RestOfState {
 /** A machine's state as plain data, without its devices. */
 export interface MachineState extends RestOfState {
 	readonly ram: SparsePages;
-	readonly config: Readonly<Required<MachineOptions>>;
+	readonly config: MachineConfig;
 }
 
 /** An instant of one machine to which it can go back, as often as wanted, until it is released. */
@@ -74,7 +79,7 @@ export class Machine {
 	readonly hart: Hart;
 	/** RAM as devices reach it. */
 	readonly dma: Dma;
-	readonly #config: Readonly<Required<MachineOptions>>;
+	readonly config: MachineConfig;
 	readonly #history: PageHistory;
 	/** How many checkpoints were not released yet. */
 	#checkpoints = 0;
@@ -94,16 +99,9 @@ export class Machine {
 		if (!(Number.isInteger(walkCycles) && walkCycles >= 0 && walkCycles <= MAX_WALK_CYCLES)) {
 			throw new UserError(`walk cycles ${walkCycles}: must be 0 to ${MAX_WALK_CYCLES}`);
 		}
-		this.#config = { ramSize, tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries };
+		this.config = { ramSize, tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries };
 		this.memory = new Memory(ramSize);
-		this.hart = new Hart(this.memory, this.bus, this.clock, this.lines, {
-			tlbEntries,
-			tlbWays,
-			adPolicy,
-			misaligned,
-			walkCycles,
-			pmpEntries,
-		});
+		this.hart = new Hart(this.memory, this.bus, this.clock, this.lines, this.config);
 		const { mirror, code, state } = this.hart;
 		this.dma = new Dma({ memory: this.memory, mirror, code, state });
 		const { ram8 } = this.memory;
@@ -118,11 +116,6 @@ export class Machine {
 	supervisor(): MachinePort {
 		this.#supervisor ??= new Supervisor(this.hart, this.bus, this.dma);
 		return this.#supervisor;
-	}
-
-	/** The options, with those that were left out. */
-	get config(): Readonly<Required<MachineOptions>> {
-		return this.#config;
 	}
 
 	/** The boot ROM at ROM_BASE, to be filled before the hart runs. */
@@ -160,13 +153,13 @@ export class Machine {
 
 	/** The clock's events are included: devices save only what their handlers need besides. */
 	save(): MachineState {
-		return { ...this.#saveRest(), ram: packPages(this.memory.ram32), config: this.#config };
+		return { ...this.#saveRest(), ram: packPages(this.memory.ram32), config: this.config };
 	}
 
 	/** => UserError if `state` comes from a machine with other options. */
 	restore(state: MachineState): void {
 		const { hart, memory } = this;
-		for (const [name, value] of Object.entries(this.#config)) {
+		for (const [name, value] of Object.entries(this.config)) {
 			if (state.config[name as keyof MachineOptions] !== value) {
 				throw new UserError(`snapshot: ${name} is another one than this machine's`);
 			}
