@@ -241,6 +241,15 @@ export class Machine {
 
 	/** Hash of RAM, registers, TLB and time; devices and waiting events are not in it. */
 	stateHash(): string {
+		return this.#hash().digest();
+	}
+
+	/** Add what `stateHash` covers to the hash of a larger state. */
+	hashInto(hash: WordHash): void {
+		hash.digestOf(this.#hash());
+	}
+
+	#hash(): WordHash {
 		const { hart, memory } = this;
 		const hash = new WordHash()
 			.words(memory.ram32)
@@ -258,6 +267,6 @@ export class Machine {
 		for (const name of REGISTERS) hash.number(hart.state[name]);
 		const { cfg, addr } = hart.pmp.save();
 		for (const value of [...cfg, ...addr]) hash.number(value);
-		return hash.digest();
+		return hash;
 	}
 }
