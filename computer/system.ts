@@ -33,7 +33,7 @@ import { Machine } from "../machine/machine.ts";
 import { CYCLES_PER_TIME_TICK } from "../machine/port.ts";
 import { Prng } from "../machine/prng.ts";
 import { UserError } from "../machine/user-error.ts";
-import { Panic } from "../sys/panic.ts";
+import { Panic, panic } from "../sys/panic.ts";
 import { PAGE_SIZE } from "../sys/vmparam.ts";
 import { ConsoleLog } from "./console-log.ts";
 import { Journal } from "./recording.ts";
@@ -149,7 +149,7 @@ export class System {
 			terminal: options.terminal ?? false,
 			framebuffer,
 		};
-		this.kernel = kernel_create(this.machine.supervisor());
+		this.kernel = kernel_create(this.machine.supervisor(panic));
 		this.process = this.#boot(options, image, swap.length, disks, seed);
 	}
 

@@ -17,7 +17,7 @@ import { PageHistory } from "./page-history.ts";
 import type { PmpEntries, PmpState } from "./pmp.ts";
 import { FENCE_ALL, type MachinePort, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 import { packPages, type SparsePages, unpackPages } from "./sparse-pages.ts";
-import { Supervisor } from "./supervisor.ts";
+import { type Panic, Supervisor } from "./supervisor.ts";
 import { UserError } from "./user-error.ts";
 
 export interface MachineOptions {
@@ -112,9 +112,13 @@ export class Machine {
 		});
 	}
 
-	/** Attach a kernel as supervisor: the hart is in U-mode from now on. */
-	supervisor(): MachinePort {
-		this.#supervisor ??= new Supervisor(this.hart, this.bus, this.dma);
+	/**
+	 * Attach a kernel as supervisor: the hart is in U-mode from now on.
+	 * => `panic` is called for an access of the kernel to an address where nothing is. A second
+	 *    call returns the same port.
+	 */
+	supervisor(panic: Panic): MachinePort {
+		this.#supervisor ??= new Supervisor(this.hart, this.bus, this.dma, panic);
 		return this.#supervisor;
 	}
 

@@ -70,6 +70,7 @@ export interface ReadonlyBytes extends ReadonlyWords {
 	subarray(begin: number, end: number): Uint8Array;
 }
 
+/** => an access to memory outside RAM is a bug of the software: it panics. */
 export interface MachinePort {
 	/** First physical address of RAM, and its size in bytes (a multiple of the page size). */
 	readonly ramBase: number;
@@ -88,13 +89,12 @@ export interface MachinePort {
 	zeroPage(pa: number): void;
 	/** Copy a whole page of RAM. Coherent with instruction fetch. */
 	copyPage(src: number, dst: number): void;
-	/** Copy bytes into RAM at `pa`; the range lies in RAM. Coherent with instruction fetch. */
+	/** Copy bytes into RAM at `pa`. Coherent with instruction fetch. */
 	writeRam(pa: number, bytes: Uint8Array): void;
 
 	/**
 	 * Device registers, by physical address; naturally aligned, width 1, 2 or 4 bytes.
-	 * => an address nobody answers, or a width the device refuses, panics: the software side
-	 *    has no business there.
+	 * => panics if no device is at the address, or the device refuses the access.
 	 */
 	load(pa: number, width: 1 | 2 | 4): number;
 	store(pa: number, width: 1 | 2 | 4, value: number): void;

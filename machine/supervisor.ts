@@ -22,6 +22,9 @@ import { type Memory, RAM_BASE, RAM_OFFSET } from "./memory.ts";
 import { SUPERVISOR_USER_RIGHTS } from "./mmu.ts";
 import { type Access, CYCLES_PER_TIME_TICK, type MachinePort, PAGE_SIZE } from "./port.ts";
 
+/** How the software reports its own bugs: an access to an address where nothing is. */
+export type Panic = (message: string) => never;
+
 export class Supervisor implements MachinePort {
 	readonly ramBase = RAM_BASE;
 	readonly ramSize: number;
@@ -35,9 +38,11 @@ export class Supervisor implements MachinePort {
 	readonly #clock: Clock;
 	readonly #bus: Bus;
 	readonly #dma: Dma;
+	readonly #panic: Panic;
 	#stimecmp = Number.POSITIVE_INFINITY;
 
-	constructor(hart: Hart, bus: Bus, dma: Dma) {
+	constructor(hart: Hart, bus: Bus, dma: Dma, panic: Panic) {
+		this.#panic = panic;
 		this.#hart = hart;
 		this.#state = hart.state;
 		this.#memory = hart.memory;
@@ -70,6 +75,7 @@ export class Supervisor implements MachinePort {
 	}
 
 	storeWord(index: number, value: number): void {
+		this.#check(index >>> 0 < this.ram32.length);
 		this.#hart.mirror.storing(RAM_OFFSET + index * 4);
 		this.ram32[index] = value;
 	}
@@ -80,14 +86,11 @@ export class Supervisor implements MachinePort {
 
 	load(pa: number, width: 1 | 2 | 4): number {
 		const value = this.#bus.load(pa, width);
-		if (value === ACCESS_FAULT) throw new RangeError("port: no such device register");
-		return value;
+		return value === ACCESS_FAULT ? this.#panic("port: no such device register") : value;
 	}
 
 	store(pa: number, width: 1 | 2 | 4, value: number): void {
-		if (!this.#bus.store(pa, width, value)) {
-			throw new RangeError("port: no such device register");
-		}
+		if (!this.#bus.store(pa, width, value)) this.#panic("port: no such device register");
 	}
 
 	get pc(): number {
@@ -237,6 +240,6 @@ export class Supervisor implements MachinePort {
 	}
 
 	#check(inRam: boolean): void {
-		if (!inRam) throw new RangeError("port: physical address range outside RAM");
+		if (!inRam) this.#panic("port: physical address outside RAM");
 	}
 }
