@@ -11,7 +11,8 @@ import { checkOverlaps, ImageError, type LoadedImage, place } from "../firmware/
 import { resetVector } from "../firmware/reset-vector.ts";
 import { Sbi } from "../firmware/sbi.ts";
 import { RUN_HALTED, RUN_IDLE, RUN_STOPPED, RUN_STUCK } from "../machine/hart.ts";
-import { PAGE_SIZE, RAM_BASE, RAM_OFFSET, ROM_BASE, ROM_SIZE } from "../machine/memory.ts";
+import { RAM_BASE, RAM_OFFSET, ROM_BASE, ROM_SIZE } from "../machine/memory.ts";
+import { PAGE_SIZE } from "../machine/port.ts";
 import { UserError } from "../machine/user-error.ts";
 import { BARE_OPTIONS, type BareExit, type BareOptions, type BareReport } from "./bare-options.ts";
 import { BaseComputer } from "./base-computer.ts";

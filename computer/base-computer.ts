@@ -241,8 +241,7 @@ export abstract class BaseComputer<Software> implements Computer {
 
 	stateHash(): string {
 		const hash = new WordHash();
-		const own = this.machine.stateHash();
-		for (let i = 0; i < own.length; i += 8) hash.number(Number.parseInt(own.slice(i, i + 8), 16));
+		this.machine.hashInto(hash);
 		this.hashSoftware(hash);
 		for (const disk of this.board.disks) {
 			for (const value of Object.values(disk.counters)) hash.number(value);

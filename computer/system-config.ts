@@ -1,17 +1,7 @@
 /** From the options of a system: its disks in order, and what the kernel is told of the board. */
-import {
-	type Board,
-	FRAMEBUFFER_BASE,
-	PLIC_BASE,
-	POWER_BASE,
-	UART_BASE,
-	UART_IRQ,
-	VIRTIO_BASE,
-	VIRTIO_IRQ,
-	VIRTIO_SIZE,
-	VIRTIO_SLOTS,
-} from "../devices/board.ts";
+import type { Board } from "../devices/board.ts";
 import { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "../devices/disk/timing.ts";
+import { MEMORY_MAP } from "../devices/memory-map.ts";
 import type { autoconf } from "../kernel/kern/proc/init_main.ts";
 import { UserError } from "../machine/user-error.ts";
 import { PAGE_SIZE } from "../sys/vmparam.ts";
@@ -43,9 +33,10 @@ export function arrangeDisks(options: SystemOptions): SystemDisk[] {
 		);
 	const all = [...of("swap", swap), ...of("root", [root]), ...of("bin", [bin])];
 	all.push(...of("disk", disks));
-	if (all.length <= VIRTIO_SLOTS) return all;
+	const slots = MEMORY_MAP.virtio.length;
+	if (all.length <= slots) return all;
 	throw new UserError(
-		`disks: ${all.length}, with those for swap and programs; there is room for ${VIRTIO_SLOTS}`,
+		`disks: ${all.length}, with those for swap and programs; there is room for ${slots}`,
 	);
 }
 
@@ -88,14 +79,12 @@ export function boardConf(
 		const i = roles.indexOf(role);
 		return i < 0 ? null : i;
 	};
+	const { plic, uart, power, virtio } = MEMORY_MAP;
 	return {
-		plic: PLIC_BASE,
-		uart: { base: UART_BASE, irq: UART_IRQ },
-		power: POWER_BASE,
-		virtio: roles.map((_, i) => ({
-			base: VIRTIO_BASE + i * VIRTIO_SIZE,
-			irq: VIRTIO_IRQ + i,
-		})),
+		plic: plic.base,
+		uart: { base: uart.base, irq: uart.irq },
+		power: power.base,
+		virtio: virtio.slice(0, roles.length).map(({ base, irq }) => ({ base, irq })),
 		swap: roles.flatMap((role, i) => (role === "swap" ? [i] : [])),
 		random,
 		root: unit("root"),
@@ -108,5 +97,5 @@ export function boardConf(
 function framebufferConf({ framebuffer }: Board): autoconf["fb"] {
 	if (framebuffer === null) return null;
 	const { width, height, stride } = framebuffer;
-	return { base: FRAMEBUFFER_BASE, width, height, stride };
+	return { base: MEMORY_MAP.framebuffer.base, width, height, stride };
 }

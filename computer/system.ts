@@ -26,7 +26,7 @@ import type { WordHash } from "../machine/hash.ts";
 import { CYCLES_PER_TIME_TICK } from "../machine/port.ts";
 import { Prng } from "../machine/prng.ts";
 import { UserError } from "../machine/user-error.ts";
-import { Panic } from "../sys/panic.ts";
+import { Panic, panic } from "../sys/panic.ts";
 import { PAGE_SIZE } from "../sys/vmparam.ts";
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
@@ -93,7 +93,7 @@ export class System extends BaseComputer<Uint8Array> {
 		this.faults = faults;
 		this.initialMedia = faults.map(({ pristine }) => pristine.save());
 		this.config = this.#describe(ram, seed, framebuffer);
-		this.kernel = kernel_create(this.machine.supervisor());
+		this.kernel = kernel_create(this.machine.supervisor(panic));
 		this.process = this.#boot(image, seed);
 	}
 

@@ -6,12 +6,12 @@
  * after it, so that the choice itself is not compared but everything that follows is.
  */
 import { CSR } from "../machine/csr-numbers.ts";
-import { IRQ_STI, MENVCFGH_STCE, MSTATUS_FS, MSTATUS_MPRV, PRIV_S } from "../machine/hart-state.ts";
+import { MENVCFGH_STCE, MSTATUS_FS, MSTATUS_MPRV, PRIV_S } from "../machine/hart-state.ts";
 import type { Machine } from "../machine/machine.ts";
-import { PAGE_SIZE, RAM_BASE } from "../machine/memory.ts";
+import { RAM_BASE } from "../machine/memory.ts";
 import { OP } from "../machine/op.ts";
 import { PMP_MIXED } from "../machine/pmp.ts";
-import { ACCESS_FETCH, ACCESS_STORE } from "../machine/port.ts";
+import { ACCESS_FETCH, ACCESS_STORE, IRQ_STI, PAGE_SIZE } from "../machine/port.ts";
 import { CODE_END, DATA, RAM_SIZE, ROOT } from "./layout.ts";
 import type { StepNote } from "./ours.ts";
 import { walk } from "./walk.ts";
@@ -39,40 +39,40 @@ export interface Fixup {
 const WARL: ReadonlyMap<number, number> = new Map([
 	// 3.1.8: exceptions that cannot happen (misaligned fetch with C, ecall from M-mode) may be
 	// read-only zero.
-	[CSR.medeleg!, 0xb3fe],
+	[CSR.medeleg, 0xb3fe],
 	// 3.1.7, 4.1.2: MODE is WARL; QEMU ignores a write with a reserved one, this machine takes bit 0.
-	[CSR.mtvec!, 0],
-	[CSR.stvec!, 0],
+	[CSR.mtvec, 0],
+	[CSR.stvec, 0],
 	// 3.1.11, 4.1.5: bits of counters that are not there may be read-only zero.
-	[CSR.mcounteren!, 7],
-	[CSR.scounteren!, 7],
+	[CSR.mcounteren, 7],
+	[CSR.scounteren, 7],
 	// 3.1.14, 4.1.7: bit 0 is always zero. QEMU 7.2 keeps it.
-	[CSR.mepc!, 0xffff_fffe],
-	[CSR.sepc!, 0xffff_fffe],
+	[CSR.mepc, 0xffff_fffe],
+	[CSR.sepc, 0xffff_fffe],
 	// 3.1.6.1: MPP is WARL. QEMU 7.2 keeps the value 2, which is no mode.
 	// 3.1.6.6: VS may be writable without the V extension, and is so in QEMU; SD sums it up.
-	[CSR.mstatus!, 0x7fff_e1ff],
+	[CSR.mstatus, 0x7fff_e1ff],
 	// 3.1.6.2, 3.1.6.4: without a hypervisor only the bits of endianness are there.
-	[CSR.mstatush!, 0x30],
+	[CSR.mstatush, 0x30],
 	// 3.1.18, 4.1.10: what else is there belongs to extensions that this machine does not have.
-	[CSR.menvcfg!, 1],
-	[CSR.senvcfg!, 1],
+	[CSR.menvcfg, 1],
+	[CSR.senvcfg, 1],
 	// 3.7.1: W without R is reserved; this machine takes it for neither. Bits 5 and 6 are zero; QEMU
 	// 7.2 keeps them.
-	...Array.from({ length: 4 }, (_, i) => [CSR.pmpcfg0! + i, 0x9d9d_9d9d] as const),
+	...Array.from({ length: 4 }, (_, i) => [CSR.pmpcfg0 + i, 0x9d9d_9d9d] as const),
 	// 3.1.9: interrupts that there are not are read-only zero. QEMU 7.2 has some of them.
-	[CSR.mideleg!, 0xaaa],
-	[CSR.mip!, 0xaaa],
-	[CSR.mie!, 0xaaa],
+	[CSR.mideleg, 0xaaa],
+	[CSR.mip, 0xaaa],
+	[CSR.mie, 0xaaa],
 	// 3.1.12: mcountinhibit may be read-only zero.
-	[CSR.mcountinhibit!, 0],
+	[CSR.mcountinhibit, 0],
 ]);
 
 /** CSRs that are another view of one of WARL's. */
 const VIEWS: ReadonlyMap<number, number> = new Map([
-	[CSR.sstatus!, CSR.mstatus!],
-	[CSR.sip!, CSR.mip!],
-	[CSR.sie!, CSR.mie!],
+	[CSR.sstatus, CSR.mstatus],
+	[CSR.sip, CSR.mip],
+	[CSR.sie, CSR.mie],
 ]);
 
 /** cycle, time, instret and what machines may count besides: what they count is their own. */
@@ -154,8 +154,8 @@ const crossesPage = ({ decoder, address }: StepNote): boolean =>
 /** Is there any region of protection but that of the last entry? */
 function hasRegions({ hart: { csrs } }: Machine): boolean {
 	return (
-		[0, 1, 2].some((i) => (csrs.read(CSR.pmpcfg0! + i) & 0x1818_1818) !== 0) ||
-		(csrs.read(CSR.pmpcfg0! + 3) & 0x0018_1818) !== 0
+		[0, 1, 2].some((i) => (csrs.read(CSR.pmpcfg0 + i) & 0x1818_1818) !== 0) ||
+		(csrs.read(CSR.pmpcfg0 + 3) & 0x0018_1818) !== 0
 	);
 }
 
@@ -165,9 +165,9 @@ function hasRegions({ hart: { csrs } }: Machine): boolean {
  */
 function hasFarRegion({ hart: { csrs } }: Machine): boolean {
 	for (let i = 0; i < 16; i++) {
-		const mode = (csrs.read(CSR.pmpcfg0! + (i >> 2)) >>> (8 * (i & 3) + 3)) & 3;
-		const addr = csrs.read(CSR.pmpaddr0! + i);
-		const before = i === 0 ? 0 : csrs.read(CSR.pmpaddr0! + i - 1);
+		const mode = (csrs.read(CSR.pmpcfg0 + (i >> 2)) >>> (8 * (i & 3) + 3)) & 3;
+		const addr = csrs.read(CSR.pmpaddr0 + i);
+		const before = i === 0 ? 0 : csrs.read(CSR.pmpaddr0 + i - 1);
 		if (mode === 1 && (addr === 0 || Math.max(addr, before) >= 2 ** 30)) return true;
 		if (mode >= 2 && addr >= 2 ** 30 && addr !== 0xffff_ffff) return true;
 	}
@@ -179,9 +179,9 @@ function containsRegion(machine: Machine, note: StepNote): boolean {
 	const { csrs } = machine.hart;
 	const { pa } = walk(machine, note.address >>> 0, dataPrivilege(note));
 	for (let i = 0; i < 16; i++) {
-		const mode = (csrs.read(CSR.pmpcfg0! + (i >> 2)) >>> (8 * (i & 3) + 3)) & 3;
-		const addr = csrs.read(CSR.pmpaddr0! + i);
-		const before = i === 0 ? 0 : csrs.read(CSR.pmpaddr0! + i - 1);
+		const mode = (csrs.read(CSR.pmpcfg0 + (i >> 2)) >>> (8 * (i & 3) + 3)) & 3;
+		const addr = csrs.read(CSR.pmpaddr0 + i);
+		const before = i === 0 ? 0 : csrs.read(CSR.pmpaddr0 + i - 1);
 		const start = mode === 2 ? addr * 4 : before * 4;
 		const isWord = mode === 2 || (mode === 1 && addr === before + 1);
 		if (isWord && start > pa && start + 4 < pa + 8) return true;
@@ -192,7 +192,7 @@ function containsRegion(machine: Machine, note: StepNote): boolean {
 /** Has the CSR instruction of `note` locked an entry of protection with reserved bits? */
 function locksReserved({ hart }: Machine, { decoder, word, address }: StepNote): boolean {
 	const csr = word >>> 20;
-	if (csr < CSR.pmpcfg0! || csr >= CSR.pmpcfg0! + 4) return false;
+	if (csr < CSR.pmpcfg0 || csr >= CSR.pmpcfg0 + 4) return false;
 	const operand = (word & 0x4000) !== 0 ? decoder.rs1 : address - decoder.imm;
 	const written = (word & 0x3000) === 0x1000 ? operand : operand | hart.csrs.read(csr);
 	return [0, 8, 16, 24].some((shift) => {
@@ -254,7 +254,7 @@ export function mustStop(machine: Machine, note: StepNote): boolean {
 	// Unprivileged specification 9.1: csrrs and csrrc of a register write, even if it holds zero. For
 	// QEMU 7.2 that is no write, of a CSR that is read-only or that makes FS Dirty.
 	if (decoder.op === OP.CSR && decoder.rs1 !== 0 && note.address === decoder.imm) {
-		if (word >>> 30 === 3 || word >>> 20 <= CSR.fcsr!) return true;
+		if (word >>> 30 === 3 || word >>> 20 <= CSR.fcsr) return true;
 	}
 	// Unprivileged specification 8.4: an AMO is a store. Outside RAM QEMU makes a load first.
 	if (decoder.op === OP.AMO && cause === 7 && !isRam(mmu.pa)) return true;
@@ -267,8 +267,8 @@ export function mustStop(machine: Machine, note: StepNote): boolean {
 		if (cause >= 0 || (note.reservation < 0 && isTranslated(machine, note))) return true;
 	}
 	// When the timer of the supervisor falls due depends on the time.
-	if ((csrs.read(CSR.menvcfgh!) & MENVCFGH_STCE) !== 0 && decoder.op === OP.CSR) {
-		const high = csrs.read(CSR.stimecmph!);
+	if ((csrs.read(CSR.menvcfgh) & MENVCFGH_STCE) !== 0 && decoder.op === OP.CSR) {
+		const high = csrs.read(CSR.stimecmph);
 		if (high < 16) return true;
 	}
 	return decoder.op === OP.CSR && cause < 0 ? isOwn(word >>> 20) : ownRefused(note);
@@ -294,17 +294,17 @@ function valuesOf(machine: Machine, note: StepNote): Fixup | null {
 	const { decoder, word, cause } = note;
 	if (cause === 3) {
 		// 3.1.16: the trap value of ebreak is the address or zero.
-		return copied(machine, machine.hart.state.priv === 1 ? CSR.stval! : CSR.mtval!, 0);
+		return copied(machine, machine.hart.state.priv === 1 ? CSR.stval : CSR.mtval, 0);
 	}
 	if ((cause === 5 || cause === 7) && (note.tval & 7) !== 0) {
 		// 3.1.16: the address where the access begins. Outside RAM QEMU 7.2 takes a misaligned access
 		// for several aligned ones, which need not begin at the lowest one.
-		return copied(machine, machine.hart.state.priv === 1 ? CSR.stval! : CSR.mtval!, 0);
+		return copied(machine, machine.hart.state.priv === 1 ? CSR.stval : CSR.mtval, 0);
 	}
 	if (word < 0 || cause >= 0) return null;
 	if (decoder.op === OP.MRET || decoder.op === OP.SRET) {
 		// 3.1.6.3: MPRV becomes 0 on the way to a mode below M. QEMU 7.2 forgets it.
-		return copied(machine, CSR.mstatus!, ~MSTATUS_MPRV);
+		return copied(machine, CSR.mstatus, ~MSTATUS_MPRV);
 	}
 	if (decoder.op !== OP.CSR) return null;
 	const csr = word >>> 20;
@@ -312,10 +312,10 @@ function valuesOf(machine: Machine, note: StepNote): Fixup | null {
 	if (csr === CSR.stimecmp || csr === CSR.stimecmph || csr === CSR.menvcfgh) {
 		return timerOf(machine);
 	}
-	if (csr >= CSR.pmpaddr0! && csr < CSR.pmpaddr0! + 15) {
+	if (csr >= CSR.pmpaddr0 && csr < CSR.pmpaddr0 + 15) {
 		// 3.7.1: it is the bottom of the next entry, if that is TOR. QEMU 7.2 knows it when pmpcfg is
 		// written.
-		const next = CSR.pmpcfg0! + ((csr - CSR.pmpaddr0! + 1) >> 2);
+		const next = CSR.pmpcfg0 + ((csr - CSR.pmpaddr0 + 1) >> 2);
 		return { x: -1, csrs: [always(machine, next, 0x9d9d_9d9d)], flush: false };
 	}
 	const mask = WARL.get(view);
@@ -330,11 +330,11 @@ function valuesOf(machine: Machine, note: StepNote): Fixup | null {
  */
 function timerOf(machine: Machine): Fixup {
 	const { csrs } = machine.hart;
-	const enabled = (csrs.read(CSR.menvcfgh!) & MENVCFGH_STCE) !== 0;
-	const menvcfgh = always(machine, CSR.menvcfgh!, MENVCFGH_STCE);
+	const enabled = (csrs.read(CSR.menvcfgh) & MENVCFGH_STCE) !== 0;
+	const menvcfgh = always(machine, CSR.menvcfgh, MENVCFGH_STCE);
 	const all = enabled
-		? [menvcfgh, always(machine, CSR.stimecmp!, ~0), always(machine, CSR.stimecmph!, ~0)]
-		: [menvcfgh, always(machine, CSR.mip!, ~(1 << IRQ_STI))];
+		? [menvcfgh, always(machine, CSR.stimecmp, ~0), always(machine, CSR.stimecmph, ~0)]
+		: [menvcfgh, always(machine, CSR.mip, ~(1 << IRQ_STI))];
 	return { x: -1, csrs: all, flush: false };
 }
 

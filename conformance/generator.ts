@@ -114,32 +114,32 @@ function initialCsrs(random: Prng, mode: Mode, translated: boolean): Stream["csr
 	const traps = random.chance(1, 4) ? some(0x70_0000) : 0;
 	const interrupts = random.chance(1, 4) && mode.kinds.some(([kind]) => kind === item.interrupt);
 	return [
-		[CSR.menvcfgh!, 0],
-		[CSR.menvcfg!, 0],
-		[CSR.stimecmp!, 0xffff_ffff],
-		[CSR.stimecmph!, 0xffff_ffff],
-		[CSR.mcountinhibit!, 0],
+		[CSR.menvcfgh, 0],
+		[CSR.menvcfg, 0],
+		[CSR.stimecmp, 0xffff_ffff],
+		[CSR.stimecmph, 0xffff_ffff],
+		[CSR.mcountinhibit, 0],
 		...CLOSED,
 		...(mode.protection ? regions(random, random.chance(1, 8)) : []),
 		...OPEN,
-		[CSR.satp!, translated ? (0x8000_0000 | satp) >>> 0 : 0],
-		[CSR.medeleg!, random.chance(1, 3) ? 0 : some(0xb0ff)],
-		[CSR.mideleg!, random.chance(1, 2) ? 0 : some(0x222)],
-		[CSR.mtvec!, HANDLER_M],
-		[CSR.stvec!, HANDLER_S],
-		[CSR.mcounteren!, some(7)],
-		[CSR.scounteren!, some(7)],
-		[CSR.senvcfg!, 0],
-		[CSR.mepc!, CODE],
-		[CSR.sepc!, CODE],
-		[CSR.mcause!, some(15)],
-		[CSR.scause!, some(15)],
-		[CSR.mtval!, some(~0)],
-		[CSR.stval!, some(~0)],
-		[CSR.fcsr!, random.below(256)],
-		[CSR.mstatus!, some(0xc_01aa) | traps | floatState(random) | mpp | (mode.paging ? mprv : 0)],
-		[CSR.mip!, interrupts ? some(0x222) : 0],
-		[CSR.mie!, interrupts ? some(0xaaa) : 0],
+		[CSR.satp, translated ? (0x8000_0000 | satp) >>> 0 : 0],
+		[CSR.medeleg, random.chance(1, 3) ? 0 : some(0xb0ff)],
+		[CSR.mideleg, random.chance(1, 2) ? 0 : some(0x222)],
+		[CSR.mtvec, HANDLER_M],
+		[CSR.stvec, HANDLER_S],
+		[CSR.mcounteren, some(7)],
+		[CSR.scounteren, some(7)],
+		[CSR.senvcfg, 0],
+		[CSR.mepc, CODE],
+		[CSR.sepc, CODE],
+		[CSR.mcause, some(15)],
+		[CSR.scause, some(15)],
+		[CSR.mtval, some(~0)],
+		[CSR.stval, some(~0)],
+		[CSR.fcsr, random.below(256)],
+		[CSR.mstatus, some(0xc_01aa) | traps | floatState(random) | mpp | (mode.paging ? mprv : 0)],
+		[CSR.mip, interrupts ? some(0x222) : 0],
+		[CSR.mie, interrupts ? some(0xaaa) : 0],
 	];
 }
 
@@ -206,5 +206,5 @@ export function generate(mode: string, seed: number): Stream {
 /** The CSRs as they are written: with the scratch registers, which know where to land. */
 export function csrsOf(stream: Stream): readonly (readonly [number, number])[] {
 	const landing = addressOf(stream, Math.min(stream.landing, stream.items.length));
-	return [...stream.csrs, [CSR.mscratch!, landing], [CSR.sscratch!, landing]];
+	return [...stream.csrs, [CSR.mscratch, landing], [CSR.sscratch, landing]];
 }

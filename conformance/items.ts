@@ -87,7 +87,7 @@ export const memoryAccess: ItemKind = (random) => access(random, pick(random, gr
 /** Perhaps with a look at FS afterwards. */
 export const floatAccess: ItemKind = (random) => [
 	...access(random, pick(random, group.FLOAT_ACCESSES)),
-	...(random.chance(1, 3) ? [encode("csrrs", { rd: target(random), imm: CSR.sstatus! })] : []),
+	...(random.chance(1, 3) ? [encode("csrrs", { rd: target(random), imm: CSR.sstatus })] : []),
 ];
 
 /** lr, perhaps something that touches no memory, and sc to the same address; or amo. */
@@ -124,8 +124,8 @@ export const floating: ItemKind = (random) => {
 /** The rounding mode, seldom a reserved one; or the flags, which begin anew. */
 export const floatControl: ItemKind = (random) => {
 	const rm = random.chance(1, 30) ? 5 + random.below(3) : random.below(5);
-	if (random.chance(1, 3)) return [encode("csrrwi", { rd: 14, rs1: rm, imm: CSR.frm! })];
-	return [encode("csrrwi", { rd: target(random), rs1: 0, imm: CSR.fflags! })];
+	if (random.chance(1, 3)) return [encode("csrrwi", { rd: 14, rs1: rm, imm: CSR.frm })];
+	return [encode("csrrwi", { rd: target(random), rs1: 0, imm: CSR.fflags })];
 };
 
 /** min, max, comparisons and signs of zeros, which are equal and are not. */
@@ -164,13 +164,13 @@ export const csrRoundTrip: ItemKind = (random) => {
 export const status: ItemKind = (random) => {
 	const bits = [0x8, 0x2, 0x6000, 0x800, 0x1000, 0x2_0000, 0x4_0000, 0x8_0000];
 	const bit = pick(random, [...bits, 0x10_0000, 0x20_0000, 0x40_0000]);
-	const imm = random.chance(1, 4) ? CSR.sstatus! : CSR.mstatus!;
+	const imm = random.chance(1, 4) ? CSR.sstatus : CSR.mstatus;
 	return [...loadImmediate(29, bit), encode(pick(random, ["csrrs", "csrrc"]), { rs1: 29, imm })];
 };
 
 /** Software's interrupts, and their enabling. */
 export const interrupt: ItemKind = (random) => {
-	const imm = pick(random, [CSR.mie!, CSR.mip!, CSR.sie!, CSR.sip!, CSR.mideleg!]);
+	const imm = pick(random, [CSR.mie, CSR.mip, CSR.sie, CSR.sip, CSR.mideleg]);
 	return [
 		...loadImmediate(29, pick(random, [0x222, 0x2, 0x20, 0x200, 0xaaa, random.uint32()])),
 		encode(pick(random, ["csrrs", "csrrs", "csrrw", "csrrc"]), { rd: 14, rs1: 29, imm }),
@@ -187,8 +187,8 @@ export const call: ItemKind = (random) =>
 export const modeReturn: ItemKind = (random) => {
 	const machine = random.chance(2, 3);
 	const [epc, status, mask, back] = machine
-		? ([CSR.mepc!, CSR.mstatus!, 0x1800, "mret"] as const)
-		: ([CSR.sepc!, CSR.sstatus!, 0x100, "sret"] as const);
+		? ([CSR.mepc, CSR.mstatus, 0x1800, "mret"] as const)
+		: ([CSR.sepc, CSR.sstatus, 0x100, "sret"] as const);
 	const mode = machine ? pick(random, [0, 0x800, 0x1800]) : pick(random, [0, 0x100]);
 	const rest = [
 		encode("csrrw", { rs1: 31, imm: epc }),
@@ -254,7 +254,7 @@ export const addressSpace: ItemKind = (random) => {
 	const satp = ((random.chance(1, 6) ? 0 : 0x8000_0000) | (asid << 22) | root) >>> 0;
 	return [
 		...loadImmediate(29, satp),
-		encode("csrrw", { rd: 14, rs1: 29, imm: CSR.satp! }),
+		encode("csrrw", { rd: 14, rs1: 29, imm: CSR.satp }),
 		encode("sfence.vma"),
 	];
 };

@@ -7,8 +7,10 @@
  *   8000_7000  another root
  *   8000_8000  four pages of data
  */
+
 import { CSR } from "../machine/csr-numbers.ts";
 import { RAM_BASE } from "../machine/memory.ts";
+import { PAGE_SIZE } from "../machine/port.ts";
 import { encode } from "./encode.ts";
 
 export const RAM_SIZE = 4 * 1024 * 1024;
@@ -24,7 +26,7 @@ export const TABLE_WINDOW = RAM_BASE + 0x6000;
 export const OTHER_ROOT = RAM_BASE + 0x7000;
 export const DATA = RAM_BASE + 0x8000;
 export const DATA_PAGES = 4;
-export const PAGE = 0x1000;
+export const PAGE = PAGE_SIZE;
 /**
  * Virtual addresses: sixteen pages, each mapped to anything, and superpages from SUPER on. As
  * physical addresses they are nothing.
@@ -33,6 +35,9 @@ export const WINDOW = 0xc000_0000;
 export const WINDOW_PAGES = 16;
 export const SUPER = 0x8040_0000;
 export const SUPERPAGE = 0x40_0000;
+
+/** Registers that M-mode and S-mode both have, without the mode's letter. */
+type TrapRegister = "cause" | "epc" | "ie" | "ip" | "scratch";
 
 /**
  * The handler of M-mode or S-mode, whose own registers are x30 and x31.
@@ -43,14 +48,15 @@ export const SUPERPAGE = 0x40_0000;
  * => else: go on four bytes further, which may be in the middle of an instruction.
  */
 function handler(mode: "m" | "s"): number[] {
-	const csr = (name: string): number => CSR[mode + name]!;
-	const read = (rd: number, name: string): number => encode("csrrs", { rd, imm: csr(name) });
-	const write = (rs1: number, name: string): number => encode("csrrw", { rs1, imm: csr(name) });
+	const csr = (name: TrapRegister): number => CSR[`${mode}${name}`];
+	const read = (rd: number, name: TrapRegister): number => encode("csrrs", { rd, imm: csr(name) });
+	const write = (rs1: number, name: TrapRegister): number =>
+		encode("csrrw", { rs1, imm: csr(name) });
 	const back = encode(`${mode}ret`);
 	const toMachine = [
 		encode("lui", { rd: 30, imm: 0x2000 }),
 		encode("addi", { rd: 30, rs1: 30, imm: -0x800 }),
-		mode === "m" ? encode("csrrs", { rs1: 30, imm: CSR.mstatus! }) : encode("addi"),
+		mode === "m" ? encode("csrrs", { rs1: 30, imm: CSR.mstatus }) : encode("addi"),
 	];
 	const interrupt = [
 		encode("addi", { rd: 31, imm: 1 }),

@@ -134,11 +134,11 @@ const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0
 
 function hasLocks(ours: OurSide): boolean {
 	const { csrs } = ours.machine.hart;
-	return [0, 1, 2, 3].some((i) => (csrs.read(CSR.pmpcfg0! + i) & LOCKS) !== 0);
+	return [0, 1, 2, 3].some((i) => (csrs.read(CSR.pmpcfg0 + i) & LOCKS) !== 0);
 }
 
 function hasInitialLocks(stream: Stream): boolean {
 	return stream.csrs.some(
-		([csr, value]) => csr >= CSR.pmpcfg0! && csr < CSR.pmpcfg0! + 4 && (value & LOCKS) !== 0,
+		([csr, value]) => csr >= CSR.pmpcfg0 && csr < CSR.pmpcfg0 + 4 && (value & LOCKS) !== 0,
 	);
 }

@@ -11,14 +11,14 @@ const LOCKED = 0x80;
 
 /** Everything for everybody, in the last entry. */
 export const OPEN: readonly (readonly [number, number])[] = [
-	[CSR.pmpaddr0! + 15, 0xffff_ffff],
-	[CSR.pmpcfg0! + 3, 0x1f00_0000],
+	[CSR.pmpaddr0 + 15, 0xffff_ffff],
+	[CSR.pmpcfg0 + 3, 0x1f00_0000],
 ];
 
 /** All entries are off. */
 export const CLOSED: readonly (readonly [number, number])[] = [
-	...Array.from({ length: 4 }, (_, i) => [CSR.pmpcfg0! + i, 0] as const),
-	...Array.from({ length: 16 }, (_, i) => [CSR.pmpaddr0! + i, 0] as const),
+	...Array.from({ length: 4 }, (_, i) => [CSR.pmpcfg0 + i, 0] as const),
+	...Array.from({ length: 16 }, (_, i) => [CSR.pmpaddr0 + i, 0] as const),
 ];
 
 /** Where many regions begin or end, so that pointers can be near. */
@@ -54,15 +54,15 @@ function configuration(random: Prng, locks: boolean): number {
 /** One of the registers of the first eight entries, and what to write there. */
 export function protectionWrite(random: Prng, locks: boolean): { csr: number; value: number } {
 	return random.chance(1, 3)
-		? { csr: CSR.pmpcfg0! + random.below(2), value: configuration(random, locks) }
-		: { csr: CSR.pmpaddr0! + random.below(8), value: address(random) };
+		? { csr: CSR.pmpcfg0 + random.below(2), value: configuration(random, locks) }
+		: { csr: CSR.pmpaddr0 + random.below(8), value: address(random) };
 }
 
 /** Both configuration registers and all of the first eight addresses. */
 export function regions(random: Prng, locks: boolean): [number, number][] {
 	const writes: [number, number][] = [];
-	for (let i = 0; i < 8; i++) writes.push([CSR.pmpaddr0! + i, address(random)]);
-	writes.push([CSR.pmpcfg0!, configuration(random, locks)]);
-	if (random.chance(1, 2)) writes.push([CSR.pmpcfg0! + 1, configuration(random, locks)]);
+	for (let i = 0; i < 8; i++) writes.push([CSR.pmpaddr0 + i, address(random)]);
+	writes.push([CSR.pmpcfg0, configuration(random, locks)]);
+	if (random.chance(1, 2)) writes.push([CSR.pmpcfg0 + 1, configuration(random, locks)]);
 	return writes;
 }

@@ -147,7 +147,7 @@ export class Qemu {
 		}
 		// Writing f registers or fcsr is none of the stream's, so mstatus comes once more.
 		const mstatus = stream.csrs.find(([csr]) => csr === CSR.mstatus)?.[1];
-		if (mstatus !== undefined) packets.push(this.#put(REG_CSR + CSR.mstatus!, mstatus));
+		if (mstatus !== undefined) packets.push(this.#put(REG_CSR + CSR.mstatus, mstatus));
 		packets.push(this.#put(REG_PRIV, stream.priv), this.#put(REG_PC, stream.start));
 		const answers = await this.#gdb.askAll(packets);
 		const wrong = answers.findIndex((answer) => answer !== "OK");
@@ -173,10 +173,10 @@ export class Qemu {
 
 	/** Drop all translations. */
 	async flush(): Promise<void> {
-		const [mstatus] = (await this.csrs([CSR.mstatus!])) as [number];
+		const [mstatus] = (await this.csrs([CSR.mstatus])) as [number];
 		// It does so when a bit changes that bears on them.
-		await this.setCsr(CSR.mstatus!, mstatus ^ MSTATUS_MXR);
-		await this.setCsr(CSR.mstatus!, mstatus);
+		await this.setCsr(CSR.mstatus, mstatus ^ MSTATUS_MXR);
+		await this.setCsr(CSR.mstatus, mstatus);
 	}
 
 	async setX(register: number, value: number): Promise<void> {

@@ -1,12 +1,10 @@
 /** A stream and a difference as text. */
-import { CSR } from "../machine/csr-numbers.ts";
+import { CSR_NAMES } from "../machine/csr-numbers.ts";
 import { disassemble } from "../machine/disasm.ts";
 import type { Difference } from "./lockstep.ts";
 import { listing, type Stream } from "./stream.ts";
 
 const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");
-
-const CSR_NAMES = new Map(Object.entries(CSR).map(([name, csr]) => [csr, name]));
 
 const csrName = (csr: number): string => {
 	const pmp = csr >= 0x3b0 ? `pmpaddr${csr - 0x3b0}` : `pmpcfg${csr - 0x3a0}`;

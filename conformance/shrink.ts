@@ -46,7 +46,7 @@ async function zero(
 }
 
 /** Without these a stream that begins in S-mode or U-mode would not get far. */
-const KEPT_CSRS: readonly number[] = [CSR.mtvec!, CSR.pmpaddr0! + 15, CSR.pmpcfg0! + 3];
+const KEPT_CSRS: readonly number[] = [CSR.mtvec, CSR.pmpaddr0 + 15, CSR.pmpcfg0 + 3];
 
 /** => `stream` must fail; so does the result. `steps`: after so many steps the difference shows. */
 export async function shrink(stream: Stream, steps: number, fails: Fails): Promise<Stream> {

@@ -14,15 +14,15 @@ export interface ArchState {
 
 /** Names and numbers. Counters are left out: they count different things. */
 export const COMPARED_CSRS: readonly (readonly [string, number])[] = [
-	...["fcsr", "sstatus", "sie", "stvec", "scounteren", "senvcfg", "sscratch", "sepc", "scause"],
-	...["stval", "sip", "satp", "mstatus", "misa", "medeleg", "mideleg", "mie", "mtvec"],
-	...["mcounteren", "menvcfg", "mstatush", "menvcfgh", "mscratch", "mepc", "mcause", "mtval"],
-	...["mip", "stimecmp", "stimecmph", "mcountinhibit"],
+	...(["fcsr", "sstatus", "sie", "stvec", "scounteren", "senvcfg", "sscratch", "sepc"] as const),
+	...(["scause", "stval", "sip", "satp", "mstatus", "misa", "medeleg", "mideleg"] as const),
+	...(["mie", "mtvec", "mcounteren", "menvcfg", "mstatush", "menvcfgh", "mscratch"] as const),
+	...(["mepc", "mcause", "mtval", "mip", "stimecmp", "stimecmph", "mcountinhibit"] as const),
 ]
-	.map((name) => [name, CSR[name]!] as const)
+	.map((name): readonly [string, number] => [name, CSR[name]])
 	.concat(
-		Array.from({ length: 4 }, (_, i) => [`pmpcfg${i}`, CSR.pmpcfg0! + i] as const),
-		Array.from({ length: 16 }, (_, i) => [`pmpaddr${i}`, CSR.pmpaddr0! + i] as const),
+		Array.from({ length: 4 }, (_, i) => [`pmpcfg${i}`, CSR.pmpcfg0 + i] as const),
+		Array.from({ length: 16 }, (_, i) => [`pmpaddr${i}`, CSR.pmpaddr0 + i] as const),
 	);
 
 const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");

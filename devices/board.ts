@@ -1,12 +1,13 @@
 /**
- * The board: which device answers at which address, and which wire leads where. Memory map,
- * interrupt numbers and registers are those of QEMU's `virt` board.
+ * The board: the devices of QEMU's `virt` board, attached to the bus as memory-map.ts says, and
+ * their wires.
  */
 
-import type { Bus } from "../machine/bus.ts";
+import type { Bus, MmioDevice } from "../machine/bus.ts";
 import type { Clock } from "../machine/clock.ts";
-import { IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI } from "../machine/hart-state.ts";
+import { IRQ_MEI, IRQ_MSI, IRQ_MTI } from "../machine/hart-state.ts";
 import type { Machine } from "../machine/machine.ts";
+import { IRQ_SEI } from "../machine/port.ts";
 import { UserError } from "../machine/user-error.ts";
 import { Clint, type ClintState } from "./clint.ts";
 import type { DiskMedia } from "./disk/disk-media.ts";
@@ -15,6 +16,7 @@ import type { Dma } from "./dma.ts";
 import { Framebuffer, type FramebufferOptions, type FramebufferState } from "./framebuffer.ts";
 import { GoldfishRtc, type GoldfishRtcState } from "./goldfish-rtc.ts";
 import type { IrqLine } from "./irq.ts";
+import { MEMORY_MAP, type Place } from "./memory-map.ts";
 import { Plic, type PlicState } from "./plic.ts";
 import { Power, type PowerRequest } from "./power.ts";
 import { Uart16550, type UartState } from "./uart-16550.ts";
@@ -25,30 +27,6 @@ import {
 	type VirtioMmioState,
 	type VirtioRegisters,
 } from "./virtio-mmio.ts";
-
-export { RAM_BASE } from "../machine/memory.ts";
-
-/** Physical addresses and sizes in bytes. */
-export const POWER_BASE = 0x0010_0000;
-export const POWER_SIZE = 0x1000;
-export const RTC_BASE = 0x0010_1000;
-export const RTC_SIZE = 0x1000;
-export const CLINT_BASE = 0x0200_0000;
-export const CLINT_SIZE = 0x1_0000;
-export const PLIC_BASE = 0x0c00_0000;
-export const PLIC_SIZE = 0x60_0000;
-export const UART_BASE = 0x1000_0000;
-export const UART_SIZE = 0x100;
-export const VIRTIO_BASE = 0x1000_1000;
-export const VIRTIO_SIZE = 0x1000; // of each slot, and the distance to the next
-export const VIRTIO_SLOTS = 8;
-/** Inside the window of QEMU's PCIe host bridge, which is not here. */
-export const FRAMEBUFFER_BASE = 0x5000_0000;
-
-/** PLIC sources. */
-export const VIRTIO_IRQ = 1; // of slot 0; the others follow
-export const UART_IRQ = 10;
-export const RTC_IRQ = 11;
 
 /** 2024-01-01 00:00:00 UTC: some day in the recent past, the same in every run. */
 export const DEFAULT_EPOCH_SECONDS = 1_704_067_200;
@@ -144,19 +122,20 @@ export class Board {
 	constructor(parts: BoardParts, options: BoardOptions = {}) {
 		const { bus, clock, dma, lines } = parts;
 		const disks = options.disks ?? [];
-		if (disks.length > VIRTIO_SLOTS) {
-			throw new UserError(`board: ${disks.length} disks; there are ${VIRTIO_SLOTS} slots`);
+		const slots = MEMORY_MAP.virtio;
+		if (disks.length > slots.length) {
+			throw new UserError(`board: ${disks.length} disks; there are ${slots.length} slots`);
 		}
 		const epoch = options.epochSeconds ?? DEFAULT_EPOCH_SECONDS;
 		this.plic = new Plic(lines.meip, lines.seip);
 		this.clint = new Clint(clock, lines.msip, lines.mtip, parts.timeWritten);
 		this.uart = new Uart16550(
 			clock,
-			this.plic.line(UART_IRQ),
+			this.plic.line(MEMORY_MAP.uart.irq),
 			options.console ?? (() => {}),
 			options.starving,
 		);
-		this.rtc = new GoldfishRtc(clock, this.plic.line(RTC_IRQ), epoch);
+		this.rtc = new GoldfishRtc(clock, this.plic.line(MEMORY_MAP.rtc.irq), epoch);
 		this.power = new Power(options.power ?? (() => {}));
 		this.disks = disks.map(
 			(disk, i) =>
@@ -168,21 +147,23 @@ export class Board {
 				}),
 		);
 		this.virtio = this.disks.map(
-			(disk, i) => new VirtioMmio(disk, dma, this.plic.line(VIRTIO_IRQ + i), options.virtio),
+			(disk, i) => new VirtioMmio(disk, dma, this.plic.line(slots[i]!.irq), options.virtio),
 		);
 		const { framebuffer } = options;
 		this.framebuffer = framebuffer === undefined ? null : new Framebuffer(framebuffer);
-		bus.attach(POWER_BASE, POWER_SIZE, this.power);
-		bus.attach(RTC_BASE, RTC_SIZE, this.rtc);
-		bus.attach(CLINT_BASE, CLINT_SIZE, this.clint);
-		bus.attach(PLIC_BASE, PLIC_SIZE, this.plic);
-		bus.attach(UART_BASE, UART_SIZE, this.uart);
-		for (let slot = 0; slot < VIRTIO_SLOTS; slot++) {
-			const device = this.virtio[slot] ?? new EmptyVirtioSlot(options.virtio);
-			bus.attach(VIRTIO_BASE + slot * VIRTIO_SIZE, VIRTIO_SIZE, device);
+		const attach = ({ base, size }: Place, device: MmioDevice): void => {
+			bus.attach(base, size, device);
+		};
+		attach(MEMORY_MAP.power, this.power);
+		attach(MEMORY_MAP.rtc, this.rtc);
+		attach(MEMORY_MAP.clint, this.clint);
+		attach(MEMORY_MAP.plic, this.plic);
+		attach(MEMORY_MAP.uart, this.uart);
+		for (const [i, slot] of slots.entries()) {
+			attach(slot, this.virtio[i] ?? new EmptyVirtioSlot(options.virtio));
 		}
 		if (this.framebuffer !== null) {
-			bus.attach(FRAMEBUFFER_BASE, this.framebuffer.size, this.framebuffer);
+			bus.attach(MEMORY_MAP.framebuffer.base, this.framebuffer.size, this.framebuffer);
 		}
 	}
 

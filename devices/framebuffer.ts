@@ -7,11 +7,11 @@
  */
 
 import { ACCESS_FAULT, type MmioDevice, type Width } from "../machine/bus.ts";
+import { PAGE_SIZE } from "../machine/port.ts";
 import { UserError } from "../machine/user-error.ts";
 
 /** Bytes of a pixel. */
 const PIXEL = 4;
-const PAGE = 4096;
 /** Largest width and height. */
 export const FRAMEBUFFER_MAX = 4096;
 
@@ -50,7 +50,7 @@ export class Framebuffer implements MmioDevice {
 		this.height = height;
 		this.stride = width * PIXEL;
 		this.pictureSize = this.stride * height;
-		this.size = Math.ceil(this.pictureSize / PAGE) * PAGE;
+		this.size = Math.ceil(this.pictureSize / PAGE_SIZE) * PAGE_SIZE;
 	}
 
 	load(offset: number, width: Width): number {

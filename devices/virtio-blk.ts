@@ -86,9 +86,9 @@ export interface VirtioBlkOptions {
 	readonly media: DiskMedia;
 	readonly timing: DiskTiming;
 	/** Refuse writes although the medium would take them. */
-	readonly readOnly?: boolean;
+	readonly readOnly?: boolean | undefined;
 	/** What GET_ID answers; at most 20 bytes of it. */
-	readonly id?: string;
+	readonly id?: string | undefined;
 }
 
 /** Told of what a disk does, at the present cycle; it changes nothing. */

@@ -2,34 +2,16 @@
  * The device tree of a board: what is configured, no more. Nodes, names and bindings are those of
  * QEMU's `virt` board, so that whatever finds its way there does so here.
  */
-import {
-	type Board,
-	CLINT_BASE,
-	CLINT_SIZE,
-	FRAMEBUFFER_BASE,
-	PLIC_BASE,
-	PLIC_SIZE,
-	POWER_BASE,
-	POWER_SIZE,
-	RTC_BASE,
-	RTC_IRQ,
-	RTC_SIZE,
-	UART_BASE,
-	UART_IRQ,
-	UART_SIZE,
-	VIRTIO_BASE,
-	VIRTIO_IRQ,
-	VIRTIO_SIZE,
-	VIRTIO_SLOTS,
-} from "../devices/board.ts";
+import type { Board } from "../devices/board.ts";
 import type { Framebuffer } from "../devices/framebuffer.ts";
+import { MEMORY_MAP, type Place } from "../devices/memory-map.ts";
 import { PLIC_NUM_SOURCES } from "../devices/plic.ts";
 import { FINISHER_PASS, FINISHER_RESET } from "../devices/power.ts";
 import { UART_CLOCK_HZ } from "../devices/uart-16550.ts";
-import { IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI } from "../machine/hart-state.ts";
+import { IRQ_MEI, IRQ_MSI, IRQ_MTI } from "../machine/hart-state.ts";
 import { ISA_STRING } from "../machine/isa.ts";
 import { RAM_BASE } from "../machine/memory.ts";
-import { CYCLES_PER_TIME_TICK } from "../machine/port.ts";
+import { CYCLES_PER_TIME_TICK, IRQ_SEI } from "../machine/port.ts";
 import { type FdtNode, flatten } from "./fdt.ts";
 
 /** Cycles are nanoseconds. */
@@ -67,7 +49,7 @@ export function deviceTree(board: Board, options: DeviceTreeOptions): Uint8Array
 			syscon("reboot", FINISHER_RESET),
 			{
 				name: `memory@${RAM_BASE.toString(16)}`,
-				properties: { device_type: "memory", reg: reg(RAM_BASE, options.ramSize) },
+				properties: { device_type: "memory", reg: reg({ base: RAM_BASE, size: options.ramSize }) },
 			},
 			cpus(),
 			soc(),
@@ -75,17 +57,16 @@ export function deviceTree(board: Board, options: DeviceTreeOptions): Uint8Array
 	});
 }
 
-const reg = (base: number, size: number): number[] => [0, base, 0, size];
+const reg = ({ base, size }: Place): number[] => [0, base, 0, size];
 
 function chosen({ bootargs, initrd }: DeviceTreeOptions): FdtNode {
 	return {
 		name: "chosen",
 		properties: {
-			"stdout-path": `/soc/serial@${UART_BASE.toString(16)}`,
-			...(bootargs === undefined ? {} : { bootargs }),
-			...(initrd === undefined
-				? {}
-				: { "linux,initrd-start": [initrd.start], "linux,initrd-end": [initrd.end] }),
+			"stdout-path": `/soc/serial@${MEMORY_MAP.uart.base.toString(16)}`,
+			bootargs,
+			"linux,initrd-start": initrd && [initrd.start],
+			"linux,initrd-end": initrd && [initrd.end],
 		},
 	};
 }
@@ -93,12 +74,13 @@ function chosen({ bootargs, initrd }: DeviceTreeOptions): FdtNode {
 function framebuffers(framebuffer: Framebuffer | null): FdtNode[] {
 	if (framebuffer === null) return [];
 	const { width, height, size } = framebuffer;
+	const { base } = MEMORY_MAP.framebuffer;
 	return [
 		{
-			name: `framebuffer@${FRAMEBUFFER_BASE.toString(16)}`,
+			name: `framebuffer@${base.toString(16)}`,
 			properties: {
 				compatible: "simple-framebuffer",
-				reg: reg(FRAMEBUFFER_BASE, size),
+				reg: reg({ base, size }),
 				width: [width],
 				height: [height],
 				stride: [width * 4],
@@ -160,24 +142,19 @@ function cpus(): FdtNode {
 	};
 }
 
-/** A node of the bus, named for its address; `irq` is its source at the PLIC. */
+/** The node of a device on the bus, named for its address. */
 function device(
 	name: string,
-	base: number,
-	size: number,
+	place: Place,
 	compatible: string | readonly string[],
 	more: FdtNode["properties"] = {},
 ): FdtNode {
+	const interrupt = place.irq && { interrupts: [place.irq], "interrupt-parent": [PLIC] };
 	return {
-		name: `${name}@${base.toString(16)}`,
-		properties: { compatible, reg: reg(base, size), ...more },
+		name: `${name}@${place.base.toString(16)}`,
+		properties: { compatible, reg: reg(place), ...more, ...interrupt },
 	};
 }
-
-const wire = (irq: number): FdtNode["properties"] => ({
-	interrupts: [irq],
-	"interrupt-parent": [PLIC],
-});
 
 /** Interrupts of the hart that a controller drives. */
 const intoHart = (...irqs: number[]): FdtNode["properties"] => ({
@@ -185,15 +162,6 @@ const intoHart = (...irqs: number[]): FdtNode["properties"] => ({
 });
 
 function soc(): FdtNode {
-	const slots = Array.from({ length: VIRTIO_SLOTS }, (_, slot) =>
-		device(
-			"virtio_mmio",
-			VIRTIO_BASE + slot * VIRTIO_SIZE,
-			VIRTIO_SIZE,
-			"virtio,mmio",
-			wire(VIRTIO_IRQ + slot),
-		),
-	);
 	return {
 		name: "soc",
 		properties: {
@@ -203,14 +171,14 @@ function soc(): FdtNode {
 			ranges: true,
 		},
 		children: [
-			device("test", POWER_BASE, POWER_SIZE, ["sifive,test1", "sifive,test0", "syscon"], {
+			device("test", MEMORY_MAP.power, ["sifive,test1", "sifive,test0", "syscon"], {
 				phandle: [TEST],
 			}),
-			device("rtc", RTC_BASE, RTC_SIZE, "google,goldfish-rtc", wire(RTC_IRQ)),
-			device("clint", CLINT_BASE, CLINT_SIZE, ["sifive,clint0", "riscv,clint0"], {
+			device("rtc", MEMORY_MAP.rtc, "google,goldfish-rtc"),
+			device("clint", MEMORY_MAP.clint, ["sifive,clint0", "riscv,clint0"], {
 				...intoHart(IRQ_MSI, IRQ_MTI),
 			}),
-			device("plic", PLIC_BASE, PLIC_SIZE, ["sifive,plic-1.0.0", "riscv,plic0"], {
+			device("plic", MEMORY_MAP.plic, ["sifive,plic-1.0.0", "riscv,plic0"], {
 				phandle: [PLIC],
 				"#address-cells": [0],
 				"#interrupt-cells": [1],
@@ -218,11 +186,8 @@ function soc(): FdtNode {
 				"riscv,ndev": [PLIC_NUM_SOURCES - 1],
 				...intoHart(IRQ_MEI, IRQ_SEI),
 			}),
-			device("serial", UART_BASE, UART_SIZE, "ns16550a", {
-				"clock-frequency": [UART_CLOCK_HZ],
-				...wire(UART_IRQ),
-			}),
-			...slots,
+			device("serial", MEMORY_MAP.uart, "ns16550a", { "clock-frequency": [UART_CLOCK_HZ] }),
+			...MEMORY_MAP.virtio.map((slot) => device("virtio_mmio", slot, "virtio,mmio")),
 		],
 	};
 }

@@ -8,7 +8,8 @@ export type FdtValue = true | readonly number[] | string | readonly string[];
 /** A node; the order of properties and children is that of the blob. */
 export interface FdtNode {
 	readonly name: string;
-	readonly properties: Readonly<Record<string, FdtValue>>;
+	/** A property that is undefined is left out. */
+	readonly properties: Readonly<Record<string, FdtValue | undefined>>;
 	readonly children?: readonly FdtNode[];
 }
 
@@ -135,6 +136,7 @@ export function flatten(root: FdtNode): Uint8Array {
 function flattenNode(node: FdtNode, out: number[], strings: Strings): void {
 	out.push(...cell(FDT_BEGIN_NODE), ...padded(cString(node.name)));
 	for (const [name, value] of Object.entries(node.properties)) {
+		if (value === undefined) continue;
 		const bytes = encode(value);
 		out.push(...cell(FDT_PROP), ...cell(bytes.length), ...cell(strings.offsetOf(name)));
 		out.push(...padded(bytes));

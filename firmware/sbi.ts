@@ -5,20 +5,28 @@
  * There is one hart, number 0. What M-mode would delegate is delegated; the supervisor timer is
  * that of Sstc, which `set_timer` uses, too.
  */
-import { POWER_BASE, UART_BASE } from "../devices/board.ts";
+import { MEMORY_MAP } from "../devices/memory-map.ts";
 import { FINISHER_FAIL, FINISHER_PASS, FINISHER_RESET } from "../devices/power.ts";
 import { LSR, LSR_DR, RBR, THR } from "../devices/uart-16550.ts";
 import { DMA_FAULT } from "../machine/dma.ts";
 import type { Firmware } from "../machine/hart.ts";
 import {
-	CAUSE_SUPERVISOR_ECALL,
-	IRQ_SSI,
+	ALL_COUNTERS,
 	MENVCFGH_STCE,
 	MSTATUS_MIE,
+	MSTATUS_SIE,
 	PRIV_S,
+	S_EXCEPTIONS,
+	S_INTERRUPTS,
 } from "../machine/hart-state.ts";
 import type { Machine } from "../machine/machine.ts";
-import { ACCESS_LOAD, FENCE_ALL } from "../machine/port.ts";
+import {
+	ACCESS_LOAD,
+	CAUSE_SUPERVISOR_ECALL,
+	FENCE_ALL,
+	IRQ_SSI,
+	PAGE_SIZE,
+} from "../machine/port.ts";
 
 /** Extension ids, chapters 4 to 12. */
 export const EXT_BASE = 0x10;
@@ -65,12 +73,8 @@ const REASON_SYSTEM_FAILURE = 1;
 const DBCN_MAX = 4096;
 /** Every page of a larger range is fenced by fencing all. */
 const FENCE_PAGES_MAX = 64;
-const PAGE_SIZE = 4096;
 
-/** medeleg and mideleg: everything but calls from S-mode. */
-const EXCEPTIONS = 0xb1ff;
-const INTERRUPTS = 0x222;
-const ALL_COUNTERS = 7;
+const UART = MEMORY_MAP.uart.base;
 
 /** Registers of the calling convention. */
 const A0 = 10;
@@ -97,13 +101,13 @@ export class Sbi implements Firmware {
 	/** Enter S-mode at `start`, as a boot loader would: a0 the hart, a1 the device tree. */
 	start(start: number, deviceTree: number): void {
 		const { hart } = this.#machine;
-		const { state, csrs, pmp } = hart;
+		const { state, timer, pmp } = hart;
 		pmp.open();
-		state.medeleg = EXCEPTIONS;
-		state.mideleg = INTERRUPTS;
+		state.medeleg = S_EXCEPTIONS;
+		state.mideleg = S_INTERRUPTS;
 		state.mcounteren = ALL_COUNTERS;
 		state.menvcfgh = MENVCFGH_STCE;
-		csrs.setTimeCompare(0xffff_ffff, 0xffff_ffff);
+		timer.set(0xffff_ffff, 0xffff_ffff);
 		state.priv = PRIV_S;
 		this.#enter(start, deviceTree);
 	}
@@ -136,7 +140,7 @@ export class Sbi implements Firmware {
 				return this.#base(id);
 			case EXT_TIME:
 				if (id !== 0) return failure(SBI_ERR_NOT_SUPPORTED);
-				this.#machine.hart.csrs.setTimeCompare(this.#argument(0), this.#argument(1));
+				this.#machine.hart.timer.set(this.#argument(0), this.#argument(1));
 				return success();
 			case EXT_IPI:
 				return id === 0 ? this.#sendIpi() : failure(SBI_ERR_NOT_SUPPORTED);
@@ -256,7 +260,7 @@ export class Sbi implements Firmware {
 	#enter(pc: number, a1: number): void {
 		const { hart } = this.#machine;
 		const { state } = hart;
-		state.mstatus = (state.mstatus & ~(MSTATUS_MIE | (1 << 1))) >>> 0;
+		state.mstatus = (state.mstatus & ~(MSTATUS_MIE | MSTATUS_SIE)) >>> 0;
 		hart.mmu.updateContext();
 		hart.x[A0] = 0;
 		hart.x[A1] = a1;
@@ -318,7 +322,7 @@ export class Sbi implements Firmware {
 		const { hart } = this.#machine;
 		switch (call) {
 			case LEGACY_SET_TIMER:
-				hart.csrs.setTimeCompare(this.#argument(0), this.#argument(1));
+				hart.timer.set(this.#argument(0), this.#argument(1));
 				return 0;
 			case LEGACY_CONSOLE_PUTCHAR:
 				this.#putchar(this.#argument(0));
@@ -360,17 +364,17 @@ export class Sbi implements Firmware {
 	}
 
 	#putchar(byte: number): void {
-		this.#machine.bus.store(UART_BASE + THR, 1, byte & 0xff);
+		this.#machine.bus.store(UART + THR, 1, byte & 0xff);
 	}
 
 	/** => -1 if no key was pressed. */
 	#getchar(): number {
 		const { bus } = this.#machine;
-		const ready = (bus.load(UART_BASE + LSR, 1) & LSR_DR) !== 0;
-		return ready ? bus.load(UART_BASE + RBR, 1) : -1;
+		const ready = (bus.load(UART + LSR, 1) & LSR_DR) !== 0;
+		return ready ? bus.load(UART + RBR, 1) : -1;
 	}
 
 	#power(command: number): void {
-		this.#machine.bus.store(POWER_BASE, 4, command);
+		this.#machine.bus.store(MEMORY_MAP.power.base, 4, command);
 	}
 }

@@ -3,8 +3,7 @@ import { CSR } from "../machine/csr-numbers.ts";
 import type { Hart } from "../machine/hart.ts";
 import { PRIV_M, PRIV_S } from "../machine/hart-state.ts";
 import type { Machine } from "../machine/machine.ts";
-import { PAGE_SIZE } from "../machine/memory.ts";
-import { SATP_MODE_SV32 } from "../machine/port.ts";
+import { PAGE_SIZE, SATP_MODE_SV32 } from "../machine/port.ts";
 import {
 	isTranslated,
 	mappedRanges,

@@ -23,6 +23,7 @@
  * constant that is part of the decoded branch, so as long as base is not negative the next check
  * is reached before the cycles run out, and counting costs one addition for each taken branch.
  */
+
 import { Decoder, instructionLength } from "./decode.ts";
 import {
 	CODE,
@@ -32,13 +33,11 @@ import {
 	H_SINK,
 	LENGTHS,
 	type Memory,
-	PAGE_MASK,
-	PAGE_SHIFT,
-	PAGE_SIZE,
 	RAM_OFFSET,
 } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
 import { OP } from "./op.ts";
+import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 
 /** Pages that are decoded at the same time; they give way in turn. */
 const PAGES = 1024;

@@ -1,5 +1,8 @@
-/** Addresses of the control and status registers. Privileged specification 1.12, tables 2.2-2.5. */
-export const CSR: Readonly<Record<string, number>> = {
+/**
+ * Numbers of the control and status registers. Privileged specification 1.12, tables 2.2-2.5.
+ * Bits 11..10 of a number are 3 for a read-only register; bits 9..8 are the lowest privilege.
+ */
+export const CSR = {
 	fflags: 0x001,
 	frm: 0x002,
 	fcsr: 0x003,
@@ -49,4 +52,35 @@ export const CSR: Readonly<Record<string, number>> = {
 	mimpid: 0xf13,
 	mhartid: 0xf14,
 	mconfigptr: 0xf15,
-};
+} as const;
+
+export type CsrName = keyof typeof CSR;
+
+/** Rows of registers of one kind: the first number, and how many there are. */
+export const CSR_ROWS = {
+	mhpmevent: { first: 0x323, count: 29 },
+	pmpcfg: { first: CSR.pmpcfg0, count: 16 },
+	pmpaddr: { first: CSR.pmpaddr0, count: 64 },
+	/** tselect, tdata1..3, tinfo. */
+	trigger: { first: 0x7a0, count: 5 },
+	mhpmcounter: { first: 0xb03, count: 29 },
+	mhpmcounterh: { first: 0xb83, count: 29 },
+	hpmcounter: { first: 0xc03, count: 29 },
+	hpmcounterh: { first: 0xc83, count: 29 },
+} as const;
+
+export type CsrRow = keyof typeof CSR_ROWS;
+
+/** How many numbers there are: an instruction has 12 bits for one. */
+export const CSR_COUNT = 4096;
+
+/** The lowest privilege that may access register `csr`. */
+export const csrPrivilege = (csr: number): number => (csr >>> 8) & 3;
+
+export const isReadOnlyCsr = (csr: number): boolean => csr >>> 10 === 3;
+
+/** For names and numbers that come from outside. */
+export const CSR_BY_NAME: ReadonlyMap<string, number> = new Map(Object.entries(CSR));
+export const CSR_NAMES: ReadonlyMap<number, string> = new Map(
+	Object.entries(CSR).map(([name, csr]) => [csr, name]),
+);

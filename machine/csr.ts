@@ -1,17 +1,28 @@
 /**
- * Control and status registers: who may read and write which, and what a write leaves behind.
- * Privileged specification 1.12, chapters 2 to 4; Sstc 0.5.4; the counters of Zicntr.
+ * Control and status registers. Each is one entry of a table: how it is read, what a write leaves
+ * behind, and who may access it. Privileged specification 1.12, chapters 2 to 4; Sstc 0.5.4; the
+ * counters of Zicntr.
  *
- * Registers that this hart has no use for but must have (mcountinhibit, the hardware performance
- * counters) read as zero and ignore writes.
+ * Registers that must exist but have no function here (hardware performance counters, triggers)
+ * read as zero and ignore writes.
  */
-import type { Clock } from "./clock.ts";
-import type { Counters } from "./counters.ts";
+
 import {
+	CSR,
+	CSR_COUNT,
+	CSR_ROWS,
+	type CsrName,
+	type CsrRow,
+	csrPrivilege,
+	isReadOnlyCsr,
+} from "./csr-numbers.ts";
+import type { HartParts } from "./hart-parts.ts";
+import {
+	ALL_COUNTERS,
 	type HartState,
-	IRQ_SEI,
-	IRQ_SSI,
-	IRQ_STI,
+	IRQ_MEI,
+	IRQ_MSI,
+	IRQ_MTI,
 	MENVCFGH_STCE,
 	MSTATUS_FS,
 	MSTATUS_MIE,
@@ -31,10 +42,14 @@ import {
 	PRIV_M,
 	PRIV_S,
 	PRIV_U,
+	S_EXCEPTIONS,
+	S_INTERRUPTS,
 } from "./hart-state.ts";
-import type { Mmu } from "./mmu.ts";
-import type { Pmp } from "./pmp.ts";
-import { S_INTERRUPTS, type Traps } from "./trap.ts";
+import { CAUSE_SUPERVISOR_ECALL, IRQ_SEI, IRQ_SSI, IRQ_STI } from "./port.ts";
+
+/** Bits 13..12 of the instruction: csrrw, csrrs, csrrc. */
+export const CSR_WRITE = 1;
+const CSR_SET = 2;
 
 /** RV32, and the letters of its extensions and modes. */
 const MISA = [..."ACDFIMSU"].reduce(
@@ -43,401 +58,103 @@ const MISA = [..."ACDFIMSU"].reduce(
 );
 const SSTATUS = MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR;
 const MSTATUS =
-	SSTATUS | MSTATUS_MIE | MSTATUS_MPIE | MSTATUS_MPRV | MSTATUS_TVM | MSTATUS_TW | MSTATUS_TSR;
+	SSTATUS |
+	MSTATUS_MIE |
+	MSTATUS_MPIE |
+	MSTATUS_MPP |
+	MSTATUS_MPRV |
+	MSTATUS_TVM |
+	MSTATUS_TW |
+	MSTATUS_TSR;
 /** Exceptions that can be delegated: all but ecall from M-mode, and only those that exist. */
-const MEDELEG = 0xb3ff;
-/** MEI, SEI, MTI, STI, MSI, SSI. */
-const MIE = 0xaaa;
-/** CY, TM, IR. */
-const COUNTEREN = 7;
+const MEDELEG = S_EXCEPTIONS | (1 << CAUSE_SUPERVISOR_ECALL);
+const MIE = S_INTERRUPTS | (1 << IRQ_MSI) | (1 << IRQ_MTI) | (1 << IRQ_MEI);
+const COUNTEREN_TM = 1 << 1;
 const FIOM = 1;
-const BIT_TM = 1 << 1;
-const PMPCFG0 = 0x3a0;
-const PMPADDR0 = 0x3b0;
+/** Bit 1 of xtvec is reserved. */
+const TVEC = ~2;
+/** Instructions are aligned to two bytes. */
+const EPC = ~1;
 
-/** What `read` returns for a register that does not exist. */
-const NO_CSR = -1;
+/** The parts of a hart that its registers belong to. */
+type CsrParts = Pick<HartParts, "state" | "mmu" | "pmp" | "traps" | "counters" | "clock" | "timer">;
 
-export class Csrs {
-	readonly #state: HartState;
-	readonly #mmu: Mmu;
-	readonly #pmp: Pmp;
-	readonly #traps: Traps;
-	readonly #counters: Counters;
-	readonly #clock: Clock;
-	readonly #timerHandler: number;
+/** One control and status register. Values are unsigned. */
+interface Csr {
+	/** => the clock is up to date. */
+	readonly read: (hart: CsrParts) => number;
+	/** null: no instruction can write the register. */
+	readonly write: ((hart: CsrParts, value: number) => void) | null;
+	/** The value that csrrs and csrrc modify, where that is not what `read` returns. */
+	readonly modify: ((hart: CsrParts) => number) | null;
+	/** May the present mode access it? null: the number's own rule (csrPrivilege) is enough. */
+	readonly allowed: ((state: HartState) => boolean) | null;
+}
 
-	constructor(state: HartState, mmu: Mmu, pmp: Pmp, traps: Traps, counters: Counters) {
-		this.#state = state;
-		this.#mmu = mmu;
-		this.#pmp = pmp;
-		this.#traps = traps;
-		this.#counters = counters;
-		this.#clock = counters.clock;
-		// The event only ends the run of the engine; STIP itself is a function of the time.
-		this.#timerHandler = this.#clock.register(() => {});
-	}
+/** An entry of the table; what is left out is null. */
+type CsrEntry = Pick<Csr, "read" | "write"> & Partial<Csr>;
 
-	/**
-	 * May the present mode access `csr`?
-	 * => `writes` says whether the instruction would write it.
-	 */
-	allows(csr: number, writes: boolean): boolean {
-		const state = this.#state;
-		if (((csr >>> 8) & 3) > state.priv) return false;
-		if (writes && csr >>> 10 === 3) return false;
-		if (csr <= 0x003) return (state.mstatus & MSTATUS_FS) !== 0;
-		if (csr === 0x180) {
-			return state.priv !== PRIV_S || (state.mstatus & MSTATUS_TVM) === 0;
-		}
-		if (csr === 0x14d || csr === 0x15d) {
-			return (
-				state.priv === PRIV_M ||
-				((state.menvcfgh & MENVCFGH_STCE) !== 0 && (state.mcounteren & BIT_TM) !== 0)
-			);
-		}
-		if ((csr & 0xf60) === 0xc00) {
-			const bit = csr & 31;
-			if (state.priv < PRIV_M && ((state.mcounteren >>> bit) & 1) === 0) return false;
-			if (state.priv === PRIV_U && ((state.scounteren >>> bit) & 1) === 0) return false;
-		}
-		return true;
-	}
+/** A register that reads as zero and ignores writes. */
+const ZERO: CsrEntry = { read: () => 0, write: () => {} };
 
-	/** => the unsigned value, or -1 if there is no such register. The clock is up to date. */
-	read(csr: number): number {
-		if (csr < 0x100) return this.#readFloat(csr);
-		const value = csr < 0x300 ? this.#readSupervisor(csr) : this.#readMachine(csr);
-		return value === NO_CSR ? this.#readCounter(csr) : value;
-	}
+const floatEnabled = (state: HartState): boolean => (state.mstatus & MSTATUS_FS) !== 0;
 
-	/** => false if there is no such register. */
-	write(csr: number, value: number): boolean {
-		if (csr < 0x100) return this.#writeFloat(csr, value);
-		return csr < 0x300 ? this.#writeSupervisor(csr, value) : this.#writeMachine(csr, value);
-	}
-
-	/** What csrrs and csrrc modify: SEIP reads as a line too, but only software's bit is changed. */
-	readForModify(csr: number): number {
-		const value = this.read(csr);
-		if (csr !== 0x344 && csr !== 0x144) return value;
-		const software = this.#state.mipSoftware & (1 << IRQ_SEI);
-		return (value & ~(1 << IRQ_SEI)) | software;
-	}
-
-	/** stimecmp, in time ticks. */
-	setTimeCompare(low: number, high: number): void {
-		const state = this.#state;
-		state.stimecmpLow = low;
-		state.stimecmpHigh = high;
-		this.updateTimer();
-	}
-
-	/** Schedule the event at which the supervisor timer falls due. */
-	updateTimer(): void {
-		const state = this.#state;
-		this.#clock.cancel(this.#timerHandler);
-		if ((state.menvcfgh & MENVCFGH_STCE) === 0) return;
-		const when = this.#counters.cycleOfTime(state.stimecmpHigh * 2 ** 32 + state.stimecmpLow);
-		// Beyond 2^53 cycles nothing ever happens.
-		if (when > this.#clock.cycles && when < Number.MAX_SAFE_INTEGER) {
-			this.#clock.schedule(when, this.#timerHandler);
-		}
-	}
-
-	#readFloat(csr: number): number {
-		const { fflags, frm } = this.#state;
-		switch (csr) {
-			case 0x001:
-				return fflags;
-			case 0x002:
-				return frm;
-			case 0x003:
-				return (frm << 5) | fflags;
-			default:
-				return NO_CSR;
-		}
-	}
-
-	#writeFloat(csr: number, value: number): boolean {
-		const state = this.#state;
-		if (csr < 0x001 || csr > 0x003) return false;
+/** fflags, frm or fcsr: writing it makes FS Dirty. */
+const float = (read: CsrEntry["read"], write: (state: HartState, value: number) => void) => ({
+	allowed: floatEnabled,
+	read,
+	write: ({ state }: CsrParts, value: number) => {
 		state.mstatus |= MSTATUS_FS;
-		if (csr !== 0x002) state.fflags = value & 31;
-		if (csr !== 0x001) state.frm = (csr === 0x003 ? value >>> 5 : value) & 7;
-		return true;
-	}
+		write(state, value);
+	},
+});
 
-	#readSupervisor(csr: number): number {
-		const state = this.#state;
-		switch (csr) {
-			case 0x100:
-				return withSummary(state.mstatus & SSTATUS);
-			case 0x104:
-				return state.mie & state.mideleg;
-			case 0x105:
-				return state.stvec;
-			case 0x106:
-				return state.scounteren;
-			case 0x10a:
-				return state.senvcfg;
-			case 0x140:
-				return state.sscratch;
-			case 0x141:
-				return state.sepc;
-			case 0x142:
-				return state.scause;
-			case 0x143:
-				return state.stval;
-			case 0x144:
-				return this.#traps.mip & state.mideleg;
-			case 0x14d:
-				return state.stimecmpLow;
-			case 0x15d:
-				return state.stimecmpHigh;
-			case 0x180:
-				return state.satp;
-			default:
-				return NO_CSR;
-		}
-	}
-
-	#readMachine(csr: number): number {
-		const state = this.#state;
-		switch (csr) {
-			case 0x300:
-				return withSummary(state.mstatus);
-			case 0x301:
-				return MISA;
-			case 0x302:
-				return state.medeleg;
-			case 0x303:
-				return state.mideleg;
-			case 0x304:
-				return state.mie;
-			case 0x305:
-				return state.mtvec;
-			case 0x306:
-				return state.mcounteren;
-			case 0x30a:
-				return state.menvcfg;
-			case 0x31a:
-				return state.menvcfgh;
-			case 0x340:
-				return state.mscratch;
-			case 0x341:
-				return state.mepc;
-			case 0x342:
-				return state.mcause;
-			case 0x343:
-				return state.mtval;
-			case 0x344:
-				return this.#traps.mip;
-			default:
-				if (isPmp(csr)) return this.#readPmp(csr);
-				return isZero(csr) ? 0 : NO_CSR;
-		}
-	}
-
-	#readCounter(csr: number): number {
-		const state = this.#state;
-		const high = (csr & 0x80) !== 0;
-		switch (csr & ~0x80) {
-			case 0xb00:
-			case 0xc00:
-				return half(this.#clock.cycles, state.cycleOffsetLow, state.cycleOffsetHigh, high);
-			case 0xc01:
-				return this.#readTime(high);
-			case 0xb02:
-			case 0xc02:
-				return half(this.#counters.instret, state.instretOffsetLow, state.instretOffsetHigh, high);
-			default:
-				return NO_CSR;
-		}
-	}
-
-	#readTime(high: boolean): number {
-		const { ticks, timeOffsetLow, timeOffsetHigh } = this.#counters;
-		return half(ticks, timeOffsetLow, timeOffsetHigh, high);
-	}
-
-	#writeSupervisor(csr: number, value: number): boolean {
-		const state = this.#state;
-		switch (csr) {
-			case 0x100:
-				this.#writeStatus(value, SSTATUS);
-				return true;
-			case 0x104:
-				state.mie = (state.mie & ~state.mideleg) | (value & state.mideleg & S_INTERRUPTS);
-				return true;
-			case 0x105:
-				state.stvec = (value & ~2) >>> 0;
-				return true;
-			case 0x106:
-				state.scounteren = value & COUNTEREN;
-				return true;
-			case 0x10a:
-				state.senvcfg = value & FIOM;
-				return true;
-			case 0x140:
-				state.sscratch = value;
-				return true;
-			case 0x141:
-				state.sepc = (value & ~1) >>> 0;
-				return true;
-			case 0x142:
-				state.scause = value;
-				return true;
-			case 0x143:
-				state.stval = value;
-				return true;
-			case 0x144:
-				this.#writePending(value, state.mideleg & (1 << IRQ_SSI));
-				return true;
-			case 0x14d:
-				this.setTimeCompare(value, state.stimecmpHigh);
-				return true;
-			case 0x15d:
-				this.setTimeCompare(state.stimecmpLow, value);
-				return true;
-			case 0x180:
-				state.satp = value;
-				this.#mmu.updateContext();
-				return true;
-			default:
-				return false;
-		}
-	}
-
-	#writeMachine(csr: number, value: number): boolean {
-		const state = this.#state;
-		switch (csr) {
-			case 0x300:
-				this.#writeStatus(value, MSTATUS);
-				return true;
-			case 0x301:
-				return true;
-			case 0x302:
-				state.medeleg = value & MEDELEG;
-				return true;
-			case 0x303:
-				state.mideleg = value & S_INTERRUPTS;
-				return true;
-			case 0x304:
-				state.mie = value & MIE;
-				return true;
-			case 0x305:
-				state.mtvec = (value & ~2) >>> 0;
-				return true;
-			case 0x306:
-				state.mcounteren = value & COUNTEREN;
-				return true;
-			case 0x30a:
-				state.menvcfg = value & FIOM;
-				return true;
-			case 0x31a:
-				state.menvcfgh = (value & MENVCFGH_STCE) >>> 0;
-				this.updateTimer();
-				return true;
-			case 0x340:
-				state.mscratch = value;
-				return true;
-			case 0x341:
-				state.mepc = (value & ~1) >>> 0;
-				return true;
-			case 0x342:
-				state.mcause = value;
-				return true;
-			case 0x343:
-				state.mtval = value;
-				return true;
-			case 0x344:
-				this.#writePending(value, (1 << IRQ_SSI) | (1 << IRQ_STI) | (1 << IRQ_SEI));
-				return true;
-			default:
-				if (isPmp(csr)) return this.#writePmp(csr, value);
-				return isZero(csr) || this.#writeCounter(csr, value);
-		}
-	}
-
-	#readPmp(csr: number): number {
-		return csr < PMPADDR0 ? this.#pmp.readCfg(csr - PMPCFG0) : this.#pmp.readAddr(csr - PMPADDR0);
-	}
-
-	#writePmp(csr: number, value: number): true {
-		if (csr < PMPADDR0) this.#pmp.writeCfg(csr - PMPCFG0, value);
-		else this.#pmp.writeAddr(csr - PMPADDR0, value);
-		this.#mmu.protectionChanged();
-		return true;
-	}
-
-	#writeStatus(value: number, mask: number): void {
-		const state = this.#state;
-		let mstatus = (state.mstatus & ~mask) | (value & mask);
+/** mstatus or sstatus, of which the bits of `mask` are visible. */
+const status = (mask: number): CsrEntry => ({
+	read: ({ state }) => {
+		const mstatus = state.mstatus & mask;
+		return (mstatus & MSTATUS_FS) === MSTATUS_FS ? mstatus + MSTATUS_SD : mstatus;
+	},
+	write: ({ state, mmu }, value) => {
+		let written = mask;
 		// MPP has no value 2: such a write leaves it as it is.
-		const mpp = value & MSTATUS_MPP;
-		if (mask !== SSTATUS && mpp !== 2 << MSTATUS_MPP_SHIFT) {
-			mstatus = (mstatus & ~MSTATUS_MPP) | mpp;
-		}
-		state.mstatus = mstatus >>> 0;
-		this.#mmu.updateContext();
-	}
+		if ((value & MSTATUS_MPP) === 2 << MSTATUS_MPP_SHIFT) written &= ~MSTATUS_MPP;
+		state.mstatus = ((state.mstatus & ~written) | (value & written)) >>> 0;
+		mmu.updateContext();
+	},
+});
 
-	#writePending(value: number, mask: number): void {
-		const state = this.#state;
-		// With Sstc the timer's bit belongs to stimecmp.
-		const writable = (state.menvcfgh & MENVCFGH_STCE) !== 0 ? mask & ~(1 << IRQ_STI) : mask;
-		state.mipSoftware = (state.mipSoftware & ~writable) | (value & writable);
-	}
-
-	/**
-	 * The counter reads as `value` in the next instruction: the write replaces the increment for
-	 * the instruction that does it.
-	 */
-	#writeCounter(csr: number, value: number): boolean {
-		const state = this.#state;
-		const high = (csr & 0x80) !== 0;
-		const isCycle = (csr & ~0x80) === 0xb00;
-		if (!isCycle && (csr & ~0x80) !== 0xb02) return false;
-		const count = BigInt(isCycle ? this.#clock.cycles : this.#counters.instret) + 1n;
-		const oldLow = BigInt(this.read(csr & ~0x80));
-		const oldHigh = BigInt(this.read(csr | 0x80));
-		const wanted = high ? (BigInt(value) << 32n) | oldLow : (oldHigh << 32n) | BigInt(value);
-		const offset = BigInt.asUintN(64, wanted - count);
-		const offsetLow = Number(offset & 0xffff_ffffn);
-		const offsetHigh = Number(offset >> 32n);
-		if (isCycle) {
-			state.cycleOffsetLow = offsetLow;
-			state.cycleOffsetHigh = offsetHigh;
-		} else {
-			state.instretOffsetLow = offsetLow;
-			state.instretOffsetHigh = offsetHigh;
-		}
-		return true;
-	}
+/** Set the pending bits in `mask` that are software's. */
+function writePending(state: HartState, value: number, mask: number): void {
+	// With Sstc, STIP belongs to stimecmp.
+	const writable = (state.menvcfgh & MENVCFGH_STCE) !== 0 ? mask & ~(1 << IRQ_STI) : mask;
+	state.mipSoftware = (state.mipSoftware & ~writable) | (value & writable);
 }
 
-/** pmpcfg0..15 and pmpaddr0..63. */
-const isPmp = (csr: number): boolean => csr >= PMPCFG0 && csr <= 0x3ef;
+/** SEIP reads as a line too, but csrrs and csrrc change software's bit alone. */
+const withSoftwareSeip = (mip: number, state: HartState): number =>
+	(mip & ~(1 << IRQ_SEI)) | (state.mipSoftware & (1 << IRQ_SEI));
 
-/** mstatus or sstatus as it is read, with SD. */
-function withSummary(mstatus: number): number {
-	return (mstatus & MSTATUS_FS) === MSTATUS_FS ? mstatus + MSTATUS_SD : mstatus;
+/** Sstc 0.5.4: S-mode needs menvcfgh.STCE and mcounteren.TM. */
+const timerAllowed = (state: HartState): boolean =>
+	state.priv === PRIV_M ||
+	((state.menvcfgh & MENVCFGH_STCE) !== 0 && (state.mcounteren & COUNTEREN_TM) !== 0);
+
+const readCycle = ({ state, clock }: CsrParts, high: boolean): number =>
+	half(clock.cycles, state.cycleOffsetLow, state.cycleOffsetHigh, high);
+
+const readInstret = ({ state, counters }: CsrParts, high: boolean): number =>
+	half(counters.instret, state.instretOffsetLow, state.instretOffsetHigh, high);
+
+const readTime = ({ counters }: CsrParts, high: boolean): number =>
+	half(counters.ticks, counters.timeOffsetLow, counters.timeOffsetHigh, high);
+
+function writeCycle({ state, clock }: CsrParts, low: number, high: number): void {
+	[state.cycleOffsetLow, state.cycleOffsetHigh] = counterOffset(clock.cycles, low, high);
 }
 
-/** Registers that are read-only zero. */
-function isZero(csr: number): boolean {
-	return (
-		csr === 0x310 || // mstatush: little-endian only
-		(csr >= 0x7a0 && csr <= 0x7a4) || // tselect, tdata1..3, tinfo: there is no trigger
-		(csr >= 0xf11 && csr <= 0xf15) || // mvendorid .. mconfigptr; mhartid is 0
-		csr === 0x320 || // mcountinhibit
-		(csr >= 0x323 && csr <= 0x33f) || // mhpmevent3..31
-		(csr >= 0xb03 && csr <= 0xb1f) || // mhpmcounter3..31
-		(csr >= 0xb83 && csr <= 0xb9f) ||
-		(csr >= 0xc03 && csr <= 0xc1f) || // hpmcounter3..31
-		(csr >= 0xc83 && csr <= 0xc9f)
-	);
+function writeInstret({ state, counters }: CsrParts, low: number, high: number): void {
+	[state.instretOffsetLow, state.instretOffsetHigh] = counterOffset(counters.instret, low, high);
 }
 
 /** One half of count + offset, modulo 2^64. */
@@ -446,4 +163,316 @@ function half(count: number, offsetLow: number, offsetHigh: number, high: boolea
 	if (!high) return low % 2 ** 32;
 	const carry = low >= 2 ** 32 ? 1 : 0;
 	return (Math.floor(count / 2 ** 32) + offsetHigh + carry) % 2 ** 32;
+}
+
+/**
+ * What to add to `count` so that the next instruction reads the given value: the write replaces
+ * the increment for the instruction that does it.
+ */
+function counterOffset(count: number, low: number, high: number): [low: number, high: number] {
+	const value = (BigInt(high) << 32n) | BigInt(low);
+	const offset = BigInt.asUintN(64, value - BigInt(count) - 1n);
+	return [Number(offset & 0xffff_ffffn), Number(offset >> 32n)];
+}
+
+/** Lower modes read a counter if its bit is set in mcounteren and, for U-mode, in scounteren. */
+const counterAllowed =
+	(bit: number) =>
+	({ priv, mcounteren, scounteren }: HartState): boolean =>
+		(priv === PRIV_M || ((mcounteren >>> bit) & 1) !== 0) &&
+		(priv !== PRIV_U || ((scounteren >>> bit) & 1) !== 0);
+
+const userCounter = (bit: number, read: CsrEntry["read"]): CsrEntry => ({
+	allowed: counterAllowed(bit),
+	read,
+	write: null,
+});
+
+/** One register for each name of csr-numbers.ts; pmpcfg0 and pmpaddr0 stand in ROWS. */
+const REGISTERS: Readonly<Record<Exclude<CsrName, "pmpcfg0" | "pmpaddr0">, CsrEntry>> = {
+	fflags: float(
+		({ state }) => state.fflags,
+		(state, value) => {
+			state.fflags = value & 31;
+		},
+	),
+	frm: float(
+		({ state }) => state.frm,
+		(state, value) => {
+			state.frm = value & 7;
+		},
+	),
+	fcsr: float(
+		({ state }) => (state.frm << 5) | state.fflags,
+		(state, value) => {
+			state.fflags = value & 31;
+			state.frm = (value >>> 5) & 7;
+		},
+	),
+
+	sstatus: status(SSTATUS),
+	sie: {
+		read: ({ state }) => state.mie & state.mideleg,
+		write: ({ state }, value) => {
+			state.mie = (state.mie & ~state.mideleg) | (value & state.mideleg & S_INTERRUPTS);
+		},
+	},
+	stvec: {
+		read: ({ state }) => state.stvec,
+		write: ({ state }, value) => {
+			state.stvec = (value & TVEC) >>> 0;
+		},
+	},
+	scounteren: {
+		read: ({ state }) => state.scounteren,
+		write: ({ state }, value) => {
+			state.scounteren = value & ALL_COUNTERS;
+		},
+	},
+	senvcfg: {
+		read: ({ state }) => state.senvcfg,
+		write: ({ state }, value) => {
+			state.senvcfg = value & FIOM;
+		},
+	},
+	sscratch: {
+		read: ({ state }) => state.sscratch,
+		write: ({ state }, value) => {
+			state.sscratch = value;
+		},
+	},
+	sepc: {
+		read: ({ state }) => state.sepc,
+		write: ({ state }, value) => {
+			state.sepc = (value & EPC) >>> 0;
+		},
+	},
+	scause: {
+		read: ({ state }) => state.scause,
+		write: ({ state }, value) => {
+			state.scause = value;
+		},
+	},
+	stval: {
+		read: ({ state }) => state.stval,
+		write: ({ state }, value) => {
+			state.stval = value;
+		},
+	},
+	sip: {
+		read: ({ state, traps }) => traps.mip & state.mideleg,
+		modify: ({ state, traps }) => withSoftwareSeip(traps.mip & state.mideleg, state),
+		write: ({ state }, value) => writePending(state, value, state.mideleg & (1 << IRQ_SSI)),
+	},
+	stimecmp: {
+		allowed: timerAllowed,
+		read: ({ state }) => state.stimecmpLow,
+		write: ({ state, timer }, value) => timer.set(value, state.stimecmpHigh),
+	},
+	stimecmph: {
+		allowed: timerAllowed,
+		read: ({ state }) => state.stimecmpHigh,
+		write: ({ state, timer }, value) => timer.set(state.stimecmpLow, value),
+	},
+	satp: {
+		allowed: (state) => state.priv !== PRIV_S || (state.mstatus & MSTATUS_TVM) === 0,
+		read: ({ state }) => state.satp,
+		write: ({ state, mmu }, value) => {
+			state.satp = value;
+			mmu.updateContext();
+		},
+	},
+
+	mstatus: status(MSTATUS),
+	misa: { read: () => MISA, write: () => {} },
+	medeleg: {
+		read: ({ state }) => state.medeleg,
+		write: ({ state }, value) => {
+			state.medeleg = value & MEDELEG;
+		},
+	},
+	mideleg: {
+		read: ({ state }) => state.mideleg,
+		write: ({ state }, value) => {
+			state.mideleg = value & S_INTERRUPTS;
+		},
+	},
+	mie: {
+		read: ({ state }) => state.mie,
+		write: ({ state }, value) => {
+			state.mie = value & MIE;
+		},
+	},
+	mtvec: {
+		read: ({ state }) => state.mtvec,
+		write: ({ state }, value) => {
+			state.mtvec = (value & TVEC) >>> 0;
+		},
+	},
+	mcounteren: {
+		read: ({ state }) => state.mcounteren,
+		write: ({ state }, value) => {
+			state.mcounteren = value & ALL_COUNTERS;
+		},
+	},
+	menvcfg: {
+		read: ({ state }) => state.menvcfg,
+		write: ({ state }, value) => {
+			state.menvcfg = value & FIOM;
+		},
+	},
+	mstatush: ZERO, // little-endian only
+	menvcfgh: {
+		read: ({ state }) => state.menvcfgh,
+		write: ({ state, timer }, value) => {
+			state.menvcfgh = (value & MENVCFGH_STCE) >>> 0;
+			timer.update();
+		},
+	},
+	mcountinhibit: ZERO,
+	mscratch: {
+		read: ({ state }) => state.mscratch,
+		write: ({ state }, value) => {
+			state.mscratch = value;
+		},
+	},
+	mepc: {
+		read: ({ state }) => state.mepc,
+		write: ({ state }, value) => {
+			state.mepc = (value & EPC) >>> 0;
+		},
+	},
+	mcause: {
+		read: ({ state }) => state.mcause,
+		write: ({ state }, value) => {
+			state.mcause = value;
+		},
+	},
+	mtval: {
+		read: ({ state }) => state.mtval,
+		write: ({ state }, value) => {
+			state.mtval = value;
+		},
+	},
+	mip: {
+		read: ({ traps }) => traps.mip,
+		modify: ({ state, traps }) => withSoftwareSeip(traps.mip, state),
+		write: ({ state }, value) => writePending(state, value, S_INTERRUPTS),
+	},
+
+	mcycle: {
+		read: (hart) => readCycle(hart, false),
+		write: (hart, value) => writeCycle(hart, value, readCycle(hart, true)),
+	},
+	minstret: {
+		read: (hart) => readInstret(hart, false),
+		write: (hart, value) => writeInstret(hart, value, readInstret(hart, true)),
+	},
+	mcycleh: {
+		read: (hart) => readCycle(hart, true),
+		write: (hart, value) => writeCycle(hart, readCycle(hart, false), value),
+	},
+	minstreth: {
+		read: (hart) => readInstret(hart, true),
+		write: (hart, value) => writeInstret(hart, readInstret(hart, false), value),
+	},
+	cycle: userCounter(0, (hart) => readCycle(hart, false)),
+	time: userCounter(1, (hart) => readTime(hart, false)),
+	instret: userCounter(2, (hart) => readInstret(hart, false)),
+	cycleh: userCounter(0, (hart) => readCycle(hart, true)),
+	timeh: userCounter(1, (hart) => readTime(hart, true)),
+	instreth: userCounter(2, (hart) => readInstret(hart, true)),
+
+	mvendorid: ZERO,
+	marchid: ZERO,
+	mimpid: ZERO,
+	mhartid: ZERO,
+	mconfigptr: ZERO,
+};
+
+/** The `i`th register of each row. */
+const ROWS: Readonly<Record<CsrRow, (i: number) => CsrEntry>> = {
+	mhpmevent: () => ZERO,
+	pmpcfg: (i) => ({
+		read: ({ pmp }) => pmp.readCfg(i),
+		write: ({ pmp, mmu }, value) => {
+			pmp.writeCfg(i, value);
+			mmu.protectionChanged();
+		},
+	}),
+	pmpaddr: (i) => ({
+		read: ({ pmp }) => pmp.readAddr(i),
+		write: ({ pmp, mmu }, value) => {
+			pmp.writeAddr(i, value);
+			mmu.protectionChanged();
+		},
+	}),
+	trigger: () => ZERO,
+	mhpmcounter: () => ZERO,
+	mhpmcounterh: () => ZERO,
+	hpmcounter: (i) => ({ ...ZERO, allowed: counterAllowed(3 + i) }),
+	hpmcounterh: (i) => ({ ...ZERO, allowed: counterAllowed(3 + i) }),
+};
+
+/** All registers by number. */
+const TABLE: readonly (Csr | null)[] = buildTable();
+
+function buildTable(): (Csr | null)[] {
+	const table = new Array<Csr | null>(CSR_COUNT).fill(null);
+	// One order of properties, so that all entries have one shape.
+	const put = (csr: number, { read, write, modify = null, allowed = null }: CsrEntry) => {
+		table[csr] = { read, write, modify, allowed };
+	};
+	for (const [name, entry] of Object.entries(REGISTERS)) put(CSR[name as CsrName], entry);
+	for (const [name, entryOf] of Object.entries(ROWS)) {
+		const { first, count } = CSR_ROWS[name as CsrRow];
+		for (let i = 0; i < count; i++) put(first + i, entryOf(i));
+	}
+	return table;
+}
+
+/** The registers of one hart. */
+export class Csrs {
+	readonly #hart: CsrParts;
+
+	constructor(hart: CsrParts) {
+		this.#hart = hart;
+	}
+
+	/**
+	 * Execute csrrw, csrrs or csrrc: write `operand`, or set or clear its bits.
+	 * => `writes` is false if the instruction only reads.
+	 * => the old value, or -1 for an illegal instruction.
+	 */
+	execute(csr: number, kind: number, operand: number, writes: boolean): number {
+		const hart = this.#hart;
+		const { state } = hart;
+		const register = TABLE[csr] ?? null;
+		if (register === null || csrPrivilege(csr) > state.priv) return -1;
+		if (writes && isReadOnlyCsr(csr)) return -1;
+		if (register.allowed !== null && !register.allowed(state)) return -1;
+		hart.counters.sync();
+		const old = register.read(hart);
+		if (!writes) return old;
+		let value = operand;
+		if (kind !== CSR_WRITE) {
+			const present = register.modify === null ? old : register.modify(hart);
+			value = (kind === CSR_SET ? present | operand : present & ~operand) >>> 0;
+		}
+		register.write?.(hart, value);
+		return old;
+	}
+
+	/** For debuggers. => the unsigned value, or -1 if there is no such register. */
+	read(csr: number): number {
+		return TABLE[csr]?.read(this.#hart) ?? -1;
+	}
+
+	/** For debuggers. => false if there is no such register, or none that can be written. */
+	write(csr: number, value: number): boolean {
+		const write = TABLE[csr]?.write ?? null;
+		if (write === null) return false;
+		write(this.#hart, value);
+		return true;
+	}
 }

@@ -4,12 +4,14 @@
  *
  * Nothing is half done: all translations succeed before the first byte is written.
  */
+
 import { ACCESS_FAULT as BUS_FAULT, type Bus, type Width } from "./bus.ts";
 import type { CodeCache } from "./code-cache.ts";
 import type { Counters } from "./counters.ts";
 import { type Debug, WATCH_BOTH, WATCH_LOAD, WATCH_STORE } from "./debug.ts";
+import type { HartParts } from "./hart-parts.ts";
 import type { HartState } from "./hart-state.ts";
-import { type Memory, PAGE_MASK } from "./memory.ts";
+import type { Memory } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
 import type { Mmu, StoreWatcher } from "./mmu.ts";
 import {
@@ -19,6 +21,8 @@ import {
 	CAUSE_LOAD_MISALIGNED,
 	CAUSE_STORE_ACCESS_FAULT,
 	CAUSE_STORE_MISALIGNED,
+	PAGE_MASK,
+	PAGE_SIZE,
 } from "./port.ts";
 
 /** Are misaligned loads and stores to RAM done by the hart, or do they trap? */
@@ -44,13 +48,15 @@ export class DataAccess {
 	#second = 0;
 
 	constructor(
-		state: HartState,
-		memory: Memory,
-		mmu: Mmu,
-		mirror: Mirror,
-		code: CodeCache,
-		bus: Bus,
-		counters: Counters,
+		{
+			state,
+			memory,
+			mmu,
+			mirror,
+			code,
+			bus,
+			counters,
+		}: Pick<HartParts, "state" | "memory" | "mmu" | "mirror" | "code" | "bus" | "counters">,
 		misaligned: MisalignedPolicy,
 	) {
 		this.#state = state;
@@ -105,7 +111,7 @@ export class DataAccess {
 			this.valueHigh = i32[(host >> 2) + 1]!;
 			return true;
 		}
-		const split = PAGE_MASK + 1 - (va & PAGE_MASK);
+		const split = PAGE_SIZE - (va & PAGE_MASK);
 		this.value = this.valueHigh = 0;
 		for (let i = 7; i >= 0; i--) {
 			const byte = u8[i < split ? host + i : second + i - split]!;
@@ -122,7 +128,7 @@ export class DataAccess {
 		const host = this.#hostOf(va, 8, ACCESS_STORE);
 		if (host === 0) return false;
 		const second = this.#second;
-		const split = PAGE_MASK + 1 - (va & PAGE_MASK);
+		const split = PAGE_SIZE - (va & PAGE_MASK);
 		if ((va & 7) === 0) {
 			i32[host >> 2] = low;
 			i32[(host >> 2) + 1] = high;
@@ -147,7 +153,7 @@ export class DataAccess {
 			return state.raise(store ? CAUSE_STORE_MISALIGNED : CAUSE_LOAD_MISALIGNED, va);
 		}
 		const fault = store ? CAUSE_STORE_ACCESS_FAULT : CAUSE_LOAD_ACCESS_FAULT;
-		const split = PAGE_MASK + 1 - (va & PAGE_MASK); // bytes left in the first page
+		const split = PAGE_SIZE - (va & PAGE_MASK); // bytes left in the first page
 		const host = this.#mmu.translate(va, access, Math.min(width, split));
 		if (host === 0) return 0;
 		if (split < width) {
@@ -232,7 +238,7 @@ export class DataAccess {
 	#loadMisaligned(va: number, width: Width): boolean {
 		const host = this.#hostOf(va, width, ACCESS_LOAD);
 		if (host === 0) return false;
-		const split = PAGE_MASK + 1 - (va & PAGE_MASK);
+		const split = PAGE_SIZE - (va & PAGE_MASK);
 		const bytes = this.#memory.u8;
 		let value = 0;
 		for (let i = width - 1; i >= 0; i--) {
@@ -245,7 +251,7 @@ export class DataAccess {
 	#storeMisaligned(va: number, width: Width, value: number): boolean {
 		const host = this.#hostOf(va, width, ACCESS_STORE);
 		if (host === 0) return false;
-		const split = PAGE_MASK + 1 - (va & PAGE_MASK);
+		const split = PAGE_SIZE - (va & PAGE_MASK);
 		const bytes = this.#memory.u8;
 		for (let i = 0; i < width; i++) {
 			bytes[i < split ? host + i : this.#second + i - split] = value >>> (8 * i);

@@ -14,11 +14,12 @@
  *   DataAccess sees every access of the hart. Accesses of devices, of page table walks and of an
  *   attached supervisor are not seen.
  */
+
 import type { CodeCache } from "./code-cache.ts";
 import type { DataAccess } from "./data-access.ts";
 import { type HartState, LEAVE_DEBUG } from "./hart-state.ts";
-import { PAGE_MASK, PAGE_SHIFT } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
+import { PAGE_MASK, PAGE_SHIFT } from "./port.ts";
 
 /** Why the hart has stopped. */
 export const DEBUG_NONE = 0; // it has not

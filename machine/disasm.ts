@@ -1,5 +1,5 @@
 /** Disassembler, driven by the instruction table in isa.ts. */
-import { CSR } from "./csr-numbers.ts";
+import { CSR_NAMES } from "./csr-numbers.ts";
 import { Decoder } from "./decode.ts";
 
 /** ABI names of x0..x31. */
@@ -20,8 +20,6 @@ export const FLOAT_REGISTER_NAMES = [
 
 /** Rounding modes by number; 5 and 6 are reserved. Table 11.1. */
 export const ROUNDING_MODES = ["rne", "rtz", "rdn", "rup", "rmm", "", "", "dyn"] as const;
-
-const CSR_NAMES = new Map(Object.entries(CSR).map(([name, number]) => [number, name]));
 
 const hex = (n: number): string => `0x${(n >>> 0).toString(16)}`;
 

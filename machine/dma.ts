@@ -2,10 +2,13 @@
  * Physical memory as devices reach it. Every access names its range and is refused as a whole
  * unless the range lies in RAM. Writes are coherent with decoded code and with reservations.
  */
+
 import type { CodeCache } from "./code-cache.ts";
+import type { HartParts } from "./hart-parts.ts";
 import type { HartState } from "./hart-state.ts";
-import { type Memory, PAGE_MASK, RAM_OFFSET } from "./memory.ts";
+import { type Memory, RAM_OFFSET } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
+import { PAGE_MASK, PAGE_SIZE } from "./port.ts";
 
 /** What the loads return for an address outside RAM; no value in memory reads so. */
 export const DMA_FAULT = -1;
@@ -16,7 +19,12 @@ export class Dma {
 	readonly #code: CodeCache;
 	readonly #state: HartState;
 
-	constructor(memory: Memory, mirror: Mirror, code: CodeCache, state: HartState) {
+	constructor({
+		memory,
+		mirror,
+		code,
+		state,
+	}: Pick<HartParts, "memory" | "mirror" | "code" | "state">) {
 		this.#memory = memory;
 		this.#mirror = mirror;
 		this.#code = code;
@@ -112,7 +120,7 @@ export class Dma {
 		const reserved = this.#state.reservation;
 		if (host < reserved + 4 && reserved < host + bytes) this.#state.reservation = -1;
 		const end = host + bytes;
-		for (let page = host & ~PAGE_MASK; page < end; page += PAGE_MASK + 1) {
+		for (let page = host & ~PAGE_MASK; page < end; page += PAGE_SIZE) {
 			if (this.#mirror.isWatched(page)) this.#code.overwritten(page, 1);
 		}
 	}

@@ -5,6 +5,8 @@
  * unsigned 32-bit unless a comment says otherwise. Privileged specification 1.12, chapters 3, 4.
  */
 
+import { IRQ_SEI, IRQ_SSI, IRQ_STI } from "./port.ts";
+
 export const PRIV_U = 0;
 export const PRIV_S = 1;
 export const PRIV_M = 3;
@@ -30,17 +32,17 @@ export const MSTATUS_TSR = 1 << 22;
 /** FS is Dirty. Read-only, and not kept in HartState. */
 export const MSTATUS_SD = 0x8000_0000;
 
-/** Interrupt numbers, which are also the bits of mip and mie. */
-export const IRQ_SSI = 1;
-export const IRQ_MSI = 3;
-export const IRQ_STI = 5;
-export const IRQ_MTI = 7;
-export const IRQ_SEI = 9;
-export const IRQ_MEI = 11;
+/** Interrupts of M-mode, and their bits in mip and mie; those of S-mode are in port.ts. */
+export const IRQ_MSI = 3; // software
+export const IRQ_MTI = 7; // timer
+export const IRQ_MEI = 11; // external
 
-/** Exceptions that port.ts does not name, because they never reach S-mode software. */
-export const CAUSE_SUPERVISOR_ECALL = 9;
-export const CAUSE_MACHINE_ECALL = 11;
+/** Interrupts that can be delegated to S-mode, as bits of mideleg, mie and mip. */
+export const S_INTERRUPTS = (1 << IRQ_SSI) | (1 << IRQ_STI) | (1 << IRQ_SEI);
+/** medeleg: every exception but calls from S-mode and M-mode. */
+export const S_EXCEPTIONS = 0xb1ff;
+/** mcounteren and scounteren: cycle, time, instret. */
+export const ALL_COUNTERS = 7;
 
 /** menvcfgh: the supervisor timer of Sstc is enabled. */
 export const MENVCFGH_STCE = 0x8000_0000;

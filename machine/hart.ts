@@ -26,12 +26,11 @@ import {
 	H_STALL,
 	LENGTHS,
 	type Memory,
-	PAGE_MASK,
 } from "./memory.ts";
 import { Mirror, WATCH_STORES } from "./mirror.ts";
 import { type AdPolicy, Mmu, type StoreWatcher } from "./mmu.ts";
 import { Pmp, type PmpEntries } from "./pmp.ts";
-import { ACCESS_FETCH, CAUSE_INSTRUCTION_ACCESS_FAULT } from "./port.ts";
+import { ACCESS_FETCH, CAUSE_INSTRUCTION_ACCESS_FAULT, PAGE_MASK, PAGE_SIZE } from "./port.ts";
 import {
 	RareInstructions,
 	STOP_ALONE,
@@ -41,7 +40,8 @@ import {
 	STOP_LEAVE,
 	STOP_TRAP,
 } from "./rare.ts";
-import { SystemInstructions } from "./system.ts";
+import { SupervisorTimer } from "./supervisor-timer.ts";
+import { SystemInstructions } from "./system-instructions.ts";
 import { Tlb } from "./tlb.ts";
 import { Traps } from "./trap.ts";
 
@@ -103,6 +103,7 @@ export class Hart {
 	readonly mmu: Mmu;
 	readonly counters: Counters;
 	readonly traps: Traps;
+	readonly timer: SupervisorTimer;
 	readonly csrs: Csrs;
 	/** x0..x31. */
 	readonly x: Int32Array;
@@ -119,45 +120,36 @@ export class Hart {
 	#halted = false;
 
 	constructor(memory: Memory, bus: Bus, clock: Clock, lines: InterruptLines, options: HartOptions) {
-		const state = this.state;
+		const { state } = this;
+		const mirror = new Mirror(memory);
+		const tlb = new Tlb(memory, mirror, { entries: options.tlbEntries, ways: options.tlbWays });
+		const code = new CodeCache(memory, mirror);
+		const pmp = new Pmp(options.pmpEntries);
+		const mmu = new Mmu({ state, memory, tlb, mirror, code, pmp }, options);
+		const counters = new Counters(memory, clock);
+		const traps = new Traps({ state, memory, mmu, lines, counters });
+		const timer = new SupervisorTimer(state, counters);
+		const csrs = new Csrs({ state, mmu, pmp, traps, counters, clock, timer });
+		const system = new SystemInstructions({ state, memory, mmu, csrs, traps, code });
+		const access = { state, memory, mmu, mirror, code, bus, counters };
+		const data = new DataAccess(access, options.misaligned);
+		const float = new FloatUnit(state, memory);
+		const rare = new RareInstructions({ state, memory, data, system, float, code });
 		this.memory = memory;
 		this.clock = clock;
 		this.lines = lines;
 		this.x = memory.x;
+		this.mirror = mirror;
+		this.tlb = tlb;
+		this.code = code;
+		this.pmp = pmp;
+		this.mmu = mmu;
+		this.counters = counters;
+		this.traps = traps;
+		this.timer = timer;
+		this.csrs = csrs;
 		this.#words = memory.i32;
-		this.mirror = new Mirror(memory);
-		this.tlb = new Tlb(memory, this.mirror, {
-			entries: options.tlbEntries,
-			ways: options.tlbWays,
-		});
-		this.code = new CodeCache(memory, this.mirror);
-		this.pmp = new Pmp(options.pmpEntries);
-		this.mmu = new Mmu(state, memory, this.tlb, this.mirror, this.code, this.pmp, options);
-		this.counters = new Counters(memory, clock);
-		this.traps = new Traps(state, memory, this.mmu, lines, this.counters);
-		this.csrs = new Csrs(state, this.mmu, this.pmp, this.traps, this.counters);
-		const system = new SystemInstructions(
-			state,
-			memory,
-			this.mmu,
-			this.csrs,
-			this.traps,
-			this.code,
-			this.counters,
-		);
-		const data = new DataAccess(
-			state,
-			memory,
-			this.mmu,
-			this.mirror,
-			this.code,
-			bus,
-			this.counters,
-			options.misaligned,
-		);
 		this.#data = data;
-		const float = new FloatUnit(state, memory);
-		const rare = new RareInstructions(state, memory, data, system, float, this.code);
 		this.#interpreter = new Interpreter(memory, rare);
 	}
 
@@ -252,7 +244,7 @@ export class Hart {
 
 	/** Tell `watcher` of the hart's stores into the pages of RAM that hold [host, host + bytes). */
 	watchStores(host: number, bytes: number, watcher: StoreWatcher): void {
-		for (let page = host & ~PAGE_MASK; page < host + bytes; page += PAGE_MASK + 1) {
+		for (let page = host & ~PAGE_MASK; page < host + bytes; page += PAGE_SIZE) {
 			this.mirror.watch(page, WATCH_STORES);
 		}
 		this.#data.watcher = watcher;

@@ -62,16 +62,27 @@ export class WordHash {
 		return this;
 	}
 
+	/** Add the digest of `other`, as two numbers. */
+	digestOf(other: WordHash): this {
+		const [first, second] = other.#digest();
+		return this.number(first).number(second);
+	}
+
 	/** => 16 hexadecimal digits. More may be added afterwards. */
 	digest(): string {
+		return this.#digest().map(hex).join("");
+	}
+
+	/** => two unsigned words. */
+	#digest(): [number, number] {
 		let first = this.#length;
 		let second = ~this.#length;
 		for (const lane of [this.#a, this.#b, this.#c, this.#d]) {
 			first = mix(first, lane);
 			second = mix(second, finish(lane));
 		}
-		return hex(finish(first)) + hex(finish(second));
+		return [finish(first) >>> 0, finish(second) >>> 0];
 	}
 }
 
-const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, "0");
+const hex = (word: number): string => word.toString(16).padStart(8, "0");

@@ -11,22 +11,13 @@ import { Hart, type RunResult } from "./hart.ts";
 import { type HartRegisters, HartState, REGISTERS } from "./hart-state.ts";
 import { WordHash } from "./hash.ts";
 import { InterruptLines } from "./interrupt-lines.ts";
-import {
-	H_FETCH_HOST,
-	H_FETCH_PAGE,
-	H_PC,
-	HART_WORDS,
-	Memory,
-	PAGE_SHIFT,
-	PAGE_SIZE,
-	RAM_OFFSET,
-} from "./memory.ts";
+import { H_FETCH_HOST, H_FETCH_PAGE, H_PC, HART_WORDS, Memory, RAM_OFFSET } from "./memory.ts";
 import type { AdPolicy, TlbCounters } from "./mmu.ts";
 import { PageHistory } from "./page-history.ts";
 import type { PmpEntries, PmpState } from "./pmp.ts";
-import { FENCE_ALL, type MachinePort } from "./port.ts";
+import { FENCE_ALL, type MachinePort, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 import { packPages, type SparsePages, unpackPages } from "./sparse-pages.ts";
-import { Supervisor } from "./supervisor.ts";
+import { type Panic, Supervisor } from "./supervisor.ts";
 import { UserError } from "./user-error.ts";
 
 export interface MachineOptions {
@@ -44,6 +35,11 @@ export interface MachineOptions {
 	/** Entries of physical memory protection. Default: none, and nothing is protected. */
 	readonly pmpEntries?: PmpEntries | undefined;
 }
+
+/** The options of a machine, with those that were left out. */
+export type MachineConfig = {
+	readonly [K in keyof MachineOptions]-?: Exclude<MachineOptions[K], undefined>;
+};
 
 /** What is not RAM, as plain data, without the devices. */
 interface RestOfState {
@@ -63,7 +59,7 @@ interface RestOfState {
 /** A machine's state as plain data, without its devices. */
 export interface MachineState extends RestOfState {
 	readonly ram: SparsePages;
-	readonly config: Readonly<Required<MachineOptions>>;
+	readonly config: MachineConfig;
 }
 
 /** An instant of one machine to which it can go back, as often as wanted, until it is released. */
@@ -83,7 +79,7 @@ export class Machine {
 	readonly hart: Hart;
 	/** RAM as devices reach it. */
 	readonly dma: Dma;
-	readonly #config: Readonly<Required<MachineOptions>>;
+	readonly config: MachineConfig;
 	readonly #history: PageHistory;
 	/** How many checkpoints were not released yet. */
 	#checkpoints = 0;
@@ -103,18 +99,11 @@ export class Machine {
 		if (!(Number.isInteger(walkCycles) && walkCycles >= 0 && walkCycles <= MAX_WALK_CYCLES)) {
 			throw new UserError(`walk cycles ${walkCycles}: must be 0 to ${MAX_WALK_CYCLES}`);
 		}
-		this.#config = { ramSize, tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries };
+		this.config = { ramSize, tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries };
 		this.memory = new Memory(ramSize);
-		this.hart = new Hart(this.memory, this.bus, this.clock, this.lines, {
-			tlbEntries,
-			tlbWays,
-			adPolicy,
-			misaligned,
-			walkCycles,
-			pmpEntries,
-		});
+		this.hart = new Hart(this.memory, this.bus, this.clock, this.lines, this.config);
 		const { mirror, code, state } = this.hart;
-		this.dma = new Dma(this.memory, mirror, code, state);
+		this.dma = new Dma({ memory: this.memory, mirror, code, state });
 		const { ram8 } = this.memory;
 		this.#history = new PageHistory({
 			pages: ramSize >>> PAGE_SHIFT,
@@ -123,15 +112,14 @@ export class Machine {
 		});
 	}
 
-	/** Attach a kernel as supervisor: the hart is in U-mode from now on. */
-	supervisor(): MachinePort {
-		this.#supervisor ??= new Supervisor(this.hart, this.bus, this.dma);
+	/**
+	 * Attach a kernel as supervisor: the hart is in U-mode from now on.
+	 * => `panic` is called for an access of the kernel to an address where nothing is. A second
+	 *    call returns the same port.
+	 */
+	supervisor(panic: Panic): MachinePort {
+		this.#supervisor ??= new Supervisor(this.hart, this.bus, this.dma, panic);
 		return this.#supervisor;
-	}
-
-	/** The options, with those that were left out. */
-	get config(): Readonly<Required<MachineOptions>> {
-		return this.#config;
 	}
 
 	/** The boot ROM at ROM_BASE, to be filled before the hart runs. */
@@ -141,10 +129,10 @@ export class Machine {
 
 	/** The hart begins anew at `pc`, as after power on; memory and counters stay as they are. */
 	reset(pc: number): void {
-		const { code, csrs, mmu, pmp, state, x } = this.hart;
+		const { code, timer, mmu, pmp, state, x } = this.hart;
 		state.restore(new HartState().save());
 		x.fill(0);
-		csrs.updateTimer();
+		timer.update();
 		pmp.reset();
 		mmu.fence(FENCE_ALL, FENCE_ALL);
 		code.clear();
@@ -164,18 +152,18 @@ export class Machine {
 	/** mtime was written: what `time` is now ahead of the ticks since reset, modulo 2^64. */
 	setTimeOffset(high: number, low: number): void {
 		this.hart.counters.setTimeOffset(high, low);
-		this.hart.csrs.updateTimer();
+		this.hart.timer.update();
 	}
 
 	/** The clock's events are included: devices save only what their handlers need besides. */
 	save(): MachineState {
-		return { ...this.#saveRest(), ram: packPages(this.memory.ram32), config: this.#config };
+		return { ...this.#saveRest(), ram: packPages(this.memory.ram32), config: this.config };
 	}
 
 	/** => UserError if `state` comes from a machine with other options. */
 	restore(state: MachineState): void {
 		const { hart, memory } = this;
-		for (const [name, value] of Object.entries(this.#config)) {
+		for (const [name, value] of Object.entries(this.config)) {
 			if (state.config[name as keyof MachineOptions] !== value) {
 				throw new UserError(`snapshot: ${name} is another one than this machine's`);
 			}
@@ -257,6 +245,15 @@ export class Machine {
 
 	/** Hash of RAM, registers, TLB and time; devices and waiting events are not in it. */
 	stateHash(): string {
+		return this.#hash().digest();
+	}
+
+	/** Add what `stateHash` covers to the hash of a larger state. */
+	hashInto(hash: WordHash): void {
+		hash.digestOf(this.#hash());
+	}
+
+	#hash(): WordHash {
 		const { hart, memory } = this;
 		const hash = new WordHash()
 			.words(memory.ram32)
@@ -274,6 +271,6 @@ export class Machine {
 		for (const name of REGISTERS) hash.number(hart.state[name]);
 		const { cfg, addr } = hart.pmp.save();
 		for (const value of [...cfg, ...addr]) hash.number(value);
-		return hash.digest();
+		return hash;
 	}
 }

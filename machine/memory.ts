@@ -22,11 +22,8 @@
  *
  * The numbers below are repeated as literals in interpreter.ts; a test compares them.
  */
+import { PAGE_SIZE } from "./port.ts";
 import { UserError } from "./user-error.ts";
-
-export const PAGE_SHIFT = 12;
-export const PAGE_SIZE = 4096;
-export const PAGE_MASK = PAGE_SIZE - 1;
 
 /** Physical address of the first byte of RAM, as on QEMU's virt board. */
 export const RAM_BASE = 0x8000_0000;

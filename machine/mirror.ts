@@ -9,8 +9,10 @@
  * Some pages of RAM must not be stored to unseen, because decoded code was made from them, or
  * because a checkpoint needs what they hold. Such a page is watched, and never has a slot in WT.
  */
-import { type Memory, PAGE_MASK, PAGE_SHIFT, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
+
+import { type Memory, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
 import type { PageHistory } from "./page-history.ts";
+import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 
 /** Who watches a page: the code cache, or somebody outside the hart. */
 export const WATCH_CODE = 1;
@@ -140,6 +142,6 @@ export class Mirror {
 	/** The same for all pages of a range. */
 	storingRange(host: number, bytes: number): void {
 		if (this.#history === null) return;
-		for (let at = host & ~PAGE_MASK; at < host + bytes; at += PAGE_MASK + 1) this.storing(at);
+		for (let at = host & ~PAGE_MASK; at < host + bytes; at += PAGE_SIZE) this.storing(at);
 	}
 }

@@ -8,6 +8,7 @@
  *
  * A page table is read from RAM only; anywhere else is an access fault.
  */
+import type { HartParts } from "./hart-parts.ts";
 import {
 	type HartState,
 	MSTATUS_MPP,
@@ -20,18 +21,7 @@ import {
 	PRIV_U,
 	type Privilege,
 } from "./hart-state.ts";
-import {
-	H_FETCH_PAGE,
-	type Memory,
-	PAGE_MASK,
-	PAGE_SHIFT,
-	PAGE_SIZE,
-	RAM_BASE,
-	RAM_OFFSET,
-	RT,
-	WT,
-	XT,
-} from "./memory.ts";
+import { H_FETCH_PAGE, type Memory, RAM_BASE, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
 import { PMP_ALLOWED, PMP_MIXED, type Pmp } from "./pmp.ts";
 import {
@@ -46,9 +36,13 @@ import {
 	CAUSE_STORE_ACCESS_FAULT,
 	CAUSE_STORE_PAGE_FAULT,
 	FENCE_ALL,
+	PAGE_MASK,
+	PAGE_SHIFT,
+	PAGE_SIZE,
 	SATP_ASID_MAX,
 	SATP_ASID_SHIFT,
 	SATP_MODE_SV32,
+	SATP_PPN_MASK,
 } from "./port.ts";
 import type { Tlb } from "./tlb.ts";
 
@@ -61,9 +55,9 @@ export const PTE_U = 1 << 4;
 export const PTE_G = 1 << 5;
 export const PTE_A = 1 << 6;
 export const PTE_D = 1 << 7;
-const PTE_PPN_SHIFT = 10;
+export const PTE_PPN_SHIFT = 10;
 /** Page numbers inside a 4 MiB page. */
-const SUPERPAGE_MASK = 0x3ff;
+export const SUPERPAGE_MASK = 0x3ff;
 
 /** Who keeps the A and D bits: the walk, or software after a page fault. */
 export type AdPolicy = "hardware" | "trap";
@@ -160,12 +154,14 @@ export class Mmu {
 	readonly #pmp: Pmp;
 
 	constructor(
-		state: HartState,
-		memory: Memory,
-		tlb: Tlb,
-		mirror: Mirror,
-		watcher: StoreWatcher,
-		pmp: Pmp,
+		{
+			state,
+			memory,
+			tlb,
+			mirror,
+			code,
+			pmp,
+		}: Pick<HartParts, "state" | "memory" | "tlb" | "mirror" | "code" | "pmp">,
 		options: MmuOptions,
 	) {
 		this.#pmp = pmp;
@@ -174,7 +170,7 @@ export class Mmu {
 		this.#words = memory.i32;
 		this.#tlb = tlb;
 		this.#mirror = mirror;
-		this.#watcher = watcher;
+		this.#watcher = code;
 		this.#hardwareAd = options.adPolicy === "hardware";
 		this.#walkCycles = options.walkCycles;
 	}
@@ -344,7 +340,7 @@ export class Mmu {
 		this.#state.stall += this.#walkCycles;
 		const words = this.#words;
 		const memory = this.#memory;
-		const root = this.#satp & 0x3f_ffff;
+		const root = this.#satp & SATP_PPN_MASK;
 		let at = root * PAGE_SIZE + (va >>> 22) * 4;
 		let host = memory.offsetOf(at, 4);
 		if (host < 0 || !this.#walkMay(at, ACCESS_LOAD)) return this.#accessFault(va, access);

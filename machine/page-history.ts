@@ -6,8 +6,8 @@
  * written, so taking an instant copies nothing, and going back writes only pages that differ.
  * Instants form no row: any of them can be gone back to, in any order.
  */
+import { PAGE_SIZE } from "./port.ts";
 
-const PAGE = 4096;
 /** Copies are allocated this many at a time. */
 const SLAB = 64;
 
@@ -15,7 +15,7 @@ const SLAB = 64;
 export interface PageStore {
 	/** Number of pages. */
 	readonly pages: number;
-	/** Copy a page into `into`, or `from` into a page; both have 4096 bytes. */
+	/** Copy a page into `into`, or `from` into a page; both have PAGE_SIZE bytes. */
 	read(page: number, into: Uint8Array): void;
 	write(page: number, from: Uint8Array): void;
 }
@@ -93,7 +93,7 @@ export class PageHistory {
 
 	/** Bytes of host memory that copies take. */
 	get copied(): number {
-		return this.#copies.reduce((sum, copy) => sum + (copy === null ? 0 : PAGE), 0);
+		return this.#copies.reduce((sum, copy) => sum + (copy === null ? 0 : PAGE_SIZE), 0);
 	}
 
 	#create(): number {
@@ -111,10 +111,10 @@ export class PageHistory {
 	}
 
 	#allocate(): Uint8Array {
-		const slab = new Uint8Array(SLAB * PAGE);
-		for (let at = PAGE; at < slab.length; at += PAGE) {
-			this.#spare.push(slab.subarray(at, at + PAGE));
+		const slab = new Uint8Array(SLAB * PAGE_SIZE);
+		for (let at = PAGE_SIZE; at < slab.length; at += PAGE_SIZE) {
+			this.#spare.push(slab.subarray(at, at + PAGE_SIZE));
 		}
-		return slab.subarray(0, PAGE);
+		return slab.subarray(0, PAGE_SIZE);
 	}
 }

@@ -6,8 +6,7 @@
  * granularity is 4 bytes.
  */
 import { PRIV_M, type Privilege } from "./hart-state.ts";
-import { PAGE_SIZE } from "./memory.ts";
-import { ACCESS_LOAD, ACCESS_STORE, type Access } from "./port.ts";
+import { ACCESS_LOAD, ACCESS_STORE, type Access, PAGE_SIZE } from "./port.ts";
 
 /** pmpcfg, figure 3.32. */
 export const PMP_R = 1 << 0;

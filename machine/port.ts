@@ -7,13 +7,18 @@
  * sepc and stval set as the privileged specification says. All addresses are unsigned numbers.
  */
 
+/** A page, in bytes. */
+export const PAGE_SHIFT = 12;
+export const PAGE_SIZE = 1 << PAGE_SHIFT;
+export const PAGE_MASK = PAGE_SIZE - 1;
+
 /** Kind of an access; also the value that selects the page-fault cause. */
 export const ACCESS_FETCH = 0;
 export const ACCESS_LOAD = 1;
 export const ACCESS_STORE = 2;
 export type Access = typeof ACCESS_FETCH | typeof ACCESS_LOAD | typeof ACCESS_STORE;
 
-/** scause: interrupts have bit 31 set. Privileged specification, table 4.2. */
+/** scause and mcause: interrupts have bit 31 set. Privileged specification, tables 3.6, 4.2. */
 export const SCAUSE_INTERRUPT = 0x8000_0000;
 export const CAUSE_INSTRUCTION_MISALIGNED = 0;
 export const CAUSE_INSTRUCTION_ACCESS_FAULT = 1;
@@ -24,16 +29,18 @@ export const CAUSE_LOAD_ACCESS_FAULT = 5;
 export const CAUSE_STORE_MISALIGNED = 6;
 export const CAUSE_STORE_ACCESS_FAULT = 7;
 export const CAUSE_USER_ECALL = 8;
+export const CAUSE_SUPERVISOR_ECALL = 9;
+export const CAUSE_MACHINE_ECALL = 11;
 export const CAUSE_INSTRUCTION_PAGE_FAULT = 12;
 export const CAUSE_LOAD_PAGE_FAULT = 13;
 export const CAUSE_STORE_PAGE_FAULT = 15;
-export const IRQ_S_SOFTWARE = 1;
-export const IRQ_S_TIMER = 5;
-export const IRQ_S_EXTERNAL = 9;
 
-/** Bits of sie and sip. */
-export const SIP_STIP = 1 << IRQ_S_TIMER;
-export const SIP_SEIP = 1 << IRQ_S_EXTERNAL;
+/** Interrupts of S-mode: their cause, and their bit in sie and sip. */
+export const IRQ_SSI = 1; // software
+export const IRQ_STI = 5; // timer
+export const IRQ_SEI = 9; // external
+export const SIP_STIP = 1 << IRQ_STI;
+export const SIP_SEIP = 1 << IRQ_SEI;
 
 /** sstatus.FS: state of the floating-point unit. Privileged specification, section 3.1.6.6. */
 export const FS_OFF = 0; // its instructions are illegal
@@ -45,6 +52,7 @@ export const FS_DIRTY = 3; // a register has changed since FS was written
 export const SATP_MODE_SV32 = 0x8000_0000;
 export const SATP_ASID_SHIFT = 22;
 export const SATP_ASID_MAX = 511;
+export const SATP_PPN_MASK = (1 << SATP_ASID_SHIFT) - 1;
 
 /** Operand of `sfenceVma` that stands for x0: every address, or every address space. */
 export const FENCE_ALL = -1;
@@ -62,6 +70,7 @@ export interface ReadonlyBytes extends ReadonlyWords {
 	subarray(begin: number, end: number): Uint8Array;
 }
 
+/** => an access to memory outside RAM is a bug of the software: it panics. */
 export interface MachinePort {
 	/** First physical address of RAM, and its size in bytes (a multiple of the page size). */
 	readonly ramBase: number;
@@ -80,13 +89,12 @@ export interface MachinePort {
 	zeroPage(pa: number): void;
 	/** Copy a whole page of RAM. Coherent with instruction fetch. */
 	copyPage(src: number, dst: number): void;
-	/** Copy bytes into RAM at `pa`; the range lies in RAM. Coherent with instruction fetch. */
+	/** Copy bytes into RAM at `pa`. Coherent with instruction fetch. */
 	writeRam(pa: number, bytes: Uint8Array): void;
 
 	/**
 	 * Device registers, by physical address; naturally aligned, width 1, 2 or 4 bytes.
-	 * => an address nobody answers, or a width the device refuses, panics: the software side
-	 *    has no business there.
+	 * => panics if no device is at the address, or the device refuses the access.
 	 */
 	load(pa: number, width: 1 | 2 | 4): number;
 	store(pa: number, width: 1 | 2 | 4, value: number): void;

@@ -3,26 +3,17 @@
  * answer, atomics, floating point, system instructions, illegal instructions, slots not yet
  * decoded. An instruction is executed completely or not at all.
  */
+
 import type { Width } from "./bus.ts";
 import { type CodeCache, RARE_LENGTH_SHIFT } from "./code-cache.ts";
 import type { DataAccess } from "./data-access.ts";
 import { FLOAT_ILLEGAL, FLOAT_NEXT, type FloatUnit } from "./float/unit.ts";
+import type { HartParts } from "./hart-parts.ts";
 import { type HartState, LEAVE_DEBUG, MSTATUS_FS } from "./hart-state.ts";
-import {
-	CODE,
-	H_BASE,
-	H_IP,
-	H_LEFT,
-	H_PC,
-	H_PC_BASE,
-	H_SINK,
-	H_STALL,
-	LENGTHS,
-	type Memory,
-} from "./memory.ts";
+import { CODE, H_BASE, H_IP, H_LEFT, H_PC, H_PC_BASE, H_SINK, H_STALL, LENGTHS } from "./memory.ts";
 import { OP } from "./op.ts";
 import { CAUSE_ILLEGAL_INSTRUCTION } from "./port.ts";
-import { SYSTEM_JUMP, SYSTEM_TRAP, type SystemInstructions } from "./system.ts";
+import { SYSTEM_JUMP, SYSTEM_TRAP, type SystemInstructions } from "./system-instructions.ts";
 
 /** What an engine returns; pc and the cycles left are then in the hart block. */
 /** The budget is used up. */
@@ -49,14 +40,14 @@ export class RareInstructions {
 	readonly #float: FloatUnit;
 	readonly #code: CodeCache;
 
-	constructor(
-		state: HartState,
-		memory: Memory,
-		data: DataAccess,
-		system: SystemInstructions,
-		float: FloatUnit,
-		code: CodeCache,
-	) {
+	constructor({
+		state,
+		memory,
+		data,
+		system,
+		float,
+		code,
+	}: Pick<HartParts, "state" | "memory" | "data" | "system" | "float" | "code">) {
 		this.#state = state;
 		this.#words = memory.i32;
 		this.#lengths = memory.u16;

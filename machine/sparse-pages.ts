@@ -1,7 +1,8 @@
 /** Memory that is mostly zeros, as plain data: the pages that are not. */
+import { PAGE_SIZE } from "./port.ts";
 import { UserError } from "./user-error.ts";
 
-const PAGE_WORDS = 1024;
+const PAGE_WORDS = PAGE_SIZE / 4;
 
 export interface SparsePages {
 	/** Numbers of the pages that hold something, ascending; and their words, one after another. */

@@ -9,21 +9,21 @@ import { DEBUG_NONE } from "./debug.ts";
 import type { Dma } from "./dma.ts";
 import { type Hart, STOP_TRAP } from "./hart.ts";
 import {
+	ALL_COUNTERS,
 	type HartState,
 	MENVCFGH_STCE,
 	MSTATUS_FS,
 	MSTATUS_FS_SHIFT,
 	PRIV_U,
+	S_EXCEPTIONS,
+	S_INTERRUPTS,
 } from "./hart-state.ts";
-import { type Memory, PAGE_SIZE, RAM_BASE, RAM_OFFSET } from "./memory.ts";
+import { type Memory, RAM_BASE, RAM_OFFSET } from "./memory.ts";
 import { SUPERVISOR_USER_RIGHTS } from "./mmu.ts";
-import { type Access, CYCLES_PER_TIME_TICK, type MachinePort } from "./port.ts";
-import { S_INTERRUPTS } from "./trap.ts";
+import { type Access, CYCLES_PER_TIME_TICK, type MachinePort, PAGE_SIZE } from "./port.ts";
 
-/** medeleg: every exception that user mode can meet. */
-const USER_EXCEPTIONS = 0xb1ff;
-/** mcounteren and scounteren: cycle, time, instret. */
-const ALL_COUNTERS = 7;
+/** How the software reports its own bugs: an access to an address where nothing is. */
+export type Panic = (message: string) => never;
 
 export class Supervisor implements MachinePort {
 	readonly ramBase = RAM_BASE;
@@ -38,9 +38,11 @@ export class Supervisor implements MachinePort {
 	readonly #clock: Clock;
 	readonly #bus: Bus;
 	readonly #dma: Dma;
+	readonly #panic: Panic;
 	#stimecmp = Number.POSITIVE_INFINITY;
 
-	constructor(hart: Hart, bus: Bus, dma: Dma) {
+	constructor(hart: Hart, bus: Bus, dma: Dma, panic: Panic) {
+		this.#panic = panic;
 		this.#hart = hart;
 		this.#state = hart.state;
 		this.#memory = hart.memory;
@@ -54,7 +56,7 @@ export class Supervisor implements MachinePort {
 		this.f = hart.memory.f;
 		const state = hart.state;
 		state.priv = PRIV_U;
-		state.medeleg = USER_EXCEPTIONS;
+		state.medeleg = S_EXCEPTIONS;
 		state.mideleg = S_INTERRUPTS;
 		state.mcounteren = ALL_COUNTERS;
 		state.scounteren = ALL_COUNTERS;
@@ -73,6 +75,7 @@ export class Supervisor implements MachinePort {
 	}
 
 	storeWord(index: number, value: number): void {
+		this.#check(index >>> 0 < this.ram32.length);
 		this.#hart.mirror.storing(RAM_OFFSET + index * 4);
 		this.ram32[index] = value;
 	}
@@ -83,14 +86,11 @@ export class Supervisor implements MachinePort {
 
 	load(pa: number, width: 1 | 2 | 4): number {
 		const value = this.#bus.load(pa, width);
-		if (value === ACCESS_FAULT) throw new RangeError("port: no such device register");
-		return value;
+		return value === ACCESS_FAULT ? this.#panic("port: no such device register") : value;
 	}
 
 	store(pa: number, width: 1 | 2 | 4, value: number): void {
-		if (!this.#bus.store(pa, width, value)) {
-			throw new RangeError("port: no such device register");
-		}
+		if (!this.#bus.store(pa, width, value)) this.#panic("port: no such device register");
 	}
 
 	get pc(): number {
@@ -160,9 +160,9 @@ export class Supervisor implements MachinePort {
 		this.#stimecmp = Math.max(0, Math.ceil(ticks));
 		if (ticks <= Number.MAX_SAFE_INTEGER) {
 			const whole = this.#stimecmp;
-			this.#hart.csrs.setTimeCompare(whole % 2 ** 32, Math.floor(whole / 2 ** 32));
+			this.#hart.timer.set(whole % 2 ** 32, Math.floor(whole / 2 ** 32));
 		} else {
-			this.#hart.csrs.setTimeCompare(0xffff_ffff, 0xffff_ffff);
+			this.#hart.timer.set(0xffff_ffff, 0xffff_ffff);
 		}
 	}
 
@@ -240,6 +240,6 @@ export class Supervisor implements MachinePort {
 	}
 
 	#check(inRam: boolean): void {
-		if (!inRam) throw new RangeError("port: physical address range outside RAM");
+		if (!inRam) this.#panic("port: physical address outside RAM");
 	}
 }

@@ -12,8 +12,10 @@
  * bits of its page number select; a 4 MiB page in the one that the low bits of its directory
  * index select. Where both kinds match, the 4 KiB page holds.
  */
+
 import { type Memory, TLB_ENTRIES_MAX, TLB_OFFSET } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
+import { FENCE_ALL } from "./port.ts";
 import { UserError } from "./user-error.ts";
 
 const TAG_VALID = 1 << 11;
@@ -22,9 +24,6 @@ const TAG_GLOBAL = 1 << 9;
 const TAG_ASID = 0x1ff;
 /** What must be equal for a page to match: its number, validity and size. */
 const TAG_PAGE = ~0x3ff;
-
-/** Operand of `fence` that stands for x0. */
-const ALL = -1;
 
 const TLB = TLB_OFFSET >> 2;
 
@@ -130,12 +129,12 @@ export class Tlb {
 	}
 
 	/**
-	 * sfence.vma: remove the entries for virtual address `va` and address space `asid`, where -1
-	 * stands for every address or every address space. Privileged specification 4.2.1.
+	 * sfence.vma: remove the entries for virtual address `va` and address space `asid`, where
+	 * FENCE_ALL stands for every one. Privileged specification 4.2.1.
 	 * => with an address space given, global entries stay.
 	 */
 	fence(va: number, asid: number): void {
-		if (va === ALL) {
+		if (va === FENCE_ALL) {
 			this.#fenceRange(0, this.entries, 0, 0, asid);
 			return;
 		}
@@ -207,7 +206,7 @@ export class Tlb {
 		for (let i = first; i < first + count; i++) {
 			const tag = words[TLB + 2 * i]!;
 			if ((tag & mask) !== want) continue;
-			if (asid !== ALL && ((tag & TAG_GLOBAL) !== 0 || (tag & TAG_ASID) !== asid)) continue;
+			if (asid !== FENCE_ALL && ((tag & TAG_GLOBAL) !== 0 || (tag & TAG_ASID) !== asid)) continue;
 			this.#drop(TLB + 2 * i);
 		}
 	}

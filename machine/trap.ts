@@ -2,15 +2,14 @@
  * Traps: which interrupt is taken, where an exception or interrupt goes, and the return from it.
  * Privileged specification 1.12, sections 3.1.6 to 3.1.9, 3.3.2, 4.1.
  */
+
 import type { Counters } from "./counters.ts";
+import type { HartParts } from "./hart-parts.ts";
 import {
 	type HartState,
 	IRQ_MEI,
 	IRQ_MSI,
 	IRQ_MTI,
-	IRQ_SEI,
-	IRQ_SSI,
-	IRQ_STI,
 	MENVCFGH_STCE,
 	MSTATUS_MIE,
 	MSTATUS_MPIE,
@@ -26,13 +25,10 @@ import {
 	type Privilege,
 } from "./hart-state.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
-import { H_FETCH_PAGE, H_PC, type Memory } from "./memory.ts";
+import { H_FETCH_PAGE, H_PC } from "./memory.ts";
 import type { Mmu } from "./mmu.ts";
+import { IRQ_SEI, IRQ_SSI, IRQ_STI, SCAUSE_INTERRUPT } from "./port.ts";
 
-/** Bit 31 of mcause and scause. */
-export const CAUSE_INTERRUPT = 0x8000_0000;
-/** Interrupts of supervisor level. */
-export const S_INTERRUPTS = (1 << IRQ_SSI) | (1 << IRQ_STI) | (1 << IRQ_SEI);
 /** Highest priority first, section 3.1.9. */
 const PRIORITY = [IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI, IRQ_SSI, IRQ_STI] as const;
 
@@ -45,13 +41,13 @@ export class Traps {
 	readonly #lines: InterruptLines;
 	readonly #counters: Counters;
 
-	constructor(
-		state: HartState,
-		memory: Memory,
-		mmu: Mmu,
-		lines: InterruptLines,
-		counters: Counters,
-	) {
+	constructor({
+		state,
+		memory,
+		mmu,
+		lines,
+		counters,
+	}: Pick<HartParts, "state" | "memory" | "mmu" | "lines" | "counters">) {
 		this.#state = state;
 		this.#words = memory.i32;
 		this.#mmu = mmu;
@@ -114,7 +110,7 @@ export class Traps {
 		const state = this.#state;
 		if (interrupt) this.taken++;
 		state.sepc = this.#words[H_PC]! >>> 0;
-		state.scause = interrupt ? CAUSE_INTERRUPT + cause : cause;
+		state.scause = interrupt ? SCAUSE_INTERRUPT + cause : cause;
 		state.stval = tval;
 		state.reservation = -1;
 		// The kernel may change everything before control comes back.
@@ -165,7 +161,7 @@ export class Traps {
 		const mstatus = state.mstatus;
 		if (interrupt) this.taken++;
 		state.mepc = this.#words[H_PC]! >>> 0;
-		state.mcause = interrupt ? CAUSE_INTERRUPT + cause : cause;
+		state.mcause = interrupt ? SCAUSE_INTERRUPT + cause : cause;
 		state.mtval = tval;
 		state.reservation = -1;
 		state.mstatus =

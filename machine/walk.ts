@@ -5,11 +5,29 @@
  */
 import type { Hart } from "./hart.ts";
 import { PRIV_M } from "./hart-state.ts";
-import { type Memory, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./memory.ts";
-import { PTE_A, PTE_D, PTE_G, PTE_R, PTE_U, PTE_V, PTE_W, PTE_X } from "./mmu.ts";
-import { SATP_ASID_MAX, SATP_ASID_SHIFT, SATP_MODE_SV32 } from "./port.ts";
+import type { Memory } from "./memory.ts";
+import {
+	PTE_A,
+	PTE_D,
+	PTE_G,
+	PTE_PPN_SHIFT,
+	PTE_R,
+	PTE_U,
+	PTE_V,
+	PTE_W,
+	PTE_X,
+	SUPERPAGE_MASK,
+} from "./mmu.ts";
+import {
+	PAGE_MASK,
+	PAGE_SHIFT,
+	PAGE_SIZE,
+	SATP_ASID_MAX,
+	SATP_ASID_SHIFT,
+	SATP_MODE_SV32,
+	SATP_PPN_MASK,
+} from "./port.ts";
 
-const SUPERPAGE_MASK = 0x3ff;
 const PTES = 1024;
 
 /** A leaf of a page table, or of the TLB. */
@@ -21,7 +39,7 @@ export interface Leaf {
 }
 
 const leafAddress = ({ pte, superpage }: Leaf, va: number): number => {
-	const page = pte >>> 10;
+	const page = pte >>> PTE_PPN_SHIFT;
 	const ppn = superpage ? (page & ~SUPERPAGE_MASK) | ((va >>> PAGE_SHIFT) & SUPERPAGE_MASK) : page;
 	return ppn * PAGE_SIZE + (va & PAGE_MASK);
 };
@@ -34,7 +52,7 @@ export function walk(memory: Memory, root: number, va: number): Leaf | null {
 	const first = loadPte(memory, directory);
 	if ((first & PTE_V) === 0) return null;
 	if (isLeaf(first)) return { pte: first, superpage: true, at: directory };
-	const table = (first >>> 10) * PAGE_SIZE;
+	const table = (first >>> PTE_PPN_SHIFT) * PAGE_SIZE;
 	const at = table + ((va >>> PAGE_SHIFT) & SUPERPAGE_MASK) * 4;
 	const pte = loadPte(memory, at);
 	return (pte & PTE_V) !== 0 && isLeaf(pte) ? { pte, superpage: false, at } : null;
@@ -59,7 +77,7 @@ export const isTranslated = (hart: Hart): boolean =>
 
 /** The physical address of `va` as the hart would find it in the space of `satp`, or -1. */
 export function translateIn(hart: Hart, satp: number, va: number): number {
-	const leaf = cached(hart, satp, va) ?? walk(hart.memory, (satp & 0x3f_ffff) * PAGE_SIZE, va);
+	const leaf = cached(hart, satp, va) ?? walk(hart.memory, (satp & SATP_PPN_MASK) * PAGE_SIZE, va);
 	return leaf === null ? -1 : leafAddress(leaf, va);
 }
 
@@ -111,7 +129,7 @@ export function mappedRanges(memory: Memory, root: number): MappedRange[] {
 	const ranges: MappedRange[] = [];
 	const add = (va: number, pte: number, superpage: boolean): void => {
 		const flags = pte & SHOWN;
-		const pa = (pte >>> 10) * PAGE_SIZE;
+		const pa = (pte >>> PTE_PPN_SHIFT) * PAGE_SIZE;
 		const bytes = superpage ? PAGE_SIZE * PTES : PAGE_SIZE;
 		const last = ranges.at(-1);
 		const joins =
@@ -130,7 +148,7 @@ export function mappedRanges(memory: Memory, root: number): MappedRange[] {
 			add(i * PAGE_SIZE * PTES, first, true);
 			continue;
 		}
-		const table = (first >>> 10) * PAGE_SIZE;
+		const table = (first >>> PTE_PPN_SHIFT) * PAGE_SIZE;
 		for (let j = 0; j < PTES; j++) {
 			const pte = loadPte(memory, table + j * 4);
 			if ((pte & PTE_V) !== 0 && isLeaf(pte)) add((i * PTES + j) * PAGE_SIZE, pte, false);

@@ -3,9 +3,9 @@
  * pmap(9) and UVM share. Sizes and addresses are bytes, unsigned.
  */
 
-export const PAGE_SHIFT = 12;
-export const PAGE_SIZE = 4096;
-export const PAGE_MASK = PAGE_SIZE - 1;
+import { PAGE_SIZE } from "../machine/port.ts";
+
+export { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "../machine/port.ts";
 
 /** User space; page 0 is never mapped. Below 2 GiB, so an address is a small integer in V8. */
 export const VM_MIN_ADDRESS = 0x1000;

@@ -11,7 +11,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 	"machine/": ["machine/"],
 	"devices/": ["devices/", "machine/", "buffer/index.js", "node:fs"],
 	"firmware/": ["firmware/", "devices/", "machine/"],
-	"sys/": ["sys/"],
+	"sys/": ["sys/", PORT],
 	"pmap/": ["pmap/", "sys/", PORT],
 	"kernel/": ["kernel/", "pmap/", "sys/", PORT],
 	"computer/": ["computer/", ...PARTS, "buffer/index.js", "valibot", "node:crypto", "node:zlib"],

@@ -12,6 +12,26 @@ import {
 } from "../devices/virtio-blk.ts";
 import type { Clock } from "../machine/clock.ts";
 import type { HartObserver } from "../machine/hart.ts";
+import { IRQ_MEI, IRQ_MSI, IRQ_MTI } from "../machine/hart-state.ts";
+import {
+	CAUSE_BREAKPOINT,
+	CAUSE_ILLEGAL_INSTRUCTION,
+	CAUSE_INSTRUCTION_ACCESS_FAULT,
+	CAUSE_INSTRUCTION_MISALIGNED,
+	CAUSE_INSTRUCTION_PAGE_FAULT,
+	CAUSE_LOAD_ACCESS_FAULT,
+	CAUSE_LOAD_MISALIGNED,
+	CAUSE_LOAD_PAGE_FAULT,
+	CAUSE_MACHINE_ECALL,
+	CAUSE_STORE_ACCESS_FAULT,
+	CAUSE_STORE_MISALIGNED,
+	CAUSE_STORE_PAGE_FAULT,
+	CAUSE_SUPERVISOR_ECALL,
+	CAUSE_USER_ECALL,
+	IRQ_SEI,
+	IRQ_SSI,
+	IRQ_STI,
+} from "../machine/port.ts";
 import type { ChromeTrace } from "./chrome-trace.ts";
 
 /** Numbers of tracks and queues, in the order in which they are shown. */
@@ -19,32 +39,30 @@ export const TRACK_HART = 1;
 export const QUEUE_DISKS = 100;
 
 /** Privileged specification, table 3.6. */
-const EXCEPTIONS = [
-	"instruction address misaligned",
-	"instruction access fault",
-	"illegal instruction",
-	"breakpoint",
-	"load address misaligned",
-	"load access fault",
-	"store address misaligned",
-	"store access fault",
-	"ecall from U-mode",
-	"ecall from S-mode",
-	"exception 10",
-	"ecall from M-mode",
-	"instruction page fault",
-	"load page fault",
-	"exception 14",
-	"store page fault",
-];
+const EXCEPTIONS: Readonly<Record<number, string>> = {
+	[CAUSE_INSTRUCTION_MISALIGNED]: "instruction address misaligned",
+	[CAUSE_INSTRUCTION_ACCESS_FAULT]: "instruction access fault",
+	[CAUSE_ILLEGAL_INSTRUCTION]: "illegal instruction",
+	[CAUSE_BREAKPOINT]: "breakpoint",
+	[CAUSE_LOAD_MISALIGNED]: "load address misaligned",
+	[CAUSE_LOAD_ACCESS_FAULT]: "load access fault",
+	[CAUSE_STORE_MISALIGNED]: "store address misaligned",
+	[CAUSE_STORE_ACCESS_FAULT]: "store access fault",
+	[CAUSE_USER_ECALL]: "ecall from U-mode",
+	[CAUSE_SUPERVISOR_ECALL]: "ecall from S-mode",
+	[CAUSE_MACHINE_ECALL]: "ecall from M-mode",
+	[CAUSE_INSTRUCTION_PAGE_FAULT]: "instruction page fault",
+	[CAUSE_LOAD_PAGE_FAULT]: "load page fault",
+	[CAUSE_STORE_PAGE_FAULT]: "store page fault",
+};
 
 const INTERRUPTS: Readonly<Record<number, string>> = {
-	1: "supervisor software interrupt",
-	3: "machine software interrupt",
-	5: "supervisor timer interrupt",
-	7: "machine timer interrupt",
-	9: "supervisor external interrupt",
-	11: "machine external interrupt",
+	[IRQ_SSI]: "supervisor software interrupt",
+	[IRQ_MSI]: "machine software interrupt",
+	[IRQ_STI]: "supervisor timer interrupt",
+	[IRQ_MTI]: "machine timer interrupt",
+	[IRQ_SEI]: "supervisor external interrupt",
+	[IRQ_MEI]: "machine external interrupt",
 };
 
 const REQUESTS: Readonly<Record<number, string>> = {

@@ -37,7 +37,7 @@ export class FileDisk implements DiskMedia {
 	 *    file, or its size is not a positive multiple of 512 bytes: nothing is rounded, since a
 	 *    cut or padded image is a different disk.
 	 */
-	constructor(path: string, options: { readOnly?: boolean } = {}) {
+	constructor(path: string, options: { readonly readOnly?: boolean | undefined } = {}) {
 		this.path = path;
 		this.readOnly = options.readOnly ?? false;
 		this.#fd = this.#open();

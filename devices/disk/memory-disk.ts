@@ -19,8 +19,8 @@ import {
 const CHUNK_SIZE = 16 * 1024; // bytes, a multiple of the sector size
 
 export interface MemoryDiskOptions {
-	readonly readOnly?: boolean;
-	readonly image?: Uint8Array;
+	readonly readOnly?: boolean | undefined;
+	readonly image?: Uint8Array | undefined;
 }
 
 export interface MemoryDiskState {

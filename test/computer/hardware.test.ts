@@ -2,8 +2,9 @@
 
 import { expect, test } from "vitest";
 import { ConsoleLog } from "../../computer/console-log.ts";
-import { Board, boardParts, RAM_BASE } from "../../devices/board.ts";
+import { Board, boardParts } from "../../devices/board.ts";
 import { Machine } from "../../machine/machine.ts";
+import { RAM_BASE } from "../../machine/memory.ts";
 
 const PROGRAM = [
 	0x02004_2b7, // lui   t0, 0x2004     mtimecmp

@@ -128,7 +128,7 @@ const MUTANTS: readonly Mutant[] = [
 	},
 	{
 		name: "sret in S-mode under TSR",
-		file: "system.ts",
+		file: "system-instructions.ts",
 		from: "(state.mstatus & MSTATUS_TSR) !== 0",
 		to: "false",
 	},

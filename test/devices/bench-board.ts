@@ -4,11 +4,12 @@
  */
 
 import { expect } from "vitest";
-import { Board, type BoardOptions, RAM_BASE } from "../../devices/board.ts";
+import { Board, type BoardOptions } from "../../devices/board.ts";
 import type { Dma } from "../../devices/dma.ts";
 import type { IrqLine } from "../../devices/irq.ts";
 import { ACCESS_FAULT, Bus } from "../../machine/bus.ts";
 import { Clock } from "../../machine/clock.ts";
+import { RAM_BASE } from "../../machine/memory.ts";
 
 /** RAM that counts the bytes that devices write to it, and refuses what lies outside. */
 export class BenchRam implements Dma {

@@ -3,8 +3,9 @@ import { decode } from "fast-png";
 import { describe, expect, it } from "vitest";
 import { screenshot } from "../../cli/screenshot.ts";
 import { createSystem } from "../../computer/system.ts";
-import { Board, boardParts, FRAMEBUFFER_BASE } from "../../devices/board.ts";
+import { Board, boardParts } from "../../devices/board.ts";
 import { Framebuffer } from "../../devices/framebuffer.ts";
+import { MEMORY_MAP } from "../../devices/memory-map.ts";
 import { CDEV_FB, type cdevsw } from "../../kernel/dev/conf.ts";
 import type { Sleeps } from "../../kernel/kern/core/kern_synch.ts";
 import { copyin, copyout } from "../../kernel/kern/proc/copy.ts";
@@ -82,7 +83,7 @@ describe("a program that has it mapped", () => {
 		const board = new Board(boardParts(u.machine), { framebuffer: size });
 		const pages = board.framebuffer!.size / PAGE_SIZE;
 		for (let i = 0; i < pages; i++) {
-			u.setPte(DRAW + i * PAGE_SIZE, (((FRAMEBUFFER_BASE / 4096 + i) << 10) | RW) >>> 0);
+			u.setPte(DRAW + i * PAGE_SIZE, (((MEMORY_MAP.framebuffer.base / 4096 + i) << 10) | RW) >>> 0);
 		}
 		u.map(DRAW - PAGE_SIZE, 0x30, RW);
 		u.port.run();
@@ -123,7 +124,7 @@ describe("a program that has it mapped", () => {
 });
 
 describe("the driver", () => {
-	const fb = { base: FRAMEBUFFER_BASE, width: 100, height: 50, stride: 400 };
+	const fb = { base: MEMORY_MAP.framebuffer.base, width: 100, height: 50, stride: 400 };
 	const BUFFER = 0x10_0000;
 
 	function open(): { t: TestKernel; dev: cdevsw; space: AddressSpace; device: Framebuffer } {
@@ -163,7 +164,11 @@ describe("the driver", () => {
 		t.run(copyout(t.k, space.map, Uint8Array.of(16), BUFFER + 24));
 		expect(ioctl(0x4601)).toBe(-EINVAL);
 		expect(ioctl(0x4602)).toBe(0);
-		expect([16, 20, 44].map((at) => word(t, space, at))).toEqual([FRAMEBUFFER_BASE, 20_480, 400]);
+		expect([16, 20, 44].map((at) => word(t, space, at))).toEqual([
+			MEMORY_MAP.framebuffer.base,
+			20_480,
+			400,
+		]);
 		expect(ioctl(0x5401)).toBe(-ENOTTY);
 	});
 

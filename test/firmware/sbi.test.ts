@@ -69,7 +69,7 @@ describe("exceptions and interrupts", () => {
 		expect([hart.pc, hart.state.priv, hart.state.scause]).toEqual([BUFFER, 1, 2]);
 		hart.state.mie = 0x20;
 		hart.state.mstatus |= 2;
-		hart.csrs.setTimeCompare(0, 0);
+		hart.timer.set(0, 0);
 		bare.run(machine.clock.cycles + 4);
 		expect([hart.pc, hart.state.priv, hart.state.scause]).toEqual([BUFFER, 1, 0x8000_0005]);
 	});
@@ -211,7 +211,7 @@ describe("HSM", () => {
 			const guest = new Guest();
 			const { machine } = guest.bare;
 			machine.hart.state.mie = 0x20;
-			machine.hart.csrs.setTimeCompare(machine.time + 100, 0);
+			machine.hart.timer.set(machine.time + 100, 0);
 			machine.dma.store32(ENTRY + 0x100, 0x6f);
 			guest.call(HSM, 3, type, ENTRY + 0x100, 42);
 			expect(machine.hart.state.waiting).toBe(1);

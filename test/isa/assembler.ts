@@ -4,7 +4,7 @@
  * within +-1 MiB, .word, .half, .org (an offset from the base). A rounding mode that is left out
  * is dyn, or rne where nothing is rounded.
  */
-import { CSR } from "../../machine/csr-numbers.ts";
+import { CSR_BY_NAME } from "../../machine/csr-numbers.ts";
 import { FLOAT_REGISTER_NAMES, REGISTER_NAMES, ROUNDING_MODES } from "../../machine/disasm.ts";
 import { HALF_INSTRUCTIONS, type Instruction, WORD_INSTRUCTIONS } from "../../machine/isa.ts";
 import { immediateRuns } from "../../machine/isa-format.ts";
@@ -123,7 +123,7 @@ function parse(name: string, rest: string, pc: number, value: (text: string) => 
 		else if (operand === "upper") operands.imm = (value(text) << 12) | 0;
 		else if (operand === "target") operands.imm = (value(text) - pc) | 0;
 		else if (operand === "zimm") operands.rs1 = value(text);
-		else if (operand === "csr") operands.imm = CSR[text] ?? value(text);
+		else if (operand === "csr") operands.imm = CSR_BY_NAME.get(text) ?? value(text);
 	};
 	names.forEach((operand, i) => {
 		const text = texts[i]!;

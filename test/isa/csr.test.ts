@@ -1,6 +1,6 @@
 /** Control and status registers: existence, privilege, WARL fields, counters. */
 import { describe, expect, it } from "vitest";
-import { CSR } from "../../machine/csr-numbers.ts";
+import { CSR, type CsrName } from "../../machine/csr-numbers.ts";
 import { PRIV_M, PRIV_S, PRIV_U, type Privilege } from "../../machine/hart-state.ts";
 import { RAM_BASE } from "../../machine/memory.ts";
 import { encode } from "./assembler.ts";
@@ -33,14 +33,14 @@ function execute(g: Guest, name: string, csr: number, rs1: number, a1 = 0): numb
 	return null;
 }
 
-const read = (g: Guest, name: string): number | null => execute(g, "csrrs", CSR[name]!, 0);
-const write = (g: Guest, name: string, value: number): number | null =>
-	execute(g, "csrrw", CSR[name]!, 11, value);
+const read = (g: Guest, name: CsrName): number | null => execute(g, "csrrs", CSR[name], 0);
+const write = (g: Guest, name: CsrName, value: number): number | null =>
+	execute(g, "csrrw", CSR[name], 11, value);
 
 describe("control and status registers", () => {
 	it("keep exactly the bits that exist", () => {
 		const all = 0xffff_ffff;
-		const kept: [string, number, number][] = [
+		const kept: [CsrName, number, number][] = [
 			// name, after writing ones, after writing zeros
 			["misa", 0x4014_112d, 0x4014_112d],
 			["mvendorid", 0, 0],
@@ -115,17 +115,17 @@ describe("control and status registers", () => {
 	it("set and clear bits, and do not write with x0 or a zero immediate", () => {
 		const g = machine();
 		write(g, "mscratch", 0xf0);
-		expect(execute(g, "csrrs", CSR.mscratch!, 11, 0x0f)).toBe(0xf0);
-		expect(execute(g, "csrrc", CSR.mscratch!, 11, 0x81)).toBe(0xff);
-		expect(execute(g, "csrrwi", CSR.mscratch!, 21)).toBe(0x7e);
-		expect(execute(g, "csrrsi", CSR.mscratch!, 2)).toBe(21);
-		expect(execute(g, "csrrci", CSR.mscratch!, 1)).toBe(23);
+		expect(execute(g, "csrrs", CSR.mscratch, 11, 0x0f)).toBe(0xf0);
+		expect(execute(g, "csrrc", CSR.mscratch, 11, 0x81)).toBe(0xff);
+		expect(execute(g, "csrrwi", CSR.mscratch, 21)).toBe(0x7e);
+		expect(execute(g, "csrrsi", CSR.mscratch, 2)).toBe(21);
+		expect(execute(g, "csrrci", CSR.mscratch, 1)).toBe(23);
 		expect(read(g, "mscratch")).toBe(22);
 		// Read-only registers may be read by csrrs x0, not written.
-		expect(execute(g, "csrrs", CSR.mhartid!, 0)).toBe(0);
-		expect(execute(g, "csrrsi", CSR.mhartid!, 0)).toBe(0);
-		expect(execute(g, "csrrs", CSR.mhartid!, 11)).toBe(null);
-		expect(execute(g, "csrrw", CSR.mhartid!, 0)).toBe(null);
+		expect(execute(g, "csrrs", CSR.mhartid, 0)).toBe(0);
+		expect(execute(g, "csrrsi", CSR.mhartid, 0)).toBe(0);
+		expect(execute(g, "csrrs", CSR.mhartid, 11)).toBe(null);
+		expect(execute(g, "csrrw", CSR.mhartid, 0)).toBe(null);
 	});
 
 	it("are refused to lower modes, and where none exists", () => {
@@ -150,7 +150,7 @@ describe("control and status registers", () => {
 	it("SEIP shows the line, but set and clear touch software's bit alone", () => {
 		const g = machine();
 		g.machine.lines.raise(9);
-		expect(execute(g, "csrrs", CSR.mip!, 11, 0x2)).toBe(0x200);
+		expect(execute(g, "csrrs", CSR.mip, 11, 0x2)).toBe(0x200);
 		g.machine.lines.lower(9);
 		expect(read(g, "mip")).toBe(0x2);
 		write(g, "mip", 0x200);
@@ -188,7 +188,8 @@ describe("counters", () => {
 			[PRIV_U, 0, 7, false],
 			[PRIV_U, 7, 7, true],
 		] as const) {
-			for (const name of ["cycle", "time", "instret", "cycleh", "timeh", "instreth"]) {
+			const names = ["cycle", "time", "instret", "cycleh", "timeh", "instreth"] as const;
+			for (const name of names) {
 				const g = machine(priv);
 				g.machine.hart.state.mcounteren = m;
 				g.machine.hart.state.scounteren = s;

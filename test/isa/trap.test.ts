@@ -1,11 +1,10 @@
 /** Traps, delegation, privileged instructions. Privileged specification 1.12, chapters 3 and 4. */
+
 import { describe, expect, it } from "vitest";
 import {
 	IRQ_MEI,
 	IRQ_MSI,
 	IRQ_MTI,
-	IRQ_SEI,
-	IRQ_SSI,
 	MSTATUS_MIE,
 	MSTATUS_MPIE,
 	MSTATUS_MPP,
@@ -22,6 +21,7 @@ import {
 	type Privilege,
 } from "../../machine/hart-state.ts";
 import { RAM_BASE } from "../../machine/memory.ts";
+import { IRQ_SEI, IRQ_SSI } from "../../machine/port.ts";
 import { encode } from "./assembler.ts";
 import { type Guest, guest } from "./guest.ts";
 

@@ -165,6 +165,17 @@ describe("snapshots", () => {
 		expect(() => new Machine({ ramSize: MIB, tlbEntries: 512 }).restore(state)).toThrow(UserError);
 	});
 
+	it("the state hash goes into another one as two words", () => {
+		const machine = new Machine({ ramSize: MIB });
+		machine.hart.x[5] = 0x1234_5678;
+		const digest = machine.stateHash();
+		const into = new WordHash().number(7);
+		machine.hashInto(into);
+		const expected = new WordHash().number(7);
+		for (const at of [0, 8]) expected.number(Number.parseInt(digest.slice(at, at + 8), 16));
+		expect(into.digest()).toBe(expected.digest());
+	});
+
 	it("the state hash sees one bit anywhere", () => {
 		const machine = new Machine({ ramSize: MIB });
 		const hashes = new Set([machine.stateHash()]);

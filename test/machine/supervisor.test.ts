@@ -1,4 +1,5 @@
 /** The attached supervisor: what machine/port.ts promises. */
+
 import { describe, expect, it } from "vitest";
 import { RAM_BASE, RAM_OFFSET } from "../../machine/memory.ts";
 import {
@@ -13,6 +14,7 @@ import {
 	SIP_SEIP,
 	SIP_STIP,
 } from "../../machine/port.ts";
+import { Panic } from "../../sys/panic.ts";
 import { RO, RW, RWX, TEXT, TEXT_FRAME, user } from "./user.ts";
 
 const DATA = 0x4000_0000;
@@ -333,11 +335,26 @@ describe("memory", () => {
 		u.machine.memory.ram8[TEXT_FRAME * 4096 + 2] = 0x30;
 		port.fenceI();
 		expect(once()).toBe(3);
-		expect(() => port.zeroPage(RAM_BASE - 4096)).toThrow(RangeError);
-		expect(() => port.writeRam(RAM_BASE + (1 << 20) - 1, new Uint8Array(2))).toThrow(RangeError);
 	});
 
-	it("device registers answer, and an address that nobody answers throws", () => {
+	it("an access to memory outside RAM panics, and writes nothing", () => {
+		const { port } = user("ecall");
+		const end = RAM_BASE + (1 << 20);
+		const before = Uint8Array.from(port.ram8);
+		for (const access of [
+			() => port.zeroPage(RAM_BASE - 4096),
+			() => port.copyPage(RAM_BASE, end),
+			() => port.copyPage(end, RAM_BASE),
+			() => port.writeRam(end - 1, new Uint8Array(2)),
+			() => port.storeWord((1 << 20) / 4, 1),
+			() => port.storeWord(-1, 1),
+		]) {
+			expect(access).toThrow(Panic);
+		}
+		expect(port.ram8).toEqual(before);
+	});
+
+	it("device registers answer, and an access that no device answers panics", () => {
 		const { port, machine } = user("ecall");
 		machine.bus.attach(0x1000_0000, 16, {
 			load: (offset) => offset + 0x8000_0000,
@@ -345,8 +362,10 @@ describe("memory", () => {
 		});
 		expect(port.load(0x1000_0008, 4)).toBe(0x8000_0008);
 		port.store(0x1000_0004, 4, 1);
-		expect(() => port.store(0x1000_0008, 4, 1)).toThrow(RangeError);
-		expect(() => port.load(0x2000_0000, 4)).toThrow(RangeError);
+		expect(() => port.store(0x1000_0008, 4, 1)).toThrow(Panic);
+		expect(() => port.load(0x1000_0002, 4)).toThrow(Panic);
+		expect(() => port.load(0x2000_0000, 4)).toThrow(Panic);
+		expect(() => port.store(0x2000_0000, 4, 1)).toThrow(Panic);
 	});
 
 	it("a user store to a page of the program is executed at once", () => {

@@ -1,7 +1,9 @@
 /** A machine with an attached supervisor and a user program under Sv32, for tests. */
+
 import { Machine, type MachineOptions } from "../../machine/machine.ts";
 import { RAM_BASE } from "../../machine/memory.ts";
 import type { MachinePort } from "../../machine/port.ts";
+import { panic } from "../../sys/panic.ts";
 import { assemble } from "../isa/assembler.ts";
 
 export const PTE_POINTER = 0x01;
@@ -34,7 +36,7 @@ export interface User {
 /** => the program mapped read-execute at TEXT, four pages of it; directories in pages 1 and 2. */
 export function user(source: string, options: Partial<MachineOptions> = {}): User {
 	const machine = new Machine({ ramSize: 1 << 20, ...options });
-	const port = machine.supervisor();
+	const port = machine.supervisor(panic);
 	const { bytes, labels } = assemble(source, TEXT);
 	port.writeRam(RAM_BASE + TEXT_FRAME * 4096, bytes);
 	const words = port.ram32;

@@ -12,6 +12,7 @@ import {
 } from "../../pmap/pmap.ts";
 import { pmap_check } from "../../pmap/pmap_check.ts";
 import { PTE_A, PTE_D, PTE_RWX, PTE_TO_PA, PTE_U, PTE_V } from "../../pmap/pte.ts";
+import { panic } from "../../sys/panic.ts";
 import { PAGE_SIZE, VM_PROT_READ, VM_PROT_WRITE } from "../../sys/vmparam.ts";
 
 export interface HostOptions {
@@ -45,7 +46,7 @@ export function makeMachine(options: HostOptions = {}): Machine {
 /** A kernel with nothing but pmap. => a machine that is used again starts with an empty TLB. */
 export function makeHost(options: HostOptions = {}, machine = makeMachine(options)): TestHost {
 	const { adtrap = false } = options;
-	const port = machine.supervisor();
+	const port = machine.supervisor(panic);
 	port.sfenceVma(FENCE_ALL, FENCE_ALL);
 	const pages: PmapPage[] = [];
 	const free: PmapPage[] = [];

@@ -23,6 +23,7 @@ import { pagerops, type uvm_object } from "../../kernel/uvm/uvm_object.ts";
 import { uvm_page_unbusy1, uvm_pageactivate, type vm_page } from "../../kernel/uvm/uvm_page.ts";
 import { swapdrum_getsdp } from "../../kernel/uvm/uvm_swap.ts";
 import { Machine } from "../../machine/machine.ts";
+import { panic } from "../../sys/panic.ts";
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
 
 export interface TestKernelOptions {
@@ -70,7 +71,7 @@ export class TestKernel {
 			console: this.console.write,
 			...(options.framebuffer === undefined ? {} : { framebuffer: options.framebuffer }),
 		});
-		this.k = kernel_create(this.machine.supervisor());
+		this.k = kernel_create(this.machine.supervisor(panic));
 		this.k.pmap.pm_adtrap = adPolicy === "trap";
 		const nswap = options.swapDisks ?? disks.length;
 		const { terminal = false } = options;

@@ -3,8 +3,8 @@
  * fence.i. Privileged specification 1.12, sections 2.1, 3.3, 4.2.1.
  */
 import type { CodeCache } from "./code-cache.ts";
-import type { Counters } from "./counters.ts";
-import type { Csrs } from "./csr.ts";
+import { CSR_WRITE, type Csrs } from "./csr.ts";
+import type { HartParts } from "./hart-parts.ts";
 import {
 	type HartState,
 	MSTATUS_TSR,
@@ -14,7 +14,7 @@ import {
 	PRIV_S,
 	PRIV_U,
 } from "./hart-state.ts";
-import { H_PC, H_SINK, type Memory } from "./memory.ts";
+import { H_PC, H_SINK } from "./memory.ts";
 import type { Mmu } from "./mmu.ts";
 import { OP } from "./op.ts";
 import {
@@ -32,6 +32,8 @@ export const SYSTEM_JUMP = 1;
 /** The instruction has met an exception, which HartState notes. */
 export const SYSTEM_TRAP = 2;
 
+type SystemParts = Pick<HartParts, "state" | "memory" | "mmu" | "csrs" | "traps" | "code">;
+
 export class SystemInstructions {
 	readonly #state: HartState;
 	readonly #words: Int32Array;
@@ -39,24 +41,14 @@ export class SystemInstructions {
 	readonly #csrs: Csrs;
 	readonly #traps: Traps;
 	readonly #code: CodeCache;
-	readonly #counters: Counters;
 
-	constructor(
-		state: HartState,
-		memory: Memory,
-		mmu: Mmu,
-		csrs: Csrs,
-		traps: Traps,
-		code: CodeCache,
-		counters: Counters,
-	) {
+	constructor({ state, memory, mmu, csrs, traps, code }: SystemParts) {
 		this.#state = state;
 		this.#words = memory.i32;
 		this.#mmu = mmu;
 		this.#csrs = csrs;
 		this.#traps = traps;
 		this.#code = code;
-		this.#counters = counters;
 	}
 
 	/** Execute the instruction `w`, whose operation is `op`. => SYSTEM_* */
@@ -134,21 +126,11 @@ export class SystemInstructions {
 		const csr = w >>> 20;
 		const field = (w >>> 15) & 31;
 		const operand = ((w & 0x4000) !== 0 ? field : words[field]!) >>> 0;
-		const kind = (w >>> 12) & 3; // 1 write, 2 set, 3 clear
-		const writes = kind === 1 || field !== 0;
-		if (!this.#csrs.allows(csr, writes)) return this.#illegal(w);
-		this.#counters.sync();
-		const old = this.#csrs.read(csr);
+		const kind = (w >>> 12) & 3;
+		const writes = kind === CSR_WRITE || field !== 0;
+		const old = this.#csrs.execute(csr, kind, operand, writes);
 		if (old < 0) return this.#illegal(w);
-		if (writes) {
-			let value = operand;
-			if (kind !== 1) {
-				const present = this.#csrs.readForModify(csr);
-				value = (kind === 2 ? present | operand : present & ~operand) >>> 0;
-			}
-			if (!this.#csrs.write(csr, value)) return this.#illegal(w);
-			this.#state.leave = 1;
-		}
+		if (writes) this.#state.leave = 1;
 		const rd = (w >>> 7) & 31;
 		words[rd === 0 ? H_SINK : rd] = old;
 		return SYSTEM_NEXT;
