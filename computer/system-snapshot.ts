@@ -3,9 +3,11 @@
  * and what has come since. Either way what is restored is exactly what was saved.
  */
 
+import type { DiskPage } from "../devices/disk/disk-history.ts";
 import { SECTOR_SIZE } from "../devices/disk/disk-media.ts";
 import { FileDisk } from "../devices/disk/file-disk.ts";
 import { MemoryDisk, type MemoryDiskState } from "../devices/disk/memory-disk.ts";
+import { OverlayDisk } from "../devices/disk/overlay-disk.ts";
 import type { SectorFaultsState } from "../devices/fault/sector-faults.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
 import { Panic } from "../sys/panic.ts";
@@ -26,7 +28,7 @@ import {
 	unpackSnapshot,
 } from "./snapshot/container.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
-import { describeDisk, openSavedDisk, type SavedDisk } from "./snapshot/saved-disk.ts";
+import { describeDisk, fileOf, openSavedDisk, type SavedDisk } from "./snapshot/saved-disk.ts";
 import { System } from "./system.ts";
 import type { DiskOptions, SystemOptions, SystemOrigin, TimingName } from "./system-options.ts";
 import { VERSION } from "./version.ts";
@@ -35,7 +37,7 @@ export { SnapshotError } from "./snapshot/container.ts";
 
 const KIND = "boot";
 /** Pages of a file as they were, by number. */
-type OldPages = [page: number, bytes: Uint8Array][];
+type OldPages = readonly DiskPage[];
 
 interface Body {
 	readonly image: Uint8Array;
@@ -129,8 +131,11 @@ export function trackFiles(system: System): void {
 	}
 }
 
-const files = (system: System): (FileDisk | null)[] =>
-	system.faults.map(({ pristine }) => (pristine instanceof FileDisk ? pristine : null));
+/** The disks that are files; null for the others. */
+const files = (system: System): (FileDisk | OverlayDisk | null)[] =>
+	system.faults.map(({ pristine }) =>
+		pristine instanceof FileDisk || pristine instanceof OverlayDisk ? pristine : null,
+	);
 
 /**
  * A snapshot of `system` as it is now.
@@ -171,12 +176,14 @@ function describe(system: System, i: number): DiskConfig {
 	return { ...describeDisk(system.faults[i]!.pristine), role, timing: disk.timing ?? "ssd" };
 }
 
-function oldPages(system: System, disk: FileDisk | null, i: number): OldPages | null {
+function oldPages(system: System, disk: FileDisk | OverlayDisk | null, i: number): OldPages | null {
 	if (disk === null || disk.readOnly) return null;
 	const checkpoint = tracked.get(system)?.[i] ?? null;
 	if (checkpoint !== null) return disk.changedSince(checkpoint);
 	if (system.board.disks[i]!.counters.writes === 0) return null;
-	throw new SnapshotError(`disk ${disk.path} was written to; the state cannot be saved just now`);
+	throw new SnapshotError(
+		`disk ${fileOf(disk)!.path} was written to; the state cannot be saved just now`,
+	);
 }
 
 /** An instant of a system in this process. */
@@ -241,10 +248,8 @@ export function restoreSystem(file: Uint8Array, options: RestoreOptions = {}): S
 function restore(header: SnapshotHeader, body: Body, options: RestoreOptions): System {
 	const config = header.config as unknown as SavedConfig;
 	const { image, origin, media, old, journal } = body;
-	const disks = config.disks.map((disk, i) => openDisk(disk, media[i] ?? null));
+	const disks = config.disks.map((disk, i) => openDisk(disk, media[i] ?? null, old[i] ?? null));
 	const system = new System({ ...systemOptions(config, config.disks, disks), image, ...options });
-	const ours = files(system);
-	for (const [i, pages] of old.entries()) if (pages !== null) ours[i]!.pretend(pages);
 	if (origin !== null) {
 		system.restoreSoftware(origin.software, () => restoreComputer(system, origin.computer));
 		system.origin = origin;
@@ -252,15 +257,16 @@ function restore(header: SnapshotHeader, body: Body, options: RestoreOptions): S
 	}
 	if (options.track === true) trackFiles(system);
 	system.repeat(new Journal(journal));
-	const settled = ours.every((disk) => disk === null || disk.settle());
-	if (!settled || system.stateHash() !== config.stateHash) {
+	const committed = disks.every(({ media }) => !(media instanceof OverlayDisk) || media.commit());
+	if (!committed || system.stateHash() !== config.stateHash) {
 		throw new SnapshotError("what it leads to is not what it was made of");
 	}
 	return system;
 }
 
-function openDisk(disk: DiskConfig, content: unknown): DiskOptions {
+function openDisk(disk: DiskConfig, content: unknown, old: OldPages | null): DiskOptions {
 	const media = openSavedDisk(disk);
+	if (old !== null) return { media: new OverlayDisk(media, old), timing: disk.timing };
 	if (media instanceof MemoryDisk && content !== null) media.restore(content as MemoryDiskState);
 	return { media, timing: disk.timing };
 }

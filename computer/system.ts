@@ -3,7 +3,6 @@
  * library's entry point, and the one file that knows both the devices and the kernel.
  */
 import { Board, boardParts } from "../devices/board.ts";
-import { FileDisk } from "../devices/disk/file-disk.ts";
 import { hashContents } from "../devices/disk/hash-contents.ts";
 import { MemoryDisk } from "../devices/disk/memory-disk.ts";
 import { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "../devices/disk/timing.ts";
@@ -38,6 +37,7 @@ import { PAGE_SIZE } from "../sys/vmparam.ts";
 import { ConsoleLog } from "./console-log.ts";
 import { Journal } from "./recording.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
+import { fileOf } from "./snapshot/saved-disk.ts";
 import type {
 	DiskOptions,
 	Exit,
@@ -193,8 +193,9 @@ export class System {
 
 	/** A disk as the report has it. */
 	#describe(disk: DiskOptions, disks: readonly DiskOptions[]): Record<string, unknown> {
+		const file = typeof disk.media === "number" ? null : fileOf(disk.media);
 		return {
-			...(disk.media instanceof FileDisk ? { file: disk.media.path } : {}),
+			...(file === null ? {} : { file: file.path }),
 			bytes: this.faults[disks.indexOf(disk)]!.sectors * 512,
 			timing: disk.timing ?? "ssd",
 		};
