@@ -396,5 +396,3 @@ export class Hart {
 		this.#words[H_LEFT]! -= stall;
 	}
 }
-
-export { STOP_BUDGET, STOP_DEBUG, STOP_LEAVE, STOP_TRAP };
