@@ -1,7 +1,9 @@
 /** A system: a board with disks, and our kernel on it that runs a program. */
+import type { DiskPage } from "../devices/disk/disk-history.ts";
 import { FileDisk } from "../devices/disk/file-disk.ts";
 import { hashContents } from "../devices/disk/hash-contents.ts";
 import { MemoryDisk } from "../devices/disk/memory-disk.ts";
+import { OverlayDisk } from "../devices/disk/overlay-disk.ts";
 import { SectorFaults } from "../devices/fault/sector-faults.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
 import { cnhangup, cnwaiting } from "../kernel/dev/cons.ts";
@@ -33,6 +35,7 @@ import { checkOptions } from "./check-options.ts";
 import type { ComputerCheckpoint, ComputerState, RunState } from "./computer.ts";
 import { Recording } from "./recording.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
+import { fileOf } from "./snapshot/saved-disk.ts";
 import { arrangeDisks, boardConf, diskTiming, type SystemDisk } from "./system-config.ts";
 import { type Exit, type Report, SYSTEM_OPTIONS, type SystemOptions } from "./system-options.ts";
 
@@ -40,9 +43,6 @@ export const DEFAULT_RAM = 8 * 1024 * 1024;
 export const DEFAULT_FRAMEBUFFER: FramebufferOptions = { width: 640, height: 480 };
 /** Less than this and not even a small program fits beside the page tables and rings. */
 export const RAM_MIN = 512 * 1024;
-
-/** Pages of a file as they were, by number. */
-export type OldPages = [page: number, bytes: Uint8Array][];
 
 export class System extends BaseComputer<Uint8Array> {
 	readonly kernel: Kernel;
@@ -127,11 +127,11 @@ export class System extends BaseComputer<Uint8Array> {
 	): Record<string, unknown> {
 		const { program, args = [], check = false, uvmhist = 0, terminal = false } = this.options;
 		const { tlbEntries, tlbWays, adPolicy } = this.machine.config;
-		const described = this.faults.map(({ pristine, sectors }, i) => ({
-			...(pristine instanceof FileDisk ? { file: pristine.path } : {}),
-			bytes: sectors * 512,
-			timing: this.disks[i]!.timing,
-		}));
+		const described = this.faults.map(({ pristine, sectors }, i) => {
+			const rest = { bytes: sectors * 512, timing: this.disks[i]!.timing };
+			const file = fileOf(pristine);
+			return file === null ? rest : { file: file.path, ...rest };
+		});
 		const of = (role: SystemDisk["role"]): unknown[] =>
 			described.filter((_, i) => this.disks[i]!.role === role);
 		const config = {
@@ -277,9 +277,11 @@ export class System extends BaseComputer<Uint8Array> {
 		return this.#origin;
 	}
 
-	/** Disks that are files, by unit; null for others. */
-	get files(): (FileDisk | null)[] {
-		return this.faults.map(({ pristine }) => (pristine instanceof FileDisk ? pristine : null));
+	/** Disks that are files, or an overlay of one, by unit; null for others. */
+	get files(): (FileDisk | OverlayDisk | null)[] {
+		return this.faults.map(({ pristine }) =>
+			pristine instanceof FileDisk || pristine instanceof OverlayDisk ? pristine : null,
+		);
 	}
 
 	/**
@@ -299,7 +301,7 @@ export class System extends BaseComputer<Uint8Array> {
 	}
 
 	/** What the file behind disk `unit` held at the origin, where it differs; null: unknown. */
-	oldPages(unit: number): OldPages | null {
+	oldPages(unit: number): readonly DiskPage[] | null {
 		const checkpoint = this.#oldFiles?.[unit] ?? null;
 		return checkpoint === null ? null : this.files[unit]!.changedSince(checkpoint);
 	}

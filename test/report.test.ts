@@ -72,8 +72,8 @@ it("docs/report.md has a row for each field", async () => {
 		["| field | type | what it is |", "|---|---|---|", ...rows(schema.$defs[kind])].join("\n");
 	const text = `# The report
 
-\`--json FILE\` writes one JSON object when a run is over; \`System.report\` and \`Bare.report\` return
-the same from TypeScript. [report.schema.json](report.schema.json) describes it for programs. Times
+\`--json FILE\` writes one JSON object when a run is over; \`System.report\` and \`Bare.report\`
+return the same from TypeScript. [report.schema.json](report.schema.json) describes it for programs. Times
 are virtual, and so the same on every host, except \`hostMs\`; sizes are in bytes and addresses are
 numbers. A report holds its own configuration, so the run can be repeated.
 

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { DISK_OK, type DiskMedia, SECTOR_SIZE } from "../../devices/disk/disk-media.ts";
 import { FileDisk } from "../../devices/disk/file-disk.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
+import { OverlayDisk } from "../../devices/disk/overlay-disk.ts";
 import { SnapshotError } from "./container.ts";
 
 export interface SavedDisk {
@@ -10,6 +11,12 @@ export interface SavedDisk {
 	readonly readOnly: boolean;
 	/** A file of the host, whose contents are not in the snapshot; null: the disk is in memory. */
 	readonly file: { readonly path: string; readonly sha256: string } | null;
+}
+
+/** The file that holds what `media` shows, below an overlay or not; null: it is none. */
+export function fileOf(media: DiskMedia): FileDisk | null {
+	if (media instanceof OverlayDisk) return fileOf(media.medium);
+	return media instanceof FileDisk ? media : null;
 }
 
 /** Bytes that are hashed at a time. */
@@ -20,10 +27,11 @@ export function describeDisk(media: DiskMedia): SavedDisk {
 	const { sectors, readOnly } = media;
 	const disk = { bytes: sectors * SECTOR_SIZE, readOnly };
 	if (media instanceof MemoryDisk) return { ...disk, file: null };
-	if (!(media instanceof FileDisk)) {
+	const file = fileOf(media);
+	if (file === null) {
 		throw new SnapshotError("a disk that is neither memory nor a file cannot be saved");
 	}
-	return { ...disk, file: { path: media.path, sha256: hashDisk(media) } };
+	return { ...disk, file: { path: file.path, sha256: hashDisk(file) } };
 }
 
 /**

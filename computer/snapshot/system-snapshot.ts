@@ -2,13 +2,15 @@
  * Snapshots of systems: files that hold a state, or the latest one before it that could be taken
  * and a recording of what has come since. Either way what is restored is exactly what was saved.
  */
+import type { DiskPage } from "../../devices/disk/disk-history.ts";
 import { SECTOR_SIZE } from "../../devices/disk/disk-media.ts";
 import { MemoryDisk, type MemoryDiskState } from "../../devices/disk/memory-disk.ts";
+import { OverlayDisk } from "../../devices/disk/overlay-disk.ts";
 import type { SectorFaultsState } from "../../devices/fault/sector-faults.ts";
 import { Panic } from "../../sys/panic.ts";
 import type { ComputerState } from "../computer.ts";
 import { type Place, type RecordedEvent, Recording } from "../recording.ts";
-import { type OldPages, System } from "../system.ts";
+import { System } from "../system.ts";
 import { diskOptions, type SystemDisk } from "../system-config.ts";
 import type { SystemOptions } from "../system-options.ts";
 import { VERSION } from "../version.ts";
@@ -20,9 +22,11 @@ import {
 	unpackSnapshot,
 } from "./container.ts";
 import { Graph, writeGraph } from "./graph.ts";
-import { describeDisk, openSavedDisk, type SavedDisk } from "./saved-disk.ts";
+import { describeDisk, fileOf, openSavedDisk, type SavedDisk } from "./saved-disk.ts";
 
 const KIND = "boot";
+/** Pages of a file as they were, by number. */
+type OldPages = readonly DiskPage[];
 
 interface Body {
 	readonly image: Uint8Array;
@@ -135,7 +139,8 @@ function oldPages(system: System, unit: number): OldPages | null {
 	if (disk === null || disk.readOnly) return null;
 	const pages = system.oldPages(unit);
 	if (pages !== null || system.board.disks[unit]!.counters.writes === 0) return pages;
-	throw new SnapshotError(`disk ${disk.path} was written to; the state cannot be saved just now`);
+	const { path } = fileOf(disk)!;
+	throw new SnapshotError(`disk ${path} was written to; the state cannot be saved just now`);
 }
 
 /** What a restored system gets from its new host. */
@@ -167,25 +172,24 @@ function restore(header: SnapshotHeader, body: Body, options: RestoreOptions): S
 	const { image, origin, media, old, recording, place } = body;
 	const disks = saved.map((disk, i): SystemDisk => {
 		const { role, timing } = disk;
-		return { role, timing, media: openDisk(disk, media[i] ?? null) };
+		return { role, timing, media: openDisk(disk, media[i] ?? null, old[i] ?? null) };
 	});
 	const { console, track = false } = options;
 	const system = new System({ ...given, ...diskOptions(disks), image, console });
-	const { files } = system;
-	for (const [i, pages] of old.entries()) if (pages !== null) files[i]!.pretend(pages);
 	if (origin !== null) system.restore(origin);
 	if (track) system.trackFiles();
 	system.recording = new Recording(recording);
 	system.repeatTo(place);
-	const settled = files.every((disk) => disk === null || disk.settle());
-	if (!settled || system.stateHash() !== stateHash) {
+	const committed = system.files.every((disk) => !(disk instanceof OverlayDisk) || disk.commit());
+	if (!committed || system.stateHash() !== stateHash) {
 		throw new SnapshotError("replay diverged: state hash mismatch");
 	}
 	return system;
 }
 
-function openDisk(disk: DiskConfig, content: unknown): SystemDisk["media"] {
+function openDisk(disk: DiskConfig, content: unknown, old: OldPages | null): SystemDisk["media"] {
 	const media = openSavedDisk(disk);
+	if (old !== null) return new OverlayDisk(media, old);
 	if (media instanceof MemoryDisk && content !== null) media.restore(content as MemoryDiskState);
 	return media;
 }

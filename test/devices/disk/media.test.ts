@@ -15,6 +15,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { DISK_EIO, DISK_OK, type DiskMedia } from "../../../devices/disk/disk-media.ts";
 import { FileDisk } from "../../../devices/disk/file-disk.ts";
 import { MemoryDisk } from "../../../devices/disk/memory-disk.ts";
+import { OverlayDisk } from "../../../devices/disk/overlay-disk.ts";
 import { WriteCache } from "../../../devices/disk/write-cache.ts";
 import { SectorFaults } from "../../../devices/fault/sector-faults.ts";
 import { UserError } from "../../../machine/user-error.ts";
@@ -65,6 +66,21 @@ mediaContract({
 	name: "small write cache",
 	make: (sectors) => new WriteCache(memory(sectors), 3),
 	readOnly: (media) => new WriteCache(frozen(media), 3),
+});
+mediaContract({
+	name: "overlay",
+	make: (sectors) =>
+		new OverlayDisk(fileDisk(imageFile(`contract-${open.length}.img`, sectors * 512))),
+	readOnly: frozen,
+});
+mediaContract({
+	name: "committed overlay",
+	make: (sectors) => {
+		const overlay = new OverlayDisk(memory(sectors));
+		overlay.commit();
+		return overlay;
+	},
+	readOnly: (media) => new OverlayDisk(frozen(media)),
 });
 mediaContract({
 	name: "sector faults, none set",
@@ -160,6 +176,56 @@ describe("file disk", () => {
 		expect(disk.read(0, bytes)).toBe(DISK_EIO);
 		expect(disk.write(0, bytes)).toBe(DISK_EIO);
 		expect(disk.flush()).toBe(DISK_EIO);
+	});
+});
+
+describe("overlay", () => {
+	const PAGE = 4096;
+	const SECTORS = 20; // the last page is half a page
+
+	const contents = (media: DiskMedia): Uint8Array => {
+		const bytes = new Uint8Array(media.sectors * 512);
+		expect(media.read(0, bytes)).toBe(DISK_OK);
+		return bytes;
+	};
+
+	test("shows its pages, and keeps what is written to it from the medium", () => {
+		const medium = memory(SECTORS);
+		medium.write(0, pattern(SECTORS * 512, 1));
+		const below = contents(medium);
+		const expected = Uint8Array.from(below);
+		const overlay = new OverlayDisk(medium, [[2, pattern(PAGE, 2)]]);
+		expected.set(pattern(PAGE, 2).subarray(0, 2048), 2 * PAGE);
+		expectBytes(contents(overlay), expected);
+		overlay.write(7, pattern(1024, 3));
+		expected.set(pattern(1024, 3), 7 * 512);
+		expectBytes(contents(overlay), expected);
+		expectBytes(contents(medium), below);
+	});
+
+	test("is committed only to a medium that holds what it shows", () => {
+		for (const same of [true, false]) {
+			const medium = memory(SECTORS);
+			medium.write(3, pattern(512, same ? 4 : 5));
+			const overlay = new OverlayDisk(medium, [[0, new Uint8Array(PAGE)]]);
+			overlay.write(3, pattern(512, 4));
+			expect(overlay.commit()).toBe(same);
+			expectBytes(contents(overlay), contents(medium));
+			overlay.write(19, pattern(512, 6));
+			expectBytes(contents(overlay), contents(medium));
+		}
+	});
+
+	test("a checkpoint of the overlay is one of the medium after it was committed", () => {
+		const medium = memory(SECTORS);
+		medium.write(3, pattern(512, 4));
+		const overlay = new OverlayDisk(medium, [[0, new Uint8Array(PAGE)]]);
+		const before = overlay.checkpoint();
+		overlay.write(3, pattern(512, 4));
+		expect(overlay.commit()).toBe(true);
+		expect(overlay.changedSince(before).map(([page]) => page)).toEqual([0]);
+		overlay.rollback(before);
+		expectBytes(contents(medium), new Uint8Array(SECTORS * 512));
 	});
 });
 
