@@ -35,7 +35,7 @@ function segments(file: Buffer): Segment[] {
 /** Where a file NAME.c is the program NAME; those of sh/ are one program together. */
 const sourceFolders = [".", "utils", "pico"];
 
-it("the committed ELF files are what their sources build", { timeout: 120_000 }, () => {
+it("the committed ELF files are what their sources build", () => {
 	const outcome = run(join(workloads, "build.sh"), "--check");
 	expect(outcome).toMatchObject({ code: 0, stderr: "" });
 });
