@@ -106,7 +106,7 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	if (report.exit.kind === "panic") process.stderr.write(panicLines(system, report));
 	const config = { ...report.config, maxCycles: flags.maxCycles ?? null };
 	json?.writeJson({ ...report, config });
-	picture?.write(screenshot(system)!);
+	if (picture !== null) picture.write((await screenshot(system))!);
 	history?.write(`${system.history().join("\n")}\n`);
 	return left || saved ? 0 : exitCode(report.exit);
 }
