@@ -5,7 +5,11 @@ import { createSystem } from "../computer/system.ts";
 
 const MiB = 1024 * 1024;
 
-/** The folder of the workloads, from the sources as from what is built of them. */
+/** The path of a program of this folder that runs in a thread or a process of its own. */
+export const built = (name: string): string =>
+	fileURLToPath(new URL(`../bench/${name}.js`, import.meta.url));
+
+/** The folder of the workloads, seen from the sources and from the built programs. */
 export const WORKLOADS = ["../workloads/", "../../workloads/"]
 	.map((path) => fileURLToPath(new URL(path, import.meta.url)))
 	.find((path) => existsSync(`${path}bin`))!;

@@ -58,7 +58,7 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 		native = runNative(smoke);
 		step("native programs");
 	}
-	const paths = wanted("paths") ? runPaths(smoke) : [];
+	const paths = wanted("paths") ? await runPaths(smoke) : [];
 	if (paths.length > 0) step("paths");
 	const calls = wanted("calls") ? runCalls(smoke) : [];
 	if (calls.length > 0) step("calls");

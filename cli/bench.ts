@@ -30,7 +30,7 @@ export function benchCommand(done: (exitCode: number) => void): Command {
 }
 
 async function bench(names: BenchmarkName[], flags: BenchFlags): Promise<void> {
-	const json = flags.json === undefined ? null : new OutputFile(flags.json, process.stdout);
+	const json = OutputFile.open(flags.json, process.stdout);
 	const bar = process.stderr.isTTY
 		? new SingleBar({ format: "{bar} {value}/{total} {step} | ETA {eta} s", clearOnComplete: true })
 		: null;

@@ -4,65 +4,53 @@ import { Command, InvalidArgumentError } from "commander";
 import { rebase, restoreSystem, saveSystem } from "../computer/snapshot/system-snapshot.ts";
 import { createSystem, DEFAULT_RAM, type System } from "../computer/system.ts";
 import { DEFAULT_SWAP } from "../computer/system-config.ts";
-import type {
-	DiskOptions,
-	Exit,
-	Report,
-	SystemOptions,
-	TimingName,
-} from "../computer/system-options.ts";
+import type { DiskOptions, Report, SystemOptions, TimingName } from "../computer/system-options.ts";
 import { SystemTarget } from "../gdb/session.ts";
-import { OutputBuffer } from "./console.ts";
-import { drive, driveTerminal } from "./drive.ts";
-import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
-import { readInputFile } from "./input-file.ts";
 import {
-	collect,
-	integerOption,
-	policyOption,
-	portOption,
-	sizeOption,
-	TIMINGS,
-	tlbOption,
-} from "./options.ts";
+	addCommonOptions,
+	type CommonFlags,
+	checkCommonOptions,
+	inputPaths,
+	onTerminal,
+	outputPaths,
+	type Runs,
+} from "./common-options.ts";
+import { OutputBuffer } from "./console.ts";
+import { gdbPort, serveGdb } from "./gdb-server.ts";
+import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
+import { readInputFile } from "./input-file.ts";
+import { collect, integerOption, sizeOption, TIMINGS } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
-import { checkOutputPaths, type NamedPath } from "./output-paths.ts";
+import { checkOutputPaths } from "./output-paths.ts";
 import { binDisk, openDisks, WORKLOADS } from "./root-disk.ts";
-import { openSnapshot, refuseConfiguration, Saver } from "./saver.ts";
+import { openSnapshot, type Saver } from "./saver.ts";
 import { screenshot } from "./screenshot.ts";
 import { parseSize } from "./size.ts";
 import { summary } from "./summary.ts";
-import { checkTogether } from "./together.ts";
-import { TraceFiles, type TraceFlags } from "./trace-file.ts";
+import { TraceFiles } from "./trace-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Events that --uvmhist keeps, and how many of them a panic shows. */
 const HISTORY_EVENTS = 10_000;
 const PANIC_HISTORY = 20;
 
-interface BootFlags extends GdbFlags, TraceFlags {
+interface BootFlags extends CommonFlags {
 	readonly ram: number;
 	readonly swap: DiskOptions[];
 	readonly disk: string[];
 	readonly seed: number;
-	readonly tlb?: { entries: number; ways: number };
-	readonly ad: "hardware" | "trap";
 	readonly check: boolean;
 	readonly screenshot?: string;
-	readonly json?: string;
 	readonly uvmhist?: string;
-	readonly maxCycles?: number;
-	readonly save?: string;
-	readonly saveAt?: number;
-	readonly restore?: string;
-	readonly quiet: boolean;
 }
 
-/** Options that say what a system is: with --restore the snapshot does. */
-const CONFIGURATION = ["ram", "swap", "disk", "seed", "tlb", "ad", "check"] as const;
+const PROGRAM: Runs = { argument: "program", printer: "program", instead: "running a program" };
+
+/** Options of `boot` that say what a system is. */
+const CONFIGURATION = ["ram", "swap", "disk", "seed", "check"] as const;
 
 export function bootCommand(done: (exitCode: number) => void): Command {
-	return new Command("boot")
+	const command = new Command("boot")
 		.description("run a program on the kernel; its output goes to stdout, a summary to stderr")
 		.argument("[program]", "a workload by name, or the path of a static RV32 ELF file")
 		.argument("[args...]", "its arguments (after -- if they begin with a dash)")
@@ -80,79 +68,63 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 			[],
 		)
 		.option("--seed <n>", "for what programs get as random bytes", integerOption, 1)
-		.option("--tlb <entries[,ways]>", "shape of the TLB (default: 1024,4)", tlbOption)
-		.option("--ad <policy>", "who sets A and D bits: hardware or trap", policyOption, "hardware")
 		.option("--check", "verify the VM system's invariants while it runs", false)
 		.option("--screenshot <file>", "save what the frame buffer shows at the end, as PNG")
-		.option("--trace <file>", "write what happens, and when, for ui.perfetto.dev")
-		.option("--trace-instructions <file>", "write every instruction with what it changes")
-		.option("--json <file>", "write a report as JSON; - for stdout, after the program's output")
-		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr")
-		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
-		.option("--save <file>", "save a snapshot: at the end of the input or of the run, or")
-		.option("--save-at <n>", "  at this virtual time, in ns; the run goes on", integerOption)
-		.option("--restore <file>", "go on from a snapshot, instead of running a program")
-		.option("--gdb [port]", "wait for a debugger on this port of 127.0.0.1 (1234)", portOption)
-		.option("--no-gdb-wait", "with --gdb: run, until a debugger comes")
-		.option("-q, --quiet", "no summary and no progress", false)
-		.action(async (program: string | undefined, args: string[], flags: BootFlags, command) => {
-			if (flags.restore !== undefined) refuseConfiguration(command as Command, CONFIGURATION);
-			checkTogether("boot", "program", program, flags);
+		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr");
+	return addCommonOptions(command, PROGRAM).action(
+		async (program: string | undefined, args: string[], flags: BootFlags) => {
+			checkCommonOptions(command, PROGRAM, program, CONFIGURATION);
 			done(await boot(program ?? "", args, flags));
-		});
+		},
+	);
 }
 
 async function boot(program: string, args: string[], flags: BootFlags): Promise<number> {
-	checkOutputPaths(outputPaths(flags), inputPaths(program, flags));
+	checkFiles(program, flags);
 	// Opened before a run that may take long.
-	const json = flags.json === undefined ? null : new OutputFile(flags.json, process.stdout);
-	const picture =
-		flags.screenshot === undefined ? null : new OutputFile(flags.screenshot, process.stdout);
-	const history =
-		flags.uvmhist === undefined ? null : new OutputFile(flags.uvmhist, process.stderr);
+	const json = OutputFile.open(flags.json, process.stdout);
+	const picture = OutputFile.open(flags.screenshot, process.stdout);
+	const history = OutputFile.open(flags.uvmhist, process.stderr);
 	const trace = new TraceFiles(flags);
 	const output = new OutputBuffer(process.stdout);
-	const onTerminal = gdbPort(flags) === null && process.stdin.isTTY && process.stdout.isTTY;
 	const started = performance.now();
 	const watch = (system: System): void => trace.begin(system);
-	const { system, left, saver } = await runOne(program, args, flags, output, onTerminal, watch);
+	const { system, left, saver } = await runOne(program, args, flags, output, watch);
 	trace.close();
-	const interactive = onTerminal && system.options.terminal === true;
 	const report = system.report(performance.now() - started);
+	const saved = stoppedToSave(saver, report.exit);
 	// Whoever has talked with the guest knows how it went.
-	const saved = saver?.waits === false && report.exit.kind === "running";
-	const talked = interactive && system.asksForInput;
+	const talked = isInteractive(system, flags) && system.asksForInput;
 	if (!flags.quiet && !talked) process.stderr.write(summary(report, saved));
 	if (report.exit.kind === "panic") process.stderr.write(panicLines(system, report));
 	const config = { ...report.config, maxCycles: flags.maxCycles ?? null };
-	json?.write(`${JSON.stringify({ ...report, config })}\n`);
-	picture?.write(screenshot(system)!);
+	json?.writeJson({ ...report, config });
+	if (picture !== null) picture.write((await screenshot(system))!);
 	history?.write(`${system.history().join("\n")}\n`);
 	return left || saved ? 0 : exitCode(report.exit);
 }
 
-const outputPaths = (flags: BootFlags): NamedPath[] => [
-	["--json", flags.json],
-	["--screenshot", flags.screenshot],
-	["--uvmhist", flags.uvmhist],
-	["--trace", flags.trace],
-	["--trace-instructions", flags.traceInstructions],
-	["--save", flags.save],
-];
+function checkFiles(program: string, flags: BootFlags): void {
+	const outputs = outputPaths(flags, [
+		["--screenshot", flags.screenshot],
+		["--uvmhist", flags.uvmhist],
+	]);
+	const inputs = inputPaths(flags, [
+		["program", isWorkload(program) ? undefined : program],
+		...flags.disk.map((path) => ["--disk", path] as const),
+	]);
+	checkOutputPaths(outputs, inputs);
+}
 
-/** A snapshot may take the place of the one that the run goes on from: it is read whole. */
-const inputPaths = (program: string, flags: BootFlags): NamedPath[] => [
-	["program", isWorkload(program) ? undefined : program],
-	...flags.disk.map((path): NamedPath => ["--disk", path]),
-	...(flags.save === flags.restore ? [] : [["--restore", flags.restore] as const]),
-];
+/** A snapshot that was saved without a terminal goes on without one. */
+const isInteractive = (system: System, flags: BootFlags): boolean =>
+	onTerminal(flags) && system.options.terminal === true;
 
 async function systemOptions(
 	program: string,
 	args: string[],
 	flags: BootFlags,
 	output: OutputBuffer,
-	terminal: boolean,
 ): Promise<SystemOptions> {
 	const swap = flags.swap.length === 0 ? [{ media: DEFAULT_SWAP }] : flags.swap;
 	return {
@@ -170,7 +142,7 @@ async function systemOptions(
 		check: flags.check,
 		uvmhist: flags.uvmhist === undefined ? 0 : HISTORY_EVENTS,
 		console: (byte) => output.put(byte),
-		terminal,
+		terminal: onTerminal(flags),
 	};
 }
 
@@ -182,12 +154,6 @@ function restored(flags: BootFlags, path: string, output: OutputBuffer): System 
 		throw new UsageError("--uvmhist: the snapshot was made without it");
 	}
 	return system;
-}
-
-function createSaver(system: System, path: string, at: number | undefined): Saver {
-	system.trackFiles();
-	const method = { rebase: () => rebase(system), save: () => saveSystem(system) };
-	return new Saver(system, method, path, at ?? null);
 }
 
 interface Ended {
@@ -203,33 +169,28 @@ async function runOne(
 	args: string[],
 	flags: BootFlags,
 	output: OutputBuffer,
-	onTerminal: boolean,
 	watch: (system: System) => void,
 ): Promise<Ended> {
 	if (flags.restore !== undefined) {
 		const system = restored(flags, flags.restore, output);
 		watch(system);
-		return await runSystem(system, onTerminal, flags, output);
+		return await runSystem(system, flags, output);
 	}
-	const options = await systemOptions(program, args, flags, output, onTerminal);
+	const options = await systemOptions(program, args, flags, output);
 	const port = gdbPort(flags);
 	if (port !== null) return await debugSystem(options, port, flags, output);
 	const system = createSystem(options);
 	watch(system);
-	return await runSystem(system, onTerminal, flags, output);
+	return await runSystem(system, flags, output);
 }
 
-async function runSystem(
-	system: System,
-	onTerminal: boolean,
-	flags: BootFlags,
-	output: OutputBuffer,
-): Promise<Ended> {
-	const saver = flags.save === undefined ? null : createSaver(system, flags.save, flags.saveAt);
-	const interactive = onTerminal && system.options.terminal === true;
-	const left = interactive && (await driveTerminal(system, flags, output, saver));
-	if (!interactive) await drive(system, flags, output, saver);
-	saver?.finish(left);
+async function runSystem(system: System, flags: BootFlags, output: OutputBuffer): Promise<Ended> {
+	if (flags.save !== undefined) system.trackFiles();
+	const saver = createSaver(system, flags, {
+		rebase: () => rebase(system),
+		save: () => saveSystem(system),
+	});
+	const left = await runGuest(system, flags, output, saver, isInteractive(system, flags));
 	return { system, left, saver };
 }
 
@@ -240,29 +201,14 @@ async function debugSystem(
 	flags: BootFlags,
 	output: OutputBuffer,
 ): Promise<Ended> {
-	// A system that has written to a disk of the host's cannot begin anew.
-	const again = flags.disk.length === 0;
+	// Going back would undo what the guest has written to a disk of the host's.
+	const reverse = flags.disk.length === 0;
 	const console = (byte: number): void => target.print(byte);
 	const system = createSystem({ ...options, console });
 	const show = (byte: number): void => output.put(byte);
-	const target: SystemTarget = new SystemTarget(system, show, again);
+	const target: SystemTarget = new SystemTarget(system, show, reverse);
 	const left = await serveGdb(target, port, flags, output);
 	return { system, left, saver: null };
-}
-
-/** 0: the guest succeeded, 1: it failed, 3: the kernel panicked, 4: no progress, or the limit. */
-function exitCode(exit: Exit): number {
-	switch (exit.kind) {
-		case "exited":
-			return exit.code === 0 ? 0 : 1;
-		case "killed":
-			return 1;
-		case "panic":
-			return 3;
-		case "deadlock":
-		case "running":
-			return 4;
-	}
 }
 
 /** What somebody needs who looks for the bug. */

@@ -7,11 +7,21 @@ export class OutputFile {
 	readonly #stream: NodeJS.WritableStream;
 	readonly #fd: number | null;
 
+	/** => null if no path is given; UsageError as the constructor. */
+	static open(path: string | undefined, stream: NodeJS.WritableStream): OutputFile | null {
+		return path === undefined ? null : new OutputFile(path, stream);
+	}
+
 	/** => UsageError if it cannot be written: now, and not after a long run. */
 	constructor(path: string, stream: NodeJS.WritableStream) {
 		this.#path = path;
 		this.#stream = stream;
 		this.#fd = path === "-" ? null : writing(path, () => openSync(path, "w"));
+	}
+
+	/** Write an object on one line, and close the file. */
+	writeJson(value: object): void {
+		this.write(`${JSON.stringify(value)}\n`);
 	}
 
 	/** Write all there is, and close the file. */

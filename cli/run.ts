@@ -1,32 +1,31 @@
+/** `uvmachine run`: run software made for QEMU's virt board, without the kernel. */
 import { Command } from "commander";
 import { BARE_DEFAULT_RAM, Bare } from "../computer/bare.ts";
-import type { BareExit, BareOptions, BareReport } from "../computer/bare-options.ts";
+import type { BareOptions, BareReport } from "../computer/bare-options.ts";
 import { restoreBare, saveBare } from "../computer/snapshot/bare-snapshot.ts";
 import { FileDisk } from "../devices/disk/file-disk.ts";
 import { BareTarget } from "../gdb/session.ts";
-import { OutputBuffer } from "./console.ts";
-import { drive, driveTerminal } from "./drive.ts";
-import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
-import { readInputFile } from "./input-file.ts";
 import {
-	addressOption,
-	collect,
-	integerOption,
-	misalignedOption,
-	policyOption,
-	portOption,
-	sizeOption,
-	tlbOption,
-	virtioOption,
-} from "./options.ts";
+	addCommonOptions,
+	type CommonFlags,
+	checkCommonOptions,
+	inputPaths,
+	onTerminal,
+	outputPaths,
+	type Runs,
+} from "./common-options.ts";
+import { OutputBuffer } from "./console.ts";
+import { gdbPort, serveGdb } from "./gdb-server.ts";
+import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
+import { readInputFile } from "./input-file.ts";
+import { addressOption, collect, misalignedOption, sizeOption, virtioOption } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
-import { checkOutputPaths, type NamedPath } from "./output-paths.ts";
-import { openSnapshot, refuseConfiguration, Saver } from "./saver.ts";
+import { checkOutputPaths } from "./output-paths.ts";
+import { openSnapshot } from "./saver.ts";
 import { bareSummary } from "./summary.ts";
-import { checkTogether } from "./together.ts";
-import { TraceFiles, type TraceFlags } from "./trace-file.ts";
+import { TraceFiles } from "./trace-file.ts";
 
-interface RunFlags extends GdbFlags, TraceFlags {
+interface RunFlags extends CommonFlags {
 	readonly ram: number;
 	readonly disk: string[];
 	readonly virtio: "legacy" | "modern";
@@ -37,18 +36,12 @@ interface RunFlags extends GdbFlags, TraceFlags {
 	readonly dtb?: string;
 	readonly dumpDtb?: string;
 	readonly loadAddress?: number;
-	readonly tlb?: { entries: number; ways: number };
-	readonly ad: "hardware" | "trap";
 	readonly misaligned: "handle" | "trap";
-	readonly json?: string;
-	readonly maxCycles?: number;
-	readonly save?: string;
-	readonly saveAt?: number;
-	readonly restore?: string;
-	readonly quiet: boolean;
 }
 
-/** Options that say what a machine is: with --restore the snapshot does. */
+const IMAGE: Runs = { argument: "image", printer: "guest", instead: "starting an image" };
+
+/** Options of `run` that say what a machine is. */
 const CONFIGURATION = [
 	"ram",
 	"disk",
@@ -59,8 +52,6 @@ const CONFIGURATION = [
 	"dtb",
 	"dumpDtb",
 	"loadAddress",
-	"tlb",
-	"ad",
 	"misaligned",
 	"virtio",
 ] as const;
@@ -69,7 +60,7 @@ const CONFIGURATION = [
 const READ_ONLY = ",ro";
 
 export function runCommand(done: (exitCode: number) => void): Command {
-	return new Command("run")
+	const command = new Command("run")
 		.description("run software made for QEMU's virt board, without our kernel")
 		.argument("[image]", "an RV32 ELF file, or a raw image that is loaded at 0x80000000")
 		.option("--ram <size>", "RAM, as 64M, 1G", sizeOption, BARE_DEFAULT_RAM)
@@ -82,38 +73,26 @@ export function runCommand(done: (exitCode: number) => void): Command {
 		.option("--dtb <file>", "a device tree instead of the one that describes the board")
 		.option("--dump-dtb <file>", "write the device tree and do not run; - for stdout")
 		.option("--load-address <address>", "where a raw image goes", addressOption)
-		.option("--tlb <entries[,ways]>", "shape of the TLB (default: 1024,4)", tlbOption)
-		.option("--ad <policy>", "who sets A and D bits: hardware or trap", policyOption, "hardware")
 		.option(
 			"--misaligned <policy>",
 			"misaligned loads and stores: handle or trap",
 			misalignedOption,
 			"handle",
-		)
-		.option("--trace <file>", "write what happens, and when, for ui.perfetto.dev")
-		.option("--trace-instructions <file>", "write every instruction with what it changes")
-		.option("--json <file>", "write a report as JSON; - for stdout, after the guest's output")
-		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
-		.option("--save <file>", "save a snapshot: at the end of the input or of the run, or")
-		.option("--save-at <n>", "  at this virtual time, in ns; the run goes on", integerOption)
-		.option("--restore <file>", "go on from a snapshot, instead of starting an image")
-		.option("--gdb [port]", "wait for a debugger on this port of 127.0.0.1 (1234)", portOption)
-		.option("--no-gdb-wait", "with --gdb: run, until a debugger comes")
-		.option("-q, --quiet", "no summary and no progress", false)
-		.action(async (image: string | undefined, flags: RunFlags, command: Command) => {
-			if (flags.restore !== undefined) refuseConfiguration(command, CONFIGURATION);
-			checkTogether("run", "image", image, flags);
+		);
+	return addCommonOptions(command, IMAGE).action(
+		async (image: string | undefined, flags: RunFlags) => {
+			checkCommonOptions(command, IMAGE, image, CONFIGURATION);
 			done(await run(image ?? "", flags));
-		});
+		},
+	);
 }
 
 async function run(image: string, flags: RunFlags): Promise<number> {
 	const path = flags.restore ?? image;
-	checkOutputPaths(outputPaths(flags), inputPaths(image, flags));
-	const json = flags.json === undefined ? null : new OutputFile(flags.json, process.stdout);
+	checkFiles(image, flags);
+	const json = OutputFile.open(flags.json, process.stdout);
 	const trace = new TraceFiles(flags);
 	const output = new OutputBuffer(process.stdout);
-	const port = gdbPort(flags);
 	let show = (byte: number): void => output.put(byte);
 	const console = (byte: number): void => show(byte);
 	const bare =
@@ -124,56 +103,44 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 		new OutputFile(flags.dumpDtb, process.stdout).write(bare.dtb);
 		return 0;
 	}
-	const saver = flags.save === undefined ? null : createSaver(bare, flags.save, flags.saveAt);
-	const interactive = port === null && process.stdin.isTTY && process.stdout.isTTY;
+	// Any state of a bare machine can be saved.
+	const saver = createSaver(bare, flags, { rebase: () => true, save: () => saveBare(bare) });
 	trace.begin(bare);
 	const started = performance.now();
-	let left = false;
+	const port = gdbPort(flags);
+	let left: boolean;
 	if (port !== null) {
-		const again = flags.disk.every((text) => diskPath(text).readOnly);
-		const put = show;
-		const target: BareTarget = new BareTarget(bare, put, again);
+		const reverse = flags.disk.every((text) => diskPath(text).readOnly);
+		const target: BareTarget = new BareTarget(bare, show, reverse);
 		show = (byte) => target.print(byte);
 		left = await serveGdb(target, port, flags, output);
-	} else if (interactive) left = await driveTerminal(bare, flags, output, saver);
-	else await drive(bare, flags, output, saver);
-	saver?.finish(left);
+	} else {
+		left = await runGuest(bare, flags, output, saver, onTerminal(flags));
+	}
 	trace.close();
 	const report = bare.report(performance.now() - started);
-	const saved = saver?.waits === false && report.exit.kind === "running";
+	const saved = stoppedToSave(saver, report.exit);
 	if (!flags.quiet && !left) process.stderr.write(bareSummary(path, report, saved));
-	json?.write(`${JSON.stringify(withCommand(report, path, flags))}\n`);
+	json?.writeJson(withCommand(report, path, flags));
 	return left || saved ? 0 : exitCode(report.exit);
 }
 
-const outputPaths = (flags: RunFlags): NamedPath[] => [
-	["--json", flags.json],
-	["--trace", flags.trace],
-	["--trace-instructions", flags.traceInstructions],
-	["--dump-dtb", flags.dumpDtb],
-	["--save", flags.save],
-];
-
-/** A snapshot may take the place of the one that the run goes on from: it is read whole. */
-const inputPaths = (image: string, flags: RunFlags): NamedPath[] => [
-	["image", image],
-	["--bios", flags.bios],
-	["--initrd", flags.initrd],
-	["--dtb", flags.dtb],
-	...flags.disk.map((text): NamedPath => ["--disk", diskPath(text).path]),
-	...(flags.save === flags.restore ? [] : [["--restore", flags.restore] as const]),
-];
+function checkFiles(image: string, flags: RunFlags): void {
+	const outputs = outputPaths(flags, [["--dump-dtb", flags.dumpDtb]]);
+	const inputs = inputPaths(flags, [
+		["image", image],
+		["--bios", flags.bios],
+		["--initrd", flags.initrd],
+		["--dtb", flags.dtb],
+		...flags.disk.map((text) => ["--disk", diskPath(text).path] as const),
+	]);
+	checkOutputPaths(outputs, inputs);
+}
 
 /** The value of --disk. */
 function diskPath(text: string): { path: string; readOnly: boolean } {
 	const readOnly = text.endsWith(READ_ONLY);
 	return { path: readOnly ? text.slice(0, -READ_ONLY.length) : text, readOnly };
-}
-
-function createSaver(bare: Bare, path: string, at: number | undefined): Saver {
-	// Any state can be taken.
-	const method = { rebase: () => true, save: () => saveBare(bare) };
-	return new Saver(bare, method, path, at ?? null);
 }
 
 /** The report with what the command line adds to its configuration. */
@@ -206,10 +173,4 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		adPolicy: flags.ad,
 		misaligned: flags.misaligned,
 	};
-}
-
-/** 0: the guest succeeded, 1: it failed, 4: no progress, or the limit. */
-function exitCode(exit: BareExit): number {
-	if (exit.kind !== "exited") return 4;
-	return exit.code === 0 ? 0 : 1;
 }

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { uvmachine } from "./support/cli.ts";
 import { ROOT } from "./support/sources.ts";
 
 const COMMANDS = ["boot", "run", "disasm", "bench"];
@@ -20,11 +21,7 @@ const pages = ["", ...folders("")].flatMap((folder) =>
 );
 const text = (page: string): string => readFileSync(join(ROOT, page), "utf8");
 
-const help = (command: string): string =>
-	spawnSync(process.execPath, ["dist/cli/main.js", command, "--help"], {
-		cwd: ROOT,
-		encoding: "utf8",
-	}).stdout;
+const help = (command: string): string => uvmachine([command, "--help"]).stdout;
 const options = new Map(
 	COMMANDS.map((command) => [
 		command,

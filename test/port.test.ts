@@ -48,7 +48,7 @@ const defines = (file: Source, name: string): boolean =>
 function titles(file: string): string[] | null {
 	if (!existsSync(`${ROOT}/test/${file}`)) return null;
 	const { text } = sources(`test/${file}`)[0]!;
-	const calls = /\b(?:it|test|describe)(?:\.\w+\([\s\S]*?\))?\(\s*"((?:[^"\\]|\\.)*)"/g;
+	const calls = /\b(?:it|describe)(?:\.\w+\([\s\S]*?\))?\(\s*"((?:[^"\\]|\\.)*)"/g;
 	return [...text.matchAll(calls), ...text.matchAll(/\bname: "([^"]*)"/g)].map((m) => m[1]!);
 }
 

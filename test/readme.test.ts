@@ -1,7 +1,7 @@
 /** What the README shows is what happens. */
-import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { uvmachine } from "./support/cli.ts";
 import { ROOT } from "./support/sources.ts";
 
 const readme = readFileSync(`${ROOT}/README.md`, "utf8");
@@ -9,19 +9,12 @@ const readme = readFileSync(`${ROOT}/README.md`, "utf8");
 it("npm start is the run that it shows", () => {
 	const { scripts } = JSON.parse(readFileSync(`${ROOT}/package.json`, "utf8"));
 	const args = /main\.js (.*)$/.exec(scripts.start)![1]!.split(" ");
-	const run = spawnSync(process.execPath, ["dist/cli/main.js", ...args], {
-		cwd: ROOT,
-		encoding: "utf8",
-	});
+	const run = uvmachine(args);
 	expect(run.status).toBe(0);
 	expect(readme).toContain(run.stdout);
 });
 
-const help = (...args: string[]): string =>
-	spawnSync(process.execPath, ["dist/cli/main.js", ...args, "--help"], {
-		cwd: ROOT,
-		encoding: "utf8",
-	}).stdout;
+const help = (...args: string[]): string => uvmachine([...args, "--help"]).stdout;
 
 it("shows every command", () => {
 	const commands = [...help().matchAll(/^ {2}([a-z]+) \[/gm)].map((match) => match[1]!);

@@ -73,9 +73,9 @@ it("docs/report.md has a row for each field", async () => {
 	const text = `# The report
 
 \`--json FILE\` writes one JSON object when a run is over; \`System.report\` and \`Bare.report\`
-return the same from TypeScript. [report.schema.json](report.schema.json) describes it for programs. Times
-are virtual, and so the same on every host, except \`hostMs\`; sizes are in bytes and addresses are
-numbers. A report holds its own configuration, so the run can be repeated.
+return the same from TypeScript. [report.schema.json](report.schema.json) describes it for
+programs. Times are virtual, and so the same on every host, except \`hostMs\`; sizes are in bytes
+and addresses are numbers. A report holds its own configuration, so the run can be repeated.
 
 ## \`uvmachine boot\`
 

@@ -79,6 +79,13 @@ describe("layout", () => {
 			}),
 		).toEqual([]);
 	});
+
+	it("a test is made with it(), never with test()", () => {
+		const tests = ALL.filter((file) => file.path.startsWith("test/"));
+		const imported = /import \{[^}]*\btest\b[^}]*\} from "vitest"/;
+		expect(tests.filter((file) => imported.test(file.text)).map((file) => file.path)).toEqual([]);
+		expect(tests.length).toBeGreaterThan(100);
+	});
 });
 
 /** Top-level functions and methods, as the formatter indents them. */

@@ -1,11 +1,10 @@
 /** The command line as a user meets it: exit codes, what goes where, and one line for a mistake. */
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decode } from "fast-png";
 import { afterAll, describe, expect, it } from "vitest";
-import { ROOT } from "../support/sources.ts";
+import { uvmachine } from "../support/cli.ts";
 import { workload } from "../support/workload.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "uvmachine-test-"));
@@ -15,13 +14,6 @@ function file(name: string, bytes: Uint8Array | string): string {
 	const path = join(dir, name);
 	writeFileSync(path, bytes);
 	return path;
-}
-
-function uvmachine(args: string[], input = "") {
-	return spawnSync(process.execPath, [`${ROOT}/dist/cli/main.js`, ...args], {
-		encoding: "utf8",
-		input,
-	});
 }
 
 /** A change of one byte of an ELF file. */

@@ -8,7 +8,9 @@ import { connect, type Socket } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { MAIN, uvmachine } from "../support/cli.ts";
 import { packet } from "../support/gdb-client.ts";
+import { CHILD_LIMIT_MS } from "../support/limits.ts";
 import { ROOT } from "../support/sources.ts";
 import { hasCommand } from "../workloads/support.ts";
 
@@ -16,6 +18,9 @@ const GDB = "gdb-multiarch";
 const GCC = "riscv64-unknown-elf-gcc";
 const hasGdb = hasCommand(GDB, "--version");
 const hasGcc = hasCommand(GCC, "--version");
+
+/** gdb's own limits, in seconds: for a connection, and for an answer (2 without this). */
+const PATIENCE = "set tcp connect-timeout 300\nset remotetimeout 300\n";
 
 const dir = mkdtempSync(join(tmpdir(), "uvmachine-gdb-"));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -37,7 +42,7 @@ afterEach(() => {
 /** Start uvmachine with a gdb server on a free port. */
 async function serve(...args: string[]): Promise<Served> {
 	const [command, ...rest] = args;
-	const all = [`${ROOT}/dist/cli/main.js`, command!, "--gdb", "0", ...rest];
+	const all = [MAIN, command!, "--gdb", "0", ...rest];
 	const child = spawn(process.execPath, all);
 	let out = "";
 	let err = "";
@@ -59,11 +64,11 @@ async function serve(...args: string[]): Promise<Served> {
 /** Let the debugger do `commands`. => what it has said. */
 function gdb(port: number, file: string, commands: string): string {
 	const script = join(dir, "commands");
-	const setup = "set pagination off\nset confirm off\nset tcp connect-timeout 20\n";
+	const setup = `set pagination off\nset confirm off\n${PATIENCE}`;
 	writeFileSync(script, `${setup}target remote 127.0.0.1:${port}\n${commands}`);
 	const { stdout, stderr } = spawnSync(GDB, ["-nx", "-batch", "-x", script, file], {
 		encoding: "utf8",
-		timeout: 50_000,
+		timeout: CHILD_LIMIT_MS,
 	});
 	return stdout + stderr;
 }
@@ -320,13 +325,7 @@ describe("the server", () => {
 		[["--gdb=x"], /A port is 0 to 65535/],
 		[["--gdb=65536"], /A port is 0 to 65535/],
 	])("%j is refused in one line", (args, message) => {
-		const run = spawnSync(
-			process.execPath,
-			[`${ROOT}/dist/cli/main.js`, "boot", "hello", ...args],
-			{
-				encoding: "utf8",
-			},
-		);
+		const run = uvmachine(["boot", "hello", ...args]);
 		expect(run.status).toBe(2);
 		expect(run.stderr).toMatch(message);
 		expect(run.stderr.trim().split("\n")).toHaveLength(1);
@@ -334,11 +333,7 @@ describe("the server", () => {
 
 	it("says so if the port is taken", async () => {
 		const { port } = await serve("boot", "hello", "-q");
-		const run = spawnSync(
-			process.execPath,
-			[`${ROOT}/dist/cli/main.js`, "boot", "hello", "--gdb", String(port)],
-			{ encoding: "utf8" },
-		);
+		const run = uvmachine(["boot", "hello", "--gdb", String(port)]);
 		expect([run.status, run.stderr]).toEqual([2, `uvmachine: gdb: port ${port} is in use\n`]);
 	});
 });

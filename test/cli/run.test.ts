@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { assemble } from "../isa/assembler.ts";
-import { ROOT } from "../support/sources.ts";
+import { MAIN, uvmachine } from "../support/cli.ts";
+import { CHILD_LIMIT_MS } from "../support/limits.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "uvmachine-test-"));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -22,15 +23,6 @@ function file(name: string, bytes: Uint8Array): string {
 /** A raw image; `base` is where it is to run. */
 const image = (name: string, source: string, base = RAM): string =>
 	file(name, assemble(source, base).bytes);
-
-function uvmachine(args: string[], input = "") {
-	return spawnSync(process.execPath, [`${ROOT}/dist/cli/main.js`, ...args], {
-		cwd: ROOT,
-		encoding: "utf8",
-		input,
-		timeout: 30_000,
-	});
-}
 
 const BIG = file("big", new Uint8Array(40_000));
 
@@ -154,11 +146,10 @@ describe("run", () => {
 next:	sb s0, 0(s0)
 	j next`,
 		);
-		const main = `${ROOT}/dist/cli/main.js`;
-		const command = `"${process.execPath}" "${main}" run -q "${flood}" | head -c 1`;
+		const command = `"${process.execPath}" "${MAIN}" run -q "${flood}" | head -c 1`;
 		const { stderr, signal } = spawnSync("sh", ["-c", command], {
 			encoding: "utf8",
-			timeout: 20_000,
+			timeout: CHILD_LIMIT_MS,
 		});
 		expect(signal).toBe(null);
 		expect(stderr).toBe("uvmachine: output: cannot be written (EPIPE)\n");

@@ -1,24 +1,16 @@
 /** Snapshots from the command line: saved, gone on from, and refused in one line. */
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Report } from "../../computer/system-options.ts";
 import { assemble } from "../isa/assembler.ts";
-import { ROOT } from "../support/sources.ts";
+import { uvmachine } from "../support/cli.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "uvmachine-test-"));
 afterAll(() => rmSync(dir, { recursive: true }));
 
 const path = (name: string): string => join(dir, name);
-
-function uvmachine(args: string[], input = "") {
-	return spawnSync(process.execPath, [`${ROOT}/dist/cli/main.js`, ...args], {
-		encoding: "utf8",
-		input,
-	});
-}
 
 function reportOf(args: string[], input = ""): Report {
 	const run = uvmachine([...args, "-q", "--json", path("report")], input);

@@ -13,6 +13,7 @@ import { driveInteractive } from "../../cli/interactive.ts";
 import { Saver } from "../../cli/saver.ts";
 import { rebase, restoreSystem, saveSystem } from "../../computer/snapshot/system-snapshot.ts";
 import { createSystem, type System } from "../../computer/system.ts";
+import { MAIN } from "../support/cli.ts";
 import { call, EXIT, elf, SYS, text } from "../support/program.ts";
 import { ROOT } from "../support/sources.ts";
 
@@ -220,7 +221,7 @@ describe.skipIf(!hasPty)("a real terminal", () => {
 	}
 
 	function uvmachine(args: string[], steps: [string, string][]): Promise<PtyRun> {
-		const argv = [process.execPath, `${ROOT}/dist/cli/main.js`, ...args];
+		const argv = [process.execPath, MAIN, ...args];
 		const child = spawn("python3", [`${ROOT}/test/support/on-terminal.py`], {
 			stdio: ["pipe", "pipe", "inherit"],
 		});

@@ -1,6 +1,6 @@
 /** The board on a real machine: a program of a few instructions uses it as bare metal does. */
 
-import { expect, test } from "vitest";
+import { expect, it } from "vitest";
 import { ConsoleLog } from "../../computer/console-log.ts";
 import { Board, boardParts } from "../../devices/board.ts";
 import { Machine } from "../../machine/machine.ts";
@@ -26,7 +26,7 @@ const PROGRAM = [
 	0x00000_06f, // j     .
 ];
 
-test("a program waits for the timer, prints, and switches off", () => {
+it("a program waits for the timer, prints, and switches off", () => {
 	const machine = new Machine({ ramSize: 64 * 1024 });
 	const { clock, dma } = machine;
 	const log = new ConsoleLog();

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import type { PowerRequest } from "../../devices/power.ts";
 import { ACCESS_FAULT, type Width } from "../../machine/bus.ts";
@@ -8,7 +8,7 @@ import { BlkDriver, DATA } from "./blk-driver.ts";
 const memoryDisk = () => ({ media: new MemoryDisk(64 * 1024) });
 
 describe("the memory map is that of QEMU's virt board", () => {
-	test.each([
+	it.each([
 		[0x0010_0000, 4, 0],
 		[0x0010_1010, 4, 0],
 		[0x0200_4000, 4, 0xffff_ffff],
@@ -21,7 +21,7 @@ describe("the memory map is that of QEMU's virt board", () => {
 		expect(new Bench().bus.load(pa, width)).toBe(value);
 	});
 
-	test.each([0x000f_fffc, 0x0010_2000, 0x0201_0000, 0x0c60_0000, 0x1000_0100, 0x1000_9000])(
+	it.each([0x000f_fffc, 0x0010_2000, 0x0201_0000, 0x0c60_0000, 0x1000_0100, 0x1000_9000])(
 		"nothing answers at %i",
 		(pa) => {
 			const { bus } = new Bench();
@@ -37,7 +37,7 @@ describe("wires", () => {
 		bench.write(0x0c00_2080, 1 << source);
 	};
 
-	test("the UART is source 10", () => {
+	it("the UART is source 10", () => {
 		const bench = new Bench();
 		enable(bench, 10);
 		bench.bus.store(0x1000_0001, 1, 1);
@@ -46,7 +46,7 @@ describe("wires", () => {
 		expect(bench.read(0x0c20_1004)).toBe(10);
 	});
 
-	test("the RTC is source 11", () => {
+	it("the RTC is source 11", () => {
 		const bench = new Bench({ epochSeconds: 0 });
 		enable(bench, 11);
 		bench.write(0x0010_1010, 1);
@@ -54,7 +54,7 @@ describe("wires", () => {
 		expect(bench.read(0x0c20_1004)).toBe(11);
 	});
 
-	test("virtio slot n is source n + 1", () => {
+	it("virtio slot n is source n + 1", () => {
 		const bench = new Bench({ disks: Array.from({ length: 8 }, memoryDisk) });
 		for (let slot = 0; slot < 8; slot++) {
 			enable(bench, slot + 1);
@@ -68,7 +68,7 @@ describe("wires", () => {
 		}
 	});
 
-	test("the CLINT drives the hart's timer and software interrupts", () => {
+	it("the CLINT drives the hart's timer and software interrupts", () => {
 		const { bus, lines } = new Bench();
 		bus.store(0x0200_0000, 4, 1);
 		expect(lines.msip.on).toBe(true);
@@ -79,7 +79,7 @@ describe("wires", () => {
 });
 
 describe("power", () => {
-	test.each([
+	it.each([
 		[0x5555, 4, { kind: "pass", code: 0 }],
 		[0x0003_3333, 4, { kind: "fail", code: 3 }],
 		[0xffff_3333, 4, { kind: "fail", code: 0xffff }],
@@ -92,7 +92,7 @@ describe("power", () => {
 		expect(requests).toEqual([expected]);
 	});
 
-	test("other values, registers and widths ask for nothing", () => {
+	it("other values, registers and widths ask for nothing", () => {
 		const requests: PowerRequest[] = [];
 		const { bus } = new Bench({ power: (request) => requests.push(request) });
 		expect(bus.store(0x0010_0000, 4, 0x1234)).toBe(true);
@@ -105,22 +105,22 @@ describe("power", () => {
 });
 
 describe("options", () => {
-	test("disks are named by their order, unless they have a name", () => {
+	it("disks are named by their order, unless they have a name", () => {
 		const disks = [memoryDisk(), { ...memoryDisk(), id: "swap" }];
 		expect(new Bench({ disks }).board.disks.map((disk) => disk.id)).toEqual(["disk0", "swap"]);
 	});
 
-	test("a read-only medium makes a read-only disk", () => {
+	it("a read-only medium makes a read-only disk", () => {
 		const media = new MemoryDisk(512, { readOnly: true });
 		expect(new Bench({ disks: [{ media }] }).board.disks[0]!.readOnly).toBe(true);
 	});
 
-	test("there is room for eight disks", () => {
+	it("there is room for eight disks", () => {
 		const disks = Array.from({ length: 9 }, memoryDisk);
 		expect(() => new Bench({ disks })).toThrow(/9 disks; there are 8 slots/);
 	});
 
-	test("the console gets what the guest prints, the RTC its epoch", () => {
+	it("the console gets what the guest prints, the RTC its epoch", () => {
 		const printed: number[] = [];
 		const bench = new Bench({ console: (byte) => printed.push(byte), epochSeconds: 3 });
 		bench.bus.store(0x1000_0000, 1, 0x41);
@@ -128,7 +128,7 @@ describe("options", () => {
 		expect(bench.read(0x0010_1000)).toBe(3_000_000_000);
 	});
 
-	test("a state goes only into a board with as many disks", () => {
+	it("a state goes only into a board with as many disks", () => {
 		const state = new Bench().board.save();
 		const other = new Bench({ disks: [memoryDisk()] }).board;
 		expect(() => other.restore(state)).toThrow(/another number of disks/);

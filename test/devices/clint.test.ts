@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Clint } from "../../devices/clint.ts";
 import { ACCESS_FAULT } from "../../machine/bus.ts";
 import { Clock } from "../../machine/clock.ts";
@@ -30,7 +30,7 @@ const read64 = (clint: Clint, offset: number) =>
 const MTIMECMP = 0x4000;
 const MTIME = 0xbff8;
 
-test("msip is one bit, and a wire", () => {
+it("msip is one bit, and a wire", () => {
 	const { clint, msip } = setUp();
 	write(clint, 0, 0xffff_ffff);
 	expect(clint.load(0, 4)).toBe(1);
@@ -41,7 +41,7 @@ test("msip is one bit, and a wire", () => {
 });
 
 describe("mtime", () => {
-	test("ticks once in CYCLES_PER_TIME_TICK cycles", () => {
+	it("ticks once in CYCLES_PER_TIME_TICK cycles", () => {
 		const { clock, clint } = setUp();
 		clock.advance(CYCLES_PER_TIME_TICK * 5 - 1);
 		expect(read64(clint, MTIME)).toBe(4n);
@@ -51,7 +51,7 @@ describe("mtime", () => {
 		expect(read64(clint, MTIME)).toBe(5n + 2n ** 33n);
 	});
 
-	test("can be written by halves, and goes on from there, modulo 2^64", () => {
+	it("can be written by halves, and goes on from there, modulo 2^64", () => {
 		const { clock, clint } = setUp();
 		clock.advance(1000);
 		write(clint, MTIME + 4, 0x1234);
@@ -64,7 +64,7 @@ describe("mtime", () => {
 		expect(clint.mtime).toBe(1n);
 	});
 
-	test("the hart hears of every write", () => {
+	it("the hart hears of every write", () => {
 		const { clock, clint, written } = setUp();
 		clock.advance(700);
 		write(clint, MTIMECMP, 3);
@@ -79,7 +79,7 @@ describe("mtime", () => {
 });
 
 describe("the timer interrupt", () => {
-	test("rises at the exact cycle, stays, and falls when mtimecmp moves on", () => {
+	it("rises at the exact cycle, stays, and falls when mtimecmp moves on", () => {
 		const { clock, clint, mtip } = setUp();
 		clock.advance(30);
 		write64(clint, MTIMECMP, 7n);
@@ -96,7 +96,7 @@ describe("the timer interrupt", () => {
 		expect(mtip.on).toBe(true);
 	});
 
-	test("is off at reset, and never comes for a time that is never reached", () => {
+	it("is off at reset, and never comes for a time that is never reached", () => {
 		const { clock, clint, mtip } = setUp();
 		expect(clock.skip()).toBe(false);
 		for (const never of [2n ** 64n - 1n, 2n ** 63n, 2n ** 53n]) {
@@ -107,7 +107,7 @@ describe("the timer interrupt", () => {
 		expect(mtip.on).toBe(false);
 	});
 
-	test("is mtime >= mtimecmp after any sequence of writes and any time", () => {
+	it("is mtime >= mtimecmp after any sequence of writes and any time", () => {
 		const step = fc.tuple(
 			fc.constantFrom("wait", MTIMECMP, MTIMECMP + 4, MTIME, MTIME + 4),
 			fc.oneof(fc.nat(3), fc.nat(1000), fc.nat(2 ** 32 - 1)),
@@ -132,7 +132,7 @@ describe("the timer interrupt", () => {
 	});
 });
 
-test("other registers and widths fault", () => {
+it("other registers and widths fault", () => {
 	const { clint } = setUp();
 	for (const offset of [4, 0x3ffc, 0x4008, 0xbff4, 0xc000]) {
 		expect(clint.load(offset, 4)).toBe(ACCESS_FAULT);

@@ -214,14 +214,14 @@ it("a picture is part of the state", () => {
 	expect(hash(true)).not.toBe(hash(false));
 });
 
-it("a screenshot has the colours of the pixels", () => {
+it("a screenshot has the colours of the pixels", async () => {
 	const system = createSystem(hello);
 	system.board.framebuffer!.store((640 * 3 + 5) * 4, 4, 0x11_2233);
-	const { width, height, data } = decode(screenshot(system)!);
+	const { width, height, data } = decode((await screenshot(system))!);
 	expect([width, height]).toEqual([640, 480]);
 	const at = (640 * 3 + 5) * 3;
 	expect([...data.subarray(at - 1, at + 4)]).toEqual([0, 0x11, 0x22, 0x33, 0]);
-	expect(screenshot(createSystem({ ...hello, framebuffer: null }))).toBeNull();
+	expect(await screenshot(createSystem({ ...hello, framebuffer: null }))).toBeNull();
 });
 
 const PREAD = 67;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { GoldfishRtc } from "../../devices/goldfish-rtc.ts";
 import { ACCESS_FAULT } from "../../machine/bus.ts";
 import { Clock } from "../../machine/clock.ts";
@@ -30,14 +30,14 @@ function setAlarm(rtc: GoldfishRtc, at: bigint): void {
 }
 
 describe("time", () => {
-	test("starts at the epoch and advances a nanosecond a cycle", () => {
+	it("starts at the epoch and advances a nanosecond a cycle", () => {
 		const { clock, rtc } = setUp();
 		expect(now(rtc)).toBe(EPOCH_NS);
 		clock.advance(123_456_789);
 		expect(now(rtc)).toBe(EPOCH_NS + 123_456_789n);
 	});
 
-	test("the high half is latched when the low half is read", () => {
+	it("the high half is latched when the low half is read", () => {
 		const { clock, rtc } = setUp(0);
 		clock.advance(0xffff_ffff);
 		expect(rtc.load(0x00, 4)).toBe(0xffff_ffff);
@@ -47,7 +47,7 @@ describe("time", () => {
 		expect(rtc.load(0x04, 4)).toBe(1);
 	});
 
-	test("can be set by halves", () => {
+	it("can be set by halves", () => {
 		const { clock, rtc } = setUp();
 		write(rtc, 0x04, 5);
 		write(rtc, 0x00, 7);
@@ -55,13 +55,13 @@ describe("time", () => {
 		expect(now(rtc)).toBe((5n << 32n) + 10n);
 	});
 
-	test("the epoch is whole seconds", () => {
+	it("the epoch is whole seconds", () => {
 		for (const epoch of [-1, 0.5, Number.NaN]) expect(() => setUp(epoch)).toThrow(UserError);
 	});
 });
 
 describe("the alarm", () => {
-	test("rings at its time, once, and stays until it is cleared", () => {
+	it("rings at its time, once, and stays until it is cleared", () => {
 		const { clock, irq, rtc } = setUp();
 		write(rtc, 0x10, 1);
 		setAlarm(rtc, EPOCH_NS + 500n);
@@ -76,7 +76,7 @@ describe("the alarm", () => {
 		expect(clock.skip()).toBe(false);
 	});
 
-	test("that is past rings at once, and is not heard while disabled", () => {
+	it("that is past rings at once, and is not heard while disabled", () => {
 		const { irq, rtc } = setUp();
 		setAlarm(rtc, EPOCH_NS);
 		expect(irq.on).toBe(false);
@@ -86,7 +86,7 @@ describe("the alarm", () => {
 		expect(irq.on).toBe(false);
 	});
 
-	test("can be cleared, moved, and follows a clock that is set", () => {
+	it("can be cleared, moved, and follows a clock that is set", () => {
 		const { clock, irq, rtc } = setUp();
 		write(rtc, 0x10, 1);
 		setAlarm(rtc, EPOCH_NS + 100n);
@@ -103,7 +103,7 @@ describe("the alarm", () => {
 		expect(irq.on).toBe(true);
 	});
 
-	test("in the far future never rings", () => {
+	it("in the far future never rings", () => {
 		const { clock, rtc } = setUp();
 		setAlarm(rtc, 2n ** 64n - 1n);
 		expect(rtc.load(0x18, 4)).toBe(1);
@@ -112,7 +112,7 @@ describe("the alarm", () => {
 	});
 });
 
-test("is saved and restored with its alarm", () => {
+it("is saved and restored with its alarm", () => {
 	const first = setUp();
 	write(first.rtc, 0x10, 1);
 	first.clock.advance(10);
@@ -132,7 +132,7 @@ test("is saved and restored with its alarm", () => {
 	expect(second.rtc.save()).toEqual(first.rtc.save());
 });
 
-test("narrow accesses and other registers fault", () => {
+it("narrow accesses and other registers fault", () => {
 	const { rtc } = setUp();
 	expect(rtc.load(0, 2)).toBe(ACCESS_FAULT);
 	expect(rtc.store(0x10, 1, 1)).toBe(false);

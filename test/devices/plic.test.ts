@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Plic } from "../../devices/plic.ts";
 import { ACCESS_FAULT } from "../../machine/bus.ts";
 import { Lamp } from "./bench-board.ts";
@@ -116,7 +116,7 @@ describe("against a model of the specification", () => {
 		}
 	}
 
-	test("any sequence of wires, registers, claims and completions agrees", () => {
+	it("any sequence of wires, registers, claims and completions agrees", () => {
 		fc.assert(
 			fc.property(fc.array(step, { minLength: 10, maxLength: 120 }), (steps) => {
 				const { plic, lamps } = setUp();
@@ -147,7 +147,7 @@ describe("against a model of the specification", () => {
 });
 
 describe("registers", () => {
-	test("priorities and thresholds have three bits", () => {
+	it("priorities and thresholds have three bits", () => {
 		const { plic } = setUp();
 		for (const register of [priority(1), priority(95), threshold(0), threshold(1)]) {
 			plic.store(register, 4, 0xffff_ffff);
@@ -155,7 +155,7 @@ describe("registers", () => {
 		}
 	});
 
-	test("source 0 and the sources past 95 are wired to zero", () => {
+	it("source 0 and the sources past 95 are wired to zero", () => {
 		const { plic } = setUp();
 		const registers = [priority(0), priority(96), priority(1023), pending(3), pending(31)];
 		for (const register of [...registers, enable(0, 3), enable(1, 31)]) {
@@ -170,7 +170,7 @@ describe("registers", () => {
 		expect(() => plic.line(96)).toThrow(RangeError);
 	});
 
-	test("the contexts' enables are apart", () => {
+	it("the contexts' enables are apart", () => {
 		const { plic } = setUp();
 		plic.store(enable(0, 2), 4, 0x8000_0000);
 		plic.store(enable(1, 2), 4, 0x0000_0001);
@@ -179,14 +179,14 @@ describe("registers", () => {
 		expect(plic.load(enable(1, 0), 4)).toBe(0);
 	});
 
-	test("pending bits cannot be written", () => {
+	it("pending bits cannot be written", () => {
 		const { plic } = setUp();
 		plic.line(5).set(true);
 		expect(plic.store(pending(0), 4, 0)).toBe(true);
 		expect(plic.load(pending(0), 4)).toBe(1 << 5);
 	});
 
-	test("narrow accesses, holes and contexts that do not exist fault", () => {
+	it("narrow accesses, holes and contexts that do not exist fault", () => {
 		const { plic } = setUp();
 		expect(plic.load(priority(1), 1)).toBe(ACCESS_FAULT);
 		expect(plic.store(priority(1), 2, 1)).toBe(false);
@@ -207,7 +207,7 @@ describe("registers", () => {
 	});
 });
 
-test("a request outlives its wire, and a wire still high after completion asks again", () => {
+it("a request outlives its wire, and a wire still high after completion asks again", () => {
 	const { plic, lamps } = setUp();
 	plic.store(priority(10), 4, 1);
 	plic.store(enable(1, 0), 4, 1 << 10);

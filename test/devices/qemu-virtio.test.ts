@@ -10,7 +10,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { pattern } from "./bench-board.ts";
 import { OurBoard, Qemu, qemuInstalled, type Target } from "./targets.ts";
@@ -385,7 +385,7 @@ describe.skipIf(!qemuInstalled()).each([
 		}
 	}
 
-	test.each([false, true])("answer alike, event indices %s", async (eventIdx) => {
+	it.each([false, true])("answer alike, event indices %s", async (eventIdx) => {
 		writeFileSync(paths[0]!, image);
 		await both(0, eventIdx, async (driver) => {
 			await driver.identify();
@@ -397,7 +397,7 @@ describe.skipIf(!qemuInstalled()).each([
 		expect(readFileSync(paths[0]!).equals(image)).toBe(false);
 	});
 
-	test("refuse alike to change a read-only disk", async () => {
+	it("refuse alike to change a read-only disk", async () => {
 		await both(READ_ONLY, false, async (driver) => {
 			await driver.identify();
 			await driver.start();
@@ -406,14 +406,11 @@ describe.skipIf(!qemuInstalled()).each([
 		expect(readFileSync(paths[1]!).equals(image)).toBe(true);
 	});
 
-	test.each(BROKEN.map(([what], i) => [what, i] as const))(
-		"break alike on %s",
-		async (_what, i) => {
-			await both(0, false, async (driver) => {
-				await driver.breakIt(i);
-				await driver.start();
-				await driver.step(STEPS[0]!);
-			});
-		},
-	);
+	it.each(BROKEN.map(([what], i) => [what, i] as const))("break alike on %s", async (_what, i) => {
+		await both(0, false, async (driver) => {
+			await driver.breakIt(i);
+			await driver.start();
+			await driver.step(STEPS[0]!);
+		});
+	});
 });

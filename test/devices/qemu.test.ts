@@ -3,7 +3,7 @@
  * Skipped where qemu-system-riscv32 is not installed. Disks: qemu-virtio.test.ts.
  */
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { OurBoard, Qemu, qemuInstalled, type Target } from "./targets.ts";
 
 /** A repeatable stream of small numbers. */
@@ -103,7 +103,7 @@ describe.skipIf(!qemuInstalled())("the same program on QEMU's virt board", () =>
 		await qemu.close();
 	});
 
-	test.each([
+	it.each([
 		["serial port", uartProgram],
 		["interrupt controller and RTC", plicProgram],
 		["CLINT", clintProgram],

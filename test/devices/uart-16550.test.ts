@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ConsoleLog } from "../../computer/console-log.ts";
 import { Uart16550 } from "../../devices/uart-16550.ts";
 import { ACCESS_FAULT } from "../../machine/bus.ts";
@@ -19,7 +19,7 @@ function setUp() {
 const NO_INTERRUPT = 0x01;
 
 describe("transmitter", () => {
-	test("bytes leave in order, and the transmitter is always empty", () => {
+	it("bytes leave in order, and the transmitter is always empty", () => {
 		const { log, read, write } = setUp();
 		for (const byte of [0x68, 0x69, 0xff, 0x00]) {
 			expect(read(5) & 0x60).toBe(0x60);
@@ -28,7 +28,7 @@ describe("transmitter", () => {
 		expect([...log.bytes]).toEqual([0x68, 0x69, 0xff, 0x00]);
 	});
 
-	test("its interrupt: at once when enabled, gone when IIR is read, back after a byte", () => {
+	it("its interrupt: at once when enabled, gone when IIR is read, back after a byte", () => {
 		const { irq, read, write } = setUp();
 		expect(read(2)).toBe(NO_INTERRUPT);
 		write(1, 0x02);
@@ -44,7 +44,7 @@ describe("transmitter", () => {
 });
 
 describe("receiver", () => {
-	test("without FIFOs one byte fits; the next replaces it and is an overrun", () => {
+	it("without FIFOs one byte fits; the next replaces it and is an overrun", () => {
 		const { uart, read } = setUp();
 		expect(uart.room).toBe(1);
 		uart.receive([0x61]);
@@ -58,7 +58,7 @@ describe("receiver", () => {
 		expect(read(0)).toBe(0x62);
 	});
 
-	test("with FIFOs 16 bytes fit; the 17th is lost and is an overrun", () => {
+	it("with FIFOs 16 bytes fit; the 17th is lost and is an overrun", () => {
 		const { uart, read, write } = setUp();
 		write(2, 0x01);
 		uart.receive(Array.from({ length: 16 }, (_, i) => i));
@@ -71,7 +71,7 @@ describe("receiver", () => {
 		expect(read(0)).toBe(0);
 	});
 
-	test.each([
+	it.each([
 		[0x00, 1],
 		[0x40, 4],
 		[0x80, 8],
@@ -91,7 +91,7 @@ describe("receiver", () => {
 		expect(read(2)).toBe(0xc1);
 	});
 
-	test("bytes below the trigger interrupt after four character times without traffic", () => {
+	it("bytes below the trigger interrupt after four character times without traffic", () => {
 		const { clock, irq, uart, read, write } = setUp();
 		write(3, 0x80);
 		write(0, 2); // 3686400 Hz / 16 / 2 = 115200 baud
@@ -120,7 +120,7 @@ describe("receiver", () => {
 		expect(read(2)).toBe(0xc1);
 	});
 
-	test.each([
+	it.each([
 		[0x00, 7], // 5 data bits, a start bit, a stop bit
 		[0x03, 10],
 		[0x07, 11], // two stop bits
@@ -135,7 +135,7 @@ describe("receiver", () => {
 		expect(clock.nextEvent).toBe(Math.ceil((4 * bits * 1e9) / 19_200));
 	});
 
-	test("clearing or switching the FIFOs loses what is in them", () => {
+	it("clearing or switching the FIFOs loses what is in them", () => {
 		for (const fcr of [0x03, 0x00]) {
 			const { clock, uart, read, write } = setUp();
 			write(2, 0x01);
@@ -149,7 +149,7 @@ describe("receiver", () => {
 		}
 	});
 
-	test("the line status interrupt reports an overrun before the data", () => {
+	it("the line status interrupt reports an overrun before the data", () => {
 		const { irq, uart, read, write } = setUp();
 		write(1, 0x05);
 		uart.receive([1, 2]);
@@ -162,7 +162,7 @@ describe("receiver", () => {
 });
 
 describe("registers", () => {
-	test("the divisor is behind DLAB, and the other registers keep their values", () => {
+	it("the divisor is behind DLAB, and the other registers keep their values", () => {
 		const { log, read, write } = setUp();
 		write(1, 0x0f);
 		write(3, 0x83);
@@ -175,12 +175,12 @@ describe("registers", () => {
 		expect(log.bytes.length).toBe(0);
 	});
 
-	test("at reset: no interrupts, empty, the line up", () => {
+	it("at reset: no interrupts, empty, the line up", () => {
 		const { read } = setUp();
 		expect([1, 2, 3, 4, 5, 6].map(read)).toEqual([0, 0x01, 0, 0, 0x60, 0xb0]);
 	});
 
-	test("the scratch register holds a byte; unused bits read as zero", () => {
+	it("the scratch register holds a byte; unused bits read as zero", () => {
 		const { read, write } = setUp();
 		write(7, 0xa5);
 		expect(read(7)).toBe(0xa5);
@@ -193,7 +193,7 @@ describe("registers", () => {
 		expect([read(5), read(6)]).toEqual([0x60, 0xb0]);
 	});
 
-	test("there are eight registers, one byte wide", () => {
+	it("there are eight registers, one byte wide", () => {
 		const { uart } = setUp();
 		expect(uart.load(8, 1)).toBe(ACCESS_FAULT);
 		expect(uart.store(8, 1, 0)).toBe(false);
@@ -203,7 +203,7 @@ describe("registers", () => {
 });
 
 describe("loopback", () => {
-	test("what is sent is received, and nothing else is", () => {
+	it("what is sent is received, and nothing else is", () => {
 		const { log, uart, read, write } = setUp();
 		write(4, 0x10);
 		write(0, 0x55);
@@ -213,7 +213,7 @@ describe("loopback", () => {
 		expect(log.bytes.length).toBe(0);
 	});
 
-	test("the modem's outputs are its inputs, and changes are remembered until MSR is read", () => {
+	it("the modem's outputs are its inputs, and changes are remembered until MSR is read", () => {
 		const { irq, read, write } = setUp();
 		write(4, 0x10);
 		expect(read(6)).toBe(0x0b); // CTS, DSR and DCD went down
@@ -233,7 +233,7 @@ describe("loopback", () => {
 	});
 });
 
-test("is saved and restored in the middle of a timeout", () => {
+it("is saved and restored in the middle of a timeout", () => {
 	const first = setUp();
 	first.write(2, 0xc1);
 	first.write(1, 0x05);
@@ -250,7 +250,7 @@ test("is saved and restored in the middle of a timeout", () => {
 	expect(second.clock.cycles).toBe(first.clock.cycles);
 });
 
-test("the console log holds any number of bytes, as text too", () => {
+it("the console log holds any number of bytes, as text too", () => {
 	const log = new ConsoleLog();
 	const text = "péage\n".repeat(1000);
 	for (const byte of new TextEncoder().encode(text)) log.write(byte);

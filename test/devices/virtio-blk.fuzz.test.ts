@@ -4,7 +4,7 @@
  */
 
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, it } from "vitest";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { SsdTiming } from "../../devices/disk/timing.ts";
 import { Bench, expectBytes, pattern } from "./bench-board.ts";
@@ -116,7 +116,7 @@ function attack(rings: Rings) {
 	return { bench, driver, offered };
 }
 
-test("random rings do no harm, and the device works after a reset", () => {
+it("random rings do no harm, and the device works after a reset", () => {
 	let answered = 0;
 	let broken = 0;
 	fc.assert(
@@ -143,7 +143,7 @@ test("random rings do no harm, and the device works after a reset", () => {
 	expect(broken).toBeGreaterThan(75);
 });
 
-test("random bytes in all three rings do no harm", () => {
+it("random bytes in all three rings do no harm", () => {
 	fc.assert(
 		fc.property(
 			fc.uint8Array({ minLength: 600, maxLength: 600 }),
@@ -163,7 +163,7 @@ test("random bytes in all three rings do no harm", () => {
 	);
 });
 
-test("random register accesses never throw", () => {
+it("random register accesses never throw", () => {
 	const access = fc.tuple(
 		fc.oneof(
 			fc.nat(0x40).map((n) => n * 4),

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { HddTiming, SsdTiming } from "../../devices/disk/timing.ts";
 import { WriteCache } from "../../devices/disk/write-cache.ts";
@@ -27,19 +27,19 @@ function ramBytes(bench: Bench, pa: number, length: number): Uint8Array {
 }
 
 describe("configuration", () => {
-	test("says capacity in sectors, block size and the largest number of segments", () => {
+	it("says capacity in sectors, block size and the largest number of segments", () => {
 		const { driver } = setUp();
 		expect([driver.reg(0x100), driver.reg(0x104)]).toEqual([SIZE / 512, 0]);
 		expect(driver.reg(0x100 + 12)).toBe(254);
 		expect(driver.reg(0x100 + 20)).toBe(512);
 	});
 
-	test("capacity has 64 bits", () => {
+	it("capacity has 64 bits", () => {
 		const { driver } = setUp(new MemoryDisk(2 ** 42));
 		expect([driver.reg(0x100), driver.reg(0x104)]).toEqual([0, 2]);
 	});
 
-	test("offers exactly the features it has", () => {
+	it("offers exactly the features it has", () => {
 		const words = (bench: Bench) => {
 			const driver = new BlkDriver(bench);
 			return [0, 1, 2].map((word) => {
@@ -56,7 +56,7 @@ describe("configuration", () => {
 });
 
 describe("requests", () => {
-	test("a write reaches the medium, and a read brings it back", () => {
+	it("a write reaches the medium, and a read brings it back", () => {
 		const { bench, driver, media } = setUp();
 		const bytes = pattern(4096);
 		bench.ram.write(DATA, bytes);
@@ -74,7 +74,7 @@ describe("requests", () => {
 		]);
 	});
 
-	test("pieces of any size and a split header are one request", () => {
+	it("pieces of any size and a split header are one request", () => {
 		const { bench, driver, media } = setUp();
 		const bytes = pattern(1024);
 		bench.ram.write(DATA, bytes.subarray(0, 5));
@@ -98,7 +98,7 @@ describe("requests", () => {
 		expectBytes(stored, bytes);
 	});
 
-	test("the status is the last writable byte, wherever the pieces end", () => {
+	it("the status is the last writable byte, wherever the pieces end", () => {
 		const { bench, driver, media } = setUp();
 		media.write(0, pattern(512));
 		const [header] = driver.pieces(IN, 0, []);
@@ -117,7 +117,7 @@ describe("requests", () => {
 		expect(driver.collect()).toEqual([{ id: 0, length: 513 }]);
 	});
 
-	test("a request may lie in an indirect table", () => {
+	it("a request may lie in an indirect table", () => {
 		const { bench, driver, media } = setUp();
 		driver.start([(1 << 9) | (1 << 28), 1]);
 		media.write(5, pattern(1024));
@@ -131,7 +131,7 @@ describe("requests", () => {
 		expectBytes(ramBytes(bench, DATA + 4096, 512), pattern(1024).subarray(512));
 	});
 
-	test("GET_ID writes 20 bytes, padded with zeros", () => {
+	it("GET_ID writes 20 bytes, padded with zeros", () => {
 		const bench = new Bench({ disks: [{ media: new MemoryDisk(512), id: "swap" }] });
 		const driver = new BlkDriver(bench);
 		driver.start();
@@ -143,7 +143,7 @@ describe("requests", () => {
 		expect([...ramBytes(bench, DATA, 21)]).toEqual(expected);
 	});
 
-	test("an unknown type is UNSUPP", () => {
+	it("an unknown type is UNSUPP", () => {
 		const { driver } = setUp();
 		for (const type of [2, 3, 12, 14, 0xffff_ffff]) {
 			const status = driver.request(type, 0, []);
@@ -152,7 +152,7 @@ describe("requests", () => {
 		}
 	});
 
-	test("a disk is told apart by its slot and interrupt source", () => {
+	it("a disk is told apart by its slot and interrupt source", () => {
 		const disks = [0, 1, 2].map(() => ({ media: new MemoryDisk(SIZE) }));
 		const bench = new Bench({ disks });
 		const driver = new BlkDriver(bench, 2);
@@ -165,7 +165,7 @@ describe("requests", () => {
 });
 
 describe("errors", () => {
-	test("a request that fails hurts no other and moves no data", () => {
+	it("a request that fails hurts no other and moves no data", () => {
 		const memory = new MemoryDisk(SIZE);
 		memory.write(0, pattern(SIZE));
 		const faults = new SectorFaults(memory);
@@ -190,7 +190,7 @@ describe("errors", () => {
 		});
 	});
 
-	test.each([
+	it.each([
 		["past the end", SIZE / 512, 512],
 		["across the end", SIZE / 512 - 1, 1024],
 		["at a sector of 2^64", 2 ** 64 - 2 ** 32, 512],
@@ -206,7 +206,7 @@ describe("errors", () => {
 		expect(driver.reg(0x70) & 64).toBe(0);
 	});
 
-	test("data outside RAM are IOERR", () => {
+	it("data outside RAM are IOERR", () => {
 		const { bench, driver } = setUp();
 		const end = bench.ram.base + bench.ram.bytes.length;
 		for (const pa of [0, 0x7fff_ff00, end - 256, end, 2 ** 32 + DATA, 2 ** 64 - 2 ** 11]) {
@@ -216,7 +216,7 @@ describe("errors", () => {
 		expect(bench.ram.refused).toBe(0);
 	});
 
-	test("a write to a read-only disk is IOERR and writes nothing", () => {
+	it("a write to a read-only disk is IOERR and writes nothing", () => {
 		const media = new MemoryDisk(SIZE);
 		const bench = new Bench({ disks: [{ media, readOnly: true }] });
 		const driver = new BlkDriver(bench);
@@ -227,7 +227,7 @@ describe("errors", () => {
 		expect(driver.transfer(IN, 0, DATA, 512)).toBe(OK);
 	});
 
-	test("a request without room for a status needs a reset", () => {
+	it("a request without room for a status needs a reset", () => {
 		for (const pieces of [
 			[{ pa: DATA, length: 16, write: false }],
 			[
@@ -263,7 +263,7 @@ describe("errors", () => {
 });
 
 describe("time", () => {
-	test("nothing happens before the timing model says so", () => {
+	it("nothing happens before the timing model says so", () => {
 		const media = new MemoryDisk(SIZE);
 		media.write(0, pattern(512));
 		const bench = new Bench({ disks: [{ media, timing: new SsdTiming() }] });
@@ -282,7 +282,7 @@ describe("time", () => {
 		expect(bench.clock.cycles).toBe(102_500);
 	});
 
-	test("a short request overtakes a long one", () => {
+	it("a short request overtakes a long one", () => {
 		const bench = new Bench({ disks: [{ media: new MemoryDisk(SIZE), timing: new SsdTiming() }] });
 		const driver = new BlkDriver(bench);
 		driver.start();
@@ -292,7 +292,7 @@ describe("time", () => {
 		expect(driver.collect().map((used) => used.id)).toEqual([3, 0]);
 	});
 
-	test("without FLUSH negotiated a write is on the medium when it completes", () => {
+	it("without FLUSH negotiated a write is on the medium when it completes", () => {
 		for (const [features, dirty] of [
 			[1 << 9, 1],
 			[0, 0],
@@ -305,7 +305,7 @@ describe("time", () => {
 		}
 	});
 
-	test("FLUSH empties the write cache", () => {
+	it("FLUSH empties the write cache", () => {
 		const cache = new WriteCache(new MemoryDisk(SIZE));
 		const { bench, driver } = setUp(cache);
 		driver.transfer(OUT, 0, DATA, 512);
@@ -316,7 +316,7 @@ describe("time", () => {
 		expect(bench.board.disks[0]!.counters).toMatchObject({ writes: 1, flushes: 1, errors: 0 });
 	});
 
-	test("a flush or a request that is refused moves no sectors, and takes the latency alone", () => {
+	it("a flush or a request that is refused moves no sectors, and takes the latency alone", () => {
 		const bench = new Bench({ disks: [{ media: new MemoryDisk(SIZE), timing: new SsdTiming() }] });
 		const driver = new BlkDriver(bench);
 		driver.start();
@@ -336,7 +336,7 @@ describe("time", () => {
 		expect(driver.collect().length).toBe(4);
 	});
 
-	test("a reset makes requests in flight vanish", () => {
+	it("a reset makes requests in flight vanish", () => {
 		const media = new MemoryDisk(SIZE);
 		const bench = new Bench({ disks: [{ media, timing: new SsdTiming() }] });
 		const driver = new BlkDriver(bench);
@@ -355,7 +355,7 @@ describe("time", () => {
 		expect(driver.transfer(IN, 0, DATA, 512)).toBe(OK);
 	});
 
-	test("a queue taken out of use loses its requests", () => {
+	it("a queue taken out of use loses its requests", () => {
 		const media = new MemoryDisk(SIZE);
 		const bench = new Bench({ disks: [{ media, timing: new SsdTiming() }] });
 		const driver = new BlkDriver(bench);
@@ -371,7 +371,7 @@ describe("time", () => {
 });
 
 describe("save and restore", () => {
-	test("a board restored in the middle of requests goes on as the first one does", () => {
+	it("a board restored in the middle of requests goes on as the first one does", () => {
 		const build = () =>
 			new Bench({
 				disks: [

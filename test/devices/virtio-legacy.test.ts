@@ -3,7 +3,7 @@
  * virtio-scenarios.test.ts.
  */
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { SsdTiming } from "../../devices/disk/timing.ts";
 import { ACCESS_FAULT } from "../../machine/bus.ts";
@@ -22,7 +22,7 @@ function setUp(options: DriverOptions = {}, num = 64) {
 }
 
 describe("identification", () => {
-	test("version 1, in empty slots too", () => {
+	it("version 1, in empty slots too", () => {
 		const { bench, driver } = setUp();
 		expect([0x00, 0x04, 0x08, 0x0c].map((r) => driver.reg(r))).toEqual([
 			0x74726976, 1, 2, 0x554d4551,
@@ -30,7 +30,7 @@ describe("identification", () => {
 		expect(new BlkDriver(bench, 1).reg(4)).toBe(1);
 	});
 
-	test("offers ANY_LAYOUT and no VERSION_1", () => {
+	it("offers ANY_LAYOUT and no VERSION_1", () => {
 		const { driver } = setUp();
 		const words = [0, 1, 2].map((word) => {
 			driver.setReg(0x14, word);
@@ -40,7 +40,7 @@ describe("identification", () => {
 		expect(words).toEqual([bits, 0, 0]);
 	});
 
-	test("registers of version 2 fault, and those of version 1 do in version 2", () => {
+	it("registers of version 2 fault, and those of version 1 do in version 2", () => {
 		const { bench, driver } = setUp();
 		for (const offset of [0x44, 0x80, 0x84, 0x90, 0x94, 0xa0, 0xa4, 0xac]) {
 			expect(bench.bus.store(driver.base + offset, 4, 0)).toBe(false);
@@ -55,7 +55,7 @@ describe("identification", () => {
 		}
 	});
 
-	test("configuration of any width, and no writes to it", () => {
+	it("configuration of any width, and no writes to it", () => {
 		const { bench, driver } = setUp();
 		expect(bench.bus.load(driver.base + 0x100, 1)).toBe(64);
 		expect(bench.bus.load(driver.base + 0x114, 2)).toBe(512);
@@ -66,7 +66,7 @@ describe("identification", () => {
 });
 
 describe("the queue", () => {
-	test("is where QueuePFN and GuestPageSize say, until it is stopped", () => {
+	it("is where QueuePFN and GuestPageSize say, until it is stopped", () => {
 		const { driver } = setUp();
 		driver.start();
 		expect(driver.reg(0x40)).toBe(RING_PAGE);
@@ -84,7 +84,7 @@ describe("the queue", () => {
 		expect([driver.reg(0x40), driver.reg(0x70)]).toEqual([0x8000_1000 / 1024, 7]);
 	});
 
-	test.each([null, 4096, 2048, 64, 4])("has its used ring aligned to QueueAlign %s", (align) => {
+	it.each([null, 4096, 2048, 64, 4])("has its used ring aligned to QueueAlign %s", (align) => {
 		for (const num of [1, 2, 64, 128]) {
 			const { bench, driver } = setUp({ align }, num);
 			driver.start([1 << 28, 0]);
@@ -96,7 +96,7 @@ describe("the queue", () => {
 		}
 	});
 
-	test("of 1024 entries works", () => {
+	it("of 1024 entries works", () => {
 		const { bench, driver } = setUp({}, 1024);
 		driver.start();
 		// 16 KiB of descriptors, a page for the available ring, then the used ring.
@@ -111,7 +111,7 @@ describe("the queue", () => {
 		expect(driver.collect()).toEqual([{ id: 1023, length: 1 }]);
 	});
 
-	test.each([
+	it.each([
 		["an address outside RAM", { 64: 0x100 }],
 		["an address above 4 GiB", { 40: 2 ** 31, 64: 0xffff_ffff }],
 		["an alignment that leaves RAM", { 60: 2 ** 31, 64: RING_PAGE }],
@@ -133,7 +133,7 @@ describe("the queue", () => {
 		expect(driver.transfer(0, 0, DATA, 512)).toBe(0);
 	});
 
-	test("registers do not change while it is in use", () => {
+	it("registers do not change while it is in use", () => {
 		const { driver } = setUp({ align: 64 });
 		driver.start();
 		driver.setReg(0x38, 2);
@@ -143,7 +143,7 @@ describe("the queue", () => {
 		expect(driver.collect().length).toBe(3);
 	});
 
-	test("keeps its alignment while in use, for the next time as well", () => {
+	it("keeps its alignment while in use, for the next time as well", () => {
 		const { bench, driver } = setUp({ align: 64 });
 		driver.start();
 		driver.setReg(0x3c, 4096);
@@ -157,14 +157,14 @@ describe("the queue", () => {
 		expect(driver.collect().length).toBe(1);
 	});
 
-	test("a page size that is no power of two counts by its lowest bit, as in QEMU", () => {
+	it("a page size that is no power of two counts by its lowest bit, as in QEMU", () => {
 		const { driver } = setUp();
 		driver.setReg(0x28, 0x3000);
 		driver.setReg(0x40, RING_PAGE);
 		expect([driver.reg(0x40), driver.reg(0x70)]).toEqual([RING_PAGE, 0]);
 	});
 
-	test("queues that do not exist have no registers", () => {
+	it("queues that do not exist have no registers", () => {
 		const { driver } = setUp();
 		driver.setReg(0x30, 1);
 		for (const register of [0x38, 0x3c, 0x40]) driver.setReg(register, 1);
@@ -173,7 +173,7 @@ describe("the queue", () => {
 });
 
 describe("life", () => {
-	test("there is no FEATURES_OK to wait for, and what was not offered is not had", () => {
+	it("there is no FEATURES_OK to wait for, and what was not offered is not had", () => {
 		const { bench, driver } = setUp();
 		driver.start([0xffff_ffff, 0xffff_ffff]);
 		expect(driver.reg(0x70)).toBe(7);
@@ -183,7 +183,7 @@ describe("life", () => {
 		expect(accepted).toEqual([2, 6, 9, 13, 14, 27, 28, 29]);
 	});
 
-	test("buffers are used before DRIVER_OK, by the features that were written", () => {
+	it("buffers are used before DRIVER_OK, by the features that were written", () => {
 		const { bench, driver } = setUp();
 		driver.setReg(0x28, 4096);
 		driver.setReg(0x20, (1 << 28) | (1 << 29));
@@ -197,14 +197,14 @@ describe("life", () => {
 		expect(driver.reg(0x70)).toBe(0);
 	});
 
-	test("features are settled by DRIVER_OK", () => {
+	it("features are settled by DRIVER_OK", () => {
 		const { bench, driver } = setUp();
 		driver.start([1 << 9, 0]);
 		driver.setReg(0x20, 1 << 28);
 		expect([9, 28].map((bit) => bench.board.virtio[0]!.accepted(bit))).toEqual([true, false]);
 	});
 
-	test("the page size outlives the driver's reset, not the board's; the rest neither", () => {
+	it("the page size outlives the driver's reset, not the board's; the rest neither", () => {
 		const { bench, driver } = setUp({ align: 64 });
 		driver.start();
 		driver.setReg(0x70, 0);
@@ -230,7 +230,7 @@ describe("life", () => {
 		expect([driver.reg(0x40), driver.reg(0x70)]).toEqual([RING_PAGE * 4096, 0]);
 	});
 
-	test("a reset forgets the features before the driver says anything more", () => {
+	it("a reset forgets the features before the driver says anything more", () => {
 		const { bench, driver } = setUp();
 		driver.start([(1 << 28) | (1 << 29), 0]);
 		driver.setReg(0x70, 0);
@@ -247,7 +247,7 @@ describe("life", () => {
 		expect(driver.reg(0x70)).toBe(NEEDS_RESET);
 	});
 
-	test("FLUSH_OUT is FLUSH", () => {
+	it("FLUSH_OUT is FLUSH", () => {
 		const { bench, driver } = setUp();
 		driver.start();
 		const status = driver.request(5, 0, []);

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { SsdTiming } from "../../devices/disk/timing.ts";
 import { ACCESS_FAULT } from "../../machine/bus.ts";
@@ -21,7 +21,7 @@ const read = (driver: BlkDriver, sector = 0) =>
 	driver.request(0, sector, [{ pa: DATA, length: 512, write: true }]);
 
 describe("identification", () => {
-	test("a block device of virtio 1", () => {
+	it("a block device of virtio 1", () => {
 		const { driver } = setUp();
 		expect(driver.reg(0x00)).toBe(0x74726976);
 		expect(driver.reg(0x04)).toBe(2);
@@ -30,7 +30,7 @@ describe("identification", () => {
 		expect(driver.reg(0xfc)).toBe(0);
 	});
 
-	test("an empty slot identifies itself as nothing, and ignores the driver", () => {
+	it("an empty slot identifies itself as nothing, and ignores the driver", () => {
 		const { bench } = setUp();
 		for (let slot = 1; slot < 8; slot++) {
 			const driver = new BlkDriver(bench, slot);
@@ -47,13 +47,13 @@ describe("identification", () => {
 		}
 	});
 
-	test("no shared memory: regions have the length 2^64 - 1", () => {
+	it("no shared memory: regions have the length 2^64 - 1", () => {
 		const { driver } = setUp();
 		driver.setReg(0xac, 0);
 		expect([0xb0, 0xb4, 0xb8, 0xbc].map((r) => driver.reg(r))).toEqual(Array(4).fill(0xffff_ffff));
 	});
 
-	test("one queue of up to 1024 entries", () => {
+	it("one queue of up to 1024 entries", () => {
 		const { driver } = setUp();
 		driver.setReg(0x30, 0);
 		expect(driver.reg(0x34)).toBe(1024);
@@ -68,7 +68,7 @@ describe("identification", () => {
 });
 
 describe("accesses that the specification forbids fault", () => {
-	test.each([0x014, 0x020, 0x024, 0x030, 0x038, 0x050, 0x064, 0x080, 0x0a4, 0x0c0, 0x018])(
+	it.each([0x014, 0x020, 0x024, 0x030, 0x038, 0x050, 0x064, 0x080, 0x0a4, 0x0c0, 0x018])(
 		"a load at offset %i",
 		(offset) => {
 			const { bench } = setUp();
@@ -76,7 +76,7 @@ describe("accesses that the specification forbids fault", () => {
 		},
 	);
 
-	test.each([0x000, 0x004, 0x010, 0x034, 0x060, 0x0fc, 0x0c0, 0x100, 0x148])(
+	it.each([0x000, 0x004, 0x010, 0x034, 0x060, 0x0fc, 0x0c0, 0x100, 0x148])(
 		"a store at offset %i",
 		(offset) => {
 			const { bench } = setUp();
@@ -84,7 +84,7 @@ describe("accesses that the specification forbids fault", () => {
 		},
 	);
 
-	test("control registers are 32 bits wide; configuration is any width up to its end", () => {
+	it("control registers are 32 bits wide; configuration is any width up to its end", () => {
 		const { bench } = setUp();
 		expect(bench.bus.load(0x1000_1000, 2)).toBe(ACCESS_FAULT);
 		expect(bench.bus.store(0x1000_1070, 1, 0)).toBe(false);
@@ -97,7 +97,7 @@ describe("accesses that the specification forbids fault", () => {
 });
 
 describe("status", () => {
-	test("bits are set one after the other and cleared only by a reset", () => {
+	it("bits are set one after the other and cleared only by a reset", () => {
 		const { driver } = setUp();
 		driver.setReg(0x70, ACKNOWLEDGE);
 		driver.setReg(0x70, DRIVER);
@@ -108,7 +108,7 @@ describe("status", () => {
 		expect(driver.reg(0x70)).toBe(0);
 	});
 
-	test.each([
+	it.each([
 		["what is offered", [1 << 9, 1], true],
 		["all that is offered", [(1 << 2) | (1 << 6) | (1 << 9) | (1 << 28), 1], true],
 		["nothing but VERSION_1", [0, 1], true],
@@ -129,7 +129,7 @@ describe("status", () => {
 		expect((driver.reg(0x70) & DRIVER_OK) !== 0).toBe(ok);
 	});
 
-	test("features are settled once FEATURES_OK is set", () => {
+	it("features are settled once FEATURES_OK is set", () => {
 		const { bench, driver } = setUp();
 		driver.start([1 << 9, 1]);
 		driver.setReg(0x24, 0);
@@ -141,7 +141,7 @@ describe("status", () => {
 		expect(bench.board.virtio[0]!.accepted(9)).toBe(true);
 	});
 
-	test("the device consumes nothing before DRIVER_OK", () => {
+	it("the device consumes nothing before DRIVER_OK", () => {
 		const { driver } = setUp();
 		driver.setReg(0x70, ACKNOWLEDGE | DRIVER);
 		driver.setReg(0x24, 1);
@@ -157,7 +157,7 @@ describe("status", () => {
 		expect(driver.status(status)).toBe(0);
 	});
 
-	test("a queue that cannot work needs a reset, and is not ready", () => {
+	it("a queue that cannot work needs a reset, and is not ready", () => {
 		const { driver } = setUp();
 		driver.start();
 		driver.setReg(0x44, 0);
@@ -167,7 +167,7 @@ describe("status", () => {
 		expect(driver.reg(0x70) & NEEDS_RESET).toBe(NEEDS_RESET);
 	});
 
-	test("a device that needs a reset does nothing more: requests in flight included", () => {
+	it("a device that needs a reset does nothing more: requests in flight included", () => {
 		const { bench, driver } = setUp();
 		driver.start();
 		const status = read(driver);
@@ -185,7 +185,7 @@ describe("status", () => {
 		expect(driver.transfer(0, 0, DATA, 512)).toBe(0);
 	});
 
-	test("a queue set up again starts at the head of its rings", () => {
+	it("a queue set up again starts at the head of its rings", () => {
 		const { bench, driver } = setUp();
 		driver.start();
 		for (const restart of [() => {}, () => driver.start(), () => driver.setReg(0x44, 0)]) {
@@ -199,7 +199,7 @@ describe("status", () => {
 		}
 	});
 
-	test("a reset takes the queue away and forgets the features and what was selected", () => {
+	it("a reset takes the queue away and forgets the features and what was selected", () => {
 		const { bench, driver } = setUp();
 		driver.start();
 		driver.setReg(0x14, 1);
@@ -216,7 +216,7 @@ describe("status", () => {
 });
 
 describe("queue registers", () => {
-	test("do not change while the queue is in use", () => {
+	it("do not change while the queue is in use", () => {
 		const { driver } = setUp();
 		driver.start();
 		driver.setReg(0x38, 1);
@@ -224,7 +224,7 @@ describe("queue registers", () => {
 		for (const sector of [0, 1, 2]) expect(driver.transfer(0, sector, DATA, 512)).toBe(0);
 	});
 
-	test("notifications of queues that do not exist or are not ready are ignored", () => {
+	it("notifications of queues that do not exist or are not ready are ignored", () => {
 		const { driver } = setUp();
 		driver.start();
 		for (const queue of [1, 0xffff, 0xffff_ffff]) driver.setReg(0x50, queue);
@@ -235,7 +235,7 @@ describe("queue registers", () => {
 });
 
 describe("interrupts", () => {
-	test("a used buffer raises the wire until it is acknowledged", () => {
+	it("a used buffer raises the wire until it is acknowledged", () => {
 		const { bench, driver } = setUp();
 		bench.write(0x0c00_0004, 1);
 		bench.write(0x0c00_2080, 1 << 1);
@@ -258,7 +258,7 @@ describe("interrupts", () => {
 		expect(bench.lines.seip.on).toBe(false);
 	});
 
-	test("a driver that asks for silence is not interrupted", () => {
+	it("a driver that asks for silence is not interrupted", () => {
 		const { bench, driver } = setUp();
 		driver.start();
 		bench.ram.store16(driver.availRing, 1);
@@ -268,7 +268,7 @@ describe("interrupts", () => {
 		expect(driver.reg(0x60)).toBe(0);
 	});
 
-	test("a changed configuration shows in the generation and interrupts", () => {
+	it("a changed configuration shows in the generation and interrupts", () => {
 		const { bench, driver } = setUp();
 		driver.start();
 		bench.board.virtio[0]!.configChanged();

@@ -4,7 +4,7 @@
  */
 
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, it } from "vitest";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { SsdTiming } from "../../devices/disk/timing.ts";
 import { Bench, expectBytes, pattern } from "./bench-board.ts";
@@ -335,7 +335,7 @@ class Duel {
 	}
 }
 
-test("RAM and sectors are the model's after every step", () => {
+it("RAM and sectors are the model's after every step", () => {
 	const answers = new Set<string>();
 	let broken = 0;
 	let inFlight = 0;

@@ -1,6 +1,6 @@
 /** What a driver does with a disk, whatever its registers, with event indices and without. */
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { SsdTiming } from "../../devices/disk/timing.ts";
 import { WriteCache } from "../../devices/disk/write-cache.ts";
@@ -63,7 +63,7 @@ describe.each([
 		return bytes;
 	};
 
-	test("reads and writes, in chains and tables, and mixtures of both", () => {
+	it("reads and writes, in chains and tables, and mixtures of both", () => {
 		const { bench, driver, cache } = setUp();
 		bench.ram.write(DATA, pattern(1024, 9));
 		expect(driver.transfer(1, 5, DATA, 1024)).toBe(0);
@@ -97,7 +97,7 @@ describe.each([
 		expect(driver.collect().map((used) => used.length)).toEqual([1, 1025, 1025, 1025]);
 	});
 
-	test("buffers in the rings themselves, and on top of each other, harm nothing else", () => {
+	it("buffers in the rings themselves, and on top of each other, harm nothing else", () => {
 		const { bench, driver } = setUp();
 		// Over its own descriptors, the rings, and the header: they have been read by then.
 		for (const pa of [driver.desc, driver.availRing - 400, 0x8000_8000 - 100]) {
@@ -115,7 +115,7 @@ describe.each([
 		expectBytes(ramBytes(bench, DATA, 512), image.subarray(8 * 512, 9 * 512));
 	});
 
-	test("DISCARD and WRITE_ZEROES clear exactly their ranges", () => {
+	it("DISCARD and WRITE_ZEROES clear exactly their ranges", () => {
 		const lists: Range[][] = [
 			[[3, 2]],
 			[[0, SECTORS]],
@@ -140,7 +140,7 @@ describe.each([
 		}
 	});
 
-	test("WRITE_ZEROES may unmap; any other flag is UNSUPP, and unmapping for DISCARD", () => {
+	it("WRITE_ZEROES may unmap; any other flag is UNSUPP, and unmapping for DISCARD", () => {
 		const { driver, cache } = setUp();
 		const flags: [11 | 13, number, number][] = [
 			[13, 1, 0],
@@ -166,7 +166,7 @@ describe.each([
 		);
 	});
 
-	test("ranges that are refused clear nothing", () => {
+	it("ranges that are refused clear nothing", () => {
 		const { bench, driver, cache } = setUp();
 		const bad: Range[][] = [
 			[[SECTORS, 1]],
@@ -196,7 +196,7 @@ describe.each([
 		expect(driver.reg(0x70) & NEEDS_RESET).toBe(0);
 	});
 
-	test("the limits of ranges are in the configuration, and hold", () => {
+	it("the limits of ranges are in the configuration, and hold", () => {
 		const sectors = 2 ** 20;
 		const media = new MemoryDisk(sectors * 512);
 		const bench = new Bench({ disks: [{ media }], virtio: legacy ? "legacy" : "modern" });
@@ -221,7 +221,7 @@ describe.each([
 		}
 	});
 
-	test("FLUSH, and writes and discards of a driver that does not know it, reach the medium", () => {
+	it("FLUSH, and writes and discards of a driver that does not know it, reach the medium", () => {
 		const { bench, driver, media, cache } = setUp();
 		bench.ram.write(DATA, pattern(512, 5));
 		driver.transfer(1, 0, DATA, 512);
@@ -238,7 +238,7 @@ describe.each([
 		expectBytes(contents(media).subarray(4 * 512, 6 * 512), new Uint8Array(1024));
 	});
 
-	test("a read-only disk says so, refuses what changes it, and does the rest", () => {
+	it("a read-only disk says so, refuses what changes it, and does the rest", () => {
 		const { driver, cache } = setUp({ readOnly: true });
 		driver.setReg(0x14, 0);
 		expect(driver.reg(0x10) & ((1 << 5) | (1 << 13) | (1 << 14))).toBe(1 << 5);
@@ -253,7 +253,7 @@ describe.each([
 		expectBytes(contents(cache), image);
 	});
 
-	test("GET_ID fills what there is of its 20 bytes", () => {
+	it("GET_ID fills what there is of its 20 bytes", () => {
 		const { bench, driver } = setUp();
 		for (const length of [0, 3, 20, 30]) {
 			bench.ram.bytes.fill(0xee, 0x1_0000, 0x1_0000 + 40);
@@ -267,7 +267,7 @@ describe.each([
 		expect(driver.collect().map((used) => used.length)).toEqual([1, 4, 21, 20]);
 	});
 
-	test.each([
+	it.each([
 		["a reset", (driver: BlkDriver) => driver.setReg(0x70, 0)],
 		["a queue taken out of use", (driver: BlkDriver) => driver.stopQueue()],
 		["the reset button", (driver: BlkDriver) => driver.bench.board.reset()],
@@ -299,7 +299,7 @@ describe.each([
 		expect(bench.ram.load16(driver.usedRing + 2)).toBe(1);
 	});
 
-	test("several disks do not disturb each other", () => {
+	it("several disks do not disturb each other", () => {
 		const { bench, driver, caches } = setUp({ disks: 8 });
 		const other = new BlkDriver(bench, 0, 8, { legacy, at: 0x8001_8000 });
 		other.start([all, legacy ? 0 : 1]);
@@ -315,7 +315,7 @@ describe.each([
 		for (const cache of caches) expectBytes(contents(cache), image);
 	});
 
-	test("the driver is interrupted when it asked to be", () => {
+	it("the driver is interrupted when it asked to be", () => {
 		const { bench, driver } = setUp();
 		const acknowledged = () => {
 			const status = driver.reg(0x60);
@@ -338,7 +338,7 @@ describe.each([
 		expect(driver.collect().length).toBe(4);
 	});
 
-	test("rings go round past 2^16 requests", () => {
+	it("rings go round past 2^16 requests", () => {
 		const { bench, driver } = setUp({ num: 16 });
 		const data = [{ pa: DATA, length: 20, write: true }];
 		let interrupts = 0;

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { gather, type Segment, scatter, slice, Virtqueue } from "../../devices/virtqueue.ts";
 import { BenchRam, expectBytes, pattern } from "./bench-board.ts";
 
@@ -69,7 +69,7 @@ describe("chains", () => {
 		length: fc.nat(0xffff_ffff),
 	});
 
-	test("any chain, anywhere in the table, is taken as it was written", () => {
+	it("any chain, anywhere in the table, is taken as it was written", () => {
 		fc.assert(
 			fc.property(
 				fc.constantFrom(1, 2, 8, 64),
@@ -208,7 +208,7 @@ describe("chains", () => {
 		],
 	];
 
-	test.each(broken)("%s breaks the queue until a reset", (_what, breakIt) => {
+	it.each(broken)("%s breaks the queue until a reset", (_what, breakIt) => {
 		const side = new Side(8);
 		side.queue.indirect = true;
 		side.put(0, {});
@@ -224,7 +224,7 @@ describe("chains", () => {
 		expect(side.queue.num).toBe(256);
 	});
 
-	test("buffers may stand before an indirect table, whose own WRITE flag says nothing", () => {
+	it("buffers may stand before an indirect table, whose own WRITE flag says nothing", () => {
 		const side = new Side(8);
 		side.queue.indirect = true;
 		side.put(5, { pa: BASE + 1, flags: NEXT, next: 2 });
@@ -242,7 +242,7 @@ describe("chains", () => {
 		});
 	});
 
-	test("an indirect table may be longer than the queue, and lie at any address", () => {
+	it("an indirect table may be longer than the queue, and lie at any address", () => {
 		for (const [table, entries] of [
 			[TABLE, 1024],
 			[TABLE + 1, 9],
@@ -265,7 +265,7 @@ describe("chains", () => {
 		}
 	});
 
-	test("chains in flight count against the queue's size", () => {
+	it("chains in flight count against the queue's size", () => {
 		const side = new Side(4);
 		side.put(0, {});
 		for (let i = 0; i < 4; i++) {
@@ -278,7 +278,7 @@ describe("chains", () => {
 	});
 });
 
-test("the used ring names what was given back, in that order, for more than 2^16 chains", () => {
+it("the used ring names what was given back, in that order, for more than 2^16 chains", () => {
 	const side = new Side(4);
 	for (let i = 0; i < 4; i++) side.put(i, {});
 	let given = 0;
@@ -303,7 +303,7 @@ test("the used ring names what was given back, in that order, for more than 2^16
 	]);
 });
 
-test("interrupts are unwanted while the driver says so", () => {
+it("interrupts are unwanted while the driver says so", () => {
 	const side = new Side(8);
 	expect(side.queue.quiet).toBe(false);
 	side.ram.store16(AVAIL, 1);
@@ -318,7 +318,7 @@ describe("event indices", () => {
 		return side;
 	}
 
-	test("avail_event is behind the used ring, and is the next entry that is waited for", () => {
+	it("avail_event is behind the used ring, and is the next entry that is waited for", () => {
 		const side = eventSide(8);
 		const availEvent = () => side.ram.load16(USED + 4 + 8 * 8);
 		side.ram.store16(USED + 4 + 8 * 8, 0x7777);
@@ -337,7 +337,7 @@ describe("event indices", () => {
 		expect(plain.ram.load16(USED + 4 + 8 * 8)).toBe(0x7777);
 	});
 
-	test("exactly the used element that used_event names interrupts, round after round", () => {
+	it("exactly the used element that used_event names interrupts, round after round", () => {
 		const side = eventSide(4);
 		const wished = 3;
 		let asked = 0;
@@ -356,7 +356,7 @@ describe("event indices", () => {
 		expect(asked).toBe((2 * 65_536 + 8) / 4);
 	});
 
-	test("the fields must lie in RAM as the rings do", () => {
+	it("the fields must lie in RAM as the rings do", () => {
 		const ram = new BenchRam(64 * 1024);
 		const end = BASE + 64 * 1024;
 		const queue = new Virtqueue(ram, 256);
@@ -379,7 +379,7 @@ describe("event indices", () => {
 
 describe("enabling", () => {
 	const END = BASE + 64 * 1024;
-	test.each([
+	it.each([
 		["size 0", { num: 0 }],
 		["a size that is no power of two", { num: 24 }],
 		["a size above the largest", { num: 512 }],
@@ -403,7 +403,7 @@ describe("enabling", () => {
 		expect(queue.take()).toBeNull();
 	});
 
-	test("takes rings that end where RAM ends", () => {
+	it("takes rings that end where RAM ends", () => {
 		const queue = new Virtqueue(new BenchRam(64 * 1024), 256);
 		queue.num = 8;
 		queue.driver = [AVAIL, 0];
@@ -419,7 +419,7 @@ describe("enabling", () => {
 });
 
 describe("scattered buffers", () => {
-	test("slice, gather and scatter agree with one long buffer", () => {
+	it("slice, gather and scatter agree with one long buffer", () => {
 		const lengths = fc.array(fc.nat(20), { maxLength: 8 });
 		fc.assert(
 			fc.property(lengths, fc.nat(100), fc.nat(100), (sizes, from, count) => {

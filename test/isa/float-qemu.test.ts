@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { CHILD_LIMIT_MS } from "../support/limits.ts";
 import { call, elf, SYS } from "../support/program.ts";
 import { F32, F64, type Model } from "./float-model.ts";
 import { pattern } from "./float-operands.ts";
@@ -108,7 +109,10 @@ function theirs(source: string, bytes: number): Uint8Array {
 	try {
 		const file = join(directory, "program");
 		writeFileSync(file, pageAligned(elf(source, 0x10_0000)), { mode: 0o755 });
-		const { status, stdout, stderr } = spawnSync(QEMU, [file], { maxBuffer: 1 << 24 });
+		const { status, stdout, stderr } = spawnSync(QEMU, [file], {
+			maxBuffer: 1 << 24,
+			timeout: CHILD_LIMIT_MS,
+		});
 		expect([status, stderr.toString()]).toEqual([0, ""]);
 		expect(stdout.length).toBe(bytes);
 		return stdout;
@@ -136,7 +140,7 @@ describe.skipIf(!installed)("the same program under qemu-riscv32", () => {
 		["double precision", INSTRUCTIONS.slice(runs), sample(F64, false)],
 		["singles that are not boxed, and conversions", MIXED, sample(F64, false)],
 		["conversions of singles", MIXED, sample(F32, true)],
-	])("%s: results and flags are the same", { timeout: 120_000 }, (_, instructions, operands) => {
+	])("%s: results and flags are the same", (_, instructions, operands) => {
 		const source = program(instructions, operands);
 		const bytes = instructions.length * MODES * CASES * RESULT_BYTES;
 		const [a, b] = [ours(source, bytes), theirs(source, bytes)];

@@ -1,5 +1,5 @@
 /** Every allocation of pmap fails once: the operation works, or says ENOMEM and leaves nothing. */
-import { expect, test } from "vitest";
+import { expect, it } from "vitest";
 import * as P from "../../pmap/pmap.ts";
 import { ENOMEM } from "../../sys/errno.ts";
 import { PAGE_SIZE, VM_PROT_READ, VM_PROT_WRITE } from "../../sys/vmparam.ts";
@@ -35,7 +35,7 @@ function snapshot(k: TestHost, pm: P.pmap): unknown {
 	};
 }
 
-test.each([false, true])("a failing pmap_enter changes nothing (persistent: %s)", (persistent) => {
+it.each([false, true])("a failing pmap_enter changes nothing (persistent: %s)", (persistent) => {
 	const vas = [0x1000, 0x2000, 0x40_0000, 0x1000, 0x7fff_f000];
 	let n = 1;
 	for (; n <= 100; n++) {
@@ -67,7 +67,7 @@ test.each([false, true])("a failing pmap_enter changes nothing (persistent: %s)"
 	expect(n).toBe(4 + 3 + 1);
 });
 
-test("replacing a managed page takes no memory; a device's does, or nothing changes", () => {
+it("replacing a managed page takes no memory; a device's does, or nothing changes", () => {
 	const k = makeHost();
 	const pm = P.pmap_create(k)!;
 	const page = takePage(k);
@@ -83,7 +83,7 @@ test("replacing a managed page takes no memory; a device's does, or nothing chan
 	expect(problems(k)).toEqual([]);
 });
 
-test("the PV entries of a steady state are always the same", () => {
+it("the PV entries of a steady state are always the same", () => {
 	const k = makeHost();
 	const pm = P.pmap_create(k)!;
 	const pages = Array.from({ length: 8 }, () => takePage(k));

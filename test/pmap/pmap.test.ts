@@ -1,5 +1,5 @@
 /** The contract of each function of pmap(9). */
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import * as P from "../../pmap/pmap.ts";
 import { pmap_check } from "../../pmap/pmap_check.ts";
 import {
@@ -41,7 +41,7 @@ function setup(adtrap = false) {
 }
 
 describe("at boot", () => {
-	test("pmap_bootstrap takes the kernel's tables from the pages it is given", () => {
+	it("pmap_bootstrap takes the kernel's tables from the pages it is given", () => {
 		const k = makeHost();
 		const tables = (VM_MAX_KERNEL_ADDRESS - VM_MIN_KERNEL_ADDRESS) / (4 << 20);
 		expect(k.pages[0]!.phys_addr).toBe(k.port.ramBase + (1 + 1 + tables) * PAGE_SIZE);
@@ -49,7 +49,7 @@ describe("at boot", () => {
 		expect(problems(k)).toEqual([]);
 	});
 
-	test("kernel virtual memory is as large as its tables", () => {
+	it("kernel virtual memory is as large as its tables", () => {
 		const k = makeHost();
 		const page = takePage(k);
 		const last = VM_MAX_KERNEL_ADDRESS - PAGE_SIZE;
@@ -59,7 +59,7 @@ describe("at boot", () => {
 });
 
 describe("pmap_create and pmap_destroy", () => {
-	test("the last reference frees the root table", () => {
+	it("the last reference frees the root table", () => {
 		const { k, pm } = setup();
 		P.pmap_reference(k, pm);
 		P.pmap_destroy(k, pm);
@@ -71,25 +71,25 @@ describe("pmap_create and pmap_destroy", () => {
 		expect(() => P.pmap_destroy(k, pm)).toThrow(Panic);
 	});
 
-	test("a pmap with mappings cannot go", () => {
+	it("a pmap with mappings cannot go", () => {
 		const { k, pm, page } = setup();
 		P.pmap_enter(k, pm, VA, page.phys_addr, RW, 0);
 		expect(() => P.pmap_destroy(k, pm)).toThrow("mappings left");
 	});
 
-	test("the hart does not stay on a root table that is freed", () => {
+	it("the hart does not stay on a root table that is freed", () => {
 		const { k, pm } = setup();
 		P.pmap_destroy(k, pm);
 		expect(k.port.satp).toBe(0x8000_0000 + P.pmap_kernel(k).pm_root / PAGE_SIZE);
 	});
 
-	test("pmap_create says when there is no page", () => {
+	it("pmap_create says when there is no page", () => {
 		const { k } = setup();
 		k.failinject = (what) => what === "page";
 		expect(P.pmap_create(k)).toBeNull();
 	});
 
-	test("kernel mappings made later appear in every pmap", () => {
+	it("kernel mappings made later appear in every pmap", () => {
 		const { k, pm, page } = setup();
 		P.pmap_kenter_pa(k, KVA, page.phys_addr, RW);
 		expect(k.port.translate(KVA, 1)).toBe(page.phys_addr);
@@ -98,7 +98,7 @@ describe("pmap_create and pmap_destroy", () => {
 });
 
 describe("pmap_enter", () => {
-	test("the access type seeds referenced and modified", () => {
+	it("the access type seeds referenced and modified", () => {
 		for (const [acc, referenced, modified] of [
 			[0, false, false],
 			[VM_PROT_READ, true, false],
@@ -111,7 +111,7 @@ describe("pmap_enter", () => {
 		}
 	});
 
-	test("what the page has been through is preset, within the rights", () => {
+	it("what the page has been through is preset, within the rights", () => {
 		const { k, pm, page } = setup();
 		page.md_attrs = P.PMAP_ATTR_MOD | P.PMAP_ATTR_REF;
 		P.pmap_enter(k, pm, VA, page.phys_addr, RW, 0);
@@ -120,7 +120,7 @@ describe("pmap_enter", () => {
 		expect(P.pmap_pte(k, pm, VA) & (PTE_A | PTE_D)).toBe(PTE_A);
 	});
 
-	test("with software A and D a wired mapping never traps", () => {
+	it("with software A and D a wired mapping never traps", () => {
 		const { k, pm, page } = setup(true);
 		P.pmap_enter(k, pm, VA, page.phys_addr, RW, P.PMAP_WIRED);
 		expect(k.port.translate(VA, 1)).toBe(page.phys_addr);
@@ -128,7 +128,7 @@ describe("pmap_enter", () => {
 		expect(P.pmap_is_modified(k, page)).toBe(true);
 	});
 
-	test("replaces another page's mapping and keeps what it knew", () => {
+	it("replaces another page's mapping and keeps what it knew", () => {
 		const { k, pm, page, other } = setup();
 		P.pmap_enter(k, pm, VA, page.phys_addr, RW, P.PMAP_WIRED);
 		store(k, pm, VA);
@@ -143,7 +143,7 @@ describe("pmap_enter", () => {
 		expect(problems(k)).toEqual([]);
 	});
 
-	test("changes between managed and unmanaged memory", () => {
+	it("changes between managed and unmanaged memory", () => {
 		const { k, pm, page } = setup();
 		const device = 0x1000_0000;
 		P.pmap_enter(k, pm, VA, device, RW, 0);
@@ -157,7 +157,7 @@ describe("pmap_enter", () => {
 		expect(problems(k)).toEqual([]);
 	});
 
-	test("changes protection and wiring of a mapping", () => {
+	it("changes protection and wiring of a mapping", () => {
 		const { k, pm, page } = setup();
 		P.pmap_enter(k, pm, VA, page.phys_addr, VM_PROT_READ, 0);
 		P.pmap_enter(k, pm, VA, page.phys_addr, VM_PROT_ALL, P.PMAP_WIRED);
@@ -168,14 +168,14 @@ describe("pmap_enter", () => {
 		expect(problems(k)).toEqual([]);
 	});
 
-	test("panics without memory unless it may fail", () => {
+	it("panics without memory unless it may fail", () => {
 		const { k, pm, page } = setup();
 		k.failinject = (what) => what === "page";
 		expect(() => P.pmap_enter(k, pm, VA, page.phys_addr, RW, 0)).toThrow("out of memory");
 		expect(P.pmap_enter(k, pm, VA, page.phys_addr, RW, P.PMAP_CANFAIL)).toBe(ENOMEM);
 	});
 
-	test("refuses what makes no sense", () => {
+	it("refuses what makes no sense", () => {
 		const { k, pm, page } = setup();
 		const pa = page.phys_addr;
 		const kernel = P.pmap_kernel(k);
@@ -191,7 +191,7 @@ describe("pmap_enter", () => {
 });
 
 describe("pmap_remove and pmap_protect", () => {
-	test("remove takes wired mappings too and gives empty tables back", () => {
+	it("remove takes wired mappings too and gives empty tables back", () => {
 		const { k, pm, page, other } = setup();
 		P.pmap_enter(k, pm, 0x3f_f000, page.phys_addr, RW, P.PMAP_WIRED);
 		P.pmap_enter(k, pm, 0x40_0000, other.phys_addr, RW, VM_PROT_WRITE);
@@ -207,14 +207,14 @@ describe("pmap_remove and pmap_protect", () => {
 		expect(problems(k)).toEqual([]);
 	});
 
-	test("kenter'd mappings are not for pmap_remove", () => {
+	it("kenter'd mappings are not for pmap_remove", () => {
 		const { k, page } = setup();
 		P.pmap_kenter_pa(k, KVA, page.phys_addr, RW);
 		const end = KVA + PAGE_SIZE;
 		expect(() => P.pmap_remove(k, P.pmap_kernel(k), KVA, end)).toThrow("kenter'd");
 	});
 
-	test("protect only lowers, to exactly the rights named", () => {
+	it("protect only lowers, to exactly the rights named", () => {
 		const { k, pm, page, other } = setup();
 		const bits = PTE_R | PTE_W | PTE_X;
 		P.pmap_enter(k, pm, VA, page.phys_addr, VM_PROT_ALL, 0);
@@ -230,7 +230,7 @@ describe("pmap_remove and pmap_protect", () => {
 		expect(k.ptpages.size).toBe(1);
 	});
 
-	test("a protection that leaves no right removes, and never makes a pointer", () => {
+	it("a protection that leaves no right removes, and never makes a pointer", () => {
 		const { k, pm, page } = setup();
 		P.pmap_enter(k, pm, VA, page.phys_addr, RW, VM_PROT_WRITE);
 		P.pmap_protect(k, pm, VA, VA + PAGE_SIZE, VM_PROT_EXECUTE);
@@ -240,7 +240,7 @@ describe("pmap_remove and pmap_protect", () => {
 		expect(problems(k)).toEqual([]);
 	});
 
-	test("modified outlives a write-protected and a removed mapping", () => {
+	it("modified outlives a write-protected and a removed mapping", () => {
 		for (const prot of [VM_PROT_READ, VM_PROT_NONE]) {
 			const { k, pm, page } = setup();
 			P.pmap_enter(k, pm, VA, page.phys_addr, RW, 0);
@@ -254,7 +254,7 @@ describe("pmap_remove and pmap_protect", () => {
 });
 
 describe("pmap_unwire and pmap_extract", () => {
-	test("unwire clears the wiring once, and wants a mapping", () => {
+	it("unwire clears the wiring once, and wants a mapping", () => {
 		const { k, pm, page } = setup();
 		P.pmap_enter(k, pm, VA, page.phys_addr, RW, P.PMAP_WIRED);
 		P.pmap_unwire(k, pm, VA);
@@ -266,7 +266,7 @@ describe("pmap_unwire and pmap_extract", () => {
 		expect(() => P.pmap_unwire(k, pm, 0x7000_0000)).toThrow("no mapping");
 	});
 
-	test("extract tests the leaf, not only the table", () => {
+	it("extract tests the leaf, not only the table", () => {
 		const { k, pm, page } = setup();
 		expect(P.pmap_extract(k, pm, VA)).toBe(-1);
 		P.pmap_enter(k, pm, VA, page.phys_addr, RW, 0);
@@ -278,7 +278,7 @@ describe("pmap_unwire and pmap_extract", () => {
 });
 
 describe("pmap_kenter_pa and pmap_kremove", () => {
-	test("a kenter'd mapping is invisible to its page", () => {
+	it("a kenter'd mapping is invisible to its page", () => {
 		const { k, page } = setup();
 		const kernel = P.pmap_kernel(k);
 		P.pmap_kenter_pa(k, KVA, page.phys_addr, RW);
@@ -295,7 +295,7 @@ describe("pmap_kenter_pa and pmap_kremove", () => {
 		expect(problems(k)).toEqual([]);
 	});
 
-	test("read-only and replaced", () => {
+	it("read-only and replaced", () => {
 		const { k, page, other } = setup();
 		const kernel = P.pmap_kernel(k);
 		P.pmap_kenter_pa(k, KVA, page.phys_addr, VM_PROT_READ);
@@ -307,7 +307,7 @@ describe("pmap_kenter_pa and pmap_kremove", () => {
 		expect(P.pmap_resident_count(k, kernel)).toBe(1);
 	});
 
-	test("managed mappings and user addresses are refused", () => {
+	it("managed mappings and user addresses are refused", () => {
 		const { k, page } = setup();
 		P.pmap_enter(k, P.pmap_kernel(k), KVA, page.phys_addr, RW, P.PMAP_WIRED);
 		expect(() => P.pmap_kremove(k, KVA, PAGE_SIZE)).toThrow("managed");
@@ -320,7 +320,7 @@ describe("pmap_kenter_pa and pmap_kremove", () => {
 });
 
 describe("pages", () => {
-	test("page_protect reaches every pmap and leaves neighbours alone", () => {
+	it("page_protect reaches every pmap and leaves neighbours alone", () => {
 		const { k, pm, page, other } = setup();
 		const pm2 = P.pmap_create(k)!;
 		P.pmap_enter(k, pm, VA, page.phys_addr, VM_PROT_ALL, VM_PROT_WRITE);
@@ -345,7 +345,7 @@ describe("pages", () => {
 		expect(problems(k)).toEqual([]);
 	});
 
-	test("the old value of clear_modify and clear_reference", () => {
+	it("the old value of clear_modify and clear_reference", () => {
 		const { k, pm, page } = setup();
 		expect(P.pmap_clear_modify(k, page)).toBe(false);
 		expect(P.pmap_clear_reference(k, page)).toBe(false);
@@ -357,7 +357,7 @@ describe("pages", () => {
 		expect(P.pmap_clear_reference(k, page)).toBe(false);
 	});
 
-	test("zero_page and copy_page move bytes, take time, and leave the attributes alone", () => {
+	it("zero_page and copy_page move bytes, take time, and leave the attributes alone", () => {
 		const { k, page, other } = setup();
 		k.port.writeRam(page.phys_addr, new Uint8Array(other.phys_addr - page.phys_addr).fill(7));
 		const word = (pa: number): number => k.port.ram32[(pa - k.port.ramBase) / 4]!;
@@ -375,7 +375,7 @@ describe("pages", () => {
 });
 
 describe("pmap_fault", () => {
-	test("repairs A and D where software keeps them, and nothing else", () => {
+	it("repairs A and D where software keeps them, and nothing else", () => {
 		const { k, pm, page } = setup(true);
 		P.pmap_enter(k, pm, VA, page.phys_addr, RW, 0);
 		expect(k.port.translate(VA, 1)).toBe(-1);
@@ -392,7 +392,7 @@ describe("pmap_fault", () => {
 		expect(P.pmap_fault(k, pm, 0x7000_0000, VM_PROT_READ)).toBe(false);
 	});
 
-	test("a store without the right to write is never its business", () => {
+	it("a store without the right to write is never its business", () => {
 		const { k, pm, page } = setup(true);
 		P.pmap_enter(k, pm, VA, page.phys_addr, VM_PROT_READ, 0);
 		expect(P.pmap_fault(k, pm, VA, VM_PROT_WRITE)).toBe(false);
@@ -400,14 +400,14 @@ describe("pmap_fault", () => {
 		expect(P.pmap_pte(k, pm, VA) & (PTE_A | PTE_D)).toBe(0);
 	});
 
-	test("nor is a kernel address in a user's pmap", () => {
+	it("nor is a kernel address in a user's pmap", () => {
 		const { k, pm, page } = setup(true);
 		P.pmap_enter(k, P.pmap_kernel(k), KVA, page.phys_addr, RW, 0);
 		expect(P.pmap_fault(k, pm, KVA, VM_PROT_READ)).toBe(false);
 		expect(P.pmap_fault(k, P.pmap_kernel(k), KVA, VM_PROT_READ)).toBe(true);
 	});
 
-	test("has nothing to do where the hart keeps A and D", () => {
+	it("has nothing to do where the hart keeps A and D", () => {
 		const { k, pm, page } = setup();
 		P.pmap_enter(k, pm, VA, page.phys_addr, RW, 0);
 		expect(P.pmap_fault(k, pm, VA, VM_PROT_READ)).toBe(false);
@@ -415,7 +415,7 @@ describe("pmap_fault", () => {
 	});
 });
 
-test("pmap_collect forgets what is not wired", () => {
+it("pmap_collect forgets what is not wired", () => {
 	const { k, pm, page, other } = setup();
 	P.pmap_enter(k, pm, VA, page.phys_addr, RW, VM_PROT_WRITE);
 	P.pmap_enter(k, pm, VA + PAGE_SIZE, other.phys_addr, RW, P.PMAP_WIRED);
@@ -428,7 +428,7 @@ test("pmap_collect forgets what is not wired", () => {
 	expect(problems(k)).toEqual([]);
 });
 
-test("the checker's helpers show every mapping and every table", () => {
+it("the checker's helpers show every mapping and every table", () => {
 	const { k, pm, page, other } = setup();
 	P.pmap_enter(k, pm, 0x1000, page.phys_addr, RW, 0);
 	P.pmap_enter(k, pm, 0x7fff_f000, other.phys_addr, RW, 0);
@@ -471,7 +471,7 @@ describe("the checker sees", () => {
 			},
 		],
 	];
-	test.each(broken)("%s", (_name, damage) => {
+	it.each(broken)("%s", (_name, damage) => {
 		const s = setup();
 		P.pmap_enter(s.k, s.pm, VA, s.page.phys_addr, RW, 0);
 		expect(pmap_check(s.k, s.k.pages)).toEqual([]);

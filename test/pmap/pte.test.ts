@@ -1,5 +1,5 @@
 /** The page table format, as pmap writes it and as the hart reads it: two sources, one meaning. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import * as mmu from "../../machine/mmu.ts";
 import {
 	ACCESS_LOAD,
@@ -62,7 +62,7 @@ function run(k: TestHost, pc: number, a0: number): number {
 	return k.port.scause;
 }
 
-test("the bits have the same places on both sides", () => {
+it("the bits have the same places on both sides", () => {
 	for (const name of ["PTE_V", "PTE_R", "PTE_W", "PTE_X", "PTE_U", "PTE_G", "PTE_A", "PTE_D"]) {
 		const ours = (pte as unknown as Record<string, number>)[name];
 		expect(ours, name).toBe((mmu as unknown as Record<string, number>)[name]);
@@ -72,14 +72,14 @@ test("the bits have the same places on both sides", () => {
 	expect(pte.PTE_PPN).toBe(0xffff_fc00);
 });
 
-test("physical addresses come back from an entry, also beyond 2 GiB and 4 GiB", () => {
+it("physical addresses come back from an entry, also beyond 2 GiB and 4 GiB", () => {
 	for (const pa of [0, 0x1000, 0x7fff_f000, 0x8000_0000, 0xffff_f000]) {
 		expect(pte.PTE_TO_PA(pte.PA_TO_PTE(pa) | 0x3ff)).toBe(pa);
 	}
 	expect(pte.PTE_TO_PA(-1)).toBe(2 ** 34 - 4096);
 });
 
-test("no protection makes a reserved encoding or a pointer", () => {
+it("no protection makes a reserved encoding or a pointer", () => {
 	for (let prot = 1; prot <= 7; prot++) {
 		const bits = pte.PROT_TO_PTE(prot);
 		expect(bits & ~pte.PTE_RWX).toBe(0);
@@ -90,7 +90,7 @@ test("no protection makes a reserved encoding or a pointer", () => {
 });
 
 describe.each([false, true])("with software A and D: %s", (adtrap) => {
-	test.each([1, 2, 3, 4, 5, 6, 7])("protection %i means the same to the hart", (prot) => {
+	it.each([1, 2, 3, 4, 5, 6, 7])("protection %i means the same to the hart", (prot) => {
 		const k = makeHost({ adtrap });
 		const pm = userSpace(k);
 		const page = takePage(k);
@@ -110,7 +110,7 @@ describe.each([false, true])("with software A and D: %s", (adtrap) => {
 	});
 });
 
-test("user mode reaches no kernel mapping, and the kernel reaches its own in every space", () => {
+it("user mode reaches no kernel mapping, and the kernel reaches its own in every space", () => {
 	const k = makeHost();
 	userSpace(k);
 	const page = takePage(k);
@@ -132,7 +132,7 @@ test("user mode reaches no kernel mapping, and the kernel reaches its own in eve
 	);
 });
 
-test("the software bits are as documented", () => {
+it("the software bits are as documented", () => {
 	const k = makeHost();
 	const pm = userSpace(k);
 	const page = takePage(k);
@@ -147,7 +147,7 @@ test("the software bits are as documented", () => {
 	);
 });
 
-test("pages and addresses convert above 2 GiB", () => {
+it("pages and addresses convert above 2 GiB", () => {
 	expect(ptoa(0x8_0001)).toBe(0x8000_1000);
 	expect(atop(0x8000_1fff)).toBe(0x8_0001);
 	expect(trunc_page(0x8000_1fff)).toBe(0x8000_1000);

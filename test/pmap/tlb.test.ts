@@ -1,5 +1,5 @@
 /** Fences: what may wait, what may not, and address space identifiers. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { FENCE_ALL, SATP_ASID_MAX } from "../../machine/port.ts";
 import * as P from "../../pmap/pmap.ts";
 import {
@@ -54,7 +54,7 @@ function fences(k: TestHost, work: () => void): string[] {
 }
 
 describe.each([false, true])("stale translations, software A and D: %s", (adtrap) => {
-	test("a store through a cached dirty translation after clear_modify is recorded", () => {
+	it("a store through a cached dirty translation after clear_modify is recorded", () => {
 		const { k, pm, page } = written(adtrap);
 		expect(P.pmap_clear_modify(k, page)).toBe(true);
 		expect(P.pmap_is_modified(k, page)).toBe(false);
@@ -63,7 +63,7 @@ describe.each([false, true])("stale translations, software A and D: %s", (adtrap
 		expect(P.pmap_is_modified(k, page)).toBe(true);
 	});
 
-	test("the same after clear_reference", () => {
+	it("the same after clear_reference", () => {
 		const { k, pm, page } = written(adtrap);
 		expect(P.pmap_clear_reference(k, page)).toBe(true);
 		expect(P.pmap_is_referenced(k, page)).toBe(false);
@@ -71,7 +71,7 @@ describe.each([false, true])("stale translations, software A and D: %s", (adtrap
 		expect(P.pmap_is_referenced(k, page)).toBe(true);
 	});
 
-	test("protect leaves the old right in force until pmap_update, and not after it", () => {
+	it("protect leaves the old right in force until pmap_update, and not after it", () => {
 		const { k, pm, page } = written(adtrap);
 		P.pmap_protect(k, pm, VA, VA + PAGE_SIZE, VM_PROT_READ);
 		// The hart still writes: that is what makes a forgotten pmap_update a bug of the kernel.
@@ -81,7 +81,7 @@ describe.each([false, true])("stale translations, software A and D: %s", (adtrap
 		expect(load(k, pm, VA)).toBe(page.phys_addr);
 	});
 
-	test("remove likewise", () => {
+	it("remove likewise", () => {
 		const { k, pm, page } = written(adtrap);
 		const other = takePage(k);
 		P.pmap_enter(k, pm, VA + PAGE_SIZE, other.phys_addr, VM_PROT_READ, 0);
@@ -91,7 +91,7 @@ describe.each([false, true])("stale translations, software A and D: %s", (adtrap
 		expect(store(k, pm, VA)).toBe(-1);
 	});
 
-	test("page_protect is in force at once", () => {
+	it("page_protect is in force at once", () => {
 		const { k, pm, page } = written(adtrap);
 		P.pmap_page_protect(k, page, VM_PROT_READ);
 		expect(store(k, pm, VA)).toBe(-1);
@@ -100,7 +100,7 @@ describe.each([false, true])("stale translations, software A and D: %s", (adtrap
 		expect(load(k, pm, VA)).toBe(-1);
 	});
 
-	test("page_protect and clear_modify do what others have deferred for the page", () => {
+	it("page_protect and clear_modify do what others have deferred for the page", () => {
 		const a = written(adtrap);
 		P.pmap_enter(a.k, a.pm, VA + PAGE_SIZE, takePage(a.k).phys_addr, RW, 0);
 		P.pmap_protect(a.k, a.pm, VA, VA + PAGE_SIZE, VM_PROT_READ);
@@ -118,7 +118,7 @@ describe.each([false, true])("stale translations, software A and D: %s", (adtrap
 		expect(store(c.k, c.pm, VA)).toBe(-1);
 	});
 
-	test("a page gets new contents only after its old translations are gone", () => {
+	it("a page gets new contents only after its old translations are gone", () => {
 		const { k, pm, page } = written(adtrap);
 		P.pmap_enter(k, pm, VA + PAGE_SIZE, takePage(k).phys_addr, RW, 0);
 		P.pmap_remove(k, pm, VA, VA + PAGE_SIZE);
@@ -131,7 +131,7 @@ describe.each([false, true])("stale translations, software A and D: %s", (adtrap
 		expect(load(other.k, other.pm, VA)).toBe(-1);
 	});
 
-	test("a mapping whose rights grow is usable after pmap_update", () => {
+	it("a mapping whose rights grow is usable after pmap_update", () => {
 		const { k, pm, page } = written(adtrap);
 		P.pmap_page_protect(k, page, VM_PROT_READ);
 		expect(load(k, pm, VA)).toBe(page.phys_addr);
@@ -140,7 +140,7 @@ describe.each([false, true])("stale translations, software A and D: %s", (adtrap
 		expect(store(k, pm, VA)).toBe(page.phys_addr);
 	});
 
-	test("a freed page table is fenced before it is anybody's page", () => {
+	it("a freed page table is fenced before it is anybody's page", () => {
 		const { k, pm } = written(adtrap);
 		const free = k.pmap_ptpage_free;
 		const seen: string[][] = [];
@@ -169,7 +169,7 @@ describe("the queue of deferred fences", () => {
 		return { k, pm };
 	}
 
-	test("entering fresh pages needs no fence", () => {
+	it("entering fresh pages needs no fence", () => {
 		const k = makeHost();
 		const pm = P.pmap_create(k)!;
 		P.pmap_activate(k, pm);
@@ -182,7 +182,7 @@ describe("the queue of deferred fences", () => {
 		expect(load(k, pm, VA)).not.toBe(-1);
 	});
 
-	test("holds sixteen translations", () => {
+	it("holds sixteen translations", () => {
 		const { k, pm } = mapped(16);
 		const early = fences(k, () => P.pmap_remove(k, pm, VA, VA + ptoa(16)));
 		expect(early).toEqual([]);
@@ -193,14 +193,14 @@ describe("the queue of deferred fences", () => {
 		expect(fences(k, () => P.pmap_update(k, pm))).toEqual([]);
 	});
 
-	test("gives the address space one fence beyond that", () => {
+	it("gives the address space one fence beyond that", () => {
 		const { k, pm } = mapped(17);
 		P.pmap_remove(k, pm, VA, VA + ptoa(17));
 		expect(fences(k, () => P.pmap_update(k, pm))).toEqual([`all/${pm.pm_asid}`]);
 		expect(problems(k)).toEqual([]);
 	});
 
-	test("keeps the fences of other address spaces when one overflows", () => {
+	it("keeps the fences of other address spaces when one overflows", () => {
 		const { k, pm } = mapped(20);
 		const other = P.pmap_create(k)!;
 		P.pmap_activate(k, other);
@@ -215,7 +215,7 @@ describe("the queue of deferred fences", () => {
 		expect(problems(k)).toEqual([]);
 	});
 
-	test("flushes everything when kernel translations overflow: they are global", () => {
+	it("flushes everything when kernel translations overflow: they are global", () => {
 		const k = makeHost();
 		const n = 17;
 		for (let i = 0; i < n; i++) {
@@ -228,7 +228,7 @@ describe("the queue of deferred fences", () => {
 		expect(problems(k)).toEqual([]);
 	});
 
-	test("fences kernel translations in every address space", () => {
+	it("fences kernel translations in every address space", () => {
 		const k = makeHost();
 		P.pmap_kenter_pa(k, VM_MIN_KERNEL_ADDRESS, takePage(k).phys_addr, RW);
 		load(k, P.pmap_kernel(k), VM_MIN_KERNEL_ADDRESS);
@@ -237,7 +237,7 @@ describe("the queue of deferred fences", () => {
 		expect(k.port.translate(VM_MIN_KERNEL_ADDRESS, 1)).toBe(-1);
 	});
 
-	test("leaves out what was never used, or never on the hart", () => {
+	it("leaves out what was never used, or never on the hart", () => {
 		const k = makeHost();
 		const pm = P.pmap_create(k)!;
 		const page = takePage(k);
@@ -257,7 +257,7 @@ describe("the queue of deferred fences", () => {
 });
 
 describe("address space identifiers", () => {
-	test("600 live pmaps translate each to its own page, again and again", () => {
+	it("600 live pmaps translate each to its own page, again and again", () => {
 		const k = makeHost({ ramPages: 4 * 600 + 64 });
 		const spaces = Array.from({ length: 600 }, () => {
 			const pm = P.pmap_create(k)!;
@@ -291,7 +291,7 @@ describe("address space identifiers", () => {
 		expect(problems(k)).toEqual([]);
 	});
 
-	test("the loaded pmap keeps its identifier when another one needs it", () => {
+	it("the loaded pmap keeps its identifier when another one needs it", () => {
 		const k = makeHost({ ramPages: 700 });
 		const spaces = Array.from({ length: SATP_ASID_MAX }, () => P.pmap_create(k)!);
 		for (const pm of spaces) P.pmap_activate(k, pm);
@@ -314,7 +314,7 @@ describe("address space identifiers", () => {
 		expect(load(k, victim, VA)).toBe(page.phys_addr);
 	});
 
-	test("the root table goes only after a fence of everything that was walked from it", () => {
+	it("the root table goes only after a fence of everything that was walked from it", () => {
 		const k = makeHost();
 		const pm = P.pmap_create(k)!;
 		P.pmap_activate(k, pm);
@@ -334,7 +334,7 @@ describe("address space identifiers", () => {
 		expect(done).toEqual([`${FENCE_ALL}/${asid}`, "free"]);
 	});
 
-	test("a recycled identifier brings no translation of its last owner", () => {
+	it("a recycled identifier brings no translation of its last owner", () => {
 		const k = makeHost();
 		const old = P.pmap_create(k)!;
 		P.pmap_enter(k, old, VA, takePage(k).phys_addr, RW, 0);
@@ -354,7 +354,7 @@ describe("address space identifiers", () => {
 		expect.unreachable("the identifier never came back");
 	});
 
-	test("activation writes satp only to change it", () => {
+	it("activation writes satp only to change it", () => {
 		const k = makeHost();
 		const pm = P.pmap_create(k)!;
 		P.pmap_activate(k, pm);

@@ -21,7 +21,7 @@ describe.each(PROGRAMS)("%s %j in %d bytes of RAM", (program, args, ram, expecte
 	beforeAll(() => {
 		small = boot(program, args, { ram });
 		large = boot(program, args, { ram: 64 * MiB });
-	}, 120_000);
+	});
 
 	it("prints what the host computes, in little RAM and in 64 MiB", () => {
 		expect(small.report.exit).toMatchObject({ kind: "exited", code: 0 });

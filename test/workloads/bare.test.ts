@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Bare } from "../../computer/bare.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
+import { CHILD_LIMIT_MS } from "../support/limits.ts";
 import { hasCommand, workloads } from "./support.ts";
 
 const QEMU = "qemu-system-riscv32";
@@ -74,7 +75,6 @@ describe("board.c", () => {
 
 	it.skipIf(!hasCommand(QEMU, "--version")).each([true, false])(
 		"does the same on QEMU (force-legacy=%s)",
-		{ timeout: 60_000 },
 		(legacy) => {
 			const folder = mkdtempSync(join(tmpdir(), "uvmachine-bare-"));
 			try {
@@ -88,7 +88,7 @@ describe("board.c", () => {
 						...["-drive", `file=${image},if=none,id=d0,format=raw`],
 						...["-device", "virtio-blk-device,drive=d0,bus=virtio-mmio-bus.0,serial=disk0"],
 					],
-					{ encoding: "utf8", timeout: 50_000 },
+					{ encoding: "utf8", timeout: CHILD_LIMIT_MS },
 				);
 				expect(status).toBe(0);
 				const here = runHere(legacy ? "legacy" : "modern");

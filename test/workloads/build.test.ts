@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { run, workloads } from "./support.ts";
 
 const PT_LOAD = 1;
@@ -35,18 +35,18 @@ function segments(file: Buffer): Segment[] {
 /** Where a file NAME.c is the program NAME; those of sh/ are one program together. */
 const sourceFolders = [".", "utils", "pico"];
 
-test("the committed ELF files are what their sources build", { timeout: 120_000 }, () => {
+it("the committed ELF files are what their sources build", () => {
 	const outcome = run(join(workloads, "build.sh"), "--check");
 	expect(outcome).toMatchObject({ code: 0, stderr: "" });
 });
 
-test("a wrong option of build.sh is answered with the usage", () => {
+it("a wrong option of build.sh is answered with the usage", () => {
 	const outcome = run(join(workloads, "build.sh"), "--chekc");
 	expect(outcome).toMatchObject({ code: 2, stdout: "" });
 	expect(outcome.stderr).toMatch(/^usage: /);
 });
 
-test("every program has a source and every source a program", () => {
+it("every program has a source and every source a program", () => {
 	const sources = sourceFolders
 		.flatMap((folder) => readdirSync(join(workloads, folder)))
 		.filter((name) => name.endsWith(".c") && name !== "stubs.c")
@@ -59,12 +59,12 @@ describe.each(readdirSync(join(workloads, "bin")))("%s", (program) => {
 	const file = readFileSync(join(workloads, "bin", program));
 	const loaded = segments(file).filter((segment) => segment.type === PT_LOAD);
 
-	test("starts at 0x10000, where its code is loaded", () => {
+	it("starts at 0x10000, where its code is loaded", () => {
 		expect(file.readUInt32LE(24)).toBe(0x10000);
 		expect(loaded[0]?.address).toBe(0x10000);
 	});
 
-	test("keeps code, constants and data in pages of their own", () => {
+	it("keeps code, constants and data in pages of their own", () => {
 		expect(loaded.map((segment) => segment.flags)).toEqual(["R-X", "R--", "RW-"]);
 		let end = 0;
 		for (const segment of loaded) {
@@ -75,7 +75,7 @@ describe.each(readdirSync(join(workloads, "bin")))("%s", (program) => {
 		}
 	});
 
-	test("asks for a stack that cannot be executed", () => {
+	it("asks for a stack that cannot be executed", () => {
 		const stack = segments(file).find((segment) => segment.type === PT_GNU_STACK);
 		expect(stack?.flags).toBe("RW-");
 	});

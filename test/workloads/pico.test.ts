@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { spectralOutput, wordsOutput } from "../../workloads/reference.ts";
 import { hasCommand, type Outcome, workloads } from "./support.ts";
 
@@ -35,11 +35,11 @@ describe.skipIf(!hasCommand("qemu-riscv32", "--version"))("programs over picolib
 		return { code: status, signal, stdout, stderr };
 	}
 
-	test("words counts those of standard input", () => {
+	it("words counts those of standard input", () => {
 		expect(execute("words", [], text)).toMatchObject({ code: 0, stdout: wordsOutput(text) });
 	});
 
-	test("words counts those of several files", () => {
+	it("words counts those of several files", () => {
 		const names = ["a", "b"].map((name) => join(directory, name));
 		writeFileSync(names[0] ?? "", "One two, TWO\n");
 		writeFileSync(names[1] ?? "", "three three3three");
@@ -47,23 +47,23 @@ describe.skipIf(!hasCommand("qemu-riscv32", "--version"))("programs over picolib
 		expect(execute("words", ["-n", "2", ...names])).toMatchObject({ code: 0, stdout });
 	});
 
-	test("words says which file is missing", () => {
+	it("words says which file is missing", () => {
 		const stderr = "words: nofile: No such file or directory\n";
 		expect(execute("words", ["nofile"])).toMatchObject({ code: 1, stderr });
 	});
 
-	test.each([2, 10, 50])("spectral %i prints what the reference computes", (n) => {
+	it.each([2, 10, 50])("spectral %i prints what the reference computes", (n) => {
 		expect(execute("spectral", [`${n}`])).toMatchObject({ code: 0, stdout: spectralOutput(n) });
 	});
 
-	test("calc computes, and goes on after an error", () => {
+	it("calc computes, and goes on after an error", () => {
 		const input = calculations.map(([expression]) => `${expression}\n`).join("");
 		const stdout = calculations.map(([, value]) => `${value}\n`).join("");
 		expect(execute("calc", [], input)).toMatchObject({ code: 1, stdout });
 		expect(execute("calc", ["1+1"])).toMatchObject({ code: 0, stdout: "2\n" });
 	});
 
-	test("date tells the time in UTC", () => {
+	it("date tells the time in UTC", () => {
 		const before = Math.floor(Date.now() / 1000);
 		const { code, stdout } = execute("date", ["+%Y-%m-%dT%H:%M:%SZ"]);
 		const told = Date.parse(stdout.trim()) / 1000;

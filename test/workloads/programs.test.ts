@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
 	forkOutput,
 	helloOutput,
@@ -84,21 +84,21 @@ function describePrograms(execute: Runner): void {
 		return execute(program, ...args);
 	};
 
-	test.each(successes)("%s prints what the reference computes", (commandLine, output) => {
+	it.each(successes)("%s prints what the reference computes", (commandLine, output) => {
 		expect(runLine(commandLine)).toEqual({ code: 0, signal: null, stdout: output, stderr: "" });
 	});
 
-	test.skipIf(!canLock)("mlock 1 2, where 4 MiB may be locked", () => {
+	it.skipIf(!canLock)("mlock 1 2, where 4 MiB may be locked", () => {
 		expect(runLine("mlock 1 2")).toMatchObject({ code: 0, stdout: mlockOutput(), stderr: "" });
 	});
 
-	test.each(wrongArguments)("%s is answered with the usage and exit code 2", (commandLine) => {
+	it.each(wrongArguments)("%s is answered with the usage and exit code 2", (commandLine) => {
 		const outcome = runLine(commandLine);
 		expect(outcome).toMatchObject({ code: 2, stdout: "" });
 		expect(outcome.stderr).toMatch(/^usage: .*\n$/);
 	});
 
-	test.each(wildModes)("wild %s dies by SIGSEGV", (mode) => {
+	it.each(wildModes)("wild %s dies by SIGSEGV", (mode) => {
 		expect(execute("wild", mode)).toMatchObject({ signal: "SIGSEGV", stdout: "" });
 	});
 }
@@ -113,11 +113,11 @@ describe.skipIf(!hasCommand("cc", "--version"))("programs built for this host", 
 
 	describePrograms((program, ...args) => run(join(directory, program), ...args));
 
-	test("signal holds back what sa_mask says", () => {
+	it("signal holds back what sa_mask says", () => {
 		expect(run(join(directory, "signal")).stdout).toBe(signalOutput());
 	});
 
-	test("sort falls back to a heap sort that sorts", () => {
+	it("sort falls back to a heap sort that sorts", () => {
 		const heapSort = join(directory, "heap-sort");
 		const flags = ["-DRT_NATIVE", "-DDEPTH_FACTOR=0", "-O2", "-std=gnu11"];
 		expect(run("cc", ...flags, "-o", heapSort, join(workloads, "sort.c")).code).toBe(0);

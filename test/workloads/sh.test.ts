@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hasCommand, type Outcome, run, workloads } from "./support.ts";
 
 const bin = join(workloads, "bin");
@@ -80,20 +80,20 @@ function describeShell(prepare: (directory: string) => void): void {
 		return { code: status, signal, stdout, stderr };
 	}
 
-	test.each(scripts)("-c %j", (script, stdout, code = 0) => {
+	it.each(scripts)("-c %j", (script, stdout, code = 0) => {
 		expect(shell(["-c", script])).toMatchObject({ code, stdout });
 	});
 
-	test("commands from standard input share it with the programs they start", () => {
+	it("commands from standard input share it with the programs they start", () => {
 		expect(shell([], "read x\nfirst\necho got $x\ncat\nrest\n").stdout).toBe("got first\nrest\n");
 	});
 
-	test("commands from a file get arguments", () => {
+	it("commands from a file get arguments", () => {
 		writeFileSync(join(directory, "script"), 'echo $0 $# "$2"\nexit 9\n');
 		expect(shell(["script", "a", "b c"])).toMatchObject({ code: 9, stdout: "script 2 b c\n" });
 	});
 
-	test("a missing file is answered with exit code 127", () => {
+	it("a missing file is answered with exit code 127", () => {
 		expect(shell(["missing"])).toMatchObject({ code: 127, stdout: "" });
 	});
 }

@@ -1,7 +1,7 @@
 /** What every disk medium promises. `make` builds an empty, writable one of `sectors` sectors. */
 
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
 	DISK_ERANGE,
 	DISK_EROFS,
@@ -22,7 +22,7 @@ export interface MediaKind {
 
 export function mediaContract({ name, make, readOnly }: MediaKind): void {
 	describe(`${name}: contract of disk media`, () => {
-		test("is as large as it was made, and full of zeros", () => {
+		it("is as large as it was made, and full of zeros", () => {
 			const media = make(SECTORS);
 			expect(media.sectors).toBe(SECTORS);
 			expect(media.readOnly).toBe(false);
@@ -31,7 +31,7 @@ export function mediaContract({ name, make, readOnly }: MediaKind): void {
 			expectBytes(bytes, new Uint8Array(SECTORS * 512));
 		});
 
-		test("reads back what was written last, for any sequence of accesses", () => {
+		it("reads back what was written last, for any sequence of accesses", () => {
 			const access = fc.record({
 				sector: fc.integer({ min: 0, max: SECTORS - 1 }),
 				count: fc.integer({ min: 0, max: 200 }),
@@ -64,7 +64,7 @@ export function mediaContract({ name, make, readOnly }: MediaKind): void {
 			);
 		});
 
-		test.each([
+		it.each([
 			[SECTORS, 512],
 			[SECTORS - 1, 1024],
 			[-1, 512],
@@ -85,7 +85,7 @@ export function mediaContract({ name, make, readOnly }: MediaKind): void {
 			expectBytes(all, new Uint8Array(SECTORS * 512));
 		});
 
-		test("read-only, it can be read and flushed and refuses writes", () => {
+		it("read-only, it can be read and flushed and refuses writes", () => {
 			const media = make(SECTORS);
 			media.write(7, pattern(512));
 			media.flush();
@@ -98,7 +98,7 @@ export function mediaContract({ name, make, readOnly }: MediaKind): void {
 			expectBytes(bytes, pattern(512));
 		});
 
-		test("what it saves is plain data that brings the contents back, unless null", () => {
+		it("what it saves is plain data that brings the contents back, unless null", () => {
 			const media = make(SECTORS);
 			media.write(5, pattern(1024));
 			const state = structuredClone(media.save());
@@ -116,7 +116,7 @@ export function mediaContract({ name, make, readOnly }: MediaKind): void {
 			}
 		});
 
-		test("it goes back to any checkpoint, in any order", () => {
+		it("it goes back to any checkpoint, in any order", () => {
 			const media = make(SECTORS);
 			const contents = (): Uint8Array => {
 				const bytes = new Uint8Array(SECTORS * 512);

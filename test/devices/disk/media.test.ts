@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { DISK_EIO, DISK_OK, type DiskMedia } from "../../../devices/disk/disk-media.ts";
 import { FileDisk } from "../../../devices/disk/file-disk.ts";
 import { MemoryDisk } from "../../../devices/disk/memory-disk.ts";
@@ -89,7 +89,7 @@ mediaContract({
 });
 
 describe("memory disk", () => {
-	test("a 4 GiB disk costs what was written to it", () => {
+	it("a 4 GiB disk costs what was written to it", () => {
 		const disk = new MemoryDisk(4 * 1024 ** 3);
 		const zeros = new Uint8Array(1024 * 1024);
 		for (let i = 0; i < 64; i++) disk.write(i * 100_000, zeros);
@@ -101,14 +101,14 @@ describe("memory disk", () => {
 		expectBytes(last, pattern(512));
 	});
 
-	test("an image is its first contents, and zeros follow", () => {
+	it("an image is its first contents, and zeros follow", () => {
 		const disk = new MemoryDisk(1024, { image: Uint8Array.of(1, 2, 3) });
 		expect([...disk.image().subarray(0, 5)]).toEqual([1, 2, 3, 0, 0]);
 		expect(disk.image().length).toBe(1024);
 		expect(() => new MemoryDisk(512, { image: new Uint8Array(513) })).toThrow(UserError);
 	});
 
-	test.each([0, -512, 511, 1000, Number.NaN, Number.POSITIVE_INFINITY])(
+	it.each([0, -512, 511, 1000, Number.NaN, Number.POSITIVE_INFINITY])(
 		"has no size of %d bytes",
 		(bytes) => {
 			expect(() => new MemoryDisk(bytes)).toThrow(/bytes is not a positive multiple of 512/);
@@ -117,7 +117,7 @@ describe("memory disk", () => {
 });
 
 describe("file disk", () => {
-	test("sector n is at byte n * 512 of the file, and survives reopening", () => {
+	it("sector n is at byte n * 512 of the file, and survives reopening", () => {
 		const path = imageFile("layout.img", 2048);
 		const disk = fileDisk(path);
 		disk.write(2, pattern(512));
@@ -129,7 +129,7 @@ describe("file disk", () => {
 		expectBytes(bytes, pattern(512));
 	});
 
-	test.each([
+	it.each([
 		["missing.img", null, "no such file"],
 		["empty.img", 0, "its size, 0 bytes, is not a positive multiple of 512"],
 		["odd.img", 1000, "its size, 1000 bytes, is not a positive multiple of 512"],
@@ -139,14 +139,14 @@ describe("file disk", () => {
 		if (bytes !== null) expect(readFileSync(path).length).toBe(bytes);
 	});
 
-	test("refuses a directory, for reading too", () => {
+	it("refuses a directory, for reading too", () => {
 		for (const readOnly of [false, true]) {
 			const reason = `disk ${directory}: not a regular file`;
 			expect(() => new FileDisk(directory, { readOnly })).toThrow(new UserError(reason));
 		}
 	});
 
-	test("refuses what is no file at once, a pipe that nobody writes to as well", () => {
+	it("refuses what is no file at once, a pipe that nobody writes to as well", () => {
 		const pipe = join(directory, "pipe");
 		expect(spawnSync("mkfifo", [pipe]).status).toBe(0);
 		const link = join(directory, "link");
@@ -164,7 +164,7 @@ describe("file disk", () => {
 		}
 	});
 
-	test("a file that shrinks or is closed gives errors and leaves the buffer alone", () => {
+	it("a file that shrinks or is closed gives errors and leaves the buffer alone", () => {
 		const path = join(directory, "shrinks.img");
 		writeFileSync(path, pattern(4096));
 		const disk = new FileDisk(path);
@@ -189,7 +189,7 @@ describe("overlay", () => {
 		return bytes;
 	};
 
-	test("shows its pages, and keeps what is written to it from the medium", () => {
+	it("shows its pages, and keeps what is written to it from the medium", () => {
 		const medium = memory(SECTORS);
 		medium.write(0, pattern(SECTORS * 512, 1));
 		const below = contents(medium);
@@ -203,7 +203,7 @@ describe("overlay", () => {
 		expectBytes(contents(medium), below);
 	});
 
-	test("is committed only to a medium that holds what it shows", () => {
+	it("is committed only to a medium that holds what it shows", () => {
 		for (const same of [true, false]) {
 			const medium = memory(SECTORS);
 			medium.write(3, pattern(512, same ? 4 : 5));
@@ -216,7 +216,7 @@ describe("overlay", () => {
 		}
 	});
 
-	test("a checkpoint of the overlay is one of the medium after it was committed", () => {
+	it("a checkpoint of the overlay is one of the medium after it was committed", () => {
 		const medium = memory(SECTORS);
 		medium.write(3, pattern(512, 4));
 		const overlay = new OverlayDisk(medium, [[0, new Uint8Array(PAGE)]]);
@@ -236,7 +236,7 @@ describe("write cache", () => {
 		return bytes;
 	};
 
-	test("a loss of power forgets the writes since the last flush, and only those", () => {
+	it("a loss of power forgets the writes since the last flush, and only those", () => {
 		const medium = memory(16);
 		const cache = new WriteCache(medium);
 		cache.write(1, pattern(512, 1));
@@ -251,7 +251,7 @@ describe("write cache", () => {
 		expect(cache.dirtySectors).toBe(0);
 	});
 
-	test("moves everything to the medium when it is full", () => {
+	it("moves everything to the medium when it is full", () => {
 		const medium = memory(16);
 		const cache = new WriteCache(medium, 2);
 		cache.write(0, pattern(1024));
@@ -261,7 +261,7 @@ describe("write cache", () => {
 		expect(cache.dirtySectors).toBe(1);
 	});
 
-	test("a flush that fails keeps what it could not move, and the next one tries again", () => {
+	it("a flush that fails keeps what it could not move, and the next one tries again", () => {
 		const medium = new SectorFaults(memory(16));
 		const cache = new WriteCache(medium);
 		cache.write(3, pattern(1024));
@@ -275,7 +275,7 @@ describe("write cache", () => {
 		expectBytes(sector(medium, 3), pattern(512));
 	});
 
-	test("needs room for a sector", () => {
+	it("needs room for a sector", () => {
 		expect(() => new WriteCache(memory(1), 0)).toThrow(UserError);
 	});
 });

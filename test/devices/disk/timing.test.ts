@@ -1,13 +1,13 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { HddTiming, InstantTiming, SsdTiming } from "../../../devices/disk/timing.ts";
 import { UserError } from "../../../machine/user-error.ts";
 
-test("instant: now", () => {
+it("instant: now", () => {
 	expect(new InstantTiming().completion(1234)).toBe(1234);
 });
 
 describe("ssd", () => {
-	test("0.1 ms and 0.02 ms for each 4 KiB, however much else is under way", () => {
+	it("0.1 ms and 0.02 ms for each 4 KiB, however much else is under way", () => {
 		const ssd = new SsdTiming();
 		expect(ssd.completion(0, 0, 8)).toBe(120_000);
 		expect(ssd.completion(0, 99, 8)).toBe(120_000);
@@ -15,7 +15,7 @@ describe("ssd", () => {
 		expect(ssd.completion(5, 0, 0)).toBe(100_005);
 	});
 
-	test("takes other figures, and refuses nonsense", () => {
+	it("takes other figures, and refuses nonsense", () => {
 		expect(new SsdTiming({ latencyNs: 10 }).completion(0, 0, 2)).toBe(5_010);
 		for (const latencyNs of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {
 			expect(() => new SsdTiming({ latencyNs })).toThrow(/latencyNs/);
@@ -33,14 +33,14 @@ describe("hdd", () => {
 	};
 	const disk = () => new HddTiming(1000, round);
 
-	test("the defaults are a 7200 rpm disk of 50 MB/s", () => {
+	it("the defaults are a 7200 rpm disk of 50 MB/s", () => {
 		const hdd = new HddTiming(65_536);
 		expect(hdd.turnNs).toBe(8_333_333);
 		// 50e6 B/s * 8.333 ms / 512 B = 813.8
 		expect(hdd.sectorsPerTrack).toBe(813);
 	});
 
-	test("a sector is read when it comes round under the head", () => {
+	it("a sector is read when it comes round under the head", () => {
 		// Sector 30 is at 3 ms of each turn and takes 0.1 ms.
 		expect(disk().completion(0, 30, 1)).toBe(3_100_000);
 		expect(disk().completion(3_000_000, 30, 1)).toBe(3_100_000);
@@ -49,7 +49,7 @@ describe("hdd", () => {
 		expect(disk().completion(50_000_000, 30, 8)).toBe(53_800_000);
 	});
 
-	test("the arm moves first: 1 ms + 3.75 ms times the root of the share of tracks", () => {
+	it("the arm moves first: 1 ms + 3.75 ms times the root of the share of tracks", () => {
 		// 4 tracks of 10: 1 ms + 3.75 ms * 0.632456 = 3.371708 ms. Sector 440 is at 4 ms of a turn.
 		expect(disk().seekNs(4)).toBe(3_371_708);
 		expect(disk().completion(0, 440, 1)).toBe(4_100_000);
@@ -60,7 +60,7 @@ describe("hdd", () => {
 		expect(disk().seekNs(0)).toBe(0);
 	});
 
-	test("one request at a time: the second waits for the first", () => {
+	it("one request at a time: the second waits for the first", () => {
 		const hdd = disk();
 		expect(hdd.completion(0, 30, 1)).toBe(3_100_000);
 		// Arrives at once; starts at 3.1 ms, when sector 31 is just coming.
@@ -72,7 +72,7 @@ describe("hdd", () => {
 		expect(hdd.completion(20_000_000, 0, 0)).toBe(20_000_000);
 	});
 
-	test("a transfer runs on over track ends, and leaves the arm where it stopped", () => {
+	it("a transfer runs on over track ends, and leaves the arm where it stopped", () => {
 		const hdd = disk();
 		expect(hdd.completion(0, 0, 250)).toBe(25_000_000);
 		// On track 2 now: sector 250 needs no seek and no turn.
@@ -81,7 +81,7 @@ describe("hdd", () => {
 		expect(hdd.completion(25_100_000, 80, 1)).toBe(28_100_000);
 	});
 
-	test("sequential requests lose no time to rounding, with figures that do not divide", () => {
+	it("sequential requests lose no time to rounding, with figures that do not divide", () => {
 		const hdd = new HddTiming(65_536);
 		let now = hdd.completion(0, 0, 8);
 		for (let sector = 8; sector < 8000; sector += 8) now = hdd.completion(now, sector, 8);
@@ -90,7 +90,7 @@ describe("hdd", () => {
 		expect(now).toBe(82_000_816);
 	});
 
-	test("the mean seek over random pairs of tracks is the average seek", () => {
+	it("the mean seek over random pairs of tracks is the average seek", () => {
 		const tracks = 400;
 		const hdd = new HddTiming(tracks * 813);
 		let sum = 0;
@@ -100,7 +100,7 @@ describe("hdd", () => {
 		expect(sum / tracks ** 2 / 8_000_000).toBeCloseTo(1, 2);
 	});
 
-	test("is a function of its state and its arguments, and the state can be saved", () => {
+	it("is a function of its state and its arguments, and the state can be saved", () => {
 		const hdd = new HddTiming(100_000);
 		const run = (model: HddTiming) =>
 			[5, 99_000, 4_000, 4_001].map((sector, i) => model.completion(i * 1_000_000, sector, 8));
@@ -115,7 +115,7 @@ describe("hdd", () => {
 		expect(run(other)).toEqual(run(fresh));
 	});
 
-	test("refuses a disk that cannot turn or transfer", () => {
+	it("refuses a disk that cannot turn or transfer", () => {
 		expect(() => new HddTiming(1000, { revolutionsPerMinute: 0 })).toThrow(UserError);
 		expect(() => new HddTiming(1000, { bytesPerSecond: 100 })).toThrow(UserError);
 		expect(() => new HddTiming(1000, { averageSeekNs: -1 })).toThrow(/averageSeekNs/);

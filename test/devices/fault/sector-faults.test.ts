@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, it } from "vitest";
 import { DISK_EIO, DISK_ERANGE, DISK_EROFS, DISK_OK } from "../../../devices/disk/disk-media.ts";
 import { MemoryDisk } from "../../../devices/disk/memory-disk.ts";
 import { SectorFaults } from "../../../devices/fault/sector-faults.ts";
@@ -12,7 +12,7 @@ function setUp() {
 	return { medium, faults: new SectorFaults(medium) };
 }
 
-test("exactly the requests that overlap a bad range fail, as a whole", () => {
+it("exactly the requests that overlap a bad range fail, as a whole", () => {
 	const { faults } = setUp();
 	faults.failReads(10, 4);
 	for (let sector = 0; sector < 20; sector++) {
@@ -26,7 +26,7 @@ test("exactly the requests that overlap a bad range fail, as a whole", () => {
 	}
 });
 
-test("a read fault leaves writes alone, and a write fault reads", () => {
+it("a read fault leaves writes alone, and a write fault reads", () => {
 	const { faults, medium } = setUp();
 	faults.failReads(0, 1);
 	faults.failWrites(1, 1);
@@ -39,7 +39,7 @@ test("a read fault leaves writes alone, and a write fault reads", () => {
 	expectBytes(bytes, pattern(SECTORS * 512).slice(512, 1024));
 });
 
-test("a lifted fault is gone, the data are as they were, and the count stays", () => {
+it("a lifted fault is gone, the data are as they were, and the count stays", () => {
 	const { faults } = setUp();
 	const first = faults.failReads(5, 1);
 	const second = faults.failReads(5, 2);
@@ -56,7 +56,7 @@ test("a lifted fault is gone, the data are as they were, and the count stays", (
 	expect([faults.injectedReads, faults.injectedWrites]).toEqual([3, 0]);
 });
 
-test("a request that is wrong anyway is not counted as injected", () => {
+it("a request that is wrong anyway is not counted as injected", () => {
 	const { faults } = setUp();
 	faults.failReads(SECTORS - 1, 1);
 	faults.failWrites(0, SECTORS);
@@ -68,7 +68,7 @@ test("a request that is wrong anyway is not counted as injected", () => {
 	expect([faults.injectedReads, faults.injectedWrites, readOnly.injectedWrites]).toEqual([0, 0, 0]);
 });
 
-test("a fault outside the disk is refused, not forgotten", () => {
+it("a fault outside the disk is refused, not forgotten", () => {
 	const { faults } = setUp();
 	expect(() => faults.failReads(SECTORS, 1)).toThrow(UserError);
 	expect(() => faults.failWrites(0, SECTORS + 1)).toThrow(UserError);
@@ -76,7 +76,7 @@ test("a fault outside the disk is refused, not forgotten", () => {
 	expect(faults.faults).toEqual([]);
 });
 
-test("faults and counters are saved and restored", () => {
+it("faults and counters are saved and restored", () => {
 	const { faults } = setUp();
 	const id = faults.failWrites(2, 1);
 	faults.write(2, new Uint8Array(512));

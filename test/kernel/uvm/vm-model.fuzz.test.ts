@@ -3,7 +3,7 @@
  * it has, what they hold and what may be done with them. Memory and swap are tiny, so that most of
  * it is on disk at any time.
  *
- * VM_RUNS=20000 VM_SEED=1 npx vitest run test/kernel/vm-model.test.ts goes on for hours.
+ * VM_RUNS=20000 VM_SEED=1 npx vitest run test/kernel/uvm/vm-model.fuzz.test.ts goes on for hours.
  */
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -394,7 +394,7 @@ class Machine {
 	}
 }
 
-it("random system calls do to memory what they say", { timeout: 3_600_000 }, () => {
+it("random system calls do to memory what they say", () => {
 	fc.assert(
 		fc.property(fc.array(op, { minLength: 20, maxLength: 150, size: "max" }), (ops) => {
 			const machine = new Machine();

@@ -5,7 +5,7 @@
  * model says, without an update.
  */
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Machine } from "../../machine/machine.ts";
 import { ACCESS_LOAD, ACCESS_STORE } from "../../machine/port.ts";
 import type { PmapPage } from "../../pmap/host.ts";
@@ -416,7 +416,7 @@ describe.each([
 	{ adtrap: true, tlbEntries: 1024 },
 	{ adtrap: true, tlbEntries: 4 },
 ])("adtrap $adtrap, TLB of $tlbEntries", ({ adtrap, tlbEntries }) => {
-	test("mappings, rights, attributes and counts are those of the model", () => {
+	it("mappings, rights, attributes and counts are those of the model", () => {
 		const machine = makeMachine({ adtrap, tlbEntries, ramPages: 32 });
 		fc.assert(
 			fc.property(list, (sequence) => run(sequence as Op[], adtrap, machine)),

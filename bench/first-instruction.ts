@@ -1,0 +1,13 @@
+/**
+ * A process of its own, for the benchmark of the start-up: it prints the milliseconds from its
+ * start until a guest instruction had retired.
+ */
+import { createSystem } from "../computer/system.ts";
+import { workload } from "./guests.ts";
+
+const system = createSystem({ program: "hello", image: workload("hello") });
+while (system.machine.hart.counters.instret === 0) {
+	system.run(system.machine.clock.cycles + 1);
+}
+// The host's clock counts from the start of the process.
+process.stdout.write(String(performance.now()));
