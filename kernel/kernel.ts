@@ -23,15 +23,15 @@ import type { uvm_aobj } from "./uvm/uvm_aobj.ts";
 import { type uvmexp, uvmexp_init } from "./uvm/uvm_extern.ts";
 import { PHYS_TO_VM_PAGE, uvm_pagefree, uvm_ptpage_alloc, type vm_page } from "./uvm/uvm_page.ts";
 
-/** How a kernel watches itself; every member is off by default and free when off. */
+/** Hooks for checkers and tracers; each is off by default, and free when off. */
 export interface kernel_watch {
 	/** Called when a trap that did paging work is about to return to user mode. */
 	readonly userret?: (k: Kernel) => void;
 	/** Called before a page is freed because its swap slot holds the same bytes. */
 	readonly freeclean?: (k: Kernel, pg: vm_page, slot: number) => void;
-	/** Called when a trap is about to become signal `sig`; l_kernel, not yet begun, will do that. */
+	/** Called before a trap raises signal `sig`; l_kernel, not started yet, will raise it. */
 	readonly trapsignal?: (k: Kernel, l: lwp, sig: number) => void;
-	/** Called when a process goes on in another program, and when it has ended. */
+	/** Called when a process has started another program, and when it exits. */
 	readonly exec?: (k: Kernel, p: proc) => void;
 	readonly exit?: (k: Kernel, p: proc) => void;
 	readonly trace?: kernel_trace;
@@ -42,12 +42,12 @@ export interface Kernel extends PmapHost {
 	readonly uvm: Uvm;
 	readonly uvmexp: uvmexp;
 
-	/** The boot thread: the context of everything that is not a thread and cannot sleep. */
+	/** The boot thread: curlwp of code that runs outside any thread and cannot sleep. */
 	readonly lwp0: lwp;
 	curlwp: lwp;
-	/** Whose user registers and page tables are on the hart; null for nobody's. */
+	/** The thread whose user registers and page tables are on the hart, or null. */
 	hartlwp: lwp | null;
-	/** The thread that was running when cpu_run had to stop at its limit, and goes on first. */
+	/** The thread in user mode when cpu_run stopped at its limit; it is resumed first. */
 	interrupted: lwp | null;
 	readonly lwps: lwp[];
 	nextlid: number;
@@ -61,7 +61,7 @@ export interface Kernel extends PmapHost {
 
 	readonly procs: proc[];
 	nextpid: number;
-	/** Set by the last process to end, or by a limit; ends the scheduler loop. */
+	/** Set when the last process exits; ends the scheduler loop. */
 	halted: boolean;
 
 	readonly shm: shm_state;
@@ -73,7 +73,7 @@ export interface Kernel extends PmapHost {
 	readonly vfs: vfs;
 	/** The root directory; null before vfs_init. */
 	rootvnode: vnode | null;
-	/** Who waits in poll: woken whenever a pipe or a device changes. */
+	/** Wait channel of poll, woken whenever a pipe or a device changes. */
 	readonly selwait: object;
 	/** The signal trampoline's page; null before the first process. */
 	sigobject: uvm_aobj | null;
@@ -81,7 +81,7 @@ export interface Kernel extends PmapHost {
 	readonly rnd: Int32Array;
 	cons: cons | null;
 	plic: plic | null;
-	/** What `main` was told about the board; null before. */
+	/** The configuration of the board, given to `main`; null before. */
 	conf: autoconf | null;
 	/** State of the driver of the disks ld0, ld1, ..., by unit. */
 	readonly lds: ld_softc[];
@@ -90,14 +90,14 @@ export interface Kernel extends PmapHost {
 	pagingwork: boolean;
 	watch: kernel_watch;
 	uvmhist: uvm_history | null;
-	/** Tests: whether this allocation is to fail; the argument names the pool, or
+	/** Tests: true makes this allocation fail; the argument names the pool, or
 	 *  "page", "pv", "pager_map", "buf", "swslot". */
 	failinject: ((what: string) => boolean) | null;
 	/** Messages of the kernel to the operator, oldest first. */
 	readonly msgbuf: string[];
 }
 
-/** A kernel that has not booted: `main` in kern/proc/init_main.ts does that. */
+/** A kernel that has not booted yet; `main` in kern/proc/init_main.ts boots it. */
 export function kernel_create(port: MachinePort): Kernel {
 	const lwp0 = lwp_boot();
 	const k: Kernel = {

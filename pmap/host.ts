@@ -10,7 +10,7 @@ export interface PmapPage {
 	readonly phys_addr: number;
 	/** Head of the list of managed mappings. */
 	md_pvlist: PvEntry | null;
-	/** PMAP_ATTR_MOD | PMAP_ATTR_REF: what mappings that are gone have left behind. */
+	/** PMAP_ATTR_MOD | PMAP_ATTR_REF: saved from mappings that were removed. */
 	md_attrs: number;
 }
 
@@ -24,10 +24,10 @@ export interface PmapHost {
 	 * => PHYS_TO_VM_PAGE of its address is this page.
 	 */
 	pmap_ptpage_alloc(): PmapPage | null;
-	/** Give a page table page back. => no mapping of it is left, its TLB entries are fenced. */
+	/** Free a page table page. => nothing maps it, and its TLB entries are fenced. */
 	pmap_ptpage_free(page: PmapPage): void;
 	/** The managed page at `pa`, or null for a device or for memory the page layer does not own. */
 	PHYS_TO_VM_PAGE(pa: number): PmapPage | null;
-	/** Tests: whether this allocation is to fail. Asked for "pv" where PMAP_CANFAIL is given. */
+	/** Tests: true makes this allocation fail. Called for "pv", with PMAP_CANFAIL only. */
 	failinject?: ((what: string) => boolean) | null;
 }

@@ -2,15 +2,15 @@
  * pmap(9) of NetBSD, the contract of 2001, on Sv32. Written for this machine from the contract;
  * not a port of one of NetBSD's pmaps.
  *
- * A pmap is a cache of what the VM system knows: any mapping that is not wired may be forgotten
- * and is made again by a fault. Whether a page was modified or referenced belongs to the page: it
- * outlives mappings. This folder is the only writer of page table entries beside the hart, which
- * sets A and D.
+ * A pmap is a cache of what the VM system knows: any mapping that is not wired may be forgotten and
+ * is made again by a fault. The modified and referenced bits belong to the page and outlive its
+ * mappings. This folder is the only writer of page table entries beside the hart, which sets A and
+ * D.
  *
- * Nothing here sleeps. Nothing here is locked: the caller's locks order the calls that concern one
- * map or one page, and no call is ever interrupted by another.
+ * No function sleeps or takes a lock: the caller's locks order the calls that concern one map or
+ * one page, and no call is ever interrupted by another.
  *
- * This file has address spaces and their mappings; it is also where callers find the rest.
+ * This file has address spaces and their mappings, and re-exports the rest for callers.
  */
 import { SATP_ASID_MAX, SATP_ASID_SHIFT, SATP_MODE_SV32 } from "../machine/port.ts";
 import { KASSERT, panic } from "../sys/panic.ts";
@@ -111,7 +111,7 @@ export function pmap_bootstrap(k: PmapHost, avail_start: paddr_t): paddr_t {
 	return pa;
 }
 
-/** Finish, once the page layer works. => at boot. Nothing is left to do here. */
+/** Finish initialisation, after uvm_page_init. => at boot. This pmap has nothing left to do. */
 export function pmap_init(k: PmapHost): void {
 	KASSERT(k.pmap.pm_kernel.pm_root !== 0, "pmap_init: pmap_bootstrap comes first");
 }
@@ -164,7 +164,7 @@ export function pmap_destroy(k: PmapHost, pm: pmap): void {
 		KASSERT(k.port.ram32[pm.pm_rootidx + i] === 0, "pmap_destroy: page tables left");
 	}
 	if ((k.port.satp & SATP_PPN) === pm.pm_root >>> PAGE_SHIFT) pmap_deactivate(k);
-	// The fence comes before the root table is anybody else's page.
+	// Fence before the page of the root table can be reused.
 	pmap_asid_free(k, pm);
 	const list = k.pmap.pm_list;
 	list.splice(list.indexOf(pm), 1);
@@ -179,9 +179,9 @@ const satp_of = (pm: pmap): number =>
 	SATP_MODE_SV32 + pm.pm_asid * 2 ** SATP_ASID_SHIFT + (pm.pm_root >>> PAGE_SHIFT);
 
 /**
- * Let the hart translate by `pm`.
- * DEVIATION: takes the pmap, not the thread. Deferred fences are done, so that user mode never
- * starts with a translation that is known to be old.
+ * Make the hart translate through `pm`.
+ * DEVIATION: takes the pmap, not the thread. Runs the deferred fences, so that user mode never
+ * starts with a stale translation.
  */
 export function pmap_activate(k: PmapHost, pm: pmap): void {
 	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
@@ -193,7 +193,7 @@ export function pmap_activate(k: PmapHost, pm: pmap): void {
 	if (loaded !== satp) k.port.satp = satp;
 }
 
-/** Let the hart translate kernel addresses only. */
+/** Make the hart translate kernel addresses only. */
 export function pmap_deactivate(k: PmapHost): void {
 	pmap_activate(k, k.pmap.pm_kernel);
 }
@@ -271,7 +271,7 @@ export function pmap_protect(
 			const pte = ram32[index]!;
 			if ((pte & PTE_V) === 0 || (pte & revoked) === 0) continue;
 			const va = vpn * PAGE_SIZE;
-			// Without any right the entry would be a pointer to a table.
+			// An entry without R, W and X would point to a table.
 			if ((pte & PTE_RWX & ~revoked) === 0) pmap_leaf_remove(k, pm, va, index);
 			else k.port.storeWord(index, pte & ~revoked);
 			if ((pte & PTE_A) !== 0) pmap_tlb_defer(k, pm, va);
@@ -294,7 +294,7 @@ export function pmap_unwire(k: PmapHost, pm: pmap, va: vaddr_t): void {
 /**
  * The physical address that `va` is mapped to, managed or not.
  * => -1 if it is not mapped.
- * DEVIATION: returns the address, not whether there is one.
+ * DEVIATION: NetBSD returns a boolean and stores the address through a pointer.
  */
 export function pmap_extract(k: PmapHost, pm: pmap, va: vaddr_t): paddr_t {
 	const index = pmap_pte_index(k, pm, va);
@@ -307,7 +307,7 @@ export function pmap_extract(k: PmapHost, pm: pmap, va: vaddr_t): paddr_t {
 /**
  * Repair a page fault that only asks for an A or D bit.
  *
- * => `access` is one VM_PROT_* bit. True: try the access again. False: this is uvm_fault's work.
+ * => `access` is one VM_PROT_* bit. True: try the access again. False: call uvm_fault.
  * => only where the hart leaves A and D to software (pm_adtrap).
  * DEVIATION: ports to such machines have it under various names (pmap_fault_fixup, ...).
  */
@@ -316,19 +316,19 @@ export function pmap_fault(k: PmapHost, pm: pmap, va: vaddr_t, access: vm_prot_t
 	const index = pmap_pte_index(k, pm, va);
 	if (index < 0) return false;
 	const pte = k.port.ram32[index]!;
-	// The right comes first: a store to a page without W may be copy-on-write.
+	// Check the protection first: a store to a page without W may be copy-on-write.
 	if ((pte & PTE_V) === 0 || (PTE_TO_PROT(pte) & access) !== access) return false;
 	const now = pte | ((access & VM_PROT_WRITE) !== 0 ? PTE_A | PTE_D : PTE_A);
 	if ((pte & PTE_MANAGED) !== 0) pmap_sync_attrs(pmap_pte_page(k, pte), now);
 	k.port.storeWord(index, now);
-	// Also if no bit was missing: then an old translation has caused the fault.
+	// Even if no bit was missing: then a stale translation caused the fault.
 	pmap_tlb_fence(k, pm, trunc(va));
 	return true;
 }
 
 const trunc = (va: vaddr_t): vaddr_t => va - (va & PAGE_MASK);
 
-/** Forget what need not be kept: every mapping of a user pmap that is not wired. */
+/** Remove every mapping of a user pmap that is not wired. */
 export function pmap_collect(k: PmapHost, pm: pmap): void {
 	if (pm !== k.pmap.pm_kernel) remove_range(k, pm, pm.pm_min, pm.pm_max, PTE_WIRED);
 }
@@ -343,7 +343,9 @@ export function pmap_wired_count(_k: PmapHost, pm: pmap): number {
 	return pm.pm_wired;
 }
 
-/** Complete whatever enter, remove, protect, kenter_pa and kremove have deferred, everywhere. */
+/**
+ * Run the fences that enter, remove, protect, kenter_pa and kremove have deferred, for all pmaps.
+ */
 export function pmap_update(k: PmapHost, _pm: pmap): void {
 	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
 }

@@ -1,7 +1,7 @@
 /**
- * A checker of everything that pmap must keep true between two calls: PV lists and managed leaves
- * are a bijection, the counts are right, every root shares the kernel's tables, and no entry is
- * malformed. It only reads, and is meant for tests and for a kernel's own invariant checker.
+ * Checks what must be true between two calls of pmap: PV lists and managed leaves are a bijection,
+ * the counts are right, every root shares the kernel's tables, and no entry is malformed. It only
+ * reads, for tests and for the kernel's own invariant checker.
  */
 
 import { VM_MAXUSER_ADDRESS, type vaddr_t } from "../sys/vmparam.ts";
@@ -23,7 +23,7 @@ import {
 
 const hex = (n: number): string => "0x" + (n >>> 0).toString(16);
 
-/** `pages` are all managed pages. => what is wrong, one sentence each; empty if nothing is. */
+/** `pages` are all managed pages. => one sentence for each violation; empty if there is none. */
 export function pmap_check(k: PmapHost, pages: Iterable<PmapPage>): string[] {
 	const st = k.pmap;
 	const wrong: string[] = [];

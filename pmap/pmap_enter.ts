@@ -1,6 +1,6 @@
 /**
- * pmap(9): pmap_enter. It lies on the path of every page fault, so the common case, a fresh
- * mapping, allocates nothing.
+ * pmap(9): pmap_enter. It is on the path of every page fault, so the common case, a fresh mapping,
+ * allocates nothing.
  */
 import { ENOMEM, type Errno } from "../sys/errno.ts";
 import { KASSERT, panic } from "../sys/panic.ts";
@@ -57,7 +57,7 @@ function make_leaf(
 	if ((flags & VM_PROT_WRITE) !== 0) attrs |= PMAP_ATTR_MOD | PMAP_ATTR_REF;
 	else if ((flags & VM_PROT_ALL) !== 0) attrs |= PMAP_ATTR_REF;
 	pg.md_attrs = attrs;
-	// What the page has been through already need not be found out again by a walk or a trap.
+	// Set A and D if the page has them already, to save a walk or a trap.
 	if ((attrs & PMAP_ATTR_REF) !== 0) pte |= PTE_A;
 	if ((attrs & PMAP_ATTR_MOD) !== 0 && (pte & PTE_W) !== 0) pte |= PTE_D;
 	return pte | PTE_MANAGED;
@@ -71,11 +71,11 @@ function no_memory(flags: number): Errno {
 /**
  * Map `pa` at `va` with protection `prot`.
  *
- * => `flags`: the access that causes this, within `prot`, is noted as referenced and modified;
- *    PMAP_WIRED; PMAP_CANFAIL.
+ * => `flags`: the access that causes this, within `prot`, which marks the page referenced and
+ *    modified; PMAP_WIRED; PMAP_CANFAIL.
  * => the mapping is managed if `pa` has a page. In the kernel pmap it must have one.
  * => a mapping that is there already is replaced: another page, protection or wiring.
- * => 0; ENOMEM if a page table or a PV entry could not be had, then nothing has changed. Without
+ * => 0; ENOMEM, with nothing changed, if there is no memory for a page table or a PV entry; without
  *    PMAP_CANFAIL that is a panic.
  * => a change of a valid mapping takes effect at pmap_update.
  */
@@ -93,7 +93,7 @@ export function pmap_enter(
 	const st = k.pmap;
 	const pg = k.PHYS_TO_VM_PAGE(pa);
 	let how = flags;
-	// Where traps keep A and D, a wired mapping counts as used at once: it must never trap.
+	// A wired mapping must never trap: where traps set A and D, set them now.
 	if (st.pm_adtrap && (flags & PMAP_WIRED) !== 0) how |= prot;
 	let index = pmap_pte_index(k, pm, va);
 	if (index >= 0 && (k.port.ram32[index]! & PTE_V) !== 0) {
@@ -148,7 +148,7 @@ function enter_over(
 	k.port.storeWord(index, make_leaf(pm, pg, pa, prot, flags));
 	if ((old & PTE_WIRED) !== 0) pm.pm_wired--;
 	if ((flags & PMAP_WIRED) !== 0) pm.pm_wired++;
-	// Also if nothing has changed: then an old translation may be why the caller is here.
+	// Even if nothing has changed: then a stale translation may have caused the fault.
 	if ((old & PTE_A) !== 0) pmap_tlb_defer(k, pm, va);
 	return 0;
 }

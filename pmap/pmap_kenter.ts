@@ -58,9 +58,9 @@ export function pmap_kenter_pa(k: PmapHost, va: vaddr_t, pa: paddr_t, prot: vm_p
 }
 
 /**
- * Remove the mappings that pmap_kenter_pa has made in [va, va + len).
+ * Remove the mappings that pmap_kenter_pa made in [va, va + len).
  *
- * => holes are passed over; a managed mapping in the range is a panic.
+ * => skips holes; a managed mapping in the range is a panic.
  * => takes effect at pmap_update. Never sleeps.
  */
 export function pmap_kremove(k: PmapHost, va: vaddr_t, len: number): void {

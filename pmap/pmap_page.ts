@@ -1,6 +1,6 @@
 /**
- * pmap(9), the part that works on a page and all its managed mappings. What these functions do is
- * in force when they return; it includes fences that others have deferred.
+ * pmap(9): operations on a page and all its managed mappings. They take effect before they return,
+ * and run the fences that other calls have deferred.
  */
 
 import {
@@ -17,7 +17,7 @@ import { pmap_tlb_drain, pmap_tlb_fence } from "./pmap_tlb.ts";
 import { PMAP_ATTR_MOD, PMAP_ATTR_REF, type PvEntry } from "./pmap_var.ts";
 import { PTE_A, PTE_D, PTE_W } from "./pte.ts";
 
-/** Cycles that the kernel's own loops over a page would take. */
+/** Cycles that loops over a page would take. */
 const ZERO_PAGE_CYCLES = 512;
 const COPY_PAGE_CYCLES = 1024;
 
@@ -27,16 +27,16 @@ const leaf_index = (k: PmapHost, pv: PvEntry): number => pmap_pte_index(k, pv.pm
 /**
  * Lower the protection of every managed mapping of `pg`.
  *
- * => READ, with or without EXECUTE: none may write any more. NONE: none is left, wired or not.
- *    With WRITE: nothing happens.
- * => in force on return. Never sleeps, never fails; may free page table pages.
+ * => READ, with or without EXECUTE: removes the right to write. NONE: removes the mappings, wired
+ *    ones too. With WRITE: does nothing.
+ * => takes effect before it returns. Never sleeps, never fails; may free page table pages.
  * => kenter'd mappings are not touched.
  */
 export function pmap_page_protect(k: PmapHost, pg: PmapPage, prot: vm_prot_t): void {
 	if ((prot & VM_PROT_WRITE) !== 0) return;
 	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
-	// DEVIATION: READ alone leaves the right to execute, as on machines without such a right: the
-	// caller wants a page that nobody changes, and fetches would only fault it in again.
+	// DEVIATION: READ alone keeps the right to execute, as on machines that have no such right: the
+	// caller wants to stop stores, and fetches would only fault the page in again.
 	if ((prot & (VM_PROT_READ | VM_PROT_EXECUTE)) !== 0) {
 		const ram32 = k.port.ram32;
 		for (let pv = pg.md_pvlist; pv !== null; pv = pv.next) {
@@ -67,7 +67,7 @@ function test_attr(k: PmapHost, pg: PmapPage, attr: number, bit: number): boolea
 	return false;
 }
 
-/** Clear the bit everywhere. => whether it was set anywhere; in force on return. */
+/** Clear the bit everywhere. => whether it was set anywhere. Takes effect before it returns. */
 function clear_attr(k: PmapHost, pg: PmapPage, attr: number, bit: number): boolean {
 	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
 	const ram32 = k.port.ram32;
@@ -84,7 +84,7 @@ function clear_attr(k: PmapHost, pg: PmapPage, attr: number, bit: number): boole
 	return old;
 }
 
-/** Whether `pg` was written since pmap_clear_modify, through mappings that live or are gone. */
+/** Whether `pg` was written since pmap_clear_modify, also through mappings that are gone. */
 export function pmap_is_modified(k: PmapHost, pg: PmapPage): boolean {
 	return test_attr(k, pg, PMAP_ATTR_MOD, PTE_D);
 }
@@ -96,14 +96,14 @@ export function pmap_is_referenced(k: PmapHost, pg: PmapPage): boolean {
 
 /**
  * Forget that `pg` was written.
- * => what pmap_is_modified would have said. The next store is recorded again: no translation with
- *    a cached D bit survives.
+ * => what pmap_is_modified would have returned. The next store is recorded again: no translation
+ *    with a cached D bit survives.
  */
 export function pmap_clear_modify(k: PmapHost, pg: PmapPage): boolean {
 	return clear_attr(k, pg, PMAP_ATTR_MOD, PTE_D);
 }
 
-/** Forget that `pg` was used. => what pmap_is_referenced would have said. */
+/** Forget that `pg` was used. => what pmap_is_referenced would have returned. */
 export function pmap_clear_reference(k: PmapHost, pg: PmapPage): boolean {
 	return clear_attr(k, pg, PMAP_ATTR_REF, PTE_A);
 }
@@ -111,7 +111,7 @@ export function pmap_clear_reference(k: PmapHost, pg: PmapPage): boolean {
 /**
  * Fill the page at `pa` with zeros.
  * => the page's modified and referenced bits stay as they are.
- * => deferred fences are done first: nobody sees the new contents through an old translation.
+ * => runs deferred fences first, so that no stale translation shows the new contents.
  */
 export function pmap_zero_page(k: PmapHost, pa: paddr_t): void {
 	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);

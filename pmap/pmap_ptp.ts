@@ -41,7 +41,7 @@ export function pmap_pte(k: PmapHost, pm: pmap, va: vaddr_t): number {
 	return index < 0 ? 0 : k.port.ram32[index]!;
 }
 
-/** Make the table for `va`, where there is none. => index of the leaf entry; -1 without memory. */
+/** Make the table for `va`. => index of the leaf entry, or -1 if there is no memory. */
 export function pmap_ptp_alloc(k: PmapHost, pm: pmap, va: vaddr_t): number {
 	if (pm === k.pmap.pm_kernel) panic("pmap: kernel address without a page table");
 	const page = k.pmap_ptpage_alloc();
@@ -51,7 +51,7 @@ export function pmap_ptp_alloc(k: PmapHost, pm: pmap, va: vaddr_t): number {
 }
 
 /**
- * Detach the table for `va` if its last entry has gone. pmap_ptp_reap must follow, but may serve
+ * Detach the table for `va` if it is empty. The caller calls pmap_ptp_reap afterwards, once for
  * several tables.
  */
 export function pmap_ptp_release(k: PmapHost, pm: pmap, va: vaddr_t): void {
@@ -66,7 +66,7 @@ export function pmap_ptp_release(k: PmapHost, pm: pmap, va: vaddr_t): void {
 	k.pmap.pm_deadtables.push(page);
 }
 
-/** Free the detached tables of `pm`. => fences: the hart must not walk a page in its next life. */
+/** Free the detached tables of `pm`. => fences first: the hart must not walk a reused page. */
 export function pmap_ptp_reap(k: PmapHost, pm: pmap): void {
 	const dead = k.pmap.pm_deadtables;
 	if (dead.length === 0) return;
@@ -90,7 +90,7 @@ export function pmap_foreach_table(
 	}
 }
 
-/** For checkers: every valid leaf of a pmap, in order of address. */
+/** For checkers: every valid leaf of a pmap, in address order. */
 export function pmap_foreach(k: PmapHost, pm: pmap, fn: (va: vaddr_t, pte: number) => void): void {
 	const ram32 = k.port.ram32;
 	const first = pm.pm_min / PAGE_SIZE;

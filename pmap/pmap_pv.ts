@@ -9,7 +9,7 @@ import type { PmapHost, PmapPage } from "./host.ts";
 import { PMAP_ATTR_MOD, PMAP_ATTR_REF, PMAP_CANFAIL, type PvEntry, type pmap } from "./pmap_var.ts";
 import { PTE_A, PTE_D, PTE_MANAGED, PTE_TO_PA, PTE_WIRED } from "./pte.ts";
 
-/** A PV entry on no list. => null only if the caller said PMAP_CANFAIL. */
+/** A PV entry on no list. => null only with PMAP_CANFAIL. */
 export function pmap_pv_alloc(k: PmapHost, flags: number): PvEntry | null {
 	if ((flags & PMAP_CANFAIL) !== 0 && k.failinject?.("pv")) return null;
 	k.pmap.pv_count++;
@@ -51,7 +51,7 @@ export function pmap_pte_page(k: PmapHost, pte: number): PmapPage {
 	return k.PHYS_TO_VM_PAGE(PTE_TO_PA(pte)) ?? panic("pmap: managed mapping of no page");
 }
 
-/** Keep what a leaf knows about its page, before the leaf goes or changes. */
+/** Save a leaf's A and D bits in its page, before the leaf is removed or changed. */
 export function pmap_sync_attrs(pg: PmapPage, pte: number): void {
 	if ((pte & PTE_A) !== 0) pg.md_attrs |= PMAP_ATTR_REF;
 	if ((pte & PTE_D) !== 0) pg.md_attrs |= PMAP_ATTR_MOD;

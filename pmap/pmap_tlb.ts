@@ -1,13 +1,13 @@
 /**
- * What the TLB may still hold: deferred fences and address space identifiers.
+ * TLB consistency: deferred fences and address space identifiers.
  *
  * The TLB caches no invalid entries, and none whose A bit is clear. So a fence is needed only when
  * a leaf that was valid with A set changes. Only enter, remove, protect, kenter_pa and kremove may
- * defer it; the queue is emptied by pmap_update, by whatever must be effective at once, and before
- * a page gets new contents.
+ * defer it; pmap_update empties the queue, and so does every call that must take effect at once or
+ * changes the contents of a page.
  *
- * A user pmap gets an ASID when it is first activated. Without one it has never been on the hart
- * since its last flush, and needs no fence at all.
+ * A user pmap gets an ASID when it is first activated. A pmap without one has not been active since
+ * its last flush, and needs no fence.
  */
 import { FENCE_ALL, SATP_ASID_MAX } from "../machine/port.ts";
 import { KASSERT } from "../sys/panic.ts";
@@ -24,7 +24,7 @@ function fence(k: PmapHost, va: vaddr_t, asid: number): void {
 	k.port.sfenceVma(address, asid === 0 ? FENCE_ALL : asid);
 }
 
-/** Fence one translation, now. */
+/** Fence one translation now. */
 export function pmap_tlb_fence(k: PmapHost, pm: pmap, va: vaddr_t): void {
 	if (in_tlb(k, pm)) fence(k, va, pm.pm_asid);
 }
@@ -68,14 +68,14 @@ function forget(k: PmapHost, asid: number): void {
 	st.fence_n = n;
 }
 
-/** Do all deferred fences. */
+/** Run all deferred fences. */
 export function pmap_tlb_drain(k: PmapHost): void {
 	const st = k.pmap;
 	for (let i = 0; i < st.fence_n; i++) fence(k, st.fence_va[i]!, st.fence_asid[i]!);
 	st.fence_n = 0;
 }
 
-/** Flush an address space, now. => right after a change of its root table, too. */
+/** Flush an address space now. => also after changes of its root table. */
 export function pmap_tlb_flush(k: PmapHost, pm: pmap): void {
 	if (!in_tlb(k, pm)) return;
 	forget(k, pm.pm_asid);
@@ -83,8 +83,8 @@ export function pmap_tlb_flush(k: PmapHost, pm: pmap): void {
 }
 
 /**
- * Give a user pmap an ASID of which the TLB holds nothing.
- * => when all are taken, another pmap loses its own; `loaded` is the ASID in satp and is spared.
+ * Give a user pmap an ASID that has no entries in the TLB.
+ * => if all are taken, another pmap loses its own, except `loaded`, the ASID in satp.
  */
 export function pmap_asid_alloc(k: PmapHost, pm: pmap, loaded: number): void {
 	const st = k.pmap;
@@ -108,7 +108,7 @@ export function pmap_asid_alloc(k: PmapHost, pm: pmap, loaded: number): void {
 	pm.pm_asid = asid;
 }
 
-/** Take the ASID of a user pmap away, if it has one. */
+/** Free the ASID of a user pmap, if it has one. */
 export function pmap_asid_free(k: PmapHost, pm: pmap): void {
 	if (pm.pm_asid === 0) return;
 	pmap_tlb_flush(k, pm);

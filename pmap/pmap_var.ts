@@ -20,9 +20,9 @@ export const PMAP_CANFAIL = 0x20; // return ENOMEM instead of panicking
 export const PMAP_ATTR_MOD = 0x1;
 export const PMAP_ATTR_REF = 0x2;
 
-/** How many translations may wait for their fence before a whole address space is flushed. */
+/** Translations that can wait for a fence; beyond that a whole address space is flushed. */
 export const PMAP_FENCES = 16;
-/** In the place of an address: the whole address space. */
+/** In place of an address: the whole address space. */
 export const PMAP_FENCE_SPACE = -1;
 
 /** An address space. */
@@ -37,7 +37,7 @@ export interface pmap {
 	readonly pm_max: vaddr_t;
 	/** PTE_U or PTE_G: in every leaf of this pmap. */
 	readonly pm_ptebits: number;
-	/** 0 for the kernel, and for a user pmap that the TLB knows nothing about. */
+	/** 0 for the kernel, and for a user pmap that has no entries in the TLB. */
 	pm_asid: number;
 	pm_refs: number;
 	/** Valid leaves, and those with PTE_WIRED. */
@@ -54,8 +54,8 @@ export interface PvEntry {
 
 export interface PmapState {
 	/**
-	 * The hart traps when A is clear, or D on a store, and pmap_fault keeps these bits. False: the
-	 * hart keeps them itself. To be set before the first mapping is made.
+	 * True: the hart traps when A is clear, or D on a store, and pmap_fault sets the bits. False: the
+	 * hart sets them. Set before the first mapping is made.
 	 */
 	pm_adtrap: boolean;
 	readonly pm_kernel: pmap;
@@ -70,7 +70,7 @@ export interface PmapState {
 	readonly pm_deadtables: PmapPage[];
 
 	readonly pv_free: PvEntry[];
-	/** PV entries on lists of pages. */
+	/** PV entries in use. */
 	pv_count: number;
 
 	/** Owner of each ASID; 0 is the kernel's. */

@@ -1,6 +1,6 @@
 /**
  * Page table entries of Sv32 (RISC-V privileged specification 1.12, section 4.3) and the two bits
- * that they leave to software. The hart reads the same format from its own document; a test
+ * that they leave to software. The hart implements the format from the specification too; a test
  * asserts that both sides agree.
  *
  *   31        20 19        10 9       8       7 6 5 4 3 2 1 0

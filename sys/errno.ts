@@ -40,5 +40,5 @@ export const ENOSYS = 78;
 export const ENOTSUP = 86;
 /** Pseudo error: start the operation again. */
 export const ERESTART = -3;
-/** Pseudo error of a system call: the registers are as they should be; set no result. */
+/** Pseudo error of a system call that has set the registers itself: store no result. */
 export const EJUSTRETURN = -2_000_000;

@@ -13,10 +13,10 @@ export interface buf {
 	readonly b_bcount: number;
 	/** Kernel virtual address of the data: page aligned, wired, mapped page by page. */
 	readonly b_data: number;
-	/** Set by the driver when the transfer is over. */
+	/** Set by the driver when the transfer is done. */
 	b_error: Errno;
 	b_done: boolean;
-	/** What biodone does, in interrupt context: wake who sleeps on the buf, or queue it. */
+	/** What biodone does, in interrupt context: wake the sleeper, or queue the buf for aiodoned. */
 	b_iodone: bufdone;
 	/** For uvm_aio_aiodone: the pages, and their first swap slot or 0. */
 	b_pages: vm_page[];
@@ -26,7 +26,10 @@ export interface buf {
 /** Names of completion routines: a buf is plain data. */
 export type bufdone = "wakeup" | "uvm_aio_biodone";
 
-/** A buf for one transfer. => biodone wakes who sleeps on it, unless the caller sets b_iodone. */
+/**
+ * A buf for one transfer.
+ * => biodone wakes the thread in biowait, unless the caller sets b_iodone.
+ */
 export const buf_init = (
 	dev: dev_t,
 	read: boolean,

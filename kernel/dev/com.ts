@@ -39,7 +39,7 @@ export function comgetc(k: Kernel, base: number): number {
 	return k.port.load(base + com_data, 1);
 }
 
-/** Are received characters to interrupt? Without, they wait in the FIFO. */
+/** Switch receive interrupts on or off. While off, characters wait in the FIFO. */
 export function com_rxenable(k: Kernel, base: number, on: boolean): void {
 	k.port.store(base + com_ier, 1, on ? IER_ERXRDY : 0);
 }

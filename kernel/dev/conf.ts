@@ -18,7 +18,7 @@ export type dev_t = number;
 const MAJOR_MAX = 2 ** 21 - 1;
 const MINOR_MAX = 2 ** 32 - 1;
 
-/** => numbers beyond the range become its end, where no device is. */
+/** => a number out of range becomes the largest one, which no device has. */
 export const makedev = (ma: number, mi: number): dev_t =>
 	Math.min(ma, MAJOR_MAX) * 2 ** 32 + Math.min(mi, MINOR_MAX);
 export const major = (dev: dev_t): number => Math.floor(dev / 2 ** 32);

@@ -1,9 +1,9 @@
 /**
  * The console: the serial port, as a terminal or as a plain stream of bytes.
  *
- * Plain is what a program sees whose input and output are files or pipes of the host: every byte
- * goes through as it is, nothing is echoed, and isatty says no. Which of the two it is does not
- * change while the system runs.
+ * It is plain when the input and output of a run are files or pipes of the host: bytes pass
+ * unchanged, nothing is echoed, and isatty returns 0. The kind does not change while the system
+ * runs.
  */
 import { EAGAIN, ENOTTY } from "../../sys/errno.ts";
 import type { lwp } from "../kern/core/kern_lwp.ts";
@@ -22,7 +22,7 @@ export interface cons {
 	readonly base: number;
 	/** null: a plain stream. */
 	readonly tty: tty | null;
-	/** Plain: characters received and not read yet, and whether no more will come. */
+	/** Plain: unread characters, and whether the input has ended. */
 	readonly input: number[];
 	eof: boolean;
 	/** Plain: threads that have asked for input in poll since the last change. */
@@ -89,7 +89,7 @@ function plain_poll(k: Kernel, events: number): number {
 	return ready;
 }
 
-/** Interrupt: take what was received. */
+/** Receive interrupt. */
 export function cons_intr(k: Kernel): void {
 	const cons = k.cons!;
 	if (cons.tty !== null) {
@@ -106,7 +106,7 @@ function cons_wakeup(k: Kernel, cons: cons): void {
 	wakeup(k, k.selwait);
 }
 
-/** The line hangs up: what was received can still be read, and then the input has ended. */
+/** Hang up: unread characters can still be read, then end of file. */
 export function cnhangup(k: Kernel): void {
 	const { cons } = k;
 	if (cons === null) return;
@@ -116,8 +116,8 @@ export function cnhangup(k: Kernel): void {
 }
 
 /**
- * Can input on the console wake somebody, although everything sleeps? A key of a terminal may
- * always be one that sends a signal.
+ * Could console input wake a thread, although all sleep? On a terminal it always could, because a
+ * key may send a signal.
  */
 export function cnwaiting(k: Kernel): boolean {
 	const { cons } = k;
@@ -128,7 +128,7 @@ export function cnwaiting(k: Kernel): boolean {
 	);
 }
 
-/** A process that is the first of its session: the console is its terminal if it is nobody's. */
+/** Make the console the terminal of a new session, if no other session has it. */
 export function cons_session(k: Kernel, p: proc): void {
 	const tty = k.cons?.tty ?? null;
 	if (tty === null || tty.t_session !== 0) return;
@@ -136,7 +136,7 @@ export function cons_session(k: Kernel, p: proc): void {
 	tty.t_pgrp = p.p_pgid;
 }
 
-/** A process has ended: if it was the leader of its session, the console is free. */
+/** Release the console, if the leader of its session has exited. */
 export function cons_sessionend(k: Kernel, p: proc): void {
 	const tty = k.cons?.tty ?? null;
 	if (tty !== null && p.p_pid === p.p_sid) ttysessionend(k, tty, p.p_sid);

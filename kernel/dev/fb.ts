@@ -1,6 +1,6 @@
 /**
- * The frame buffer, /dev/fb0: read and written as a file, mapped as memory, and described in the
- * words of Linux's fbdev (linux/fb.h, layouts of riscv32).
+ * The frame buffer, /dev/fb0: read and written as a file, mapped as memory, and described by the
+ * ioctls of Linux's fbdev (linux/fb.h, layouts of riscv32).
  */
 import { EINVAL, ENOSPC, ENOTTY, ENXIO } from "../../sys/errno.ts";
 import { PAGE_SIZE, VM_PROT_EXECUTE, type vm_prot_t } from "../../sys/vmparam.ts";
@@ -11,7 +11,7 @@ import type { proc } from "../kern/proc/kern_proc.ts";
 import type { Kernel } from "../kernel.ts";
 import { CDEV_FB, type cdevsw } from "./conf.ts";
 
-/** What a device tree says of a "simple-framebuffer" of the format x8r8g8b8. */
+/** The properties of a "simple-framebuffer" in a device tree, of format x8r8g8b8. */
 export interface fb_conf {
 	readonly base: number;
 	/** In pixels. */
@@ -33,7 +33,7 @@ const FIX_SIZE = 68;
 const FB_VISUAL_TRUECOLOR = 2;
 const BITS_PER_PIXEL = 32;
 
-/** Register the driver; without a frame buffer it does not open. */
+/** Register the driver. => open fails with ENXIO if there is no frame buffer. */
 export function fb_attach(k: Kernel): void {
 	k.cdevsw[CDEV_FB] = fb_cdevsw;
 }
@@ -95,7 +95,7 @@ function* fb_ioctl(k: Kernel, p: proc, _minor: number, cmd: number, arg: number)
 			return -(yield* copyout(k, map, fb_fix_screeninfo(fb), arg));
 		case FBIOPUT_VSCREENINFO:
 		case FBIOPAN_DISPLAY: {
-			// There is one mode: to ask for it is right.
+			// There is one mode; a request for it succeeds.
 			const bytes = new Uint8Array(VAR_SIZE);
 			const error = yield* copyin(k, map, arg, bytes);
 			if (error !== 0) return -error;
@@ -110,14 +110,14 @@ function* fb_ioctl(k: Kernel, p: proc, _minor: number, cmd: number, arg: number)
 
 function fb_var_screeninfo(fb: fb_conf): Uint8Array {
 	const words = new Uint32Array(VAR_SIZE / 4);
-	// xres, yres, and the same of the virtual screen; no offset; depth; in colours.
+	// xres, yres, the same of the virtual screen, offsets, bits_per_pixel, grayscale
 	words.set([fb.width, fb.height, fb.width, fb.height, 0, 0, BITS_PER_PIXEL, 0]);
 	// red, green, blue, transparency: offset, length, msb_right
 	words.set([16, 8, 0, 8, 8, 0, 0, 8, 0, 0, 0, 0], 8);
 	return new Uint8Array(words.buffer);
 }
 
-/** Does a struct fb_var_screeninfo ask for the mode that there is? */
+/** Does a struct fb_var_screeninfo ask for the present mode? */
 function is_present(fb: fb_conf, bytes: Uint8Array): boolean {
 	const wanted = new Uint32Array(bytes.buffer, 0, 8);
 	const present = new Uint32Array(fb_var_screeninfo(fb).buffer, 0, 8);

@@ -1,8 +1,8 @@
 /**
  * Driver for virtio block devices behind virtio-mmio, version 2.
  *
- * Registers, rings and requests: VIRTIO 1.2, sections 4.2.2, 2.7 and 5.2. The format is written
- * down here from the document, as the device's side is on its own; a test holds them together.
+ * Registers, rings and requests: VIRTIO 1.2, sections 4.2.2, 2.7 and 5.2. The layouts are written
+ * down here from the specification, separately from the device's; a test asserts that both agree.
  *
  * One page holds the rings, another the request headers and status bytes. A transfer becomes one
  * chain: header, data (adjacent pages as one segment), status.
@@ -56,7 +56,9 @@ const VIRTIO_BLK_T_IN = 0;
 const VIRTIO_BLK_T_OUT = 1;
 const VIRTIO_BLK_S_OK = 0;
 
-/** Descriptors of the ring: 7 transfers of 16 scattered pages. All of it fits one page. */
+/**
+ * Descriptors of the ring: enough for 7 transfers of 16 scattered pages. The rings fit one page.
+ */
 const QUEUE_SIZE = 128;
 const AVAIL_OFFSET = QUEUE_SIZE * 16;
 const USED_OFFSET = AVAIL_OFFSET + 4 + QUEUE_SIZE * 2 + 4; // 4-byte aligned, flags and event
@@ -72,17 +74,17 @@ export interface ld_softc {
 	/** Size in 512-byte sectors. */
 	readonly sc_capacity: number;
 	readonly sc_readonly: boolean;
-	/** The device has given up, and answers nothing any more. */
+	/** The device needs a reset; every transfer fails. */
 	sc_dead: boolean;
 	readonly sc_base: number;
 	readonly sc_ring: number;
 	readonly sc_requests: number;
 	/** Descriptors that are free, as a stack. */
 	readonly sc_free: number[];
-	/** Transfers that wait for descriptors, and those the device has, by head descriptor. */
+	/** Transfers that wait for descriptors; transfers in flight, by head descriptor. */
 	readonly sc_queue: buf[];
 	readonly sc_active: (buf | null)[];
-	/** Chains of the transfers the device has, by head descriptor. */
+	/** Descriptor chains of the transfers in flight, by head descriptor. */
 	readonly sc_chains: number[][];
 	sc_avail: number;
 	sc_used: number;
@@ -107,7 +109,7 @@ export function ld_init(k: Kernel): void {
 /**
  * Attach the disk in a virtio-mmio slot, if there is one.
  * => at boot; `kva` is LD_MEMORY bytes of wired, zeroed memory, ours if the result is 0.
- * => 0; ENXIO: no block device; EIO: it refuses to be driven.
+ * => 0; ENXIO: no block device; EIO: it rejects the features or the queue size.
  */
 export function ld_virtio_attach(k: Kernel, base: number, irq: number, kva: number): Errno {
 	const reg = (offset: number): number => k.port.load(base + offset, 4);
@@ -176,7 +178,7 @@ function ld_strategy(k: Kernel, bp: buf): void {
 	ld_start(k, sc);
 }
 
-/** Hand the device as many waiting transfers as there are descriptors for. */
+/** Start as many waiting transfers as there are descriptors for. */
 function ld_start(k: Kernel, sc: ld_softc): void {
 	let started = false;
 	while (sc.sc_queue.length > 0) {
@@ -232,7 +234,7 @@ function ld_enqueue(k: Kernel, sc: ld_softc, bp: buf, segments: segment[]): void
 	put16(k, avail + 2, sc.sc_avail);
 }
 
-/** Write descriptor chain[i]; it leads to the next of the chain unless it is the last. */
+/** Write descriptor chain[i], linked to the next one unless it is the last. */
 function put_desc(
 	k: Kernel,
 	sc: ld_softc,
@@ -251,7 +253,7 @@ function put_desc(
 	put16(k, desc + 14, last ? 0 : chain[i + 1]!);
 }
 
-/** Interrupt: end the transfers that the device has put on the used ring. */
+/** Interrupt: finish the transfers that the device has put on the used ring. */
 export function ld_intr(k: Kernel, sc: ld_softc): void {
 	const status = k.port.load(sc.sc_base + VIRTIO_MMIO_INTERRUPT_STATUS, 4);
 	k.port.store(sc.sc_base + VIRTIO_MMIO_INTERRUPT_ACK, 4, status);
@@ -275,7 +277,7 @@ function ld_done(k: Kernel, sc: ld_softc, head: number, bp: buf, status: number)
 	biodone(k, bp);
 }
 
-/** The device has given up: so do its transfers. */
+/** The device needs a reset: fail all its transfers. */
 function ld_dead(k: Kernel, sc: ld_softc): void {
 	sc.sc_dead = true;
 	for (let head = 0; head < QUEUE_SIZE; head++) {

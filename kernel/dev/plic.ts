@@ -1,6 +1,6 @@
 /**
- * The platform-level interrupt controller, as a driver sees it. RISC-V PLIC specification 1.0.0;
- * context 1 is S-mode of hart 0.
+ * Driver for the platform-level interrupt controller (RISC-V PLIC specification 1.0.0). Context 1
+ * is S-mode of hart 0.
  */
 import type { Kernel } from "../kernel.ts";
 
@@ -9,7 +9,7 @@ const PLIC_ENABLE_S = 0x2080;
 const PLIC_THRESHOLD_S = 0x20_1000;
 const PLIC_CLAIM_S = 0x20_1004;
 
-/** Who serves an interrupt source: a driver by its tag, and which of its devices. */
+/** The handler of an interrupt source: a driver, by its tag, and a unit. */
 export interface intrhand {
 	readonly ih_driver: "com" | "ld";
 	readonly ih_unit: number;
@@ -26,7 +26,7 @@ export function plic_attach(k: Kernel, base: number): void {
 	k.plic = { base, handlers: [] };
 }
 
-/** Enable source `irq`; `ih` serves it. */
+/** Enable source `irq`, handled by `ih`. */
 export function intr_establish(k: Kernel, irq: number, ih: intrhand): void {
 	const { base, handlers } = k.plic!;
 	while (handlers.length <= irq) handlers.push(null);

@@ -89,7 +89,7 @@ export interface winsize {
 	readonly ws_ypixel: number;
 }
 
-/** What a terminal begins with: a line at a time, echoed, with the usual keys. */
+/** Initial attributes: a line at a time, echoed, with the usual keys. */
 export function termios_default(): termios {
 	const c_cc = new Uint8Array(NCCS);
 	const keys: [number, number][] = [

@@ -1,9 +1,9 @@
 /**
- * Terminals (sys/kern/tty.c): what becomes of the characters of a terminal. Input is edited and
- * echoed a line at a time, or handed on as it comes; some characters send signals. The calls that
- * programs make are in tty_file.ts.
+ * Terminals (sys/kern/tty.c): processing of input and output. Input is edited and echoed a line at
+ * a time, or passed on as it arrives; some characters send signals. The calls that programs make
+ * are in tty_file.ts.
  *
- * Characters never wait on their way out, so there is nothing that ^S could hold up.
+ * Output is never queued, so there is nothing for ^S to stop.
  */
 
 import { wakeup } from "../kern/core/kern_synch.ts";
@@ -48,7 +48,7 @@ import {
 	type winsize,
 } from "./termios.ts";
 
-/** Characters that wait to be read before the line is told to stop; and longest line. */
+/** Unread characters at which input is throttled; longest line. */
 const TTYHOG = 4096;
 const MAX_CANON = 4095;
 
@@ -69,16 +69,16 @@ export interface tty {
 	/** The session whose terminal it is, and its foreground process group; 0: none. */
 	t_session: number;
 	t_pgrp: number;
-	/** Lines that can be read, each with its delimiter; one without is the end of a file. */
+	/** Complete lines, each with its delimiter; VEOF ends one without. */
 	t_canq: number[][];
-	/** ICANON: the line that is being edited. Otherwise: what can be read. */
+	/** ICANON: the line being edited. Otherwise: unread characters. */
 	t_rawq: number[];
 	/** The next character has no special meaning (^V). */
 	t_lnext: boolean;
-	/** Where the cursor is, and where the line that is being edited began. */
+	/** Column of the cursor, and of the start of the line being edited. */
 	t_column: number;
 	t_rocol: number;
-	/** The UART keeps what it receives, for want of readers. */
+	/** Receive interrupts are off, because the queues are full. */
 	t_throttled: boolean;
 	/** The line has hung up. */
 	t_hup: boolean;
@@ -101,7 +101,7 @@ export const tty_create = (base: number): tty => ({
 
 export const tty_canonical = (tp: tty): boolean => (tp.t_termios.c_lflag & ICANON) !== 0;
 
-/** Interrupt: take what was received, as far as there is room for it. */
+/** Receive interrupt: take characters while there is room. */
 export function ttyrint(k: Kernel, tp: tty): void {
 	while (!tty_full(tp)) {
 		const c = comgetc(k, tp.t_base);
@@ -112,26 +112,26 @@ export function ttyrint(k: Kernel, tp: tty): void {
 	com_rxenable(k, tp.t_base, false);
 }
 
-/** A line that is being edited does not count: only more input can complete it. */
+/** The line being edited does not count: only more input can complete it. */
 function tty_full(tp: tty): boolean {
 	const lines = tp.t_canq.reduce((sum, line) => sum + line.length + 1, 0);
 	return lines + (tty_canonical(tp) ? 0 : tp.t_rawq.length) >= TTYHOG;
 }
 
-/** Something was read: the line may go on. */
+/** After a read: take input again, if there is room. */
 export function tty_unthrottle(k: Kernel, tp: tty): void {
 	if (!tp.t_throttled || tty_full(tp)) return;
 	tp.t_throttled = false;
 	com_rxenable(k, tp.t_base, true);
 }
 
-/** Wake who reads or polls. */
+/** Wake readers and pollers. */
 function ttwakeup(k: Kernel, tp: tty): void {
 	wakeup(k, tp);
 	wakeup(k, k.selwait);
 }
 
-/** Throw away what was typed and not read. */
+/** Discard unread input. */
 export function ttyflush(k: Kernel, tp: tty): void {
 	tp.t_canq = [];
 	tp.t_rawq = [];
@@ -177,7 +177,7 @@ function tty_signal(k: Kernel, tp: tty, c: number): boolean {
 	return true;
 }
 
-/** Has a process group nobody who could continue it: no parent outside, in the same session? */
+/** Is a process group orphaned: has no member a parent outside it, in the same session? */
 export function is_orphaned(k: Kernel, pgid: number): boolean {
 	return !k.procs.some((p) => {
 		const parent = p.p_pptr;
@@ -187,7 +187,7 @@ export function is_orphaned(k: Kernel, pgid: number): boolean {
 	});
 }
 
-/** Both keys that are drawn as an arrow to the left erase, whichever of them VERASE is. */
+/** Backspace and delete both erase, if VERASE is one of them. */
 function is_erase(tp: tty, c: number): boolean {
 	const key = tp.t_termios.c_cc[VERASE]!;
 	if (key === BS || key === DEL) return c === BS || c === DEL;
@@ -229,7 +229,7 @@ function tty_endline(k: Kernel, tp: tty): void {
 const is_delimiter = (tp: tty, c: number): boolean =>
 	c === NL || is_key(tp, c, VEOL) || is_key(tp, c, VEOL2);
 
-/** An ordinary character, or one that ^V has made so. */
+/** Store an ordinary character, or one quoted with ^V. */
 function tty_store(k: Kernel, tp: tty, c: number, literal: boolean): void {
 	const canonical = tty_canonical(tp);
 	const ends = canonical && !literal && is_delimiter(tp, c);
@@ -247,14 +247,14 @@ function tty_store(k: Kernel, tp: tty, c: number, literal: boolean): void {
 const is_continuation = (tp: tty, c: number): boolean =>
 	(c & 0xc0) === 0x80 && (tp.t_termios.c_iflag & IUTF8) !== 0;
 
-/** Where the character begins that ends at index `end` of the line; 0 if there is none. */
+/** Start of the character that ends at index `end` of the line; 0 if there is none. */
 function erase_to(tp: tty, end: number): number {
 	let at = end;
 	while (at > 0 && is_continuation(tp, tp.t_rawq[at - 1]!)) at--;
 	return Math.max(0, at - 1);
 }
 
-/** Where the last word of the line begins. */
+/** Start of the last word of the line. */
 function word_start(tp: tty): number {
 	const is_blank = (c: number): boolean => c === SPACE || c === TAB;
 	let at = tp.t_rawq.length;
@@ -279,7 +279,7 @@ function tty_rub(k: Kernel, tp: tty, count: number): void {
 	}
 }
 
-/** The column behind the line that is being edited. */
+/** The column behind the line being edited. */
 function line_column(tp: tty): number {
 	let column = tp.t_rocol;
 	const marks = (tp.t_termios.c_lflag & ECHOCTL) !== 0;
@@ -301,7 +301,7 @@ function tty_kill(k: Kernel, tp: tty, c: number): void {
 	tp.t_rawq = [];
 }
 
-/** Show the line anew. */
+/** Print the line again. */
 function tty_retype(k: Kernel, tp: tty, c: number): void {
 	if ((tp.t_termios.c_lflag & ECHO) === 0) return;
 	ttyecho(k, tp, c);
@@ -341,7 +341,7 @@ export function ttyoutput(k: Kernel, tp: tty, written: number): void {
 	tp.t_column = column_after(tp, c, tp.t_column);
 }
 
-/** Where the cursor is after `c`; escape sequences are not understood. */
+/** The column after `c`; escape sequences are not interpreted. */
 function column_after(tp: tty, c: number, column: number): number {
 	if (c === CR) return 0;
 	if (c === BS) return Math.max(0, column - 1);
@@ -350,7 +350,7 @@ function column_after(tp: tty, c: number, column: number): number {
 	return column + 1;
 }
 
-/** The line has hung up: who uses the terminal is told, and finds the end of the input. */
+/** Hang up: signal the processes that use the terminal; reads return end of file from now on. */
 export function ttyhangup(k: Kernel, tp: tty): void {
 	tp.t_hup = true;
 	if (tp.t_session !== 0) pgsignal(k, tp.t_session, SIGHUP);
@@ -361,7 +361,7 @@ export function ttyhangup(k: Kernel, tp: tty): void {
 	ttwakeup(k, tp);
 }
 
-/** The leader of session `sid` has ended: so has the session. */
+/** The leader of session `sid` has exited: take the terminal from the session. */
 export function ttysessionend(k: Kernel, tp: tty, sid: number): void {
 	if (tp.t_session !== sid) return;
 	if (tp.t_pgrp !== 0) {
@@ -372,7 +372,7 @@ export function ttysessionend(k: Kernel, tp: tty, sid: number): void {
 	tp.t_pgrp = 0;
 }
 
-/** The window has another size: who draws in it is told. */
+/** Set the window size, and signal the foreground process group if it has changed. */
 export function ttyresize(k: Kernel, tp: tty, size: winsize): void {
 	const old = tp.t_winsize;
 	tp.t_winsize = size;
@@ -384,7 +384,7 @@ export function ttyresize(k: Kernel, tp: tty, size: winsize): void {
 	if (!same && tp.t_pgrp !== 0) pgsignal(k, tp.t_pgrp, SIGWINCH);
 }
 
-/** Other attributes. What was typed and not read is kept, and can be read at once. */
+/** Set the attributes. Unread input is kept and becomes readable at once. */
 export function ttysetattr(k: Kernel, tp: tty, t: termios): void {
 	const before = tty_canonical(tp);
 	tp.t_termios = t;

@@ -50,12 +50,12 @@ import {
 	ttysetattr,
 } from "./tty.ts";
 
-/** VTIME counts tenths of a second; in cycles. */
+/** The unit of VTIME, a tenth of a second, in cycles. */
 const DECISECOND = 100_000_000;
 
 /**
  * May `p` do what only the foreground may? If not, its process group gets `sig`.
- * => 0; EINTR: the signal will be taken now, and the call is done again after it; EIO.
+ * => 0; EINTR: the signal will be taken now, and the call restarted; EIO.
  */
 function ttcheck(k: Kernel, p: proc, tp: tty, sig: number): Errno {
 	if (p.p_sid !== tp.t_session || tp.t_pgrp === 0 || p.p_pgid === tp.t_pgrp) return 0;
@@ -66,13 +66,13 @@ function ttcheck(k: Kernel, p: proc, tp: tty, sig: number): Errno {
 	return EINTR;
 }
 
-/** A raw read that waits: bytes there when the clock was started, and the cycle of that. */
+/** The timer of a raw read: bytes available when it was started, and that cycle. */
 interface rawtimer {
 	have: number;
 	since: number;
 }
 
-/** How long a raw read of `size` bytes is to wait still, in cycles. */
+/** Cycles that a raw read of `size` bytes has yet to wait. */
 function raw_wait(tp: tty, size: number, timer: rawtimer, now: number): number {
 	const { c_cc } = tp.t_termios;
 	const min = c_cc[VMIN]!;
@@ -99,7 +99,7 @@ export function* ttread(
 	if (bytes.length === 0) return 0;
 	const timer = { have: 0, since: k.port.cycles };
 	for (;;) {
-		// Whoever begins anew was in the foreground, and sleeps since.
+		// A call that is started again passed this check before it slept.
 		const denied = k.curlwp.l_recall >= 0 ? 0 : ttcheck(k, p, tp, SIGTTIN);
 		if (denied !== 0) return -denied;
 		const canonical = tty_canonical(tp);
@@ -117,7 +117,7 @@ export function* ttread(
 	}
 }
 
-/** Hand over what `queue`, the first line or the raw queue, holds. */
+/** Take bytes from `queue`, the first line or the raw queue. */
 function take(k: Kernel, tp: tty, queue: number[], bytes: Uint8Array): number {
 	const taken = queue.splice(0, bytes.length);
 	bytes.set(taken);
@@ -137,7 +137,7 @@ export function* ttwrite(k: Kernel, p: proc, tp: tty, bytes: Uint8Array): Sleeps
 	return bytes.length;
 }
 
-/** Bytes that can be read at once. */
+/** Bytes that can be read now. */
 function ttnread(tp: tty): number {
 	return tty_canonical(tp) ? tp.t_canq.flat().length : tp.t_rawq.length;
 }

@@ -7,9 +7,9 @@ import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import type { buf } from "./buf.ts";
 
-/** The driver is done with `bp`; b_error says how it went. => interrupt context, never sleeps. */
+/** End a transfer whose b_error the driver has set. => interrupt context, never sleeps. */
 export function biodone(k: Kernel, bp: buf): void {
-	KASSERT(!bp.b_done, "biodone: transfer is over already");
+	KASSERT(!bp.b_done, "biodone: transfer is already done");
 	bp.b_done = true;
 	if (bp.b_iodone === "wakeup") {
 		wakeup(k, bp);
@@ -19,7 +19,7 @@ export function biodone(k: Kernel, bp: buf): void {
 	}
 }
 
-/** Sleep until the transfer is over. => its error. */
+/** Sleep until the transfer is done. => its error. */
 export function* biowait(k: Kernel, bp: buf): Sleeps<Errno> {
 	while (!bp.b_done) yield* ltsleep(k, bp, "biowait", 0, null);
 	return bp.b_error;

@@ -19,7 +19,7 @@ import {
 
 interface devfs {
 	readonly dm_fsid: number;
-	/** null only while it is made. */
+	/** null only while it is being made. */
 	dm_root: vnode | null;
 	readonly dm_vnodes: Map<string, vnode>;
 }
@@ -59,7 +59,7 @@ export function devfs_mount(k: Kernel): vnode {
 	return root;
 }
 
-/** A vnode whose one reference is its name's. */
+/** A vnode with one reference, for its name. */
 function devfs_vnode(fs: devfs, type: vtype, rdev: vnode["v_rdev"], size: number): vnode {
 	const node: devfs_node = {
 		dn_fs: fs,
@@ -140,7 +140,7 @@ export const devfs_vnodeops: vnodeops = {
 		return root;
 	},
 	vop_getattr: devfs_getattr,
-	// A device has no size to change, and creating it anew (O_TRUNC) does it no harm.
+	// A device has no size to change; O_TRUNC is ignored.
 	vop_truncate: function* () {
 		return 0;
 	},

@@ -1,10 +1,10 @@
 /**
- * Headers of tar archives: POSIX ustar (IEEE 1003.1, pax), with GNU's long names.
- * Names are strings of bytes: a character stands for each.
+ * Headers of tar archives: POSIX ustar (IEEE 1003.1, pax), with GNU's long names. Names are strings
+ * with a character for each byte.
  */
 export const TAR_BLOCK = 512;
 
-/** One member, with what headers before it said about it. */
+/** One member, with the extended headers before it applied. */
 export interface tar_member {
 	/** As in the archive. */
 	readonly path: string;
@@ -27,7 +27,7 @@ export interface tar_extended {
 	size?: number;
 }
 
-/** A header, or what is wrong with it, or that the archive ends here. */
+/** A header, an error, or the end of the archive. */
 export type tar_header = tar_member | { readonly error: string } | "end";
 
 /** Bytes up to the first zero. */
@@ -40,7 +40,7 @@ export function tar_string(bytes: Uint8Array): string {
 	return text;
 }
 
-/** A number: octal digits between blanks, or (GNU) binary behind a set top bit. => -1: neither. */
+/** A number: octal digits between blanks, or (GNU) binary with the top bit set. => -1: neither. */
 function tar_number(bytes: Uint8Array): number {
 	if ((bytes[0]! & 0x80) !== 0) {
 		let value = bytes[0]! & 0x7f;
@@ -77,7 +77,7 @@ export function tar_parse(block: Uint8Array, extended: tar_extended): tar_header
 	const text = (at: number, n: number): string => tar_string(block.subarray(at, at + n));
 	const number = (at: number, n: number): number => tar_number(block.subarray(at, at + n));
 	const ustar = text(257, 5) === "ustar";
-	// GNU's own format has other things where POSIX has the prefix.
+	// GNU's own format has other fields in place of the prefix.
 	const prefix = ustar && block[262] === 0 ? text(345, 155) : "";
 	const name = text(0, 100);
 	const member: tar_member = {
@@ -98,7 +98,7 @@ export function tar_parse(block: Uint8Array, extended: tar_extended): tar_header
 	return member;
 }
 
-/** The records of a pax header: "<length> <key>=<value>\n". => what is wrong, or "". */
+/** The records of a pax header: "<length> <key>=<value>\n". => an error message, or "". */
 export function pax_parse(data: Uint8Array, extended: tar_extended): string {
 	for (let at = 0; at < data.length && data[at] !== 0; ) {
 		const space = data.indexOf(0x20, at);

@@ -1,6 +1,6 @@
 /**
- * A file system that is a tar archive on a disk: the root of the system. The tree is read when it
- * is mounted and stays as it is; the contents of files can be changed in place.
+ * A file system that is a tar archive on a disk: the root of the system. The tree is read at mount
+ * and does not change; the contents of files can be changed in place.
  */
 import { EFBIG, EISDIR, ENOENT, ENOTDIR, EROFS, type Errno } from "../../sys/errno.ts";
 import { bdev_open, bdev_size, type dev_t, FREAD, FWRITE } from "../dev/conf.ts";
@@ -37,7 +37,7 @@ export interface tarfs_node {
 	readonly tn_fileid: number;
 	readonly tn_vnode: vnode;
 	tn_parent: tarfs_node;
-	/** Of a directory: what is in it, by name. */
+	/** Of a directory: its entries, by name. */
 	readonly tn_entries: Map<string, tarfs_node> | null;
 	tn_mode: number;
 	tn_uid: number;
@@ -49,7 +49,7 @@ export interface tarfs_node {
 	readonly tn_target: string;
 }
 
-/** What a node is made of. */
+/** The attributes of a new node. */
 export interface tarfs_what {
 	readonly type: vtype;
 	readonly mode: number;
@@ -78,7 +78,7 @@ export const tarfs_directory: tarfs_what = {
 	blkno: 0,
 };
 
-/** A tree that has only its root. `dev` is where contents of files will be. => its root. */
+/** A tree that has only its root. `dev` holds the contents of files. => its root. */
 export function tarfs_create(k: Kernel, dev: dev_t | null): tarfs_node {
 	const fs: tarfs = {
 		tm_fsid: k.vfs.nextfsid++,
@@ -89,7 +89,7 @@ export function tarfs_create(k: Kernel, dev: dev_t | null): tarfs_node {
 	return tarfs_node_make(k, fs, null, tarfs_directory);
 }
 
-/** A node that has no name yet. Its tree refers to it for as long as it is mounted. */
+/** A node without a name yet. The tree has a reference to it while it is mounted. */
 export function tarfs_node_make(
 	k: Kernel,
 	fs: tarfs,
@@ -129,7 +129,7 @@ export function tarfs_node_make(
 
 /**
  * A directory of that name, made in memory if there is none: a place to mount on.
- * => it takes the place of what has that name and is no directory.
+ * => it replaces a file of that name.
  */
 export function tarfs_mountpoint(k: Kernel, root: vnode, name: string): vnode {
 	const parent = NODE(root);
@@ -193,7 +193,7 @@ function* tarfs_write(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): 
 	if (node.tn_fs.tm_readonly) return -EROFS;
 	if (bytes.length === 0) return 0;
 	const n = Math.min(bytes.length, node.tn_size - offset);
-	// To append is to make it longer.
+	// Appending would make it longer.
 	if (n <= 0 || offset === IO_APPEND) return -EFBIG;
 	return yield* ubc_uiomove(k, vp.v_uobj!, offset, bytes.subarray(0, n), true);
 }
@@ -211,7 +211,10 @@ function* tarfs_readdir(_k: Kernel, dvp: vnode): Sleeps<readonly dirent[]> {
 	return list;
 }
 
-/** Write a file's dirty pages, and wait. => an error, also of a write before, once. */
+/**
+ * Write a file's dirty pages, and wait.
+ * => an error, also (once) of an earlier asynchronous write.
+ */
 function* tarfs_flush(k: Kernel, uobj: uvm_object): Sleeps<Errno> {
 	simple_lock(k, uobj.vmobjlock);
 	return yield* uvn_put(k, uobj, 0, 0, PGO_ALLPAGES | PGO_CLEANIT | PGO_SYNCIO);
@@ -227,7 +230,7 @@ function* tarfs_sync(k: Kernel, rootvp: vnode): Sleeps<Errno> {
 		const failed: Errno = yield* tarfs_fsync(k, tn_vnode);
 		if (failed === 0) continue;
 		error = failed;
-		// Whoever uses the file is to be told, too.
+		// Users of the file get the error, too.
 		(tn_vnode.v_uobj as uvm_vnode).u_error = failed;
 	}
 	return error;

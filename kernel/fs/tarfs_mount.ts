@@ -28,19 +28,19 @@ const NAME_MAX = 255;
 /** Sectors that are read at a time. */
 const WINDOW = 8;
 
-/** Reads sectors one by one, from the disk in larger pieces. */
+/** Returns sectors one by one, and reads the disk in larger pieces. */
 interface reader {
 	readonly dev: dev_t;
 	first: number;
 	bytes: Uint8Array;
 }
 
-/** => a sector, or what is wrong. Sleeps. */
+/** => a sector, or an error message. Sleeps. */
 function* read_block(k: Kernel, r: reader, blkno: number): Sleeps<Uint8Array | string> {
 	const at = (blkno - r.first) * TAR_BLOCK;
 	if (at >= 0 && at < r.bytes.length) return r.bytes.subarray(at, at + TAR_BLOCK);
 	const n = Math.min(WINDOW, bdev_size(k, r.dev) - blkno);
-	if (n <= 0) return "the archive is cut off";
+	if (n <= 0) return "the archive is truncated";
 	const bytes = new Uint8Array(n * TAR_BLOCK);
 	const error = yield* physio(k, r.dev, blkno, bytes, true);
 	if (error !== 0) return error === ENOMEM ? "out of memory" : "cannot be read";
@@ -51,8 +51,8 @@ function* read_block(k: Kernel, r: reader, blkno: number): Sleeps<Uint8Array | s
 
 /**
  * Mount the archive on `dev`.
- * => the root of its tree; or what is wrong, in one line. Sleeps. Never throws: a disk may hold
- *    anything.
+ * => the root of its tree; or an error message, in one line. Sleeps. Never throws, whatever the
+ *    disk holds.
  */
 export function* tarfs_mount(k: Kernel, dev: dev_t): Sleeps<vnode | string> {
 	const root = tarfs_create(k, dev);
@@ -72,7 +72,7 @@ export function* tarfs_mount(k: Kernel, dev: dev_t): Sleeps<vnode | string> {
 			const data = blkno + 1;
 			const sectors = has_data(header.type) ? Math.ceil(header.size / TAR_BLOCK) : 0;
 			if (data + sectors > capacity) {
-				wrong = "the archive is cut off";
+				wrong = "the archive is truncated";
 			} else if ("xgLK".includes(header.type)) {
 				wrong = yield* read_extended(k, r, header, data, extended);
 			} else {
@@ -93,7 +93,7 @@ export function* tarfs_mount(k: Kernel, dev: dev_t): Sleeps<vnode | string> {
 /** Members of other types have no data, whatever their size field says. */
 const has_data = (type: string): boolean => !"123456".includes(type);
 
-/** Read an extended header. => what is wrong, or "". Sleeps. */
+/** Read an extended header. => an error message, or "". Sleeps. */
 function* read_extended(
 	k: Kernel,
 	r: reader,
@@ -119,7 +119,7 @@ function* read_extended(
 			extended.linkpath = tar_string(contents);
 			return "";
 		default:
-			// What holds for the whole archive is of no interest: times and comments.
+			// Global headers (times, comments) are ignored.
 			return "";
 	}
 }
@@ -130,7 +130,7 @@ function path_names(path: string): string[] | null {
 	return names.some((name) => name === ".." || name.length > NAME_MAX) ? null : names;
 }
 
-/** Put a member into the tree. => what is wrong, or "". */
+/** Put a member into the tree. => an error message, or "". */
 function add_member(k: Kernel, root: tarfs_node, header: tar_member, blkno: number): string {
 	const names = path_names(header.path);
 	if (names === null) return "bad name";
@@ -145,7 +145,7 @@ function add_member(k: Kernel, root: tarfs_node, header: tar_member, blkno: numb
 		return "";
 	}
 	const dir = make_directories(k, root, names);
-	if (dir === null) return "a file is in the place of a directory";
+	if (dir === null) return "a file and a directory have the same name";
 	if (header.type === "1") return add_link(root, dir, name, header.linkpath);
 	const full: tarfs_what = {
 		...what,
@@ -158,18 +158,18 @@ function add_member(k: Kernel, root: tarfs_node, header: tar_member, blkno: numb
 	if (type === "VLNK" && full.target === "") return "empty symbolic link";
 	const old = dir.tn_entries!.get(name);
 	if (old !== undefined && old.tn_entries !== null) {
-		if (type !== "VDIR") return "a file is in the place of a directory";
+		if (type !== "VDIR") return "a file and a directory have the same name";
 		old.tn_mode = header.mode;
 		old.tn_mtime = full.mtime;
 		return "";
 	}
-	// A later member takes the place of an earlier one.
+	// A later member replaces an earlier one.
 	if (old !== undefined) old.tn_nlink--;
 	dir.tn_entries!.set(name, tarfs_node_make(k, dir.tn_fs, dir, full));
 	return "";
 }
 
-/** null: of no use here (FIFOs). Types that are not known are files, as POSIX says. */
+/** null: not supported (FIFOs). Unknown types are files, as POSIX says. */
 function vtype_of(type: string): tarfs_what["type"] | null {
 	switch (type) {
 		case "2":
@@ -187,7 +187,7 @@ function vtype_of(type: string): tarfs_what["type"] | null {
 	}
 }
 
-/** The directory that the names lead to, made as far as it is not there. */
+/** The directory that the names lead to; missing ones are made. */
 function make_directories(
 	k: Kernel,
 	root: tarfs_node,
@@ -206,13 +206,14 @@ function make_directories(
 	return dir;
 }
 
-/** A further name for a file. => what is wrong, or "". */
+/** Add a hard link. => an error message, or "". */
 function add_link(root: tarfs_node, dir: tarfs_node, name: string, linkpath: string): string {
 	let node: tarfs_node | undefined = root;
 	for (const part of path_names(linkpath) ?? ["/"]) node = node?.tn_entries?.get(part);
-	if (node === undefined || node.tn_entries !== null) return "a link leads nowhere";
+	if (node === undefined || node.tn_entries !== null) return "hard link to a missing file";
 	const old = dir.tn_entries!.get(name);
-	if (old !== undefined && old.tn_entries !== null) return "a file is in the place of a directory";
+	if (old !== undefined && old.tn_entries !== null)
+		return "a file and a directory have the same name";
 	if (old !== undefined) old.tn_nlink--;
 	node.tn_nlink++;
 	dir.tn_entries!.set(name, node);

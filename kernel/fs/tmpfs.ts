@@ -40,12 +40,12 @@ import {
 	type vtype,
 } from "./vnode.ts";
 
-/** Longest file: page numbers and slots are kept in tables. */
+/** Longest file: its object has tables with an element for each page. */
 const FILE_MAX = 1024 * 1024 * 1024;
 
 interface tmpfs {
 	readonly tm_fsid: number;
-	/** Pages that files are long, together. */
+	/** Total length of all files, in pages. */
 	tm_pages: number;
 	tm_files: number;
 	tm_nextid: number;
@@ -62,7 +62,7 @@ interface tmpfs_node {
 	readonly tn_fs: tmpfs;
 	readonly tn_fileid: number;
 	readonly tn_vnode: vnode;
-	/** Of a directory: what is above it; itself once it is removed. */
+	/** Of a directory: the one above; itself once it is removed. */
 	tn_parent: tmpfs_node;
 	readonly tn_entries: Map<string, tmpfs_entry> | null;
 	tn_nextoff: number;
@@ -71,7 +71,7 @@ interface tmpfs_node {
 	/** Cycle of the latest change. */
 	tn_mtime: number;
 	tn_size: number;
-	/** Held by who changes the size, across sleeps. */
+	/** Held while the size changes, across sleeps. */
 	readonly tn_lock: lock;
 }
 
@@ -93,10 +93,10 @@ export function tmpfs_mount(k: Kernel): vnode {
 	return root.tn_vnode;
 }
 
-/** Pages that all files together may have: half of what memory and swap hold. */
+/** Most pages of all files together: half of memory and swap. */
 const limit = (k: Kernel): number => Math.floor((k.uvmexp.npages + k.uvmexp.swpages) / 2);
 
-/** A node with a name's reference. => null: no memory, or as many nodes as there are pages. */
+/** A node with one reference, for its name. => null: no memory, or too many nodes. */
 function node_make(
 	k: Kernel,
 	fs: tmpfs,
@@ -144,7 +144,7 @@ function enter(k: Kernel, dir: tmpfs_node, name: string, node: tmpfs_node): void
 	dir.tn_mtime = k.port.cycles;
 }
 
-/** Take a name away. => its reference is the caller's to drop. */
+/** Remove a name. => the caller drops its reference. */
 function leave(k: Kernel, dir: tmpfs_node, name: string): tmpfs_node {
 	const node = dir.tn_entries!.get(name)!.te_node;
 	dir.tn_entries!.delete(name);
@@ -212,7 +212,7 @@ function* shrink(k: Kernel, vp: vnode, size: number): Sleeps<Errno> {
 		yield* uao_shrink(k, AOBJ(vp), pages_of(size));
 		node.tn_fs.tm_pages -= fewer;
 	}
-	// What was behind the new end must not come back when the file grows again.
+	// Zero the rest of the page, which must not reappear when the file grows again.
 	if (tail === 0) return 0;
 	const n = yield* ubc_uiomove(k, AOBJ(vp), size, new Uint8Array(tail), true);
 	return n < 0 ? -n : 0;
@@ -255,7 +255,7 @@ function* write_locked(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number):
 	if (end > before) {
 		let error = grow(k, vp, end);
 		if (error === ENOSPC) {
-			// As much as there is room for.
+			// Write as much as fits.
 			const room = limit(k) - node.tn_fs.tm_pages + pages_of(before);
 			end = Math.min(end, ptoa(Math.max(room, 0)));
 			if (end > offset) error = end > before ? grow(k, vp, end) : 0;
@@ -264,12 +264,12 @@ function* write_locked(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number):
 	}
 	const n = yield* ubc_uiomove(k, vp.v_uobj!, offset, bytes.subarray(0, end - offset), true);
 	const reached = offset + Math.max(n, 0);
-	// What was not written does not make the file longer.
+	// Undo the growth that was not written.
 	if (reached < end && end > before) yield* shrink(k, vp, Math.max(before, reached));
 	return n === -ENOMEM ? -ENOSPC : n;
 }
 
-/** May a name be made in this directory? A removed one takes none. */
+/** May a name be made in this directory? Not if it was removed. */
 function may_enter(dvp: vnode, name: string): Errno {
 	const dir = NODE(dvp);
 	if (dir.tn_entries === null) return ENOTDIR;
@@ -306,10 +306,10 @@ function may_leave(node: tmpfs_node, dir: boolean): Errno {
 	return node.tn_entries.size > 0 ? ENOTEMPTY : 0;
 }
 
-/** A node that has just lost its name. Sleeps. */
+/** Finish the removal of a name: drop its reference. Sleeps. */
 function* nameless(k: Kernel, node: tmpfs_node): Sleeps<void> {
 	node.tn_nlink = 0;
-	// Whoever is still in the directory does not get out of it upwards.
+	// The parent of a removed directory, in which a process may still be, is itself.
 	node.tn_parent = node;
 	yield* vrele(k, node.tn_vnode);
 }
@@ -364,7 +364,7 @@ function* tmpfs_readdir(_k: Kernel, dvp: vnode): Sleeps<readonly dirent[]> {
 	return list;
 }
 
-/** Neither a name nor anybody else refers to it. Mappings keep the contents alone. */
+/** The last reference is gone; mappings may still keep the contents. */
 function* tmpfs_inactive(k: Kernel, vp: vnode): Sleeps<void> {
 	const node = NODE(vp);
 	const { tn_fs } = node;
@@ -377,7 +377,7 @@ function* tmpfs_inactive(k: Kernel, vp: vnode): Sleeps<void> {
 	yield* uao_detach(k, vp.v_uobj);
 }
 
-/** Everything goes: there is nothing to keep it on. */
+/** Free everything: it is stored nowhere else. */
 function* tmpfs_unmount(k: Kernel, rootvp: vnode): Sleeps<void> {
 	const dirs = [NODE(rootvp)];
 	for (let dir = dirs.pop(); dir !== undefined; dir = dirs.pop()) {

@@ -1,4 +1,4 @@
-/** The file systems that are mounted (sys/kern/vfs_subr.c, vfs_syscalls.c). */
+/** Mounted file systems (sys/kern/vfs_subr.c, vfs_syscalls.c). */
 import type { Errno } from "../../sys/errno.ts";
 import { bdev_name, bdev_size, type dev_t } from "../dev/conf.ts";
 import { mem_attach } from "../dev/mem.ts";
@@ -13,7 +13,7 @@ import { tmpfs_mount, tmpfs_vnodeops } from "./tmpfs.ts";
 import { VOP, VT_DEVFS, VT_TARFS, VT_TMPFS, type vnode } from "./vnode.ts";
 
 /**
- * Register the file systems and make the devices' one, so that the console can be opened.
+ * Register the file systems, and make /dev, so that the console can be opened.
  * => at boot, with all devices attached. Until vfs_mountroot the root is an empty directory.
  */
 export function vfs_init(k: Kernel): void {
@@ -30,7 +30,7 @@ export function vfs_init(k: Kernel): void {
  * Mount the archive on disk `root` as the root, or an empty directory for null; an archive on
  * disk `bin` at /bin, unless the root has one; and /dev and /tmp. Only the first caller does that;
  * the others wait for it.
- * => what is wrong, in one line, or "". Sleeps.
+ * => an error message, in one line, or "". Sleeps.
  */
 export function* vfs_mountroot(k: Kernel, root: dev_t | null, bin: dev_t | null): Sleeps<string> {
 	while (k.vfs.mounting && !k.vfs.mounted) yield* ltsleep(k, k.vfs, "mountroot", 0, null);
@@ -52,7 +52,7 @@ export function* vfs_mountroot(k: Kernel, root: dev_t | null, bin: dev_t | null)
 	return k.vfs.error;
 }
 
-/** => the root of the archive on a disk; null, and the error is noted. Sleeps. */
+/** => the root of the archive on a disk; null, with the error recorded. Sleeps. */
 function* mount_disk(k: Kernel, dev: dev_t): Sleeps<vnode | null> {
 	const absent = bdev_size(k, dev) < 0;
 	const mounted = absent ? `${bdev_name(k, dev)}: no such disk` : yield* tarfs_mount(k, dev);
@@ -79,7 +79,7 @@ function mount_on(k: Kernel, name: string, vp: vnode): void {
 	k.vfs.mounts.push(vp);
 }
 
-/** Write everything that is dirty. => an error, of whatever. Sleeps. */
+/** Write everything that is dirty. => the last error, or 0. Sleeps. */
 export function* vfs_syncall(k: Kernel): Sleeps<Errno> {
 	let error: Errno = 0;
 	for (const vp of [...k.vfs.mounts]) {
@@ -89,7 +89,7 @@ export function* vfs_syncall(k: Kernel): Sleeps<Errno> {
 	return error;
 }
 
-/** Power-off: write everything, and let go of all memory. => no process is left. Sleeps. */
+/** Power-off: write everything, and free all memory. => no process is left. Sleeps. */
 export function* vfs_shutdown(k: Kernel): Sleeps<void> {
 	yield* vfs_syncall(k);
 	for (const vp of k.vfs.mounts.splice(0)) yield* VOP(k, vp).vfs_unmount(k, vp);

@@ -33,7 +33,7 @@ export interface dirent {
 	readonly d_fileno: number;
 	readonly d_type: vtype;
 	readonly d_name: string;
-	/** Where a listing goes on behind this entry: greater than that of the entry before. */
+	/** Where a listing continues after this entry; it increases from entry to entry. */
 	readonly d_off: number;
 }
 
@@ -57,23 +57,23 @@ export interface vnode {
 	readonly v_uobj: uvm_object | null;
 	/** The device of VCHR and VBLK; null for other types. */
 	readonly v_rdev: dev_t | null;
-	/** A file system mounted on this directory: its root; or null. */
+	/** The root of the file system mounted on this directory, or null. */
 	v_mountedhere: vnode | null;
-	/** The root of a mounted file system: the directory that it covers; or null. */
+	/** Of the root of a mounted file system: the directory that it covers; or null. */
 	v_covered: vnode | null;
-	/** What the file system knows of it: plain data. */
+	/** For the file system: plain data. */
 	readonly v_data: unknown;
 }
 
 /**
- * What a file system does (struct vnodeops). Nothing is locked by the caller; a function that
- * sleeps does its own locking. Errors are positive errnos unless a count is returned.
+ * Operations of a file system (struct vnodeops). The caller holds no locks; a function that sleeps
+ * does its own locking. Errors are positive errnos unless a count is returned.
  */
 export interface vnodeops {
 	readonly vop_name: string;
 	/** => a referenced vnode; ENOENT, ENOTDIR. */
 	vop_lookup(k: Kernel, dvp: vnode, name: string): Sleeps<vnode | Errno>;
-	/** The directory above; the root of the file system is above itself. => referenced. */
+	/** The directory above; the root of the file system is its own parent. => referenced. */
 	vop_parent(k: Kernel, dvp: vnode): vnode;
 	vop_getattr(k: Kernel, vp: vnode): vattr;
 	/** Change the size of a regular file: EFBIG, ENOSPC, EROFS. */
@@ -95,12 +95,12 @@ export interface vnodeops {
 	vop_readlink(k: Kernel, vp: vnode): string;
 	/** Write everything that is dirty to the disk. */
 	vop_fsync(k: Kernel, vp: vnode): Sleeps<Errno>;
-	/** The last reference has gone. */
+	/** Called when the last reference is dropped. */
 	vop_inactive(k: Kernel, vp: vnode): Sleeps<void>;
 
 	/** Of the whole file system whose root is `rootvp`: write everything that is dirty. */
 	vfs_sync(k: Kernel, rootvp: vnode): Sleeps<Errno>;
-	/** Let go of all memory. => nobody uses a file any more. Sleeps. */
+	/** Free all memory. => no file is in use. Sleeps. */
 	vfs_unmount(k: Kernel, rootvp: vnode): Sleeps<void>;
 	vfs_statvfs(k: Kernel, vp: vnode): statvfs;
 }
@@ -110,13 +110,13 @@ export const VT_TARFS = 0;
 export const VT_TMPFS = 1;
 export const VT_DEVFS = 2;
 
-/** The mounted file systems, and what boot has to do about them. */
+/** The mounted file systems, and the progress of vfs_mountroot. */
 export interface vfs_state {
 	/** Roots of all file systems, the first mounted first. */
 	readonly mounts: vnode[];
 	/** Root of the file system of devices: open before any other is mounted. */
 	devroot: vnode | null;
-	/** vfs_mountroot has been called; it is over; and what went wrong, in a line, or empty. */
+	/** vfs_mountroot was called; it is done; and its error message, or "". */
 	mounting: boolean;
 	mounted: boolean;
 	error: string;
@@ -147,7 +147,7 @@ export function* vrele(k: Kernel, vp: vnode): Sleeps<void> {
 	if (--vp.v_usecount === 0) yield* VOP(k, vp).vop_inactive(k, vp);
 }
 
-/** For file systems whose names and directories stay as they are. */
+/** For file systems whose names and directories cannot change. */
 export const vops_fixed: Pick<vnodeops, "vop_create" | "vop_mkdir" | "vop_remove" | "vop_rename"> =
 	{
 		vop_create: function* () {
@@ -166,5 +166,5 @@ export const vops_fixed: Pick<vnodeops, "vop_create" | "vop_mkdir" | "vop_remove
 
 export const VOP = (k: Kernel, vp: vnode): vnodeops => k.vops[vp.v_op]!;
 
-/** Offset of a write that goes where the file ends at that moment. */
+/** Offset of a write that appends. */
 export const IO_APPEND = -1;

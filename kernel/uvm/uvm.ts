@@ -30,13 +30,13 @@ export interface Uvm {
 	readonly page_inactive: pglist;
 	readonly pageqlock: simplelock;
 
-	/** Who sleeps for free pages; who the page daemon and the aiodone daemon sleep on. */
+	/** Wait channels: for free pages; of the page daemon; of the aiodone daemon. */
 	readonly free_wchan: object;
 	readonly pagedaemon_wchan: object;
 	readonly aiodoned_wchan: object;
 	pagedaemon: lwp | null;
 	aiodoned: lwp | null;
-	/** Scans of the page daemon in a row that found memory short and freed none. */
+	/** Consecutive scans of the page daemon that found memory short and freed none. */
 	pdfruitless: number;
 	/** Transfers that are complete and wait for uvm_aio_aiodone. */
 	readonly aio_done: buf[];
@@ -74,14 +74,14 @@ export interface Uvm {
 	readonly swap_data_lock: simplelock;
 	/** How many slots the latest uvm_swap_alloc took. */
 	swap_alloc_nslots: number;
-	/** The thread that is taking a device out of use; one at a time. */
+	/** The thread in swapoff; one at a time. */
 	swapoff_lwp: lwp | null;
 
 	/** Scratch of the fault path that does not sleep. */
 	fault: uvm_faultinfo | null;
 	/** Every amap, linked by am_list, so that swapoff finds the anons on a device. */
 	amap_list: vm_amap | null;
-	/** Slots of all of them together. */
+	/** Slots of all amaps together. */
 	amap_slots: number;
 }
 

@@ -44,7 +44,7 @@ export interface vm_amap {
 	am_list_prev: vm_amap | null;
 }
 
-/** Slots of all amaps together: 16 GiB of addresses. A guest must not exhaust the host's memory. */
+/** Limit for the slots of all amaps together, 16 GiB of addresses: protects the host's memory. */
 const AMAP_SLOTS_MAX = 1 << 22;
 
 /**
@@ -73,7 +73,7 @@ export function amap_alloc(k: Kernel, slots: number): vm_amap | null {
 	return amap;
 }
 
-/** => no anon is left in it, nobody refers to it. */
+/** => it has no anons and no references. */
 function amap_free(k: Kernel, amap: vm_amap): void {
 	KASSERT(amap.am_nused === 0 && amap.am_ref === 0, "amap_free: still in use");
 	if (amap.am_list_prev === null) k.uvm.amap_list = amap.am_list_next;
@@ -88,7 +88,8 @@ export const amap_unlock = (k: Kernel, amap: vm_amap): void => simple_unlock(k, 
 
 /**
  * Put an anon into a slot, empty unless `replace`.
- * => amap locked; the slot takes over the caller's reference. The old anon is the caller's.
+ * => amap locked; the slot takes over the caller's reference. The caller gets the old anon's
+ *    reference.
  */
 export function amap_add(
 	k: Kernel,
@@ -113,7 +114,7 @@ export function amap_add(
 	amap.am_anon[slot] = anon;
 }
 
-/** Take the anon out of a slot. => amap locked; its reference becomes the caller's. */
+/** Take the anon out of a slot. => amap locked; the caller gets its reference. */
 export function amap_unadd(amap: vm_amap, slot: number): void {
 	KASSERT(amap.am_anon[slot] !== null, "amap_unadd: slot is empty");
 	amap.am_anon[slot] = null;
@@ -123,7 +124,7 @@ export function amap_unadd(amap: vm_amap, slot: number): void {
 	amap.am_bckptr[last] = hole;
 }
 
-/** Begin to count references slot by slot. => amap locked. */
+/** Start counting references slot by slot. => amap locked. */
 function amap_pp_establish(amap: vm_amap): Int32Array {
 	if (amap.am_ppref === null) {
 		amap.am_ppref = new Int32Array(amap.am_slots.length).fill(amap.am_ref, 0, amap.am_nslot);
@@ -144,7 +145,7 @@ export function amap_ref(k: Kernel, amap: vm_amap, slot: number, len: number, fl
 }
 
 /**
- * Drop an entry's reference to `len` slots; anons that no entry covers any more go.
+ * Drop an entry's reference to `len` slots; anons that no entry covers any more are freed.
  * => amap unlocked; all mappings of the range are gone. Never sleeps.
  */
 export function amap_unref(k: Kernel, amap: vm_amap, slot: number, len: number): void {
@@ -178,7 +179,7 @@ function amap_wiperange(k: Kernel, amap: vm_amap, slot: number, len: number): vo
 		if (refs === 0) uvm_anfree(k, anon);
 	};
 	if (len > amap.am_nused) {
-		// From the end: amap_unadd fills the hole with the last one, which was looked at already.
+		// Backwards: amap_unadd fills the hole with the last slot, which was already visited.
 		for (let i = amap.am_nused - 1; i >= 0; i--) {
 			const s = amap.am_slots[i]!;
 			if (s >= slot && s < slot + len) drop(s);
@@ -189,8 +190,8 @@ function amap_wiperange(k: Kernel, amap: vm_amap, slot: number, len: number): vo
 }
 
 /**
- * An entry is being split in two: one more reference to its amap, and from now on each slot counts
- * its own. Those of the entry's slots stay as they are, for either half takes over a part.
+ * Add a reference for an entry that is being split in two. From now on references are counted slot
+ * by slot; the counts do not change, because one of the halves covers each slot.
  */
 export function amap_splitref(k: Kernel, amap: vm_amap): void {
 	amap_lock(k, amap);
@@ -199,13 +200,13 @@ export function amap_splitref(k: Kernel, amap: vm_amap): void {
 	amap_unlock(k, amap);
 }
 
-/** Make room for `addsize` bytes more behind an entry. => false if the amap is shared. */
+/** Make room for `addsize` more bytes behind an entry. => false if the amap is shared. */
 export function amap_extend(k: Kernel, entry: vm_map_entry, addsize: number): boolean {
 	const amap = entry.amap!;
 	if (amap.am_ref !== 1) return false;
 	const used = entry.pageoff + atop(entry.end - entry.start);
 	const need = used + atop(addsize);
-	// Slots behind the entry belonged to a part that was unmapped; they are empty.
+	// Slots behind the entry belonged to a part that was unmapped, and are empty.
 	if (need > amap.am_slots.length) {
 		// Twice the room, so that a heap that grows page by page does not copy each time.
 		const room = Math.max(need, amap.am_slots.length * 2);

@@ -1,6 +1,6 @@
 /**
- * Port of sys/uvm/uvm_amap.c (2000-2006): amap_cow_now, apart because it sleeps for memory, and
- * what waits for memory stands on the amaps.
+ * Port of sys/uvm/uvm_amap.c (2000-2006): amap_cow_now, in its own file because it waits for
+ * memory, and that code imports the amaps.
  *
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * All rights reserved. See NOTICE for the conditions.
@@ -18,14 +18,14 @@ import { PG_BUSY, PG_FAKE, uvm_pageactivate, uvm_pagealloc, uvm_pagecopy } from 
 import { uvm_reclaimable, uvm_wait } from "./uvm_wait.ts";
 
 /**
- * Give an entry its own copy of every anon that somebody else refers to as well: the child of a
- * process with wired memory, whose pages must not become copy-on-write.
+ * Give an entry its own copy of every shared anon. For the child of a process with wired memory,
+ * whose pages must not become copy-on-write.
  *
- * => the entry has its amap to itself, in a map that nobody uses yet. Sleeps.
+ * => the amap has no other entry, and the map is not in use yet. Sleeps.
  * => 0; ENOMEM: out of memory and swap; EIO: contents that could not be read. What was copied
  *    stays.
- * => each sleep is followed by a walk from the start: anons may have changed, and a copy may have
- *    been paged out, which is no reason to make another.
+ * => after each sleep the walk starts again: anons may have changed, and copies may have been paged
+ *    out, which is no reason to copy again.
  */
 export function* amap_cow_now(k: Kernel, entry: vm_map_entry): Sleeps<Errno> {
 	const amap = entry.amap!;
@@ -52,7 +52,7 @@ export function* amap_cow_now(k: Kernel, entry: vm_map_entry): Sleeps<Errno> {
 	}
 }
 
-/** The first slot of the entry whose anon somebody else refers to, or -1. => amap locked. */
+/** The first slot of the entry whose anon is shared, or -1. => amap locked. */
 function first_shared(amap: vm_amap, entry: vm_map_entry): number {
 	const end = entry.pageoff + atop(entry.end - entry.start);
 	for (let slot = entry.pageoff; slot < end; slot++) {

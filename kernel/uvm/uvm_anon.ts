@@ -41,7 +41,7 @@ export function uvm_analloc(k: Kernel): vm_anon | null {
  * Free an anon that nothing refers to, with its page and slot.
  *
  * => reference count 0, unlocked. Never sleeps.
- * => if its page is busy, the page is released and whoever un-busies it calls
+ * => if its page is busy, the page becomes PG_RELEASED, and the thread that un-busies it calls
  *    uvm_anon_release.
  */
 export function uvm_anfree(k: Kernel, anon: vm_anon): void {
@@ -66,7 +66,10 @@ export function uvm_anfree(k: Kernel, anon: vm_anon): void {
 	pool_put(k.uvm.anon_pool);
 }
 
-/** Finish uvm_anfree for an anon whose page was busy. => the page is BUSY|RELEASED, ours. */
+/**
+ * Finish uvm_anfree for an anon whose page was busy.
+ * => the caller owns the page, which is PG_BUSY|PG_RELEASED.
+ */
 export function uvm_anon_release(k: Kernel, anon: vm_anon): void {
 	const pg = anon.an_page;
 	KASSERT(pg !== null && (pg.flags & PG_RELEASED) !== 0, "uvm_anon_release: page not released");
@@ -75,7 +78,7 @@ export function uvm_anon_release(k: Kernel, anon: vm_anon): void {
 	uvm_anfree(k, anon);
 }
 
-/** Give up the slot of a resident anon. => anon locked, or nobody else can see it. */
+/** Give up the slot of a resident anon. => anon locked, or not visible to others. */
 export function uvm_anon_dropswap(k: Kernel, anon: vm_anon): void {
 	if (anon.an_swslot !== SWSLOT_NONE) uvm_swap_free(k, anon.an_swslot, 1);
 	anon.an_swslot = SWSLOT_NONE;

@@ -7,8 +7,7 @@
  * An aobj knows its resident pages, as every object does, and the swap slots of its pages: in an
  * array if it is small, in a hash table of clusters of 16 slots if it is large.
  *
- * A page has three ways to be there: resident, in swap (the slot says where), or never touched
- * (no slot: it reads as zeros).
+ * A page is resident, in swap (the slot says where), or untouched (no slot: it reads as zeros).
  *
  * The numbers A1 to A23 name the defects of revision 1.51 that are repaired here.
  */
@@ -99,7 +98,7 @@ export interface uao_swhash_elt {
 
 export interface uvm_aobj extends uvm_object {
 	u_pages: number;
-	/** o: Pages that can be had: fewer than u_pages only while uao_shrink is at work. */
+	/** o: Pages that can be allocated: fewer than u_pages only during uao_shrink. */
 	u_end: number;
 	u_flags: number;
 	/** o: Slots by page index, if the object is small. */
@@ -136,7 +135,7 @@ function uao_find_swhash_elt(
 	return elt;
 }
 
-/** DEVIATION: the index is checked; JavaScript would answer undefined (A16). */
+/** DEVIATION: the index is checked; JavaScript would return undefined (A16). */
 function check_pageidx(aobj: uvm_aobj, pageidx: number): void {
 	KASSERT(pageidx >= 0 && pageidx < aobj.u_pages, "uvm_aobj: page index outside of the object");
 }
@@ -215,7 +214,7 @@ function uao_free(k: Kernel, aobj: uvm_aobj): void {
 	KASSERT(aobj.uo_npages === 0, "uao_free: pages left");
 	let swpgonlydelta = 0;
 	for (const { slot } of uao_slots(aobj)) {
-		// DEVIATION: a bad slot is nobody's, and is not counted in swpgonly (A18).
+		// DEVIATION: a bad slot has no owner, and is not counted in swpgonly (A18).
 		if (slot <= 0) continue;
 		uvm_swap_free(k, slot, 1);
 		swpgonlydelta++;
@@ -338,16 +337,16 @@ export function uao_grow(k: Kernel, aobj: uvm_aobj, pages: number): boolean {
 }
 
 /**
- * Make an object smaller: what lies behind is gone, whoever has it mapped. As uao_grow, beyond
- * NetBSD's.
- * => unlocked. Sleeps for busy pages. Nobody makes it larger meanwhile.
+ * Make an object smaller: pages behind the end are freed, even if they are mapped. Like uao_grow,
+ * not in NetBSD.
+ * => unlocked. Sleeps for busy pages. The caller prevents uao_grow meanwhile.
  */
 export function* uao_shrink(k: Kernel, aobj: uvm_aobj, pages: number): Sleeps<void> {
 	const before = aobj.u_pages;
 	KASSERT(pages <= before, "uao_shrink: object would grow");
 	simple_lock(k, aobj.vmobjlock);
 	aobj.u_end = pages;
-	// From now on nobody gets a page from behind the end: the walk can only find fewer.
+	// From now on no page is allocated behind the end, so one walk is enough.
 	for (let idx = before - 1; idx >= pages; idx--) {
 		let pg = uvm_pagelookup(k, aobj, ptoa(idx));
 		while (pg !== null && (pg.flags & PG_BUSY) !== 0) {
@@ -423,8 +422,8 @@ function* uao_detach_locked(k: Kernel, uobj: uvm_object): Sleeps<void> {
 }
 
 /**
- * Flush pages in [start, stop): deactivate them, or free them with what is in swap.
- * Cleaning anonymous memory is a no-op: the page daemon does that when it is short of memory.
+ * Flush pages in [start, stop): deactivate them, or free them with their swap slots. Cleaning
+ * anonymous memory is a no-op: the page daemon does that when it is short of memory.
  *
  * => object locked; unlocked on return. Sleeps for busy pages if they are to be freed.
  * => with PGO_FREE and more than one reference the pages are only deactivated.
@@ -465,7 +464,7 @@ export function* uao_put(
 		}
 		simple_unlock(k, k.uvm.pageqlock);
 	}
-	// DEVIATION: contents that are only in swap go as well, or they would come back (A14).
+	// DEVIATION: contents that are only in swap are freed too, or they would reappear (A14).
 	if (free && uobj.uo_refs <= 1) uao_dropswap_range(k, aobj, atop(first), atop(last));
 	simple_unlock(k, uobj.vmobjlock);
 	return 0;
@@ -529,7 +528,7 @@ function uao_put_page(k: Kernel, uobj: uvm_object, pg: vm_page, free: boolean): 
 	return true;
 }
 
-/** Forget what is only in swap of the pages [first, last). => object locked. */
+/** Free the slots of pages in [first, last) that are only in swap. => object locked. */
 function uao_dropswap_range(k: Kernel, aobj: uvm_aobj, first: number, last: number): void {
 	for (const { pageidx, slot } of uao_slots(aobj)) {
 		if (pageidx < first || pageidx >= last) continue;
@@ -563,7 +562,7 @@ export function uao_get_locked(
 			pps[i] = resident;
 			continue;
 		}
-		// DEVIATION: a neighbour that was never touched is not made (A20).
+		// DEVIATION: an untouched neighbour is not allocated (A20).
 		const inside = atop(off) < (uobj as uvm_aobj).u_end;
 		if (
 			resident === null &&
@@ -600,15 +599,15 @@ function* uao_get(
 		const off = offset + ptoa(i);
 		const why = uao_get_ready(k, uobj, off, pps, i);
 		if (why === 0) continue;
-		// DEVIATION: nobody sleeps with pages busy that others may wait for (A9), and after an
-		// error the caller has none to un-busy (A8).
+		// DEVIATION: do not sleep with pages busy that others may wait for (A9), and after an error the
+		// caller has none to un-busy (A8).
 		uao_get_release(k, pps, npages);
 		const error = why === EIO ? EIO : yield* uao_get_wait(k, uobj, off, why);
 		if (error !== 0) {
 			simple_unlock(k, uobj.vmobjlock);
 			return error;
 		}
-		// What was let go of is looked for again, from the start.
+		// The pages are no longer busy: start again.
 		i = -1;
 	}
 	simple_unlock(k, uobj.vmobjlock);
@@ -620,7 +619,7 @@ function uao_get_release(k: Kernel, pps: (vm_page | null)[], npages: number): vo
 	simple_lock(k, k.uvm.pageqlock);
 	for (let i = 0; i < npages; i++) {
 		const pg = pps[i]!;
-		// A page that was made just now is on no queue yet.
+		// A new page is on no queue yet.
 		if (pg !== null && pg !== PGO_DONTCARE) uvm_pageactivate(k, pg);
 	}
 	uvm_page_unbusy(k, pps, npages);
@@ -647,7 +646,7 @@ function uao_get_ready(
 		pps[i] = resident;
 		return 0;
 	}
-	// Behind the end, as in the mapping of a file that is shorter.
+	// Beyond the end, as in a mapping that is longer than its file.
 	if (atop(off) >= (uobj as uvm_aobj).u_end) return EIO;
 	const slot = uao_find_swslot(k, uobj, atop(off));
 	if (slot === SWSLOT_BAD) return EIO;
@@ -662,14 +661,14 @@ function uao_get_ready(
 }
 
 /**
- * Wait for what uao_get_ready said, or read the page.
+ * Wait for what uao_get_ready returned, or read the page.
  * => object locked, also on return, though it was not meanwhile. 0: look again.
  */
 function* uao_get_wait(k: Kernel, uobj: uvm_object, off: voff_t, why: Errno): Sleeps<Errno> {
 	if (why === EAGAIN) return yield* uao_get_swapin(k, uobj, off);
 	if (why === EBUSY) {
 		const busy = uvm_pagelookup(k, uobj, off);
-		// Letting go of the pages held may have freed a released one.
+		// Un-busying the pages may have freed a released one.
 		if (busy === null || (busy.flags & PG_BUSY) === 0) return 0;
 		k.uvmexp.fltpgwait++;
 		yield* uvm_pagewait(k, busy, uobj.vmobjlock, "uao_get");
@@ -692,7 +691,7 @@ function* uao_get_swapin(k: Kernel, uobj: uvm_object, off: voff_t): Sleeps<Errno
 	simple_lock(k, uobj.vmobjlock);
 	simple_lock(k, k.uvm.pageqlock);
 	if (error === 0) {
-		// DEVIATION: the frame's former life must not make the page look dirty (A19).
+		// DEVIATION: the frame's previous use must not make the page look dirty (A19).
 		pmap_clear_modify(k, pg);
 		pg.flags &= ~PG_FAKE;
 		uvm_pageactivate(k, pg);
@@ -729,10 +728,10 @@ export function uao_dropswap(k: Kernel, uobj: uvm_object, pageidx: number): void
  */
 export function* uao_swap_off(k: Kernel, startslot: SwapSlot, endslot: SwapSlot): Sleeps<boolean> {
 	const list = k.uvm.uao_list;
-	// DEVIATION: each object is referenced before anything sleeps, and let go of with the list
-	// unlocked, so none disappears under the walk and the last reference may be ours (A1); each is
-	// locked outright, for there is nobody to spin for (A2). Objects made from here on get no slot
-	// on a device that is being removed.
+	// DEVIATION: each object is referenced before anything sleeps, and released with the list
+	// unlocked, so none disappears during the walk and the last reference may be ours (A1). Each is
+	// locked directly: there is no other processor to spin for (A2). Objects made from here on get no
+	// slot on a device that is being removed.
 	const aobjs: uvm_aobj[] = [];
 	for (const aobj of list) {
 		// DEVIATION: the kernel object has no table before KERNSWAP (A21); an object without
@@ -787,7 +786,7 @@ function* uao_pagein_page(k: Kernel, aobj: uvm_aobj, pageidx: number): Sleeps<bo
 	pg.flags &= ~(PG_CLEAN | PG_FAKE);
 	simple_lock(k, k.uvm.pageqlock);
 	if (pg.wire_count === 0 && (pg.flags & PG_RELEASED) === 0) uvm_pagedeactivate(k, pg);
-	// DEVIATION: wakes who waits for the page (A3).
+	// DEVIATION: wakes the threads that wait for the page (A3).
 	uvm_page_unbusy(k, pps, 1);
 	simple_unlock(k, k.uvm.pageqlock);
 	return false;

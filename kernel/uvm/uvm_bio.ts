@@ -1,9 +1,9 @@
 /**
- * Read and write of memory objects by the kernel, in the place of sys/uvm/uvm_bio.c: what a
- * program reads and writes are the same pages that others have mapped.
+ * Read and write of memory objects by the kernel, in place of sys/uvm/uvm_bio.c: programs read and
+ * write the pages that others have mapped.
  *
- * NetBSD maps windows of the object and copies through the MMU. Here the pages are got and
- * written directly, one after the other, so that no page is busy while the next is waited for.
+ * NetBSD maps windows of the object and copies through the MMU. Here pages are copied directly, one
+ * at a time, so that none is busy while this waits for the next.
  */
 import { KASSERT } from "../../sys/panic.ts";
 import { PAGE_SIZE, trunc_page, VM_PROT_READ, VM_PROT_WRITE } from "../../sys/vmparam.ts";

@@ -1,9 +1,9 @@
 /**
- * The invariants of the VM system, checked against what is there. Slow, off by default, and used
- * by tests and by `--check`: the numbers in the messages are those of docs/invariants.md.
+ * Checks the invariants of the VM system. Slow, off by default, and used by tests and by `--check`:
+ * the numbers in the messages are those of docs/invariants.md.
  *
  * At a quiet point, where no thread is inside UVM and no transfer is in flight, all of them hold.
- * At any other return to user mode those are checked that busy pages cannot disturb.
+ * At any other return to user mode only those are checked that hold with busy pages.
  */
 
 import { pmap_check } from "../../pmap/pmap_check.ts";
@@ -28,16 +28,17 @@ export function uvm_is_quiet(k: Kernel): boolean {
 	const daemons = [k.uvm.pagedaemon, k.uvm.aiodoned];
 	const head = [k.uvm.pagedaemon_wchan, k.uvm.aiodoned_wchan];
 	return k.lwps.every((l) => {
-		// Who waits for a signal, another process or the console has nothing of UVM in its hands.
+		// A thread that waits for a signal, another process or the console holds nothing of UVM.
 		if (l.l_kernel === null || l.l_sinterruptible || AT_REST.includes(l.l_wmesg)) return true;
 		const i = daemons.indexOf(l);
-		// A daemon that was just made has not run to the head of its loop yet.
+		// A new daemon has not run to the head of its loop yet.
 		return i >= 0 && (l.l_wchan === head[i] || l.l_wchan === null);
 	});
 }
 
 /**
- * Everything that is wrong, one sentence each; empty if all is well.
+ * Check all invariants.
+ * => one sentence for each violation; empty if there is none.
  * => `tlb` is what the TLB holds, if the caller can see it (invariant 15).
  */
 export function uvm_check(k: Kernel, tlb: readonly tlb_translation[] = []): string[] {
@@ -49,20 +50,20 @@ export function uvm_check(k: Kernel, tlb: readonly tlb_translation[] = []): stri
 	check_anons(k, quiet, wrong);
 	check_swap(k, quiet, wrong);
 	check_maps(k, quiet, wrong);
-	// A lookup in a map whose list is torn might not come back.
+	// A lookup in a map with a broken list might not return.
 	if (!wrong.some((what) => what.startsWith("12:"))) check_user_ptes(k, tlb, wrong);
 	for (const problem of pmap_check(k, k.uvm.vm_pages)) wrong.push(`13: ${problem}`);
 	return wrong;
 }
 
-/** uvm_check that does not return if something is wrong. */
+/** uvm_check that panics at the first violation. */
 export function uvm_check_panic(k: Kernel, tlb: readonly tlb_translation[]): void {
 	const wrong = uvm_check(k, tlb);
 	if (wrong.length > 0) panic(`uvm_check: invariant ${wrong[0]}`);
 }
 
 /**
- * A page is about to be freed because its slot holds the same bytes: does it? (Invariant 7.)
+ * Check that a clean page equals its swap slot, before it is freed (invariant 7).
  * => `read` reads sectors of disk `unit` as they are on the medium; 0 for success.
  */
 export function uvm_check_freeclean(

@@ -61,7 +61,7 @@ export function check_maps(k: Kernel, quiet: boolean, wrong: string[]): void {
 		if (aobj === k.uvm.kernel_object) continue;
 		if (aobj.uo_refs !== (objects.get(aobj) ?? 0)) wrong.push("11: uo_refs counts wrongly");
 	}
-	// A file has a reference to its object, a device that nobody maps has none.
+	// A file holds a reference to its object; a device does not.
 	for (const uvn of k.uvm.uvn_list) {
 		if (uvn.uo_refs !== 1 + (objects.get(uvn) ?? 0)) wrong.push("11: uo_refs counts wrongly");
 	}
@@ -110,7 +110,7 @@ function check_wired(k: Kernel, mapped: ReadonlyMap<uvm_object, number>, wrong: 
 		});
 	}
 	for (const pg of k.uvm.vm_pages) {
-		// Pages of an object that no process maps are wired by somebody in the kernel, if at all.
+		// Pages of an object that no process maps can be wired only by the kernel.
 		const user = pg.uanon !== null || (pg.uobject !== null && mapped.has(pg.uobject));
 		if (user && pg.wire_count !== (wires.get(pg) ?? 0)) wrong.push("12: wire_count is wrong");
 	}
@@ -158,7 +158,7 @@ function check_map(map: vm_map, wrong: string[]): void {
 	if (size !== map.size) wrong.push("12: size counts wrongly");
 }
 
-/** Page table entries give no more than map entries do, and the TLB no more than both. */
+/** Page table entries allow no more than map entries, and the TLB no more than both. */
 export function check_user_ptes(k: Kernel, tlb: readonly tlb_translation[], wrong: string[]): void {
 	for (const p of k.procs) {
 		if (p.p_vmspace === null) continue;
@@ -183,7 +183,7 @@ function check_writable(
 	const pg = PHYS_TO_VM_PAGE(k, PTE_TO_PA(pte));
 	if (pg === null) return;
 	if (pg.uanon !== null) {
-		// A fork that waits for memory has wired pages still to copy; nobody uses the map then.
+		// A fork that sleeps for memory has yet to copy wired pages; its map is not in use.
 		const forking = entry.wired_count > 0 && map.lock.lk_holder !== null;
 		if (pg.uanon.an_ref !== 1 && !forking) wrong.push("14: a shared anon is writable");
 		if ((entry.etype & UVM_ET_NEEDSCOPY) !== 0) wrong.push("14: writable though a copy is due");
@@ -192,7 +192,7 @@ function check_writable(
 	}
 }
 
-/** => fences that wait for pmap_update make an entry stale rightfully: there are none at rest. */
+/** => no fences wait for pmap_update; those would make stale entries legitimate. */
 function check_tlb(k: Kernel, tlb: readonly tlb_translation[], wrong: string[]): void {
 	const byAsid = new Map<number, pmap>();
 	for (const pm of k.pmap.pm_list) byAsid.set(pm.pm_asid, pm);

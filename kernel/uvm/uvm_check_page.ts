@@ -23,7 +23,7 @@ import {
 
 const IN_TRANSIT = PG_BUSY | PG_WANTED | PG_RELEASED | PG_PAGEOUT | PG_FAKE;
 
-/** Every page is in one class, and the counters say how many there are. */
+/** Every page is in one class, and the counters agree. */
 export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
 	const e = k.uvmexp;
 	let [npages, free, active, inactive, wired] = [0, 0, 0, 0, 0];
@@ -57,7 +57,7 @@ export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
 	if (quiet) check_rest(k, wrong);
 }
 
-/** Nothing is under way. */
+/** Checks for a quiet system. */
 function check_rest(k: Kernel, wrong: string[]): void {
 	if (k.uvm.pager_map !== null && k.uvm.pager_map.nentries > 0) {
 		wrong.push("2: pager_map is in use at rest");
@@ -96,7 +96,7 @@ function check_owner(k: Kernel, pg: vm_page, wrong: string[]): void {
 	if (uvm_pagelookup(k, uobj, pg.offset) !== pg) wrong.push("4: lookup does not find a page");
 }
 
-/** The pages in an object's memq, without place holders. */
+/** The number of pages, and of markers, in an object's memq. */
 export function memq_length(first: vm_page | null): { pages: number; markers: number } {
 	let [pages, markers] = [0, 0];
 	for (let pg = first; pg !== null; pg = pg.listq_next) {

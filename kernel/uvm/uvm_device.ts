@@ -1,12 +1,12 @@
 /**
- * Port of sys/uvm/uvm_device.c 1.30 (2000-2001), with the vector of 2002: the pager of devices'
- * memory.
+ * Port of sys/uvm/uvm_device.c 1.30 (2000-2001), with the pager interface of 2002: the pager of
+ * device memory.
  *
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * All rights reserved. See NOTICE for the conditions.
  *
- * An object stands for a device that is mapped. It never has pages: a fault asks the driver for
- * the physical address and enters it, without a vm_page, so nothing else need know of it.
+ * An object represents a mapped device. It never has pages: a fault asks the driver for the
+ * physical address and enters it, without a vm_page.
  */
 
 import { PMAP_CANFAIL, PMAP_WIRED, pmap_enter, pmap_update } from "../../pmap/pmap.ts";
@@ -31,7 +31,7 @@ export function udv_init(k: Kernel): void {
 }
 
 /**
- * The object of a device, made if nobody maps it yet.
+ * The object of a device, made if there is none.
  * => unlocked, with a reference for the caller. ENODEV: the device has no memory.
  */
 export function udv_attach(k: Kernel, device: dev_t): uvm_device | Errno {
@@ -72,7 +72,7 @@ function* udv_detach(k: Kernel, uobj: uvm_object): Sleeps<void> {
 /**
  * Resolve a fault: see uvm_pagerops.pgo_fault.
  * => object, map and amap locked; all unlocked on return.
- * => EACCES: a private copy of a device cannot be made. EIO: the device ends before.
+ * => EACCES: a private copy of a device cannot be made. EIO: beyond the end of the device.
  */
 function udv_fault(
 	k: Kernel,
@@ -96,7 +96,7 @@ function udv_fault(
 		const va = startva + ptoa(i);
 		const pa = d_mmap(k, minor(udv.u_device), entry.offset + (va - entry.start), ufi.enter_prot);
 		if (pa < 0) {
-			// Neighbours were not asked for.
+			// Failures of neighbours do not matter.
 			if (i === centeridx) error = EIO;
 			continue;
 		}
@@ -117,7 +117,7 @@ function* udv_get(k: Kernel, uobj: uvm_object): Sleeps<Errno> {
 	return EIO;
 }
 
-/** Nor to flush. */
+/** There are no pages to flush. */
 function* udv_put(k: Kernel, uobj: uvm_object): Sleeps<Errno> {
 	simple_unlock(k, uobj.vmobjlock);
 	return 0;

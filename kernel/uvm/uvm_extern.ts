@@ -2,7 +2,7 @@
  * Flags of the UVM interface, and the statistics that users see (uvm_extern.h).
  */
 
-/** uvm_map flags, beside protection, inheritance and advice, which are arguments of their own. */
+/** uvm_map flags, beside protection, inheritance and advice, which are separate arguments. */
 export const UVM_FLAG_FIXED = 0x010000;
 export const UVM_FLAG_OVERLAY = 0x020000;
 export const UVM_FLAG_NOMERGE = 0x040000;
@@ -46,7 +46,7 @@ export interface uvmexp {
 	paging: number;
 	wired: number;
 
-	/** The last pages are kept for the page daemon, and some more for the kernel. */
+	/** Free pages kept for the page daemon, and for the kernel. */
 	reserve_pagedaemon: number;
 	reserve_kernel: number;
 	/** Targets of the page daemon. */
@@ -60,7 +60,7 @@ export interface uvmexp {
 	/** swpages without bad slots and without devices that are being taken out of use. */
 	swpgavail: number;
 	swpginuse: number;
-	/** Slots in use whose page is not in memory as well. */
+	/** Slots in use whose page is not also in memory. */
 	swpgonly: number;
 	/** Slots that can never be used again. */
 	swpgbad: number;
@@ -74,7 +74,7 @@ export interface uvmexp {
 	pageins: number;
 	pgswapin: number;
 	pgswapout: number;
-	/** Pages zeroed because somebody asked for a page of zeros. */
+	/** Pages zeroed on allocation (UVM_PGA_ZERO). */
 	pga_zeromiss: number;
 	nanon: number;
 
@@ -107,7 +107,7 @@ export interface uvmexp {
 	pdpageouts: number;
 	pdpending: number;
 	pddeact: number;
-	/** Processes whose page tables were taken back. */
+	/** Processes whose page tables were freed. */
 	pdswout: number;
 }
 

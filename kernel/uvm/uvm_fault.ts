@@ -4,13 +4,13 @@
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * All rights reserved. See NOTICE for the conditions.
  *
- * An address is backed by two layers: the anon above (case 1) and the object, or zeros, below
- * (case 2). A fault that needs neither I/O nor somebody else's page is resolved by plain code, in
- * fault_attempt. That code notes what it would have to wait for; uvm_fault does the waiting.
+ * An address is backed by two layers: the anon above (case 1) and the object, or zeros, below (case
+ * 2). A fault that needs neither I/O nor a busy page is resolved by fault_attempt, which never
+ * sleeps. Otherwise it records what to wait for, and uvm_fault waits.
  *
- * DEVIATION: NetBSD relocks after a sleep, checks the map's timestamp and goes on in the middle.
- * Here nothing runs between the end of a wait and the next attempt, so each wait is followed by
- * an attempt from the start: the page that was waited for cannot get lost on the way.
+ * DEVIATION: NetBSD relocks after a sleep, checks the map's timestamp and continues in the middle.
+ * Here nothing runs between the end of a wait and the next attempt, so each wait is followed by an
+ * attempt from the start: the page that was waited for cannot get lost in between.
  */
 
 import {
@@ -122,13 +122,13 @@ const nforw = [4, 0, 7];
 const UVM_AMAP_LARGE = 256;
 const UVM_AMAP_CHUNK = 16;
 
-/** How often a fault that a pool has refused something is tried again. */
+/** How often a fault is retried after a pool refused an allocation. */
 const REFUSALS_MAX = 16;
 
 /** What an attempt would have to wait for. */
 type Wait = "none" | "memory" | "map" | "anon" | "object";
 
-/** One fault: who, where, what for; and what an attempt has found. */
+/** One fault: the request, and the state of the attempt. */
 export interface uvm_faultinfo {
 	orig_map: vm_map;
 	/** Page aligned. */
@@ -148,7 +148,7 @@ export interface uvm_faultinfo {
 	readonly anons: (vm_anon | null)[];
 	readonly pages: (vm_page | null)[];
 
-	/** Times that memory was refused although pages were free. */
+	/** Allocations refused although pages were free. */
 	refusals: number;
 	wait: Wait;
 	wait_anon: vm_anon | null;
@@ -248,7 +248,7 @@ export function* uvm_fault(
 function* fault_wait(k: Kernel, ufi: uvm_faultinfo): Sleeps<Errno> {
 	switch (ufi.wait) {
 		case "memory":
-			// Pages are free, so it was a pool that refused: that may pass, or it may not.
+			// Pages are free, so a pool refused the allocation, perhaps permanently.
 			if (k.uvmexp.free > k.uvmexp.reserve_kernel && ++ufi.refusals > REFUSALS_MAX) {
 				return ENOMEM;
 			}
@@ -267,7 +267,7 @@ function* fault_wait(k: Kernel, ufi: uvm_faultinfo): Sleeps<Errno> {
 	}
 }
 
-/** Leave an attempt that has to wait. => everything it had locked is unlocked already. */
+/** End an attempt that has to wait. => everything it had locked is unlocked already. */
 function would_block(ufi: uvm_faultinfo, wait: Wait): Errno {
 	ufi.wait = wait;
 	return EWOULDBLOCK;
@@ -343,8 +343,8 @@ function fault_lookup(k: Kernel, ufi: uvm_faultinfo): Errno {
 }
 
 /**
- * Cut a chunk round `va` out of a large entry that has no amap yet, so that a mapping of which
- * little is used costs little (canchunk of amap_copy).
+ * Cut a chunk round `va` out of a large entry that has no amap yet, so that a sparsely used mapping
+ * needs little memory (canchunk of amap_copy).
  * => map locked for writing. false if memory is short.
  */
 function amap_chunk(k: Kernel, map: vm_map, entry: vm_map_entry, va: vaddr_t): boolean {
@@ -412,7 +412,7 @@ function fault_resolve(k: Kernel, ufi: uvm_faultinfo): Errno {
 
 /**
  * Map resident anons round the faulting page, and choose which object pages are of interest.
- * Failure does not matter: these pages were not asked for.
+ * Failures do not matter, because the fault does not need these pages.
  */
 function fault_neighbours(k: Kernel, ufi: uvm_faultinfo): void {
 	const { anons, pages, npages, centeridx, startva } = ufi;
@@ -430,7 +430,7 @@ function fault_neighbours(k: Kernel, ufi: uvm_faultinfo): void {
 		}
 		if (anon === null || pg === null || pg.loan_count > 0 || (pg.flags & PG_BUSY) !== 0) continue;
 		const prot = anon.an_ref > 1 ? ufi.enter_prot & ~VM_PROT_WRITE : ufi.enter_prot;
-		// Memory that may only be written to, before its copy is made.
+		// A write-only mapping allows nothing before its copy is made.
 		if (prot === VM_PROT_NONE) continue;
 		simple_lock(k, anon.an_lock);
 		uvm_pageactivate(k, pg);
@@ -441,7 +441,7 @@ function fault_neighbours(k: Kernel, ufi: uvm_faultinfo): void {
 	pmap_update(k, pm);
 }
 
-/** Sequential access: what lies behind will not be needed soon. */
+/** Sequential access: deactivate the pages behind, which will not be needed soon. */
 function fault_behind(k: Kernel, ufi: uvm_faultinfo, uobj: uvm_object | null): void {
 	const entry = ufi.entry;
 	for (let i = 0; i < ufi.centeridx; i++) {
@@ -454,7 +454,7 @@ function fault_behind(k: Kernel, ufi: uvm_faultinfo, uobj: uvm_object | null): v
 	}
 }
 
-/** Map the neighbours that pgo_get_locked found, and let go of them. => object locked. */
+/** Map the neighbours that pgo_get_locked found, and un-busy them. => object locked. */
 function fault_map_neighbours(k: Kernel, ufi: uvm_faultinfo): void {
 	const { pages, npages, centeridx, startva } = ufi;
 	const pm = ufi.orig_map.pmap;
@@ -474,7 +474,7 @@ function fault_map_neighbours(k: Kernel, ufi: uvm_faultinfo): void {
 	pmap_update(k, pm);
 }
 
-/** Case 1: the page is an anon's. => map, amap locked. */
+/** Case 1: the page belongs to an anon. => map, amap locked. */
 function fault_anon(k: Kernel, ufi: uvm_faultinfo, amap: vm_amap, anon: vm_anon): Errno {
 	simple_lock(k, anon.an_lock);
 	let pg = anon.an_page;
@@ -501,7 +501,7 @@ function fault_anon(k: Kernel, ufi: uvm_faultinfo, amap: vm_amap, anon: vm_anon)
 	return error === 0 ? 0 : uvmfault_noram(k, ufi);
 }
 
-/** Case 1B: write to an anon that others refer to. => our own copy's page, or null. */
+/** Case 1B: write to an anon that others refer to. => the page of our copy, or null. */
 function fault_copy_anon(
 	k: Kernel,
 	ufi: uvm_faultinfo,
@@ -520,7 +520,7 @@ function fault_copy_anon(
 	return pg;
 }
 
-/** A wired entry has got a copy of the page that was wired for it so far. */
+/** Unwire the original of a page that was copied for a wired entry. */
 function unwire_original(k: Kernel, ufi: uvm_faultinfo, pg: vm_page): void {
 	if (ufi.wired && ufi.fault_type !== VM_FAULT_WIRE && pg.wire_count > 0) uvm_pageunwire(k, pg);
 }
@@ -540,7 +540,7 @@ function new_anon(k: Kernel, pga_flags: number): vm_anon | null {
 	return null;
 }
 
-/** Case 2 with a resident object page. => map, amap, object locked; the page is ours (busy). */
+/** Case 2 with a resident object page. => map, amap, object locked; we own the page (busy). */
 function fault_object(
 	k: Kernel,
 	ufi: uvm_faultinfo,
@@ -561,7 +561,7 @@ function fault_object(
 
 /**
  * Case 2B: give the amap an anon of its own, a copy of the object's page or zeros.
- * => map, amap locked; if there is an object it is locked and its page is ours (busy).
+ * => map, amap locked; if there is an object it is locked, and we own its page (busy).
  */
 function fault_promote(
 	k: Kernel,
@@ -597,7 +597,7 @@ function fault_promote(
 	return error === 0 ? 0 : uvmfault_noram(k, ufi);
 }
 
-/** Map the page and put it on the queue where it belongs. => 0, or ENOMEM for a page table. */
+/** Map the page, and wire or activate it. => 0, or ENOMEM for a page table. */
 function fault_enter(k: Kernel, ufi: uvm_faultinfo, pg: vm_page): Errno {
 	const pm = ufi.orig_map.pmap;
 	const flags = ufi.access | PMAP_CANFAIL | (ufi.wired ? PMAP_WIRED : 0);
@@ -611,7 +611,7 @@ function fault_enter(k: Kernel, ufi: uvm_faultinfo, pg: vm_page): Errno {
 		// A wired page needs no slot, and its contents may change at any time.
 		if (pg.uanon !== null) uvm_anon_dropswap(k, pg.uanon);
 		else if ((pg.pqflags & PQ_AOBJ) !== 0) uao_dropswap(k, pg.uobject!, atop(pg.offset));
-		// A file's page keeps its place on disk, and is clean until somebody stores to it.
+		// A file's page keeps its place on disk, and is clean until it is stored to.
 		if ((pg.pqflags & PQ_SWAPBACKED) !== 0) pg.flags &= ~PG_CLEAN;
 	} else {
 		uvm_pageactivate(k, pg);
@@ -621,7 +621,7 @@ function fault_enter(k: Kernel, ufi: uvm_faultinfo, pg: vm_page): Errno {
 }
 
 /**
- * Make the page of an anon resident, or wait for whoever has it.
+ * Make the page of an anon resident, or wait while it is busy.
  *
  * => nothing locked, and nothing slept since the anon was seen in its amap. Sleeps.
  * => 0: try again. EIO: the contents are lost. ENOMEM: out of memory and swap.
@@ -653,9 +653,9 @@ export function* uvmfault_anonget(k: Kernel, anon: vm_anon): Sleeps<Errno> {
 	}
 	const error = yield* uvm_swap_get(k, pg, slot, PGO_SYNCIO);
 	if ((pg.flags & PG_RELEASED) !== 0) {
-		// The anon has died. Its page counts as resident to uvm_anfree, even if the read failed.
+		// The anon was freed. Its page counts as resident to uvm_anfree, even if the read failed.
 		if (error === EIO) {
-			// DEVIATION: NetBSD frees the slot, for the next page to be lost in.
+			// DEVIATION: NetBSD frees the bad slot, and loses the next page that is written there.
 			uvm_swap_markbad(k, slot, 1);
 			anon.an_swslot = SWSLOT_BAD;
 		} else if (error !== 0) {
@@ -668,7 +668,7 @@ export function* uvmfault_anonget(k: Kernel, anon: vm_anon): Sleeps<Errno> {
 	return yield* anonget_done(k, anon, pg, error);
 }
 
-/** The read of an anon's page is over. => anon locked, page busy; all unlocked on return. */
+/** Finish the read of an anon's page. => anon locked, page busy; all unlocked on return. */
 function* anonget_done(k: Kernel, anon: vm_anon, pg: vm_page, error: Errno): Sleeps<Errno> {
 	if ((pg.flags & PG_WANTED) !== 0) wakeup(k, pg);
 	simple_lock(k, k.uvm.pageqlock);
@@ -686,7 +686,7 @@ function* anonget_done(k: Kernel, anon: vm_anon, pg: vm_page, error: Errno): Sle
 	}
 	simple_unlock(k, anon.an_lock);
 	if (error !== ENOMEM && error !== EAGAIN) return error;
-	// Lack of resources: the slot is as good as before.
+	// Lack of resources: the slot is still good.
 	yield* uvm_pause(k, "anonget2");
 	return 0;
 }
@@ -701,7 +701,7 @@ function* fault_objget(
 	k.uvmexp.fltget++;
 	const pps: (vm_page | null)[] = [null];
 	const ops = pagerops(k, uobj);
-	// The entry's reference may go while this sleeps.
+	// The entry's reference may be dropped while this sleeps.
 	ops.pgo_reference(k, uobj);
 	simple_lock(k, uobj.vmobjlock);
 	const error = yield* ops.pgo_get(k, uobj, offset, pps, 1, 0, access, PGO_SYNCIO);

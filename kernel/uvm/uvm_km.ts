@@ -57,9 +57,9 @@ export function uvm_km_init(k: Kernel): void {
 	);
 }
 
-/** A blank range of `size` bytes of a kernel map, or 0. => nobody sleeps with the map locked. */
+/** A blank range of `size` bytes of a kernel map, or 0. => no thread sleeps with the map locked. */
 function km_reserve(k: Kernel, map: vm_map, size: number, uobj: uvm_object | null): vaddr_t {
-	if (!vm_map_lock_try(k, map)) panic("uvm_km: somebody sleeps with a kernel map locked");
+	if (!vm_map_lock_try(k, map)) panic("uvm_km: a thread sleeps with a kernel map locked");
 	const args = uvm_map_args(map.min_offset, round_page(size));
 	args.uobj = uobj;
 	args.offset = UVM_UNKNOWN_OFFSET;
@@ -71,7 +71,7 @@ function km_reserve(k: Kernel, map: vm_map, size: number, uobj: uvm_object | nul
 	return error === 0 ? args.start : 0;
 }
 
-/** A submap of `size` bytes, ruled by a lock of its own. => at boot; panics without room. */
+/** A submap of `size` bytes, with a lock of its own. => at boot; panics without room. */
 export function uvm_km_suballoc(k: Kernel, map: vm_map, size: number): vm_map {
 	const start = km_reserve(k, map, size, null);
 	if (start === 0) panic("uvm_km_suballoc: no room in the parent map");
@@ -81,7 +81,7 @@ export function uvm_km_suballoc(k: Kernel, map: vm_map, size: number): vm_map {
 	return submap;
 }
 
-/** Addresses only: the caller maps what it likes there. => 0 if there is no room. */
+/** Allocate addresses only; the caller makes the mappings. => 0 if there is no room. */
 export function uvm_km_valloc(k: Kernel, map: vm_map, size: number): vaddr_t {
 	return km_reserve(k, map, size, null);
 }
@@ -114,9 +114,9 @@ export function uvm_km_zalloc(k: Kernel, map: vm_map, size: number): vaddr_t {
 	return kva;
 }
 
-/** Free what uvm_km_zalloc or uvm_km_valloc gave. => never sleeps. */
+/** Free what uvm_km_zalloc or uvm_km_valloc allocated. => never sleeps. */
 export function uvm_km_free(k: Kernel, map: vm_map, kva: vaddr_t, size: number): void {
-	if (!vm_map_lock_try(k, map)) panic("uvm_km: somebody sleeps with a kernel map locked");
+	if (!vm_map_lock_try(k, map)) panic("uvm_km: a thread sleeps with a kernel map locked");
 	const dead = uvm_unmap_remove(k, map, kva, kva + round_page(size));
 	vm_map_unlock(k, map);
 	KASSERT(dead !== null, "uvm_km_free: a part of an allocation");

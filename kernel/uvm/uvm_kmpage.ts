@@ -1,5 +1,5 @@
 /**
- * Port of sys/uvm/uvm_km.c (2000): uvm_km_pgremove, apart because uvm_map.ts stands on it.
+ * Port of sys/uvm/uvm_km.c (2000): uvm_km_pgremove, in its own file because uvm_map.ts imports it.
  *
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * Copyright (c) 1991, 1993, The Regents of the University of California.
@@ -13,7 +13,7 @@ import type { uvm_object, voff_t } from "./uvm_object.ts";
 import { PG_BUSY, PG_RELEASED, uvm_pagefree, uvm_pagelookup } from "./uvm_page.ts";
 
 /**
- * Free the kernel object's pages in [start, end); a busy one is freed by who un-busies it.
+ * Free the kernel object's pages in [start, end); a busy one is freed when it is un-busied.
  * => object unlocked; mappings are gone. Never sleeps.
  */
 export function uvm_km_pgremove(k: Kernel, uobj: uvm_object, start: voff_t, end: voff_t): void {

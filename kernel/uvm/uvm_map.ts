@@ -133,7 +133,7 @@ export function uvm_map_enter(k: Kernel, map: vm_map, args: uvm_map_args): Errno
 	return enter_new(k, map, space.after, args, offset, etype);
 }
 
-/** Grow the entry before, if the new range continues it in every respect. */
+/** Extend the entry before, if the new range continues it in all respects. */
 function merge_back(
 	k: Kernel,
 	map: vm_map,
@@ -144,7 +144,7 @@ function merge_back(
 ): boolean {
 	if (prev === map.header || prev.end !== args.start) return false;
 	if (prev.uvm_obj !== args.uobj || prev.sub_map !== null) return false;
-	// An entry that has its amap needs no copy any more; what is added to the amap needs none.
+	// An entry with an amap needs no copy any more, nor does what is added to it.
 	const kind = prev.amap === null ? etype : etype & ~UVM_ET_NEEDSCOPY;
 	if (prev.etype !== kind) return false;
 	if (prev.uvm_obj !== null && prev.offset + (prev.end - prev.start) !== offset) return false;
@@ -158,7 +158,7 @@ function merge_back(
 		return false;
 	}
 	if (prev.amap !== null && !amap_extend(k, prev, args.size)) return false;
-	// The entry holds a reference already; the caller's is one too many.
+	// The entry already holds a reference; drop the caller's.
 	if (prev.uvm_obj !== null && prev.uvm_obj.uo_refs > 1) prev.uvm_obj.uo_refs--;
 	prev.end += args.size;
 	map.size += args.size;
@@ -199,16 +199,16 @@ function enter_new(
 	return 0;
 }
 
-/** Cost of taking one page out of an address space, in cycles. */
+/** Cost of removing one page from an address space, in cycles. */
 const UNMAP_PAGE_CYCLES = 20;
 
 /**
- * Take every mapping in [start, end) out of the map.
+ * Remove every mapping in [start, end) from the map.
  *
  * => map locked, never sleeps. Wired ranges are unwired.
  * => the entries, to be given to uvm_unmap_detach with the map unlocked; null if an entry that
  *    had to be split could not be.
- * => all page table entries are gone and fenced when it returns: no reference may drop before.
+ * => all page table entries are gone and fenced when it returns; only then may references drop.
  */
 export function uvm_unmap_remove(
 	k: Kernel,
@@ -252,7 +252,7 @@ export function uvm_unmap_remove(
 	return dead;
 }
 
-/** Drop what dead entries refer to. => nothing locked; may sleep. */
+/** Drop the references of removed entries. => nothing locked; may sleep. */
 export function* uvm_unmap_detach(k: Kernel, dead: vm_map_entry[]): Sleeps<void> {
 	for (const entry of dead) {
 		if (entry.amap !== null) {
@@ -320,7 +320,7 @@ function map_protect_locked(
 	return 0;
 }
 
-/** Make `submap` rule over the blank entry that is exactly [start, end). => map locked. */
+/** Attach `submap` to the blank entry that is exactly [start, end). => map locked. */
 export function uvm_map_submap(
 	k: Kernel,
 	map: vm_map,

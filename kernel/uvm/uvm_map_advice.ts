@@ -72,8 +72,8 @@ function* change_range(
 }
 
 /**
- * Say what happens to a range at fork: UVM_INH_SHARE, COPY or NONE; or "default": what is private
- * is copied, what is shared stays so.
+ * Set what fork does with a range: UVM_INH_SHARE, COPY or NONE; or "default": private memory is
+ * copied, shared memory stays shared.
  * => map unlocked; may sleep for its lock. EFAULT: a hole, the rest is done; ENOMEM.
  */
 export function* uvm_map_inherit(
@@ -90,7 +90,7 @@ export function* uvm_map_inherit(
 	});
 }
 
-/** Say how a range will be used: how far faults look around. => as uvm_map_inherit. */
+/** Set how far faults in a range look around. => as uvm_map_inherit. */
 export function* uvm_map_advice(
 	k: Kernel,
 	map: vm_map,
@@ -105,8 +105,8 @@ export function* uvm_map_advice(
 }
 
 /**
- * Forget a range's contents (madvise with Linux's MADV_DONTNEED): private memory is as when it
- * was mapped, zeros or the file's; shared memory is only unmapped.
+ * Discard a range's contents (madvise with Linux's MADV_DONTNEED): private memory is again as when
+ * it was mapped, zeros or the file's contents; shared memory is only unmapped.
  * => as uvm_map_inherit; EINVAL: a part is wired.
  */
 export function* uvm_map_dontneed(
@@ -133,10 +133,10 @@ export function* uvm_map_dontneed(
  * Flush a range (uvm_map_clean): write it back, deactivate it, or free it.
  *
  * => map unlocked. Sleeps.
- * => PGO_CLEANIT: write what files have; with PGO_SYNCIO wait for it. Anonymous memory has
- *    nowhere to be written to.
- * => PGO_DEACTIVATE: the pages will not be needed soon. PGO_FREE: not at all; anons that nobody
- *    else has go with their contents.
+ * => PGO_CLEANIT: write what files have; with PGO_SYNCIO wait for it. Anonymous memory is not
+ *    written.
+ * => PGO_DEACTIVATE: the pages will not be needed soon. PGO_FREE: not at all; anons that are not
+ *    shared are freed with their contents.
  * => EFAULT: a hole in the range; EINVAL: a submap; EBUSY: PGO_FREE and a part is wired; or the
  *    error of a write.
  */
@@ -157,7 +157,7 @@ export function* uvm_map_clean(
 			if (e.amap !== null && (flags & (PGO_DEACTIVATE | PGO_FREE)) !== 0) {
 				clean_anons(k, e, e.amap, from, to, flags);
 			}
-			// A private mapping's own pages are above the object, which is none of its business.
+			// PGO_FREE of a private mapping frees its own pages, not those of the object below.
 			const own = (flags & PGO_FREE) !== 0 && (e.etype & UVM_ET_COPYONWRITE) !== 0;
 			if (e.uvm_obj === null || own) continue;
 			pagerops(k, e.uvm_obj).pgo_reference(k, e.uvm_obj);
@@ -169,7 +169,7 @@ export function* uvm_map_clean(
 	for (const { uobj, from, to } of parts) {
 		const ops = pagerops(k, uobj);
 		simple_lock(k, uobj.vmobjlock);
-		// Freed without being written, a file's page would come back with what it was before.
+		// A file's page must be written before it is freed, or its changes are lost.
 		const how = (flags & PGO_FREE) !== 0 ? flags | PGO_CLEANIT : flags;
 		const put = yield* ops.pgo_put(k, uobj, from, to, how);
 		if (error === 0) error = put;
@@ -225,12 +225,12 @@ function deactivate(k: Kernel, pg: vm_page): void {
 	simple_unlock(k, k.uvm.pageqlock);
 }
 
-/** Pages of free memory beyond the daemon's target that WILLNEED leaves to others. */
+/** Free pages beyond the daemon's target that WILLNEED does not use. */
 const WILLNEED_MARGIN = 16;
 
 /**
- * Bring in what a range has on disk (MADV_WILLNEED), as long as memory is not short.
- * => map unlocked. Sleeps. Pages that cannot be read are no error here.
+ * Page in what a range has on disk (MADV_WILLNEED), while memory is not short.
+ * => map unlocked. Sleeps. Read errors are ignored.
  */
 export function* uvm_map_willneed(
 	k: Kernel,
@@ -245,7 +245,7 @@ export function* uvm_map_willneed(
 		if (entry.protection === VM_PROT_NONE || !on_disk(k, entry, va)) continue;
 		const { end: rest } = entry;
 		const error = yield* uvm_fault(k, map, va, 0, entry.protection & -entry.protection);
-		// A mapping may go on far behind the end of its file: one look there is enough.
+		// A mapping may extend far beyond its file: skip the rest of the entry.
 		if (error !== 0) va = rest - PAGE_SIZE;
 	}
 	return 0;

@@ -35,7 +35,7 @@ import { pagerops, type uvm_object, type voff_t } from "./uvm_object.ts";
 /** vm_map.flags */
 export const VM_MAP_PAGEABLE = 0x01;
 export const VM_MAP_INTRSAFE = 0x02;
-/** What is mapped from now on is wired (mlockall with MCL_FUTURE). */
+/** New mappings are wired (mlockall with MCL_FUTURE). */
 export const VM_MAP_WIREFUTURE = 0x04;
 
 export interface vm_map_entry {
@@ -70,7 +70,9 @@ export interface vm_map {
 	hint: vm_map_entry;
 	first_free: vm_map_entry;
 	flags: number;
-	/** Bumped by each write lock: who slept without the lock sees that the map may have changed. */
+	/**
+	 * Incremented by each write lock, so that a thread that slept sees that the map may have changed.
+	 */
 	timestamp: number;
 	readonly min_offset: vaddr_t;
 	readonly max_offset: vaddr_t;
@@ -99,7 +101,7 @@ function blank_entry(start: vaddr_t, end: vaddr_t): vm_map_entry {
 
 /** A map of [min, max) with no entries. */
 export function uvm_map_setup(pm: pmap, min: vaddr_t, max: vaddr_t, flags: number): vm_map {
-	// The header sorts behind every address, and before it when walked from the other end.
+	// The header compares behind every address, and before it in a walk from the other end.
 	const header = blank_entry(max, min);
 	return {
 		pmap: pm,
@@ -123,7 +125,7 @@ export function* vm_map_lock(k: Kernel, map: vm_map): Sleeps<void> {
 	map.timestamp++;
 }
 
-/** => false, without sleeping, if somebody else has the map. */
+/** => false, without sleeping, if another thread has the map. */
 export function vm_map_lock_try(k: Kernel, map: vm_map): boolean {
 	if (!lock_exclusive_try(k, map.lock)) return false;
 	map.timestamp++;
@@ -134,7 +136,7 @@ export function vm_map_unlock(k: Kernel, map: vm_map): void {
 	lock_release_exclusive(k, map.lock);
 }
 
-/** Keep the lock, which is held for writing, for reading only. */
+/** Turn a write lock into a read lock. */
 export function vm_map_downgrade(k: Kernel, map: vm_map): void {
 	lock_downgrade(k, map.lock);
 }
@@ -161,7 +163,7 @@ export function uvm_mapent_free(k: Kernel): void {
 
 /**
  * The entry that contains `va`, or else the one before it (perhaps the header).
- * => map locked. Ask `entry.start <= va && va < entry.end` which of the two it is.
+ * => map locked. `entry.start <= va && va < entry.end` tells which.
  */
 export function uvm_map_lookup_entry(map: vm_map, va: vaddr_t): vm_map_entry {
 	const header = map.header;
@@ -201,7 +203,7 @@ export function uvm_map_entry_unlink(map: vm_map, entry: vm_map_entry): void {
 	if (free !== map.header && free.start >= entry.start) map.first_free = entry.prev;
 }
 
-/** first_free is the last entry that follows its predecessor without a gap from the bottom on. */
+/** first_free is the last entry before the first gap, counted from the bottom. */
 function advance_first_free(map: vm_map): void {
 	let e = map.first_free;
 	while (e.next !== map.header && e.next.start <= (e === map.header ? map.min_offset : e.end)) {
@@ -243,7 +245,7 @@ export function uvm_map_findspace(
 	}
 }
 
-/** Copy everything of an entry but its place in the list. => takes no references. */
+/** Copy an entry, except its links. => takes no references. */
 export function copy_entry(to: vm_map_entry, from: vm_map_entry): void {
 	to.start = from.start;
 	to.end = from.end;

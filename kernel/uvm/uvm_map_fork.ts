@@ -35,16 +35,17 @@ import {
 import { pagerops } from "./uvm_object.ts";
 import { uvm_reclaimable, uvm_wait } from "./uvm_wait.ts";
 
-/** Cost of fork as such, and for each entry and each page that is mapped, in cycles. */
+/** Cost of a fork, and of each entry and each mapped page, in cycles. */
 const FORK_CYCLES = 5000;
 const ENTRY_CYCLES = 300;
 const PAGE_CYCLES = 10;
 
-/** How often an address space is asked for although pages are free, and refused. */
+/** How often to ask for an address space that is refused although pages are free. */
 const REFUSALS_MAX = 16;
 
 /**
- * An empty address space. => sleeps while memory is short; null if there is none to come.
+ * An empty address space.
+ * => sleeps while memory is short; null if none can become free.
  */
 export function* uvmspace_alloc_wait(
 	k: Kernel,
@@ -63,7 +64,7 @@ export function* uvmspace_alloc_wait(
  * A copy of an address space, entry by entry as their inheritance says.
  *
  * => nothing locked. Sleeps: for the map, and for memory if a part is wired.
- * => null: out of memory, and the child is gone again.
+ * => null: out of memory; nothing is left of the child.
  */
 export function* uvmspace_fork(k: Kernel, parent: vmspace): Sleeps<vmspace | null> {
 	const old = parent.vm_map;
@@ -89,7 +90,7 @@ export function* uvmspace_fork(k: Kernel, parent: vmspace): Sleeps<vmspace | nul
 	return null;
 }
 
-/** A new entry behind all others of `map`, like `entry` but not wired; null if there is none. */
+/** Append an entry to `map`, like `entry` but not wired; null if none can be allocated. */
 function append_entry(k: Kernel, map: vm_map, entry: vm_map_entry): vm_map_entry | null {
 	const fresh = uvm_mapent_alloc(k, entry.start, entry.end);
 	if (fresh === null) return null;
@@ -102,7 +103,7 @@ function append_entry(k: Kernel, map: vm_map, entry: vm_map_entry): vm_map_entry
 
 /** The child sees the same memory. => the parent's map locked; never sleeps. */
 function fork_share(k: Kernel, map: vm_map, entry: vm_map_entry): Errno {
-	// A copy that is still to be made would be made twice, once on either side.
+	// Resolve a pending copy first, or both sides would make one.
 	if ((entry.etype & UVM_ET_NEEDSCOPY) !== 0 && !amap_copy(k, entry)) return ENOMEM;
 	if (append_entry(k, map, entry) === null) return ENOMEM;
 	if (entry.amap !== null) {
@@ -113,7 +114,7 @@ function fork_share(k: Kernel, map: vm_map, entry: vm_map_entry): Errno {
 }
 
 /**
- * The child gets a copy, made page by page when one of the two writes.
+ * The child gets a copy, made page by page when parent or child writes.
  * => the parent's map locked. Sleeps if the entry is wired: such pages are copied at once.
  */
 function* fork_copy(k: Kernel, old: vm_map, map: vm_map, entry: vm_map_entry): Sleeps<Errno> {
@@ -127,7 +128,7 @@ function* fork_copy(k: Kernel, old: vm_map, map: vm_map, entry: vm_map_entry): S
 	if (entry.amap === null) return 0;
 	const wired = entry.wired_count > 0;
 	if ((entry.amap.am_flags & AMAP_SHARED) !== 0 || wired) {
-		// The parent goes on writing to these anons, or must not fault on them.
+		// The parent will write to these anons, or must not fault on them.
 		if (!amap_copy(k, fresh)) return ENOMEM;
 		return wired ? yield* amap_cow_now(k, fresh) : 0;
 	}

@@ -31,7 +31,7 @@ import {
 } from "./uvm_map_entry.ts";
 import { uvm_fault_unwire_locked } from "./uvm_unwire.ts";
 
-/** Take the wiring off an entry. => map locked for writing. */
+/** Unwire an entry. => map locked for writing. */
 function uvm_map_entry_unwire(k: Kernel, map: vm_map, entry: vm_map_entry): void {
 	entry.wired_count = 0;
 	uvm_fault_unwire_locked(k, map, entry.start, entry.end);
@@ -50,7 +50,7 @@ export function range_entries(map: vm_map, start: vaddr_t, end: vaddr_t): vm_map
 	return found;
 }
 
-/** Cut the ends of a range out of the entries at its borders. => false: no memory. */
+/** Clip the entries of a range to its ends. => false: no memory. */
 export function clip_range(
 	k: Kernel,
 	map: vm_map,
@@ -66,8 +66,8 @@ export function clip_range(
  * Make a range pageable again (munlock).
  *
  * => map unlocked; may sleep for its lock.
- * => EFAULT: a hole in the range; ENOMEM. DEVIATION: entries that are not wired are left alone,
- *    as POSIX has it, where NetBSD answers EINVAL.
+ * => EFAULT: a hole in the range; ENOMEM. DEVIATION: entries that are not wired are left alone, as
+ *    POSIX requires; NetBSD returns EINVAL.
  */
 export function* uvm_map_unwire(
 	k: Kernel,
@@ -90,8 +90,8 @@ export function* uvm_map_unwire(
  * Wire a range (mlock): its pages are made resident and stay.
  *
  * => map unlocked. Sleeps: for memory, and to bring in the pages.
- * => EFAULT: a hole in the range; EINVAL: a part that allows no access; ENOMEM; or the error of
- *    a fault. Then nothing is wired that was not before.
+ * => EFAULT: a hole in the range; EINVAL: a part that allows no access; ENOMEM; or the error of a
+ *    fault. After an error nothing is wired that was not before.
  */
 export function* uvm_map_wire(k: Kernel, map: vm_map, start: vaddr_t, end: vaddr_t): Sleeps<Errno> {
 	yield* vm_map_lock(k, map);
@@ -109,12 +109,12 @@ export function* uvm_map_wire(k: Kernel, map: vm_map, start: vaddr_t, end: vaddr
 
 /**
  * Wire entries, each once more. => map locked for writing; unlocked on return.
- * => the map stays locked for reading meanwhile, so its entries stay what they are.
+ * => the map stays locked for reading meanwhile, so that its entries do not change.
  */
 function* wire_entries(k: Kernel, map: vm_map, entries: readonly vm_map_entry[]): Sleeps<Errno> {
 	for (const e of entries) {
 		if (e.wired_count > 0 || (e.etype & UVM_ET_NEEDSCOPY) === 0) continue;
-		// A page that is wired must be the one that a store will find.
+		// Copy now: the wired page must be the one that a store will use.
 		if (!amap_copy(k, e)) {
 			vm_map_unlock(k, map);
 			return ENOMEM;
@@ -133,7 +133,7 @@ function* wire_entries(k: Kernel, map: vm_map, entries: readonly vm_map_entry[])
 	vm_map_unlock_read(k, map);
 	if (error === 0) return 0;
 	yield* vm_map_lock(k, map);
-	// DEVIATION: uvm_map_pageable_all asks the wrong way round which of them were wired.
+	// DEVIATION: NetBSD's uvm_map_pageable_all inverts the test of which ones were wired.
 	for (let i = 0; i < entries.length; i++) {
 		const e = entries[i]!;
 		e.wired_count--;
@@ -204,7 +204,7 @@ export function* uvm_map_pageable_all(
 		if (e.protection !== VM_PROT_NONE && e.wired_count === 0) entries.push(e);
 	}
 	const error = yield* wire_entries(k, map, entries);
-	// DEVIATION: NetBSD goes on wiring what is mapped later although the call has failed.
+	// DEVIATION: NetBSD wires later mappings although the call has failed.
 	if (error === 0 && (flags & MCL_FUTURE) !== 0) map.flags |= VM_MAP_WIREFUTURE;
 	return error;
 }

@@ -1,6 +1,6 @@
 /**
- * mremap: make a mapping shorter, longer, or move it. The subject of sys/uvm/uvm_mremap.c, but
- * with Linux's semantics and by another way: the entries themselves move.
+ * mremap: make a mapping shorter, longer, or move it. In place of sys/uvm/uvm_mremap.c, with
+ * Linux's semantics and another method: the entries themselves are moved.
  */
 
 import { pmap_remove, pmap_update } from "../../pmap/pmap.ts";
@@ -84,14 +84,15 @@ function mremap_locked(
 	if (moved !== 0) return -moved;
 	const grown = size === newsize ? 0 : grow(k, map, place, size, newsize);
 	if (grown === 0) return place;
-	// The program goes on with what it had. Going back needs no entry, so it cannot fail.
+	// Undo the move. That needs no new entry, so it cannot fail.
 	move(k, map, place, size, start);
 	return -grown;
 }
 
 /**
- * The entries of a range that is one mapping to the program: faults, forks and wiring may have cut
- * it in pieces. => map locked. null: a hole, or parts of several mappings.
+ * The entries of a range that the program sees as one mapping; faults, forks and wiring may have
+ * split it.
+ * => map locked. null: a hole, or parts of several mappings.
  */
 function mapping(map: vm_map, start: vaddr_t, end: vaddr_t): vm_map_entry[] | null {
 	const entries = range_entries(map, start, end);
@@ -109,7 +110,7 @@ function mapping(map: vm_map, start: vaddr_t, end: vaddr_t): vm_map_entry[] | nu
 	return same ? entries : null;
 }
 
-/** Unmap what is beyond the new size, and what is where the mapping is to go. */
+/** Unmap what is beyond the new size, and what is at the destination. */
 function mremap_cut(
 	k: Kernel,
 	map: vm_map,
@@ -137,12 +138,12 @@ function find_place(map: vm_map, start: vaddr_t, size: number): vaddr_t | null {
 	return (above ?? uvm_map_findspace(map, VM_DEFAULT_ADDRESS, size, false))?.start ?? null;
 }
 
-/** Map more of the same behind a mapping. => map locked; never sleeps. */
+/** Extend a mapping. => map locked; never sleeps. */
 function grow(k: Kernel, map: vm_map, start: vaddr_t, size: number, newsize: number): Errno {
 	const entry = uvm_map_lookup_entry(map, start + size - 1);
 	const shared = entry.amap !== null && (entry.amap.am_flags & AMAP_SHARED) !== 0;
 	const cow = (entry.etype & UVM_ET_COPYONWRITE) !== 0;
-	// Memory that is shared but has no object cannot be made longer for all who share it.
+	// Shared memory without an object cannot be extended in all maps that share it.
 	if (entry.uvm_obj === null && (shared || !cow)) return ENOMEM;
 	const args = uvm_map_args(start + size, newsize - size);
 	args.prot = entry.protection;

@@ -50,7 +50,7 @@ export const PGO_PDFREECLUST = 0x080;
 /** Give up the swap slots of the cluster. */
 export const PGO_REALLOCSWAP = 0x100;
 
-/** What pgo_put_pages and uvm_swap_put return for a transfer that goes on after the call. */
+/** What pgo_put_pages and uvm_swap_put return for a transfer that is still in flight. */
 export const PGO_PENDING = -100;
 
 export interface uvm_pagerops {
@@ -128,7 +128,7 @@ export interface uvm_pagerops {
 		flags: number,
 	): Sleeps<Errno>;
 	/**
-	 * An asynchronous pgo_put_pages of `npages` pages is over; they are un-busied already.
+	 * Finish an asynchronous pgo_put_pages of `npages` pages, which are un-busied already.
 	 * => nothing locked. Never sleeps.
 	 */
 	pgo_aiodone?(k: Kernel, uobj: uvm_object, npages: number, error: Errno): void;

@@ -23,15 +23,15 @@ import { UVM_PGA_USERESERVE, UVM_PGA_ZERO } from "./uvm_extern.ts";
 import { UVM_OBJ_IS_KERN_OBJECT, type uvm_object, type voff_t } from "./uvm_object.ts";
 
 /** vm_page.flags, locked by the owner's lock. */
-export const PG_BUSY = 0x0001; // in transit: only who set it may change contents or identity
-export const PG_WANTED = 0x0002; // somebody sleeps on the page
+export const PG_BUSY = 0x0001; // in transit: only its owner may change contents or identity
+export const PG_WANTED = 0x0002; // a thread sleeps on the page
 export const PG_TABLED = 0x0004; // in the hash table and its object's memq
 export const PG_CLEAN = 0x0008; // backing store matches, as far as software knows
 export const PG_CLEANCHK = 0x0010; // PG_CLEAN was compared with the pmap during this flush
-export const PG_RELEASED = 0x0020; // who un-busies the page frees it
+export const PG_RELEASED = 0x0020; // freed when it is un-busied
 export const PG_FAKE = 0x0040; // contents not valid yet
 export const PG_PAGEOUT = 0x0200; // being written by the page daemon, to be freed then
-/** DEVIATION: marks uao_put's place holders in memq, so that other walkers know them (A11). */
+/** DEVIATION: marks uao_put's place holders in memq, so that other walks skip them (A11). */
 export const PG_MARKER = 0x1000;
 
 /** vm_page.pqflags, locked by the page queue lock. */
@@ -42,7 +42,7 @@ export const PQ_ANON = 0x10; // owned by uanon
 export const PQ_AOBJ = 0x20; // owned by an aobj
 export const PQ_SWAPBACKED = PQ_ANON | PQ_AOBJ;
 
-/** How much dearer a hash lookup is than one step along memq. */
+/** Cost of a hash lookup, in steps along memq. */
 export const UVM_PAGE_HASH_PENALTY = 4;
 
 /** A page of physical memory. o: owner's lock, q: page queue lock, f: free queue lock. */
@@ -59,7 +59,7 @@ export class vm_page implements PmapPage {
 	pqflags = 0; // q
 	wire_count = 0; // o, q
 	loan_count = 0; // o, q
-	/** Bumped when the page gets or loses an identity, so that a sleeper sees the change. */
+	/** Incremented when the page gets or loses an identity, so that a sleeper sees it. */
 	version = 0; // o
 	md_pvlist: PvEntry | null = null;
 	md_attrs = 0;
@@ -220,7 +220,7 @@ const daemon_needed = (k: Kernel): boolean => {
 };
 
 /**
- * Allocate a page for an object, for an anon, or for nobody.
+ * Allocate a page for an object, for an anon, or without owner.
  *
  * => never sleeps. Object or anon locked if given; at most one of them.
  * => null if memory is short: only the kernel object and UVM_PGA_USERESERVE may go below
@@ -281,7 +281,7 @@ export function uvm_ptpage_alloc(k: Kernel): vm_page | null {
  * Free a page.
  *
  * => owner and page queues locked; no mapping of the page is left.
- * => forgets its owner: the object's table, or the anon's an_page.
+ * => the owner forgets it: the object's table, or the anon's an_page.
  */
 export function uvm_pagefree(k: Kernel, pg: vm_page): void {
 	KASSERT((pg.pqflags & PQ_FREE) === 0, "uvm_pagefree: page is free already");
@@ -338,8 +338,8 @@ export function uvm_pageunwire(k: Kernel, pg: vm_page): void {
 }
 
 /**
- * Move a page to the inactive queue's tail. Mappings stay: whoever trusts PG_CLEAN of an inactive
- * page must ask the pmap first.
+ * Move a page to the inactive queue's tail. Its mappings stay, so PG_CLEAN of an inactive page must
+ * be checked with the pmap.
  * => queues locked.
  */
 export function uvm_pagedeactivate(k: Kernel, pg: vm_page): void {
@@ -362,20 +362,20 @@ export function uvm_pageactivate(k: Kernel, pg: vm_page): void {
 	k.uvmexp.active++;
 }
 
-/** Zero a page. => it is busy, or nobody else can see it. */
+/** Zero a page. => it is busy, or not visible to others. */
 export function uvm_pagezero(k: Kernel, pg: vm_page): void {
 	pg.flags &= ~PG_CLEAN;
 	pmap_zero_page(k, pg.phys_addr);
 }
 
-/** Copy a page. => both are busy, or nobody else can see them. */
+/** Copy a page. => both are busy, or not visible to others. */
 export function uvm_pagecopy(k: Kernel, src: vm_page, dst: vm_page): void {
 	dst.flags &= ~PG_CLEAN;
 	pmap_copy_page(k, src.phys_addr, dst.phys_addr);
 }
 
 /**
- * Wait until nobody has the page busy any more.
+ * Sleep until a busy page is un-busied.
  * => page PG_BUSY; `lock` is its owner's, held, and released on return. Sleeps.
  */
 export function* uvm_pagewait(
@@ -389,9 +389,9 @@ export function* uvm_pagewait(
 }
 
 /**
- * End the ownership of busy pages: wake who waits, free what was released meanwhile.
- * => owner locked; queues locked. Null and PGO_DONTCARE entries are passed over.
- * => the page of an anon that has died meanwhile is not for us: uvm_anon_release.
+ * Un-busy pages: wake the threads that wait, and free pages that were released meanwhile.
+ * => owner locked; queues locked. Null and PGO_DONTCARE entries are skipped.
+ * => not for the page of an anon that was freed meanwhile: that is for uvm_anon_release.
  */
 export function uvm_page_unbusy(k: Kernel, pgs: (vm_page | null)[], npgs: number): void {
 	for (let i = 0; i < npgs; i++) {

@@ -1,13 +1,13 @@
 /**
- * Port of sys/uvm/uvm_pager.c 1.1.1.1 (1998-02-05): help for pagers. Clusters of pages that are
- * written together, and what happens to them when the write is over or fails.
+ * Port of sys/uvm/uvm_pager.c 1.1.1.1 (1998-02-05): helpers for pagers. Clusters of pages that are
+ * written together, and what happens to them when the write succeeds or fails.
  *
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * All rights reserved. See NOTICE for the conditions.
  *
  * uvm_pagermapin and uvm_pagermapout are in uvm_pagermap.ts. The page daemon writes swap with
- * uvm_swap_put itself and leaves the end to uvm_aio_aiodone, as from 2001 on; uvm_pager_put
- * serves objects with clusters of their own, and synchronous writes to swap.
+ * uvm_swap_put itself and leaves the end to uvm_aio_aiodone, as NetBSD does since 2001;
+ * uvm_pager_put serves objects with clusters of their own, and synchronous writes to swap.
  *
  * The numbers P1 to P13 name the defects of revision 1.1.1.1 that are repaired here.
  */
@@ -157,7 +157,7 @@ export function uvm_shareprot(k: Kernel, entry: vm_map_entry, prot: vm_prot_t): 
 	}
 }
 
-/** What uvm_pager_put did. */
+/** The result of uvm_pager_put. */
 export interface pager_put_result {
 	/** 0, PGO_PENDING, or the error of the last attempt. */
 	readonly error: Errno;
@@ -169,7 +169,7 @@ export interface pager_put_result {
 }
 
 /**
- * Write a page, and what can go with it (uvm_pager_put).
+ * Write a page, with its cluster (uvm_pager_put).
  *
  * => page queues locked; unlocked on return.
  * => `uobj` not null: its object, locked; the cluster is built here round `pg` and limited to
@@ -220,8 +220,7 @@ export function* uvm_pager_put(
 		}
 		swblk = uvm_pager_dropcluster(k, uobj, pg, cluster, PGO_REALLOCSWAP, swblk, error);
 		if (pg === null) return { error, pgs: [] };
-		// DEVIATION: a hard error has cost the cluster its slots, so there is none to retry
-		// with (P9).
+		// DEVIATION: after a hard error the cluster has no slot left to retry with (P9).
 		if (uobj === null && swblk === SWSLOT_NONE) return { error, pgs: [pg] };
 		cluster = [pg];
 		if (uobj !== null) simple_lock(k, uobj.vmobjlock);
@@ -236,8 +235,8 @@ function set_owner_slot(k: Kernel, pg: vm_page, slot: SwapSlot): void {
 		pg.uanon!.an_swslot = slot;
 	} else {
 		const old = uao_set_swslot(k, pg.uobject!, atop(pg.offset), slot);
-		// DEVIATION: the result is looked at (P11). A slot was recorded for this page, so there is
-		// room to record another.
+		// DEVIATION: the result is checked (P11). A slot was recorded for this page, so there is room
+		// to record another.
 		KASSERT(old !== SWSLOT_NOMEM, "uvm_pager: no room for a slot that was recorded before");
 	}
 }
@@ -260,7 +259,7 @@ function swslots_giveup(k: Kernel, slot: SwapSlot, n: number, error: Errno): voi
 }
 
 /**
- * Let go of a cluster, all but the page of interest (uvm_pager_dropcluster).
+ * Un-busy a cluster, except the page of interest (uvm_pager_dropcluster).
  *
  * => nothing locked. DEVIATION: the object, too, is locked here.
  * => PGO_PDFREECLUST: it was written. DEVIATION: only then are pages marked clean (P12).
@@ -343,7 +342,7 @@ export function uvm_aio_aiodone(k: Kernel, bp: buf): void {
 }
 
 /**
- * The part of uvm_aio_aiodone that also ends a pageout which could not even begin.
+ * The part of uvm_aio_aiodone that also serves pageouts that could not start.
  * => `slot` is SWSLOT_NONE for pages of a file.
  */
 export function uvm_pageout_done(

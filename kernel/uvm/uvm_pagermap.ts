@@ -4,8 +4,8 @@
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * All rights reserved. See NOTICE for the conditions.
  *
- * I/O needs its pages at adjacent kernel addresses. pager_map hands out the addresses; the
- * mappings are kenter'd, so that they never show in a page's modified bit (P8, M8).
+ * I/O needs its pages at adjacent kernel addresses. pager_map hands out the addresses; the mappings
+ * are kenter'd, so that they never set a page's modified bit (P8, M8).
  */
 
 import { pmap_kenter_pa, pmap_kernel, pmap_kremove, pmap_update } from "../../pmap/pmap.ts";
@@ -54,8 +54,8 @@ export function* uvm_pagermapin(
 		if (k.curlwp === k.uvm.pagedaemon) {
 			yield* ltsleep(k, emergva_wchan(k), "emrgva", 0, null);
 		} else if (k.uvm.pager_map!.nentries === 0) {
-			// DEVIATION: memory for a map entry was short, not room. Nobody has any of the map, so
-			// nobody would say when to try again.
+			// DEVIATION: a map entry could not be allocated. The map is not in use, so no wakeup would
+			// come.
 			yield* uvm_pause(k, "pager_map");
 		} else {
 			simple_lock(k, k.uvm.pager_map_wanted_lock);
@@ -74,7 +74,7 @@ export function* uvm_pagermapin(
 	return kva;
 }
 
-/** Who sleeps for the emergency window; any object that nobody else sleeps on serves. */
+/** Wait channel for the emergency window; any object with no other sleepers will do. */
 const emergva_wchan = (k: Kernel): object => k.uvm.pager_map_wanted_lock;
 
 /** Room for `npages` in pager_map, or the page daemon's own window. => 0 if there is none. */
@@ -89,7 +89,7 @@ function pagermap_alloc(k: Kernel, npages: number): number {
 		vm_map_unlock(k, map);
 		if (error === 0) return args.start;
 	}
-	// DEVIATION: who holds pager_map may wait for the daemon, so the daemon waits for nobody (P7).
+	// DEVIATION: a thread with pager_map may wait for the daemon, so the daemon must not wait (P7).
 	if (k.curlwp === k.uvm.pagedaemon && !k.uvm.emerginuse && npages <= SWCLPAGES) {
 		k.uvm.emerginuse = true;
 		return k.uvm.emergva;
@@ -98,7 +98,8 @@ function pagermap_alloc(k: Kernel, npages: number): number {
 }
 
 /**
- * Undo uvm_pagermapin. => never sleeps: nobody sleeps with pager_map locked.
+ * Undo uvm_pagermapin.
+ * => never sleeps: no thread sleeps with pager_map locked.
  */
 export function uvm_pagermapout(k: Kernel, kva: number, npages: number): void {
 	// DEVIATION: the mappings go before the addresses can be handed out again (P8).
@@ -110,7 +111,7 @@ export function uvm_pagermapout(k: Kernel, kva: number, npages: number): void {
 		return;
 	}
 	const map = k.uvm.pager_map!;
-	if (!vm_map_lock_try(k, map)) panic("uvm_pagermapout: somebody sleeps with pager_map locked");
+	if (!vm_map_lock_try(k, map)) panic("uvm_pagermapout: a thread sleeps with pager_map locked");
 	const dead = uvm_unmap_remove(k, map, kva, kva + npages * PAGE_SIZE);
 	// Blank entries refer to nothing, so there is nothing to detach from.
 	for (let n = dead?.length ?? 0; n > 0; n--) uvm_mapent_free(k);

@@ -6,13 +6,13 @@
  * Copyright (c) 1987, 1990 Carnegie-Mellon University.
  * All rights reserved. See NOTICE for the conditions.
  *
- * Pages that have not been used for a while lie on the inactive queue. When memory is short the
- * daemon frees the clean ones and writes the dirty ones to swap, sixteen at a time, each with a
- * new slot, so that the slots of a cluster are adjacent whatever pages it holds. Pages of files go
+ * Pages that have not been used for a while are on the inactive queue. When memory is short the
+ * daemon frees the clean ones and writes the dirty ones to swap, sixteen at a time, each with a new
+ * slot, so that the slots of a cluster are adjacent whatever pages it holds. Pages of files go
  * where they belong: their pager cleans and frees them, and does not wait for its disk.
  *
- * The daemon goes against the lock order (queues before owners), so it must not wait for an
- * owner: one that is locked is passed over.
+ * The daemon locks against the order (queues before owners), so it must not wait for an owner: it
+ * skips pages whose owner is locked.
  */
 
 import {
@@ -61,7 +61,7 @@ import {
 import { uvm_swap_put } from "./uvm_swap_io.ts";
 import { uvm_filepages } from "./uvm_wait.ts";
 
-/** Dirty pages put back for want of swap, after which a scan gives up. */
+/** Dirty pages reactivated for lack of swap, after which a scan gives up. */
 export const UVMPD_NUMDIRTYREACTS = 16;
 
 /** Cost of looking at a page, in cycles. */
@@ -91,7 +91,7 @@ export function* uvm_pageout(k: Kernel): Sleeps<void> {
 			k.pagingwork = true;
 			yield* uvmpd_scan(k);
 		}
-		// Page tables that were taken back are no progress: those who run want them again.
+		// Freed page tables are no progress: running processes need them again.
 		const progress = e.pdfreed + e.pdpageouts > done || e.paging > 0;
 		if (progress || e.free >= e.freetarg) k.uvm.pdfruitless = 0;
 		else if (short) k.uvm.pdfruitless++;
@@ -100,15 +100,15 @@ export function* uvm_pageout(k: Kernel): Sleeps<void> {
 }
 
 /**
- * Take back the page tables of a process that waits, longest first (uvm_swapout_threads): its
- * mappings come back with its faults. Page tables cannot be paged out; with many processes they
- * are most of what is in memory.
+ * Free the page tables of sleeping processes, longest sleeper first (uvm_swapout_threads); faults
+ * restore their mappings. Page tables cannot be paged out; with many processes they are most of
+ * what is in memory.
  */
 function uvm_swapout(k: Kernel): void {
 	const e = k.uvmexp;
 	const enough = e.free + SWAPOUT_PAGES;
 	for (const l of k.sleepers) if (e.free < enough) swapout_lwp(k, l);
-	// Nobody sleeps who has any: then those who wait for their turn must do with fewer.
+	// If that was not enough: those of runnable processes.
 	for (const l of k.lwps) {
 		if (e.free < enough && e.free <= e.reserve_kernel && l.l_stat === LSRUN) swapout_lwp(k, l);
 	}
@@ -122,10 +122,10 @@ function swapout_lwp(k: Kernel, l: lwp): void {
 	k.uvmexp.pdswout++;
 }
 
-/** Scans in vain after which nothing else is to be had, and those who run would only thrash. */
+/** Fruitless scans after which page tables are left alone, because processes would only thrash. */
 const SWAPOUT_FRUITLESS_MAX = 4;
 
-/** Pages that one scan takes from page tables: what is taken for nothing costs faults. */
+/** Pages that one scan frees from page tables; freeing too many costs faults. */
 const SWAPOUT_PAGES = 4;
 
 function* uvmpd_scan(k: Kernel): Sleeps<void> {
@@ -136,7 +136,7 @@ function* uvmpd_scan(k: Kernel): Sleeps<void> {
 	if (e.free + e.paging < e.freetarg) yield* uvmpd_scan_inactive(k);
 	const fruitless = e.pdfreed + e.pdpageouts === done;
 	let swap_shortage = 0;
-	// Every slot is taken, but some only by pages that are in memory too: take those back.
+	// Every slot is in use, but some belong to pages in memory: free those slots.
 	if (e.free < e.freetarg && fruitless && e.swpginuse >= e.swpages && !uvm_swapisfull(k)) {
 		swap_shortage = e.freetarg - e.free;
 	}
@@ -145,7 +145,7 @@ function* uvmpd_scan(k: Kernel): Sleeps<void> {
 
 /**
  * Lock the owner of a page. => queues locked.
- * => null if the page has none, or somebody has it: the daemon comes from the wrong side.
+ * => null if the page has none, or it is locked: the daemon locks against the order.
  */
 function trylock_owner(k: Kernel, pg: vm_page): simplelock | null {
 	const lock = pg.uanon !== null ? pg.uanon.an_lock : (pg.uobject?.vmobjlock ?? null);
@@ -161,7 +161,7 @@ interface swapcluster {
 	pages: vm_page[];
 }
 
-/** What became of a page; DIRTYREACT: it was put back for want of swap. */
+/** Result for a page; "dirtyreact": reactivated for lack of swap. */
 type Outcome = "done" | "dirtyreact" | "object";
 
 /** Loop 1: free clean inactive pages, and start to write dirty ones. */
@@ -171,7 +171,7 @@ function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
 	let dirtyreacts = 0;
 	// Pages of files need no swap, so the scan does not give up before it has found them.
 	const maxreacts = uvm_filepages(k) > 0 ? Number.POSITIVE_INFINITY : UVMPD_NUMDIRTYREACTS;
-	// Pages that come to the tail during the scan are not for this one.
+	// Pages that are appended during the scan are left to the next one.
 	let left = k.uvm.page_inactive.count;
 	simple_lock(k, k.uvm.pageqlock);
 	let pg = k.uvm.page_inactive.first;
@@ -182,8 +182,8 @@ function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
 		const version = next === null ? 0 : next.version;
 		k.port.charge(SCAN_CYCLES);
 		e.pdscans++;
-		// DEVIATION: NetBSD writes the last cluster as short as it is. Here the scan goes on for
-		// dirty pages only until it is full: they travel in a request that is due anyway.
+		// DEVIATION: NetBSD writes a short last cluster. Here the scan continues, for dirty pages only,
+		// until the cluster is full: the request is made anyway.
 		const outcome = enough && !may_join(k, pg) ? "done" : scan_inactive_page(k, pg, cluster);
 		if (outcome === "dirtyreact") dirtyreacts++;
 		if (outcome === "object" || (cluster.nslots > 0 && cluster.pages.length === cluster.nslots)) {
@@ -211,7 +211,8 @@ function may_join(k: Kernel, pg: vm_page): boolean {
 }
 
 /**
- * Do what can be done about one inactive page. => queues locked.
+ * Process one inactive page.
+ * => queues locked.
  * => "object": the object is locked, and its pager is to clean and free the page.
  */
 function scan_inactive_page(k: Kernel, pg: vm_page, cluster: swapcluster): Outcome {
@@ -231,7 +232,7 @@ function scan_inactive_page(k: Kernel, pg: vm_page, cluster: swapcluster): Outco
 	if (pg.uanon !== null) e.pdanscan++;
 	else e.pdobscan++;
 	if ((pg.pqflags & PQ_SWAPBACKED) === 0) return "object";
-	// Unmapped first: a store between the question and the answer would be lost (M6).
+	// Unmap first, or a store after the test would be lost (M6).
 	pmap_page_protect(k, pg, VM_PROT_NONE);
 	if (pmap_clear_modify(k, pg)) pg.flags &= ~PG_CLEAN;
 	let outcome: Outcome = "done";
@@ -292,7 +293,7 @@ function swapcluster_add(k: Kernel, pg: vm_page, cluster: swapcluster): boolean 
 function swapcluster_allocslots(k: Kernel, pg: vm_page, cluster: swapcluster): boolean {
 	cluster.slot = uvm_swap_alloc(k, SWCLPAGES, true);
 	if (cluster.slot === SWSLOT_NONE && owner_slot(k, pg) > 0) {
-		// No slot is free, but what is in this page's own is out of date.
+		// No slot is free, but the contents of this page's own are out of date.
 		if (pg.uanon !== null) uvm_anon_dropswap(k, pg.uanon);
 		else uao_dropswap(k, pg.uobject!, atop(pg.offset));
 		cluster.slot = uvm_swap_alloc(k, 1, false);
@@ -317,7 +318,7 @@ function* swapcluster_flush(k: Kernel, cluster: swapcluster): Sleeps<void> {
 }
 
 /**
- * Loop 2: deactivate active pages until enough are inactive; if swap is short, take back slots of
+ * Loop 2: deactivate active pages until enough are inactive; if swap is short, free the slots of
  * pages that are in memory.
  */
 function uvmpd_scan_active(k: Kernel, inactive_shortage: number, swap_shortage: number): void {
@@ -352,7 +353,7 @@ function uvmpd_scan_active(k: Kernel, inactive_shortage: number, swap_shortage: 
 }
 
 /**
- * Page out certain pages now (MADV_PAGEOUT), clean ones at once, dirty ones in clusters.
+ * Page out the given pages now (MADV_PAGEOUT), clean ones at once, dirty ones in clusters.
  * => nothing locked. Sleeps for pager_map, not for the writes.
  */
 export function* uvm_pageout_pages(k: Kernel, pages: readonly vm_page[]): Sleeps<void> {

@@ -4,9 +4,9 @@
  * Copyright (c) 1995, 1996, 1997 Matthew R. Green.
  * All rights reserved. See NOTICE for the conditions.
  *
- * All devices share one space of slots, the drum, numbered from 1. A device owns a range of it;
- * its first page is kept for a label. The transfers are in uvm_swap_io.ts, which stands on
- * maps; swapon and swapoff are in uvm_swapctl.ts, which stands on the aobj and anon layers.
+ * All devices share one space of slots, the drum, numbered from 1. A device owns a range of it; its
+ * first page is kept for a label. The transfers are in uvm_swap_io.ts, which imports maps; swapon
+ * and swapoff are in uvm_swapctl.ts, which imports the aobj and anon layers.
  */
 import { KASSERT, panic } from "../../sys/panic.ts";
 import type { dev_t } from "../dev/conf.ts";
@@ -14,7 +14,7 @@ import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Kernel } from "../kernel.ts";
 
-/** A slot of the drum; SWSLOT_NONE and SWSLOT_BAD are no slots. */
+/** A slot of the drum; SWSLOT_NONE and SWSLOT_BAD are not slots. */
 export type SwapSlot = number;
 /** No contents in swap. */
 export const SWSLOT_NONE = 0;
@@ -138,12 +138,12 @@ function swaplist_rotate(list: swapdev[], index: number): void {
 	list.splice(last, 0, sdp);
 }
 
-/** Whether no slot is left that could take a page that is only in memory. */
+/** Whether every slot holds the only copy of a page. */
 export const uvm_swapisfull = (k: Kernel): boolean => k.uvmexp.swpgonly >= k.uvmexp.swpgavail;
 
 /**
  * Free slots. SWSLOT_NONE panics, SWSLOT_BAD is ignored: there is nothing to free.
- * => their contents are recorded by nobody any more.
+ * => no owner records them any more.
  */
 export function uvm_swap_free(k: Kernel, slot: SwapSlot, nslots: number): void {
 	if (slot === SWSLOT_BAD) return;
@@ -156,9 +156,9 @@ export function uvm_swap_free(k: Kernel, slot: SwapSlot, nslots: number): void {
 }
 
 /**
- * Slots that cannot be read or written any more: they stay allocated for ever.
- * => they were counted in swpgonly and are not any more (the convention from 2003 on): only
- *    slots above 0 that an owner records count there.
+ * Mark slots that cannot be read or written: they stay allocated for ever.
+ * => they were counted in swpgonly and no longer are (the convention since 2003): only slots above
+ *    0 that an owner records count there.
  */
 export function uvm_swap_markbad(k: Kernel, slot: SwapSlot, nslots: number): void {
 	const sdp = swapdrum_getsdp(k, slot);
@@ -170,7 +170,7 @@ export function uvm_swap_markbad(k: Kernel, slot: SwapSlot, nslots: number): voi
 	if (k.uvmhist !== null) UVMHIST_LOG(k, "uvm_swap_markbad", "slot, nslots", slot, nslots);
 }
 
-/** Pages whose only copy is in swap have become more, or fewer. */
+/** Add `delta` to the number of pages whose only copy is in swap. */
 export function uvm_swpgonly_add(k: Kernel, delta: number): void {
 	simple_lock(k, k.uvm.swap_data_lock);
 	k.uvmexp.swpgonly += delta;

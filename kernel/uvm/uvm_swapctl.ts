@@ -52,7 +52,7 @@ export function swap_on(k: Kernel, path: string, dev: dev_t, priority: number): 
 		swd_map: new Int32Array(Math.ceil(pages / 32)),
 		swd_hint: 0,
 	};
-	// The label, and what is left of the last word behind the end, are never free.
+	// The label, and the bits behind the end in the last word, are never free.
 	for (let i = 0; i < SWAP_LABEL_PAGES; i++) sdp.swd_map[i >>> 5]! |= 1 << (i & 31);
 	for (let i = pages; i % 32 !== 0; i++) sdp.swd_map[i >>> 5]! |= 1 << (i & 31);
 	simple_lock(k, k.uvm.swap_data_lock);
@@ -82,12 +82,12 @@ function drum_place(k: Kernel, pages: number): SwapSlot {
 }
 
 /**
- * Take a device out of use, moving what is on it back to memory.
+ * Stop swapping on a device, after its contents have been paged in.
  *
  * => nothing locked. Sleeps.
  * => ENXIO: not a swap device; EBUSY: another one is being removed.
- * => ENOMEM: memory cannot take what is on it; EBUSY: somebody still uses slots on it. Then the
- *    device stays in use and nothing is lost.
+ * => ENOMEM: its contents do not fit memory; EBUSY: some of its slots are still in use. After an
+ *    error the device stays in use and nothing is lost.
  */
 export function* swap_off(k: Kernel, dev: dev_t): Sleeps<Errno> {
 	const sdp = k.uvm.swap_list.find((s) => s.swd_dev === dev);
@@ -122,8 +122,8 @@ export function* swap_off(k: Kernel, dev: dev_t): Sleeps<Errno> {
 
 /** Page in every anon whose slot is in the range. => nothing locked; true if it gave up. */
 function* amap_swap_off(k: Kernel, start: SwapSlot, end: SwapSlot): Sleeps<boolean> {
-	// Amaps come and go while this sleeps, and take over anons of others, so the walk is repeated
-	// until it finds nothing. An anon that dies meanwhile has no slot any more.
+	// Amaps are made and freed while this sleeps, and take over anons of others, so repeat the walk
+	// until it finds nothing. An anon that is freed meanwhile has no slot any more.
 	for (;;) {
 		const found = swapped_anons(k, start, end);
 		if (found.length === 0) return false;
@@ -152,7 +152,7 @@ function* anon_swap_off(k: Kernel, anon: vm_anon, start: SwapSlot, end: SwapSlot
 	const pg = anon.an_page;
 	if (pg === null || (pg.flags & PG_BUSY) !== 0) {
 		const error = yield* uvmfault_anonget(k, anon);
-		// What could not be read is marked bad, and is not on the device any more.
+		// A slot that could not be read was marked bad, and the anon no longer has it.
 		return error === EIO ? 0 : error;
 	}
 	simple_lock(k, anon.an_lock);

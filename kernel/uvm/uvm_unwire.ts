@@ -1,6 +1,6 @@
 /**
- * Port of sys/uvm/uvm_fault.c (2000): uvm_fault_unwire_locked, apart because uvm_map.ts stands on
- * it while the rest of the fault code stands on uvm_map_entry.ts.
+ * Port of sys/uvm/uvm_fault.c (2000): uvm_fault_unwire_locked, in its own file because uvm_map.ts
+ * imports it.
  *
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * All rights reserved. See NOTICE for the conditions.
@@ -20,11 +20,11 @@ import {
 import { PHYS_TO_VM_PAGE, uvm_pagelookup, uvm_pageunwire, type vm_page } from "./uvm_page.ts";
 
 /**
- * Unwire the pages of [start, end); holes are passed over.
+ * Unwire the pages of [start, end); holes are skipped.
  *
  * => map locked. Never sleeps.
- * => DEVIATION: NetBSD goes by the mappings alone, and leaves a page wired for ever whose mapping
- *    mprotect(PROT_NONE) took away. Here the entry is asked for the page then.
+ * => DEVIATION: NetBSD looks only at mappings, and leaves a page wired for ever whose mapping
+ *    mprotect(PROT_NONE) has removed. Here the page is then found through the entry.
  */
 export function uvm_fault_unwire_locked(
 	k: Kernel,

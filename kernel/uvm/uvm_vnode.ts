@@ -1,18 +1,18 @@
 /**
- * Port of sys/uvm/uvm_vnode.c 1.30 (2000), with the vector of 2002: the pager of files.
+ * Port of sys/uvm/uvm_vnode.c 1.30 (2000), with the pager interface of 2002: the pager of files.
  *
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * Copyright (c) 1991, 1993, The Regents of the University of California.
  * Copyright (c) 1990 University of Utah.
  * All rights reserved. See NOTICE for the conditions.
  *
- * The pages of a file are its cache: read, write and mappings meet in them. A page is clean (the
- * disk has the same bytes) or dirty, and what is dirty is written in clusters of neighbours.
+ * The pages of a file are its cache, shared by read, write and mappings. A page is clean (the disk
+ * has the same bytes) or dirty; dirty pages are written in clusters of neighbours.
  *
- * DEVIATION: an object belongs to its file for as long as the file system is mounted, so its
- * pages stay when nobody maps it; in NetBSD it lives and dies with the vnode's last reference.
- * DEVIATION: a file lies in one piece on its disk, as in an archive, so the object itself knows
- * where, and a transfer does not go through VOP_BMAP and VOP_STRATEGY.
+ * DEVIATION: an object exists as long as the file system is mounted, so its pages stay when it is
+ * not mapped; in NetBSD they are freed with the vnode's last reference.
+ * DEVIATION: a file is contiguous on its disk, as in an archive, so the object itself knows where,
+ * and a transfer does not go through VOP_BMAP and VOP_STRATEGY.
  */
 
 import {
@@ -83,8 +83,8 @@ const UVN_CLUSTER = SWCLPAGES;
 /** Pages that a read brings in at most, if they are absent and memory is plentiful. */
 const UVN_READAHEAD = 8;
 /**
- * Writes by the page daemon that may fail in a row. After that it leaves the object's dirty pages
- * alone, until somebody has seen the error, so that it does not write for ever in vain.
+ * Consecutive failed writes after which the page daemon leaves the object's dirty pages alone,
+ * until the error has been reported.
  */
 export const UVN_MAXFAILURES = 16;
 
@@ -96,9 +96,9 @@ export interface uvm_vnode extends uvm_object {
 	readonly u_size: number;
 	/** o: Transfers in flight. */
 	u_nio: number;
-	/** o: Error of an asynchronous write that nobody has been told of, or 0. */
+	/** o: Error of an asynchronous write that has not been reported yet, or 0. */
 	u_error: Errno;
-	/** o: Asynchronous writes that have failed since the latest good one. */
+	/** o: Asynchronous writes that have failed since the last successful one. */
 	u_failures: number;
 }
 
@@ -143,12 +143,12 @@ export function* uvn_detach(k: Kernel, uobj: uvm_object): Sleeps<void> {
 		simple_unlock(k, uvn.vmobjlock);
 		return;
 	}
-	// What failed before and succeeds now is nobody's concern any more.
+	// An earlier error does not matter if this write succeeds.
 	uvn.u_error = 0;
 	const flush = PGO_CLEANIT | PGO_FREE | PGO_SYNCIO | PGO_ALLPAGES;
 	const error = yield* uvn_put(k, uvn, 0, 0, flush);
 	if (error !== 0) {
-		// There is nobody left who could try again.
+		// No later call could try again.
 		const where = `${bdev_name(k, uvn.u_dev)}: sector ${uvn.u_blkno}`;
 		k.msgbuf.push(`${where}: data of a file could not be written`);
 		simple_lock(k, uvn.vmobjlock);
@@ -163,7 +163,7 @@ function uvn_cluster(_k: Kernel, uobj: uvm_object, offset: voff_t): { lo: voff_t
 	const uvn = uobj as uvm_vnode;
 	// DEVIATION: one page while writes fail, so that a bad sector holds up only its own page.
 	if (uvn.u_failures > 0) return { lo: offset, hi: offset + PAGE_SIZE };
-	// DEVIATION: NetBSD's window begins at `offset`, so that what lies before it never joins.
+	// DEVIATION: NetBSD's window begins at `offset`, so that pages before it never join.
 	const lo = offset - (offset % ptoa(UVN_CLUSTER));
 	return { lo, hi: Math.min(lo + ptoa(UVN_CLUSTER), round_page(uvn.u_size)) };
 }
@@ -172,12 +172,12 @@ function uvn_cluster(_k: Kernel, uobj: uvm_object, offset: voff_t): { lo: voff_t
  * Flush the pages in [start, stop); all of them with PGO_ALLPAGES.
  *
  * => object locked; unlocked on return. Sleeps.
- * => PGO_CLEANIT: dirty pages are written, with dirty neighbours in the range. PGO_SYNCIO: it
- *    waits for that, and for writes that are under way already.
- * => PGO_FREE: pages are freed then, except wired ones and, without PGO_SYNCIO, busy ones.
- *    Without PGO_CLEANIT dirty pages are thrown away. PGO_DEACTIVATE: they are deactivated.
- * => an error of this call, or (PGO_CLEANIT|PGO_SYNCIO) of an asynchronous write before it that
- *    nobody has been told of. What could not be written stays in memory, dirty.
+ * => PGO_CLEANIT: dirty pages are written, with dirty neighbours in the range. PGO_SYNCIO: it waits
+ *    for that, and for writes already in flight.
+ * => PGO_FREE: pages are freed then, except wired ones and, without PGO_SYNCIO, busy ones. Without
+ *    PGO_CLEANIT dirty pages are discarded. PGO_DEACTIVATE: they are deactivated.
+ * => an error of this call, or (PGO_CLEANIT|PGO_SYNCIO) of an earlier asynchronous write that has
+ *    not been reported yet. Pages that could not be written stay in memory, dirty.
  */
 export function* uvn_put(
 	k: Kernel,
@@ -192,7 +192,7 @@ export function* uvn_put(
 	const last = all ? round_page(uvn.u_size) : Math.min(round_page(stop), round_page(uvn.u_size));
 	let error: Errno = 0;
 	for (const off of uvn_resident(k, uvn, first, last)) {
-		// Sleeping may change all about the page, and whether there is one.
+		// After each sleep the page may have changed, or be gone.
 		for (;;) {
 			const pg = uvm_pagelookup(k, uvn, off);
 			if (pg === null) break;
@@ -213,14 +213,14 @@ export function* uvn_put(
 		if (error === 0) error = uvn.u_error;
 		uvn.u_error = 0;
 		uvn.u_failures = 0;
-		// What the page daemon could not write, or has been told to leave, may be clean by now.
+		// Pages that the page daemon could not write, or left alone, may be clean now.
 		k.uvm.pdfruitless = 0;
 	}
 	simple_unlock(k, uvn.vmobjlock);
 	return error;
 }
 
-/** Offsets of the resident pages in the range, in order: clusters are of neighbours. */
+/** Offsets of the resident pages in the range, in order, so that neighbours form clusters. */
 function uvn_resident(k: Kernel, uvn: uvm_vnode, first: voff_t, last: voff_t): voff_t[] {
 	if (last - first === PAGE_SIZE) {
 		return uvm_pagelookup(k, uvn, first) === null ? [] : [first];
@@ -233,7 +233,7 @@ function uvn_resident(k: Kernel, uvn: uvm_vnode, first: voff_t, last: voff_t): v
 	return offsets.sort((a, b) => a - b);
 }
 
-/** Whether a flush waits for busy pages. The page daemon waits for nobody. */
+/** Whether a flush waits for busy pages. The page daemon never waits. */
 const uvn_put_waits = (k: Kernel, flags: number): boolean =>
 	k.curlwp !== k.uvm.pagedaemon &&
 	((flags & PGO_SYNCIO) !== 0 || (flags & (PGO_FREE | PGO_CLEANIT)) === PGO_FREE);
@@ -246,7 +246,7 @@ function uvn_put_page(k: Kernel, uvn: uvm_vnode, pg: vm_page, flags: number): bo
 	const free = (flags & PGO_FREE) !== 0 && pg.wire_count === 0 && pg.loan_count === 0;
 	const daemon = k.curlwp === k.uvm.pagedaemon;
 	simple_lock(k, k.uvm.pageqlock);
-	// Unmapped before it is asked: a store after the answer would be lost.
+	// Unmap before the test, or a store after it would be lost.
 	if (free) pmap_page_protect(k, pg, VM_PROT_NONE);
 	if (pmap_is_modified(k, pg)) pg.flags &= ~PG_CLEAN;
 	const dirty = (pg.flags & PG_CLEAN) === 0;
@@ -274,8 +274,8 @@ function uvn_put_page(k: Kernel, uvn: uvm_vnode, pg: vm_page, flags: number): bo
 }
 
 /**
- * Write a busy page with its dirty neighbours in [first, last), and let go of them.
- * => object locked; unlocked on return. A neighbour's error is found when it is its turn.
+ * Write a busy page with its dirty neighbours in [first, last), and un-busy them.
+ * => object locked; unlocked on return. Errors of neighbours are found when uvn_put reaches them.
  */
 function* uvn_write(
 	k: Kernel,
@@ -300,12 +300,12 @@ function* uvn_write(
 	for (const page of pgs) uvn_written(k, page, error, flags, first, last);
 	simple_unlock(k, k.uvm.pageqlock);
 	simple_unlock(k, uvn.vmobjlock);
-	// For lack of resources: the page is still dirty, and the next flush tries again.
+	// Lack of resources: the page is still dirty, and the next flush tries again.
 	if (error === ENOMEM || error === EAGAIN) yield* uvm_pause(k, "uvn_write");
 	return error;
 }
 
-/** The write of a busy page is over: let go of it. => object, queues locked. */
+/** Finish the write of a busy page. => object, queues locked. */
 function uvn_written(
 	k: Kernel,
 	pg: vm_page,
@@ -323,7 +323,7 @@ function uvn_written(
 		pg.flags &= ~PG_CLEAN;
 		if ((pg.flags & PG_RELEASED) === 0) uvm_pageactivate(k, pg);
 	} else {
-		// It was write-protected all the time, so there is no store to be lost.
+		// It was write-protected throughout, so no store is lost.
 		pmap_clear_modify(k, pg);
 		pg.flags |= PG_CLEAN;
 		if ((flags & PGO_FREE) !== 0 && inrange) pg.flags |= PG_RELEASED;
@@ -348,7 +348,7 @@ function* uvn_put_pages(
 	const pgs = pps.slice(0, npages);
 	const error = yield* uvn_io(k, uvn, pgs, false, flags);
 	if (error === PGO_PENDING && pgs.some((pg) => (pg.flags & PG_PAGEOUT) !== 0)) {
-		// What nobody uses goes with the page that has to go.
+		// Free unused pages of the cluster together with the page that must be freed.
 		for (const pg of pgs) {
 			if ((pg.flags & PG_PAGEOUT) !== 0 || (pg.pqflags & PQ_INACTIVE) === 0) continue;
 			if (pmap_is_referenced(k, pg)) continue;
@@ -360,7 +360,7 @@ function* uvn_put_pages(
 	return error;
 }
 
-/** An asynchronous write is over: see uvm_pagerops.pgo_aiodone. */
+/** Finish an asynchronous write: see uvm_pagerops.pgo_aiodone. */
 function uvn_aiodone(_k: Kernel, uobj: uvm_object, _npages: number, error: Errno): void {
 	const uvn = uobj as uvm_vnode;
 	uvn.u_nio--;
@@ -377,7 +377,7 @@ function uvn_aiodone(_k: Kernel, uobj: uvm_object, _npages: number, error: Errno
  *
  * => pages busy, inside the file; object unlocked. Sleeps, without PGO_SYNCIO only for pager_map.
  * => 0, EIO, EAGAIN, ENOMEM, or PGO_PENDING: uvm_aio_aiodone takes over the pages.
- * => what lies behind the end of the file in the last page is zeros, in memory and on disk.
+ * => the last page is zero behind the end of the file, in memory and on disk.
  */
 function* uvn_io(
 	k: Kernel,
@@ -472,14 +472,14 @@ function* uvn_get(
 			pps[i] = pg;
 			continue;
 		}
-		// Nobody sleeps with pages busy that others may wait for.
+		// Do not sleep with pages busy that others may wait for.
 		uvn_get_release(k, pps, npages);
 		const error = yield* uvn_get_wait(k, uvn, off);
 		if (error !== 0) {
 			simple_unlock(k, uvn.vmobjlock);
 			return error;
 		}
-		// What was let go of is looked for again, from the start.
+		// The pages are no longer busy: start again.
 		i = -1;
 	}
 	simple_unlock(k, uvn.vmobjlock);
@@ -523,7 +523,7 @@ function* uvn_pagein(k: Kernel, uvn: uvm_vnode, center: vm_page): Sleeps<Errno> 
 	simple_unlock(k, uvn.vmobjlock);
 	let error = yield* uvn_io(k, uvn, pgs, true, PGO_SYNCIO);
 	if (error !== 0 && pgs.length > 1) {
-		// What was read for nobody does no harm to who wants the first page.
+		// A failed read-ahead must not fail the page that was asked for.
 		simple_lock(k, uvn.vmobjlock);
 		for (const pg of pgs.slice(1)) uvn_pagein_done(k, pg, error, false);
 		simple_unlock(k, uvn.vmobjlock);
@@ -533,14 +533,14 @@ function* uvn_pagein(k: Kernel, uvn: uvm_vnode, center: vm_page): Sleeps<Errno> 
 	simple_lock(k, uvn.vmobjlock);
 	for (const pg of pgs) uvn_pagein_done(k, pg, error, pg === center);
 	if (error !== ENOMEM && error !== EAGAIN) return error;
-	// Lack of resources loses no data.
+	// Lack of resources loses no data: try again.
 	simple_unlock(k, uvn.vmobjlock);
 	yield* uvm_pause(k, "uvn_pagein");
 	simple_lock(k, uvn.vmobjlock);
 	return 0;
 }
 
-/** Pages to be read with `center`: it, and what is absent behind it if memory is plentiful. */
+/** Pages to read: `center`, and absent ones behind it if memory is plentiful. */
 function uvn_readahead(k: Kernel, uvn: uvm_vnode, center: vm_page): vm_page[] {
 	const pgs = [center];
 	while (pgs.length < UVN_READAHEAD && k.uvmexp.free > k.uvmexp.freetarg + UVN_READAHEAD) {
@@ -553,11 +553,11 @@ function uvn_readahead(k: Kernel, uvn: uvm_vnode, center: vm_page): vm_page[] {
 	return pgs;
 }
 
-/** The read of a busy page is over. => object locked. */
+/** Finish the read of a busy page. => object locked. */
 function uvn_pagein_done(k: Kernel, pg: vm_page, error: Errno, wanted: boolean): void {
 	simple_lock(k, k.uvm.pageqlock);
 	if (error === 0) {
-		// The frame's former life must not make the page look dirty.
+		// The frame's previous use must not make the page look dirty.
 		pmap_clear_modify(k, pg);
 		pmap_clear_reference(k, pg);
 		pg.flags = (pg.flags & ~PG_FAKE) | PG_CLEAN;

@@ -1,6 +1,6 @@
 /**
- * Port of sys/uvm/uvm_pdaemon.c (2001): waiting for memory, apart because the pagers stand on it
- * and the page daemon stands on the pagers.
+ * Port of sys/uvm/uvm_pdaemon.c (2001): waiting for memory, in its own file because the pagers
+ * import it and the page daemon imports the pagers.
  *
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * Copyright (c) 1991, 1993, The Regents of the University of California.
@@ -14,12 +14,12 @@ import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvm_swapisfull } from "./uvm_swap.ts";
 
-/** How long somebody waits who needs a resource that no wakeup announces: 1 ms, in cycles. */
+/** How long to wait for a resource that no wakeup announces: 1 ms, in cycles. */
 const PAUSE = 1_000_000;
 
 /** Sleep until the page daemon has freed memory, or has found nothing to free. => no locks. */
 export function* uvm_wait(k: Kernel, wmesg: string): Sleeps<void> {
-	// The daemon waiting for itself: its writes in flight are its only hope.
+	// The daemon cannot wait for itself, only for its writes in flight.
 	if (k.curlwp === k.uvm.pagedaemon) {
 		if (k.uvmexp.paging === 0) panic("uvm_wait: the page daemon waits for itself");
 		yield* uvm_pause(k, wmesg);
@@ -46,12 +46,12 @@ export function* uvm_wait_locked(k: Kernel, lock: simplelock, wmesg: string): Sl
 	return 0;
 }
 
-/** Sleep a little, before trying something again that failed for lack of resources. */
+/** Sleep for a moment, before a retry of what failed for lack of resources. */
 export function* uvm_pause(k: Kernel, wmesg: string): Sleeps<void> {
 	yield* ltsleep(k, {}, wmesg, PAUSE, null);
 }
 
-/** Scans in a row that freed nothing, after which nothing is expected of the daemon any more. */
+/** Consecutive fruitless scans after which the daemon is not expected to free anything. */
 const FRUITLESS_MAX = 32;
 
 /** Pages of files in memory: at least as many as the page daemon could free. */
@@ -62,11 +62,10 @@ export function uvm_filepages(k: Kernel): number {
 }
 
 /**
- * Whether the page daemon can still free anything. If not, who needs memory must do without.
+ * Whether the page daemon can still free anything. If not, allocations fail for good.
  * => swap has room for a page, or pages of files are in memory, or writes are in flight; and the
- *    latest scans were not all in vain.
- * => while a device is being removed it is the remover who must do without: others wait until it
- *    has given up.
+ *    latest scans were not all fruitless.
+ * => during swapoff only the thread in swapoff can get false; others wait until it is done.
  */
 export function uvm_reclaimable(k: Kernel): boolean {
 	if (k.uvmexp.paging > 0) return true;

@@ -4,9 +4,9 @@ import type { Kernel } from "../../kernel.ts";
 const WORD = 4;
 
 /**
- * Fill `bytes` from device memory at physical address `pa`, or copy them there (`out`): words as
- * far as they are aligned, bytes elsewhere.
- * => a cycle for each access. The device answers accesses of one and of four bytes.
+ * Fill `bytes` from device memory at physical address `pa`, or copy them there (`out`): by words
+ * where they are aligned, otherwise by bytes.
+ * => charges a cycle for each access. The device accepts accesses of one and of four bytes.
  */
 export function bus_space_copy(k: Kernel, pa: number, bytes: Uint8Array, out: boolean): void {
 	const { port } = k;

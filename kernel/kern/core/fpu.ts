@@ -1,19 +1,18 @@
 /**
- * Floating-point state of threads (sys/arch/riscv/riscv/fpu.c). Every program may use the unit from
- * its first instruction on. The registers are copied to the thread only when the hart says that
- * they have changed since they were loaded (FS is Dirty); one that has never changed them has none
- * to load.
+ * Floating-point state of threads (sys/arch/riscv/riscv/fpu.c). The unit is on from the first
+ * instruction of a program. Its registers are saved only if they have changed since they were
+ * loaded (FS is Dirty); a thread that has never changed them has nothing to load.
  */
 import { FS_CLEAN, FS_DIRTY, FS_INITIAL } from "../../../machine/port.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { lwp } from "./kern_lwp.ts";
 
-/** The unit's registers of a thread while they are not on the hart, or have not changed there. */
+/** The floating-point registers of a thread; out of date while the hart has newer ones. */
 export interface fpreg {
 	/** f0 to f31, two words each, the low one first. */
 	readonly r_f: Int32Array;
 	r_fcsr: number;
-	/** They may be other than zero. */
+	/** Set once a register may be nonzero. */
 	r_used: boolean;
 }
 
@@ -35,7 +34,7 @@ export function fpu_save(k: Kernel, l: lwp): void {
 
 // DEVIATION: NetBSD leaves the unit off and loads the registers when it is first used (pcu(9));
 // here that trap would cost more than the copy.
-/** Give the hart the registers of `l`; those of another thread were saved. */
+/** Load the registers of `l` into the hart. => those of the thread before were saved. */
 export function fpu_load(k: Kernel, l: lwp): void {
 	const { port } = k;
 	const { r_f, r_fcsr, r_used } = l.l_fpregs;
@@ -45,7 +44,7 @@ export function fpu_load(k: Kernel, l: lwp): void {
 	port.fs = r_used ? FS_CLEAN : FS_INITIAL;
 }
 
-/** `to` goes on with what `from` has: after fork. */
+/** Copy the registers to a new thread (fork). */
 export function fpu_copy(k: Kernel, from: lwp, to: lwp): void {
 	fpu_save(k, from);
 	const { r_f, r_fcsr, r_used } = from.l_fpregs;
@@ -61,7 +60,7 @@ export function fpu_set(k: Kernel, l: lwp, f: Int32Array, fcsr: number): void {
 	if (k.hartlwp === l) fpu_load(k, l);
 }
 
-/** A new program begins: zeros. => its old registers are not on the hart, or will not be saved. */
+/** Zero the registers for a new program (exec). => those on the hart will not be saved. */
 export function fpu_reset(l: lwp): void {
 	l.l_fpregs.r_f.fill(0);
 	l.l_fpregs.r_fcsr = 0;

@@ -1,7 +1,7 @@
 /**
- * Locks. With one hart and no kernel preemption a simple lock can never be found taken: it states
- * who may touch what, and the scheduler panics if a thread sleeps with one. A `lock` may be held
- * across a sleep and is a real one.
+ * Locks. With one hart and no kernel preemption a simple lock is never contended: it states who may
+ * touch what, and the scheduler panics if a thread sleeps with one. A `lock` may be held across a
+ * sleep, so threads do wait for it.
  */
 import { KASSERT } from "../../../sys/panic.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -48,7 +48,7 @@ export function lock_shared_try(lk: lock): boolean {
 	return true;
 }
 
-/** => false, and nothing taken, if anybody holds the lock. */
+/** => false, and nothing taken, if any thread holds the lock. */
 export function lock_exclusive_try(k: Kernel, lk: lock): boolean {
 	if (lk.lk_holder !== null || lk.lk_sharecount > 0) return false;
 	lk.lk_holder = k.curlwp;
@@ -80,7 +80,7 @@ export function lock_downgrade(k: Kernel, lk: lock): void {
 }
 
 export function lock_release_shared(k: Kernel, lk: lock): void {
-	KASSERT(lk.lk_sharecount > 0, "lock: release of a shared lock nobody holds");
+	KASSERT(lk.lk_sharecount > 0, "lock: release of a shared lock that is not held");
 	lk.lk_sharecount--;
 	if (lk.lk_sharecount === 0 && lk.lk_waiters > 0) wakeup(k, lk);
 }

@@ -7,7 +7,7 @@ import type { proc } from "../proc/kern_proc.ts";
 import { type fpreg, fpreg_new } from "./fpu.ts";
 import { LSONPROC, LSSLEEP, LSZOMB, type Sleeps, setrunnable } from "./kern_synch.ts";
 
-/** l_restart: not; if the handler has SA_RESTART or there is none; only if there is none. */
+/** l_restart: never; unless a handler without SA_RESTART runs; unless any handler runs. */
 export const RESTART_NO = 0;
 export const RESTART_SYS = 1;
 export const RESTART_NOHAND = 2;
@@ -36,17 +36,17 @@ export interface lwp {
 	/** Runs ahead of threads that return to user mode. */
 	readonly l_system: boolean;
 	l_runnext: lwp | null;
-	/** Address of an access for which the kernel found no memory in a system call; or -1. */
+	/** User address whose page a system call could not get for lack of memory; or -1. */
 	l_nomem: number;
-	/** Whether the system call that a signal has interrupted will be done again: RESTART_. */
+	/** Whether to restart the system call that a signal has interrupted: RESTART_. */
 	l_restart: number;
-	/** When a call ends that sleeps for some time and will be done again; Infinity: not known. */
+	/** Cycle at which a timed sleep ends in a call that is restarted; Infinity: none. */
 	l_deadline: number;
-	/** The system call it sleeps in has done nothing else so far: it could as well begin anew. */
+	/** The system call that it sleeps in has had no effect yet, so it can be started again. */
 	l_again: boolean;
-	/** What such a call has copied in, piece by piece. It changes nothing there that it reads. */
+	/** What such a call has copied in, piece by piece. It does not modify the pieces. */
 	readonly l_copied: Uint8Array[];
-	/** The next piece that copyin takes from there, because the call begins anew; or -1. */
+	/** Index of the piece that copyin returns next, while the call is started again; or -1. */
 	l_recall: number;
 	/** It gives up the rest of its turn (sched_yield). */
 	l_yield: boolean;
@@ -88,7 +88,7 @@ export function lwp_free(k: Kernel, l: lwp): void {
 /** The user registers of a thread, wherever they are now. => not across a sleep. */
 export const lwp_regs = (k: Kernel, l: lwp): Int32Array => (k.hartlwp === l ? k.port.x : l.l_regs);
 
-/** The program counter at which a thread goes on in user mode. => as lwp_regs. */
+/** The program counter at which a thread resumes in user mode. => as lwp_regs. */
 export const lwp_pc = (k: Kernel, l: lwp): number => (k.hartlwp === l ? k.port.pc : l.l_pc);
 
 export function lwp_setpc(k: Kernel, l: lwp, pc: number): void {
@@ -96,7 +96,7 @@ export function lwp_setpc(k: Kernel, l: lwp, pc: number): void {
 	else l.l_pc = pc;
 }
 
-/** The boot thread, which is nobody's and never sleeps. */
+/** The boot thread: it belongs to no process and never sleeps. */
 export function lwp_boot(): lwp {
 	const l = lwp_new(0, "boot", null, null);
 	l.l_stat = LSONPROC;

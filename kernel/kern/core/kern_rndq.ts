@@ -7,7 +7,7 @@ import type { Kernel } from "../../kernel.ts";
 /** Seed the sequence with 16 bytes. */
 export function rnd_init(k: Kernel, bytes: Uint8Array): void {
 	k.rnd.set(new Int32Array(bytes.slice().buffer));
-	// All zeros would stay zeros.
+	// The sequence of an all-zero state is zeros.
 	k.rnd[0]! |= 1;
 }
 

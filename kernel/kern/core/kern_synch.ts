@@ -2,8 +2,7 @@
  * Sleeping and waking (ltsleep(9)), and the run queue.
  *
  * Code that may sleep is a generator; `yield*` marks each place where other threads may run, and
- * nothing learned before it is true after it. A channel is an object; who waits on it is found by
- * identity.
+ * nothing learned before it is true after it. A channel is any object, compared by identity.
  */
 import { EINTR, type Errno, EWOULDBLOCK } from "../../../sys/errno.ts";
 import { KASSERT, panic } from "../../../sys/panic.ts";
@@ -18,13 +17,13 @@ export const LSSLEEP = 3;
 export const LSZOMB = 5;
 export const LSONPROC = 7;
 
-/** What a thread yields when it gives the processor away. */
+/** What a thread yields when it gives up the processor. */
 export type WaitChannel = object | null;
 
 /** A function that may sleep. */
 export type Sleeps<T> = Generator<WaitChannel, T, void>;
 
-/** ltsleep's results: woken, or the time is over. */
+/** ltsleep's results: woken, or timed out. */
 export const AWOKEN = 0;
 export const TIMEDOUT = 1;
 
@@ -69,10 +68,10 @@ export function* ltsleep(
  * to be taken (tsleep with PCATCH). For waits that may last: pipes, the console, other processes.
  *
  * => user threads only; no simple lock is held.
- * => 0, EWOULDBLOCK: the time is over, or EINTR: a signal; give it back to the program.
- * => a signal that ends the sleep is no error yet: what the caller waits for may have come with
- *    it, as a child's end does with SIGCHLD, and then that is the result. If it has not, the
- *    caller sleeps again, and that is EINTR at once.
+ * => 0; EWOULDBLOCK: timed out; EINTR: a signal, to be returned to the program.
+ * => a signal that ends the sleep is not an error yet: what the caller waits for may have come with
+ *    it, as a child's exit comes with SIGCHLD. If it has not, the caller sleeps again and gets
+ *    EINTR at once.
  */
 export function* tsleep(k: Kernel, chan: object, wmesg: string, timeout: number): Sleeps<Errno> {
 	const l = k.curlwp;
@@ -85,7 +84,7 @@ export function* tsleep(k: Kernel, chan: object, wmesg: string, timeout: number)
 	return how === TIMEDOUT ? EWOULDBLOCK : 0;
 }
 
-/** Wake one thread before its time, because of a signal. => it sleeps. */
+/** Wake one thread because of a signal. => it sleeps. */
 export function unsleep(k: Kernel, l: lwp): void {
 	k.sleepers.splice(k.sleepers.indexOf(l), 1);
 	awaken(k, l, false);
@@ -103,7 +102,10 @@ export function wakeup(k: Kernel, chan: object): void {
 	sleepers.length = kept;
 }
 
-/** Wake the threads whose time is over. => called with the cycle counter past k.nextwakeup. */
+/**
+ * Wake the threads whose timeout has passed.
+ * => called with the cycle counter past k.nextwakeup.
+ */
 export function wakeup_timeouts(k: Kernel): void {
 	const now = k.port.cycles;
 	const sleepers = k.sleepers;

@@ -1,12 +1,12 @@
 /**
- * What the kernel tells somebody who draws a picture of a run. Calls come at the cycle at which
- * something happens (k.port.cycles), and change nothing.
+ * The calls that the kernel makes to a tracer, each at the cycle of its event (k.port.cycles). They
+ * must change nothing.
  */
 import type { vm_prot_t } from "../../../sys/vmparam.ts";
 import type { lwp } from "./kern_lwp.ts";
 
 export interface kernel_trace {
-	/** `l` has the processor, in the kernel or in user mode; or no longer. */
+	/** `l` gets, or gives up, the processor, in the kernel or in user mode. */
 	oncpu(l: lwp): void;
 	offcpu(l: lwp): void;
 	/** `args`: a0 to a5. */
@@ -20,6 +20,6 @@ export interface kernel_trace {
 	interrupt(source: string): void;
 	/** The thread is about to take a signal. */
 	signal(l: lwp, sig: number): void;
-	/** The process goes on in another program. */
+	/** The process has started another program. */
 	exec(l: lwp): void;
 }

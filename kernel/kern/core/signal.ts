@@ -83,7 +83,7 @@ export const CLD_KILLED = 2;
 export const CLD_STOPPED = 5;
 export const CLD_CONTINUED = 6;
 
-/** One sigaction: a handler's address, or one of the two below. */
+/** sa_handler is an address, SIG_DFL or SIG_IGN. */
 export interface sigaction {
 	readonly sa_handler: number;
 	readonly sa_flags: number;
@@ -100,5 +100,5 @@ export const SA_RESTART = 0x1000_0000;
 export const SA_NODEFER = 0x4000_0000;
 export const SA_RESETHAND = 0x8000_0000;
 
-/** A signal that can be taken now. SIGKILL and SIGSTOP are never in the mask. */
+/** Is there a signal that can be taken now? SIGKILL and SIGSTOP are never in the mask. */
 export const sigispending = (p: proc): boolean => (p.p_siglist & ~p.p_sigmask) !== 0;

@@ -1,6 +1,6 @@
 /**
- * pool(9), as far as its callers can tell: an allocation without PR_WAITOK may fail. Memory of the
- * host never runs out, so a pool has a limit, and tests can make any allocation fail.
+ * pool(9), reduced to accounting for allocations that may fail. The host's memory does not run out,
+ * so they fail at the pool's limit, or when a test makes them.
  */
 import { KASSERT } from "../../../sys/panic.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -34,6 +34,6 @@ export function pool_get(k: Kernel, pp: pool): boolean {
 }
 
 export function pool_put(pp: pool): void {
-	KASSERT(pp.pr_nout > 0, "pool_put: nothing is out");
+	KASSERT(pp.pr_nout > 0, "pool_put: no item is allocated");
 	pp.pr_nout--;
 }

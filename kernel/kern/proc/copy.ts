@@ -1,6 +1,6 @@
 /**
  * The kernel's access to user memory (copy(9)). It goes through the MMU, as a load or store of
- * S-mode would, so a page that is not there is faulted in and a protection counts.
+ * S-mode would, so absent pages are faulted in and protections are enforced.
  */
 
 import { ACCESS_LOAD, ACCESS_STORE } from "../../../machine/port.ts";
@@ -25,8 +25,8 @@ const BYTES_PER_CYCLE = 8;
 
 /**
  * Copy `bytes` to user address `va` of `map`, the running process's.
- * => sleeps for page faults. 0, or EFAULT; then a part may have been copied. If it was memory
- *    that was missing, l_nomem says so, and the program does not survive its system call.
+ * => sleeps for page faults. 0, or EFAULT; then a part may have been copied. If memory was short,
+ *    l_nomem is set, and the process is killed after its system call.
  */
 export function* copyout(k: Kernel, map: vm_map, bytes: Uint8Array, va: number): Sleeps<Errno> {
 	return yield* uiomove(k, map, va, bytes, true);
@@ -89,7 +89,7 @@ function* uiomove(
 const in_ram = (k: Kernel, pa: number): boolean =>
 	pa >= k.port.ramBase && pa < k.port.ramBase + k.port.ramSize;
 
-/** Is memory of a device mapped at `va`, which nevertheless refuses the access? */
+/** Is device memory mapped at `va`, but without the right to this access? */
 function isdevice(k: Kernel, map: vm_map, va: number): boolean {
 	const pa = pmap_extract(k, map.pmap, va);
 	return pa >= 0 && !in_ram(k, pa);
@@ -102,7 +102,7 @@ function isdevice(k: Kernel, map: vm_map, va: number): boolean {
 export function* copyinstr(k: Kernel, map: vm_map, va: number, max: number): Sleeps<string | null> {
 	let text = "";
 	for (let done = 0; done < max; ) {
-		// Not beyond the page: what follows need not be there.
+		// Stop at the end of the page: the next one may not be mapped.
 		const n = Math.min(PAGE_SIZE - ((va + done) & PAGE_MASK), max - done, STRING_CHUNK);
 		const bytes = new Uint8Array(n);
 		if ((yield* copyin(k, map, va + done, bytes)) !== 0) return null;

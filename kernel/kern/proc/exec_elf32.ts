@@ -40,7 +40,7 @@ const PF_W = 2;
 const PF_R = 4;
 
 export interface elf_segment {
-	/** Where it is in the file. */
+	/** Offset in the file. */
 	readonly offset: number;
 	readonly filesz: number;
 	readonly vaddr: number;
@@ -56,14 +56,14 @@ export interface elf_image {
 	readonly phnum: number;
 }
 
-/** What is wrong with a file that cannot be run, in one line. */
+/** Why a file cannot be run, in one line. */
 export interface elf_error {
 	readonly error: string;
 }
 
 /**
  * Check an ELF file of `size` bytes, of which `file` is the beginning, and find its segments.
- * => never throws; a file is what it is.
+ * => never throws, whatever the file contains.
  */
 export function elf32_parse(file: Uint8Array, size = file.length): elf_image | elf_error {
 	const bad = (error: string): elf_error => ({ error });
@@ -122,7 +122,7 @@ export function elf32_parse(file: Uint8Array, size = file.length): elf_image | e
 	return { entry, segments, phdr, phnum };
 }
 
-/** What a program is loaded from: a file in the host's memory, or one that can be mapped. */
+/** The file of a program: in the host's memory, or a vnode that can be mapped. */
 export type exec_source = Uint8Array | vnode;
 
 /**
@@ -170,7 +170,7 @@ function* load_segment(
 	const { vaddr, offset, filesz, memsz, prot } = segment;
 	const start = trunc_page(vaddr);
 	const end = round_page(vaddr + memsz);
-	// What is in the file at the same place in a page can be mapped, and comes in when it is used.
+	// Contents whose file offset and address agree modulo the page size can be mapped.
 	const mappable = !(source instanceof Uint8Array) && (vaddr - offset) % PAGE_SIZE === 0;
 	const filled = mappable ? round_page(vaddr + filesz) : start;
 	if (mappable && filled > start) {
@@ -189,7 +189,7 @@ function* load_segment(
 	return yield* uvm_map_protect(k, vm.vm_map, start, end, prot);
 }
 
-/** Map the pages of a file privately, writable until all is in place. */
+/** Map the pages of a file privately, writable until the segment is complete. */
 function* map_file(
 	k: Kernel,
 	vm: vmspace,
@@ -210,14 +210,14 @@ function* map_file(
 	return error;
 }
 
-/** What follows in the last page of a file's part begins as zeros. */
+/** Zero the rest of the last page that is mapped from the file. */
 function* clear_tail(k: Kernel, vm: vmspace, from: number, to: number): Sleeps<Errno> {
 	if (to <= from) return 0;
 	const error = yield* copyout(k, vm.vm_map, new Uint8Array(to - from), from);
 	return error === 0 ? 0 : ENOMEM;
 }
 
-/** Bytes that are copied at a time. */
+/** Bytes copied at a time. */
 const CHUNK = 64 * 1024;
 
 function* copy_segment(

@@ -1,4 +1,4 @@
-/** What a program finds at its stack pointer when it begins (sys/kern/exec_elf32.c: copyargs). */
+/** The initial stack of a program (sys/kern/exec_elf32.c: copyargs). */
 import { MAXSSIZ, PAGE_SIZE, USRSTACK } from "../../../sys/vmparam.ts";
 import type { elf_image } from "./exec_elf32.ts";
 
@@ -16,7 +16,7 @@ const AT_PAGESZ = 6;
 const AT_ENTRY = 9;
 const AT_HWCAP = 16;
 const AT_RANDOM = 25;
-/** The letters of the instruction set, as bits from A on. */
+/** A bit for each letter of the instruction set, from A. */
 const HWCAP = [..."IMAFDC"].reduce((bits, c) => bits | (1 << (c.charCodeAt(0) - 65)), 0);
 const PHDR_SIZE = 32;
 

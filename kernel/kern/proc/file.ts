@@ -20,33 +20,33 @@ export const O_DIRECTORY = 0o200000;
 export const O_NOFOLLOW = 0o400000;
 export const O_CLOEXEC = 0o2000000;
 
-/** What poll asks for and answers. */
+/** Events of poll. */
 export const POLLIN = 0x001;
 export const POLLOUT = 0x004;
 export const POLLERR = 0x008;
 export const POLLHUP = 0x010;
 export const POLLNVAL = 0x020;
 
-/** Which fileops serve a file: the tag by which k.fileops is indexed. */
+/** Kinds of open file, which index k.fileops. */
 export const DTYPE_VNODE = 0;
 export const DTYPE_PIPE = 1;
 
-/** An open file: what a descriptor stands for; shared by dup and fork. */
+/** An open file: what a descriptor refers to; shared by dup and fork. */
 export interface file {
 	readonly f_type: number;
 	/** O_ACCMODE bits, O_APPEND, O_NONBLOCK. */
 	f_flag: number;
 	/** Descriptors (and calls in progress) that refer to it. */
 	f_count: number;
-	/** Where the next read or write begins; pipes and most devices do not care. */
+	/** Where the next read or write begins; pipes and most devices ignore it. */
 	f_offset: number;
 	readonly f_vnode: vnode | null;
 	readonly f_pipe: pipe | null;
 }
 
 /**
- * What can be done with an open file. A transfer goes through a buffer of the kernel: the caller
- * copies it from or to user memory.
+ * Operations of an open file. Transfers use a kernel buffer, which the caller copies from or to
+ * user memory.
  */
 export interface fileops {
 	/** Fill `bytes` as far as possible. => how many (0: end of file), or -errno. Sleeps. */
@@ -57,7 +57,7 @@ export interface fileops {
 	fo_ioctl(k: Kernel, p: proc, fp: file, cmd: number, arg: number): Sleeps<number>;
 	/** => which of `events` are true now, and POLLERR and POLLHUP. Never sleeps. */
 	fo_poll(k: Kernel, fp: file, events: number): number;
-	/** The last descriptor has gone. Sleeps. */
+	/** Called when the last reference is dropped. Sleeps. */
 	fo_close(k: Kernel, fp: file): Sleeps<void>;
 }
 
@@ -70,5 +70,5 @@ export interface filedesc {
 	fd_cdir: vnode | null;
 }
 
-/** Most descriptors of a process. */
+/** Most descriptors that a process may have. */
 export const NOFILE = 256;

@@ -44,18 +44,18 @@ export interface autoconf {
 	readonly power: number;
 	/** One for each disk, in the order of their names ld0, ld1, ... */
 	readonly virtio: readonly { readonly base: number; readonly irq: number }[];
-	/** Disks to swap on from the start, first the one to be used first. */
+	/** Disks to swap on at boot, in order of use. */
 	readonly swap: readonly number[];
 	/** Disks with archives of the root file system and of programs; null: none. */
 	readonly root: number | null;
 	readonly bin: number | null;
-	/** 16 bytes that programs find at AT_RANDOM. */
+	/** The 16 bytes at AT_RANDOM. */
 	readonly random: Uint8Array;
 }
 
 /**
  * Bring up the VM system, the devices and the daemons.
- * => panics if memory does not even suffice for that.
+ * => panics if memory is too small for that.
  */
 export function main(k: Kernel, conf: autoconf): void {
 	const { ramBase, ramSize } = k.port;
@@ -98,7 +98,7 @@ function attach_disk(k: Kernel, base: number, irq: number): void {
 	panic("main: a disk cannot be attached");
 }
 
-/** Make a process that runs `image`. => it is runnable; it ends by itself if memory is short. */
+/** Make a process that runs `image`. => it is runnable; it is killed if memory is short. */
 export function newproc(
 	k: Kernel,
 	name: string,
@@ -116,10 +116,10 @@ export function newproc(
 	return p;
 }
 
-/** What the first program finds in its environment. */
+/** The environment of the first program. */
 const ENVIRONMENT = ["PATH=/bin", "HOME=/", "TERM=vt100"];
 
-/** The first thing a new process does, in the kernel: load its program. */
+/** The first thing that a new process does: load its program. */
 function* start_program(
 	k: Kernel,
 	p: proc,

@@ -1,6 +1,6 @@
 /**
- * Interrupts: from devices through the PLIC, and the timer, which wakes sleepers whose time is
- * over and ends a thread's turn.
+ * Interrupts: from devices through the PLIC, and the timer, which wakes sleepers that time out and
+ * ends a thread's time slice.
  */
 import { CYCLES_PER_TIME_TICK, SIP_SEIP, SIP_STIP } from "../../../machine/port.ts";
 import { cons_intr } from "../../dev/cons.ts";
@@ -11,15 +11,15 @@ import { wakeup_timeouts } from "../core/kern_synch.ts";
 import { SI_KERNEL, SIGALRM } from "../core/signal.ts";
 import { psignal } from "./kern_sig.ts";
 
-/** A thread's turn: 10 ms of virtual time, in cycles. */
+/** A time slice: 10 ms of virtual time, in cycles. */
 const QUANTUM = 10_000_000;
 
-/** Is an interrupt waiting that is enabled? */
+/** Is an enabled interrupt pending? */
 export const intr_pending = (k: Kernel): boolean => (k.port.sip & k.port.sie) !== 0;
 
 /**
  * Serve the interrupts that are pending. => never sleeps.
- * => true if the running thread's turn is over and another one waits.
+ * => true if the running thread should be preempted by another one.
  */
 export function cpu_intr(k: Kernel): boolean {
 	const pending = k.port.sip & k.port.sie;
@@ -32,7 +32,7 @@ export function cpu_intr(k: Kernel): boolean {
 	return k.runkernel.head !== null || k.runuser.head !== null;
 }
 
-/** What falls due by time: sleepers, and interval timers of processes. */
+/** Wake sleepers, and fire the interval timers of processes, that are due. */
 function hardclock(k: Kernel): void {
 	wakeup_timeouts(k);
 	const now = k.port.cycles;
@@ -45,13 +45,13 @@ function hardclock(k: Kernel): void {
 	}
 }
 
-/** Something falls due at cycle `when`. */
+/** Have the timer interrupt at cycle `when`, or before. */
 export function timer_arm_by(k: Kernel, when: number): void {
 	k.nextwakeup = Math.min(k.nextwakeup, when);
 	k.port.stimecmp = Math.min(k.port.stimecmp, Math.ceil(when / CYCLES_PER_TIME_TICK));
 }
 
-/** Serve every device that asks. */
+/** Serve the pending interrupts of devices. */
 function plic_intr(k: Kernel): void {
 	for (let irq = plic_claim(k); irq !== 0; irq = plic_claim(k)) {
 		k.uvmexp.intrs++;
@@ -63,14 +63,14 @@ function plic_intr(k: Kernel): void {
 	}
 }
 
-/** Have the timer interrupt after `cycles`, or when the next sleeper's time is over. */
+/** Have the timer interrupt after `cycles`, or at the next timeout. */
 function timer_arm(k: Kernel, cycles: number): void {
 	const when = Math.min(k.port.cycles + cycles, k.nextwakeup);
 	k.port.stimecmp = Math.ceil(when / CYCLES_PER_TIME_TICK);
 }
 
-/** A thread begins its turn. */
+/** Start a thread's time slice. */
 export const timer_quantum = (k: Kernel): void => timer_arm(k, QUANTUM);
 
-/** Nobody runs: only sleepers with a timeout need the timer. */
+/** No thread runs: the timer is needed only for the next timeout. */
 export const timer_idle = (k: Kernel): void => timer_arm(k, Number.POSITIVE_INFINITY);

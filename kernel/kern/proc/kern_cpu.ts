@@ -17,17 +17,17 @@ import { TRAP_KERNEL, TRAP_RETURN, trap } from "./trap.ts";
 /** Cost of giving the hart to another thread, in cycles. */
 const SWITCH_CYCLES = 200;
 
-/** Why cpu_run came back. */
+/** Why cpu_run returned. */
 export const CPU_HALTED = 0; // the last process has ended
-export const CPU_LIMIT = 1; // the cycle limit is reached; call again to go on
+export const CPU_LIMIT = 1; // the cycle limit is reached; call again to continue
 export const CPU_DEADLOCK = 2; // everything sleeps, and no event is left that could wake it
-export const CPU_IDLE = 3; // everything sleeps: time is to pass (`pause` only)
+export const CPU_IDLE = 3; // everything sleeps, and the caller advances time (`pause` only)
 
 /**
- * Run the system until cycle `until`, or a little longer: it stops between two traps. Or until a
- * debugger has stopped the hart: that is CPU_LIMIT, too.
- * => stopping and going on changes nothing in what the system does.
- * => `pause`: while everything sleeps, it is the caller who lets time pass.
+ * Run the system until cycle `until`, or a little longer, because it stops between two traps. It
+ * also stops, with CPU_LIMIT, when a debugger has stopped the hart.
+ * => stopping points do not affect the simulation.
+ * => `pause`: return CPU_IDLE while everything sleeps, so that the caller advances time.
  */
 export function cpu_run(k: Kernel, until: number, pause = false): number {
 	while (!k.halted) {
@@ -65,8 +65,8 @@ export function cpu_run(k: Kernel, until: number, pause = false): number {
 }
 
 /**
- * Go on with the kernel part of a thread until it sleeps or is over.
- * => true if the thread is to go on in user mode.
+ * Resume a thread in the kernel until it sleeps or is done.
+ * => true if it returns to user mode.
  */
 function run_kernel(k: Kernel, l: lwp): boolean {
 	const start = k.port.cycles;
@@ -103,8 +103,8 @@ function cpu_switchto(k: Kernel, l: lwp): void {
 }
 
 /**
- * Run user code of `l`, whose registers are on the hart, until it sleeps, ends, or makes way.
- * => `l_kernel` is not null if a debugger has stopped the hart before that was begun.
+ * Run user code of `l`, whose registers are on the hart, until it sleeps, exits, or is preempted.
+ * => `l_kernel` is not null if a debugger has stopped the hart before that was started.
  */
 function run_user(k: Kernel, l: lwp, until: number): void {
 	for (;;) {
@@ -135,7 +135,7 @@ function run_user(k: Kernel, l: lwp, until: number): void {
 	}
 }
 
-/** Run user code until it traps, and handle that. => TRAP_; nothing has happened if `stopped`. */
+/** Run user code until it traps, and handle the trap. => TRAP_; no trap if `stopped`. */
 function run_trap(k: Kernel, l: lwp): number {
 	userret(k);
 	const start = k.port.cycles;
@@ -148,7 +148,7 @@ function run_trap(k: Kernel, l: lwp): number {
 	return what;
 }
 
-/** About to return to user mode: the time to look at a quiet system. */
+/** About to return to user mode: let a checker look at the system. */
 function userret(k: Kernel): void {
 	if (!k.pagingwork) return;
 	k.pagingwork = false;

@@ -48,7 +48,7 @@ export function fdinit(k: Kernel): filedesc {
 	};
 }
 
-/** A table of a child's own that refers to the same open files (fork). */
+/** A copy for a child, which refers to the same open files (fork). */
 export function fdcopy(fdp: filedesc): filedesc {
 	for (const fp of fdp.fd_ofiles) if (fp !== null) fp.f_count++;
 	if (fdp.fd_cdir !== null) vref(fdp.fd_cdir);
@@ -78,7 +78,7 @@ export function* fdcloseexec(k: Kernel, fdp: filedesc): Sleeps<void> {
 	}
 }
 
-/** The open file behind a descriptor, or null. */
+/** The open file of a descriptor, or null. */
 export const fd_getfile = (p: proc, fd: number): file | null => p.p_fd!.fd_ofiles[fd] ?? null;
 
 /** The same, with a reference for a call that may sleep: closef drops it. */

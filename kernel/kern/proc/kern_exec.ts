@@ -21,13 +21,13 @@ const PATH_MAX = 1024;
 /** Bytes of arguments and environment together, as Linux limits them for a small stack. */
 const ARG_MAX = 128 * 1024;
 
-/** Latin-1: a byte is a character, so that any name survives. */
+/** Latin-1: a byte is a character, so that any name is preserved. */
 const bytes_of = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
 
 /**
- * Build an address space for a program, and have the process go on in it.
+ * Build an address space for a program, and make the process run it.
  *
- * => sleeps. On an error the process is what it was.
+ * => sleeps. On an error the process is unchanged.
  */
 export function* exec_image(
 	k: Kernel,
@@ -54,7 +54,7 @@ export function* exec_image(
 	return 0;
 }
 
-/** The new program is complete: the old one goes. Sleeps. */
+/** Replace the old program by the new one, which is complete. Sleeps. */
 function* exec_commit(k: Kernel, p: proc, vm: vmspace): Sleeps<void> {
 	const old = p.p_vmspace;
 	p.p_vmspace = vm;
@@ -93,7 +93,7 @@ function* copyin_strings(
 	return strings;
 }
 
-/** What the first line of a script names: an interpreter, and perhaps one argument for it. */
+/** The interpreter that a script's first line names, and its argument, if any; or null. */
 function script_line(head: Uint8Array): string[] | null {
 	if (head[0] !== 0x23 || head[1] !== 0x21) return null;
 	const end = head.indexOf(0x0a);
@@ -103,12 +103,12 @@ function script_line(head: Uint8Array): string[] | null {
 	return match[2] === undefined ? [match[1]!] : [match[1]!, match[2]];
 }
 
-/** Scripts run by scripts end somewhere. */
+/** Most scripts that may be interpreters of scripts in turn. */
 const SCRIPT_DEPTH = 4;
 
 /**
  * Open a program, or the interpreter of a script. => sleeps.
- * => the file, its beginning, and the arguments as an interpreter wants them; or an errno.
+ * => the file, its beginning, and the arguments, with those of interpreters; or an errno.
  */
 function* open_program(
 	k: Kernel,

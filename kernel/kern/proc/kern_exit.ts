@@ -1,6 +1,5 @@
 /**
- * The end of a process (sys/kern/kern_exit.c), waiting for it, and the end of the system with the
- * last one.
+ * The end of a process (sys/kern/kern_exit.c), and the end of the system with the last one.
  */
 
 import { pmap_activate, pmap_kernel, pmap_resident_count } from "../../../pmap/pmap.ts";
@@ -24,7 +23,7 @@ import { sigcode_fini } from "./sigcode.ts";
  * End a process: its files, its memory, its attachments, its thread. Sleeps.
  *
  * => called by the process's own thread, which does not run again.
- * => its parent finds it as a zombie, unless it does not care or there is none.
+ * => it becomes a zombie, unless the parent ignores SIGCHLD or there is no parent.
  */
 export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
 	KASSERT(p.p_exit === null, "exit1: process has ended already");
@@ -42,12 +41,12 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
 	p.p_ru.ru_stime = l.l_stime;
 	p.p_ru.ru_minflt = l.l_minflt;
 	p.p_ru.ru_majflt = l.l_majflt;
-	// Nobody waits for orphans.
+	// Orphans get no new parent, so nothing waits for them.
 	for (const child of p.p_children.splice(0)) {
 		child.p_pptr = null;
 		if (child.p_lwp === null) proc_free(k, child);
 	}
-	// Not if another one is on its way out still: it has files and memory, and comes by here.
+	// A process that is still exiting has files and memory, and will get here itself.
 	if (k.procs.every((other) => other === p || other.p_lwp === null)) {
 		yield* shm_shutdown(k);
 		yield* vfs_shutdown(k);
@@ -59,7 +58,7 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
 	exit_tell(k, p, how);
 }
 
-/** Let go of the address space, which a vforked process only borrowed. Sleeps. */
+/** Release the address space, which a vforked process only borrowed. Sleeps. */
 function* exit_vmspace(k: Kernel, p: proc): Sleeps<void> {
 	const vm = p.p_vmspace;
 	if (vm !== null) {
@@ -73,14 +72,14 @@ function* exit_vmspace(k: Kernel, p: proc): Sleeps<void> {
 	vfork_done(k, p);
 }
 
-/** The parent that waits in vfork may go on. */
+/** Wake the parent that waits in vfork. */
 export function vfork_done(k: Kernel, p: proc): void {
 	if (!p.p_vforked) return;
 	p.p_vforked = false;
 	wakeup(k, p);
 }
 
-/** Tell the parent, or forget the process at once. */
+/** Notify the parent, or remove the process at once. */
 function exit_tell(k: Kernel, p: proc, how: proc_exit): void {
 	const parent = p.p_pptr;
 	const action = parent?.p_sigacts[SIGCHLD];
@@ -89,7 +88,7 @@ function exit_tell(k: Kernel, p: proc, how: proc_exit): void {
 		return;
 	}
 	wakeup(k, parent);
-	// clone takes any number for it, 0 among them.
+	// clone accepts any number, also 0.
 	if (sig_valid(p.p_exitsig)) {
 		kpsignal(k, parent, {
 			ksi_signo: p.p_exitsig,
@@ -103,12 +102,12 @@ function exit_tell(k: Kernel, p: proc, how: proc_exit): void {
 	if (p.p_exitsig === SIGCHLD && ignored) proc_reap(k, p);
 }
 
-/** Forget a process that has ended. */
+/** Remove an exited process. */
 function proc_free(k: Kernel, p: proc): void {
 	k.procs.splice(k.procs.indexOf(p), 1);
 }
 
-/** The parent has seen the end of a child: its usage goes to the parent's account. */
+/** Remove an exited child, and add its usage to the parent's. */
 export function proc_reap(k: Kernel, p: proc): void {
 	const parent = p.p_pptr!;
 	ruadd(parent.p_cru, p.p_ru);
@@ -128,14 +127,14 @@ function ruadd(to: rusage, from: rusage): void {
 	to.ru_maxrss = Math.max(to.ru_maxrss, from.ru_maxrss);
 }
 
-/** Power off, when the disks are done: "sifive_test" takes 0x5555 for success. Sleeps. */
+/** Power off, after all writes: "sifive_test" takes 0x5555 for success. Sleeps. */
 function* cpu_reboot(k: Kernel): Sleeps<void> {
 	while (k.uvmexp.paging > 0 || k.uvm.aio_done.length > 0) yield* uvm_pause(k, "reboot");
 	k.halted = true;
 	k.port.store(k.conf!.power, 4, 0x5555);
 }
 
-/** A signal that nobody handles. `addr` is the address of the access, or 0. */
+/** The exit of a process that `signal` kills. `addr` is the address of the access, or 0. */
 export function killed(signal: number, pc: number, addr: number, reason = ""): proc_exit {
 	return { code: 0, signal, pc, addr, reason };
 }

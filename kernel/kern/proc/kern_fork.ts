@@ -35,7 +35,7 @@ const REG_TP = 4;
 const REG_A0 = 10;
 
 /**
- * clone: a child that goes on where its parent does, with 0 as result.
+ * clone: make a child, which returns 0 from the same call.
  *
  * => CLONE_VM shares the address space, which only vfork may (CLONE_VFORK): the parent sleeps
  *    until the child has called execve or has ended. Threads are not supported: EINVAL.
@@ -59,7 +59,7 @@ export function* sys_clone(
 	if (shares) uvmspace_addref(vm);
 	const vmspace = shares ? vm : yield* uvmspace_fork(k, vm);
 	if (vmspace === null) return -ENOMEM;
-	// Who has killed everybody meanwhile has not seen this child.
+	// A signal to the process group while this slept has missed the child.
 	if ((p.p_siglist & sigmask(SIGKILL)) !== 0) {
 		yield* uvmspace_free(k, vmspace);
 		return -EAGAIN;

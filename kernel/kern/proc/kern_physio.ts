@@ -1,6 +1,6 @@
 /**
- * Transfers between a disk and a buffer of the kernel, past every cache (sys/kern/kern_physio.c):
- * for headers of file systems, and for disks as files.
+ * Transfers between a disk and a kernel buffer that bypass the page cache (sys/kern/kern_physio.c):
+ * for the headers of archives, and for disks opened as files.
  */
 
 import { pmap_extract, pmap_kernel } from "../../../pmap/pmap.ts";
@@ -18,7 +18,7 @@ const PHYSIO_PAGES = 4;
 
 /**
  * Read sectors into `bytes`, or write them from there. => its length is a multiple of 512. Sleeps.
- * => 0; EIO, also behind the end of the disk; ENOMEM.
+ * => 0; EIO, also beyond the end of the disk; ENOMEM.
  */
 export function* physio(
 	k: Kernel,

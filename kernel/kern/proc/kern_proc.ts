@@ -35,7 +35,7 @@ export interface rlimit {
 	readonly rlim_max: number;
 }
 
-/** What getrusage tells, of a process or of its children that were waited for. */
+/** What getrusage reports, of a process or of its children that were waited for. */
 export interface rusage {
 	ru_utime: number;
 	ru_stime: number;
@@ -53,7 +53,7 @@ export interface proc {
 	p_vmspace: vmspace | null;
 	/** null once the process has ended. */
 	p_lwp: lwp | null;
-	/** null for the first process, and for one whose parent has ended: nobody waits for it. */
+	/** null for the first process, and for one whose parent has exited: no process waits for it. */
 	p_pptr: proc | null;
 	readonly p_children: proc[];
 	p_pgid: number;
@@ -69,16 +69,16 @@ export interface proc {
 	/** By signal number. */
 	readonly p_sigacts: sigaction[];
 	p_sigmask: sigset;
-	/** Mask to put back after sigsuspend; null if it does not sleep in it. */
+	/** Mask to restore after sigsuspend, or null. */
 	p_sigoldmask: sigset | null;
-	/** Blocked signals that sigtimedwait sleeps for: they count as blocked all the same. */
+	/** Blocked signals that sigtimedwait waits for; they still count as blocked. */
 	p_sigwait: sigset;
-	/** Signals that wait to be taken; and what is known of each, by number. */
+	/** Pending signals, and the siginfo of each, by number. */
 	p_siglist: sigset;
 	readonly p_siginfo: (ksiginfo | null)[];
 	/** Alternate signal stack: size 0 for none. */
 	p_sigstk: { ss_sp: number; ss_size: number };
-	/** The signal that has stopped it, or 0; and whether wait has told the parent. */
+	/** The signal that has stopped it, or 0; and whether wait has reported that. */
 	p_stopsig: number;
 	p_waited: boolean;
 	p_continued: boolean;
@@ -86,11 +86,11 @@ export interface proc {
 	p_realtimer: number;
 	p_realinterval: number;
 
-	/** The signal to send to the parent at the end; SIGCHLD but for odd clones. */
+	/** The signal to send to the parent at exit: SIGCHLD, unless clone named another. */
 	p_exitsig: number;
-	/** The parent sleeps until exec or the end (vfork). */
+	/** The parent sleeps until this process execs or exits (vfork). */
 	p_vforked: boolean;
-	/** CLONE_CHILD_CLEARTID: an address to clear at the end, or 0. */
+	/** CLONE_CHILD_CLEARTID: an address to clear at exit, or 0. */
 	p_cleartid: number;
 	p_exit: proc_exit | null;
 	readonly p_ru: rusage;
@@ -120,7 +120,7 @@ const rusage_zero = (): rusage => ({
 	ru_maxrss: 0,
 });
 
-/** Limits of the first process: those that the system has anyway. */
+/** Limits of the first process: the system's own. */
 function limit0(): rlimit[] {
 	const limit = (n: number): rlimit => ({ rlim_cur: n, rlim_max: n });
 	const limits = new Array<rlimit>(RLIM_NLIMITS).fill(limit(Number.POSITIVE_INFINITY));

@@ -12,7 +12,7 @@ const RUSAGE_SELF = 0;
 const RUSAGE_CHILDREN = -1;
 const RUSAGE_THREAD = 1;
 
-/** Usage so far; of a process that has ended, all of it. */
+/** Usage so far; of an exited process, the total. */
 export function rusage_of(p: proc): rusage {
 	const l = p.p_lwp;
 	if (l === null) return p.p_ru;
@@ -73,7 +73,7 @@ function limit_read(bytes: Uint8Array): rlimit {
 	return { rlim_cur: get(0), rlim_max: get(8) };
 }
 
-/** prlimit64: tell the old limit, set a new one; either address may be 0. */
+/** prlimit64: return the old limit, set a new one; either address may be 0. */
 export function* sys_prlimit64(
 	k: Kernel,
 	p: proc,

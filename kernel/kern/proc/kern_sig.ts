@@ -28,7 +28,7 @@ import type { proc } from "./kern_proc.ts";
 /** Signals whose default is to be ignored, and those whose default is to stop the process. */
 const SIGS_IGNORED = sigmask(SIGCHLD) | sigmask(SIGCONT) | sigmask(SIGURG) | sigmask(SIGWINCH);
 const SIGS_STOP = sigmask(SIGSTOP) | sigmask(SIGTSTP) | sigmask(SIGTTIN) | sigmask(SIGTTOU);
-/** They are never blocked, caught or ignored. */
+/** Signals that cannot be blocked, caught or ignored. */
 export const SIGS_CANTMASK: sigset = sigmask(SIGKILL) | sigmask(SIGSTOP);
 
 export const sig_valid = (sig: number): boolean => sig > 0 && sig < NSIG;
@@ -46,8 +46,8 @@ export function sigdisposition(p: proc, sig: number): sigdisposition {
 
 /**
  * Post a signal to a process.
- * => never sleeps. An interruptible sleep of the process ends, and so does a stop if the signal
- *    is SIGCONT or SIGKILL. A signal that is ignored leaves no trace, unless it is blocked.
+ * => never sleeps. An interruptible sleep of the process ends, and so does a stop if the signal is
+ *    SIGCONT or SIGKILL. An ignored signal is discarded, unless it is blocked.
  */
 export function kpsignal(k: Kernel, p: proc, info: ksiginfo): void {
 	const sig = info.ksi_signo;
@@ -60,7 +60,7 @@ export function kpsignal(k: Kernel, p: proc, info: ksiginfo): void {
 		wakeup(k, p);
 		if (sig === SIGCONT) tell_parent(k, p, CLD_CONTINUED, SIGCONT);
 	}
-	// Whoever blocks a signal may change its action before it is taken, or wait for it.
+	// A blocked signal is kept: its action may change before it is taken, or sigtimedwait takes it.
 	const held = ((p.p_sigmask | p.p_sigwait) & sigmask(sig)) !== 0;
 	if (!held && sigdisposition(p, sig) === "ignore") return;
 	p.p_siglist |= sigmask(sig);
@@ -70,7 +70,7 @@ export function kpsignal(k: Kernel, p: proc, info: ksiginfo): void {
 	if (l.l_stat === LSSLEEP && l.l_sinterruptible) unsleep(k, l);
 }
 
-/** A process has stopped, or goes on: its parent may wait for that. => as kpsignal. */
+/** Notify the parent that a process has stopped or continued. => as kpsignal. */
 export function tell_parent(k: Kernel, p: proc, code: number, status: number): void {
 	const parent = p.p_pptr;
 	if (parent === null) return;
@@ -95,7 +95,7 @@ export function pgsignal(k: Kernel, pgid: number, sig: number): void {
 	for (const p of k.procs) if (p.p_pgid === pgid) psignal(k, p, sig);
 }
 
-/** Take the pending signal with the lowest number. => null: none that is not blocked. */
+/** Take the pending signal with the lowest number. => null: all are blocked, or there is none. */
 export function sigget(p: proc): ksiginfo | null {
 	const ready = p.p_siglist & ~p.p_sigmask;
 	if (ready === 0) return null;
@@ -104,6 +104,6 @@ export function sigget(p: proc): ksiginfo | null {
 	return p.p_siginfo[sig]!;
 }
 
-/** Does the thread have signals to look at before it returns to user mode? */
+/** Does the thread have signals to handle before it returns to user mode? */
 export const sig_userret = (l: lwp): boolean =>
 	sigispending(l.l_proc!) || l.l_proc!.p_sigoldmask !== null;

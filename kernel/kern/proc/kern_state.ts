@@ -1,10 +1,10 @@
 /**
- * The kernel's state as plain data, to be saved and brought back.
+ * The kernel's state as plain data, to be saved and restored.
  *
- * What a generator remembers cannot be saved. So the state can be taken only while every thread is
- * in user mode, or sleeps where it could as well have come from the beginning again: a daemon at
- * the head of its loop, a system call that has done nothing yet but wait. Such threads get new
- * generators, which are run up to their sleep; whatever that has changed is then put right.
+ * A generator cannot be saved. So the state can be taken only while every thread is in user mode,
+ * or sleeps in something that can be started again: a daemon at the head of its loop, or a system
+ * call that has had no effect yet. Such threads get new generators, which run up to the sleep; the
+ * state is then loaded once more, to undo what that has changed.
  */
 import { panic } from "../../../sys/panic.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -16,7 +16,7 @@ import { LSSLEEP, type Sleeps } from "../core/kern_synch.ts";
 import { syscall } from "../sys/syscall.ts";
 import { syscall_sleeping } from "./trap.ts";
 
-/** Members of Kernel that are no state: every kernel of this configuration has them. */
+/** Members of Kernel that are not saved: they are equal in every kernel of this configuration. */
 const FIXED: ReadonlySet<string> = new Set<keyof Kernel>([
 	"port",
 	"vops",
@@ -32,7 +32,7 @@ const FIXED: ReadonlySet<string> = new Set<keyof Kernel>([
 
 /** Where daemons sleep at the head of their loops. */
 const DAEMON_SLEEPS: readonly string[] = ["pgdaemon", "aiodoned"];
-/** Where system calls sleep that begin with it, or with nothing that would be done twice. */
+/** Where system calls sleep that have had no effect yet. */
 const CALL_SLEEPS: readonly string[] = [
 	"wait",
 	"piperd",
@@ -70,7 +70,7 @@ export function kern_vocabulary(k: Kernel): {
 	};
 }
 
-/** Which thread keeps the state from being taken now; null: none. */
+/** The thread that prevents the state from being taken now, or null. */
 export function kern_busy(k: Kernel): lwp | null {
 	return k.lwps.find((l) => l.l_kernel !== null && !is_resumable(k, l)) ?? null;
 }
@@ -79,12 +79,12 @@ function is_resumable(k: Kernel, l: lwp): boolean {
 	if (l.l_stat !== LSSLEEP || l.l_wakecycle <= k.port.cycles) return false;
 	if (l.l_proc === null) return DAEMON_SLEEPS.includes(l.l_wmesg);
 	if (!l.l_again || !l.l_sinterruptible || !CALL_SLEEPS.includes(l.l_wmesg)) return false;
-	// A terminal in raw mode has started a clock that nobody else knows.
+	// A read in raw mode has a timer, which only its generator knows.
 	return l.l_wmesg !== "ttyin" || l.l_wakecycle === Number.POSITIVE_INFINITY;
 }
 
 /**
- * Hand the state to `write`, which must not keep it: it is the kernel's own.
+ * Pass the state to `write`, which must not keep it: the objects are the kernel's own.
  * => no thread is in the way (kern_busy), and none runs.
  */
 export function kern_save<T>(k: Kernel, write: (state: kernel_state) => T): T {
@@ -100,7 +100,7 @@ export function kern_save<T>(k: Kernel, write: (state: kernel_state) => T): T {
 	}
 }
 
-/** Take over a state. => threads inside the kernel have no generators yet. */
+/** Load a state. => threads inside the kernel have no generators yet. */
 export function kern_load(k: Kernel, { members }: kernel_state): void {
 	Object.assign(k, members);
 }
@@ -108,15 +108,15 @@ export function kern_load(k: Kernel, { members }: kernel_state): void {
 /**
  * New generators for the threads inside the kernel, each run up to where the thread sleeps.
  *
- * => after kern_load, with the machine's state in place. Changes both: the caller brings them
- *    back once more, and then puts the generators into l_kernel.
+ * => after kern_load, with the machine's state in place. Changes both: the caller loads them once
+ *    more, and then sets l_kernel to the generators.
  * => panics if a thread would not go to sleep again as it did.
  */
 export function kern_resume(k: Kernel, { inkernel }: kernel_state): Sleeps<void>[] {
 	return inkernel.map((l) => {
 		const wmesg = l.l_wmesg;
 		k.curlwp = l;
-		// When a call ends that sleeps for some time is known only from when it is woken.
+		// A timed sleep ends when it would have ended: its timeout tells when.
 		l.l_deadline = l.l_wakecycle;
 		l.l_recall = 0;
 		l.l_wmesg = "";
@@ -130,7 +130,7 @@ export function kern_resume(k: Kernel, { inkernel }: kernel_state): Sleeps<void>
 	});
 }
 
-/** The system call that a thread sleeps in, from its beginning. */
+/** Start the system call that a thread sleeps in again. */
 function call_again(k: Kernel, l: lwp): void {
 	const x = lwp_regs(k, l);
 	const call = syscall(k, l);

@@ -58,7 +58,7 @@ function* sys_clock_getres(k: Kernel, p: proc, clock: number, va: number): Sleep
 }
 
 /**
- * When a call that sleeps for `ns` is over: of one that a stop has interrupted, what it was before.
+ * The cycle at which a call that sleeps for `ns` ends; of a restarted call, as before.
  * => user threads only.
  */
 export function sleep_until(k: Kernel, ns: number): number {
@@ -68,7 +68,7 @@ export function sleep_until(k: Kernel, ns: number): number {
 	return end;
 }
 
-/** A signal has interrupted a call that sleeps until `end`: if it is done again, it ends then. */
+/** Keep the end of an interrupted sleep, in case the call is restarted. */
 export function sleep_interrupted(k: Kernel, end: number): void {
 	k.curlwp.l_deadline = end;
 }

@@ -20,7 +20,7 @@ const WUNTRACED = 2;
 const WEXITED = 4;
 const WCONTINUED = 8;
 const WNOWAIT = 0x0100_0000;
-/** Linux's: also children that are no fork's. All are looked at here anyway. */
+/** Linux's __WALL: also children of other clones. They are always included here. */
 const WALL = 0x4000_0000;
 const P_ALL = 0;
 const P_PID = 1;
@@ -32,7 +32,7 @@ type wanted = (child: proc) => boolean;
 
 type event = "exited" | "stopped" | "continued";
 
-/** What has happened to a child that `options` ask for, or null. */
+/** An event of a child that `options` ask for, or null. */
 function child_event(child: proc, options: number): event | null {
 	if (child.p_lwp === null) return (options & WEXITED) !== 0 ? "exited" : null;
 	if (child.p_stopsig !== 0 && !child.p_waited && (options & WUNTRACED) !== 0) return "stopped";
@@ -40,8 +40,8 @@ function child_event(child: proc, options: number): event | null {
 }
 
 /**
- * Sleep until something has happened to one of the children.
- * => the child and what it was; null with WNOHANG: nothing yet; or -errno.
+ * Sleep until one of the children has an event.
+ * => the child and the event; null: none yet, with WNOHANG; or -errno.
  */
 function* find_child(
 	k: Kernel,
@@ -51,7 +51,7 @@ function* find_child(
 ): Sleeps<{ child: proc; what: event } | null | number> {
 	for (;;) {
 		const children = p.p_children.filter(want);
-		// Whoever begins anew has waited before, for children that were others then perhaps.
+		// A call that is started again had children when it first slept.
 		if (children.length === 0 && k.curlwp.l_recall < 0) return -ECHILD;
 		for (const child of children) {
 			const what = child_event(child, options);
@@ -63,7 +63,7 @@ function* find_child(
 	}
 }
 
-/** The event has been told: it is not told again. */
+/** Mark an event as reported. */
 function consume(k: Kernel, child: proc, what: event): void {
 	if (what === "exited") proc_reap(k, child);
 	else if (what === "stopped") child.p_waited = true;

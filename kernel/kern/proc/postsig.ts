@@ -43,7 +43,7 @@ export function* postsigs(k: Kernel, l: lwp): Sleeps<void> {
 			case "ignore":
 				break;
 			case "stop":
-				// Nobody is there to continue an orphaned group: only SIGSTOP stops it.
+				// No shell could continue an orphaned group, so only SIGSTOP stops it.
 				if (info.ksi_signo === SIGSTOP || !is_orphaned(k, p.p_pgid)) {
 					yield* stopped(k, p, info.ksi_signo);
 				}
@@ -56,7 +56,7 @@ export function* postsigs(k: Kernel, l: lwp): Sleeps<void> {
 		}
 	}
 	if (p.p_exit !== null) return;
-	// sigsuspend came to its end without a handler, or with one that has the mask in its frame.
+	// sigsuspend ended without a handler, or the frame of its handler has the mask.
 	if (p.p_sigoldmask !== null) p.p_sigmask = p.p_sigoldmask;
 	p.p_sigoldmask = null;
 	l.l_restart = RESTART_NO;
@@ -67,7 +67,7 @@ function* enter_handler(k: Kernel, l: lwp, info: ksiginfo): Sleeps<void> {
 	const action = l.l_proc!.p_sigacts[info.ksi_signo]!;
 	const again = l.l_restart === RESTART_SYS && (action.sa_flags & SA_RESTART) !== 0;
 	if (l.l_restart !== RESTART_NO && !again) {
-		// The call was set to be done again; this handler wants to see that it was interrupted.
+		// The call was set up to be restarted, but with this handler it returns EINTR.
 		lwp_setpc(k, l, lwp_pc(k, l) + 4);
 		lwp_regs(k, l)[10] = EINTR_RESULT;
 		l.l_deadline = Number.POSITIVE_INFINITY;
@@ -85,7 +85,7 @@ function* sigexit(k: Kernel, l: lwp, info: ksiginfo): Sleeps<void> {
 	yield* exit1(k, l.l_proc!, killed(info.ksi_signo, lwp_pc(k, l), info.ksi_addr));
 }
 
-/** Stay stopped until somebody continues or kills the process. */
+/** Stay stopped until the process is continued or killed. */
 function* stopped(k: Kernel, p: proc, sig: number): Sleeps<void> {
 	k.watch.trace?.signal(p.p_lwp!, sig);
 	p.p_stopsig = sig;

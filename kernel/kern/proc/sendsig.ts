@@ -28,11 +28,11 @@ const UC_SIGMASK = SIGINFO_SIZE + 20;
 const UC_MCONTEXT = SIGINFO_SIZE + 160;
 const UC_FPREGS = UC_MCONTEXT + 128;
 const UC_FCSR = UC_FPREGS + 256;
-/** The registers are those of D in the room of those of Q. */
+/** The frame has room for the registers of Q; those of D are stored. */
 const FRAME_SIZE = UC_FPREGS + 528;
 const SS_DISABLE = 2;
 
-/** siginfo_t: what all signals have, and then what this one is about. */
+/** siginfo_t: the fields of all signals, then those of this one. */
 function put_siginfo(view: DataView, info: ksiginfo): void {
 	view.setInt32(0, info.ksi_signo, true);
 	view.setInt32(8, info.ksi_code, true);
@@ -44,7 +44,7 @@ function put_siginfo(view: DataView, info: ksiginfo): void {
 	}
 }
 
-/** Where the frame goes: the alternate stack, if there is one and nobody uses it yet. */
+/** Address of the frame: on the alternate stack, if there is one and it is not in use yet. */
 function frame_address(p: proc, sp: number, flags: number): number {
 	const { ss_sp, ss_size } = p.p_sigstk;
 	const inside = sp > ss_sp && sp <= ss_sp + ss_size;
@@ -53,8 +53,8 @@ function frame_address(p: proc, sp: number, flags: number): number {
 }
 
 /**
- * Have a thread go on in its handler for `info`.
- * => sleeps for page faults. EFAULT: there is no room on its stack; nothing has changed then.
+ * Make a thread enter its handler for `info`.
+ * => sleeps for page faults. EFAULT, with nothing changed: there is no room on its stack.
  */
 export function* sendsig(k: Kernel, l: lwp, info: ksiginfo): Sleeps<Errno> {
 	const p = l.l_proc!;
@@ -94,7 +94,7 @@ export function* sendsig(k: Kernel, l: lwp, info: ksiginfo): Sleeps<Errno> {
 	return 0;
 }
 
-/** rt_sigreturn: the frame is at the stack pointer. => sleeps. EFAULT: it is not. */
+/** rt_sigreturn: restore the frame at the stack pointer. => sleeps. EFAULT: it is not there. */
 export function* sigreturn(k: Kernel, l: lwp): Sleeps<Errno> {
 	const p = l.l_proc!;
 	const bytes = new Uint8Array(FRAME_SIZE);

@@ -57,10 +57,10 @@ const TRAP_CYCLES = 100;
 const FAULT_CYCLES = 400;
 const SYSCALL_CYCLES = 200;
 
-/** What becomes of the thread after a trap. */
-export const TRAP_RETURN = 0; // it goes on in user mode
-export const TRAP_KERNEL = 1; // l_kernel is to be driven to its end first
-export const TRAP_PREEMPT = 2; // its time is over
+/** What the thread does after a trap. */
+export const TRAP_RETURN = 0; // it returns to user mode
+export const TRAP_KERNEL = 1; // it runs l_kernel to its end first
+export const TRAP_PREEMPT = 2; // its time slice is over
 
 /**
  * Handle the trap that ended the latest run of user code.
@@ -116,7 +116,7 @@ function* pagefault(k: Kernel, l: lwp, va: number, access: vm_prot_t): Sleeps<vo
 	if (error !== 0) yield* fault_failed(k, l, va, error);
 }
 
-/** Out of memory kills; lost contents are a bus error; anything else is the program's mistake. */
+/** Out of memory: SIGKILL. Lost contents: SIGBUS. Anything else: SIGSEGV. */
 function* fault_failed(k: Kernel, l: lwp, va: number, error: Errno): Sleeps<void> {
 	if (error === ENOMEM) {
 		yield* exit1(k, l.l_proc!, killed(SIGKILL, lwp_pc(k, l), va, "out of swap"));
@@ -145,7 +145,7 @@ function trap_signal(k: Kernel, l: lwp, info: ksiginfo): number {
 function trap_syscall(k: Kernel, l: lwp): number {
 	k.uvmexp.syscalls++;
 	k.port.charge(SYSCALL_CYCLES);
-	// The instruction after ecall is where the program goes on.
+	// The program continues after the ecall.
 	k.port.pc += 4;
 	const { trace } = k.watch;
 	trace?.syscall(l, k.port.x[17]!, k.port.x.subarray(10, 16));
@@ -163,7 +163,7 @@ function trap_syscall(k: Kernel, l: lwp): number {
 	return TRAP_KERNEL;
 }
 
-/** Drive a system call that may sleep, and give the thread its result. */
+/** Run a system call that may sleep, and give the thread its result. */
 export function* syscall_sleeping(
 	k: Kernel,
 	l: lwp,
@@ -177,10 +177,10 @@ export function* syscall_sleeping(
 	if (l.l_nomem >= 0) {
 		yield* fault_failed(k, l, l.l_nomem, ENOMEM);
 	} else if (value === -EINTR && syscall_restarts(number) !== RESTART_NO) {
-		// Back to the ecall, unless a handler is entered that does not want that.
+		// Back to the ecall, unless a handler without SA_RESTART is entered.
 		lwp_regs(k, l)[10] = a0;
 		lwp_setpc(k, l, lwp_pc(k, l) - 4);
-		// A SIGCONT meanwhile may have taken the signal back that was the reason.
+		// A SIGCONT may have cancelled the signal meanwhile.
 		l.l_restart = sig_userret(l) ? syscall_restarts(number) : RESTART_NO;
 	} else {
 		lwp_regs(k, l)[10] = syscall_result(value);

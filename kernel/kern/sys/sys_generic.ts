@@ -20,7 +20,7 @@ import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
 import { vn_rdwr, vn_seekable } from "./vfs_vnops.ts";
 
-/** Bytes that are copied at once; most of a call, as in Linux; most parts of readv and writev. */
+/** Bytes copied at once; limits, as in Linux, of one call and of the parts of readv and writev. */
 const MAXIO = 64 * 1024;
 const SIZE_MAX = 0x7fff_f000;
 const IOV_MAX = 1024;
@@ -42,7 +42,7 @@ export const off64 = (a: Uint32Array, i: number): number => (a[i + 1]! | 0) * 2 
 /** User memory: address and size. */
 type iovec = readonly [va: number, size: number];
 
-/** Read into or write from user memory, at `offset`, or (null) where the file stands. */
+/** Read into or write from user memory, at `offset`; null: at the file's own. */
 function* sys_rdwr(
 	k: Kernel,
 	p: proc,
@@ -102,7 +102,7 @@ function* rdwr(
 		done += n;
 		p.p_lwp!.l_again = false;
 		if (n < bytes.length) break;
-		// A full buffer is enough for who would have to wait for more.
+		// Return a full buffer rather than wait for more.
 		if (!write && (FOP(k, fp).fo_poll(k, fp, POLLIN) & POLLIN) === 0) break;
 	}
 	return done;
@@ -155,12 +155,12 @@ function* sys_ioctl(k: Kernel, p: proc, fd: number, cmd: number, arg: number): S
 	return n;
 }
 
-/** struct pollfd: descriptor, events, answers. */
+/** struct pollfd: fd, events, revents. */
 const POLLFD_SIZE = 8;
 const POLLFD_MAX = 1024;
 
 /**
- * Wait until one of the descriptors is ready, the time is over or a signal comes.
+ * Wait until one of the descriptors is ready, the timeout passes, or a signal comes.
  * => how many are ready; -EINTR.
  */
 function* sys_ppoll(
@@ -201,7 +201,7 @@ function* sys_ppoll(
 	return error === 0 ? n : -error;
 }
 
-/** => how many are ready: 0 when the time is over; or -EINTR. Sleeps. */
+/** => how many are ready: 0 after the timeout; or -EINTR. Sleeps. */
 function* poll_wait(k: Kernel, p: proc, view: DataView, deadline: number): Sleeps<number> {
 	for (;;) {
 		const n = poll_scan(k, p, view);
@@ -212,7 +212,7 @@ function* poll_wait(k: Kernel, p: proc, view: DataView, deadline: number): Sleep
 	}
 }
 
-/** Fill in the answers. => how many are not empty. */
+/** Fill in revents. => how many are nonzero. */
 function poll_scan(k: Kernel, p: proc, view: DataView): number {
 	let ready = 0;
 	for (let at = 0; at < view.byteLength; at += POLLFD_SIZE) {

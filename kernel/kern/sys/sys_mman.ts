@@ -92,7 +92,7 @@ const MAP_FIXED_NOREPLACE = 0x10_0000;
 const range_ok = (addr: number, len: number): boolean =>
 	(addr & PAGE_MASK) === 0 && len > 0 && addr + round_page(len) <= VM_MAXUSER_ADDRESS;
 
-/** What `prot` allows: a page table cannot say that memory may be written to, but not read. */
+/** The protection for `prot`: write implies read, as Sv32 has no write-only pages. */
 const protection = (prot: number): number =>
 	(prot & VM_PROT_WRITE) !== 0 ? (prot & VM_PROT_ALL) | VM_PROT_READ : prot & VM_PROT_ALL;
 
@@ -165,7 +165,7 @@ function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 	return args.start;
 }
 
-/** Enter a mapping, in place of what is there if it is at a fixed address. => sleeps. */
+/** Enter a mapping; at a fixed address it replaces what is there, unless `keep`. => sleeps. */
 function* map_args_enter(k: Kernel, map: vm_map, args: map_args, keep: boolean): Sleeps<Errno> {
 	const fixed = (args.flags & UVM_FLAG_FIXED) !== 0;
 	if (fixed && !keep) {

@@ -1,6 +1,6 @@
 /**
- * Pipes (sys/kern/sys_pipe.c), as POSIX has them: a write of up to PIPE_BUF bytes is never mixed
- * with others. Bytes lie in a ring and move in at most two pieces.
+ * Pipes (sys/kern/sys_pipe.c), as in POSIX: a write of up to PIPE_BUF bytes is never interleaved
+ * with others. Bytes are in a ring and move in at most two pieces.
  */
 import { EAGAIN, EINVAL, ENOTTY, EPIPE } from "../../../sys/errno.ts";
 import { FIONREAD } from "../../dev/termios.ts";
@@ -42,15 +42,15 @@ export interface pipe {
 	/** Where the next byte is read, and how many there are. */
 	pipe_out: number;
 	pipe_cnt: number;
-	/** Are the ends open still? */
+	/** Are the ends still open? */
 	pipe_reader: boolean;
 	pipe_writer: boolean;
-	/** Who sleeps until there is something to read, and until there is room. */
+	/** Wait channels: for something to read, and for room. */
 	readonly pipe_rwait: object;
 	readonly pipe_wwait: object;
 }
 
-/** Register what serves pipes; once for a kernel. */
+/** Register the operations of pipes. => at boot. */
 export function pipe_init(k: Kernel): void {
 	k.fileops[DTYPE_PIPE] = pipeops;
 }
@@ -199,7 +199,7 @@ function* sys_pipe2(k: Kernel, p: proc, va: number, flags: number): Sleeps<numbe
 		error = yield* copyout(k, p.p_vmspace!.vm_map, fds, va);
 	}
 	if (error === 0) return 0;
-	// Nobody else has seen them.
+	// No other thread has seen them.
 	p.p_fd!.fd_ofiles[rfd] = null;
 	if (wfd >= 0) p.p_fd!.fd_ofiles[wfd] = null;
 	return -error;

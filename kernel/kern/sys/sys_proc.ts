@@ -28,7 +28,7 @@ export const sysent_proc: sysent = {
 	[SYS.geteuid]: () => 0,
 	[SYS.getgid]: () => 0,
 	[SYS.getegid]: () => 0,
-	// There is one user, who may do everything.
+	// There is one user, root.
 	[SYS.setresuid]: () => 0,
 	[SYS.setpgid]: (k, p, a) => sys_setpgid(k, p, a[0]!, a[1]!),
 	[SYS.getpgid]: (k, p, a) => find(k, p, a[0]!)?.p_pgid ?? -ESRCH,
@@ -36,7 +36,7 @@ export const sysent_proc: sysent = {
 	[SYS.setsid]: (k, p) => sys_setsid(k, p),
 	[SYS.sched_yield]: (_k, p) => sys_sched_yield(p),
 	[SYS.setpriority]: () => 0,
-	// Linux's raw call answers 20 - nice.
+	// Linux's raw call returns 20 - nice.
 	[SYS.getpriority]: () => 20,
 	[SYS.set_tid_address]: (_k, p, a) => sys_set_tid_address(p, a[0]!),
 	[SYS.getrusage]: (k, p, a) => sys_getrusage(k, p, a[0]!, a[1]!),
@@ -54,7 +54,9 @@ function* sys_exit(k: Kernel, p: proc, code: number): Sleeps<number> {
 
 const find = (k: Kernel, p: proc, pid: number): proc | undefined => (pid === 0 ? p : pfind(k, pid));
 
-/** => EPERM for a session leader or another session; ESRCH for who is not one's child. */
+/**
+ * => EPERM for a session leader or another session; ESRCH for others than itself and its children.
+ */
 function sys_setpgid(k: Kernel, p: proc, pid: number, pgid: number): number {
 	const target = find(k, p, pid);
 	if (target === undefined || (target !== p && target.p_pptr !== p)) return -ESRCH;
@@ -89,7 +91,7 @@ function sys_flush_icache(k: Kernel): number {
 	return 0;
 }
 
-/** Each of the six strings of struct utsname. */
+/** Size of each of the six strings of struct utsname. */
 const UTSNAME_FIELD = 65;
 
 function* sys_uname(k: Kernel, p: proc, va: number): Sleeps<number> {
@@ -115,7 +117,7 @@ function* sys_sysinfo(k: Kernel, p: proc, va: number): Sleeps<number> {
 	return -(yield* copyout(k, p.p_vmspace!.vm_map, new Uint8Array(words.buffer), va));
 }
 
-/** Longest answer of getrandom, in bytes. */
+/** Most bytes that getrandom returns. */
 const GETRANDOM_MAX = 256;
 
 function* sys_getrandom(k: Kernel, p: proc, va: number, size: number): Sleeps<number> {

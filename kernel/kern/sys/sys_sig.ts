@@ -43,7 +43,7 @@ export const sysent_sig: sysent = {
 	[SYS.rt_sigtimedwait64]: (k, p, a) => sys_sigtimedwait(k, p, a[0]!, a[1]!, a[2]!, a[3]!),
 };
 
-/** sigset_t: 64 signals, of which there are the first 31. */
+/** sigset_t: 64 signals, of which the first 31 exist. */
 const SIGSET_SIZE = 8;
 
 function* copyin_sigset(k: Kernel, p: proc, va: number): Sleeps<sigset | null> {
@@ -166,7 +166,7 @@ function* sys_sigsuspend(k: Kernel, p: proc, setp: number, setsize: number): Sle
 
 /**
  * Wait for a signal of a set, which stays blocked, and take it.
- * => its number; EAGAIN: the time is over; EINTR: another signal is to be handled.
+ * => its number; EAGAIN: timed out; EINTR: another signal is to be handled.
  */
 function* sys_sigtimedwait(
 	k: Kernel,
@@ -190,7 +190,7 @@ function* sys_sigtimedwait(
 	}
 	const old = p.p_sigmask;
 	for (;;) {
-		// Only those of the set are open for a moment.
+		// Unblock only the set for sigget.
 		p.p_sigmask = ~set;
 		const info: ksiginfo | null = sigget(p);
 		p.p_sigmask = old;

@@ -1,6 +1,6 @@
 /**
- * uvmctl, a system call of our own: what the VM system counts, its swap devices, and the processes,
- * for programs such as vmstat and ps. docs/uvmctl.md describes it for those who use it.
+ * uvmctl, uvmachine's own system call: the counters of the VM system, the swap devices, and the
+ * processes, for programs such as vmstat and ps. docs/uvmctl.md describes it for those who use it.
  *
  *   a0 what, a1 buffer, a2 size
  *   => with buffer 0: how many bytes the answer has now; otherwise how many were written, which
@@ -33,7 +33,7 @@ const SWAP_PATH = 32;
 const PROC_RECORD = 56;
 const PROC_NAME = 16;
 
-/** The counters of UVMCTL_UVMEXP. Programs know them by place: new ones go to the end. */
+/** The counters of UVMCTL_UVMEXP. Programs index them by position, so add new ones at the end. */
 export const COUNTERS: readonly (keyof uvmexp)[] = [
 	"npages",
 	"free",
@@ -153,7 +153,7 @@ function swap_devices(k: Kernel, fit: number): Uint8Array {
 	return new Uint8Array(view.buffer);
 }
 
-/** R: it runs or could; S: it sleeps; D: no signal ends its sleep; T: stopped; Z: it has ended. */
+/** R: runnable; S: sleeping; D: sleeping, without signals; T: stopped; Z: exited. */
 function state(p: proc): string {
 	const l = p.p_lwp;
 	if (p.p_exit !== null || l === null) return "Z";

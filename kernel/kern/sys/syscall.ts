@@ -37,7 +37,7 @@ import { PATH_MAX } from "./vfs_lookup.ts";
 import { sysent_stat } from "./vfs_stat.ts";
 import { sysent_vfs } from "./vfs_syscalls.ts";
 
-/** Linux's number of an errno that NetBSD numbers otherwise. */
+/** Linux's number of an errno. */
 function linux_errno(error: number): number {
 	switch (error) {
 		case EAGAIN:
@@ -85,7 +85,7 @@ for (const group of groups) {
 	for (const [number, handler] of Object.entries(group)) calls[Number(number)] = handler;
 }
 
-/** The function behind a system call's number. */
+/** The handler of a system call. */
 export const syscall_handler = (number: number): syscall_fn | undefined => calls[number];
 
 /**
@@ -105,7 +105,7 @@ export function syscall(k: Kernel, l: lwp): number | Sleeps<number> {
 /** A result as the program sees it. */
 export const syscall_result = (value: number): number => (value < 0 ? -linux_errno(-value) : value);
 
-/** Calls that a signal interrupts in vain, if its handler has SA_RESTART. */
+/** Calls that are restarted, if the handler of the signal has SA_RESTART. */
 const RESTARTABLE: ReadonlySet<number> = new Set([
 	SYS.read,
 	SYS.readv,
@@ -118,20 +118,20 @@ const RESTARTABLE: ReadonlySet<number> = new Set([
 	SYS.fcntl64,
 ]);
 
-/** Those that any handler interrupts, but not a process that was stopped and goes on. */
+/** Calls that any handler interrupts, but that are restarted after a stop. */
 const UNHANDLED: ReadonlySet<number> = new Set([
 	SYS.rt_sigsuspend,
 	SYS.ppoll64,
 	SYS.clock_nanosleep64,
 ]);
 
-/** What becomes of a system call that ended with EINTR: RESTART_. */
+/** When to restart a system call that ended with EINTR: RESTART_. */
 export function syscall_restarts(number: number): number {
 	if (RESTARTABLE.has(number)) return RESTART_SYS;
 	return UNHANDLED.has(number) ? RESTART_NOHAND : RESTART_NO;
 }
 
-/** A program that tries every number is not to fill the host's memory. */
+/** Limit of k.msgbuf, for programs that try every number. */
 const MESSAGES_MAX = 100;
 
 /** Each unknown number is reported once. */
@@ -141,7 +141,7 @@ function nosys(k: Kernel, number: number): number {
 	return -ENOSYS;
 }
 
-/** The disk that a path names: /dev/ld0, /dev/ld1, ... */
+/** The disk of a path: /dev/ld0, /dev/ld1, ... */
 function* swap_path(k: Kernel, p: proc, va: number): Sleeps<{ path: string; dev: dev_t } | number> {
 	const path = yield* copyinstr(k, p.p_vmspace!.vm_map, va, PATH_MAX);
 	if (path === null) return -EFAULT;
@@ -152,7 +152,7 @@ function* swap_path(k: Kernel, p: proc, va: number): Sleeps<{ path: string; dev:
 const SWAP_FLAG_PREFER = 0x8000;
 const SWAP_FLAG_PRIO_MASK = 0x7fff;
 
-/** Linux's higher priority is used first; NetBSD's lower value is. */
+/** Linux uses the higher priority first, NetBSD the lower value. */
 function* sys_swapon(k: Kernel, p: proc, path: number, flags: number): Sleeps<number> {
 	const found = yield* swap_path(k, p, path);
 	if (typeof found === "number") return found;

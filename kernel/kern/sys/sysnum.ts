@@ -107,6 +107,6 @@ export const SYS = {
 	rt_sigtimedwait64: 421,
 	futex64: 422,
 	faccessat2: 439,
-	/** Our own, beyond Linux's: the VM system's counters and tables (sysctl(2) by number). */
+	/** uvmachine's own, not Linux's: the VM system's counters and tables (sysctl(2) by number). */
 	uvmctl: 1024,
 } as const;

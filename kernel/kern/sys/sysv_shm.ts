@@ -35,7 +35,7 @@ const SHMMNI = 128;
 /** The largest segment, in bytes. */
 const SHMMAX = 1 << 30;
 
-/** A segment. It goes when it is marked removed and nobody has it attached. */
+/** A segment. It is freed when it is marked removed and attached nowhere. */
 export interface shmid_ds {
 	readonly shm_id: number;
 	readonly shm_key: number;
@@ -53,7 +53,7 @@ export interface shmmap {
 
 export interface shm_state {
 	readonly shmsegs: shmid_ds[];
-	/** Ids are never used twice, so an old one is told from a new segment. */
+	/** Ids are never reused, so an old one cannot name a new segment. */
 	shm_nextid: number;
 }
 
@@ -108,7 +108,7 @@ function* sys_shmat(k: Kernel, p: proc, id: number, addr: number, shmflg: number
 	args.maxprot = args.prot | VM_PROT_EXECUTE;
 	args.inherit = UVM_INH_SHARE;
 	if (va !== 0) args.flags = UVM_FLAG_FIXED;
-	// Counted first: the map's lock may be waited for, and the segment must not go meanwhile.
+	// Counted first: the segment must not be freed while this sleeps for the map's lock.
 	seg.shm_nattch++;
 	uao_reference(k, seg.shm_amp);
 	const error = yield* uvm_map(k, p.p_vmspace!.vm_map, args);
@@ -121,7 +121,7 @@ function* sys_shmat(k: Kernel, p: proc, id: number, addr: number, shmflg: number
 	return args.start;
 }
 
-/** One attachment less; a removed segment goes with its last. */
+/** Drop an attachment; the last one frees a removed segment. */
 function* shm_drop(k: Kernel, seg: shmid_ds): Sleeps<void> {
 	seg.shm_nattch--;
 	yield* shm_reap(k, seg);
@@ -135,7 +135,7 @@ function* shm_reap(k: Kernel, seg: shmid_ds): Sleeps<void> {
 }
 
 /**
- * Unmap the segment that is attached at `addr`: what is left of it there, and nothing that was
+ * Unmap the segment that is attached at `addr`: what is left of it there, but nothing that was
  * mapped over it since.
  */
 function* sys_shmdt(k: Kernel, p: proc, addr: number): Sleeps<number> {
@@ -189,7 +189,7 @@ function shmid64_ds(seg: shmid_ds): Uint8Array {
 	return new Uint8Array(words.buffer);
 }
 
-/** A child has the same attachments. */
+/** Give a child the same attachments. */
 export function shmfork(p: proc, child: proc): void {
 	for (const map of p.p_shm) {
 		map.seg.shm_nattch++;
@@ -197,12 +197,12 @@ export function shmfork(p: proc, child: proc): void {
 	}
 }
 
-/** The process ends: its address space is gone already, or goes with it. */
+/** Drop all attachments of a process, whose address space is gone (exit, exec). */
 export function* shmexit(k: Kernel, p: proc): Sleeps<void> {
 	for (const { seg } of p.p_shm.splice(0)) yield* shm_drop(k, seg);
 }
 
-/** The system halts: segments that nobody removed go. */
+/** The system halts: free the segments that are left. */
 export function* shm_shutdown(k: Kernel): Sleeps<void> {
 	for (const seg of [...k.shm.shmsegs]) {
 		seg.shm_removed = true;

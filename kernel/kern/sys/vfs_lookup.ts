@@ -1,4 +1,4 @@
-/** From paths to vnodes (sys/kern/vfs_lookup.c). */
+/** Path name lookup (sys/kern/vfs_lookup.c). */
 import { EFAULT, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, type Errno } from "../../../sys/errno.ts";
 import { PAGE_MASK, PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { VOP, type vnode, vref, vrele } from "../../fs/vnode.ts";
@@ -12,10 +12,10 @@ export const PATH_MAX = 1024;
 export const NAME_MAX = 255;
 const MAXSYMLINKS = 32;
 
-/** Bytes of a path that are copied at once. */
+/** Bytes of a path copied at once. */
 const CHUNK = 64;
 
-/** Where a path leads. */
+/** The result of a lookup. */
 export interface nameidata {
 	/** The directory that has, or would have, the last name. Referenced. */
 	readonly ni_dvp: vnode;
@@ -59,7 +59,7 @@ export function* namei(
 	return found.ni_vp ?? ENOENT;
 }
 
-/** As namei, for who makes or removes names. => see nameidata; or an errno. Sleeps. */
+/** As namei, for callers that make or remove names. => see nameidata; or an errno. Sleeps. */
 export function* namei_parent(
 	k: Kernel,
 	start: vnode | null,
@@ -141,7 +141,7 @@ function* lookup(k: Kernel, dvp: vnode, name: string): Sleeps<vnode | Errno> {
 	return root;
 }
 
-/** The directory above, across mounts; the root is above itself. => referenced. */
+/** The directory above, across mounts; the root is its own parent. => referenced. */
 function vfs_parent(k: Kernel, dvp: vnode): vnode {
 	let vp = dvp;
 	while (vp.v_covered !== null) vp = vp.v_covered;

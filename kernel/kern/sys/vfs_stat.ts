@@ -1,4 +1,4 @@
-/** What files, directories and file systems are like: statx, getdents64, statfs64. */
+/** Attributes of files, directories and file systems: statx, getdents64, statfs64. */
 import { EBADF, EFAULT, EINVAL, ENOTDIR, type Errno } from "../../../sys/errno.ts";
 import { major, minor } from "../../dev/conf.ts";
 import { type dirent, VOP, type vattr, type vnode, vrele, type vtype } from "../../fs/vnode.ts";
@@ -52,7 +52,7 @@ function statx_bytes(va: vattr): Uint8Array {
 	put64(view, 32, va.va_fileid);
 	put64(view, 40, va.va_size);
 	put64(view, 48, Math.ceil(va.va_size / 512));
-	// Access, (birth,) change and modification: one time serves all.
+	// Access, change and modification have the same time.
 	for (const at of [64, 96, 112]) put64(view, at, va.va_mtime);
 	view.setUint32(128, major(va.va_rdev ?? 0), true);
 	view.setUint32(132, minor(va.va_rdev ?? 0), true);
@@ -78,7 +78,7 @@ function* sys_statx(
 
 /** Fixed part of struct linux_dirent64: d_ino, d_off, d_reclen, d_type. */
 const DIRENT_HEADER = 19;
-/** Most bytes of entries that are returned at once. */
+/** Most bytes of entries returned at once. */
 const DIRENTS_MAX = 64 * 1024;
 
 function* sys_getdents(k: Kernel, p: proc, fd: number, va: number, size: number): Sleeps<number> {

@@ -74,10 +74,10 @@ const AT_EACCESS = 0x200;
 const AT_SYMLINK_FOLLOW = 0x400;
 const AT_NO_AUTOMOUNT = 0x800;
 const AT_EMPTY_PATH = 0x1000;
-/** How statx is to get its data; all of it is the same here. */
+/** How statx synchronises its data; ignored. */
 const AT_STATX_SYNC_TYPE = 0x6000;
 
-/** What a path relative to descriptor `fd` starts from. => referenced, or an errno. */
+/** The directory where a path relative to descriptor `fd` starts. => referenced, or an errno. */
 function at_start(k: Kernel, p: proc, fd: number, path: string): vnode | Errno {
 	if (path.startsWith("/") || (fd | 0) === AT_FDCWD) {
 		const vp = p.p_fd!.fd_cdir ?? k.rootvnode!;
@@ -130,7 +130,7 @@ function* nameidata_rele(k: Kernel, nd: nameidata): Sleeps<void> {
 	yield* vrele(k, nd.ni_dvp);
 }
 
-/** Flags that open looks at only while it opens. */
+/** Flags that matter only while open runs. */
 const O_OPENING = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 function* sys_openat(
@@ -317,7 +317,7 @@ function* sys_readlinkat(
 
 const W_OK = 2;
 
-/** Everybody may do everything, but what is read-only is. */
+/** All access is allowed, except writing to what is read-only. */
 function* sys_faccessat(
 	k: Kernel,
 	p: proc,
@@ -380,7 +380,7 @@ function* sys_fsync(k: Kernel, p: proc, fd: number): Sleeps<number> {
 	return -error;
 }
 
-/** Errors are for who calls fsync. */
+/** Errors are reported by fsync. */
 function* sys_sync(k: Kernel): Sleeps<number> {
 	yield* vfs_syncall(k);
 	return 0;
@@ -392,7 +392,7 @@ function sys_umask(p: proc, mask: number): number {
 	return old;
 }
 
-/** Times cannot be set; who asks for it need not know, if only the file exists. */
+/** Times cannot be set: this succeeds without effect if the file exists. */
 function* sys_utimensat(k: Kernel, p: proc, fd: number, va: number, flags: number): Sleeps<number> {
 	if (va === 0) return fd_getfile(p, fd) === null ? -EBADF : 0;
 	const vp = yield* namei_at(k, p, fd, va, flags);

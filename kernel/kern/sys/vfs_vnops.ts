@@ -101,7 +101,7 @@ function* find_or_make(
 	return vp;
 }
 
-/** May this vnode be opened so? */
+/** May this vnode be opened with these flags? */
 function open_check(k: Kernel, p: proc, vp: vnode, flags: number): Errno {
 	const write = (flags & O_ACCMODE) !== O_RDONLY || (flags & O_TRUNC) !== 0;
 	if ((flags & O_DIRECTORY) !== 0 && vp.v_type !== "VDIR") return ENOTDIR;
@@ -121,7 +121,7 @@ function open_check(k: Kernel, p: proc, vp: vnode, flags: number): Errno {
 			const dev = vp.v_rdev!;
 			if (bdev_size(k, dev) < 0) return ENXIO;
 			if (k.uvm.swap_list.some((sdp) => sdp.swd_dev === dev)) return EBUSY;
-			// Nobody may change a disk behind the back of its file system.
+			// A mounted disk must not change underneath its file system.
 			if (write && k.uvm.uvn_list.some((uvn) => uvn.u_dev === dev)) return EBUSY;
 			return bdev_open(k, dev, write ? FREAD | FWRITE : FREAD);
 		}
@@ -131,8 +131,8 @@ function open_check(k: Kernel, p: proc, vp: vnode, flags: number): Errno {
 const cdev = (k: Kernel, vp: vnode): cdevsw | undefined => k.cdevsw[major(vp.v_rdev!)];
 
 /**
- * Read or write at an offset that is given (pread, pwrite, and the others for files with an
- * offset of their own). => bytes, or -errno. Sleeps.
+ * Read or write at `offset` (pread and pwrite; read and write pass the offset of the file).
+ * => bytes, or -errno. Sleeps.
  */
 export function* vn_rdwr(
 	k: Kernel,
@@ -156,7 +156,7 @@ export function* vn_rdwr(
 	}
 }
 
-/** Can it be read anywhere? Of character devices, those that are memory. */
+/** Is it seekable? Of character devices, those that are memory. */
 export const vn_seekable = (k: Kernel, vp: vnode): boolean =>
 	vp.v_type !== "VCHR" || cdev(k, vp)?.d_mmap !== undefined;
 
@@ -176,7 +176,7 @@ function* cspec_rdwr(
 	return yield* dev.d_read(k, p, unit, bytes, 0, offset);
 }
 
-/** Whole sectors of a disk, past every cache. => as vn_rdwr. */
+/** Whole sectors of a disk, bypassing the page cache. => as vn_rdwr. */
 function* spec_rdwr(
 	k: Kernel,
 	vp: vnode,
@@ -209,10 +209,10 @@ export function* vn_open_exec(k: Kernel, p: proc, path: string): Sleeps<vnode | 
 }
 
 /**
- * The memory object that a descriptor stands for, and what its mappings may be allowed.
- * => a reference to the object is the caller's.
- * => EACCES: not opened for that; ENODEV: nothing that can be mapped; EINVAL: a device cannot be
- *    mapped privately. Where a file ends is found out by the fault.
+ * The memory object of a descriptor, and the maximum protection of its mappings.
+ * => the caller gets a reference to the object.
+ * => EACCES: not opened for that; ENODEV: not mappable; EINVAL: a device cannot be mapped
+ *    privately. The fault checks where a file ends.
  */
 export function* vn_mmap(
 	k: Kernel,
@@ -241,7 +241,7 @@ export function* vn_mmap(
 	return { uobj, maxprot };
 }
 
-/** Read or write a character device at the place of its open file. => as fo_read. */
+/** Read or write a character device at the offset of its open file. => as fo_read. */
 function* cdev_rdwr(
 	k: Kernel,
 	p: proc,
@@ -304,7 +304,7 @@ export const vnode_fileops: fileops = {
 	},
 };
 
-/** The vnode of a directory that a descriptor stands for. => referenced, or an errno. */
+/** The vnode of a directory that a descriptor refers to. => referenced, or an errno. */
 export function fd_directory(p: proc, fd: number): vnode | Errno {
 	const fp = p.p_fd!.fd_ofiles[fd] ?? null;
 	if (fp === null) return EBADF;

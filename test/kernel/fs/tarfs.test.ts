@@ -130,7 +130,7 @@ describe("mounting", () => {
 		[
 			"a file longer than the disk",
 			tar([{ path: "a", raw: [[124, "77777777777"]] }]),
-			"ld1: sector 0: the archive is cut off",
+			"ld1: sector 0: the archive is truncated",
 		],
 		[
 			"a size that is no number",
@@ -144,7 +144,7 @@ describe("mounting", () => {
 				{ path: "a", data: "x" },
 				{ path: "a/b", data: "y" },
 			]),
-			"ld1: sector 2: a file is in the place of a directory",
+			"ld1: sector 2: a file and a directory have the same name",
 		],
 		[
 			"a file over a directory",
@@ -152,12 +152,12 @@ describe("mounting", () => {
 				{ path: "a", type: "5" },
 				{ path: "a", data: "y" },
 			]),
-			"ld1: sector 1: a file is in the place of a directory",
+			"ld1: sector 1: a file and a directory have the same name",
 		],
 		[
 			"a link to nothing",
 			tar([{ path: "a", type: "1", link: "b" }]),
-			"ld1: sector 0: a link leads nowhere",
+			"ld1: sector 0: hard link to a missing file",
 		],
 		[
 			"nonsense in an extended header",
