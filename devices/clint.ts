@@ -9,11 +9,11 @@ import { CYCLES_PER_TIME_TICK } from "../machine/port.ts";
 import type { IrqLine } from "./irq.ts";
 import { high32, low32, u64, withHalf } from "./u64.ts";
 
-export const CLINT_MSIP = 0x0000; // RW, bit 0
-export const CLINT_MTIMECMP = 0x4000; // RW
-export const CLINT_MTIMECMPH = 0x4004; // RW
-export const CLINT_MTIME = 0xbff8; // RW
-export const CLINT_MTIMEH = 0xbffc; // RW
+const CLINT_MSIP = 0x0000; // RW, bit 0
+const CLINT_MTIMECMP = 0x4000; // RW
+const CLINT_MTIMECMPH = 0x4004; // RW
+const CLINT_MTIME = 0xbff8; // RW
+const CLINT_MTIMEH = 0xbffc; // RW
 
 /** The compare value that no reachable time equals. */
 const NEVER = u64(0xffff_ffff, 0xffff_ffff);

@@ -13,7 +13,7 @@ import { UserError } from "../machine/user-error.ts";
 /** Bytes of a pixel. */
 const PIXEL = 4;
 /** Largest width and height. */
-export const FRAMEBUFFER_MAX = 4096;
+const FRAMEBUFFER_MAX = 4096;
 
 export interface FramebufferOptions {
 	/** In pixels. */

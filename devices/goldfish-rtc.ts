@@ -9,14 +9,14 @@ import { UserError } from "../machine/user-error.ts";
 import type { IrqLine } from "./irq.ts";
 import { high32, low32, u64, withHalf } from "./u64.ts";
 
-export const TIME_LOW = 0x00; // RW; a read latches TIME_HIGH
-export const TIME_HIGH = 0x04; // RW
-export const ALARM_LOW = 0x08; // RW; a write sets the alarm
-export const ALARM_HIGH = 0x0c; // RW; written before ALARM_LOW
-export const IRQ_ENABLED = 0x10; // RW, bit 0
-export const CLEAR_ALARM = 0x14; // W
-export const ALARM_STATUS = 0x18; // R: 1 while an alarm waits
-export const CLEAR_INTERRUPT = 0x1c; // W
+const TIME_LOW = 0x00; // RW; a read latches TIME_HIGH
+const TIME_HIGH = 0x04; // RW
+const ALARM_LOW = 0x08; // RW; a write sets the alarm
+const ALARM_HIGH = 0x0c; // RW; written before ALARM_LOW
+const IRQ_ENABLED = 0x10; // RW, bit 0
+const CLEAR_ALARM = 0x14; // W
+const ALARM_STATUS = 0x18; // R: 1 while an alarm waits
+const CLEAR_INTERRUPT = 0x1c; // W
 
 export interface GoldfishRtcState {
 	/** [high, low] */

@@ -23,7 +23,7 @@ export const PLIC_CLAIM = 0x4; // R: claim, W: complete
 
 /** Identifiers 1..95 are sources; 0 means "no interrupt". */
 export const PLIC_NUM_SOURCES = 96;
-export const PLIC_CONTEXT_M = 0;
+/** The context of S-mode; that of M-mode is 0. */
 export const PLIC_CONTEXT_S = 1;
 
 const CONTEXTS = 2;

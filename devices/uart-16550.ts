@@ -11,12 +11,10 @@ import { ACCESS_FAULT, type MmioDevice, type Width } from "../machine/bus.ts";
 import type { Clock } from "../machine/clock.ts";
 import type { IrqLine } from "./irq.ts";
 
-/** Register offsets. DLL and DLM answer while LCR.DLAB is set. */
+/** Register offsets. While LCR.DLAB is set, 0 and 1 are the divisor latch (DLL and DLM) instead. */
 export const RBR = 0; // R: receiver buffer
 export const THR = 0; // W: transmitter holding
-export const DLL = 0; // RW: divisor latch, low
 export const IER = 1; // RW: interrupt enable
-export const DLM = 1; // RW: divisor latch, high
 export const IIR = 2; // R: interrupt identification
 export const FCR = 2; // W: FIFO control
 export const LCR = 3; // RW: line control
@@ -26,43 +24,43 @@ export const MSR = 6; // R: modem status
 export const SCR = 7; // RW: scratch
 
 export const IER_ERBFI = 0x01; // received data
-export const IER_ETBEI = 0x02; // transmitter empty
-export const IER_ELSI = 0x04; // line status
-export const IER_EDSSI = 0x08; // modem status
+const IER_ETBEI = 0x02; // transmitter empty
+const IER_ELSI = 0x04; // line status
+const IER_EDSSI = 0x08; // modem status
 
-export const IIR_NONE = 0x01;
-export const IIR_MODEM = 0x00;
-export const IIR_THRE = 0x02;
-export const IIR_DATA = 0x04;
-export const IIR_LINE = 0x06;
-export const IIR_TIMEOUT = 0x0c;
-export const IIR_FIFOS = 0xc0; // FIFOs are on
+const IIR_NONE = 0x01;
+const IIR_MODEM = 0x00;
+const IIR_THRE = 0x02;
+const IIR_DATA = 0x04;
+const IIR_LINE = 0x06;
+const IIR_TIMEOUT = 0x0c;
+const IIR_FIFOS = 0xc0; // FIFOs are on
 
 export const FCR_ENABLE = 0x01;
-export const FCR_CLEAR_RX = 0x02;
-export const FCR_TRIGGER = 0xc0; // 1, 4, 8 or 14 bytes
+const FCR_CLEAR_RX = 0x02;
+const FCR_TRIGGER = 0xc0; // 1, 4, 8 or 14 bytes
 
-export const LCR_DLAB = 0x80;
+const LCR_DLAB = 0x80;
 
-export const MCR_DTR = 0x01;
-export const MCR_RTS = 0x02;
-export const MCR_OUT1 = 0x04;
-export const MCR_OUT2 = 0x08;
-export const MCR_LOOP = 0x10;
+const MCR_DTR = 0x01;
+const MCR_RTS = 0x02;
+const MCR_OUT1 = 0x04;
+const MCR_OUT2 = 0x08;
+const MCR_LOOP = 0x10;
 
 export const LSR_DR = 0x01; // data ready
-export const LSR_OE = 0x02; // overrun
+const LSR_OE = 0x02; // overrun
 export const LSR_THRE = 0x20; // transmitter holding register empty
-export const LSR_TEMT = 0x40; // transmitter empty
+const LSR_TEMT = 0x40; // transmitter empty
 
-export const MSR_CTS = 0x10;
-export const MSR_DSR = 0x20;
-export const MSR_RI = 0x40;
-export const MSR_DCD = 0x80;
+const MSR_CTS = 0x10;
+const MSR_DSR = 0x20;
+const MSR_RI = 0x40;
+const MSR_DCD = 0x80;
 const MSR_TERI = 0x04; // RI ended
 const MSR_DELTAS = 0x0f;
 
-export const FIFO_SIZE = 16;
+const FIFO_SIZE = 16;
 /** Input clock: the baud rate is this over 16 times the divisor. */
 export const UART_CLOCK_HZ = 3_686_400;
 

@@ -31,12 +31,12 @@ import {
 export const VIRTIO_ID_BLOCK = 2;
 
 /** Feature bits, 5.2.3. */
-export const VIRTIO_BLK_F_SEG_MAX = 2;
+const VIRTIO_BLK_F_SEG_MAX = 2;
 export const VIRTIO_BLK_F_RO = 5;
-export const VIRTIO_BLK_F_BLK_SIZE = 6;
-export const VIRTIO_BLK_F_FLUSH = 9;
-export const VIRTIO_BLK_F_DISCARD = 13;
-export const VIRTIO_BLK_F_WRITE_ZEROES = 14;
+const VIRTIO_BLK_F_BLK_SIZE = 6;
+const VIRTIO_BLK_F_FLUSH = 9;
+const VIRTIO_BLK_F_DISCARD = 13;
+const VIRTIO_BLK_F_WRITE_ZEROES = 14;
 
 /** Request types, 5.2.6. */
 export const VIRTIO_BLK_T_IN = 0;
@@ -48,39 +48,39 @@ export const VIRTIO_BLK_T_DISCARD = 11;
 export const VIRTIO_BLK_T_WRITE_ZEROES = 13;
 
 export const VIRTIO_BLK_S_OK = 0;
-export const VIRTIO_BLK_S_IOERR = 1;
-export const VIRTIO_BLK_S_UNSUPP = 2;
+const VIRTIO_BLK_S_IOERR = 1;
+const VIRTIO_BLK_S_UNSUPP = 2;
 
 /** Request header: type (32 bits), reserved (32), sector (64). */
-export const REQUEST_HEADER_SIZE = 16;
-export const VIRTIO_BLK_ID_BYTES = 20;
+const REQUEST_HEADER_SIZE = 16;
+const VIRTIO_BLK_ID_BYTES = 20;
 
 /** Offsets in the configuration space, 5.2.4. */
-export const CONFIG_CAPACITY = 0; // 64 bits, in sectors
-export const CONFIG_SEG_MAX = 12; // 32 bits
-export const CONFIG_BLK_SIZE = 20; // 32 bits
-export const CONFIG_MAX_DISCARD_SECTORS = 36; // 32 bits each
-export const CONFIG_MAX_DISCARD_SEG = 40;
-export const CONFIG_DISCARD_SECTOR_ALIGNMENT = 44;
-export const CONFIG_MAX_WRITE_ZEROES_SECTORS = 48;
-export const CONFIG_MAX_WRITE_ZEROES_SEG = 52;
-export const CONFIG_WRITE_ZEROES_MAY_UNMAP = 56; // 8 bits
+const CONFIG_CAPACITY = 0; // 64 bits, in sectors
+const CONFIG_SEG_MAX = 12; // 32 bits
+const CONFIG_BLK_SIZE = 20; // 32 bits
+const CONFIG_MAX_DISCARD_SECTORS = 36; // 32 bits each
+const CONFIG_MAX_DISCARD_SEG = 40;
+const CONFIG_DISCARD_SECTOR_ALIGNMENT = 44;
+const CONFIG_MAX_WRITE_ZEROES_SECTORS = 48;
+const CONFIG_MAX_WRITE_ZEROES_SEG = 52;
+const CONFIG_WRITE_ZEROES_MAY_UNMAP = 56; // 8 bits
 const CONFIG_SIZE = 72;
 
 /** As in QEMU. */
-export const BLK_QUEUE_NUM_MAX = 1024;
+const BLK_QUEUE_NUM_MAX = 1024;
 /** Data segments of a request: a chain also has a header and a status. */
-export const BLK_SEG_MAX = 254;
+const BLK_SEG_MAX = 254;
 /** Ranges of a DISCARD or WRITE_ZEROES request, and sectors of each. */
-export const BLK_RANGES_MAX = 16;
-export const BLK_RANGE_SECTORS_MAX = 0x1_0000;
+const BLK_RANGES_MAX = 16;
+const BLK_RANGE_SECTORS_MAX = 0x1_0000;
 /** A range: sector (64 bits), number of sectors (32), flags (32); 5.2.6. */
 const RANGE_SIZE = 16;
 const RANGE_UNMAP = 1;
 /** Bytes that are written at a time to clear a range. */
 const ZEROS_SIZE = 0x1_0000;
 /** A longer transfer is refused with IOERR, so that a guest cannot make the host allocate more. */
-export const BLK_TRANSFER_MAX = 16 * 1024 * 1024; // bytes
+const BLK_TRANSFER_MAX = 16 * 1024 * 1024; // bytes
 
 export interface VirtioBlkOptions {
 	readonly media: DiskMedia;

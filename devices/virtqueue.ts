@@ -9,14 +9,14 @@
 import type { Dma } from "./dma.ts";
 
 /** Descriptor flags, 2.7.5. */
-export const VIRTQ_DESC_F_NEXT = 1;
-export const VIRTQ_DESC_F_WRITE = 2;
-export const VIRTQ_DESC_F_INDIRECT = 4;
+const VIRTQ_DESC_F_NEXT = 1;
+const VIRTQ_DESC_F_WRITE = 2;
+const VIRTQ_DESC_F_INDIRECT = 4;
 /** Flags of the available ring, 2.7.6. */
-export const VIRTQ_AVAIL_F_NO_INTERRUPT = 1;
+const VIRTQ_AVAIL_F_NO_INTERRUPT = 1;
 
 /** A descriptor: address (64 bits), length (32), flags (16), next (16). */
-export const DESC_SIZE = 16;
+const DESC_SIZE = 16;
 /** Available ring: flags, idx, ring[]. Used ring: flags, idx, {id, len}[]. */
 const RING_FLAGS = 0;
 const RING_IDX = 2;
@@ -26,7 +26,7 @@ const USED_ELEMENT_SIZE = 8;
  * Buffers of a chain. 2.7.5.3.1 tells drivers to stay below the queue's size, but with an indirect
  * table many do not; like QEMU we take what fits the largest of queues.
  */
-export const CHAIN_MAX = 1024;
+const CHAIN_MAX = 1024;
 /** Behind each ring: used_event, avail_event. */
 const EVENT_SIZE = 2;
 

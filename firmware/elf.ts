@@ -105,7 +105,7 @@ export interface ElfSection {
  * The sections of an executable that `parseElf` accepts, by their numbers; null for those that do
  * not lie in the file. => none at all if their table makes no sense: nothing depends on it.
  */
-export function elfSections(file: Uint8Array): (ElfSection | null)[] {
+function elfSections(file: Uint8Array): (ElfSection | null)[] {
 	const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
 	const shoff = view.getUint32(32, true);
 	const shnum = view.getUint16(48, true);

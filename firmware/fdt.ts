@@ -13,7 +13,7 @@ export interface FdtNode {
 	readonly children?: readonly FdtNode[];
 }
 
-export const FDT_MAGIC = 0xd00d_feed;
+const FDT_MAGIC = 0xd00d_feed;
 const VERSION = 17;
 const LAST_COMPATIBLE_VERSION = 16;
 const HEADER_SIZE = 40;

@@ -29,13 +29,13 @@ import {
 } from "../machine/port.ts";
 
 /** Extension ids, chapters 4 to 12. */
-export const EXT_BASE = 0x10;
-export const EXT_TIME = 0x5449_4d45;
-export const EXT_IPI = 0x73_5049;
-export const EXT_RFENCE = 0x5246_4e43;
-export const EXT_HSM = 0x48_534d;
-export const EXT_SRST = 0x5352_5354;
-export const EXT_DBCN = 0x4442_434e;
+const EXT_BASE = 0x10;
+const EXT_TIME = 0x5449_4d45;
+const EXT_IPI = 0x73_5049;
+const EXT_RFENCE = 0x5246_4e43;
+const EXT_HSM = 0x48_534d;
+const EXT_SRST = 0x5352_5354;
+const EXT_DBCN = 0x4442_434e;
 const LEGACY_SET_TIMER = 0;
 const LEGACY_CONSOLE_PUTCHAR = 1;
 const LEGACY_CONSOLE_GETCHAR = 2;
@@ -47,11 +47,10 @@ const LEGACY_REMOTE_SFENCE_VMA_ASID = 7;
 const LEGACY_SHUTDOWN = 8;
 
 /** Error codes, chapter 3. */
-export const SBI_SUCCESS = 0;
-export const SBI_ERR_FAILED = -1;
-export const SBI_ERR_NOT_SUPPORTED = -2;
-export const SBI_ERR_INVALID_PARAM = -3;
-export const SBI_ERR_ALREADY_AVAILABLE = -6;
+const SBI_SUCCESS = 0;
+const SBI_ERR_NOT_SUPPORTED = -2;
+const SBI_ERR_INVALID_PARAM = -3;
+const SBI_ERR_ALREADY_AVAILABLE = -6;
 
 const SPEC_VERSION = 2 << 24;
 /** None of the registered ones. */

@@ -26,7 +26,7 @@ export const DEBUG_NONE = 0; // it has not
 export const DEBUG_BREAKPOINT = 1; // the instruction at pc is to be executed next
 export const DEBUG_WATCHPOINT = 2; // the instruction at pc is about to access what is `watched`
 export const DEBUG_GOAL = 3; // `goal` is reached
-export const DEBUG_REQUEST = 4; // somebody has called `request`
+const DEBUG_REQUEST = 4; // somebody has called `request`
 export type DebugStop =
 	| typeof DEBUG_NONE
 	| typeof DEBUG_BREAKPOINT

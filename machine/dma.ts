@@ -6,7 +6,7 @@
 import type { CodeCache } from "./code-cache.ts";
 import type { HartParts } from "./hart-parts.ts";
 import type { HartState } from "./hart-state.ts";
-import { type Memory, RAM_OFFSET } from "./memory.ts";
+import type { Memory } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
 import { PAGE_MASK, PAGE_SIZE } from "./port.ts";
 
@@ -123,11 +123,6 @@ export class Dma {
 		for (let page = host & ~PAGE_MASK; page < end; page += PAGE_SIZE) {
 			if (this.#mirror.isWatched(page)) this.#code.overwritten(page, 1);
 		}
-	}
-
-	/** RAM was replaced as a whole. */
-	overwrittenAll(): void {
-		this.overwritten(RAM_OFFSET, this.#memory.ramSize);
 	}
 
 	#load(host: number, bytes: number): number {

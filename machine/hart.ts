@@ -37,7 +37,6 @@ import {
 	STOP_BUDGET,
 	STOP_DEBUG,
 	STOP_ENTER,
-	STOP_LEAVE,
 	STOP_TRAP,
 } from "./rare.ts";
 import { SupervisorTimer } from "./supervisor-timer.ts";
@@ -396,5 +395,3 @@ export class Hart {
 		this.#words[H_LEFT]! -= stall;
 	}
 }
-
-export { STOP_BUDGET, STOP_DEBUG, STOP_LEAVE, STOP_TRAP };

@@ -29,7 +29,7 @@ import { UserError } from "./user-error.ts";
 export const RAM_BASE = 0x8000_0000;
 /** Host offset of the first byte of RAM. */
 export const RAM_OFFSET = 0x0300_0000;
-export const RAM_SIZE_MIN = 0x1_0000;
+const RAM_SIZE_MIN = 0x1_0000;
 /** Boot ROM, as on QEMU's virt board: the hart begins there. Software can only read it. */
 export const ROM_BASE = 0x1000;
 export const ROM_SIZE = 0xf000;
@@ -50,7 +50,7 @@ export const H_PC_BASE = 41;
 export const H_FIRST = 42;
 /** f0..f31: two words each, the low one first. */
 export const H_F = 64;
-export const F_WORDS = 64;
+const F_WORDS = 64;
 export const HART_WORDS = H_F + F_WORDS;
 
 export const TLB_OFFSET = 0x1000;

@@ -15,7 +15,7 @@ import type { PageHistory } from "./page-history.ts";
 import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 
 /** Who watches a page: the code cache, or somebody outside the hart. */
-export const WATCH_CODE = 1;
+const WATCH_CODE = 1;
 export const WATCH_STORES = 2;
 
 /** Virtual pages in one 4 MiB page. */

@@ -76,7 +76,7 @@ export interface TlbCounters {
 	fencesVaAsid: number;
 }
 
-export const newTlbCounters = (): TlbCounters => ({
+const newTlbCounters = (): TlbCounters => ({
 	fetchMisses: 0,
 	loadMisses: 0,
 	storeMisses: 0,

@@ -8,21 +8,20 @@
 import { PRIV_M, type Privilege } from "./hart-state.ts";
 import { ACCESS_LOAD, ACCESS_STORE, type Access, PAGE_SIZE } from "./port.ts";
 
-/** pmpcfg, figure 3.32. */
-export const PMP_R = 1 << 0;
-export const PMP_W = 1 << 1;
-export const PMP_X = 1 << 2;
-export const PMP_A_SHIFT = 3;
-export const PMP_OFF = 0;
-export const PMP_TOR = 1;
-export const PMP_NA4 = 2;
-export const PMP_NAPOT = 3;
-export const PMP_L = 1 << 7;
+/** pmpcfg, figure 3.32. An entry whose field A is 0 is off. */
+const PMP_R = 1 << 0;
+const PMP_W = 1 << 1;
+const PMP_X = 1 << 2;
+const PMP_A_SHIFT = 3;
+const PMP_TOR = 1;
+const PMP_NA4 = 2;
+const PMP_NAPOT = 3;
+const PMP_L = 1 << 7;
 const CFG = PMP_L | (3 << PMP_A_SHIFT) | PMP_X | PMP_W | PMP_R;
 
 /** What `page` answers. */
 export const PMP_ALLOWED = 0;
-export const PMP_REFUSED = 1;
+const PMP_REFUSED = 1;
 export const PMP_MIXED = 2;
 export type PmpVerdict = typeof PMP_ALLOWED | typeof PMP_REFUSED | typeof PMP_MIXED;
 

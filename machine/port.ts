@@ -42,8 +42,10 @@ export const IRQ_SEI = 9; // external
 export const SIP_STIP = 1 << IRQ_STI;
 export const SIP_SEIP = 1 << IRQ_SEI;
 
-/** sstatus.FS: state of the floating-point unit. Privileged specification, section 3.1.6.6. */
-export const FS_OFF = 0; // its instructions are illegal
+/**
+ * sstatus.FS: state of the floating-point unit. Privileged specification, section 3.1.6.6.
+ * 0 is Off: its instructions are illegal.
+ */
 export const FS_INITIAL = 1;
 export const FS_CLEAN = 2;
 export const FS_DIRTY = 3; // a register has changed since FS was written

@@ -7,7 +7,7 @@ import { ACCESS_FAULT, type Bus } from "./bus.ts";
 import type { Clock } from "./clock.ts";
 import { DEBUG_NONE } from "./debug.ts";
 import type { Dma } from "./dma.ts";
-import { type Hart, STOP_TRAP } from "./hart.ts";
+import type { Hart } from "./hart.ts";
 import {
 	ALL_COUNTERS,
 	type HartState,
@@ -21,6 +21,7 @@ import {
 import { type Memory, RAM_BASE, RAM_OFFSET } from "./memory.ts";
 import { SUPERVISOR_USER_RIGHTS } from "./mmu.ts";
 import { type Access, CYCLES_PER_TIME_TICK, type MachinePort, PAGE_SIZE } from "./port.ts";
+import { STOP_TRAP } from "./rare.ts";
 
 /** How the software reports its own bugs: an access to an address where nothing is. */
 export type Panic = (message: string) => never;

@@ -26,7 +26,7 @@ import {
 import type { Traps } from "./trap.ts";
 
 /** The instruction is done and the next one follows it. */
-export const SYSTEM_NEXT = 0;
+const SYSTEM_NEXT = 0;
 /** The instruction is done and has set pc itself. */
 export const SYSTEM_JUMP = 1;
 /** The instruction has met an exception, which HartState notes. */

@@ -46,7 +46,7 @@ export interface SsdParameters {
 }
 
 /** 0.1 ms, and 0.02 ms for each 4 KiB. */
-export const SSD_DEFAULTS: SsdParameters = { latencyNs: 100_000, sectorNs: 2_500 };
+const SSD_DEFAULTS: SsdParameters = { latencyNs: 100_000, sectorNs: 2_500 };
 
 /** Fixed latency and transfer time. Requests do not wait for each other. */
 export class SsdTiming implements DiskTiming {
@@ -83,7 +83,7 @@ export interface HddParameters {
 }
 
 /** 1 ms track to track, 8 ms average, 7200 rpm (8.33 ms a turn), 50 MB/s: 813 sectors a track. */
-export const HDD_DEFAULTS: HddParameters = {
+const HDD_DEFAULTS: HddParameters = {
 	trackSeekNs: 1_000_000,
 	averageSeekNs: 8_000_000,
 	revolutionsPerMinute: 7200,

@@ -31,7 +31,7 @@ import { SlowFloat } from "./slow.ts";
 /** The instruction at H_IP is to be looked at anew; perhaps it is none of F and D. */
 export const FLOAT_NEXT = 0;
 /** The mirror tables do not answer the load or store at H_IP. */
-export const FLOAT_ACCESS = 1;
+const FLOAT_ACCESS = 1;
 /** The instruction at H_IP is illegal in the present state. */
 export const FLOAT_ILLEGAL = 2;
 
