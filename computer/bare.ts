@@ -5,7 +5,7 @@
 import type { PowerRequest } from "../devices/power.ts";
 import { LSR, LSR_DR, RBR } from "../devices/uart-16550.ts";
 import { deviceTree } from "../firmware/device-tree.ts";
-import { whatIsWrong } from "../firmware/fdt.ts";
+import { validate } from "../firmware/fdt.ts";
 import { Htif } from "../firmware/htif.ts";
 import { checkOverlaps, ImageError, type LoadedImage, place } from "../firmware/image.ts";
 import { resetVector } from "../firmware/reset-vector.ts";
@@ -274,6 +274,6 @@ export class Bare extends BaseComputer<BareSoftware> {
 }
 
 function checkTree(dtb: Uint8Array): void {
-	const wrong = whatIsWrong(dtb);
+	const wrong = validate(dtb);
 	if (wrong !== null) throw new ImageError(`dtb: the file is ${wrong}`);
 }

@@ -103,7 +103,7 @@ export class Clint implements MmioDevice {
 		}
 	}
 
-	/** No interrupt; mtime goes on. */
+	/** No interrupt; mtime is unaffected. */
 	reset(): void {
 		this.#msip = false;
 		this.#msipLine.set(false);

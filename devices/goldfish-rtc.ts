@@ -112,7 +112,7 @@ export class GoldfishRtc implements MmioDevice {
 		}
 	}
 
-	/** No alarm; the clock goes on. */
+	/** No alarm; the time is unaffected. */
 	reset(): void {
 		this.#clearAlarm();
 		this.#alarm = 0n;

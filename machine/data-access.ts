@@ -1,8 +1,8 @@
 /**
- * Loads, stores and atomics of the hart when the mirror tables do not answer: TLB lookups, device
- * registers, misaligned accesses, stores into pages with decoded code.
+ * Loads, stores and atomics of the hart that miss the mirror tables: TLB lookups, device registers,
+ * misaligned accesses, stores into pages with decoded code.
  *
- * Nothing is half done: all translations succeed before the first byte is written.
+ * An access is done completely or not at all: translations come before the first byte is written.
  */
 
 import { ACCESS_FAULT as BUS_FAULT, type Bus, type Width } from "./bus.ts";
@@ -33,7 +33,7 @@ export class DataAccess {
 	value = 0;
 	/** The upper word of what `loadDouble` has read. */
 	valueHigh = 0;
-	/** Asked before every access that comes here; null unless something is watched. */
+	/** Asked before every access here; null without watchpoints. */
 	debug: Debug | null = null;
 	readonly #state: HartState;
 	readonly #memory: Memory;
@@ -144,7 +144,7 @@ export class DataAccess {
 
 	/**
 	 * Where `width` bytes of RAM lie; `#second` is where those in another page do.
-	 * => 0 after an exception. What pages lack comes before what is not in RAM.
+	 * => 0 after an exception. Page faults come before access faults.
 	 */
 	#hostOf(va: number, width: number, access: typeof ACCESS_LOAD | typeof ACCESS_STORE): number {
 		const state = this.#state;

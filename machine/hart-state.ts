@@ -128,7 +128,7 @@ export class HartState {
 	/** 1 while wfi waits for an interrupt. */
 	waiting = 0;
 
-	/** The exception that the current instruction has met; see `raise`. */
+	/** The exception of the current instruction; see `raise`. */
 	cause = 0;
 	tval = 0;
 	/** Cycles that table walks of the current instruction have cost, not yet accounted for. */

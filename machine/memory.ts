@@ -1,6 +1,6 @@
 /**
  * The one memory of a machine: a WebAssembly.Memory that never grows, so that TypeScript and code
- * compiled at run time see the same bytes and views stay valid for ever.
+ * compiled at run time see the same bytes and views stay valid.
  *
  *   offset        what
  *   0000_0000     hart block: registers, pc and what an engine hands over (H_*)
@@ -67,7 +67,7 @@ export const CODE_COPY = 0x248_0000;
 
 const WASM_PAGE = 0x1_0000;
 
-/** A WebAssembly.Memory, of which users of the library need not know. */
+/** The part of WebAssembly.Memory that is used here; its type is not in the library's. */
 export interface WasmMemory {
 	readonly buffer: ArrayBuffer;
 }
@@ -98,7 +98,7 @@ export class Memory {
 	/** f0..f31, as H_F says. */
 	readonly f: Int32Array;
 
-	/** => UserError for a size that is no multiple of 4096 or out of range. */
+	/** => UserError for a size that is out of range or not a multiple of a page. */
 	constructor(ramSize: number) {
 		if (!(ramSize >= RAM_SIZE_MIN && ramSize <= RAM_SIZE_MAX && ramSize % PAGE_SIZE === 0)) {
 			throw new UserError(

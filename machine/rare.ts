@@ -1,7 +1,6 @@
 /**
- * Whatever the interpreter's loop does not do itself: accesses that the mirror tables do not
- * answer, atomics, floating point, system instructions, illegal instructions, slots not yet
- * decoded. An instruction is executed completely or not at all.
+ * Instructions outside the interpreter's loop: accesses that miss the mirror tables, atomics,
+ * floating point, system instructions, illegal instructions, slots not yet decoded. An instruction is executed completely or not at all.
  */
 
 import type { Width } from "./bus.ts";
@@ -20,13 +19,13 @@ import { SYSTEM_JUMP, SYSTEM_TRAP, type SystemInstructions } from "./system-inst
 export const STOP_BUDGET = -1;
 /** The instruction at pc must be executed alone: few cycles are left, or it crosses a page. */
 export const STOP_ALONE = -2;
-/** The page of pc has to be looked up or decoded. */
+/** The page of pc must be looked up or decoded. */
 export const STOP_ENTER = -3;
 /** The instruction at pc has met an exception, which HartState notes. */
 export const STOP_TRAP = -4;
-/** The machine's state has changed in a way that the engine must not ignore. */
+/** The machine's state has changed in a way that concerns the engine. */
 export const STOP_LEAVE = -5;
-/** The instruction at H_IP is none of the interpreter's; afterwards: it is done, go on. */
+/** The instruction at H_IP is for `RareInstructions`; returned by that: it is done, go on. */
 export const STOP_RARE = -6;
 /** Before the instruction at pc: a debugger has stopped the hart (debug.ts). */
 export const STOP_DEBUG = -7;

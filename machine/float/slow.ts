@@ -25,7 +25,7 @@ export class SlowFloat {
 
 	/**
 	 * Execute the arithmetic instruction that was decoded to the words `w` and `imm`.
-	 * => false if its rounding mode is dynamic and frm holds a reserved one; nothing is done then.
+	 * => false if its rounding mode is dynamic and frm holds a reserved value; then nothing is done.
 	 */
 	execute(w: number, imm: number): boolean {
 		const state = this.#state;
