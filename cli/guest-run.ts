@@ -1,4 +1,4 @@
-/** What `boot` and `run` do alike with a guest: run it to its end, save it, give an exit code. */
+/** Running a guest, as `boot` and `run` both do: to its end, with a snapshot, to an exit code. */
 import type { Bare, BareExit } from "../computer/bare.ts";
 import type { Exit, System } from "../computer/system.ts";
 import type { CommonFlags } from "./common-options.ts";
@@ -8,13 +8,13 @@ import { Saver } from "./saver.ts";
 
 type Guest = System | Bare;
 
-/** How the snapshot of a guest is made: as `rebase` and `save` of Savable. */
+/** How to save a guest: `rebase` and `save` of Savable. */
 export interface Snapshots {
 	rebase(): boolean;
 	save(): Uint8Array;
 }
 
-/** => what --save asks for; null without it. */
+/** => the saver that --save asks for; null without --save. */
 export function createSaver(guest: Guest, flags: CommonFlags, snapshots: Snapshots): Saver | null {
 	if (flags.save === undefined) return null;
 	const savable = {
@@ -28,13 +28,13 @@ export function createSaver(guest: Guest, flags: CommonFlags, snapshots: Snapsho
 }
 
 export interface HowToRun {
-	/** Is the host's terminal the guest's? Otherwise the guest gets the standard streams. */
+	/** Whether the guest gets the host's terminal; otherwise it gets the standard streams. */
 	readonly terminal: boolean;
-	/** Told of the terminal's size. */
+	/** Called with the terminal's size. */
 	readonly resized?: (columns: number, rows: number) => void;
 }
 
-/** Run to the end, and save what is to be saved then. => whether the user has left before. */
+/** Run to the end, and save if that is due then. => whether the user quit before. */
 export async function runGuest(
 	guest: Guest,
 	flags: CommonFlags,
@@ -49,7 +49,7 @@ export async function runGuest(
 	return left;
 }
 
-/** Did the run stop because its state was saved, and for no other reason? */
+/** Whether the run stopped only because its state was saved. */
 export const stoppedToSave = (saver: Saver | null, exit: Exit | BareExit): boolean =>
 	saver?.waits === false && exit.kind === "running";
 
