@@ -1,7 +1,7 @@
 /**
- * What single operations of processes cost: mapping, faulting and unmapping, fork and exit, context
- * switches, pipes. Counts and virtual time are exact and the same on every host; the host's time is
- * not.
+ * The cost of single operations of processes: mapping, faulting and unmapping, fork and exit,
+ * context switches, pipes. Counts and virtual time are exact and the same on every host; the host's
+ * time is not.
  */
 import { createSystem } from "../computer/system.ts";
 import { workload } from "./guests.ts";
@@ -81,7 +81,7 @@ function run(args: readonly string[], times: number): Totals {
 	return { faults: uvmexp.faults, instructions, cycles, ms };
 }
 
-/** Runs of one case; all counts are equal, and the quickest was disturbed least. */
+/** Runs of one case. All counts are equal; the fastest run was disturbed least. */
 const ROUNDS = 3;
 
 function quickest(args: readonly string[], times: number): Totals {
@@ -89,7 +89,7 @@ function quickest(args: readonly string[], times: number): Totals {
 	return runs.reduce((best, one) => (one.ms < best.ms ? one : best));
 }
 
-/** The difference between few and many times, so that what comes before and after drops out. */
+/** The difference between few and many times, which cancels start-up and exit. */
 function measure({ name, args, times }: Case): CallResult {
 	run(args, times);
 	const few = quickest(args, times / 2);

@@ -1,4 +1,4 @@
-/** The guest programs whose speed is measured, and how one of them is run. */
+/** The guest programs of the benchmarks, and how to run one. */
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createSystem } from "../computer/system.ts";
@@ -19,16 +19,16 @@ export const workload = (name: string): Uint8Array => readFileSync(`${WORKLOADS}
 export interface GuestRun {
 	readonly program: string;
 	readonly args: readonly string[];
-	/** MiB of RAM: 64 is enough for all of them, 4 for none. */
+	/** MiB of RAM: 64 is enough for every guest, 4 for none. */
 	readonly ramMiB: number;
-	/** Runs that are thrown away, so that the host's compiler has seen the code. */
+	/** Runs before the measured one, so that the host's compiler has seen the code. */
 	readonly warmups: number;
 }
 
 export interface GuestResult extends GuestRun {
 	readonly instructions: number;
 	readonly hostMs: number;
-	/** Million guest instructions a second, the kernel's work included in the time. */
+	/** Million guest instructions a second; the time includes the kernel's work. */
 	readonly mips: number;
 	readonly faults: number;
 	readonly pageins: number;
@@ -36,7 +36,7 @@ export interface GuestResult extends GuestRun {
 	readonly stateHash: string;
 }
 
-/** The four guests, small enough for some seconds each. */
+/** The four guests. Each takes some seconds. */
 export const GUESTS: readonly (readonly [string, ...string[]])[] = [
 	["sort", "8"],
 	["matmul", "640"],
@@ -44,7 +44,7 @@ export const GUESTS: readonly (readonly [string, ...string[]])[] = [
 	["shm", "8", "4"],
 ];
 
-/** The same for a quick look whether all this works. */
+/** The same guests for --smoke. */
 export const SMOKE_GUESTS: typeof GUESTS = [
 	["sort", "1"],
 	["matmul", "64"],
@@ -52,7 +52,7 @@ export const SMOKE_GUESTS: typeof GUESTS = [
 	["shm", "1", "2"],
 ];
 
-/** Run a guest to its end. => throws if it does not succeed: then there is nothing to measure. */
+/** Run a guest to its end. => throws if the guest fails. */
 export function runGuest(run: GuestRun): GuestResult {
 	for (let i = 0; i < run.warmups; i++) runOnce(run);
 	return runOnce(run);

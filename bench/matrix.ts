@@ -3,12 +3,12 @@ import { built, GUESTS, type GuestResult, type GuestRun, SMOKE_GUESTS } from "./
 
 export interface MatrixOptions {
 	readonly smoke: boolean;
-	/** Machines at the same time. More than one disturb each other's timing. */
+	/** Machines to run at the same time. They slow each other down. */
 	readonly jobs: number;
 	readonly onResult?: (result: GuestResult) => void;
 }
 
-/** Every guest where memory suffices and where it does not. */
+/** Every guest with enough memory and with too little. */
 export function matrixRuns(smoke: boolean): GuestRun[] {
 	return (smoke ? SMOKE_GUESTS : GUESTS).flatMap(([program, ...args]) =>
 		[64, 4].map((ramMiB) => ({ program, args, ramMiB, warmups: smoke ? 0 : 1 })),

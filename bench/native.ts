@@ -1,4 +1,4 @@
-/** The same C compiled for the host, where a compiler is present. */
+/** The same C programs compiled for the host, if it has a compiler. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** How fast single paths through the kernel are. */
+/** The speed of single paths through the kernel. */
 import { createSystem, type System } from "../computer/system.ts";
 import { workload } from "./guests.ts";
 
@@ -12,7 +12,7 @@ export interface PathResult {
 	readonly samples: number;
 }
 
-/** A machine that goes on running `program` for as long as anybody measures. */
+/** A machine that runs `program` without end. */
 function endless(program: string, args: string[], ramMiB: number): System {
 	return createSystem({
 		program,
@@ -23,7 +23,7 @@ function endless(program: string, args: string[], ramMiB: number): System {
 	});
 }
 
-/** Let a system run on, and say how much `count` has grown meanwhile. */
+/** Run a system for `cycles`. => how much `count` has grown. */
 function advance(system: System, cycles: number, count: (system: System) => number): number {
 	const before = count(system);
 	if (system.run(system.machine.clock.cycles + cycles) !== "running") {
@@ -50,7 +50,7 @@ async function sample(
 	const { default: Benchmark } = await import("benchmark");
 	let events = 0;
 	let calls = 0;
-	// Once the host's compiler has seen the code.
+	// Warm up, so that the host's compiler has seen the code.
 	const warm = performance.now() + seconds * 300;
 	while (performance.now() < warm) advance(system, cycles, count);
 	const bench = new Benchmark(
@@ -82,7 +82,7 @@ function zeroFillPath(mib: number, rounds: number): PathResult {
 	const until = (count: number): void => {
 		while (faults(system) < count) advance(system, slice, faults);
 	};
-	// The program's own start, then rounds in which the host gets to know code and memory.
+	// The program's start-up, then some rounds to warm up the host's compiler and memory.
 	let first = 0;
 	while (system.machine.hart.counters.instret < 1_000) advance(system, 1_000, faults);
 	until(faults(system) + pages * 4);

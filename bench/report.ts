@@ -16,7 +16,7 @@ export interface BenchReport {
 	readonly version: string;
 	readonly host: { readonly cpu: string; readonly node: string };
 	readonly guests: readonly GuestResult[];
-	/** Geometric mean of the guests' MIPS: where memory suffices, and where it does not. */
+	/** Geometric mean of the guests' MIPS, with enough memory and with too little. */
 	readonly geomeanMips: { readonly resident: number; readonly swapping: number } | null;
 	/** Milliseconds of the same programs compiled natively. */
 	readonly nativeMs: Readonly<Record<string, number>> | null;
@@ -83,7 +83,7 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 const mean = (guests: GuestResult[], ramMiB: number): number =>
 	geometricMean(guests.filter((g) => g.ramMiB === ramMiB).map((g) => g.mips));
 
-/** The report for people. */
+/** The report as a table. */
 export function benchTable(report: BenchReport): string {
 	const lines: string[] = [`${report.host.cpu}, Node ${report.host.node}`];
 	if (report.guests.length > 0) {
@@ -133,7 +133,7 @@ function callLines(calls: readonly CallResult[]): string[] {
 	const fixed = (value: number): string => value.toFixed(value < 100 ? 1 : 0);
 	return [
 		"",
-		line(["each time", "faults", "instructions", "virtual ns", "host us"]),
+		line(["operation", "faults", "instructions", "virtual ns", "host us"]),
 		...calls.map((c) =>
 			line([c.name, ...[c.faults, c.instructions, c.virtualNs, c.hostUs].map(fixed)]),
 		),

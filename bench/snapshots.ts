@@ -1,4 +1,4 @@
-/** What it costs to note an instant and to go back to it, and to save to a file and restore. */
+/** The cost of checkpoints and of snapshots. */
 import type { ComputerCheckpoint } from "../computer/computer.ts";
 import { restoreSystem, saveSystem } from "../computer/snapshot/system-snapshot.ts";
 import { createSystem, type System } from "../computer/system.ts";
@@ -6,7 +6,7 @@ import { workload } from "./guests.ts";
 
 const MiB = 1024 * 1024;
 const RAM_MIB = 64;
-/** Memory that is written to between an instant and the return to it. */
+/** Memory that is written between a checkpoint and the return to it. */
 const TOUCHED_MIB = 4;
 
 export interface SnapshotResult {
@@ -16,7 +16,7 @@ export interface SnapshotResult {
 	readonly samples: number;
 }
 
-/** A machine whose program goes on and on writing to its memory. */
+/** A machine whose program writes to its memory without end. */
 function start(): System {
 	const system = createSystem({
 		program: "touch",
@@ -42,7 +42,7 @@ function note(system: System): ComputerCheckpoint {
 	}
 }
 
-/** Let the program write to as much memory as it is to be. */
+/** Run until the program has written TOUCHED_MIB of memory. */
 function touch(system: System): void {
 	while (system.machine.checkpointBytes < TOUCHED_MIB * MiB) advance(system, 20_000);
 }
@@ -75,7 +75,7 @@ export function runSnapshots(smoke: boolean): SnapshotResult[] {
 				board.rollback(checkpoint.board);
 			}),
 		);
-		// The kernel is somewhere else still.
+		// Brings the kernel back, too.
 		system.rollback(checkpoint);
 		touch(system);
 		systems.push(timed(() => system.rollback(checkpoint)));
@@ -86,10 +86,10 @@ export function runSnapshots(smoke: boolean): SnapshotResult[] {
 	const restored = files.map(() => timed(() => restoreSystem(file)));
 	const what = `a machine of ${RAM_MIB} MiB, ${TOUCHED_MIB} MiB of it written to`;
 	return [
-		median("note an instant of a machine, and forget it", taking),
+		median("checkpoint of a machine, taken and released", taking),
 		median(`go back: ${what}`, machines),
 		median("go back: the same with its kernel", systems),
-		median("save to a file", files),
-		median("restore from a file", restored),
+		median("save a snapshot", files),
+		median("restore a snapshot", restored),
 	];
 }

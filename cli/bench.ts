@@ -1,4 +1,4 @@
-/** `uvmachine bench`: how fast all this is. */
+/** `uvmachine bench`: run the benchmarks. */
 import { SingleBar } from "cli-progress";
 import { Argument, Command, InvalidArgumentError } from "commander";
 import {
@@ -18,11 +18,16 @@ interface BenchFlags {
 
 export function benchCommand(done: (exitCode: number) => void): Command {
 	return new Command("bench")
-		.description("measure the interpreter, the paging paths and the start-up")
+		.description("measure guests, paging, system calls, snapshots and start-up")
 		.addArgument(new Argument("[names...]", "which ones (default: all)").choices(BENCHMARKS))
 		.option("--json <file>", "write the results as JSON; - for stdout instead of the table")
-		.option("--smoke", "small sizes: does it work, not how fast is it", false)
-		.option("--jobs <n>", "machines at the same time, which disturb each other", jobsOption, 1)
+		.option("--smoke", "small sizes, only to check that the benchmarks work", false)
+		.option(
+			"--jobs <n>",
+			"machines to run at the same time; they slow each other down",
+			jobsOption,
+			1,
+		)
 		.action(async (names: BenchmarkName[], flags: BenchFlags) => {
 			await bench(names, flags);
 			done(0);

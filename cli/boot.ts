@@ -30,7 +30,7 @@ import { summary } from "./summary.ts";
 import { TraceFiles } from "./trace-file.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** Events that --uvmhist keeps, and how many of them a panic shows. */
+/** The number of events that --uvmhist keeps, and that a panic prints. */
 const HISTORY_EVENTS = 10_000;
 const PANIC_HISTORY = 20;
 
@@ -46,7 +46,7 @@ interface BootFlags extends CommonFlags {
 
 const PROGRAM: Runs = { argument: "program", printer: "program", instead: "running a program" };
 
-/** Options of `boot` that say what a system is. */
+/** Options of `boot` that describe the system. */
 const CONFIGURATION = ["ram", "swap", "disk", "seed", "check"] as const;
 
 export function bootCommand(done: (exitCode: number) => void): Command {
@@ -54,7 +54,7 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 		.description("run a program on the kernel; its output goes to stdout, a summary to stderr")
 		.argument("[program]", "a workload by name, or the path of a static RV32 ELF file")
 		.argument("[args...]", "its arguments (after -- if they begin with a dash)")
-		.option("--ram <size>", "RAM, as 512K, 8M, 1G", sizeOption, DEFAULT_RAM)
+		.option("--ram <size>", "RAM, such as 512K, 8M, 1G", sizeOption, DEFAULT_RAM)
 		.option(
 			"--swap <size[,timing]>",
 			"a swap disk: 0 for none; timing is instant, ssd (default) or hdd; may be repeated",
@@ -67,9 +67,9 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 			collect,
 			[],
 		)
-		.option("--seed <n>", "for what programs get as random bytes", integerOption, 1)
+		.option("--seed <n>", "seed of the random bytes that programs get", integerOption, 1)
 		.option("--check", "verify the VM system's invariants while it runs", false)
-		.option("--screenshot <file>", "save what the frame buffer shows at the end, as PNG")
+		.option("--screenshot <file>", "save the final contents of the frame buffer, as PNG")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr");
 	return addCommonOptions(command, PROGRAM).action(
 		async (program: string | undefined, args: string[], flags: BootFlags) => {
@@ -81,7 +81,7 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 
 async function boot(program: string, args: string[], flags: BootFlags): Promise<number> {
 	checkFiles(program, flags);
-	// Opened before a run that may take long.
+	// Opened first: the run may take long.
 	const json = OutputFile.open(flags.json, process.stdout);
 	const picture = OutputFile.open(flags.screenshot, process.stdout);
 	const history = OutputFile.open(flags.uvmhist, process.stderr);
@@ -93,7 +93,7 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	trace.close();
 	const report = system.report(performance.now() - started);
 	const saved = stoppedToSave(saver, report.exit);
-	// Whoever has talked with the guest knows how it went.
+	// A user who has typed to the guest has seen how it went.
 	const talked = isInteractive(system, flags) && system.asksForInput;
 	if (!flags.quiet && !talked) process.stderr.write(summary(report, saved));
 	if (report.exit.kind === "panic") process.stderr.write(panicLines(system, report));
@@ -116,7 +116,7 @@ function checkFiles(program: string, flags: BootFlags): void {
 	checkOutputPaths(outputs, inputs);
 }
 
-/** A snapshot that was saved without a terminal goes on without one. */
+/** A snapshot that was saved without a terminal continues without one. */
 const isInteractive = (system: System, flags: BootFlags): boolean =>
 	onTerminal(flags) && system.options.terminal === true;
 
@@ -158,12 +158,12 @@ function restored(flags: BootFlags, path: string, output: OutputBuffer): System 
 
 interface Ended {
 	readonly system: System;
-	/** Has the user left before the end? */
+	/** Whether the user quit before the end. */
 	readonly left: boolean;
 	readonly saver: Saver | null;
 }
 
-/** Run a program, or go on from a snapshot. `watch` gets the system first, if nobody debugs it. */
+/** Run a program or a snapshot. `watch` gets the system before it runs, unless gdb controls it. */
 async function runOne(
 	program: string,
 	args: string[],
@@ -201,7 +201,7 @@ async function debugSystem(
 	flags: BootFlags,
 	output: OutputBuffer,
 ): Promise<Ended> {
-	// Going back would undo what the guest has written to a disk of the host's.
+	// Going back would undo what the guest has written to a disk of the host.
 	const reverse = flags.disk.length === 0;
 	const console = (byte: number): void => target.print(byte);
 	const system = createSystem({ ...options, console });
@@ -211,11 +211,11 @@ async function debugSystem(
 	return { system, left, saver: null };
 }
 
-/** What somebody needs who looks for the bug. */
+/** The lines that help to find the bug. */
 function panicLines(system: System, report: Report): string {
 	const lines = [
 		`uvmachine: panic at cycle ${report.cycles}: ${report.exit.reason}`,
-		`uvmachine: to see it again: --seed ${String(report.config.seed)}`,
+		`uvmachine: to reproduce it: --seed ${String(report.config.seed)}`,
 		...system.history().slice(-PANIC_HISTORY),
 		JSON.stringify(report.uvmexp),
 	];
@@ -239,7 +239,9 @@ function swapOption(text: string, all: DiskOptions[]): DiskOptions[] {
 	const [size = "", timing = "ssd", ...rest] = text.split(",");
 	const media = parseSize(size);
 	if (media === null || rest.length > 0 || !TIMINGS.includes(timing)) {
-		throw new InvalidArgumentError("Swap is a size and perhaps a timing, as 32M or 32M,hdd.");
+		throw new InvalidArgumentError(
+			"Swap is a size with an optional timing, such as 32M or 32M,hdd.",
+		);
 	}
 	return [...all, { media, timing: timing as TimingName }];
 }

@@ -1,4 +1,4 @@
-/** The options that `boot` and `run` share: their declarations, their types, and what they mean. */
+/** The options that `boot` and `run` share: declarations, types and checks. */
 import type { Command } from "commander";
 import { type GdbFlags, gdbPort } from "./gdb-server.ts";
 import { integerOption, policyOption, portOption, tlbOption } from "./options.ts";
@@ -18,7 +18,7 @@ export interface CommonFlags extends GdbFlags, TraceFlags {
 	readonly quiet: boolean;
 }
 
-/** Those of the common options that describe the machine: with --restore the snapshot does. */
+/** The common options that describe the machine, which with --restore the snapshot does. */
 export const COMMON_CONFIGURATION = ["tlb", "ad"] as const;
 
 /** What a command runs, in its help and its messages. */
@@ -27,7 +27,7 @@ export interface Runs {
 	readonly argument: string;
 	/** Who prints to its standard output. */
 	readonly printer: string;
-	/** What --restore takes the place of. */
+	/** What --restore replaces. */
 	readonly instead: string;
 }
 
@@ -35,22 +35,26 @@ export function addCommonOptions(command: Command, { printer, instead }: Runs): 
 	return command
 		.option("--tlb <entries[,ways]>", "shape of the TLB (default: 1024,4)", tlbOption)
 		.option("--ad <policy>", "who sets A and D bits: hardware or trap", policyOption, "hardware")
-		.option("--trace <file>", "write what happens, and when, for ui.perfetto.dev")
-		.option("--trace-instructions <file>", "write every instruction with what it changes")
+		.option("--trace <file>", "write a timeline of events for ui.perfetto.dev")
+		.option("--trace-instructions <file>", "write every instruction with the registers it changes")
 		.option("--json <file>", `write a report as JSON; - for stdout, after the ${printer}'s output`)
-		.option("--max-cycles <n>", "stop after so much virtual time, in ns", integerOption)
-		.option("--save <file>", "save a snapshot: at the end of the input or of the run, or")
-		.option("--save-at <n>", "  at this virtual time, in ns; the run goes on", integerOption)
-		.option("--restore <file>", `go on from a snapshot, instead of ${instead}`)
-		.option("--gdb [port]", "wait for a debugger on this port of 127.0.0.1 (1234)", portOption)
-		.option("--no-gdb-wait", "with --gdb: run, until a debugger comes")
+		.option("--max-cycles <n>", "stop after this much virtual time, in ns", integerOption)
+		.option("--save <file>", "save a snapshot at the end of the input or of the run")
+		.option(
+			"--save-at <n>",
+			"with --save: at this virtual time, in ns, then continue",
+			integerOption,
+		)
+		.option("--restore <file>", `continue from a snapshot instead of ${instead}`)
+		.option("--gdb [port]", "wait for a debugger on 127.0.0.1 (default port: 1234)", portOption)
+		.option("--no-gdb-wait", "with --gdb: run until a debugger connects")
 		.option("-q, --quiet", "no summary and no progress", false);
 }
 
 /**
- * Check what no option can check alone.
- * => UsageError. `name` is the program or image that the user has named; `configuration` lists the
- *    options that say what the snapshot says.
+ * Check the options against each other.
+ * => UsageError. `name` is the program or image that the user named; `configuration` lists the
+ *    options that --restore takes from the snapshot.
  */
 export function checkCommonOptions(
 	command: Command,
@@ -64,23 +68,23 @@ export function checkCommonOptions(
 		refuseConfiguration(command, [...configuration, ...COMMON_CONFIGURATION]);
 	}
 	if (saveAt !== undefined && save === undefined) {
-		throw new UsageError("--save-at: there is no --save FILE");
+		throw new UsageError("--save-at: needs --save FILE");
 	}
 	if (gdb !== undefined && (save ?? restore) !== undefined) {
-		throw new UsageError("--gdb: not together with --save and --restore");
+		throw new UsageError("--gdb: cannot be combined with --save or --restore");
 	}
 	if (gdb !== undefined && (trace ?? traceInstructions) !== undefined) {
-		throw new UsageError("--trace: not together with --gdb, which runs parts again");
+		throw new UsageError("--trace: cannot be combined with --gdb, which runs parts of a run again");
 	}
 	if (restore === undefined && name === undefined) {
-		throw new UsageError(`${command.name()}: no ${argument}, and no --restore FILE`);
+		throw new UsageError(`${command.name()}: no ${argument} and no --restore FILE`);
 	}
 	if (restore !== undefined && name !== undefined) {
 		throw new UsageError(`${argument} ${name}: with --restore the snapshot says what runs`);
 	}
 }
 
-/** Files that the common options write, and those that the command's own options write. */
+/** The files that the common options and the command's own options write. */
 export const outputPaths = (flags: CommonFlags, own: readonly NamedPath[]): NamedPath[] => [
 	["--json", flags.json],
 	...own,
@@ -90,12 +94,12 @@ export const outputPaths = (flags: CommonFlags, own: readonly NamedPath[]): Name
 ];
 
 /**
- * Files that the common options read, and those that the command itself reads. A snapshot may
- * replace the one that was restored: that has been read whole by then.
+ * The files that the common options and the command itself read. --save may overwrite the snapshot
+ * of --restore, which has been read completely by then.
  */
 export const inputPaths = (flags: CommonFlags, own: readonly NamedPath[]): NamedPath[] =>
 	flags.save === flags.restore ? [...own] : [...own, ["--restore", flags.restore]];
 
-/** Does the guest get the host's terminal for itself? */
+/** Whether the guest gets the host's terminal for itself. */
 export const onTerminal = (flags: CommonFlags): boolean =>
 	gdbPort(flags) === null && process.stdin.isTTY && process.stdout.isTTY;

@@ -4,7 +4,7 @@ import { UsageError } from "./usage-error.ts";
 
 const BUFFER_SIZE = 4096;
 
-/** A reader that has gone, or a full disk. */
+/** The reader is gone, or the disk is full. */
 export const writeFailure = (error: Error): UsageError =>
 	new UsageError(`output: cannot be written (${(error as NodeJS.ErrnoException).code})`);
 
@@ -19,12 +19,12 @@ export class OutputBuffer {
 		this.#stream = stream;
 	}
 
-	/** Is there anything that `flush` would write? */
+	/** Whether `flush` would write anything. */
 	get pending(): boolean {
 		return this.#length > 0;
 	}
 
-	/** Is the cursor at the start of a line, if nobody else has moved it? */
+	/** Whether the cursor is at the start of a line, as far as the guest moved it. */
 	get atLineStart(): boolean {
 		return this.#last === 0x0a;
 	}
@@ -35,10 +35,10 @@ export class OutputBuffer {
 		this.#bytes[this.#length++] = byte;
 	}
 
-	/** => UsageError if what was printed cannot be written: nobody is there to run for. */
+	/** => UsageError if the output cannot be written: then there is no use in running on. */
 	flush(): void {
 		if (this.#length > 0) this.#write();
-		// The stream's own event would wait until the run makes a pause.
+		// The stream's own event would come only when the run pauses.
 		const { errored } = this.#stream;
 		if (errored !== null && errored !== undefined) throw writeFailure(errored);
 	}
@@ -61,7 +61,7 @@ export class InputReader {
 	}
 
 	/**
-	 * Hand over what there is, after waiting for it; `take` says how much it had room for.
+	 * Wait for input and pass it to `take`, which returns how much it had room for.
 	 * => false at the end of the input.
 	 */
 	async feed(take: (bytes: Uint8Array) => number): Promise<boolean> {

@@ -1,20 +1,20 @@
-/** What `boot` and `run` do alike with a guest: run it to its end, save it, give an exit code. */
+/** Running a guest, as `boot` and `run` both do: to its end, with a snapshot, to an exit code. */
 import type { Computer, ComputerExit } from "../computer/computer.ts";
 import type { CommonFlags } from "./common-options.ts";
 import type { OutputBuffer } from "./console.ts";
 import { drive, driveTerminal } from "./drive.ts";
 import { type SaveMethod, Saver } from "./saver.ts";
 
-/** => what --save asks for; null without it. */
+/** => the saver that --save asks for; null without --save. */
 export function createSaver(guest: Computer, flags: CommonFlags, method: SaveMethod): Saver | null {
 	if (flags.save === undefined) return null;
 	return new Saver(guest, method, flags.save, flags.saveAt ?? null);
 }
 
 /**
- * Run to the end, and save what is to be saved then. `terminal`: the host's terminal is the
- * guest's; otherwise the guest gets the standard streams.
- * => whether the user has left before.
+ * Run to the end, and save if that is due then. `terminal`: the guest gets the host's terminal,
+ * and otherwise the standard streams.
+ * => whether the user quit before.
  */
 export async function runGuest(
 	guest: Computer,
@@ -30,7 +30,7 @@ export async function runGuest(
 	return left;
 }
 
-/** Did the run stop because its state was saved, and for no other reason? */
+/** Whether the run stopped only because its state was saved. */
 export const stoppedToSave = (saver: Saver | null, exit: ComputerExit): boolean =>
 	saver?.waits === false && exit.kind === "running";
 

@@ -1,11 +1,11 @@
-/** Files that the user names. */
+/** Input files. */
 import { readFileSync, statSync } from "node:fs";
 import { UsageError } from "./usage-error.ts";
 
-/** More than fits into any machine. */
+/** No machine has more memory. */
 const SIZE_MAX = 2 ** 30;
 
-/** => UsageError that says `what` it should have been; devices, which may never end, are none. */
+/** => UsageError that names `what` it is; devices are rejected, because they may never end. */
 export function readInputFile(what: string, path: string | URL): Uint8Array {
 	try {
 		const stat = statSync(path);

@@ -35,7 +35,7 @@ async function run(argv: string[]): Promise<number> {
 	} catch (error) {
 		if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
 		if (!(error instanceof UserError)) throw error;
-		// The stream itself is about to say why it failed.
+		// The error handler of the stream reports why it failed.
 		if (process.stdout.errored !== null) return EXIT_USAGE;
 		process.stderr.write(`uvmachine: ${error.message}\n`);
 		return EXIT_USAGE;
@@ -43,7 +43,7 @@ async function run(argv: string[]): Promise<number> {
 	return code;
 }
 
-// What is left unsaid is of no use: the exit code says that something was.
+// If stderr is gone, only the exit code can report the failure.
 process.stderr.on("error", () => process.exit(EXIT_USAGE));
 process.stdout.on("error", (error) => {
 	process.stderr.write(`uvmachine: ${writeFailure(error).message}\n`);

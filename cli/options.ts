@@ -1,4 +1,4 @@
-/** Values of options, as `boot` and `run` take them. A wrong one is an InvalidArgumentError. */
+/** Parsers for the values of options. They throw InvalidArgumentError. */
 import { InvalidArgumentError } from "commander";
 import type { TimingName } from "../computer/system-options.ts";
 import { parseSize } from "./size.ts";
@@ -10,7 +10,8 @@ export const collect = (value: string, all: string[]): string[] => [...all, valu
 
 export function sizeOption(text: string): number {
 	const bytes = parseSize(text);
-	if (bytes === null) throw new InvalidArgumentError("A size is a number with K, M or G, as 8M.");
+	if (bytes === null)
+		throw new InvalidArgumentError("A size is a number with K, M or G, such as 8M.");
 	return bytes;
 }
 
@@ -25,14 +26,14 @@ export function integerOption(text: string): number {
 export function addressOption(text: string): number {
 	const value = Number(text);
 	if (!/^(0x[0-9a-f]+|\d+)$/i.test(text) || value >= 2 ** 32) {
-		throw new InvalidArgumentError("An address has at most 32 bits, as 0x80000000.");
+		throw new InvalidArgumentError("An address has at most 32 bits, such as 0x80000000.");
 	}
 	return value;
 }
 
 export function tlbOption(text: string): { entries: number; ways: number } {
 	const match = /^(\d+)(?:,(\d+))?$/.exec(text);
-	if (match === null) throw new InvalidArgumentError("A TLB is entries and ways, as 1024,4.");
+	if (match === null) throw new InvalidArgumentError("A TLB is entries and ways, such as 1024,4.");
 	return { entries: Number(match[1]), ways: Number(match[2] ?? 4) };
 }
 
@@ -43,14 +44,16 @@ export function policyOption(text: string): "hardware" | "trap" {
 
 export function misalignedOption(text: string): "handle" | "trap" {
 	if (text === "handle" || text === "trap") return text;
-	throw new InvalidArgumentError("Misaligned accesses are handled or trap: handle, trap.");
+	throw new InvalidArgumentError("The policy is handle or trap.");
 }
 
 /** A TCP port. */
 export function portOption(text: string): number {
 	const port = Number(text);
 	if (/^\d+$/.test(text) && port <= 65_535) return port;
-	throw new InvalidArgumentError("A port is 0 to 65535; for 1234, put --gdb behind the program.");
+	throw new InvalidArgumentError(
+		"A port is 0 to 65535; for the default, put --gdb after the program.",
+	);
 }
 
 export function virtioOption(text: string): "legacy" | "modern" {

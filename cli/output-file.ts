@@ -1,4 +1,4 @@
-/** A file that the user names for results; "-" stands for a stream. */
+/** A file for results; "-" is a stream. */
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { UsageError } from "./usage-error.ts";
 
@@ -12,7 +12,7 @@ export class OutputFile {
 		return path === undefined ? null : new OutputFile(path, stream);
 	}
 
-	/** => UsageError if it cannot be written: now, and not after a long run. */
+	/** => UsageError if the file cannot be opened: at once, not after a long run. */
 	constructor(path: string, stream: NodeJS.WritableStream) {
 		this.#path = path;
 		this.#stream = stream;
@@ -24,7 +24,7 @@ export class OutputFile {
 		this.write(`${JSON.stringify(value)}\n`);
 	}
 
-	/** Write all there is, and close the file. */
+	/** Write everything, and close the file. */
 	write(data: string | Uint8Array): void {
 		const fd = this.#fd;
 		if (fd === null) {
@@ -36,7 +36,7 @@ export class OutputFile {
 	}
 }
 
-/** Do something that writes to `path`. => UsageError if it fails. */
+/** Run `action`, which writes to `path`. => UsageError if it fails. */
 export function writing<T>(path: string, action: () => T): T {
 	try {
 		return action();

@@ -1,4 +1,4 @@
-/** One line on a terminal that shows how far a run has come. */
+/** A line on the terminal that shows the progress of a run. */
 import { SingleBar } from "cli-progress";
 import type { Computer } from "../computer/computer.ts";
 import type { uvmexp } from "../kernel/uvm/uvm_extern.ts";
@@ -8,12 +8,12 @@ const INTERVAL = 200;
 
 const FORMAT = "{minstr} M instructions, {mips} M/s | {seconds} s virtual{paging}";
 
-/** What the kernel of a system has to say. */
+/** The kernel's part of the line. */
 function paging({ faults, pgswapin, pgswapout }: uvmexp): string {
 	return ` | ${faults} faults, ${pgswapin} page-ins, ${pgswapout} pages out`;
 }
 
-/** A program's length is not known beforehand, so there is a rate but no end. */
+/** The length of a run is not known, so there is a rate but no estimate of the end. */
 export class RunProgress {
 	readonly #bar: SingleBar | null;
 	readonly #started = performance.now();

@@ -1,6 +1,6 @@
 /**
- * Disks that are made of what is on the host: a folder becomes an archive, which becomes a root
- * file system; the workloads become a disk of programs.
+ * Disks made from files of the host: a folder is packed into an archive, which is a root file
+ * system; the workloads become a disk of programs.
  */
 import {
 	closeSync,
@@ -22,11 +22,11 @@ import { FileDisk } from "../devices/disk/file-disk.ts";
 import { MemoryDisk } from "../devices/disk/memory-disk.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** Where a tar archive says that it is one. */
+/** What identifies a tar archive, and its place in the file. */
 const MAGIC = "ustar";
 const MAGIC_OFFSET = 257;
 
-/** What `--disk` options mean. */
+/** The disks that `--disk` options describe. */
 export interface HostDisks {
 	/** The root file system: an archive. */
 	readonly root?: DiskOptions;
@@ -47,13 +47,13 @@ export async function openDisks(paths: readonly string[]): Promise<HostDisks> {
 			disks.push({ media: new FileDisk(path) });
 			continue;
 		}
-		if (root !== undefined) throw new UsageError(`disk ${path}: there is a root disk already`);
+		if (root !== undefined) throw new UsageError(`disk ${path}: there is already a root disk`);
 		root = { media: folder ? archiveDisk(await packFolder(path), false) : new FileDisk(path) };
 	}
 	return root === undefined ? { disks } : { root, disks };
 }
 
-/** => null also for what cannot be reached. */
+/** => null if the path cannot be reached. */
 function statusOf(path: string): Stats | null {
 	try {
 		return statSync(path);
@@ -62,7 +62,7 @@ function statusOf(path: string): Stats | null {
 	}
 }
 
-/** => false also for a file that cannot be read: FileDisk knows how to say that. */
+/** => false also if the file cannot be read: FileDisk reports that. */
 function isArchive(path: string): boolean {
 	if (statusOf(path)?.isFile() !== true) return false;
 	try {
@@ -116,12 +116,12 @@ function addFolder(archive: Pack, top: string, path: string, prefix: string): vo
 				attempt(top, inside, () => readFileSync(from)),
 			);
 		} else {
-			throw new UsageError(`disk ${top}: ${inside} is no file, folder or symbolic link`);
+			throw new UsageError(`disk ${top}: ${inside} is not a file, folder or symbolic link`);
 		}
 	}
 }
 
-/** The order of names in every locale. */
+/** An order of names that does not depend on the locale. */
 const byCodeUnits = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 function attempt<T>(top: string, inside: string, action: () => T): T {
@@ -139,7 +139,7 @@ async function collect(archive: Pack): Promise<Uint8Array> {
 	return Buffer.concat(chunks);
 }
 
-/** The folder of the workloads' ELF files, seen from the sources and from what is built. */
+/** The folder of the workloads' ELF files, seen from the sources and from the built program. */
 export const WORKLOADS = ["../workloads/bin/", "../../workloads/bin/"]
 	.map((path) => new URL(path, import.meta.url))
 	.find((url) => existsSync(url))!;
@@ -152,7 +152,7 @@ export function binDisk(): Promise<DiskOptions> {
 	return bin;
 }
 
-/** When the workloads were built is no part of what they are. */
+/** The times are fixed, so that the disk does not depend on when the workloads were built. */
 async function packPrograms(folder: string): Promise<DiskOptions> {
 	const archive = pack();
 	const bytes = collect(archive);

@@ -1,4 +1,4 @@
-/** `uvmachine run`: run software made for QEMU's virt board, without the kernel. */
+/** `uvmachine run`: run software for QEMU's virt board, without the kernel. */
 import { Command } from "commander";
 import { BARE_DEFAULT_RAM, Bare } from "../computer/bare.ts";
 import type { BareOptions, BareReport } from "../computer/bare-options.ts";
@@ -41,7 +41,7 @@ interface RunFlags extends CommonFlags {
 
 const IMAGE: Runs = { argument: "image", printer: "guest", instead: "starting an image" };
 
-/** Options of `run` that say what a machine is. */
+/** Options of `run` that describe the machine. */
 const CONFIGURATION = [
 	"ram",
 	"disk",
@@ -56,23 +56,28 @@ const CONFIGURATION = [
 	"virtio",
 ] as const;
 
-/** Behind the path of a disk. */
+/** The suffix of a disk's path that makes it read-only. */
 const READ_ONLY = ",ro";
 
 export function runCommand(done: (exitCode: number) => void): Command {
 	const command = new Command("run")
-		.description("run software made for QEMU's virt board, without our kernel")
+		.description("run software for QEMU's virt board, without the kernel")
 		.argument("[image]", "an RV32 ELF file, or a raw image that is loaded at 0x80000000")
-		.option("--ram <size>", "RAM, as 64M, 1G", sizeOption, BARE_DEFAULT_RAM)
+		.option("--ram <size>", "RAM, such as 64M, 1G", sizeOption, BARE_DEFAULT_RAM)
 		.option("--disk <file[,ro]>", "a raw disk image; may be repeated", collect, [])
-		.option("--virtio <version>", "its registers: legacy or modern", virtioOption, "legacy")
+		.option(
+			"--virtio <version>",
+			"register layout of the disks: legacy or modern",
+			virtioOption,
+			"legacy",
+		)
 		.option("--sbi", "start in S-mode above a built-in SBI; raw images go to 0x80400000", false)
 		.option("--bios <file>", "firmware for M-mode, at 0x80000000; the image is its next stage")
 		.option("--initrd <file>", "an initial RAM disk")
 		.option("--append <text>", "the kernel's command line")
-		.option("--dtb <file>", "a device tree instead of the one that describes the board")
+		.option("--dtb <file>", "use this device tree instead of the board's own")
 		.option("--dump-dtb <file>", "write the device tree and do not run; - for stdout")
-		.option("--load-address <address>", "where a raw image goes", addressOption)
+		.option("--load-address <address>", "load a raw image at this address", addressOption)
 		.option(
 			"--misaligned <policy>",
 			"misaligned loads and stores: handle or trap",
@@ -143,7 +148,7 @@ function diskPath(text: string): { path: string; readOnly: boolean } {
 	return { path: readOnly ? text.slice(0, -READ_ONLY.length) : text, readOnly };
 }
 
-/** The report with what the command line adds to its configuration. */
+/** The report, with the command line's part of the configuration. */
 function withCommand(report: BareReport, image: string, flags: RunFlags): BareReport {
 	const { bios = null, initrd = null, dtb = null, disk, maxCycles = null } = flags;
 	const config = { image, ...report.config, bios, initrd, dtb, files: disk, maxCycles };

@@ -1,4 +1,4 @@
-/** What the frame buffer shows, as a PNG file. */
+/** The contents of the frame buffer as a PNG file. */
 import type { System } from "../computer/system.ts";
 
 /** => null if the system has no frame buffer. */

@@ -1,6 +1,6 @@
 import { UserError } from "../machine/user-error.ts";
 
-/** A command line that makes no sense, or a file that cannot be read or written. */
+/** A wrong command line, or a file that cannot be read or written. */
 export class UsageError extends UserError {
 	override readonly name = "UsageError";
 }

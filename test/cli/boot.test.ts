@@ -164,7 +164,7 @@ describe("a mistake costs one line and exit code 2", () => {
 		["an unknown option", ["boot", "hello", "--fast"], /unknown option '--fast'/],
 		["an unknown command", ["fly"], /unknown command 'fly'/],
 		["an unknown benchmark", ["bench", "nonsense"], /'nonsense' is invalid/],
-		["no program", ["boot"], /no program, and no --restore FILE/],
+		["no program", ["boot"], /no program and no --restore FILE/],
 	];
 
 	it.each(cases)("%s", (_, args, message) => {

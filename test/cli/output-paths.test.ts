@@ -19,8 +19,8 @@ it("two options do not write to one file, however it is named", () => {
 			["--trace", one],
 			["--json", other],
 		];
-		expect(check(outputs)).toThrow(/is the file of --trace, too$/);
-		expect(check([["--save", one]], [["--disk", other]])).toThrow(/is the file of --disk, too$/);
+		expect(check(outputs)).toThrow(/is also the file of --trace$/);
+		expect(check([["--save", one]], [["--disk", other]])).toThrow(/is also the file of --disk$/);
 	}
 	const different: NamedPath[] = [
 		["--save", "a"],
@@ -34,7 +34,7 @@ it("two options do not write to one file, however it is named", () => {
 
 it("what a stream cannot take goes to a file", () => {
 	for (const option of ["--save", "--trace", "--trace-instructions"]) {
-		expect(check([[option, "-"]])).toThrow(/ -: it must be a file$/);
+		expect(check([[option, "-"]])).toThrow(/ -: must be a file$/);
 	}
 	expect(
 		check([

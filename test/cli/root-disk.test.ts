@@ -93,7 +93,7 @@ describe("a folder", () => {
 		execFileSync("mkfifo", [join(top, "sub", "pipe")]);
 		await expect(openDisks([top])).rejects.toThrow(UsageError);
 		await expect(openDisks([top])).rejects.toThrow(
-			/four: sub\/pipe is no file, folder or symbolic link$/,
+			/four: sub\/pipe is not a file, folder or symbolic link$/,
 		);
 	});
 });
@@ -121,7 +121,7 @@ describe("a file", () => {
 
 	it("there is one root only", async () => {
 		const top = folder("six");
-		await expect(openDisks([top, top])).rejects.toThrow(/six: there is a root disk already/);
+		await expect(openDisks([top, top])).rejects.toThrow(/six: there is already a root disk/);
 	});
 });
 

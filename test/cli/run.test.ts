@@ -163,14 +163,14 @@ next:	sb s0, 0(s0)
 			expect(stderr).toBe(`uvmachine: ${why}\n`);
 			expect(status).toBe(2);
 		};
-		refused(["--disk", disk, "--save", disk], `--save ${disk}: is the file of --disk, too`);
+		refused(["--disk", disk, "--save", disk], `--save ${disk}: is also the file of --disk`);
 		refused(
 			["--disk", `${disk},ro`, "--trace", disk],
-			`--trace ${disk}: is the file of --disk, too`,
+			`--trace ${disk}: is also the file of --disk`,
 		);
-		refused(["--json", program], `--json ${program}: is the file of image, too`);
+		refused(["--json", program], `--json ${program}: is also the file of image`);
 		const out = join(dir, "out");
-		refused(["--json", out, "--save", out], `--save ${out}: is the file of --json, too`);
+		refused(["--json", out, "--save", out], `--save ${out}: is also the file of --json`);
 		refused(["--save", dir], `--save ${dir}: not a file`);
 		refused(["--save", "/dev/null"], "--save /dev/null: not a file");
 		expect([...readFileSync(disk)]).toEqual(Array(4096).fill(7));
@@ -195,8 +195,8 @@ next:	sb s0, 0(s0)
 		[["run", BOARD, "--load-address", "x"], "An address has at most 32 bits"],
 		[["run", BOARD, "--tlb", "3"], "TLB entries 3"],
 		[["run", BOARD, "--virtio", "old"], "legacy or modern"],
-		[["run", BOARD, "--misaligned", "maybe"], "handle, trap"],
-		[["run"], "no image, and no --restore FILE"],
+		[["run", BOARD, "--misaligned", "maybe"], "The policy is handle or trap"],
+		[["run"], "no image and no --restore FILE"],
 		[["run", "workloads/bin/hello"], "is not in RAM"],
 		[["run", BOARD, "--trace", "/nonexistent/x"], "/nonexistent/x: cannot be written"],
 		[["run", BOARD, "--initrd", BIG, "--ram", "64K"], "is taken by"],

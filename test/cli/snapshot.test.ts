@@ -110,14 +110,14 @@ describe("a mistake costs one line and exit code 2", () => {
 		["--ram, too", ["boot", "--restore", path("sh"), "--ram", "4M"], /--ram: with --restore/],
 		["--ad, too", ["run", "--restore", path("bare"), "--ad", "trap"], /--ad: with --restore/],
 		["a history", ["boot", "--restore", path("sh"), "--uvmhist", "-"], /--uvmhist: the snapshot/],
-		["no --save", ["boot", "hello", "--save-at", "5"], /--save-at: there is no --save FILE/],
+		["no --save", ["boot", "hello", "--save-at", "5"], /--save-at: needs --save FILE/],
 		[
 			"a past",
 			["boot", "--restore", path("sh"), "--save", path("x"), "--save-at", "5"],
 			/at cycle/,
 		],
 		["no folder", ["boot", "hello", "--save", "/nowhere/x"], /\/nowhere\/x: cannot be written/],
-		["nothing", ["run"], /run: no image, and no --restore FILE/],
+		["nothing", ["run"], /run: no image and no --restore FILE/],
 	])("%s", (_, args, message) => {
 		const run = uvmachine(args);
 		expect(run.status).toBe(2);
