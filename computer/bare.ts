@@ -11,7 +11,7 @@ import { LSR, LSR_DR, RBR } from "../devices/uart-16550.ts";
 import type { DiskCounters } from "../devices/virtio-blk.ts";
 import type { VirtioRegisters } from "../devices/virtio-mmio.ts";
 import { deviceTree } from "../firmware/device-tree.ts";
-import { whatIsWrong } from "../firmware/fdt.ts";
+import { validate } from "../firmware/fdt.ts";
 import { Htif } from "../firmware/htif.ts";
 import { checkOverlaps, ImageError, type LoadedImage, place } from "../firmware/image.ts";
 import { resetVector } from "../firmware/reset-vector.ts";
@@ -410,7 +410,7 @@ export class Bare {
 }
 
 function checkTree(dtb: Uint8Array): void {
-	const wrong = whatIsWrong(dtb);
+	const wrong = validate(dtb);
 	if (wrong !== null) throw new ImageError(`dtb: the file is ${wrong}`);
 }
 

@@ -31,7 +31,7 @@ import {
 /** 2024-01-01 00:00:00 UTC: some day in the recent past, the same in every run. */
 const DEFAULT_EPOCH_SECONDS = 1_704_067_200;
 
-/** What the devices hang on. */
+/** What the devices are connected to. */
 export interface BoardParts {
 	readonly bus: Bus;
 	readonly clock: Clock;
@@ -47,7 +47,7 @@ export interface BoardParts {
 	readonly timeWritten?: ((offsetHigh: number, offsetLow: number) => void) | undefined;
 }
 
-/** The parts of a machine that a board is put on. */
+/** The parts of a machine that a board connects to. */
 export function boardParts(machine: Machine): BoardParts {
 	const { bus, clock, dma, lines } = machine;
 	const wire = (irq: number): IrqLine => ({ set: (level) => lines.set(irq, level) });
@@ -69,7 +69,7 @@ export interface BoardDisk {
 	readonly media: DiskMedia;
 	/** Default: instant. Each disk needs a model of its own. */
 	readonly timing?: DiskTiming | undefined;
-	/** Default: what the medium says. */
+	/** Default: as the medium. */
 	readonly readOnly?: boolean | undefined;
 	/** Answer to GET_ID; default "disk0", "disk1", ... */
 	readonly id?: string | undefined;
@@ -80,15 +80,15 @@ export interface BoardOptions {
 	readonly disks?: readonly BoardDisk[] | undefined;
 	/** Which registers the virtio slots have. Default: "modern". */
 	readonly virtio?: VirtioRegisters | undefined;
-	/** Default: there is none. */
+	/** Default: none. */
 	readonly framebuffer?: FramebufferOptions | undefined;
-	/** Takes each byte that the guest prints. Default: forget it. */
+	/** Receives each byte that the guest prints. Default: ignore it. */
 	readonly console?: ((byte: number) => void) | undefined;
-	/** The guest looks for console input, and there is none. Default: ignore it. */
+	/** The guest waits for console input, and there is none. Default: ignore it. */
 	readonly starving?: (() => void) | undefined;
 	/** The guest asks for power off or reset. Default: ignore it. */
 	readonly power?: ((request: PowerRequest) => void) | undefined;
-	/** What the RTC shows at cycle 0, in seconds since 1970. */
+	/** The time of the RTC at cycle 0, in seconds since 1970. */
 	readonly epochSeconds?: number | undefined;
 }
 
@@ -98,9 +98,9 @@ export interface BoardState {
 	readonly uart: UartState;
 	readonly rtc: GoldfishRtcState;
 	readonly virtio: VirtioMmioState[];
-	/** Of each disk: what it holds in memory; or, of a checkpoint, the medium's. */
+	/** Of each disk: the state, or the checkpoint, of its medium. */
 	readonly media: unknown[];
-	/** null also as long as nothing has been drawn. */
+	/** null without a frame buffer, and before the first store to it. */
 	readonly framebuffer: FramebufferState;
 }
 
@@ -167,7 +167,7 @@ export class Board {
 		}
 	}
 
-	/** The reset button: devices are as after power on, disks and clocks go on. */
+	/** The reset button: devices as after power on; disks and clocks are unaffected. */
 	reset(): void {
 		for (const transport of this.virtio) transport.reset();
 		this.uart.reset();
@@ -176,7 +176,7 @@ export class Board {
 		this.plic.reset();
 	}
 
-	/** Every device, and what the media hold in memory, as plain data. */
+	/** Every device, and contents of media in memory, as plain data. */
 	save(): BoardState {
 		return this.#save((media) => media.save());
 	}
@@ -187,8 +187,8 @@ export class Board {
 	}
 
 	/**
-	 * Note this instant of devices and media; it costs what is written afterwards. It goes with
-	 * one of the machine.
+	 * Take a checkpoint of devices and media, together with one of the machine. Its cost is that of
+	 * later writes.
 	 */
 	checkpoint(): BoardState {
 		return this.#save((media) => media.checkpoint());
@@ -199,7 +199,7 @@ export class Board {
 		this.#restore(checkpoint, (media, saved) => media.rollback(saved));
 	}
 
-	/** The checkpoint is not needed any more. */
+	/** Free a checkpoint. */
 	release(checkpoint: BoardState): void {
 		for (const [i, disk] of this.disks.entries()) disk.media.release(checkpoint.media[i]);
 	}
@@ -218,7 +218,7 @@ export class Board {
 
 	#restore(state: BoardState, restoreMedia: (media: DiskMedia, saved: unknown) => void): void {
 		if (state.virtio.length !== this.virtio.length) {
-			throw new UserError("board: the saved state has another number of disks");
+			throw new UserError("board: the saved state has a different number of disks");
 		}
 		this.clint.restore(state.clint);
 		this.uart.restore(state.uart);
@@ -226,7 +226,7 @@ export class Board {
 		for (const [i, transport] of this.virtio.entries()) transport.restore(state.virtio[i]!);
 		for (const [i, disk] of this.disks.entries()) restoreMedia(disk.media, state.media[i]);
 		this.framebuffer?.restore(state.framebuffer);
-		// Last: the gateways must not take the wires' movements above for new requests.
+		// Last: the gateways must not see the changes of wires above as new requests.
 		this.plic.restore(state.plic);
 	}
 }

@@ -1,7 +1,7 @@
 /**
- * Frame buffer: a picture in memory, with no registers; what a device tree calls
+ * Frame buffer: a picture in memory, with no registers; in device trees
  * "simple-framebuffer", format x8r8g8b8. A pixel is a little-endian word: blue in its lowest byte,
- * then green, red, and a byte that shows nothing. Lines follow each other without gaps.
+ * then green, red, and an unused byte. Lines follow each other without gaps.
  *
  * Host memory is allocated by the first store.
  */
@@ -21,7 +21,7 @@ export interface FramebufferOptions {
 	readonly height: number;
 }
 
-/** The memory, which never changes; null as long as nothing has been stored. */
+/** The memory, which is never changed; null before the first store. */
 export type FramebufferState = Uint8Array | null;
 
 export class Framebuffer implements MmioDevice {
@@ -37,7 +37,7 @@ export class Framebuffer implements MmioDevice {
 	/** A saved state refers to the memory: it is copied before it is written. */
 	#shared = false;
 
-	/** => UserError for a size that is no picture. */
+	/** => UserError for a width or height out of range. */
 	constructor({ width, height }: FramebufferOptions) {
 		for (const [name, value] of Object.entries({ width, height })) {
 			if (!Number.isInteger(value) || value < 1 || value > FRAMEBUFFER_MAX) {
@@ -70,7 +70,7 @@ export class Framebuffer implements MmioDevice {
 		return true;
 	}
 
-	/** The memory as words, for hashing; null as long as nothing has been stored. */
+	/** The memory as words, for hashing; null before the first store. */
 	words(): Int32Array | null {
 		const bytes = this.#bytes;
 		return bytes === null ? null : new Int32Array(bytes.buffer, bytes.byteOffset, this.size / 4);
@@ -94,16 +94,16 @@ export class Framebuffer implements MmioDevice {
 		return this.#bytes;
 	}
 
-	/** => the saved frame buffer was of the same size. */
+	/** => UserError if the saved picture has a different size. */
 	restore(state: FramebufferState): void {
 		if (state !== null && state.length !== this.size) {
-			throw new UserError("framebuffer: the saved one is of another size");
+			throw new UserError("framebuffer: the saved picture has a different size");
 		}
 		this.#show(state);
 		this.#shared = true;
 	}
 
-	/** Memory that nobody else refers to. */
+	/** Memory that no saved state refers to. */
 	#own(): DataView {
 		this.#show(this.#bytes?.slice() ?? new Uint8Array(this.size));
 		this.#shared = false;

@@ -1,4 +1,4 @@
-/** A level-triggered interrupt wire. Setting the level that it already has changes nothing. */
+/** A level-triggered interrupt wire. Setting its present level has no effect. */
 export interface IrqLine {
 	set(level: boolean): void;
 }

@@ -28,7 +28,7 @@ export const PLIC_CONTEXT_S = 1;
 
 const CONTEXTS = 2;
 const WORDS = PLIC_NUM_SOURCES / 32;
-/** The specification leaves room for this many sources; those we lack are wired to zero. */
+/** The specification has room for this many sources; those absent here read as zero. */
 const WORDS_MAX = 1024 / 32;
 const PRIORITY_MASK = 7;
 
@@ -119,7 +119,7 @@ export class Plic implements MmioDevice {
 		}
 	}
 
-	/** Nothing is enabled or pending; the wires are as they are. */
+	/** Disable everything and clear what is pending; the wires keep their levels. */
 	reset(): void {
 		for (const words of [this.#priority, this.#pending, this.#claimed]) words.fill(0);
 		this.#enable.fill(0);
@@ -163,7 +163,7 @@ export class Plic implements MmioDevice {
 		this.#update();
 	}
 
-	/** Section 9: unlike the notification, a claim does not look at the threshold. */
+	/** Section 9: unlike the notification, a claim ignores the threshold. */
 	#claim(context: number): number {
 		const source = this.#best(context);
 		if (source !== 0) {
@@ -210,7 +210,7 @@ export class Plic implements MmioDevice {
 	}
 }
 
-/** Index into the enable words, -1 if `offset` is not an enable register of a context we have. */
+/** Index into the enable words, -1 if `offset` is not an enable register of an existing context. */
 function enableIndex(offset: number): number {
 	if (offset < PLIC_ENABLE || offset >= PLIC_ENABLE + CONTEXTS * PLIC_ENABLE_STRIDE) return -1;
 	const context = Math.floor((offset - PLIC_ENABLE) / PLIC_ENABLE_STRIDE);

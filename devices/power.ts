@@ -27,7 +27,7 @@ export class Power implements MmioDevice {
 		return offset === 0 && width >= 2 ? 0 : ACCESS_FAULT;
 	}
 
-	/** A half-word store works too: the code is then 0. Other values do nothing. */
+	/** A half-word store works too: the code is then 0. Other values have no effect. */
 	store(offset: number, width: Width, value: number): boolean {
 		if (offset !== 0 || width < 2) return false;
 		switch (value & 0xffff) {

@@ -2,9 +2,9 @@
  * Serial port: TL16C550 (a 16550A) with byte-wide registers one byte apart.
  *
  * The line is faster than any program: a byte written to THR has left by the next instruction, so
- * the transmitter is always empty. A received byte arrives at once; whoever feeds the port may look
- * at `room` first, because bytes that do not fit are lost and reported as an overrun, as they are
- * on a real line. Parity, framing and break errors do not occur.
+ * the transmitter is always empty. A received byte arrives at once; check `room` first, because
+ * bytes that do not fit are lost and reported as an overrun, as on a real line. Parity, framing and
+ * break errors do not occur.
  */
 
 import { ACCESS_FAULT, type MmioDevice, type Width } from "../machine/bus.ts";
@@ -70,8 +70,8 @@ const LINE_UP = MSR_CTS | MSR_DSR | MSR_DCD;
 /** 19200 baud; the datasheet leaves it undefined. */
 const DIVISOR_AT_RESET = 12;
 
-/** Drivers look at LSR before they send, and while they probe; who does nothing else waits. */
-const LOOKS_IN_VAIN = 1000;
+/** Reads of LSR in a row after which the guest counts as waiting; drivers also probe with it. */
+const EMPTY_READS_MAX = 1000;
 
 interface Registers {
 	/** The last byte received without FIFOs; it can be read again. */
@@ -87,7 +87,7 @@ interface Registers {
 	overrun: boolean;
 	/** Bytes have waited in the FIFO for four character times. */
 	timeout: boolean;
-	/** The transmitter has emptied and nobody has been told yet. */
+	/** The transmitter has emptied, which no interrupt has reported yet. */
 	transmitterEmptied: boolean;
 }
 
@@ -108,14 +108,14 @@ const registersAtReset = (): Registers => ({
 export interface UartState {
 	readonly rx: number[];
 	readonly registers: Registers;
-	/** How often in a row the guest has looked for a byte in vain. */
+	/** Reads of LSR in a row that found no byte. */
 	readonly looks: number;
 }
 
 export class Uart16550 implements MmioDevice {
 	#rx: number[] = [];
 	#r = registersAtReset();
-	/** How often in a row, without printing, the guest has looked for a byte in vain. */
+	/** Reads of LSR in a row that found no byte, without output in between. */
 	#looks = 0;
 	readonly #clock: Clock;
 	readonly #irq: IrqLine;
@@ -125,7 +125,7 @@ export class Uart16550 implements MmioDevice {
 
 	/**
 	 * => `transmit` is given each byte that the guest sends, inside the guest's store; `starving` is
-	 *    called when the guest seems to do nothing but look for input.
+	 *    called when the guest seems to wait for input.
 	 */
 	constructor(
 		clock: Clock,
@@ -148,7 +148,7 @@ export class Uart16550 implements MmioDevice {
 		return (this.#fifos ? FIFO_SIZE : 1) - this.#rx.length;
 	}
 
-	/** A byte that arrives now would raise an interrupt, soon or late. */
+	/** Would a byte that arrives now raise an interrupt, at once or after the timeout? */
 	get listening(): boolean {
 		return (this.#r.ier & IER_ERBFI) !== 0 && this.#rx.length === 0;
 	}
@@ -217,7 +217,7 @@ export class Uart16550 implements MmioDevice {
 		return true;
 	}
 
-	/** As after power on; what has arrived is lost. */
+	/** As after power on; received bytes are lost. */
 	reset(): void {
 		this.#rx = [];
 		this.#r = registersAtReset();
@@ -273,7 +273,7 @@ export class Uart16550 implements MmioDevice {
 	#readLsr(): number {
 		const lsr = LSR_THRE | LSR_TEMT | this.#lineStatus();
 		if ((lsr & LSR_DR) !== 0) this.#looks = 0;
-		else if (++this.#looks === LOOKS_IN_VAIN) {
+		else if (++this.#looks === EMPTY_READS_MAX) {
 			this.#looks = 0;
 			this.#starving();
 		}
@@ -314,7 +314,7 @@ export class Uart16550 implements MmioDevice {
 		this.#r.fcr = (byte & FCR_ENABLE) !== 0 ? byte & (FCR_ENABLE | FCR_TRIGGER) : 0;
 	}
 
-	/** In loopback the modem's outputs are its inputs. */
+	/** In loopback the modem outputs are connected to its inputs. */
 	#writeMcr(byte: number): void {
 		const mcr = byte & 0x1f;
 		this.#r.mcr = mcr;

@@ -1,12 +1,12 @@
 /**
  * Virtio block device. VIRTIO 1.2, section 5.2.
  *
- * A request is looked at when the driver notifies and done later, on a clock event at the cycle
+ * A request is parsed when the driver notifies and done later, on a clock event at the cycle
  * that the timing model chooses: then data move by DMA, the medium is read or written, the status
  * byte and the used ring are written, and the interrupt is raised. So requests may complete out of
- * order, and a reset makes those in flight vanish without a trace.
+ * order, and a reset drops those in flight.
  *
- * A request that is wrong gets an error status and hurts no other. Only one that cannot be
+ * An invalid request gets an error status and does not affect others. Only one that cannot be
  * answered (no place for the status byte, no header, a broken ring) puts the device into
  * DEVICE_NEEDS_RESET.
  */
@@ -91,12 +91,12 @@ export interface VirtioBlkOptions {
 	readonly id?: string | undefined;
 }
 
-/** Told of what a disk does, at the present cycle; it changes nothing. */
+/** Observes a disk; called at the current cycle, and must not change anything. */
 export interface DiskObserver {
 	/** `sectors` is 0 for requests that move no data. */
 	started(disk: string, request: BlkRequest, sectors: number): void;
 	completed(disk: string, request: BlkRequest, status: number): void;
-	/** A reset has made the requests in flight vanish. */
+	/** A reset has dropped the requests in flight. */
 	cancelled(disk: string, requests: readonly BlkRequest[]): void;
 }
 
@@ -121,7 +121,7 @@ export interface BlkRequest {
 	/** Address of the status byte, and how many writable bytes precede it. */
 	readonly statusPa: number;
 	readonly before: number;
-	/** A status found when the request was looked at; VIRTIO_BLK_S_OK if nothing was wrong. */
+	/** The error status of an invalid request, found when it was parsed; else VIRTIO_BLK_S_OK. */
 	readonly refusal: number;
 }
 
@@ -274,7 +274,7 @@ export class VirtioBlk implements VirtioDevice {
 		}
 	}
 
-	/** 5.2.6.2: unknown flags are not supported, neither is unmapping what is discarded anyway. */
+	/** 5.2.6.2: unknown flags are not supported, nor is the unmap flag of a discard. */
 	#refuseRanges(type: number, data: readonly Segment[]): number {
 		const flags = type === VIRTIO_BLK_T_WRITE_ZEROES ? RANGE_UNMAP : 0;
 		const ranges = this.#ranges(data);
@@ -360,9 +360,9 @@ export class VirtioBlk implements VirtioDevice {
 		}
 	}
 
-	/** What is discarded reads as zeros afterwards: so it is the same in every run. */
+	/** Discarded sectors read as zeros, so that runs are repeatable. */
 	#clear({ type, data }: BlkRequest): number {
-		// The guest may have changed its ranges since they were looked at.
+		// The guest may have changed its ranges since they were parsed.
 		const refusal = this.#refuseRanges(type, data);
 		if (refusal !== VIRTIO_BLK_S_OK) return refusal;
 		const zeros = new Uint8Array(ZEROS_SIZE);

@@ -2,7 +2,7 @@
  * Virtio over MMIO. VIRTIO 1.2, section 4.2: version 2, and the legacy version 1 of section 4.2.4.
  *
  * The transport owns what all devices share: identification, feature negotiation, status, queue
- * registers, the interrupt. What is behind it is a `VirtioDevice`. An access that section 4.2.2.2
+ * registers, the interrupt. Behind it is a `VirtioDevice`. An access that section 4.2.2.2
  * forbids a driver (an unknown offset, a wrong direction, a width other than 32 bits) faults.
  */
 
@@ -70,7 +70,7 @@ export const VIRTIO_F_VERSION_1 = 32;
 /** Registers of version 2, or those that drivers used before VIRTIO 1.0. */
 export type VirtioRegisters = "modern" | "legacy";
 
-/** What a transport carries. */
+/** A device behind a transport. */
 export interface VirtioDevice {
 	/** 5: 2 is a block device. */
 	readonly deviceId: number;
@@ -90,7 +90,7 @@ export interface VirtioDevice {
 	restore(state: unknown): void;
 }
 
-/** What a device asks of its transport. */
+/** The transport as its device sees it. */
 export interface VirtioPort {
 	queue(index: number): Virtqueue;
 	/** Whether the driver accepted a feature bit. */
@@ -101,7 +101,7 @@ export interface VirtioPort {
 	needsReset(): void;
 }
 
-/** Where the used ring of a legacy driver begins that does not say it, as in QEMU. */
+/** Default alignment of the used ring of a legacy driver, as in QEMU. */
 const LEGACY_ALIGN = 4096;
 
 export interface VirtioMmioState {
@@ -319,7 +319,7 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 		const sel = this.#driverFeaturesSel;
 		if (sel > 1) return;
 		if (this.#legacy) {
-			// A driver that accepts what was not offered cannot be told so: it does not get it.
+			// There is no way to refuse a feature that was not offered: it stays off.
 			const offered = (value & this.#deviceFeatures[sel]!) >>> 0;
 			if ((this.#status & DRIVER_OK) !== 0) return;
 			this.#driverFeatures[sel] = offered;
@@ -468,7 +468,7 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 	}
 }
 
-/** A slot with nothing behind it, as QEMU presents it: DeviceID 0 tells drivers to go away. */
+/** An empty slot, as on QEMU: DeviceID 0 tells drivers that there is no device. */
 export class EmptyVirtioSlot implements MmioDevice {
 	readonly #version: number;
 

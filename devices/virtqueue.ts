@@ -1,7 +1,7 @@
 /**
  * Split virtqueue, the device's side. VIRTIO 1.2, section 2.7.
  *
- * Everything in the rings is a guest's word, so every index, address and length is checked before
+ * The rings are written by the guest, so every index, address and length is checked before
  * it is used. What breaks the ring format makes the queue `broken` for good: the device then asks
  * for a reset. Nothing here throws, loops without bound, or touches memory outside RAM.
  */
@@ -36,7 +36,7 @@ export interface Segment {
 	readonly length: number;
 }
 
-/** One request: what the device reads, then what it writes. */
+/** One request: buffers the device reads, then buffers it writes. */
 export interface Chain {
 	readonly head: number;
 	readonly readable: readonly Segment[];
@@ -79,7 +79,7 @@ export class Virtqueue {
 	#descPa = 0;
 	#availPa = 0;
 	#usedPa = 0;
-	/** The descriptor that is looked at. An indirect table need not be aligned. */
+	/** The current descriptor. An indirect table need not be aligned. */
 	readonly #entryBytes = new Uint8Array(DESC_SIZE);
 	readonly #entry = new DataView(this.#entryBytes.buffer);
 	readonly #dma: Dma;
@@ -94,7 +94,7 @@ export class Virtqueue {
 		return this.#ready;
 	}
 
-	/** The guest broke the ring format; only `reset` helps. */
+	/** The guest broke the ring format; `reset` clears this. */
 	get broken(): boolean {
 		return this.#broken;
 	}
@@ -180,7 +180,7 @@ export class Virtqueue {
 		this.#inFlight--;
 	}
 
-	/** The driver does not want to be interrupted for the chain that was given last, 2.7.7. */
+	/** The driver suppresses the interrupt for the chain given last, 2.7.7. */
 	get quiet(): boolean {
 		if (!this.eventIdx) {
 			return (this.#dma.load16(this.#availPa + RING_FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) !== 0;

@@ -1,6 +1,6 @@
 /**
- * The device tree of a board: what is configured, no more. Nodes, names and bindings are those of
- * QEMU's `virt` board, so that whatever finds its way there does so here.
+ * The device tree of a board, with the configured devices only. Nodes, names and bindings are those
+ * of QEMU's `virt` board, so that software made for it works here.
  */
 import type { Board } from "../devices/board.ts";
 import type { Framebuffer } from "../devices/framebuffer.ts";

@@ -1,4 +1,4 @@
-/** What `uvmachine disasm` prints of a file. */
+/** The disassembly of a file, as `uvmachine disasm` prints it. */
 
 import { listing } from "../machine/listing.ts";
 import { elfCode, elfSymbols } from "./elf.ts";

@@ -1,8 +1,8 @@
 /**
- * ELF32 executables for RISC-V: what has to be loaded where. System V ABI, chapters 4 and 5.
+ * ELF32 executables for RISC-V. System V ABI, chapters 4 and 5.
  *
- * Files come from users, so everything is checked before anything is believed, and whatever is
- * wrong is an ElfError with a message of one line.
+ * Files come from users, so every field is checked before it is used; an error is an ElfError with
+ * a message of one line.
  */
 
 export class ElfError extends Error {
@@ -44,7 +44,7 @@ export interface ElfSymbol {
 	readonly value: number;
 }
 
-/** Names may overlap, so that a small file could hold very many very long ones. */
+/** Names may overlap, so a small file could hold a great many long ones. */
 const NAME_MAX = 1024;
 const EHDR_SIZE = 52;
 const SHDR_SIZE = 40;
@@ -85,7 +85,7 @@ export function parseElf(file: Uint8Array): ElfImage {
 	if (segments.length === 0) throw new ElfError("nothing to load");
 	segments.sort((a, b) => a.vaddr - b.vaddr);
 	checkOverlaps(segments);
-	// Its flags are no concern here: bare-metal images often have none.
+	// Flags are not checked: bare-metal images often have none.
 	if (!segments.some((s) => isIn(s, entry))) throw new ElfError("entry point is not in a segment");
 	if ((entry & 1) !== 0) throw new ElfError("entry point is misaligned");
 	return { entry, segments, phdr: addressOf(segments, phoff, phnum), phnum, phentsize };
@@ -103,7 +103,7 @@ export interface ElfSection {
 
 /**
  * The sections of an executable that `parseElf` accepts, by their numbers; null for those that do
- * not lie in the file. => none at all if their table makes no sense: nothing depends on it.
+ * not lie in the file. => empty if the section table is invalid: loading does not need it.
  */
 function elfSections(file: Uint8Array): (ElfSection | null)[] {
 	const view = new DataView(file.buffer, file.byteOffset, file.byteLength);

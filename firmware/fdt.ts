@@ -30,14 +30,15 @@ const FDT_NOP = 4;
 const DEPTH_MAX = 64;
 
 /**
- * What is wrong with `blob` as a device tree, in a few words, or null. Whatever a parser walks is
- * looked at: header, blocks, tokens, names; not what properties mean.
+ * Check that `blob` is a device tree that parsers can walk: header, blocks, tokens, names. The
+ * values of properties are not checked.
+ * => what is wrong, in a few words that complete "the file is"; or null.
  */
-export function whatIsWrong(blob: Uint8Array): string | null {
+export function validate(blob: Uint8Array): string | null {
 	if (blob.length < HEADER_SIZE) return "shorter than a header";
 	const view = new DataView(blob.buffer, blob.byteOffset, blob.byteLength);
 	const header = (index: number): number => view.getUint32(4 * index);
-	if (header(0) !== FDT_MAGIC) return "no device tree (its magic number is another one)";
+	if (header(0) !== FDT_MAGIC) return "not a device tree (wrong magic number)";
 	if (header(5) < LAST_COMPATIBLE_VERSION || header(6) > VERSION) return "of an unknown version";
 	const [size, structAt, stringsAt, reservedAt] = [header(1), header(2), header(3), header(4)];
 	if (size > blob.length) return "truncated";
@@ -46,14 +47,14 @@ export function whatIsWrong(blob: Uint8Array): string | null {
 	const structSize = header(5) >= VERSION ? header(9) : size - structAt;
 	const isIn = (at: number, length: number): boolean => at + length <= size;
 	if (!isIn(structAt, structSize) || !isIn(stringsAt, stringsSize) || !isIn(reservedAt, 16)) {
-		return "damaged: a block lies outside";
+		return "damaged: a block lies outside the file";
 	}
 	if (structAt % 4 !== 0 || reservedAt % 8 !== 0) return "damaged: a block is misaligned";
 	const strings = blob.subarray(stringsAt, stringsAt + stringsSize);
-	return wrongStructure(blob.subarray(structAt, structAt + structSize), strings);
+	return validateStructure(blob.subarray(structAt, structAt + structSize), strings);
 }
 
-function wrongStructure(structure: Uint8Array, strings: Uint8Array): string | null {
+function validateStructure(structure: Uint8Array, strings: Uint8Array): string | null {
 	const view = new DataView(structure.buffer, structure.byteOffset, structure.byteLength);
 	let depth = 0;
 	for (let at = 0; at + 4 <= structure.length; ) {
@@ -64,28 +65,29 @@ function wrongStructure(structure: Uint8Array, strings: Uint8Array): string | nu
 				break;
 			case FDT_BEGIN_NODE: {
 				const end = structure.indexOf(0, at);
-				if (end < 0) return "damaged: a name has no end";
+				if (end < 0) return "damaged: an unterminated name";
 				at = (end + 4) & ~3;
 				if (++depth > DEPTH_MAX) return "damaged: nodes are nested too deeply";
 				break;
 			}
 			case FDT_END_NODE:
-				if (--depth < 0) return "damaged: a node ends that has not begun";
+				if (--depth < 0) return "damaged: an unmatched end of a node";
 				break;
 			case FDT_PROP: {
-				if (depth === 0 || at + 8 > structure.length) return "damaged: a property is nowhere";
+				if (depth === 0 || at + 8 > structure.length)
+					return "damaged: a property is outside a node";
 				const length = view.getUint32(at);
-				if (strings.indexOf(0, view.getUint32(at + 4)) < 0) return "damaged: a name has no end";
+				if (strings.indexOf(0, view.getUint32(at + 4)) < 0) return "damaged: an unterminated name";
 				at += 8 + length + (-length & 3);
 				break;
 			}
 			case FDT_END:
-				return depth === 0 ? null : "damaged: a node has no end";
+				return depth === 0 ? null : "damaged: an unterminated node";
 			default:
 				return "damaged: an unknown token";
 		}
 	}
-	return "damaged: it has no end";
+	return "damaged: no end token";
 }
 
 /** Names of properties, each once. */

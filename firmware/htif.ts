@@ -1,6 +1,6 @@
 /**
- * Host-target interface: two 64-bit words in RAM, `tohost` and `fromhost`, by which programs of
- * the RISC-V tools (the official ISA tests among them) print and end.
+ * Host-target interface: two 64-bit words in RAM, `tohost` and `fromhost`, with which programs of
+ * the RISC-V tools (such as the official ISA tests) print and exit.
  *
  * A command is device (bits 63:56), operation (55:48), payload (47:0). Device 0 is system calls:
  * an odd payload ends the run with its upper bits as exit code, an even one is the address of a
@@ -21,13 +21,13 @@ const ENOSYS = 38;
 /** Bytes that one write system call may print. */
 const WRITE_MAX = 1 << 20;
 
-/** A 64-bit command is written in halves, in either order: it is looked at when both are there. */
-const SETTLE_CYCLES = 100;
+/** A 64-bit command is written in halves, in either order: it is read this much later. */
+const COMMAND_CYCLES = 100;
 
 export interface HtifHost {
 	readonly dma: Dma;
 	readonly clock: Clock;
-	/** Bring the clock up to date: a store happens in the middle of what an engine runs. */
+	/** Bring the clock up to date: a store happens while an engine runs. */
 	readonly sync: () => void;
 	readonly putchar: (byte: number) => void;
 	/** => -1 if there is none. */
@@ -55,7 +55,7 @@ export class Htif {
 		const { clock } = this.#host;
 		if (clock.waits(this.#event)) return;
 		this.#host.sync();
-		clock.schedule(clock.cycles + SETTLE_CYCLES, this.#event);
+		clock.schedule(clock.cycles + COMMAND_CYCLES, this.#event);
 	}
 
 	#command(): void {

@@ -1,10 +1,10 @@
-/** Images that are put into memory before the hart starts: executables, raw bytes. */
+/** Images loaded into memory before the hart starts: executables and raw bytes. */
 
 import { RAM_BASE, ROM_BASE, ROM_SIZE } from "../machine/memory.ts";
 import { UserError } from "../machine/user-error.ts";
 import { type ElfImage, type ElfSegment, elfSymbols, parseElf } from "./elf.ts";
 
-/** What cannot be loaded; the message is one line. */
+/** An image cannot be loaded; the message is one line. */
 export class ImageError extends UserError {
 	override readonly name = "ImageError";
 }
@@ -21,7 +21,7 @@ export interface LoadedImage {
 	readonly name: string;
 	readonly entry: number;
 	readonly segments: readonly ImageSegment[];
-	/** Some of it lies in the boot ROM. */
+	/** A segment lies in the boot ROM. */
 	readonly inRom: boolean;
 	readonly symbols: ReadonlyMap<string, number>;
 }
@@ -30,9 +30,9 @@ const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46];
 const HTIF_SYMBOLS = ["tohost", "fromhost"];
 
 /**
- * Find the places of an image's parts: a raw one begins at `address`, where it is entered, too.
- * => ImageError if something lies outside RAM (`ramSize` bytes) and ROM, or it is no ELF file that
- *    can be run; `mayBeElf` is false for what is never one.
+ * Place the segments of an image. A raw image begins at `address` and is entered there.
+ * => ImageError if a segment lies outside RAM (`ramSize` bytes) and ROM, or the ELF file cannot be
+ *    run; `mayBeElf` is false for images that are always raw.
  */
 export function place(
 	name: string,
@@ -72,8 +72,8 @@ function placeElf(name: string, file: Uint8Array): LoadedImage {
 }
 
 /**
- * Linkers like to put the file's headers in front of the first section. Where that is below RAM,
- * and nothing else is there, they are left out.
+ * Linkers often put the file's headers in front of the first section. If only those lie below RAM,
+ * they are not loaded.
  */
 function placeSegment(file: Uint8Array, segment: ElfSegment): ImageSegment {
 	const { paddr, offset, filesz, memsz } = segment;
@@ -110,7 +110,7 @@ function toPhysical(elf: ElfImage, address: number): number {
 	return segment === undefined ? address : address - segment.vaddr + segment.paddr;
 }
 
-/** => ImageError if two images want the same place. */
+/** => ImageError if two images overlap. */
 export function checkOverlaps(images: readonly LoadedImage[]): void {
 	const places = images
 		.flatMap(({ name, segments }) =>

@@ -1,6 +1,6 @@
 /**
- * What lies in the boot ROM, as on QEMU's `virt` board: instructions that jump to the software in
- * RAM with a0 = hart number, a1 = device tree, a2 = what OpenSBI's fw_dynamic wants to know.
+ * The boot ROM, as on QEMU's `virt` board: instructions that jump to the software in RAM with
+ * a0 = hart number, a1 = device tree, a2 = fw_dynamic info for OpenSBI.
  */
 import { PRIV_S } from "../machine/hart-state.ts";
 

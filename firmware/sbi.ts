@@ -2,8 +2,8 @@
  * A built-in supervisor binary interface: M-mode software that takes no memory. RISC-V SBI 2.0:
  * Base, TIME, IPI, RFENCE, HSM, SRST, DBCN, and the legacy calls of version 0.1.
  *
- * There is one hart, number 0. What M-mode would delegate is delegated; the supervisor timer is
- * that of Sstc, which `set_timer` uses, too.
+ * There is one hart, number 0. Exceptions and interrupts are delegated as M-mode firmware does;
+ * `set_timer` uses the supervisor timer of Sstc.
  */
 import { MEMORY_MAP } from "../devices/memory-map.ts";
 import { FINISHER_FAIL, FINISHER_PASS, FINISHER_RESET } from "../devices/power.ts";
@@ -53,7 +53,7 @@ const SBI_ERR_INVALID_PARAM = -3;
 const SBI_ERR_ALREADY_AVAILABLE = -6;
 
 const SPEC_VERSION = 2 << 24;
-/** None of the registered ones. */
+/** Not a registered one. */
 const IMPLEMENTATION_ID = 0x7576_6d;
 const IMPLEMENTATION_VERSION = 1;
 
@@ -81,7 +81,7 @@ const A1 = 11;
 const A6 = 16;
 const A7 = 17;
 
-/** What a call returns: an error, and a value. */
+/** The result of a call: an error, and a value. */
 interface Result {
 	readonly error: number;
 	readonly value: number;
@@ -211,7 +211,7 @@ export class Sbi implements Firmware {
 		return success();
 	}
 
-	/** Start and size 0, or size -1: everything. */
+	/** Start and size 0, or size -1, stand for all addresses. */
 	#fenceRange(start: number, size: number, asid: number): void {
 		const { mmu } = this.#machine.hart;
 		const first = Math.floor(start / PAGE_SIZE);
@@ -255,7 +255,7 @@ export class Sbi implements Firmware {
 		return { error: 0, value: opaque };
 	}
 
-	/** S-mode with interrupts off: a0 the hart, a1 what the caller says. */
+	/** S-mode with interrupts off: a0 the hart, a1 given by the caller. */
 	#enter(pc: number, a1: number): void {
 		const { hart } = this.#machine;
 		const { state } = hart;

@@ -1,8 +1,8 @@
 /**
  * The physical address space outside RAM: a list of address ranges, each answered by a device.
  *
- * A refused access is a numeric result: `fault` is set and the hart turns it into a load or store
- * access fault. No device throws for what a guest does.
+ * A refused access is a numeric result, which the hart turns into a load or store access fault.
+ * No device throws for a mistake of the guest.
  */
 
 /** Width of an access in bytes. */
@@ -18,7 +18,7 @@ export interface MmioDevice {
 	store(offset: number, width: Width, value: number): boolean;
 }
 
-/** What `MmioDevice.load` returns for an access that must fault; no register reads so. */
+/** Returned by `MmioDevice.load` for an access that must fault; no register has this value. */
 export const ACCESS_FAULT = -1;
 
 interface Mapping {
@@ -41,12 +41,12 @@ export class Bus {
 		this.#mappings.push({ base, end, device });
 	}
 
-	/** Is there a device at `pa`? It may refuse an access all the same. */
+	/** Is there a device at `pa`? It may still refuse an access. */
 	answers(pa: number): boolean {
 		return this.#mappings.some((m) => pa >= m.base && pa < m.end);
 	}
 
-	/** => ACCESS_FAULT if nobody answers or the access is not naturally aligned. */
+	/** => ACCESS_FAULT if no device accepts the access, or it is not naturally aligned. */
 	load(pa: number, width: Width): number {
 		if (pa % width !== 0) return ACCESS_FAULT;
 		for (const m of this.#mappings) {
@@ -55,7 +55,7 @@ export class Bus {
 		return ACCESS_FAULT;
 	}
 
-	/** => false if nobody answers or the access is not naturally aligned. */
+	/** => false if no device accepts the access, or it is not naturally aligned. */
 	store(pa: number, width: Width, value: number): boolean {
 		if (pa % width !== 0) return false;
 		for (const m of this.#mappings) {

@@ -54,7 +54,7 @@ export class Clock {
 		this.#update();
 	}
 
-	/** Is there an event of `handler`? */
+	/** Is an event of `handler` scheduled? */
 	waits(handler: number): boolean {
 		return this.#events.some((event) => event.handler === handler);
 	}

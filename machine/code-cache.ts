@@ -1,8 +1,8 @@
 /**
  * Decoded code. A page of RAM from which instructions are fetched gets a page of decoded code:
  * two words for each of its 2048 halfwords, filled when control first comes there. The hart's own
- * stores, DMA and writes of the software side are seen at once; what is written through a raw view
- * of RAM is seen after fence.i.
+ * stores, DMA and writes of the software side take effect at once; writes through a raw view of RAM
+ * take effect after fence.i.
  *
  *   word 0   31..24 rs2   23..16 rs1   15..8 rd (32 instead of x0)   7..0 OP
  *   word 1   immediate
@@ -39,14 +39,14 @@ import type { Mirror } from "./mirror.ts";
 import { OP } from "./op.ts";
 import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 
-/** Pages that are decoded at the same time; they give way in turn. */
+/** Pages that are decoded at the same time; the oldest is replaced first. */
 const PAGES = 1024;
 const SLOTS = PAGE_SIZE / 2;
 /** One more slot ends the page. */
 const PAGE_WORDS = 2 * (SLOTS + 1);
 /** Where an instruction is put to be executed alone. */
 export const ALONE = CODE + PAGES * PAGE_WORDS;
-/** Stores into a page since it was entered or fenced, after which it is not taken for code. */
+/** Stores into a page since it was entered or fenced, after which it is no longer code. */
 const STORES_MAX = 256;
 
 /** Word 0 of instructions that are not executed by the interpreter's loop holds their length. */
@@ -102,7 +102,7 @@ export class CodeCache {
 	#oldest = 0;
 	/** The encoding that was decoded at ALONE. */
 	#aloneWord = 0;
-	/** For each slot of any page, 1 if what is there is executed alone. null: nothing is. */
+	/** For each slot of any page, 1 if its instruction is executed alone; null if none is. */
 	#alone: Uint8Array | null = null;
 
 	constructor(memory: Memory, mirror: Mirror) {
@@ -173,8 +173,8 @@ export class CodeCache {
 	}
 
 	/**
-	 * From now on the hart executes instructions at byte `offset` of any page one by one, apart from
-	 * the others; or no longer. For breakpoints: what is decoded otherwise stays as it is.
+	 * Have the hart execute instructions at byte `offset` of any page alone, or no longer. For
+	 * breakpoints; other decoded instructions stay.
 	 */
 	setAlone(offset: number, alone: boolean): void {
 		if (alone) this.#alone ??= new Uint8Array(SLOTS);
@@ -198,7 +198,7 @@ export class CodeCache {
 
 	/**
 	 * The hart has stored `bytes` bytes (up to 8, within a page) at `host`, in a watched page.
-	 * => true if straight lines have changed: the interpreter must enter its page anew.
+	 * => true if straight lines have changed: the interpreter must enter its page again.
 	 */
 	stored(host: number, bytes: number): boolean {
 		const page = (host - RAM_OFFSET) >>> PAGE_SHIFT;
@@ -234,7 +234,7 @@ export class CodeCache {
 		}
 	}
 
-	/** fence.i: what was decoded is compared with RAM before control enters it again. */
+	/** fence.i: decoded pages are compared with RAM before control enters them again. */
 	fence(): void {
 		for (let n = 0; n < PAGES; n++) {
 			const host = this.#hosts[n]!;
@@ -276,7 +276,7 @@ export class CodeCache {
 		return false;
 	}
 
-	/** Take the page's bytes anew and forget what was decoded. */
+	/** Copy the page's bytes again and forget its decoded code. */
 	#reset(n: number): void {
 		const host = this.#hosts[n]!;
 		const copy = CODE_COPY + n * PAGE_SIZE;

@@ -1,7 +1,7 @@
 /**
  * The hart's part in time: cycles that an engine has used are handed to the clock here.
  *
- * An engine is given a budget that ends at the next event, and counts down. Whoever needs to know
+ * An engine is given a budget that ends at the next event, and counts down. Code that reads
  * the time in between (a device register, a counter) calls `sync` first.
  */
 import type { Clock } from "./clock.ts";
@@ -14,7 +14,7 @@ export class Counters {
 	/** What writing mtime has added to `time`, in time ticks modulo 2^64: two unsigned words. */
 	timeOffsetHigh = 0;
 	timeOffsetLow = 0;
-	/** The same as a signed number, exact below 2^53: for comparing, not for showing. */
+	/** The same as a signed number, exact below 2^53, for comparisons. */
 	#timeOffset = 0;
 	readonly clock: Clock;
 	readonly #words: Int32Array;
@@ -57,7 +57,7 @@ export class Counters {
 	setTimeOffset(high: number, low: number): void {
 		this.timeOffsetHigh = high >>> 0;
 		this.timeOffsetLow = low >>> 0;
-		// Signed, so that a clock that was set back is exact, too.
+		// Signed, so that a clock that was set back is exact as well.
 		this.#timeOffset = (high | 0) * 2 ** 32 + this.timeOffsetLow;
 	}
 

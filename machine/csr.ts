@@ -1,6 +1,6 @@
 /**
- * Control and status registers. Each is one entry of a table: how it is read, what a write leaves
- * behind, and who may access it. Privileged specification 1.12, chapters 2 to 4; Sstc 0.5.4; the
+ * Control and status registers. Each is one entry of a table: how it is read, what a write does,
+ * and who may access it. Privileged specification 1.12, chapters 2 to 4; Sstc 0.5.4; the
  * counters of Zicntr.
  *
  * Registers that must exist but have no function here (hardware performance counters, triggers)
@@ -91,7 +91,7 @@ interface Csr {
 	readonly allowed: ((state: HartState) => boolean) | null;
 }
 
-/** An entry of the table; what is left out is null. */
+/** An entry of the table; members left out are null. */
 type CsrEntry = Pick<Csr, "read" | "write"> & Partial<Csr>;
 
 /** A register that reads as zero and ignores writes. */
@@ -117,7 +117,7 @@ const status = (mask: number): CsrEntry => ({
 	},
 	write: ({ state, mmu }, value) => {
 		let written = mask;
-		// MPP has no value 2: such a write leaves it as it is.
+		// MPP has no value 2: such a write leaves it unchanged.
 		if ((value & MSTATUS_MPP) === 2 << MSTATUS_MPP_SHIFT) written &= ~MSTATUS_MPP;
 		state.mstatus = ((state.mstatus & ~written) | (value & written)) >>> 0;
 		mmu.updateContext();

@@ -1,8 +1,8 @@
 /**
- * Loads, stores and atomics of the hart when the mirror tables do not answer: TLB lookups, device
- * registers, misaligned accesses, stores into pages with decoded code.
+ * Loads, stores and atomics of the hart that miss the mirror tables: TLB lookups, device registers,
+ * misaligned accesses, stores into pages with decoded code.
  *
- * Nothing is half done: all translations succeed before the first byte is written.
+ * An access is done completely or not at all: translations come before the first byte is written.
  */
 
 import { ACCESS_FAULT as BUS_FAULT, type Bus, type Width } from "./bus.ts";
@@ -29,11 +29,11 @@ import {
 export type MisalignedPolicy = "handle" | "trap";
 
 export class DataAccess {
-	/** What the last load, lr.w, sc.w or amo has read; loads are not sign-extended. */
+	/** Result of the last load, lr.w, sc.w or amo; loads are not sign-extended. */
 	value = 0;
 	/** The upper word of what `loadDouble` has read. */
 	valueHigh = 0;
-	/** Asked before every access that comes here; null unless something is watched. */
+	/** Asked before every access here; null without watchpoints. */
 	debug: Debug | null = null;
 	readonly #state: HartState;
 	readonly #memory: Memory;
@@ -144,7 +144,7 @@ export class DataAccess {
 
 	/**
 	 * Where `width` bytes of RAM lie; `#second` is where those in another page do.
-	 * => 0 after an exception. What pages lack comes before what is not in RAM.
+	 * => 0 after an exception. Page faults come before access faults.
 	 */
 	#hostOf(va: number, width: number, access: typeof ACCESS_LOAD | typeof ACCESS_STORE): number {
 		const state = this.#state;
@@ -262,7 +262,7 @@ export class DataAccess {
 	}
 }
 
-/** What an amo writes back; unprivileged specification 8.4. */
+/** The value an amo writes back; unprivileged specification 8.4. */
 function atomicResult(funct5: number, old: number, operand: number): number {
 	switch (funct5) {
 		case 0x00:

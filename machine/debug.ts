@@ -1,14 +1,13 @@
 /**
- * What a debugger asks of the hart: to stop before breakpoints and watched accesses, and when it
- * has come to a given step. `Hart.debug` is null while nobody debugs, and then all of this costs
- * one comparison for each slice.
+ * Debugging: stops the hart before breakpoints and watched accesses, and at a given step.
+ * `Hart.debug` is null without a debugger; then all of this costs one comparison for each slice.
  *
  * A step is an instruction retired or a trap taken, so the number of steps since reset names a
- * place in the run: `Hart.steps`. None of this changes what the guest does: registers, memory, TLB
+ * place in the run: `Hart.steps`. Debugging does not affect the guest: registers, memory, TLB
  * and time are the same with and without a debugger.
  *
  * - Breakpoints are virtual addresses. Code at the same offset of any page is executed alone
- *   (CodeCache.setAlone), and whatever is executed alone is compared with them. So it does not
+ *   (CodeCache.setAlone), and its address is compared with them. So it does not
  *   matter where the page lies, whether it is mapped twice, or comes back from a disk.
  * - Pages with a watchpoint are kept out of the mirror's tables for loads and stores, so that
  *   DataAccess sees every access of the hart. Accesses of devices, of page table walks and of an
@@ -24,9 +23,9 @@ import { PAGE_MASK, PAGE_SHIFT } from "./port.ts";
 /** Why the hart has stopped. */
 export const DEBUG_NONE = 0; // it has not
 export const DEBUG_BREAKPOINT = 1; // the instruction at pc is to be executed next
-export const DEBUG_WATCHPOINT = 2; // the instruction at pc is about to access what is `watched`
+export const DEBUG_WATCHPOINT = 2; // the instruction at pc is about to access `watched`
 export const DEBUG_GOAL = 3; // `goal` is reached
-const DEBUG_REQUEST = 4; // somebody has called `request`
+const DEBUG_REQUEST = 4; // `request` was called
 export type DebugStop =
 	| typeof DEBUG_NONE
 	| typeof DEBUG_BREAKPOINT
@@ -46,7 +45,7 @@ export interface Watchpoint {
 	readonly kind: WatchKind;
 }
 
-/** The parts of a hart that a debugger has a hand in. */
+/** The parts of a hart that a debugger controls. */
 export interface DebugParts {
 	readonly state: HartState;
 	readonly code: CodeCache;
@@ -57,18 +56,18 @@ export interface DebugParts {
 }
 
 export class Debug {
-	/** Set while the hart stands still; `resume` clears it. */
+	/** Set while the hart is stopped; `resume` clears it. */
 	stop: DebugStop = DEBUG_NONE;
 	/** The step before which the hart stops. */
 	goal = Number.POSITIVE_INFINITY;
 	/** A breakpoint or watchpoint is passed if it is met at exactly this step. */
 	passing = -1;
-	/** Do breakpoints and watchpoints not count for now? */
+	/** Ignore breakpoints and watchpoints for now. */
 	quiet = false;
-	/** After DEBUG_WATCHPOINT: what is watched, and the address of the access. */
+	/** After DEBUG_WATCHPOINT: the watchpoint, and the address of the access. */
 	watched: Watchpoint | null = null;
 	watchedVa = 0;
-	/** Are breakpoints and watchpoints meant for the software that runs now? */
+	/** Do breakpoints and watchpoints apply to the software that runs now? */
 	applies: () => boolean = () => true;
 	/** An attached supervisor lets the hart run: the time to set `goal`. */
 	entering: () => void = () => {};
@@ -89,7 +88,7 @@ export class Debug {
 		if (this.stop === DEBUG_NONE) this.stop = DEBUG_REQUEST;
 	}
 
-	/** Let the hart go on. => `pass`: although there may be a breakpoint at pc. */
+	/** Let the hart go on. => `pass`: ignore a breakpoint at pc. */
 	resume(goal: number, pass: boolean): void {
 		this.stop = DEBUG_NONE;
 		this.watched = null;
@@ -137,7 +136,7 @@ export class Debug {
 		this.#guard();
 	}
 
-	/** For the hart: how many cycles surely do not lead beyond the goal; 0 if it must stop. */
+	/** For the hart: a number of cycles that cannot pass the goal; 0 if it must stop. */
 	budget(): number {
 		return this.arrived() ? 0 : this.goal - this.steps;
 	}
@@ -158,7 +157,7 @@ export class Debug {
 
 	/**
 	 * For DataAccess: the instruction is about to access `bytes` bytes at `va`.
-	 * => true: it must not; HartState.leave says that this is no exception.
+	 * => true: stop instead; HartState.leave distinguishes that from an exception.
 	 */
 	access(va: number, bytes: number, kind: WatchKind): boolean {
 		if (this.quiet || this.steps === this.passing) return false;
@@ -175,7 +174,7 @@ export class Debug {
 		return false;
 	}
 
-	/** Tell those who must send accesses here which pages are watched. */
+	/** Have accesses to the watched pages come here. */
 	#guard(): void {
 		const { mirror, data } = this.#parts;
 		const pages = new Set<number>();

@@ -10,7 +10,7 @@ import type { Memory } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
 import { PAGE_MASK, PAGE_SIZE } from "./port.ts";
 
-/** What the loads return for an address outside RAM; no value in memory reads so. */
+/** Returned by the loads for an address outside RAM; no value in memory equals it. */
 export const DMA_FAULT = -1;
 
 export class Dma {
@@ -31,7 +31,7 @@ export class Dma {
 		this.#state = state;
 	}
 
-	/** Whether all of `length` bytes from `pa` on lie in RAM; none of none always do. */
+	/** Whether all of `length` bytes from `pa` on lie in RAM; true for a length of 0. */
 	contains(pa: number, length: number): boolean {
 		return length === 0 || this.#memory.offsetOf(pa, length) >= 0;
 	}

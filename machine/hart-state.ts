@@ -118,7 +118,7 @@ export class HartState {
 	satp = 0;
 	stimecmpLow = 0xffff_ffff;
 	stimecmpHigh = 0xffff_ffff;
-	/** What software has added to the counters by writing mcycle and minstret. */
+	/** Added to the counters when read, because software wrote mcycle or minstret. */
 	cycleOffsetLow = 0;
 	cycleOffsetHigh = 0;
 	instretOffsetLow = 0;
@@ -128,7 +128,7 @@ export class HartState {
 	/** 1 while wfi waits for an interrupt. */
 	waiting = 0;
 
-	/** The exception that the current instruction has met; see `raise`. */
+	/** The exception of the current instruction; see `raise`. */
 	cause = 0;
 	tval = 0;
 	/** Cycles that table walks of the current instruction have cost, not yet accounted for. */

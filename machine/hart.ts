@@ -1,7 +1,7 @@
 /**
  * The hart: the reference interpreter joined to the MMU, the privileged state and time.
  *
- * `slice` runs an engine and does what engines leave undone; `runBare` and the attached supervisor
+ * `slice` runs an engine and handles its stops; `runBare` and the attached supervisor
  * (supervisor.ts) are loops around it that decide where traps go.
  */
 import type { Bus } from "./bus.ts";
@@ -46,9 +46,9 @@ import { Traps } from "./trap.ts";
 
 /** Why `runBare` has returned. */
 export const RUN_LIMIT = 0; // the cycles are used up
-export const RUN_HALTED = 1; // somebody has called `halt`
+export const RUN_HALTED = 1; // `halt` was called
 export const RUN_IDLE = 2; // wfi waits for an interrupt
-export const RUN_STUCK = 3; // the first instruction of the trap handler traps, for ever
+export const RUN_STUCK = 3; // the first instruction of the trap handler traps, again and again
 export const RUN_STOPPED = 4; // a debugger has stopped the hart
 export type RunResult =
 	| typeof RUN_LIMIT
@@ -57,7 +57,7 @@ export type RunResult =
 	| typeof RUN_STUCK
 	| typeof RUN_STOPPED;
 
-/** Told of what happens on a bare machine, at the present cycle; it changes nothing. */
+/** Observes a bare machine; called at the current cycle, and must not change anything. */
 export interface HartObserver {
 	/** The instruction at `pc` has met an exception. */
 	exception(cause: number, tval: number, pc: number): void;
@@ -67,11 +67,11 @@ export interface HartObserver {
 	waits(waiting: boolean): void;
 }
 
-/** Software of M-mode that is not in the machine's memory. */
+/** M-mode software outside the machine's memory. */
 export interface Firmware {
 	/**
 	 * Asked before the exception that HartState notes enters its handler.
-	 * => true: it is dealt with, and execution goes on at pc.
+	 * => true: it is handled, and execution goes on at pc.
 	 */
 	trap(): boolean;
 }
@@ -106,15 +106,15 @@ export class Hart {
 	readonly csrs: Csrs;
 	/** x0..x31. */
 	readonly x: Int32Array;
-	/** Called before each instruction, which then runs by itself; it changes nothing. */
+	/** Called before each instruction, which then runs alone; must not change anything. */
 	beforeInstruction: (() => void) | null = null;
-	/** null while nobody debugs. */
+	/** null without a debugger. */
 	debug: Debug | null = null;
 	readonly #words: Int32Array;
 	readonly #interpreter: Interpreter;
 	readonly #data: DataAccess;
 	#firmware: Firmware | null = null;
-	/** Of bare machines alone. */
+	/** For bare machines only. */
 	observer: HartObserver | null = null;
 	#halted = false;
 
@@ -156,20 +156,20 @@ export class Hart {
 		return this.#words[H_PC]! >>> 0;
 	}
 
-	/** Continue at `value`, whose lowest bit does not count; the page is looked up anew. */
+	/** Continue at `value`, whose lowest bit is ignored; its page is looked up again. */
 	set pc(value: number) {
 		this.#words[H_PC] = value & ~1;
 		this.#words[H_FETCH_PAGE] = 1;
 	}
 
-	/** Instructions retired and traps taken since reset. => not in the middle of a straight line. */
+	/** Instructions retired and traps taken since reset. => called between straight lines. */
 	get steps(): number {
 		const words = this.#words;
 		const used = words[H_BUDGET]! - words[H_LEFT]! - words[H_STALL]!;
 		return this.counters.instret + this.traps.taken + used;
 	}
 
-	/** Begin to debug this hart, or go on with it. */
+	/** The debugger of this hart; it is created by the first call. */
 	attachDebug(): Debug {
 		const { state, code, mirror } = this;
 		const steps = (): number => this.steps;
@@ -185,7 +185,7 @@ export class Hart {
 		return this.debug;
 	}
 
-	/** => nothing of the debugger is left. */
+	/** Remove the debugger with its breakpoints and watchpoints. */
 	detachDebug(): void {
 		this.debug?.clear();
 		this.debug = null;
@@ -205,13 +205,13 @@ export class Hart {
 	}
 
 	/**
-	 * Let instructions run for `budget` cycles, or until something needs attention. The clock is up
+	 * Run for `budget` cycles, or until a trap or another event ends the slice. The clock is up
 	 * to date afterwards, and events that fell due have fired.
 	 *
 	 * => at least one instruction is attempted if `budget` is positive; `budget` reaches no
 	 *    further than the next event.
 	 * => STOP_BUDGET, STOP_TRAP (pc is the instruction's) or STOP_LEAVE; STOP_DEBUG if a debugger
-	 *    stops the hart: perhaps before anything is attempted.
+	 *    stops the hart, perhaps before the first instruction.
 	 */
 	slice(budget: number): number {
 		if (this.beforeInstruction !== null) {
@@ -253,7 +253,7 @@ export class Hart {
 	 * Run as a bare machine, traps going to the handlers of M-mode and S-mode.
 	 *
 	 * => RUN_IDLE only when no event is left that could end wfi; `pause`: as soon as wfi waits, and
-	 *    RUN_STUCK when nothing else will ever happen.
+	 *    RUN_STUCK when the handler traps on itself.
 	 */
 	runBare(maxCycles: number, pause = false): RunResult {
 		const { clock, state, traps, debug } = this;
@@ -291,7 +291,7 @@ export class Hart {
 		return RUN_HALTED;
 	}
 
-	/** => true if it was the handler's first instruction, which nothing interrupts. */
+	/** => true if the handler's first instruction trapped, and no interrupt can end that. */
 	#enterException(): boolean {
 		const { pc, state } = this;
 		const { priv } = state;
@@ -300,7 +300,7 @@ export class Hart {
 		return this.pc === pc && state.priv === priv && deaf;
 	}
 
-	/** Make `runBare` return after the present instruction. For a power switch. */
+	/** Make `runBare` return after the current instruction. For a power switch. */
 	halt(): void {
 		this.#halted = true;
 	}
@@ -321,7 +321,7 @@ export class Hart {
 		return this.#interpreter.execute(ip, (page - first) | 0, base, first);
 	}
 
-	/** Execute one instruction in a page where each fetch is judged by itself. => STOP_* */
+	/** Execute one instruction in a page where each fetch is checked on its own. => STOP_* */
 	#single(): number {
 		const words = this.#words;
 		const rest = words[H_LEFT]! - 1;
@@ -360,13 +360,13 @@ export class Hart {
 		code.decodeAlone(word);
 		// Entering the second page may have cost the first one its place.
 		const first = code.enter(host);
-		// As in #enter: what falls due during the walk comes before the instruction.
+		// As in #enter: events that fall due during the walk come before the instruction.
 		const left = words[H_LEFT]!;
 		if (left <= 0) return STOP_BUDGET;
 		return this.#interpreter.execute(ALONE, (pc - ALONE) | 0, left - 1, first);
 	}
 
-	/** => false after a fault; H_FETCH_PAGE stays none where each fetch is judged by itself. */
+	/** => false after a fault; H_FETCH_PAGE stays none where each fetch is checked on its own. */
 	#fetchPage(pc: number): boolean {
 		const host = this.mmu.translate(pc, ACCESS_FETCH, 2);
 		if (host <= 0) {

@@ -1,6 +1,6 @@
 /**
- * The reference interpreter: runs decoded code (code-cache.ts) until something out of the ordinary
- * happens. Every other engine must behave exactly as this one does.
+ * The reference interpreter: runs decoded code (code-cache.ts) until an event needs
+ * another part of the hart. Every other engine must behave exactly as this one does.
  *
  * What makes it fast, measured:
  * - nearly everything that its loop touches lies in one Int32Array, so that one base and one length

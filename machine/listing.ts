@@ -9,7 +9,7 @@ export interface Label {
 	readonly value: number;
 }
 
-/** One line for `w` at `pc`, as the listing and instruction traces have it. */
+/** One line for `w` at `pc`, for listings and instruction traces. */
 export function listingLine(pc: number, w: number): string {
 	const digits = instructionLength(w) === 4 ? 8 : 4;
 	const word = (digits === 8 ? w >>> 0 : w & 0xffff).toString(16).padStart(digits, "0");
@@ -18,8 +18,8 @@ export function listingLine(pc: number, w: number): string {
 
 /**
  * The instructions in `code`, which lies at `address`, one line each.
- * => everything is taken for instructions, one behind the other; two bytes that begin a longer one
- *    at the very end are shown as data.
+ * => all bytes are decoded as consecutive instructions; an instruction cut off at the end is shown
+ *    as data.
  */
 export function* listing(
 	code: Uint8Array,
@@ -43,7 +43,7 @@ export function* listing(
 	}
 }
 
-/** Names by address; what assemblers make for themselves is left out. */
+/** Names by address, without the assembler's own local labels. */
 function labelsOf(symbols: readonly Label[]): Map<number, string[]> {
 	const labels = new Map<number, string[]>();
 	for (const { name, value } of symbols) {

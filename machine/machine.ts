@@ -21,12 +21,12 @@ import { type Panic, Supervisor } from "./supervisor.ts";
 import { UserError } from "./user-error.ts";
 
 export interface MachineOptions {
-	/** Bytes of RAM, a multiple of 4096, at least 64 KiB; everything together stays below 1 GiB. */
+	/** Bytes of RAM, a multiple of 4096, at least 64 KiB; the whole memory stays below 1 GiB. */
 	readonly ramSize: number;
 	/** Entries of the TLB and entries in a set. Default 1024 and 4. */
 	readonly tlbEntries?: number | undefined;
 	readonly tlbWays?: number | undefined;
-	/** Who sets the A and D bits of page table entries. Default "hardware". */
+	/** Whether the walk or software sets the A and D bits. Default "hardware". */
 	readonly adPolicy?: AdPolicy | undefined;
 	/** Misaligned loads and stores to RAM are done ("handle", the default) or trap. */
 	readonly misaligned?: MisalignedPolicy | undefined;
@@ -36,14 +36,14 @@ export interface MachineOptions {
 	readonly pmpEntries?: PmpEntries | undefined;
 }
 
-/** The options of a machine, with those that were left out. */
+/** All options of a machine, defaults filled in. */
 export type MachineConfig = {
 	readonly [K in keyof MachineOptions]-?: Exclude<MachineOptions[K], undefined>;
 };
 
-/** What is not RAM, as plain data, without the devices. */
+/** State outside RAM, as plain data, without the devices. */
 interface RestOfState {
-	/** Hart block: x0..x31, f0..f31, pc, what is being fetched. */
+	/** Hart block: x0..x31, f0..f31, pc, the page being fetched from. */
 	readonly hart: Int32Array;
 	readonly registers: HartRegisters;
 	readonly tlb: Int32Array;
@@ -62,7 +62,7 @@ export interface MachineState extends RestOfState {
 	readonly config: MachineConfig;
 }
 
-/** An instant of one machine to which it can go back, as often as wanted, until it is released. */
+/** An instant of one machine, to roll back to any number of times until it is released. */
 export interface Checkpoint extends RestOfState {
 	/** The version of each page of RAM; null once it is released. */
 	ram: Int32Array | null;
@@ -81,7 +81,7 @@ export class Machine {
 	readonly dma: Dma;
 	readonly config: MachineConfig;
 	readonly #history: PageHistory;
-	/** How many checkpoints were not released yet. */
+	/** Checkpoints not yet released. */
 	#checkpoints = 0;
 	#supervisor: Supervisor | null = null;
 
@@ -114,7 +114,7 @@ export class Machine {
 
 	/**
 	 * Attach a kernel as supervisor: the hart is in U-mode from now on.
-	 * => `panic` is called for an access of the kernel to an address where nothing is. A second
+	 * => `panic` is called for an access of the kernel to an unmapped address. A second
 	 *    call returns the same port.
 	 */
 	supervisor(panic: Panic): MachinePort {
@@ -127,7 +127,7 @@ export class Machine {
 		return this.memory.rom8;
 	}
 
-	/** The hart begins anew at `pc`, as after power on; memory and counters stay as they are. */
+	/** Reset the hart to `pc`, as after power on; memory and counters are unchanged. */
 	reset(pc: number): void {
 		const { code, timer, mmu, pmp, state, x } = this.hart;
 		state.restore(new HartState().save());
@@ -149,23 +149,23 @@ export class Machine {
 		return this.hart.counters.time;
 	}
 
-	/** mtime was written: what `time` is now ahead of the ticks since reset, modulo 2^64. */
+	/** mtime was written: `time` minus the ticks since reset, modulo 2^64. */
 	setTimeOffset(high: number, low: number): void {
 		this.hart.counters.setTimeOffset(high, low);
 		this.hart.timer.update();
 	}
 
-	/** The clock's events are included: devices save only what their handlers need besides. */
+	/** The clock's events are included: devices save only their own state. */
 	save(): MachineState {
 		return { ...this.#saveRest(), ram: packPages(this.memory.ram32), config: this.config };
 	}
 
-	/** => UserError if `state` comes from a machine with other options. */
+	/** => UserError if the options of the saved machine differ. */
 	restore(state: MachineState): void {
 		const { hart, memory } = this;
 		for (const [name, value] of Object.entries(this.config)) {
 			if (state.config[name as keyof MachineOptions] !== value) {
-				throw new UserError(`snapshot: ${name} is another one than this machine's`);
+				throw new UserError(`snapshot: ${name} differs from this machine's`);
 			}
 		}
 		hart.mirror.storingRange(RAM_OFFSET, memory.ramSize);
@@ -175,7 +175,7 @@ export class Machine {
 	}
 
 	/**
-	 * Note this instant. It costs what is written to RAM afterwards, not the size of RAM.
+	 * Take a checkpoint. Its cost is that of the pages written afterwards, not the size of RAM.
 	 * => between two instructions: where `runBare` or the supervisor's `run` has returned.
 	 */
 	checkpoint(): Checkpoint {
@@ -186,12 +186,12 @@ export class Machine {
 	}
 
 	/**
-	 * Go back to `checkpoint`, which stays; or forward to one that was passed before.
-	 * => it is this machine's and not released. Devices are the board's to restore, afterwards.
+	 * Go back to `checkpoint`, which stays valid, or forward to a later one.
+	 * => it is this machine's and not released. The board restores its devices afterwards.
 	 */
 	rollback(checkpoint: Checkpoint): void {
 		const { code, mirror } = this.hart;
-		if (checkpoint.ram === null) throw new UserError("checkpoint: it was released");
+		if (checkpoint.ram === null) throw new UserError("checkpoint: already released");
 		this.#history.rollback(checkpoint.ram, (page) => {
 			const host = RAM_OFFSET + page * PAGE_SIZE;
 			if (mirror.isWatched(host)) code.overwritten(host, PAGE_SIZE);
@@ -200,7 +200,7 @@ export class Machine {
 		this.#restoreRest(checkpoint);
 	}
 
-	/** `checkpoint` is not needed any more. => once is enough. */
+	/** Free `checkpoint`. => a second call does nothing. */
 	release(checkpoint: Checkpoint): void {
 		if (checkpoint.ram === null) return;
 		this.#history.release(checkpoint.ram);
@@ -208,7 +208,7 @@ export class Machine {
 		if (--this.#checkpoints === 0) this.hart.mirror.keepNothing();
 	}
 
-	/** Bytes of host memory that checkpoints take for copies of pages. */
+	/** Bytes of host memory used by checkpoints for copies of pages. */
 	get checkpointBytes(): number {
 		return this.#history.copied;
 	}

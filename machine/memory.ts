@@ -1,9 +1,9 @@
 /**
  * The one memory of a machine: a WebAssembly.Memory that never grows, so that TypeScript and code
- * compiled at run time see the same bytes and views stay valid for ever.
+ * compiled at run time see the same bytes and views stay valid.
  *
  *   offset        what
- *   0000_0000     hart block: registers, pc and what an engine hands over (H_*)
+ *   0000_0000     hart block: registers, pc and the state of an engine (H_*)
  *   0000_1000     TLB entries, two words each (tlb.ts)
  *   0010_0000     code map: one word for each page of RAM, 0 or the index of its decoded code
  *   0040_0000     RT: one word for each virtual page, 0 or the host offset of the page for loads
@@ -18,7 +18,7 @@
  * A "host offset" is an index into this memory in bytes. The whole memory stays below 1 GiB: an
  * entry of RT is then below 2^30, and one unsigned comparison, (va << 30) >= entry, finds both a
  * missing translation (entry 0) and a misaligned word. The host commits pages when they are
- * touched, so the 12 MiB of tables cost what a guest uses of them.
+ * touched, so of the 12 MiB of tables only those in use take host memory.
  *
  * The numbers below are repeated as literals in interpreter.ts; a test compares them.
  */
@@ -67,7 +67,7 @@ export const CODE_COPY = 0x248_0000;
 
 const WASM_PAGE = 0x1_0000;
 
-/** A WebAssembly.Memory, of which users of the library need not know. */
+/** The part of WebAssembly.Memory that is used here; its type is not in the library's. */
 export interface WasmMemory {
 	readonly buffer: ArrayBuffer;
 }
@@ -98,7 +98,7 @@ export class Memory {
 	/** f0..f31, as H_F says. */
 	readonly f: Int32Array;
 
-	/** => UserError for a size that is no multiple of 4096 or out of range. */
+	/** => UserError for a size that is out of range or not a multiple of a page. */
 	constructor(ramSize: number) {
 		if (!(ramSize >= RAM_SIZE_MIN && ramSize <= RAM_SIZE_MAX && ramSize % PAGE_SIZE === 0)) {
 			throw new UserError(

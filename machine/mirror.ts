@@ -1,20 +1,20 @@
 /**
  * The flat tables RT, WT and XT: for each virtual page the host offset of its RAM page, if the
- * context that runs may load from it, store to it or fetch from it without further ado.
+ * current context may load from it, store to it or fetch from it.
  *
  * They mirror the TLB and are invisible to software: a slot may be empty at any time, and is empty
  * whenever the TLB holds no translation that permits the access. Slots are filled one by one by
  * the MMU and listed, so that emptying the tables costs what was filled.
  *
  * Some pages of RAM must not be stored to unseen, because decoded code was made from them, or
- * because a checkpoint needs what they hold. Such a page is watched, and never has a slot in WT.
+ * because a checkpoint needs their contents. Such a page is watched, and never has a slot in WT.
  */
 
 import { type Memory, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
 import type { PageHistory } from "./page-history.ts";
 import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 
-/** Who watches a page: the code cache, or somebody outside the hart. */
+/** Why a page is watched: for the code cache, or for a StoreWatcher outside the hart. */
 const WATCH_CODE = 1;
 export const WATCH_STORES = 2;
 
@@ -119,14 +119,14 @@ export class Mirror {
 		for (let i = 0; i < this.#count; i++) this.#words[WT + this.#filled[i]!] = 0;
 	}
 
-	/** No page needs to be kept any more. */
+	/** There is no checkpoint left. */
 	keepNothing(): void {
 		this.#history = null;
 		const watched = this.#watched;
 		for (let page = 0; page < watched.length; page++) watched[page]! &= ~KEPT;
 	}
 
-	/** The page at host offset `host` holds again what it held at some `keep`. */
+	/** The page at host offset `host` was restored to a checkpoint: the next store is kept again. */
 	keepAgain(host: number): void {
 		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! |= KEPT;
 	}

@@ -59,10 +59,10 @@ export const PTE_PPN_SHIFT = 10;
 /** Page numbers inside a 4 MiB page. */
 export const SUPERPAGE_MASK = 0x3ff;
 
-/** Who keeps the A and D bits: the walk, or software after a page fault. */
+/** What sets the A and D bits: the walk, or software after a page fault. */
 export type AdPolicy = "hardware" | "trap";
 
-/** What the MMU has done since reset. Hits are not counted; a walk that ends in a fault is. */
+/** Events since reset. Hits are not counted; a walk that ends in a fault is. */
 export interface TlbCounters {
 	fetchMisses: number;
 	loadMisses: number;
@@ -93,9 +93,9 @@ export interface MmuOptions {
 	readonly walkCycles: number;
 }
 
-/** Told of stores into watched pages of RAM, by the hart or the walk of a page table. */
+/** Called for stores into watched pages of RAM, by the hart or by a page table walk. */
 export interface StoreWatcher {
-	/** => true if the engine must not run on after the present instruction. */
+	/** => true if the engine must not run on after the current instruction. */
 	stored(host: number, bytes: number): boolean;
 }
 
@@ -111,7 +111,7 @@ const ACCESS_FAULT = [
 ] as const;
 const TABLE = [XT, RT, WT] as const;
 
-/** Privilege and mstatus bits under which an access is judged. */
+/** Privilege and mstatus bits that decide whether an access is permitted. */
 export interface Rights {
 	priv: Privilege;
 	sum: boolean;
@@ -145,7 +145,7 @@ export class Mmu {
 	readonly #dataRights: Rights = { priv: PRIV_M, sum: false, mxr: false };
 	#satp = 0;
 	#asid = 0;
-	// What the last walk found, apart from the entry itself.
+	// Result of the last walk besides the entry itself.
 	#walkSuperpage = false;
 	#walkGlobal = false;
 	/** May the last translation be mirrored, that is, would a lookup find it again? */
@@ -177,7 +177,7 @@ export class Mmu {
 
 	/**
 	 * To be called after any change of mode, mstatus or satp.
-	 * => the next instruction is looked up anew if the change bears on translation.
+	 * => the next instruction is looked up again if the change affects translation.
 	 */
 	updateContext(): void {
 		const state = this.#state;
@@ -258,7 +258,7 @@ export class Mmu {
 		this.#words[H_FETCH_PAGE] = 1;
 	}
 
-	/** Is the page of the last translation one whose accesses are judged one by one? */
+	/** Must accesses to the page of the last translation be checked one by one (PMP_MIXED)? */
 	get isMixed(): boolean {
 		return this.#mixed;
 	}
@@ -318,7 +318,7 @@ export class Mmu {
 			tlb.update(index, this.#walkGlobal, this.#asid, pte);
 			return index;
 		}
-		// Software changed the size of the page without a fence: the entry's set is another one.
+		// Software changed the size of the page without a fence: the entry belongs to another set.
 		// A second entry for this page, for another address space before, may come first there.
 		this.#repeatable = false;
 		tlb.invalidate(index);

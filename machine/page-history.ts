@@ -1,10 +1,11 @@
 /**
- * What an array of pages has held at several instants, at the cost of what was written in between.
+ * The contents of an array of pages at several instants, at the cost of the pages written between
+ * them.
  *
- * Every contents of a page that some instant still needs is a version. An instant is a table: the
+ * Contents of a page that some instant still needs are a version. An instant is a table: the
  * version of each page. A version is copied out of the store only when its page is about to be
  * written, so taking an instant copies nothing, and going back writes only pages that differ.
- * Instants form no row: any of them can be gone back to, in any order.
+ * Instants are independent: a rollback may go to any of them, in any order.
  */
 import { PAGE_SIZE } from "./port.ts";
 
@@ -22,7 +23,7 @@ export interface PageStore {
 
 export class PageHistory {
 	readonly #store: PageStore;
-	/** The version that each page holds now; 0: one that no instant knows. */
+	/** The version that each page holds now; 0 if it belongs to no instant. */
 	readonly #current: Int32Array;
 	/** For each version: how many instants have it, and its copy unless the store holds it. */
 	readonly #references: number[] = [0];
@@ -45,7 +46,7 @@ export class PageHistory {
 		return current.slice();
 	}
 
-	/** To be called before a page is written; again and again does no harm. */
+	/** To be called before a page is written, once or more. */
 	writing(page: number): void {
 		const version = this.#current[page]!;
 		if (version === 0) return;
@@ -58,7 +59,7 @@ export class PageHistory {
 		}
 	}
 
-	/** Make all pages what they were. => `changed` is called before each page that is written. */
+	/** Restore all pages to an instant. => `changed` is called before each page that is written. */
 	rollback(table: Int32Array, changed: (page: number) => void): void {
 		const current = this.#current;
 		for (let page = 0; page < current.length; page++) {
@@ -71,7 +72,7 @@ export class PageHistory {
 		}
 	}
 
-	/** The pages that are not what they were, and what they were: views of copies. */
+	/** The pages that have changed since an instant, and their bytes then: views of copies. */
 	changes(table: Int32Array): [page: number, bytes: Uint8Array][] {
 		const changed: [number, Uint8Array][] = [];
 		for (let page = 0; page < table.length; page++) {
@@ -81,7 +82,7 @@ export class PageHistory {
 		return changed;
 	}
 
-	/** The instant is not needed any more. */
+	/** Free an instant. */
 	release(table: Int32Array): void {
 		for (let page = 0; page < table.length; page++) {
 			const version = table[page]!;
@@ -91,7 +92,7 @@ export class PageHistory {
 		}
 	}
 
-	/** Bytes of host memory that copies take. */
+	/** Bytes of host memory used by copies. */
 	get copied(): number {
 		return this.#copies.reduce((sum, copy) => sum + (copy === null ? 0 : PAGE_SIZE), 0);
 	}

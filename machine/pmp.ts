@@ -2,7 +2,7 @@
  * Physical memory protection. Privileged specification 1.12, section 3.7.
  *
  * The hart asks for a page at a time: most pages are allowed or refused as a whole. Where an entry
- * ends inside a page, the page is `mixed`, and every access in it is judged by itself. The
+ * ends inside a page, the page is `mixed`, and every access to it is checked on its own. The
  * granularity is 4 bytes.
  */
 import { PRIV_M, type Privilege } from "./hart-state.ts";
@@ -34,17 +34,17 @@ export interface PmpState {
 }
 
 export class Pmp {
-	/** Without any entry nothing is protected. */
+	/** With 0 entries nothing is protected. */
 	readonly entries: number;
 	/** pmpcfg, a byte for each entry; pmpaddr, bits 33..2 of an address. */
 	readonly #cfg: Uint8Array;
 	readonly #addr: Uint32Array;
-	/** What the entries cover: [start, end), both up to 2^34. Empty for those that are off. */
+	/** Ranges of the entries: [start, end), both up to 2^34; empty for entries that are off. */
 	readonly #start: Float64Array;
 	readonly #end: Float64Array;
 	/**
-	 * Does M-mode have to ask? Some entry is locked, or ends within a page: an access of which an
-	 * entry matches only a part fails in every mode.
+	 * Do the entries bind M-mode too? True if one is locked, or ends within a page: an access that
+	 * an entry matches only in part fails in every mode.
 	 */
 	#bindsMachine = false;
 
@@ -67,7 +67,7 @@ export class Pmp {
 		return this.#addr[index] ?? 0;
 	}
 
-	/** => locked entries stay as they are. The reserved W without R is taken for neither. */
+	/** => locked entries stay as they are. The reserved W without R is read as neither. */
 	writeCfg(index: number, value: number): void {
 		for (let i = 4 * index; i < 4 * index + 4 && i < this.entries; i++) {
 			if ((this.#cfg[i]! & PMP_L) !== 0) continue;
@@ -112,7 +112,7 @@ export class Pmp {
 		return priv === PRIV_M;
 	}
 
-	/** Let everybody do everything. */
+	/** Allow every access. */
 	open(): void {
 		if (this.entries === 0) return;
 		this.#cfg.fill(0);

@@ -1,7 +1,7 @@
 /**
- * Whatever the interpreter's loop does not do itself: accesses that the mirror tables do not
- * answer, atomics, floating point, system instructions, illegal instructions, slots not yet
- * decoded. An instruction is executed completely or not at all.
+ * Instructions outside the interpreter's loop: accesses that miss the mirror tables, atomics,
+ * floating point, system instructions, illegal instructions, slots not yet decoded. An instruction
+ * is executed completely or not at all.
  */
 
 import type { Width } from "./bus.ts";
@@ -15,18 +15,18 @@ import { OP } from "./op.ts";
 import { CAUSE_ILLEGAL_INSTRUCTION } from "./port.ts";
 import { SYSTEM_JUMP, SYSTEM_TRAP, type SystemInstructions } from "./system-instructions.ts";
 
-/** What an engine returns; pc and the cycles left are then in the hart block. */
+// Returned by an engine; pc and the cycles left are then in the hart block.
 /** The budget is used up. */
 export const STOP_BUDGET = -1;
 /** The instruction at pc must be executed alone: few cycles are left, or it crosses a page. */
 export const STOP_ALONE = -2;
-/** The page of pc has to be looked up or decoded. */
+/** The page of pc must be looked up or decoded. */
 export const STOP_ENTER = -3;
 /** The instruction at pc has met an exception, which HartState notes. */
 export const STOP_TRAP = -4;
-/** The machine's state has changed in a way that the engine must not ignore. */
+/** The machine's state has changed in a way that concerns the engine. */
 export const STOP_LEAVE = -5;
-/** The instruction at H_IP is none of the interpreter's; afterwards: it is done, go on. */
+/** The instruction at H_IP is for `RareInstructions`; returned by that: it is done, go on. */
 export const STOP_RARE = -6;
 /** Before the instruction at pc: a debugger has stopped the hart (debug.ts). */
 export const STOP_DEBUG = -7;
@@ -124,7 +124,7 @@ export class RareInstructions {
 		}
 		words[H_IP]! += length;
 		if (words[H_BASE]! >= 0) return STOP_RARE;
-		// The walk has used up what the straight line may need.
+		// The walk has used cycles that the straight line needs.
 		words[H_PC]! += length;
 		words[H_LEFT]!--;
 		return words[H_LEFT]! > 0 ? STOP_ALONE : STOP_BUDGET;

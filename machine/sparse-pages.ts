@@ -1,11 +1,11 @@
-/** Memory that is mostly zeros, as plain data: the pages that are not. */
+/** Memory that is mostly zeros, as plain data: its non-zero pages. */
 import { PAGE_SIZE } from "./port.ts";
 import { UserError } from "./user-error.ts";
 
 const PAGE_WORDS = PAGE_SIZE / 4;
 
 export interface SparsePages {
-	/** Numbers of the pages that hold something, ascending; and their words, one after another. */
+	/** Numbers of the non-zero pages, ascending; and their words, one page after another. */
 	readonly numbers: Int32Array;
 	readonly words: Int32Array;
 }
@@ -27,7 +27,7 @@ export function packPages(memory: Int32Array): SparsePages {
 export function unpackPages({ numbers, words }: SparsePages, memory: Int32Array): void {
 	const fits = numbers.every((number) => number >= 0 && (number + 1) * PAGE_WORDS <= memory.length);
 	if (!fits || words.length !== numbers.length * PAGE_WORDS) {
-		throw new UserError("snapshot: pages that this machine does not have");
+		throw new UserError("snapshot: it has pages outside this machine's RAM");
 	}
 	memory.fill(0);
 	for (const [i, number] of numbers.entries()) {

@@ -23,7 +23,7 @@ import { SUPERVISOR_USER_RIGHTS } from "./mmu.ts";
 import { type Access, CYCLES_PER_TIME_TICK, type MachinePort, PAGE_SIZE } from "./port.ts";
 import { STOP_TRAP } from "./rare.ts";
 
-/** How the software reports its own bugs: an access to an address where nothing is. */
+/** How the software reports its own bugs, such as an access to an unmapped address. */
 export type Panic = (message: string) => never;
 
 export class Supervisor implements MachinePort {
@@ -232,7 +232,7 @@ export class Supervisor implements MachinePort {
 		this.#clock.advance(cycles);
 	}
 
-	/** Take over what `Machine.restore` has put into the registers. */
+	/** Follow the registers after `Machine.restore`. */
 	refresh(): void {
 		const { stimecmpLow, stimecmpHigh } = this.#state;
 		const ticks = stimecmpHigh * 2 ** 32 + stimecmpLow;

@@ -98,7 +98,7 @@ export class SystemInstructions {
 
 	#wfi(w: number): number {
 		const state = this.#state;
-		// In U-mode, and under TW in S-mode, the time it may wait is none at all.
+		// In U-mode, and in S-mode with TW set, wfi may not wait.
 		if (state.priv === PRIV_U || (state.priv === PRIV_S && (state.mstatus & MSTATUS_TW) !== 0)) {
 			return this.#illegal(w);
 		}

@@ -51,7 +51,7 @@ export class Tlb {
 	readonly #words: Int32Array;
 	readonly #mirror: Mirror;
 	readonly #setMask: number;
-	/** Number of valid entries for 4 MiB pages; while it is 0 nothing looks for them. */
+	/** Number of valid entries for 4 MiB pages; while it is 0 lookups skip them. */
 	#superpages = 0;
 
 	/** => UserError for sizes that are not powers of two or out of range. */
@@ -113,7 +113,7 @@ export class Tlb {
 	}
 
 	/**
-	 * Put a translation read anew into entry `index`, which keeps its place, its age and its page.
+	 * Put a translation read again into entry `index`, which keeps its place, its age and its page.
 	 * => a global entry may become one of address space `asid` alone, and the other way round.
 	 */
 	update(index: number, global: boolean, asid: number, pte: number): void {

@@ -33,7 +33,7 @@ import { IRQ_SEI, IRQ_SSI, IRQ_STI, SCAUSE_INTERRUPT } from "./port.ts";
 const PRIORITY = [IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI, IRQ_SSI, IRQ_STI] as const;
 
 export class Traps {
-	/** Traps since reset, whoever deals with them; `Hart.slice` counts the exceptions. */
+	/** Traps since reset, to any handler; `Hart.slice` counts the exceptions. */
 	taken = 0;
 	readonly #state: HartState;
 	readonly #words: Int32Array;
@@ -82,7 +82,7 @@ export class Traps {
 		return highest(supervisor);
 	}
 
-	/** Does an interrupt wait that would end wfi, enabled globally or not? */
+	/** Is an interrupt pending that ends wfi, whether or not interrupts are enabled globally? */
 	wakes(): boolean {
 		return (this.mip & this.#state.mie) !== 0;
 	}
@@ -105,7 +105,7 @@ export class Traps {
 		else this.#enterMachine(irq, 0, true);
 	}
 
-	/** Set what S-mode software is told about a trap. `interrupt` says which kind `cause` is. */
+	/** Set sepc, scause and stval. `interrupt` says which kind `cause` is. */
 	tellSupervisor(cause: number, tval: number, interrupt: boolean): void {
 		const state = this.#state;
 		if (interrupt) this.taken++;

@@ -1,7 +1,6 @@
 /**
- * Address translation without a trace: what the hart would find, read from the TLB and the page
- * table, but neither the TLB nor its counters nor A and D bits change, and no time passes.
- * Permissions do not count.
+ * Address translation for observers. It reads the TLB and the page table as the hart would, but
+ * changes neither, counts nothing, takes no time, and ignores permissions.
  */
 import type { Hart } from "./hart.ts";
 import { PRIV_M } from "./hart-state.ts";
@@ -71,7 +70,7 @@ function cached(hart: Hart, satp: number, va: number): Leaf | null {
 		: { pte: hart.tlb.pte(index), superpage: hart.tlb.isSuperpage(index), at: -1 };
 }
 
-/** Is `va` translated at all, in the mode the hart is in? */
+/** Are addresses translated in the current mode? */
 export const isTranslated = (hart: Hart): boolean =>
 	hart.state.priv !== PRIV_M && hart.state.satp >= SATP_MODE_SV32;
 
@@ -112,7 +111,7 @@ export function readVirtual(
 	return bytes.subarray(0, done);
 }
 
-/** Mappings that continue each other: [va, va + bytes) to pa, with the same permissions. */
+/** Adjacent mappings as one range: [va, va + bytes) to pa, with the same permissions. */
 export interface MappedRange {
 	readonly va: number;
 	readonly pa: number;

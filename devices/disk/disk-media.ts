@@ -1,12 +1,12 @@
 /**
- * What stands behind a disk: an array of 512-byte sectors, accessed synchronously. How long an
- * access takes is not the medium's business (timing.ts); whether it succeeds is.
+ * Disk media: an array of 512-byte sectors, accessed synchronously. The medium decides whether an
+ * access succeeds; timing.ts decides how long it takes.
  */
 import { UserError } from "../../machine/user-error.ts";
 
 export const SECTOR_SIZE = 512; // bytes
 
-/** Outcome of an access; everything but DISK_OK leaves the sectors and the buffer as they were. */
+/** Outcome of an access; all but DISK_OK leave the sectors and the buffer unchanged. */
 export const DISK_OK = 0;
 export const DISK_EIO = 1; // the medium failed
 export const DISK_ERANGE = 2; // not whole sectors of this disk
@@ -27,8 +27,8 @@ export interface DiskMedia {
 	save(): unknown;
 	restore(state: unknown): void;
 	/**
-	 * Note this instant of the contents, wherever they live, at the cost of what is written later.
-	 * => `rollback` goes back to it, or forward; as often as wanted, until it is released.
+	 * Take a checkpoint of the contents; its cost is that of later writes.
+	 * => `rollback` goes to it any number of times, until it is released.
 	 */
 	checkpoint(): unknown;
 	rollback(checkpoint: unknown): void;

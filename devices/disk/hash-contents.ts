@@ -1,11 +1,11 @@
-/** What a disk holds, as part of a state hash. */
+/** The contents of a disk as part of a state hash. */
 import type { WordHash } from "../../machine/hash.ts";
 import { type DiskMedia, SECTOR_SIZE } from "./disk-media.ts";
 
 /** Bytes that are hashed at a time. */
 const CHUNK = 64 * 1024;
 
-/** Add the contents chunk by chunk; chunks of zeros make no difference. */
+/** Add the contents chunk by chunk; chunks of zeros do not affect the hash. */
 export function hashContents(hash: WordHash, media: DiskMedia): void {
 	const sectors = CHUNK / SECTOR_SIZE;
 	const bytes = new Uint8Array(CHUNK);

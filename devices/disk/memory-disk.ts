@@ -1,7 +1,7 @@
 /**
  * A disk in host memory. Space is allocated in chunks when something other than zeros is first
  * written to them, so a large empty disk costs nothing. A chunk that a saved state refers to is
- * copied before it is written, so saving costs little, too.
+ * copied before it is written, so saving is cheap as well.
  */
 
 import { Buffer } from "buffer/index.js";
@@ -96,7 +96,7 @@ export class MemoryDisk implements DiskMedia {
 		for (const [number, bytes] of state.chunks) {
 			const inside = number >= 0 && number * CHUNK_SIZE < this.sectors * SECTOR_SIZE;
 			if (!inside || bytes.length !== CHUNK_SIZE) {
-				throw new UserError("memory disk: the saved one is of another size");
+				throw new UserError("memory disk: the saved disk has a different size");
 			}
 			this.#chunks.set(number, bytes);
 		}

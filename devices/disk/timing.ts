@@ -15,7 +15,7 @@ export interface DiskTiming {
 	 * => the cycle of its completion, at least `now`. Infinity: it never completes.
 	 */
 	completion(now: number, sector: number, count: number): number;
-	/** Power was cycled at the clock's start: forget what is queued. */
+	/** Power was cycled: forget queued requests. */
 	reset(): void;
 	save(): unknown;
 	restore(state: unknown): void;

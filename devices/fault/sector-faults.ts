@@ -1,6 +1,6 @@
 /**
- * Bad sectors on any medium. The faults are a list beside the medium: what lies underneath stays
- * as it was, so a fault can be lifted and every failed request is accounted for.
+ * Bad sectors on any medium. The faults are a list beside the medium, which stays unchanged
+ * below, so a fault can be lifted and every failed request is accounted for.
  */
 
 import { UserError } from "../../machine/user-error.ts";
@@ -14,7 +14,7 @@ import {
 } from "../disk/disk-media.ts";
 
 export interface SectorFault {
-	/** What `lift` wants. */
+	/** The argument of `lift`. */
 	readonly id: number;
 	readonly kind: "read" | "write";
 	readonly sector: number;
@@ -47,7 +47,7 @@ export class SectorFaults implements DiskMedia {
 		this.readOnly = medium.readOnly;
 	}
 
-	/** What lies underneath, as if there were no faults. */
+	/** The medium below, without faults. */
 	get pristine(): DiskMedia {
 		return this.#medium;
 	}
@@ -151,7 +151,7 @@ export class SectorFaults implements DiskMedia {
 		return id;
 	}
 
-	/** A request that is wrong anyway is the medium's to refuse. */
+	/** An invalid request is left to the medium to refuse. */
 	#fails(kind: SectorFault["kind"], sector: number, length: number): boolean {
 		const end = sector + length / SECTOR_SIZE;
 		const fault = this.#faults.find(

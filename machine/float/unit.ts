@@ -1,10 +1,10 @@
 /**
- * The floating-point unit: executes instructions of F and D, one after the other, until one comes
- * that is not of them. Unprivileged specification 20191213, chapters 11 and 12.
+ * The floating-point unit: executes instructions of F and D, one after the other, up to the first
+ * other instruction. Unprivileged specification 20191213, chapters 11 and 12.
  *
  * Each instruction has a fast way, for numbers and results that are normal and for rounding to
- * nearest, by the host's arithmetic (host.ts); what is out of the ordinary leaves the switch and is
- * done exactly (slow.ts). As in interpreter.ts, whose decoded code this reads, the labels are
+ * nearest, by the host's arithmetic (host.ts); every other case leaves the switch and is computed
+ * exactly (slow.ts). As in interpreter.ts, whose decoded code this reads, the labels are
  * number literals (op.ts) and so are the indexes of memory.ts, and a test compares them: 40 H_IP,
  * 64 H_F, 0x10_0000 RT, 0x20_0000 WT. A floating-point register is named by the index of its low
  * word; half of that is its index in `f64`. Nothing that might be a NaN is ever copied as a number:
@@ -28,9 +28,9 @@ import {
 import { SlowFloat } from "./slow.ts";
 
 /** What `run` returns. */
-/** The instruction at H_IP is to be looked at anew; perhaps it is none of F and D. */
+/** Dispatch the instruction at H_IP again: it may belong to F and D or not. */
 export const FLOAT_NEXT = 0;
-/** The mirror tables do not answer the load or store at H_IP. */
+/** The mirror tables have no entry for the load or store at H_IP. */
 const FLOAT_ACCESS = 1;
 /** The instruction at H_IP is illegal in the present state. */
 export const FLOAT_ILLEGAL = 2;
@@ -38,7 +38,7 @@ export const FLOAT_ILLEGAL = 2;
 /** For each operation, 1 if it writes an f register. */
 const WRITES_F = new Uint8Array(256);
 for (const { op, format } of WORD_INSTRUCTIONS) if (format.floatRd) WRITES_F[op] = 1;
-// Operations of their own, which the table names by those of four bytes.
+// The table knows the two-byte loads only by their four-byte operations.
 WRITES_F[OP.C_FLW] = WRITES_F[OP.C_FLD] = 1;
 
 export class FloatUnit {

@@ -131,6 +131,6 @@ describe("options", () => {
 	test("a state goes only into a board with as many disks", () => {
 		const state = new Bench().board.save();
 		const other = new Bench({ disks: [memoryDisk()] }).board;
-		expect(() => other.restore(state)).toThrow(/another number of disks/);
+		expect(() => other.restore(state)).toThrow(/a different number of disks/);
 	});
 });

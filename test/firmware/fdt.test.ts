@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Bare } from "../../computer/bare.ts";
-import { flatten, whatIsWrong } from "../../firmware/fdt.ts";
+import { flatten, validate } from "../../firmware/fdt.ts";
 import { ImageError } from "../../firmware/image.ts";
 import { hasCommand } from "../workloads/support.ts";
 
@@ -47,7 +47,7 @@ it.skipIf(!hasCommand("dtc", "--version"))("dtc reads the board's tree without a
 describe("a tree from outside", () => {
 	it("is taken as it is", () => {
 		const dtb = tree();
-		expect(whatIsWrong(dtb)).toBe(null);
+		expect(validate(dtb)).toBe(null);
 		expect(create(dtb).dtb).toBe(dtb);
 	});
 
@@ -59,7 +59,7 @@ describe("a tree from outside", () => {
 		["another version", good.map((byte, i) => (i === 27 ? 18 : byte))],
 	])("that is %s is refused in one line", (_, dtb) => {
 		expect(() => create(dtb)).toThrow(ImageError);
-		expect(whatIsWrong(dtb)).toMatch(/^[^\n]+$/);
+		expect(validate(dtb)).toMatch(/^[^\n]+$/);
 	});
 
 	it("may be damaged anywhere: it is refused, or can be walked to its end", () => {
@@ -70,7 +70,7 @@ describe("a tree from outside", () => {
 				(changes, length) => {
 					const blob = good.slice(0, length % 3 === 0 ? length : good.length);
 					for (const [at, byte] of changes) if (at < blob.length) blob[at] = byte;
-					const wrong = whatIsWrong(blob);
+					const wrong = validate(blob);
 					expect(wrong === null || /^[^\n]+$/.test(wrong)).toBe(true);
 				},
 			),
