@@ -88,7 +88,7 @@ export interface BoardOptions {
 	readonly starving?: (() => void) | undefined;
 	/** The guest asks for power off or reset. Default: ignore it. */
 	readonly power?: ((request: PowerRequest) => void) | undefined;
-	/** What the RTC shows at cycle 0, in seconds since 1970. */
+	/** The time of the RTC at cycle 0, in seconds since 1970. */
 	readonly epochSeconds?: number | undefined;
 }
 
@@ -98,7 +98,7 @@ export interface BoardState {
 	readonly uart: UartState;
 	readonly rtc: GoldfishRtcState;
 	readonly virtio: VirtioMmioState[];
-	/** Of each disk: what it holds in memory; or, of a checkpoint, the medium's. */
+	/** Of each disk: the state, or the checkpoint, of its medium. */
 	readonly media: unknown[];
 	/** null without a frame buffer, and before the first store to it. */
 	readonly framebuffer: FramebufferState;
@@ -176,7 +176,7 @@ export class Board {
 		this.plic.reset();
 	}
 
-	/** Every device, and what the media hold in memory, as plain data. */
+	/** Every device, and contents of media in memory, as plain data. */
 	save(): BoardState {
 		return this.#save((media) => media.save());
 	}

@@ -52,7 +52,7 @@ export class Clint implements MmioDevice {
 
 	/**
 	 * Time ticks, CYCLES_PER_TIME_TICK cycles each; 64 bits. The hart's `time` CSR shadows it, so
-	 * the hart has to hear of a write.
+	 * the hart is told of writes.
 	 */
 	get mtime(): bigint {
 		const ticks = Math.floor(this.#clock.cycles / CYCLES_PER_TIME_TICK);

@@ -1,6 +1,6 @@
 /**
  * How a device reaches RAM. Everything a guest hands to a device (ring addresses, buffer lengths)
- * is checked here: an access that is not wholly inside RAM has no effect and says so.
+ * is checked here: an access that is not entirely inside RAM has no effect and returns false or -1.
  */
 
 export interface Dma {

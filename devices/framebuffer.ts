@@ -1,5 +1,5 @@
 /**
- * Frame buffer: a picture in memory, with no registers; what a device tree calls
+ * Frame buffer: a picture in memory, with no registers; in device trees
  * "simple-framebuffer", format x8r8g8b8. A pixel is a little-endian word: blue in its lowest byte,
  * then green, red, and an unused byte. Lines follow each other without gaps.
  *

@@ -1,6 +1,6 @@
 /**
  * Real-time clock of the Android "goldfish" platform: nanoseconds since 1970 in virtual time, and
- * an alarm. It starts at an epoch that its owner chooses; the host's clock is never read.
+ * an alarm. It starts at an epoch given to the constructor; the host's clock is never read.
  */
 
 import { ACCESS_FAULT, type MmioDevice, type Width } from "../machine/bus.ts";

@@ -163,7 +163,7 @@ export class Plic implements MmioDevice {
 		this.#update();
 	}
 
-	/** Section 9: unlike the notification, a claim does not look at the threshold. */
+	/** Section 9: unlike the notification, a claim ignores the threshold. */
 	#claim(context: number): number {
 		const source = this.#best(context);
 		if (source !== 0) {

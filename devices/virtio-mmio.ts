@@ -70,7 +70,7 @@ export const VIRTIO_F_VERSION_1 = 32;
 /** Registers of version 2, or those that drivers used before VIRTIO 1.0. */
 export type VirtioRegisters = "modern" | "legacy";
 
-/** What a transport carries. */
+/** A device behind a transport. */
 export interface VirtioDevice {
 	/** 5: 2 is a block device. */
 	readonly deviceId: number;
@@ -90,7 +90,7 @@ export interface VirtioDevice {
 	restore(state: unknown): void;
 }
 
-/** What a device asks of its transport. */
+/** The transport as its device sees it. */
 export interface VirtioPort {
 	queue(index: number): Virtqueue;
 	/** Whether the driver accepted a feature bit. */

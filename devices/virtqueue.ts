@@ -180,7 +180,7 @@ export class Virtqueue {
 		this.#inFlight--;
 	}
 
-	/** The driver does not want to be interrupted for the chain that was given last, 2.7.7. */
+	/** The driver suppresses the interrupt for the chain given last, 2.7.7. */
 	get quiet(): boolean {
 		if (!this.eventIdx) {
 			return (this.#dma.load16(this.#availPa + RING_FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) !== 0;

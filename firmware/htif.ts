@@ -27,7 +27,7 @@ const COMMAND_CYCLES = 100;
 export interface HtifHost {
 	readonly dma: Dma;
 	readonly clock: Clock;
-	/** Bring the clock up to date: a store happens in the middle of what an engine runs. */
+	/** Bring the clock up to date: a store happens while an engine runs. */
 	readonly sync: () => void;
 	readonly putchar: (byte: number) => void;
 	/** => -1 if there is none. */

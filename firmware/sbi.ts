@@ -81,7 +81,7 @@ const A1 = 11;
 const A6 = 16;
 const A7 = 17;
 
-/** What a call returns: an error, and a value. */
+/** The result of a call: an error, and a value. */
 interface Result {
 	readonly error: number;
 	readonly value: number;
@@ -255,7 +255,7 @@ export class Sbi implements Firmware {
 		return { error: 0, value: opaque };
 	}
 
-	/** S-mode with interrupts off: a0 the hart, a1 what the caller says. */
+	/** S-mode with interrupts off: a0 the hart, a1 given by the caller. */
 	#enter(pc: number, a1: number): void {
 		const { hart } = this.#machine;
 		const { state } = hart;

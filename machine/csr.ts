@@ -1,6 +1,6 @@
 /**
- * Control and status registers. Each is one entry of a table: how it is read, what a write leaves
- * behind, and who may access it. Privileged specification 1.12, chapters 2 to 4; Sstc 0.5.4; the
+ * Control and status registers. Each is one entry of a table: how it is read, what a write does,
+ * and who may access it. Privileged specification 1.12, chapters 2 to 4; Sstc 0.5.4; the
  * counters of Zicntr.
  *
  * Registers that must exist but have no function here (hardware performance counters, triggers)

@@ -29,7 +29,7 @@ import {
 export type MisalignedPolicy = "handle" | "trap";
 
 export class DataAccess {
-	/** What the last load, lr.w, sc.w or amo has read; loads are not sign-extended. */
+	/** Result of the last load, lr.w, sc.w or amo; loads are not sign-extended. */
 	value = 0;
 	/** The upper word of what `loadDouble` has read. */
 	valueHigh = 0;
@@ -262,7 +262,7 @@ export class DataAccess {
 	}
 }
 
-/** What an amo writes back; unprivileged specification 8.4. */
+/** The value an amo writes back; unprivileged specification 8.4. */
 function atomicResult(funct5: number, old: number, operand: number): number {
 	switch (funct5) {
 		case 0x00:

@@ -3,7 +3,7 @@
  * `Hart.debug` is null without a debugger; then all of this costs one comparison for each slice.
  *
  * A step is an instruction retired or a trap taken, so the number of steps since reset names a
- * place in the run: `Hart.steps`. None of this changes what the guest does: registers, memory, TLB
+ * place in the run: `Hart.steps`. Debugging does not affect the guest: registers, memory, TLB
  * and time are the same with and without a debugger.
  *
  * - Breakpoints are virtual addresses. Code at the same offset of any page is executed alone
@@ -136,7 +136,7 @@ export class Debug {
 		this.#guard();
 	}
 
-	/** For the hart: how many cycles surely do not lead beyond the goal; 0 if it must stop. */
+	/** For the hart: a number of cycles that cannot pass the goal; 0 if it must stop. */
 	budget(): number {
 		return this.arrived() ? 0 : this.goal - this.steps;
 	}

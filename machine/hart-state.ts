@@ -118,7 +118,7 @@ export class HartState {
 	satp = 0;
 	stimecmpLow = 0xffff_ffff;
 	stimecmpHigh = 0xffff_ffff;
-	/** What software has added to the counters by writing mcycle and minstret. */
+	/** Added to the counters when read, because software wrote mcycle or minstret. */
 	cycleOffsetLow = 0;
 	cycleOffsetHigh = 0;
 	instretOffsetLow = 0;

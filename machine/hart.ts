@@ -162,7 +162,7 @@ export class Hart {
 		this.#words[H_FETCH_PAGE] = 1;
 	}
 
-	/** Instructions retired and traps taken since reset. => not in the middle of a straight line. */
+	/** Instructions retired and traps taken since reset. => called between straight lines. */
 	get steps(): number {
 		const words = this.#words;
 		const used = words[H_BUDGET]! - words[H_LEFT]! - words[H_STALL]!;

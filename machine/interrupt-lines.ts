@@ -1,6 +1,6 @@
 /**
- * The interrupt lines that run from devices to the hart: what mip shows apart from the bits that
- * software sets. A CLINT drives MSI and MTI, a PLIC drives MEI and SEI.
+ * The interrupt lines from devices to the hart: the bits of mip that software does not set. A CLINT
+ * drives MSI and MTI, a PLIC drives MEI and SEI.
  */
 
 export class InterruptLines {

@@ -11,7 +11,7 @@
 import { FORMATS, type Format } from "./isa-format.ts";
 import { OP } from "./op.ts";
 
-/** What the hart implements, as device trees say it. Unprivileged specification, chapter 27. */
+/** The extensions, as device trees name them. Unprivileged specification, chapter 27. */
 export const ISA_STRING = "rv32imafdc_zicntr_zicsr_zifencei_zba_zbb_zbs_sstc";
 
 export interface Instruction {

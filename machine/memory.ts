@@ -3,7 +3,7 @@
  * compiled at run time see the same bytes and views stay valid.
  *
  *   offset        what
- *   0000_0000     hart block: registers, pc and what an engine hands over (H_*)
+ *   0000_0000     hart block: registers, pc and the state of an engine (H_*)
  *   0000_1000     TLB entries, two words each (tlb.ts)
  *   0010_0000     code map: one word for each page of RAM, 0 or the index of its decoded code
  *   0040_0000     RT: one word for each virtual page, 0 or the host offset of the page for loads
@@ -18,7 +18,7 @@
  * A "host offset" is an index into this memory in bytes. The whole memory stays below 1 GiB: an
  * entry of RT is then below 2^30, and one unsigned comparison, (va << 30) >= entry, finds both a
  * missing translation (entry 0) and a misaligned word. The host commits pages when they are
- * touched, so the 12 MiB of tables cost what a guest uses of them.
+ * touched, so of the 12 MiB of tables only those in use take host memory.
  *
  * The numbers below are repeated as literals in interpreter.ts; a test compares them.
  */

@@ -7,7 +7,7 @@
  * the MMU and listed, so that emptying the tables costs what was filled.
  *
  * Some pages of RAM must not be stored to unseen, because decoded code was made from them, or
- * because a checkpoint needs what they hold. Such a page is watched, and never has a slot in WT.
+ * because a checkpoint needs their contents. Such a page is watched, and never has a slot in WT.
  */
 
 import { type Memory, RAM_OFFSET, RT, WT, XT } from "./memory.ts";

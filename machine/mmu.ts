@@ -145,7 +145,7 @@ export class Mmu {
 	readonly #dataRights: Rights = { priv: PRIV_M, sum: false, mxr: false };
 	#satp = 0;
 	#asid = 0;
-	// What the last walk found, apart from the entry itself.
+	// Result of the last walk besides the entry itself.
 	#walkSuperpage = false;
 	#walkGlobal = false;
 	/** May the last translation be mirrored, that is, would a lookup find it again? */

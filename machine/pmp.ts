@@ -39,7 +39,7 @@ export class Pmp {
 	/** pmpcfg, a byte for each entry; pmpaddr, bits 33..2 of an address. */
 	readonly #cfg: Uint8Array;
 	readonly #addr: Uint32Array;
-	/** What the entries cover: [start, end), both up to 2^34. Empty for those that are off. */
+	/** Ranges of the entries: [start, end), both up to 2^34; empty for entries that are off. */
 	readonly #start: Float64Array;
 	readonly #end: Float64Array;
 	/**

@@ -82,7 +82,7 @@ export interface MachinePort {
 	readonly ram8: ReadonlyBytes;
 	readonly ram32: ReadonlyWords;
 	/**
-	 * Store into the word of RAM at `index` of ram32: a page table entry, or what a device reads.
+	 * Store into the word of RAM at `index` of ram32: a page table entry, or data for a device.
 	 * => like any store into code, it is seen by instruction fetch only after `fenceI`.
 	 */
 	storeWord(index: number, value: number): void;

@@ -1,6 +1,7 @@
 /**
  * Instructions outside the interpreter's loop: accesses that miss the mirror tables, atomics,
- * floating point, system instructions, illegal instructions, slots not yet decoded. An instruction is executed completely or not at all.
+ * floating point, system instructions, illegal instructions, slots not yet decoded. An instruction
+ * is executed completely or not at all.
  */
 
 import type { Width } from "./bus.ts";
@@ -14,7 +15,7 @@ import { OP } from "./op.ts";
 import { CAUSE_ILLEGAL_INSTRUCTION } from "./port.ts";
 import { SYSTEM_JUMP, SYSTEM_TRAP, type SystemInstructions } from "./system-instructions.ts";
 
-/** What an engine returns; pc and the cycles left are then in the hart block. */
+// Returned by an engine; pc and the cycles left are then in the hart block.
 /** The budget is used up. */
 export const STOP_BUDGET = -1;
 /** The instruction at pc must be executed alone: few cycles are left, or it crosses a page. */
@@ -123,7 +124,7 @@ export class RareInstructions {
 		}
 		words[H_IP]! += length;
 		if (words[H_BASE]! >= 0) return STOP_RARE;
-		// The walk has used up what the straight line may need.
+		// The walk has used cycles that the straight line needs.
 		words[H_PC]! += length;
 		words[H_LEFT]!--;
 		return words[H_LEFT]! > 0 ? STOP_ALONE : STOP_BUDGET;

@@ -1,7 +1,7 @@
 /**
  * A raw image file on the host: sector n is at byte n * 512. The size of the file is the size of
  * the disk and never changes. The contents are the file's: a saved state does not hold them, but
- * a checkpoint keeps what is overwritten, and going back to it writes that into the file.
+ * a checkpoint keeps the pages that are overwritten, and a rollback writes them into the file.
  */
 
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";

@@ -76,7 +76,7 @@ export class WriteCache implements DiskMedia {
 		return result === DISK_OK ? this.#medium.flush() : result;
 	}
 
-	/** What a loss of power does. => the number of sectors that were lost. */
+	/** Lose the cached writes, as by a loss of power. => the number of sectors that were lost. */
 	losePower(): number {
 		const lost = this.#dirty.size;
 		this.#dirty.clear();

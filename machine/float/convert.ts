@@ -13,7 +13,7 @@ import { type Rounding, roundPack, shiftRound } from "./round.ts";
 
 /**
  * fcvt.w and, unless `signed`, fcvt.wu: the 32-bit integer nearest to `a`.
- * => what has none gives the nearest end of the range, a NaN the upper one; NV is then the only
+ * => out of range, the nearest end of the range, and for a NaN the upper one; NV is then the only
  *    flag.
  */
 export function toInteger(env: Rounding, f: FloatFormat, a: bigint, signed: boolean): number {

@@ -48,7 +48,7 @@ export function shiftRound(
 
 /**
  * The number nearest to `magnitude` * 2^`exponent`, with a sign.
- * => whoever has cut off something below the lowest bit of `magnitude` has set that bit, and has
+ * => a caller that has cut off bits below the lowest bit of `magnitude` has set that bit, and has
  *    kept two bits more than the format's precision.
  */
 export function roundPack(

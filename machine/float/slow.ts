@@ -1,6 +1,6 @@
 /**
- * Executes what the floating-point unit's switch leaves: any operands, any rounding mode. It reads
- * and writes registers as bit patterns and leaves the arithmetic to exact.ts and convert.ts.
+ * Executes the cases outside the floating-point unit's switch: any operands, any rounding mode. It
+ * reads and writes registers as bit patterns and leaves the arithmetic to exact.ts and convert.ts.
  */
 import type { HartState } from "../hart-state.ts";
 import { H_F, type Memory } from "../memory.ts";
