@@ -25,7 +25,7 @@ export const NEXT_STAGE = RAM_BASE + 0x40_0000;
 /** The device tree lies as high in RAM as this allows. */
 const TREE_ALIGN = 0x20_0000;
 
-/** What a bare machine's own state is, besides the hardware's. */
+/** State of a bare machine that is not the hardware's. */
 interface BareSoftware {
 	readonly exit: BareExit;
 	/** No more input will come. */
@@ -48,7 +48,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 	readonly #images: readonly LoadedImage[];
 	#exit: BareExit = { kind: "running", code: 0, pc: 0 };
 	#resetting = false;
-	/** The guest asks for input again and again. */
+	/** The guest polls for input. */
 	#starving = false;
 	#hungUp = false;
 	#pause = false;
@@ -88,7 +88,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 		this.#start();
 	}
 
-	/** => at "input" too the guest may go on: it has looked for input in vain for long. */
+	/** => "input" also after the guest has polled for input for long. */
 	protected override advance(until: number, pause: boolean): RunState {
 		const { machine } = this;
 		const { clock } = machine;
@@ -113,7 +113,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 		return this.#exit.kind === "running" ? "running" : "ended";
 	}
 
-	/** The hart waits. => "running": time has passed. */
+	/** The hart waits: let time pass. => "running" if it did. */
 	#idle(until: number, pause: boolean): RunState {
 		const { clock } = this.machine;
 		const busy = this.board.disks.some((disk) => disk.inFlight > 0);
@@ -129,8 +129,12 @@ export class Bare extends BaseComputer<BareSoftware> {
 		return "running";
 	}
 
-	/** The reset button: memory and disks keep what they hold, images come anew. */
+	/** Press the reset button: images are loaded again; other memory and disks keep their contents. */
 	reset(): void {
+		this.receive({ what: "reset" });
+	}
+
+	protected override resetBoard(): void {
 		this.#exit = { kind: "running", code: 0, pc: 0 };
 		this.#start();
 	}
@@ -202,7 +206,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 		};
 	}
 
-	/** Power on, or the reset button: memory and disks keep what they hold, images come anew. */
+	/** Power on or reset: load the images, and start. */
 	#start(): void {
 		const { machine } = this;
 		this.#resetting = false;

@@ -24,9 +24,9 @@ export abstract class BaseComputer<Software> implements Computer {
 	recording = new Recording();
 	readonly #console = new ConsoleLog();
 	readonly #listener: (byte: number) => void;
-	/** The listener is not told what a repeated run prints. */
+	/** Set while a run is repeated whose output the listener has seen. */
 	#silent = false;
-	/** What the latest run has come to. */
+	/** The result of the latest run. */
 	#state: RunState = "running";
 
 	/** `console` takes each byte that is printed. => UserError for an option out of range. */
@@ -49,24 +49,26 @@ export abstract class BaseComputer<Software> implements Computer {
 	abstract readonly exit: ComputerExit;
 	abstract readonly idleCycles: number;
 	abstract readonly asksForInput: boolean;
-	/** Does a computer that waits for input sleep, so that input alone leads on? */
+	/** Whether the software sleeps while it waits for input, so that nothing else happens. */
 	protected abstract readonly sleepsForInput: boolean;
 	protected abstract advance(until: number, pause: boolean): RunState;
 	protected abstract letPass(cycles: number): void;
 	protected abstract endInput(): void;
-	/** null: the software's state cannot be taken here. */
+	/** => null if the software's state cannot be taken now. */
 	protected abstract saveSoftware(): Software | null;
-	/** => calls `hardware` to bring back machine and board; perhaps twice. */
+	/** => calls `hardware` to restore the machine and its board, perhaps twice. */
 	protected abstract restoreSoftware(software: Software, hardware: () => void): void;
 	/** The configuration, as the report has it. */
 	protected abstract readonly config: Record<string, unknown>;
-	/** What the state hash covers besides the hardware: software before, and disks behind it. */
+	/** Add the software's counters and the contents of disks to the state hash. */
 	protected hashSoftware(_hash: WordHash): void {}
 	protected hashDisks(_hash: WordHash): void {}
+	/** The reset button was pressed. */
+	protected resetBoard(): void {}
 	protected resizeTerminal(_columns: number, _rows: number): void {}
 	/** The guest has asked for power off or reset. */
 	protected powerRequested(_request: PowerRequest): void {}
-	/** The guest has looked for console input in vain. */
+	/** The guest has looked for console input, and there is none. */
 	protected inputMissed(): void {}
 
 	run(until = Number.POSITIVE_INFINITY, pause = false): RunState {
@@ -78,24 +80,25 @@ export abstract class BaseComputer<Software> implements Computer {
 
 	pass(cycles: number): void {
 		checkPass(cycles);
-		this.#receive({ what: "pass", cycles });
+		this.receive({ what: "pass", cycles });
 	}
 
 	input(bytes: Uint8Array): number {
 		const taken = Math.min(bytes.length, this.board.uart.room);
-		if (taken > 0) this.#receive({ what: "input", bytes: bytes.slice(0, taken) });
+		if (taken > 0) this.receive({ what: "input", bytes: bytes.slice(0, taken) });
 		return taken;
 	}
 
 	inputEnd(): void {
-		this.#receive({ what: "end" });
+		this.receive({ what: "end" });
 	}
 
 	resize(columns: number, rows: number): void {
-		this.#receive({ what: "resize", columns, rows });
+		this.receive({ what: "resize", columns, rows });
 	}
 
-	#receive(event: OutsideEvent): void {
+	/** Something comes from outside. */
+	protected receive(event: OutsideEvent): void {
 		this.recording.add({ ...this.place, event });
 		this.#apply(event);
 	}
@@ -114,6 +117,9 @@ export abstract class BaseComputer<Software> implements Computer {
 				break;
 			case "pass":
 				this.letPass(event.cycles);
+				break;
+			case "reset":
+				this.resetBoard();
 		}
 	}
 
@@ -132,7 +138,10 @@ export abstract class BaseComputer<Software> implements Computer {
 		}
 	}
 
-	/** Repeat the recording, and go on to `place`, without telling the console's listener. */
+	/**
+	 * Repeat the recording, and go on to `place`, without telling the console's listener.
+	 * => `place` is behind all that was recorded.
+	 */
 	repeatTo(place: Place): void {
 		this.#silent = true;
 		this.repeat(place.cycle);
@@ -154,7 +163,7 @@ export abstract class BaseComputer<Software> implements Computer {
 			if (stopped() || clock.cycles === before) return false;
 		}
 		const settled = state === "input" ? this.sleepsForInput : state !== "running";
-		// What is left to be done before it sleeps takes no time.
+		// It has yet to fall asleep, which takes no time.
 		if (settled && this.#state !== state) this.run(Number.POSITIVE_INFINITY, state === "idle");
 		return !stopped();
 	}

@@ -1,7 +1,7 @@
 /**
- * A computer: a machine, the board that it is on, and software. `System` is one with our kernel
- * attached, `Bare` one with software made for the board. Whoever runs, debugs, traces, saves or
- * breaks a computer needs no more than this.
+ * A computer: a machine, the board that it is on, and software. `System` has our kernel attached,
+ * `Bare` runs software made for the board. The debugger, traces, snapshots and the command line
+ * work with either through this interface.
  */
 import type { Board, BoardState } from "../devices/board.ts";
 import type { DiskCounters } from "../devices/virtio-blk.ts";
@@ -11,17 +11,16 @@ import type { TlbCounters } from "../machine/mmu.ts";
 import type { Recording } from "./recording.ts";
 
 /**
- * What `run` has come to.
+ * The result of `run`.
  *
- * - "running": the cycle is reached, or a debugger has stopped the hart.
- * - "input": only console input can bring the software on; or bare software has asked for some
- *   again and again.
+ * - "running": the cycle was reached, or a debugger stopped the hart.
+ * - "input": everything waits for console input, or bare software has polled for it for long.
  * - "idle": nothing happens until `idleCycles` have passed; only if `run` was asked to pause.
  * - "ended": see `exit`.
  */
 export type RunState = "running" | "input" | "idle" | "ended";
 
-/** How a run ended: what all computers tell. */
+/** How a run ended; the part that all computers share. */
 export interface ComputerExit {
 	/** "running" until the run has ended. */
 	readonly kind: string;
@@ -30,7 +29,7 @@ export interface ComputerExit {
 	readonly pc: number;
 }
 
-/** What all computers report. */
+/** The report of a run; the part that all computers share. See docs/report.md. */
 export interface ComputerReport {
 	readonly version: string;
 	/** The resolved configuration. */
@@ -55,17 +54,17 @@ export interface ComputerReport {
 export interface ComputerState {
 	readonly machine: MachineState;
 	readonly board: BoardState;
-	/** What the software needs besides; its form is the computer's own. */
+	/** The software's state; each kind of computer has a form of its own. */
 	readonly software: unknown;
 	/** What the console has printed. */
 	readonly printed: Uint8Array;
 	readonly state: RunState;
 }
 
-/** An instant of one computer, kept in memory. */
+/** A state of one computer, kept in memory. */
 export interface ComputerCheckpoint extends Omit<ComputerState, "machine"> {
 	readonly machine: Checkpoint;
-	/** What had come from outside. */
+	/** The recording then, and the position in it. */
 	readonly recording: Recording;
 	readonly position: number;
 }
@@ -78,10 +77,9 @@ export interface Computer {
 	readonly exit: ComputerExit;
 
 	/**
-	 * Run until cycle `until` (default: to the end), then call it again.
+	 * Run until cycle `until` (default: to the end). Call it again to go on.
 	 * => stopping points do not affect the simulation.
-	 * => `pause`: come back also when nothing happens until a timer goes off, instead of jumping
-	 *    there.
+	 * => `pause`: return "idle" instead of jumping to the next timer while everything sleeps.
 	 */
 	run(until?: number, pause?: boolean): RunState;
 	/** After "idle": for how many cycles nothing happens. Infinity after "input". */
@@ -93,9 +91,9 @@ export interface Computer {
 	readonly asksForInput: boolean;
 	/** Type on the console. => how many bytes the UART had room for. */
 	input(bytes: Uint8Array): number;
-	/** No more input will come: reads find its end. */
+	/** End the input: reads return end of file. */
 	inputEnd(): void;
-	/** The terminal's window has another size. => no effect on a plain console. */
+	/** Tell the guest's terminal its size. => no effect on a plain console. */
 	resize(columns: number, rows: number): void;
 
 	/** => `hostMs` is the caller's to measure: the machine does not know the host's time. */
@@ -103,24 +101,21 @@ export interface Computer {
 	/** 16 hexadecimal digits, equal for two runs of one configuration at one cycle. */
 	stateHash(): string;
 
-	/** The present state; null if it cannot be taken here. */
+	/** The present state; null if it cannot be taken now (System.busy). */
 	save(): ComputerState | null;
 	/** => `state` was saved by a computer with the same options; UserError otherwise. */
 	restore(state: ComputerState): void;
 	/**
-	 * Keep this instant in memory, at the cost of what is written afterwards; null as for `save`.
-	 * => to be released when it is no longer needed.
+	 * Keep the present state in memory. It costs what is written afterwards, not the size of RAM.
+	 * => null as for `save`. To be released when it is no longer needed.
 	 */
 	checkpoint(): ComputerCheckpoint | null;
 	/** Go back to `checkpoint`, as often as wanted. => it is this computer's, and not released. */
 	rollback(checkpoint: ComputerCheckpoint): void;
 	release(checkpoint: ComputerCheckpoint): void;
 
-	/** What has come from outside. */
+	/** Everything that has come from outside. */
 	readonly recording: Recording;
-	/**
-	 * As `run`, repeating what was recorded behind the present place: after a rollback, or on a
-	 * computer that was given a recording.
-	 */
+	/** As `run`, but first repeat what was recorded after the present place: after a rollback. */
 	repeat(until: number): RunState;
 }

@@ -1,6 +1,6 @@
 /**
  * What the console has printed, kept as bytes: the sink of a UART whose output is looked at. Of
- * more than LIMIT bytes the latest are kept, at least half of it: a guest may print for ever.
+ * more than LIMIT bytes the latest are kept, at least half of it: a guest may print forever.
  */
 
 import { Buffer } from "buffer/index.js";

@@ -10,7 +10,8 @@ export type OutsideEvent =
 	| { readonly what: "input"; readonly bytes: Uint8Array }
 	| { readonly what: "end" }
 	| { readonly what: "resize"; readonly columns: number; readonly rows: number }
-	| { readonly what: "pass"; readonly cycles: number };
+	| { readonly what: "pass"; readonly cycles: number }
+	| { readonly what: "reset" };
 
 /** A point in a run between two calls of `run`. */
 export interface Place {

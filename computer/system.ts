@@ -164,7 +164,7 @@ export class System extends BaseComputer<Uint8Array> {
 					if (this.machine.clock.nextEvent >= this.#timer) {
 						return this.#timer === Number.POSITIVE_INFINITY ? this.#asleep() : "idle";
 					}
-					// A device will be done first. Nobody wants to wait longer for disks than need be.
+					// A device completes first: that is not worth a pause.
 					this.kernel.port.wfi();
 					break;
 				default:
@@ -285,9 +285,9 @@ export class System extends BaseComputer<Uint8Array> {
 	}
 
 	/**
-	 * From now on keep what is overwritten in files that are disks: otherwise a system that has
-	 * written to one can be saved only where its state can be taken.
-	 * => at the origin of the recording.
+	 * From now on keep the old contents of what is overwritten in files that are disks. Without
+	 * them a system that has written to one can be saved only while its state can be taken.
+	 * => call it where the recording begins.
 	 */
 	trackFiles(): void {
 		const { files } = this;
@@ -300,7 +300,7 @@ export class System extends BaseComputer<Uint8Array> {
 		}
 	}
 
-	/** What the file behind disk `unit` held at the origin, where it differs; null: unknown. */
+	/** Old contents of the pages of disk `unit` that have changed since the origin; null: not kept. */
 	oldPages(unit: number): readonly DiskPage[] | null {
 		const checkpoint = this.#oldFiles?.[unit] ?? null;
 		return checkpoint === null ? null : this.files[unit]!.changedSince(checkpoint);
@@ -336,8 +336,8 @@ interface SavedSoftware {
 export const createSystem = (options: SystemOptions): System => new System(options);
 
 /**
- * What looks at all invariants when it is called, but the less often the more there is to look
- * at: a thousand pages are worth one look in two, a hundred thousand one in a hundred.
+ * A function that checks all invariants, but not at each call: with a thousand pages at every
+ * second one, with a hundred thousand at every hundredth.
  */
 function checker(tlb: () => Parameters<typeof uvm_check_panic>[1]): (k: Kernel) => void {
 	let skip = 0;

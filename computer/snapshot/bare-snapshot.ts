@@ -1,4 +1,4 @@
-/** Snapshots of bare machines: files that hold a state, which can be taken at any instant. */
+/** Snapshots of bare machines, whose state can be taken at any time. */
 import type { BoardDisk } from "../../devices/board.ts";
 import { Bare } from "../bare.ts";
 import type { BareOptions } from "../bare-options.ts";

@@ -1,6 +1,6 @@
 /**
- * The file format of snapshots: what it is of is said in front, in the clear, and checked before
- * anything is believed; the rest is compressed.
+ * The file format of snapshots: a header in plain JSON, which is checked before anything else is
+ * used, and a compressed body.
  *
  *   offset  bytes  what
  *    0       8     89 "UVMSNAP"
