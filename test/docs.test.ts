@@ -1,6 +1,13 @@
 /** What the documentation shows is what happens. */
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import {
+	existsSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { uvmachine } from "./support/cli.ts";
@@ -55,6 +62,25 @@ describe("an example runs as it stands, and prints what its comments say", () =>
 		expect(run.stdout.trim().split("\n")).toEqual(expected);
 		expect(expected.length).toBeGreaterThan(0);
 	});
+});
+
+it("examples compile with every strict check", () => {
+	const dir = mkdtempSync(join(ROOT, "node_modules", ".examples-"));
+	try {
+		for (const [i, { code }] of examples.entries()) {
+			writeFileSync(join(dir, `example-${i}.ts`), code);
+		}
+		const flags = "--strict --noEmit --skipLibCheck --noUncheckedIndexedAccess --types node";
+		const modules = "--module nodenext --target es2023 --exactOptionalPropertyTypes";
+		const files = examples.map((_, i) => `example-${i}.ts`);
+		const args = [...flags.split(" "), ...modules.split(" "), "--ignoreConfig", ...files];
+		const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+		const run = spawnSync(process.execPath, [tsc, ...args], { cwd: dir, encoding: "utf8" });
+		expect(run.stdout).toBe("");
+		expect(run.status).toBe(0);
+	} finally {
+		rmSync(dir, { recursive: true });
+	}
 });
 
 describe("options", () => {
