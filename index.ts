@@ -7,7 +7,7 @@
  * @packageDocumentation
  */
 
-export { Bare } from "./computer/bare.ts";
+export { BARE_DEFAULT_RAM, Bare } from "./computer/bare.ts";
 export type { BareExit, BareOptions, BareReport } from "./computer/bare-options.ts";
 export type { BaseComputer } from "./computer/base-computer.ts";
 export type {
@@ -27,7 +27,8 @@ export {
 	restoreSystem,
 	saveSystem,
 } from "./computer/snapshot/system-snapshot.ts";
-export { createSystem, System } from "./computer/system.ts";
+export { createSystem, DEFAULT_RAM, System } from "./computer/system.ts";
+export { DEFAULT_SWAP } from "./computer/system-config.ts";
 export type {
 	DiskOptions,
 	Exit,
@@ -44,7 +45,9 @@ export { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "./devices/
 export { WriteCache } from "./devices/disk/write-cache.ts";
 export { type SectorFault, SectorFaults } from "./devices/fault/sector-faults.ts";
 export type { FramebufferOptions } from "./devices/framebuffer.ts";
+export { disassembly } from "./firmware/disassembly.ts";
 export { ImageError } from "./firmware/image.ts";
+export { RAM_BASE } from "./machine/memory.ts";
 export { UserError } from "./machine/user-error.ts";
 export { Panic } from "./sys/panic.ts";
 export { type Tracing, traceEvents, traceInstructions } from "./trace/trace.ts";

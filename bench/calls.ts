@@ -3,7 +3,7 @@
  * context switches, pipes. Counts and virtual time are exact and the same on every host; the host's
  * time is not.
  */
-import { createSystem } from "../computer/system.ts";
+import { createSystem } from "../index.ts";
 import { workload } from "./guests.ts";
 
 const MiB = 1024 * 1024;

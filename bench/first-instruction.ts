@@ -2,7 +2,7 @@
  * A process of its own, for the benchmark of the start-up: it prints the milliseconds from its
  * start until a guest instruction had retired.
  */
-import { createSystem } from "../computer/system.ts";
+import { createSystem } from "../index.ts";
 import { workload } from "./guests.ts";
 
 const system = createSystem({ program: "hello", image: workload("hello") });

@@ -1,7 +1,7 @@
 /** The guest programs of the benchmarks, and how to run one. */
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { createSystem } from "../computer/system.ts";
+import { createSystem } from "../index.ts";
 
 const MiB = 1024 * 1024;
 

@@ -1,5 +1,5 @@
 /** The speed of single paths through the kernel. */
-import { createSystem, type System } from "../computer/system.ts";
+import { createSystem, type System } from "../index.ts";
 import { workload } from "./guests.ts";
 
 const MiB = 1024 * 1024;

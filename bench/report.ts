@@ -1,6 +1,6 @@
 /** All benchmarks, as one object and as a table. */
 import { cpus } from "node:os";
-import { VERSION } from "../computer/version.ts";
+import { VERSION } from "../index.ts";
 import { type CallResult, runCalls } from "./calls.ts";
 import type { GuestResult } from "./guests.ts";
 import { geometricMean, matrixRuns, runMatrix } from "./matrix.ts";

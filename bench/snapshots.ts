@@ -1,7 +1,11 @@
 /** The cost of checkpoints and of snapshots. */
-import type { ComputerCheckpoint } from "../computer/computer.ts";
-import { restoreSystem, saveSystem } from "../computer/snapshot/system-snapshot.ts";
-import { createSystem, type System } from "../computer/system.ts";
+import {
+	type ComputerCheckpoint,
+	createSystem,
+	restoreSystem,
+	type System,
+	saveSystem,
+} from "../index.ts";
 import { workload } from "./guests.ts";
 
 const MiB = 1024 * 1024;

@@ -1,11 +1,20 @@
 /** `uvmachine boot`: run a program on the kernel. */
 import { existsSync, readFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
-import { rebase, restoreSystem, saveSystem } from "../computer/snapshot/system-snapshot.ts";
-import { createSystem, DEFAULT_RAM, type System } from "../computer/system.ts";
-import { DEFAULT_SWAP } from "../computer/system-config.ts";
-import type { DiskOptions, Report, SystemOptions, TimingName } from "../computer/system-options.ts";
 import { SystemTarget } from "../gdb/session.ts";
+import {
+	createSystem,
+	DEFAULT_RAM,
+	DEFAULT_SWAP,
+	type DiskOptions,
+	type Report,
+	rebase,
+	restoreSystem,
+	type System,
+	type SystemOptions,
+	saveSystem,
+	type TimingName,
+} from "../index.ts";
 import {
 	addCommonOptions,
 	type CommonFlags,

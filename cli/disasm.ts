@@ -1,7 +1,6 @@
 /** `uvmachine disasm`: machine code as text. */
 import { Command } from "commander";
-import { disassembly } from "../firmware/disassembly.ts";
-import { RAM_BASE } from "../machine/memory.ts";
+import { disassembly, RAM_BASE } from "../index.ts";
 import { readInputFile } from "./input-file.ts";
 import { addressOption } from "./options.ts";
 

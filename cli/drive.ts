@@ -1,5 +1,5 @@
 /** Running a guest to its end, with its console on the host's standard streams. */
-import type { Computer } from "../computer/computer.ts";
+import type { Computer } from "../index.ts";
 import { InputReader, type OutputBuffer } from "./console.ts";
 import { HostTerminal } from "./host-terminal.ts";
 import { driveInteractive } from "./interactive.ts";

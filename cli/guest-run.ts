@@ -1,5 +1,5 @@
 /** Running a guest, as `boot` and `run` both do: to its end, with a snapshot, to an exit code. */
-import type { Computer, ComputerExit } from "../computer/computer.ts";
+import type { Computer, ComputerExit } from "../index.ts";
 import type { CommonFlags } from "./common-options.ts";
 import type { OutputBuffer } from "./console.ts";
 import { drive, driveTerminal } from "./drive.ts";

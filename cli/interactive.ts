@@ -2,7 +2,7 @@
  * A run with somebody at the keyboard: keys reach the guest while it computes, and when all of it
  * sleeps, its time passes as the host's does.
  */
-import type { Computer } from "../computer/computer.ts";
+import type { Computer } from "../index.ts";
 import type { Keyboard } from "./host-terminal.ts";
 import type { Saver } from "./saver.ts";
 

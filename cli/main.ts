@@ -4,8 +4,7 @@
  * Exit codes: 0 success, 1 the guest failed, 2 wrong usage or file, 3 panic, 4 no progress.
  */
 import { Command, CommanderError } from "commander";
-import { VERSION } from "../computer/version.ts";
-import { UserError } from "../machine/user-error.ts";
+import { UserError, VERSION } from "../index.ts";
 import { benchCommand } from "./bench.ts";
 import { bootCommand } from "./boot.ts";
 import { writeFailure } from "./console.ts";

@@ -1,6 +1,6 @@
 /** Parsers for the values of options. They throw InvalidArgumentError. */
 import { InvalidArgumentError } from "commander";
-import type { TimingName } from "../computer/system-options.ts";
+import type { TimingName } from "../index.ts";
 import { parseSize } from "./size.ts";
 
 export const TIMINGS: readonly string[] = ["instant", "ssd", "hdd"] satisfies TimingName[];

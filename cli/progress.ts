@@ -1,7 +1,6 @@
 /** A line on the terminal that shows the progress of a run. */
 import { SingleBar } from "cli-progress";
-import type { Computer } from "../computer/computer.ts";
-import type { uvmexp } from "../kernel/uvm/uvm_extern.ts";
+import type { Computer, Report } from "../index.ts";
 
 /** Milliseconds of the host between two updates. */
 const INTERVAL = 200;
@@ -9,7 +8,7 @@ const INTERVAL = 200;
 const FORMAT = "{minstr} M instructions, {mips} M/s | {seconds} s virtual{paging}";
 
 /** The kernel's part of the line. */
-function paging({ faults, pgswapin, pgswapout }: uvmexp): string {
+function paging({ faults, pgswapin, pgswapout }: Report["uvmexp"]): string {
 	return ` | ${faults} faults, ${pgswapin} page-ins, ${pgswapout} pages out`;
 }
 

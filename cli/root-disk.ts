@@ -17,9 +17,7 @@ import {
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Headers, type Pack, pack } from "tar-stream";
-import type { DiskOptions } from "../computer/system-options.ts";
-import { FileDisk } from "../devices/disk/file-disk.ts";
-import { MemoryDisk } from "../devices/disk/memory-disk.ts";
+import { type DiskOptions, FileDisk, MemoryDisk } from "../index.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What identifies a tar archive, and its place in the file. */

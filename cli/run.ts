@@ -1,10 +1,15 @@
 /** `uvmachine run`: run software for QEMU's virt board, without the kernel. */
 import { Command } from "commander";
-import { BARE_DEFAULT_RAM, Bare } from "../computer/bare.ts";
-import type { BareOptions, BareReport } from "../computer/bare-options.ts";
-import { restoreBare, saveBare } from "../computer/snapshot/bare-snapshot.ts";
-import { FileDisk } from "../devices/disk/file-disk.ts";
 import { BareTarget } from "../gdb/session.ts";
+import {
+	BARE_DEFAULT_RAM,
+	Bare,
+	type BareOptions,
+	type BareReport,
+	FileDisk,
+	restoreBare,
+	saveBare,
+} from "../index.ts";
 import {
 	addCommonOptions,
 	type CommonFlags,

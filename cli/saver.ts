@@ -1,9 +1,7 @@
 /** The snapshot that `--save` asks for: when it is made, and its file. */
 import { closeSync, openSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import type { Computer } from "../computer/computer.ts";
-import { SnapshotError } from "../computer/snapshot/container.ts";
-import { UserError } from "../machine/user-error.ts";
+import { type Computer, SnapshotError, UserError } from "../index.ts";
 import { readInputFile } from "./input-file.ts";
 import { writing } from "./output-file.ts";
 import { UsageError } from "./usage-error.ts";

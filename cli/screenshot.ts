@@ -1,5 +1,5 @@
 /** The contents of the frame buffer as a PNG file. */
-import type { System } from "../computer/system.ts";
+import type { System } from "../index.ts";
 
 /** => null if the system has no frame buffer. */
 export async function screenshot(system: System): Promise<Uint8Array | null> {

@@ -1,6 +1,5 @@
 /** What `boot` says on stderr when a run is over. */
-import type { BareExit, BareReport } from "../computer/bare-options.ts";
-import type { Exit, Report } from "../computer/system-options.ts";
+import type { BareExit, BareReport, Exit, Report } from "../index.ts";
 
 const hex = (n: number): string => `0x${n.toString(16).padStart(8, "0")}`;
 

@@ -1,7 +1,6 @@
 /** The files of `--trace` and `--trace-instructions`, written while the run goes on. */
 import { closeSync, openSync, writeSync } from "node:fs";
-import type { Computer } from "../computer/computer.ts";
-import { type Tracing, traceEvents, traceInstructions } from "../trace/trace.ts";
+import { type Computer, type Tracing, traceEvents, traceInstructions } from "../index.ts";
 import { writing } from "./output-file.ts";
 
 /** Characters that are written at a time. */

@@ -1,4 +1,4 @@
-import { UserError } from "../machine/user-error.ts";
+import { UserError } from "../index.ts";
 
 /** A wrong command line, or a file that cannot be read or written. */
 export class UsageError extends UserError {
