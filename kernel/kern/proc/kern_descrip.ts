@@ -19,7 +19,8 @@ import {
 	O_RDONLY,
 	O_WRONLY,
 } from "./file.ts";
-import { type proc, RLIMIT_NOFILE } from "./kern_proc.ts";
+import type { proc } from "./kern_proc.ts";
+import { RLIMIT_NOFILE } from "./resource.ts";
 
 export const sysent_descrip: sysent = {
 	[SYS.close]: (k, p, a) => sys_close(k, p, a[0]!),

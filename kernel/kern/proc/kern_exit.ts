@@ -15,8 +15,9 @@ import { CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIG_IGN, SIGCHLD } from "../core/
 import { shm_shutdown, shmexit } from "../sys/sysv_shm.ts";
 import { copyout } from "./copy.ts";
 import { fdfree } from "./kern_descrip.ts";
-import type { proc, proc_exit, rusage } from "./kern_proc.ts";
+import type { proc, proc_exit } from "./kern_proc.ts";
 import { kpsignal, sig_valid } from "./kern_sig.ts";
+import type { rusage } from "./resource.ts";
 import { sigcode_fini } from "./sigcode.ts";
 
 /**

@@ -10,7 +10,8 @@ import { SIGKILL, sigmask } from "../core/signal.ts";
 import { shmfork } from "../sys/sysv_shm.ts";
 import { copyout } from "./copy.ts";
 import { fdcopy } from "./kern_descrip.ts";
-import { type proc, proc_create, RLIMIT_NPROC } from "./kern_proc.ts";
+import { type proc, proc_create } from "./kern_proc.ts";
+import { RLIMIT_NPROC } from "./resource.ts";
 
 const CSIGNAL = 0xff;
 const CLONE_VM = 0x100;

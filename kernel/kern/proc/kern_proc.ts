@@ -1,7 +1,6 @@
 /**
  * Processes (sys/proc.h).
  */
-import { MAXSSIZ } from "../../../sys/vmparam.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { vmspace } from "../../uvm/uvm_map.ts";
 import type { lwp } from "../core/kern_lwp.ts";
@@ -14,7 +13,8 @@ import {
 	type sigset,
 } from "../core/signal.ts";
 import type { shmmap } from "../sys/sysv_shm.ts";
-import { type filedesc, NOFILE } from "./file.ts";
+import type { filedesc } from "./file.ts";
+import { limit0, type rlimit, type rusage, rusage_zero } from "./resource.ts";
 
 /** How a process ended. */
 export interface proc_exit {
@@ -27,23 +27,6 @@ export interface proc_exit {
 	readonly addr: number;
 	/** Why, in a word or two: "out of swap"; empty if the signal says it all. */
 	readonly reason: string;
-}
-
-/** A resource limit; Infinity is RLIM_INFINITY. */
-export interface rlimit {
-	readonly rlim_cur: number;
-	readonly rlim_max: number;
-}
-
-/** What getrusage reports, of a process or of its children that were waited for. */
-export interface rusage {
-	ru_utime: number;
-	ru_stime: number;
-	ru_minflt: number;
-	ru_majflt: number;
-	ru_nvcsw: number;
-	ru_nivcsw: number;
-	ru_maxrss: number;
 }
 
 export interface proc {
@@ -96,38 +79,6 @@ export interface proc {
 	readonly p_ru: rusage;
 	/** Of children that were waited for. */
 	readonly p_cru: rusage;
-}
-
-/** RLIMIT_ numbers, Linux's. */
-export const RLIMIT_DATA = 2;
-const RLIMIT_STACK = 3;
-export const RLIMIT_NPROC = 6;
-export const RLIMIT_NOFILE = 7;
-export const RLIMIT_MEMLOCK = 8;
-export const RLIMIT_AS = 9;
-/** Processes that can exist at a time. */
-const MAXPROC = 1024;
-
-const RLIM_NLIMITS = 16;
-
-const rusage_zero = (): rusage => ({
-	ru_utime: 0,
-	ru_stime: 0,
-	ru_minflt: 0,
-	ru_majflt: 0,
-	ru_nvcsw: 0,
-	ru_nivcsw: 0,
-	ru_maxrss: 0,
-});
-
-/** Limits of the first process: the system's own. */
-function limit0(): rlimit[] {
-	const limit = (n: number): rlimit => ({ rlim_cur: n, rlim_max: n });
-	const limits = new Array<rlimit>(RLIM_NLIMITS).fill(limit(Number.POSITIVE_INFINITY));
-	limits[RLIMIT_STACK] = limit(MAXSSIZ);
-	limits[RLIMIT_NPROC] = limit(MAXPROC);
-	limits[RLIMIT_NOFILE] = limit(NOFILE);
-	return limits;
 }
 
 /**

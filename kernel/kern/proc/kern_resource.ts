@@ -6,7 +6,8 @@ import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { copyin, copyout } from "./copy.ts";
-import { pfind, type proc, type rlimit, type rusage } from "./kern_proc.ts";
+import { pfind, type proc } from "./kern_proc.ts";
+import type { rlimit, rusage } from "./resource.ts";
 
 const RUSAGE_SELF = 0;
 const RUSAGE_CHILDREN = -1;

@@ -58,7 +58,8 @@ import { PGO_CLEANIT, PGO_FREE, PGO_SYNCIO, pagerops } from "../../uvm/uvm_objec
 import { uvm_pageout_pages } from "../../uvm/uvm_pdaemon.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { copyout } from "../proc/copy.ts";
-import { type proc, RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../proc/kern_proc.ts";
+import type { proc } from "../proc/kern_proc.ts";
+import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../proc/resource.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
 import { vn_mmap } from "./vfs_vnops.ts";

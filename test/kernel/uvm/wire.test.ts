@@ -1,7 +1,7 @@
 /** Wiring: mlock, mlockall, and what fork, mprotect and failures make of it. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
-import { RLIMIT_MEMLOCK } from "../../../kernel/kern/proc/kern_proc.ts";
+import { RLIMIT_MEMLOCK } from "../../../kernel/kern/proc/resource.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
 import { uvm_check } from "../../../kernel/uvm/uvm_check.ts";
 import { uvm_map_lookup_entry } from "../../../kernel/uvm/uvm_map_entry.ts";

@@ -1,0 +1,54 @@
+/**
+ * Resource limits and usage of processes (sys/resource.h).
+ */
+import { MAXSSIZ } from "../../../sys/vmparam.ts";
+import { NOFILE } from "./file.ts";
+
+/** A resource limit; Infinity is RLIM_INFINITY. */
+export interface rlimit {
+	readonly rlim_cur: number;
+	readonly rlim_max: number;
+}
+
+/** What getrusage reports, of a process or of its children that were waited for. */
+export interface rusage {
+	ru_utime: number;
+	ru_stime: number;
+	ru_minflt: number;
+	ru_majflt: number;
+	ru_nvcsw: number;
+	ru_nivcsw: number;
+	ru_maxrss: number;
+}
+
+/** RLIMIT_ numbers, Linux's. */
+export const RLIMIT_DATA = 2;
+const RLIMIT_STACK = 3;
+export const RLIMIT_NPROC = 6;
+export const RLIMIT_NOFILE = 7;
+export const RLIMIT_MEMLOCK = 8;
+export const RLIMIT_AS = 9;
+/** Processes that can exist at a time. */
+const MAXPROC = 1024;
+
+const RLIM_NLIMITS = 16;
+
+export const rusage_zero = (): rusage => ({
+	ru_utime: 0,
+	ru_stime: 0,
+	ru_minflt: 0,
+	ru_majflt: 0,
+	ru_nvcsw: 0,
+	ru_nivcsw: 0,
+	ru_maxrss: 0,
+});
+
+/** Limits of the first process: the system's own. */
+export function limit0(): rlimit[] {
+	const limit = (n: number): rlimit => ({ rlim_cur: n, rlim_max: n });
+	const limits = new Array<rlimit>(RLIM_NLIMITS).fill(limit(Number.POSITIVE_INFINITY));
+	limits[RLIMIT_STACK] = limit(MAXSSIZ);
+	limits[RLIMIT_NPROC] = limit(MAXPROC);
+	limits[RLIMIT_NOFILE] = limit(NOFILE);
+	return limits;
+}
