@@ -6,6 +6,7 @@
  * after it, so that the choice itself is not compared but everything that follows is.
  */
 import { CSR } from "../machine/csr-numbers.ts";
+import type { Decoder } from "../machine/decode.ts";
 import { MENVCFGH_STCE, MSTATUS_FS, MSTATUS_MPRV, PRIV_S } from "../machine/hart-state.ts";
 import type { Machine } from "../machine/machine.ts";
 import { RAM_BASE } from "../machine/memory.ts";
@@ -13,8 +14,32 @@ import { OP } from "../machine/op.ts";
 import { PMP_MIXED } from "../machine/pmp.ts";
 import { ACCESS_FETCH, ACCESS_STORE, IRQ_STI, PAGE_SIZE } from "../machine/port.ts";
 import { CODE_END, DATA, RAM_SIZE, ROOT } from "./layout.ts";
-import type { StepNote } from "./ours.ts";
 import { walk } from "./walk.ts";
+
+/** Observations of one step, which the rules below judge; filled in while the step runs. */
+export interface StepNote {
+	/** Address and word of the instruction; the word is -1 if none was fetched. */
+	pc: number;
+	word: number;
+	readonly decoder: Decoder;
+	/** rs1 plus the immediate. */
+	address: number;
+	/** State before the step. */
+	priv: number;
+	mstatus: number;
+	reservation: number;
+	/** The exception that the step raised and its trap value; cause is -1 if there was none. */
+	cause: number;
+	tval: number;
+	/** The interrupt that was taken, or -1. */
+	irq: number;
+	/** The interrupts among which it was chosen. */
+	ready: number;
+	/** The page tables were changed before the step and have not been fenced since. */
+	tablesChanged: boolean;
+	/** The step accessed an address outside RAM. */
+	device: boolean;
+}
 
 /** Registers that QEMU is given after a step. */
 export interface Fixup {

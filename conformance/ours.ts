@@ -4,7 +4,7 @@ import type { HartObserver } from "../machine/hart.ts";
 import { WordHash } from "../machine/hash.ts";
 import { Machine } from "../machine/machine.ts";
 import { RAM_BASE } from "../machine/memory.ts";
-import { type Fixup, fixupOf, mustStop, tablesChanged } from "./allowances.ts";
+import { type Fixup, fixupOf, mustStop, type StepNote, tablesChanged } from "./allowances.ts";
 import { csrsOf } from "./generator.ts";
 import { RAM_SIZE } from "./layout.ts";
 import { type ArchState, COMPARED_CSRS } from "./state.ts";
@@ -23,28 +23,6 @@ export interface Step {
 	/** The interrupt that came before it, or -1. */
 	readonly irq: number;
 	readonly fixup: Fixup | null;
-}
-
-/** What a step is judged by: filled while it runs. */
-export interface StepNote {
-	pc: number;
-	word: number;
-	readonly decoder: Decoder;
-	/** Register rs1 and the immediate together. */
-	address: number;
-	priv: number;
-	/** State before the step. */
-	mstatus: number;
-	reservation: number;
-	cause: number;
-	tval: number;
-	irq: number;
-	/** The interrupts among which it was chosen. */
-	ready: number;
-	/** The page tables were changed before it, and no fence was made since. */
-	tablesChanged: boolean;
-	/** An address outside RAM was reached. */
-	device: boolean;
 }
 
 export const newMachine = (): Machine =>

@@ -4,7 +4,7 @@ import type { Bare } from "../computer/bare.ts";
 import { CSR } from "../machine/csr-numbers.ts";
 import { PRIV_M, PRIV_S, PRIV_U } from "../machine/hart-state.ts";
 import { readVirtual, translateNow } from "../machine/walk.ts";
-import { HART_HELP, hartCommand, pageTable, parseNumber } from "./hart-monitor.ts";
+import { HART_HELP, hartCommand, pageTable, parseNumber, printable } from "./hart-monitor.ts";
 import { MachineTarget } from "./machine-target.ts";
 import { wordBytes, wordOf } from "./protocol/packet.ts";
 import type { GdbStop, GdbThread } from "./protocol/target.ts";
@@ -136,6 +136,3 @@ const BARE_HELP = [
 	"info pagetable [va]     mappings of satp's page table",
 	"reset                   start again, with the image in RAM",
 ];
-
-/** One line of it, whatever it was. */
-export const printable = (text: string): string => text.slice(0, 60).replace(/[^ -~]/g, "?");

@@ -138,6 +138,9 @@ export function parseNumber(text: string | undefined): number | null {
 	return Number(text);
 }
 
+/** Text from the user or a guest, cut and cleaned so that it fits in one line. */
+export const printable = (text: string): string => text.slice(0, 60).replace(/[^ -~]/g, "?");
+
 /** `xp/4xw 0x80000000`, as in QEMU's monitor. */
 function examine({ memory }: Machine, command: string): string {
 	const match = /^xp(?:\/(\d*)([xduoc]?)([bhw]?))?\s+(\S+)$/.exec(command);

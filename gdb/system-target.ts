@@ -11,14 +11,14 @@ import { LSONPROC, LSRUN } from "../kernel/kern/core/kern_synch.ts";
 import { signame } from "../kernel/kern/core/signal.ts";
 import { pfind, type proc } from "../kernel/kern/proc/kern_proc.ts";
 import { DEBUG_NONE } from "../machine/debug.ts";
-import { printable } from "./bare-target.ts";
 import { gdbSignal } from "./gdb-signals.ts";
+import { printable } from "./hart-monitor.ts";
 import { MachineTarget } from "./machine-target.ts";
 import { readProcess, writeProcess } from "./process-memory.ts";
 import { wordBytes, wordOf } from "./protocol/packet.ts";
 import { GDB_SIGTRAP, type GdbResume, type GdbStop, type GdbThread } from "./protocol/target.ts";
 import { floatBytes, isFloat, REG_CSR0, REG_PC, setFloat, targetXml } from "./registers.ts";
-import { systemCommand } from "./system-monitor.ts";
+import { type Catch, type MonitoredSystem, systemCommand } from "./system-monitor.ts";
 
 /** fflags, frm and fcsr, by CSR number: where they are in fcsr. */
 const FCSR_PARTS: Readonly<Record<number, { shift: number; mask: number }>> = {
@@ -43,9 +43,6 @@ function runToUser(system: System): void {
 	}
 }
 
-/** Which events of processes stop the system. */
-export type Catch = "none" | "exec" | "exit";
-
 /** A step that a process is to make. */
 interface PendingStep {
 	readonly thread: number;
@@ -54,10 +51,9 @@ interface PendingStep {
 	readonly since: number;
 }
 
-export class SystemTarget extends MachineTarget {
+export class SystemTarget extends MachineTarget implements MonitoredSystem {
 	readonly xml = targetXml({ fpu: true, csrs: {} });
 	readonly registerCount = REG_PC;
-	/** The only process that breakpoints and watchpoints are for, or null. */
 	scope: number | null = null;
 	catch: Catch = "none";
 	readonly system: System;
