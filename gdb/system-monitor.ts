@@ -1,4 +1,4 @@
-/** Monitor commands of a system. */
+/** Monitor commands of a system: its processes and the virtual memory system. */
 import type { System } from "../computer/system.ts";
 import { pfind } from "../kernel/kern/proc/kern_proc.ts";
 import { pmap_resident_count } from "../pmap/pmap.ts";
@@ -21,8 +21,8 @@ const SYSTEM_HELP = [
 	"info pagetable [pid] [va]  mappings of a process",
 	"info processes          all processes",
 	"info uvmexp             counters of the virtual memory system",
-	"scope [pid|all]         whose breakpoints and watchpoints they are",
-	"catch exec|exit|none    stop when a process runs another program, or ends",
+	"scope [pid|all]         which process breakpoints and watchpoints apply to",
+	"catch exec|exit|none    stop when a process executes another program, or ends",
 ];
 
 const CATCHES: readonly string[] = ["exec", "exit", "none"];
@@ -69,13 +69,13 @@ function scope(target: MonitoredSystem, text: string | undefined): string {
 
 function translate(target: MonitoredSystem, text: string | undefined): string {
 	const va = parseNumber(text);
-	if (va === null) return "translate: an address is wanted, as 0x10000\n";
+	if (va === null) return "translate: expected an address such as 0x10000\n";
 	const p = pfind(target.system.kernel, target.currentThread());
 	const pa = p === undefined ? -1 : physical(target.system, p, va);
 	return `0x${va.toString(16)} -> ${pa < 0 ? "not mapped" : `0x${pa.toString(16)}`}\n`;
 }
 
-/** `[pid] [va]`: one number is a pid if there is such a process. */
+/** `[pid] [va]`: a first number counts as a pid if there is such a process. */
 function infoPagetable(target: MonitoredSystem, words: readonly string[]): string {
 	const { kernel, machine } = target.system;
 	const numbers = words.map((word) => parseNumber(word));

@@ -84,7 +84,7 @@ describe("processes", () => {
 		expect(client.ask("qfThreadInfo")).toBe("m1,2");
 		const xml = client.ask("qXfer:threads:read::0,1000");
 		expect(xml).toContain('<thread id="2" name="2.4 fork">on the hart</thread>');
-		expect(xml).toMatch(/<thread id="1" name="1.3 fork">(sleeps: wait|ready)<\/thread>/);
+		expect(xml).toMatch(/<thread id="1" name="1.3 fork">(sleeping: wait|ready)<\/thread>/);
 		client.ask("vCont;s:2");
 		client.ask("vCont;s:2");
 		client.ask("vCont;s:2");
