@@ -1,6 +1,6 @@
 /**
  * `npm run isa-tests -- DIR`: runs the official ISA tests in a directory. The files must have the
- * names that the Makefile of github.com/riscv-software-src/riscv-tests gives them: rv32ui-p-add etc.
+ * names that the Makefile of github.com/riscv-software-src/riscv-tests gives them: rv32ui-p-add.
  *
  * Exit codes: 0 all tests pass, 1 a test fails, 2 wrong usage or no tests found.
  */
