@@ -1,11 +1,13 @@
 /**
- * The one place for what may differ: where the specifications leave a choice that QEMU 7.2 and this
- * machine make differently, and where QEMU does not do what they say.
+ * All allowed differences between QEMU 7.2 and this machine: where the specifications leave a
+ * choice that the two make differently, and where QEMU does not follow them.
  *
- * `mustStop`: the stream ends before such a step. `fixupOf`: QEMU's registers are given our values
- * after it, so that the choice itself is not compared but everything that follows is.
+ * There are two ways to deal with a step that may differ. If `mustStop` says so, the stream ends
+ * before it. Otherwise `fixupOf` gives QEMU our values after it, so that the choice itself is not
+ * compared but everything that follows is.
  */
 import { CSR } from "../machine/csr-numbers.ts";
+import type { Decoder } from "../machine/decode.ts";
 import { MENVCFGH_STCE, MSTATUS_FS, MSTATUS_MPRV, PRIV_S } from "../machine/hart-state.ts";
 import type { Machine } from "../machine/machine.ts";
 import { RAM_BASE } from "../machine/memory.ts";
@@ -13,28 +15,52 @@ import { OP } from "../machine/op.ts";
 import { PMP_MIXED } from "../machine/pmp.ts";
 import { ACCESS_FETCH, ACCESS_STORE, IRQ_STI, PAGE_SIZE } from "../machine/port.ts";
 import { CODE_END, DATA, RAM_SIZE, ROOT } from "./layout.ts";
-import type { StepNote } from "./ours.ts";
 import { walk } from "./walk.ts";
 
-/** Registers that QEMU is given after a step. */
+/** Observations of one step, which the rules below judge; filled in while the step runs. */
+export interface StepNote {
+	/** Address and word of the instruction; the word is -1 if none was fetched. */
+	pc: number;
+	word: number;
+	readonly decoder: Decoder;
+	/** rs1 plus the immediate. */
+	address: number;
+	/** State before the step. */
+	priv: number;
+	mstatus: number;
+	reservation: number;
+	/** The exception that the step raised and its trap value; cause is -1 if there was none. */
+	cause: number;
+	tval: number;
+	/** The interrupt that was taken, or -1. */
+	irq: number;
+	/** The interrupts among which it was chosen. */
+	ready: number;
+	/** The page tables were changed before the step and have not been fenced since. */
+	tablesChanged: boolean;
+	/** The step accessed an address outside RAM. */
+	device: boolean;
+}
+
+/** What to change in QEMU after a step. */
 export interface Fixup {
-	/** Number of an x register, or -1. */
+	/** The x register that gets our value, or -1. */
 	readonly x: number;
-	/** CSRs, each with our value and the bits that must be equal before. */
+	/** CSRs that get our value; the bits of `mask` must be equal already. */
 	readonly csrs: readonly {
 		readonly csr: number;
 		readonly value: number;
 		readonly mask: number;
-		/** It is written even if it is equal. */
+		/** Write it even if it is equal. */
 		readonly always: boolean;
 	}[];
-	/** Its translations are dropped. */
+	/** Make QEMU drop its cached translations. */
 	readonly flush: boolean;
 }
 
 /**
- * CSRs with bits that software may write here or there only, with those that must be equal all the
- * same. Sections of the privileged specification 1.12.
+ * CSRs of which only one of the two machines lets software write some bits, each with a mask of the
+ * bits that must still be equal. Section numbers are those of the privileged specification 1.12.
  */
 const WARL: ReadonlyMap<number, number> = new Map([
 	// 3.1.8: exceptions that cannot happen (misaligned fetch with C, ecall from M-mode) may be
@@ -43,24 +69,24 @@ const WARL: ReadonlyMap<number, number> = new Map([
 	// 3.1.7, 4.1.2: MODE is WARL; QEMU ignores a write with a reserved one, this machine takes bit 0.
 	[CSR.mtvec, 0],
 	[CSR.stvec, 0],
-	// 3.1.11, 4.1.5: bits of counters that are not there may be read-only zero.
+	// 3.1.11, 4.1.5: bits of counters that do not exist may be read-only zero.
 	[CSR.mcounteren, 7],
 	[CSR.scounteren, 7],
 	// 3.1.14, 4.1.7: bit 0 is always zero. QEMU 7.2 keeps it.
 	[CSR.mepc, 0xffff_fffe],
 	[CSR.sepc, 0xffff_fffe],
-	// 3.1.6.1: MPP is WARL. QEMU 7.2 keeps the value 2, which is no mode.
-	// 3.1.6.6: VS may be writable without the V extension, and is so in QEMU; SD sums it up.
+	// 3.1.6.1: MPP is WARL. QEMU 7.2 keeps the value 2, which is not a mode.
+	// 3.1.6.6: VS may be writable without the V extension, as in QEMU; it shows in SD.
 	[CSR.mstatus, 0x7fff_e1ff],
-	// 3.1.6.2, 3.1.6.4: without a hypervisor only the bits of endianness are there.
+	// 3.1.6.2, 3.1.6.4: without a hypervisor only the endianness bits exist.
 	[CSR.mstatush, 0x30],
-	// 3.1.18, 4.1.10: what else is there belongs to extensions that this machine does not have.
+	// 3.1.18, 4.1.10: the other fields belong to extensions that this machine does not have.
 	[CSR.menvcfg, 1],
 	[CSR.senvcfg, 1],
-	// 3.7.1: W without R is reserved; this machine takes it for neither. Bits 5 and 6 are zero; QEMU
-	// 7.2 keeps them.
+	// 3.7.1: W without R is reserved; this machine clears W. Bits 5 and 6 are zero; QEMU 7.2
+	// keeps them.
 	...Array.from({ length: 4 }, (_, i) => [CSR.pmpcfg0 + i, 0x9d9d_9d9d] as const),
-	// 3.1.9: interrupts that there are not are read-only zero. QEMU 7.2 has some of them.
+	// 3.1.9: interrupts that do not exist are read-only zero. QEMU 7.2 has some of them.
 	[CSR.mideleg, 0xaaa],
 	[CSR.mip, 0xaaa],
 	[CSR.mie, 0xaaa],
@@ -68,25 +94,25 @@ const WARL: ReadonlyMap<number, number> = new Map([
 	[CSR.mcountinhibit, 0],
 ]);
 
-/** CSRs that are another view of one of WARL's. */
+/** CSRs that are views of a CSR in WARL. */
 const VIEWS: ReadonlyMap<number, number> = new Map([
 	[CSR.sstatus, CSR.mstatus],
 	[CSR.sip, CSR.mip],
 	[CSR.sie, CSR.mie],
 ]);
 
-/** cycle, time, instret and what machines may count besides: what they count is their own. */
+/** cycle, time, instret and hpmcounters, whose values are not comparable. */
 function isCounter(csr: number): boolean {
 	return (csr & 0xf60) === 0xc00 || (csr & 0xf60) === 0xb00;
 }
 
 /**
- * CSRs that only one of the two has, or that say who made the machine.
- * => hardware performance counters and mhpmevent (3.1.10): QEMU has as many as it is told to, none;
- *    here they are read-only zero.
- * => triggers (chapter 5 of the debug specification 0.13): here is none, so tselect reads zero.
+ * CSRs that only one of the two machines has, or that identify the implementation.
+ * => hardware performance counters and mhpmevent (3.1.10): QEMU is configured without; here they
+ *    are read-only zero.
+ * => triggers (chapter 5 of the debug specification 0.13): none here, so tselect reads zero.
  * => mvendorid, marchid, mimpid: 3.1.2 to 3.1.4.
- * => pmpcfg4.., pmpaddr16..: 3.7.1, with 16 entries they are read-only zero; QEMU refuses them.
+ * => pmpcfg4.., pmpaddr16..: 3.7.1, read-only zero with 16 entries; QEMU traps on them.
  */
 function isOwn(csr: number): boolean {
 	return (
@@ -100,7 +126,7 @@ function isOwn(csr: number): boolean {
 	);
 }
 
-/** Flags may be raised, but no f register is written. */
+/** Does `op` change the floating-point flags only, and no f register? */
 function raisesFlagsOnly(op: number): boolean {
 	return (
 		(op >= OP.FEQ_S && op <= OP.FCVT_WU_S && op !== OP.FCLASS_S) ||
@@ -109,7 +135,7 @@ function raisesFlagsOnly(op: number): boolean {
 }
 
 const isOutside = (pa: number): boolean =>
-	// Below 1000 and beyond RAM there is nothing on either machine.
+	// Below 1000 and beyond RAM neither machine has anything.
 	pa >= 0x1000 && pa < RAM_BASE;
 
 const isRam = (pa: number): boolean => pa >= RAM_BASE && pa + 4 <= RAM_BASE + RAM_SIZE;
@@ -118,7 +144,7 @@ const ACCESSES_ELSE: readonly number[] = [OP.LB, OP.LBU, OP.SB, OP.LR, OP.SC, OP
 
 const LOADS: readonly number[] = [OP.LB, OP.LBU, OP.LH, OP.LHU, OP.LW, OP.FLW, OP.FLD, OP.LR];
 
-/** Bytes of the access that `op` makes; 1 for those that are no loads or stores. */
+/** Width of the access that `op` makes, in bytes; 1 if it is not a load or store. */
 function widthOf(op: number): number {
 	if (op === OP.FLD || op === OP.FSD) return 8;
 	if (op === OP.LW || op === OP.SW || op === OP.FLW || op === OP.FSW) return 4;
@@ -131,11 +157,11 @@ function isTranslated(machine: Machine, note: StepNote): boolean {
 	return machine.hart.state.satp >= 0x8000_0000 && dataPrivilege(note) !== 3;
 }
 
-/** The mode whose rights count for data, before the step. */
+/** The effective mode of loads and stores before the step. */
 const dataPrivilege = ({ priv, mstatus }: StepNote): number =>
 	priv === 3 && (mstatus & MSTATUS_MPRV) !== 0 ? (mstatus >>> 11) & 3 : priv;
 
-/** Does the step of `note` change the page tables, or fence such a change? */
+/** => have the page tables been changed without a fence, after the step of `note`? */
 export function tablesChanged(machine: Machine, note: StepNote): boolean {
 	const { op } = note.decoder;
 	if (note.word < 0 || note.cause >= 0) return note.tablesChanged;
@@ -145,13 +171,13 @@ export function tablesChanged(machine: Machine, note: StepNote): boolean {
 	return note.tablesChanged || (!LOADS.includes(op) && pa >= ROOT - 7 && pa < DATA);
 }
 
-/** Is it in the pages from which the stream and its handlers are executed, or next to them? */
+/** Is `va` in or next to the pages that hold the stream and its handlers? */
 const isCode = (va: number): boolean => va >>> 0 >= RAM_BASE - 8 && va >>> 0 < CODE_END;
 
 const crossesPage = ({ decoder, address }: StepNote): boolean =>
 	(address & 0xfff) + widthOf(decoder.op) > 0x1000;
 
-/** Is there any region of protection but that of the last entry? */
+/** Is any PMP entry but the last one on? */
 function hasRegions({ hart: { csrs } }: Machine): boolean {
 	return (
 		[0, 1, 2].some((i) => (csrs.read(CSR.pmpcfg0 + i) & 0x1818_1818) !== 0) ||
@@ -160,8 +186,8 @@ function hasRegions({ hart: { csrs } }: Machine): boolean {
 }
 
 /**
- * Has an entry of protection an end that QEMU 7.2 gets wrong? A TOR entry whose top is 0 matches
- * nothing (3.7.1), and there it matches everything; of 34 bits of an address it keeps 32.
+ * Does a PMP entry have a bound that QEMU 7.2 gets wrong? A TOR entry whose top is 0 matches
+ * nothing (3.7.1), but everything in QEMU, which also keeps only 32 of the 34 bits of an address.
  */
 function hasFarRegion({ hart: { csrs } }: Machine): boolean {
 	for (let i = 0; i < 16; i++) {
@@ -174,7 +200,7 @@ function hasFarRegion({ hart: { csrs } }: Machine): boolean {
 	return false;
 }
 
-/** Does a region of four bytes lie inside the access of eight, touching neither of its ends? */
+/** Does a PMP region of four bytes lie strictly inside the access of eight bytes? */
 function containsRegion(machine: Machine, note: StepNote): boolean {
 	const { csrs } = machine.hart;
 	const { pa } = walk(machine, note.address >>> 0, dataPrivilege(note));
@@ -189,7 +215,7 @@ function containsRegion(machine: Machine, note: StepNote): boolean {
 	return false;
 }
 
-/** Has the CSR instruction of `note` locked an entry of protection with reserved bits? */
+/** Did the CSR instruction of `note` lock a PMP entry with reserved bits? */
 function locksReserved({ hart }: Machine, { decoder, word, address }: StepNote): boolean {
 	const csr = word >>> 20;
 	if (csr < CSR.pmpcfg0 || csr >= CSR.pmpcfg0 + 4) return false;
@@ -207,66 +233,66 @@ function isMixed(machine: Machine, va: number, priv: number): boolean {
 	return pa >= 0 && machine.hart.pmp.page(page, ACCESS_FETCH, PRIV_S) === PMP_MIXED;
 }
 
-/** Is what the step of `note` has done a matter of choice? */
+/** => true if the two machines may differ in the step of `note`, in a way that has no fixup. */
 export function mustStop(machine: Machine, note: StepNote): boolean {
 	const { state, mmu, csrs } = machine.hart;
 	const { cause, decoder, word } = note;
-	// How long wfi waits is nobody's business, 3.3.3.
+	// 3.3.3: the duration of wfi is not specified.
 	if (state.waiting !== 0) return true;
 	// Devices, and the boot ROM.
 	if (note.device || isOutside(walk(machine, note.pc, note.priv).pa)) return true;
-	// 4.2.1: until a fence, global translations of another page table may be found; QEMU forgets them
-	// with a write of satp. Here that shows where the new table is nowhere.
+	// 4.2.1: until a fence, global translations of another page table may be used; QEMU drops them
+	// on a write to satp. This matters if the new page table is not in RAM.
 	if (walk(machine, note.pc, note.priv).reads.some((pa) => !isRam(pa))) return true;
 	if (word >= 0 && isAccess(decoder.op)) {
 		if (isOutside(walk(machine, note.address >>> 0, dataPrivilege(note)).pa)) return true;
 	}
 	if ((cause === 1 || cause === 5 || cause === 7) && isOutside(mmu.pa)) return true;
-	// 4.3.2: a page table that is not in memory is an access fault; QEMU 7.2 says page fault.
+	// 4.3.2: a page table outside memory is an access fault; QEMU 7.2 raises a page fault.
 	if (cause === 1 || cause === 5 || cause === 7) {
 		const priv = cause === 1 ? note.priv : dataPrivilege(note);
 		const { reads } = walk(machine, note.tval, priv);
 		if (reads.some((pa) => !isRam(pa))) return true;
-		// 3.7.1: the walk's stores are judged, too, which QEMU 7.2 forgets.
+		// 3.7.1: PMP also applies to the stores of the walk; QEMU 7.2 does not check them.
 		if (reads.some((pa) => !machine.hart.pmp.allows(pa, 4, ACCESS_STORE, PRIV_S))) return true;
 	}
 	if (hasFarRegion(machine)) return true;
-	// 3.7.1: where a region begins or ends within a page, QEMU 7.2 does not judge each fetch.
+	// 3.7.1: if a region begins or ends within a page, QEMU 7.2 does not check each fetch.
 	if (isMixed(machine, note.pc, note.priv) || isMixed(machine, note.pc + 2, note.priv)) return true;
-	// 3.1.9: of several interrupts SEI comes before SSI and STI. QEMU 7.2 takes that with the lowest
-	// number.
+	// 3.1.9: SEI has priority over SSI and STI. QEMU 7.2 takes the interrupt with the lowest number.
 	if (note.irq >= 0 && note.irq !== 31 - Math.clz32(note.ready & -note.ready)) return true;
 	if (word < 0) return false;
-	// The same in an entry that is locked at once: QEMU cannot be told better.
+	// Reserved bits of a pmpcfg that is locked at once: no fixup can change it in QEMU.
 	if (decoder.op === OP.CSR && cause < 0 && locksReserved(machine, note)) return true;
-	// 3.7.1: an access that crosses a page may be made as two, each of which is judged by itself, as
-	// is done here, or as one, as in QEMU.
+	// 3.7.1: an access that crosses a page may be split in two that are checked separately, as here,
+	// or checked as one, as in QEMU.
 	if (crossesPage(note) && hasRegions(machine)) return true;
-	// 3.7.1: an entry that matches some of the bytes decides. QEMU 7.2 looks at the first and the
-	// last byte only, which may lie on both sides of it.
+	// 3.7.1: the first entry that matches any byte decides. QEMU 7.2 checks the first and the last
+	// byte only, and misses an entry between them.
 	if (widthOf(decoder.op) === 8 && containsRegion(machine, note)) return true;
-	// 3.1.6.3: under MPRV data and instructions of one page are translated differently. QEMU 7.2 has
+	// 3.1.6.3: with MPRV, data and instructions of a page are translated differently. QEMU 7.2 caches
 	// one translation for both.
 	const mprv = note.priv === 3 && (note.mstatus & MSTATUS_MPRV) !== 0;
 	if (mprv && isAccess(decoder.op) && isCode(note.address)) return true;
-	// 4.2.1: until it is fenced, a change of the page tables may be seen or not.
+	// 4.2.1: until a fence, a change of the page tables may or may not be seen.
 	if (note.tablesChanged && isAccess(decoder.op) && isTranslated(machine, note)) return true;
-	// Unprivileged specification 9.1: csrrs and csrrc of a register write, even if it holds zero. For
-	// QEMU 7.2 that is no write, of a CSR that is read-only or that makes FS Dirty.
+	// Unprivileged specification 9.1: csrrs and csrrc with a register other than x0 write, even if it
+	// holds zero. QEMU 7.2 does not treat that as a write: it neither traps if the CSR is read-only
+	// nor makes FS Dirty.
 	if (decoder.op === OP.CSR && decoder.rs1 !== 0 && note.address === decoder.imm) {
 		if (word >>> 30 === 3 || word >>> 20 <= CSR.fcsr) return true;
 	}
-	// Unprivileged specification 8.4: an AMO is a store. Outside RAM QEMU makes a load first.
+	// Unprivileged specification 8.4: an AMO is a store. Outside RAM QEMU loads first.
 	if (decoder.op === OP.AMO && cause === 7 && !isRam(mmu.pa)) return true;
-	// 3.1.6.6 asks for Dirty when only flags change; QEMU 7.2 forgets it.
+	// 3.1.6.6: FS becomes Dirty if only flags change; not in QEMU 7.2.
 	const fs = note.mstatus & MSTATUS_FS;
 	if (fs !== 0 && fs !== MSTATUS_FS && raisesFlagsOnly(decoder.op)) return true;
-	// Unprivileged specification 8.2: sc without a reservation fails, here after the checks of its
-	// address, in QEMU before them.
+	// Unprivileged specification 8.2: sc without a reservation fails; here after its address is
+	// checked, in QEMU before.
 	if (decoder.op === OP.SC) {
 		if (cause >= 0 || (note.reservation < 0 && isTranslated(machine, note))) return true;
 	}
-	// When the timer of the supervisor falls due depends on the time.
+	// The two clocks differ, so a supervisor timer that may expire soon cannot be compared.
 	if ((csrs.read(CSR.menvcfgh) & MENVCFGH_STCE) !== 0 && decoder.op === OP.CSR) {
 		const high = csrs.read(CSR.stimecmph);
 		if (high < 16) return true;
@@ -274,15 +300,15 @@ export function mustStop(machine: Machine, note: StepNote): boolean {
 	return decoder.op === OP.CSR && cause < 0 ? isOwn(word >>> 20) : ownRefused(note);
 }
 
-/** An access to a CSR that one machine has and the other has not. */
+/** Was an access to a CSR refused that only one of the machines has? */
 const ownRefused = (note: StepNote): boolean =>
 	note.cause === 2 && note.decoder.op === OP.CSR && note.priv === 3 && isOwn(note.word >>> 20);
 
-/** What QEMU has to be told after the step of `note`. */
+/** => what to change in QEMU after the step of `note`; null: nothing. */
 export function fixupOf(machine: Machine, note: StepNote): Fixup | null {
 	const fixup = valuesOf(machine, note);
-	// 3.1.6.3: with MPRV data is reached with the rights of MPP. QEMU 7.2 keeps translations when a
-	// trap or mret changes MPP.
+	// 3.1.6.3: with MPRV, data is accessed with the rights of MPP. QEMU 7.2 keeps its translations
+	// when a trap or mret changes MPP.
 	const both = note.mstatus | machine.hart.state.mstatus;
 	const { op } = note.decoder;
 	const changes = note.cause >= 0 || note.irq >= 0 || op === OP.MRET || op === OP.SRET;
@@ -297,13 +323,13 @@ function valuesOf(machine: Machine, note: StepNote): Fixup | null {
 		return copied(machine, machine.hart.state.priv === 1 ? CSR.stval : CSR.mtval, 0);
 	}
 	if ((cause === 5 || cause === 7) && (note.tval & 7) !== 0) {
-		// 3.1.16: the address where the access begins. Outside RAM QEMU 7.2 takes a misaligned access
-		// for several aligned ones, which need not begin at the lowest one.
+		// 3.1.16: the trap value is where the access begins. Outside RAM QEMU 7.2 splits a misaligned
+		// access into aligned ones and need not start with the lowest.
 		return copied(machine, machine.hart.state.priv === 1 ? CSR.stval : CSR.mtval, 0);
 	}
 	if (word < 0 || cause >= 0) return null;
 	if (decoder.op === OP.MRET || decoder.op === OP.SRET) {
-		// 3.1.6.3: MPRV becomes 0 on the way to a mode below M. QEMU 7.2 forgets it.
+		// 3.1.6.3: a return to a mode below M clears MPRV; not in QEMU 7.2.
 		return copied(machine, CSR.mstatus, ~MSTATUS_MPRV);
 	}
 	if (decoder.op !== OP.CSR) return null;
@@ -313,8 +339,8 @@ function valuesOf(machine: Machine, note: StepNote): Fixup | null {
 		return timerOf(machine);
 	}
 	if (csr >= CSR.pmpaddr0 && csr < CSR.pmpaddr0 + 15) {
-		// 3.7.1: it is the bottom of the next entry, if that is TOR. QEMU 7.2 knows it when pmpcfg is
-		// written.
+		// 3.7.1: pmpaddr is also the bottom of the next entry if that is TOR. QEMU 7.2 notices only
+		// when pmpcfg is written.
 		const next = CSR.pmpcfg0 + ((csr - CSR.pmpaddr0 + 1) >> 2);
 		return { x: -1, csrs: [always(machine, next, 0x9d9d_9d9d)], flush: false };
 	}
@@ -325,8 +351,8 @@ function valuesOf(machine: Machine, note: StepNote): Fixup | null {
 }
 
 /**
- * Sstc: with STCE the timer's interrupt follows stimecmp, without it software's bit. QEMU 7.2 takes
- * notice of stimecmp always, and of STCE never.
+ * Sstc: the timer interrupt follows stimecmp if STCE is set, else the bit that software writes.
+ * QEMU 7.2 always follows stimecmp and ignores STCE.
  */
 function timerOf(machine: Machine): Fixup {
 	const { csrs } = machine.hart;

@@ -1,4 +1,4 @@
-/** From operands to an instruction word, driven by the machine's instruction table. */
+/** Encodes instructions from operands, driven by the machine's instruction table. */
 import { HALF_INSTRUCTIONS, type Instruction, WORD_INSTRUCTIONS } from "../machine/isa.ts";
 import { immediateRuns } from "../machine/isa-format.ts";
 
@@ -9,12 +9,12 @@ const BY_NAME: ReadonlyMap<string, Instruction> = new Map(
 	]),
 );
 
-/** Registers by number; those that the format fixes, and operands it lacks, do not count. */
+/** Registers by number. Operands that the format fixes or does not have are ignored. */
 export interface Operands {
 	readonly rd?: number;
 	readonly rs1?: number;
 	readonly rs2?: number;
-	/** Bits of it for which the format has no place are dropped. */
+	/** Bits that do not fit in the format are dropped. */
 	readonly imm?: number;
 }
 
@@ -25,13 +25,13 @@ export function instructionNamed(name: string): Instruction {
 	return instruction;
 }
 
-/** A register field; of a three-bit one only x8..x15 can be meant. */
+/** A register field. A three-bit field can only hold x8..x15. */
 function registerBits(field: number, register: number): number {
 	if (field < 32) return 0;
 	return field < 64 ? (register & 31) << (field - 32) : (register & 7) << (field - 64);
 }
 
-/** => an unsigned word; of a compressed instruction the low half of it. */
+/** => an unsigned word; a compressed instruction is in the low half. */
 export function encodeInstruction(instruction: Instruction, operands: Operands): number {
 	const { format, match } = instruction;
 	const { rd = 0, rs1 = 0, rs2 = 0, imm = 0 } = operands;
@@ -46,11 +46,11 @@ export function encodeInstruction(instruction: Instruction, operands: Operands):
 	return word >>> 0;
 }
 
-/** The same by name. */
+/** Encode by name. */
 export const encode = (name: string, operands: Operands = {}): number =>
 	encodeInstruction(instructionNamed(name), operands);
 
-/** Two instructions that put `value` into `rd`. */
+/** Two instructions that load `value` into `rd`. */
 export function loadImmediate(rd: number, value: number): number[] {
 	const low = (value << 20) >> 20;
 	return [encode("lui", { rd, imm: (value - low) | 0 }), encode("addi", { rd, rs1: rd, imm: low })];

@@ -1,6 +1,6 @@
 /**
- * A client of the gdb remote serial protocol: packets over a socket, answers in order. The manual
- * of GDB, appendix E.
+ * A client of the gdb remote serial protocol (GDB manual, appendix E): sends packets over a socket
+ * and matches answers to them in order.
  */
 import { connect, type Socket } from "node:net";
 
@@ -24,7 +24,7 @@ export class GdbClient {
 		socket.on("close", () => this.#fail(new Error("the gdb connection was closed")));
 	}
 
-	/** => rejects if nobody listens there. */
+	/** => rejects if nothing listens on the port. */
 	static async open(port: number): Promise<GdbClient> {
 		const socket = connect(port, "127.0.0.1");
 		await new Promise<void>((resolve, reject) => {
@@ -42,7 +42,7 @@ export class GdbClient {
 		return this.askAll([packet]).then((answers) => answers[0]!);
 	}
 
-	/** Send several at once; not while the machine runs. => their answers */
+	/** Send several packets at once; not while the machine runs. => their answers */
 	askAll(packets: readonly string[]): Promise<string[]> {
 		if (packets.length === 0) return Promise.resolve([]);
 		const closed = this.#closed;

@@ -1,4 +1,4 @@
-/** Streams by mode and seed: the same seed gives the same stream on every host. */
+/** Generates streams. A mode and a seed give the same stream on every host. */
 import { CSR } from "../machine/csr-numbers.ts";
 import { Prng } from "../machine/prng.ts";
 import * as item from "./items.ts";
@@ -11,7 +11,7 @@ import { addressOf, type Item, lengthOfItem, type Stream } from "./stream.ts";
 interface Mode {
 	/** Kinds of items, each with its weight. */
 	readonly kinds: readonly (readonly [item.ItemKind, number])[];
-	/** Modes in which the stream may begin. */
+	/** Privilege modes in which the stream may begin. */
 	readonly privileges: readonly (0 | 1 | 3)[];
 	readonly paging: boolean;
 	readonly protection: boolean;
@@ -101,7 +101,7 @@ function choose(random: Prng, kinds: Mode["kinds"]): item.ItemKind {
 	throw new Error("unreachable");
 }
 
-/** Off, or Dirty; seldom in between. */
+/** FS: mostly Dirty, sometimes another state. */
 const floatState = (random: Prng): number =>
 	[0, 1, 1, 2, 2, 3, 3, 3, 3, 3, 3, 3][random.below(12)]! << 13;
 
@@ -147,7 +147,7 @@ function initialRegisters(random: Prng, paging: boolean, protection: boolean): n
 	const x = Array.from({ length: 32 }, () => integer(random));
 	x[0] = 0;
 	for (const pointer of item.POINTERS) {
-		// Not so near to the end that small offsets leave the data pages.
+		// Keep away from the end, so that small offsets stay in the data pages.
 		const end = DATA + (1 + random.below(DATA_PAGES - 1)) * PAGE;
 		const near = random.chance(1, 2) ? end - 1 - random.below(8) : end - random.below(PAGE / 2);
 		const border = REGION_BORDERS[random.below(REGION_BORDERS.length)]! + random.below(17) - 8;
@@ -158,7 +158,7 @@ function initialRegisters(random: Prng, paging: boolean, protection: boolean): n
 	return x.map((value) => value | 0);
 }
 
-/** Most jumps go to the beginning of an item that is not far. */
+/** Most jumps lead to the beginning of a nearby item. */
 function makeItems(random: Prng, kinds: Mode["kinds"]): Item[] {
 	const chosen = Array.from({ length: ITEMS }, () => {
 		const kind = choose(random, kinds);
@@ -183,7 +183,7 @@ export function generate(mode: string, seed: number): Stream {
 	const random = new Prng(index * 2 ** 32 + seed);
 	const priv = item.pick(random, parameters.privileges);
 	const paging = parameters.paging && random.chance(9, 10);
-	// Near the end of a page, so that some instruction crosses it.
+	// Near the end of a page, so that the stream crosses it.
 	const start = CODE + PAGE - 2 * random.below(80);
 	const items = makeItems(random, parameters.kinds);
 	const f = Array.from({ length: 32 }, () => float(random)).flat();
@@ -203,7 +203,7 @@ export function generate(mode: string, seed: number): Stream {
 	return stream;
 }
 
-/** The CSRs as they are written: with the scratch registers, which know where to land. */
+/** All CSR writes: those of the stream, and the landing address for the handlers. */
 export function csrsOf(stream: Stream): readonly (readonly [number, number])[] {
 	const landing = addressOf(stream, Math.min(stream.landing, stream.items.length));
 	return [...stream.csrs, [CSR.mscratch, landing], [CSR.sscratch, landing]];

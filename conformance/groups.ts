@@ -1,4 +1,4 @@
-/** The instructions of the machine's table by what they do, for choosing among them. */
+/** The instructions of the machine's table in groups, for the generator to choose from. */
 import { HALF_INSTRUCTIONS, type Instruction, WORD_INSTRUCTIONS } from "../machine/isa.ts";
 import { FORMATS } from "../machine/isa-format.ts";
 import { OP } from "../machine/op.ts";
@@ -10,10 +10,10 @@ const of = (...names: (keyof typeof FORMATS)[]): Instruction[] => {
 	return ALL.filter(({ format, op }) => formats.includes(format) && op !== OP.JALR);
 };
 
-/** Relative to pc. */
+/** Jumps and branches relative to pc. */
 export const BRANCHES = of("B", "J", "CB", "CJ", "CJAL");
 export const REGISTER_JUMPS = ALL.filter(({ op }) => op === OP.JALR);
-/** With an address in rs1; the stack's instructions use x2. */
+/** Loads and stores; the address is in rs1, or in x2 for the stack forms. */
 export const ACCESSES = of("load", "S", "CL", "CS", "CLWSP", "CSWSP");
 export const FLOAT_ACCESSES = [
 	...of("fload", "fstore", "CFLW", "CFSW", "CFLD", "CFSD"),

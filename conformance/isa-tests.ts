@@ -1,8 +1,8 @@
 /**
- * `npm run isa-tests -- DIR`: runs the official ISA tests that lie in a directory, named as their
- * Makefile does: rv32ui-p-add and so on. Their home is github.com/riscv-software-src/riscv-tests.
+ * `npm run isa-tests -- DIR`: runs the official ISA tests in a directory. The files must have the
+ * names that the Makefile of github.com/riscv-software-src/riscv-tests gives them: rv32ui-p-add.
  *
- * Exit codes: 0 all of them pass, 1 one does not, 2 wrong usage or no test there.
+ * Exit codes: 0 all tests pass, 1 a test fails, 2 wrong usage or no tests found.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,11 +16,11 @@ const CYCLES_MAX = 50_000_000;
 interface Variant {
 	readonly name: string;
 	readonly options: Partial<BareOptions>;
-	/** Tests of what this machine does not do. */
+	/** Tests that do not apply to this variant. */
 	readonly without?: RegExp;
 }
 
-/** The machine as it is by default, and some that make its work harder. */
+/** The default machine, and options that exercise more of it. */
 const VARIANTS: readonly Variant[] = [
 	{ name: "default", options: {} },
 	{ name: "TLB of 4 entries", options: { tlbEntries: 4, tlbWays: 2 } },
@@ -28,11 +28,11 @@ const VARIANTS: readonly Variant[] = [
 	{ name: "misaligned traps", options: { misaligned: "trap" }, without: /-ma_data$/ },
 ];
 
-/** => null if the test passes, else what happened. */
+/** => null if the test passes, else the failure. */
 function runTest(image: Uint8Array, options: Partial<BareOptions>): string | null {
 	const bare = new Bare({ image, ram: RAM, ...options });
 	bare.inputEnd();
-	if (bare.run(CYCLES_MAX) === "running") return "no end";
+	if (bare.run(CYCLES_MAX) === "running") return "did not end";
 	const { kind, code, pc } = bare.exit;
 	if (kind === "exited") return code === 0 ? null : `test ${code}`;
 	return `${kind} at ${pc.toString(16)}`;
@@ -42,7 +42,7 @@ function runTest(image: Uint8Array, options: Partial<BareOptions>): string | nul
 function main(words: readonly string[], print: (line: string) => void): number {
 	const [folder, ...rest] = words;
 	if (folder === undefined || rest.length > 0 || folder.startsWith("-")) {
-		process.stderr.write("isa-tests: takes one directory with ISA tests\n");
+		process.stderr.write("isa-tests: expected a directory with ISA tests\n");
 		return 2;
 	}
 	let names: string[] = [];
@@ -53,7 +53,9 @@ function main(words: readonly string[], print: (line: string) => void): number {
 		return 2;
 	}
 	if (names.length === 0) {
-		process.stderr.write(`isa-tests: ${folder}: no file is named like rv32ui-p-add\n`);
+		process.stderr.write(
+			`isa-tests: ${folder}: no ISA tests found (files named like rv32ui-p-add)\n`,
+		);
 		return 2;
 	}
 	const suites = [...new Set(names.map((name) => name.slice(0, name.indexOf("-") + 2)))].sort();

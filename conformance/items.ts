@@ -1,4 +1,4 @@
-/** The pieces of which streams are made: one function for each kind of item. */
+/** The kinds of items that streams are made of: a function for each. */
 import { CSR } from "../machine/csr-numbers.ts";
 import { Decoder } from "../machine/decode.ts";
 import type { Instruction } from "../machine/isa.ts";
@@ -10,16 +10,16 @@ import { integer } from "./operands.ts";
 import { pageTableEntry } from "./page-tables.ts";
 import { protectionWrite } from "./protection.ts";
 
-/** Registers that hold addresses of data; the last two are aligned. */
+/** Registers that hold data addresses; the last two are aligned. */
 export const POINTERS = [2, 8, 9, 10, 11, 12, 13] as const;
 export const ALIGNED_POINTERS = [12, 13] as const;
 
-/** A kind of item: makes the words of one. */
+/** A kind of item: generates the words of one. */
 export type ItemKind = (random: Prng) => number[];
 
 export const pick = <T>(random: Prng, list: readonly T[]): T => list[random.below(list.length)]!;
 
-/** A register to be written: seldom one of the pointers. */
+/** A destination register: rarely one of the pointers. */
 function target(random: Prng): number {
 	const rd = random.below(32);
 	return (POINTERS as readonly number[]).includes(rd) && !random.chance(1, 20) ? 14 : rd;
@@ -39,7 +39,7 @@ function any(random: Prng, instruction: Instruction): number {
 
 export const arithmetic: ItemKind = (random) => [any(random, pick(random, group.INTEGERS))];
 
-/** To the next halfword, or anywhere: `aim` says where to. */
+/** Its target is the next halfword or random; `aim` sets it. */
 export const branch: ItemKind = (random) => [
 	encodeInstruction(pick(random, group.BRANCHES), {
 		rd: target(random),
@@ -60,7 +60,7 @@ export const registerJump: ItemKind = (random) => {
 	return [base, encodeInstruction(instruction, { rd: target(random), rs1, imm: 8 })];
 };
 
-/** Let the jump that an item of `branch` or `registerJump` is go to `distance` from its address. */
+/** Change the target of an item of `branch` or `registerJump` to `distance` from its address. */
 export function aim(words: readonly number[], distance: number): number[] {
 	const decoder = new Decoder();
 	const at = words.length === 1 ? 0 : 1;
@@ -84,13 +84,13 @@ function access(random: Prng, instruction: Instruction): number[] {
 
 export const memoryAccess: ItemKind = (random) => access(random, pick(random, group.ACCESSES));
 
-/** Perhaps with a look at FS afterwards. */
+/** Sometimes reads FS afterwards. */
 export const floatAccess: ItemKind = (random) => [
 	...access(random, pick(random, group.FLOAT_ACCESSES)),
 	...(random.chance(1, 3) ? [encode("csrrs", { rd: target(random), imm: CSR.sstatus })] : []),
 ];
 
-/** lr, perhaps something that touches no memory, and sc to the same address; or amo. */
+/** An AMO, or lr and sc of the same address, sometimes with an instruction between them. */
 export const atomic: ItemKind = (random) => {
 	const aligned = pick(random, ALIGNED_POINTERS);
 	const order = random.below(4) << 25;
@@ -102,7 +102,7 @@ export const atomic: ItemKind = (random) => {
 	}
 	const between = random.chance(1, 2) ? [encode("addi", { rd: 29, rs1: 29, imm: 1 })] : [];
 	const rs1 = random.chance(1, 30) ? pick(random, POINTERS) : aligned;
-	// Two in succession: the second one has no reservation left.
+	// A second sc has no reservation left.
 	const store = encode("sc.w", { rd: 29, rs1, rs2: random.below(32) }) | order;
 	return [
 		encode("lr.w", { rd: 28, rs1 }) | order,
@@ -116,19 +116,19 @@ export const floating: ItemKind = (random) => {
 	const instruction = pick(random, group.FLOATS);
 	const word = any(random, instruction);
 	if (!/,rm/.test(instruction.format.syntax)) return [word];
-	// All rounding modes, but dyn most often and the reserved ones seldom.
+	// All rounding modes: dyn most often, the reserved ones rarely.
 	const rm = random.chance(1, 60) ? 5 + random.below(2) : pick(random, [0, 1, 2, 3, 4, 7, 7, 7]);
 	return [((word & ~0x7000) | (rm << 12)) >>> 0];
 };
 
-/** The rounding mode, seldom a reserved one; or the flags, which begin anew. */
+/** Set the rounding mode, rarely to a reserved one; or clear the flags. */
 export const floatControl: ItemKind = (random) => {
 	const rm = random.chance(1, 30) ? 5 + random.below(3) : random.below(5);
 	if (random.chance(1, 3)) return [encode("csrrwi", { rd: 14, rs1: rm, imm: CSR.frm })];
 	return [encode("csrrwi", { rd: target(random), rs1: 0, imm: CSR.fflags })];
 };
 
-/** min, max, comparisons and signs of zeros, which are equal and are not. */
+/** Operations on +0 and -0, which compare as equal but differ in min, max and sign. */
 export const signedZeros: ItemKind = (random) => {
 	const width = random.chance(1, 2) ? "d" : "s";
 	const name = pick(random, ["fmin", "fmax", "fmin", "fmax", "feq", "fle", "fadd", "fsub"]);
@@ -150,7 +150,7 @@ export const csr: ItemKind = (random) => [
 	}),
 ];
 
-/** Write a CSR from an edge value and read it back. */
+/** Write an edge value to a CSR and read it back. */
 export const csrRoundTrip: ItemKind = (random) => {
 	const imm = random.chance(1, 8) ? random.below(4096) : pick(random, CSR_NUMBERS);
 	return [
@@ -160,7 +160,7 @@ export const csrRoundTrip: ItemKind = (random) => {
 	];
 };
 
-/** Set or clear bits of mstatus that bear on memory and on what S-mode may do. */
+/** Set or clear bits of mstatus that affect memory accesses and the rights of S-mode. */
 export const status: ItemKind = (random) => {
 	const bits = [0x8, 0x2, 0x6000, 0x800, 0x1000, 0x2_0000, 0x4_0000, 0x8_0000];
 	const bit = pick(random, [...bits, 0x10_0000, 0x20_0000, 0x40_0000]);
@@ -168,7 +168,7 @@ export const status: ItemKind = (random) => {
 	return [...loadImmediate(29, bit), encode(pick(random, ["csrrs", "csrrc"]), { rs1: 29, imm })];
 };
 
-/** Software's interrupts, and their enabling. */
+/** Raise, enable or delegate interrupts by software. */
 export const interrupt: ItemKind = (random) => {
 	const imm = pick(random, [CSR.mie, CSR.mip, CSR.sie, CSR.sip, CSR.mideleg]);
 	return [
@@ -177,13 +177,13 @@ export const interrupt: ItemKind = (random) => {
 	];
 };
 
-/** Come to M-mode, or only call. */
+/** ecall, mostly asking the handler to continue in M-mode. */
 export const call: ItemKind = (random) =>
 	random.chance(2, 3)
 		? [encode("addi", { rd: 17, imm: 1 }), encode("ecall")]
 		: [encode("addi", { rd: 17 }), encode("ecall")];
 
-/** mret or sret to what follows, in any mode. */
+/** mret or sret to the next item, in any mode. */
 export const modeReturn: ItemKind = (random) => {
 	const machine = random.chance(2, 3);
 	const [epc, status, mask, back] = machine
@@ -210,7 +210,7 @@ export const system: ItemKind = (random) => {
 	return [random.chance(1, 4) ? encode("sfence.vma") : encode(name)];
 };
 
-/** Any word, or an instruction with one bit turned over. */
+/** A random word, or an instruction with one bit flipped. */
 export const illegal: ItemKind = (random) => {
 	if (random.chance(1, 3)) return [random.uint32()];
 	if (random.chance(1, 3)) return [random.below(0x1_0000)];
@@ -220,7 +220,7 @@ export const illegal: ItemKind = (random) => {
 	return [(turned & 3) === 3 ? turned : turned & 0xffff];
 };
 
-/** Replace the instruction that follows, which has perhaps been executed before. */
+/** Replace the last instruction of the item, which may have been executed before. */
 export const selfModification: ItemKind = (random) => [
 	encode("auipc", { rd: 31 }),
 	...loadImmediate(30, arithmetic(random)[0]!),
@@ -229,7 +229,7 @@ export const selfModification: ItemKind = (random) => [
 	encode("addi", { rd: 29, rs1: 29, imm: 1 }),
 ];
 
-/** Change the entry of a page of WINDOW, fence it in one of the ways there are, and use it. */
+/** Change the page table entry of a page of WINDOW, fence it, and access the page. */
 export const pageTableChange: ItemKind = (random) => {
 	const page = random.below(WINDOW_PAGES);
 	const direct = random.chance(1, 2) ? 0 : SUPER - 0x8000_0000;
@@ -247,7 +247,7 @@ export const pageTableChange: ItemKind = (random) => {
 	];
 };
 
-/** Another address space, or none. */
+/** Switch to another address space, or turn translation off. */
 export const addressSpace: ItemKind = (random) => {
 	const root = pick(random, [ROOT, OTHER_ROOT]) >>> 12;
 	const asid = pick(random, [0, 1, 2, 511]);

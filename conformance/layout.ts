@@ -1,5 +1,5 @@
 /**
- * Where things lie in the memory of a stream, and the trap handlers that every stream has.
+ * The memory layout of streams, and the trap handlers that every stream has.
  *
  *   8000_0000  trap handlers: of M-mode, and at 800 of S-mode
  *   8000_1000  two pages for the stream itself
@@ -19,7 +19,7 @@ export const HANDLER_S = RAM_BASE + 0x800;
 export const CODE = RAM_BASE + 0x1000;
 export const CODE_END = RAM_BASE + 0x3000;
 export const ROOT = RAM_BASE + 0x4000;
-/** Page table of 8000_0000: the same addresses as without translation. */
+/** Page table of 8000_0000: the identity mapping. */
 export const TABLE_SAME = RAM_BASE + 0x5000;
 /** Page table of WINDOW. */
 export const TABLE_WINDOW = RAM_BASE + 0x6000;
@@ -28,24 +28,24 @@ export const DATA = RAM_BASE + 0x8000;
 export const DATA_PAGES = 4;
 export const PAGE = PAGE_SIZE;
 /**
- * Virtual addresses: sixteen pages, each mapped to anything, and superpages from SUPER on. As
- * physical addresses they are nothing.
+ * Virtual addresses: sixteen pages with random mappings, and superpages from SUPER on. No memory or
+ * device has these as physical addresses.
  */
 export const WINDOW = 0xc000_0000;
 export const WINDOW_PAGES = 16;
 export const SUPER = 0x8040_0000;
 export const SUPERPAGE = 0x40_0000;
 
-/** Registers that M-mode and S-mode both have, without the mode's letter. */
+/** CSRs that both M-mode and S-mode have, without the prefix of the mode. */
 type TrapRegister = "cause" | "epc" | "ie" | "ip" | "scratch";
 
 /**
- * The handler of M-mode or S-mode, whose own registers are x30 and x31.
+ * The trap handler of M-mode or S-mode, which uses x30 and x31.
  *
- * => an interrupt: it is disabled and, where software can, cleared.
- * => a fetch fault: go on where xscratch says; in M-mode, if it is M-mode's handler.
- * => ecall to M-mode with bit 0 of a7: go on in M-mode.
- * => else: go on four bytes further, which may be in the middle of an instruction.
+ * => interrupt: disables it and, where software can, clears it.
+ * => fetch fault: continues at the address in xscratch; M-mode's handler continues in M-mode.
+ * => ecall to M-mode with bit 0 of a7 set: continues in M-mode.
+ * => else: continues four bytes further, which may be in the middle of an instruction.
  */
 function handler(mode: "m" | "s"): number[] {
 	const csr = (name: TrapRegister): number => CSR[`${mode}${name}`];

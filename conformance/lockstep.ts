@@ -1,4 +1,4 @@
-/** One stream on both machines. */
+/** Runs a stream on both machines, step by step, and compares them. */
 
 import { CSR } from "../machine/csr-numbers.ts";
 import { RAM_BASE } from "../machine/memory.ts";
@@ -7,12 +7,12 @@ import { Qemu } from "./qemu.ts";
 import { differences, memoryDifferences } from "./state.ts";
 import type { Stream } from "./stream.ts";
 
-/** The two machines do not agree. */
+/** Where the two machines disagree. */
 export interface Difference {
-	/** Number of the step after which they do not; -1 if they begin so. */
+	/** The step after which they differ; -1 for the initial state. */
 	readonly step: number;
 	readonly steps: readonly Step[];
-	/** One line for each value. */
+	/** One line for each value that differs. */
 	readonly lines: readonly string[];
 }
 
@@ -21,7 +21,7 @@ export interface Outcome {
 	readonly difference: Difference | null;
 }
 
-/** Bits 7 of each byte of pmpcfg: only a new machine gets rid of them. */
+/** The L bits of pmpcfg: QEMU must be restarted to clear them. */
 const LOCKS = 0x8080_8080;
 
 export class Lockstep {
@@ -43,7 +43,7 @@ export class Lockstep {
 		this.#qemu.stop();
 	}
 
-	/** `thorough`: compare everything after each step, not only x registers and pc. */
+	/** => `thorough`: compare all state after each step, not only the x registers and pc. */
 	async run(stream: Stream, thorough = false): Promise<Outcome> {
 		const ours = this.#ours;
 		if (this.#locked) {
@@ -80,7 +80,7 @@ export class Lockstep {
 		return null;
 	}
 
-	/** => what is wrong after it */
+	/** Step QEMU and apply the fixup. => the differences. */
 	async #step(step: Step): Promise<string[]> {
 		const qemu = this.#qemu;
 		if (step.irq >= 0) await qemu.step();
@@ -111,14 +111,17 @@ export class Lockstep {
 		return lines;
 	}
 
-	/** The same stream in one run of our machine must come to the same end. */
+	/** Our machine must reach the same state if it runs the whole stream at once. */
 	#compareWhole(stream: Stream, steps: number): string[] {
 		const machine = this.#whole;
 		runWhole(machine, stream, steps);
 		return [
 			...differences(this.#ours.state(), stateOf(machine)),
 			...memoryDifferences(this.#ours.ram, machine.memory.ram8, RAM_BASE),
-		].map((line) => `run as a whole: ${line.replace("QEMU's", "then")}`);
+		].map(
+			(line) =>
+				`our own runs differ: ${line.replace("ours", "stepped").replace("QEMU's", "at once")}`,
+		);
 	}
 
 	async #compare(): Promise<string[]> {

@@ -1,8 +1,8 @@
 /**
- * `npm run conformance -- [--runs N] [--seed S] [--mode MODE]`: streams in lockstep with QEMU.
- * `--record FILE` writes the hashes of the stored streams.
+ * `npm run conformance -- [--runs N] [--seed S] [--mode MODE] [--thorough]`: runs streams in
+ * lockstep with QEMU. `--record FILE` writes the hashes of the stored streams instead.
  *
- * Exit codes: 0 both machines agree, 1 they do not, 2 wrong usage or no QEMU.
+ * Exit codes: 0 the machines agree, 1 they differ, 2 wrong usage or no QEMU.
  */
 import { MODES } from "./generator.ts";
 import { qemuProblem } from "./qemu.ts";
@@ -23,7 +23,7 @@ function number(name: string, text: string | undefined): number {
 }
 
 const options = { runs: 100, seed: 0, modes: Object.keys(MODES), thorough: false };
-let recording = "";
+let recordFile = "";
 const words = process.argv.slice(2);
 while (words.length > 0) {
 	const word = words.shift()!;
@@ -31,10 +31,11 @@ while (words.length > 0) {
 	else if (word === "--seed") options.seed = number(word, words.shift());
 	else if (word === "--thorough") options.thorough = true;
 	else if (word === "--record")
-		recording = words.shift() ?? fail("--record: takes the file to be written");
+		recordFile = words.shift() ?? fail("--record: the file to write is missing");
 	else if (word === "--mode") {
 		const mode = words.shift() ?? "";
-		if (MODES[mode] === undefined) fail(`--mode ${mode}: one of ${options.modes.join(", ")}`);
+		if (MODES[mode] === undefined)
+			fail(`--mode ${mode}: must be one of ${options.modes.join(", ")}`);
 		options.modes = [mode];
 	} else fail(`${word}: the options are --runs, --seed, --mode, --thorough and --record`);
 }
@@ -44,4 +45,4 @@ const print = (line: string): void => {
 	process.stdout.write(`${line}\n`);
 };
 process.exitCode =
-	recording !== "" ? await record(recording, print) : await runStreams(options, print);
+	recordFile !== "" ? await record(recordFile, print) : await runStreams(options, print);

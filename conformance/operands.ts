@@ -1,7 +1,7 @@
-/** Values at which arithmetic is most often wrong. */
+/** Edge cases of arithmetic. */
 import type { Prng } from "../machine/prng.ts";
 
-/** Integers. */
+/** Edge cases of integers. */
 export const EDGES: readonly number[] = [
 	...[0, 1, -1, 2, -2, 3, 31, 32, 0x7fff_ffff, 0x8000_0000, 0x8000_0001, 0x7fff_fffe],
 	...[0xff, 0x100, 0x7f, 0x80, 0xffff, 0x1_0000, 0x7fff, 0x8000, 0xffff_8000, 0xffff_ff80],
@@ -17,7 +17,7 @@ const SINGLES: readonly number[] = [
 	...[0x3fc0_0000, 0x4020_0000, 0x3400_0000, 0x3380_0000, 0x0100_0000, 0x4f7f_ffff],
 ];
 
-/** The upper word of a double, for which the lower one is 0, 1 or all ones. */
+/** Upper words of doubles; the lower word is 0, 1 or all ones. */
 const DOUBLE_HIGHS: readonly number[] = [
 	...[0, 0x8000_0000, 0x3ff0_0000, 0xbff0_0000, 0x7ff0_0000, 0xfff0_0000, 0x7ff8_0000],
 	...[0x7ff7_ffff, 0x0010_0000, 0x000f_ffff, 0x7fef_ffff, 0xffef_ffff, 0x3fe0_0000],
@@ -27,7 +27,7 @@ const DOUBLE_HIGHS: readonly number[] = [
 
 const one = <T>(random: Prng, list: readonly T[]): T => list[random.below(list.length)]!;
 
-/** An integer, often an edge or next to one. */
+/** An integer, often an edge case. */
 export function integer(random: Prng): number {
 	switch (random.below(4)) {
 		case 0:

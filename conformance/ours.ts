@@ -1,50 +1,28 @@
-/** Our machine's part: a stream run step by step, with a note of each step. */
+/** Our side of the comparison: runs a stream step by step, and takes notes for allowances.ts. */
 import { Decoder } from "../machine/decode.ts";
 import type { HartObserver } from "../machine/hart.ts";
 import { WordHash } from "../machine/hash.ts";
 import { Machine } from "../machine/machine.ts";
 import { RAM_BASE } from "../machine/memory.ts";
-import { type Fixup, fixupOf, mustStop, tablesChanged } from "./allowances.ts";
+import { type Fixup, fixupOf, mustStop, type StepNote, tablesChanged } from "./allowances.ts";
 import { csrsOf } from "./generator.ts";
 import { RAM_SIZE } from "./layout.ts";
 import { type ArchState, COMPARED_CSRS } from "./state.ts";
 import { addressOf, IMAGE_SIZE, imageOf, type Stream } from "./stream.ts";
 import { walk } from "./walk.ts";
 
-/** What one step of one instruction did. */
+/** The effects of one step. */
 export interface Step {
-	/** Address and word of the instruction; -1 if it cannot be fetched. */
+	/** Address and word of the instruction; the word is -1 if none was fetched. */
 	readonly pc: number;
 	readonly word: number;
-	/** x0..x31 and pc after it. */
+	/** x0..x31 and pc after the step. */
 	readonly after: Int32Array;
-	/** The exception that it met, or -1. */
+	/** The exception that it raised, or -1. */
 	readonly cause: number;
-	/** The interrupt that came before it, or -1. */
+	/** The interrupt that was taken before it, or -1. */
 	readonly irq: number;
 	readonly fixup: Fixup | null;
-}
-
-/** What a step is judged by: filled while it runs. */
-export interface StepNote {
-	pc: number;
-	word: number;
-	readonly decoder: Decoder;
-	/** Register rs1 and the immediate together. */
-	address: number;
-	priv: number;
-	/** State before the step. */
-	mstatus: number;
-	reservation: number;
-	cause: number;
-	tval: number;
-	irq: number;
-	/** The interrupts among which it was chosen. */
-	ready: number;
-	/** The page tables were changed before it, and no fence was made since. */
-	tablesChanged: boolean;
-	/** An address outside RAM was reached. */
-	device: boolean;
 }
 
 export const newMachine = (): Machine =>
@@ -70,7 +48,7 @@ export class OurSide implements HartObserver {
 
 	constructor() {
 		this.machine.hart.observer = this;
-		// Not devices: what is there on QEMU's board must not be reached, see allowances.ts.
+		// Not a device: it detects accesses to where QEMU has devices; see allowances.ts.
 		this.machine.bus.attach(0x1000, RAM_BASE - 0x1000, {
 			load: () => this.#device(),
 			store: () => this.#device() === 0,
@@ -93,13 +71,13 @@ export class OurSide implements HartObserver {
 
 	waits(): void {}
 
-	/** Put the machine where the stream begins. */
+	/** Put the machine in the stream's initial state. */
 	load(stream: Stream): void {
 		this.#note.tablesChanged = false;
 		loadInto(this.machine, stream);
 	}
 
-	/** Run the stream to its end. => the steps that both machines must agree about */
+	/** Run the stream to its end. => the steps on which the two machines must agree */
 	run(stream: Stream): Step[] {
 		this.load(stream);
 		const end = addressOf(stream, stream.items.length);
@@ -107,7 +85,7 @@ export class OurSide implements HartObserver {
 		while (steps.length < stream.steps && this.machine.hart.pc !== end) {
 			const step = this.step();
 			if (step === null) {
-				// Come back to where the last step was not yet made.
+				// Go back to the state before the last step.
 				this.load(stream);
 				for (let i = 0; i < steps.length; i++) this.machine.runBare(1);
 				break;
@@ -117,7 +95,7 @@ export class OurSide implements HartObserver {
 		return steps;
 	}
 
-	/** => null if the two machines need not agree about what it did. */
+	/** => null if the two machines need not agree on it. */
 	step(): Step | null {
 		const { machine } = this;
 		const { hart } = machine;
@@ -178,9 +156,9 @@ export function loadInto(machine: Machine, stream: Stream): void {
 }
 
 /**
- * Run the first `steps` steps of the stream not one by one, but as a program would be run: through
- * decoded code.
- * => without page walks that cost anything a step is a cycle.
+ * Run the first `steps` steps of the stream at once, through decoded code, as a program would be
+ * run.
+ * => a step must be a cycle, so page walks must not cost cycles.
  */
 export function runWhole(machine: Machine, stream: Stream, steps: number): void {
 	loadInto(machine, stream);
@@ -198,10 +176,10 @@ export function stateOf(machine: Machine): ArchState {
 	};
 }
 
-/** Behind the image nearly every stream leaves memory as it was. */
+/** Nearly every stream leaves the memory after the image zero. */
 const ZEROS = new Uint8Array(RAM_SIZE - IMAGE_SIZE);
 
-/** Of what is compared with QEMU's, and nothing else; of memory only what may not be zero. */
+/** Hash of exactly the state that is compared with QEMU; leaves out the tail of RAM if zero. */
 export function hashOf(machine: Machine): string {
 	const { ram8, ram32 } = machine.memory;
 	const isZero = Buffer.compare(ram8.subarray(IMAGE_SIZE), ZEROS) === 0;
@@ -216,7 +194,7 @@ export function hashOf(machine: Machine): string {
 		.digest();
 }
 
-/** The instruction at `pc`, if there is memory. => -1 else; rights are not judged. */
+/** The instruction at `pc`; rights are not checked. => -1 if there is no memory. */
 function fetch(machine: Machine, pc: number): number {
 	const { priv } = machine.hart.state;
 	const { pa } = walk(machine, pc, priv);

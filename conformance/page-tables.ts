@@ -25,7 +25,7 @@ const D = 128;
 
 const entry = (pa: number, bits: number): number => (((pa / 4096) * 1024) | bits) >>> 0;
 
-/** Rights and A, D: any, but useful ones more often. */
+/** Random rights, A and D; more often useful ones. */
 function bits(random: Prng): number {
 	if (random.chance(1, 10)) return random.below(1024);
 	const rights = [R, R | W, R | W | X, X, X, R | X, R | W][random.below(7)]!;
@@ -35,13 +35,13 @@ function bits(random: Prng): number {
 	return V | rights | ad | user | global | (random.below(8) === 0 ? random.below(4) << 8 : 0);
 }
 
-/** A leaf for a page of data, seldom for one that is not RAM; or one that is reserved. */
+/** A leaf for a data page, rarely for an address outside RAM; its bits may be reserved. */
 export function pageTableEntry(random: Prng): number {
 	const pa = random.chance(1, 16) ? 0x8100_0000 : DATA + random.below(DATA_PAGES) * 4096;
 	return entry(pa, bits(random));
 }
 
-/** Words of memory for both address spaces; code is for S-mode or U-mode. */
+/** Words of memory for both address spaces; `user`: code is mostly for U-mode, else S-mode. */
 export function pageTables(random: Prng, user: boolean): [number, number][] {
 	const words: [number, number][] = [];
 	const put = (table: number, index: number, value: number): void => {
@@ -75,7 +75,7 @@ export function pageTables(random: Prng, user: boolean): [number, number][] {
 	return words;
 }
 
-/** Addresses worth an access. */
+/** An address in one of the interesting regions. */
 export function virtualAddress(random: Prng): number {
 	const page = random.chance(1, 4)
 		? SUPER + random.below(4) * SUPERPAGE + 0x8000

@@ -9,24 +9,24 @@ const NA4 = 2 << 3;
 const NAPOT = 3 << 3;
 const LOCKED = 0x80;
 
-/** Everything for everybody, in the last entry. */
+/** The last entry allows all accesses in all modes. */
 export const OPEN: readonly (readonly [number, number])[] = [
 	[CSR.pmpaddr0 + 15, 0xffff_ffff],
 	[CSR.pmpcfg0 + 3, 0x1f00_0000],
 ];
 
-/** All entries are off. */
+/** Turn all entries off. */
 export const CLOSED: readonly (readonly [number, number])[] = [
 	...Array.from({ length: 4 }, (_, i) => [CSR.pmpcfg0 + i, 0] as const),
 	...Array.from({ length: 16 }, (_, i) => [CSR.pmpaddr0 + i, 0] as const),
 ];
 
-/** Where many regions begin or end, so that pointers can be near. */
+/** Bounds that many regions have, so that pointers can be placed near them. */
 export const REGION_BORDERS: readonly number[] = [0x40, 0x44, 0x800, 0xffc, 0x1000, 0x1ff8, 0x2000]
 	.flatMap((offset) => [offset, offset + 0x1000])
 	.map((offset) => DATA + offset);
 
-/** An address in the data pages, or in the stream, as pmpaddr has it. */
+/** An address in the data pages or the stream, in the format of pmpaddr. */
 function address(random: Prng): number {
 	if (random.chance(1, 20)) return random.uint32();
 	if (random.chance(1, 2)) return REGION_BORDERS[random.below(REGION_BORDERS.length)]! / 4;
@@ -34,12 +34,12 @@ function address(random: Prng): number {
 		? RAM_BASE + random.below(0x8000)
 		: DATA + random.below(DATA_PAGES * PAGE);
 	const word = Math.floor((random.chance(1, 3) ? pa - (pa % PAGE) : pa) / 4);
-	// Ones at the bottom make a larger region for NAPOT.
+	// Trailing ones make a NAPOT region larger.
 	const ones = random.chance(1, 2) ? random.below(13) : 0;
 	return (word | (2 ** ones - 1)) >>> 0;
 }
 
-/** Four entries; W without R is reserved and does not occur. */
+/** A pmpcfg register: four entries. W without R is reserved and never generated. */
 function configuration(random: Prng, locks: boolean): number {
 	let value = 0;
 	for (let i = 0; i < 4; i++) {
@@ -51,14 +51,14 @@ function configuration(random: Prng, locks: boolean): number {
 	return value;
 }
 
-/** One of the registers of the first eight entries, and what to write there. */
+/** A random write to a register of the first eight entries. */
 export function protectionWrite(random: Prng, locks: boolean): { csr: number; value: number } {
 	return random.chance(1, 3)
 		? { csr: CSR.pmpcfg0 + random.below(2), value: configuration(random, locks) }
 		: { csr: CSR.pmpaddr0 + random.below(8), value: address(random) };
 }
 
-/** Both configuration registers and all of the first eight addresses. */
+/** Writes to all registers of the first eight entries. */
 export function regions(random: Prng, locks: boolean): [number, number][] {
 	const writes: [number, number][] = [];
 	for (let i = 0; i < 8; i++) writes.push([CSR.pmpaddr0 + i, address(random)]);

@@ -1,4 +1,4 @@
-/** QEMU's part: one process for many streams, driven through its gdb port. */
+/** QEMU's side of the comparison: one process for many streams, driven through its gdb port. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -16,35 +16,37 @@ import { imageOf, type Stream } from "./stream.ts";
 export const QEMU = "qemu-system-riscv32";
 
 /**
- * The machine of machine.ts, in QEMU's words. With one hart QEMU takes an AMO for a load and a
- * store, and reports the load's faults; so there are two, and the second one never runs.
+ * Options that make QEMU's CPU like ours. With a single hart QEMU executes an AMO as a load and a
+ * store and reports faults of the load; so `start` asks for two harts, and the second never runs.
  */
 const CPU =
 	"rv32,h=false,Zfh=false,zbc=false,pmu-num=0,sscofpmf=false,svinval=false,svnapot=false," +
 	"svpbmt=false,Zihintpause=false,v=false";
 
-// Numbers of registers in QEMU's target description.
+// Register numbers in QEMU's target description.
 const REG_PC = 32;
 const REG_F = 33;
 const REG_PRIV = 65;
 const REG_CSR = 66;
-/** The CLINT's timer never goes off. */
+/** Writes mtimecmp so that the CLINT's timer never expires. */
 const MTIMECMP_NEVER = "M2004000,8:ffffffffffffffff";
 /** Bytes of memory in one packet. */
 const CHUNK = 1024;
 
-/** What allowances.ts knows the ways of. */
+/** The version that allowances.ts is written for. */
 const VERSION = "7.2";
 
-/** Is there a QEMU of the version that is meant here? => null, or what is wrong, in one line */
+/** => null if the right version of QEMU is installed, else the problem in one line. */
 export function qemuProblem(): string | null {
 	const { status, stdout } = spawnSync(QEMU, ["--version"], { encoding: "utf8" });
 	if (status !== 0) return `${QEMU} is not installed`;
 	const version = /version (\d+\.\d+)/.exec(stdout)?.[1] ?? "unknown";
-	return version === VERSION ? null : `${QEMU} is version ${version}, not ${VERSION}`;
+	return version === VERSION
+		? null
+		: `${QEMU} has version ${version}; version ${VERSION} is required`;
 }
 
-/** A 32-bit register as the protocol has it: target byte order. */
+/** A 32-bit register in the protocol's format: hexadecimal, target byte order. */
 const word = (value: number): string =>
 	[0, 8, 16, 24].map((shift) => ((value >>> shift) & 0xff).toString(16).padStart(2, "0")).join("");
 
@@ -71,12 +73,12 @@ export class Qemu {
 	readonly #gdb: GdbClient;
 	readonly #folder: string;
 	readonly #file: number;
-	/** QEMU does not outlive us, whatever happens. */
+	/** Installed as an exit handler, so that QEMU never outlives us. */
 	readonly #kill = (): void => {
 		this.#child.kill("SIGKILL");
 		rmSync(this.#folder, { recursive: true, force: true });
 	};
-	/** What RAM holds, as far as it is known: read from the file. */
+	/** The contents of RAM as of the last `readRam`. */
 	readonly ram = new Uint8Array(RAM_SIZE);
 
 	private constructor(child: ChildProcess, gdb: GdbClient, folder: string, file: number) {
@@ -87,7 +89,7 @@ export class Qemu {
 		process.once("exit", this.#kill);
 	}
 
-	/** => rejects, one line, if QEMU does not start. */
+	/** => rejects with a one-line message if QEMU does not start. */
 	static async start(): Promise<Qemu> {
 		const port = await freePort();
 		const base = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
@@ -112,8 +114,8 @@ export class Qemu {
 			try {
 				const gdb = await GdbClient.open(port);
 				const qemu = new Qemu(child, gdb, folder, openSync(path, "r"));
-				// It has single registers only for those who have asked for the description. Steps take
-				// interrupts, but timers stand still; addresses of memory are physical.
+				// QEMU serves single registers only after the target description has been read. Steps
+				// take interrupts while timers stand still; memory addresses are physical.
 				await gdb.askAll(["qXfer:features:read:target.xml:0,ffb"]);
 				await gdb.askAll(["Qqemu.sstep=5", "Qqemu.PhyMemMode:1", MTIMECMP_NEVER]);
 				return qemu;
@@ -135,9 +137,9 @@ export class Qemu {
 		this.#kill();
 	}
 
-	/** Put the machine where the stream begins. */
+	/** Put the machine in the stream's initial state. */
 	async load(stream: Stream): Promise<void> {
-		// First of all M-mode, so that nothing is translated or refused.
+		// M-mode first, so that nothing is translated or refused.
 		const packets = [this.#put(REG_PRIV, 3), ...this.#memory(imageOf(stream))];
 		for (const [csr, value] of csrsOf(stream)) packets.push(this.#put(REG_CSR + csr, value));
 		packets.push(`G${[...stream.x, stream.start].map(word).join("")}`);
@@ -145,7 +147,7 @@ export class Qemu {
 			const value = word(stream.f[2 * i]!) + word(stream.f[2 * i + 1]!);
 			packets.push(`P${(REG_F + i).toString(16)}=${value}`);
 		}
-		// Writing f registers or fcsr is none of the stream's, so mstatus comes once more.
+		// Writing f registers and fcsr may have changed FS, so write mstatus again.
 		const mstatus = stream.csrs.find(([csr]) => csr === CSR.mstatus)?.[1];
 		if (mstatus !== undefined) packets.push(this.#put(REG_CSR + CSR.mstatus, mstatus));
 		packets.push(this.#put(REG_PRIV, stream.priv), this.#put(REG_PC, stream.start));
@@ -174,7 +176,7 @@ export class Qemu {
 	/** Drop all translations. */
 	async flush(): Promise<void> {
 		const [mstatus] = (await this.csrs([CSR.mstatus])) as [number];
-		// It does so when a bit changes that bears on them.
+		// QEMU drops them when a bit changes that affects translation.
 		await this.setCsr(CSR.mstatus, mstatus ^ MSTATUS_MXR);
 		await this.setCsr(CSR.mstatus, mstatus);
 	}
@@ -187,7 +189,7 @@ export class Qemu {
 		const floats = Array.from({ length: 32 }, (_, i) => `p${(REG_F + i).toString(16)}`);
 		const csrs = COMPARED_CSRS.map(([, csr]) => `p${(REG_CSR + csr).toString(16)}`);
 		const priv = unword(await this.#gdb.ask(`p${REG_PRIV.toString(16)}`));
-		// Some CSRs are shown in M-mode only.
+		// Some CSRs can be read in M-mode only.
 		const [general, ...rest] = (await this.#gdb.askAll([
 			"g",
 			...floats,
@@ -215,7 +217,7 @@ export class Qemu {
 		return `P${register.toString(16)}=${word(value)}`;
 	}
 
-	/** Packets that bring RAM to `image` and zeros. The file is for reading: QEMU must see writes. */
+	/** Packets that set RAM to `image` and zeros; QEMU would not notice writes to the file. */
 	#memory(image: Uint8Array): string[] {
 		const now = this.readRam();
 		const wanted = new Uint8Array(RAM_SIZE);

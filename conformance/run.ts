@@ -1,4 +1,4 @@
-/** Many streams in lockstep, with progress, and the shortest stream of the first difference. */
+/** Runs many streams in lockstep; shrinks and reports the first one that shows a difference. */
 import { generate } from "./generator.ts";
 import { Lockstep } from "./lockstep.ts";
 import { OurSide } from "./ours.ts";
@@ -12,11 +12,11 @@ export interface RunOptions {
 	/** Seed of the first; the others follow. */
 	readonly seed: number;
 	readonly modes: readonly string[];
-	/** Compare everything after every step. */
+	/** Compare all state after every step. */
 	readonly thorough: boolean;
 }
 
-/** => 0 if both machines agree about all of them, 1 if not. */
+/** => 0 if the machines agree on all streams, 1 if not. */
 export async function runStreams(
 	options: RunOptions,
 	print: (line: string) => void,
@@ -50,18 +50,18 @@ async function report(
 	print: (line: string) => void,
 ): Promise<void> {
 	const { difference } = await lockstep.run(stream, true);
-	print(`${stream.mode}, seed ${stream.seed}: a difference`);
+	print(`${stream.mode}, seed ${stream.seed}: the machines differ`);
 	if (difference === null) {
-		print("  which does not show when every step is compared");
+		print("  but not when all state is compared after every step");
 		return;
 	}
 	for (const line of showDifference(difference)) print(line);
 	const fails = async (shorter: Stream): Promise<boolean> =>
 		(await lockstep.run(shorter)).difference !== null;
 	const shortest = await shrink(stream, difference.step + 1, fails);
-	print("the shortest stream:");
+	print("shortest stream that shows a difference:");
 	for (const line of showStream(shortest)) print(line);
 	const last = await lockstep.run(shortest, true);
 	for (const line of last.difference === null ? [] : showDifference(last.difference)) print(line);
-	print(`again: npm run conformance -- --mode ${stream.mode} --seed ${stream.seed} --runs 1`);
+	print(`to repeat: npm run conformance -- --mode ${stream.mode} --seed ${stream.seed} --runs 1`);
 }

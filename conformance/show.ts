@@ -1,4 +1,4 @@
-/** A stream and a difference as text. */
+/** Prints streams and differences. */
 import { CSR_NAMES } from "../machine/csr-numbers.ts";
 import { disassemble } from "../machine/disasm.ts";
 import type { Difference } from "./lockstep.ts";
@@ -11,7 +11,7 @@ const csrName = (csr: number): string => {
 	return CSR_NAMES.get(csr) ?? (csr >= 0x3a0 && csr <= 0x3ef ? pmp : `csr ${csr.toString(16)}`);
 };
 
-/** Initial state that is not zero, and the instructions. */
+/** The initial state where it is not zero, and the instructions. */
 export function showStream(stream: Stream): string[] {
 	const x = stream.x.flatMap((value, i) => (value === 0 ? [] : [`x${i}=${hex(value)}`]));
 	const f = Array.from({ length: 32 }, (_, i) => i)
@@ -31,7 +31,7 @@ export function showStream(stream: Stream): string[] {
 	];
 }
 
-/** The last steps before the difference, and the difference. */
+/** The last steps up to the difference, and the difference. */
 export function showDifference({ step, steps, lines }: Difference): string[] {
 	const from = Math.max(0, step - 12);
 	const trace = steps.slice(from, step + 1).map(({ pc, word, cause, irq }, i) => {

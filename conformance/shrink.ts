@@ -1,15 +1,15 @@
 /**
- * The shortest stream that still shows a difference: delta debugging of its items (Zeller,
- * Hildebrandt, "Simplifying and isolating failure-inducing input"), then of its registers, CSRs and
+ * Finds the shortest stream that still shows a difference, by delta debugging (Zeller, Hildebrandt,
+ * "Simplifying and isolating failure-inducing input") of its items, then of its registers, CSRs and
  * memory.
  */
 import { CSR } from "../machine/csr-numbers.ts";
 import type { Stream } from "./stream.ts";
 
-/** => does the stream still fail? */
+/** => does the stream still show a difference? */
 export type Fails = (stream: Stream) => Promise<boolean>;
 
-/** Take away as many of `list` as can be while `fails` says that the rest still does. */
+/** Remove as many elements of `list` as possible while the rest still fails. */
 async function minimise<T>(
 	list: readonly T[],
 	fails: (rest: readonly T[]) => Promise<boolean>,
@@ -31,7 +31,7 @@ async function minimise<T>(
 	return rest;
 }
 
-/** Make as many of `values` zero as can be. */
+/** Set as many of `values`, in groups of `width`, to zero as possible. */
 async function zero(
 	values: readonly number[],
 	width: number,
@@ -45,10 +45,10 @@ async function zero(
 	return only(await minimise(places, (kept) => fails(only(kept))));
 }
 
-/** Without these a stream that begins in S-mode or U-mode would not get far. */
+/** Without these, a stream that begins in S-mode or U-mode could not execute anything. */
 const KEPT_CSRS: readonly number[] = [CSR.mtvec, CSR.pmpaddr0 + 15, CSR.pmpcfg0 + 3];
 
-/** => `stream` must fail; so does the result. `steps`: after so many steps the difference shows. */
+/** => `stream` must fail, and its difference show after `steps` steps. The result fails too. */
 export async function shrink(stream: Stream, steps: number, fails: Fails): Promise<Stream> {
 	let best = stream;
 	const attempt = async (change: Partial<Stream>): Promise<boolean> => {

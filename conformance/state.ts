@@ -1,4 +1,4 @@
-/** What is compared: the state of a hart that both machines can show. */
+/** The state that is compared: what both machines can show of a hart. */
 import { CSR } from "../machine/csr-numbers.ts";
 
 export interface ArchState {
@@ -12,7 +12,7 @@ export interface ArchState {
 	readonly csrs: Uint32Array;
 }
 
-/** Names and numbers. Counters are left out: they count different things. */
+/** Names and numbers. Counters are left out, because their values are not comparable. */
 export const COMPARED_CSRS: readonly (readonly [string, number])[] = [
 	...(["fcsr", "sstatus", "sie", "stvec", "scounteren", "senvcfg", "sscratch", "sepc"] as const),
 	...(["scause", "stval", "sip", "satp", "mstatus", "misa", "medeleg", "mideleg"] as const),
@@ -45,7 +45,7 @@ export function differences(ours: ArchState, theirs: ArchState): string[] {
 	return lines;
 }
 
-/** Where two memories first differ, as lines; at most eight. */
+/** One line for each of the first eight words that differ. */
 export function memoryDifferences(ours: Uint8Array, theirs: Uint8Array, base: number): string[] {
 	if (Buffer.compare(ours, theirs) === 0) return [];
 	const lines: string[] = [];

@@ -1,12 +1,12 @@
-/** A stream: everything that a machine must be given to run it, as plain data. */
+/** A stream: a random program with its initial state, as plain data. */
 import { RAM_BASE } from "../machine/memory.ts";
 import { Prng } from "../machine/prng.ts";
 import { CODE_END, DATA, DATA_PAGES, HANDLERS, PAGE } from "./layout.ts";
 import { EDGES } from "./operands.ts";
 
-/** Instructions that belong together: shrinking takes all of them or none. */
+/** Instructions that belong together: shrinking first keeps or removes them as one. */
 export interface Item {
-	/** Words, of which those of compressed instructions are half as long. */
+	/** An element for each instruction; a compressed one is in the low half. */
 	readonly words: readonly number[];
 }
 
@@ -16,7 +16,7 @@ export interface Stream {
 	/** Address of the first instruction. */
 	readonly start: number;
 	readonly items: readonly Item[];
-	/** Number of the item at which a fetch fault goes on. */
+	/** Index of the item at which the handlers continue after a fetch fault. */
 	readonly landing: number;
 	readonly priv: 0 | 1 | 3;
 	readonly x: readonly number[];
@@ -24,9 +24,9 @@ export interface Stream {
 	readonly f: readonly number[];
 	/** Written in this order. */
 	readonly csrs: readonly (readonly [number, number])[];
-	/** Words of memory that differ from what every stream has. */
+	/** Words of memory, by address, that differ from the common image. */
 	readonly memory: readonly (readonly [number, number])[];
-	/** It ends after so many steps, if not before. */
+	/** Limit on steps. */
 	readonly steps: number;
 }
 
@@ -56,7 +56,7 @@ export function listing(stream: Stream): { address: number; word: number }[] {
 	);
 }
 
-/** What the data pages hold in every stream: edge values. */
+/** The initial contents of the data pages: random and edge values. */
 function dataWords(): Uint32Array {
 	const random = new Prng(1);
 	return Uint32Array.from({ length: (DATA_PAGES * PAGE) / 4 }, () =>
@@ -64,7 +64,7 @@ function dataWords(): Uint32Array {
 	);
 }
 
-/** The part of RAM that is not zero in every stream. */
+/** The size of the part of RAM that is not zero at the start. */
 export const IMAGE_SIZE = DATA - RAM_BASE + DATA_PAGES * PAGE;
 
 const BASE_IMAGE = ((): Uint8Array => {
@@ -75,7 +75,7 @@ const BASE_IMAGE = ((): Uint8Array => {
 	return image;
 })();
 
-/** The first IMAGE_SIZE bytes of RAM; the rest is zero. */
+/** The initial contents of RAM: its first IMAGE_SIZE bytes; the rest is zero. */
 export function imageOf(stream: Stream): Uint8Array {
 	const image = BASE_IMAGE.slice();
 	const view = new DataView(image.buffer);

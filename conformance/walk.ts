@@ -1,17 +1,17 @@
 /**
- * Sv32 by the letter, without a TLB and without effects: where a virtual address leads, and which
- * words of memory the walk reads. Privileged specification 1.12, section 4.3.2.
+ * A page table walk as the specification describes it (Sv32, privileged specification 1.12, section
+ * 4.3.2), without a TLB and without side effects.
  */
 import type { Machine } from "../machine/machine.ts";
 
 export interface Walk {
-	/** Physical address, or -1 if there is no leaf. Rights are not judged. */
+	/** Physical address, or -1 if there is no leaf. Rights are not checked. */
 	readonly pa: number;
-	/** Physical addresses of the entries that were read. */
+	/** Physical addresses of the entries that the walk reads. */
 	readonly reads: readonly number[];
 }
 
-/** `priv` is the mode whose rights count: that of MPP for data under MPRV. */
+/** => `priv` is the effective mode: MPP for data with MPRV. */
 export function walk(machine: Machine, va: number, priv: number): Walk {
 	const { satp } = machine.hart.state;
 	if (priv === 3 || satp < 0x8000_0000) return { pa: va, reads: [] };

@@ -1,10 +1,10 @@
-/** A bare machine as a debugger sees it: one thread, the hart, in whatever mode it is. */
+/** A bare machine as a debugger sees it: one thread, which is the hart in its current mode. */
 
 import type { Bare } from "../computer/bare.ts";
 import { CSR } from "../machine/csr-numbers.ts";
 import { PRIV_M, PRIV_S, PRIV_U } from "../machine/hart-state.ts";
 import { readVirtual, translateNow } from "../machine/walk.ts";
-import { HART_HELP, hartCommand, pageTable, parseNumber } from "./hart-monitor.ts";
+import { HART_HELP, hartCommand, pageTable, parseNumber, printable } from "./hart-monitor.ts";
 import { MachineTarget } from "./machine-target.ts";
 import { wordBytes, wordOf } from "./protocol/packet.ts";
 import type { GdbStop, GdbThread } from "./protocol/target.ts";
@@ -18,13 +18,13 @@ import {
 	targetXml,
 } from "./registers.ts";
 
-/** The hart's number, as a thread. */
+/** The hart's thread id. */
 const HART = 1;
 
-/** Bytes that checkpoints may take, each at most as much as RAM; and how many there may be. */
+/** Limits on checkpoints: their total size, counting each as all of RAM, and their number. */
 const CHECKPOINT_BYTES = 512 * 1024 * 1024;
 const CHECKPOINTS_MAX = 64;
-/** The exit code of `uvmachine run` if the guest came to no end of its own. */
+/** The exit code of `uvmachine run` if the guest did not end by itself. */
 const NO_PROGRESS = 4;
 
 export class BareTarget extends MachineTarget {
@@ -33,7 +33,7 @@ export class BareTarget extends MachineTarget {
 	readonly #bare: Bare;
 	#notice = "";
 
-	/** => `reverse`: may it go back? Not if a disk is a file that the guest writes. */
+	/** => `reverse`: allow reverse execution; not if the guest can write to a file of the host. */
 	constructor(bare: Bare, show: (byte: number) => void, reverse: boolean) {
 		const fit = Math.floor(CHECKPOINT_BYTES / bare.machine.memory.ramSize);
 		const checkpoints = reverse ? Math.max(1, Math.min(CHECKPOINTS_MAX, fit)) : 0;
@@ -45,7 +45,7 @@ export class BareTarget extends MachineTarget {
 	override threads(): readonly GdbThread[] {
 		const { priv, waiting } = this.machine.hart.state;
 		const mode = priv === PRIV_M ? "machine" : priv === PRIV_S ? "supervisor" : "user";
-		return [{ id: HART, name: "hart 0", info: waiting === 0 ? `${mode} mode` : "waits (wfi)" }];
+		return [{ id: HART, name: "hart 0", info: waiting === 0 ? `${mode} mode` : "waiting (wfi)" }];
 	}
 
 	override currentThread(): number {
@@ -92,7 +92,7 @@ export class BareTarget extends MachineTarget {
 	override writeMemory(_thread: number, address: number, bytes: Uint8Array): boolean {
 		const { hart, dma } = this.machine;
 		if (this.readMemory(HART, address, bytes.length).length < bytes.length) return false;
-		// Page by page: neighbours need not be neighbours in RAM.
+		// Byte by byte: adjacent virtual pages need not be adjacent in RAM.
 		for (let i = 0; i < bytes.length; i++) {
 			dma.write(translateNow(hart, address + i), bytes.subarray(i, i + 1));
 		}
@@ -134,8 +134,5 @@ export class BareTarget extends MachineTarget {
 
 const BARE_HELP = [
 	"info pagetable [va]     mappings of satp's page table",
-	"reset                   start again, with the image in RAM",
+	"reset                   reset the machine and load the image again",
 ];
-
-/** One line of it, whatever it was. */
-export const printable = (text: string): string => text.slice(0, 60).replace(/[^ -~]/g, "?");

@@ -1,6 +1,6 @@
-/** Signal numbers of the protocol (GDB's include/gdb/signals.def), by those of the guests. */
+/** From the guests' signal numbers to those of the protocol (GDB's include/gdb/signals.def). */
 
-/** Those that differ from the guests', which are Linux's. */
+/** Guests use Linux's numbers; these differ. */
 const DIFFERENT: Readonly<Record<number, number>> = {
 	7: 10, // SIGBUS
 	10: 30, // SIGUSR1
@@ -18,6 +18,6 @@ const DIFFERENT: Readonly<Record<number, number>> = {
 
 const ABORT = 6;
 
-/** => SIGABRT for 0: the system has come to an end that no program asked for. */
+/** => SIGABRT for 0: the system ended without a signal or an exit code. */
 export const gdbSignal = (signal: number): number =>
 	signal === 0 ? ABORT : (DIFFERENT[signal] ?? signal);

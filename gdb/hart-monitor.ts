@@ -13,12 +13,12 @@ import {
 	walk,
 } from "../machine/walk.ts";
 
-/** What `help` says of the commands below. */
+/** `help` for the commands below. */
 export const HART_HELP = [
 	"info registers          privileged registers",
-	"info clock              cycles, instructions, and what comes next",
-	"info tlb                translations that the TLB holds",
-	"xp/<n><f> pa            physical memory: n units; f is x, d, u, o or c, then b, h or w",
+	"info clock              cycles, instructions, traps, and the next event",
+	"info tlb                contents of the TLB",
+	"xp/<n><f> pa            physical memory: n units; <f> is x, d, u, o or c, then b, h or w",
 	"translate va            the physical address of a virtual one",
 ];
 
@@ -26,13 +26,13 @@ const hex = (n: number, digits = 8): string => (n >>> 0).toString(16).padStart(d
 /** Physical addresses have up to 34 bits. */
 const hexPa = (pa: number): string => pa.toString(16).padStart(8, "0");
 
-/** Most ranges that a listing of a page table shows: a guest may make a million. */
+/** A listing of a page table shows at most so many ranges; a guest may create a million. */
 const RANGES_MAX = 2000;
 
-/** Most units that `xp` shows. */
+/** `xp` shows at most so many units. */
 const XP_MAX = 4096;
 
-/** => the answer, or null if the command is none of these. */
+/** => the answer, or null if the command is not one of these. */
 export function hartCommand(machine: Machine, command: string): string | null {
 	const words = command.split(/\s+/);
 	if (words[0] === "info") {
@@ -96,7 +96,7 @@ function infoTlb({ tlb, mmu }: Hart): string {
 	return `${lines.join("\n")}\n`;
 }
 
-/** The page table of `satp`, or what it says about one address. */
+/** All mappings of the page table in `satp`, or the one of `va`. */
 export function pageTable(hart: Hart, satp: number, va: number | null): string {
 	if (satp < SATP_MODE_SV32) return "satp: no page table\n";
 	const root = (satp & 0x3f_ffff) * PAGE_SIZE;
@@ -116,7 +116,7 @@ export function pageTable(hart: Hart, satp: number, va: number | null): string {
 				`${r.superpage ? "4M" : "4K"}  ${pteFlags(r.flags)}`,
 		);
 	if (ranges.length > RANGES_MAX) {
-		lines.push(`... ${ranges.length - RANGES_MAX} more; ask for one with its address`);
+		lines.push(`... ${ranges.length - RANGES_MAX} more; give an address to see its entry`);
 	}
 	const bytes = ranges.reduce((sum, r) => sum + r.bytes, 0);
 	lines.push(`root ${hexPa(root)}: ${bytes / 1024} KiB in ${ranges.length} ranges`);
@@ -125,18 +125,21 @@ export function pageTable(hart: Hart, satp: number, va: number | null): string {
 
 function translateCommand(hart: Hart, text: string | undefined): string {
 	const va = parseNumber(text);
-	if (va === null) return "translate: an address is wanted, as 0x10000\n";
+	if (va === null) return "translate: expected an address such as 0x10000\n";
 	const pa = translateNow(hart, va);
 	if (pa < 0) return `${hex(va)}: not mapped\n`;
 	const note = isTranslated(hart) ? "" : " (no translation in this mode)";
 	return `${hex(va)} -> ${hexPa(pa)}${note}\n`;
 }
 
-/** 0x1f, 31, as the user likes; of at most 34 bits. null: no number. */
+/** A hexadecimal (0x1f) or decimal number, enough for 34-bit addresses. null: not a number. */
 export function parseNumber(text: string | undefined): number | null {
 	if (text === undefined || !/^(0x[0-9a-fA-F]{1,9}|\d{1,11})$/.test(text)) return null;
 	return Number(text);
 }
+
+/** Text from the user or a guest, cut and cleaned so that it fits in one line. */
+export const printable = (text: string): string => text.slice(0, 60).replace(/[^ -~]/g, "?");
 
 /** `xp/4xw 0x80000000`, as in QEMU's monitor. */
 function examine({ memory }: Machine, command: string): string {

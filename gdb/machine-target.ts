@@ -1,6 +1,6 @@
 /**
- * The part of a target that is the same for every machine: breakpoints, running, stepping, and
- * running backwards. Whose registers and memory are meant is left to the classes that extend it.
+ * What all targets have in common: breakpoints, running, stepping and reverse execution. Subclasses
+ * define the threads and their registers and memory.
  */
 
 import type { Computer } from "../computer/computer.ts";
@@ -36,18 +36,20 @@ interface Point {
 const watchKind = (kind: BreakKind): WatchKind =>
 	kind === "read" ? WATCH_LOAD : kind === "write" ? WATCH_STORE : WATCH_BOTH;
 
-/** Points that can be set at a time: more is a mistake, or malice. */
+/** Limit on breakpoints and watchpoints together, against a broken or hostile client. */
 const POINTS_MAX = 1000;
 
 export abstract class MachineTarget implements GdbTarget {
 	abstract readonly xml: string;
 	abstract readonly registerCount: number;
-	/** Can it run backwards? */
+	/** Is reverse execution possible? */
 	readonly reverse: boolean;
 	readonly machine: Machine;
 	protected readonly replay: Replay;
 	#points: Point[] = [];
+	/** The reverse execution in progress. */
 	#back: Generator<void, GdbStop, void> | null = null;
+	/** How the guest ended, once it has. */
 	#over: GdbStop | null = null;
 	#attached = true;
 
@@ -65,14 +67,14 @@ export abstract class MachineTarget implements GdbTarget {
 	abstract readMemory(thread: number, address: number, length: number): Uint8Array;
 	abstract writeMemory(thread: number, address: number, bytes: Uint8Array): boolean;
 	abstract monitor(command: string): string;
-	/** How the guest has ended. */
+	/** The stop to report for the guest's end. */
 	protected abstract ended(): GdbStop;
 
 	protected get debug(): Debug {
 		return this.machine.hart.attachDebug();
 	}
 
-	/** Steps since reset: the place in the run. */
+	/** Steps since reset: the position in the run. */
 	get stepsDone(): number {
 		return this.debug.steps;
 	}
@@ -86,22 +88,22 @@ export abstract class MachineTarget implements GdbTarget {
 		return this.#over !== null;
 	}
 
-	/** Does it run for nothing: does only input bring it on? */
+	/** Is the guest idle, so that running it is pointless until there is input? */
 	get asleep(): boolean {
 		return this.#back === null && (this.replay.state === "input" || this.replay.state === "idle");
 	}
 
-	/** The guest has printed a byte. */
+	/** To be called for each byte that the guest prints. */
 	print(byte: number): void {
 		this.replay.print(byte);
 	}
 
-	/** Console input; null for its end. => bytes taken, 0 also while the past is replayed. */
+	/** Console input; null for its end. => bytes taken; none while the past is replayed. */
 	input(bytes: Uint8Array | null): number {
 		return this.#back === null ? this.replay.input(bytes) : 0;
 	}
 
-	/** Does `input` take anything now? */
+	/** Does `input` accept anything now? */
 	get takesInput(): boolean {
 		return this.#back === null && this.replay.live;
 	}
@@ -143,11 +145,11 @@ export abstract class MachineTarget implements GdbTarget {
 		this.goForward(how);
 	}
 
-	/** Let the hart go on; `run` will be called. */
+	/** Prepare the hart to run forwards; `run` does it. */
 	protected goForward({ step }: GdbResume): void {
 		const { debug } = this;
+		// A step ignores a breakpoint at its own instruction, or it could never leave one.
 		debug.resume(step ? debug.steps + 1 : Number.POSITIVE_INFINITY, step);
-		// A step overrides breakpoints, or whoever stands on one would never get away.
 	}
 
 	run(): GdbStop | null {
@@ -168,12 +170,12 @@ export abstract class MachineTarget implements GdbTarget {
 		else this.debug.request();
 	}
 
-	/** A debugger is there again. */
+	/** A debugger has connected. */
 	attach(): void {
 		this.#attached = true;
 	}
 
-	/** Is a debugger there? */
+	/** Is a debugger connected? */
 	protected get attached(): boolean {
 		return this.#attached;
 	}
@@ -185,23 +187,23 @@ export abstract class MachineTarget implements GdbTarget {
 		this.machine.hart.detachDebug();
 	}
 
-	/** Does the present run not count, because it only leads to some place in the past? */
+	/** Does the machine run only to reach a position in the past, so that events do not count? */
 	protected get searching(): boolean {
 		return this.#back !== null;
 	}
 
-	/** The machine was reset. */
+	/** Set all breakpoints and watchpoints again, after a reset of the machine. */
 	protected setPoints(): void {
 		this.debug.clear();
 		for (const point of this.#points) this.#set(point);
 	}
 
-	/** Begin anew, after the guest's end. */
+	/** Let a guest that has ended run again, after a reset. */
 	protected revive(): void {
 		this.#over = null;
 	}
 
-	/** What the debugger is told about the hart's stop. */
+	/** The stop to report after the hart has stopped. */
 	protected stopped(): GdbStop {
 		const { stop, watched, watchedVa } = this.debug;
 		const thread = this.currentThread();

@@ -1,7 +1,7 @@
 /**
- * The memory of a process, read without a trace: what is not mapped is looked up in the kernel's
- * own tables, and what is not in RAM is read from the disk's medium. No page is faulted in, no
- * time passes, no counter changes.
+ * The memory of a process, read without side effects: pages that are not mapped are looked up in
+ * the kernel's own tables, and pages that are not in RAM are read from the disk's medium. No page
+ * is faulted in, no time passes, no counter changes.
  */
 
 import type { System } from "../computer/system.ts";
@@ -25,25 +25,25 @@ import { PAGE_MASK, PAGE_SIZE, VM_MAXUSER_ADDRESS, VM_PROT_WRITE } from "../sys/
 
 const SECTOR = 512;
 
-/** satp as it is while a process with this address space runs. */
+/** The value of satp while a process with this address space runs. */
 export const satpOf = (pm: pmap): number =>
 	SATP_MODE_SV32 + pm.pm_asid * 2 ** SATP_ASID_SHIFT + pm.pm_root / PAGE_SIZE;
 
 /** The address space of a process, or null if it has ended. */
 export const mapOf = (p: proc): vm_map | null => p.p_vmspace?.vm_map ?? null;
 
-/** Where `va` lies in RAM, if it is mapped, or -1. */
+/** The physical address of `va`, or -1 if it is not mapped. */
 export function physical(system: System, p: proc, va: number): number {
 	const { hart } = system.machine;
 	const map = mapOf(p);
 	if (map === null) return -1;
-	// Without an ASID the TLB knows nothing of it.
+	// Without an ASID the TLB holds no entry of it.
 	if (map.pmap.pm_asid !== 0) return translateIn(hart, satpOf(map.pmap), va);
 	const leaf = walk(hart.memory, map.pmap.pm_root, va);
 	return leaf === null ? -1 : (leaf.pte >>> 10) * PAGE_SIZE + (va & PAGE_MASK);
 }
 
-/** Bytes from `va` on, up to the first that cannot be read. */
+/** => the bytes from `va` on, up to the first that cannot be read. */
 export function readProcess(system: System, p: proc, va: number, length: number): Uint8Array {
 	const bytes = new Uint8Array(Math.max(0, Math.min(length, VM_MAXUSER_ADDRESS - va)));
 	const map = mapOf(p);
@@ -65,7 +65,7 @@ export function readProcess(system: System, p: proc, va: number, length: number)
 	return bytes.subarray(0, done);
 }
 
-/** The page at `va`, which no page table entry maps. => null: the process has none there. */
+/** The page at `va`, which no page table entry maps. => null if the process has none there. */
 function unmapped(system: System, map: vm_map, va: number): Uint8Array | null {
 	const entry = entryAt(map, va);
 	if (entry === null || entry.protection === 0) return null;
@@ -76,7 +76,7 @@ function unmapped(system: System, map: vm_map, va: number): Uint8Array | null {
 	return objectPage(system, entry.uvm_obj, entry.offset + va - entry.start);
 }
 
-/** As uvm_map_lookup_entry, but without its hint. */
+/** Like uvm_map_lookup_entry, but it leaves the map's hint alone. */
 function entryAt(map: vm_map, va: number): vm_map_entry | null {
 	for (let entry = map.header.next; entry !== map.header; entry = entry.next) {
 		if (va >= entry.start && va < entry.end) return entry;
@@ -123,9 +123,10 @@ function swapPage(system: System, slot: number): Uint8Array | null {
 }
 
 /**
- * Store into the memory of a process as it could itself: a page that is shared until somebody
- * writes is copied, as by a fault.
- * => false, and perhaps a part is written: not writable, or the disk would be needed for it.
+ * Store into the memory of a process, as the process itself could: a copy-on-write page is copied
+ * first, as by a fault.
+ * => false if a page is not writable or would have to be read from disk; the bytes before it may
+ *    have been written.
  */
 export function writeProcess(system: System, p: proc, va: number, bytes: Uint8Array): boolean {
 	for (let done = 0; done < bytes.length; ) {
@@ -138,7 +139,10 @@ export function writeProcess(system: System, p: proc, va: number, bytes: Uint8Ar
 	return true;
 }
 
-/** Where the process may write in RAM for `va`, its page marked as written; or -1. */
+/**
+ * The physical address of `va` for a write by the process; sets A and D in its page table entry.
+ * => -1 if the process may not write there, or the fault would have to sleep.
+ */
 function writable(system: System, p: proc, va: number): number {
 	const map = mapOf(p);
 	if (map === null || va >= VM_MAXUSER_ADDRESS) return -1;

@@ -1,7 +1,7 @@
 /**
- * Numbers of registers in the protocol, and the target description (GDB manual, appendix G) that
- * tells them to the debugger. They are GDB's own numbers: x0 to x31, pc, f0 to f31, then the
- * control and status registers by address, then the privilege mode.
+ * Register numbers, and the target description (GDB manual, appendix G) that tells them to the
+ * debugger. The numbers are GDB's own: x0 to x31, pc, f0 to f31, then the control and status
+ * registers by address, then the privilege mode.
  */
 import { wordBytes, wordOf } from "./protocol/packet.ts";
 
@@ -18,11 +18,11 @@ const F_NAMES = (
 	"ft0 ft1 ft2 ft3 ft4 ft5 ft6 ft7 fs0 fs1 fa0 fa1 fa2 fa3 fa4 fa5 fa6 fa7 " +
 	"fs2 fs3 fs4 fs5 fs6 fs7 fs8 fs9 fs10 fs11 ft8 ft9 ft10 ft11"
 ).split(" ");
-/** fflags, frm, fcsr: they belong to the floating-point feature. */
+/** GDB expects these in the floating-point feature. */
 const FPU_CSRS = ["fflags", "frm", "fcsr"] as const;
 
 export interface RegisterSet {
-	/** Does it have f0 to f31, 64 bits each? */
+	/** With f0 to f31, 64 bits each. */
 	readonly fpu: boolean;
 	/** Control and status registers by name; empty for programs in user mode. */
 	readonly csrs: Readonly<Record<string, number>>;
@@ -64,13 +64,13 @@ export function targetXml(set: RegisterSet): string {
 /** Is `n` one of f0 to f31? */
 export const isFloat = (n: number): boolean => n >= REG_F0 && n < REG_CSR0;
 
-/** f register `n` of those in `f`, two words each, as the protocol carries it. */
+/** Register `n` in the byte order of the protocol; `f` has two words for each f register. */
 export function floatBytes(f: Int32Array, n: number): Uint8Array {
 	const at = 2 * (n - REG_F0);
 	return Uint8Array.of(...wordBytes(f[at]!), ...wordBytes(f[at + 1]!));
 }
 
-/** => false unless there are eight bytes. */
+/** => false unless `bytes` has eight bytes. */
 export function setFloat(f: Int32Array, n: number, bytes: Uint8Array): boolean {
 	if (bytes.length !== 8) return false;
 	const at = 2 * (n - REG_F0);

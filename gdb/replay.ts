@@ -1,37 +1,38 @@
 /**
- * Running a computer forwards and backwards. Forwards it takes checkpoints now and then, and the
- * computer records what comes from outside. Backwards it goes to an earlier checkpoint and repeats
- * the run up to the wanted step: execution is deterministic, so everything is as it was.
+ * Runs a computer forwards and backwards. While it runs forwards, checkpoints are taken at
+ * intervals and the computer keeps a recording of its input. To go back to a step, the computer is
+ * rolled back to an earlier checkpoint and runs forward again to that step; execution is
+ * deterministic, so it arrives in the same state.
  *
- * What the guest prints is counted, so that what is printed again is not shown again.
+ * Printed bytes are counted, so that output is shown only once however often it is replayed.
  */
 import type { Computer, ComputerCheckpoint, RunState } from "../computer/computer.ts";
 import { DEBUG_BREAKPOINT, DEBUG_NONE, DEBUG_WATCHPOINT, type Debug } from "../machine/debug.ts";
 
 export interface ReplayOptions {
-	/** Most checkpoints worth having; 0 if there are to be none. */
+	/** How many checkpoints to keep at most; 0 for none. */
 	readonly checkpoints: number;
-	/** Can the computer go on from a checkpoint taken here? */
+	/** Could the computer continue from a checkpoint taken now? */
 	readonly mayCheckpoint: () => boolean;
 }
 
-/** A checkpoint, and where it is in the run. */
+/** A checkpoint with its position in the run. */
 interface Stage {
 	readonly step: number;
 	readonly cycle: number;
-	/** Traps taken. */
+	/** Traps taken so far. */
 	readonly taken: number;
-	/** Bytes printed. */
+	/** Bytes printed so far. */
 	readonly printed: number;
 	readonly checkpoint: ComputerCheckpoint;
 }
 
-/** Cycles between two looks at what the user wants: some milliseconds. */
+/** Cycles to run before the debugger is polled again: some milliseconds. */
 const SLICE = 300_000;
-/** Fewest cycles between two checkpoints. A copy of RAM takes as long as about RAM / 4 cycles. */
+/** Minimum of cycles between checkpoints. A copy of RAM costs about RAM / 4 cycles. */
 const INTERVAL_MIN = 1_000_000;
 
-/** A place that a search has found. */
+/** A breakpoint or watchpoint that a search has found. */
 export interface Found {
 	readonly step: number;
 	/** DEBUG_BREAKPOINT or DEBUG_WATCHPOINT. */
@@ -41,7 +42,7 @@ export interface Found {
 }
 
 export class Replay {
-	/** Has the user asked for a search to end? */
+	/** Set when the user interrupts reverse execution. */
 	cancelled = false;
 	readonly #computer: Computer;
 	readonly #options: ReplayOptions;
@@ -52,7 +53,7 @@ export class Replay {
 	#shown = 0;
 	#state: RunState = "running";
 
-	/** `show` takes what the guest prints, each byte once. */
+	/** `show` receives each byte that the guest prints, once. */
 	constructor(computer: Computer, show: (byte: number) => void, options: ReplayOptions) {
 		this.#computer = computer;
 		this.#show = show;
@@ -65,29 +66,29 @@ export class Replay {
 		return this.#computer.machine.hart.attachDebug();
 	}
 
-	/** The guest has printed a byte. */
+	/** To be called for each byte that the guest prints. */
 	print(byte: number): void {
 		if (++this.#printed <= this.#shown) return;
 		this.#shown = this.#printed;
 		this.#show(byte);
 	}
 
-	/** The first step that can be gone back to. */
+	/** The earliest step that can be reached. */
 	get begin(): number {
 		return this.#stages[0]?.step ?? this.#debug.steps;
 	}
 
-	/** What the latest `advance` has come to. */
+	/** The result of the latest `advance`. */
 	get state(): RunState {
 		return this.#state;
 	}
 
-	/** Is there no recorded input left, so that new input may come? */
+	/** Is all recorded input used up, so that new input is accepted? */
 	get live(): boolean {
 		return this.#computer.recording.next === null;
 	}
 
-	/** Console input, at the present cycle; null for its end. => bytes taken. */
+	/** Console input at the current cycle; null for its end. => bytes taken. */
 	input(bytes: Uint8Array | null): number {
 		if (!this.live) return 0;
 		const taken = bytes === null ? 0 : this.#computer.input(bytes);
@@ -106,8 +107,8 @@ export class Replay {
 	}
 
 	/**
-	 * The user has changed the computer: what was before does not lead here, and what comes is new.
-	 * => it is possible to come back to this place, but not to go beyond it.
+	 * Forget the past, because the user has changed the computer: replaying it would not lead here.
+	 * => the current step is now the earliest that can be reached.
 	 */
 	restart(): void {
 		this.#release(this.#stages);
@@ -117,7 +118,7 @@ export class Replay {
 		this.#checkpoint();
 	}
 
-	/** Go to a step between `begin` and the present. */
+	/** Go to step `goal`, which is between `begin` and the current step. */
 	*seek(goal: number): Generator<void, void, void> {
 		if (this.#stages.length === 0) return;
 		this.#rewind(goal);
@@ -128,9 +129,8 @@ export class Replay {
 	}
 
 	/**
-	 * The last place before the present where a breakpoint is met, or after which a watched access
-	 * is done.
-	 * => null: there is none since `begin`. The machine is anywhere afterwards.
+	 * Find the last breakpoint or watched access before the current step.
+	 * => null if there is none since `begin`. The position of the computer afterwards is arbitrary.
 	 */
 	*search(): Generator<void, Found | null, void> {
 		let end = this.#debug.steps;
@@ -143,7 +143,7 @@ export class Replay {
 		return null;
 	}
 
-	/** The last hit from here to `end`. */
+	/** The last hit between the current step and `end`. */
 	*#searchForwards(end: number): Generator<void, Found | null, void> {
 		const debug = this.#debug;
 		let found: Found | null = null;
@@ -156,7 +156,7 @@ export class Replay {
 				yield;
 			} else if (stop === DEBUG_BREAKPOINT || stop === DEBUG_WATCHPOINT) {
 				const { watched, watchedVa } = debug;
-				// Coming from behind, an access is met when it is done.
+				// Going back, gdb expects a watchpoint to stop just after its access.
 				const step = stop === DEBUG_BREAKPOINT ? debug.steps : debug.steps + 1;
 				found = { step, stop, watched, watchedVa };
 				debug.resume(end, true);
@@ -167,15 +167,15 @@ export class Replay {
 		return found;
 	}
 
-	/** => false if the guest is at its end, or waits for what has not come yet. */
+	/** => false if the guest has ended or waits for input, or the user has cancelled. */
 	#goesOn(): boolean {
 		const state = this.#computer.repeat(this.#computer.machine.clock.cycles + SLICE);
 		return state === "running" && !this.cancelled;
 	}
 
-	/** => the step of the checkpoint that it has gone back to. */
+	/** Roll back to the last checkpoint at or before `step`. => its step. */
 	#rewind(step: number): number {
-		// Checkpoints behind it are taken again when it runs there again.
+		// Later checkpoints are taken again as the computer runs there again.
 		while (this.#stages.length > 1 && this.#stages.at(-1)!.step > step) {
 			this.#release(this.#stages.splice(-1));
 		}

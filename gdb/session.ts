@@ -1,4 +1,4 @@
-/** What a server needs: the protocol, and targets for it. */
+/** The part of gdb/ that a server uses: the protocol's stub and the targets. */
 
 export { BareTarget } from "./bare-target.ts";
 export { MachineTarget } from "./machine-target.ts";

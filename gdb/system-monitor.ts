@@ -1,23 +1,34 @@
-/** Monitor commands of a system. */
+/** Monitor commands of a system: its processes and the virtual memory system. */
+import type { System } from "../computer/system.ts";
 import { pfind } from "../kernel/kern/proc/kern_proc.ts";
 import { pmap_resident_count } from "../pmap/pmap.ts";
-import { printable } from "./bare-target.ts";
-import { HART_HELP, hartCommand, pageTable, parseNumber } from "./hart-monitor.ts";
+import { HART_HELP, hartCommand, pageTable, parseNumber, printable } from "./hart-monitor.ts";
 import { mapOf, physical, satpOf } from "./process-memory.ts";
-import type { Catch, SystemTarget } from "./system-target.ts";
+
+/** Which process events stop the system. */
+export type Catch = "none" | "exec" | "exit";
+
+/** What the commands need of a system's target. */
+export interface MonitoredSystem {
+	readonly system: System;
+	/** The process that breakpoints and watchpoints apply to; null: all. */
+	scope: number | null;
+	catch: Catch;
+	currentThread(): number;
+}
 
 const SYSTEM_HELP = [
 	"info pagetable [pid] [va]  mappings of a process",
 	"info processes          all processes",
 	"info uvmexp             counters of the virtual memory system",
-	"scope [pid|all]         whose breakpoints and watchpoints they are",
-	"catch exec|exit|none    stop when a process runs another program, or ends",
+	"scope [pid|all]         which process breakpoints and watchpoints apply to",
+	"catch exec|exit|none    stop when a process executes another program, or ends",
 ];
 
 const CATCHES: readonly string[] = ["exec", "exit", "none"];
 
 /** => lines, ended by \n. */
-export function systemCommand(target: SystemTarget, command: string): string {
+export function systemCommand(target: MonitoredSystem, command: string): string {
 	const words = command.split(/\s+/);
 	switch (words[0]) {
 		case "help":
@@ -44,7 +55,7 @@ export function systemCommand(target: SystemTarget, command: string): string {
 	return answer ?? `unknown command: ${printable(command)}\n`;
 }
 
-function scope(target: SystemTarget, text: string | undefined): string {
+function scope(target: MonitoredSystem, text: string | undefined): string {
 	if (text === "all") target.scope = null;
 	else if (text !== undefined) {
 		const pid = parseNumber(text);
@@ -56,16 +67,16 @@ function scope(target: SystemTarget, text: string | undefined): string {
 	return `scope: ${target.scope ?? "all"}\n`;
 }
 
-function translate(target: SystemTarget, text: string | undefined): string {
+function translate(target: MonitoredSystem, text: string | undefined): string {
 	const va = parseNumber(text);
-	if (va === null) return "translate: an address is wanted, as 0x10000\n";
+	if (va === null) return "translate: expected an address such as 0x10000\n";
 	const p = pfind(target.system.kernel, target.currentThread());
 	const pa = p === undefined ? -1 : physical(target.system, p, va);
 	return `0x${va.toString(16)} -> ${pa < 0 ? "not mapped" : `0x${pa.toString(16)}`}\n`;
 }
 
-/** `[pid] [va]`: one number is a pid if there is such a process. */
-function infoPagetable(target: SystemTarget, words: readonly string[]): string {
+/** `[pid] [va]`: a first number counts as a pid if there is such a process. */
+function infoPagetable(target: MonitoredSystem, words: readonly string[]): string {
 	const { kernel, machine } = target.system;
 	const numbers = words.map((word) => parseNumber(word));
 	const wrong = numbers.indexOf(null);
@@ -80,7 +91,7 @@ function infoPagetable(target: SystemTarget, words: readonly string[]): string {
 	return `${printable(p.p_comm)} (pid ${p.p_pid})\n${text}`;
 }
 
-function infoProcesses({ system }: SystemTarget): string {
+function infoProcesses({ system }: MonitoredSystem): string {
 	const lines = system.kernel.procs.map((p) => {
 		const map = mapOf(p);
 		const resident = map === null ? 0 : pmap_resident_count(system.kernel, map.pmap);
@@ -99,7 +110,7 @@ function infoProcesses({ system }: SystemTarget): string {
 	return `${["  PID   PPID  RESIDENT    SIZE  COMMAND       WAITS FOR", ...lines].join("\n")}\n`;
 }
 
-function infoUvmexp({ system }: SystemTarget): string {
+function infoUvmexp({ system }: MonitoredSystem): string {
 	const cells = Object.entries(system.kernel.uvmexp).map(
 		([name, value]) => `${name.padEnd(14)} ${String(value).padStart(10)}`,
 	);

@@ -1,7 +1,7 @@
 /**
- * A system as a debugger sees it: its processes are threads, numbered by process id, of one
- * program. The kernel is TypeScript and has no code on the machine, so a step leads from one
- * instruction in user mode to the next one of the same process.
+ * A system as a debugger sees it: one program whose threads are the processes, numbered by process
+ * id. The kernel is TypeScript and has no code on the machine, so a step goes from one instruction
+ * in user mode to the next one of the same process.
  */
 
 import type { System } from "../computer/system.ts";
@@ -11,29 +11,29 @@ import { LSONPROC, LSRUN } from "../kernel/kern/core/kern_synch.ts";
 import { signame } from "../kernel/kern/core/signal.ts";
 import { pfind, type proc } from "../kernel/kern/proc/kern_proc.ts";
 import { DEBUG_NONE } from "../machine/debug.ts";
-import { printable } from "./bare-target.ts";
 import { gdbSignal } from "./gdb-signals.ts";
+import { printable } from "./hart-monitor.ts";
 import { MachineTarget } from "./machine-target.ts";
 import { readProcess, writeProcess } from "./process-memory.ts";
 import { wordBytes, wordOf } from "./protocol/packet.ts";
 import { GDB_SIGTRAP, type GdbResume, type GdbStop, type GdbThread } from "./protocol/target.ts";
 import { floatBytes, isFloat, REG_CSR0, REG_PC, setFloat, targetXml } from "./registers.ts";
-import { systemCommand } from "./system-monitor.ts";
+import { type Catch, type MonitoredSystem, systemCommand } from "./system-monitor.ts";
 
-/** fflags, frm and fcsr, by CSR number: where they are in fcsr. */
+/** The fields of fcsr that fflags, frm and fcsr show, by CSR number. */
 const FCSR_PARTS: Readonly<Record<number, { shift: number; mask: number }>> = {
 	1: { shift: 0, mask: 0x1f },
 	2: { shift: 5, mask: 7 },
 	3: { shift: 0, mask: 0xff },
 };
 
-/** Checkpoints that are kept; each takes a copy of the kernel and the pages written since. */
+/** Limit on checkpoints; each costs a copy of the kernel and the pages written after it. */
 const CHECKPOINTS = 16;
 
-/** Cycles in which every program has begun; it takes a few thousand. */
+/** A slice in which any program reaches user mode; it takes a few thousand cycles. */
 const BEGIN_SLICE = 1_000_000;
 
-/** Go to the first instruction in user mode. */
+/** Run to the first instruction in user mode. */
 function runToUser(system: System): void {
 	const { hart, clock } = system.machine;
 	const debug = hart.attachDebug();
@@ -43,38 +43,34 @@ function runToUser(system: System): void {
 	}
 }
 
-/** Which events of processes stop the system. */
-export type Catch = "none" | "exec" | "exit";
-
-/** A step that a process is to make. */
+/** A step that the debugger has asked a process to make. */
 interface PendingStep {
 	readonly thread: number;
-	/** Where it begins, and the step of the hart at which it was asked for. */
+	/** Where it begins: the address, and the hart's step count. */
 	readonly pc: number;
 	readonly since: number;
 }
 
-export class SystemTarget extends MachineTarget {
+export class SystemTarget extends MachineTarget implements MonitoredSystem {
 	readonly xml = targetXml({ fpu: true, csrs: {} });
 	readonly registerCount = REG_PC;
-	/** The only process that breakpoints and watchpoints are for, or null. */
 	scope: number | null = null;
 	catch: Catch = "none";
 	readonly system: System;
 	#step: PendingStep | null = null;
-	/** A signal that is about to strike. */
+	/** A signal that was reported to the debugger but not yet delivered. */
 	#signal: { thread: number; signal: number } | null = null;
-	/** Is the latest stop an event that the user has asked for? */
+	/** Was the latest stop an event of `catch`? */
 	#caught = false;
 	#notice = "";
 
 	/**
 	 * Begins at the first instruction in user mode.
-	 * => `reverse`: may it go back? Not if a disk is a file that the guest writes.
+	 * => `reverse`: allow reverse execution; not if the guest can write to a file of the host.
 	 */
 	constructor(system: System, show: (byte: number) => void, reverse: boolean) {
 		runToUser(system);
-		// A process that sleeps in a system call might not go to sleep again in the same way.
+		// A process asleep in a system call might not go to sleep again in the same way.
 		const mayCheckpoint = (): boolean => !system.sleepsInCalls;
 		super(system, show, { checkpoints: reverse ? CHECKPOINTS : 0, mayCheckpoint });
 		this.system = system;
@@ -90,7 +86,7 @@ export class SystemTarget extends MachineTarget {
 					? "on the hart"
 					: l.l_stat === LSRUN
 						? "ready"
-						: `sleeps: ${l.l_wmesg}`;
+						: `sleeping: ${l.l_wmesg}`;
 			const name = `${p.p_pid}.${l.l_lid} ${printable(p.p_comm)}`;
 			return [{ id: p.p_pid, name, info: p.p_stopsig === 0 ? state : "stopped" }];
 		});
@@ -124,7 +120,7 @@ export class SystemTarget extends MachineTarget {
 		return true;
 	}
 
-	/** f registers and fcsr, wherever they are now. */
+	/** f registers and fcsr: from the hart if the thread has them there, else as saved. */
 	#float(l: lwp): { f: Int32Array; fcsr: number } {
 		const k = this.system.kernel;
 		if (k.hartlwp === l) return { f: k.port.f, fcsr: k.port.fcsr };
@@ -171,7 +167,7 @@ export class SystemTarget extends MachineTarget {
 		return systemCommand(this, command);
 	}
 
-	/** A process that has not ended, by its number. */
+	/** The process with this id, if it has not ended. */
 	#process(thread: number): proc | null {
 		const p = pfind(this.system.kernel, thread);
 		return p === undefined || p.p_lwp === null ? null : p;
@@ -194,12 +190,12 @@ export class SystemTarget extends MachineTarget {
 		this.#step = { thread: how.thread, pc: wordOf(pc)!, since: debug.steps };
 	}
 
-	/** What becomes of the signal that was about to strike. */
+	/** Deliver the signal that was reported, unless the debugger discards it. */
 	#deliver({ signal }: GdbResume): void {
 		const pending = this.#signal;
 		this.#signal = null;
 		if (pending === null || signal !== 0) return;
-		// Taken back: the instruction is tried again.
+		// Discarded: the instruction is executed again.
 		const l = this.#process(pending.thread)?.p_lwp ?? null;
 		if (l !== null) l.l_kernel = null;
 		this.replay.restart();
@@ -242,7 +238,7 @@ export class SystemTarget extends MachineTarget {
 		return { kind: "killed", signal: gdbSignal(0) };
 	}
 
-	/** Take part in what the kernel does. */
+	/** Install the hooks in the hart and the kernel. */
 	#watch(): void {
 		const { kernel, machine } = this.system;
 		const { debug } = this;
@@ -265,12 +261,12 @@ export class SystemTarget extends MachineTarget {
 		};
 	}
 
-	/** Would a debugger like to know what happens? */
+	/** Should events be reported: is a debugger connected, and not searching the past? */
 	get #listens(): boolean {
 		return this.attached && !this.searching;
 	}
 
-	/** Stop, and say why. => whether anybody is told. */
+	/** Stop, and say why. => false if events are not reported now. */
 	#event(text: string): boolean {
 		if (!this.#listens) return false;
 		this.#notice = `${text}\n`;
@@ -278,7 +274,7 @@ export class SystemTarget extends MachineTarget {
 		return true;
 	}
 
-	/** Process `pid` goes on in user mode, at `pc`. */
+	/** Process `pid` is about to enter user mode at `pc`. */
 	#entering(pid: number, pc: number): void {
 		const { debug } = this;
 		const step = this.#step;
@@ -286,9 +282,9 @@ export class SystemTarget extends MachineTarget {
 		if (pid !== step.thread) {
 			debug.goal = Number.POSITIVE_INFINITY;
 		} else if (debug.steps > step.since && pc !== step.pc) {
-			debug.goal = debug.steps; // a system call, or the way to a signal handler
+			debug.goal = debug.steps; // after a system call, or on the way to a signal handler
 		} else {
-			// A trap that leads back here, as of a page fault, is no step.
+			// A trap that returns to the same pc, such as a page fault, does not count as a step.
 			debug.goal = debug.steps + 1;
 			debug.passing = debug.steps;
 		}

@@ -1,4 +1,4 @@
-/** Tracks of the hardware: the hart of a bare machine, and one for each disk's queue. */
+/** The hardware in a trace: a track for the hart of a bare machine, and a queue for each disk. */
 import {
 	type BlkRequest,
 	type DiskObserver,
@@ -34,7 +34,7 @@ import {
 } from "../machine/port.ts";
 import type { ChromeTrace } from "./chrome-trace.ts";
 
-/** Numbers of tracks and queues, in the order in which they are shown. */
+/** Numbers of tracks and queues; viewers show them in this order. */
 export const TRACK_HART = 1;
 export const QUEUE_DISKS = 100;
 
@@ -79,7 +79,7 @@ export const exceptionName = (cause: number): string => EXCEPTIONS[cause] ?? `ex
 
 export const hex = (n: number): string => `0x${(n >>> 0).toString(16)}`;
 
-/** The hart of a bare machine: traps, and the time it waits. */
+/** The hart of a bare machine: traps, and waiting in wfi. */
 export function hartTrace(trace: ChromeTrace, clock: Clock): HartObserver {
 	trace.track(TRACK_HART, "hart");
 	return {
@@ -98,7 +98,7 @@ export function hartTrace(trace: ChromeTrace, clock: Clock): HartObserver {
 	};
 }
 
-/** Requests of the disks, from the notification to the interrupt; they overlap. */
+/** Disk requests as spans, from the notification to the interrupt. They may overlap. */
 export function diskTrace(
 	trace: ChromeTrace,
 	clock: Clock,

@@ -1,38 +1,39 @@
 /**
- * Writer of the Chrome trace event format (JSON object form), which Perfetto and chrome://tracing
+ * Writes the Chrome trace event format (JSON object form), which Perfetto and chrome://tracing
  * show. Times are cycles, that is virtual nanoseconds; nothing depends on the host, so the same run
  * gives the same bytes.
  *
- * A track is a line of the picture: begin and end nest on it. What overlaps otherwise is a span,
- * told apart by a number; viewers show spans by processes, so each queue of them is one.
+ * Events that nest are slices on a track (a "thread" of the format). Events that may overlap are
+ * spans, which have an id and belong to a queue; viewers group spans by process, so each queue is a
+ * "process" of the format.
  */
 
-/** What an event says besides its name, in the order in which it is shown. */
+/** Details of an event, in the order in which viewers show them. */
 export type TraceArgs = Readonly<Record<string, number | string>>;
 
-/** All tracks belong to one process of the picture; queues are processes of their own. */
+/** The process that all tracks belong to. */
 const PID = 1;
 
 export class ChromeTrace {
 	readonly #write: (text: string) => void;
 	#first = true;
-	/** Slices that are open on each track. */
+	/** The number of open slices on each track. */
 	readonly #depths = new Map<number, number>();
 
-	/** => `write` gets the file, piece by piece. */
+	/** => `write` receives the file in pieces. */
 	constructor(write: (text: string) => void) {
 		this.#write = write;
 		write('{"displayTimeUnit":"ns","traceEvents":[');
 		this.#event({ ph: "M", pid: PID, name: "process_name", args: { name: "uvmachine" } });
 	}
 
-	/** Give track `tid` its name; tracks are shown in the order of their numbers. */
+	/** Name track `tid`. Viewers show tracks in the order of their numbers. */
 	track(tid: number, name: string): void {
 		this.#event({ ph: "M", pid: PID, tid, name: "thread_name", args: { name } });
 		this.#event({ ph: "M", pid: PID, tid, name: "thread_sort_index", args: { sort_index: tid } });
 	}
 
-	/** Give queue `pid`, not 1, its name. */
+	/** Name queue `pid`, which must not be 1. */
 	queue(pid: number, name: string): void {
 		this.#event({ ph: "M", pid, name: "process_name", args: { name } });
 		this.#event({ ph: "M", pid, name: "process_sort_index", args: { sort_index: pid } });
@@ -43,7 +44,7 @@ export class ChromeTrace {
 		this.#event({ ph: "B", pid: PID, tid, ts: at, name, ...withArgs(args) });
 	}
 
-	/** End the slice of `tid` that was begun last; nothing happens if none is open. */
+	/** End the innermost open slice of `tid`, if there is one. */
 	end(tid: number, at: number, args?: TraceArgs): void {
 		const depth = this.#depths.get(tid) ?? 0;
 		if (depth === 0) return;
@@ -55,7 +56,7 @@ export class ChromeTrace {
 		this.#event({ ph: "i", s: "t", pid: PID, tid, ts: at, name, ...withArgs(args) });
 	}
 
-	/** A span that may overlap others of its queue; `id` tells it apart. */
+	/** Begin a span; `id` is unique among the open spans of its queue. */
 	spanBegin(pid: number, id: number, at: number, name: string, args?: TraceArgs): void {
 		this.#event({ ph: "b", cat: "span", pid, tid: pid, id, ts: at, name, ...withArgs(args) });
 	}
@@ -64,12 +65,12 @@ export class ChromeTrace {
 		this.#event({ ph: "e", cat: "span", pid, tid: pid, id, ts: at, name, ...withArgs(args) });
 	}
 
-	/** Values over time, drawn as curves. */
+	/** Values at a time; viewers draw a curve for each. */
 	counter(at: number, name: string, values: TraceArgs): void {
 		this.#event({ ph: "C", pid: PID, ts: at, name, args: values });
 	}
 
-	/** End what is open, and the file. */
+	/** End all open slices, and the file. */
 	close(at: number): void {
 		for (const [tid, depth] of this.#depths) {
 			for (let i = 0; i < depth; i++) this.end(tid, at);

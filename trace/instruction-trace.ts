@@ -1,6 +1,6 @@
 /**
- * Every instruction of a run as a line of text: cycle, mode, address, bytes, disassembly, and the
- * integer registers that it has changed or the exception that it has met.
+ * Writes a line of text for each instruction: cycle, mode, address, bytes, disassembly, and the
+ * integer registers that it changed or the exception that it raised.
  *
  *   1202 U 00010074:  00450513  addi a0,a0,4        a0=00020004
  */
@@ -17,7 +17,7 @@ const CHANGES_COLUMN = 64;
 
 const hex = (n: number): string => (n >>> 0).toString(16).padStart(8, "0");
 
-/** The instruction at `pc` as the hart would fetch it, or null. => nothing is changed. */
+/** The instruction that the hart would fetch at `pc`, or null. => has no side effects. */
 function fetch(hart: Hart, pc: number): number | null {
 	const { memory } = hart;
 	const half = (va: number): number | null => {
@@ -40,7 +40,7 @@ export function traceHart(hart: Hart, write: (text: string) => void): { end(): v
 	let steps = 0;
 	let retired = 0;
 	const finish = (): void => {
-		// Where no step was taken, the time was over before the instruction began.
+		// Without a step the run's time was up before the instruction began.
 		if (line === null || hart.steps === steps) return;
 		const changes = hart.counters.instret === retired ? [exceptionName(hart.state.cause)] : [];
 		for (let i = 1; i < 32; i++) {

@@ -1,4 +1,4 @@
-/** Tracks of a kernel: who has the hart, what each process waits for, and the page daemon. */
+/** The kernel in a trace: which thread runs, what each process waits for, and the page daemon. */
 
 import type { lwp } from "../kernel/kern/core/kern_lwp.ts";
 import type { kernel_trace } from "../kernel/kern/core/kern_trace.ts";
@@ -8,7 +8,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { hex, TRACK_HART } from "./board-trace.ts";
 import type { ChromeTrace } from "./chrome-trace.ts";
 
-/** Numbers of tracks: kernel threads come before the disks, processes behind them. */
+/** Numbers of tracks: kernel threads come before the disks, processes after them. */
 const TRACK_THREADS = 10;
 const TRACK_PROCESSES = 1000;
 
@@ -19,7 +19,7 @@ const ERRNO_MAX = 4096;
 const nameOf = ({ l_proc, l_name }: lwp): string =>
 	l_proc === null ? l_name : `${l_proc.p_comm} (${l_proc.p_pid})`;
 
-/** => `k` is asked for the time and for its counters alone. */
+/** => reads only the time and the counters of `k`. */
 export function kernelTrace(trace: ChromeTrace, k: Kernel): kernel_trace {
 	const known = new Set<number>();
 	trace.track(TRACK_HART, "hart");

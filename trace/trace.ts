@@ -1,4 +1,4 @@
-/** Tracing of computers: attached to one that is about to run, ended when it has run. */
+/** Attaches traces to a computer, before it runs. */
 import type { Computer } from "../computer/computer.ts";
 import { diskTrace, hartTrace } from "./board-trace.ts";
 import { ChromeTrace } from "./chrome-trace.ts";
@@ -6,13 +6,13 @@ import { traceHart } from "./instruction-trace.ts";
 import { kernelTrace } from "./kernel-trace.ts";
 
 export interface Tracing {
-	/** The run is over: what is open ends now, and so does the file. */
+	/** To be called after the run: ends open events and completes the file. */
 	end(): void;
 }
 
 /**
- * From now on `write` gets a trace of `computer`, piece by piece: of its kernel, or of its hart if
- * it has none, and of its disks.
+ * Trace the events of `computer` from now on: of its kernel, or of the hart if it has none, and of
+ * its disks. `write` receives the file in pieces.
  */
 export function traceEvents(computer: Computer, write: (text: string) => void): Tracing {
 	const { kernel, board } = computer;
@@ -26,6 +26,6 @@ export function traceEvents(computer: Computer, write: (text: string) => void): 
 	return { end: () => trace.close(clock.cycles) };
 }
 
-/** From now on `write` gets a line for every instruction. */
+/** Trace every instruction from now on; `write` receives a line for each. */
 export const traceInstructions = ({ machine }: Computer, write: (text: string) => void): Tracing =>
 	traceHart(machine.hart, write);

@@ -4,10 +4,10 @@ import { E_INVAL, type GdbSession } from "./session.ts";
 import type { BreakKind } from "./target.ts";
 
 const KINDS: readonly BreakKind[] = ["software", "hardware", "write", "read", "access"];
-/** Bytes that a watchpoint may span. */
+/** The largest watchpoint, in bytes. */
 const WATCH_MAX = 0x1_0000;
 
-/** `Z type,addr,kind` or `z ...`, perhaps with conditions, which the debugger checks itself. */
+/** `Z type,addr,kind` or `z ...`. Conditions are ignored: the debugger checks them itself. */
 export function breakpointCommand({ target }: GdbSession, data: string): string {
 	const kind = KINDS[Number.parseInt(data[1] ?? "", 10)];
 	if (kind === undefined) return "";

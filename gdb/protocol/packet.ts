@@ -5,17 +5,17 @@
  *   $data#cc   cc is the sum of the bytes of data as two hexadecimal digits
  *
  * Received data may contain escapes (0x7d and the byte xor 0x20) and runs (a character, `*`, and
- * the number of further ones plus 29). Whatever arrives, the reader keeps at most PACKET_MAX bytes.
+ * the number of repetitions plus 29). The reader never buffers more than PACKET_MAX bytes.
  */
 
-/** Bytes of data in a packet, before and after its escapes are undone; told to the debugger. */
+/** Limit on the data of a packet, encoded and decoded; the debugger is told of it. */
 export const PACKET_MAX = 0x4000;
 
 const ESCAPE = 0x7d;
 const RUN = 0x2a;
 const RUN_BIAS = 29;
 
-/** What the reader has found; packets that are too long or have a wrong sum are "bad". */
+/** What the reader has received; a packet that is too long or has a wrong checksum is "bad". */
 export type Received =
 	| { readonly kind: "packet"; readonly data: string }
 	| { readonly kind: "bad" | "interrupt" | "ack" | "nak" };
@@ -29,7 +29,7 @@ export class PacketReader {
 	#sum = 0;
 	#digit = -1;
 
-	/** Bytes that are kept. */
+	/** Bytes buffered now. */
 	get held(): number {
 		return this.#bytes.length;
 	}
@@ -78,7 +78,7 @@ export class PacketReader {
 	#inside(byte: number): void {
 		if (byte === 0x23) this.#state = "sum1";
 		else if (byte === 0x24)
-			this.#begin(); // the end of the packet before was lost
+			this.#begin(); // the end of the previous packet was lost
 		else {
 			this.#sum = (this.#sum + byte) & 0xff;
 			if (this.#bytes.length < PACKET_MAX) this.#bytes.push(byte);
@@ -94,7 +94,7 @@ export class PacketReader {
 	}
 }
 
-/** Undo escapes and runs. => null if they are malformed or make too much of it. */
+/** Undo escapes and runs. => null if they are malformed or the result is too long. */
 function decode(bytes: readonly number[]): string | null {
 	const out: number[] = [];
 	for (let i = 0; i < bytes.length; i++) {
@@ -141,7 +141,7 @@ export function toHex(bytes: ArrayLike<number>): string {
 	return text;
 }
 
-/** => null unless `text` is nothing but pairs of hexadecimal digits. */
+/** => null unless `text` consists of pairs of hexadecimal digits. */
 export function fromHex(text: string): Uint8Array | null {
 	if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return null;
 	return Uint8Array.from({ length: text.length / 2 }, (_, i) =>
@@ -149,7 +149,7 @@ export function fromHex(text: string): Uint8Array | null {
 	);
 }
 
-/** The characters of `text` as bytes: UTF-8. */
+/** `text` as UTF-8, in hexadecimal. */
 export const textToHex = (text: string): string => toHex(new TextEncoder().encode(text));
 
 /** An unsigned hexadecimal number of at most 32 bits, or null. */
@@ -157,11 +157,11 @@ export function parseHex(text: string | undefined): number | null {
 	return text !== undefined && /^[0-9a-fA-F]{1,8}$/.test(text) ? Number.parseInt(text, 16) : null;
 }
 
-/** A 32-bit register as the protocol carries it. */
+/** A 32-bit value in the byte order of the protocol. */
 export const wordBytes = (value: number): Uint8Array =>
 	Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
 
-/** => null unless there are four bytes. */
+/** => null unless `bytes` has four bytes. */
 export function wordOf(bytes: Uint8Array): number | null {
 	if (bytes.length !== 4) return null;
 	return (bytes[0]! | (bytes[1]! << 8) | (bytes[2]! << 16) | (bytes[3]! << 24)) >>> 0;

@@ -1,9 +1,9 @@
-/** q and Q packets: what there is, and how to talk (GDB manual, appendix E.4). */
+/** q and Q packets: queries and settings (GDB manual, appendix E.4). */
 import { PACKET_MAX, parseHex, textToHex } from "./packet.ts";
 import { E_INVAL, E_SRCH, type GdbSession } from "./session.ts";
 import type { GdbThread } from "./target.ts";
 
-/** => the answer; an empty one for what is not known. */
+/** => the answer; empty for an unknown packet. */
 export function queryCommand(session: GdbSession, data: string): string {
 	const { target } = session;
 	const name = /^[^:,;]*/.exec(data)![0];
@@ -14,7 +14,7 @@ export function queryCommand(session: GdbSession, data: string): string {
 			session.noAck = true;
 			return "OK";
 		case "qAttached":
-			return "1"; // quit the debugger, and the machine runs on
+			return "1"; // when the debugger quits, it detaches and the machine keeps running
 		case "qC":
 			return `QC${target.currentThread().toString(16)}`;
 		case "qfThreadInfo": {
@@ -22,14 +22,14 @@ export function queryCommand(session: GdbSession, data: string): string {
 			return ids.length === 0 ? "l" : `m${ids.join(",")}`;
 		}
 		case "qsThreadInfo":
-			return "l"; // qfThreadInfo has told them all
+			return "l"; // qfThreadInfo has listed all of them
 		case "qThreadExtraInfo": {
 			const id = parseHex(data.slice(name.length + 1));
 			const thread = target.threads().find((t) => t.id === id);
 			return thread === undefined ? E_SRCH : textToHex(describe(thread));
 		}
 		case "qSymbol":
-			return "OK"; // no symbol is wanted
+			return "OK"; // we look up no symbols
 		case "qXfer":
 			return transfer(session, data.slice(name.length + 1));
 		default:
@@ -53,7 +53,7 @@ function supported(reverse: boolean): string {
 
 const describe = ({ name, info }: GdbThread): string => (info === "" ? name : `${name}: ${info}`);
 
-/** `object:read:annex:offset,length` => a piece of it behind `m`, or the last one behind `l`. */
+/** `object:read:annex:offset,length` => `m` and a piece of it, or `l` and the last piece. */
 function transfer({ target }: GdbSession, request: string): string {
 	const match = /^(features|threads):read:([^:]*):([0-9a-fA-F]+),([0-9a-fA-F]+)$/.exec(request);
 	const offset = parseHex(match?.[3]);
@@ -63,7 +63,7 @@ function transfer({ target }: GdbSession, request: string): string {
 	const [, object, annex] = match;
 	if (annex !== (object === "features" ? "target.xml" : "")) return "E00";
 	const text = object === "features" ? target.xml : threadsXml(target.threads());
-	// Escapes may make a packet longer, so it is not filled.
+	// Leave room for escapes.
 	const piece = text.slice(offset, offset + Math.min(length, PACKET_MAX / 2));
 	return `${offset + piece.length < text.length ? "m" : "l"}${piece}`;
 }
@@ -76,7 +76,7 @@ function threadsXml(threads: readonly GdbThread[]): string {
 	return `<?xml version="1.0"?>\n<threads>\n${lines.join("")}</threads>\n`;
 }
 
-/** A guest names its processes as it likes. */
+/** The names of processes come from the guest and may contain any byte. */
 const escapeXml = (text: string): string =>
 	text.replace(/[^ -%'-;=?-~]|["']/g, (c) => {
 		const code = c.charCodeAt(0);

@@ -1,4 +1,4 @@
-/** Packets that let the target go on: c, C, s, S, bc, bs, vCont (GDB manual, appendix E.2). */
+/** Packets that resume the target: c, C, s, S, bc, bs, vCont (GDB manual, appendix E.2). */
 
 import { parseHex, wordBytes } from "./packet.ts";
 import { E_INVAL, E_SRCH, type GdbSession } from "./session.ts";
@@ -6,14 +6,14 @@ import type { GdbResume } from "./target.ts";
 
 export interface ResumeRequest {
 	readonly how: GdbResume;
-	/** Where to go on, if it is not where the thread stands. */
+	/** The address to resume at, or null for the thread's current pc. */
 	readonly pc: Uint8Array | null;
-	/** Go on stepping while pc is in this range; an empty one otherwise. */
+	/** Keep stepping while pc is in this range; empty if a single step is meant. */
 	readonly start: number;
 	readonly end: number;
 }
 
-/** => what to do, or the answer if nothing is to be done. */
+/** => the request, or the answer if there is nothing to resume. */
 export function parseResume(session: GdbSession, data: string): ResumeRequest | string {
 	const { target, thread } = session;
 	if (data === "vCont?") return "vCont;c;C;s;S;r";
@@ -38,8 +38,8 @@ export function parseResume(session: GdbSession, data: string): ResumeRequest | 
 const request = (how: GdbResume): ResumeRequest => ({ how, pc: null, start: 0, end: 0 });
 
 /**
- * `action[:thread];...`, where the first action that fits a thread is meant. All threads go on
- * together, so what counts is which of them is to make a step.
+ * `action[:thread];...`; the first action that matches a thread applies to it. All threads resume
+ * together, so what matters is which of them, if any, is to step.
  */
 function parseVcont(session: GdbSession, text: string): ResumeRequest | string {
 	const { target } = session;

@@ -1,4 +1,4 @@
-/** What the parts of the protocol share. */
+/** What the handlers of the various packets share. */
 import type { GdbTarget } from "./target.ts";
 
 /** errno: no such process, bad address, invalid argument. */
@@ -9,9 +9,9 @@ export const E_INVAL = "E16";
 /** A debugger's connection. */
 export interface GdbSession {
 	readonly target: GdbTarget;
-	/** The thread that `H g` has chosen; 0 for the one that ran last. */
+	/** The thread selected with `Hg`; 0 for the one that ran last. */
 	generalThread: number;
 	noAck: boolean;
-	/** The thread that a request without one is about. */
+	/** The thread that requests without a thread id refer to. */
 	readonly thread: number;
 }

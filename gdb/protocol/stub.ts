@@ -1,10 +1,10 @@
 /**
- * The remote protocol's far end: takes bytes from a debugger, answers, and drives a GdbTarget. No
- * socket, no clock: whoever owns the connection calls `receive` for what arrives and `poll` as long
- * as `running`.
+ * The target's end of the remote protocol: takes bytes from a debugger, answers, and drives a
+ * GdbTarget. It has no socket and no clock; the owner of the connection calls `receive` with the
+ * bytes that arrive and `poll` as long as `running`.
  *
- * Whatever arrives, there is an answer as the protocol wants it: "E NN" for a packet that cannot be
- * done (NN is an errno), an empty one for a packet that is not known, "-" for one that is damaged.
+ * Every packet gets the answer that the protocol prescribes: "ENN" if it cannot be carried out (NN
+ * is an errno), an empty one if it is unknown, "-" if it is damaged.
  */
 import { breakpointCommand } from "./break-packets.ts";
 import { frame, fromHex, PACKET_MAX, PacketReader, parseHex, textToHex, toHex } from "./packet.ts";
@@ -13,19 +13,19 @@ import { parseResume, type ResumeRequest } from "./resume-packets.ts";
 import { E_FAULT, E_INVAL, E_SRCH, type GdbSession } from "./session.ts";
 import { GDB_SIGTRAP, type GdbStop, type GdbTarget } from "./target.ts";
 
-/** Characters of a monitor command's answer in one packet. */
+/** A monitor command's answer is sent in packets of so many characters. */
 const OUTPUT_CHUNK = 1000;
-/** Steps of a range that are made before somebody else has a turn. */
+/** Limit on the steps of a range in one call of `poll`. */
 const RANGE_STEPS = 20_000;
 
-/** How the debugger has left. */
+/** How the session ended. */
 export type GdbEnd = "detached" | "killed";
 
 export class GdbStub implements GdbSession {
 	readonly target: GdbTarget;
 	generalThread = 0;
 	noAck = false;
-	/** Set when the debugger is done with the target. */
+	/** Set once the debugger has detached or killed the target. */
 	end: GdbEnd | null = null;
 	readonly #send: (bytes: string) => void;
 	readonly #reader = new PacketReader();
@@ -34,14 +34,14 @@ export class GdbStub implements GdbSession {
 	#range: ResumeRequest | null = null;
 	#stop: GdbStop;
 
-	/** `send` takes bytes as the characters of a string. => the target stands still. */
+	/** `send` takes bytes as the characters of a string. => the target must be stopped. */
 	constructor(target: GdbTarget, send: (bytes: string) => void) {
 		this.target = target;
 		this.#send = send;
 		this.#stop = { kind: "signal", thread: target.currentThread(), signal: GDB_SIGTRAP };
 	}
 
-	/** Has the debugger let the target run, and waits for it to stop? */
+	/** Is the target running, and the debugger waiting for it to stop? */
 	get running(): boolean {
 		return this.#running;
 	}
@@ -64,13 +64,13 @@ export class GdbStub implements GdbSession {
 				if (!this.noAck) this.#send("-");
 			} else if (got.kind === "packet") {
 				if (!this.noAck) this.#send("+");
-				// Only an interrupt is expected while the target runs.
+				// While the target runs, only an interrupt is expected; drop everything else.
 				if (!this.#running) this.#handle(got.data);
 			}
 		}
 	}
 
-	/** Let the target run for a while. => whether it still runs. */
+	/** Let the target run for a while. => is it still running? */
 	poll(): boolean {
 		if (!this.#running) return false;
 		for (let n = 0; n < RANGE_STEPS; n++) {
@@ -84,7 +84,7 @@ export class GdbStub implements GdbSession {
 		return true;
 	}
 
-	/** Tell the debugger that the target stands still. */
+	/** Tell the debugger that the target has stopped. */
 	stopped(stop: GdbStop): void {
 		this.print(this.target.notice());
 		this.#running = false;
@@ -98,7 +98,7 @@ export class GdbStub implements GdbSession {
 		if (this.#running && text !== "") this.#reply(`O${textToHex(text)}`);
 	}
 
-	/** Is the step that is done one of many, within a range of addresses? */
+	/** Make the next step of a range, if pc is still inside it. => false if the range is done. */
 	#continuesRange(stop: GdbStop): boolean {
 		const range = this.#range;
 		if (range === null || stop.kind !== "signal" || stop.signal !== GDB_SIGTRAP) return false;
@@ -208,7 +208,7 @@ export class GdbStub implements GdbSession {
 			if (old === null) return E_SRCH;
 			const value = bytes.subarray(at, at + old.length);
 			at += old.length;
-			// x0 is in the packet, and stays what it is.
+			// The packet contains x0, which cannot be written.
 			if (n !== 0 && !this.target.writeRegister(this.thread, n, value)) return E_INVAL;
 		}
 		return "OK";
@@ -244,7 +244,7 @@ export class GdbStub implements GdbSession {
 		const data = match[3]!;
 		const bytes = kind === "M" ? fromHex(data) : Uint8Array.from(data, (c) => c.charCodeAt(0));
 		if (bytes === null || bytes.length !== length) return E_INVAL;
-		if (length === 0) return "OK"; // "can you do this?"
+		if (length === 0) return "OK"; // gdb probes for X packets this way
 		return this.target.writeMemory(this.thread, address, bytes) ? "OK" : E_FAULT;
 	}
 

@@ -1,6 +1,6 @@
-/** What the protocol needs of whatever is debugged. */
+/** The interface between the protocol and the machine that is debugged. */
 
-/** Signal numbers as the protocol has them; those up to SIGSEGV are everybody's. */
+/** Signal numbers of the protocol. */
 export const GDB_SIGINT = 2;
 export const GDB_SIGTRAP = 5;
 
@@ -8,16 +8,16 @@ export interface GdbThread {
 	/** Positive. */
 	readonly id: number;
 	readonly name: string;
-	/** A few words on what it does. */
+	/** A few words on its state. */
 	readonly info: string;
 }
 
 /** Kinds of Z and z packets. */
 export type BreakKind = "software" | "hardware" | "write" | "read" | "access";
 
-/** Why the target stands still. */
+/** Why the target has stopped. */
 export type GdbStop =
-	/** A step is done, or the debugger has asked for it (SIGINT), or a signal is about to strike. */
+	/** A step is done, the debugger has interrupted (SIGINT), or a signal will be delivered. */
 	| { readonly kind: "signal"; readonly thread: number; readonly signal: number }
 	| { readonly kind: "breakpoint"; readonly thread: number; readonly hardware: boolean }
 	| {
@@ -26,7 +26,7 @@ export type GdbStop =
 			readonly type: "watch" | "rwatch" | "awatch";
 			readonly address: number;
 	  }
-	/** Nothing is known of the time before. */
+	/** The beginning of the recorded history was reached. */
 	| { readonly kind: "begin"; readonly thread: number }
 	| { readonly kind: "exited"; readonly code: number }
 	| { readonly kind: "killed"; readonly signal: number };
@@ -34,9 +34,9 @@ export type GdbStop =
 export interface GdbResume {
 	readonly step: boolean;
 	readonly reverse: boolean;
-	/** Who is to make the step. */
+	/** The thread that steps. */
 	readonly thread: number;
-	/** The signal to go on with; 0 takes back one that was about to strike. null: as it comes. */
+	/** The signal to deliver; 0 discards the one that was reported. null: deliver that one. */
 	readonly signal: number | null;
 }
 
@@ -45,33 +45,34 @@ export interface GdbTarget {
 	readonly xml: string;
 	/** Registers that the packets g and G carry: 0 to this number. */
 	readonly registerCount: number;
-	/** Can it run backwards? */
+	/** Is reverse execution possible? */
 	readonly reverse: boolean;
-	/** Living threads; at least one as long as the target has not ended. */
+	/** Threads that have not ended; at least one until the target has ended. */
 	threads(): readonly GdbThread[];
-	/** The thread that runs, or that ran last. */
+	/** The thread that is running, or that ran last. */
 	currentThread(): number;
-	/** => null: no such register, or thread. */
+	/** => null if there is no such register or thread. */
 	readRegister(thread: number, register: number): Uint8Array | null;
-	/** => false: no such register, or it cannot be written, or the size is wrong. */
+	/** => false if there is no such register, it is read-only, or the size is wrong. */
 	writeRegister(thread: number, register: number, bytes: Uint8Array): boolean;
-	/** => the bytes that can be read, up to the first that cannot. Changes nothing. */
+	/** => the bytes up to the first that cannot be read. Has no side effects. */
 	readMemory(thread: number, address: number, length: number): Uint8Array;
-	/** => false, and perhaps a part is written. */
+	/** => false on failure; part of the bytes may have been written. */
 	writeMemory(thread: number, address: number, bytes: Uint8Array): boolean;
-	/** => false: not possible. What is there already is no mistake, nor is what is gone. */
+	/** => false if it is not possible. Setting a point twice is not an error. */
 	insert(kind: BreakKind, address: number, length: number): boolean;
+	/** Removing a point that is not set is not an error. */
 	remove(kind: BreakKind, address: number, length: number): boolean;
-	/** From now on `run` goes on. */
+	/** Prepare to run; `run` does it. */
 	resume(how: GdbResume): void;
-	/** Go on for some milliseconds. => null: it has not stopped. */
+	/** Run for some milliseconds. => null if the target has not stopped. */
 	run(): GdbStop | null;
 	/** Stop at the next instruction. */
 	interrupt(): void;
-	/** A command that is not the protocol's. => what it says, lines ended by \n. */
+	/** A command of the user to the target itself. => its output; each line ends in \n. */
 	monitor(command: string): string;
-	/** Something the user should read about the latest stop, or "". */
+	/** A message for the user about the latest stop, or "". Reading it clears it. */
 	notice(): string;
-	/** The debugger has gone: no breakpoint is left. */
+	/** The debugger has gone: remove all breakpoints and watchpoints. */
 	detach(): void;
 }

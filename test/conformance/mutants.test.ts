@@ -1,6 +1,6 @@
 /**
- * Would the streams notice? Copies of the machine with one thing wrong each: every one of them must
- * end some stored stream differently, and soon.
+ * Are the streams sensitive enough? Each mutant is a copy of the machine with one mistake, and must
+ * end some stored stream differently.
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,7 +16,7 @@ interface Mutant {
 	readonly to: string;
 }
 
-/** What an emulator might have wrong. */
+/** Mistakes that an emulator might have. */
 const MUTANTS: readonly Mutant[] = [
 	{
 		name: "a carry lost in mulh, mulhsu and mulhu",
@@ -143,14 +143,14 @@ const MUTANTS: readonly Mutant[] = [
 type StoredModule = typeof import("../../conformance/stored.ts");
 type OursModule = typeof import("../../conformance/ours.ts");
 
-/** How many streams it may take: all that there are. */
+/** A mutant must be found within so many streams: all stored ones. */
 const STREAMS_MAX = STORED * Object.keys(MODES).length;
 
 const hashes = readHashes("conformance/hashes.json");
 const folder = mkdtempSync(join(tmpdir(), "uvmachine-mutants-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** => after how many streams the mutant was found out, taking modes in turn; or null. */
+/** => how many streams it took to find the mutant, taking modes in turn; or null. */
 async function streamsUntilFound(place: string): Promise<number | null> {
 	const { wholeHash } = (await import(join(place, "conformance/stored.ts"))) as StoredModule;
 	const { newMachine } = (await import(join(place, "conformance/ours.ts"))) as OursModule;
@@ -167,7 +167,7 @@ async function streamsUntilFound(place: string): Promise<number | null> {
 
 describe("a machine in which", () => {
 	it.each(MUTANTS.map((mutant, i) => ({ ...mutant, i })))(
-		"$name is found out",
+		"$name is detected",
 		async ({ i, name, file, from, to }) => {
 			const place = join(folder, String(i));
 			cpSync("machine", join(place, "machine"), { recursive: true });
@@ -187,7 +187,7 @@ describe("a machine in which", () => {
 		},
 	);
 
-	it("nothing is wrong is not", async () => {
+	it("nothing is wrong is not detected", async () => {
 		const place = join(folder, "none");
 		cpSync("machine", join(place, "machine"), { recursive: true });
 		cpSync("conformance", join(place, "conformance"), { recursive: true });

@@ -1,4 +1,4 @@
-/** The stored streams, whose hashes QEMU has agreed to: with or without QEMU they must come out. */
+/** The stored streams must have the recorded hashes, with which QEMU agreed. */
 import { expect, it } from "vitest";
 import { MODES } from "../../conformance/generator.ts";
 import { newMachine, OurSide } from "../../conformance/ours.ts";

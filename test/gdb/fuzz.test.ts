@@ -1,6 +1,6 @@
 /**
- * Packets that no debugger sends: whatever arrives, the stub throws nothing, answers each packet as
- * the protocol wants it, keeps little, and the next one is understood.
+ * Malformed packets: the stub never throws, answers each packet as the protocol prescribes, buffers
+ * no more than a packet, and understands the next one.
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -11,7 +11,7 @@ import { debugBare, debugSystem } from "./machines.ts";
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 40) * 6;
 
-/** Packets that mean something, to begin with. */
+/** Valid packets, to be damaged. */
 const SEEDS = [
 	"qSupported:swbreak+;hwbreak+",
 	"QStartNoAckMode",
@@ -87,7 +87,7 @@ const SEEDS = [
 	].map((command) => `qRcmd,${Buffer.from(command).toString("hex")}`),
 ];
 
-/** A packet with some characters changed, left out, doubled or put in. */
+/** A packet with some characters changed, removed, repeated or inserted. */
 const mutated = fc
 	.tuple(
 		fc.constantFrom(...SEEDS),
@@ -149,7 +149,7 @@ function feed(target: MachineTarget, items: readonly { framed: boolean; data: st
 			expect(packets(client.sent)).toHaveLength(1);
 		}
 	}
-	// A half packet may be left over; this ends it, and the next one is understood.
+	// Part of a packet may be left over; this ends it, so that the next one is understood.
 	const after = new GdbClient(target);
 	expect(after.ask("vMustReplyEmpty")).toBe("");
 }
@@ -179,7 +179,7 @@ describe("malformed packets", () => {
 		);
 	});
 
-	it("keep no more than a packet's worth of bytes", () => {
+	it("are buffered up to the size of a packet", () => {
 		const reader = new PacketReader();
 		reader.take(0x24);
 		for (let i = 0; i < 20 * PACKET_MAX; i++) reader.take(0x61);

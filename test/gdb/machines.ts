@@ -1,4 +1,4 @@
-/** Machines to be debugged. */
+/** Machines for the tests to debug. */
 import { Bare } from "../../computer/bare.ts";
 import { createSystem } from "../../computer/system.ts";
 import type { SystemOptions } from "../../computer/system-options.ts";
@@ -17,7 +17,7 @@ export interface Debugged<T> {
 	readonly label: (name: string) => number;
 }
 
-/** An assembled program on a bare machine, stopped in the boot ROM or behind it. */
+/** An assembled program on a bare machine, stopped in the boot ROM or after it. */
 export function debugBare(source: string, ram = 1 << 20, booted = true): Debugged<BareTarget> {
 	const { bytes, labels } = assemble(source, BARE_BASE);
 	let output = "";

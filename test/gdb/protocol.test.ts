@@ -24,7 +24,7 @@ const hex = (n: number): string => n.toString(16);
 describe("packets", () => {
 	const client = (): GdbClient => debugBare(PROGRAM).client;
 
-	it("are acknowledged, until that is switched off", () => {
+	it("are acknowledged until QStartNoAckMode", () => {
 		const c = client();
 		expect(c.raw(packet("qC"))).toBe(`+${packet("QC1")}`);
 		expect(c.raw(packet("QStartNoAckMode"))).toBe(`+${packet("OK")}`);
@@ -32,7 +32,7 @@ describe("packets", () => {
 		expect(c.raw("$qC#00")).toBe("");
 	});
 
-	it("with a wrong sum are asked for again, and answers are repeated", () => {
+	it("with a wrong checksum are requested again, and answers are repeated on request", () => {
 		const c = client();
 		expect(c.raw("$qC#00")).toBe("-");
 		expect(c.raw("$qC#zz")).toBe("-");
@@ -41,7 +41,7 @@ describe("packets", () => {
 		expect(c.raw("+")).toBe("");
 	});
 
-	it("that are not known get an empty answer", () => {
+	it("that are unknown get an empty answer", () => {
 		const c = client();
 		for (const data of [
 			"",
@@ -58,7 +58,7 @@ describe("packets", () => {
 		}
 	});
 
-	it("that cannot be done get an error", () => {
+	it("that cannot be carried out get an error", () => {
 		const c = client();
 		const wrong = [
 			"m",
@@ -97,7 +97,7 @@ describe("packets", () => {
 		expect(c.ask("m10000000,4"), "device registers are not read").toBe("E0e");
 	});
 
-	it("undo escapes and runs, and are framed with escapes", () => {
+	it("are decoded with escapes and runs, and encoded with escapes", () => {
 		const reader = new PacketReader();
 		const take = (text: string): unknown =>
 			[...latin1(text)].map((byte) => reader.take(byte)).findLast((got) => got !== null);
@@ -113,7 +113,7 @@ describe("packets", () => {
 		);
 	});
 
-	it("that are too long are refused, whatever they claim", () => {
+	it("that are too long are refused", () => {
 		const c = client();
 		expect(c.raw(packet("q".repeat(PACKET_MAX + 1)))).toBe("-");
 		expect(c.raw(packet(`0${"*~".repeat(PACKET_MAX / 8)}`))).toBe("-");
@@ -122,7 +122,7 @@ describe("packets", () => {
 });
 
 describe("a bare machine", () => {
-	it("says what it can do", () => {
+	it("lists the features it supports", () => {
 		const { client } = debugBare(PROGRAM);
 		const features = client.ask("qSupported:swbreak+;xmlRegisters=i386").split(";");
 		expect(features).toContain("qXfer:features:read+");
@@ -167,7 +167,7 @@ describe("a bare machine", () => {
 		expect(client.ask("g")).toBe(all);
 	});
 
-	it("reads and writes memory, and code that was decoded", () => {
+	it("reads and writes memory, including code that is already decoded", () => {
 		const { client, label } = debugBare(PROGRAM);
 		client.ask("vCont;s");
 		expect(client.ask(`M${hex(label("data"))},4:efbeadde`)).toBe("OK");
@@ -179,7 +179,7 @@ describe("a bare machine", () => {
 		expect(client.register(10)).toBe(7);
 	});
 
-	it("steps, runs to breakpoints and watchpoints, and stops when asked", () => {
+	it("steps, runs to breakpoints and watchpoints, and can be interrupted", () => {
 		const { client, label } = debugBare(PROGRAM);
 		expect(client.ask("s")).toBe("T05thread:01;");
 		expect(client.register(32)).toBe(BARE_BASE + 4);
@@ -196,13 +196,13 @@ describe("a bare machine", () => {
 		expect(packets(client.sent)).toEqual(["T02thread:01;"]);
 	});
 
-	it("steps through a range", () => {
+	it("steps until pc leaves a range", () => {
 		const { client, label } = debugBare(PROGRAM);
 		expect(client.ask(`vCont;r${hex(BARE_BASE)},${hex(label("end"))}:1`)).toBe("T05thread:01;");
 		expect(client.register(32)).toBe(label("end"));
 	});
 
-	it("prints each byte once, however often it goes back", () => {
+	it("prints each byte once, even if it is replayed", () => {
 		const { client, output, label } = debugBare(PROGRAM);
 		client.ask(`Z0,${hex(label("end"))},4`);
 		client.ask("c");
@@ -214,7 +214,7 @@ describe("a bare machine", () => {
 		expect(output()).toBe("AA");
 	});
 
-	it("goes back to the beginning and not beyond", () => {
+	it("goes back to the beginning and no further", () => {
 		const { client, label } = debugBare(PROGRAM);
 		client.ask(`Z0,${hex(label("end"))},4`);
 		client.ask("c");
@@ -224,7 +224,7 @@ describe("a bare machine", () => {
 		expect(client.ask("bs")).toBe("T05thread:01;replaylog:begin;");
 	});
 
-	it("ends with the guest's exit code, and begins again", () => {
+	it("reports the guest's exit code, and can be reset afterwards", () => {
 		const { client } = debugBare("lui t0, 0x100\nli t1, 0x33333\nsw t1, 0(t0)\nend: j end");
 		expect(client.ask("c")).toBe("W03");
 		expect(client.ask("?")).toBe("W03");
@@ -233,7 +233,7 @@ describe("a bare machine", () => {
 		expect(client.ask("c")).toBe("W03");
 	});
 
-	it("answers monitor commands, and unknown ones in one line", () => {
+	it("answers monitor commands; one line for an unknown one", () => {
 		const { client, label } = debugBare(PROGRAM);
 		expect(client.monitor("translate 0x80000010")).toContain("80000010 -> 80000010");
 		client.ask(`M${hex(label("data"))},4:01020304`);

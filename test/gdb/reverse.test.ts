@@ -1,4 +1,4 @@
-/** Running backwards: every place is as it was when the machine was there before. */
+/** Reverse execution: at every step the state is the same as in the first run. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createSystem } from "../../computer/system.ts";
@@ -7,7 +7,7 @@ import { latin1, packet } from "../support/gdb-client.ts";
 import { workload } from "../support/workload.ts";
 import { debugBare, debugSystem } from "./machines.ts";
 
-/** What a step of the run looked like. */
+/** The state at a step of the run. */
 interface Place {
 	readonly pc: number;
 	readonly registers: string;
@@ -20,7 +20,7 @@ const place = (client: GdbClient): Place => ({
 	thread: client.ask("qC"),
 });
 
-/** The places from here on, step by step, until the guest ends or there are enough. */
+/** Step until the guest ends or there are enough steps. => the state at each step. */
 function record(client: GdbClient, steps: number): Place[] {
 	const places = [place(client)];
 	while (places.length <= steps) {
@@ -32,7 +32,7 @@ function record(client: GdbClient, steps: number): Place[] {
 
 const MOVES = fc.array(fc.constantFrom("s", "bs", "c", "bc"), { minLength: 1, maxLength: 12 });
 
-/** Move about, and compare each place with what was recorded. `pcs` have breakpoints. */
+/** Move forwards and backwards, with breakpoints, and compare each state with the first run. */
 function wander(client: GdbClient, places: readonly Place[], moves: readonly string[]): void {
 	const pcs = new Set([places[3]!.pc, places[Math.floor(places.length / 2)]!.pc]);
 	for (const pc of pcs) client.ask(`Z0,${pc.toString(16)},2`);
@@ -45,7 +45,7 @@ function wander(client: GdbClient, places: readonly Place[], moves: readonly str
 			while (at > 0 && !pcs.has(places[at]!.pc));
 			at = Math.max(0, at);
 		} else if (move === "c") {
-			// As a debugger does it: a step away from the breakpoint comes first.
+			// Like a debugger, step off the breakpoint first.
 			let next = at + 1;
 			while (next < places.length && !pcs.has(places[next]!.pc)) next++;
 			if (next >= places.length) continue;
@@ -94,7 +94,7 @@ timer:	lw t1, -8(s0)
 `;
 
 describe("a bare machine", () => {
-	it("is at every place as it was, interrupts and all", () => {
+	it("reaches the same state at every step, with interrupts", () => {
 		const { client, target } = debugBare(TIMER, 1 << 16, false);
 		const places = record(client, 400);
 		const end = target.stepsDone;
@@ -108,7 +108,7 @@ describe("a bare machine", () => {
 		);
 	});
 
-	it("takes the same input again", () => {
+	it("replays the same input", () => {
 		const { client, target, output, label } = debugBare(
 			`
 			lui a4, 0x10000
@@ -150,7 +150,7 @@ describe("a bare machine", () => {
 		expect(output()).toBe("xy");
 	});
 
-	it("finds the store to a watched word, and is just behind it", () => {
+	it("finds the store to a watched word, and stops just after it", () => {
 		const { client } = debugBare(TIMER, 1 << 16);
 		record(client, 100);
 		const word = (): number => Number.parseInt(client.ask("m80001000,1"), 16);
@@ -169,7 +169,7 @@ describe("a bare machine", () => {
 		expect(word()).toBe(1);
 	});
 
-	it("does not go back beyond a change that the user has made", () => {
+	it("does not go back beyond a change by the user", () => {
 		const { client } = debugBare(TIMER, 1 << 16);
 		record(client, 30);
 		client.ask("P5=00000000");
@@ -181,13 +181,13 @@ describe("a bare machine", () => {
 });
 
 describe("a system", () => {
-	it("is at every place as it was", () => {
+	it("reaches the same state at every step", () => {
 		const { client, output } = debugSystem("hello", [], { ram: 1 << 20, swap: [] });
 		const places = record(client, 380);
 		let at = places.length - 1;
 		for (let i = 0; i < 12; i++) {
 			client.ask("bs");
-			// Of a page fault, the trap is a place of its own: going back takes one step more.
+			// The trap of a page fault is a step of its own, so going back takes one step more.
 			const now = place(client);
 			if (now.registers !== places[at]!.registers) at--;
 			expect(now).toEqual(places[at]);
@@ -198,14 +198,14 @@ describe("a system", () => {
 		expect(output()).toBe("hello from user mode\n");
 	});
 
-	it("goes back from the end of a long run, which has paged, and on again", () => {
+	it("goes back from the end of a long run with paging, and forward again", () => {
 		const options = { ram: 1 << 20, swap: [{ media: 8 << 20 }] };
 		const args = ["2", "2"];
 		const image = workload("walk");
 		const plain = createSystem({ program: "walk", image, args, ...options });
 		plain.run();
 		const { client, target } = debugSystem("walk", args, options);
-		// The call of exit: pc is behind it already.
+		// The call of exit: pc is already after it.
 		client.ask(`Z0,${(plain.machine.hart.pc - 4).toString(16)},2`);
 		expect(client.ask("c")).toMatch(/^T05/);
 		expect(target.system.kernel.uvmexp.pgswapout).toBeGreaterThan(100);

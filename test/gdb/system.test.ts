@@ -1,4 +1,4 @@
-/** Processes under the debugger: threads, memory wherever it is, signals, steps, the end. */
+/** Processes under the debugger: threads, memory in RAM and in swap, signals, steps, exit. */
 import { describe, expect, it } from "vitest";
 import { createSystem } from "../../computer/system.ts";
 import { readProcess } from "../../gdb/process-memory.ts";
@@ -46,7 +46,7 @@ const BASE = 0x1_0000;
 const hex = (n: number): string => n.toString(16);
 
 describe("a signal", () => {
-	it("stops the system before it strikes, and then strikes", () => {
+	it("stops the system before it is delivered, and is delivered on continue", () => {
 		const { client } = debugSystem("crash", [], { image: elf(CRASH) });
 		const [text, stop] = client.all("c");
 		expect(Buffer.from(text!.slice(1), "hex").toString()).toBe("SIGSEGV in crash (pid 1)\n");
@@ -55,7 +55,7 @@ describe("a signal", () => {
 		expect(client.ask("vCont;C0b:1;c")).toBe("X0b");
 	});
 
-	it("that is taken back strikes again, or not if the cause is gone", () => {
+	it("that is discarded occurs again, unless the cause is gone", () => {
 		const { client } = debugSystem("crash", [], { image: elf(CRASH) });
 		client.all("c");
 		expect(client.all("vCont;c").at(-1)).toBe("T0bthread:01;");
@@ -63,7 +63,7 @@ describe("a signal", () => {
 		expect(client.ask("vCont;c")).toBe("W03");
 	});
 
-	it("changes nothing in what follows", () => {
+	it("that is reported does not affect the rest of the run", () => {
 		const plain = createSystem({ program: "crash", image: elf(CRASH) });
 		plain.run();
 		const { client, target } = debugSystem("crash", [], { image: elf(CRASH) });
@@ -75,7 +75,7 @@ describe("a signal", () => {
 });
 
 describe("processes", () => {
-	it("are threads, with registers and memory of their own", () => {
+	it("are threads with their own registers and memory", () => {
 		const { client } = debugSystem("fork", [], { image: elf(FORK) });
 		expect(client.ask("qfThreadInfo")).toBe("m1");
 		const child = BASE + 4 * 9;
@@ -84,7 +84,7 @@ describe("processes", () => {
 		expect(client.ask("qfThreadInfo")).toBe("m1,2");
 		const xml = client.ask("qXfer:threads:read::0,1000");
 		expect(xml).toContain('<thread id="2" name="2.4 fork">on the hart</thread>');
-		expect(xml).toMatch(/<thread id="1" name="1.3 fork">(sleeps: wait|ready)<\/thread>/);
+		expect(xml).toMatch(/<thread id="1" name="1.3 fork">(sleeping: wait|ready)<\/thread>/);
 		client.ask("vCont;s:2");
 		client.ask("vCont;s:2");
 		client.ask("vCont;s:2");
@@ -106,9 +106,9 @@ describe("processes", () => {
 		expect(client.ask("c")).toBe("W07");
 	});
 
-	it("have breakpoints together, or one alone", () => {
+	it("share breakpoints, or one of them has them alone", () => {
 		const { client } = debugSystem("fork", [], { image: elf(FORK) });
-		const both = BASE + 4 * 6; // the first instruction behind clone, and la
+		const both = BASE + 4 * 6; // the first instruction after clone, and la
 		const stops = (): number => {
 			let count = 0;
 			while (client.ask("c").startsWith("T05")) {
@@ -127,7 +127,7 @@ describe("processes", () => {
 		expect(alone.client.ask("c")).toBe("W07");
 	});
 
-	it("stop at events that the user asks for", () => {
+	it("stop at the events of `catch`", () => {
 		const { client } = debugSystem("fork", [], { image: elf(FORK) });
 		client.monitor("catch exit");
 		const [text] = client.all("c");
@@ -136,7 +136,7 @@ describe("processes", () => {
 		expect(client.ask("c")).toBe("W07");
 	});
 
-	it("step over a system call, and over a page fault, in one step", () => {
+	it("step over a system call or a page fault in one step", () => {
 		const { client } = debugSystem("hello", []);
 		let pc = client.register(32);
 		for (let i = 0; i < 300; i++) {
@@ -149,7 +149,7 @@ describe("processes", () => {
 });
 
 describe("memory", () => {
-	it("is read where it is: mapped, in swap, not touched yet; and nothing changes", () => {
+	it("is read without side effects: mapped, in swap, or not touched yet", () => {
 		const { target, client } = debugSystem("sort", ["1"], { ram: MiB });
 		const plain = boot("sort", [1], { ram: MiB });
 		for (let i = 0; i < 40; i++) {
@@ -186,7 +186,7 @@ describe("memory", () => {
 		expect(target.system.stateHash()).toBe(plain.report.stateHash);
 	});
 
-	it("in swap reads as the program has left it", () => {
+	it("in swap reads as the program left it", () => {
 		// Each page of the array begins with its number.
 		const source = `
 			lui s0, 0x12
@@ -212,7 +212,7 @@ describe("memory", () => {
 		}
 	});
 
-	it("is written as the program would: its own copy, and not its code", () => {
+	it("is written as by the program: copied on write, and its code is read-only", () => {
 		const { client } = debugSystem("fork", [], { image: elf(FORK) });
 		const child = BASE + 4 * 9;
 		client.ask(`Z0,${hex(child)},4`);

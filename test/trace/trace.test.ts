@@ -1,4 +1,4 @@
-/** Traces: the same run gives the same bytes, and they say what happened. */
+/** Traces: the same run gives the same bytes, and they show what happened. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -31,7 +31,7 @@ function collector(): { text: () => string; write: (text: string) => void } {
 	return { text: () => all, write: (text) => (all += text) };
 }
 
-/** Every slice and span that begins ends, later, and slices of a track nest. */
+/** Every slice and span ends after it begins, and the slices of a track nest. */
 function checkShape(list: readonly Event[]): void {
 	const open = new Map<number, number>();
 	const spans = new Set<string>();
@@ -53,7 +53,7 @@ function checkShape(list: readonly Event[]): void {
 	expect([...spans]).toEqual([]);
 }
 
-/** A run that pages and forks, with or without a trace; in pieces of `slice` cycles. */
+/** A run with paging and fork, with or without a trace, in slices of `slice` cycles. */
 function traced(slice: number, trace = true): { system: System; text: string } {
 	const system = createSystem({
 		program: "fork",
@@ -72,18 +72,18 @@ describe("a trace of a system", () => {
 	const first = traced(1e9);
 	const list = events(first.text);
 
-	it("is the same in every run, however the run is sliced", () => {
+	it("is the same in every run, regardless of slices", () => {
 		expect(traced(1e9).text).toBe(first.text);
 		expect(traced(10_007).text).toBe(first.text);
 	});
 
-	it("changes nothing in the run", () => {
+	it("does not affect the run", () => {
 		expect(traced(1e9, false).system.stateHash()).toBe(first.system.stateHash());
 	});
 
 	it("has well-formed slices and spans", () => checkShape(list));
 
-	it("shows what the counters count", () => {
+	it("agrees with the counters", () => {
 		const count = (test: (event: Event) => boolean): number => list.filter(test).length;
 		const { uvmexp } = first.system.kernel;
 		const slept = list.filter((e) => e.ph === "E" && e.args?.slept !== undefined);
@@ -132,7 +132,7 @@ describe("a bare machine", () => {
 		]);
 	});
 
-	it("shows every wait: of wfi at the end of a slice, and of a call of the firmware", () => {
+	it("shows every wait: in wfi at the end of a slice, and in a call of the firmware", () => {
 		const source = `
 	csrrs a0, time, zero
 	addi a0, a0, 10
@@ -166,7 +166,7 @@ describe("a bare machine", () => {
 		expect(waits(1)).toBe(2);
 	});
 
-	it("writes every instruction, and does the same as without", () => {
+	it("writes every instruction, and runs as without a trace", () => {
 		const plain = create();
 		plain.run(1e9);
 		const bare = create();
@@ -182,7 +182,7 @@ describe("a bare machine", () => {
 	});
 });
 
-it("what is open at the end ends there", () => {
+it("closes open slices at the end", () => {
 	const { text, write } = collector();
 	const trace = new ChromeTrace(write);
 	trace.begin(1, 10, "outer");
