@@ -1,4 +1,4 @@
-/** The command line as a user meets it: exit codes, what goes where, and one line for a mistake. */
+/** The command line as a user sees it: exit codes, stdout and stderr, one line for a mistake. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -46,7 +46,7 @@ describe("boot", () => {
 		expect(run).toMatchObject({ status: 0, stdout: "hello from user mode\n", stderr: "" });
 	});
 
-	it("writes a report that says how to have the same run again", () => {
+	it("writes a report that says how to repeat the run", () => {
 		const path = join(dir, "report.json");
 		expect(uvmachine(["boot", "hello", "-q", "--ram", "4M", "--json", path]).status).toBe(0);
 		const report = JSON.parse(readFileSync(path, "utf8"));

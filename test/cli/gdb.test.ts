@@ -1,6 +1,6 @@
 /**
- * `--gdb`: a real debugger at the other end, where one is installed, and clients that no debugger
- * is. The debugger reads its commands from a file, and what it says is compared.
+ * `--gdb`: with a real debugger, where one is installed, and with clients that misbehave. The
+ * debugger reads its commands from a file, and its output is compared.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -61,7 +61,7 @@ async function serve(...args: string[]): Promise<Served> {
 	return result;
 }
 
-/** Let the debugger do `commands`. => what it has said. */
+/** Let the debugger execute `commands`. => its output. */
 function gdb(port: number, file: string, commands: string): string {
 	const script = join(dir, "commands");
 	const setup = `set pagination off\nset confirm off\n${PATIENCE}`;
@@ -122,7 +122,7 @@ function build(): string {
 if (!hasGdb) console.log(`${GDB} is not installed: it drives no test`);
 
 describe.skipIf(!hasGdb || !hasGcc)("gdb and a bare machine", () => {
-	it("run, look, step, and go back", async () => {
+	it("runs, shows state, steps, and goes back", async () => {
 		const path = build();
 		const { port, ended, printed } = await serve("run", path, "--ram", "8M");
 		const said = gdb(
@@ -176,7 +176,7 @@ detach
 			expect(match, `${pattern} in:\n${said}`).not.toBeNull();
 			rest = rest.slice(match!.index + match![0].length);
 		}
-		// What monitor commands say comes by another stream.
+		// The output of monitor commands comes on another stream.
 		expect(said).toContain("satp: no page table\n");
 		expect(said).toContain("80000000: 0x80010137\n");
 		expect(await ended).toBe(0);
@@ -185,7 +185,7 @@ detach
 });
 
 describe.skipIf(!hasGdb)("gdb and a system", () => {
-	it("sees processes, and the end", async () => {
+	it("shows processes, and reports the end", async () => {
 		const { port, ended, printed } = await serve("boot", "sh", "-q", "--", "-c", "hello; exit 3");
 		const said = gdb(
 			port,
@@ -218,7 +218,7 @@ continue
 		expect(printed().out).toBe("hello from user mode\n");
 	});
 
-	it("is told of a signal before it strikes", async () => {
+	it("reports a signal before it is delivered", async () => {
 		const { port, ended } = await serve("boot", "wild", "-q", "--", "null");
 		const said = gdb(port, `${ROOT}/workloads/bin/wild`, "continue\ncontinue\n");
 		expect(said).toMatch(/received signal SIGSEGV/);
@@ -227,7 +227,7 @@ continue
 	});
 });
 
-/** Connect, and collect what comes. */
+/** Connect, and collect what is received. */
 async function client(
 	port: number,
 	host = "127.0.0.1",
@@ -244,7 +244,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe("the server", () => {
-	it("waits; a lost connection is no end, and the next debugger goes on", async () => {
+	it("waits; after a lost connection the next debugger continues", async () => {
 		const { port, ended, printed } = await serve("boot", "hello", "-q");
 		const first = await client(port);
 		first.socket.write(packet("s"));
@@ -260,7 +260,7 @@ describe("the server", () => {
 		});
 	});
 
-	it("has one client at a time", async () => {
+	it("serves one client at a time", async () => {
 		const { port } = await serve("boot", "hello", "-q");
 		const first = await client(port);
 		const second = await client(port);
@@ -278,7 +278,7 @@ describe("the server", () => {
 		(await client(port)).socket.destroy();
 	});
 
-	it("survives garbage, and a goodbye in the middle of a packet", async () => {
+	it("survives garbage, and a connection closed in the middle of a packet", async () => {
 		const { port, ended, printed } = await serve("boot", "hello", "-q");
 		for (const text of [
 			"$",
@@ -295,11 +295,11 @@ describe("the server", () => {
 			c.socket.destroy();
 			await new Promise((resolve) => setTimeout(resolve, 20));
 		}
-		expect(await ended).toBe(0); // the last one has let it run
+		expect(await ended).toBe(0); // the last client has let it run
 		expect(printed().err).not.toMatch(/Error| at /);
 	});
 
-	it("stops a machine that runs when a debugger comes, and lets go of it", async () => {
+	it("stops a running machine when a debugger connects, and lets it run on detach", async () => {
 		const { port, printed, ended } = await serve("boot", "cat", "-q", "--no-gdb-wait");
 		const c = await client(port);
 		c.socket.write(packet("?"));

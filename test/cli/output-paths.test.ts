@@ -1,4 +1,4 @@
-/** Files that several options name. */
+/** Several options that name the same file. */
 import { expect, it } from "vitest";
 import { checkOutputPaths, type NamedPath } from "../../cli/output-paths.ts";
 
@@ -7,7 +7,7 @@ const check =
 	() =>
 		checkOutputPaths(outputs, inputs);
 
-it("two options do not write to one file, however it is named", () => {
+it("two options cannot write to one file, under any of its names", () => {
 	const pairs: [string, string][] = [
 		["a", "a"],
 		["folder/../a", "./a"],

@@ -1,4 +1,4 @@
-/** What --disk makes of files and folders, and the disk of programs. */
+/** How --disk treats files and folders, and the disk of programs. */
 import { execFileSync } from "node:child_process";
 import {
 	chmodSync,
@@ -110,7 +110,7 @@ describe("a file", () => {
 		expect(readFileSync(path)[512]).toBe(9);
 	});
 
-	it("that is none is a raw image, and so is one that ends too early to say", async () => {
+	it("that is not an archive is a raw image, as is one too short to tell", async () => {
 		const path = join(dir, "raw.img");
 		writeFileSync(path, new Uint8Array(1024));
 		const { root, disks } = await openDisks([path, path]);
@@ -119,7 +119,7 @@ describe("a file", () => {
 		await expect(openDisks([path])).rejects.toThrow(/raw.img: its size, 100 bytes, is not/);
 	});
 
-	it("there is one root only", async () => {
+	it("only one may be the root", async () => {
 		const top = folder("six");
 		await expect(openDisks([top, top])).rejects.toThrow(/six: there is already a root disk/);
 	});
@@ -153,7 +153,7 @@ describe("units", () => {
 		expect(system.report(0).config).toMatchObject({ root: { bytes: 1 << 20 } });
 	});
 
-	it("are none where there are no such disks", () => {
+	it("do not exist without such disks", () => {
 		expect(createSystem(hello).kernel.conf).toMatchObject({ swap: [0], root: null, bin: null });
 	});
 

@@ -1,4 +1,4 @@
-/** `uvmachine run` and `uvmachine disasm` as a user meets them. */
+/** `uvmachine run` and `uvmachine disasm` as a user sees them. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -74,7 +74,7 @@ describe("run", () => {
 		expect(run).toMatchObject({ status: 0, stdout: "1", stderr: "" });
 	});
 
-	it("with --sbi, an image starts in S-mode 4 MiB above, and may call", () => {
+	it("with --sbi, an image starts in S-mode 4 MiB above, and can make SBI calls", () => {
 		const source = `auipc s0, 0
 			srli s0, s0, 22
 			andi s0, s0, 1
@@ -91,7 +91,7 @@ describe("run", () => {
 		expect(run).toMatchObject({ status: 0, stdout: "1", stderr: "" });
 	});
 
-	it("a failure's code is in the report, and the exit code is 1", () => {
+	it("the code of a failure is in the report, and the exit code is 1", () => {
 		const source = `li a0, 70
 			li a1, 0x2a3333
 			${END}`;
@@ -102,7 +102,7 @@ describe("run", () => {
 		expect(report.config).toMatchObject({ sbi: false, virtio: "legacy", misaligned: "handle" });
 	});
 
-	it("reset starts anew, and memory stays", () => {
+	it("a reset restarts the machine and keeps its memory", () => {
 		const source = `lui s0, 0x80010
 			lw s1, 0(s0)
 			addi s1, s1, 1
@@ -117,7 +117,7 @@ describe("run", () => {
 		expect(run).toMatchObject({ status: 0, stdout: "123", stderr: "" });
 	});
 
-	it("input reaches a guest that polls, however long it is", () => {
+	it("input of any length reaches a guest that polls", () => {
 		const text = "0123456789abcdef".repeat(20);
 		const run = uvmachine(["run", image("poll", POLL), "-q"], `${text}.never read`);
 		expect(run).toMatchObject({ status: 0, stdout: `${text}.`, stderr: "" });
@@ -138,7 +138,7 @@ describe("run", () => {
 		expect(run.stderr).toMatch(/stopped at the cycle limit\n.*100,000 cycles/);
 	});
 
-	it("says in one line that nobody reads its output, and ends", () => {
+	it("ends with one line if its output is closed", () => {
 		const flood = image(
 			"flood",
 			`
@@ -155,7 +155,7 @@ next:	sb s0, 0(s0)
 		expect(stderr).toBe("uvmachine: output: cannot be written (EPIPE)\n");
 	});
 
-	it("writes to no file that it reads, and no file twice", () => {
+	it("refuses to write to a file that it reads, or to a file twice", () => {
 		const program = image("pass", `${PASS}${END}`);
 		const disk = file("disk", new Uint8Array(4096).fill(7));
 		const refused = (args: string[], why: string): void => {

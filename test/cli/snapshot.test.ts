@@ -1,4 +1,4 @@
-/** Snapshots from the command line: saved, gone on from, and refused in one line. */
+/** Snapshots from the command line: saved, restored, and refused in one line. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ function reportOf(args: string[], input = ""): Report {
 }
 
 describe("boot", () => {
-	it("saved at a cycle goes on to the same end, there and from the file", () => {
+	it("saved at a cycle reaches the same end, in that run and from the file", () => {
 		const straight = reportOf(["boot", "sort", "1", "--ram", "1M"]);
 		const at = String(Math.round(straight.cycles / 2));
 		const saving = ["boot", "sort", "1", "--ram", "1M", "--save", path("sort"), "--save-at", at];
@@ -27,21 +27,21 @@ describe("boot", () => {
 		expect(reportOf(saving)).toEqual(same);
 		const whole = uvmachine(["boot", "--restore", path("sort"), "-q"]);
 		const all = uvmachine(["boot", "sort", "1", "--ram", "1M", "-q"]);
-		// What was printed before was printed before.
+		// Output from before the snapshot is not printed again.
 		expect(all.stdout.endsWith(whole.stdout)).toBe(true);
 		expect(reportOf(["boot", "--restore", path("sort")])).toEqual(same);
 	});
 
-	it("saved at the end of its input goes on with more", () => {
+	it("saved at the end of its input continues with more input", () => {
 		const first = uvmachine(["boot", "sh", "--save", path("sh"), "-q"], "X=5\necho one\n");
 		expect(first).toMatchObject({ status: 0, stdout: "one\n", stderr: "" });
 		const second = uvmachine(["boot", "--restore", path("sh"), "-q"], "echo $X\nexit 3\n");
 		expect(second).toMatchObject({ status: 1, stdout: "5\n", stderr: "" });
-		// The file is as it was.
+		// The file has not changed.
 		expect(uvmachine(["boot", "--restore", path("sh"), "-q"], "exit 0\n").status).toBe(0);
 	});
 
-	it("saved where a limit stops it goes on from there", () => {
+	it("saved where a limit stops it continues from there", () => {
 		const limit = ["--max-cycles", "3000000"];
 		expect(uvmachine(["boot", "matmul", "60", "--save", path("mm"), ...limit, "-q"]).status).toBe(
 			0,
@@ -69,7 +69,7 @@ describe("boot", () => {
 });
 
 describe("run", () => {
-	it("saved at a cycle goes on to the same end", () => {
+	it("saved at a cycle reaches the same end", () => {
 		const { bytes } = assemble(
 			`	li s1, 200000
 				lui s2, 0x10000

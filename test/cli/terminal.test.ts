@@ -22,7 +22,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 const CLOCK_NANOSLEEP = 407;
 
-/** Says that it is there, and echoes lines until the end of the input. */
+/** Prints a greeting, and echoes lines until the end of the input. */
 const ECHO = `${call(SYS.write, 1, "=ready", 6)}
 	again: ${call(SYS.read, 0, "=buffer", 64)}
 	blt a0, zero, done
@@ -47,7 +47,7 @@ const sleeper = (ns: number): string => `${call(SYS.write, 1, "=before", 7)}
 	before: ${text("before\n")}
 	after: ${text("after\n")}`;
 
-/** Computes for ever. */
+/** Computes forever. */
 const BUSY = `${call(SYS.write, 1, "=ready", 6)}
 	loop: j loop
 	ready: ${text("ready\n")}`;
@@ -77,7 +77,7 @@ describe("keys", () => {
 		expect(take(keys)).toEqual({ bytes, leave, help, save });
 	});
 
-	it("what comes after the way out in one piece is dropped", () => {
+	it("keys after the escape in the same read are dropped", () => {
 		const { bytes, leave } = new EscapeKeys().take(new TextEncoder().encode("a\x01xb"));
 		expect([[...bytes], leave]).toEqual([[0x61], true]);
 	});
@@ -124,7 +124,7 @@ async function drive(source: string, keyboard: FakeKeyboard): Promise<System> {
 }
 
 describe("a snapshot", () => {
-	it("is saved when the user wants it, and tells where", async () => {
+	it("is saved on request, and the path is printed", async () => {
 		const path = join(dir, "snapshot");
 		const system = createSystem({ program: "test", image: elf(ECHO), terminal: true });
 		const saver = new Saver(
@@ -150,7 +150,7 @@ describe("a snapshot", () => {
 });
 
 describe("time", () => {
-	it("a guest that sleeps has the host wait as long", async () => {
+	it("the host waits as long as the guest sleeps", async () => {
 		const keyboard = new FakeKeyboard([]);
 		const system = await drive(sleeper(1_500_000_000), keyboard);
 		expect(system.exit).toMatchObject({ kind: "exited", code: 0 });
@@ -159,7 +159,7 @@ describe("time", () => {
 		expect(keyboard.waits.length).toBeLessThan(5);
 	});
 
-	it("a key in between makes the sleep no longer", async () => {
+	it("a key in between does not make the sleep longer", async () => {
 		const keyboard = new FakeKeyboard([
 			{ at: 400, bytes: "x" },
 			{ at: 900, bytes: "y" },
@@ -178,7 +178,7 @@ describe("time", () => {
 		expect(system.machine.clock.cycles).toBeLessThan(60.1e9);
 	});
 
-	it("short sleeps are not worth a timer", async () => {
+	it("short sleeps set no timer", async () => {
 		const keyboard = new FakeKeyboard([]);
 		await drive(sleeper(1_000_000), keyboard);
 		expect(keyboard.waits).toEqual([]);
@@ -259,7 +259,7 @@ describe.skipIf(!hasPty)("a real terminal", () => {
 		expect(run).toMatchObject({ status: 0, raw: true, restored: true });
 	});
 
-	it("a program that waits for keys uses no processor", async () => {
+	it("a program that waits for keys uses no processor time", async () => {
 		const run = await uvmachine(
 			["boot", file(ECHO)],
 			[
@@ -277,12 +277,12 @@ describe.skipIf(!hasPty)("a real terminal", () => {
 		expect(run.seconds).toBeGreaterThan(1);
 	});
 
-	it("a signal ends uvmachine, and the terminal is as it was", async () => {
+	it("a signal ends uvmachine and restores the terminal", async () => {
 		const run = await uvmachine(["boot", file(BUSY)], [["ready", "kill"]]);
 		expect(run).toMatchObject({ status: 128 + 15, raw: true, restored: true });
 	});
 
-	it("^C ends a program that computes; it asked for nothing, so there is a summary", async () => {
+	it("^C ends a program that computes and never read the terminal, with a summary", async () => {
 		const run = await uvmachine(["boot", file(BUSY)], [["ready", "\x03"]]);
 		expect(run).toMatchObject({ status: 1, restored: true });
 		expect(run.output).toMatch(/\nuvmachine: .*killed by SIGINT/);

@@ -1,7 +1,7 @@
 /**
- * Where `Bare.run` is told to stop makes no difference: random programs with timer and software
- * interrupts, input, HTIF, a disk; run whole, in slices, one instruction at a time, and from
- * snapshots in between.
+ * The stopping points of `Bare.run` do not affect the simulation: random programs with timer and
+ * software interrupts, input, HTIF and a disk run whole, in slices, one instruction at a time, and
+ * from snapshots in between.
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -127,7 +127,7 @@ describe("a bare machine", () => {
 		);
 	});
 
-	it("does the same while it is watched one instruction at a time", () => {
+	it("does the same while every instruction is observed", () => {
 		fc.assert(
 			fc.property(program, (body) => {
 				const file = image(body);

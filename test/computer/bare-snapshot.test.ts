@@ -1,4 +1,4 @@
-/** Snapshots of bare machines: at any instant, and exactly. */
+/** Snapshots of bare machines: at any cycle, and exact. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { Bare } from "../../computer/bare.ts";
@@ -31,7 +31,7 @@ describe("a bare machine", () => {
 	straight.run();
 	const end = straight.report(0);
 
-	it("restored from a file goes on to the same end, from any instant", () => {
+	it("restored from a snapshot of any cycle reaches the same end", () => {
 		expect(end.exit).toMatchObject({ kind: "exited", code: 0 });
 		const prng = new Prng(3);
 		for (let i = 0; i < INSTANTS; i++) {
@@ -47,7 +47,7 @@ describe("a bare machine", () => {
 		}
 	});
 
-	it("goes back to checkpoints, its disk included", () => {
+	it("goes back to checkpoints, including its disk", () => {
 		const { bare } = start();
 		const prng = new Prng(4);
 		const taken = Array.from({ length: 10 }, (_, i) => {

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { ConsoleLog, LIMIT } from "../../computer/console-log.ts";
 
-it("keeps the latest of what a guest prints for ever", () => {
+it("keeps only the latest output of a guest that never stops printing", () => {
 	const log = new ConsoleLog();
 	for (let i = 0; i < LIMIT; i++) log.write(i % 251);
 	expect(log.bytes.length).toBe(LIMIT);
@@ -18,7 +18,7 @@ it("keeps the latest of what a guest prints for ever", () => {
 	expect(log.text.length).toBeGreaterThan(LIMIT / 4);
 });
 
-it("is text in UTF-8, and goes on where it was replaced", () => {
+it("is text in UTF-8, and continues after being replaced", () => {
 	const log = new ConsoleLog();
 	for (const byte of [0xef, 0xbb, 0xbf, 0x68, 0xc3, 0xa9, 0xff]) log.write(byte);
 	expect(log.text).toBe("\ufeffh\u00e9\ufffd");

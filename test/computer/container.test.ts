@@ -1,4 +1,4 @@
-/** Snapshot files: whole, ours and fitting, or refused in one line. */
+/** Snapshot files: complete, of the right kind and version, or refused in one line. */
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -17,7 +17,7 @@ const file = packSnapshot(header, body);
 const open = (bytes: Uint8Array, kind = "boot", version = "1.2.3") =>
 	unpackSnapshot(bytes, kind, version);
 
-/** The file with its checksum put right. */
+/** The file with its checksum corrected. */
 function sealed(bytes: Uint8Array): Uint8Array {
 	const out = bytes.slice();
 	const hash = createHash("sha256").update(out.subarray(0, 20)).update(out.subarray(52));
@@ -63,7 +63,7 @@ describe("a file", () => {
 		expect(() => open(file, "run")).toThrow(/^this snapshot was made by `uvmachine boot`$/);
 	});
 
-	it("that would unfold to more than it says is refused", () => {
+	it("that would expand to more than it declares is refused", () => {
 		const long = packSnapshot(header, new Uint8Array(4 * MiB));
 		const text = Buffer.from(long).toString("latin1");
 		const lies = Buffer.from(
@@ -91,7 +91,7 @@ describe("a snapshot of a system", () => {
 		);
 	});
 
-	it("that somebody has changed with care is refused in one line, or is a system", () => {
+	it("with changes and a correct checksum is refused in one line, or is a system", () => {
 		const { header, body } = unpackSnapshot(snapshot, "boot", system.report(0).version);
 		const text = JSON.stringify(header.config);
 		const number = /\d+/g;

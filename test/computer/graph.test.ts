@@ -1,4 +1,4 @@
-/** Graphs as bytes: what is read is what was written, and nothing else is believed. */
+/** Graphs as bytes: they are read as written, and damaged ones are refused. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DamagedError } from "../../computer/snapshot/bytes.ts";
@@ -6,7 +6,7 @@ import { Graph, writeGraph } from "../../computer/snapshot/graph.ts";
 
 const RUNS = Number(process.env.GRAPH_RUNS ?? 300);
 
-/** Through bytes and back. */
+/** Encode and decode. */
 const copy = (root: object): unknown => new Graph(writeGraph(root)).root;
 
 const leaf = fc.oneof(
@@ -47,7 +47,7 @@ describe("a graph", () => {
 		);
 	});
 
-	it("keeps who is who, circles included", () => {
+	it("keeps the identity of objects, and circles", () => {
 		const shared = { name: "shared" };
 		const list: { next: object | null; shared: object }[] = [];
 		for (let i = 0; i < 20_000; i++) list.push({ next: null, shared });
@@ -83,7 +83,7 @@ describe("a graph", () => {
 		expect(back.h).toHaveLength(3);
 	});
 
-	it("refers to what is not part of it by name, and makes instances of classes", () => {
+	it("refers to outside objects by name, and creates instances of classes", () => {
 		class Point {
 			x = 0;
 			double(): number {
@@ -104,7 +104,7 @@ describe("a graph", () => {
 		expect(() => new Graph(bytes)).toThrow(DamagedError);
 	});
 
-	it("can be filled again: it is then what it was", () => {
+	it("can be written back into the same objects", () => {
 		const graph = new Graph(
 			writeGraph({ a: [1, { b: 2 }], c: new Map([[1, 2]]), d: Int8Array.of(3) }),
 		);
@@ -126,7 +126,7 @@ describe("a graph", () => {
 		["a symbol", { a: { s: Symbol("x") } }, /^snapshot: a\.s is a symbol$/],
 		["a bigint", { n: 1n }, /n is a bigint$/],
 		[
-			"a view of bytes that are there already",
+			"a view of bytes that occurred before",
 			((buffer) => ({ a: new Uint8Array(buffer), b: new Int8Array(buffer, 4) }))(
 				new ArrayBuffer(8),
 			),
@@ -136,7 +136,7 @@ describe("a graph", () => {
 		expect(() => writeGraph(root)).toThrow(message);
 	});
 
-	it("that is damaged is refused, or is another graph", () => {
+	it("that is damaged is refused, or decodes to another graph", () => {
 		const bytes = writeGraph({
 			a: [1, "two", { b: null }],
 			m: new Map([[1, { c: 3.5 }]]),

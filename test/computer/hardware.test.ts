@@ -1,4 +1,4 @@
-/** The board on a real machine: a program of a few instructions uses it as bare metal does. */
+/** A machine and its board together: a small program drives the devices as on bare metal. */
 
 import { expect, it } from "vitest";
 import { ConsoleLog } from "../../computer/console-log.ts";

@@ -1,4 +1,4 @@
-/** What an untyped program may pass by mistake is one clear error. */
+/** Mistakes that an untyped program may make give one clear error. */
 import { describe, expect, it } from "vitest";
 import { Bare, createSystem, MemoryDisk, UserError } from "../../index.ts";
 import { workload } from "../support/workload.ts";
@@ -43,7 +43,7 @@ describe("createSystem refuses", () => {
 			/^createSystem: root: expected Object but received "a.tar"$/,
 		],
 		[
-			"a medium that is none",
+			"an object that is not a medium",
 			{ disks: [{ media: {} }] },
 			/^createSystem: disks\.0\.media: expected a size in bytes or a disk/,
 		],
@@ -90,7 +90,7 @@ describe("Bare refuses", () => {
 	});
 });
 
-it("options that are undefined are as those left out", () => {
+it("options that are undefined count as left out", () => {
 	const system = createSystem({
 		...{ program, image, args: undefined, ram: undefined, swap: undefined, root: undefined },
 		...{ seed: undefined, adPolicy: undefined, framebuffer: undefined, console: undefined },

@@ -1,4 +1,4 @@
-/** Snapshots of systems: what is restored goes on exactly as what was saved. */
+/** Snapshots of systems: a restored system continues exactly like the saved one. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { FileDisk } from "../../devices/disk/file-disk.ts";
 import { Prng } from "../../machine/prng.ts";
 import { binDisk, MiB, workload } from "../support/workload.ts";
 
-/** Instants at which each workload is saved. */
+/** The number of cycles at which each workload is saved. */
 const INSTANTS = Number(process.env.SNAPSHOT_RUNS ?? 4);
 
 const dir = mkdtempSync(join(tmpdir(), "uvmachine-test-"));
@@ -21,11 +21,11 @@ interface Case {
 	readonly line: string;
 	/** MiB of RAM; little, so that there is paging. */
 	readonly ram?: number;
-	/** What is typed. */
+	/** Console input. */
 	readonly input?: string;
 	/** Another argument, with spaces. */
 	readonly script?: string;
-	/** Share of the instants, in percent, whose state can be taken itself; at least. */
+	/** Minimum share, in percent, of the saves that need no recording. */
 	readonly direct?: number;
 }
 
@@ -74,7 +74,7 @@ const optionsOf = async ({ line, script, ram = 4 }: Case): Promise<SystemOptions
 	};
 };
 
-/** Run to the end or to cycle `until`; `typed` says how much of the input was taken already. */
+/** Run to the end or to cycle `until`; `typed` is how much of the input was taken before. */
 function drive(system: System, input: string, until: number, typed = 0): number {
 	const bytes = new TextEncoder().encode(input);
 	let at = typed;
@@ -86,7 +86,7 @@ function drive(system: System, input: string, until: number, typed = 0): number 
 	}
 }
 
-/** The end of a straight run, and an instant when the program had begun. */
+/** The end of an uninterrupted run, and a cycle after the program has begun. */
 function straightRun(options: SystemOptions, input: string): { end: Report; begun: number } {
 	const system = createSystem(options);
 	const { machine } = system;
@@ -96,8 +96,8 @@ function straightRun(options: SystemOptions, input: string): { end: Report; begu
 	return { end: system.report(0), begun };
 }
 
-describe("every workload, saved at many instants,", () => {
-	it("is here", () => {
+describe("every workload, saved at many cycles,", () => {
+	it("is in the list", () => {
 		const words = cases.flatMap(({ line, script = "", input = "" }) =>
 			`${line} ${script} ${input}`.split(/[^a-z]+/),
 		);
@@ -105,7 +105,7 @@ describe("every workload, saved at many instants,", () => {
 		expect(programs.filter((name) => !words.includes(name))).toEqual([]);
 	});
 
-	it.each(cases)("goes on as if nothing had been: $line, $ram MiB", async (one) => {
+	it.each(cases)("continues as if it had not been saved: $line, $ram MiB", async (one) => {
 		const { line, ram = 4, input = "", direct = 0 } = one;
 		const options = await optionsOf(one);
 		const { end, begun } = straightRun(options, input);
@@ -121,7 +121,7 @@ describe("every workload, saved at many instants,", () => {
 			drive(restored, input, Number.POSITIVE_INFINITY, typed);
 			expect(restored.report(0)).toEqual(end);
 			if (i > 0) continue;
-			// To have been saved makes no difference.
+			// Saving does not affect the system that was saved.
 			drive(system, input, Number.POSITIVE_INFINITY, typed);
 			expect(system.report(0)).toEqual(end);
 		}
@@ -129,7 +129,7 @@ describe("every workload, saved at many instants,", () => {
 	});
 });
 
-it("a write that has filled a pipe and waits is not begun again", async () => {
+it("a write that has filled a pipe and waits is not started again", async () => {
 	const options = await optionsOf({ line: "pipe 1" });
 	const { end } = straightRun(options, "");
 	const waits = (system: System): boolean =>
@@ -150,7 +150,7 @@ describe("in one process", () => {
 	const image = workload("sort");
 	const options = { program: "sort", args: ["1"], image, ram: MiB, swap: [{ media: 16 * MiB }] };
 
-	it("a system goes back to any checkpoint, and on again", () => {
+	it("a system goes back to any checkpoint, and forward again", () => {
 		const system = createSystem(options);
 		const taken: { checkpoint: ComputerCheckpoint; hash: string }[] = [];
 		const note = (): void => {
@@ -174,7 +174,7 @@ describe("in one process", () => {
 		expect(system.machine.checkpointBytes).toBe(0);
 	});
 
-	it("nothing writes to RAM unseen", () => {
+	it("no write to RAM goes unnoticed", () => {
 		const system = createSystem({ ...options, args: ["1"] });
 		system.run(1_000_000);
 		const { machine } = system;
@@ -194,8 +194,8 @@ describe("in one process", () => {
 	});
 });
 
-describe("what comes from outside", () => {
-	it("is repeated, when the state itself cannot be taken", () => {
+describe("input from outside", () => {
+	it("is replayed, if the state itself cannot be saved", () => {
 		const input = "a b c\nd e\nf\n";
 		const options = { program: "words", image: workload("words"), ram: 4 * MiB, terminal: true };
 		const system = createSystem(options);
@@ -207,7 +207,7 @@ describe("what comes from outside", () => {
 			if (system.run(system.machine.clock.cycles + 7_000, true) === "idle") system.pass(1);
 		}
 		expect(system.origin).toBe(null);
-		// Somebody is busy, as far as saveSystem can see.
+		// Make saveSystem see a busy thread.
 		Object.defineProperty(system, "busy", { value: "a thread" });
 		const restored = restoreSystem(saveSystem(system));
 		expect(restored.report(0)).toEqual(system.report(0));
@@ -245,7 +245,7 @@ describe("a thread that sleeps in a system call", () => {
 		expect(restored.report(0).console).toBe("done\n");
 	});
 
-	it("is led back to from the start, if it would not sleep again", async () => {
+	it("is reached by replay from the start, if it would not sleep again", async () => {
 		const system = await waiting();
 		const shell = system.kernel.lwps.find((l) => l.l_wmesg === "wait")!;
 		shell.l_wmesg = "pause";
@@ -307,7 +307,7 @@ describe("a disk that is a file", () => {
 		expect(() => restoreSystem(file)).toThrow(/^disk .*same: no such file$/);
 	});
 
-	it("gets what is repeated only once", () => {
+	it("gets replayed writes only once", () => {
 		const path = make("again");
 		const system = start(path);
 		system.trackFiles();
@@ -326,7 +326,7 @@ describe("a disk that is a file", () => {
 		expect(Buffer.compare(readFileSync(path), after)).toBe(0);
 	});
 
-	it("that was written to without a trace is told of", () => {
+	it("that was changed without a trace is reported", () => {
 		const system = start(make("untracked"));
 		const { counters } = system.board.disks[0]!;
 		while (counters.writes < 5 || system.busy === null)

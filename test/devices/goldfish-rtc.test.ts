@@ -76,7 +76,7 @@ describe("the alarm", () => {
 		expect(clock.skip()).toBe(false);
 	});
 
-	it("that is past rings at once, and is not heard while disabled", () => {
+	it("in the past rings at once, but does not interrupt while disabled", () => {
 		const { irq, rtc } = setUp();
 		setAlarm(rtc, EPOCH_NS);
 		expect(irq.on).toBe(false);

@@ -18,7 +18,7 @@ import { OurBoard, Qemu, qemuInstalled, type Target } from "./targets.ts";
 const SECTORS = 256;
 const image = pattern(SECTORS * 512);
 const NUM = 8;
-/** The slot of the disk that is. */
+/** The slot of the read-only disk. */
 const READ_ONLY = 1;
 const DESC = 0x8000_1000;
 const AVAIL = DESC + 16 * NUM;

@@ -1,6 +1,6 @@
 /**
- * Hostile drivers. Whatever lies in the rings, the device ends, throws nothing, writes only where
- * the rings let it, and works again after a reset.
+ * Hostile drivers. With any contents of the rings, the device terminates, never throws, writes only
+ * where the rings allow, and works again after a reset.
  */
 
 import fc from "fast-check";
@@ -12,7 +12,7 @@ import { BlkDriver, DATA } from "./blk-driver.ts";
 
 const NUM = 16;
 const RAM = 0x8000_0000;
-/** The guest's buffers: what descriptors point at. Everything above is nobody's. */
+/** The guest's buffers, which descriptors point to. Everything above is unused. */
 const BUFFERS_END = DATA + 0x4000;
 const TABLE = 0x8000_4000;
 

@@ -173,7 +173,7 @@ describe("the queue", () => {
 });
 
 describe("life", () => {
-	it("there is no FEATURES_OK to wait for, and what was not offered is not had", () => {
+	it("FEATURES_OK does not exist, and features that were not offered are ignored", () => {
 		const { bench, driver } = setUp();
 		driver.start([0xffff_ffff, 0xffff_ffff]);
 		expect(driver.reg(0x70)).toBe(7);
@@ -197,14 +197,14 @@ describe("life", () => {
 		expect(driver.reg(0x70)).toBe(0);
 	});
 
-	it("features are settled by DRIVER_OK", () => {
+	it("DRIVER_OK fixes the features", () => {
 		const { bench, driver } = setUp();
 		driver.start([1 << 9, 0]);
 		driver.setReg(0x20, 1 << 28);
 		expect([9, 28].map((bit) => bench.board.virtio[0]!.accepted(bit))).toEqual([true, false]);
 	});
 
-	it("the page size outlives the driver's reset, not the board's; the rest neither", () => {
+	it("only the page size survives the driver's reset, and nothing the board's", () => {
 		const { bench, driver } = setUp({ align: 64 });
 		driver.start();
 		driver.setReg(0x70, 0);

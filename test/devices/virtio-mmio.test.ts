@@ -129,7 +129,7 @@ describe("status", () => {
 		expect((driver.reg(0x70) & DRIVER_OK) !== 0).toBe(ok);
 	});
 
-	it("features are settled once FEATURES_OK is set", () => {
+	it("features cannot change once FEATURES_OK is set", () => {
 		const { bench, driver } = setUp();
 		driver.start([1 << 9, 1]);
 		driver.setReg(0x24, 0);

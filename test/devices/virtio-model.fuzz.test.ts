@@ -57,7 +57,7 @@ const request = fc.record({
 	ranges: fc.array(range, { maxLength: 3 }),
 	/** Descriptors before an indirect table; none has one if there are not as many. */
 	direct: fc.oneof(fc.constant(9), fc.nat(5)),
-	/** Use no table without the feature, offer no more than fits, begin anew if need be. */
+	/** Use no table without the feature, offer no more than fits, start again if needed. */
 	honest: fc.nat(15).map((n) => n > 0),
 	next: fc.constantFrom("wait" as const, "notify" as const, "finish" as const),
 	table: fc.nat(7).map((i) => TABLES + i * 0x101),

@@ -1,4 +1,4 @@
-/** What a driver does with a disk, whatever its registers, with event indices and without. */
+/** A driver and a disk, with both kinds of registers, with and without event indices. */
 
 import { describe, expect, it } from "vitest";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";

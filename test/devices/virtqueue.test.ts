@@ -303,7 +303,7 @@ it("the used ring names what was given back, in that order, for more than 2^16 c
 	]);
 });
 
-it("interrupts are unwanted while the driver says so", () => {
+it("the driver can suppress interrupts", () => {
 	const side = new Side(8);
 	expect(side.queue.quiet).toBe(false);
 	side.ram.store16(AVAIL, 1);
@@ -318,7 +318,7 @@ describe("event indices", () => {
 		return side;
 	}
 
-	it("avail_event is behind the used ring, and is the next entry that is waited for", () => {
+	it("avail_event is after the used ring, and is the next entry that the device waits for", () => {
 		const side = eventSide(8);
 		const availEvent = () => side.ram.load16(USED + 4 + 8 * 8);
 		side.ram.store16(USED + 4 + 8 * 8, 0x7777);
@@ -330,7 +330,7 @@ describe("event indices", () => {
 		side.queue.take();
 		expect(side.queue.take()).toBeNull();
 		expect(availEvent()).toBe(2);
-		// Without the feature these bytes are nobody's.
+		// Without the feature these bytes are unused.
 		const plain = new Side(8);
 		plain.ram.store16(USED + 4 + 8 * 8, 0x7777);
 		plain.queue.take();
@@ -344,7 +344,7 @@ describe("event indices", () => {
 		for (let given = 0; given < 2 * 65_536 + 10; given++) {
 			side.offer(given % 4);
 			const chain = side.queue.take()!;
-			side.ram.store16(AVAIL, 1); // of no meaning now
+			side.ram.store16(AVAIL, 1); // ignored now
 			if (given % 4 === 0) side.ram.store16(AVAIL + 4 + 2 * 4, (given + wished) & 0xffff);
 			side.queue.give(chain.head, 0);
 			if (side.queue.quiet !== (given % 4 !== wished)) throw new Error(`wrong at ${given}`);

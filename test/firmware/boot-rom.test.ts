@@ -1,4 +1,4 @@
-/** The boot ROM: where it leads to, and what it hands over. */
+/** The boot ROM: where it jumps, and with which registers. */
 import { expect, it } from "vitest";
 import { Bare } from "../../computer/bare.ts";
 import { ImageError } from "../../firmware/image.ts";
@@ -15,7 +15,7 @@ function entered(bare: Bare): { pc: number; a0: number; a1: number; a2: number }
 	return { pc: hart.pc, a0, a1, a2 };
 }
 
-it("leads to the image: a0 the hart, a1 the device tree", () => {
+it("jumps to the image: a0 the hart, a1 the device tree", () => {
 	const bare = new Bare({ image: LOOP, ram: 8 << 20 });
 	const { pc, a0, a1 } = entered(bare);
 	expect([pc, a0]).toEqual([RAM, 0]);
@@ -24,7 +24,7 @@ it("leads to the image: a0 the hart, a1 the device tree", () => {
 	expect(tree).toEqual(bare.dtb);
 });
 
-it("leads to firmware, which finds its next stage in a2", () => {
+it("jumps to firmware, which finds its next stage in a2", () => {
 	const bare = new Bare({ image: LOOP, bios: LOOP, ram: 8 << 20 });
 	const { pc, a2 } = entered(bare);
 	expect(pc).toBe(RAM);

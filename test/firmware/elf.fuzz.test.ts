@@ -12,7 +12,7 @@ const RAM = 64 * 1024;
 const BASE = 0x8000_0000;
 const CYCLES = 20_000;
 
-/** Prints A, D, G... by HTIF, for ever, with wild commands in between. */
+/** Prints A, D, G... by HTIF, forever, with random commands in between. */
 const CODE = assemble(
 	`
 	la s0, tohost
@@ -114,7 +114,7 @@ function load(file: Uint8Array, options: { sbi?: boolean }): Bare | null {
 }
 
 describe("damaged executables", () => {
-	it("the executable itself runs", () => {
+	it("the undamaged executable runs", () => {
 		const bare = load(executable(), {})!;
 		expect(bare.run(CYCLES)).toBe("running");
 		expect(bare.report(0).console.slice(0, 3)).toBe("ADG");
@@ -140,7 +140,7 @@ describe("damaged executables", () => {
 		expect(ran).toBeGreaterThan(RUNS / 20);
 	});
 
-	it("names of symbols that overlap cost no more than the file is long", () => {
+	it("overlapping symbol names take time in proportion to the size of the file", () => {
 		const long = 1 << 20;
 		const count = 1 << 14;
 		const file = new Uint8Array(SIZE + long + 16 * count);

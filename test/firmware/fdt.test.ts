@@ -1,4 +1,4 @@
-/** Device trees: what is made is what other tools read, and what is damaged is refused. */
+/** Device trees: other tools can read ours, and damaged ones are refused. */
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -38,14 +38,14 @@ it.skipIf(!hasCommand("dtc", "--version"))("dtc reads the board's tree without a
 		encoding: "utf8",
 	});
 	expect(status).toBe(0);
-	// What QEMU's tree lacks, too, and nobody needs.
+	// QEMU's tree lacks these too, and no software needs them.
 	const complaints = stderr.split("\n").filter((line) => !/Missing #address-cells|^$/.test(line));
 	expect(complaints).toEqual([]);
 	expect(stdout).toContain("serial@10000000");
 });
 
 describe("a tree from outside", () => {
-	it("is taken as it is", () => {
+	it("is used unchanged", () => {
 		const dtb = tree();
 		expect(validate(dtb)).toBe(null);
 		expect(create(dtb).dtb).toBe(dtb);
@@ -62,7 +62,7 @@ describe("a tree from outside", () => {
 		expect(validate(dtb)).toMatch(/^[^\n]+$/);
 	});
 
-	it("may be damaged anywhere: it is refused, or can be walked to its end", () => {
+	it("damaged anywhere is refused, or can be walked to its end", () => {
 		fc.assert(
 			fc.property(
 				fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 }),

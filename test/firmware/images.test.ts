@@ -1,5 +1,5 @@
 /**
- * Files from users: whatever they hold, a bare machine runs them or says in one line what is wrong.
+ * Files from users: a bare machine runs any of them, or says in one line what is wrong.
  */
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
@@ -37,7 +37,7 @@ const damages = fc.array(
 );
 
 describe("a bare machine", () => {
-	it("runs the file that the others are made of", () => {
+	it("runs the undamaged file", () => {
 		expect(attempt({ image: program })).toBeNull();
 	});
 

@@ -76,7 +76,7 @@ describe("exceptions and interrupts", () => {
 });
 
 describe("base", () => {
-	it("says version 2.0, and which extensions there are", () => {
+	it("reports version 2.0 and the extensions it has", () => {
 		const guest = new Guest();
 		expect(guest.call(0x10, 0)).toEqual([0, 0x0200_0000]);
 		for (const there of [0x10, TIME, IPI, RFENCE, HSM, SRST, DBCN, 0, 1, 2, 8]) {
@@ -88,7 +88,7 @@ describe("base", () => {
 		for (const id of [4, 5, 6]) expect(guest.call(0x10, id)[0]).toBe(0);
 	});
 
-	it("does not support what is not there", () => {
+	it("returns NOT_SUPPORTED for other functions", () => {
 		const guest = new Guest();
 		expect(guest.call(0x1234_5678, 0)[0]).toBe(NOT_SUPPORTED);
 		for (const extension of [0x10, TIME, IPI, RFENCE, HSM, SRST, DBCN]) {
@@ -137,7 +137,7 @@ describe("IPI", () => {
 		}
 	});
 
-	it("there are no other harts", () => {
+	it("refuses other harts", () => {
 		const guest = new Guest();
 		expect(guest.call(IPI, 0, 2, 0)[0]).toBe(INVALID_PARAM);
 		expect(guest.call(IPI, 0, 1, 1)[0]).toBe(INVALID_PARAM);
@@ -169,7 +169,7 @@ describe("RFENCE", () => {
 		return fences(guest).map((n, i) => n - before[i]!);
 	};
 
-	it("fences pages, or everything where that is meant or less work", () => {
+	it("fences pages, or everything if asked or if that is less work", () => {
 		const guest = new Guest();
 		expect(by(guest, 1, 1, 0, 0x1000, 0x3000)).toEqual([0, 3, 0, 0]);
 		expect(by(guest, 1, 1, 0, 0x1fff, 2)).toEqual([0, 2, 0, 0]);
@@ -194,7 +194,7 @@ describe("RFENCE", () => {
 });
 
 describe("HSM", () => {
-	it("knows one hart, which runs", () => {
+	it("has one hart, which is started", () => {
 		const guest = new Guest();
 		expect(guest.call(HSM, 2, 0)).toEqual([0, 0]);
 		expect(guest.call(HSM, 2, 1)[0]).toBe(INVALID_PARAM);
@@ -242,7 +242,7 @@ describe("SRST", () => {
 		expect(guest.call(0x10, 0)).toEqual([0, 0x0200_0000]);
 	});
 
-	it("refuses what is reserved", () => {
+	it("refuses reserved values", () => {
 		const guest = new Guest();
 		expect(guest.call(SRST, 0, 3, 0)[0]).toBe(INVALID_PARAM);
 		expect(guest.call(SRST, 0, 0, 2)[0]).toBe(INVALID_PARAM);
@@ -266,7 +266,7 @@ describe("the console", () => {
 		expect(guest.output).toBe("hello!?");
 	});
 
-	it("reads what has been typed, and no more", () => {
+	it("reads what was typed and nothing else", () => {
 		const guest = new Guest();
 		const { machine } = guest.bare;
 		machine.bus.store(0x1000_0002, 1, 1);

@@ -1,7 +1,7 @@
 /**
- * Floating-point arithmetic as IEEE 754-2019 defines it, by search: of all numbers of a format, the
- * one wanted is found by comparing candidates with the exact result, which is never computed.
- * Slow, and written without a look at machine/float/.
+ * Floating-point arithmetic as IEEE 754-2019 defines it, by search: the result is found among the
+ * numbers of a format by comparing candidates with the exact result, which is never computed. Slow,
+ * and independent of machine/float/.
  */
 
 export interface Model {

@@ -196,7 +196,7 @@ describe("integer instructions", () => {
 		);
 	});
 
-	it("x0 stays zero whatever is written to it", () => {
+	it("x0 stays zero when written", () => {
 		const g = guest(`
 			li a0, 77
 			add x0, a0, a0

@@ -103,7 +103,7 @@ describe("loads and stores", () => {
 		}
 	});
 
-	it("fault where nobody answers, and change nothing", () => {
+	it("fault where no device answers, and change nothing", () => {
 		const g = trapping();
 		for (const address of [0, 0x10_0000 - 4, RAM_BASE - 4, RAM_BASE + (1 << 20), 0xffff_fffc]) {
 			const load = execute(g, encode("lw", { rd: 12, rs1: 10 }), address);

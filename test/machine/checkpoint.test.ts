@@ -152,7 +152,7 @@ describe.each(["hardware", "trap"] as const)("with A and D by %s", (adPolicy) =>
 					} else if (which >= 0) {
 						machine.rollback(taken[which]!.checkpoint);
 						expect(machine.save()).toEqual(taken[which]!.copy);
-						// And it goes on as a machine does that knows nothing of all this.
+						// And it continues like a machine without checkpoints.
 						const fresh = build(adPolicy);
 						fresh.machine.restore(taken[which]!.copy);
 						for (const one of [u, fresh]) run(one, 30);
@@ -186,7 +186,7 @@ describe("a checkpoint", () => {
 		expect(machine.checkpointBytes).toBe(0);
 	});
 
-	it("that was released cannot be gone back to", () => {
+	it("that was released cannot be restored", () => {
 		const { machine } = user("ecall");
 		const checkpoint = machine.checkpoint();
 		machine.release(checkpoint);

@@ -138,7 +138,7 @@ describe("code that changes", () => {
 		expect(g.machine.hart.pc).toBe(g.labels.get("end"));
 	});
 
-	it("more pages of code than are kept decoded run all the same", () => {
+	it("more pages of code than are kept decoded also run", () => {
 		const pages = 1100;
 		const machine = new Machine({ ramSize: (pages + 1) * 4096 });
 		const jump = encode("jal", { rd: 0, imm: 4094 });
@@ -168,7 +168,7 @@ describe("fetch", () => {
 		return u;
 	};
 
-	it("an instruction may cross a page, whatever frames hold its halves", () => {
+	it("an instruction may cross a page, with its halves in any frames", () => {
 		const u = straddle();
 		const { port } = u;
 		port.copyPage(RAM_BASE + (TEXT_FRAME + 1) * 4096, RAM_BASE + 0x50 * 4096);
@@ -179,7 +179,7 @@ describe("fetch", () => {
 		expect([port.instret, u.machine.hart.mmu.counters.fetchMisses]).toEqual([2, 2]);
 	});
 
-	it("faults at the half that is missing, and is restarted as a whole", () => {
+	it("faults at the missing half, and restarts as a whole", () => {
 		const u = straddle();
 		const { port } = u;
 		const present = u.pte(TEXT + 4096);

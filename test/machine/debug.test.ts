@@ -1,4 +1,4 @@
-/** Breakpoints, watchpoints and steps of the hart; and that the guest does not notice them. */
+/** Breakpoints, watchpoints and steps of the hart, none of which may affect the guest. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Bare } from "../../computer/bare.ts";
@@ -58,7 +58,7 @@ describe("a breakpoint", () => {
 		expect(go(g, debug, undefined, true)).toBe(DEBUG_NONE);
 	});
 
-	it("stops at once if nothing has moved, unless it is to be passed", () => {
+	it("stops again at the same instruction, unless it is to be passed", () => {
 		const g = guest(LOOP);
 		const debug = g.machine.hart.attachDebug();
 		debug.addBreakpoint(at(g, "done"));
@@ -71,7 +71,7 @@ describe("a breakpoint", () => {
 		expect(debug.steps).toBe(steps + 1);
 	});
 
-	it("in code that is decoded already counts, and one that is gone does not", () => {
+	it("takes effect in code that is already decoded, and is gone once removed", () => {
 		const g = guest(LOOP);
 		const debug = g.machine.hart.attachDebug();
 		go(g, debug, 10);
@@ -81,7 +81,7 @@ describe("a breakpoint", () => {
 		expect(go(g, debug)).toBe(DEBUG_NONE);
 	});
 
-	it("is for one virtual address, wherever its page lies, and whoever shares it", () => {
+	it("applies to a virtual address, independent of the page's frame and of other mappings", () => {
 		const source = `
 			lui a1, 0x20
 			jalr ra, 0x10(a1)
@@ -165,7 +165,7 @@ describe("a watchpoint", () => {
 		expect(watch(WATCH_BOTH, 8)).toEqual([9, -8, 8, -4]);
 	});
 
-	it("stops before the access has left a trace, and then lets it happen", () => {
+	it("stops before the access has any effect, and then lets it happen", () => {
 		const u = user(`
 			lui a1, 0x30
 			sw a1, 0(a1)

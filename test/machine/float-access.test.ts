@@ -19,7 +19,7 @@ describe("fld and fsd across two pages", () => {
 		ecall
 	`;
 
-	it("join both pages, wherever they lie", () => {
+	it("combine the pages, in any frames", () => {
 		const u = user(SOURCE);
 		u.port.fs = FS_INITIAL;
 		u.map(DATA, 0x41, RW);
@@ -33,7 +33,7 @@ describe("fld and fsd across two pages", () => {
 		expect(u.port.fs).toBe(FS_DIRTY);
 	});
 
-	it("do nothing where the second page refuses, and name that page", () => {
+	it("do nothing if the second page faults, and name that page", () => {
 		for (const [flags, cause, at] of [
 			[RO, CAUSE_STORE_PAGE_FAULT, 12],
 			[RW, CAUSE_LOAD_PAGE_FAULT, 16],

@@ -128,7 +128,7 @@ describe("snapshots", () => {
 		j loop
 	`;
 
-	it("a restored machine goes on as the saved one does", () => {
+	it("a restored machine continues like the saved one", () => {
 		const build = () => {
 			const u = user(SOURCE, { tlbEntries: 2, tlbWays: 1 });
 			u.machine.clock.register(() => u.machine.lines.raise(9));
@@ -154,7 +154,7 @@ describe("snapshots", () => {
 		}
 		expect(b.machine.stateHash()).toBe(a.machine.stateHash());
 		expect(b.machine.hart.mmu.counters).toEqual(a.machine.hart.mmu.counters);
-		// And back: the present state leaves nothing behind.
+		// And back: nothing of the current state remains.
 		a.machine.restore(saved);
 		expect(a.machine.save()).toEqual(saved);
 	});
@@ -165,7 +165,7 @@ describe("snapshots", () => {
 		expect(() => new Machine({ ramSize: MIB, tlbEntries: 512 }).restore(state)).toThrow(UserError);
 	});
 
-	it("the state hash goes into another one as two words", () => {
+	it("a state hash is added to another one as two words", () => {
 		const machine = new Machine({ ramSize: MIB });
 		machine.hart.x[5] = 0x1234_5678;
 		const digest = machine.stateHash();

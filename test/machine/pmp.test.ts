@@ -1,5 +1,5 @@
 /**
- * Physical memory protection against a model that asks of every byte which entry it belongs to.
+ * Physical memory protection against a model that looks up the entry of every byte.
  * Privileged specification 1.12, section 3.7.1.
  */
 import fc from "fast-check";
@@ -100,7 +100,7 @@ describe("protection agrees with the model", () => {
 				const pmp = pmpOf(entries);
 				const expected = allowed(entries, pa, bytes, access, priv);
 				expect(pmp.allows(pa, bytes, access, priv)).toBe(expected);
-				// A mode that is not bound is never asked.
+				// A mode that PMP does not restrict is never checked.
 				if (!pmp.binds(priv) && pa % 4096 <= 4096 - bytes) expect(expected).toBe(true);
 			}),
 			{ numRuns: 3000 },

@@ -1,4 +1,4 @@
-/** Mistakes that were made here once. */
+/** Bugs that were fixed. */
 import { describe, expect, it } from "vitest";
 import { Board, boardParts } from "../../devices/board.ts";
 import { RUN_HALTED } from "../../machine/hart.ts";
@@ -61,7 +61,7 @@ describe("mtime and the time register", () => {
 		expect(time).toBe(mtime);
 	});
 
-	it("agree after a value above 2^53 was written, and ever after", () => {
+	it("agree after a value above 2^53 was written, and from then on", () => {
 		const [time, mtime] = timeAfter(0x40000000, 5);
 		expect(time).toBe(mtime);
 	});
@@ -75,7 +75,7 @@ describe("restore", () => {
 	});
 });
 
-describe("an access to two pages, of which one is nowhere and the other is not mapped", () => {
+describe("an access to two pages, one outside memory and the other not mapped", () => {
 	const DATA = 0x4000_0000;
 	const ROOT = RAM_BASE + 0x1_0000;
 	const TABLE = RAM_BASE + 0x1_1000;
@@ -89,7 +89,7 @@ describe("an access to two pages, of which one is nowhere and the other is not m
 	])("%s is a page fault", (source, cause) => {
 		const { machine } = guest(`${source}\nloop: j loop`);
 		const { hart, dma } = machine;
-		// Code where it is; the first page of data behind RAM, the second nowhere.
+		// Code is mapped; the first page of data lies beyond RAM, the second is not mapped.
 		dma.store32(ROOT + 4 * (RAM_BASE >>> 22), (RAM_BASE / 4) | LEAF);
 		dma.store32(ROOT + 4 * (DATA >>> 22), (TABLE / 4) | 1);
 		dma.store32(TABLE, ((RAM_BASE + hart.memory.ramSize) / 4) | LEAF);

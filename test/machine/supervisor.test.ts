@@ -20,7 +20,7 @@ import { RO, RW, RWX, TEXT, TEXT_FRAME, user } from "./user.ts";
 const DATA = 0x4000_0000;
 
 describe("run", () => {
-	it("returns at an ecall with pc and sepc at it, and goes on where pc says", () => {
+	it("returns at an ecall with pc and sepc at it, and continues at pc", () => {
 		const { port } = user(`
 			li a0, 5
 			ecall
@@ -89,7 +89,7 @@ describe("run", () => {
 		port.pc = u.labels.get("again")!;
 		port.run();
 		expect(port.x[12]).toBe(2);
-		// Unmapped, and still there until fenced.
+		// Unmapped, but still translated until the fence.
 		u.setPte(DATA, 0);
 		port.pc = u.labels.get("again")!;
 		port.run();
@@ -126,7 +126,7 @@ describe("run", () => {
 		expect([fetchMisses, loadMisses]).toEqual([2, 2]);
 	});
 
-	it("charges walks and counts them once for a page, hits never", () => {
+	it("charges and counts one walk for a page, and none for hits", () => {
 		const u = user(
 			`
 			lui a1, ${DATA / 4096}
@@ -203,7 +203,7 @@ describe("time", () => {
 			j loop
 	`;
 
-	it("the timer interrupts at exactly its cycle, whatever it is", () => {
+	it("the timer interrupts at exactly its cycle", () => {
 		for (let ticks = 1; ticks < 40; ticks++) {
 			const { port } = user(LOOP, { walkCycles: 0 });
 			port.sie = SIP_STIP;

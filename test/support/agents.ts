@@ -25,7 +25,7 @@ import type { TestKernel } from "./kernel.ts";
 /** clone's flags for fork: SIGCHLD. */
 const FORK = 17;
 
-/** What a job of an agent has come to. */
+/** The result of a job of an agent. */
 export interface Job<T> {
 	readonly done: boolean;
 	/** => throws if the job is not done. */

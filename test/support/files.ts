@@ -16,7 +16,7 @@ export const FIRST = 3;
 /** Write all that is dirty, and wait. */
 export const SYNC = PGO_CLEANIT | PGO_SYNCIO | PGO_ALLPAGES;
 
-/** What the disk holds at first: each byte tells its place. */
+/** The initial contents of the disk: each byte depends on its position. */
 export const original = (i: number): number => (i * 7 + Math.floor(i / 251)) & 0xff;
 
 /** A kernel with 1 MiB of RAM whose disk 1 has files on it; disk 0 is for swap. */

@@ -17,7 +17,7 @@ export const latin1 = (text: string): Uint8Array =>
 
 export class GdbClient {
 	readonly stub: GdbStub;
-	/** All that the stub has sent since the last look. */
+	/** Everything that the stub has sent since it was last taken. */
 	sent = "";
 
 	constructor(target: GdbTarget) {
@@ -33,7 +33,7 @@ export class GdbClient {
 		return this.sent;
 	}
 
-	/** Send a packet, and let the target run if it says so. => the packets that came back. */
+	/** Send a packet, and run the target if it resumes. => the packets that came back. */
 	all(data: string): string[] {
 		this.sent = "";
 		this.stub.receive(latin1(packet(data)));

@@ -112,7 +112,7 @@ export class TestKernel {
 	settle(cycles = 100_000_000_000): void {
 		const end = cpu_run(this.k, this.machine.clock.cycles + cycles);
 		if (end !== CPU_DEADLOCK) throw new Error("the kernel did not come to rest");
-		// A thread that has ended is no reason not to be at rest.
+		// Threads that have ended do not count.
 		for (const { l, ended } of this.#threads) {
 			if (!ended() || !this.k.lwps.includes(l)) continue;
 			this.k.sleepers.splice(this.k.sleepers.indexOf(l), 1);
@@ -120,7 +120,7 @@ export class TestKernel {
 		}
 	}
 
-	/** Bytes arrive on the console, and everybody who waits for them goes on. */
+	/** Bytes arrive on the console; then `settle`. */
 	type(bytes: string | Uint8Array): void {
 		let rest = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
 		while (rest.length > 0) {
@@ -132,14 +132,14 @@ export class TestKernel {
 		}
 	}
 
-	/** Run a thread to its end. => throws if it sleeps for ever. */
+	/** Run a thread to its end. => throws if it never wakes. */
 	run<T>(body: Sleeps<T>, p: proc | null = null): T {
 		const thread = this.spawn(body, p);
 		this.settle();
 		return thread.result;
 	}
 
-	/** Every invariant that should hold now does. */
+	/** Check every invariant that should hold now. */
 	check(): void {
 		expect(uvm_check(this.k, this.machine.hart.tlb.list())).toEqual([]);
 	}

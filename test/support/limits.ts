@@ -1,6 +1,6 @@
 /**
- * Limits of time are there for what hangs, and far above what a busy machine takes. A test has the
- * one of vitest.config.ts; but a test that waits for a child process is not stopped by it.
+ * Time limits are only for tests that hang, and far above what a busy machine takes. The limit in
+ * vitest.config.ts does not stop a test that waits for a child process, so the child has its own.
  */
 
 /** For a child process, in milliseconds: below the limit of a test. */

@@ -1,4 +1,4 @@
-/** User programs in assembly, made into ELF files: what no workload does. */
+/** User programs in assembly, made into ELF files, for what no workload does. */
 import { createSystem, type System } from "../../computer/system.ts";
 import type { Report, SystemOptions } from "../../computer/system-options.ts";
 import { assemble } from "../isa/assembler.ts";

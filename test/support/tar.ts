@@ -79,7 +79,7 @@ export function hostTar(): boolean {
 	}
 }
 
-/** Run `use` with a directory that is gone afterwards. */
+/** Run `use` with a temporary directory. */
 export function withDirectory<T>(use: (dir: string) => T): T {
 	const dir = mkdtempSync(join(tmpdir(), "uvmachine-"));
 	try {

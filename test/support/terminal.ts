@@ -1,4 +1,4 @@
-/** A console, and programs at it, without programs. */
+/** A console, and processes without programs that use it. */
 
 import { CDEV_CONS } from "../../kernel/dev/conf.ts";
 import { cons_session } from "../../kernel/dev/cons.ts";

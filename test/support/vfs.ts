@@ -18,7 +18,7 @@ export interface VfsOptions {
 	readonly bin?: Uint8Array;
 	readonly ram?: number;
 	readonly swap?: number;
-	/** What happens to the kernel before anything is mounted. */
+	/** Called before anything is mounted. */
 	readonly before?: (t: TestKernel) => void;
 }
 
@@ -26,7 +26,7 @@ export interface VfsOptions {
 export class Vfs {
 	readonly t: TestKernel;
 	readonly p: proc;
-	/** What mounting has complained about. */
+	/** Messages of failed mounts. */
 	readonly error: string;
 
 	constructor(options: VfsOptions = {}) {
@@ -63,7 +63,7 @@ export class Vfs {
 		return this.t.run(vn_open(this.t.k, this.p, null, path, flags, mode));
 	}
 
-	/** A vnode that has to be there. */
+	/** A vnode that must exist. */
 	vnode(path: string, flags = 0): vnode {
 		const vp = this.open(path, flags);
 		if (typeof vp === "number") throw new Error(`${path}: errno ${vp}`);

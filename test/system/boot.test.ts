@@ -1,4 +1,4 @@
-/** Whole programs through the whole stack. */
+/** Whole programs on the whole system. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { createSystem } from "../../computer/system.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
@@ -30,7 +30,7 @@ describe.each(PROGRAMS)("%s %j in %d bytes of RAM", (program, args, ram, expecte
 		expect(large.report.console).toBe(expected);
 	});
 
-	it("pages only where memory is short", () => {
+	it("pages only if memory is short", () => {
 		expect(large.report.uvmexp).toMatchObject({ pdpageouts: 0, pgswapout: 0, pgswapin: 0 });
 		expect(small.report.uvmexp.pgswapout).toBeGreaterThan(256);
 		expect(small.report.uvmexp.pgswapin).toBeGreaterThan(0);
@@ -62,7 +62,7 @@ describe("determinism", () => {
 		expect(boot("walk", [6, 1], options).report).toEqual(first);
 	});
 
-	it("where a run is stopped and continued makes no difference", () => {
+	it("stopping and continuing a run does not affect it", () => {
 		const whole = boot("walk", [6, 1], options).report;
 		const system = createSystem({
 			program: "walk",
@@ -74,7 +74,7 @@ describe("determinism", () => {
 		expect(system.report(0)).toEqual(whole);
 	});
 
-	it("another TLB or disk gives other times, and the same output", () => {
+	it("another TLB or disk changes times, but not the output", () => {
 		const ssd = boot("shm", [6, 3], options).report;
 		const hdd = boot("shm", [6, 3], {
 			...options,
@@ -112,7 +112,7 @@ describe("--check", () => {
 });
 
 describe("when things go wrong", () => {
-	it("too little swap kills the program, and says why", () => {
+	it("too little swap kills the program, with a message", () => {
 		const { report } = boot("sort", [16], { ram: 4 * MiB, swap: [{ media: 8 * MiB }] });
 		expect(report.exit).toMatchObject({
 			kind: "killed",
@@ -122,7 +122,7 @@ describe("when things go wrong", () => {
 		expect(report.uvmexp).toMatchObject({ swpginuse: 0, swpgonly: 0 });
 	});
 
-	it("no swap at all does, too", () => {
+	it("so does no swap at all", () => {
 		const { report } = boot("walk", [8, 1], { ram: 4 * MiB, swap: [] });
 		expect(report.exit).toMatchObject({ kind: "killed", reason: "out of swap" });
 	});
@@ -144,7 +144,7 @@ describe("when things go wrong", () => {
 		if (mode === "data" || mode === "stack") expect(report.exit.pc).toBe(report.exit.addr);
 	});
 
-	it("a swap disk that cannot be read kills who needs it, and is not used again", () => {
+	it("a swap disk that cannot be read kills processes that need it, and is not used again", () => {
 		const system = createSystem({
 			program: "walk",
 			image: workload("walk"),
@@ -158,7 +158,7 @@ describe("when things go wrong", () => {
 		expect(exit).toMatchObject({ kind: "killed", signal: "SIGBUS" });
 		expect(disk.injectedReads).toBe(1);
 		expect(uvmexp.swpgbad).toBe(1);
-		// What the program leaves behind is the bad slot, and nothing else.
+		// The program leaves behind the bad slot and nothing else.
 		expect(uvmexp).toMatchObject({ swpginuse: 1, swpgonly: 0, nanon: 0 });
 		expect(system.kernel.halted).toBe(true);
 	});
@@ -198,7 +198,7 @@ describe("options out of range", () => {
 		expect(() => createSystem({ ...hello, ...wrong })).toThrow(message);
 	});
 
-	it("a swap disk may be a medium of one's own", () => {
+	it("a swap disk may be a medium of the caller", () => {
 		const media = new MemoryDisk(MiB);
 		const system = createSystem({ ...hello, swap: [{ media }] });
 		expect(system.run()).toBe("ended");

@@ -119,7 +119,7 @@ describe("reading", () => {
 		expect(words.readUInt32LE(4)).toBe(BIG.subarray(5000).reduce((sum, b) => sum + b, 0));
 	});
 
-	it("of a bad sector kills nobody: the call fails", () => {
+	it("a bad sector makes the call fail, and kills no process", () => {
 		const image = tar(sample);
 		const at = Math.floor(Buffer.from(image).indexOf(Buffer.from(BIG.subarray(0, 50))) / 512);
 		const prepare = (source: string): Ran => {
@@ -144,7 +144,7 @@ describe("reading", () => {
 });
 
 describe("writing", () => {
-	it("in place is on the disk when the system is off, and nothing else has changed", () => {
+	it("in place is on the disk after shutdown, and nothing else has changed", () => {
 		const source = `${open("path", O_RDWR)}\n${ok(1)}
 			mv s0, a0
 			${call(SYS.write, "s0", "=word", 5)}
@@ -220,7 +220,7 @@ describe("writing", () => {
 		expect(report.exit.code).toBe(9);
 	});
 
-	it("without a root disk /tmp and /dev are there all the same", () => {
+	it("without a root disk, /tmp and /dev still exist", () => {
 		const source = `${open("path", O_RDWR | O_CREAT | O_TRUNC)}\n${ok(1)}
 			mv s0, a0
 			${open("zero")}\n${ok(2)}
@@ -279,7 +279,7 @@ describe("errors", () => {
 		expect(fails(source, { path: "/motd" })).toBe(24);
 	});
 
-	it("a root that is no archive ends the program before it begins", () => {
+	it("a root that is not an archive ends the program before it begins", () => {
 		const media = new MemoryDisk(4096, { image: new Uint8Array(4096).fill(65) });
 		const { report } = exec(EXIT, { root: { media } });
 		expect(report.exit).toMatchObject({
@@ -290,7 +290,7 @@ describe("errors", () => {
 });
 
 describe("descriptors", () => {
-	it("made by dup share their place in the file, and close-on-exec is each one's own", () => {
+	it("made by dup share their file offset, but not close-on-exec", () => {
 		const source = `${open("path")}\n${ok(1)}
 			mv s0, a0
 			${call(SYS.fcntl64, "s0", 1030, 10)}
@@ -326,7 +326,7 @@ describe("descriptors", () => {
 		expect(report.console).toBe("text");
 	});
 
-	it("poll tells what is ready, waits, and gives up in time", () => {
+	it("poll reports what is ready, waits, and times out", () => {
 		const source = `la t0, fds
 			li t1, 1
 			sw t1, 4(t0)
@@ -355,8 +355,8 @@ describe("descriptors", () => {
 	});
 });
 
-describe("what files are like", () => {
-	it("statx tells size, type and mode", () => {
+describe("attributes", () => {
+	it("statx returns size, type and mode", () => {
 		const source = `${call(SYS.statx, AT_FDCWD, "=path", 0, 0x7ff)}
 			la a4, buffer
 			${call(SYS.statx, AT_FDCWD, "=path", 0, 0x7ff)}
@@ -373,7 +373,7 @@ describe("what files are like", () => {
 		expect(run(source).code).toBe(MOTD.length);
 	});
 
-	it("getdents lists a directory, piece by piece", () => {
+	it("getdents lists a directory in pieces", () => {
 		const source = `${open("path")}\n${ok(1)}
 			mv s0, a0
 			again: ${call(SYS.getdents64, "s0", "=buffer", 40)}
@@ -398,7 +398,7 @@ describe("what files are like", () => {
 		expect(report.console).toBe(". .. motd dir big link dev tmp ");
 	});
 
-	it("statfs64 tells which file system it is", () => {
+	it("statfs64 returns the type of the file system", () => {
 		const source = `${call(SYS.statfs64, "=path", 88, "=buffer")}
 			bne a0, zero, bad
 			la t0, buffer

@@ -1,4 +1,4 @@
-/** Floating-point registers of processes: whose they are, and what becomes of them. */
+/** Floating-point registers of processes: switched, inherited, saved in signal frames. */
 import { describe, expect, it } from "vitest";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { SYS } from "../../kernel/kern/sys/sysnum.ts";
@@ -74,7 +74,7 @@ const sigaction = (signal: number, handler: string, label: string): [string, str
 ];
 
 describe("floating-point registers", () => {
-	it("are each process's own, however often they take turns", () => {
+	it("are separate for each process, across many switches", () => {
 		const turns = (seed: number): string => `
 			li s2, 40
 		turn${seed}:
@@ -103,7 +103,7 @@ describe("floating-point registers", () => {
 		expect(system.kernel.uvmexp.swtch).toBeGreaterThan(80);
 	});
 
-	it("survive when somebody else's time runs out in the middle", () => {
+	it("survive preemption of another process", () => {
 		const spin = (seed: number): string => `
 			li s2, 2000000
 			call fill${seed}
@@ -150,7 +150,7 @@ describe("floating-point registers", () => {
 		expect(code).toBe(0);
 	});
 
-	it("come back after a signal handler that used them, as its frame says", () => {
+	it("are restored from the frame after a signal handler that used them", () => {
 		const [first, firstData] = sigaction(SIGUSR1, "clobber", "act1");
 		const [second, secondData] = sigaction(SIGUSR2, "change", "act2");
 		const [, high] = words(9, 3);
@@ -196,7 +196,7 @@ describe("floating-point registers", () => {
 		expect(code).toBe(0);
 	});
 
-	it("are zero when a program begins, whatever the old one left", () => {
+	it("are zero when a program begins, not those of the old program", () => {
 		const next = `
 			la s1, scratch
 			csrrs a0,fcsr,zero
@@ -211,7 +211,7 @@ describe("floating-point registers", () => {
 		`;
 		const image = tar([{ path: "next", data: elf(next), mode: 0o755 }]);
 		const disk = new MemoryDisk(Math.ceil(image.length / 4096) * 4096, { image });
-		// What it left is partly saved, since there was a fork, and partly on the hart alone.
+		// Some of the old values are saved, since there was a fork, others only on the hart.
 		const source = `
 			call fill9
 			${call(SYS.clone, FORK, 0, 0, 0)}

@@ -237,7 +237,7 @@ describe("random system calls", () => {
 		leavesNothing(system);
 	});
 
-	it.each(seeds)("three programs, wherever the run stops, seed %i", (seed) => {
+	it.each(seeds)("three programs, with random stopping points, seed %i", (seed) => {
 		const system = machine(seed, 3);
 		system.run();
 		expect([system.exit.kind, system.exit.reason]).toEqual(["exited", ""]);
@@ -262,7 +262,7 @@ describe("random system calls", () => {
 		leavesNothing(system);
 	});
 
-	it.each(seeds)("whatever fails, the kernel goes on, seed %i", (seed) => {
+	it.each(seeds)("the kernel survives any failure, seed %i", (seed) => {
 		const system = machine(seed, 4);
 		const rnd = prng(seed + 99);
 		const odds = 20 + rnd(1000);

@@ -1,4 +1,4 @@
-/** Bugs of the kernel end a run; they do not end the process that runs it. */
+/** A bug in the kernel ends the run, but not the host process. */
 import { expect, it } from "vitest";
 import { createSystem, type System } from "../../computer/system.ts";
 import { MEMORY_MAP } from "../../devices/memory-map.ts";

@@ -45,7 +45,7 @@ function swappedPage(system: System, p: proc): number {
 }
 
 describe("processes side by side", () => {
-	it("each finishes with the right result, and nothing is left", () => {
+	it("finish with the right results, and leave nothing", () => {
 		const system = createSystem({
 			program: "sort",
 			image: workload("sort"),
@@ -69,7 +69,7 @@ describe("processes side by side", () => {
 		const { system, procs } = walkers(3);
 		let cycles = 0;
 		while (procs.every((p) => p.p_exit === null)) system.run((cycles += 1_000_000));
-		// When the first has ended the others have come far, too.
+		// When the first has ended, the others are far along.
 		for (const p of procs) {
 			if (p.p_exit === null) expect(p.p_lwp!.l_minflt + p.p_lwp!.l_majflt).toBeGreaterThan(300);
 		}

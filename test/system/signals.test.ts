@@ -41,7 +41,7 @@ const stopped = (body: string): { code: number; cycles: number } => {
 	return { code, cycles: system.kernel.port.cycles };
 };
 
-describe("a process that was stopped and goes on", () => {
+describe("a process that was stopped and continued", () => {
 	it("sleeps until the time at which it wanted to wake", () => {
 		const { code, cycles } = stopped(call(SYS.clock_nanosleep64, 0, 0, "=time", 0));
 		expect(code).toBe(0);
@@ -56,7 +56,7 @@ describe("a process that was stopped and goes on", () => {
 		expect(cycles).toBeLessThan(35 * MS);
 	});
 
-	it("does not come out of sigsuspend", () => {
+	it("does not return from sigsuspend", () => {
 		const SIGUSR1 = 10;
 		const { system } = exec(`
 			${call(SYS.clone, FORK, 0, 0, 0)}

@@ -25,7 +25,7 @@ describe("processes", () => {
 		expect(report.messages).toEqual(["unknown system call 1234"]);
 	});
 
-	it("clock_gettime64 tells the virtual time, and refuses other clocks", () => {
+	it("clock_gettime64 returns the virtual time, and refuses other clocks", () => {
 		const source = `${call(SYS.clock_gettime64, 1, "=now")}
 			la t0, now
 			lw t1, 8(t0)
@@ -41,7 +41,7 @@ describe("processes", () => {
 		expect(exec(errno(SYS.clock_gettime64, 99, 0x10000)).code).toBe(EINVAL);
 	});
 
-	it("ecall goes on behind itself, and ebreak and bad instructions kill", () => {
+	it("ecall returns to the next instruction; ebreak and illegal instructions kill", () => {
 		expect(exec("ebreak").report.exit).toMatchObject({ signal: "SIGTRAP", pc: 0x10000 });
 		expect(exec(".word 0").report.exit).toMatchObject({ signal: "SIGILL", pc: 0x10000 });
 	});
@@ -62,7 +62,7 @@ describe("console", () => {
 		expect(report.exit).toMatchObject({ kind: "exited", code: 0 });
 	});
 
-	it("a program that waits for input is not at a dead end", () => {
+	it("a program that waits for input is not deadlocked", () => {
 		const { system } = exec(echo);
 		expect(system.exit.kind).toBe("running");
 		expect(system.run()).toBe("input");
@@ -101,7 +101,7 @@ describe("memory", () => {
 		expect(exec(source).code).toBe(expected);
 	});
 
-	it("munmap in the middle of a mapping takes away just that", () => {
+	it("munmap in the middle of a mapping removes only that part", () => {
 		const source = `${mmap(0x2000_0000, 0x3000, 3, 0x32)}
 			li s0, 0x20000000
 			li s1, 7
@@ -128,7 +128,7 @@ describe("memory", () => {
 		expect(exec(source).code).toBe(0);
 	});
 
-	it("mprotect takes a right away from a page in use, and gives it back", () => {
+	it("mprotect removes a right from a page in use, and restores it", () => {
 		const source = `${mmap(0x2000_0000, 0x1000, 3, 0x32)}
 			li s0, 0x20000000
 			li s1, 7
@@ -143,7 +143,7 @@ describe("memory", () => {
 		expect(report.exit).toMatchObject({ signal: "SIGSEGV", addr: 0x2000_0008 });
 	});
 
-	it("shared anonymous memory works, too", () => {
+	it("shared anonymous memory works", () => {
 		const source = `${mmap(0x2000_0000, 0x2000, 3, 0x31)}
 			li s0, 0x20000000
 			li s1, 7
@@ -153,7 +153,7 @@ describe("memory", () => {
 		expect(exec(source).code).toBe(7);
 	});
 
-	it("brk moves the end of the heap, and says where it is when it cannot", () => {
+	it("brk moves the end of the heap, and returns the old end if it cannot", () => {
 		const source = `${call(SYS.brk, 0)}
 			mv s0, a0
 			li t0, 0x5000
@@ -195,7 +195,7 @@ describe("shared memory", () => {
 		["shmat of an id that is none", errno(SYS.shmat, 9, 0, 0), EINVAL],
 		["shmdt where nothing is attached", errno(SYS.shmdt, 0x2000_0000), EINVAL],
 		[
-			"shmctl with a command that is none",
+			"shmctl with an unknown command",
 			`${call(SYS.shmget, 0, 4096, 0o1600)}
 			${errno(SYS.shmctl, "a0", 99, 0)}`,
 			EINVAL,
@@ -213,7 +213,7 @@ describe("shared memory", () => {
 		expect(exec(source).code).toBe(0);
 	});
 
-	it("IPC_STAT tells size and attachments", () => {
+	it("IPC_STAT returns size and attachments", () => {
 		const source = `${call(SYS.shmget, 0, 9000, 0o1600)}
 			mv s0, a0
 			${call(SYS.shmat, "s0", 0, 0)}
@@ -230,7 +230,7 @@ describe("shared memory", () => {
 		expect(exec(source).code).toBe(1);
 	});
 
-	it("a segment that was never removed goes with the last process", () => {
+	it("a segment that was never removed is freed with the last process", () => {
 		const source = `${call(SYS.shmget, 0, 0x10000, 0o1600)}
 			${call(SYS.shmat, "a0", 0, 0)}
 			sw a0, 0(a0)
@@ -298,7 +298,7 @@ describe("swap devices", () => {
 		expect(report.uvmexp.nswapdev).toBe(1);
 	});
 
-	it("swapoff that memory has no room for fails with ENOMEM, and loses nothing", () => {
+	it("swapoff fails with ENOMEM if memory has no room, and loses nothing", () => {
 		const { report } = exec(around(800, call(SYS.swapoff, "=path")), { ram: 2 * MiB });
 		expect(report.exit).toMatchObject({ kind: "exited", code: ENOMEM });
 		expect(report.uvmexp).toMatchObject({ nswapdev: 1, swpginuse: 0 });

@@ -23,7 +23,7 @@ import {
 import { call, EXIT, exec, text } from "../support/program.ts";
 import { binDisk, boot, MiB, workload } from "../support/workload.ts";
 
-/** The line of a program's output that depends on everything it did. */
+/** The line of a program's output that summarises its work. */
 const checksum = (output: string): string => /checksum .*/.exec(output)![0];
 
 /** The disk of programs: it is read-only, so that all systems can have the same. */
@@ -34,7 +34,7 @@ function sh(line: string, options: object = {}): ReturnType<typeof boot> {
 	return boot("sh", ["-c", line], { bin, ...options });
 }
 
-/** Nothing is left that a program that does nothing would not have left, too. */
+/** A run leaves behind no more than that of a program that does nothing. */
 function leavesNothing(system: System): void {
 	const { kernel: k } = system;
 	const options = { ram: k.port.ramSize, swap: [{ media: 64 * MiB }], bin };
@@ -72,7 +72,7 @@ describe("workloads on 4 MiB under the checker", () => {
 });
 
 describe("many processes", () => {
-	it("ten copies of walk and of fork side by side are right, and leave nothing", () => {
+	it("ten copies of walk and of fork in parallel give correct results, and leave nothing", () => {
 		const numbers = "1 2 3 4 5 6 7 8 9 10";
 		const { system, report } = sh(
 			`for i in ${numbers}; do walk 2 2 > /tmp/w$i & fork 16 32 > /tmp/f$i & done; wait
@@ -87,7 +87,7 @@ describe("many processes", () => {
 		leavesNothing(system);
 	});
 
-	it("the same line runs the same way again, wherever it is interrupted", () => {
+	it("the same line runs the same way again, in any slices", () => {
 		const line = "fork 8 8 | wc & sort 1 | cat > /tmp/s; wait; cat /tmp/s";
 		const options = { ram: 2 * MiB };
 		const { report } = sh(line, options);
@@ -106,7 +106,7 @@ describe("many processes", () => {
 });
 
 describe("the shell on a terminal", () => {
-	/** Type lines one after the other, each when everything has come to rest. */
+	/** Type lines one after the other, each when the system is idle. */
 	function session(lines: readonly string[], ram = 8 * MiB): { text: string; system: System } {
 		const system = createSystem({
 			program: "sh",
@@ -176,7 +176,7 @@ path:	${text("/data")}
 buffer:	.word 0`;
 
 describe.runIf(hasTar)("a root made with tar", () => {
-	it("shows read what a mapping stored, and tar when the system is off", () => {
+	it("shows stores to a mapping in read, and in tar after shutdown", () => {
 		const folder = mkdtempSync(join(tmpdir(), "uvm-root-"));
 		try {
 			const before = new Uint8Array(20_000).fill(7);

@@ -146,7 +146,7 @@ describe("file disk", () => {
 		}
 	});
 
-	it("refuses what is no file at once, a pipe that nobody writes to as well", () => {
+	it("refuses at once what is not a file, even a pipe without a writer", () => {
 		const pipe = join(directory, "pipe");
 		expect(spawnSync("mkfifo", [pipe]).status).toBe(0);
 		const link = join(directory, "link");
