@@ -129,7 +129,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 		return "running";
 	}
 
-	/** Press the reset button: images are loaded again; other memory and disks keep their contents. */
+	/** Press the reset button: images are loaded again; other memory and disks are kept. */
 	reset(): void {
 		this.receive({ what: "reset" });
 	}

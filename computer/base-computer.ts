@@ -74,8 +74,11 @@ export abstract class BaseComputer<Software> implements Computer {
 	run(until = Number.POSITIVE_INFINITY, pause = false): RunState {
 		checkUntil(until);
 		if (this.exit.kind !== "running") return "ended";
-		this.#state = this.advance(until, pause);
-		return this.#state;
+		const before = this.machine.clock.cycles;
+		const state = this.advance(until, pause);
+		// A run that was over at once has left the computer where it was, perhaps asleep.
+		if (state !== "running" || this.machine.clock.cycles > before) this.#state = state;
+		return state;
 	}
 
 	pass(cycles: number): void {

@@ -300,7 +300,7 @@ export class System extends BaseComputer<Uint8Array> {
 		}
 	}
 
-	/** Old contents of the pages of disk `unit` that have changed since the origin; null: not kept. */
+	/** Old contents of the pages of disk `unit` changed since the origin; null: not kept. */
 	oldPages(unit: number): readonly DiskPage[] | null {
 		const checkpoint = this.#oldFiles?.[unit] ?? null;
 		return checkpoint === null ? null : this.files[unit]!.changedSince(checkpoint);

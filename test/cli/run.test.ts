@@ -190,7 +190,7 @@ next:	sb s0, 0(s0)
 		[["run", "/dev/zero"], "image /dev/zero: not a file"],
 		[["run", BOARD, "--ram", "1K"], "RAM size 1024: must be"],
 		[["run", BOARD, "--disk", "/nonexistent"], "disk /nonexistent: no such file"],
-		[["run", BOARD, "--dtb", BOARD], "dtb: the file is no device tree"],
+		[["run", BOARD, "--dtb", BOARD], "dtb: the file is not a device tree"],
 		[["run", BOARD, "--bios", BOARD, "--sbi"], "sbi: there is a bios already"],
 		[["run", BOARD, "--load-address", "x"], "An address has at most 32 bits"],
 		[["run", BOARD, "--tlb", "3"], "TLB entries 3"],

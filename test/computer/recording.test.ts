@@ -1,4 +1,4 @@
-/** A recording repeats a run exactly, whatever came from outside and wherever the run had stopped. */
+/** A recording repeats a run exactly, whatever came from outside and wherever the run stopped. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Bare } from "../../computer/bare.ts";
@@ -97,6 +97,16 @@ describe("repeats", () => {
 			{ numRuns: 40 },
 		);
 	});
+});
+
+it("repeats what came to a sleeping system whose latest run was over at once", () => {
+	const system = createSystem({ program: "words", image: workload("words"), terminal: true });
+	while (system.busy !== null) system.run(system.machine.clock.cycles + 1000);
+	check(system, [
+		{ kind: "run", cycles: 40_000, pause: false },
+		{ kind: "run", cycles: 0, pause: false },
+		{ kind: "type", text: "a" },
+	]);
 });
 
 it("what comes after a rollback takes the place of what was recorded", () => {
