@@ -6,7 +6,7 @@ import { readInputFile } from "./input-file.ts";
 import { writing } from "./output-file.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** How long before the instant a state is looked for that can be taken, in cycles. */
+/** How many cycles before --save-at to begin to look for a state that can be taken. */
 const APPROACH = [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000];
 /** How many times, and how far apart, the system is looked at for one. */
 const LOOKS = 100;
@@ -28,7 +28,7 @@ export class Saver {
 	readonly #at: number | null;
 	#saved = false;
 
-	/** => UsageError if the file cannot be written, or the instant is past: now, not in the end. */
+	/** => UsageError if the file cannot be written, or the cycle is past: now, not at the end. */
 	constructor(computer: Computer, method: SaveMethod, path: string, at: number | null) {
 		this.#computer = computer;
 		this.#method = method;
@@ -93,7 +93,7 @@ export class Saver {
 
 	/**
 	 * The run is over, or the user has `left` it: what was to be saved at the end is.
-	 * => UsageError if the instant was not reached.
+	 * => UsageError if the cycle was not reached.
 	 */
 	finish(left: boolean): void {
 		if (!this.waits && !this.#saved && !left) this.save();

@@ -56,8 +56,8 @@ export class System extends BaseComputer<Uint8Array> {
 	/** The program's process. */
 	process: proc;
 	/** The state that the recording begins with; null: the start. */
-	#origin: ComputerState | null = null;
-	/** Checkpoints of the files that are disks, taken at the origin; null: not kept. */
+	#base: ComputerState | null = null;
+	/** Checkpoints of the files that are disks, taken at the base; null: not kept. */
 	#oldFiles: readonly (Int32Array | null)[] | null = null;
 	#exit: Exit = { kind: "running", code: 0, signal: null, reason: "", pc: 0, addr: 0 };
 	protected override readonly config: Record<string, unknown>;
@@ -265,16 +265,16 @@ export class System extends BaseComputer<Uint8Array> {
 		if (!known) this.beginAt(this.save());
 	}
 
-	/** Let the recording begin with `origin`, the present state. `track` as in trackFiles. */
-	beginAt(origin: ComputerState | null, track = this.#oldFiles !== null): void {
-		this.#origin = origin;
+	/** Let the recording begin with `base`, the present state. `track` as in trackFiles. */
+	beginAt(base: ComputerState | null, track = this.#oldFiles !== null): void {
+		this.#base = base;
 		this.recording = new Recording();
 		if (track) this.trackFiles();
 	}
 
 	/** The state that the recording begins with; null: the start. */
-	get origin(): ComputerState | null {
-		return this.#origin;
+	get base(): ComputerState | null {
+		return this.#base;
 	}
 
 	/** Disks that are files, or an overlay of one, by unit; null for others. */
@@ -300,7 +300,7 @@ export class System extends BaseComputer<Uint8Array> {
 		}
 	}
 
-	/** Old contents of the pages of disk `unit` changed since the origin; null: not kept. */
+	/** Old contents of the pages of disk `unit` changed since the base; null: not kept. */
 	oldPages(unit: number): readonly DiskPage[] | null {
 		const checkpoint = this.#oldFiles?.[unit] ?? null;
 		return checkpoint === null ? null : this.files[unit]!.changedSince(checkpoint);

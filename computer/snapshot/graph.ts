@@ -69,7 +69,7 @@ class GraphWriter {
 	readonly #classNames = new Map<object, string>([[Object.prototype, ""]]);
 	readonly #nodes = new Numbering<object>();
 	/** Who referred to a node first, and as what; to name what cannot be written. */
-	readonly #origins: [parent: number, name: string][] = [];
+	readonly #referrers: [parent: number, name: string][] = [];
 	readonly #strings = new Numbering<string>();
 	readonly #shapes = new Numbering<string>();
 	/** The latest shape whose first key is this one. */
@@ -197,7 +197,7 @@ class GraphWriter {
 
 	#refer(node: object, parent: number, name: string): number {
 		const number = this.#nodes.of(node);
-		if (number === this.#origins.length) this.#origins.push([parent, name]);
+		if (number === this.#referrers.length) this.#referrers.push([parent, name]);
 		return number;
 	}
 
@@ -207,7 +207,8 @@ class GraphWriter {
 
 	#path(number: number): string {
 		const names: string[] = [];
-		for (let at = number; at > 0; at = this.#origins[at]![0]) names.unshift(this.#origins[at]![1]);
+		for (let at = number; at > 0; at = this.#referrers[at]![0])
+			names.unshift(this.#referrers[at]![1]);
 		return names.join(".");
 	}
 }

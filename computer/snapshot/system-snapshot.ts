@@ -31,10 +31,10 @@ type OldPages = readonly DiskPage[];
 interface Body {
 	readonly image: Uint8Array;
 	/** null: the start. */
-	readonly origin: ComputerState | null;
+	readonly base: ComputerState | null;
 	/** The start: what disks in memory held; null for others. */
 	readonly media: readonly unknown[];
-	/** For each disk that is a file: what it was at the origin, where it differs now. */
+	/** For each disk that is a file: what it was at the base, where it differs now. */
 	readonly old: readonly (OldPages | null)[];
 	readonly recording: readonly RecordedEvent[];
 	/** Where the system was saved. */
@@ -54,9 +54,9 @@ type SavedConfig = Omit<SystemOptions, "disks" | "image" | "console"> & {
  * => false: a thread is busy inside the kernel.
  */
 export function rebase(system: System): boolean {
-	const origin = takeOrigin(system);
-	if (origin === null) return false;
-	system.beginAt(origin, true);
+	const base = takeState(system);
+	if (base === null) return false;
+	system.beginAt(base, true);
 	return true;
 }
 
@@ -68,7 +68,7 @@ export function rebase(system: System): boolean {
  * call reads may have been paged out since. So a second system tries, on disks of the same shape
  * with nothing on them, because a call that has to wait for a disk has failed already.
  */
-function takeOrigin(system: System): ComputerState | null {
+function takeState(system: System): ComputerState | null {
 	const state = system.save();
 	if (state === null || !system.sleepsInCalls) return state;
 	const trial = new System({ ...system.options, ...emptyDisks(system), console: undefined });
@@ -119,14 +119,14 @@ export function saveSystem(system: System): Uint8Array {
 		stateHash: system.stateHash(),
 	};
 	const { place } = system;
-	const origin = takeOrigin(system);
+	const base = takeState(system);
 	const body: Body =
-		origin !== null
-			? { image, origin, media: [], old: [], recording: [], place }
+		base !== null
+			? { image, base, media: [], old: [], recording: [], place }
 			: {
 					image,
-					origin: system.origin,
-					media: system.origin === null ? system.initialMedia : [],
+					base: system.base,
+					media: system.base === null ? system.initialMedia : [],
 					old: disks.map((_, i) => oldPages(system, i)),
 					recording: system.recording.past,
 					place,
@@ -169,14 +169,14 @@ export function restoreSystem(file: Uint8Array, options: RestoreOptions = {}): S
 function restore(header: SnapshotHeader, body: Body, options: RestoreOptions): System {
 	const { disks: saved, stateHash, ...config } = header.config as unknown as SavedConfig;
 	const { cycles: _, ...given } = config as typeof config & { cycles: number };
-	const { image, origin, media, old, recording, place } = body;
+	const { image, base, media, old, recording, place } = body;
 	const disks = saved.map((disk, i): SystemDisk => {
 		const { role, timing } = disk;
 		return { role, timing, media: openDisk(disk, media[i] ?? null, old[i] ?? null) };
 	});
 	const { console, track = false } = options;
 	const system = new System({ ...given, ...diskOptions(disks), image, console });
-	if (origin !== null) system.restore(origin);
+	if (base !== null) system.restore(base);
 	if (track) system.trackFiles();
 	system.recording = new Recording(recording);
 	system.repeatTo(place);

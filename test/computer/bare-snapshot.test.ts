@@ -7,7 +7,7 @@ import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { SsdTiming } from "../../devices/disk/timing.ts";
 import { Prng } from "../../machine/prng.ts";
 
-const INSTANTS = Number(process.env.SNAPSHOT_RUNS ?? 2) * 5;
+const SAVES = Number(process.env.SNAPSHOT_RUNS ?? 2) * 5;
 const SECTORS = 32;
 
 const image = readFileSync(new URL("../../workloads/bare/bin/board", import.meta.url));
@@ -34,7 +34,7 @@ describe("a bare machine", () => {
 	it("restored from a snapshot of any cycle reaches the same end", () => {
 		expect(end.exit).toMatchObject({ kind: "exited", code: 0 });
 		const prng = new Prng(3);
-		for (let i = 0; i < INSTANTS; i++) {
+		for (let i = 0; i < SAVES; i++) {
 			const { bare } = start();
 			bare.run(prng.below(end.cycles));
 			const restored = restoreBare(saveBare(bare));

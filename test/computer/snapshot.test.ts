@@ -12,7 +12,7 @@ import { Prng } from "../../machine/prng.ts";
 import { binDisk, MiB, workload } from "../support/workload.ts";
 
 /** The number of cycles at which each workload is saved. */
-const INSTANTS = Number(process.env.SNAPSHOT_RUNS ?? 4);
+const SAVES = Number(process.env.SNAPSHOT_RUNS ?? 4);
 
 const dir = mkdtempSync(join(tmpdir(), "uvmachine-test-"));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -111,7 +111,7 @@ describe("every workload, saved at many cycles,", () => {
 		const { end, begun } = straightRun(options, input);
 		const prng = new Prng(line.length * 1000 + ram);
 		let taken = 0;
-		for (let i = 0; i < INSTANTS; i++) {
+		for (let i = 0; i < SAVES; i++) {
 			const system = createSystem(options);
 			const from = Math.floor(begun * 0.9);
 			const typed = drive(system, input, from + prng.below(end.cycles - from));
@@ -125,7 +125,7 @@ describe("every workload, saved at many cycles,", () => {
 			drive(system, input, Number.POSITIVE_INFINITY, typed);
 			expect(system.report(0)).toEqual(end);
 		}
-		expect(taken / INSTANTS).toBeGreaterThanOrEqual(direct / 100);
+		expect(taken / SAVES).toBeGreaterThanOrEqual(direct / 100);
 	});
 });
 
@@ -206,7 +206,7 @@ describe("input from outside", () => {
 			system.resize(byte, 24);
 			if (system.run(system.machine.clock.cycles + 7_000, true) === "idle") system.pass(1);
 		}
-		expect(system.origin).toBe(null);
+		expect(system.base).toBe(null);
 		// Make saveSystem see a busy thread.
 		Object.defineProperty(system, "busy", { value: "a thread" });
 		const restored = restoreSystem(saveSystem(system));
@@ -239,7 +239,7 @@ describe("a thread that sleeps in a system call", () => {
 		const system = await waiting();
 		expect(system.busy).toBe(null);
 		const restored = restoreSystem(saveSystem(system));
-		expect(restored.origin).not.toBe(null);
+		expect(restored.base).not.toBe(null);
 		for (const one of [system, restored]) one.run();
 		expect(restored.report(0)).toEqual(system.report(0));
 		expect(restored.report(0).console).toBe("done\n");
@@ -251,7 +251,7 @@ describe("a thread that sleeps in a system call", () => {
 		shell.l_wmesg = "pause";
 		expect(rebase(system)).toBe(false);
 		const restored = restoreSystem(saveSystem(system));
-		expect(restored.origin).toBe(null);
+		expect(restored.base).toBe(null);
 		for (const one of [system, restored]) one.run();
 		expect(restored.report(0)).toEqual(system.report(0));
 	});
