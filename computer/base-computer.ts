@@ -135,7 +135,9 @@ export abstract class BaseComputer<Software> implements Computer {
 		for (;;) {
 			const { next } = this.recording;
 			if (next === null) return this.run(until);
-			if (!this.#reach(next, until)) return this.#state;
+			if (!this.#reach(next, until)) {
+				return this.machine.clock.cycles >= until ? "running" : this.#state;
+			}
 			this.recording.skip();
 			this.#apply(next.event);
 		}
@@ -158,10 +160,7 @@ export abstract class BaseComputer<Software> implements Computer {
 		const stopped = (): boolean => hart.debug !== null && hart.debug.stop !== DEBUG_NONE;
 		while (clock.cycles < cycle) {
 			const before = clock.cycles;
-			if (before >= until) {
-				this.#state = "running";
-				return false;
-			}
+			if (before >= until) return false;
 			this.run(Math.min(cycle, until));
 			if (stopped() || clock.cycles === before) return false;
 		}
