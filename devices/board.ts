@@ -16,7 +16,7 @@ import type { Dma } from "./dma.ts";
 import { Framebuffer, type FramebufferOptions, type FramebufferState } from "./framebuffer.ts";
 import { GoldfishRtc, type GoldfishRtcState } from "./goldfish-rtc.ts";
 import type { IrqLine } from "./irq.ts";
-import { MEMORY_MAP, type Place } from "./memory-map.ts";
+import { MEMORY_MAP, type Region } from "./memory-map.ts";
 import { Plic, type PlicState } from "./plic.ts";
 import { Power, type PowerRequest } from "./power.ts";
 import { Uart16550, type UartState } from "./uart-16550.ts";
@@ -151,7 +151,7 @@ export class Board {
 		);
 		const { framebuffer } = options;
 		this.framebuffer = framebuffer === undefined ? null : new Framebuffer(framebuffer);
-		const attach = ({ base, size }: Place, device: MmioDevice): void => {
+		const attach = ({ base, size }: Region, device: MmioDevice): void => {
 			bus.attach(base, size, device);
 		};
 		attach(MEMORY_MAP.power, this.power);

@@ -6,7 +6,7 @@
  */
 
 /** Physical address and size of a device's registers, in bytes. */
-export interface Place {
+export interface Region {
 	readonly base: number;
 	readonly size: number;
 	/** Source at the PLIC. */
@@ -28,4 +28,4 @@ export const MEMORY_MAP = {
 	})),
 	/** Room for the largest picture; in the window of QEMU's PCIe host bridge, which is absent. */
 	framebuffer: { base: 0x5000_0000, size: 0x0400_0000 },
-} as const satisfies Record<string, Place | readonly Place[]>;
+} as const satisfies Record<string, Region | readonly Region[]>;

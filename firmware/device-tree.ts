@@ -4,7 +4,7 @@
  */
 import type { Board } from "../devices/board.ts";
 import type { Framebuffer } from "../devices/framebuffer.ts";
-import { MEMORY_MAP, type Place } from "../devices/memory-map.ts";
+import { MEMORY_MAP, type Region } from "../devices/memory-map.ts";
 import { PLIC_NUM_SOURCES } from "../devices/plic.ts";
 import { FINISHER_PASS, FINISHER_RESET } from "../devices/power.ts";
 import { UART_CLOCK_HZ } from "../devices/uart-16550.ts";
@@ -57,7 +57,7 @@ export function deviceTree(board: Board, options: DeviceTreeOptions): Uint8Array
 	});
 }
 
-const reg = ({ base, size }: Place): number[] => [0, base, 0, size];
+const reg = ({ base, size }: Region): number[] => [0, base, 0, size];
 
 function chosen({ bootargs, initrd }: DeviceTreeOptions): FdtNode {
 	return {
@@ -145,14 +145,14 @@ function cpus(): FdtNode {
 /** The node of a device on the bus, named for its address. */
 function device(
 	name: string,
-	place: Place,
+	region: Region,
 	compatible: string | readonly string[],
 	more: FdtNode["properties"] = {},
 ): FdtNode {
-	const interrupt = place.irq && { interrupts: [place.irq], "interrupt-parent": [PLIC] };
+	const interrupt = region.irq && { interrupts: [region.irq], "interrupt-parent": [PLIC] };
 	return {
-		name: `${name}@${place.base.toString(16)}`,
-		properties: { compatible, reg: reg(place), ...more, ...interrupt },
+		name: `${name}@${region.base.toString(16)}`,
+		properties: { compatible, reg: reg(region), ...more, ...interrupt },
 	};
 }
 
