@@ -15,7 +15,7 @@ import { wait_discard } from "../../support/agent-wait.ts";
 import { Agent } from "../../support/agents.ts";
 import { TestKernel } from "../../support/kernel.ts";
 
-const RUNS = Number(process.env.VM_RUNS ?? 2000);
+const RUNS = Number(process.env.VM_RUNS ?? 1000);
 const SEED = process.env.VM_SEED === undefined ? undefined : Number(process.env.VM_SEED);
 
 /** Looking at all invariants costs more than the calls. */
