@@ -56,6 +56,8 @@ export interface lwp {
 	/** Cycles in user mode, and in the kernel on its behalf. */
 	l_utime: number;
 	l_stime: number;
+	/** Both together, at which a timer of processor time or its limit may be due, or Infinity. */
+	l_cpudue: number;
 }
 
 export function lwp_create(
@@ -131,5 +133,6 @@ function lwp_new(lid: number, name: string, p: proc | null, kernel: Sleeps<void>
 		l_majflt: 0,
 		l_utime: 0,
 		l_stime: 0,
+		l_cpudue: Number.POSITIVE_INFINITY,
 	};
 }

@@ -16,11 +16,13 @@ import {
 	CLD_STOPPED,
 	type ksiginfo,
 	SA_RESTART,
-	SIG_DFL,
 	SIGKILL,
 	SIGSEGV,
 	SIGSTOP,
+	sigaction_default,
+	sigismember,
 	sigmask,
+	sigminusset,
 } from "../core/signal.ts";
 import { exit1, killed } from "./kern_exit.ts";
 import type { proc } from "./kern_proc.ts";
@@ -102,9 +104,9 @@ function* stopped(k: Kernel, p: proc, sig: number): Sleeps<void> {
 export function* trapsignal(k: Kernel, l: lwp, info: ksiginfo): Sleeps<void> {
 	const p = l.l_proc!;
 	const sig = info.ksi_signo;
-	if ((p.p_sigmask & sigmask(sig)) !== 0 || sigdisposition(p, sig) === "ignore") {
-		p.p_sigmask &= ~sigmask(sig);
-		p.p_sigacts[sig] = { sa_handler: SIG_DFL, sa_flags: 0, sa_mask: 0 };
+	if (sigismember(p.p_sigmask, sig) || sigdisposition(p, sig) === "ignore") {
+		p.p_sigmask = sigminusset(p.p_sigmask, sigmask(sig));
+		p.p_sigacts[sig] = sigaction_default();
 	}
 	if (sigdisposition(p, sig) === "catch") yield* enter_handler(k, l, info);
 	else yield* sigexit(k, l, info);

@@ -3,7 +3,7 @@ import { EBADF, EFAULT, EINTR, EINVAL, EISDIR, ESPIPE, EWOULDBLOCK } from "../..
 import type { vnode } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import { type Sleeps, tsleep } from "../core/kern_synch.ts";
-import { SIGKILL, SIGSTOP, sigmask } from "../core/signal.ts";
+import { sigminusset } from "../core/signal.ts";
 import { copyin, copyout } from "../proc/copy.ts";
 import { type file, POLLERR, POLLHUP, POLLIN, POLLNVAL } from "../proc/file.ts";
 import {
@@ -15,7 +15,9 @@ import {
 	file_writable,
 } from "../proc/kern_descrip.ts";
 import type { proc } from "../proc/kern_proc.ts";
+import { SIGS_CANTMASK } from "../proc/kern_sig.ts";
 import { sleep_interrupted, sleep_until } from "../proc/kern_time.ts";
+import { copyin_sigset } from "../proc/sigabi.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
 import { vn_rdwr, vn_seekable } from "./vfs_vnops.ts";
@@ -184,10 +186,10 @@ function* sys_ppoll(
 		deadline = sleep_until(k, seconds * 1e9 + ns);
 	}
 	if (mask !== 0) {
-		const word = new Uint32Array(1);
-		if ((yield* copyin(k, map, mask, new Uint8Array(word.buffer))) !== 0) return -EFAULT;
+		const set = yield* copyin_sigset(k, p, mask);
+		if (set === null) return -EFAULT;
 		p.p_sigoldmask = p.p_sigmask;
-		p.p_sigmask = word[0]! & ~(sigmask(SIGKILL) | sigmask(SIGSTOP));
+		p.p_sigmask = sigminusset(set, SIGS_CANTMASK);
 	}
 	const n = yield* poll_wait(k, p, new DataView(bytes.buffer), deadline);
 	if (n === -EINTR) sleep_interrupted(k, deadline);

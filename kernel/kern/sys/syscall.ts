@@ -21,7 +21,9 @@ import { type lwp, lwp_regs, RESTART_NO, RESTART_NOHAND, RESTART_SYS } from "../
 import type { Sleeps } from "../core/kern_synch.ts";
 import { copyinstr } from "../proc/copy.ts";
 import { sysent_descrip } from "../proc/kern_descrip.ts";
+import { sysent_itimer } from "../proc/kern_itimer.ts";
 import type { proc } from "../proc/kern_proc.ts";
+import { sysent_prot } from "../proc/kern_prot.ts";
 import { sysent_time } from "../proc/kern_time.ts";
 import { sysent_generic } from "./sys_generic.ts";
 
@@ -76,6 +78,8 @@ const groups: readonly sysent[] = [
 	sysent_pipe,
 	sysent_sig,
 	sysent_time,
+	sysent_itimer,
+	sysent_prot,
 	sysent_uvmctl,
 ];
 
