@@ -9,7 +9,7 @@ import { plic_claim, plic_complete } from "../../dev/plic.ts";
 import type { Kernel } from "../../kernel.ts";
 import { wakeup_timeouts } from "../core/kern_synch.ts";
 import { itimer_check } from "./kern_itimer.ts";
-import { QUANTUM, timer_arm } from "./timer.ts";
+import { timer_quantum } from "./timer.ts";
 import { ITIMER_REAL } from "./timevar.ts";
 
 /** Is an enabled interrupt pending? */
@@ -26,7 +26,7 @@ export function cpu_intr(k: Kernel): boolean {
 	k.uvmexp.intrs++;
 	k.watch.trace?.interrupt("timer");
 	if (k.port.cycles >= k.nextwakeup) hardclock(k);
-	timer_arm(k, QUANTUM);
+	timer_quantum(k, k.curlwp);
 	return k.runkernel.head !== null || k.runuser.head !== null;
 }
 

@@ -85,7 +85,7 @@ export function* sys_clone(
 	const pid = new Uint8Array(new Int32Array([child.p_pid]).buffer);
 	if ((flags & CLONE_CHILD_SETTID) !== 0) yield* copyout(k, vmspace.vm_map, pid, ctid);
 	if ((flags & CLONE_PARENT_SETTID) !== 0) yield* copyout(k, vm.vm_map, pid, ptid);
-	cputime_arm(child);
+	cputime_arm(k, child);
 	setrunnable(k, cl);
 	while (child.p_vforked) yield* ltsleep(k, child, "vfork", 0, null);
 	return child.p_pid;

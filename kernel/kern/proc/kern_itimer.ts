@@ -13,7 +13,7 @@ import { copyin, copyout } from "./copy.ts";
 import type { proc } from "./kern_proc.ts";
 import { psignal } from "./kern_sig.ts";
 import { RLIMIT_CPU } from "./resource.ts";
-import { timer_arm_by } from "./timer.ts";
+import { timer_arm_by, timer_arm_cputime } from "./timer.ts";
 import { ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL } from "./timevar.ts";
 
 export const sysent_itimer: sysent = {
@@ -45,7 +45,7 @@ export function itimer_check(k: Kernel, p: proc, which: number): void {
  * Set the processor time at which cputime_check has to look at this thread again: no timer of
  * processor time and no limit is reached before it.
  */
-export function cputime_arm(p: proc): void {
+export function cputime_arm(k: Kernel, p: proc): void {
 	const l = p.p_lwp!;
 	const { rlim_cur, rlim_max } = p.p_rlimit[RLIMIT_CPU]!;
 	l.l_cpudue = Math.min(
@@ -54,6 +54,7 @@ export function cputime_arm(p: proc): void {
 		p.p_timers[ITIMER_PROF]!.it_deadline,
 		Math.min(Math.max(rlim_cur, 1), rlim_max) * 1e9,
 	);
+	if (l === k.curlwp) timer_arm_cputime(k, l);
 }
 
 /**
@@ -74,7 +75,7 @@ export function cputime_check(k: Kernel, l: lwp): void {
 		psignal(k, p, SIGXCPU, SI_KERNEL);
 		p.p_rlimit[RLIMIT_CPU] = { rlim_cur: Math.floor(used) + 1, rlim_max };
 	}
-	cputime_arm(p);
+	cputime_arm(k, p);
 }
 
 /** struct itimerval: 32-bit seconds and microseconds, of the interval and of the time left. */
@@ -123,6 +124,6 @@ function* sys_setitimer(
 	timer.it_interval = words[0]! * 1e9 + words[1]! * 1000;
 	timer.it_deadline = next === 0 ? NEVER : itimer_now(k, p.p_lwp!, which) + next;
 	if (which === ITIMER_REAL) timer_arm_by(k, timer.it_deadline);
-	else cputime_arm(p);
+	else cputime_arm(k, p);
 	return 0;
 }

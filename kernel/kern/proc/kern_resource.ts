@@ -105,6 +105,6 @@ export function* sys_prlimit64(
 	}
 	if (fresh === null) return 0;
 	target.p_rlimit[resource] = fresh;
-	if (resource === RLIMIT_CPU && target.p_lwp !== null) cputime_arm(target);
+	if (resource === RLIMIT_CPU && target.p_lwp !== null) cputime_arm(k, target);
 	return 0;
 }
