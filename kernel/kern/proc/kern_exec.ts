@@ -61,6 +61,7 @@ function* exec_commit(k: Kernel, p: proc, vm: vmspace): Sleeps<void> {
 	const old = p.p_vmspace;
 	p.p_vmspace = vm;
 	p.p_cleartid = 0;
+	p.p_robust = 0;
 	p.p_sigstk = { ss_sp: 0, ss_size: 0 };
 	for (const [sig, action] of p.p_sigacts.entries()) {
 		if (action.sa_handler === SIG_IGN) continue;

@@ -86,6 +86,8 @@ export interface proc {
 	p_vforked: boolean;
 	/** CLONE_CHILD_CLEARTID: an address to clear at exit, or 0. */
 	p_cleartid: number;
+	/** Address of its list of robust futexes (set_robust_list), or 0. */
+	p_robust: number;
 	p_exit: proc_exit | null;
 	readonly p_ru: rusage;
 	/** Of children that were waited for. */
@@ -129,6 +131,7 @@ export function proc_create(k: Kernel, comm: string, parent: proc | null): proc 
 		p_exitsig: SIGCHLD,
 		p_vforked: false,
 		p_cleartid: 0,
+		p_robust: 0,
 		p_exit: null,
 		p_ru: rusage_zero(),
 		p_cru: rusage_zero(),

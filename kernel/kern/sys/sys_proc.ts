@@ -36,6 +36,8 @@ export const sysent_proc: sysent = {
 	[SYS.getpriority]: () => 20,
 	[SYS.set_tid_address]: (_k, p, a) => sys_set_tid_address(p, a[0]!),
 	[SYS.getrusage]: (k, p, a) => sys_getrusage(k, p, a[0]!, a[1]!),
+	[SYS.set_robust_list]: (_k, p, a) => sys_set_robust_list(p, a[0]!, a[1]!),
+	[SYS.get_robust_list]: (k, p, a) => sys_get_robust_list(k, p, a[0]!, a[1]!, a[2]!),
 	[SYS.prctl]: (k, p, a) => sys_prctl(k, p, a[0]!, a[1]!),
 	[SYS.sched_getaffinity]: (k, p, a) => sys_sched_getaffinity(k, p, a[0]!, a[1]!, a[2]!),
 	[SYS.sched_setaffinity]: (k, p, a) => sys_sched_setaffinity(k, p, a[0]!, a[1]!, a[2]!),
@@ -132,6 +134,32 @@ function* sys_getcpu(k: Kernel, p: proc, cpu: number, node: number): Sleeps<numb
 		if (error !== 0) return -error;
 	}
 	return 0;
+}
+
+/** Bytes of a struct robust_list_head. */
+const ROBUST_LIST_HEAD_SIZE = 12;
+
+function sys_set_robust_list(p: proc, head: number, size: number): number {
+	if (size !== ROBUST_LIST_HEAD_SIZE) return -EINVAL;
+	p.p_robust = head;
+	return 0;
+}
+
+function* sys_get_robust_list(
+	k: Kernel,
+	p: proc,
+	pid: number,
+	headp: number,
+	sizep: number,
+): Sleeps<number> {
+	const target = find_lwp(k, p, pid);
+	if (target === undefined) return -ESRCH;
+	if (!cansignal(p, target)) return -EPERM;
+	const { vm_map: map } = p.p_vmspace!;
+	const word = (value: number): Uint8Array => new Uint8Array(new Uint32Array([value]).buffer);
+	const error = yield* copyout(k, map, word(ROBUST_LIST_HEAD_SIZE), sizep);
+	if (error !== 0) return -error;
+	return -(yield* copyout(k, map, word(target.p_robust), headp));
 }
 
 const PR_SET_PDEATHSIG = 1;

@@ -33,6 +33,7 @@ import { sysent_proc } from "./sys_proc.ts";
 import { sysent_sig } from "./sys_sig.ts";
 import { sysent_uvmctl } from "./sys_uvmctl.ts";
 import type { syscall_fn, sysent } from "./sysent.ts";
+import { syscall_name } from "./sysnames.ts";
 import { SYS } from "./sysnum.ts";
 import { sysent_shm } from "./sysv_shm.ts";
 import { PATH_MAX } from "./vfs_lookup.ts";
@@ -140,7 +141,7 @@ const MESSAGES_MAX = 100;
 
 /** Each unknown number is reported once. */
 function nosys(k: Kernel, number: number): number {
-	const message = `unknown system call ${number}`;
+	const message = `unknown system call ${syscall_name(number)}`;
 	if (k.msgbuf.length < MESSAGES_MAX && !k.msgbuf.includes(message)) k.msgbuf.push(message);
 	return -ENOSYS;
 }
