@@ -79,10 +79,11 @@ export function boardConf(
 		const i = roles.indexOf(role);
 		return i < 0 ? null : i;
 	};
-	const { plic, uart, power, virtio } = MEMORY_MAP;
+	const { plic, uart, rtc, power, virtio } = MEMORY_MAP;
 	return {
 		plic: plic.base,
 		uart: { base: uart.base, irq: uart.irq },
+		rtc: rtc.base,
 		power: power.base,
 		virtio: virtio.slice(0, roles.length).map(({ base, irq }) => ({ base, irq })),
 		swap: roles.flatMap((role, i) => (role === "swap" ? [i] : [])),

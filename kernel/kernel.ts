@@ -13,6 +13,7 @@ import { type vfs_state as vfs, vfs_state, type vnode, type vnodeops } from "./f
 import type { uvm_history } from "./kern/core/kern_history.ts";
 import { type lwp, lwp_boot } from "./kern/core/kern_lwp.ts";
 import type { runqueue } from "./kern/core/kern_synch.ts";
+import type { timespec } from "./kern/core/kern_tc.ts";
 import type { kernel_trace } from "./kern/core/kern_trace.ts";
 import type { fileops } from "./kern/proc/file.ts";
 import type { autoconf } from "./kern/proc/init_main.ts";
@@ -77,6 +78,8 @@ export interface Kernel extends PmapHost {
 	readonly selwait: object;
 	/** The signal trampoline's page; null before the first process. */
 	sigobject: uvm_aobj | null;
+	/** The wall clock at cycle 0, as the real-time clock told at boot. */
+	boottime: timespec;
 	/** State of the random number sequence (kern_rndq.ts). */
 	readonly rnd: Int32Array;
 	cons: cons | null;
@@ -128,6 +131,7 @@ export function kernel_create(port: MachinePort): Kernel {
 		rootvnode: null,
 		selwait: {},
 		sigobject: null,
+		boottime: { tv_sec: 0, tv_nsec: 0 },
 		rnd: new Int32Array(4),
 		cons: null,
 		plic: null,

@@ -36,7 +36,9 @@ export const EWOULDBLOCK = EAGAIN;
 export const ELOOP = 62;
 export const ENAMETOOLONG = 63;
 export const ENOTEMPTY = 66;
+export const ENOLCK = 77;
 export const ENOSYS = 78;
+export const EOVERFLOW = 84;
 export const ENOTSUP = 86;
 /** Pseudo error: start the operation again. */
 export const ERESTART = -3;

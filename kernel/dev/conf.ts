@@ -28,6 +28,8 @@ export const minor = (dev: dev_t): number => dev % 2 ** 32;
 export const CDEV_CONS = 0; // /dev/console, /dev/tty
 export const CDEV_MEM = 1; // /dev/null, /dev/zero
 export const CDEV_FB = 2; // /dev/fb0
+export const CDEV_RND = 3; // /dev/random, /dev/urandom
+export const CDEV_FD = 4; // /dev/fd/N, /dev/stdin, ...
 export const BDEV_LD = 0; // /dev/ld0, /dev/ld1, ...
 
 /** Flags of bdev_open. */

@@ -1,12 +1,15 @@
 /** /dev/null, /dev/zero and /dev/full (mem(4)). */
 import { ENOSPC } from "../../sys/errno.ts";
 import type { Kernel } from "../kernel.ts";
-import { CDEV_MEM } from "./conf.ts";
+import { CDEV_MEM, makedev } from "./conf.ts";
 
 /** Minor numbers, NetBSD's. */
 export const DEV_NULL = 2;
 export const DEV_FULL = 11;
 export const DEV_ZERO = 12;
+
+/** /dev/zero, whose mappings are anonymous memory. */
+export const ZERODEV = makedev(CDEV_MEM, DEV_ZERO);
 
 /** Copying costs a cycle for each 8 bytes. */
 const BYTES_PER_CYCLE = 8;

@@ -6,16 +6,20 @@ import { EFBIG, EISDIR, ENOENT, ENOTDIR, EROFS, type Errno } from "../../sys/err
 import { bdev_open, bdev_size, type dev_t, FREAD, FWRITE } from "../dev/conf.ts";
 import { simple_lock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
+import { pipe_new } from "../kern/sys/sys_pipe.ts";
 import type { Kernel } from "../kernel.ts";
 import { ubc_uiomove } from "../uvm/uvm_bio.ts";
 import { PGO_ALLPAGES, PGO_CLEANIT, PGO_SYNCIO, type uvm_object } from "../uvm/uvm_object.ts";
 import { type uvm_vnode, uvn_attach, uvn_detach, uvn_put } from "../uvm/uvm_vnode.ts";
+import { vattr_accessed, vattr_change, vattr_modified, vattr_since } from "./vfs_attr.ts";
 import {
 	type dirent,
 	IO_APPEND,
 	type statvfs,
 	VT_TARFS,
 	type vattr,
+	type vattr_kept,
+	type vattr_set,
 	type vnode,
 	type vnodeops,
 	vops_fixed,
@@ -39,11 +43,9 @@ export interface tarfs_node {
 	tn_parent: tarfs_node;
 	/** Of a directory: its entries, by name. */
 	readonly tn_entries: Map<string, tarfs_node> | null;
-	tn_mode: number;
-	tn_uid: number;
-	tn_gid: number;
+	/** Times change in memory only: the headers of the archive stay as they are. */
+	readonly tn_attr: vattr_kept;
 	tn_nlink: number;
-	tn_mtime: number;
 	readonly tn_size: number;
 	/** Of a symbolic link. */
 	readonly tn_target: string;
@@ -97,6 +99,8 @@ export function tarfs_node_make(
 	what: tarfs_what,
 ): tarfs_node {
 	const regular = what.type === "VREG";
+	const attr = vattr_since(what.mtime, what.mode, what.uid, what.gid);
+	const tn_fileid = fs.tm_nodes.length + 2;
 	const vp = {
 		v_type: what.type,
 		v_op: VT_TARFS,
@@ -105,19 +109,18 @@ export function tarfs_node_make(
 		v_rdev: what.rdev,
 		v_mountedhere: null,
 		v_covered: null,
+		v_lockf: null,
+		v_fifo: what.type === "VFIFO" ? pipe_new(tn_fileid, attr) : null,
 		v_data: null as unknown,
 	} satisfies vnode;
 	const node: tarfs_node = {
 		tn_fs: fs,
-		tn_fileid: fs.tm_nodes.length + 2,
+		tn_fileid,
 		tn_vnode: vp,
 		tn_parent: parent!,
 		tn_entries: what.type === "VDIR" ? new Map() : null,
-		tn_mode: what.mode,
-		tn_uid: what.uid,
-		tn_gid: what.gid,
+		tn_attr: attr,
 		tn_nlink: 1,
-		tn_mtime: what.mtime,
 		tn_size: what.size,
 		tn_target: what.target,
 	};
@@ -160,15 +163,12 @@ function tarfs_getattr(_k: Kernel, vp: vnode): vattr {
 	const { tn_entries } = node;
 	const subdirs = [...(tn_entries?.values() ?? [])].filter((n) => n.tn_entries !== null).length;
 	return {
+		...node.tn_attr,
 		va_type: vp.v_type,
-		va_mode: node.tn_mode,
 		va_nlink: tn_entries === null ? node.tn_nlink : 2 + subdirs,
-		va_uid: node.tn_uid,
-		va_gid: node.tn_gid,
 		va_fsid: node.tn_fs.tm_fsid,
 		va_fileid: node.tn_fileid,
 		va_size: vp.v_type === "VLNK" ? node.tn_target.length : node.tn_size,
-		va_mtime: node.tn_mtime,
 		va_rdev: vp.v_rdev,
 	};
 }
@@ -182,10 +182,22 @@ function* tarfs_truncate(_k: Kernel, vp: vnode, size: number): Sleeps<Errno> {
 	return size > node.tn_size ? EFBIG : EROFS;
 }
 
+/** Times can be set while the disk can be written; the mode and the owner are fixed. */
+function tarfs_setattr(k: Kernel, vp: vnode, set: vattr_set): Errno {
+	const { tn_fs, tn_attr } = NODE(vp);
+	const { va_mode, va_uid, va_gid } = set;
+	if (tn_fs.tm_readonly) return EROFS;
+	if (va_mode !== undefined || va_uid !== undefined || va_gid !== undefined) return EROFS;
+	vattr_change(k, tn_attr, set);
+	return 0;
+}
+
 function* tarfs_read(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): Sleeps<number> {
 	const n = Math.min(bytes.length, NODE(vp).tn_size - offset);
 	if (n <= 0) return 0;
-	return yield* ubc_uiomove(k, vp.v_uobj!, offset, bytes.subarray(0, n), false);
+	const done = yield* ubc_uiomove(k, vp.v_uobj!, offset, bytes.subarray(0, n), false);
+	if (done > 0 && !NODE(vp).tn_fs.tm_readonly) vattr_accessed(k, NODE(vp).tn_attr);
+	return done;
 }
 
 function* tarfs_write(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): Sleeps<number> {
@@ -195,7 +207,9 @@ function* tarfs_write(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): 
 	const n = Math.min(bytes.length, node.tn_size - offset);
 	// Appending would make it longer.
 	if (n <= 0 || offset === IO_APPEND) return -EFBIG;
-	return yield* ubc_uiomove(k, vp.v_uobj!, offset, bytes.subarray(0, n), true);
+	const done = yield* ubc_uiomove(k, vp.v_uobj!, offset, bytes.subarray(0, n), true);
+	if (done > 0) vattr_modified(k, node.tn_attr);
+	return done;
 }
 
 function* tarfs_readdir(_k: Kernel, dvp: vnode): Sleeps<readonly dirent[]> {
@@ -249,6 +263,7 @@ function tarfs_statvfs(k: Kernel, vp: vnode): statvfs {
 		f_blocks: tm_dev === null ? 0 : bdev_size(k, tm_dev),
 		f_bfree: 0,
 		f_files: tm_nodes.length,
+		f_ffree: 0,
 		f_readonly: tm_readonly,
 	};
 }
@@ -259,7 +274,7 @@ export const tarfs_vnodeops: vnodeops = {
 	vop_parent: tarfs_parent,
 	vop_getattr: tarfs_getattr,
 	vop_truncate: tarfs_truncate,
-	vop_setmode: () => EROFS,
+	vop_setattr: tarfs_setattr,
 	vop_read: tarfs_read,
 	vop_write: tarfs_write,
 	...vops_fixed,

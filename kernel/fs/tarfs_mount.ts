@@ -135,13 +135,12 @@ function add_member(k: Kernel, root: tarfs_node, header: tar_member, blkno: numb
 	const names = path_names(header.path);
 	if (names === null) return "bad name";
 	const type = vtype_of(header.type);
-	if (type === null) return "";
 	const what = { ...tarfs_directory, type, mode: header.mode, uid: header.uid, gid: header.gid };
 	const name = names.pop();
 	if (name === undefined) {
 		// The root itself.
 		if (type !== "VDIR") return "bad name";
-		root.tn_mode = header.mode;
+		root.tn_attr.va_mode = header.mode;
 		return "";
 	}
 	const dir = make_directories(k, root, names);
@@ -157,10 +156,11 @@ function add_member(k: Kernel, root: tarfs_node, header: tar_member, blkno: numb
 	};
 	if (type === "VLNK" && full.target === "") return "empty symbolic link";
 	const old = dir.tn_entries!.get(name);
+	const time = { tv_sec: full.mtime, tv_nsec: 0 };
 	if (old !== undefined && old.tn_entries !== null) {
 		if (type !== "VDIR") return "a file and a directory have the same name";
-		old.tn_mode = header.mode;
-		old.tn_mtime = full.mtime;
+		old.tn_attr.va_mode = header.mode;
+		Object.assign(old.tn_attr, { va_mtime: time, va_atime: time, va_ctime: time });
 		return "";
 	}
 	// A later member replaces an earlier one.
@@ -169,8 +169,8 @@ function add_member(k: Kernel, root: tarfs_node, header: tar_member, blkno: numb
 	return "";
 }
 
-/** null: not supported (FIFOs). Unknown types are files, as POSIX says. */
-function vtype_of(type: string): tarfs_what["type"] | null {
+/** Unknown types are files, as POSIX says. */
+function vtype_of(type: string): tarfs_what["type"] {
 	switch (type) {
 		case "2":
 			return "VLNK";
@@ -181,7 +181,7 @@ function vtype_of(type: string): tarfs_what["type"] | null {
 		case "5":
 			return "VDIR";
 		case "6":
-			return null;
+			return "VFIFO";
 		default:
 			return "VREG";
 	}

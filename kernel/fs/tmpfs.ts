@@ -5,7 +5,6 @@
 import {
 	EBUSY,
 	EEXIST,
-	EFBIG,
 	EINVAL,
 	EISDIR,
 	ENOENT,
@@ -13,145 +12,46 @@ import {
 	ENOSPC,
 	ENOTDIR,
 	ENOTEMPTY,
+	ENOTSUP,
 	type Errno,
 } from "../../sys/errno.ts";
-import { KASSERT } from "../../sys/panic.ts";
-import { atop, PAGE_SIZE, ptoa, round_page } from "../../sys/vmparam.ts";
+import { PAGE_SIZE, ptoa, round_page, trunc_page } from "../../sys/vmparam.ts";
 import {
-	type lock,
 	lock_exclusive,
 	lock_release_exclusive,
-	lockinit,
+	simple_lock,
+	simple_unlock,
 } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
-import { uao_create, uao_detach, uao_grow, uao_shrink, type uvm_aobj } from "../uvm/uvm_aobj.ts";
+import { uao_detach, uao_dropswap, uao_put } from "../uvm/uvm_aobj.ts";
 import { ubc_uiomove } from "../uvm/uvm_bio.ts";
+import { PGO_FREE } from "../uvm/uvm_object.ts";
+import { uvm_pagelookup } from "../uvm/uvm_page.ts";
+import {
+	AOBJ,
+	enter,
+	grow,
+	leave,
+	limit,
+	NODE,
+	node_make,
+	pages_of,
+	shrink,
+	type tmpfs_node,
+} from "./tmpfs_subr.ts";
+import { vattr_accessed, vattr_change, vattr_modified } from "./vfs_attr.ts";
 import {
 	type dirent,
 	IO_APPEND,
 	type statvfs,
-	VT_TMPFS,
 	type vattr,
 	type vnode,
+	type vnode_what,
 	type vnodeops,
 	vref,
 	vrele,
-	type vtype,
 } from "./vnode.ts";
-
-/** Longest file: its object has tables with an element for each page. */
-const FILE_MAX = 1024 * 1024 * 1024;
-
-interface tmpfs {
-	readonly tm_fsid: number;
-	/** Total length of all files, in pages. */
-	tm_pages: number;
-	tm_files: number;
-	tm_nextid: number;
-	tm_root: tmpfs_node | null;
-}
-
-interface tmpfs_entry {
-	readonly te_node: tmpfs_node;
-	/** Place in listings. */
-	readonly te_off: number;
-}
-
-interface tmpfs_node {
-	readonly tn_fs: tmpfs;
-	readonly tn_fileid: number;
-	readonly tn_vnode: vnode;
-	/** Of a directory: the one above; itself once it is removed. */
-	tn_parent: tmpfs_node;
-	readonly tn_entries: Map<string, tmpfs_entry> | null;
-	tn_nextoff: number;
-	tn_mode: number;
-	tn_nlink: number;
-	/** Cycle of the latest change. */
-	tn_mtime: number;
-	tn_size: number;
-	/** Held while the size changes, across sleeps. */
-	readonly tn_lock: lock;
-}
-
-const NODE = (vp: vnode): tmpfs_node => vp.v_data as tmpfs_node;
-const AOBJ = (vp: vnode): uvm_aobj => vp.v_uobj as uvm_aobj;
-
-/** An empty file system. => its root. */
-export function tmpfs_mount(k: Kernel): vnode {
-	const fs: tmpfs = {
-		tm_fsid: k.vfs.nextfsid++,
-		tm_pages: 0,
-		tm_files: 0,
-		tm_nextid: 2,
-		tm_root: null,
-	};
-	const root = node_make(k, fs, null, "VDIR", 0o1777);
-	KASSERT(root !== null, "tmpfs_mount: a directory needs no memory");
-	fs.tm_root = root;
-	return root.tn_vnode;
-}
-
-/** Most pages of all files together: half of memory and swap. */
-const limit = (k: Kernel): number => Math.floor((k.uvmexp.npages + k.uvmexp.swpages) / 2);
-
-/** A node with one reference, for its name. => null: no memory, or too many nodes. */
-function node_make(
-	k: Kernel,
-	fs: tmpfs,
-	parent: tmpfs_node | null,
-	type: vtype,
-	mode: number,
-): tmpfs_node | null {
-	if (parent !== null && fs.tm_files >= limit(k)) return null;
-	const uobj = type === "VREG" ? uao_create(k, 0, 0) : null;
-	if (type === "VREG" && uobj === null) return null;
-	const vp = {
-		v_type: type,
-		v_op: VT_TMPFS,
-		v_usecount: 1,
-		v_uobj: uobj,
-		v_rdev: null,
-		v_mountedhere: null,
-		v_covered: null,
-		v_data: null as unknown,
-	} satisfies vnode;
-	const node: tmpfs_node = {
-		tn_fs: fs,
-		tn_fileid: fs.tm_nextid++,
-		tn_vnode: vp,
-		tn_parent: parent!,
-		tn_entries: type === "VDIR" ? new Map() : null,
-		tn_nextoff: 3,
-		tn_mode: mode,
-		tn_nlink: type === "VDIR" ? 2 : 1,
-		tn_mtime: k.port.cycles,
-		tn_size: 0,
-		tn_lock: lockinit(),
-	};
-	if (parent === null) node.tn_parent = node;
-	vp.v_data = node;
-	if (uobj !== null) k.vfs.memfiles.push(vp);
-	fs.tm_files++;
-	return node;
-}
-
-/** => the directory has no such name yet. */
-function enter(k: Kernel, dir: tmpfs_node, name: string, node: tmpfs_node): void {
-	dir.tn_entries!.set(name, { te_node: node, te_off: dir.tn_nextoff++ });
-	if (node.tn_entries !== null) dir.tn_nlink++;
-	dir.tn_mtime = k.port.cycles;
-}
-
-/** Remove a name. => the caller drops its reference. */
-function leave(k: Kernel, dir: tmpfs_node, name: string): tmpfs_node {
-	const node = dir.tn_entries!.get(name)!.te_node;
-	dir.tn_entries!.delete(name);
-	if (node.tn_entries !== null) dir.tn_nlink--;
-	dir.tn_mtime = k.port.cycles;
-	return node;
-}
 
 function* tmpfs_lookup(_k: Kernel, dvp: vnode, name: string): Sleeps<vnode | Errno> {
 	const { tn_entries } = NODE(dvp);
@@ -171,51 +71,14 @@ function tmpfs_parent(_k: Kernel, dvp: vnode): vnode {
 function tmpfs_getattr(_k: Kernel, vp: vnode): vattr {
 	const node = NODE(vp);
 	return {
+		...node.tn_attr,
 		va_type: vp.v_type,
-		va_mode: node.tn_mode,
 		va_nlink: node.tn_nlink,
-		va_uid: 0,
-		va_gid: 0,
 		va_fsid: node.tn_fs.tm_fsid,
 		va_fileid: node.tn_fileid,
-		va_size: node.tn_size,
-		va_mtime: Math.floor(node.tn_mtime / 1e9),
-		va_rdev: null,
+		va_size: vp.v_type === "VLNK" ? node.tn_target.length : node.tn_size,
+		va_rdev: vp.v_rdev,
 	};
-}
-
-/** Pages that a file of `size` bytes takes. */
-const pages_of = (size: number): number => atop(round_page(size));
-
-/** Make a file longer; the new part reads as zeros. => node locked. */
-function grow(k: Kernel, vp: vnode, size: number): Errno {
-	const node = NODE(vp);
-	const { tn_fs } = node;
-	if (size > FILE_MAX) return EFBIG;
-	const more = pages_of(size) - pages_of(node.tn_size);
-	if (more > 0) {
-		if (tn_fs.tm_pages + more > limit(k)) return ENOSPC;
-		if (!uao_grow(k, AOBJ(vp), pages_of(size))) return ENOSPC;
-		tn_fs.tm_pages += more;
-	}
-	node.tn_size = size;
-	return 0;
-}
-
-/** Make a file shorter. => node locked. Sleeps. */
-function* shrink(k: Kernel, vp: vnode, size: number): Sleeps<Errno> {
-	const node = NODE(vp);
-	const fewer = pages_of(node.tn_size) - pages_of(size);
-	const tail = Math.min(node.tn_size, round_page(size)) - size;
-	node.tn_size = size;
-	if (fewer > 0) {
-		yield* uao_shrink(k, AOBJ(vp), pages_of(size));
-		node.tn_fs.tm_pages -= fewer;
-	}
-	// Zero the rest of the page, which must not reappear when the file grows again.
-	if (tail === 0) return 0;
-	const n = yield* ubc_uiomove(k, AOBJ(vp), size, new Uint8Array(tail), true);
-	return n < 0 ? -n : 0;
 }
 
 function* tmpfs_truncate(k: Kernel, vp: vnode, size: number): Sleeps<Errno> {
@@ -225,7 +88,7 @@ function* tmpfs_truncate(k: Kernel, vp: vnode, size: number): Sleeps<Errno> {
 	let error: Errno = 0;
 	if (size > node.tn_size) error = grow(k, vp, size);
 	else if (size < node.tn_size) error = yield* shrink(k, vp, size);
-	node.tn_mtime = k.port.cycles;
+	if (error === 0) vattr_modified(k, node.tn_attr);
 	lock_release_exclusive(k, node.tn_lock);
 	return error;
 }
@@ -233,7 +96,9 @@ function* tmpfs_truncate(k: Kernel, vp: vnode, size: number): Sleeps<Errno> {
 function* tmpfs_read(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): Sleeps<number> {
 	const n = Math.min(bytes.length, NODE(vp).tn_size - offset);
 	if (n <= 0) return 0;
-	return yield* ubc_uiomove(k, vp.v_uobj!, offset, bytes.subarray(0, n), false);
+	const done = yield* ubc_uiomove(k, vp.v_uobj!, offset, bytes.subarray(0, n), false);
+	if (done > 0) vattr_accessed(k, NODE(vp).tn_attr);
+	return done;
 }
 
 function* tmpfs_write(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): Sleeps<number> {
@@ -242,7 +107,7 @@ function* tmpfs_write(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): 
 	yield* lock_exclusive(k, node.tn_lock);
 	const at = offset === IO_APPEND ? node.tn_size : offset;
 	const done = yield* write_locked(k, vp, bytes, at);
-	if (done > 0) node.tn_mtime = k.port.cycles;
+	if (done > 0) vattr_modified(k, node.tn_attr);
 	lock_release_exclusive(k, node.tn_lock);
 	return done;
 }
@@ -269,6 +134,46 @@ function* write_locked(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number):
 	return n === -ENOMEM ? -ENOSPC : n;
 }
 
+/** Make room: the length of a file is its room, so there is nothing to do inside of it. */
+function* tmpfs_allocate(k: Kernel, vp: vnode, end: number, keep: boolean): Sleeps<Errno> {
+	const node = NODE(vp);
+	yield* lock_exclusive(k, node.tn_lock);
+	let error: Errno = 0;
+	if (end > node.tn_size) error = keep ? ENOTSUP : grow(k, vp, end);
+	if (error === 0) vattr_modified(k, node.tn_attr);
+	lock_release_exclusive(k, node.tn_lock);
+	return error;
+}
+
+/** Free the pages in [start, end), and zero what is left of it. Sleeps. */
+function* tmpfs_punch(k: Kernel, vp: vnode, start: number, end: number): Sleeps<Errno> {
+	const node = NODE(vp);
+	yield* lock_exclusive(k, node.tn_lock);
+	const aobj = AOBJ(vp);
+	const stop = Math.min(end, node.tn_size);
+	const [first, last] = [round_page(start), trunc_page(stop)];
+	if (first < last) {
+		simple_lock(k, aobj.vmobjlock);
+		yield* uao_put(k, aobj, first, last, PGO_FREE);
+		simple_lock(k, aobj.vmobjlock);
+		for (let at = first; at < last; at += PAGE_SIZE) {
+			if (uvm_pagelookup(k, aobj, at) === null) uao_dropswap(k, aobj, at / PAGE_SIZE);
+		}
+		simple_unlock(k, aobj.vmobjlock);
+	}
+	let n = 0;
+	for (let at = start; at < stop && n >= 0; at = trunc_page(at) + PAGE_SIZE) {
+		const whole = at >= first && at < last;
+		// A wired page has stayed.
+		if (whole && uvm_pagelookup(k, aobj, at) === null) continue;
+		const zeros = new Uint8Array(Math.min(trunc_page(at) + PAGE_SIZE, stop) - at);
+		n = yield* ubc_uiomove(k, aobj, at, zeros, true);
+	}
+	vattr_modified(k, node.tn_attr);
+	lock_release_exclusive(k, node.tn_lock);
+	return n < 0 ? -n : 0;
+}
+
 /** May a name be made in this directory? Not if it was removed. */
 function may_enter(dvp: vnode, name: string): Errno {
 	const dir = NODE(dvp);
@@ -277,24 +182,67 @@ function may_enter(dvp: vnode, name: string): Errno {
 	return dir.tn_entries.has(name) ? EEXIST : 0;
 }
 
-function* tmpfs_create(k: Kernel, dvp: vnode, name: string, mode: number): Sleeps<vnode | Errno> {
+/** Make a node with a name. => the node, or an errno. */
+function make(
+	k: Kernel,
+	dvp: vnode,
+	name: string,
+	what: vnode_what,
+	target = "",
+): tmpfs_node | Errno {
 	const error = may_enter(dvp, name);
 	if (error !== 0) return error;
 	const dir = NODE(dvp);
-	const node = node_make(k, dir.tn_fs, dir, "VREG", mode);
+	// A directory with the set-group-ID bit gives its group, and a directory the bit, too.
+	const sgid = (dir.tn_attr.va_mode & S_ISGID) !== 0;
+	const mode = sgid && what.type === "VDIR" ? what.mode | S_ISGID : what.mode;
+	const own = sgid ? { ...what, mode, gid: dir.tn_attr.va_gid } : what;
+	const node = node_make(k, dir.tn_fs, dir, own, target);
 	if (node === null) return ENOSPC;
 	enter(k, dir, name, node);
+	return node;
+}
+
+const S_ISGID = 0o2000;
+
+function* tmpfs_create(
+	k: Kernel,
+	dvp: vnode,
+	name: string,
+	what: vnode_what,
+): Sleeps<vnode | Errno> {
+	const node = make(k, dvp, name, what);
+	if (typeof node === "number") return node;
 	vref(node.tn_vnode);
 	return node.tn_vnode;
 }
 
-function* tmpfs_mkdir(k: Kernel, dvp: vnode, name: string, mode: number): Sleeps<Errno> {
+function* tmpfs_mkdir(k: Kernel, dvp: vnode, name: string, what: vnode_what): Sleeps<Errno> {
+	const node = make(k, dvp, name, what);
+	return typeof node === "number" ? node : 0;
+}
+
+function* tmpfs_symlink(
+	k: Kernel,
+	dvp: vnode,
+	name: string,
+	what: vnode_what,
+	target: string,
+): Sleeps<Errno> {
+	const node = make(k, dvp, name, what, target);
+	return typeof node === "number" ? node : 0;
+}
+
+function* tmpfs_link(k: Kernel, dvp: vnode, name: string, vp: vnode): Sleeps<Errno> {
 	const error = may_enter(dvp, name);
 	if (error !== 0) return error;
-	const dir = NODE(dvp);
-	const node = node_make(k, dir.tn_fs, dir, "VDIR", mode);
-	if (node === null) return ENOSPC;
-	enter(k, dir, name, node);
+	const node = NODE(vp);
+	// It may have lost its last name while the caller looked for a place for this one.
+	if (node.tn_nlink === 0) return ENOENT;
+	node.tn_nlink++;
+	vref(vp);
+	vattr_change(k, node.tn_attr, {});
+	enter(k, NODE(dvp), name, node);
 	return 0;
 }
 
@@ -308,7 +256,8 @@ function may_leave(node: tmpfs_node, dir: boolean): Errno {
 
 /** Finish the removal of a name: drop its reference. Sleeps. */
 function* nameless(k: Kernel, node: tmpfs_node): Sleeps<void> {
-	node.tn_nlink = 0;
+	node.tn_nlink = node.tn_entries === null ? node.tn_nlink - 1 : 0;
+	vattr_change(k, node.tn_attr, {});
 	// The parent of a removed directory, in which a process may still be, is itself.
 	node.tn_parent = node;
 	yield* vrele(k, node.tn_vnode);
@@ -345,14 +294,16 @@ function* tmpfs_rename(
 		leave(k, to, tname);
 	}
 	leave(k, from, fname);
+	vattr_change(k, node.tn_attr, {});
 	node.tn_parent = to;
 	enter(k, to, tname, node);
 	if (old !== undefined) yield* nameless(k, old);
 	return 0;
 }
 
-function* tmpfs_readdir(_k: Kernel, dvp: vnode): Sleeps<readonly dirent[]> {
+function* tmpfs_readdir(k: Kernel, dvp: vnode): Sleeps<readonly dirent[]> {
 	const node = NODE(dvp);
+	vattr_accessed(k, node.tn_attr);
 	const list: dirent[] = [
 		{ d_fileno: node.tn_fileid, d_type: "VDIR", d_name: ".", d_off: 1 },
 		{ d_fileno: node.tn_parent.tn_fileid, d_type: "VDIR", d_name: "..", d_off: 2 },
@@ -396,7 +347,8 @@ function tmpfs_statvfs(k: Kernel, vp: vnode): statvfs {
 		f_bsize: PAGE_SIZE,
 		f_blocks,
 		f_bfree: Math.max(f_blocks - tm_pages, 0),
-		f_files: tm_files,
+		f_files: Math.max(f_blocks, tm_files),
+		f_ffree: Math.max(f_blocks - tm_files, 0),
 		f_readonly: false,
 	};
 }
@@ -407,18 +359,25 @@ export const tmpfs_vnodeops: vnodeops = {
 	vop_parent: tmpfs_parent,
 	vop_getattr: tmpfs_getattr,
 	vop_truncate: tmpfs_truncate,
-	vop_setmode: (_k, vp, mode) => {
-		NODE(vp).tn_mode = mode;
+	vop_setattr: (k, vp, set) => {
+		vattr_change(k, NODE(vp).tn_attr, set);
 		return 0;
 	},
+	vop_allocate: tmpfs_allocate,
+	vop_punch: tmpfs_punch,
 	vop_read: tmpfs_read,
 	vop_write: tmpfs_write,
 	vop_create: tmpfs_create,
 	vop_mkdir: tmpfs_mkdir,
+	vop_symlink: tmpfs_symlink,
+	vop_link: tmpfs_link,
 	vop_remove: tmpfs_remove,
 	vop_rename: tmpfs_rename,
 	vop_readdir: tmpfs_readdir,
-	vop_readlink: () => "",
+	vop_readlink: (k, vp) => {
+		vattr_accessed(k, NODE(vp).tn_attr);
+		return NODE(vp).tn_target;
+	},
 	vop_fsync: function* () {
 		return 0;
 	},

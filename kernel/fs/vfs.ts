@@ -1,15 +1,18 @@
 /** Mounted file systems (sys/kern/vfs_subr.c, vfs_syscalls.c). */
 import type { Errno } from "../../sys/errno.ts";
 import { bdev_name, bdev_size, type dev_t } from "../dev/conf.ts";
+import { filedesc_attach } from "../dev/filedesc.ts";
 import { mem_attach } from "../dev/mem.ts";
+import { rnd_attach } from "../dev/rnd.ts";
 import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import { DTYPE_VNODE } from "../kern/proc/file.ts";
 import { vnode_fileops } from "../kern/sys/vfs_vnops.ts";
 import type { Kernel } from "../kernel.ts";
-import { devfs_mount, devfs_vnodeops } from "./devfs.ts";
+import { devfs_mount, devfs_shm, devfs_vnodeops } from "./devfs.ts";
 import { tarfs_create, tarfs_mountpoint, tarfs_vnodeops } from "./tarfs.ts";
 import { tarfs_mount } from "./tarfs_mount.ts";
-import { tmpfs_mount, tmpfs_vnodeops } from "./tmpfs.ts";
+import { tmpfs_vnodeops } from "./tmpfs.ts";
+import { tmpfs_mount } from "./tmpfs_subr.ts";
 import { VOP, VT_DEVFS, VT_TARFS, VT_TMPFS, type vnode } from "./vnode.ts";
 
 /**
@@ -22,14 +25,16 @@ export function vfs_init(k: Kernel): void {
 	k.vops[VT_DEVFS] = devfs_vnodeops;
 	k.fileops[DTYPE_VNODE] = vnode_fileops;
 	mem_attach(k);
+	rnd_attach(k);
+	filedesc_attach(k);
 	k.vfs.devroot = devfs_mount(k);
 	k.rootvnode = tarfs_create(k, null).tn_vnode;
 }
 
 /**
  * Mount the archive on disk `root` as the root, or an empty directory for null; an archive on
- * disk `bin` at /bin, unless the root has one; and /dev and /tmp. Only the first caller does that;
- * the others wait for it.
+ * disk `bin` at /bin, unless the root has one; and /dev, /tmp and /dev/shm. Only the first caller
+ * does that; the others wait for it.
  * => an error message, in one line, or "". Sleeps.
  */
 export function* vfs_mountroot(k: Kernel, root: dev_t | null, bin: dev_t | null): Sleeps<string> {
@@ -43,6 +48,7 @@ export function* vfs_mountroot(k: Kernel, root: dev_t | null, bin: dev_t | null)
 	k.vfs.mounts.push(k.rootvnode!);
 	mount_on(k, "dev", k.vfs.devroot!);
 	mount_on(k, "tmp", tmpfs_mount(k));
+	mount_at(k, devfs_shm(k), tmpfs_mount(k));
 	if (bin !== null && !(yield* has_bin(k))) {
 		const mounted = yield* mount_disk(k, bin);
 		if (mounted !== null) mount_on(k, "bin", mounted);
@@ -73,7 +79,10 @@ function* has_bin(k: Kernel): Sleeps<boolean> {
 
 /** Mount a file system in the root directory. */
 function mount_on(k: Kernel, name: string, vp: vnode): void {
-	const covered = tarfs_mountpoint(k, k.rootvnode!, name);
+	mount_at(k, tarfs_mountpoint(k, k.rootvnode!, name), vp);
+}
+
+function mount_at(k: Kernel, covered: vnode, vp: vnode): void {
 	covered.v_mountedhere = vp;
 	vp.v_covered = covered;
 	k.vfs.mounts.push(vp);

@@ -5,26 +5,38 @@ import { EROFS, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
 import type { dev_t } from "../dev/conf.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
+import type { timespec } from "../kern/core/kern_tc.ts";
+import type { pipe } from "../kern/sys/sys_pipe.ts";
+import type { lockf_head, lockf_wait } from "../kern/sys/vfs_lockf.ts";
 import type { Kernel } from "../kernel.ts";
 import type { uvm_object } from "../uvm/uvm_object.ts";
 
-export type vtype = "VREG" | "VDIR" | "VCHR" | "VBLK" | "VLNK";
+export type vtype = "VREG" | "VDIR" | "VCHR" | "VBLK" | "VLNK" | "VFIFO";
 
-/** Attributes (struct vattr). Times are virtual nanoseconds since reset, plus the file's own. */
-export interface vattr {
-	va_type: vtype;
+/** Attributes that can be set, and that a file system keeps for each file. */
+export interface vattr_kept {
 	/** Permission bits. */
 	va_mode: number;
-	va_nlink: number;
 	va_uid: number;
 	va_gid: number;
+	va_atime: timespec;
+	va_mtime: timespec;
+	/** When an attribute or the contents changed. */
+	va_ctime: timespec;
+}
+
+/** New values of some of them. */
+export type vattr_set = Partial<Readonly<Omit<vattr_kept, "va_ctime">>>;
+
+/** Attributes (struct vattr). */
+export interface vattr extends Readonly<vattr_kept> {
+	va_type: vtype;
+	va_nlink: number;
 	/** Number of the file system, and of the file in it. */
 	va_fsid: number;
 	va_fileid: number;
 	/** Bytes. */
 	va_size: number;
-	/** Seconds since 1970. */
-	va_mtime: number;
 	/** Of a device; null for other types. */
 	va_rdev: dev_t | null;
 }
@@ -43,8 +55,20 @@ export interface statvfs {
 	readonly f_bsize: number;
 	readonly f_blocks: number;
 	readonly f_bfree: number;
+	/** Files in all, and how many more there may be. */
 	readonly f_files: number;
+	readonly f_ffree: number;
 	readonly f_readonly: boolean;
+}
+
+/** What a new file is. */
+export interface vnode_what {
+	readonly type: vtype;
+	readonly mode: number;
+	readonly uid: number;
+	readonly gid: number;
+	/** Of VCHR and VBLK; null for other types. */
+	readonly rdev: dev_t | null;
 }
 
 export interface vnode {
@@ -61,6 +85,10 @@ export interface vnode {
 	v_mountedhere: vnode | null;
 	/** Of the root of a mounted file system: the directory that it covers; or null. */
 	v_covered: vnode | null;
+	/** Advisory locks; null while there are none. */
+	v_lockf: lockf_head | null;
+	/** Of VFIFO: what goes through it, while it is open; null otherwise. */
+	v_fifo: pipe | null;
 	/** For the file system: plain data. */
 	readonly v_data: unknown;
 }
@@ -78,14 +106,23 @@ export interface vnodeops {
 	vop_getattr(k: Kernel, vp: vnode): vattr;
 	/** Change the size of a regular file: EFBIG, ENOSPC, EROFS. */
 	vop_truncate(k: Kernel, vp: vnode, size: number): Sleeps<Errno>;
-	vop_setmode(k: Kernel, vp: vnode, mode: number): Errno;
+	/** Make room up to `end`; the file grows, unless `keep`. Absent: it cannot. */
+	vop_allocate?(k: Kernel, vp: vnode, end: number, keep: boolean): Sleeps<Errno>;
+	/** Make [start, end) a hole, which reads as zeros. Absent: it cannot. */
+	vop_punch?(k: Kernel, vp: vnode, start: number, end: number): Sleeps<Errno>;
+	/** Change attributes. => EROFS. */
+	vop_setattr(k: Kernel, vp: vnode, set: vattr_set): Errno;
 	/** => the bytes read, fewer at the end of the file, or -errno. */
 	vop_read(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): Sleeps<number>;
 	/** => as vop_read. `offset` IO_APPEND: behind the end. */
 	vop_write(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): Sleeps<number>;
-	/** => a referenced vnode. EEXIST, EROFS, ENOSPC. */
-	vop_create(k: Kernel, dvp: vnode, name: string, mode: number): Sleeps<vnode | Errno>;
-	vop_mkdir(k: Kernel, dvp: vnode, name: string, mode: number): Sleeps<Errno>;
+	/** Make a file, device or FIFO. => a referenced vnode. EEXIST, EROFS, ENOSPC. */
+	vop_create(k: Kernel, dvp: vnode, name: string, what: vnode_what): Sleeps<vnode | Errno>;
+	vop_mkdir(k: Kernel, dvp: vnode, name: string, what: vnode_what): Sleeps<Errno>;
+	/** Make a symbolic link to `target`. */
+	vop_symlink(k: Kernel, dvp: vnode, name: string, what: vnode_what, target: string): Sleeps<Errno>;
+	/** Another name for `vp`, which is in the same file system and not a directory. */
+	vop_link(k: Kernel, dvp: vnode, name: string, vp: vnode): Sleeps<Errno>;
 	/** Remove a file (`dir` false) or an empty directory. */
 	vop_remove(k: Kernel, dvp: vnode, name: string, dir: boolean): Sleeps<Errno>;
 	vop_rename(k: Kernel, fdvp: vnode, fname: string, tdvp: vnode, tname: string): Sleeps<Errno>;
@@ -122,8 +159,11 @@ export interface vfs_state {
 	error: string;
 	/** Files in memory: each has a reference to its object. */
 	readonly memfiles: vnode[];
-	/** Number of the next file system (va_fsid). */
+	/** Number of the next file system (va_fsid), and of the next pipe (va_fileid). */
 	nextfsid: number;
+	nextpipe: number;
+	/** Processes that wait for a record lock. */
+	readonly lockwaits: lockf_wait[];
 }
 
 export const vfs_state = (): vfs_state => ({
@@ -134,6 +174,8 @@ export const vfs_state = (): vfs_state => ({
 	error: "",
 	memfiles: [],
 	nextfsid: 1,
+	nextpipe: 1,
+	lockwaits: [],
 });
 
 /** Add a reference. */
@@ -148,21 +190,21 @@ export function* vrele(k: Kernel, vp: vnode): Sleeps<void> {
 }
 
 /** For file systems whose names and directories cannot change. */
-export const vops_fixed: Pick<vnodeops, "vop_create" | "vop_mkdir" | "vop_remove" | "vop_rename"> =
-	{
-		vop_create: function* () {
-			return EROFS;
-		},
-		vop_mkdir: function* () {
-			return EROFS;
-		},
-		vop_remove: function* () {
-			return EROFS;
-		},
-		vop_rename: function* () {
-			return EROFS;
-		},
-	};
+export const vops_fixed: Pick<
+	vnodeops,
+	"vop_create" | "vop_mkdir" | "vop_symlink" | "vop_link" | "vop_remove" | "vop_rename"
+> = {
+	vop_create: fixed,
+	vop_mkdir: fixed,
+	vop_symlink: fixed,
+	vop_link: fixed,
+	vop_remove: fixed,
+	vop_rename: fixed,
+};
+
+function* fixed(): Sleeps<Errno> {
+	return EROFS;
+}
 
 export const VOP = (k: Kernel, vp: vnode): vnodeops => k.vops[vp.v_op]!;
 

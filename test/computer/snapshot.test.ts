@@ -44,6 +44,7 @@ const cases: readonly Case[] = [
 	{ line: "signal 20 3 0", direct: 50 },
 	{ line: "mlock 1", ram: 2 },
 	{ line: "fb" },
+	{ line: "files", direct: 50 },
 	{ line: "wild null" },
 	{ line: "swapload 1 1", ram: 1 },
 	{ line: "vmbench fork 64 5", ram: 2 },

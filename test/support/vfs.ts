@@ -1,6 +1,6 @@
 /** A kernel with file systems, and a process that has no program: tests act in its place. */
 import { vfs_mountroot } from "../../kernel/fs/vfs.ts";
-import { VOP, type vnode, vrele } from "../../kernel/fs/vnode.ts";
+import { VOP, type vnode, type vnode_what, vrele, type vtype } from "../../kernel/fs/vnode.ts";
 import type { Sleeps } from "../../kernel/kern/core/kern_synch.ts";
 import { fdinit } from "../../kernel/kern/proc/kern_descrip.ts";
 import { type proc, proc_create } from "../../kernel/kern/proc/kern_proc.ts";
@@ -21,6 +21,15 @@ export interface VfsOptions {
 	/** Called before anything is mounted. */
 	readonly before?: (t: TestKernel) => void;
 }
+
+/** A new file of the superuser, as file systems make it. */
+export const made = (type: vtype, mode: number): vnode_what => ({
+	type,
+	mode,
+	uid: 0,
+	gid: 0,
+	rdev: null,
+});
 
 /** Disk 0 is for swap; disk 1 has the root, disk 2 what is mounted at /bin. */
 export class Vfs {

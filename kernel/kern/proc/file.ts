@@ -1,5 +1,5 @@
 /** Open files (sys/file.h, sys/filedesc.h). */
-import type { vnode } from "../../fs/vnode.ts";
+import type { vattr, vnode } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import type { pipe } from "../sys/sys_pipe.ts";
@@ -19,6 +19,7 @@ export const O_NONBLOCK = 0o4000;
 export const O_DIRECTORY = 0o200000;
 export const O_NOFOLLOW = 0o400000;
 export const O_CLOEXEC = 0o2000000;
+export const O_PATH = 0o10000000;
 
 /** Events of poll. */
 export const POLLIN = 0x001;
@@ -34,13 +35,15 @@ export const DTYPE_PIPE = 1;
 /** An open file: what a descriptor refers to; shared by dup and fork. */
 export interface file {
 	readonly f_type: number;
-	/** O_ACCMODE bits, O_APPEND, O_NONBLOCK. */
+	/** O_ACCMODE bits, O_APPEND, O_NONBLOCK, O_PATH. */
 	f_flag: number;
 	/** Descriptors (and calls in progress) that refer to it. */
 	f_count: number;
 	/** Where the next read or write begins; pipes and most devices ignore it. */
 	f_offset: number;
 	readonly f_vnode: vnode | null;
+	/** Of a FIFO: how many writers it had had when it was opened (pipe_wcount). */
+	f_wcount: number;
 	readonly f_pipe: pipe | null;
 }
 
@@ -57,6 +60,8 @@ export interface fileops {
 	fo_ioctl(k: Kernel, p: proc, fp: file, cmd: number, arg: number): Sleeps<number>;
 	/** => which of `events` are true now, and POLLERR and POLLHUP. Never sleeps. */
 	fo_poll(k: Kernel, fp: file, events: number): number;
+	/** Attributes, of what has no name, too. */
+	fo_stat(k: Kernel, fp: file): vattr;
 	/** Called when the last reference is dropped. Sleeps. */
 	fo_close(k: Kernel, fp: file): Sleeps<void>;
 }

@@ -23,6 +23,7 @@ import { uvn_init } from "../../uvm/uvm_vnode.ts";
 import { kthread_create, lwp_create } from "../core/kern_lwp.ts";
 import { rnd_init } from "../core/kern_rndq.ts";
 import { type Sleeps, setrunnable } from "../core/kern_synch.ts";
+import { inittodr } from "../core/kern_tc.ts";
 import { SIGKILL } from "../core/signal.ts";
 import { pipe_init } from "../sys/sys_pipe.ts";
 import type { elf_image } from "./exec_elf32.ts";
@@ -40,6 +41,8 @@ export interface autoconf {
 	readonly terminal: boolean;
 	/** null: there is none. */
 	readonly fb: fb_conf | null;
+	/** The real-time clock: "google,goldfish-rtc". */
+	readonly rtc: number;
 	/** The power switch: "sifive_test". */
 	readonly power: number;
 	/** One for each disk, in the order of their names ld0, ld1, ... */
@@ -61,6 +64,7 @@ export function main(k: Kernel, conf: autoconf): void {
 	const { ramBase, ramSize } = k.port;
 	k.conf = conf;
 	rnd_init(k, conf.random);
+	inittodr(k, conf.rtc);
 	const avail = pmap_bootstrap(k, ramBase);
 	uvm_page_physload(k, ramBase, ramBase + ramSize, avail, ramBase + ramSize);
 	uvm_page_init(k);

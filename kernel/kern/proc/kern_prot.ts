@@ -6,14 +6,9 @@ import type { sysent } from "../sys/sysent.ts";
 import { SYS } from "../sys/sysnum.ts";
 import { copyin, copyout } from "./copy.ts";
 import type { proc } from "./kern_proc.ts";
-import type { ucred } from "./ucred.ts";
 
 /** May the process do what only the superuser may (suser(9))? */
 export const suser = (p: proc): boolean => p.p_cred.cr_euid === 0;
-
-/** Is the process in the group, as far as files are concerned (groupmember(9))? */
-export const groupmember = ({ cr_fsgid, cr_groups }: ucred, gid: number): boolean =>
-	cr_fsgid === gid || cr_groups.includes(gid);
 
 /** May `p` send signals to `target`, and set its limits? => CANSIGNAL of sys/kern/kern_sig.c. */
 export function cansignal(p: proc, target: proc): boolean {

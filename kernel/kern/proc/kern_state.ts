@@ -40,6 +40,9 @@ const CALL_SLEEPS: readonly string[] = [
 	"ttyin",
 	"nanosleep",
 	"poll",
+	"select",
+	"fifo",
+	"lockf",
 	"pause",
 ];
 

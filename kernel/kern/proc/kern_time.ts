@@ -5,6 +5,7 @@
 import { EFAULT, EINVAL, EWOULDBLOCK } from "../../../sys/errno.ts";
 import type { Kernel } from "../../kernel.ts";
 import { type Sleeps, tsleep } from "../core/kern_synch.ts";
+import { nanotime, timespec_cycle } from "../core/kern_tc.ts";
 import type { sysent } from "../sys/sysent.ts";
 import { SYS } from "../sys/sysnum.ts";
 import { copyin, copyout } from "./copy.ts";
@@ -17,14 +18,18 @@ export const sysent_time: sysent = {
 	[SYS.times]: (k, p, a) => sys_times(k, p, a[0]!),
 };
 
-/** CLOCK_REALTIME to CLOCK_BOOTTIME: all are the same clock here. */
+/**
+ * CLOCK_REALTIME to CLOCK_BOOTTIME: the wall clock is CLOCK_REALTIME and its coarse form, all
+ * others count from reset.
+ */
 const CLOCK_MAX = 7;
+const is_wall = (clock: number): boolean => clock === 0 || clock === 5;
 const TIMER_ABSTIME = 1;
 /** times() counts in hundredths of a second. */
 const CYCLES_PER_CLOCK_TICK = 10_000_000;
 
 /** struct timespec with 64-bit members. */
-function timespec_bytes(ns: number): Uint8Array {
+export function timespec_bytes(ns: number): Uint8Array {
 	const words = new Uint32Array(4);
 	const seconds = Math.floor(ns / 1e9);
 	words[0] = seconds;
@@ -43,9 +48,16 @@ export function timespec_read(bytes: Uint8Array): number | null {
 	return ns < Number.MAX_SAFE_INTEGER ? ns : Number.POSITIVE_INFINITY;
 }
 
+/** The wall clock's time as a struct timespec. */
+function wall_bytes(k: Kernel): Uint8Array {
+	const { tv_sec, tv_nsec } = nanotime(k);
+	return new Uint8Array(BigInt64Array.of(BigInt(tv_sec), BigInt(tv_nsec)).buffer);
+}
+
 function* sys_clock_gettime(k: Kernel, p: proc, clock: number, va: number): Sleeps<number> {
 	if (clock > CLOCK_MAX) return -EINVAL;
-	return -(yield* copyout(k, p.p_vmspace!.vm_map, timespec_bytes(k.port.cycles), va));
+	const bytes = is_wall(clock) ? wall_bytes(k) : timespec_bytes(k.port.cycles);
+	return -(yield* copyout(k, p.p_vmspace!.vm_map, bytes, va));
 }
 
 function* sys_clock_getres(k: Kernel, p: proc, clock: number, va: number): Sleeps<number> {
@@ -85,7 +97,11 @@ function* sys_clock_nanosleep(
 	const ns = timespec_read(bytes);
 	if (ns === null) return -EINVAL;
 	const absolute = (flags & TIMER_ABSTIME) !== 0;
-	const end = absolute ? ns : sleep_until(k, ns);
+	let end = absolute ? ns : sleep_until(k, ns);
+	if (absolute && is_wall(clock)) {
+		const [tv_sec, tv_nsec] = [...new BigInt64Array(bytes.buffer)].map(Number) as [number, number];
+		end = timespec_cycle(k, { tv_sec, tv_nsec });
+	}
 	while (k.port.cycles < end) {
 		const left = end - k.port.cycles;
 		const error = yield* tsleep(k, {}, "nanosleep", Number.isFinite(left) ? left : 0);

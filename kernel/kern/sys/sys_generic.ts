@@ -1,11 +1,10 @@
-/** Transfers through descriptors, ioctl and poll (sys/kern/sys_generic.c). */
-import { EBADF, EFAULT, EINTR, EINVAL, EISDIR, ESPIPE, EWOULDBLOCK } from "../../../sys/errno.ts";
-import type { vnode } from "../../fs/vnode.ts";
+/** Transfers through descriptors, and ioctl (sys/kern/sys_generic.c). */
+import { EBADF, EFAULT, EINVAL, EISDIR, ENOTSUP, type Errno, ESPIPE } from "../../../sys/errno.ts";
+import { IO_APPEND, VOP, type vnode } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
-import { type Sleeps, tsleep } from "../core/kern_synch.ts";
-import { sigminusset } from "../core/signal.ts";
+import type { Sleeps } from "../core/kern_synch.ts";
 import { copyin, copyout } from "../proc/copy.ts";
-import { type file, POLLERR, POLLHUP, POLLIN, POLLNVAL } from "../proc/file.ts";
+import { type file, O_APPEND, POLLIN } from "../proc/file.ts";
 import {
 	closef,
 	FOP,
@@ -15,9 +14,6 @@ import {
 	file_writable,
 } from "../proc/kern_descrip.ts";
 import type { proc } from "../proc/kern_proc.ts";
-import { SIGS_CANTMASK } from "../proc/kern_sig.ts";
-import { sleep_interrupted, sleep_until } from "../proc/kern_time.ts";
-import { copyin_sigset } from "../proc/sigabi.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
 import { vn_rdwr, vn_seekable } from "./vfs_vnops.ts";
@@ -35,7 +31,11 @@ export const sysent_generic: sysent = {
 	[SYS.pread64]: (k, p, a) => sys_rdwr(k, p, a[0]!, [[a[1]!, a[2]!]], off64(a, 3), false),
 	[SYS.pwrite64]: (k, p, a) => sys_rdwr(k, p, a[0]!, [[a[1]!, a[2]!]], off64(a, 3), true),
 	[SYS.ioctl]: (k, p, a) => sys_ioctl(k, p, a[0]!, a[1]!, a[2]!),
-	[SYS.ppoll64]: (k, p, a) => sys_ppoll(k, p, a[0]!, a[1]!, a[2]!, a[3]!),
+	[SYS.preadv]: (k, p, a) => sys_prwv(k, p, a, false),
+	[SYS.pwritev]: (k, p, a) => sys_prwv(k, p, a, true),
+	[SYS.preadv2]: (k, p, a) => sys_prwv2(k, p, a, false),
+	[SYS.pwritev2]: (k, p, a) => sys_prwv2(k, p, a, true),
+	[SYS.sendfile64]: (k, p, a) => sys_sendfile(k, p, a[0]!, a[1]!, a[2]!, a[3]!),
 };
 
 /** A 64-bit argument: two registers, the lower half first; negative if its top bit is set. */
@@ -52,6 +52,7 @@ function* sys_rdwr(
 	iov: readonly iovec[],
 	offset: number | null,
 	write: boolean,
+	append = false,
 ): Sleeps<number> {
 	const fp = fd_getfile(p, fd);
 	if (fp === null || !(write ? file_writable(fp) : file_readable(fp))) return -EBADF;
@@ -65,7 +66,8 @@ function* sys_rdwr(
 	fp.f_count++;
 	let done = 0;
 	for (const [va, size] of iov) {
-		const at = offset === null ? null : offset + done;
+		let at = offset === null ? null : offset + done;
+		if (append && write && fp.f_vnode?.v_type === "VREG") at = IO_APPEND;
 		const n = yield* rdwr(k, p, fp, va, Math.min(size, SIZE_MAX), at, write);
 		if (n < 0 && done === 0) done = n;
 		if (n > 0) {
@@ -95,7 +97,8 @@ function* rdwr(
 		if (write && (yield* copyin(k, map, va + done, bytes)) !== 0) {
 			return done > 0 ? done : -EFAULT;
 		}
-		const n = yield* transfer(k, p, fp, bytes, offset === null ? null : offset + done, write);
+		const at = offset === null || offset === IO_APPEND ? offset : offset + done;
+		const n = yield* transfer(k, p, fp, bytes, at, write);
 		if (n < 0) return done > 0 ? done : n;
 		if (!write && n > 0) {
 			const error = yield* copyout(k, map, bytes.subarray(0, n), va + done);
@@ -120,7 +123,9 @@ function* transfer(
 ): Sleeps<number> {
 	if (offset !== null) {
 		const vp: vnode = fp.f_vnode!;
-		return yield* vn_rdwr(k, vp, bytes, offset, write);
+		// As on Linux, a file that was opened to append to is appended to.
+		const append = write && (fp.f_flag & O_APPEND) !== 0 && vp.v_type === "VREG";
+		return yield* vn_rdwr(k, vp, bytes, append ? IO_APPEND : offset, write);
 	}
 	const ops = FOP(k, fp);
 	if (write) return yield* ops.fo_write(k, p, fp, bytes);
@@ -135,18 +140,112 @@ function* sys_rdwrv(
 	count: number,
 	write: boolean,
 ): Sleeps<number> {
-	if (count > IOV_MAX) return -EINVAL;
+	const iov = yield* copyin_iov(k, p, va, count);
+	return typeof iov === "number" ? -iov : yield* sys_rdwr(k, p, fd, iov, null, write);
+}
+
+/** The parts of readv and its relatives. => EINVAL, EFAULT. Sleeps. */
+function* copyin_iov(k: Kernel, p: proc, va: number, count: number): Sleeps<iovec[] | Errno> {
+	if (count > IOV_MAX) return EINVAL;
 	const words = new Uint32Array(count * 2);
 	const error = yield* copyin(k, p.p_vmspace!.vm_map, va, new Uint8Array(words.buffer));
-	if (error !== 0) return -error;
+	if (error !== 0) return error;
 	const iov: iovec[] = [];
 	let total = 0;
 	for (let i = 0; i < count; i++) {
 		iov.push([words[i * 2]!, words[i * 2 + 1]!]);
 		total += words[i * 2 + 1]!;
 	}
-	if (total > SIZE_MAX) return -EINVAL;
-	return yield* sys_rdwr(k, p, fd, iov, null, write);
+	return total > SIZE_MAX ? EINVAL : iov;
+}
+
+const RWF_HIPRI = 1;
+const RWF_DSYNC = 2;
+const RWF_SYNC = 4;
+const RWF_APPEND = 16;
+
+/** preadv and pwritev. Sleeps. */
+function* sys_prwv(k: Kernel, p: proc, a: Uint32Array, write: boolean): Sleeps<number> {
+	const iov = yield* copyin_iov(k, p, a[1]!, a[2]!);
+	return typeof iov === "number" ? -iov : yield* sys_rdwr(k, p, a[0]!, iov, off64(a, 3), write);
+}
+
+/**
+ * The same with flags; at offset -1 they use and move the file's own.
+ * => -ENOTSUP: a flag that is not supported. Sleeps.
+ */
+function* sys_prwv2(k: Kernel, p: proc, a: Uint32Array, write: boolean): Sleeps<number> {
+	const [fd, flags] = [a[0]!, a[5]!];
+	const iov = yield* copyin_iov(k, p, a[1]!, a[2]!);
+	if (typeof iov === "number") return -iov;
+	if ((flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND)) !== 0) return -ENOTSUP;
+	const offset = off64(a, 3);
+	const append = (flags & RWF_APPEND) !== 0;
+	const n = yield* sys_rdwr(k, p, fd, iov, offset === -1 ? null : offset, write, append);
+	if (n <= 0 || !write || (flags & (RWF_DSYNC | RWF_SYNC)) === 0) return n;
+	const fp = fd_hold(p, fd);
+	const vp = fp?.f_vnode ?? null;
+	const error = vp === null ? 0 : yield* VOP(k, vp).vop_fsync(k, vp);
+	if (fp !== null) yield* closef(k, fp);
+	return error === 0 ? n : -error;
+}
+
+/**
+ * Copy from a file to any other, at the file's offset or at the one at `va`, which is updated then.
+ * => -EINVAL: no regular file or disk to read from, or one to append to. Sleeps.
+ */
+function* sys_sendfile(
+	k: Kernel,
+	p: proc,
+	out: number,
+	from: number,
+	va: number,
+	count: number,
+): Sleeps<number> {
+	const { vm_map: map } = p.p_vmspace!;
+	const bytes = new Uint8Array(8);
+	if (va !== 0 && (yield* copyin(k, map, va, bytes)) !== 0) return -EFAULT;
+	const [infp, outfp] = [fd_hold(p, from), fd_hold(p, out)];
+	let n = -EBADF;
+	if (infp !== null && outfp !== null && file_readable(infp) && file_writable(outfp)) {
+		const view = new DataView(bytes.buffer);
+		const at = va === 0 ? infp.f_offset : Number(view.getBigInt64(0, true));
+		n = yield* sendfile(k, p, outfp, infp, at, Math.min(count, SIZE_MAX), va !== 0);
+		if (n > 0 && va === 0) infp.f_offset = at + n;
+		if (n > 0 && va !== 0) {
+			view.setBigInt64(0, BigInt(at + n), true);
+			if ((yield* copyout(k, map, bytes, va)) !== 0) n = -EFAULT;
+		}
+	}
+	if (infp !== null) yield* closef(k, infp);
+	if (outfp !== null) yield* closef(k, outfp);
+	return n;
+}
+
+/** => bytes, or -errno if there were none. Sleeps. */
+function* sendfile(
+	k: Kernel,
+	p: proc,
+	outfp: file,
+	infp: file,
+	offset: number,
+	count: number,
+	given: boolean,
+): Sleeps<number> {
+	const vp = infp.f_vnode;
+	if (given && (vp === null || !vn_seekable(k, vp))) return -ESPIPE;
+	if (vp === null || (vp.v_type !== "VREG" && vp.v_type !== "VBLK")) return -EINVAL;
+	if (offset < 0 || (outfp.f_flag & O_APPEND) !== 0) return -EINVAL;
+	for (let done = 0; ; ) {
+		const bytes = new Uint8Array(Math.min(MAXIO, count - done));
+		const got = yield* vn_rdwr(k, vp, bytes, offset + done, false);
+		if (got <= 0) return done > 0 ? done : got;
+		const put = yield* FOP(k, outfp).fo_write(k, p, outfp, bytes.subarray(0, got));
+		if (put < 0) return done > 0 ? done : put;
+		done += put;
+		p.p_lwp!.l_again = false;
+		if (put < got || done === count) return done;
+	}
 }
 
 function* sys_ioctl(k: Kernel, p: proc, fd: number, cmd: number, arg: number): Sleeps<number> {
@@ -155,78 +254,4 @@ function* sys_ioctl(k: Kernel, p: proc, fd: number, cmd: number, arg: number): S
 	const n = yield* FOP(k, fp).fo_ioctl(k, p, fp, cmd, arg);
 	yield* closef(k, fp);
 	return n;
-}
-
-/** struct pollfd: fd, events, revents. */
-const POLLFD_SIZE = 8;
-const POLLFD_MAX = 1024;
-
-/**
- * Wait until one of the descriptors is ready, the timeout passes, or a signal comes.
- * => how many are ready; -EINTR.
- */
-function* sys_ppoll(
-	k: Kernel,
-	p: proc,
-	fds: number,
-	nfds: number,
-	timeout: number,
-	mask: number,
-): Sleeps<number> {
-	const { vm_map: map } = p.p_vmspace!;
-	if (nfds > POLLFD_MAX) return -EINVAL;
-	const bytes = new Uint8Array(nfds * POLLFD_SIZE);
-	if ((yield* copyin(k, map, fds, bytes)) !== 0) return -EFAULT;
-	let deadline = Number.POSITIVE_INFINITY;
-	if (timeout !== 0) {
-		const words = new Uint32Array(4);
-		if ((yield* copyin(k, map, timeout, new Uint8Array(words.buffer))) !== 0) return -EFAULT;
-		const [seconds, ns] = [off64(words, 0), off64(words, 2)];
-		if (seconds < 0 || ns < 0 || ns >= 1e9) return -EINVAL;
-		deadline = sleep_until(k, seconds * 1e9 + ns);
-	}
-	if (mask !== 0) {
-		const set = yield* copyin_sigset(k, p, mask);
-		if (set === null) return -EFAULT;
-		p.p_sigoldmask = p.p_sigmask;
-		p.p_sigmask = sigminusset(set, SIGS_CANTMASK);
-	}
-	const n = yield* poll_wait(k, p, new DataView(bytes.buffer), deadline);
-	if (n === -EINTR) sleep_interrupted(k, deadline);
-	// The mask stays until the handler of the signal has run, as after sigsuspend.
-	if (mask !== 0 && n !== -EINTR && p.p_sigoldmask !== null) {
-		p.p_sigmask = p.p_sigoldmask;
-		p.p_sigoldmask = null;
-	}
-	if (n < 0) return n;
-	const error = yield* copyout(k, map, bytes, fds);
-	return error === 0 ? n : -error;
-}
-
-/** => how many are ready: 0 after the timeout; or -EINTR. Sleeps. */
-function* poll_wait(k: Kernel, p: proc, view: DataView, deadline: number): Sleeps<number> {
-	for (;;) {
-		const n = poll_scan(k, p, view);
-		const left = deadline - k.port.cycles;
-		if (n > 0 || left <= 0) return n;
-		const error = yield* tsleep(k, k.selwait, "poll", left === Number.POSITIVE_INFINITY ? 0 : left);
-		if (error !== 0 && error !== EWOULDBLOCK) return -error;
-	}
-}
-
-/** Fill in revents. => how many are nonzero. */
-function poll_scan(k: Kernel, p: proc, view: DataView): number {
-	let ready = 0;
-	for (let at = 0; at < view.byteLength; at += POLLFD_SIZE) {
-		const fd = view.getInt32(at, true);
-		const events = view.getInt16(at + 4, true) | POLLERR | POLLHUP;
-		let revents = 0;
-		if (fd >= 0) {
-			const fp = fd_getfile(p, fd);
-			revents = fp === null ? POLLNVAL : FOP(k, fp).fo_poll(k, fp, events) & events;
-		}
-		view.setInt16(at + 6, revents, true);
-		if (revents !== 0) ready++;
-	}
-	return ready;
 }

@@ -147,8 +147,10 @@ function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 		const found = yield* vn_mmap(k, p, fd, args.prot, shared);
 		if (typeof found === "number") return -found;
 		args.uobj = found.uobj;
+		// /dev/zero is anonymous memory.
+		if (found.uobj === null && shared) args.flags |= UVM_FLAG_OVERLAY;
 		args.maxprot = found.maxprot;
-		args.offset = pgoff * PAGE_SIZE;
+		if (found.uobj !== null) args.offset = pgoff * PAGE_SIZE;
 	}
 	const error = yield* map_args_enter(k, map, args, (flags & MAP_FIXED_NOREPLACE) !== 0);
 	if (error !== 0) {

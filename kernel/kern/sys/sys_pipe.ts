@@ -2,9 +2,13 @@
  * Pipes (sys/kern/sys_pipe.c), as in POSIX: a write of up to PIPE_BUF bytes is never interleaved
  * with others. Bytes are in a ring and move in at most two pieces.
  */
-import { EAGAIN, EINVAL, ENOTTY, EPIPE } from "../../../sys/errno.ts";
+import { EAGAIN, EBUSY, EINVAL, ENOMEM, ENOTTY, EPERM, EPIPE } from "../../../sys/errno.ts";
+import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { FIONREAD } from "../../dev/termios.ts";
+import { vattr_accessed, vattr_modified, vattr_new } from "../../fs/vfs_attr.ts";
+import { VOP, type vattr, type vattr_kept, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
+import type { lwp } from "../core/kern_lwp.ts";
 import { type Sleeps, tsleep, wakeup } from "../core/kern_synch.ts";
 import { SIGPIPE } from "../core/signal.ts";
 import { copyout } from "../proc/copy.ts";
@@ -12,7 +16,6 @@ import {
 	DTYPE_PIPE,
 	type file,
 	type fileops,
-	O_ACCMODE,
 	O_CLOEXEC,
 	O_NONBLOCK,
 	O_RDONLY,
@@ -22,32 +25,53 @@ import {
 	POLLIN,
 	POLLOUT,
 } from "../proc/file.ts";
-import { fd_alloc } from "../proc/kern_descrip.ts";
+import { kauth_cred_getegid, kauth_cred_geteuid } from "../proc/kern_auth.ts";
+import { fd_alloc, file_make, file_readable, file_writable } from "../proc/kern_descrip.ts";
 import type { proc } from "../proc/kern_proc.ts";
+import { suser } from "../proc/kern_prot.ts";
 import { psignal } from "../proc/kern_sig.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
 
-/** Bytes that a pipe holds, and the longest write that is done in one piece; Linux's values. */
+/**
+ * Bytes that a new pipe holds, the most that others than the superuser may ask for, and the longest
+ * write that is done in one piece; Linux's values.
+ */
 export const PIPE_SIZE = 64 * 1024;
+const PIPE_MAXSIZE = 1024 * 1024;
 export const PIPE_BUF = 4096;
 
 /** Copying costs a cycle for each 8 bytes. */
 const BYTES_PER_CYCLE = 8;
 
-/** A pipe; both of its ends, which are files, refer to it. */
+/** A pipe; its open ends, which are files, refer to it. A FIFO has one, too. */
 export interface pipe {
-	/** The ring; empty until the first write. */
+	/** The ring; empty until the first write. Its length then. */
 	pipe_buffer: Uint8Array;
+	pipe_size: number;
 	/** Where the next byte is read, and how many there are. */
 	pipe_out: number;
 	pipe_cnt: number;
-	/** Are the ends still open? */
-	pipe_reader: boolean;
-	pipe_writer: boolean;
+	/** Ends that are open, and ends to write that have ever been. */
+	pipe_readers: number;
+	pipe_writers: number;
+	pipe_wcount: number;
+	/** Threads that wait in open for the other end of a FIFO. */
+	readonly pipe_openers: fifo_opener[];
 	/** Wait channels: for something to read, and for room. */
 	readonly pipe_rwait: object;
 	readonly pipe_wwait: object;
+	/** Its number; a FIFO has one in its file system. */
+	readonly pipe_ino: number;
+	readonly pipe_attr: vattr_kept;
+}
+
+/** See fs/fifo_vnops.ts. */
+export interface fifo_opener {
+	readonly fo_lwp: lwp;
+	readonly fo_write: boolean;
+	/** The other end was opened meanwhile, perhaps not for long. */
+	fo_met: boolean;
 }
 
 /** Register the operations of pipes. => at boot. */
@@ -55,36 +79,42 @@ export function pipe_init(k: Kernel): void {
 	k.fileops[DTYPE_PIPE] = pipeops;
 }
 
-/** A pipe. => both files have one reference, which is for a descriptor. */
-export function pipe_create(flags: number): { read: file; write: file } {
-	const pipe: pipe = {
-		pipe_buffer: new Uint8Array(0),
-		pipe_out: 0,
-		pipe_cnt: 0,
-		pipe_reader: true,
-		pipe_writer: true,
-		pipe_rwait: {},
-		pipe_wwait: {},
-	};
-	return { read: pipe_file(pipe, O_RDONLY | flags), write: pipe_file(pipe, O_WRONLY | flags) };
-}
-
-const pipe_file = (pipe: pipe, f_flag: number): file => ({
-	f_type: DTYPE_PIPE,
-	f_flag,
-	f_count: 1,
-	f_offset: 0,
-	f_vnode: null,
-	f_pipe: pipe,
+/** A pipe without ends. */
+export const pipe_new = (pipe_ino: number, pipe_attr: vattr_kept): pipe => ({
+	pipe_buffer: new Uint8Array(0),
+	pipe_size: PIPE_SIZE,
+	pipe_out: 0,
+	pipe_cnt: 0,
+	pipe_readers: 0,
+	pipe_writers: 0,
+	pipe_wcount: 0,
+	pipe_openers: [],
+	pipe_rwait: {},
+	pipe_wwait: {},
+	pipe_ino,
+	pipe_attr,
 });
 
-const is_reader = (fp: file): boolean => (fp.f_flag & O_ACCMODE) === O_RDONLY;
+/** A pipe of process `p`. => both files have one reference, which is for a descriptor. */
+export function pipe_create(k: Kernel, p: proc, flags: number): { read: file; write: file } {
+	const attr = vattr_new(k, 0o600, kauth_cred_geteuid(p), kauth_cred_getegid(p));
+	const pipe = pipe_new(k.vfs.nextpipe++, attr);
+	pipe.pipe_readers = 1;
+	pipe.pipe_writers = 1;
+	pipe.pipe_wcount = 1;
+	const end = (mode: number): file => ({
+		...file_make(mode | flags, null),
+		f_type: DTYPE_PIPE,
+		f_pipe: pipe,
+	});
+	return { read: end(O_RDONLY), write: end(O_WRONLY) };
+}
 
 function* pipe_read(k: Kernel, _p: proc, fp: file, bytes: Uint8Array): Sleeps<number> {
 	const pipe = fp.f_pipe!;
 	if (bytes.length === 0) return 0;
 	while (pipe.pipe_cnt === 0) {
-		if (!pipe.pipe_writer) return 0;
+		if (pipe.pipe_writers === 0) return 0;
 		if ((fp.f_flag & O_NONBLOCK) !== 0) return -EAGAIN;
 		const error = yield* tsleep(k, pipe.pipe_rwait, "piperd", 0);
 		if (error !== 0) return -error;
@@ -97,11 +127,11 @@ function* pipe_write(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<nu
 	const atomic = bytes.length <= PIPE_BUF;
 	let done = 0;
 	while (done < bytes.length) {
-		if (!pipe.pipe_reader) {
+		if (pipe.pipe_readers === 0) {
 			psignal(k, p, SIGPIPE);
 			return done > 0 ? done : -EPIPE;
 		}
-		const room = PIPE_SIZE - pipe.pipe_cnt;
+		const room = pipe.pipe_size - pipe.pipe_cnt;
 		if (room >= (atomic ? bytes.length : 1)) {
 			done += pipe_put(k, pipe, bytes.subarray(done, done + room));
 			p.p_lwp!.l_again = false;
@@ -122,26 +152,82 @@ function* pipe_ioctl(k: Kernel, p: proc, fp: file, cmd: number, arg: number): Sl
 
 function pipe_poll(_k: Kernel, fp: file, events: number): number {
 	const pipe = fp.f_pipe!;
-	if (is_reader(fp)) {
-		const ready = pipe.pipe_cnt > 0 ? events & POLLIN : 0;
-		return pipe.pipe_writer ? ready : ready | POLLHUP;
+	let ready = 0;
+	if (file_readable(fp)) {
+		if (pipe.pipe_cnt > 0) ready |= events & POLLIN;
+		// Not before the first writer of a FIFO.
+		if (pipe.pipe_writers === 0 && fp.f_wcount !== pipe.pipe_wcount) ready |= POLLHUP;
 	}
-	if (!pipe.pipe_reader) return (events & POLLOUT) | POLLERR;
-	return PIPE_SIZE - pipe.pipe_cnt >= PIPE_BUF ? events & POLLOUT : 0;
+	if (file_writable(fp)) {
+		if (pipe.pipe_readers === 0) ready |= (events & POLLOUT) | POLLERR;
+		if (pipe.pipe_size - pipe.pipe_cnt >= PIPE_BUF) ready |= events & POLLOUT;
+	}
+	return ready;
+}
+
+/** A pipe belongs to no file system: st_dev is 0. */
+function pipe_stat(k: Kernel, fp: file): vattr {
+	const { f_vnode: vp, f_pipe } = fp;
+	if (vp !== null) return VOP(k, vp).vop_getattr(k, vp);
+	return {
+		...f_pipe!.pipe_attr,
+		va_type: "VFIFO",
+		va_nlink: 1,
+		va_fsid: 0,
+		va_fileid: f_pipe!.pipe_ino,
+		va_size: 0,
+		va_rdev: null,
+	};
 }
 
 function* pipe_close(k: Kernel, fp: file): Sleeps<void> {
 	const pipe = fp.f_pipe!;
-	if (is_reader(fp)) {
-		pipe.pipe_reader = false;
+	pipe_leave(k, pipe, file_readable(fp), file_writable(fp), fp.f_vnode !== null);
+	if (fp.f_vnode !== null) yield* vrele(k, fp.f_vnode);
+}
+
+/** An end is gone. `fifo`: it keeps what is in it for the next reader while a writer is left. */
+export function pipe_leave(
+	k: Kernel,
+	pipe: pipe,
+	reader: boolean,
+	writer: boolean,
+	fifo: boolean,
+): void {
+	if (reader) pipe.pipe_readers--;
+	if (writer) pipe.pipe_writers--;
+	if (pipe.pipe_readers === 0 && (pipe.pipe_writers === 0 || !fifo)) {
 		pipe.pipe_cnt = 0;
+		pipe.pipe_out = 0;
 		pipe.pipe_buffer = new Uint8Array(0);
-	} else {
-		pipe.pipe_writer = false;
+		if (pipe.pipe_writers === 0) pipe.pipe_size = PIPE_SIZE;
 	}
 	wakeup(k, pipe.pipe_rwait);
 	wakeup(k, pipe.pipe_wwait);
 	wakeup(k, k.selwait);
+}
+
+/**
+ * F_SETPIPE_SZ: make the ring hold `size` bytes, rounded up to a power of two of pages.
+ * => the new size; -EBUSY: more are in it; -EPERM, -ENOMEM, -EINVAL: too large.
+ */
+export function pipe_setsize(k: Kernel, p: proc, pipe: pipe, size: number): number {
+	if (size > 2 ** 31) return -EINVAL;
+	let rounded = PAGE_SIZE;
+	while (rounded < size) rounded *= 2;
+	if (rounded > PIPE_MAXSIZE && rounded > pipe.pipe_size && !suser(p)) return -EPERM;
+	if (rounded > k.port.ramSize) return -ENOMEM;
+	if (rounded < pipe.pipe_cnt) return -EBUSY;
+	if (pipe.pipe_buffer.length > 0) {
+		const ring = new Uint8Array(rounded);
+		pipe_copyout(pipe, ring.subarray(0, pipe.pipe_cnt));
+		pipe.pipe_buffer = ring;
+		pipe.pipe_out = 0;
+	}
+	pipe.pipe_size = rounded;
+	wakeup(k, pipe.pipe_wwait);
+	wakeup(k, k.selwait);
+	return rounded;
 }
 
 const pipeops: fileops = {
@@ -149,29 +235,37 @@ const pipeops: fileops = {
 	fo_write: pipe_write,
 	fo_ioctl: pipe_ioctl,
 	fo_poll: pipe_poll,
+	fo_stat: pipe_stat,
 	fo_close: pipe_close,
 };
 
 /** Fill `bytes` as far as possible. => there is something to read. */
 function pipe_take(k: Kernel, pipe: pipe, bytes: Uint8Array): number {
-	const { pipe_buffer: ring, pipe_out: at } = pipe;
 	const n = Math.min(bytes.length, pipe.pipe_cnt);
-	const first = Math.min(n, PIPE_SIZE - at);
-	bytes.set(ring.subarray(at, at + first));
-	if (first < n) bytes.set(ring.subarray(0, n - first), first);
+	pipe_copyout(pipe, bytes.subarray(0, n));
 	pipe.pipe_cnt -= n;
-	pipe.pipe_out = pipe.pipe_cnt === 0 ? 0 : (at + n) % PIPE_SIZE;
+	pipe.pipe_out = pipe.pipe_cnt === 0 ? 0 : (pipe.pipe_out + n) % pipe.pipe_size;
+	vattr_accessed(k, pipe.pipe_attr);
 	k.port.charge(Math.ceil(n / BYTES_PER_CYCLE));
 	wakeup(k, pipe.pipe_wwait);
 	wakeup(k, k.selwait);
 	return n;
 }
 
+/** Copy the first bytes of the ring, which stay in it. => there are as many. */
+function pipe_copyout({ pipe_buffer: ring, pipe_out: at }: pipe, bytes: Uint8Array): void {
+	const first = Math.min(bytes.length, ring.length - at);
+	bytes.set(ring.subarray(at, at + first));
+	if (first < bytes.length) bytes.set(ring.subarray(0, bytes.length - first), first);
+}
+
 /** Append `bytes`. => there is room for them. */
 function pipe_put(k: Kernel, pipe: pipe, bytes: Uint8Array): number {
-	if (pipe.pipe_buffer.length === 0) pipe.pipe_buffer = new Uint8Array(PIPE_SIZE);
-	const at = (pipe.pipe_out + pipe.pipe_cnt) % PIPE_SIZE;
-	const first = Math.min(bytes.length, PIPE_SIZE - at);
+	const { pipe_size } = pipe;
+	if (pipe.pipe_buffer.length === 0) pipe.pipe_buffer = new Uint8Array(pipe_size);
+	const at = (pipe.pipe_out + pipe.pipe_cnt) % pipe_size;
+	const first = Math.min(bytes.length, pipe_size - at);
+	vattr_modified(k, pipe.pipe_attr);
 	pipe.pipe_buffer.set(bytes.subarray(0, first), at);
 	pipe.pipe_buffer.set(bytes.subarray(first), 0);
 	pipe.pipe_cnt += bytes.length;
@@ -188,7 +282,7 @@ export const sysent_pipe: sysent = {
 /** The descriptors of both ends, the one to read first, go to `va`. */
 function* sys_pipe2(k: Kernel, p: proc, va: number, flags: number): Sleeps<number> {
 	if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) !== 0) return -EINVAL;
-	const { read, write } = pipe_create(flags & O_NONBLOCK);
+	const { read, write } = pipe_create(k, p, flags & O_NONBLOCK);
 	const cloexec = (flags & O_CLOEXEC) !== 0;
 	const rfd = fd_alloc(p, read, 0, cloexec);
 	if (rfd < 0) return rfd;

@@ -10,9 +10,11 @@ import {
 	ELOOP,
 	ENAMETOOLONG,
 	ENOENT,
+	ENOLCK,
 	ENOSYS,
 	ENOTEMPTY,
 	ENOTSUP,
+	EOVERFLOW,
 } from "../../../sys/errno.ts";
 import { bdev_lookup, type dev_t } from "../../dev/conf.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -20,16 +22,17 @@ import { swap_off, swap_on } from "../../uvm/uvm_swapctl.ts";
 import { type lwp, lwp_regs, RESTART_NO, RESTART_NOHAND, RESTART_SYS } from "../core/kern_lwp.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { copyinstr } from "../proc/copy.ts";
-import { sysent_descrip } from "../proc/kern_descrip.ts";
 import { sysent_itimer } from "../proc/kern_itimer.ts";
 import type { proc } from "../proc/kern_proc.ts";
 import { sysent_prot } from "../proc/kern_prot.ts";
 import { sysent_time } from "../proc/kern_time.ts";
+import { sysent_descrip } from "./sys_descrip.ts";
 import { sysent_generic } from "./sys_generic.ts";
 
 import { sysent_mman } from "./sys_mman.ts";
 import { sysent_pipe } from "./sys_pipe.ts";
 import { sysent_proc } from "./sys_proc.ts";
+import { sysent_select } from "./sys_select.ts";
 import { sysent_sig } from "./sys_sig.ts";
 import { sysent_uvmctl } from "./sys_uvmctl.ts";
 import type { syscall_fn, sysent } from "./sysent.ts";
@@ -37,6 +40,8 @@ import { syscall_name } from "./sysnames.ts";
 import { SYS } from "./sysnum.ts";
 import { sysent_shm } from "./sysv_shm.ts";
 import { PATH_MAX } from "./vfs_lookup.ts";
+import { sysent_names } from "./vfs_names.ts";
+import { sysent_setattr } from "./vfs_setattr.ts";
 import { sysent_stat } from "./vfs_stat.ts";
 import { sysent_vfs } from "./vfs_syscalls.ts";
 
@@ -49,12 +54,16 @@ function linux_errno(error: number): number {
 			return 35;
 		case ENAMETOOLONG:
 			return 36;
+		case ENOLCK:
+			return 37;
 		case ENOSYS:
 			return 38;
 		case ENOTEMPTY:
 			return 39;
 		case ELOOP:
 			return 40;
+		case EOVERFLOW:
+			return 75;
 		case ENOTSUP:
 			return 95;
 		default:
@@ -75,7 +84,10 @@ const groups: readonly sysent[] = [
 	sysent_descrip,
 	sysent_generic,
 	sysent_vfs,
+	sysent_names,
+	sysent_setattr,
 	sysent_stat,
+	sysent_select,
 	sysent_pipe,
 	sysent_sig,
 	sysent_time,
@@ -121,12 +133,15 @@ const RESTARTABLE: ReadonlySet<number> = new Set([
 	SYS.openat,
 	SYS.ioctl,
 	SYS.fcntl64,
+	SYS.flock,
+	SYS.sendfile64,
 ]);
 
 /** Calls that any handler interrupts, but that are restarted after a stop. */
 const UNHANDLED: ReadonlySet<number> = new Set([
 	SYS.rt_sigsuspend,
 	SYS.ppoll64,
+	SYS.pselect6,
 	SYS.clock_nanosleep64,
 ]);
 

@@ -5,6 +5,7 @@ import { VOP, type vnode, vref, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { copyin } from "../proc/copy.ts";
+import { kauth_issuser, VEXEC, vaccess_proc } from "../proc/kern_auth.ts";
 import type { proc } from "../proc/kern_proc.ts";
 
 /** Longest path with its zero byte, and longest name in it, in bytes. */
@@ -128,6 +129,11 @@ function split(path: string): { name: string; more: string; last: boolean } {
 function* lookup(k: Kernel, dvp: vnode, name: string): Sleeps<vnode | Errno> {
 	if (dvp.v_type !== "VDIR") return ENOTDIR;
 	if (name.length > NAME_MAX) return ENAMETOOLONG;
+	const p = k.curlwp.l_proc;
+	if (p !== null && !kauth_issuser(p)) {
+		const error = vaccess_proc(p, VOP(k, dvp).vop_getattr(k, dvp), VEXEC);
+		if (error !== 0) return error;
+	}
 	if (name === ".") {
 		vref(dvp);
 		return dvp;

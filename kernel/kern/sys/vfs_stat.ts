@@ -1,16 +1,26 @@
 /** Attributes of files, directories and file systems: statx, getdents64, statfs64. */
 import { EBADF, EFAULT, EINVAL, ENOTDIR, type Errno } from "../../../sys/errno.ts";
 import { major, minor } from "../../dev/conf.ts";
-import { type dirent, VOP, type vattr, type vnode, vrele, type vtype } from "../../fs/vnode.ts";
+import {
+	type dirent,
+	type statvfs,
+	VOP,
+	type vattr,
+	type vnode,
+	vrele,
+	type vtype,
+} from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
+import type { timespec } from "../core/kern_tc.ts";
 import { copyout } from "../proc/copy.ts";
 import type { file } from "../proc/file.ts";
-import { closef, fd_hold } from "../proc/kern_descrip.ts";
+import { closef, FOP, fd_getfile, fd_hold } from "../proc/kern_descrip.ts";
 import type { proc } from "../proc/kern_proc.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
-import { namei_at, STATX_FLAGS } from "./vfs_syscalls.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, namei_at, STATX_FLAGS } from "./vfs_at.ts";
+import { copyinpath } from "./vfs_lookup.ts";
 
 export const sysent_stat: sysent = {
 	[SYS.statx]: (k, p, a) => sys_statx(k, p, a[0]!, a[1]!, a[2]!, a[4]!),
@@ -19,10 +29,9 @@ export const sysent_stat: sysent = {
 	[SYS.fstatfs64]: (k, p, a) => sys_fstatfs(k, p, a[0]!, a[1]!, a[2]!),
 };
 
-const AT_FDCWD = -100;
-
 /** Bits of the type in a mode, and the type in a directory entry. */
 const S_IFMT: Record<vtype, number> = {
+	VFIFO: 0o010000,
 	VCHR: 0o020000,
 	VDIR: 0o040000,
 	VBLK: 0o060000,
@@ -34,6 +43,11 @@ const dirent_type = (type: vtype): number => S_IFMT[type] >>> 12;
 const put64 = (view: DataView, at: number, value: number): void => {
 	view.setUint32(at, value % 2 ** 32, true);
 	view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
+};
+
+const put_time = (view: DataView, at: number, { tv_sec, tv_nsec }: timespec): void => {
+	view.setBigInt64(at, BigInt(tv_sec), true);
+	view.setUint32(at + 8, tv_nsec, true);
 };
 
 const STATX_BASIC_STATS = 0x7ff;
@@ -52,8 +66,9 @@ function statx_bytes(va: vattr): Uint8Array {
 	put64(view, 32, va.va_fileid);
 	put64(view, 40, va.va_size);
 	put64(view, 48, Math.ceil(va.va_size / 512));
-	// Access, change and modification have the same time.
-	for (const at of [64, 96, 112]) put64(view, at, va.va_mtime);
+	put_time(view, 64, va.va_atime);
+	put_time(view, 96, va.va_ctime);
+	put_time(view, 112, va.va_mtime);
 	view.setUint32(128, major(va.va_rdev ?? 0), true);
 	view.setUint32(132, minor(va.va_rdev ?? 0), true);
 	view.setUint32(140, va.va_fsid, true);
@@ -69,11 +84,30 @@ function* sys_statx(
 	buf: number,
 ): Sleeps<number> {
 	if ((flags & ~STATX_FLAGS) !== 0) return -EINVAL;
+	const found = yield* getattr_at(k, p, fd, va, flags);
+	if (typeof found === "number") return -found;
+	return -(yield* copyout(k, p.p_vmspace!.vm_map, statx_bytes(found), buf));
+}
+
+/** Attributes of a path, or of a descriptor of any kind. Sleeps. */
+function* getattr_at(
+	k: Kernel,
+	p: proc,
+	fd: number,
+	va: number,
+	flags: number,
+): Sleeps<vattr | Errno> {
+	const fp = (fd | 0) === AT_FDCWD ? null : fd_getfile(p, fd);
+	if (fp !== null && fp.f_vnode === null && (flags & AT_EMPTY_PATH) !== 0) {
+		const path = yield* copyinpath(k, p, va);
+		if (path === "") return FOP(k, fp).fo_stat(k, fp);
+		return typeof path === "number" ? path : ENOTDIR;
+	}
 	const vp = yield* namei_at(k, p, fd, va, flags);
-	if (typeof vp === "number") return -vp;
-	const bytes = statx_bytes(VOP(k, vp).vop_getattr(k, vp));
+	if (typeof vp === "number") return vp;
+	const attr = VOP(k, vp).vop_getattr(k, vp);
 	yield* vrele(k, vp);
-	return -(yield* copyout(k, p.p_vmspace!.vm_map, bytes, buf));
+	return attr;
 }
 
 /** Fixed part of struct linux_dirent64: d_ino, d_off, d_reclen, d_type. */
@@ -129,23 +163,35 @@ function put_dirent(bytes: Uint8Array, entry: dirent): number {
 const STATFS_MAGIC = [0x7573_7461, 0x0102_1994, 0x1373];
 const STATFS_SIZE = 88;
 const ST_RDONLY = 1;
+const ST_VALID = 0x20;
+const PIPEFS_MAGIC = 0x5049_5045;
 
-/** struct statfs64 (asm-generic/statfs.h). */
-function statfs_bytes(k: Kernel, vp: vnode): Uint8Array {
-	const fs = VOP(k, vp).vfs_statvfs(k, vp);
+/** What fstatfs tells of a pipe. */
+const pipefs: statvfs = {
+	f_bsize: BLKSIZE,
+	f_blocks: 0,
+	f_bfree: 0,
+	f_files: 0,
+	f_ffree: 0,
+	f_readonly: false,
+};
+
+/** struct statfs64 (asm-generic/statfs.h). `vp` null: of a pipe. */
+function statfs_bytes(k: Kernel, vp: vnode | null): Uint8Array {
+	const fs = vp === null ? pipefs : VOP(k, vp).vfs_statvfs(k, vp);
 	const bytes = new Uint8Array(STATFS_SIZE);
 	const view = new DataView(bytes.buffer);
-	view.setUint32(0, STATFS_MAGIC[vp.v_op] ?? 0, true);
+	view.setUint32(0, vp === null ? PIPEFS_MAGIC : (STATFS_MAGIC[vp.v_op] ?? 0), true);
 	view.setUint32(4, fs.f_bsize, true);
 	put64(view, 8, fs.f_blocks);
 	put64(view, 16, fs.f_bfree);
 	put64(view, 24, fs.f_bfree);
 	put64(view, 32, fs.f_files);
-	put64(view, 40, 0);
-	view.setUint32(48, VOP(k, vp).vop_getattr(k, vp).va_fsid, true);
+	put64(view, 40, fs.f_ffree);
+	if (vp !== null) view.setUint32(48, VOP(k, vp).vop_getattr(k, vp).va_fsid, true);
 	view.setUint32(56, 255, true);
 	view.setUint32(60, fs.f_bsize, true);
-	view.setUint32(64, fs.f_readonly ? ST_RDONLY : 0, true);
+	view.setUint32(64, ST_VALID | (fs.f_readonly ? ST_RDONLY : 0), true);
 	return bytes;
 }
 
@@ -158,14 +204,15 @@ function* sys_statfs(k: Kernel, p: proc, va: number, size: number, buf: number):
 }
 
 function* sys_fstatfs(k: Kernel, p: proc, fd: number, size: number, buf: number): Sleeps<number> {
-	const fp = fd_hold(p, fd);
+	const fp = fd_getfile(p, fd);
 	if (fp === null) return -EBADF;
-	const error = fp.f_vnode === null ? EINVAL : yield* statfs(k, p, fp.f_vnode, size, buf);
+	fp.f_count++;
+	const error = yield* statfs(k, p, fp.f_vnode, size, buf);
 	yield* closef(k, fp);
 	return -error;
 }
 
-function* statfs(k: Kernel, p: proc, vp: vnode, size: number, buf: number): Sleeps<Errno> {
+function* statfs(k: Kernel, p: proc, vp: vnode | null, size: number, buf: number): Sleeps<Errno> {
 	if (size !== STATFS_SIZE) return EINVAL;
 	return yield* copyout(k, p.p_vmspace!.vm_map, statfs_bytes(k, vp), buf);
 }

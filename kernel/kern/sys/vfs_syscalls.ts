@@ -1,32 +1,44 @@
 /** System calls about names and files (sys/kern/vfs_syscalls.c). */
 import {
 	EBADF,
-	EBUSY,
-	EEXIST,
+	EFBIG,
 	EINVAL,
 	EISDIR,
+	ENODEV,
 	ENOENT,
 	ENOTDIR,
+	ENOTSUP,
 	ERANGE,
 	EROFS,
 	type Errno,
 	ESPIPE,
-	EXDEV,
 } from "../../../sys/errno.ts";
+import { fd_dupopen, filedesc_fd } from "../../dev/filedesc.ts";
+import { fifo_open } from "../../fs/fifo_vnops.ts";
 import { vfs_syncall } from "../../fs/vfs.ts";
 import { VOP, type vnode, vref, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { copyout } from "../proc/copy.ts";
 import {
+	type file,
+	O_ACCMODE,
 	O_CLOEXEC,
 	O_CREAT,
 	O_DIRECTORY,
 	O_EXCL,
 	O_NOCTTY,
 	O_NOFOLLOW,
+	O_PATH,
 	O_TRUNC,
 } from "../proc/file.ts";
+import {
+	kauth_cred_geteuid,
+	kauth_cred_getgid,
+	kauth_cred_getuid,
+	kauth_cred_ismember,
+	vaccess,
+} from "../proc/kern_auth.ts";
 import {
 	closef,
 	fd_alloc,
@@ -39,7 +51,15 @@ import type { proc } from "../proc/kern_proc.ts";
 import { off64 } from "./sys_generic.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
-import { copyinpath, namei, namei_parent, type nameidata, vfs_path } from "./vfs_lookup.ts";
+import {
+	AT_EACCESS,
+	AT_EMPTY_PATH,
+	AT_FDCWD,
+	AT_SYMLINK_NOFOLLOW,
+	at_start,
+	namei_at,
+} from "./vfs_at.ts";
+import { copyinpath, vfs_path } from "./vfs_lookup.ts";
 import { fd_directory, vn_open, vn_seekable } from "./vfs_vnops.ts";
 
 export const sysent_vfs: sysent = {
@@ -48,87 +68,18 @@ export const sysent_vfs: sysent = {
 	[SYS.getcwd]: (k, p, a) => sys_getcwd(k, p, a[0]!, a[1]!),
 	[SYS.chdir]: (k, p, a) => sys_chdir(k, p, a[0]!),
 	[SYS.fchdir]: (k, p, a) => sys_fchdir(k, p, a[0]!),
-	[SYS.mkdirat]: (k, p, a) => sys_mkdirat(k, p, a[0]!, a[1]!, a[2]!),
-	[SYS.unlinkat]: (k, p, a) => sys_unlinkat(k, p, a[0]!, a[1]!, a[2]!),
-	[SYS.renameat2]: (k, p, a) => sys_renameat2(k, p, a),
-	[SYS.readlinkat]: (k, p, a) => sys_readlinkat(k, p, a[0]!, a[1]!, a[2]!, a[3]!),
 	[SYS.faccessat]: (k, p, a) => sys_faccessat(k, p, a[0]!, a[1]!, a[2]!, 0),
 	[SYS.faccessat2]: (k, p, a) => sys_faccessat(k, p, a[0]!, a[1]!, a[2]!, a[3]!),
-	[SYS.fchmod]: (k, p, a) => sys_fchmod(k, p, a[0]!, a[1]!),
-	[SYS.fchmodat]: (k, p, a) => sys_fchmodat(k, p, a[0]!, a[1]!, a[2]!),
 	[SYS.truncate64]: (k, p, a) => sys_truncate(k, p, a[0]!, off64(a, 1)),
 	[SYS.ftruncate64]: (k, p, a) => sys_ftruncate(k, p, a[0]!, off64(a, 1)),
 	[SYS.fsync]: (k, p, a) => sys_fsync(k, p, a[0]!),
 	[SYS.fdatasync]: (k, p, a) => sys_fsync(k, p, a[0]!),
 	[SYS.sync]: (k) => sys_sync(k),
+	[SYS.syncfs]: (k, p, a) => sys_syncfs(k, p, a[0]!),
+	[SYS.fallocate]: (k, p, a) => sys_fallocate(k, p, a[0]!, a[1]!, off64(a, 2), off64(a, 4)),
 	[SYS.umask]: (_k, p, a) => sys_umask(p, a[0]!),
-	[SYS.utimensat64]: (k, p, a) => sys_utimensat(k, p, a[0]!, a[1]!, a[3]!),
 	[SYS.fadvise64]: (_k, p, a) => (fd_getfile(p, a[0]!) === null ? -EBADF : 0),
 };
-
-/** Instead of a descriptor: the working directory. */
-const AT_FDCWD = -100;
-const AT_SYMLINK_NOFOLLOW = 0x100;
-const AT_REMOVEDIR = 0x200;
-const AT_EACCESS = 0x200;
-const AT_SYMLINK_FOLLOW = 0x400;
-const AT_NO_AUTOMOUNT = 0x800;
-const AT_EMPTY_PATH = 0x1000;
-/** How statx synchronises its data; ignored. */
-const AT_STATX_SYNC_TYPE = 0x6000;
-
-/** The directory where a path relative to descriptor `fd` starts. => referenced, or an errno. */
-function at_start(k: Kernel, p: proc, fd: number, path: string): vnode | Errno {
-	if (path.startsWith("/") || (fd | 0) === AT_FDCWD) {
-		const vp = p.p_fd!.fd_cdir ?? k.rootvnode!;
-		vref(vp);
-		return vp;
-	}
-	return fd_directory(p, fd);
-}
-
-/**
- * The vnode of a path relative to a descriptor; with AT_EMPTY_PATH and an empty path, the
- * descriptor's own. => referenced, or an errno. Sleeps.
- */
-export function* namei_at(
-	k: Kernel,
-	p: proc,
-	fd: number,
-	va: number,
-	flags: number,
-): Sleeps<vnode | Errno> {
-	const path = yield* copyinpath(k, p, va);
-	if (typeof path === "number") return path;
-	if (path === "" && (flags & AT_EMPTY_PATH) !== 0 && (fd | 0) !== AT_FDCWD) {
-		const vp = fd_getfile(p, fd)?.f_vnode ?? null;
-		if (vp === null) return EBADF;
-		vref(vp);
-		return vp;
-	}
-	const start = at_start(k, p, fd, path);
-	if (typeof start === "number") return start;
-	const own = path === "" && (flags & AT_EMPTY_PATH) !== 0;
-	const vp = yield* namei(k, start, own ? "." : path, (flags & AT_SYMLINK_NOFOLLOW) === 0);
-	yield* vrele(k, start);
-	return vp;
-}
-
-/** As namei_parent, relative to a descriptor. Symbolic links at the end are not followed. */
-function* parent_at(k: Kernel, p: proc, fd: number, va: number): Sleeps<nameidata | Errno> {
-	const path = yield* copyinpath(k, p, va);
-	if (typeof path === "number") return path;
-	const start = at_start(k, p, fd, path);
-	if (typeof start === "number") return start;
-	const found = yield* namei_parent(k, start, path, false);
-	yield* vrele(k, start);
-	return found;
-}
-
-function* nameidata_rele(k: Kernel, nd: nameidata): Sleeps<void> {
-	if (nd.ni_vp !== null) yield* vrele(k, nd.ni_vp);
-	yield* vrele(k, nd.ni_dvp);
-}
 
 /** Flags that matter only while open runs. */
 const O_OPENING = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -148,8 +99,24 @@ function* sys_openat(
 	const vp = yield* vn_open(k, p, start, path, flags, mode);
 	yield* vrele(k, start);
 	if (typeof vp === "number") return -vp;
-	const fp = file_make(flags & ~O_OPENING, vp);
-	const made = fd_alloc(p, fp, 0, (flags & O_CLOEXEC) !== 0);
+	const cloexec = (flags & O_CLOEXEC) !== 0;
+	if ((flags & O_PATH) !== 0) return yield* enter_file(k, p, file_make(O_PATH, vp), cloexec);
+	const fd_own = filedesc_fd(vp);
+	if (fd_own >= 0) {
+		yield* vrele(k, vp);
+		return fd_dupopen(p, fd_own, flags & O_ACCMODE, cloexec);
+	}
+	const f_flag = flags & ~O_OPENING;
+	if (vp.v_type !== "VFIFO") return yield* enter_file(k, p, file_make(f_flag, vp), cloexec);
+	const fp = yield* fifo_open(k, vp, f_flag);
+	if (typeof fp !== "number") return yield* enter_file(k, p, fp, cloexec);
+	yield* vrele(k, vp);
+	return -fp;
+}
+
+/** Give a new open file a descriptor. => it, or -EMFILE. Sleeps. */
+function* enter_file(k: Kernel, p: proc, fp: file, cloexec: boolean): Sleeps<number> {
+	const made = fd_alloc(p, fp, 0, cloexec);
 	if (made < 0) yield* closef(k, fp);
 	return made;
 }
@@ -231,93 +198,9 @@ function* change_directory(k: Kernel, p: proc, vp: vnode): Sleeps<number> {
 	return 0;
 }
 
-const is_dot = (name: string): boolean => name === "." || name === "..";
-
-function* sys_mkdirat(k: Kernel, p: proc, fd: number, va: number, mode: number): Sleeps<number> {
-	const nd = yield* parent_at(k, p, fd, va);
-	if (typeof nd === "number") return -nd;
-	let error: Errno = EEXIST;
-	if (nd.ni_vp === null) {
-		const { ni_dvp, ni_name } = nd;
-		error = yield* VOP(k, ni_dvp).vop_mkdir(k, ni_dvp, ni_name, mode & ~p.p_umask & 0o1777);
-	}
-	yield* nameidata_rele(k, nd);
-	return -error;
-}
-
-function* sys_unlinkat(k: Kernel, p: proc, fd: number, va: number, flags: number): Sleeps<number> {
-	if ((flags & ~AT_REMOVEDIR) !== 0) return -EINVAL;
-	const nd = yield* parent_at(k, p, fd, va);
-	if (typeof nd === "number") return -nd;
-	const { ni_dvp, ni_name, ni_vp } = nd;
-	const dir = (flags & AT_REMOVEDIR) !== 0;
-	let error: Errno;
-	if (ni_vp === null) error = ENOENT;
-	else if (ni_name === "" || ni_vp.v_covered !== null) error = dir ? EBUSY : EISDIR;
-	else if (is_dot(ni_name)) error = dir ? EINVAL : EISDIR;
-	else error = yield* VOP(k, ni_dvp).vop_remove(k, ni_dvp, ni_name, dir);
-	yield* nameidata_rele(k, nd);
-	return -error;
-}
-
-const RENAME_NOREPLACE = 1;
-
-function* sys_renameat2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
-	const flags = a[4]!;
-	if ((flags & ~RENAME_NOREPLACE) !== 0) return -EINVAL;
-	const from = yield* parent_at(k, p, a[0]!, a[1]!);
-	if (typeof from === "number") return -from;
-	const to = yield* parent_at(k, p, a[2]!, a[3]!);
-	if (typeof to === "number") {
-		yield* nameidata_rele(k, from);
-		return -to;
-	}
-	const error = yield* rename(k, from, to, (flags & RENAME_NOREPLACE) !== 0);
-	yield* nameidata_rele(k, from);
-	yield* nameidata_rele(k, to);
-	return -error;
-}
-
-function* rename(k: Kernel, from: nameidata, to: nameidata, noreplace: boolean): Sleeps<Errno> {
-	const fvp = from.ni_vp;
-	const tvp = to.ni_vp;
-	if (fvp === null) return ENOENT;
-	if (noreplace && tvp !== null) return EEXIST;
-	for (const nd of [from, to]) {
-		if (nd.ni_name === "" || is_dot(nd.ni_name)) return EBUSY;
-		if (nd.ni_vp !== null && nd.ni_vp.v_covered !== null) return EBUSY;
-	}
-	const [fdvp, tdvp] = [from.ni_dvp, to.ni_dvp];
-	const fsid = (vp: vnode): number => VOP(k, vp).vop_getattr(k, vp).va_fsid;
-	if (fsid(fdvp) !== fsid(tdvp)) return EXDEV;
-	if (tvp !== null && tvp.v_type === "VDIR" && fvp.v_type !== "VDIR") return EISDIR;
-	if (tvp === null && to.ni_slash && fvp.v_type !== "VDIR") return ENOTDIR;
-	return yield* VOP(k, fdvp).vop_rename(k, fdvp, from.ni_name, tdvp, to.ni_name);
-}
-
-function* sys_readlinkat(
-	k: Kernel,
-	p: proc,
-	fd: number,
-	va: number,
-	buf: number,
-	size: number,
-): Sleeps<number> {
-	if (size === 0) return -EINVAL;
-	const vp = yield* namei_at(k, p, fd, va, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
-	if (typeof vp === "number") return -vp;
-	const link = vp.v_type === "VLNK";
-	const target = link ? VOP(k, vp).vop_readlink(k, vp) : "";
-	yield* vrele(k, vp);
-	if (!link) return -EINVAL;
-	const bytes = Uint8Array.from(target.slice(0, size), (c) => c.charCodeAt(0));
-	const error = yield* copyout(k, p.p_vmspace!.vm_map, bytes, buf);
-	return error === 0 ? bytes.length : -error;
-}
-
 const W_OK = 2;
 
-/** All access is allowed, except writing to what is read-only. */
+/** With the real ids of the process, or (AT_EACCESS) its effective ones. */
 function* sys_faccessat(
 	k: Kernel,
 	p: proc,
@@ -330,23 +213,16 @@ function* sys_faccessat(
 	if ((mode & ~7) !== 0 || (flags & ~known) !== 0) return -EINVAL;
 	const vp = yield* namei_at(k, p, fd, va, flags);
 	if (typeof vp === "number") return -vp;
-	const readonly = vp.v_type !== "VCHR" && VOP(k, vp).vfs_statvfs(k, vp).f_readonly;
+	const stored = vp.v_type === "VREG" || vp.v_type === "VDIR" || vp.v_type === "VLNK";
+	const readonly = stored && VOP(k, vp).vfs_statvfs(k, vp).f_readonly;
+	const attr = VOP(k, vp).vop_getattr(k, vp);
+	const effective = (flags & AT_EACCESS) !== 0;
+	const uid = effective ? kauth_cred_geteuid(p) : kauth_cred_getuid(p);
+	const member = (gid: number): boolean =>
+		effective ? kauth_cred_ismember(p, gid) : gid === kauth_cred_getgid(p);
 	yield* vrele(k, vp);
-	return (mode & W_OK) !== 0 && readonly ? -EROFS : 0;
-}
-
-function sys_fchmod(k: Kernel, p: proc, fd: number, mode: number): number {
-	const vp = fd_getfile(p, fd)?.f_vnode ?? null;
-	if (vp === null) return -EBADF;
-	return -VOP(k, vp).vop_setmode(k, vp, mode & 0o7777);
-}
-
-function* sys_fchmodat(k: Kernel, p: proc, fd: number, va: number, mode: number): Sleeps<number> {
-	const vp = yield* namei_at(k, p, fd, va, 0);
-	if (typeof vp === "number") return -vp;
-	const error = VOP(k, vp).vop_setmode(k, vp, mode & 0o7777);
-	yield* vrele(k, vp);
-	return -error;
+	if ((mode & W_OK) !== 0 && readonly) return -EROFS;
+	return -vaccess(attr, mode, uid, member);
 }
 
 function* sys_truncate(k: Kernel, p: proc, va: number, size: number): Sleeps<number> {
@@ -386,21 +262,53 @@ function* sys_sync(k: Kernel): Sleeps<number> {
 	return 0;
 }
 
+/** Write the file system of a descriptor. => errors are reported by fsync. */
+function* sys_syncfs(k: Kernel, p: proc, fd: number): Sleeps<number> {
+	const fp = fd_hold(p, fd);
+	if (fp === null) return -EBADF;
+	yield* vfs_syncall(k);
+	yield* closef(k, fp);
+	return 0;
+}
+
+const FALLOC_FL_KEEP_SIZE = 1;
+const FALLOC_FL_PUNCH_HOLE = 2;
+
+function* sys_fallocate(
+	k: Kernel,
+	p: proc,
+	fd: number,
+	mode: number,
+	offset: number,
+	len: number,
+): Sleeps<number> {
+	const fp = fd_hold(p, fd);
+	if (fp === null) return -EBADF;
+	const error = yield* fallocate(k, fp, mode, offset, offset + len);
+	yield* closef(k, fp);
+	return -error;
+}
+
+/** => ENOTSUP: the file system cannot do that. Sleeps. */
+function* fallocate(k: Kernel, fp: file, mode: number, offset: number, end: number): Sleeps<Errno> {
+	if (offset < 0 || end <= offset) return EINVAL;
+	const keep = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
+	const punch = (mode & FALLOC_FL_PUNCH_HOLE) !== 0;
+	if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0) return ENOTSUP;
+	if (punch && !keep) return ENOTSUP;
+	if (!file_writable(fp)) return EBADF;
+	const vp = fp.f_vnode;
+	if (vp === null || vp.v_type === "VFIFO") return ESPIPE;
+	if (vp.v_type === "VDIR") return EISDIR;
+	if (vp.v_type !== "VREG") return ENODEV;
+	if (end > Number.MAX_SAFE_INTEGER) return EFBIG;
+	if (VOP(k, vp).vop_allocate === undefined) return ENOTSUP;
+	if (punch) return yield* VOP(k, vp).vop_punch!(k, vp, offset, end);
+	return yield* VOP(k, vp).vop_allocate!(k, vp, end, keep);
+}
+
 function sys_umask(p: proc, mask: number): number {
 	const old = p.p_umask;
 	p.p_umask = mask & 0o777;
 	return old;
 }
-
-/** Times cannot be set: this succeeds without effect if the file exists. */
-function* sys_utimensat(k: Kernel, p: proc, fd: number, va: number, flags: number): Sleeps<number> {
-	if (va === 0) return fd_getfile(p, fd) === null ? -EBADF : 0;
-	const vp = yield* namei_at(k, p, fd, va, flags);
-	if (typeof vp === "number") return -vp;
-	yield* vrele(k, vp);
-	return 0;
-}
-
-/** Flags that statx knows. */
-export const STATX_FLAGS =
-	AT_SYMLINK_NOFOLLOW | AT_SYMLINK_FOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;

@@ -24,6 +24,7 @@ import {
 	type vm_prot_t,
 } from "../../../sys/vmparam.ts";
 import { bdev_open, bdev_size, type cdevsw, FREAD, FWRITE, major, minor } from "../../dev/conf.ts";
+import { ZERODEV } from "../../dev/mem.ts";
 import { IO_APPEND, VOP, type vnode, vref, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import { udv_attach } from "../../uvm/uvm_device.ts";
@@ -38,6 +39,7 @@ import {
 	O_DIRECTORY,
 	O_EXCL,
 	O_NOFOLLOW,
+	O_PATH,
 	O_RDONLY,
 	O_RDWR,
 	O_TRUNC,
@@ -45,6 +47,14 @@ import {
 	POLLIN,
 	POLLOUT,
 } from "../proc/file.ts";
+import {
+	kauth_cred_getegid,
+	kauth_cred_geteuid,
+	VEXEC,
+	VREAD,
+	VWRITE,
+	vaccess_proc,
+} from "../proc/kern_auth.ts";
 import { physio } from "../proc/kern_physio.ts";
 import type { proc } from "../proc/kern_proc.ts";
 import { namei, namei_parent } from "./vfs_lookup.ts";
@@ -61,11 +71,13 @@ export function* vn_open(
 	flags: number,
 	mode: number,
 ): Sleeps<vnode | Errno> {
-	if ((flags & O_ACCMODE) === O_ACCMODE) return EINVAL;
+	if ((flags & (O_ACCMODE | O_PATH)) === O_ACCMODE) return EINVAL;
 	const vp = yield* find_or_make(k, p, start, path, flags, mode);
 	if (typeof vp === "number") return vp;
-	let error = open_check(k, p, vp, flags);
-	if (error === 0 && (flags & O_TRUNC) !== 0 && vp.v_type === "VREG") {
+	let error: Errno;
+	if ((flags & O_PATH) === 0) error = open_check(k, p, vp, flags);
+	else error = (flags & O_DIRECTORY) !== 0 && vp.v_type !== "VDIR" ? ENOTDIR : 0;
+	if (error === 0 && (flags & (O_TRUNC | O_PATH)) === O_TRUNC && vp.v_type === "VREG") {
 		error = yield* VOP(k, vp).vop_truncate(k, vp, 0);
 	}
 	if (error === 0) return vp;
@@ -83,22 +95,41 @@ function* find_or_make(
 ): Sleeps<vnode | Errno> {
 	const excl = (flags & (O_CREAT | O_EXCL)) === (O_CREAT | O_EXCL);
 	const follow = (flags & O_NOFOLLOW) === 0 && !excl;
-	if ((flags & O_CREAT) === 0) return yield* namei(k, start, path, follow);
+	if ((flags & O_CREAT) === 0 || (flags & O_PATH) !== 0) {
+		const found = yield* namei(k, start, path, follow);
+		return typeof found === "number" ? found : yield* open_access(k, p, found, flags);
+	}
 	const found = yield* namei_parent(k, start, path, follow);
 	if (typeof found === "number") return found;
 	const { ni_dvp, ni_name, ni_vp, ni_slash } = found;
 	let vp: vnode | Errno;
 	if (ni_vp === null) {
+		const error = vaccess_proc(p, VOP(k, ni_dvp).vop_getattr(k, ni_dvp), VWRITE | VEXEC);
+		const [uid, gid] = [kauth_cred_geteuid(p), kauth_cred_getegid(p)];
+		const what = { type: "VREG", mode: mode & ~p.p_umask & 0o7777, uid, gid, rdev: null } as const;
 		if (ni_slash) vp = EISDIR;
-		else vp = yield* VOP(k, ni_dvp).vop_create(k, ni_dvp, ni_name, mode & ~p.p_umask & 0o7777);
+		else if (error !== 0) vp = error;
+		else vp = yield* VOP(k, ni_dvp).vop_create(k, ni_dvp, ni_name, what);
 	} else if (excl || ni_vp.v_type === "VDIR") {
 		yield* vrele(k, ni_vp);
 		vp = excl ? EEXIST : EISDIR;
 	} else {
-		vp = ni_vp;
+		vp = yield* open_access(k, p, ni_vp, flags);
 	}
 	yield* vrele(k, ni_dvp);
 	return vp;
+}
+
+/** Does the mode of a file allow to open it? => the file, or EACCES: then it is released. */
+function* open_access(k: Kernel, p: proc, vp: vnode, flags: number): Sleeps<vnode | Errno> {
+	const how = flags & O_ACCMODE;
+	let accmode = how === O_WRONLY ? 0 : VREAD;
+	if (how !== O_RDONLY || (flags & O_TRUNC) !== 0) accmode |= VWRITE;
+	if ((flags & O_PATH) !== 0 || vp.v_type === "VLNK") return vp;
+	const error = vaccess_proc(p, VOP(k, vp).vop_getattr(k, vp), accmode);
+	if (error === 0) return vp;
+	yield* vrele(k, vp);
+	return error;
 }
 
 /** May this vnode be opened with these flags? */
@@ -108,6 +139,8 @@ function open_check(k: Kernel, p: proc, vp: vnode, flags: number): Errno {
 	switch (vp.v_type) {
 		case "VLNK":
 			return ELOOP;
+		case "VFIFO":
+			return 0;
 		case "VDIR":
 			return write ? EISDIR : 0;
 		case "VREG":
@@ -158,7 +191,7 @@ export function* vn_rdwr(
 
 /** Is it seekable? Of character devices, those that are memory. */
 export const vn_seekable = (k: Kernel, vp: vnode): boolean =>
-	vp.v_type !== "VCHR" || cdev(k, vp)?.d_mmap !== undefined;
+	vp.v_type !== "VFIFO" && (vp.v_type !== "VCHR" || cdev(k, vp)?.d_mmap !== undefined);
 
 /** A character device that is memory. => as vn_rdwr. */
 function* cspec_rdwr(
@@ -210,7 +243,7 @@ export function* vn_open_exec(k: Kernel, p: proc, path: string): Sleeps<vnode | 
 
 /**
  * The memory object of a descriptor, and the maximum protection of its mappings.
- * => the caller gets a reference to the object.
+ * => the caller gets a reference to the object; null: /dev/zero, anonymous memory.
  * => EACCES: not opened for that; ENODEV: not mappable; EINVAL: a device cannot be mapped
  *    privately. The fault checks where a file ends.
  */
@@ -220,9 +253,9 @@ export function* vn_mmap(
 	fd: number,
 	prot: vm_prot_t,
 	shared: boolean,
-): Sleeps<{ uobj: uvm_object; maxprot: vm_prot_t } | Errno> {
+): Sleeps<{ uobj: uvm_object | null; maxprot: vm_prot_t } | Errno> {
 	const fp = p.p_fd!.fd_ofiles[fd] ?? null;
-	if (fp === null) return EBADF;
+	if (fp === null || (fp.f_flag & O_PATH) !== 0) return EBADF;
 	const vp = fp.f_vnode;
 	if (vp === null || (vp.v_type !== "VREG" && vp.v_type !== "VCHR")) return ENODEV;
 	const mode = fp.f_flag & O_ACCMODE;
@@ -231,6 +264,7 @@ export function* vn_mmap(
 	if (shared && mode !== O_RDWR) maxprot = VM_PROT_READ | VM_PROT_EXECUTE;
 	if ((prot & VM_PROT_WRITE & ~maxprot) !== 0) return EACCES;
 	if (vp.v_type === "VCHR") {
+		if (vp.v_rdev === ZERODEV) return { uobj: null, maxprot };
 		if (cdev(k, vp)?.d_mmap === undefined) return ENODEV;
 		if (!shared) return EINVAL;
 		const udv = udv_attach(k, vp.v_rdev!);
@@ -299,6 +333,7 @@ export const vnode_fileops: fileops = {
 	fo_write: vn_fo_write,
 	fo_ioctl: vn_fo_ioctl,
 	fo_poll: vn_fo_poll,
+	fo_stat: (k, fp) => VOP(k, fp.f_vnode!).vop_getattr(k, fp.f_vnode!),
 	fo_close: function* (k, fp) {
 		yield* vrele(k, fp.f_vnode!);
 	},

@@ -174,7 +174,7 @@ describe("vn_mmap", () => {
 		const found = mmap(fd, READ_WRITE, true);
 		if (typeof found === "number") throw new Error(`errno ${found}`);
 		expect(found.uobj).toBe(v.t.k.uvm.udv_list[0]);
-		v.run(pagerops(v.t.k, found.uobj).pgo_detach(v.t.k, found.uobj));
+		v.run(pagerops(v.t.k, found.uobj!).pgo_detach(v.t.k, found.uobj!));
 		expect(v.t.k.uvm.udv_list).toEqual([]);
 	});
 

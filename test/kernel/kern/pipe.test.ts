@@ -17,7 +17,7 @@ import {
 	POLLOUT,
 } from "../../../kernel/kern/proc/file.ts";
 import { fdinit } from "../../../kernel/kern/proc/kern_descrip.ts";
-import type { proc } from "../../../kernel/kern/proc/kern_proc.ts";
+import { type proc, proc_create } from "../../../kernel/kern/proc/kern_proc.ts";
 import { psignal, sigclear } from "../../../kernel/kern/proc/kern_sig.ts";
 import {
 	PIPE_BUF,
@@ -42,7 +42,7 @@ function setup(flags = 0): void {
 	t = new TestKernel();
 	space = new AddressSpace(t);
 	space.anon(BUFFER, 1);
-	({ read, write } = pipe_create(flags));
+	({ read, write } = pipe_create(t.k, proc_create(t.k, "test", null), flags));
 	ops = t.k.fileops[DTYPE_PIPE]!;
 }
 

@@ -1,0 +1,47 @@
+/**
+ * The wall clock (sys/kern/kern_tc.c): the time of boot, which the real-time clock told, plus the
+ * cycles since then. One cycle is one nanosecond.
+ */
+import type { Kernel } from "../../kernel.ts";
+
+/** Whole seconds since 1970, and nanoseconds, 0 to 999,999,999. Not modified once it is made. */
+export interface timespec {
+	readonly tv_sec: number;
+	readonly tv_nsec: number;
+}
+
+const NS_PER_S = 1_000_000_000;
+
+/** Registers of the "google,goldfish-rtc": nanoseconds; reading the low half latches the high. */
+const RTC_TIME_LOW = 0x00;
+const RTC_TIME_HIGH = 0x04;
+
+/** Read the real-time clock at physical address `rtc`. => at boot, once. */
+export function inittodr(k: Kernel, rtc: number): void {
+	const low = k.port.load(rtc + RTC_TIME_LOW, 4);
+	const high = k.port.load(rtc + RTC_TIME_HIGH, 4);
+	// The nanoseconds of a date need more than 53 bits.
+	const now = BigInt(high) * 2n ** 32n + BigInt(low) - BigInt(k.port.cycles);
+	const ns = BigInt(NS_PER_S);
+	k.boottime = { tv_sec: Number(now / ns), tv_nsec: Number(now % ns) };
+}
+
+/** The wall clock's time. */
+export function nanotime(k: Kernel): timespec {
+	const { boottime } = k;
+	const { cycles } = k.port;
+	const nsec = boottime.tv_nsec + (cycles % NS_PER_S);
+	const carry = nsec >= NS_PER_S ? 1 : 0;
+	return {
+		tv_sec: boottime.tv_sec + Math.floor(cycles / NS_PER_S) + carry,
+		tv_nsec: nsec - carry * NS_PER_S,
+	};
+}
+
+/** a < b: negative; equal: 0. */
+export const timespeccmp = (a: timespec, b: timespec): number =>
+	a.tv_sec - b.tv_sec || a.tv_nsec - b.tv_nsec;
+
+/** The cycle at which the wall clock will have reached `ts`, or has: then it may be negative. */
+export const timespec_cycle = (k: Kernel, ts: timespec): number =>
+	(ts.tv_sec - k.boottime.tv_sec) * NS_PER_S + ts.tv_nsec - k.boottime.tv_nsec;
