@@ -41,6 +41,7 @@ const CALL_SLEEPS: readonly string[] = [
 	"nanosleep",
 	"poll",
 	"pause",
+	"futex",
 ];
 
 export interface kernel_state {

@@ -13,6 +13,7 @@ import {
 	ENOSYS,
 	ENOTEMPTY,
 	ENOTSUP,
+	ETIMEDOUT,
 } from "../../../sys/errno.ts";
 import { bdev_lookup, type dev_t } from "../../dev/conf.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -23,6 +24,7 @@ import { copyinstr } from "../proc/copy.ts";
 import { sysent_descrip } from "../proc/kern_descrip.ts";
 import type { proc } from "../proc/kern_proc.ts";
 import { sysent_time } from "../proc/kern_time.ts";
+import { sysent_futex } from "./sys_futex.ts";
 import { sysent_generic } from "./sys_generic.ts";
 
 import { sysent_mman } from "./sys_mman.ts";
@@ -54,6 +56,8 @@ function linux_errno(error: number): number {
 			return 40;
 		case ENOTSUP:
 			return 95;
+		case ETIMEDOUT:
+			return 110;
 		default:
 			return error;
 	}
@@ -76,6 +80,7 @@ const groups: readonly sysent[] = [
 	sysent_pipe,
 	sysent_sig,
 	sysent_time,
+	sysent_futex,
 	sysent_uvmctl,
 ];
 
@@ -116,6 +121,7 @@ const RESTARTABLE: ReadonlySet<number> = new Set([
 	SYS.openat,
 	SYS.ioctl,
 	SYS.fcntl64,
+	SYS.futex64,
 ]);
 
 /** Calls that any handler interrupts, but that are restarted after a stop. */

@@ -36,7 +36,6 @@ export const SYS = {
 	exit_group: 94,
 	waitid: 95,
 	set_tid_address: 96,
-	futex: 98,
 	set_robust_list: 99,
 	setitimer: 103,
 	sched_yield: 124,
