@@ -8,6 +8,7 @@ import { uvmspace_alloc_wait } from "../../uvm/uvm_map_fork.ts";
 import { fpu_reset } from "../core/fpu.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { SIG_IGN, sigaction_default } from "../core/signal.ts";
+import { futex_robust } from "../sys/sys_futex.ts";
 import { shmexit } from "../sys/sysv_shm.ts";
 import { vn_open_exec, vn_read } from "../sys/vfs_vnops.ts";
 import { copyin, copyinstr } from "./copy.ts";
@@ -44,6 +45,7 @@ export function* exec_image(
 		yield* uvmspace_free(k, vm);
 		return error;
 	}
+	yield* futex_robust(k, p);
 	yield* exec_commit(k, p, vm);
 	p.p_cred = args.cred;
 	const l = p.p_lwp!;
@@ -61,7 +63,6 @@ function* exec_commit(k: Kernel, p: proc, vm: vmspace): Sleeps<void> {
 	const old = p.p_vmspace;
 	p.p_vmspace = vm;
 	p.p_cleartid = 0;
-	p.p_robust = 0;
 	p.p_sigstk = { ss_sp: 0, ss_size: 0 };
 	for (const [sig, action] of p.p_sigacts.entries()) {
 		if (action.sa_handler === SIG_IGN) continue;

@@ -21,6 +21,7 @@ import {
 	SIGCHLD,
 	sigfillset,
 } from "../core/signal.ts";
+import { futex_cleartid, futex_robust } from "../sys/sys_futex.ts";
 import { shm_shutdown, shmexit } from "../sys/sysv_shm.ts";
 import { copyout } from "./copy.ts";
 import { fdfree } from "./kern_descrip.ts";
@@ -73,7 +74,11 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
 function* exit_vmspace(k: Kernel, p: proc): Sleeps<void> {
 	const vm = p.p_vmspace;
 	if (vm !== null) {
-		if (p.p_cleartid !== 0) yield* copyout(k, vm.vm_map, new Uint8Array(4), p.p_cleartid);
+		yield* futex_robust(k, p);
+		if (p.p_cleartid !== 0) {
+			yield* copyout(k, vm.vm_map, new Uint8Array(4), p.p_cleartid);
+			futex_cleartid(k, p, p.p_cleartid);
+		}
 		p.p_ru.ru_maxrss = Math.max(p.p_ru.ru_maxrss, pmap_resident_count(k, vm.vm_map.pmap));
 		pmap_activate(k, pmap_kernel(k));
 		p.p_vmspace = null;

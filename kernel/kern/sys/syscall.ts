@@ -15,6 +15,7 @@ import {
 	ENOTEMPTY,
 	ENOTSUP,
 	EOVERFLOW,
+	ETIMEDOUT,
 } from "../../../sys/errno.ts";
 import { bdev_lookup, type dev_t } from "../../dev/conf.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -27,6 +28,7 @@ import type { proc } from "../proc/kern_proc.ts";
 import { sysent_prot } from "../proc/kern_prot.ts";
 import { sysent_time } from "../proc/kern_time.ts";
 import { sysent_descrip } from "./sys_descrip.ts";
+import { sysent_futex } from "./sys_futex.ts";
 import { sysent_generic } from "./sys_generic.ts";
 
 import { sysent_mman } from "./sys_mman.ts";
@@ -66,6 +68,8 @@ function linux_errno(error: number): number {
 			return 75;
 		case ENOTSUP:
 			return 95;
+		case ETIMEDOUT:
+			return 110;
 		default:
 			return error;
 	}
@@ -93,6 +97,7 @@ const groups: readonly sysent[] = [
 	sysent_time,
 	sysent_itimer,
 	sysent_prot,
+	sysent_futex,
 	sysent_uvmctl,
 ];
 
@@ -135,6 +140,7 @@ const RESTARTABLE: ReadonlySet<number> = new Set([
 	SYS.fcntl64,
 	SYS.flock,
 	SYS.sendfile64,
+	SYS.futex64,
 ]);
 
 /** Calls that any handler interrupts, but that are restarted after a stop. */

@@ -133,6 +133,7 @@ export const SYS = {
 	pselect6: 413,
 	ppoll64: 414,
 	rt_sigtimedwait64: 421,
+	futex64: 422,
 	close_range: 436,
 	faccessat2: 439,
 	fchmodat2: 452,
