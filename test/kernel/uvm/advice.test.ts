@@ -4,7 +4,7 @@ import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
 import { UVM_INH_COPY } from "../../../kernel/uvm/uvm_extern.ts";
 import { uvm_map_inherit } from "../../../kernel/uvm/uvm_map_advice.ts";
 import { uvm_map_lookup_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
-import { EINVAL, ENOMEM } from "../../../sys/errno.ts";
+import { EINVAL, ENOMEM, ENOTSUP } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { Agent } from "../../support/agents.ts";
 import { TestKernel } from "../../support/kernel.ts";
@@ -144,6 +144,14 @@ it.each([PRIVATE, SHARED])("msync of memory without a file changes nothing (%i)"
 	expect(range(SYS.msync, 6, 4, MS_SYNC)).toBe(-ENOMEM);
 	expect(contents(agent)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
 	t.check();
+});
+
+it("MAP_SHARED_VALIDATE refuses flags that it does not know, and MAP_SHARED does not", () => {
+	const flags = { known: 0x2030, unknown: 0x0400_0030, sync: 0x8_0030 };
+	const mmap = (type: number, flag: number): number =>
+		agent.syscall(SYS.mmap2, BASE, PAGE_SIZE, RW, flag | type, -1, 0);
+	expect([mmap(3, flags.unknown), mmap(3, flags.sync)]).toEqual([-ENOTSUP, -ENOTSUP]);
+	expect([mmap(3, flags.known), mmap(1, flags.unknown)]).toEqual([BASE, BASE]);
 });
 
 it("FREE leaves shared memory to the others", () => {
