@@ -38,6 +38,7 @@ import {
 	UVM_INH_COPY,
 	UVM_INH_NONE,
 	UVM_INH_SHARE,
+	UVM_INH_ZERO,
 } from "../../uvm/uvm_extern.ts";
 import {
 	type uvm_map_args as map_args,
@@ -104,7 +105,7 @@ const MAP_ANON = 0x20;
 const MAP_LOCKED = 0x2000;
 const MAP_FIXED_NOREPLACE = 0x10_0000;
 /** What MAP_SHARED_VALIDATE accepts: LEGACY_MAP_MASK of Linux. MAP_SYNC needs persistent memory. */
-const MAP_KNOWN = 0x0017_ff3f;
+const MAP_KNOWN = 0x7c07_f933;
 
 /** Whether [addr, addr + len) is page aligned, not empty, and in user space. */
 const range_ok = (addr: number, len: number): boolean =>
@@ -145,7 +146,11 @@ function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 	const type = flags & MAP_TYPE;
 	const shared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
 	if (len === 0 || (!shared && type !== MAP_PRIVATE)) return -EINVAL;
-	if (type === MAP_SHARED_VALIDATE && (flags & ~MAP_KNOWN) !== 0) return -ENOTSUP;
+	if (type === MAP_SHARED_VALIDATE) {
+		// As in Linux, only for files.
+		if ((flags & MAP_ANON) !== 0) return -EINVAL;
+		if ((flags & ~(MAP_KNOWN | MAP_TYPE)) !== 0) return -ENOTSUP;
+	}
 	if (len > VM_MAXUSER_ADDRESS) return -ENOMEM;
 	const fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
 	if (fixed && (!range_ok(addr, len) || addr < VM_MIN_ADDRESS)) return -EINVAL;
@@ -354,6 +359,8 @@ const MADV_DONTNEED = 4;
 const MADV_FREE = 8;
 const MADV_DONTFORK = 10;
 const MADV_DOFORK = 11;
+const MADV_WIPEONFORK = 18;
+const MADV_KEEPONFORK = 19;
 const MADV_PAGEOUT = 21;
 
 const ADVICE = new Map([
@@ -400,6 +407,10 @@ function* madvise(
 			return yield* uvm_map_inherit(k, map, start, end, UVM_INH_NONE);
 		case MADV_DOFORK:
 			return yield* uvm_map_inherit(k, map, start, end, "default");
+		case MADV_WIPEONFORK:
+			return yield* uvm_map_inherit(k, map, start, end, UVM_INH_ZERO);
+		case MADV_KEEPONFORK:
+			return yield* uvm_map_inherit(k, map, start, end, "keep");
 		case MADV_PAGEOUT:
 			yield* uvm_pageout_pages(k, uvm_map_pages(k, map, start, end));
 			return 0;
