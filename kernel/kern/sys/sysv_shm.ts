@@ -218,8 +218,8 @@ function shm_parts(map: vm_map, seg: shmid_ds, addr: number): [number, number][]
 }
 
 /**
- * IPC_RMID removes a segment, IPC_SET changes its owner and mode, SHM_LOCK and SHM_UNLOCK keep it in
- * memory; IPC_STAT, SHM_STAT, SHM_INFO and IPC_INFO describe. Sleeps.
+ * IPC_RMID removes a segment, IPC_SET changes its owner and mode, SHM_LOCK keeps it in memory,
+ * SHM_UNLOCK no longer; IPC_STAT, SHM_STAT, SHM_INFO and IPC_INFO describe. Sleeps.
  * => `id` is an index for SHM_STAT, and not looked at for SHM_INFO and IPC_INFO.
  * => 0; SHM_STAT: the id; SHM_INFO, IPC_INFO: the highest index. EINVAL, EACCES, EPERM, EFAULT,
  *    ENOMEM.

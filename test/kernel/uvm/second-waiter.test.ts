@@ -1,4 +1,4 @@
-/** Paths that fail while somebody else waits: who waits is woken, and what was counted is undone. */
+/** Paths that fail while somebody waits: who waits is woken, and what was counted is undone. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
 import { uao_shrink } from "../../../kernel/uvm/uvm_aobj.ts";
