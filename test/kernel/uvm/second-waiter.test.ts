@@ -215,6 +215,24 @@ describe("a pageout that cannot start", () => {
 		t.check();
 	});
 
+	it("of a file is forgotten when a later one succeeds", () => {
+		const f = new Files();
+		t = f.t;
+		const uvn = f.file(4 * PAGE_SIZE);
+		f.dirty(uvn, 0, 1, 2, 3);
+		t.disks[1]!.failWrites(FIRST, 1);
+		pageout(t);
+		expect(uvn.u_failures).toBeGreaterThan(0);
+		t.disks[1]!.liftAll();
+		pageout(t);
+		expect([uvn.u_failures, f.resident(uvn)]).toEqual([0, []]);
+		// So that clusters are made again, and not single pages.
+		const { writes } = f.counters();
+		f.dirty(uvn, 0, 1, 2, 3);
+		pageout(t);
+		expect(f.counters().writes - writes).toBe(1);
+	});
+
 	it("to swap gives back its slots, and its pages to who waits for them", () => {
 		const aobj = t.aobj(20);
 		t.run(fill(t, aobj, Array(20).keys()));
