@@ -5,9 +5,9 @@
  * Linux. It is the same on every Linux, whatever the host, the time and the numbers of files, so
  * the output under qemu-riscv32 says what is right. The calls are made without the C library.
  */
-#include "rt/call.h"
-#include "rt/program.h"
-#include "rt/unix.h"
+#include "../rt/call.h"
+#include "../rt/program.h"
+#include "../rt/unix.h"
 
 enum {
 	SYS_flock = 32,
