@@ -60,6 +60,8 @@ export interface Kernel extends PmapHost {
 	/** Simple locks held; 0 whenever a thread sleeps. */
 	simplelocks: number;
 
+	/** Threads that wait for futexes, longest waiter first. */
+	readonly futexq: lwp[];
 	readonly procs: proc[];
 	nextpid: number;
 	/** Set when the last process exits; ends the scheduler loop. */
@@ -119,6 +121,7 @@ export function kernel_create(port: MachinePort): Kernel {
 		runkernel: { head: null, tail: null },
 		runuser: { head: null, tail: null },
 		simplelocks: 0,
+		futexq: [],
 		procs: [],
 		nextpid: 1,
 		halted: false,

@@ -23,7 +23,6 @@ import {
 	VM_MAXUSER_ADDRESS,
 	VM_MIN_ADDRESS,
 	VM_MIN_KERNEL_ADDRESS,
-	VM_PROT_NONE,
 	VM_PROT_WRITE,
 	type vaddr_t,
 	type vm_prot_t,
@@ -241,7 +240,8 @@ function remove_range(k: PmapHost, pm: pmap, sva: vaddr_t, eva: vaddr_t, keep: n
 /**
  * Lower the protection of the mappings in [sva, eva).
  *
- * => never adds rights. VM_PROT_NONE removes, and so does a protection that leaves no right.
+ * => never adds rights. A mapping that is left with none is removed. DEVIATION: a wired one stays,
+ *    and each access to it faults, so that it is known later which pages the range keeps wired.
  * => takes effect at pmap_update.
  */
 export function pmap_protect(
@@ -251,10 +251,6 @@ export function pmap_protect(
 	eva: vaddr_t,
 	prot: vm_prot_t,
 ): void {
-	if (prot === VM_PROT_NONE) {
-		pmap_remove(k, pm, sva, eva);
-		return;
-	}
 	const ram32 = k.port.ram32;
 	const revoked = PTE_RWX & ~PROT_TO_PTE(prot);
 	if (revoked === 0) return;
@@ -271,9 +267,9 @@ export function pmap_protect(
 			const pte = ram32[index]!;
 			if ((pte & PTE_V) === 0 || (pte & revoked) === 0) continue;
 			const va = vpn * PAGE_SIZE;
-			// An entry without R, W and X would point to a table.
-			if ((pte & PTE_RWX & ~revoked) === 0) pmap_leaf_remove(k, pm, va, index);
-			else k.port.storeWord(index, pte & ~revoked);
+			if ((pte & PTE_WIRED) === 0 && (pte & PTE_RWX & ~revoked) === 0) {
+				pmap_leaf_remove(k, pm, va, index);
+			} else k.port.storeWord(index, pte & ~revoked);
 			if ((pte & PTE_A) !== 0) pmap_tlb_defer(k, pm, va);
 		}
 		pmap_ptp_release(k, pm, first);
@@ -281,14 +277,30 @@ export function pmap_protect(
 	pmap_ptp_reap(k, pm);
 }
 
-/** Clear the wired attribute of a mapping. => there is a mapping at `va`. */
+/**
+ * Clear the wired attribute of a mapping.
+ * => there is a mapping at `va`. It is removed if it allows nothing.
+ */
 export function pmap_unwire(k: PmapHost, pm: pmap, va: vaddr_t): void {
 	const index = pmap_pte_index(k, pm, va);
 	const pte = index < 0 ? 0 : k.port.ram32[index]!;
 	if ((pte & PTE_V) === 0) panic("pmap_unwire: no mapping");
 	if ((pte & PTE_WIRED) === 0) return;
+	if ((pte & PTE_RWX) === 0) {
+		pmap_remove(k, pm, va, va + PAGE_SIZE);
+		return;
+	}
 	k.port.storeWord(index, pte & ~PTE_WIRED);
 	pm.pm_wired--;
+}
+
+/** pmap_extract of a mapping that is wired. => -1 if there is none at `va`. */
+export function pmap_extract_wired(k: PmapHost, pm: pmap, va: vaddr_t): paddr_t {
+	const index = pmap_pte_index(k, pm, va);
+	if (index < 0) return -1;
+	const pte = k.port.ram32[index]!;
+	if ((pte & PTE_V) === 0 || (pte & PTE_WIRED) === 0) return -1;
+	return PTE_TO_PA(pte) + (va & PAGE_MASK);
 }
 
 /**

@@ -33,6 +33,7 @@ export const ERANGE = 34;
 /** Same value as EWOULDBLOCK. */
 export const EAGAIN = 35;
 export const EWOULDBLOCK = EAGAIN;
+export const ETIMEDOUT = 60;
 export const ELOOP = 62;
 export const ENAMETOOLONG = 63;
 export const ENOTEMPTY = 66;

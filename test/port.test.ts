@@ -1,43 +1,11 @@
-/** docs/port.md: its files, functions and tests are there, and no function is left out. */
-import { existsSync, readFileSync } from "node:fs";
+/**
+ * docs/port.md: its files, functions and tests are there, and no function is left out. Whether the
+ * tests call the functions is measured by calls.test.ts.
+ */
+import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { groups, here, isAbsent, offences, rows, source, tests } from "./support/port-table.ts";
 import { ROOT, type Source, sources, withoutComments } from "./support/sources.ts";
-
-interface Row {
-	readonly line: number;
-	readonly cells: readonly string[];
-}
-
-/** The rows of all tables, without heads. */
-const rows: Row[] = readFileSync(`${ROOT}/docs/port.md`, "utf8")
-	.split("\n")
-	.flatMap((text, i) => {
-		if (!/^\|.*\|$/.test(text) || /^\|-/.test(text)) return [];
-		const cells = text.slice(1, -1).split("|");
-		return [{ line: i + 1, cells: cells.map((cell) => cell.trim()) }];
-	})
-	.filter(({ cells }) => cells[cells.length - 1] !== "test");
-
-const here = ({ cells }: Row): string => cells[cells.length - 2]!;
-const tests = ({ cells }: Row): string => cells[cells.length - 1]!;
-const isAbsent = (row: Row): boolean => here(row).startsWith("absent: ");
-
-/** `file.ts` and what follows it: names in backquotes, or titles in quotes. */
-function groups(cell: string): { file: string; names: string[] }[] {
-	const found: { file: string; names: string[] }[] = [];
-	for (const [, code, title] of cell.matchAll(/`([^`]+)`|"([^"]+)"/g)) {
-		if (code?.endsWith(".ts")) found.push({ file: code, names: [] });
-		else found[found.length - 1]?.names.push((code ?? title)!);
-	}
-	return found;
-}
-
-/** A file of the kernel as the tables name it. */
-function source(file: string): Source | null {
-	const places = file.includes("/") ? [file] : [`kernel/uvm/${file}`, `pmap/${file}`];
-	const place = places.find((path) => existsSync(`${ROOT}/${path}`));
-	return place === undefined ? null : sources(place)[0]!;
-}
 
 const defines = (file: Source, name: string): boolean =>
 	new RegExp(`^(export )?(function\\*?|const|class|interface|type) ${name}\\b`, "m").test(
@@ -51,9 +19,6 @@ function titles(file: string): string[] | null {
 	const calls = /\b(?:it|describe)(?:\.\w+\([\s\S]*?\))?\(\s*"((?:[^"\\]|\\.)*)"/g;
 	return [...text.matchAll(calls), ...text.matchAll(/\bname: "([^"]*)"/g)].map((m) => m[1]!);
 }
-
-const offences = (test: (row: Row) => string[]): string[] =>
-	rows.flatMap((row) => test(row).map((what) => `docs/port.md:${row.line}: ${what}`));
 
 describe("each row", () => {
 	it("names files and functions that exist, or says why there is none", () => {

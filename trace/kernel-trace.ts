@@ -3,7 +3,7 @@
 import type { lwp } from "../kernel/kern/core/kern_lwp.ts";
 import type { kernel_trace } from "../kernel/kern/core/kern_trace.ts";
 import { signame } from "../kernel/kern/core/signal.ts";
-import { SYS } from "../kernel/kern/sys/sysnum.ts";
+import { syscall_name } from "../kernel/kern/sys/sysnames.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { hex, TRACK_HART } from "./board-trace.ts";
 import type { ChromeTrace } from "./chrome-trace.ts";
@@ -12,7 +12,6 @@ import type { ChromeTrace } from "./chrome-trace.ts";
 const TRACK_THREADS = 10;
 const TRACK_PROCESSES = 1000;
 
-const CALLS = new Map<number, string>(Object.entries(SYS).map(([name, number]) => [number, name]));
 const ACCESS: Readonly<Record<number, string>> = { 1: "read", 2: "write", 4: "execute" };
 const ERRNO_MAX = 4096;
 
@@ -50,7 +49,7 @@ export function kernelTrace(trace: ChromeTrace, k: Kernel): kernel_trace {
 			if (l.l_proc === null) memory();
 		},
 		syscall(l, number, args) {
-			const name = CALLS.get(number) ?? `system call ${number}`;
+			const name = syscall_name(number);
 			trace.begin(track(l), now(), name, { args: [...args].map(hex).join(" ") });
 		},
 		sysret(l, value) {

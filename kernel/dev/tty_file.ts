@@ -4,7 +4,7 @@
  */
 import { EAGAIN, EINTR, EINVAL, EIO, ENOTTY, EPERM, type Errno } from "../../sys/errno.ts";
 import { type Sleeps, tsleep } from "../kern/core/kern_synch.ts";
-import { SIG_IGN, SIGTTIN, SIGTTOU, sigmask } from "../kern/core/signal.ts";
+import { SIG_IGN, SIGTTIN, SIGTTOU, sigismember } from "../kern/core/signal.ts";
 import { copyin, copyout } from "../kern/proc/copy.ts";
 import { O_NONBLOCK, POLLHUP, POLLIN, POLLOUT } from "../kern/proc/file.ts";
 import type { proc } from "../kern/proc/kern_proc.ts";
@@ -60,7 +60,7 @@ const DECISECOND = 100_000_000;
 function ttcheck(k: Kernel, p: proc, tp: tty, sig: number): Errno {
 	if (p.p_sid !== tp.t_session || tp.t_pgrp === 0 || p.p_pgid === tp.t_pgrp) return 0;
 	const ignored = p.p_sigacts[sig]!.sa_handler === SIG_IGN;
-	if (ignored || (p.p_sigmask & sigmask(sig)) !== 0) return sig === SIGTTIN ? EIO : 0;
+	if (ignored || sigismember(p.p_sigmask, sig)) return sig === SIGTTIN ? EIO : 0;
 	if (is_orphaned(k, p.p_pgid)) return EIO;
 	pgsignal(k, p.p_pgid, sig);
 	return EINTR;

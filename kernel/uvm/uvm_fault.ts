@@ -19,6 +19,7 @@ import {
 	pmap_clear_modify,
 	pmap_enter,
 	pmap_extract,
+	pmap_extract_wired,
 	pmap_page_protect,
 	pmap_update,
 } from "../../pmap/pmap.ts";
@@ -360,7 +361,8 @@ function fault_window(ufi: uvm_faultinfo): void {
 	const { entry, va } = ufi;
 	let back = 0;
 	let forw = 0;
-	if (!ufi.narrow) {
+	// The neighbours in a wired entry are mapped and wired already, or will be by faults of their own.
+	if (!ufi.narrow && !ufi.wired) {
 		back = Math.min(nback[entry.advice]!, atop(va - entry.start));
 		forw = Math.min(nforw[entry.advice]!, atop(entry.end - va) - 1);
 		ufi.narrow = true;
@@ -434,7 +436,7 @@ function fault_neighbours(k: Kernel, ufi: uvm_faultinfo): void {
 		if (prot === VM_PROT_NONE) continue;
 		simple_lock(k, anon.an_lock);
 		uvm_pageactivate(k, pg);
-		pmap_enter(k, pm, va, pg.phys_addr, prot, PMAP_CANFAIL | (ufi.wired ? PMAP_WIRED : 0));
+		pmap_enter(k, pm, va, pg.phys_addr, prot, PMAP_CANFAIL);
 		k.uvmexp.fltnamap++;
 		simple_unlock(k, anon.an_lock);
 	}
@@ -465,8 +467,7 @@ function fault_map_neighbours(k: Kernel, ufi: uvm_faultinfo): void {
 		if (i === centeridx || pg === null || pg === PGO_DONTCARE) continue;
 		if (prot !== VM_PROT_NONE) {
 			uvm_pageactivate(k, pg);
-			const flags = PMAP_CANFAIL | (ufi.wired ? PMAP_WIRED : 0);
-			pmap_enter(k, pm, startva + ptoa(i), pg.phys_addr, prot, flags);
+			pmap_enter(k, pm, startva + ptoa(i), pg.phys_addr, prot, PMAP_CANFAIL);
 			k.uvmexp.fltnomap++;
 		}
 		uvm_page_unbusy1(k, pg);
@@ -520,9 +521,9 @@ function fault_copy_anon(
 	return pg;
 }
 
-/** Unwire the original of a page that was copied for a wired entry. */
+/** Unwire the original of a page that was copied, if this mapping has it wired. */
 function unwire_original(k: Kernel, ufi: uvm_faultinfo, pg: vm_page): void {
-	if (ufi.wired && ufi.fault_type !== VM_FAULT_WIRE && pg.wire_count > 0) uvm_pageunwire(k, pg);
+	if (pmap_extract_wired(k, ufi.orig_map.pmap, ufi.va) === pg.phys_addr) uvm_pageunwire(k, pg);
 }
 
 const slot_of = (ufi: uvm_faultinfo): number => ufi.entry.pageoff + atop(ufi.va - ufi.entry.start);
@@ -574,9 +575,9 @@ function fault_promote(
 	if (anon !== null && uobjpage !== null) {
 		k.uvmexp.flt_prcopy++;
 		uvm_pagecopy(k, uobjpage, anon.an_page!);
+		unwire_original(k, ufi, uobjpage);
 		// Others that share the amap have the object's page mapped and must see the copy now.
 		if ((amap.am_flags & AMAP_SHARED) !== 0) pmap_page_protect(k, uobjpage, VM_PROT_NONE);
-		unwire_original(k, ufi, uobjpage);
 	} else if (anon !== null) {
 		k.uvmexp.flt_przero++;
 	}
@@ -601,12 +602,15 @@ function fault_promote(
 function fault_enter(k: Kernel, ufi: uvm_faultinfo, pg: vm_page): Errno {
 	const pm = ufi.orig_map.pmap;
 	const flags = ufi.access | PMAP_CANFAIL | (ufi.wired ? PMAP_WIRED : 0);
+	// A page is wired once for each wired mapping, so the mapping tells whether this entry has done it.
+	const wire = ufi.wired && pmap_extract_wired(k, pm, ufi.va) !== pg.phys_addr;
 	const error = pmap_enter(k, pm, ufi.va, pg.phys_addr, ufi.enter_prot, flags);
 	if (k.uvmhist !== null) {
 		UVMHIST_LOG(k, "uvm_fault", "va, pa, prot", ufi.va, pg.phys_addr, ufi.enter_prot);
 	}
-	// DEVIATION: NetBSD forgets to wire the copy that a store makes in a wired entry.
-	if (error === 0 && ufi.wired && (ufi.fault_type === VM_FAULT_WIRE || pg.wire_count === 0)) {
+	// DEVIATION: NetBSD wires in uvm_fault_wire only, and forgets the copy that a store makes in a
+	// wired entry, and the page that comes in place of one cut off by truncate.
+	if (error === 0 && wire) {
 		uvm_pagewire(k, pg);
 		// A wired page needs no slot, and its contents may change at any time.
 		if (pg.uanon !== null) uvm_anon_dropswap(k, pg.uanon);

@@ -1,6 +1,6 @@
 /**
- * Port of sys/uvm/uvm_map.c (2000-2002), second part: enter, remove and protect ranges; submaps;
- * the address space of a process.
+ * Port of sys/uvm/uvm_map.c (2000-2002), second part: enter and remove ranges; submaps; the
+ * address space of a process.
  *
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * Copyright (c) 1991, 1993, The Regents of the University of California.
@@ -12,12 +12,11 @@ import {
 	pmap_create,
 	pmap_destroy,
 	pmap_kremove,
-	pmap_protect,
 	pmap_remove,
 	pmap_resident_count,
 	pmap_update,
 } from "../../pmap/pmap.ts";
-import { EACCES, EFAULT, EINVAL, ENOMEM, type Errno } from "../../sys/errno.ts";
+import { EACCES, EINVAL, ENOMEM, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
 import {
 	atop,
@@ -270,53 +269,6 @@ export function* uvm_unmap(k: Kernel, map: vm_map, start: vaddr_t, end: vaddr_t)
 	vm_map_unlock(k, map);
 	if (dead === null) return ENOMEM;
 	yield* uvm_unmap_detach(k, dead);
-	return 0;
-}
-
-/**
- * Change the protection of a range.
- *
- * => map unlocked; may sleep for its lock.
- * => EFAULT if nothing or a submap is in the range, EACCES beyond max_protection. ENOMEM if an
- *    entry could not be split; then a part of the range is changed.
- */
-export function* uvm_map_protect(
-	k: Kernel,
-	map: vm_map,
-	start: vaddr_t,
-	end: vaddr_t,
-	prot: vm_prot_t,
-): Sleeps<Errno> {
-	yield* vm_map_lock(k, map);
-	const error = map_protect_locked(k, map, start, end, prot);
-	pmap_update(k, map.pmap);
-	vm_map_unlock(k, map);
-	return error;
-}
-
-function map_protect_locked(
-	k: Kernel,
-	map: vm_map,
-	start: vaddr_t,
-	end: vaddr_t,
-	prot: vm_prot_t,
-): Errno {
-	let entry = uvm_map_lookup_entry(map, start);
-	if (!entry_contains(map, entry, start)) return EFAULT;
-	for (let e = entry, va = start; va < end; va = e.end, e = e.next) {
-		if (e === map.header || e.start > va) return EFAULT;
-		if (e.sub_map !== null) return EINVAL;
-		if ((prot & ~e.max_protection) !== 0) return EACCES;
-	}
-	if (!uvm_map_clip_start(k, map, entry, start)) return ENOMEM;
-	for (; entry !== map.header && entry.start < end; entry = entry.next) {
-		if (!uvm_map_clip_end(k, map, entry, end)) return ENOMEM;
-		if (entry.protection === prot) continue;
-		entry.protection = prot;
-		// Each entry by its own copy-on-write bit: a fault must decide about the first write.
-		const cow = (entry.etype & UVM_ET_COPYONWRITE) !== 0;
-		pmap_protect(k, map.pmap, entry.start, entry.end, cow ? prot & ~VM_PROT_WRITE : prot);
-	}
 	return 0;
 }
 

@@ -111,7 +111,11 @@ export function* uvm_map_wire(k: Kernel, map: vm_map, start: vaddr_t, end: vaddr
  * Wire entries, each once more. => map locked for writing; unlocked on return.
  * => the map stays locked for reading meanwhile, so that its entries do not change.
  */
-function* wire_entries(k: Kernel, map: vm_map, entries: readonly vm_map_entry[]): Sleeps<Errno> {
+export function* wire_entries(
+	k: Kernel,
+	map: vm_map,
+	entries: readonly vm_map_entry[],
+): Sleeps<Errno> {
 	for (const e of entries) {
 		if (e.wired_count > 0 || (e.etype & UVM_ET_NEEDSCOPY) === 0) continue;
 		// Copy now: the wired page must be the one that a store will use.

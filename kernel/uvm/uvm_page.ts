@@ -291,6 +291,7 @@ export function uvm_pagefree(k: Kernel, pg: vm_page): void {
 	if (pg.uanon !== null) {
 		pg.uanon.an_page = null;
 		pg.uanon = null;
+		pg.version++;
 	}
 	uvm_pagedequeue(k, pg);
 	if (pg.wire_count > 0) {

@@ -6,9 +6,9 @@
  * All rights reserved. See NOTICE for the conditions.
  */
 
-import { pmap_extract, pmap_unwire } from "../../pmap/pmap.ts";
+import { pmap_extract_wired, pmap_unwire } from "../../pmap/pmap.ts";
 import { KASSERT } from "../../sys/panic.ts";
-import { atop, PAGE_SIZE, trunc_page, type vaddr_t } from "../../sys/vmparam.ts";
+import { atop, PAGE_SIZE, type vaddr_t } from "../../sys/vmparam.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Kernel } from "../kernel.ts";
 import {
@@ -23,8 +23,9 @@ import { PHYS_TO_VM_PAGE, uvm_pagelookup, uvm_pageunwire, type vm_page } from ".
  * Unwire the pages of [start, end); holes are skipped.
  *
  * => map locked. Never sleeps.
- * => DEVIATION: NetBSD looks only at mappings, and leaves a page wired for ever whose mapping
- *    mprotect(PROT_NONE) has removed. Here the page is then found through the entry.
+ * => a page is unwired if its mapping is: the page's own count may be another entry's. DEVIATION:
+ *    a mapping stays wired when mprotect takes all rights (see pmap_protect); in NetBSD the page of
+ *    such a range is wired for ever.
  */
 export function uvm_fault_unwire_locked(
 	k: Kernel,
@@ -34,17 +35,13 @@ export function uvm_fault_unwire_locked(
 ): void {
 	simple_lock(k, k.uvm.pageqlock);
 	for (let va = start; va < end; va += PAGE_SIZE) {
+		const pa = pmap_extract_wired(k, map.pmap, va);
+		if (pa < 0) continue;
 		const entry = uvm_map_lookup_entry(map, va);
-		const pa = pmap_extract(k, map.pmap, va);
-		if (pa < 0) {
-			const hidden = entry_contains(map, entry, va) ? entry_page(k, entry, va) : null;
-			if (hidden !== null && hidden.wire_count > 0) uvm_pageunwire(k, hidden);
-			continue;
-		}
 		KASSERT(entry_contains(map, entry, va), "uvm_fault_unwire: mapping outside of any entry");
-		if (entry.wired_count <= 1) pmap_unwire(k, map.pmap, va);
-		const pg = PHYS_TO_VM_PAGE(k, trunc_page(pa));
-		if (pg !== null && pg.wire_count > 0) uvm_pageunwire(k, pg);
+		pmap_unwire(k, map.pmap, va);
+		const pg = PHYS_TO_VM_PAGE(k, pa);
+		if (pg !== null) uvm_pageunwire(k, pg);
 	}
 	simple_unlock(k, k.uvm.pageqlock);
 }

@@ -180,14 +180,21 @@ function enter(m: Model, r: Real, op: Extract<Op, { op: "enter" }>): void {
 	m.maps[op.s]!.set(at, { page: op.page, prot: withRead(op.prot), wired: op.wired });
 }
 
-function lower(m: Model, space: number, from: number, to: number, prot: number): void {
+function lower(
+	m: Model,
+	space: number,
+	from: number,
+	to: number,
+	prot: number,
+	keepWired: boolean,
+): void {
 	const map = m.maps[space]!;
 	for (const [at, mapping] of map) {
 		if (at < from || at >= to) continue;
 		const left = mapping.prot & withRead(prot);
-		if (left === mapping.prot) continue;
+		if (left === mapping.prot && left !== 0) continue;
 		unsettle(m, space, at, mapping.page);
-		if (left === 0) map.delete(at);
+		if (left === 0 && !(keepWired && mapping.wired)) map.delete(at);
 		else mapping.prot = left;
 	}
 }
@@ -283,13 +290,13 @@ function apply(m: Model, r: Real, op: Op): void {
 		case "remove": {
 			const [from, to] = rangeOf(op.s, op.va, op.to);
 			P.pmap_remove(k, spaces[op.s]!, from, to);
-			lower(m, op.s, from, to, 0);
+			lower(m, op.s, from, to, 0, false);
 			break;
 		}
 		case "protect": {
 			const [from, to] = rangeOf(op.s, op.va, op.to);
 			P.pmap_protect(k, spaces[op.s]!, from, to, op.prot);
-			lower(m, op.s, from, to, op.prot);
+			lower(m, op.s, from, to, op.prot, true);
 			break;
 		}
 		case "unwire": {
@@ -297,6 +304,7 @@ function apply(m: Model, r: Real, op: Op): void {
 			if (mapping === undefined) break;
 			P.pmap_unwire(k, spaces[op.s]!, vaOf(op.s, op.va));
 			mapping.wired = false;
+			if (mapping.prot === 0) m.maps[op.s]!.delete(vaOf(op.s, op.va));
 			break;
 		}
 		case "page_protect":

@@ -137,6 +137,17 @@ export class Agent {
 		return (yield* this.#touched(error)) === 0 ? word[0]! : null;
 	}
 
+	/** Store a string and a zero behind it. => as store, of the last word. Sleeps. */
+	*string(va: number, text: string): Sleeps<number> {
+		let error = 0;
+		for (let i = 0; i <= text.length && error === 0; i += 4) {
+			let word = 0;
+			for (let b = 3; b >= 0; b--) word = (word << 8) | (text.charCodeAt(i + b) || 0);
+			error = yield* this.store(va + i, word);
+		}
+		return error;
+	}
+
 	*#touched(error: number): Sleeps<number> {
 		if (this.l.l_nomem >= 0) yield* exit1(this.t.k, this.p, exited(137));
 		return error;

@@ -4,7 +4,7 @@ import { CDEV_CONS } from "../../kernel/dev/conf.ts";
 import { cons_session } from "../../kernel/dev/cons.ts";
 import { TCSETS, termios_default, termios_encode } from "../../kernel/dev/termios.ts";
 import type { Sleeps } from "../../kernel/kern/core/kern_synch.ts";
-import { sigmask } from "../../kernel/kern/core/signal.ts";
+import { sigismember } from "../../kernel/kern/core/signal.ts";
 import type { proc } from "../../kernel/kern/proc/kern_proc.ts";
 import { AddressSpace } from "./address-space.ts";
 import { TestKernel, type Thread } from "./kernel.ts";
@@ -97,4 +97,4 @@ export function terminal(): { t: TestKernel; program: Program } {
 	return { t, program: new Program(t) };
 }
 
-export const pending = (p: proc, sig: number): boolean => (p.p_siglist & sigmask(sig)) !== 0;
+export const pending = (p: proc, sig: number): boolean => sigismember(p.p_siglist, sig);

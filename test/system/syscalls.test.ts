@@ -1,5 +1,8 @@
 /** System calls as a program sees them: results, errno values of Linux, effects. */
 import { describe, expect, it } from "vitest";
+import { syscall_handler } from "../../kernel/kern/sys/syscall.ts";
+import { syscall_name } from "../../kernel/kern/sys/sysnames.ts";
+import { SYS as NUMBERS } from "../../kernel/kern/sys/sysnum.ts";
 import { call, EXIT, exec, SYS, text } from "../support/program.ts";
 import { MiB } from "../support/workload.ts";
 
@@ -23,6 +26,18 @@ describe("processes", () => {
 		const { code, report } = exec(`${call(1234)}\n${errno(1234)}`);
 		expect(code).toBe(EPERM_NOSYS);
 		expect(report.messages).toEqual(["unknown system call 1234"]);
+	});
+
+	it("a call of Linux that there is not is reported by name", () => {
+		const { report } = exec(errno(198));
+		expect(report.messages).toEqual(["unknown system call socket"]);
+	});
+
+	it("every call that has a name of ours has a handler, and no other name", () => {
+		for (const [name, number] of Object.entries(NUMBERS)) {
+			expect([name, typeof syscall_handler(number)]).toEqual([name, "function"]);
+			expect(syscall_name(number)).toBe(name);
+		}
 	});
 
 	it("clock_gettime64 returns the virtual time, and refuses other clocks", () => {

@@ -12,6 +12,13 @@ export const RESTART_NO = 0;
 export const RESTART_SYS = 1;
 export const RESTART_NOHAND = 2;
 
+/** A futex that a thread waits for (sys_futex.ts): what it lies in, where, and for which wakes. */
+export interface futexwait {
+	readonly fw_obj: object;
+	readonly fw_off: number;
+	readonly fw_bitset: number;
+}
+
 export interface lwp {
 	readonly l_lid: number;
 	readonly l_name: string;
@@ -48,6 +55,8 @@ export interface lwp {
 	readonly l_copied: Uint8Array[];
 	/** Index of the piece that copyin returns next, while the call is started again; or -1. */
 	l_recall: number;
+	/** The futex it waits for; null when it has been woken. */
+	l_futex: futexwait | null;
 	/** It gives up the rest of its turn (sched_yield). */
 	l_yield: boolean;
 	/** Faults that needed no I/O, and those that did (getrusage). */
@@ -56,6 +65,8 @@ export interface lwp {
 	/** Cycles in user mode, and in the kernel on its behalf. */
 	l_utime: number;
 	l_stime: number;
+	/** Both together, at which a timer of processor time or its limit may be due, or Infinity. */
+	l_cpudue: number;
 }
 
 export function lwp_create(
@@ -126,10 +137,12 @@ function lwp_new(lid: number, name: string, p: proc | null, kernel: Sleeps<void>
 		l_again: false,
 		l_copied: [],
 		l_recall: -1,
+		l_futex: null,
 		l_yield: false,
 		l_minflt: 0,
 		l_majflt: 0,
 		l_utime: 0,
 		l_stime: 0,
+		l_cpudue: Number.POSITIVE_INFINITY,
 	};
 }

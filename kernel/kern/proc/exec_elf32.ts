@@ -18,7 +18,8 @@ import {
 import type { vnode } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import { UVM_FLAG_COPYONW, UVM_FLAG_FIXED } from "../../uvm/uvm_extern.ts";
-import { uvm_map, uvm_map_args, uvm_map_protect, type vmspace } from "../../uvm/uvm_map.ts";
+import { uvm_map, uvm_map_args, type vmspace } from "../../uvm/uvm_map.ts";
+import { uvm_map_protect } from "../../uvm/uvm_map_protect.ts";
 import { pagerops } from "../../uvm/uvm_object.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { vn_read } from "../sys/vfs_vnops.ts";

@@ -139,7 +139,8 @@ function* start_program(
 	if (wrong !== "") return yield* exit1(k, p, killed(SIGKILL, 0, 0, wrong));
 	const utf8 = new TextEncoder();
 	const strings = (list: readonly string[]): Uint8Array[] => list.map((s) => utf8.encode(s));
-	const args = { argv: strings(argv), envp: strings(ENVIRONMENT) };
+	const execfn = utf8.encode(argv[0] ?? p.p_comm);
+	const args = { argv: strings(argv), envp: strings(ENVIRONMENT), execfn, cred: p.p_cred };
 	const error = yield* exec_image(k, p, image, file, args);
 	if (error === 0) return;
 	const why = error === E2BIG ? "argument list too long" : "out of swap";

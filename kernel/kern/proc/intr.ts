@@ -2,17 +2,15 @@
  * Interrupts: from devices through the PLIC, and the timer, which wakes sleepers that time out and
  * ends a thread's time slice.
  */
-import { CYCLES_PER_TIME_TICK, SIP_SEIP, SIP_STIP } from "../../../machine/port.ts";
+import { SIP_SEIP, SIP_STIP } from "../../../machine/port.ts";
 import { cons_intr } from "../../dev/cons.ts";
 import { ld_intr } from "../../dev/ld_virtio.ts";
 import { plic_claim, plic_complete } from "../../dev/plic.ts";
 import type { Kernel } from "../../kernel.ts";
 import { wakeup_timeouts } from "../core/kern_synch.ts";
-import { SI_KERNEL, SIGALRM } from "../core/signal.ts";
-import { psignal } from "./kern_sig.ts";
-
-/** A time slice: 10 ms of virtual time, in cycles. */
-const QUANTUM = 10_000_000;
+import { itimer_check } from "./kern_itimer.ts";
+import { timer_quantum } from "./timer.ts";
+import { ITIMER_REAL } from "./timevar.ts";
 
 /** Is an enabled interrupt pending? */
 export const intr_pending = (k: Kernel): boolean => (k.port.sip & k.port.sie) !== 0;
@@ -28,27 +26,17 @@ export function cpu_intr(k: Kernel): boolean {
 	k.uvmexp.intrs++;
 	k.watch.trace?.interrupt("timer");
 	if (k.port.cycles >= k.nextwakeup) hardclock(k);
-	timer_arm(k, QUANTUM);
+	timer_quantum(k, k.curlwp);
 	return k.runkernel.head !== null || k.runuser.head !== null;
 }
 
 /** Wake sleepers, and fire the interval timers of processes, that are due. */
 function hardclock(k: Kernel): void {
 	wakeup_timeouts(k);
-	const now = k.port.cycles;
 	for (const p of k.procs) {
-		if (p.p_realtimer <= now) {
-			p.p_realtimer = p.p_realinterval > 0 ? now + p.p_realinterval : Number.POSITIVE_INFINITY;
-			psignal(k, p, SIGALRM, SI_KERNEL);
-		}
-		k.nextwakeup = Math.min(k.nextwakeup, p.p_realtimer);
+		if (p.p_lwp !== null) itimer_check(k, p, ITIMER_REAL);
+		k.nextwakeup = Math.min(k.nextwakeup, p.p_timers[ITIMER_REAL]!.it_deadline);
 	}
-}
-
-/** Have the timer interrupt at cycle `when`, or before. */
-export function timer_arm_by(k: Kernel, when: number): void {
-	k.nextwakeup = Math.min(k.nextwakeup, when);
-	k.port.stimecmp = Math.min(k.port.stimecmp, Math.ceil(when / CYCLES_PER_TIME_TICK));
 }
 
 /** Serve the pending interrupts of devices. */
@@ -62,15 +50,3 @@ function plic_intr(k: Kernel): void {
 		plic_complete(k, irq);
 	}
 }
-
-/** Have the timer interrupt after `cycles`, or at the next timeout. */
-function timer_arm(k: Kernel, cycles: number): void {
-	const when = Math.min(k.port.cycles + cycles, k.nextwakeup);
-	k.port.stimecmp = Math.ceil(when / CYCLES_PER_TIME_TICK);
-}
-
-/** Start a thread's time slice. */
-export const timer_quantum = (k: Kernel): void => timer_arm(k, QUANTUM);
-
-/** No thread runs: the timer is needed only for the next timeout. */
-export const timer_idle = (k: Kernel): void => timer_arm(k, Number.POSITIVE_INFINITY);

@@ -1,5 +1,5 @@
 /**
- * Who a process is, and what it may do with a file (sys/kern/kern_auth.c, vfs_subr.c's vaccess):
+ * What a process may do with a file (sys/kern/kern_auth.c, vfs_subr.c's vaccess):
  * the superuser may all, others what the mode of the file says.
  */
 import { EACCES, EPERM, type Errno } from "../../../sys/errno.ts";
@@ -7,14 +7,16 @@ import type { vattr } from "../../fs/vnode.ts";
 import type { proc } from "./kern_proc.ts";
 
 /** Real ids of a process, for access(2). */
-export const kauth_cred_getuid = (_p: proc): number => 0;
-export const kauth_cred_getgid = (_p: proc): number => 0;
-/** Effective ids. */
-export const kauth_cred_geteuid = (_p: proc): number => 0;
-export const kauth_cred_getegid = (_p: proc): number => 0;
-/** Is `gid` the effective group or one of the others? */
-export const kauth_cred_ismember = (p: proc, gid: number): boolean => kauth_cred_getegid(p) === gid;
+export const kauth_cred_getuid = (p: proc): number => p.p_cred.cr_uid;
+export const kauth_cred_getgid = (p: proc): number => p.p_cred.cr_gid;
+/** The ids that count for files: the effective ones, unless setfsuid has set others. */
+export const kauth_cred_geteuid = (p: proc): number => p.p_cred.cr_fsuid;
+export const kauth_cred_getegid = (p: proc): number => p.p_cred.cr_fsgid;
+/** Is `gid` that group, or one of the further ones? */
+export const kauth_cred_ismember = ({ p_cred }: proc, gid: number): boolean =>
+	p_cred.cr_fsgid === gid || p_cred.cr_groups.includes(gid);
 
+/** Is it the superuser, as far as files are concerned? */
 export const kauth_issuser = (p: proc): boolean => kauth_cred_geteuid(p) === 0;
 
 /** Access to a file; bits as in access(2) and in each digit of a mode. */

@@ -9,9 +9,11 @@ import type { Kernel } from "../../kernel.ts";
 import { fpu_load, fpu_save } from "../core/fpu.ts";
 import type { lwp } from "../core/kern_lwp.ts";
 import { chooselwp, LSONPROC, LSSLEEP, LSZOMB, setrunnable } from "../core/kern_synch.ts";
-import { cpu_intr, intr_pending, timer_idle, timer_quantum } from "./intr.ts";
+import { cpu_intr, intr_pending } from "./intr.ts";
+import { cputime_check } from "./kern_itimer.ts";
 import { sig_userret } from "./kern_sig.ts";
 import { postsigs } from "./postsig.ts";
+import { timer_idle, timer_quantum } from "./timer.ts";
 import { TRAP_KERNEL, TRAP_RETURN, trap } from "./trap.ts";
 
 /** Cost of giving the hart to another thread, in cycles. */
@@ -55,7 +57,7 @@ export function cpu_run(k: Kernel, until: number, pause = false): number {
 		k.watch.trace?.oncpu(l);
 		if (l.l_kernel === null || run_kernel(k, l)) {
 			cpu_switchto(k, l);
-			timer_quantum(k);
+			timer_quantum(k, l);
 			run_user(k, l, until);
 		}
 		if (k.interrupted === null) k.watch.trace?.offcpu(l);
@@ -145,6 +147,7 @@ function run_trap(k: Kernel, l: lwp): number {
 	const trapped = k.port.cycles;
 	const what = trap(k, l);
 	l.l_stime += k.port.cycles - trapped;
+	if (l.l_utime + l.l_stime >= l.l_cpudue) cputime_check(k, l);
 	return what;
 }
 

@@ -1,13 +1,14 @@
 /** Running another program (sys/kern/kern_exec.c). */
 import { E2BIG, EFAULT, EJUSTRETURN, ENOEXEC, ENOMEM, type Errno } from "../../../sys/errno.ts";
 import { PAGE_SIZE, VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS } from "../../../sys/vmparam.ts";
-import { VOP, type vnode, vrele } from "../../fs/vnode.ts";
+import { VOP, type vattr, type vnode, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import { uvmspace_free, type vmspace } from "../../uvm/uvm_map.ts";
 import { uvmspace_alloc_wait } from "../../uvm/uvm_map_fork.ts";
 import { fpu_reset } from "../core/fpu.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
-import { SIG_DFL, SIG_IGN } from "../core/signal.ts";
+import { SIG_IGN, sigaction_default } from "../core/signal.ts";
+import { futex_robust } from "../sys/sys_futex.ts";
 import { shmexit } from "../sys/sysv_shm.ts";
 import { vn_open_exec, vn_read } from "../sys/vfs_vnops.ts";
 import { copyin, copyinstr } from "./copy.ts";
@@ -16,6 +17,7 @@ import type { exec_args } from "./exec_stack.ts";
 import { fdcloseexec } from "./kern_descrip.ts";
 import { vfork_done } from "./kern_exit.ts";
 import type { proc } from "./kern_proc.ts";
+import type { ucred } from "./ucred.ts";
 
 const PATH_MAX = 1024;
 /** Bytes of arguments and environment together, as Linux limits them for a small stack. */
@@ -43,7 +45,9 @@ export function* exec_image(
 		yield* uvmspace_free(k, vm);
 		return error;
 	}
+	yield* futex_robust(k, p);
 	yield* exec_commit(k, p, vm);
+	p.p_cred = args.cred;
 	const l = p.p_lwp!;
 	// Its registers on the hart are those of the old program.
 	if (k.hartlwp === l) k.hartlwp = null;
@@ -62,7 +66,7 @@ function* exec_commit(k: Kernel, p: proc, vm: vmspace): Sleeps<void> {
 	p.p_sigstk = { ss_sp: 0, ss_size: 0 };
 	for (const [sig, action] of p.p_sigacts.entries()) {
 		if (action.sa_handler === SIG_IGN) continue;
-		p.p_sigacts[sig] = { sa_handler: SIG_DFL, sa_flags: 0, sa_mask: 0 };
+		p.p_sigacts[sig] = sigaction_default();
 	}
 	if (p.p_fd !== null) yield* fdcloseexec(k, p.p_fd);
 	if (old !== null) yield* uvmspace_free(k, old);
@@ -135,6 +139,26 @@ function* open_program(
 	return ENOEXEC;
 }
 
+const S_ISUID = 0o4000;
+const S_ISGID = 0o2000;
+
+/** Who runs a program: its set-user-id and set-group-id bits, and the saved ids. */
+function exec_cred({ p_cred, p_nnp }: proc, { va_mode, va_uid, va_gid }: vattr): ucred {
+	const setuid = (va_mode & S_ISUID) !== 0 && !p_nnp;
+	const setgid = (va_mode & S_ISGID) !== 0 && !p_nnp;
+	const cr_euid = setuid ? va_uid : p_cred.cr_euid;
+	const cr_egid = setgid ? va_gid : p_cred.cr_egid;
+	return {
+		...p_cred,
+		cr_euid,
+		cr_svuid: cr_euid,
+		cr_fsuid: cr_euid,
+		cr_egid,
+		cr_svgid: cr_egid,
+		cr_fsgid: cr_egid,
+	};
+}
+
 /** execve. => EJUSTRETURN, or -errno and nothing has changed. Sleeps. */
 export function* sys_execve(
 	k: Kernel,
@@ -147,6 +171,8 @@ export function* sys_execve(
 	if (path === null) return -EFAULT;
 	const argv = yield* copyin_strings(k, p, argvp, ARG_MAX);
 	if (typeof argv === "number") return -argv;
+	// As in Linux, a program has at least one argument.
+	if (argv.length === 0) argv.push(new Uint8Array(0));
 	const envp = yield* copyin_strings(k, p, envpp, ARG_MAX);
 	if (typeof envp === "number") return -envp;
 	const program = yield* open_program(k, p, path, argv);
@@ -155,7 +181,9 @@ export function* sys_execve(
 	const image = elf32_parse(head, size);
 	let error: Errno = ENOEXEC;
 	if (!("error" in image)) {
-		error = yield* exec_image(k, p, image, vp, { argv: program.argv, envp });
+		const cred = exec_cred(p, VOP(k, vp).vop_getattr(k, vp));
+		const args = { argv: program.argv, envp, execfn: bytes_of(path), cred };
+		error = yield* exec_image(k, p, image, vp, args);
 	}
 	yield* vrele(k, vp);
 	if (error !== 0) return -error;

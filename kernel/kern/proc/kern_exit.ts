@@ -11,12 +11,22 @@ import { uvmspace_free } from "../../uvm/uvm_map.ts";
 import { uvm_pause } from "../../uvm/uvm_wait.ts";
 import { lwp_free } from "../core/kern_lwp.ts";
 import { type Sleeps, wakeup } from "../core/kern_synch.ts";
-import { CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIG_IGN, SIGCHLD } from "../core/signal.ts";
+import {
+	CLD_DUMPED,
+	CLD_EXITED,
+	CLD_KILLED,
+	SA_NOCLDWAIT,
+	SI_USER,
+	SIG_IGN,
+	SIGCHLD,
+	sigfillset,
+} from "../core/signal.ts";
+import { futex_cleartid, futex_robust } from "../sys/sys_futex.ts";
 import { shm_shutdown, shmexit } from "../sys/sysv_shm.ts";
 import { copyout } from "./copy.ts";
 import { fdfree } from "./kern_descrip.ts";
 import type { proc, proc_exit } from "./kern_proc.ts";
-import { kpsignal, sig_valid } from "./kern_sig.ts";
+import { kpsignal, psignal, sig_valid, sigchld_info, sigclear } from "./kern_sig.ts";
 import type { rusage } from "./resource.ts";
 import { sigcode_fini } from "./sigcode.ts";
 
@@ -31,9 +41,9 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
 	const l = p.p_lwp!;
 	p.p_exit = how;
 	k.watch.exit?.(k, p);
-	p.p_siglist = 0;
+	sigclear(p, sigfillset());
 	p.p_sigoldmask = null;
-	p.p_realtimer = Number.POSITIVE_INFINITY;
+	for (const timer of p.p_timers) timer.it_deadline = Number.POSITIVE_INFINITY;
 	cons_sessionend(k, p);
 	if (p.p_fd !== null) yield* fdfree(k, p.p_fd);
 	p.p_fd = null;
@@ -45,6 +55,7 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
 	// Orphans get no new parent, so nothing waits for them.
 	for (const child of p.p_children.splice(0)) {
 		child.p_pptr = null;
+		if (child.p_pdeathsig !== 0) psignal(k, child, child.p_pdeathsig, SI_USER, p);
 		if (child.p_lwp === null) proc_free(k, child);
 	}
 	// A process that is still exiting has files and memory, and will get here itself.
@@ -63,7 +74,11 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
 function* exit_vmspace(k: Kernel, p: proc): Sleeps<void> {
 	const vm = p.p_vmspace;
 	if (vm !== null) {
-		if (p.p_cleartid !== 0) yield* copyout(k, vm.vm_map, new Uint8Array(4), p.p_cleartid);
+		yield* futex_robust(k, p);
+		if (p.p_cleartid !== 0) {
+			yield* copyout(k, vm.vm_map, new Uint8Array(4), p.p_cleartid);
+			futex_cleartid(k, p, p.p_cleartid);
+		}
 		p.p_ru.ru_maxrss = Math.max(p.p_ru.ru_maxrss, pmap_resident_count(k, vm.vm_map.pmap));
 		pmap_activate(k, pmap_kernel(k));
 		p.p_vmspace = null;
@@ -91,16 +106,16 @@ function exit_tell(k: Kernel, p: proc, how: proc_exit): void {
 	wakeup(k, parent);
 	// clone accepts any number, also 0.
 	if (sig_valid(p.p_exitsig)) {
-		kpsignal(k, parent, {
-			ksi_signo: p.p_exitsig,
-			ksi_code: how.signal === 0 ? CLD_EXITED : CLD_KILLED,
-			ksi_addr: 0,
-			ksi_pid: p.p_pid,
-			ksi_status: how.signal === 0 ? how.code : how.signal,
-		});
+		kpsignal(k, parent, sigchld_info(p, p.p_exitsig, exit_code(how), how.signal || how.code));
 	}
 	const ignored = action!.sa_handler === SIG_IGN || (action!.sa_flags & SA_NOCLDWAIT) !== 0;
 	if (p.p_exitsig === SIGCHLD && ignored) proc_reap(k, p);
+}
+
+/** CLD_: how a process has ended. */
+export function exit_code({ signal, coredump }: proc_exit): number {
+	if (signal === 0) return CLD_EXITED;
+	return coredump ? CLD_DUMPED : CLD_KILLED;
 }
 
 /** Remove an exited process. */
@@ -137,12 +152,13 @@ function* cpu_reboot(k: Kernel): Sleeps<void> {
 
 /** The exit of a process that `signal` kills. `addr` is the address of the access, or 0. */
 export function killed(signal: number, pc: number, addr: number, reason = ""): proc_exit {
-	return { code: 0, signal, pc, addr, reason };
+	return { code: 0, signal, coredump: false, pc, addr, reason };
 }
 
 export const exited = (code: number): proc_exit => ({
 	code,
 	signal: 0,
+	coredump: false,
 	pc: 0,
 	addr: 0,
 	reason: "",

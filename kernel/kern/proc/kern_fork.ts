@@ -6,10 +6,11 @@ import { uvmspace_addref, uvmspace_fork } from "../../uvm/uvm_map_fork.ts";
 import { fpu_copy } from "../core/fpu.ts";
 import { lwp_create, lwp_pc, lwp_regs } from "../core/kern_lwp.ts";
 import { ltsleep, type Sleeps, setrunnable } from "../core/kern_synch.ts";
-import { SIGKILL, sigmask } from "../core/signal.ts";
+import { SIGKILL, sigismember } from "../core/signal.ts";
 import { shmfork } from "../sys/sysv_shm.ts";
 import { copyout } from "./copy.ts";
 import { fdcopy } from "./kern_descrip.ts";
+import { cputime_arm } from "./kern_itimer.ts";
 import { type proc, proc_create } from "./kern_proc.ts";
 import { RLIMIT_NPROC } from "./resource.ts";
 
@@ -61,7 +62,7 @@ export function* sys_clone(
 	const vmspace = shares ? vm : yield* uvmspace_fork(k, vm);
 	if (vmspace === null) return -ENOMEM;
 	// A signal to the process group while this slept has missed the child.
-	if ((p.p_siglist & sigmask(SIGKILL)) !== 0) {
+	if (sigismember(p.p_siglist, SIGKILL)) {
 		yield* uvmspace_free(k, vmspace);
 		return -EAGAIN;
 	}
@@ -84,6 +85,7 @@ export function* sys_clone(
 	const pid = new Uint8Array(new Int32Array([child.p_pid]).buffer);
 	if ((flags & CLONE_CHILD_SETTID) !== 0) yield* copyout(k, vmspace.vm_map, pid, ctid);
 	if ((flags & CLONE_PARENT_SETTID) !== 0) yield* copyout(k, vm.vm_map, pid, ptid);
+	cputime_arm(k, child);
 	setrunnable(k, cl);
 	while (child.p_vforked) yield* ltsleep(k, child, "vfork", 0, null);
 	return child.p_pid;

@@ -7,14 +7,17 @@ import type { lwp } from "../core/kern_lwp.ts";
 import {
 	type ksiginfo,
 	NSIG,
-	SIG_DFL,
 	SIGCHLD,
 	type sigaction,
+	sigaction_default,
+	sigemptyset,
 	type sigset,
 } from "../core/signal.ts";
 import type { shmmap } from "../sys/sysv_shm.ts";
 import type { filedesc } from "./file.ts";
 import { limit0, type rlimit, type rusage, rusage_zero } from "./resource.ts";
+import { type itimer, itimers_none } from "./timevar.ts";
+import { cred0, type ucred } from "./ucred.ts";
 
 /** How a process ended. */
 export interface proc_exit {
@@ -22,6 +25,8 @@ export interface proc_exit {
 	readonly code: number;
 	/** The signal that ended it, or 0. */
 	readonly signal: number;
+	/** Its memory has been written to a file. */
+	readonly coredump: boolean;
 	/** Where: the program counter and the address of the access; only with a signal. */
 	readonly pc: number;
 	readonly addr: number;
@@ -46,6 +51,8 @@ export interface proc {
 	/** null once the process has ended. */
 	p_fd: filedesc | null;
 	p_umask: number;
+	/** Never changed in place: processes share it. */
+	p_cred: ucred;
 	/** By RLIMIT_ number. */
 	readonly p_rlimit: rlimit[];
 
@@ -56,18 +63,22 @@ export interface proc {
 	p_sigoldmask: sigset | null;
 	/** Blocked signals that sigtimedwait waits for; they still count as blocked. */
 	p_sigwait: sigset;
-	/** Pending signals, and the siginfo of each, by number. */
+	/** Pending signals, and what is told of each, in the order in which they came. */
 	p_siglist: sigset;
-	readonly p_siginfo: (ksiginfo | null)[];
+	p_siginfo: ksiginfo[];
 	/** Alternate signal stack: size 0 for none. */
 	p_sigstk: { ss_sp: number; ss_size: number };
 	/** The signal that has stopped it, or 0; and whether wait has reported that. */
 	p_stopsig: number;
 	p_waited: boolean;
 	p_continued: boolean;
-	/** Deadline of ITIMER_REAL in cycles, or Infinity, and its interval. */
-	p_realtimer: number;
-	p_realinterval: number;
+	/** Interval timers by ITIMER_ number. */
+	readonly p_timers: itimer[];
+	/** The signal to send to it when its parent exits (PR_SET_PDEATHSIG), or 0. */
+	p_pdeathsig: number;
+	/** PR_SET_DUMPABLE and PR_SET_NO_NEW_PRIVS. */
+	p_dumpable: number;
+	p_nnp: boolean;
 
 	/** The signal to send to the parent at exit: SIGCHLD, unless clone named another. */
 	p_exitsig: number;
@@ -75,6 +86,8 @@ export interface proc {
 	p_vforked: boolean;
 	/** CLONE_CHILD_CLEARTID: an address to clear at exit, or 0. */
 	p_cleartid: number;
+	/** Address of its list of robust futexes (set_robust_list), or 0. */
+	p_robust: number;
 	p_exit: proc_exit | null;
 	readonly p_ru: rusage;
 	/** Of children that were waited for. */
@@ -99,25 +112,26 @@ export function proc_create(k: Kernel, comm: string, parent: proc | null): proc 
 		p_shm: [],
 		p_fd: null,
 		p_umask: parent?.p_umask ?? 0o022,
+		p_cred: parent?.p_cred ?? cred0(),
 		p_rlimit: parent === null ? limit0() : [...parent.p_rlimit],
-		p_sigacts:
-			parent === null
-				? new Array(NSIG).fill({ sa_handler: SIG_DFL, sa_flags: 0, sa_mask: 0 })
-				: [...parent.p_sigacts],
-		p_sigmask: parent?.p_sigmask ?? 0,
+		p_sigacts: parent === null ? new Array(NSIG).fill(sigaction_default()) : [...parent.p_sigacts],
+		p_sigmask: parent?.p_sigmask ?? sigemptyset(),
 		p_sigoldmask: null,
-		p_sigwait: 0,
-		p_siglist: 0,
-		p_siginfo: new Array(NSIG).fill(null),
+		p_sigwait: sigemptyset(),
+		p_siglist: sigemptyset(),
+		p_siginfo: [],
 		p_sigstk: { ss_sp: 0, ss_size: 0 },
 		p_stopsig: 0,
 		p_waited: false,
 		p_continued: false,
-		p_realtimer: Number.POSITIVE_INFINITY,
-		p_realinterval: 0,
+		p_timers: itimers_none(),
+		p_pdeathsig: 0,
+		p_dumpable: parent?.p_dumpable ?? 1,
+		p_nnp: parent?.p_nnp ?? false,
 		p_exitsig: SIGCHLD,
 		p_vforked: false,
 		p_cleartid: 0,
+		p_robust: 0,
 		p_exit: null,
 		p_ru: rusage_zero(),
 		p_cru: rusage_zero(),

@@ -6,8 +6,10 @@ import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { copyin, copyout } from "./copy.ts";
+import { cputime_arm } from "./kern_itimer.ts";
 import { pfind, type proc } from "./kern_proc.ts";
-import type { rlimit, rusage } from "./resource.ts";
+import { cansignal, suser } from "./kern_prot.ts";
+import { RLIMIT_CPU, type rlimit, type rusage } from "./resource.ts";
 
 const RUSAGE_SELF = 0;
 const RUSAGE_CHILDREN = -1;
@@ -85,6 +87,7 @@ export function* sys_prlimit64(
 ): Sleeps<number> {
 	const target = pid === 0 ? p : pfind(k, pid);
 	if (target === undefined) return -ESRCH;
+	if (!cansignal(p, target)) return -EPERM;
 	const old = target.p_rlimit[resource];
 	if (old === undefined) return -EINVAL;
 	const { vm_map: map } = p.p_vmspace!;
@@ -94,12 +97,14 @@ export function* sys_prlimit64(
 		if ((yield* copyin(k, map, newp, bytes)) !== 0) return -EFAULT;
 		fresh = limit_read(bytes);
 		if (fresh.rlim_cur > fresh.rlim_max) return -EINVAL;
-		if (fresh.rlim_max > old.rlim_max) return -EPERM;
+		if (fresh.rlim_max > old.rlim_max && !suser(p)) return -EPERM;
 	}
 	if (oldp !== 0) {
 		const error = yield* copyout(k, map, limit_bytes(old), oldp);
 		if (error !== 0) return -error;
 	}
-	if (fresh !== null) target.p_rlimit[resource] = fresh;
+	if (fresh === null) return 0;
+	target.p_rlimit[resource] = fresh;
+	if (resource === RLIMIT_CPU && target.p_lwp !== null) cputime_arm(k, target);
 	return 0;
 }

@@ -4,32 +4,60 @@ import type { lwp } from "../core/kern_lwp.ts";
 import { LSSLEEP, unsleep, wakeup } from "../core/kern_synch.ts";
 import {
 	CLD_CONTINUED,
+	ksi_init,
 	type ksiginfo,
 	NSIG,
 	SA_NOCLDSTOP,
 	SI_USER,
 	SIG_DFL,
 	SIG_IGN,
+	SIGABRT,
+	SIGBUS,
 	SIGCHLD,
 	SIGCONT,
+	SIGFPE,
+	SIGILL,
 	SIGKILL,
+	SIGQUIT,
+	SIGRTMIN,
+	SIGSEGV,
 	SIGSTOP,
+	SIGSYS,
+	SIGTRAP,
 	SIGTSTP,
 	SIGTTIN,
 	SIGTTOU,
 	SIGURG,
 	SIGWINCH,
+	SIGXCPU,
+	SIGXFSZ,
+	sigfirst,
+	sigismember,
 	sigispending,
 	sigmask,
+	sigminusset,
+	sigplusset,
 	type sigset,
 } from "../core/signal.ts";
 import type { proc } from "./kern_proc.ts";
 
-/** Signals whose default is to be ignored, and those whose default is to stop the process. */
-const SIGS_IGNORED = sigmask(SIGCHLD) | sigmask(SIGCONT) | sigmask(SIGURG) | sigmask(SIGWINCH);
-const SIGS_STOP = sigmask(SIGSTOP) | sigmask(SIGTSTP) | sigmask(SIGTTIN) | sigmask(SIGTTOU);
+/** Signals whose default is to be ignored, to stop the process, to end it with a core dump. */
+const SIGS_IGNORED = sigmask(SIGCHLD, SIGCONT, SIGURG, SIGWINCH);
+const SIGS_STOP = sigmask(SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU);
+const SIGS_CORE = sigmask(
+	SIGQUIT,
+	SIGILL,
+	SIGTRAP,
+	SIGABRT,
+	SIGBUS,
+	SIGFPE,
+	SIGSEGV,
+	SIGXCPU,
+	SIGXFSZ,
+	SIGSYS,
+);
 /** Signals that cannot be blocked, caught or ignored. */
-export const SIGS_CANTMASK: sigset = sigmask(SIGKILL) | sigmask(SIGSTOP);
+export const SIGS_CANTMASK: sigset = sigmask(SIGKILL, SIGSTOP);
 
 export const sig_valid = (sig: number): boolean => sig > 0 && sig < NSIG;
 
@@ -40,8 +68,17 @@ export function sigdisposition(p: proc, sig: number): sigdisposition {
 	const { sa_handler } = p.p_sigacts[sig]!;
 	if (sa_handler === SIG_IGN) return "ignore";
 	if (sa_handler !== SIG_DFL) return "catch";
-	if ((SIGS_IGNORED & sigmask(sig)) !== 0) return "ignore";
-	return (SIGS_STOP & sigmask(sig)) !== 0 ? "stop" : "kill";
+	if (sigismember(SIGS_IGNORED, sig)) return "ignore";
+	return sigismember(SIGS_STOP, sig) ? "stop" : "kill";
+}
+
+/** Does the signal's default action write the memory of the process to a file? */
+export const sig_dumpscore = (sig: number): boolean => sigismember(SIGS_CORE, sig);
+
+/** Forget the pending signals of a set. */
+export function sigclear(p: proc, set: sigset): void {
+	p.p_siglist = sigminusset(p.p_siglist, set);
+	p.p_siginfo = p.p_siginfo.filter((info) => !sigismember(set, info.ksi_signo));
 }
 
 /**
@@ -52,8 +89,8 @@ export function sigdisposition(p: proc, sig: number): sigdisposition {
 export function kpsignal(k: Kernel, p: proc, info: ksiginfo): void {
 	const sig = info.ksi_signo;
 	if (p.p_exit !== null) return;
-	if (sig === SIGCONT) p.p_siglist &= ~SIGS_STOP;
-	else if ((SIGS_STOP & sigmask(sig)) !== 0) p.p_siglist &= ~sigmask(SIGCONT);
+	if (sig === SIGCONT) sigclear(p, SIGS_STOP);
+	else if (sigismember(SIGS_STOP, sig)) sigclear(p, sigmask(SIGCONT));
 	if (p.p_stopsig !== 0 && (sig === SIGCONT || sig === SIGKILL)) {
 		p.p_continued = sig === SIGCONT;
 		p.p_stopsig = 0;
@@ -61,10 +98,11 @@ export function kpsignal(k: Kernel, p: proc, info: ksiginfo): void {
 		if (sig === SIGCONT) tell_parent(k, p, CLD_CONTINUED, SIGCONT);
 	}
 	// A blocked signal is kept: its action may change before it is taken, or sigtimedwait takes it.
-	const held = ((p.p_sigmask | p.p_sigwait) & sigmask(sig)) !== 0;
+	const held = sigismember(p.p_sigmask, sig) || sigismember(p.p_sigwait, sig);
 	if (!held && sigdisposition(p, sig) === "ignore") return;
-	p.p_siglist |= sigmask(sig);
-	p.p_siginfo[sig] = info;
+	if (sig < SIGRTMIN && sigismember(p.p_siglist, sig)) return;
+	p.p_siglist = sigplusset(p.p_siglist, sigmask(sig));
+	p.p_siginfo.push(info);
 	const l = p.p_lwp;
 	if (l === null || !sigispending(p)) return;
 	if (l.l_stat === LSSLEEP && l.l_sinterruptible) unsleep(k, l);
@@ -76,18 +114,30 @@ export function tell_parent(k: Kernel, p: proc, code: number, status: number): v
 	if (parent === null) return;
 	wakeup(k, parent);
 	if ((parent.p_sigacts[SIGCHLD]!.sa_flags & SA_NOCLDSTOP) !== 0) return;
-	kpsignal(k, parent, {
-		ksi_signo: SIGCHLD,
-		ksi_code: code,
-		ksi_addr: 0,
+	kpsignal(k, parent, sigchld_info(p, SIGCHLD, code, status));
+}
+
+/** What a parent is told of a child (CLD_). */
+export function sigchld_info(p: proc, sig: number, code: number, status: number): ksiginfo {
+	return ksi_init(sig, code, {
 		ksi_pid: p.p_pid,
+		ksi_uid: p.p_cred.cr_uid,
 		ksi_status: status,
+		ksi_utime: p.p_lwp?.l_utime ?? p.p_ru.ru_utime,
+		ksi_stime: p.p_lwp?.l_stime ?? p.p_ru.ru_stime,
 	});
 }
 
-/** Post a signal on behalf of the kernel, or of process `pid`. => as kpsignal. */
-export function psignal(k: Kernel, p: proc, sig: number, code = SI_USER, pid = 0): void {
-	kpsignal(k, p, { ksi_signo: sig, ksi_code: code, ksi_addr: 0, ksi_pid: pid, ksi_status: 0 });
+/** Post a signal on behalf of the kernel, or of a process. => as kpsignal. */
+export function psignal(
+	k: Kernel,
+	p: proc,
+	sig: number,
+	code = SI_USER,
+	sender: proc | null = null,
+): void {
+	const ksi_pid = sender?.p_pid ?? 0;
+	kpsignal(k, p, ksi_init(sig, code, { ksi_pid, ksi_uid: sender?.p_cred.cr_uid ?? 0 }));
 }
 
 /** Post a signal to a process group. => as kpsignal. */
@@ -95,13 +145,22 @@ export function pgsignal(k: Kernel, pgid: number, sig: number): void {
 	for (const p of k.procs) if (p.p_pgid === pgid) psignal(k, p, sig);
 }
 
-/** Take the pending signal with the lowest number. => null: all are blocked, or there is none. */
-export function sigget(p: proc): ksiginfo | null {
-	const ready = p.p_siglist & ~p.p_sigmask;
-	if (ready === 0) return null;
-	const sig = 32 - Math.clz32(ready & -ready);
-	p.p_siglist &= ~sigmask(sig);
-	return p.p_siginfo[sig]!;
+/**
+ * Take the pending signal with the lowest number, of several the one that came first.
+ * => null: all are in `mask`, or there is none.
+ */
+export function sigget(p: proc, mask = p.p_sigmask): ksiginfo | null {
+	const sig = sigfirst(sigminusset(p.p_siglist, mask));
+	if (sig === 0) return null;
+	const queue = p.p_siginfo;
+	const [info] = queue.splice(
+		queue.findIndex(({ ksi_signo }) => ksi_signo === sig),
+		1,
+	);
+	if (!queue.some(({ ksi_signo }) => ksi_signo === sig)) {
+		p.p_siglist = sigminusset(p.p_siglist, sigmask(sig));
+	}
+	return info!;
 }
 
 /** Does the thread have signals to handle before it returns to user mode? */

@@ -44,6 +44,7 @@ const CALL_SLEEPS: readonly string[] = [
 	"fifo",
 	"lockf",
 	"pause",
+	"futex",
 ];
 
 export interface kernel_state {

@@ -1,5 +1,5 @@
 /**
- * Time (sys/kern/kern_time.c): clocks, sleeping, and the interval timer. All of it is virtual
+ * Time (sys/kern/kern_time.c): clocks and sleeping. All of it is virtual
  * time since reset: one cycle is one nanosecond.
  */
 import { EFAULT, EINVAL, EWOULDBLOCK } from "../../../sys/errno.ts";
@@ -9,14 +9,12 @@ import { nanotime, timespec_cycle } from "../core/kern_tc.ts";
 import type { sysent } from "../sys/sysent.ts";
 import { SYS } from "../sys/sysnum.ts";
 import { copyin, copyout } from "./copy.ts";
-import { timer_arm_by } from "./intr.ts";
 import type { proc } from "./kern_proc.ts";
 
 export const sysent_time: sysent = {
 	[SYS.clock_gettime64]: (k, p, a) => sys_clock_gettime(k, p, a[0]!, a[1]!),
 	[SYS.clock_getres64]: (k, p, a) => sys_clock_getres(k, p, a[0]!, a[1]!),
 	[SYS.clock_nanosleep64]: (k, p, a) => sys_clock_nanosleep(k, p, a[0]!, a[1]!, a[2]!, a[3]!),
-	[SYS.setitimer]: (k, p, a) => sys_setitimer(k, p, a[0]!, a[1]!, a[2]!),
 	[SYS.times]: (k, p, a) => sys_times(k, p, a[0]!),
 };
 
@@ -27,7 +25,6 @@ export const sysent_time: sysent = {
 const CLOCK_MAX = 7;
 const is_wall = (clock: number): boolean => clock === 0 || clock === 5;
 const TIMER_ABSTIME = 1;
-const ITIMER_REAL = 0;
 /** times() counts in hundredths of a second. */
 const CYCLES_PER_CLOCK_TICK = 10_000_000;
 
@@ -116,45 +113,6 @@ function* sys_clock_nanosleep(
 		}
 		return -error;
 	}
-	return 0;
-}
-
-/** struct itimerval: 32-bit seconds and microseconds, of the interval and of the next time. */
-function itimerval_bytes(k: Kernel, p: proc): Uint8Array {
-	const words = new Uint32Array(4);
-	const put = (i: number, ns: number): void => {
-		const us = Math.ceil(ns / 1000);
-		words[i] = Math.floor(us / 1e6);
-		words[i + 1] = us % 1e6;
-	};
-	put(0, p.p_realinterval);
-	if (Number.isFinite(p.p_realtimer)) put(2, Math.max(1000, p.p_realtimer - k.port.cycles));
-	return new Uint8Array(words.buffer);
-}
-
-/** Only ITIMER_REAL. => 0, EFAULT, EINVAL. */
-function* sys_setitimer(
-	k: Kernel,
-	p: proc,
-	which: number,
-	value: number,
-	old: number,
-): Sleeps<number> {
-	if (which !== ITIMER_REAL) return -EINVAL;
-	const { vm_map: map } = p.p_vmspace!;
-	const bytes = new Uint8Array(16);
-	if (value !== 0 && (yield* copyin(k, map, value, bytes)) !== 0) return -EFAULT;
-	if (old !== 0) {
-		const error = yield* copyout(k, map, itimerval_bytes(k, p), old);
-		if (error !== 0) return -error;
-	}
-	if (value === 0) return 0;
-	const words = new Uint32Array(bytes.buffer);
-	if (words[1]! >= 1e6 || words[3]! >= 1e6) return -EINVAL;
-	const next = words[2]! * 1e9 + words[3]! * 1000;
-	p.p_realinterval = words[0]! * 1e9 + words[1]! * 1000;
-	p.p_realtimer = next === 0 ? Number.POSITIVE_INFINITY : k.port.cycles + next;
-	timer_arm_by(k, p.p_realtimer);
 	return 0;
 }
 

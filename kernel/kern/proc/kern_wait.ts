@@ -1,19 +1,14 @@
 /** Waiting for children (sys/kern/kern_exit.c: sys_wait4): wait4 and waitid. */
-import { ECHILD, EINVAL } from "../../../sys/errno.ts";
+import { ECHILD, EINVAL, ESRCH } from "../../../sys/errno.ts";
 import type { Kernel } from "../../kernel.ts";
 import { type Sleeps, tsleep } from "../core/kern_synch.ts";
-import {
-	CLD_CONTINUED,
-	CLD_EXITED,
-	CLD_KILLED,
-	CLD_STOPPED,
-	SIGCHLD,
-	SIGCONT,
-} from "../core/signal.ts";
+import { CLD_CONTINUED, CLD_STOPPED, SIGCHLD, SIGCONT } from "../core/signal.ts";
 import { copyout } from "./copy.ts";
-import { proc_reap } from "./kern_exit.ts";
+import { exit_code, proc_reap } from "./kern_exit.ts";
 import type { proc } from "./kern_proc.ts";
 import { rusage_bytes, rusage_of } from "./kern_resource.ts";
+import { sigchld_info } from "./kern_sig.ts";
+import { SIGINFO_SIZE, siginfo_bytes } from "./sigabi.ts";
 
 const WNOHANG = 1;
 const WUNTRACED = 2;
@@ -26,6 +21,9 @@ const P_ALL = 0;
 const P_PID = 1;
 const P_PGID = 2;
 const STATUS_CONTINUED = 0xffff;
+/** A bit of the status: the process has left a core dump. */
+const WCOREFLAG = 0x80;
+const INT_MIN = -0x8000_0000;
 
 /** Which children a call is about. */
 type wanted = (child: proc) => boolean;
@@ -73,8 +71,8 @@ function consume(k: Kernel, child: proc, what: event): void {
 function wait_status(child: proc, what: event): number {
 	if (what === "stopped") return (child.p_stopsig << 8) | 0x7f;
 	if (what === "continued") return STATUS_CONTINUED;
-	const { signal, code } = child.p_exit!;
-	return signal === 0 ? code << 8 : signal;
+	const { signal, coredump, code } = child.p_exit!;
+	return signal === 0 ? code << 8 : signal | (coredump ? WCOREFLAG : 0);
 }
 
 const word = (value: number): Uint8Array => new Uint8Array(new Int32Array([value]).buffer);
@@ -90,6 +88,7 @@ export function* sys_wait4(
 ): Sleeps<number> {
 	if ((options & ~(WNOHANG | WUNTRACED | WCONTINUED | WALL)) !== 0) return -EINVAL;
 	const id = pid | 0;
+	if (id === INT_MIN) return -ESRCH;
 	const want: wanted = (child) => {
 		if (id > 0) return child.p_pid === id;
 		if (id === -1) return true;
@@ -135,33 +134,24 @@ export function* sys_waitid(
 	};
 	const found = yield* find_child(k, p, want, options);
 	if (typeof found === "number") return found;
-	const info = found === null ? new Int32Array(32) : wait_info(found.child, found.what);
+	const info = found === null ? new Uint8Array(SIGINFO_SIZE) : wait_info(found.child, found.what);
 	const usage = found === null ? null : rusage_bytes(rusage_of(found.child));
 	if (found !== null && (options & WNOWAIT) === 0) consume(k, found.child, found.what);
 	const { vm_map: map } = p.p_vmspace!;
 	if (infop !== 0) {
-		const error = yield* copyout(k, map, new Uint8Array(info.buffer), infop);
+		const error = yield* copyout(k, map, info, infop);
 		if (error !== 0) return -error;
 	}
 	if (rusage !== 0 && usage !== null) return -(yield* copyout(k, map, usage, rusage));
 	return 0;
 }
 
-/** siginfo_t: signo, errno, code, pid, uid, status. */
-function wait_info(child: proc, what: event): Int32Array {
-	const info = new Int32Array(32);
-	info[0] = SIGCHLD;
-	info[3] = child.p_pid;
-	if (what === "stopped") {
-		info[2] = CLD_STOPPED;
-		info[5] = child.p_stopsig;
-	} else if (what === "continued") {
-		info[2] = CLD_CONTINUED;
-		info[5] = SIGCONT;
-	} else {
-		const { signal, code } = child.p_exit!;
-		info[2] = signal === 0 ? CLD_EXITED : CLD_KILLED;
-		info[5] = signal === 0 ? code : signal;
-	}
-	return info;
+/** => siginfo_t. */
+function wait_info(child: proc, what: event): Uint8Array {
+	const info = (code: number, status: number): Uint8Array =>
+		siginfo_bytes(sigchld_info(child, SIGCHLD, code, status));
+	if (what === "stopped") return info(CLD_STOPPED, child.p_stopsig);
+	if (what === "continued") return info(CLD_CONTINUED, SIGCONT);
+	const how = child.p_exit!;
+	return info(exit_code(how), how.signal || how.code);
 }

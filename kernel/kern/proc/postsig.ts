@@ -16,15 +16,18 @@ import {
 	CLD_STOPPED,
 	type ksiginfo,
 	SA_RESTART,
-	SIG_DFL,
 	SIGKILL,
 	SIGSEGV,
 	SIGSTOP,
+	sigaction_default,
+	sigismember,
 	sigmask,
+	sigminusset,
 } from "../core/signal.ts";
+import { coredump } from "./core_elf32.ts";
 import { exit1, killed } from "./kern_exit.ts";
 import type { proc } from "./kern_proc.ts";
-import { sigdisposition, sigget, tell_parent } from "./kern_sig.ts";
+import { sig_dumpscore, sigdisposition, sigget, tell_parent } from "./kern_sig.ts";
 import { sendsig } from "./sendsig.ts";
 
 /** Linux's EINTR, as a program sees it in a0. */
@@ -82,7 +85,11 @@ function* enter_handler(k: Kernel, l: lwp, info: ksiginfo): Sleeps<void> {
 
 function* sigexit(k: Kernel, l: lwp, info: ksiginfo): Sleeps<void> {
 	k.watch.trace?.signal(l, info.ksi_signo);
-	yield* exit1(k, l.l_proc!, killed(info.ksi_signo, lwp_pc(k, l), info.ksi_addr));
+	const dumped = sig_dumpscore(info.ksi_signo) && (yield* coredump(k, l, info));
+	// A page for the dump may have been refused: that does not matter any more.
+	l.l_nomem = -1;
+	const how = killed(info.ksi_signo, lwp_pc(k, l), info.ksi_addr);
+	yield* exit1(k, l.l_proc!, { ...how, coredump: dumped });
 }
 
 /** Stay stopped until the process is continued or killed. */
@@ -102,9 +109,9 @@ function* stopped(k: Kernel, p: proc, sig: number): Sleeps<void> {
 export function* trapsignal(k: Kernel, l: lwp, info: ksiginfo): Sleeps<void> {
 	const p = l.l_proc!;
 	const sig = info.ksi_signo;
-	if ((p.p_sigmask & sigmask(sig)) !== 0 || sigdisposition(p, sig) === "ignore") {
-		p.p_sigmask &= ~sigmask(sig);
-		p.p_sigacts[sig] = { sa_handler: SIG_DFL, sa_flags: 0, sa_mask: 0 };
+	if (sigismember(p.p_sigmask, sig) || sigdisposition(p, sig) === "ignore") {
+		p.p_sigmask = sigminusset(p.p_sigmask, sigmask(sig));
+		p.p_sigacts[sig] = sigaction_default();
 	}
 	if (sigdisposition(p, sig) === "catch") yield* enter_handler(k, l, info);
 	else yield* sigexit(k, l, info);

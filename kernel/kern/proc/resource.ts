@@ -22,14 +22,19 @@ export interface rusage {
 }
 
 /** RLIMIT_ numbers, Linux's. */
+export const RLIMIT_CPU = 0;
 export const RLIMIT_DATA = 2;
 const RLIMIT_STACK = 3;
+export const RLIMIT_CORE = 4;
 export const RLIMIT_NPROC = 6;
 export const RLIMIT_NOFILE = 7;
 export const RLIMIT_MEMLOCK = 8;
 export const RLIMIT_AS = 9;
+export const RLIMIT_SIGPENDING = 11;
 /** Processes that can exist at a time. */
 const MAXPROC = 1024;
+/** Signals that can be pending at a time, before sigqueue fails. */
+const MAXSIGPENDING = 1024;
 
 const RLIM_NLIMITS = 16;
 
@@ -48,6 +53,8 @@ export function limit0(): rlimit[] {
 	const limit = (n: number): rlimit => ({ rlim_cur: n, rlim_max: n });
 	const limits = new Array<rlimit>(RLIM_NLIMITS).fill(limit(Number.POSITIVE_INFINITY));
 	limits[RLIMIT_STACK] = limit(MAXSSIZ);
+	limits[RLIMIT_CORE] = { rlim_cur: 0, rlim_max: Number.POSITIVE_INFINITY };
+	limits[RLIMIT_SIGPENDING] = limit(MAXSIGPENDING);
 	limits[RLIMIT_NPROC] = limit(MAXPROC);
 	limits[RLIMIT_NOFILE] = limit(NOFILE);
 	return limits;

@@ -14,15 +14,17 @@ import {
 	SA_ONSTACK,
 	SA_RESETHAND,
 	SIG_DFL,
-	SIGCHLD,
 	sigmask,
+	sigminusset,
+	sigplusset,
+	sigset,
 } from "../core/signal.ts";
 import { copyin, copyout } from "./copy.ts";
 import type { proc } from "./kern_proc.ts";
 import { SIGS_CANTMASK } from "./kern_sig.ts";
+import { SIGINFO_SIZE, siginfo_bytes } from "./sigabi.ts";
 import { SIGCODE } from "./sigcode.ts";
 
-const SIGINFO_SIZE = 128;
 const UC_STACK = SIGINFO_SIZE + 8;
 const UC_SIGMASK = SIGINFO_SIZE + 20;
 const UC_MCONTEXT = SIGINFO_SIZE + 160;
@@ -31,18 +33,6 @@ const UC_FCSR = UC_FPREGS + 256;
 /** The frame has room for the registers of Q; those of D are stored. */
 const FRAME_SIZE = UC_FPREGS + 528;
 const SS_DISABLE = 2;
-
-/** siginfo_t: the fields of all signals, then those of this one. */
-function put_siginfo(view: DataView, info: ksiginfo): void {
-	view.setInt32(0, info.ksi_signo, true);
-	view.setInt32(8, info.ksi_code, true);
-	if (info.ksi_addr !== 0 || info.ksi_pid === 0) {
-		view.setUint32(12, info.ksi_addr, true);
-	} else {
-		view.setInt32(12, info.ksi_pid, true);
-		if (info.ksi_signo === SIGCHLD) view.setInt32(20, info.ksi_status, true);
-	}
-}
 
 /** Address of the frame: on the alternate stack, if there is one and it is not in use yet. */
 function frame_address(p: proc, sp: number, flags: number): number {
@@ -64,11 +54,13 @@ export function* sendsig(k: Kernel, l: lwp, info: ksiginfo): Sleeps<Errno> {
 	if (frame < 0) return EFAULT;
 	const bytes = new Uint8Array(FRAME_SIZE);
 	const view = new DataView(bytes.buffer);
-	put_siginfo(view, info);
+	bytes.set(siginfo_bytes(info));
 	view.setUint32(UC_STACK, p.p_sigstk.ss_sp, true);
 	view.setUint32(UC_STACK + 4, p.p_sigstk.ss_size === 0 ? SS_DISABLE : 0, true);
 	view.setUint32(UC_STACK + 8, p.p_sigstk.ss_size, true);
-	view.setInt32(UC_SIGMASK, p.p_sigoldmask ?? p.p_sigmask, true);
+	const { lo, hi } = p.p_sigoldmask ?? p.p_sigmask;
+	view.setInt32(UC_SIGMASK, lo, true);
+	view.setInt32(UC_SIGMASK + 4, hi, true);
 	view.setUint32(UC_MCONTEXT, lwp_pc(k, l), true);
 	const x = lwp_regs(k, l);
 	for (let i = 1; i < 32; i++) view.setInt32(UC_MCONTEXT + i * 4, x[i]!, true);
@@ -86,8 +78,8 @@ export function* sendsig(k: Kernel, l: lwp, info: ksiginfo): Sleeps<Errno> {
 	now[12] = frame + SIGINFO_SIZE;
 	lwp_setpc(k, l, action.sa_handler);
 	p.p_sigoldmask = null;
-	p.p_sigmask |= action.sa_mask;
-	if ((action.sa_flags & SA_NODEFER) === 0) p.p_sigmask |= sigmask(sig);
+	p.p_sigmask = sigplusset(p.p_sigmask, action.sa_mask);
+	if ((action.sa_flags & SA_NODEFER) === 0) p.p_sigmask = sigplusset(p.p_sigmask, sigmask(sig));
 	if ((action.sa_flags & SA_RESETHAND) !== 0) {
 		p.p_sigacts[sig] = { ...action, sa_handler: SIG_DFL };
 	}
@@ -102,7 +94,8 @@ export function* sigreturn(k: Kernel, l: lwp): Sleeps<Errno> {
 	const error = yield* copyin(k, p.p_vmspace!.vm_map, frame, bytes);
 	if (error !== 0) return error;
 	const view = new DataView(bytes.buffer);
-	p.p_sigmask = view.getInt32(UC_SIGMASK, true) & ~SIGS_CANTMASK;
+	const mask = sigset(view.getInt32(UC_SIGMASK, true), view.getInt32(UC_SIGMASK + 4, true));
+	p.p_sigmask = sigminusset(mask, SIGS_CANTMASK);
 	const x = lwp_regs(k, l);
 	for (let i = 1; i < 32; i++) x[i] = view.getInt32(UC_MCONTEXT + i * 4, true);
 	lwp_setpc(k, l, view.getUint32(UC_MCONTEXT, true) & ~1);

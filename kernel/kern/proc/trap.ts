@@ -36,6 +36,7 @@ import {
 	BUS_ADRALN,
 	BUS_ADRERR,
 	ILL_ILLOPC,
+	ksi_init,
 	type ksiginfo,
 	SEGV_ACCERR,
 	SEGV_MAPERR,
@@ -128,13 +129,8 @@ function* fault_failed(k: Kernel, l: lwp, va: number, error: Errno): Sleeps<void
 	}
 }
 
-const trapinfo = (sig: number, code: number, addr: number): ksiginfo => ({
-	ksi_signo: sig,
-	ksi_code: code,
-	ksi_addr: addr,
-	ksi_pid: 0,
-	ksi_status: 0,
-});
+const trapinfo = (sig: number, code: number, addr: number): ksiginfo =>
+	ksi_init(sig, code, { ksi_addr: addr });
 
 function trap_signal(k: Kernel, l: lwp, info: ksiginfo): number {
 	l.l_kernel = trapsignal(k, l, info);

@@ -34,7 +34,6 @@ import {
 	type uvm_map_args as map_args,
 	uvm_map,
 	uvm_map_args,
-	uvm_map_protect,
 	uvm_unmap,
 } from "../../uvm/uvm_map.ts";
 import {
@@ -47,6 +46,7 @@ import {
 	uvm_map_willneed,
 } from "../../uvm/uvm_map_advice.ts";
 import { uvm_map_findspace, VM_MAP_WIREFUTURE, type vm_map } from "../../uvm/uvm_map_entry.ts";
+import { uvm_map_protect } from "../../uvm/uvm_map_protect.ts";
 import {
 	uvm_map_pageable_all,
 	uvm_map_unwire,
@@ -222,7 +222,8 @@ function* sys_mprotect(
 	if (!range_ok(addr, len)) return -EINVAL;
 	const end = addr + round_page(len);
 	const { vm_map: map } = p.p_vmspace!;
-	return hole_is_enomem(yield* uvm_map_protect(k, map, addr, end, protection(prot)));
+	const limit = p.p_rlimit[RLIMIT_MEMLOCK]!.rlim_cur;
+	return hole_is_enomem(yield* uvm_map_protect(k, map, addr, end, protection(prot), limit));
 }
 
 /** Move the end of the heap. => the new end, or the old one if that is not possible. */

@@ -25,9 +25,10 @@ import {
 	POLLIN,
 	POLLOUT,
 } from "../proc/file.ts";
-import { kauth_cred_getegid, kauth_cred_geteuid, kauth_issuser } from "../proc/kern_auth.ts";
+import { kauth_cred_getegid, kauth_cred_geteuid } from "../proc/kern_auth.ts";
 import { fd_alloc, file_make, file_readable, file_writable } from "../proc/kern_descrip.ts";
 import type { proc } from "../proc/kern_proc.ts";
+import { suser } from "../proc/kern_prot.ts";
 import { psignal } from "../proc/kern_sig.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
@@ -214,7 +215,7 @@ export function pipe_setsize(k: Kernel, p: proc, pipe: pipe, size: number): numb
 	if (size > 2 ** 31) return -EINVAL;
 	let rounded = PAGE_SIZE;
 	while (rounded < size) rounded *= 2;
-	if (rounded > PIPE_MAXSIZE && rounded > pipe.pipe_size && !kauth_issuser(p)) return -EPERM;
+	if (rounded > PIPE_MAXSIZE && rounded > pipe.pipe_size && !suser(p)) return -EPERM;
 	if (rounded > k.port.ramSize) return -ENOMEM;
 	if (rounded < pipe.pipe_cnt) return -EBUSY;
 	if (pipe.pipe_buffer.length > 0) {

@@ -2,7 +2,7 @@
 import { EBADF, EFAULT, EINTR, EINVAL, type Errno, EWOULDBLOCK } from "../../../sys/errno.ts";
 import type { Kernel } from "../../kernel.ts";
 import { type Sleeps, tsleep } from "../core/kern_synch.ts";
-import type { sigset } from "../core/signal.ts";
+import { sigminusset } from "../core/signal.ts";
 import { copyin, copyout } from "../proc/copy.ts";
 import {
 	type file,
@@ -23,6 +23,7 @@ import {
 	timespec_bytes,
 	timespec_read,
 } from "../proc/kern_time.ts";
+import { copyin_sigset } from "../proc/sigabi.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
 
@@ -67,11 +68,10 @@ function* select_begin(k: Kernel, p: proc, timeout: number, mask: number): Sleep
 		deadline = sleep_until(k, ns);
 	}
 	if (mask !== 0) {
-		const word = new Uint32Array(1);
-		if ((yield* copyin(k, map, mask, new Uint8Array(word.buffer))) !== 0) return EFAULT;
-		const set: sigset = word[0]!;
+		const set = yield* copyin_sigset(k, p, mask);
+		if (set === null) return EFAULT;
 		p.p_sigoldmask = p.p_sigmask;
-		p.p_sigmask = set & ~SIGS_CANTMASK;
+		p.p_sigmask = sigminusset(set, SIGS_CANTMASK);
 	}
 	return { timeout, deadline, masked: mask !== 0 };
 }

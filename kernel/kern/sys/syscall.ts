@@ -15,6 +15,7 @@ import {
 	ENOTEMPTY,
 	ENOTSUP,
 	EOVERFLOW,
+	ETIMEDOUT,
 } from "../../../sys/errno.ts";
 import { bdev_lookup, type dev_t } from "../../dev/conf.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -22,9 +23,12 @@ import { swap_off, swap_on } from "../../uvm/uvm_swapctl.ts";
 import { type lwp, lwp_regs, RESTART_NO, RESTART_NOHAND, RESTART_SYS } from "../core/kern_lwp.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { copyinstr } from "../proc/copy.ts";
+import { sysent_itimer } from "../proc/kern_itimer.ts";
 import type { proc } from "../proc/kern_proc.ts";
+import { sysent_prot } from "../proc/kern_prot.ts";
 import { sysent_time } from "../proc/kern_time.ts";
 import { sysent_descrip } from "./sys_descrip.ts";
+import { sysent_futex } from "./sys_futex.ts";
 import { sysent_generic } from "./sys_generic.ts";
 
 import { sysent_mman } from "./sys_mman.ts";
@@ -34,6 +38,7 @@ import { sysent_select } from "./sys_select.ts";
 import { sysent_sig } from "./sys_sig.ts";
 import { sysent_uvmctl } from "./sys_uvmctl.ts";
 import type { syscall_fn, sysent } from "./sysent.ts";
+import { syscall_name } from "./sysnames.ts";
 import { SYS } from "./sysnum.ts";
 import { sysent_shm } from "./sysv_shm.ts";
 import { PATH_MAX } from "./vfs_lookup.ts";
@@ -63,6 +68,8 @@ function linux_errno(error: number): number {
 			return 75;
 		case ENOTSUP:
 			return 95;
+		case ETIMEDOUT:
+			return 110;
 		default:
 			return error;
 	}
@@ -88,6 +95,9 @@ const groups: readonly sysent[] = [
 	sysent_pipe,
 	sysent_sig,
 	sysent_time,
+	sysent_itimer,
+	sysent_prot,
+	sysent_futex,
 	sysent_uvmctl,
 ];
 
@@ -130,6 +140,7 @@ const RESTARTABLE: ReadonlySet<number> = new Set([
 	SYS.fcntl64,
 	SYS.flock,
 	SYS.sendfile64,
+	SYS.futex64,
 ]);
 
 /** Calls that any handler interrupts, but that are restarted after a stop. */
@@ -151,7 +162,7 @@ const MESSAGES_MAX = 100;
 
 /** Each unknown number is reported once. */
 function nosys(k: Kernel, number: number): number {
-	const message = `unknown system call ${number}`;
+	const message = `unknown system call ${syscall_name(number)}`;
 	if (k.msgbuf.length < MESSAGES_MAX && !k.msgbuf.includes(message)) k.msgbuf.push(message);
 	return -ENOSYS;
 }

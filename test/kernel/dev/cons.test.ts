@@ -19,9 +19,12 @@ import {
 	SIGINT,
 	SIGTTIN,
 	SIGTTOU,
+	sigemptyset,
+	sigfillset,
 	sigmask,
 } from "../../../kernel/kern/core/signal.ts";
 import { O_NONBLOCK, POLLHUP, POLLIN } from "../../../kernel/kern/proc/file.ts";
+import { sigclear } from "../../../kernel/kern/proc/kern_sig.ts";
 import { EAGAIN, EINTR, EIO, ENOTTY } from "../../../sys/errno.ts";
 import { TestKernel } from "../../support/kernel.ts";
 import { BUFFER, Program, pending, terminal } from "../../support/terminal.ts";
@@ -40,8 +43,8 @@ describe("job control", () => {
 		t.type("for the shell\n");
 		expect(job.read()).toBe(-EINTR);
 		expect(pending(job.proc, SIGTTIN)).toBe(true);
-		job.proc.p_siglist = 0;
-		job.proc.p_sigacts[SIGTTIN] = { sa_handler: SIG_IGN, sa_flags: 0, sa_mask: 0 };
+		sigclear(job.proc, sigfillset());
+		job.proc.p_sigacts[SIGTTIN] = { sa_handler: SIG_IGN, sa_flags: 0, sa_mask: sigemptyset() };
 		expect(job.read()).toBe(-EIO);
 	});
 
@@ -63,7 +66,7 @@ describe("job control", () => {
 		const { job } = background();
 		expect(job.attributes(ECHO, 0)).toBe(-EINTR);
 		expect(pending(job.proc, SIGTTOU)).toBe(true);
-		job.proc.p_siglist = 0;
+		sigclear(job.proc, sigfillset());
 		job.proc.p_sigmask = sigmask(SIGTTOU);
 		expect(job.attributes(ECHO, 0)).toBe(0);
 	});
@@ -101,7 +104,7 @@ describe("who waits", () => {
 		t.settle();
 		// The end of input comes together with SIGHUP, and goes before it.
 		expect(reader.result).toBe("");
-		program.proc.p_siglist = 0;
+		sigclear(program.proc, sigfillset());
 		expect(program.read()).toBe("");
 		expect(program.poll(POLLIN)).toBe(POLLIN | POLLHUP);
 		expect(cnwaiting(t.k)).toBe(false);

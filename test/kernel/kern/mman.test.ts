@@ -1,11 +1,13 @@
 /** Corners of mmap, mremap, madvise and mlockall, as Linux has them. */
+
 import { beforeEach, describe, expect, it } from "vitest";
 import { RLIMIT_MEMLOCK } from "../../../kernel/kern/proc/resource.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
 import { uao_reference } from "../../../kernel/uvm/uvm_aobj.ts";
 import { UVM_FLAG_COPYONW, UVM_FLAG_FIXED } from "../../../kernel/uvm/uvm_extern.ts";
-import { uvm_map, uvm_map_args, uvm_map_protect } from "../../../kernel/uvm/uvm_map.ts";
+import { uvm_map, uvm_map_args } from "../../../kernel/uvm/uvm_map.ts";
 import { uvm_map_lookup_entry, VM_MAP_WIREFUTURE } from "../../../kernel/uvm/uvm_map_entry.ts";
+import { uvm_map_protect } from "../../../kernel/uvm/uvm_map_protect.ts";
 import { EAGAIN, EEXIST, EFAULT, ENOMEM } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { Agent } from "../../support/agents.ts";

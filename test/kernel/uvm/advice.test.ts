@@ -3,6 +3,7 @@ import { beforeEach, expect, it } from "vitest";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
 import { UVM_INH_COPY } from "../../../kernel/uvm/uvm_extern.ts";
 import { uvm_map_inherit } from "../../../kernel/uvm/uvm_map_advice.ts";
+import { uvm_map_lookup_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
 import { EINVAL, ENOMEM } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { Agent } from "../../support/agents.ts";
@@ -13,7 +14,11 @@ const BASE = 0x1000_0000;
 const RW = 3;
 const PRIVATE = 0x32;
 const SHARED = 0x31;
+const MADV_RANDOM = 1;
+const MADV_SEQUENTIAL = 2;
+const MADV_WILLNEED = 3;
 const MADV_FREE = 8;
+const MADV_PAGEOUT = 21;
 const MADV_DONTFORK = 10;
 const MADV_DOFORK = 11;
 const MS_ASYNC = 1;
@@ -49,6 +54,31 @@ it.each([PRIVATE, SHARED])("DONTFORK keeps a part of a mapping from children (%i
 	expect(contents(agent)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
 	expect(range(SYS.madvise, 6, 4, MADV_DONTFORK)).toBe(-ENOMEM);
 	t.check();
+});
+
+it("RANDOM and SEQUENTIAL hold for a part of a mapping", () => {
+	map(PRIVATE);
+	expect(range(SYS.madvise, 2, 2, MADV_RANDOM)).toBe(0);
+	expect(range(SYS.madvise, 4, 1, MADV_SEQUENTIAL)).toBe(0);
+	const advice = Array.from({ length: 8 }, (_, i) => uvm_map_lookup_entry(agent.map, at(i)).advice);
+	expect(advice).toEqual([0, 0, 1, 1, 2, 0, 0, 0]);
+	expect(range(SYS.madvise, 6, 4, MADV_RANDOM)).toBe(-ENOMEM);
+	t.check();
+});
+
+it("WILLNEED brings in what is on disk, while memory is plentiful", () => {
+	map(PRIVATE);
+	range(SYS.madvise, 0, 8, MADV_PAGEOUT);
+	t.settle();
+	expect(t.k.uvmexp.swpgonly).toBe(8);
+	expect(range(SYS.madvise, 2, 3, MADV_WILLNEED)).toBe(0);
+	expect(t.k.uvmexp.swpgonly).toBe(5);
+	const { freetarg } = t.k.uvmexp;
+	t.k.uvmexp.freetarg = t.k.uvmexp.free;
+	expect(range(SYS.madvise, 0, 8, MADV_WILLNEED)).toBe(0);
+	t.k.uvmexp.freetarg = freetarg;
+	expect(t.k.uvmexp.swpgonly).toBe(5);
+	expect(contents(agent)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
 });
 
 it("DOFORK takes that back: the child has a copy of its own", () => {

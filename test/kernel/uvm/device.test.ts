@@ -1,10 +1,18 @@
 /** The device pager: memory of a device in an address space, without pages. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { makedev } from "../../../kernel/dev/conf.ts";
+import { simple_lock } from "../../../kernel/kern/core/kern_lock.ts";
 import type { uvm_device } from "../../../kernel/uvm/uvm_device.ts";
 import { udv_attach } from "../../../kernel/uvm/uvm_device.ts";
 import { uvm_fault } from "../../../kernel/uvm/uvm_fault.ts";
-import { pagerops } from "../../../kernel/uvm/uvm_object.ts";
+import {
+	PGO_ALLPAGES,
+	PGO_CLEANIT,
+	PGO_FREE,
+	PGO_LOCKED,
+	PGO_SYNCIO,
+	pagerops,
+} from "../../../kernel/uvm/uvm_object.ts";
 import { pmap_extract } from "../../../pmap/pmap.ts";
 import { EACCES, EFAULT, EIO, ENODEV } from "../../../sys/errno.ts";
 import { PAGE_SIZE, VM_PROT_READ, VM_PROT_WRITE } from "../../../sys/vmparam.ts";
@@ -57,6 +65,21 @@ describe("udv_attach", () => {
 		expect(udv_attach(t.k, makedev(MAJOR + 1, 0))).toBe(ENODEV);
 		expect(udv_attach(t.k, makedev(99, 0))).toBe(ENODEV);
 	});
+});
+
+it("has no pages to get or to flush", () => {
+	const udv = device();
+	const { pgo_get, pgo_get_locked, pgo_put } = pagerops(t.k, udv);
+	const pps = [null];
+	simple_lock(t.k, udv.vmobjlock);
+	expect(pgo_get_locked(t.k, udv, 0, pps, 1, 0, VM_PROT_READ, PGO_LOCKED)).toBe(EIO);
+	expect(t.run(pgo_get(t.k, udv, 0, pps, 1, 0, VM_PROT_READ, PGO_SYNCIO))).toBe(EIO);
+	expect([pps, udv.vmobjlock.locked]).toEqual([[null], false]);
+	simple_lock(t.k, udv.vmobjlock);
+	expect(t.run(pgo_put(t.k, udv, 0, 0, PGO_ALLPAGES | PGO_CLEANIT | PGO_FREE))).toBe(0);
+	expect(udv.vmobjlock.locked).toBe(false);
+	t.run(pagerops(t.k, udv).pgo_detach(t.k, udv));
+	t.check();
 });
 
 describe("a fault", () => {

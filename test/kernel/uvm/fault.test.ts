@@ -1,4 +1,5 @@
 /** Page faults: the four cases, the window of neighbours, and what happens without memory. */
+
 import { beforeEach, describe, expect, it } from "vitest";
 import { simple_lock } from "../../../kernel/kern/core/kern_lock.ts";
 import { uao_put } from "../../../kernel/uvm/uvm_aobj.ts";
@@ -10,7 +11,7 @@ import {
 	VM_FAULT_WIRE,
 } from "../../../kernel/uvm/uvm_extern.ts";
 import { uvm_fault, uvm_fault_nosleep } from "../../../kernel/uvm/uvm_fault.ts";
-import { uvm_map_protect } from "../../../kernel/uvm/uvm_map.ts";
+import { uvm_map_protect } from "../../../kernel/uvm/uvm_map_protect.ts";
 import { PGO_DEACTIVATE, type uvm_object } from "../../../kernel/uvm/uvm_object.ts";
 import { pmap_remove, pmap_update } from "../../../pmap/pmap.ts";
 import { EACCES, EFAULT, EIO, ENOMEM, EWOULDBLOCK } from "../../../sys/errno.ts";

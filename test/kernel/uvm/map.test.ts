@@ -1,4 +1,5 @@
 /** Maps: finding room, merging, splitting, protecting and removing entries. */
+
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import {
@@ -6,13 +7,7 @@ import {
 	UVM_FLAG_FIXED,
 	UVM_UNKNOWN_OFFSET,
 } from "../../../kernel/uvm/uvm_extern.ts";
-import {
-	uvm_map,
-	uvm_map_args,
-	uvm_map_protect,
-	uvm_unmap,
-	uvmspace_free,
-} from "../../../kernel/uvm/uvm_map.ts";
+import { uvm_map, uvm_map_args, uvm_unmap, uvmspace_free } from "../../../kernel/uvm/uvm_map.ts";
 import {
 	entry_contains,
 	uvm_map_findspace,
@@ -20,6 +15,7 @@ import {
 	type vm_map,
 } from "../../../kernel/uvm/uvm_map_entry.ts";
 import { uvmspace_addref } from "../../../kernel/uvm/uvm_map_fork.ts";
+import { uvm_map_protect } from "../../../kernel/uvm/uvm_map_protect.ts";
 import type { uvm_object } from "../../../kernel/uvm/uvm_object.ts";
 import { EACCES, EFAULT, EINVAL, ENOMEM } from "../../../sys/errno.ts";
 import {

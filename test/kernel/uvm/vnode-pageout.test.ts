@@ -1,9 +1,10 @@
 /** Files under memory pressure, and mapped: the vnode pager with the page daemon and the fault. */
+
 import { beforeEach, describe, expect, it } from "vitest";
 import { ubc_uiomove } from "../../../kernel/uvm/uvm_bio.ts";
 import { VM_FAULT_WIRE } from "../../../kernel/uvm/uvm_extern.ts";
 import { uvm_fault } from "../../../kernel/uvm/uvm_fault.ts";
-import { uvm_map_protect } from "../../../kernel/uvm/uvm_map.ts";
+import { uvm_map_protect } from "../../../kernel/uvm/uvm_map_protect.ts";
 import { PGO_ALLPAGES, PGO_CLEANIT, PGO_FREE } from "../../../kernel/uvm/uvm_object.ts";
 import { PG_CLEAN, type vm_page } from "../../../kernel/uvm/uvm_page.ts";
 import {

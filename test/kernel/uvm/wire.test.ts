@@ -1,6 +1,8 @@
 /** Wiring: mlock, mlockall, and what fork, mprotect and failures make of it. */
 import { beforeEach, describe, expect, it } from "vitest";
+import { vfs_mountroot } from "../../../kernel/fs/vfs.ts";
 import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
+import { O_CREAT, O_RDWR } from "../../../kernel/kern/proc/file.ts";
 import { RLIMIT_MEMLOCK } from "../../../kernel/kern/proc/resource.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
 import { uvm_check } from "../../../kernel/uvm/uvm_check.ts";
@@ -150,6 +152,86 @@ describe("wired memory and protection", () => {
 	});
 });
 
+describe("a file's page that two processes have locked", () => {
+	const FILE = 40;
+	let fd: number;
+	let child: Agent;
+
+	beforeEach(() => {
+		t.run(vfs_mountroot(t.k, null, null));
+		agent.run(() => agent.string(at(0), "/tmp/f"));
+		fd = agent.syscall(SYS.openat, -100, at(0), O_CREAT | O_RDWR, 0o600);
+		truncate(3);
+		agent.syscall(SYS.mmap2, at(FILE), 3 * PAGE_SIZE, RW, 0x11, fd, 0);
+		child = agent.run(() => agent.fork()) as Agent;
+	});
+
+	const truncate = (pages: number): number =>
+		agent.syscall(SYS.ftruncate64, fd, pages * PAGE_SIZE, 0);
+	const lock = (who: Agent): number => who.syscall(SYS.mlock, at(FILE), 3 * PAGE_SIZE);
+	const unlock = (who: Agent): number => who.syscall(SYS.munlock, at(FILE), 3 * PAGE_SIZE);
+	const pageout = (): void => {
+		range(SYS.madvise, FILE, 3, MADV_PAGEOUT);
+		t.settle();
+	};
+
+	it("is wired twice, and stays until both have unlocked it", () => {
+		expect([lock(agent), lock(child)]).toEqual([0, 0]);
+		expect(wire_count(agent, FILE)).toBe(2);
+		unlock(agent);
+		pageout();
+		expect(wire_count(agent, FILE)).toBe(1);
+		unlock(child);
+		pageout();
+		expect(wire_count(agent, FILE)).toBe(-1);
+		t.check();
+	});
+
+	it.each([RW, 0])("munlock leaves alone what another process has locked since (%i)", (prot) => {
+		expect(lock(agent)).toBe(0);
+		range(SYS.mprotect, FILE, 3, prot);
+		expect([truncate(0), truncate(3)]).toEqual([0, 0]);
+		expect([more(), lock(child)]).toEqual([0, 0]);
+		expect([more(), unlock(agent)]).toEqual([3, 0]);
+		expect([more(), wire_count(child, FILE + 1)]).toEqual([3, 1]);
+		pageout();
+		expect(wire_count(child, FILE + 1)).toBe(1);
+		t.check();
+		unlock(child);
+		expect(more()).toBe(0);
+		t.check();
+	});
+
+	it("is wired again by who has it locked when it comes back after truncate", () => {
+		expect([lock(agent), lock(child), truncate(1), truncate(3)]).toEqual([0, 0, 0, 0]);
+		expect([more(), wire_count(agent, FILE)]).toEqual([1, 2]);
+		expect([store(child, FILE + 1, 5), wire_count(agent, FILE + 1)]).toEqual([0, 1]);
+		t.check();
+		expect([load(agent, FILE + 1), wire_count(agent, FILE + 1)]).toEqual([5, 2]);
+		expect([store(agent, FILE + 1, 6), wire_count(agent, FILE + 1)]).toEqual([0, 2]);
+		unlock(child);
+		expect([more(), wire_count(agent, FILE + 1)]).toEqual([2, 1]);
+		t.check();
+	});
+
+	it("stays wired without access, also to what comes back in another place", () => {
+		lock(child);
+		range(SYS.mprotect, FILE, 3, 0);
+		lock(agent);
+		child.syscall(SYS.mprotect, at(FILE), 3 * PAGE_SIZE, 0);
+		range(SYS.mprotect, FILE, 3, RW);
+		t.check();
+		pageout();
+		expect(wire_count(child, FILE)).toBe(1);
+		expect(child.run(() => child.load(at(FILE)))).toBe(null);
+		child.syscall(SYS.mprotect, at(FILE), 3 * PAGE_SIZE, READ);
+		expect([load(child, FILE), wire_count(child, FILE)]).toEqual([0, 1]);
+		t.check();
+		child.end();
+		expect(more()).toBe(0);
+	});
+});
+
 describe("wired memory and fork", () => {
 	it("nothing is wrong while the copies wait for memory", () => {
 		range(SYS.mlock, 0, 4);
@@ -222,6 +304,28 @@ describe("mlockall", () => {
 		t.check();
 	});
 
+	it("wires what mprotect makes accessible under MCL_FUTURE", () => {
+		expect(agent.syscall(SYS.mlockall, MCL_FUTURE)).toBe(0);
+		agent.syscall(SYS.mmap2, at(20), 4 * PAGE_SIZE, 0, PRIVATE, -1, 0);
+		expect(more()).toBe(0);
+		expect([range(SYS.mprotect, 20, 2, RW), more()]).toEqual([0, 2]);
+		// Once only; and what could be accessed before was not to be wired.
+		expect([range(SYS.mprotect, 20, 2, READ), range(SYS.mprotect, 20, 2, RW)]).toEqual([0, 0]);
+		range(SYS.mprotect, 0, PAGES, READ);
+		expect([more(), wire_count(agent, 20), wire_count(agent, 0)]).toEqual([2, 1, 0]);
+		t.check();
+		t.k.uvmexp.wiredmax = t.k.uvmexp.wired + 1;
+		expect(range(SYS.mprotect, 22, 2, RW)).toBe(-ENOMEM);
+		// As in NetBSD the protection is changed.
+		expect([store(agent, 22, 1), more()]).toEqual([0, 2]);
+		t.k.uvmexp.wiredmax = 1000;
+		const limit = { rlim_cur: 2 * PAGE_SIZE, rlim_max: 2 * PAGE_SIZE };
+		range(SYS.mprotect, 22, 2, 0);
+		agent.p.p_rlimit[RLIMIT_MEMLOCK] = limit;
+		expect([range(SYS.mprotect, 22, 2, RW), more()]).toEqual([-ENOMEM, 2]);
+		t.check();
+	});
+
 	it("under it, what cannot be wired cannot be mapped", () => {
 		expect(agent.syscall(SYS.mlockall, MCL_FUTURE)).toBe(0);
 		t.k.uvmexp.wiredmax = t.k.uvmexp.wired + 3;
@@ -233,6 +337,29 @@ describe("mlockall", () => {
 });
 
 describe("advice", () => {
+	it("PAGEOUT passes over pages that another process has freed meanwhile", () => {
+		const n = 40;
+		agent.syscall(SYS.mmap2, at(0), n * PAGE_SIZE, RW, PRIVATE, -1, 0);
+		for (let i = 0; i < n; i++) store(agent, i, i + 1);
+		const child = agent.run(() => agent.fork()) as Agent;
+		// The first cluster has to wait for kernel addresses.
+		let refused = false;
+		t.k.failinject = (what) => {
+			if (what !== "pager_map" || refused) return false;
+			refused = true;
+			return true;
+		};
+		const jobs = [agent, child].map((who) =>
+			who.start(() => who.call(SYS.madvise, at(0), n * PAGE_SIZE, MADV_PAGEOUT)),
+		);
+		t.settle();
+		t.k.failinject = null;
+		expect(refused).toBe(true);
+		expect(jobs.map((job) => job.result)).toEqual([0, 0]);
+		t.check();
+		for (let i = 0; i < n; i++) expect([load(agent, i), load(child, i)]).toEqual([i + 1, i + 1]);
+	});
+
 	it("DONTNEED forgets private memory, whoever else has it; not what is wired", () => {
 		const child = agent.run(() => agent.fork()) as Agent;
 		expect(range(SYS.madvise, 2, 3, MADV_DONTNEED)).toBe(0);

@@ -1,0 +1,44 @@
+/** The tables of docs/port.md. */
+import { existsSync, readFileSync } from "node:fs";
+import { ROOT, type Source, sources } from "./sources.ts";
+
+export interface Row {
+	readonly line: number;
+	readonly cells: readonly string[];
+}
+
+/** The rows of all tables, without heads. */
+export const rows: readonly Row[] = readFileSync(`${ROOT}/docs/port.md`, "utf8")
+	.split("\n")
+	.flatMap((text, i) => {
+		if (!/^\|.*\|$/.test(text) || /^\|-/.test(text)) return [];
+		const cells = text.slice(1, -1).split("|");
+		return [{ line: i + 1, cells: cells.map((cell) => cell.trim()) }];
+	})
+	.filter(({ cells }) => cells[cells.length - 1] !== "test");
+
+/** Where the function is, or why it is absent. */
+export const here = ({ cells }: Row): string => cells[cells.length - 2]!;
+/** Tests of it. */
+export const tests = ({ cells }: Row): string => cells[cells.length - 1]!;
+export const isAbsent = (row: Row): boolean => here(row).startsWith("absent: ");
+
+/** `file.ts` and what follows it: names in backquotes, or titles in quotes. */
+export function groups(cell: string): { file: string; names: string[] }[] {
+	const found: { file: string; names: string[] }[] = [];
+	for (const [, code, title] of cell.matchAll(/`([^`]+)`|"([^"]+)"/g)) {
+		if (code?.endsWith(".ts")) found.push({ file: code, names: [] });
+		else found[found.length - 1]?.names.push((code ?? title)!);
+	}
+	return found;
+}
+
+/** A file of the kernel as the tables name it. */
+export function source(file: string): Source | null {
+	const places = file.includes("/") ? [file] : [`kernel/uvm/${file}`, `pmap/${file}`];
+	const place = places.find((path) => existsSync(`${ROOT}/${path}`));
+	return place === undefined ? null : sources(place)[0]!;
+}
+
+export const offences = (test: (row: Row) => string[]): string[] =>
+	rows.flatMap((row) => test(row).map((what) => `docs/port.md:${row.line}: ${what}`));
