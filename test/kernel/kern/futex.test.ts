@@ -156,11 +156,11 @@ describe("the end of a wait", () => {
 	it("comes with a signal, which a later wake does not meet", () => {
 		share(SHARED);
 		const [a, b] = children as [Agent, Agent];
-		a.p.p_sigacts[SIGUSR1] = { sa_handler: 0x1000, sa_flags: 0, sa_mask: 0 };
+		a.p.p_sigacts[SIGUSR1] = { sa_handler: 0x1000, sa_flags: 0, sa_mask: sigemptyset() };
 		// An agent has no user mode in which the signal would be taken.
 		const first = a.start(function* (): Sleeps<number> {
 			const result = yield* a.call(SYS.futex64, BASE, WAIT, 5);
-			a.p.p_siglist = 0;
+			sigclear(a.p, sigfillset());
 			return result;
 		});
 		const second = waits(b, BASE, WAIT, 5);
@@ -174,10 +174,10 @@ describe("the end of a wait", () => {
 	it("by a wake and a signal at once is a wake", () => {
 		share(SHARED);
 		const [a] = children as [Agent];
-		a.p.p_sigacts[SIGUSR1] = { sa_handler: 0x1000, sa_flags: 0, sa_mask: 0 };
+		a.p.p_sigacts[SIGUSR1] = { sa_handler: 0x1000, sa_flags: 0, sa_mask: sigemptyset() };
 		const job = a.start(function* (): Sleeps<number> {
 			const result = yield* a.call(SYS.futex64, BASE, WAIT, 5);
-			a.p.p_siglist = 0;
+			sigclear(a.p, sigfillset());
 			return result;
 		});
 		t.settle();
