@@ -55,6 +55,7 @@ import {
 	amap_copy,
 	amap_lock,
 	amap_unlock,
+	UVM_AMAP_CHUNK,
 	type vm_amap,
 } from "./uvm_amap.ts";
 import {
@@ -110,6 +111,7 @@ import {
 } from "./uvm_page.ts";
 import { SWSLOT_BAD, uvm_swap_markbad, uvm_swpgonly_add } from "./uvm_swap.ts";
 import { uvm_swap_get } from "./uvm_swap_io.ts";
+import { uvm_grow, uvm_may_grow } from "./uvm_unix.ts";
 import { uvm_fault_unwire_locked } from "./uvm_unwire.ts";
 import { uvm_pause, uvm_reclaimable, uvm_wait } from "./uvm_wait.ts";
 
@@ -119,9 +121,8 @@ const UVM_MAXRANGE = 16;
 const nback = [3, 0, 8];
 const nforw = [4, 0, 7];
 
-/** Entries of this many pages get their amaps in chunks of that many (uvm_amap.h). */
+/** Entries of this many pages get their amaps in chunks of UVM_AMAP_CHUNK (uvm_amap.h). */
 const UVM_AMAP_LARGE = 256;
-const UVM_AMAP_CHUNK = 16;
 
 /** How often a fault is retried after a pool refused an allocation. */
 const REFUSALS_MAX = 16;
@@ -325,7 +326,11 @@ function fault_lookup(k: Kernel, ufi: uvm_faultinfo): Errno {
 	}
 	if (error !== 0) {
 		vm_map_unlock_read(k, map);
-		return error;
+		if (error !== EFAULT || !uvm_may_grow(k, map, ufi.va)) return error;
+		if (!vm_map_lock_try(k, map)) return would_block(ufi, "map");
+		const grown = uvm_grow(k, map, ufi.va);
+		vm_map_unlock(k, map);
+		return grown ? ERESTART : uvmfault_noram(k, ufi);
 	}
 	ufi.enter_prot = entry.protection;
 	ufi.wired = entry.wired_count > 0 || ufi.fault_type === VM_FAULT_WIRE;

@@ -76,6 +76,8 @@ export interface vm_map {
 	timestamp: number;
 	readonly min_offset: vaddr_t;
 	readonly max_offset: vaddr_t;
+	/** From here up only fixed mappings go: room for the stack. NetBSD has it in the vmspace. */
+	maxsaddr: vaddr_t;
 }
 
 function blank_entry(start: vaddr_t, end: vaddr_t): vm_map_entry {
@@ -116,6 +118,7 @@ export function uvm_map_setup(pm: pmap, min: vaddr_t, max: vaddr_t, flags: numbe
 		timestamp: 0,
 		min_offset: min,
 		max_offset: max,
+		maxsaddr: max,
 	};
 }
 
@@ -223,7 +226,8 @@ export function uvm_map_findspace(
 	fixed: boolean,
 ): { start: vaddr_t; after: vm_map_entry } | null {
 	let start = Math.max(hint, map.min_offset);
-	if (start > map.max_offset) return null;
+	const limit = fixed ? map.max_offset : map.maxsaddr;
+	if (start > limit) return null;
 	let after: vm_map_entry;
 	if (!fixed && start === map.min_offset) {
 		after = map.first_free;
@@ -237,7 +241,7 @@ export function uvm_map_findspace(
 	}
 	for (;;) {
 		const end = start + length;
-		if (end > map.max_offset) return null;
+		if (end > limit) return null;
 		if (after.next === map.header || after.next.start >= end) return { start, after };
 		if (fixed) return null;
 		after = after.next;

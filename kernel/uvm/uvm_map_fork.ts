@@ -73,6 +73,7 @@ export function* uvmspace_fork(k: Kernel, parent: vmspace): Sleeps<vmspace | nul
 	if (child === null) return null;
 	child.vm_daddr = parent.vm_daddr;
 	child.vm_break = parent.vm_break;
+	child.vm_map.maxsaddr = old.maxsaddr;
 	yield* vm_map_lock(k, old);
 	// Write-protecting what the parent has is most of the work.
 	const resident = pmap_resident_count(k, old.pmap);
