@@ -105,7 +105,9 @@ function sys_shmget(k: Kernel, p: proc, key: number, size: number, shmflg: numbe
 	if (old !== undefined) {
 		if ((shmflg & IPC_CREAT) !== 0 && (shmflg & IPC_EXCL) !== 0) return -EEXIST;
 		if (size > old.shm_segsz) return -EINVAL;
-		const denied = ipcperm(p, old.shm_perm, shmflg & (IPC_R | IPC_W));
+		// As in Linux, rights that are asked for group and others count, too.
+		const asked = (shmflg | (shmflg << 3) | (shmflg << 6)) & (IPC_R | IPC_W);
+		const denied = ipcperm(p, old.shm_perm, asked);
 		return denied !== 0 ? -denied : old.shm_id;
 	}
 	if (key !== IPC_PRIVATE && (shmflg & IPC_CREAT) === 0) return -ENOENT;
