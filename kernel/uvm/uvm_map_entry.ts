@@ -37,6 +37,8 @@ export const VM_MAP_PAGEABLE = 0x01;
 export const VM_MAP_INTRSAFE = 0x02;
 /** New mappings are wired (mlockall with MCL_FUTURE). */
 export const VM_MAP_WIREFUTURE = 0x04;
+/** With WIREFUTURE: their pages are, when faults bring them in (MCL_ONFAULT). */
+export const VM_MAP_ONFAULT = 0x08;
 
 export interface vm_map_entry {
 	prev: vm_map_entry;
@@ -213,6 +215,15 @@ function advance_first_free(map: vm_map): void {
 		e = e.next;
 	}
 	map.first_free = e;
+}
+
+/** Bytes of the wired entries of a map. */
+export function uvm_map_wired_size(map: vm_map): number {
+	let size = 0;
+	for (let e = map.header.next; e !== map.header; e = e.next) {
+		if (e.wired_count > 0) size += e.end - e.start;
+	}
+	return size;
 }
 
 /**

@@ -12,17 +12,24 @@
  */
 
 import { ptoa, round_page, USRSTACK, type vaddr_t } from "../../sys/vmparam.ts";
-import { RLIMIT_AS, RLIMIT_STACK } from "../kern/core/rlimit.ts";
+import { RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_STACK } from "../kern/core/rlimit.ts";
 import type { Kernel } from "../kernel.ts";
 import { UVM_AMAP_CHUNK } from "./uvm_amap.ts";
 import {
 	UVM_ET_GROWSDOWN,
+	UVM_ET_ONFAULT,
 	UVM_FLAG_COPYONW,
 	UVM_FLAG_FIXED,
 	UVM_FLAG_GROWSDOWN,
+	UVM_FLAG_NOMERGE,
 } from "./uvm_extern.ts";
 import { uvm_map_args, uvm_map_enter } from "./uvm_map.ts";
-import { uvm_map_lookup_entry, type vm_map, type vm_map_entry } from "./uvm_map_entry.ts";
+import {
+	uvm_map_lookup_entry,
+	uvm_map_wired_size,
+	type vm_map,
+	type vm_map_entry,
+} from "./uvm_map_entry.ts";
 
 /** The lowest page of the stack. => `va` is in no entry; null: what is above it is no stack. */
 function stack_above(map: vm_map, va: vaddr_t): vm_map_entry | null {
@@ -52,12 +59,16 @@ export function uvm_may_grow(k: Kernel, map: vm_map, va: vaddr_t): boolean {
 	const above = stack_above(map, va);
 	if (above === null) return false;
 	const start = grown_start(k, map, va);
-	return start <= va && map.size + above.start - start <= p.p_rlimit[RLIMIT_AS]!.rlim_cur;
+	const more = above.start - start;
+	if (start > va || map.size + more > p.p_rlimit[RLIMIT_AS]!.rlim_cur) return false;
+	if (above.wired_count === 0) return true;
+	return uvm_map_wired_size(map) + more <= p.p_rlimit[RLIMIT_MEMLOCK]!.rlim_cur;
 }
 
 /**
  * Extend the stack so that it contains `va`.
  * => map locked for writing; uvm_may_grow. Never sleeps. false if memory is short.
+ * => what is added to a wired stack is wired as it is touched.
  */
 export function uvm_grow(k: Kernel, map: vm_map, va: vaddr_t): boolean {
 	const above = stack_above(map, va)!;
@@ -67,6 +78,12 @@ export function uvm_grow(k: Kernel, map: vm_map, va: vaddr_t): boolean {
 	args.maxprot = above.max_protection;
 	args.inherit = above.inheritance;
 	args.advice = above.advice;
-	args.flags = UVM_FLAG_FIXED | UVM_FLAG_COPYONW | UVM_FLAG_GROWSDOWN;
-	return uvm_map_enter(k, map, args) === 0;
+	args.flags = UVM_FLAG_FIXED | UVM_FLAG_COPYONW | UVM_FLAG_GROWSDOWN | UVM_FLAG_NOMERGE;
+	if (uvm_map_enter(k, map, args) !== 0) return false;
+	if (above.wired_count > 0) {
+		const { prev } = above;
+		prev.wired_count = 1;
+		prev.etype |= UVM_ET_ONFAULT;
+	}
+	return true;
 }

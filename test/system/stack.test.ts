@@ -165,6 +165,7 @@ describe("the room for the stack", () => {
 		const source = `
 			${call(SYS.mlockall, MCL_CURRENT)}
 			bne a0, x0, out
+			${call(SYS.munlockall)}
 			li s1, 0
 		big:
 			${mmap(16 * MiB)}
