@@ -15,19 +15,13 @@ import {
 	ENOTSUP,
 	type Errno,
 } from "../../sys/errno.ts";
-import { PAGE_SIZE, ptoa, round_page, trunc_page } from "../../sys/vmparam.ts";
-import {
-	lock_exclusive,
-	lock_release_exclusive,
-	simple_lock,
-	simple_unlock,
-} from "../kern/core/kern_lock.ts";
+import { PAGE_SIZE, ptoa } from "../../sys/vmparam.ts";
+import { lock_exclusive, lock_release_exclusive } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
-import { uao_detach, uao_dropswap, uao_put } from "../uvm/uvm_aobj.ts";
+import { uao_detach } from "../uvm/uvm_aobj.ts";
+import { uao_punch } from "../uvm/uvm_aobj_punch.ts";
 import { ubc_uiomove } from "../uvm/uvm_bio.ts";
-import { PGO_FREE } from "../uvm/uvm_object.ts";
-import { uvm_pagelookup } from "../uvm/uvm_page.ts";
 import {
 	AOBJ,
 	enter,
@@ -149,29 +143,10 @@ function* tmpfs_allocate(k: Kernel, vp: vnode, end: number, keep: boolean): Slee
 function* tmpfs_punch(k: Kernel, vp: vnode, start: number, end: number): Sleeps<Errno> {
 	const node = NODE(vp);
 	yield* lock_exclusive(k, node.tn_lock);
-	const aobj = AOBJ(vp);
-	const stop = Math.min(end, node.tn_size);
-	const [first, last] = [round_page(start), trunc_page(stop)];
-	if (first < last) {
-		simple_lock(k, aobj.vmobjlock);
-		yield* uao_put(k, aobj, first, last, PGO_FREE);
-		simple_lock(k, aobj.vmobjlock);
-		for (let at = first; at < last; at += PAGE_SIZE) {
-			if (uvm_pagelookup(k, aobj, at) === null) uao_dropswap(k, aobj, at / PAGE_SIZE);
-		}
-		simple_unlock(k, aobj.vmobjlock);
-	}
-	let n = 0;
-	for (let at = start; at < stop && n >= 0; at = trunc_page(at) + PAGE_SIZE) {
-		const whole = at >= first && at < last;
-		// A wired page has stayed.
-		if (whole && uvm_pagelookup(k, aobj, at) === null) continue;
-		const zeros = new Uint8Array(Math.min(trunc_page(at) + PAGE_SIZE, stop) - at);
-		n = yield* ubc_uiomove(k, aobj, at, zeros, true);
-	}
+	const error = yield* uao_punch(k, AOBJ(vp), start, Math.min(end, node.tn_size));
 	vattr_modified(k, node.tn_attr);
 	lock_release_exclusive(k, node.tn_lock);
-	return n < 0 ? -n : 0;
+	return error;
 }
 
 /** May a name be made in this directory? Not if it was removed. */

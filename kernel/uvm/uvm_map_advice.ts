@@ -14,8 +14,9 @@ import {
 	pmap_remove,
 	pmap_update,
 } from "../../pmap/pmap.ts";
-import { EBUSY, EFAULT, EINVAL, ENOMEM, type Errno } from "../../sys/errno.ts";
-import { atop, PAGE_SIZE, VM_PROT_NONE, type vaddr_t } from "../../sys/vmparam.ts";
+import { EACCES, EBUSY, EFAULT, EINVAL, ENOMEM, type Errno } from "../../sys/errno.ts";
+import { KASSERT } from "../../sys/panic.ts";
+import { atop, PAGE_SIZE, VM_PROT_NONE, VM_PROT_WRITE, type vaddr_t } from "../../sys/vmparam.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
@@ -42,8 +43,15 @@ import {
 	vm_map_unlock,
 	vm_map_unlock_read,
 } from "./uvm_map_entry.ts";
-import { PGO_CLEANIT, PGO_DEACTIVATE, PGO_FREE, pagerops, type uvm_object } from "./uvm_object.ts";
-import { PG_BUSY, uvm_pagedeactivate, type vm_page } from "./uvm_page.ts";
+import {
+	PGO_CLEANIT,
+	PGO_DEACTIVATE,
+	PGO_FREE,
+	pagerops,
+	type uvm_object,
+	type voff_t,
+} from "./uvm_object.ts";
+import { PG_BUSY, uvm_pagedeactivate, uvm_pagezero, type vm_page } from "./uvm_page.ts";
 import { entry_page } from "./uvm_unwire.ts";
 
 /** Call `change` for each entry of a range, clipped to it. => map locked. */
@@ -136,6 +144,89 @@ export function* uvm_map_dontneed(
 		entry.pageoff = 0;
 		return 0;
 	});
+}
+
+/** Make [from, to) of an object a hole. => the caller has a reference. Sleeps. */
+type hole_punch = (k: Kernel, uobj: uvm_object, from: voff_t, to: voff_t) => Sleeps<Errno>;
+
+/**
+ * Give up a range of shared memory, which reads as zeros then in all processes (madvise with
+ * Linux's MADV_REMOVE). `punch` does it for objects.
+ * => map unlocked. Sleeps. What is in front of an error is done.
+ * => EFAULT: a hole in the range, the rest is done. EINVAL: a part is wired, or private memory
+ *    without a file; EACCES: a private mapping of a file, or one that may not be written; or an
+ *    error of `punch`.
+ */
+export function* uvm_map_remove(
+	k: Kernel,
+	map: vm_map,
+	start: vaddr_t,
+	end: vaddr_t,
+	punch: hole_punch,
+): Sleeps<Errno> {
+	let hole = false;
+	for (let va = start; va < end; ) {
+		yield* vm_map_lock_read(k, map);
+		let entry = uvm_map_lookup_entry(map, va);
+		if (!entry_contains(map, entry, va)) {
+			hole = true;
+			entry = entry.next;
+		}
+		const from = Math.max(va, entry.start);
+		const to = Math.min(end, entry.end);
+		if (entry === map.header || from >= end) {
+			vm_map_unlock_read(k, map);
+			break;
+		}
+		const { amap, uvm_obj: uobj } = entry;
+		const offset = entry.offset + from - entry.start;
+		const error = remove_allowed(entry);
+		if (error === 0 && uobj === null) remove_anons(k, entry, amap!, from, to);
+		// The mapping may go away while this sleeps.
+		if (error === 0 && uobj !== null) pagerops(k, uobj).pgo_reference(k, uobj);
+		vm_map_unlock_read(k, map);
+		if (error !== 0) return error;
+		if (uobj !== null) {
+			const punched = yield* punch(k, uobj, offset, offset + to - from);
+			yield* pagerops(k, uobj).pgo_detach(k, uobj);
+			if (punched !== 0) return punched;
+		}
+		va = to;
+	}
+	return hole ? EFAULT : 0;
+}
+
+function remove_allowed(entry: vm_map_entry): Errno {
+	const shared = (entry.etype & UVM_ET_COPYONWRITE) === 0;
+	if (entry.wired_count > 0 || (entry.uvm_obj === null && !shared)) return EINVAL;
+	return shared && (entry.max_protection & VM_PROT_WRITE) !== 0 ? 0 : EACCES;
+}
+
+/** Free the anons of a part of an entry of shared memory. => map locked for reading. */
+function remove_anons(
+	k: Kernel,
+	entry: vm_map_entry,
+	amap: vm_amap,
+	from: vaddr_t,
+	to: vaddr_t,
+): void {
+	amap_lock(k, amap);
+	for (let va = from; va < to; va += PAGE_SIZE) {
+		const slot = entry.pageoff + atop(va - entry.start);
+		const anon = amap.am_anon[slot]!;
+		if (anon === null) continue;
+		KASSERT(anon.an_ref === 1, "uvm_map_remove: shared memory with a copy");
+		const pg = anon.an_page;
+		if (pg !== null && pg.wire_count > 0) {
+			// Another process has it locked, so it stays.
+			uvm_pagezero(k, pg);
+			continue;
+		}
+		amap_unadd(amap, slot);
+		anon.an_ref = 0;
+		uvm_anfree(k, anon);
+	}
+	amap_unlock(k, amap);
 }
 
 /**

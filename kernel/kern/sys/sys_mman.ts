@@ -53,6 +53,7 @@ import {
 	uvm_map_inherit,
 	uvm_map_mincore,
 	uvm_map_pages,
+	uvm_map_remove,
 	uvm_map_willneed,
 } from "../../uvm/uvm_map_advice.ts";
 import {
@@ -75,7 +76,7 @@ import { copyout } from "../proc/copy.ts";
 import type { proc } from "../proc/kern_proc.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
-import { vn_mmap } from "./vfs_vnops.ts";
+import { vn_mmap, vn_punch } from "./vfs_vnops.ts";
 
 export const sysent_mman: sysent = {
 	[SYS.brk]: (k, p, a) => sys_brk(k, p, a[0]!),
@@ -364,6 +365,7 @@ const MADV_SEQUENTIAL = 2;
 const MADV_WILLNEED = 3;
 const MADV_DONTNEED = 4;
 const MADV_FREE = 8;
+const MADV_REMOVE = 9;
 const MADV_DONTFORK = 10;
 const MADV_DOFORK = 11;
 const MADV_WIPEONFORK = 18;
@@ -410,6 +412,8 @@ function* madvise(
 			const error = yield* uvm_map_clean(k, map, start, end, PGO_FREE);
 			return error === 0 || error === EFAULT ? error : EINVAL;
 		}
+		case MADV_REMOVE:
+			return yield* uvm_map_remove(k, map, start, end, vn_punch);
 		case MADV_DONTFORK:
 			return yield* uvm_map_inherit(k, map, start, end, UVM_INH_NONE);
 		case MADV_DOFORK:

@@ -10,6 +10,7 @@ import {
 	ELOOP,
 	ENODEV,
 	ENOTDIR,
+	ENOTSUP,
 	ENOTTY,
 	ENXIO,
 	EROFS,
@@ -27,8 +28,10 @@ import { bdev_open, bdev_size, type cdevsw, FREAD, FWRITE, major, minor } from "
 import { ZERODEV } from "../../dev/mem.ts";
 import { IO_APPEND, VOP, type vnode, vref, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
+import type { uvm_aobj } from "../../uvm/uvm_aobj.ts";
+import { uao_punch } from "../../uvm/uvm_aobj_punch.ts";
 import { udv_attach } from "../../uvm/uvm_device.ts";
-import { pagerops, type uvm_object } from "../../uvm/uvm_object.ts";
+import { PAGER_AOBJ, pagerops, type uvm_object, type voff_t } from "../../uvm/uvm_object.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import {
 	type file,
@@ -244,6 +247,21 @@ export function* vn_open_exec(k: Kernel, p: proc, path: string): Sleeps<vnode | 
 	if (typeof vp === "number" || vp.v_type === "VREG") return vp;
 	yield* vrele(k, vp);
 	return EACCES;
+}
+
+/**
+ * Make a part of a mapped object a hole: of a file in memory, or of memory that has no file (any
+ * more). => ENOTSUP: it cannot. Sleeps; the caller has a reference.
+ */
+export function* vn_punch(k: Kernel, uobj: uvm_object, from: voff_t, to: voff_t): Sleeps<Errno> {
+	const vp = k.vfs.memfiles.find(({ v_uobj }) => v_uobj === uobj);
+	if (vp !== undefined) {
+		vref(vp);
+		const error = yield* VOP(k, vp).vop_punch!(k, vp, from, to);
+		yield* vrele(k, vp);
+		return error;
+	}
+	return uobj.pgops === PAGER_AOBJ ? yield* uao_punch(k, uobj as uvm_aobj, from, to) : ENOTSUP;
 }
 
 /**
