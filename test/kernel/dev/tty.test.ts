@@ -294,6 +294,25 @@ describe("raw", () => {
 		expect(t.console.text).toBe("");
 	});
 
+	it.each([
+		["a key", (): { t: TestKernel; program: Program } => raw(1, 0), "x"],
+		["a line", terminal, "x\n"],
+	])("who polls is woken by %s", (_, make, typed) => {
+		const { t, program } = make();
+		function* poll(): Sleeps<number> {
+			for (;;) {
+				const ready = program.poll(POLLIN);
+				if (ready !== 0) return ready;
+				yield* ltsleep(t.k, t.k.selwait, "select", 0, null);
+			}
+		}
+		const poller = t.spawn(poll(), program.proc);
+		t.settle();
+		expect(poller.done).toBe(false);
+		t.type(typed);
+		expect(poller.result).toBe(POLLIN);
+	});
+
 	it("MIN 3: a read waits for three keys, or for as many as it asks for", () => {
 		const { t, program } = raw(3, 0);
 		const reader = program.reading();

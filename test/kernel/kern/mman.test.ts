@@ -95,6 +95,18 @@ describe("mremap", () => {
 		t.check();
 	});
 
+	it("of an object that has no room to grow takes no reference to it", () => {
+		const id = agent.syscall(SYS.shmget, 0, 3 * PAGE_SIZE, 0o600);
+		expect(agent.syscall(SYS.shmat, id, BASE, 0)).toBe(BASE);
+		agent.syscall(SYS.munmap, at(2), PAGE_SIZE);
+		mmap(2, 1);
+		expect(mremap(0, 2, 3, 0)).toBe(-ENOMEM);
+		t.check();
+		agent.syscall(SYS.munmap, at(2), PAGE_SIZE);
+		expect([mremap(0, 2, 3, 0), store(at(2), 7), load(at(2))]).toEqual([BASE, 0, 7]);
+		t.check();
+	});
+
 	it("moves what faults have cut in pieces, and all of it", () => {
 		// So large that the amap is made for a part of it only.
 		const size = 300;

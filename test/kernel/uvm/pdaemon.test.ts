@@ -10,6 +10,7 @@ import {
 	uvm_pagedeactivate,
 } from "../../../kernel/uvm/uvm_page.ts";
 import { SWCLPAGES } from "../../../kernel/uvm/uvm_swap.ts";
+import { uvm_wait } from "../../../kernel/uvm/uvm_wait.ts";
 import { PMAP_ATTR_REF } from "../../../pmap/pmap.ts";
 import { ENOMEM } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
@@ -51,6 +52,15 @@ function growth(body: () => void): { writes: number; pages: number; freed: numbe
 		freed: pdfreed - before.pdfreed,
 	};
 }
+
+it("who waits for memory wakes the daemon, which may be asleep", () => {
+	const { uvmexp } = t.k;
+	// All that is free is kept for the kernel.
+	uvmexp.reserve_kernel = uvmexp.free;
+	const woke = uvmexp.pdwoke;
+	t.run(uvm_wait(t.k, "test"));
+	expect(uvmexp.pdwoke).toBe(woke + 1);
+});
 
 describe("writing", () => {
 	it.each([1, 15, 16, 17, 40, 96])("%i dirty pages go out in ceil(n/16) writes", (n) => {

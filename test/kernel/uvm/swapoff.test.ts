@@ -4,6 +4,7 @@ import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
 import { uao_detach } from "../../../kernel/uvm/uvm_aobj.ts";
 import { SWF_ENABLE, uvm_swap_alloc, uvm_swap_free } from "../../../kernel/uvm/uvm_swap.ts";
 import { swap_off, swap_on } from "../../../kernel/uvm/uvm_swapctl.ts";
+import { uvm_reclaimable } from "../../../kernel/uvm/uvm_wait.ts";
 import { EBUSY, EFAULT, EINVAL, ENOMEM, ENXIO } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { AddressSpace, BASE } from "../../support/address-space.ts";
@@ -180,6 +181,33 @@ describe("swap_off", () => {
 		expect(uobj.uo_npages).toBe(0);
 		expectPattern(t, uobj, [0, 1, 2, 3]);
 		checkAtRest(t, uobj);
+	});
+});
+
+describe("after scans without success", () => {
+	const FRUITLESS = 1000;
+
+	beforeEach(() => {
+		t = new TestKernel({ disks: [1 << 20, 1 << 20], swapDisks: 1 });
+		t.k.uvm.pdfruitless = FRUITLESS;
+		expect(uvm_reclaimable(t.k)).toBe(false);
+	});
+
+	it("a new device is a reason to hope", () => {
+		expect(swap_on(t.k, "/dev/ld1", ld(1), 0)).toBe(0);
+		expect(uvm_reclaimable(t.k)).toBe(true);
+	});
+
+	it("so is the end of swapoff, which held memory, also if it was refused", () => {
+		expect(swap_on(t.k, "/dev/ld1", ld(1), 0)).toBe(0);
+		t.k.uvm.pdfruitless = FRUITLESS;
+		expect(off(1)).toBe(0);
+		expect(uvm_reclaimable(t.k)).toBe(true);
+		t.k.uvm.pdfruitless = FRUITLESS;
+		const slot = uvm_swap_alloc(t.k, 1, true);
+		expect(off()).toBe(EBUSY);
+		expect(uvm_reclaimable(t.k)).toBe(true);
+		uvm_swap_free(t.k, slot, 1);
 	});
 });
 
