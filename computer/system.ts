@@ -154,7 +154,7 @@ export class System extends BaseComputer<Uint8Array> {
 
 	#run(until: number, pause: boolean): RunState {
 		for (;;) {
-			switch (cpu_run(this.kernel, until, pause)) {
+			switch (cpu_run(this.kernel, Math.ceil(until), pause)) {
 				case CPU_HALTED:
 					this.#exit = exitOf(this.process);
 					return "ended";
@@ -165,7 +165,7 @@ export class System extends BaseComputer<Uint8Array> {
 						return this.#timer === Number.POSITIVE_INFINITY ? this.#asleep() : "idle";
 					}
 					// A device completes first: that is not worth a pause.
-					this.kernel.port.wfi();
+					this.kernel.port.wfi(until);
 					break;
 				default:
 					return "running";
