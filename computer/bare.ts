@@ -10,7 +10,7 @@ import { Htif } from "../firmware/htif.ts";
 import { checkOverlaps, ImageError, type LoadedImage, place } from "../firmware/image.ts";
 import { resetVector } from "../firmware/reset-vector.ts";
 import { Sbi } from "../firmware/sbi.ts";
-import { RUN_HALTED, RUN_IDLE, RUN_STOPPED, RUN_STUCK } from "../machine/hart.ts";
+import { RUN_HALTED, RUN_IDLE, RUN_LIMIT, RUN_STOPPED, RUN_STUCK } from "../machine/hart.ts";
 import { RAM_BASE, RAM_OFFSET, ROM_BASE, ROM_SIZE } from "../machine/memory.ts";
 import { PAGE_SIZE } from "../machine/port.ts";
 import { UserError } from "../machine/user-error.ts";
@@ -25,11 +25,18 @@ export const NEXT_STAGE = RAM_BASE + 0x40_0000;
 /** The device tree lies as high in RAM as this allows. */
 const TREE_ALIGN = 0x20_0000;
 
+/** Cycles without output or sleep after which a guest that computes is offered input. */
+const QUIET = 20_000_000;
+/** The shortest sleep that a run with `pause` stops for, in cycles. */
+const SHORTEST_IDLE = 2_000_000;
+
 /** State of a bare machine that is not the hardware's. */
 interface BareSoftware {
 	readonly exit: BareExit;
 	/** No more input will come. */
 	readonly hungUp: boolean;
+	/** Bare.#quietSince; absent in older snapshots. */
+	readonly quietSince?: number;
 }
 
 export class Bare extends BaseComputer<BareSoftware> {
@@ -52,6 +59,10 @@ export class Bare extends BaseComputer<BareSoftware> {
 	#starving = false;
 	#hungUp = false;
 	#pause = false;
+	/** The cycle of the latest output or sleep, or of an offer of input. */
+	#quietSince = 0;
+	#spins = false;
+	#dozed = 0;
 
 	/** => UserError, one line, for a wrong option or an image that cannot be run. */
 	constructor(options: BareOptions) {
@@ -93,9 +104,13 @@ export class Bare extends BaseComputer<BareSoftware> {
 		const { machine } = this;
 		const { clock } = machine;
 		this.#pause = pause;
+		this.#spins = false;
 		while (this.#exit.kind === "running" && clock.cycles < until) {
-			const result = machine.runBare(until - clock.cycles, true);
-			if (result === RUN_HALTED) {
+			const end = Math.min(until, this.#quietSince + QUIET);
+			const result = machine.runBare(end - clock.cycles, true);
+			if (result === RUN_LIMIT) {
+				if (this.#offersInput()) return "input";
+			} else if (result === RUN_HALTED) {
 				if (this.#resetting) this.#start();
 				else if (this.#starving) {
 					this.#starving = false;
@@ -113,13 +128,44 @@ export class Bare extends BaseComputer<BareSoftware> {
 		return this.#exit.kind === "running" ? "running" : "ended";
 	}
 
+	/**
+	 * Has the hart been busy for long without a sign of life, as a guest that waits in a loop? It
+	 * gets input then if that interrupts it. Which cycles these are does not depend on how the run
+	 * is divided.
+	 */
+	#offersInput(): boolean {
+		const { cycles } = this.machine.clock;
+		if (cycles < this.#quietSince + QUIET) return false;
+		this.#quietSince = cycles;
+		this.#spins = !this.#pause && !this.#hungUp && this.board.uart.listening;
+		return this.#spins;
+	}
+
+	override get spins(): boolean {
+		return this.#spins;
+	}
+
+	override get dozed(): number {
+		return this.#dozed;
+	}
+
+	protected override print(byte: number): void {
+		this.#quietSince = this.machine.clock.cycles;
+		super.print(byte);
+	}
+
 	/** The hart waits: let time pass. => "running" if it did. */
 	#idle(until: number, pause: boolean): RunState {
 		const { clock } = this.machine;
 		const busy = this.board.disks.some((disk) => disk.inFlight > 0);
+		this.#quietSince = clock.cycles;
 		if (!busy) {
-			if (pause) return this.idleCycles === Number.POSITIVE_INFINITY ? "input" : "idle";
-			if (!this.#hungUp && this.board.uart.listening) return "input";
+			if (pause) {
+				const { idleCycles } = this;
+				if (idleCycles === Number.POSITIVE_INFINITY) return "input";
+				if (idleCycles >= SHORTEST_IDLE) return "idle";
+				this.#dozed += Math.min(idleCycles, until - clock.cycles);
+			} else if (!this.#hungUp && this.board.uart.listening) return "input";
 		}
 		if (clock.nextEvent === Number.POSITIVE_INFINITY) {
 			this.#end("idle", 0);
@@ -153,13 +199,14 @@ export class Bare extends BaseComputer<BareSoftware> {
 	}
 
 	protected override saveSoftware(): BareSoftware {
-		return { exit: this.#exit, hungUp: this.#hungUp };
+		return { exit: this.#exit, hungUp: this.#hungUp, quietSince: this.#quietSince };
 	}
 
 	protected override restoreSoftware(saved: BareSoftware, hardware: () => void): void {
 		hardware();
 		this.#exit = saved.exit;
 		this.#hungUp = saved.hungUp;
+		this.#quietSince = saved.quietSince ?? 0;
 	}
 
 	override get exit(): BareExit {
