@@ -1,6 +1,7 @@
 /** `uvmachine boot`: run a program on the kernel. */
 import { existsSync, readFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
+import { distance } from "fastest-levenshtein";
 import { SystemTarget } from "../gdb/session.ts";
 import {
 	createSystem,
@@ -28,14 +29,15 @@ import { OutputBuffer } from "./console.ts";
 import { gdbPort, serveGdb } from "./gdb-server.ts";
 import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
 import { readInputFile } from "./input-file.ts";
+import type { GivenUp } from "./interrupts.ts";
 import { collect, integerOption, sizeOption, TIMINGS } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { checkOutputPaths } from "./output-paths.ts";
-import { binDisk, openDisks, WORKLOADS } from "./root-disk.ts";
+import { binDisk, openDisks, WORKLOAD_NAMES, WORKLOADS } from "./root-disk.ts";
 import { openSnapshot, type Saver } from "./saver.ts";
 import { screenshot } from "./screenshot.ts";
 import { parseSize } from "./size.ts";
-import { summary } from "./summary.ts";
+import { describeStop, hostClock, type Stop, summary } from "./summary.ts";
 import { TraceFiles } from "./trace-file.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -102,15 +104,26 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	trace.close();
 	const report = system.report(performance.now() - started);
 	const saved = stoppedToSave(saver, report.exit);
+	const stop = saved ? "saved" : left;
 	// A user who has typed to the guest has seen how it went.
 	const talked = isInteractive(system, flags) && system.asksForInput;
-	if (!flags.quiet && !talked) process.stderr.write(summary(report, saved));
+	if (!flags.quiet && !(talked && left !== null))
+		process.stderr.write(summary(report, stop) + hostClock(flags));
 	if (report.exit.kind === "panic") process.stderr.write(panicLines(system, report));
-	const config = { ...report.config, maxCycles: flags.maxCycles ?? null };
-	json?.writeJson({ ...report, config });
+	json?.writeJson(withCommand(report, flags, stop));
 	if (picture !== null) picture.write((await screenshot(system))!);
 	history?.write(`${system.history().join("\n")}\n`);
-	return left || saved ? 0 : exitCode(report.exit);
+	return exitCode(report.exit, flags, left, saved);
+}
+
+/** The report, with the command line's part of the configuration, and why the run was stopped. */
+function withCommand(report: Report, flags: BootFlags, stop: Stop): Report {
+	const { maxCycles = null, rtc, restore } = flags;
+	const fromHost = restore === undefined ? { rtcFromHost: rtc.host } : {};
+	const config = { ...report.config, maxCycles, ...fromHost };
+	const { kind } = report.exit;
+	const reason = kind === "running" ? describeStop(stop) : report.exit.reason;
+	return { ...report, config, exit: { ...report.exit, reason } };
 }
 
 function checkFiles(program: string, flags: BootFlags): void {
@@ -148,6 +161,7 @@ async function systemOptions(
 		tlbEntries: flags.tlb?.entries,
 		tlbWays: flags.tlb?.ways,
 		adPolicy: flags.ad,
+		rtc: flags.rtc.seconds,
 		check: flags.check,
 		uvmhist: flags.uvmhist === undefined ? 0 : HISTORY_EVENTS,
 		console: (byte) => output.put(byte),
@@ -167,8 +181,8 @@ function restored(flags: BootFlags, path: string, output: OutputBuffer): System 
 
 interface Ended {
 	readonly system: System;
-	/** Whether the user quit before the end. */
-	readonly left: boolean;
+	/** Who gave it up before the end. */
+	readonly left: GivenUp;
 	readonly saver: Saver | null;
 }
 
@@ -233,14 +247,22 @@ function panicLines(system: System, report: Report): string {
 
 const workloadFile = (name: string): URL => new URL(encodeURIComponent(name), WORKLOADS);
 
+/** => a workload whose name is much like this. */
+function meant(program: string): string {
+	const near = WORKLOAD_NAMES.filter((name) => distance(name, program) <= 2);
+	near.sort((a, b) => distance(a, program) - distance(b, program));
+	return near[0] === undefined ? "" : `; did you mean ${near[0]}?`;
+}
+
 /** Does a workload of this name come with uvmachine? */
-const isWorkload = (program: string): boolean =>
-	!program.includes("/") && existsSync(workloadFile(program));
+const isWorkload = (program: string): boolean => WORKLOAD_NAMES.includes(program);
 
 /** A workload that comes with uvmachine, or a file. */
 function readProgram(program: string): Uint8Array {
 	if (isWorkload(program)) return readFileSync(workloadFile(program));
-	if (!existsSync(program)) throw new UsageError(`program ${program}: no such workload or file`);
+	if (!existsSync(program)) {
+		throw new UsageError(`program ${program}: no such workload or file${meant(program)}`);
+	}
 	return readInputFile("program", program);
 }
 

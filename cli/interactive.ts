@@ -38,7 +38,7 @@ export async function driveInteractive(
 	let ahead = 0;
 	let { dozed } = computer;
 	let host = now();
-	while (!keyboard.left && computer.machine.clock.cycles < limit) {
+	while (keyboard.left === null && computer.machine.clock.cycles < limit) {
 		if (keyboard.ended && !hungUp) {
 			hungUp = true;
 			computer.inputEnd();

@@ -23,11 +23,12 @@ import { OutputBuffer } from "./console.ts";
 import { gdbPort, serveGdb } from "./gdb-server.ts";
 import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
 import { readInputFile } from "./input-file.ts";
+import type { GivenUp } from "./interrupts.ts";
 import { addressOption, collect, misalignedOption, sizeOption, virtioOption } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { checkOutputPaths } from "./output-paths.ts";
 import { openSnapshot } from "./saver.ts";
-import { bareSummary } from "./summary.ts";
+import { bareSummary, hostClock } from "./summary.ts";
 import { TraceFiles } from "./trace-file.ts";
 
 interface RunFlags extends CommonFlags {
@@ -118,7 +119,7 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	trace.begin(bare);
 	const started = performance.now();
 	const port = gdbPort(flags);
-	let left: boolean;
+	let left: GivenUp;
 	if (port !== null) {
 		const reverse = flags.disk.every((text) => diskPath(text).readOnly);
 		const target: BareTarget = new BareTarget(bare, show, reverse);
@@ -130,9 +131,11 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	trace.close();
 	const report = bare.report(performance.now() - started);
 	const saved = stoppedToSave(saver, report.exit);
-	if (!flags.quiet && !left) process.stderr.write(bareSummary(path, report, saved));
+	if (!flags.quiet && left !== "user") {
+		process.stderr.write(bareSummary(path, report, saved ? "saved" : left) + hostClock(flags));
+	}
 	json?.writeJson(withCommand(report, path, flags));
-	return left || saved ? 0 : exitCode(report.exit);
+	return exitCode(report.exit, flags, left, saved);
 }
 
 function checkFiles(image: string, flags: RunFlags): void {
@@ -155,8 +158,10 @@ function diskPath(text: string): { path: string; readOnly: boolean } {
 
 /** The report, with the command line's part of the configuration. */
 function withCommand(report: BareReport, image: string, flags: RunFlags): BareReport {
-	const { bios = null, initrd = null, dtb = null, disk, maxCycles = null } = flags;
-	const config = { image, ...report.config, bios, initrd, dtb, files: disk, maxCycles };
+	const { bios = null, initrd = null, dtb = null, disk, maxCycles = null, rtc, restore } = flags;
+	const fromHost = restore === undefined ? { rtcFromHost: rtc.host } : {};
+	const command = { bios, initrd, dtb, files: disk, maxCycles, ...fromHost };
+	const config = { image, ...report.config, ...command };
 	return { ...report, config };
 }
 
@@ -181,6 +186,7 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		tlbWays: tlb?.ways,
 		virtio: flags.virtio,
 		adPolicy: flags.ad,
+		rtc: flags.rtc.seconds,
 		misaligned: flags.misaligned,
 	};
 }

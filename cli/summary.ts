@@ -1,12 +1,40 @@
 /** What `boot` says on stderr when a run is over. */
+
 import type { BareExit, BareReport, Exit, Report } from "../index.ts";
+import type { CommonFlags } from "./common-options.ts";
+import type { GivenUp } from "./interrupts.ts";
+import { rtcText } from "./options.ts";
 
 const hex = (n: number): string => `0x${n.toString(16).padStart(8, "0")}`;
 
 const count = (n: number): string => n.toLocaleString("en-US");
 
+/** Why a run was stopped: to save it, or by somebody; null: at the cycle limit. */
+export type Stop = "saved" | GivenUp;
+
+export function describeStop(stop: Stop): string {
+	switch (stop) {
+		case null:
+			return "stopped at the cycle limit";
+		case "saved":
+			return "saved";
+		case "user":
+			return "left";
+		case "debugger":
+			return "killed by the debugger";
+		default:
+			return `interrupted by ${stop}`;
+	}
+}
+
+/** What the summary adds if the run began with the host's time, and so cannot just be repeated. */
+export const hostClock = ({ rtc, restore }: CommonFlags): string =>
+	rtc.host && restore === undefined
+		? `${table([["wall clock", `from the host; to repeat the run: --rtc ${rtcText(rtc.seconds)}`]])}\n`
+		: "";
+
 /** How it ended, in words. */
-export function describeExit(exit: Exit, saved = false): string {
+export function describeExit(exit: Exit, stop: Stop = null): string {
 	switch (exit.kind) {
 		case "exited":
 			return `exited with ${exit.code}`;
@@ -19,11 +47,11 @@ export function describeExit(exit: Exit, saved = false): string {
 		case "deadlock":
 			return `no progress: ${exit.reason}`;
 		case "running":
-			return saved ? "saved" : "stopped at the cycle limit";
+			return describeStop(stop);
 	}
 }
 
-function describeBareExit(exit: BareExit, saved: boolean): string {
+function describeBareExit(exit: BareExit, stop: Stop): string {
 	switch (exit.kind) {
 		case "exited":
 			return `exited with ${exit.code}`;
@@ -32,20 +60,20 @@ function describeBareExit(exit: BareExit, saved: boolean): string {
 		case "stuck":
 			return `traps for ever at pc ${hex(exit.pc)}: the trap handler itself traps`;
 		case "running":
-			return saved ? "saved" : "stopped at the cycle limit";
+			return describeStop(stop);
 	}
 }
 
 type Row = [name: string, value: string];
 
 function timeRows(report: Report | BareReport): Row[] {
-	const rate = report.instructions / Math.max(report.hostMs, 1) / 1e3;
+	const rate = Math.round(report.instructions / Math.max(report.hostMs, 1) / 1e3);
 	return [
 		["virtual time", `${(report.virtualNs / 1e9).toFixed(6)} s, ${count(report.cycles)} cycles`],
 		[
 			"instructions",
-			`${count(report.instructions)} in ${(report.hostMs / 1e3).toFixed(2)} s of the host: ` +
-				`${rate.toFixed(0)} million a second`,
+			`${count(report.instructions)} in ${(report.hostMs / 1e3).toFixed(2)} s of the host` +
+				(rate === 0 ? "" : `: ${count(rate)} million a second`),
 		],
 	];
 }
@@ -53,10 +81,9 @@ function timeRows(report: Report | BareReport): Row[] {
 const table = (rows: readonly Row[]): string[] =>
 	rows.map(([name, value]) => `  ${name.padEnd(13)}${value}`);
 
-/** `saved`: it has not ended; a snapshot was made instead. */
-export function bareSummary(image: string, report: BareReport, saved = false): string {
+export function bareSummary(image: string, report: BareReport, stop: Stop = null): string {
 	const lines = [
-		`uvmachine: ${image} ${describeBareExit(report.exit, saved)}`,
+		`uvmachine: ${image} ${describeBareExit(report.exit, stop)}`,
 		...table([
 			...timeRows(report),
 			["TLB misses", count(report.tlb.misses)],
@@ -66,18 +93,18 @@ export function bareSummary(image: string, report: BareReport, saved = false): s
 	return `${lines.join("\n")}\n`;
 }
 
-/** `saved` as in bareSummary. */
-export function summary(report: Report, saved = false): string {
+export function summary(report: Report, stop: Stop = null): string {
 	const { uvmexp: e, tlb } = report;
-	const perCluster = e.pdpageouts === 0 ? 0 : e.pgswapout / e.pdpageouts;
+	const perCluster = (e.pgswapout / e.pdpageouts).toFixed(1);
 	const rows: Row[] = [
 		...timeRows(report),
 		["faults", count(e.faults)],
 		["page-ins", `${count(e.pgswapin)} pages`],
 		[
 			"pageouts",
-			`${count(e.pgswapout)} pages in ${count(e.pdpageouts)} clusters, ` +
-				`${perCluster.toFixed(1)} pages each`,
+			e.pdpageouts === 0
+				? `${count(e.pgswapout)} pages`
+				: `${count(e.pgswapout)} pages in ${count(e.pdpageouts)} clusters, ${perCluster} pages each`,
 		],
 		["TLB misses", count(tlb.misses)],
 		["memory", `${count(e.npages)} pages, ${count(e.free)} free at the end`],
@@ -85,7 +112,7 @@ export function summary(report: Report, saved = false): string {
 		["state hash", report.stateHash],
 	];
 	const lines = [
-		`uvmachine: ${String(report.config.program)} ${describeExit(report.exit, saved)}`,
+		`uvmachine: ${String(report.config.program)} ${describeExit(report.exit, stop)}`,
 		...report.messages.map((message) => `  ${message}`),
 		...table(rows),
 	];

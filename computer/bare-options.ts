@@ -28,6 +28,8 @@ export interface BareOptions extends Omit<MachineOptions, "ramSize"> {
 	readonly virtio?: VirtioRegisters | undefined;
 	/** Default: there is none. */
 	readonly framebuffer?: FramebufferOptions | undefined;
+	/** The wall clock at cycle 0, in seconds since 1970. Default: DEFAULT_EPOCH_SECONDS. */
+	readonly rtc?: number | undefined;
 	/** Takes each byte that the guest prints. */
 	readonly console?: ((byte: number) => void) | undefined;
 }
@@ -50,6 +52,7 @@ export const BARE_OPTIONS = check.record(
 		disks: check.list(disk),
 		virtio: check.registers,
 		framebuffer: check.framebuffer,
+		rtc: check.whole,
 		console: check.callback,
 		tlbEntries: check.whole,
 		tlbWays: check.whole,

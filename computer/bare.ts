@@ -2,6 +2,7 @@
  * A bare machine: the board alone, and software made for it, which starts as on QEMU's `virt`
  * board. No kernel of ours is in it.
  */
+import { DEFAULT_EPOCH_SECONDS } from "../devices/board.ts";
 import type { PowerRequest } from "../devices/power.ts";
 import { LSR, LSR_DR, RBR } from "../devices/uart-16550.ts";
 import { deviceTree } from "../firmware/device-tree.ts";
@@ -73,7 +74,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 		const { disks, framebuffer, virtio = "legacy", console } = options;
 		super(
 			{ ramSize: ram, tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries },
-			{ disks, framebuffer, virtio },
+			{ disks, framebuffer, virtio, epochSeconds: options.rtc },
 			console,
 		);
 		this.options = options;
@@ -219,11 +220,12 @@ export class Bare extends BaseComputer<BareSoftware> {
 
 	protected override get config(): Record<string, unknown> {
 		const { sbi = false, bootargs = null, loadAddress = null, virtio = "legacy" } = this.options;
+		const { rtc = DEFAULT_EPOCH_SECONDS } = this.options;
 		const disks = this.board.disks.map(({ media, readOnly }) => ({
 			bytes: media.sectors * 512,
 			readOnly,
 		}));
-		return { ...this.machine.config, sbi, bootargs, loadAddress, virtio, disks };
+		return { ...this.machine.config, sbi, bootargs, loadAddress, virtio, disks, rtc };
 	}
 
 	/** The device tree, and where it and the initial RAM disk go: as high as they can. */

@@ -29,7 +29,7 @@ import {
 } from "./virtio-mmio.ts";
 
 /** 2024-01-01 00:00:00 UTC: some day in the recent past, the same in every run. */
-const DEFAULT_EPOCH_SECONDS = 1_704_067_200;
+export const DEFAULT_EPOCH_SECONDS = 1_704_067_200;
 
 /** What the devices are connected to. */
 export interface BoardParts {
