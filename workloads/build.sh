@@ -14,9 +14,11 @@ cd "$(dirname "$0")"
 
 # Programs of this folder, sh/, utils/ and pico/; the first two lists by where they can run.
 PORTABLE="hello matmul shm sort touch walk wild sh fork mmap malloc pipe signal mlock"
-GUEST_ONLY="swapload fb vmbench files"
+GUEST_ONLY="swapload fb vmbench"
 PICO=$(cd pico && ls *.c | sed -n '/^stubs/!s/\.c$//p')
 UTILS=$(cd utils && ls *.c | sed 's/\.c$//')
+# Programs of checks/, which only tests run: they are not on the disk of programs.
+CHECKS=$(cd checks && ls *.c | sed 's/\.c$//')
 # Programs of bare/, which run on a board without any kernel.
 BARE=$(cd bare && ls *.c | sed 's/\.c$//')
 PREFIX=riscv64-unknown-elf-
@@ -80,6 +82,12 @@ build_guest() {
 			$runtime $(sources_of "$program") -lgcc
 		chmod 755 "$1/$program"
 	done
+	mkdir -p "$2"
+	for program in $CHECKS; do
+		"${PREFIX}gcc" $GUEST_FLAGS $WARNINGS $LINK_FLAGS -o "$2/$program" \
+			$runtime "checks/$program.c" -lgcc
+		chmod 755 "$2/$program"
+	done
 	rm -r "$objects"
 }
 
@@ -120,7 +128,7 @@ check() {
 	fi
 	rebuilt=$(mktemp -d)
 	trap 'rm -rf "$rebuilt"' EXIT
-	build_guest "$rebuilt"
+	build_guest "$rebuilt" "$rebuilt/checks"
 	if [ -n "$(picolibc)" ] && [ "$(picolibc)" = "$(sed -n '/^picolibc /p' toolchain.txt)" ]; then
 		build_pico "$rebuilt"
 	else
@@ -131,6 +139,12 @@ check() {
 	for file in "$rebuilt"/bare/*; do
 		if ! cmp -s "$file" "bare/bin/${file##*/}"; then
 			echo "workloads: bare/bin/${file##*/} differs from what its source builds" >&2
+			differing=1
+		fi
+	done
+	for file in "$rebuilt"/checks/*; do
+		if ! cmp -s "$file" "checks/bin/${file##*/}"; then
+			echo "workloads: checks/bin/${file##*/} differs from what its source builds" >&2
 			differing=1
 		fi
 	done
@@ -156,7 +170,7 @@ case "${1-}" in
 		echo "workloads: ${PREFIX}gcc is not installed (Debian: gcc-riscv64-unknown-elf)" >&2
 		exit 1
 	fi
-	build_guest bin
+	build_guest bin checks/bin
 	build_bare bare/bin
 	if [ -n "$(picolibc)" ]; then
 		build_pico bin

@@ -39,6 +39,8 @@ export const FWRITE = 2;
 /** A character device (struct cdevsw); index in k.cdevsw is the major number. */
 export interface cdevsw {
 	readonly d_name: string;
+	/** All its bytes are alike: lseek leads to 0, and pread is read. */
+	readonly d_nopos?: boolean;
 	d_open?(k: Kernel, p: proc, minor: number, flag: number): Errno;
 	/** As fileops. `flag` is f_flag; `offset` f_offset, for devices that are memory. */
 	d_read(

@@ -17,6 +17,7 @@ const BYTES_PER_CYCLE = 8;
 export function mem_attach(k: Kernel): void {
 	k.cdevsw[CDEV_MEM] = {
 		d_name: "mem",
+		d_nopos: true,
 		d_read: function* (kernel, _p, minor, bytes) {
 			if (minor === DEV_NULL) return 0;
 			kernel.port.charge(Math.ceil(bytes.length / BYTES_PER_CYCLE));

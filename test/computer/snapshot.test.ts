@@ -27,6 +27,8 @@ interface Case {
 	readonly script?: string;
 	/** Minimum share, in percent, of the saves that need no recording. */
 	readonly direct?: number;
+	/** A program of workloads/checks. */
+	readonly check?: boolean;
 }
 
 const cases: readonly Case[] = [
@@ -44,7 +46,7 @@ const cases: readonly Case[] = [
 	{ line: "signal 20 3 0", direct: 50 },
 	{ line: "mlock 1", ram: 2 },
 	{ line: "fb" },
-	{ line: "files", direct: 50 },
+	{ line: "files", check: true, direct: 50 },
 	{ line: "wild null" },
 	{ line: "swapload 1 1", ram: 1 },
 	{ line: "vmbench fork 64 5", ram: 2 },
@@ -62,12 +64,12 @@ const cases: readonly Case[] = [
 	{ line: "dd if=/dev/zero of=/dev/null bs=4096 count=20" },
 ];
 
-const optionsOf = async ({ line, script, ram = 4 }: Case): Promise<SystemOptions> => {
+const optionsOf = async ({ line, script, check, ram = 4 }: Case): Promise<SystemOptions> => {
 	const [program = "", ...args] = line.split(" ");
 	return {
 		program,
 		args: [...args, ...(script === undefined ? [] : [script])],
-		image: workload(program),
+		image: workload(check ? `../checks/bin/${program}` : program),
 		ram: ram * MiB,
 		swap: [{ media: 16 * MiB }],
 		bin: await binDisk(),

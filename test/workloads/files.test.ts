@@ -8,7 +8,7 @@ import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { tar } from "../support/tar.ts";
 import { hasCommand, run, workloads } from "./support.ts";
 
-const program = join(workloads, "bin", "files");
+const program = join(workloads, "checks", "bin", "files");
 const expected = readFileSync(new URL("./files.txt", import.meta.url), "utf8");
 
 /** What it prints here, on a root that has a folder of that name. */

@@ -1,10 +1,12 @@
 /** Transfers through descriptors, and ioctl (sys/kern/sys_generic.c). */
 import { EBADF, EFAULT, EINVAL, EISDIR, ENOTSUP, type Errno, ESPIPE } from "../../../sys/errno.ts";
+import { FIONREAD } from "../../dev/termios.ts";
 import { IO_APPEND, VOP, type vnode } from "../../fs/vnode.ts";
+
 import type { Kernel } from "../../kernel.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { copyin, copyout } from "../proc/copy.ts";
-import { type file, O_APPEND, POLLIN } from "../proc/file.ts";
+import { type file, O_APPEND, O_NONBLOCK, POLLIN } from "../proc/file.ts";
 import {
 	closef,
 	FOP,
@@ -251,7 +253,40 @@ function* sendfile(
 function* sys_ioctl(k: Kernel, p: proc, fd: number, cmd: number, arg: number): Sleeps<number> {
 	const fp = fd_hold(p, fd);
 	if (fp === null) return -EBADF;
-	const n = yield* FOP(k, fp).fo_ioctl(k, p, fp, cmd, arg);
+	const n = yield* ioctl(k, p, fd, fp, cmd, arg);
 	yield* closef(k, fp);
 	return n;
+}
+
+/** What every descriptor can be asked, with Linux's values: close on exec, and O_NONBLOCK. */
+const FIONCLEX = 0x5450;
+const FIOCLEX = 0x5451;
+const FIONBIO = 0x5421;
+
+function* ioctl(
+	k: Kernel,
+	p: proc,
+	fd: number,
+	fp: file,
+	cmd: number,
+	arg: number,
+): Sleeps<number> {
+	const { vm_map: map } = p.p_vmspace!;
+	const int = new Int32Array(1);
+	switch (cmd) {
+		case FIOCLEX:
+		case FIONCLEX:
+			p.p_fd!.fd_cloexec[fd] = cmd === FIOCLEX;
+			return 0;
+		case FIONBIO:
+			if ((yield* copyin(k, map, arg, new Uint8Array(int.buffer))) !== 0) return -EFAULT;
+			fp.f_flag = int[0] === 0 ? fp.f_flag & ~O_NONBLOCK : fp.f_flag | O_NONBLOCK;
+			return 0;
+		case FIONREAD:
+			// Of a regular file: what is left to its end.
+			if (fp.f_vnode?.v_type !== "VREG") break;
+			int[0] = VOP(k, fp.f_vnode).vop_getattr(k, fp.f_vnode).va_size - fp.f_offset;
+			return -(yield* copyout(k, map, new Uint8Array(int.buffer), arg));
+	}
+	return yield* FOP(k, fp).fo_ioctl(k, p, fp, cmd, arg);
 }

@@ -60,7 +60,7 @@ import {
 	namei_at,
 } from "./vfs_at.ts";
 import { copyinpath, vfs_path } from "./vfs_lookup.ts";
-import { fd_directory, vn_open, vn_seekable } from "./vfs_vnops.ts";
+import { fd_directory, vn_nopos, vn_open, vn_seekable } from "./vfs_vnops.ts";
 
 export const sysent_vfs: sysent = {
 	[SYS.openat]: (k, p, a) => sys_openat(k, p, a[0]!, a[1]!, a[2]!, a[3]!),
@@ -155,7 +155,7 @@ function* seek(
 	if (whence === SEEK_CUR) from = fp.f_offset;
 	else if (whence === SEEK_END) from = VOP(k, vp).vop_getattr(k, vp).va_size;
 	else if (whence !== SEEK_SET) return EINVAL;
-	const offset = from + distance;
+	const offset = vn_nopos(k, vp) ? 0 : from + distance;
 	if (offset < 0 || offset > Number.MAX_SAFE_INTEGER) return EINVAL;
 	const words = new Uint32Array([offset % 2 ** 32, Math.floor(offset / 2 ** 32)]);
 	const error = yield* copyout(k, p.p_vmspace!.vm_map, new Uint8Array(words.buffer), va);

@@ -189,11 +189,16 @@ export function* vn_rdwr(
 	}
 }
 
-/** Is it seekable? Of character devices, those that are memory. */
-export const vn_seekable = (k: Kernel, vp: vnode): boolean =>
-	vp.v_type !== "VFIFO" && (vp.v_type !== "VCHR" || cdev(k, vp)?.d_mmap !== undefined);
+/** Is it a character device that has no positions? */
+export const vn_nopos = (k: Kernel, vp: vnode): boolean =>
+	vp.v_type === "VCHR" && cdev(k, vp)?.d_nopos === true;
 
-/** A character device that is memory. => as vn_rdwr. */
+/** Is it seekable? Of character devices, those that are memory or have no positions. */
+export const vn_seekable = (k: Kernel, vp: vnode): boolean =>
+	vp.v_type !== "VFIFO" &&
+	(vp.v_type !== "VCHR" || cdev(k, vp)?.d_mmap !== undefined || vn_nopos(k, vp));
+
+/** A character device that is seekable. => as vn_rdwr. */
 function* cspec_rdwr(
 	k: Kernel,
 	vp: vnode,
@@ -202,7 +207,7 @@ function* cspec_rdwr(
 	write: boolean,
 ): Sleeps<number> {
 	const dev = cdev(k, vp);
-	if (dev?.d_mmap === undefined) return -ESPIPE;
+	if (dev === undefined || !vn_seekable(k, vp)) return -ESPIPE;
 	const unit = minor(vp.v_rdev!);
 	const p = k.curlwp.l_proc!;
 	if (write) return yield* dev.d_write(k, p, unit, bytes, 0, offset);

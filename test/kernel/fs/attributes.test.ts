@@ -50,6 +50,20 @@ describe("files of an archive", () => {
 		expect(ops.vop_setattr(k, vp, { va_uid: 1 })).toBe(EROFS);
 	});
 
+	it("that were written since are read again, as far as the time tells", () => {
+		const v = new Vfs({ root });
+		const { k } = v.t;
+		const vp = v.vnode("/a", O_RDWR);
+		v.read(vp, 0, 1);
+		k.port.charge(60e9);
+		v.write(vp, 0, "C");
+		k.port.charge(60e9);
+		v.read(vp, 0, 1);
+		k.port.charge(60e9);
+		v.read(vp, 0, 1);
+		expect(times(v, "/a")).toEqual({ atime: EPOCH + 120, mtime: EPOCH + 60, ctime: EPOCH + 60 });
+	});
+
 	it("of a later day are read once a day, as far as the time tells", () => {
 		const v = new Vfs({ root });
 		const { k } = v.t;

@@ -5,9 +5,9 @@
  * Linux. It is the same on every Linux, whatever the host, the time and the numbers of files, so
  * the output under qemu-riscv32 says what is right. The calls are made without the C library.
  */
-#include "rt/call.h"
-#include "rt/program.h"
-#include "rt/unix.h"
+#include "../rt/call.h"
+#include "../rt/program.h"
+#include "../rt/unix.h"
 
 enum {
 	SYS_flock = 32,
@@ -209,7 +209,9 @@ static void pipes(void)
 	show("pipe: set 5000", CALL(SYS_fcntl64, a[0], F_SETPIPE_SZ, 5000));
 	show("pipe: set 0", CALL(SYS_fcntl64, a[1], F_SETPIPE_SZ, 0));
 	show("pipe: set 8192", CALL(SYS_fcntl64, a[1], F_SETPIPE_SZ, 8192));
-	CALL(SYS_fcntl64, a[1], F_SETFL, O_NONBLOCK);
+	size = 1;
+	show("pipe: FIONBIO", CALL(SYS_ioctl, a[1], 0x5421, &size));
+	show("pipe: flags", CALL(SYS_fcntl64, a[1], F_GETFL));
 	memset(buffer, 'p', sizeof(buffer));
 	for (size = 0, i = 0; i >= 0; size += i > 0 ? i : 0)
 		i = (int)CALL(SYS_write, a[1], buffer, 4096);
@@ -477,6 +479,9 @@ static void transfers(void)
 
 	pipe(ends);
 	write(fd, letters, 26);
+	lseek(fd, 3, SEEK_SET);
+	show("FIONREAD", CALL(SYS_ioctl, fd, 0x541b, buffer));
+	show("FIONREAD: left", *(int *)buffer);
 	lseek(fd, 0, SEEK_SET);
 	show("sendfile: all", CALL(SYS_sendfile64, copy, fd, NULL, 100));
 	show("sendfile: at the end", CALL(SYS_sendfile64, copy, fd, NULL, 100));
@@ -711,6 +716,14 @@ static void devices(void)
 	close(fd);
 	show("random: type", status(AT_FDCWD, "/dev/random", 0).mode & S_IFMT);
 	fd = open_at("/dev/zero", O_RDWR);
+	memset(buffer, 'x', 8);
+	show("zero: pread", CALL(SYS_pread64, fd, buffer, 4, 1000, 0));
+	printf("zero: %d %d\n", buffer[3], buffer[4]);
+	show("zero: lseek", (long)lseek(fd, 77, SEEK_SET));
+	show("zero: FIOCLEX", CALL(SYS_ioctl, fd, 0x5451, 0));
+	show("zero: closes", fcntl(fd, F_GETFD));
+	show("zero: FIONCLEX", CALL(SYS_ioctl, fd, 0x5450, 0));
+	show("zero: stays", fcntl(fd, F_GETFD));
 	zeros = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	shared = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	printf("zero: %d %d\n", zeros[5], shared[1030]);
