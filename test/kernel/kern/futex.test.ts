@@ -2,7 +2,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { vfs_mountroot } from "../../../kernel/fs/vfs.ts";
 import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
+import { sigemptyset, sigfillset } from "../../../kernel/kern/core/signal.ts";
 import { O_CREAT, O_RDWR } from "../../../kernel/kern/proc/file.ts";
+import { sigclear } from "../../../kernel/kern/proc/kern_sig.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
 import { EAGAIN, EFAULT, EINTR, EINVAL, ENOSYS, ETIMEDOUT } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
