@@ -21,6 +21,7 @@ export type {
 export type { OutsideEvent, Place, RecordedEvent, Recording } from "./computer/recording.ts";
 export { restoreBare, saveBare } from "./computer/snapshot/bare-snapshot.ts";
 export { SnapshotError } from "./computer/snapshot/container.ts";
+export { fileOf } from "./computer/snapshot/saved-disk.ts";
 export {
 	type RestoreOptions,
 	rebase,

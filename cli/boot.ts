@@ -1,6 +1,6 @@
 /** `uvmachine boot`: run a program on the kernel. */
 import { existsSync, readFileSync } from "node:fs";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { distance } from "fastest-levenshtein";
 import { SystemTarget } from "../gdb/session.ts";
 import {
@@ -8,6 +8,7 @@ import {
 	DEFAULT_RAM,
 	DEFAULT_SWAP,
 	type DiskOptions,
+	fileOf,
 	type Report,
 	rebase,
 	restoreSystem,
@@ -28,15 +29,16 @@ import {
 import { OutputBuffer } from "./console.ts";
 import { gdbPort, serveGdb } from "./gdb-server.ts";
 import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
+import { lockImages } from "./image-lock.ts";
 import { readInputFile } from "./input-file.ts";
 import type { GivenUp } from "./interrupts.ts";
-import { collect, integerOption, sizeOption, TIMINGS } from "./options.ts";
+import { collect, integerOption, sizedOption, TIMINGS } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { checkOutputPaths } from "./output-paths.ts";
 import { binDisk, openDisks, WORKLOAD_NAMES, WORKLOADS } from "./root-disk.ts";
 import { openSnapshot, type Saver } from "./saver.ts";
 import { screenshot } from "./screenshot.ts";
-import { parseSize } from "./size.ts";
+import { parseSize, sizeText } from "./size.ts";
 import { describeStop, hostClock, type Stop, summary } from "./summary.ts";
 import { TraceFiles } from "./trace-file.ts";
 import { UsageError } from "./usage-error.ts";
@@ -60,28 +62,43 @@ const PROGRAM: Runs = { argument: "program", printer: "program", instead: "runni
 /** Options of `boot` that describe the system. */
 const CONFIGURATION = ["ram", "swap", "disk", "seed", "check"] as const;
 
+const HELP = `
+Workloads: ${WORKLOAD_NAMES.join(" ")}
+
+Examples:
+  uvmachine boot hello
+  uvmachine boot sort 16 --ram 4M --swap 32M,hdd    sort 16 MiB in 4 MiB
+  uvmachine boot sh                                 a shell; exit leaves it
+  uvmachine boot sh -- -c 'ls /bin | wc'            options of the program come after --
+  uvmachine boot ./prog --disk root/ --json -       a program of your own, with a root folder`;
+
 export function bootCommand(done: (exitCode: number) => void): Command {
 	const command = new Command("boot")
 		.description("run a program on the kernel; its output goes to stdout, a summary to stderr")
 		.argument("[program]", "a workload by name, or the path of a static RV32 ELF file")
 		.argument("[args...]", "its arguments (after -- if they begin with a dash)")
-		.option("--ram <size>", "RAM, such as 512K, 8M, 1G", sizeOption, DEFAULT_RAM)
-		.option(
-			"--swap <size[,timing]>",
-			"a swap disk: 0 for none; timing is instant, ssd (default) or hdd; may be repeated",
-			swapOption,
-			[],
+		.addOption(sizedOption("--ram <size>", "RAM, such as 512K, 8M, 1G", DEFAULT_RAM))
+		.addOption(
+			new Option(
+				"--swap <size[,timing]>",
+				"a swap disk: 0 for none; timing is instant, ssd or hdd; may be repeated",
+			)
+				.argParser(swapOption)
+				.default([], `${sizeText(DEFAULT_SWAP)},ssd`),
 		)
-		.option(
-			"--disk <path>",
-			"a raw disk image, or the root file system: a tar archive or a folder; may be repeated",
-			collect,
-			[],
+		.addOption(
+			new Option(
+				"--disk <path>",
+				"a raw disk image, or the root file system: a tar archive or a folder; may be repeated",
+			)
+				.argParser(collect)
+				.default([], "none"),
 		)
 		.option("--seed <n>", "seed of the random bytes that programs get", integerOption, 1)
 		.option("--check", "verify the VM system's invariants while it runs", false)
 		.option("--screenshot <file>", "save the final contents of the frame buffer, as PNG")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr");
+	command.addHelpText("after", HELP);
 	return addCommonOptions(command, PROGRAM).action(
 		async (program: string | undefined, args: string[], flags: BootFlags) => {
 			checkCommonOptions(command, PROGRAM, program, CONFIGURATION);
@@ -102,16 +119,17 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	const watch = (system: System): void => trace.begin(system);
 	const { system, left, saver } = await runOne(program, args, flags, output, watch);
 	trace.close();
+	checkRoot(system);
 	const report = system.report(performance.now() - started);
 	const saved = stoppedToSave(saver, report.exit);
 	const stop = saved ? "saved" : left;
-	// A user who has typed to the guest has seen how it went.
-	const talked = isInteractive(system, flags) && system.asksForInput;
-	if (!flags.quiet && !(talked && left !== null))
-		process.stderr.write(summary(report, stop) + hostClock(flags));
-	if (report.exit.kind === "panic") process.stderr.write(panicLines(system, report));
 	json?.writeJson(withCommand(report, flags, stop));
 	if (picture !== null) picture.write((await screenshot(system))!);
+	// A user who has typed to the guest has seen how it went.
+	const talked = isInteractive(system, flags) && system.asksForInput;
+	const seen = talked && (left === null || left === "user");
+	if (!flags.quiet && !seen) process.stderr.write(summary(report, stop) + hostClock(flags));
+	if (report.exit.kind === "panic") process.stderr.write(panicLines(system, report));
 	history?.write(`${system.history().join("\n")}\n`);
 	return exitCode(report.exit, flags, left, saved);
 }
@@ -124,6 +142,15 @@ function withCommand(report: Report, flags: BootFlags, stop: Stop): Report {
 	const { kind } = report.exit;
 	const reason = kind === "running" ? describeStop(stop) : report.exit.reason;
 	return { ...report, config, exit: { ...report.exit, reason } };
+}
+
+/** => UsageError if the archive that is to be the root could not be mounted. */
+function checkRoot({ kernel, files, disks }: System): void {
+	const { error } = kernel.vfs;
+	if (error === "") return;
+	const file = files[disks.findIndex(({ role }) => role === "root")] ?? null;
+	const name = file === null ? "root" : fileOf(file)!.path;
+	throw new UsageError(`disk ${name}: ${error.replace(/^ld\d+: /, "")}`);
 }
 
 function checkFiles(program: string, flags: BootFlags): void {
@@ -173,6 +200,7 @@ function restored(flags: BootFlags, path: string, output: OutputBuffer): System 
 	const system = openSnapshot(path, (file) =>
 		restoreSystem(file, { console: (byte) => output.put(byte) }),
 	);
+	lockImages(system.files);
 	if (flags.uvmhist !== undefined && (system.options.uvmhist ?? 0) === 0) {
 		throw new UsageError("--uvmhist: the snapshot was made without it");
 	}

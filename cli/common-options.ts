@@ -1,5 +1,5 @@
 /** The options that `boot` and `run` share: declarations, types and checks. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { type GdbFlags, gdbPort } from "./gdb-server.ts";
 import {
 	integerOption,
@@ -8,6 +8,7 @@ import {
 	RTC_DEFAULT,
 	type RtcOption,
 	rtcOption,
+	rtcText,
 	tlbOption,
 } from "./options.ts";
 import type { NamedPath } from "./output-paths.ts";
@@ -57,11 +58,13 @@ export function addCommonOptions(command: Command, { printer, instead }: Runs): 
 		)
 		.option("--restore <file>", `continue from a snapshot instead of ${instead}`)
 		.option("--guest-exit-code", "exit with the guest's own code, or 128 + the signal", false)
-		.option(
-			"--rtc <time>",
-			"wall clock at the start: a date such as 2026-01-31T12:00:00 (UTC), or host",
-			rtcOption,
-			RTC_DEFAULT,
+		.addOption(
+			new Option(
+				"--rtc <time>",
+				"wall clock at the start: a date such as 2026-01-31T12:00:00 (UTC), or host",
+			)
+				.argParser(rtcOption)
+				.default(RTC_DEFAULT, rtcText(RTC_DEFAULT.seconds)),
 		)
 		.option("--gdb [port]", "wait for a debugger on 127.0.0.1 (default port: 1234)", portOption)
 		.option("--no-gdb-wait", "with --gdb: run until a debugger connects")

@@ -1,19 +1,23 @@
 /** Parsers for the values of options. They throw InvalidArgumentError. */
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { DEFAULT_EPOCH_SECONDS, type TimingName } from "../index.ts";
-import { parseSize } from "./size.ts";
+import { parseSize, sizeText } from "./size.ts";
 
 export const TIMINGS: readonly string[] = ["instant", "ssd", "hdd"] satisfies TimingName[];
 
 /** For an option that may be repeated. */
 export const collect = (value: string, all: string[]): string[] => [...all, value];
 
-export function sizeOption(text: string): number {
+function sizeOption(text: string): number {
 	const bytes = parseSize(text);
 	if (bytes === null)
 		throw new InvalidArgumentError("A size is a number with K, M or G, such as 8M.");
 	return bytes;
 }
+
+/** An option that is a size, with its default as users write it. */
+export const sizedOption = (flags: string, description: string, bytes: number): Option =>
+	new Option(flags, description).argParser(sizeOption).default(bytes, sizeText(bytes));
 
 export function integerOption(text: string): number {
 	const value = Number(text);

@@ -1,5 +1,5 @@
 /** `uvmachine run`: run software for QEMU's virt board, without the kernel. */
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { BareTarget } from "../gdb/session.ts";
 import {
 	BARE_DEFAULT_RAM,
@@ -22,9 +22,10 @@ import {
 import { OutputBuffer } from "./console.ts";
 import { gdbPort, serveGdb } from "./gdb-server.ts";
 import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
+import { lockImage, lockImages } from "./image-lock.ts";
 import { readInputFile } from "./input-file.ts";
 import type { GivenUp } from "./interrupts.ts";
-import { addressOption, collect, misalignedOption, sizeOption, virtioOption } from "./options.ts";
+import { addressOption, collect, misalignedOption, sizedOption, virtioOption } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { checkOutputPaths } from "./output-paths.ts";
 import { openSnapshot } from "./saver.ts";
@@ -65,12 +66,23 @@ const CONFIGURATION = [
 /** The suffix of a disk's path that makes it read-only. */
 const READ_ONLY = ",ro";
 
+const HELP = `
+Examples:
+  uvmachine run kernel.elf
+  uvmachine run fw_payload.elf --ram 256M --disk rootfs.img,ro
+  uvmachine run Image --sbi --initrd initrd.cpio.gz --append 'console=hvc0'
+  uvmachine run kernel.elf --gdb                    then: gdb -ex 'target remote :1234'`;
+
 export function runCommand(done: (exitCode: number) => void): Command {
 	const command = new Command("run")
 		.description("run software for QEMU's virt board, without the kernel")
 		.argument("[image]", "an RV32 ELF file, or a raw image that is loaded at 0x80000000")
-		.option("--ram <size>", "RAM, such as 64M, 1G", sizeOption, BARE_DEFAULT_RAM)
-		.option("--disk <file[,ro]>", "a raw disk image; may be repeated", collect, [])
+		.addOption(sizedOption("--ram <size>", "RAM, such as 64M, 1G", BARE_DEFAULT_RAM))
+		.addOption(
+			new Option("--disk <file[,ro]>", "a raw disk image; may be repeated")
+				.argParser(collect)
+				.default([], "none"),
+		)
 		.option(
 			"--virtio <version>",
 			"register layout of the disks: legacy or modern",
@@ -90,6 +102,7 @@ export function runCommand(done: (exitCode: number) => void): Command {
 			misalignedOption,
 			"handle",
 		);
+	command.addHelpText("after", HELP);
 	return addCommonOptions(command, IMAGE).action(
 		async (image: string | undefined, flags: RunFlags) => {
 			checkCommonOptions(command, IMAGE, image, CONFIGURATION);
@@ -110,6 +123,7 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 		flags.restore === undefined
 			? new Bare({ ...bareOptions(path, flags), console })
 			: openSnapshot(flags.restore, (file) => restoreBare(file, console));
+	if (flags.restore !== undefined) lockImages(bare.board.disks.map(({ media }) => media));
 	if (flags.dumpDtb !== undefined) {
 		new OutputFile(flags.dumpDtb, process.stdout).write(bare.dtb);
 		return 0;
@@ -131,10 +145,10 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	trace.close();
 	const report = bare.report(performance.now() - started);
 	const saved = stoppedToSave(saver, report.exit);
+	json?.writeJson(withCommand(report, path, flags));
 	if (!flags.quiet && left !== "user") {
 		process.stderr.write(bareSummary(path, report, saved ? "saved" : left) + hostClock(flags));
 	}
-	json?.writeJson(withCommand(report, path, flags));
 	return exitCode(report.exit, flags, left, saved);
 }
 
@@ -175,7 +189,9 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		sbi: flags.sbi,
 		disks: flags.disk.map((text) => {
 			const { path, readOnly } = diskPath(text);
-			return { media: new FileDisk(path, { readOnly }) };
+			const media = new FileDisk(path, { readOnly });
+			if (!readOnly) lockImage(path);
+			return { media };
 		}),
 		bios: read("bios", bios),
 		initrd: read("initrd", initrd),

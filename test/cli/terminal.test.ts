@@ -10,6 +10,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { EscapeKeys } from "../../cli/escape.ts";
 import type { Keyboard } from "../../cli/host-terminal.ts";
 import { driveInteractive } from "../../cli/interactive.ts";
+import type { GivenUp } from "../../cli/interrupts.ts";
 import { Saver } from "../../cli/saver.ts";
 import { Bare } from "../../computer/bare.ts";
 import { rebase, restoreSystem, saveSystem } from "../../computer/snapshot/system-snapshot.ts";
@@ -87,7 +88,7 @@ describe("keys", () => {
 
 /** A keyboard with a clock of its own: keys come when they are due. */
 class FakeKeyboard implements Keyboard {
-	left = false;
+	left: GivenUp = null;
 	ended = false;
 	saves = false;
 	ms = 0;
@@ -114,7 +115,7 @@ class FakeKeyboard implements Keyboard {
 		const next = Math.min(this.#keys[0]?.at ?? Number.POSITIVE_INFINITY, this.leaveAt);
 		if (ms === Number.POSITIVE_INFINITY && next === ms) throw new Error("it waits for ever");
 		this.ms = Math.min(this.ms + ms, Math.max(this.ms, next));
-		this.left = this.ms >= this.leaveAt;
+		this.left = this.ms >= this.leaveAt ? "user" : null;
 	}
 }
 
