@@ -23,7 +23,15 @@ import { OutputBuffer } from "./console.ts";
 import { gdbPort, serveGdb } from "./gdb-server.ts";
 import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
 import { readInputFile } from "./input-file.ts";
-import { addressOption, collect, misalignedOption, sizeOption, virtioOption } from "./options.ts";
+import {
+	addressOption,
+	busTimeOption,
+	collect,
+	misalignedOption,
+	plicOption,
+	sizeOption,
+	virtioOption,
+} from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { checkOutputPaths } from "./output-paths.ts";
 import { openSnapshot } from "./saver.ts";
@@ -42,6 +50,8 @@ interface RunFlags extends CommonFlags {
 	readonly dumpDtb?: string;
 	readonly loadAddress?: number;
 	readonly misaligned: "handle" | "trap";
+	readonly plic: "raise" | "level";
+	readonly busTime: number;
 }
 
 const IMAGE: Runs = { argument: "image", printer: "guest", instead: "starting an image" };
@@ -59,6 +69,8 @@ const CONFIGURATION = [
 	"loadAddress",
 	"misaligned",
 	"virtio",
+	"plic",
+	"busTime",
 ] as const;
 
 /** The suffix of a disk's path that makes it read-only. */
@@ -88,7 +100,14 @@ export function runCommand(done: (exitCode: number) => void): Command {
 			"misaligned loads and stores: handle or trap",
 			misalignedOption,
 			"handle",
-		);
+		)
+		.option(
+			"--plic <requests>",
+			"interrupts are requested when a device raises its line, or while it is high: raise or level",
+			plicOption,
+			"raise",
+		)
+		.option("--bus-time <ns>", "what an access to a device takes", busTimeOption, 100);
 	return addCommonOptions(command, IMAGE).action(
 		async (image: string | undefined, flags: RunFlags) => {
 			checkCommonOptions(command, IMAGE, image, CONFIGURATION);
@@ -182,5 +201,7 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		virtio: flags.virtio,
 		adPolicy: flags.ad,
 		misaligned: flags.misaligned,
+		plic: flags.plic,
+		busCycles: flags.busTime,
 	};
 }

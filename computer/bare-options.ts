@@ -1,6 +1,7 @@
 /** What a bare machine is made of, and what it tells: the types of its interface. */
 import type { BoardDisk } from "../devices/board.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
+import type { PlicRequests } from "../devices/plic.ts";
 import type { VirtioRegisters } from "../devices/virtio-mmio.ts";
 import type { MachineOptions } from "../machine/machine.ts";
 import * as check from "./check-options.ts";
@@ -26,6 +27,11 @@ export interface BareOptions extends Omit<MachineOptions, "ramSize"> {
 	readonly disks?: readonly BoardDisk[] | undefined;
 	/** Registers of the virtio slots. Default: "legacy", as on QEMU's board. */
 	readonly virtio?: VirtioRegisters | undefined;
+	/**
+	 * What makes a request at the PLIC: a device that raises its line, as on QEMU ("raise", the
+	 * default), or a line that is high when the last request was completed, as on hardware.
+	 */
+	readonly plic?: PlicRequests | undefined;
 	/** Default: there is none. */
 	readonly framebuffer?: FramebufferOptions | undefined;
 	/** Takes each byte that the guest prints. */
@@ -49,6 +55,7 @@ export const BARE_OPTIONS = check.record(
 		ram: check.whole,
 		disks: check.list(disk),
 		virtio: check.registers,
+		plic: check.plicRequests,
 		framebuffer: check.framebuffer,
 		console: check.callback,
 		tlbEntries: check.whole,
@@ -56,6 +63,7 @@ export const BARE_OPTIONS = check.record(
 		adPolicy: check.policy,
 		misaligned: check.misaligned,
 		walkCycles: check.whole,
+		busCycles: check.whole,
 		pmpEntries: check.pmpEntries,
 	},
 );

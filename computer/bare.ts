@@ -20,6 +20,8 @@ import { checkOptions } from "./check-options.ts";
 import type { RunState } from "./computer.ts";
 
 export const BARE_DEFAULT_RAM = 128 * 1024 * 1024;
+/** What an access to a device takes on hardware: 100 ns. */
+export const DEFAULT_BUS_CYCLES = 100;
 /** Where QEMU puts the kernel when firmware runs first. */
 export const NEXT_STAGE = RAM_BASE + 0x40_0000;
 /** The device tree lies as high in RAM as this allows. */
@@ -70,10 +72,20 @@ export class Bare extends BaseComputer<BareSoftware> {
 		const { ram = BARE_DEFAULT_RAM, sbi = false, bios, initrd } = options;
 		if (sbi && bios !== undefined) throw new UserError("sbi: there is a bios already");
 		const { tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries = 16 } = options;
+		const { busCycles = DEFAULT_BUS_CYCLES, plic = "raise" } = options;
 		const { disks, framebuffer, virtio = "legacy", console } = options;
 		super(
-			{ ramSize: ram, tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries },
-			{ disks, framebuffer, virtio },
+			{
+				ramSize: ram,
+				tlbEntries,
+				tlbWays,
+				adPolicy,
+				misaligned,
+				walkCycles,
+				busCycles,
+				pmpEntries,
+			},
+			{ disks, framebuffer, virtio, plic },
 			console,
 		);
 		this.options = options;
@@ -218,12 +230,13 @@ export class Bare extends BaseComputer<BareSoftware> {
 	}
 
 	protected override get config(): Record<string, unknown> {
-		const { sbi = false, bootargs = null, loadAddress = null, virtio = "legacy" } = this.options;
+		const { sbi = false, bootargs = null, loadAddress = null } = this.options;
+		const { virtio = "legacy", plic = "raise" } = this.options;
 		const disks = this.board.disks.map(({ media, readOnly }) => ({
 			bytes: media.sectors * 512,
 			readOnly,
 		}));
-		return { ...this.machine.config, sbi, bootargs, loadAddress, virtio, disks };
+		return { ...this.machine.config, sbi, bootargs, loadAddress, virtio, plic, disks };
 	}
 
 	/** The device tree, and where it and the initial RAM disk go: as high as they can. */
