@@ -43,6 +43,7 @@ interface RunFlags extends CommonFlags {
 	readonly disk: string[];
 	readonly virtio: "legacy" | "modern";
 	readonly sbi: boolean;
+	readonly semihosting: boolean;
 	readonly bios?: string;
 	readonly initrd?: string;
 	readonly append?: string;
@@ -61,6 +62,7 @@ const CONFIGURATION = [
 	"ram",
 	"disk",
 	"sbi",
+	"semihosting",
 	"bios",
 	"initrd",
 	"append",
@@ -89,6 +91,7 @@ export function runCommand(done: (exitCode: number) => void): Command {
 			"legacy",
 		)
 		.option("--sbi", "start in S-mode above a built-in SBI; raw images go to 0x80400000", false)
+		.option("--semihosting", "answer semihosting calls: console, exit, time", false)
 		.option("--bios <file>", "firmware for M-mode, at 0x80000000; the image is its next stage")
 		.option("--initrd <file>", "an initial RAM disk")
 		.option("--append <text>", "the kernel's command line")
@@ -187,6 +190,7 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		image: readInputFile("image", image),
 		ram: flags.ram,
 		sbi: flags.sbi,
+		semihosting: flags.semihosting,
 		disks: flags.disk.map((text) => {
 			const { path, readOnly } = diskPath(text);
 			return { media: new FileDisk(path, { readOnly }) };

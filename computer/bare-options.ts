@@ -16,6 +16,8 @@ export interface BareOptions extends Omit<MachineOptions, "ramSize"> {
 	readonly bios?: Uint8Array | undefined;
 	/** Start `image` in S-mode above the built-in SBI. */
 	readonly sbi?: boolean | undefined;
+	/** Answer semihosting calls, and give the program the console with them. Default: false. */
+	readonly semihosting?: boolean | undefined;
 	/** An initial RAM disk, which the device tree names. */
 	readonly initrd?: Uint8Array | undefined;
 	/** The kernel's command line, in the device tree. */
@@ -49,6 +51,7 @@ export const BARE_OPTIONS = check.record(
 		loadAddress: check.whole,
 		bios: check.bytes,
 		sbi: check.flag,
+		semihosting: check.flag,
 		initrd: check.bytes,
 		bootargs: check.text,
 		dtb: check.bytes,
