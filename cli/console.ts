@@ -1,5 +1,5 @@
 /** The guest's console on the host's standard streams. */
-import type { Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { UsageError } from "./usage-error.ts";
 
 const BUFFER_SIZE = 4096;
@@ -54,14 +54,14 @@ export class OutputBuffer {
 
 /** Reads standard input only when the guest waits for it, so that a run without input ends. */
 export class InputReader {
-	readonly #stream: NodeJS.ReadableStream;
+	readonly #stream: Readable;
 	#chunks: AsyncIterator<string | Buffer> | null = null;
 	/** The read in progress, which `offer` did not wait for. */
 	#reading: Promise<boolean> | null = null;
 	#rest: Uint8Array = new Uint8Array(0);
 	#patient = true;
 
-	constructor(stream: NodeJS.ReadableStream) {
+	constructor(stream: Readable) {
 		this.#stream = stream;
 	}
 
@@ -111,8 +111,8 @@ export class InputReader {
 		});
 	}
 
-	/** Let the process end although the stream may still be open. */
+	/** Let the process end although the stream may still be open, and a read be waiting. */
 	close(): void {
-		if (this.#chunks !== null) this.#stream.pause();
+		if (this.#chunks !== null) this.#stream.destroy();
 	}
 }

@@ -25,7 +25,15 @@ import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
 import { lockImage, lockImages } from "./image-lock.ts";
 import { readInputFile } from "./input-file.ts";
 import type { GivenUp } from "./interrupts.ts";
-import { addressOption, collect, misalignedOption, sizedOption, virtioOption } from "./options.ts";
+import {
+	addressOption,
+	busTimeOption,
+	collect,
+	misalignedOption,
+	plicOption,
+	sizedOption,
+	virtioOption,
+} from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { checkOutputPaths } from "./output-paths.ts";
 import { openSnapshot } from "./saver.ts";
@@ -37,6 +45,7 @@ interface RunFlags extends CommonFlags {
 	readonly disk: string[];
 	readonly virtio: "legacy" | "modern";
 	readonly sbi: boolean;
+	readonly semihosting: boolean;
 	readonly bios?: string;
 	readonly initrd?: string;
 	readonly append?: string;
@@ -44,6 +53,8 @@ interface RunFlags extends CommonFlags {
 	readonly dumpDtb?: string;
 	readonly loadAddress?: number;
 	readonly misaligned: "handle" | "trap";
+	readonly plic: "raise" | "level";
+	readonly busTime: number;
 }
 
 const IMAGE: Runs = { argument: "image", printer: "guest", instead: "starting an image" };
@@ -53,6 +64,7 @@ const CONFIGURATION = [
 	"ram",
 	"disk",
 	"sbi",
+	"semihosting",
 	"bios",
 	"initrd",
 	"append",
@@ -61,6 +73,8 @@ const CONFIGURATION = [
 	"loadAddress",
 	"misaligned",
 	"virtio",
+	"plic",
+	"busTime",
 ] as const;
 
 /** The suffix of a disk's path that makes it read-only. */
@@ -90,6 +104,7 @@ export function runCommand(done: (exitCode: number) => void): Command {
 			"legacy",
 		)
 		.option("--sbi", "start in S-mode above a built-in SBI; raw images go to 0x80400000", false)
+		.option("--semihosting", "answer semihosting calls: console, exit, time", false)
 		.option("--bios <file>", "firmware for M-mode, at 0x80000000; the image is its next stage")
 		.option("--initrd <file>", "an initial RAM disk")
 		.option("--append <text>", "the kernel's command line")
@@ -101,7 +116,14 @@ export function runCommand(done: (exitCode: number) => void): Command {
 			"misaligned loads and stores: handle or trap",
 			misalignedOption,
 			"handle",
-		);
+		)
+		.option(
+			"--plic <requests>",
+			"interrupts are requested when a device raises its line, or while it is high: raise or level",
+			plicOption,
+			"raise",
+		)
+		.option("--bus-time <ns>", "what an access to a device takes", busTimeOption, 100);
 	command.addHelpText("after", HELP);
 	return addCommonOptions(command, IMAGE).action(
 		async (image: string | undefined, flags: RunFlags) => {
@@ -187,6 +209,7 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		image: readInputFile("image", image),
 		ram: flags.ram,
 		sbi: flags.sbi,
+		semihosting: flags.semihosting,
 		disks: flags.disk.map((text) => {
 			const { path, readOnly } = diskPath(text);
 			const media = new FileDisk(path, { readOnly });
@@ -204,5 +227,7 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		adPolicy: flags.ad,
 		rtc: flags.rtc.seconds,
 		misaligned: flags.misaligned,
+		plic: flags.plic,
+		busCycles: flags.busTime,
 	};
 }
