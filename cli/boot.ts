@@ -29,7 +29,7 @@ import {
 import { OutputBuffer } from "./console.ts";
 import { gdbPort, serveGdb } from "./gdb-server.ts";
 import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
-import { lockImages } from "./image-lock.ts";
+import { lockDisks } from "./image-lock.ts";
 import { readInputFile } from "./input-file.ts";
 import type { GivenUp } from "./interrupts.ts";
 import { collect, integerOption, sizedOption, TIMINGS } from "./options.ts";
@@ -136,9 +136,8 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 
 /** The report, with the command line's part of the configuration, and why the run was stopped. */
 function withCommand(report: Report, flags: BootFlags, stop: Stop): Report {
-	const { maxCycles = null, rtc, restore } = flags;
-	const fromHost = restore === undefined ? { rtcFromHost: rtc.host } : {};
-	const config = { ...report.config, maxCycles, ...fromHost };
+	const { maxCycles = null, rtc } = flags;
+	const config = { ...report.config, maxCycles, rtcFromHost: rtc.host };
 	const { kind } = report.exit;
 	const reason = kind === "running" ? describeStop(stop) : report.exit.reason;
 	return { ...report, config, exit: { ...report.exit, reason } };
@@ -200,7 +199,6 @@ function restored(flags: BootFlags, path: string, output: OutputBuffer): System 
 	const system = openSnapshot(path, (file) =>
 		restoreSystem(file, { console: (byte) => output.put(byte) }),
 	);
-	lockImages(system.files);
 	if (flags.uvmhist !== undefined && (system.options.uvmhist ?? 0) === 0) {
 		throw new UsageError("--uvmhist: the snapshot was made without it");
 	}
@@ -224,6 +222,7 @@ async function runOne(
 ): Promise<Ended> {
 	if (flags.restore !== undefined) {
 		const system = restored(flags, flags.restore, output);
+		lockDisks(system.files);
 		watch(system);
 		return await runSystem(system, flags, output);
 	}
@@ -231,6 +230,7 @@ async function runOne(
 	const port = gdbPort(flags);
 	if (port !== null) return await debugSystem(options, port, flags, output);
 	const system = createSystem(options);
+	lockDisks(system.files);
 	watch(system);
 	return await runSystem(system, flags, output);
 }
@@ -256,6 +256,7 @@ async function debugSystem(
 	const reverse = flags.disk.length === 0;
 	const console = (byte: number): void => target.print(byte);
 	const system = createSystem({ ...options, console });
+	lockDisks(system.files);
 	const show = (byte: number): void => output.put(byte);
 	const target: SystemTarget = new SystemTarget(system, show, reverse);
 	const left = await serveGdb(target, port, flags, output);

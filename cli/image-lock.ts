@@ -10,24 +10,26 @@ import { UsageError } from "./usage-error.ts";
 const held = new Set<string>();
 
 /**
- * Take an image until this process ends.
- * => UsageError if another process has it. An image in a folder that cannot be written to has no
- *    lock.
+ * Take images until this process ends.
+ * => UsageError if another process has one, or if two are the same. An image in a folder that
+ *    cannot be written to has no lock.
  */
-export function lockImage(path: string): void {
-	const lock = `${realpathSync(path)}.lock`;
-	if (held.has(lock)) throw new UsageError(`disk ${path}: is given twice`);
-	if (!create(lock, path)) return;
-	if (held.size === 0) process.on("exit", unlockAll);
-	held.add(lock);
+export function lockImages(paths: readonly string[]): void {
+	const mine = new Set<string>();
+	for (const path of paths) {
+		const lock = `${realpathSync(path)}.lock`;
+		if (mine.has(lock)) throw new UsageError(`disk ${path}: is given twice`);
+		mine.add(lock);
+		if (held.has(lock) || !create(lock, path)) continue;
+		if (held.size === 0) process.on("exit", unlockAll);
+		held.add(lock);
+	}
 }
 
-/** The same for the disks of a snapshot that are files. */
-export function lockImages(disks: readonly (DiskMedia | null)[]): void {
-	for (const disk of disks) {
-		const file = disk === null ? null : fileOf(disk);
-		if (file?.readOnly === false) lockImage(file.path);
-	}
+/** The same for the disks of a machine. */
+export function lockDisks(disks: readonly (DiskMedia | null)[]): void {
+	const files = disks.map((disk) => (disk === null ? null : fileOf(disk)));
+	lockImages(files.filter((file) => file?.readOnly === false).map((file) => file!.path));
 }
 
 /** => false if there can be no lock. */

@@ -18,7 +18,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Headers, type Pack, pack } from "tar-stream";
 import { type DiskOptions, FileDisk, MemoryDisk } from "../index.ts";
-import { lockImage } from "./image-lock.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What identifies a tar archive, and its place in the file. */
@@ -43,20 +42,13 @@ export async function openDisks(paths: readonly string[]): Promise<HostDisks> {
 	for (const path of paths) {
 		const folder = statusOf(path)?.isDirectory() === true;
 		if (!folder && !isArchive(path)) {
-			disks.push({ media: openImage(path) });
+			disks.push({ media: new FileDisk(path) });
 			continue;
 		}
 		if (root !== undefined) throw new UsageError(`disk ${path}: there is already a root disk`);
-		root = { media: folder ? archiveDisk(await packFolder(path), false) : openImage(path) };
+		root = { media: folder ? archiveDisk(await packFolder(path), false) : new FileDisk(path) };
 	}
 	return root === undefined ? { disks } : { root, disks };
-}
-
-/** => UserError, one line, if it cannot be used, or another machine has it. */
-function openImage(path: string): FileDisk {
-	const disk = new FileDisk(path);
-	lockImage(path);
-	return disk;
 }
 
 /** => null if the path cannot be reached. */

@@ -22,7 +22,7 @@ import {
 import { OutputBuffer } from "./console.ts";
 import { gdbPort, serveGdb } from "./gdb-server.ts";
 import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
-import { lockImage, lockImages } from "./image-lock.ts";
+import { lockDisks } from "./image-lock.ts";
 import { readInputFile } from "./input-file.ts";
 import type { GivenUp } from "./interrupts.ts";
 import {
@@ -145,7 +145,7 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 		flags.restore === undefined
 			? new Bare({ ...bareOptions(path, flags), console })
 			: openSnapshot(flags.restore, (file) => restoreBare(file, console));
-	if (flags.restore !== undefined) lockImages(bare.board.disks.map(({ media }) => media));
+	lockDisks(bare.board.disks.map(({ media }) => media));
 	if (flags.dumpDtb !== undefined) {
 		new OutputFile(flags.dumpDtb, process.stdout).write(bare.dtb);
 		return 0;
@@ -194,9 +194,8 @@ function diskPath(text: string): { path: string; readOnly: boolean } {
 
 /** The report, with the command line's part of the configuration. */
 function withCommand(report: BareReport, image: string, flags: RunFlags): BareReport {
-	const { bios = null, initrd = null, dtb = null, disk, maxCycles = null, rtc, restore } = flags;
-	const fromHost = restore === undefined ? { rtcFromHost: rtc.host } : {};
-	const command = { bios, initrd, dtb, files: disk, maxCycles, ...fromHost };
+	const { bios = null, initrd = null, dtb = null, disk, maxCycles = null, rtc } = flags;
+	const command = { bios, initrd, dtb, files: disk, maxCycles, rtcFromHost: rtc.host };
 	const config = { image, ...report.config, ...command };
 	return { ...report, config };
 }
@@ -212,9 +211,7 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		semihosting: flags.semihosting,
 		disks: flags.disk.map((text) => {
 			const { path, readOnly } = diskPath(text);
-			const media = new FileDisk(path, { readOnly });
-			if (!readOnly) lockImage(path);
-			return { media };
+			return { media: new FileDisk(path, { readOnly }) };
 		}),
 		bios: read("bios", bios),
 		initrd: read("initrd", initrd),

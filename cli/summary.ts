@@ -30,8 +30,10 @@ export function describeStop(stop: Stop): string {
 /** What the summary adds if the run began with the host's time, and so cannot just be repeated. */
 export const hostClock = ({ rtc, restore }: CommonFlags): string =>
 	rtc.host && restore === undefined
-		? `${table([["wall clock", `from the host; to repeat the run: --rtc ${rtcText(rtc.seconds)}`]])}\n`
+		? row("wall clock", `from the host; to repeat the run: --rtc ${rtcText(rtc.seconds)}`)
 		: "";
+
+const row = (name: string, value: string): string => `${table([[name, value]]).join("")}\n`;
 
 /** How it ended, in words. */
 export function describeExit(exit: Exit, stop: Stop = null): string {
@@ -96,16 +98,12 @@ export function bareSummary(image: string, report: BareReport, stop: Stop = null
 export function summary(report: Report, stop: Stop = null): string {
 	const { uvmexp: e, tlb } = report;
 	const perCluster = (e.pgswapout / e.pdpageouts).toFixed(1);
+	const clusters = ` in ${count(e.pdpageouts)} clusters, ${perCluster} pages each`;
 	const rows: Row[] = [
 		...timeRows(report),
 		["faults", count(e.faults)],
 		["page-ins", `${count(e.pgswapin)} pages`],
-		[
-			"pageouts",
-			e.pdpageouts === 0
-				? `${count(e.pgswapout)} pages`
-				: `${count(e.pgswapout)} pages in ${count(e.pdpageouts)} clusters, ${perCluster} pages each`,
-		],
+		["pageouts", `${count(e.pgswapout)} pages${e.pdpageouts === 0 ? "" : clusters}`],
 		["TLB misses", count(tlb.misses)],
 		["memory", `${count(e.npages)} pages, ${count(e.free)} free at the end`],
 		["swap", `${count(e.swpages)} pages, ${count(e.swpginuse)} in use, ${count(e.swpgbad)} bad`],
