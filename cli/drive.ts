@@ -36,7 +36,9 @@ export async function drive(
 		output.flush();
 		progress.update(guest);
 		if (state === "ended") break;
-		if (state === "input" && !(await input.feed((bytes) => guest.input(bytes)))) {
+		if (state !== "input") continue;
+		const take = (bytes: Uint8Array): number => guest.input(bytes);
+		if (!(await (guest.spins ? input.offer(take) : input.feed(take)))) {
 			// Whoever saves wants to go on from here, and not from what the end of input leads to.
 			if (saver?.waits === false) break;
 			guest.inputEnd();

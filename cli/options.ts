@@ -60,3 +60,15 @@ export function virtioOption(text: string): "legacy" | "modern" {
 	if (text === "legacy" || text === "modern") return text;
 	throw new InvalidArgumentError("The registers are legacy or modern.");
 }
+
+export function plicOption(text: string): "raise" | "level" {
+	if (text === "raise" || text === "level") return text;
+	throw new InvalidArgumentError("Requests are raise or level.");
+}
+
+/** Nanoseconds, 0 to 1000000. */
+export function busTimeOption(text: string): number {
+	const ns = Number(text);
+	if (/^\d+$/.test(text) && ns <= 1_000_000) return ns;
+	throw new InvalidArgumentError("The time is 0 to 1000000 ns.");
+}

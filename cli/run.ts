@@ -23,7 +23,15 @@ import { OutputBuffer } from "./console.ts";
 import { gdbPort, serveGdb } from "./gdb-server.ts";
 import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
 import { readInputFile } from "./input-file.ts";
-import { addressOption, collect, misalignedOption, sizeOption, virtioOption } from "./options.ts";
+import {
+	addressOption,
+	busTimeOption,
+	collect,
+	misalignedOption,
+	plicOption,
+	sizeOption,
+	virtioOption,
+} from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { checkOutputPaths } from "./output-paths.ts";
 import { openSnapshot } from "./saver.ts";
@@ -35,6 +43,7 @@ interface RunFlags extends CommonFlags {
 	readonly disk: string[];
 	readonly virtio: "legacy" | "modern";
 	readonly sbi: boolean;
+	readonly semihosting: boolean;
 	readonly bios?: string;
 	readonly initrd?: string;
 	readonly append?: string;
@@ -42,6 +51,8 @@ interface RunFlags extends CommonFlags {
 	readonly dumpDtb?: string;
 	readonly loadAddress?: number;
 	readonly misaligned: "handle" | "trap";
+	readonly plic: "raise" | "level";
+	readonly busTime: number;
 }
 
 const IMAGE: Runs = { argument: "image", printer: "guest", instead: "starting an image" };
@@ -51,6 +62,7 @@ const CONFIGURATION = [
 	"ram",
 	"disk",
 	"sbi",
+	"semihosting",
 	"bios",
 	"initrd",
 	"append",
@@ -59,6 +71,8 @@ const CONFIGURATION = [
 	"loadAddress",
 	"misaligned",
 	"virtio",
+	"plic",
+	"busTime",
 ] as const;
 
 /** The suffix of a disk's path that makes it read-only. */
@@ -77,6 +91,7 @@ export function runCommand(done: (exitCode: number) => void): Command {
 			"legacy",
 		)
 		.option("--sbi", "start in S-mode above a built-in SBI; raw images go to 0x80400000", false)
+		.option("--semihosting", "answer semihosting calls: console, exit, time", false)
 		.option("--bios <file>", "firmware for M-mode, at 0x80000000; the image is its next stage")
 		.option("--initrd <file>", "an initial RAM disk")
 		.option("--append <text>", "the kernel's command line")
@@ -88,7 +103,14 @@ export function runCommand(done: (exitCode: number) => void): Command {
 			"misaligned loads and stores: handle or trap",
 			misalignedOption,
 			"handle",
-		);
+		)
+		.option(
+			"--plic <requests>",
+			"interrupts are requested when a device raises its line, or while it is high: raise or level",
+			plicOption,
+			"raise",
+		)
+		.option("--bus-time <ns>", "what an access to a device takes", busTimeOption, 100);
 	return addCommonOptions(command, IMAGE).action(
 		async (image: string | undefined, flags: RunFlags) => {
 			checkCommonOptions(command, IMAGE, image, CONFIGURATION);
@@ -168,6 +190,7 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		image: readInputFile("image", image),
 		ram: flags.ram,
 		sbi: flags.sbi,
+		semihosting: flags.semihosting,
 		disks: flags.disk.map((text) => {
 			const { path, readOnly } = diskPath(text);
 			return { media: new FileDisk(path, { readOnly }) };
@@ -182,5 +205,7 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		virtio: flags.virtio,
 		adPolicy: flags.ad,
 		misaligned: flags.misaligned,
+		plic: flags.plic,
+		busCycles: flags.busTime,
 	};
 }

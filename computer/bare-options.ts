@@ -1,6 +1,7 @@
 /** What a bare machine is made of, and what it tells: the types of its interface. */
 import type { BoardDisk } from "../devices/board.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
+import type { PlicRequests } from "../devices/plic.ts";
 import type { VirtioRegisters } from "../devices/virtio-mmio.ts";
 import type { MachineOptions } from "../machine/machine.ts";
 import * as check from "./check-options.ts";
@@ -15,6 +16,8 @@ export interface BareOptions extends Omit<MachineOptions, "ramSize"> {
 	readonly bios?: Uint8Array | undefined;
 	/** Start `image` in S-mode above the built-in SBI. */
 	readonly sbi?: boolean | undefined;
+	/** Answer semihosting calls, and give the program the console with them. Default: false. */
+	readonly semihosting?: boolean | undefined;
 	/** An initial RAM disk, which the device tree names. */
 	readonly initrd?: Uint8Array | undefined;
 	/** The kernel's command line, in the device tree. */
@@ -26,6 +29,11 @@ export interface BareOptions extends Omit<MachineOptions, "ramSize"> {
 	readonly disks?: readonly BoardDisk[] | undefined;
 	/** Registers of the virtio slots. Default: "legacy", as on QEMU's board. */
 	readonly virtio?: VirtioRegisters | undefined;
+	/**
+	 * What makes a request at the PLIC: a device that raises its line, as on QEMU ("raise", the
+	 * default), or a line that is high when the last request was completed, as on hardware.
+	 */
+	readonly plic?: PlicRequests | undefined;
 	/** Default: there is none. */
 	readonly framebuffer?: FramebufferOptions | undefined;
 	/** Takes each byte that the guest prints. */
@@ -43,12 +51,14 @@ export const BARE_OPTIONS = check.record(
 		loadAddress: check.whole,
 		bios: check.bytes,
 		sbi: check.flag,
+		semihosting: check.flag,
 		initrd: check.bytes,
 		bootargs: check.text,
 		dtb: check.bytes,
 		ram: check.whole,
 		disks: check.list(disk),
 		virtio: check.registers,
+		plic: check.plicRequests,
 		framebuffer: check.framebuffer,
 		console: check.callback,
 		tlbEntries: check.whole,
@@ -56,6 +66,7 @@ export const BARE_OPTIONS = check.record(
 		adPolicy: check.policy,
 		misaligned: check.misaligned,
 		walkCycles: check.whole,
+		busCycles: check.whole,
 		pmpEntries: check.pmpEntries,
 	},
 );

@@ -49,6 +49,8 @@ export abstract class BaseComputer<Software> implements Computer {
 	abstract readonly exit: ComputerExit;
 	abstract readonly idleCycles: number;
 	abstract readonly asksForInput: boolean;
+	abstract readonly spins: boolean;
+	abstract readonly dozed: number;
 	/** Whether the software sleeps while it waits for input, so that nothing else happens. */
 	protected abstract readonly sleepsForInput: boolean;
 	protected abstract advance(until: number, pause: boolean): RunState;

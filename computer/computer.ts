@@ -14,7 +14,8 @@ import type { Recording } from "./recording.ts";
  * The result of `run`.
  *
  * - "running": the cycle was reached, or a debugger stopped the hart.
- * - "input": everything waits for console input, or bare software has polled for it for long.
+ * - "input": everything waits for console input, or bare software has polled for it for long, or
+ *   computes and could take some (`spins`).
  * - "idle": nothing happens until `idleCycles` have passed; only if `run` was asked to pause.
  * - "ended": see `exit`.
  */
@@ -86,6 +87,14 @@ export interface Computer {
 	readonly idleCycles: number;
 	/** Let time pass while nothing happens, at most `idleCycles`. */
 	pass(cycles: number): void;
+
+	/**
+	 * After "input": the software does not wait, or waits in a loop that cannot be told from work.
+	 * It may be given input, or be run on without.
+	 */
+	readonly spins: boolean;
+	/** Cycles of sleeps that a run with `pause` did not stop for, because they are so short. */
+	readonly dozed: number;
 
 	/** Does the software want console input? */
 	readonly asksForInput: boolean;

@@ -61,6 +61,8 @@ export class System extends BaseComputer<Uint8Array> {
 	#oldFiles: readonly (Int32Array | null)[] | null = null;
 	#exit: Exit = { kind: "running", code: 0, signal: null, reason: "", pc: 0, addr: 0 };
 	protected override readonly config: Record<string, unknown>;
+	override readonly spins = false;
+	override readonly dozed = 0;
 	protected override readonly sleepsForInput = true;
 
 	/** => UserError, one line, for a wrong option or a program that cannot be run. */

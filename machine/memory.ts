@@ -13,13 +13,14 @@
  *   0100_0000     decoded code (code-cache.ts)
  *   0204_0000     straight-line lengths of decoded code, one halfword for each instruction slot
  *   0248_0000     the bytes that were decoded
+ *   02a0_0000     CT: as WT, for pages of RAM with decoded code, which are not in WT
  *   0300_0000     RAM, physical address 8000_0000
  *   behind RAM    boot ROM, physical address 0000_1000
  *
  * A "host offset" is an index into this memory in bytes. The whole memory stays below 1 GiB: an
  * entry of RT is then below 2^30, and one unsigned comparison, (va << 30) >= entry, finds both a
  * missing translation (entry 0) and a misaligned word. The host commits pages when they are
- * touched, so of the 12 MiB of tables only those in use take host memory.
+ * touched, so of the 16 MiB of tables only those in use take host memory.
  *
  * The numbers below are repeated as literals in interpreter.ts; a test compares them.
  */
@@ -65,6 +66,8 @@ export const CODE = 0x100_0000 >> 2;
 /** Halfword index of the first straight-line length, and host offset of the decoded bytes. */
 export const LENGTHS = 0x204_0000 >> 1;
 export const CODE_COPY = 0x248_0000;
+/** Word index of CT. */
+export const CT = 0x2a0_0000 >> 2;
 
 const WASM_PAGE = 0x1_0000;
 

@@ -101,6 +101,12 @@ function check_wired(k: Kernel, mapped: ReadonlyMap<uvm_object, number>, wrong: 
 			if (e.wired_count > 0) count_wired(k, map, e, wires, wrong);
 		}
 	}
+	for (const seg of k.shm.shmsegs) {
+		if (!seg.shm_locked) continue;
+		for (let pg = seg.shm_amp.memq_first; pg !== null; pg = pg.listq_next) {
+			wires.set(pg, (wires.get(pg) ?? 0) + 1);
+		}
+	}
 	for (const p of k.procs) {
 		if (p.p_vmspace === null) continue;
 		const { vm_map: map } = p.p_vmspace;

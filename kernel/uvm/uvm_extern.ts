@@ -18,6 +18,8 @@ export const UVM_ET_NEEDSCOPY = 0x08;
 export const UVM_INH_SHARE = 0;
 export const UVM_INH_COPY = 1;
 export const UVM_INH_NONE = 2;
+/** The child gets zeros (MAP_INHERIT_ZERO of NetBSD 7). */
+export const UVM_INH_ZERO = 4;
 
 /** Advice: how many neighbours a fault looks at. */
 export const UVM_ADV_NORMAL = 0;

@@ -361,7 +361,7 @@ function fault_window(ufi: uvm_faultinfo): void {
 	const { entry, va } = ufi;
 	let back = 0;
 	let forw = 0;
-	// The neighbours in a wired entry are mapped and wired already, or will be by faults of their own.
+	// The neighbours in a wired entry are mapped already, or will be by faults of their own.
 	if (!ufi.narrow && !ufi.wired) {
 		back = Math.min(nback[entry.advice]!, atop(va - entry.start));
 		forw = Math.min(nforw[entry.advice]!, atop(entry.end - va) - 1);
@@ -602,7 +602,7 @@ function fault_promote(
 function fault_enter(k: Kernel, ufi: uvm_faultinfo, pg: vm_page): Errno {
 	const pm = ufi.orig_map.pmap;
 	const flags = ufi.access | PMAP_CANFAIL | (ufi.wired ? PMAP_WIRED : 0);
-	// A page is wired once for each wired mapping, so the mapping tells whether this entry has done it.
+	// A page is wired once for each wired mapping: that tells whether this entry has done it.
 	const wire = ufi.wired && pmap_extract_wired(k, pm, ufi.va) !== pg.phys_addr;
 	const error = pmap_enter(k, pm, ufi.va, pg.phys_addr, ufi.enter_prot, flags);
 	if (k.uvmhist !== null) {

@@ -26,6 +26,7 @@ import {
 	UVM_ET_NEEDSCOPY,
 	UVM_INH_COPY,
 	UVM_INH_SHARE,
+	UVM_INH_ZERO,
 	type uvm_advice,
 } from "./uvm_extern.ts";
 import { uvm_fault } from "./uvm_fault.ts";
@@ -72,19 +73,27 @@ function* change_range(
 }
 
 /**
- * Set what fork does with a range: UVM_INH_SHARE, COPY or NONE; or "default": private memory is
- * copied, shared memory stays shared.
- * => map unlocked; may sleep for its lock. EFAULT: a hole, the rest is done; ENOMEM.
+ * Set what fork does with a range: UVM_INH_SHARE, COPY, NONE or ZERO; or "default": private memory
+ * is copied, shared memory stays shared; or "keep": that, where it was ZERO.
+ * => map unlocked; may sleep for its lock. EFAULT: a hole, the rest is done; ENOMEM. EINVAL: ZERO
+ *    for what is not private memory without a file.
  */
 export function* uvm_map_inherit(
 	k: Kernel,
 	map: vm_map,
 	start: vaddr_t,
 	end: vaddr_t,
-	inheritance: number | "default",
+	inheritance: number | "default" | "keep",
 ): Sleeps<Errno> {
 	return yield* change_range(k, map, start, end, (entry) => {
 		const own = (entry.etype & UVM_ET_COPYONWRITE) !== 0 ? UVM_INH_COPY : UVM_INH_SHARE;
+		if (inheritance === "keep") {
+			if (entry.inheritance === UVM_INH_ZERO) entry.inheritance = own;
+			return 0;
+		}
+		if (inheritance === UVM_INH_ZERO && (own === UVM_INH_SHARE || entry.uvm_obj !== null)) {
+			return EINVAL;
+		}
 		entry.inheritance = inheritance === "default" ? own : inheritance;
 		return 0;
 	});

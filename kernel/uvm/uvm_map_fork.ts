@@ -21,6 +21,7 @@ import {
 	UVM_INH_COPY,
 	UVM_INH_NONE,
 	UVM_INH_SHARE,
+	UVM_INH_ZERO,
 } from "./uvm_extern.ts";
 import { uvmspace_alloc, uvmspace_free, type vmspace } from "./uvm_map.ts";
 import {
@@ -81,6 +82,7 @@ export function* uvmspace_fork(k: Kernel, parent: vmspace): Sleeps<vmspace | nul
 		KASSERT(e.sub_map === null, "uvmspace_fork: submap in a process");
 		if (e.inheritance === UVM_INH_SHARE) error = fork_share(k, child.vm_map, e);
 		else if (e.inheritance === UVM_INH_COPY) error = yield* fork_copy(k, old, child.vm_map, e);
+		else if (e.inheritance === UVM_INH_ZERO) error = fork_zero(k, child.vm_map, e);
 		else KASSERT(e.inheritance === UVM_INH_NONE, "uvmspace_fork: no such inheritance");
 	}
 	pmap_update(k, old.pmap);
@@ -110,6 +112,18 @@ function fork_share(k: Kernel, map: vm_map, entry: vm_map_entry): Errno {
 		amap_ref(k, entry.amap, entry.pageoff, atop(entry.end - entry.start), AMAP_SHARED);
 	}
 	if (entry.uvm_obj !== null) pagerops(k, entry.uvm_obj).pgo_reference(k, entry.uvm_obj);
+	return 0;
+}
+
+/** The child gets zero-fill memory. => never sleeps. */
+function fork_zero(k: Kernel, map: vm_map, entry: vm_map_entry): Errno {
+	const fresh = append_entry(k, map, entry);
+	if (fresh === null) return ENOMEM;
+	fresh.uvm_obj = null;
+	fresh.amap = null;
+	fresh.offset = 0;
+	fresh.pageoff = 0;
+	fresh.etype = UVM_ET_COPYONWRITE | UVM_ET_NEEDSCOPY;
 	return 0;
 }
 

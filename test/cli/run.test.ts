@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { assemble } from "../isa/assembler.ts";
 import { MAIN, uvmachine } from "../support/cli.ts";
+import { consoleGuest } from "../support/console-guest.ts";
 import { CHILD_LIMIT_MS } from "../support/limits.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "uvmachine-test-"));
@@ -50,6 +51,16 @@ out:	${PASS}
 	${END}`;
 
 describe("run", () => {
+	it("a script from a pipe reaches a guest that spins, at the same cycles each time", () => {
+		const path = file("spin", consoleGuest("spin"));
+		const [first, second] = [1, 2].map(() =>
+			uvmachine(["run", path, "--ram", "1M"], "one\ntwo\nthree\nq\n"),
+		);
+		expect([first!.status, first!.stdout]).toEqual([0, ">one\ntwo\nthree\n"]);
+		const hash = (text: string): string => /state hash +(\w+)/.exec(text)![1]!;
+		expect(hash(second!.stderr)).toBe(hash(first!.stderr));
+	});
+
 	it("starts a raw image at the start of RAM, with hart and device tree in a0 and a1", () => {
 		const source = `addi a0, a0, 65
 			lw t0, 0(a1)

@@ -11,9 +11,11 @@ import { EscapeKeys } from "../../cli/escape.ts";
 import type { Keyboard } from "../../cli/host-terminal.ts";
 import { driveInteractive } from "../../cli/interactive.ts";
 import { Saver } from "../../cli/saver.ts";
+import { Bare } from "../../computer/bare.ts";
 import { rebase, restoreSystem, saveSystem } from "../../computer/snapshot/system-snapshot.ts";
 import { createSystem, type System } from "../../computer/system.ts";
 import { MAIN } from "../support/cli.ts";
+import { consoleGuest } from "../support/console-guest.ts";
 import { call, EXIT, elf, SYS, text } from "../support/program.ts";
 import { ROOT } from "../support/sources.ts";
 
@@ -184,6 +186,21 @@ describe("time", () => {
 		expect(keyboard.waits).toEqual([]);
 	});
 
+	it("a bare guest with a fast tick gets keys, and the host sleeps most of the time", async () => {
+		const keyboard = new FakeKeyboard([
+			{ at: 50, bytes: "ab" },
+			{ at: 900, bytes: "cq" },
+		]);
+		const bare = new Bare({ image: consoleGuest("tick"), ram: 1 << 20 });
+		await driveInteractive(bare, keyboard, { flush() {}, say() {} }, 1e12, () => keyboard.ms);
+		expect(bare.exit).toMatchObject({ kind: "exited", code: 0 });
+		expect(bare.report(0).console).toBe(">abc");
+		// This clock stands still while the guest computes: all of the time was slept.
+		expect(bare.machine.clock.cycles / 1e6).toBeGreaterThan(890);
+		expect(bare.machine.clock.cycles / 1e6).toBeLessThan(910);
+		expect(keyboard.waits.length).toBeLessThan(300);
+	});
+
 	it("keys interrupt a guest that computes", async () => {
 		const keyboard = new FakeKeyboard([{ at: 0, bytes: "\x03" }]);
 		const system = await drive(BUSY, keyboard);
@@ -268,6 +285,19 @@ describe.skipIf(!hasPty)("a real terminal", () => {
 			],
 		);
 		expect(run.cpu).toBeLessThan(0.1);
+	});
+
+	it("gives keys to a bare guest with a fast tick", async () => {
+		const path = join(dir, "tick");
+		writeFileSync(path, consoleGuest("tick"));
+		const run = await uvmachine(
+			["run", path, "--ram", "1M"],
+			[
+				[">", "ab"],
+				["ab", "q"],
+			],
+		);
+		expect(run).toMatchObject({ status: 0, restored: true });
 	});
 
 	it("a second of sleep takes about one", async () => {

@@ -89,7 +89,7 @@ function futex_wake(k: Kernel, key: futex_key, n: number, bitset: number): numbe
 	}
 }
 
-/** The end of a thread whose id is to be cleared: wake who waits for that. => vmspace still there. */
+/** A process ends and its id was cleared: wake who waits for that. => it still has its memory. */
 export function futex_cleartid(k: Kernel, p: proc, va: number): void {
 	const key = futex_key(p, va, false);
 	if (typeof key !== "number") futex_wake(k, key, 1, MATCH_ANY);

@@ -2,7 +2,16 @@
  * The address space of a process (sys/uvm/uvm_mmap.c, uvm_unix.c): mmap, munmap, mprotect, brk,
  * msync, madvise, mincore, wiring. With Linux's flag values and errors.
  */
-import { EEXIST, EFAULT, EINVAL, ENOMEM, EPERM, type Errno } from "../../../sys/errno.ts";
+import {
+	EBUSY,
+	EEXIST,
+	EFAULT,
+	EINVAL,
+	ENOMEM,
+	ENOTSUP,
+	EPERM,
+	type Errno,
+} from "../../../sys/errno.ts";
 import {
 	atop,
 	MAXSSIZ,
@@ -29,6 +38,7 @@ import {
 	UVM_INH_COPY,
 	UVM_INH_NONE,
 	UVM_INH_SHARE,
+	UVM_INH_ZERO,
 } from "../../uvm/uvm_extern.ts";
 import {
 	type uvm_map_args as map_args,
@@ -45,7 +55,13 @@ import {
 	uvm_map_pages,
 	uvm_map_willneed,
 } from "../../uvm/uvm_map_advice.ts";
-import { uvm_map_findspace, VM_MAP_WIREFUTURE, type vm_map } from "../../uvm/uvm_map_entry.ts";
+import {
+	entry_contains,
+	uvm_map_findspace,
+	uvm_map_lookup_entry,
+	VM_MAP_WIREFUTURE,
+	type vm_map,
+} from "../../uvm/uvm_map_entry.ts";
 import { uvm_map_protect } from "../../uvm/uvm_map_protect.ts";
 import {
 	uvm_map_pageable_all,
@@ -88,6 +104,8 @@ const MAP_FIXED = 0x10;
 const MAP_ANON = 0x20;
 const MAP_LOCKED = 0x2000;
 const MAP_FIXED_NOREPLACE = 0x10_0000;
+/** What MAP_SHARED_VALIDATE accepts: LEGACY_MAP_MASK of Linux. MAP_SYNC needs persistent memory. */
+const MAP_KNOWN = 0x7c07_f933;
 
 /** Whether [addr, addr + len) is page aligned, not empty, and in user space. */
 const range_ok = (addr: number, len: number): boolean =>
@@ -128,6 +146,11 @@ function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 	const type = flags & MAP_TYPE;
 	const shared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
 	if (len === 0 || (!shared && type !== MAP_PRIVATE)) return -EINVAL;
+	if (type === MAP_SHARED_VALIDATE) {
+		// As in Linux, only for files.
+		if ((flags & MAP_ANON) !== 0) return -EINVAL;
+		if ((flags & ~(MAP_KNOWN | MAP_TYPE)) !== 0) return -ENOTSUP;
+	}
 	if (len > VM_MAXUSER_ADDRESS) return -ENOMEM;
 	const fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
 	if (fixed && (!range_ok(addr, len) || addr < VM_MIN_ADDRESS)) return -EINVAL;
@@ -263,10 +286,22 @@ function* sys_msync(k: Kernel, p: proc, addr: number, len: number, flags: number
 	if ((flags & MS_ASYNC) !== 0 && (flags & MS_SYNC) !== 0) return -EINVAL;
 	if (len === 0) return 0;
 	if (!range_ok(addr, len)) return -ENOMEM;
-	// With one page cache nothing can be out of date, so MS_INVALIDATE has nothing to do.
 	const how = PGO_CLEANIT | ((flags & MS_SYNC) !== 0 ? PGO_SYNCIO : 0);
 	const { vm_map: map } = p.p_vmspace!;
+	// With one page cache nothing can be out of date, so MS_INVALIDATE only asks for locked pages.
+	if ((flags & MS_INVALIDATE) !== 0 && range_wired(map, addr, addr + round_page(len)))
+		return -EBUSY;
 	return hole_is_enomem(yield* uvm_map_clean(k, map, addr, addr + round_page(len), how));
+}
+
+/** Is a part of a range wired? Linux, too, looks no further than the first hole. */
+function range_wired(map: vm_map, start: number, end: number): boolean {
+	let va = start;
+	for (let e = uvm_map_lookup_entry(map, start); va < end; va = e.end, e = e.next) {
+		if (!entry_contains(map, e, va)) return false;
+		if (e.wired_count > 0) return true;
+	}
+	return false;
 }
 
 /** The pages that [addr, addr + len) touches, or null if it is not in user space. */
@@ -326,6 +361,8 @@ const MADV_DONTNEED = 4;
 const MADV_FREE = 8;
 const MADV_DONTFORK = 10;
 const MADV_DOFORK = 11;
+const MADV_WIPEONFORK = 18;
+const MADV_KEEPONFORK = 19;
 const MADV_PAGEOUT = 21;
 
 const ADVICE = new Map([
@@ -372,6 +409,10 @@ function* madvise(
 			return yield* uvm_map_inherit(k, map, start, end, UVM_INH_NONE);
 		case MADV_DOFORK:
 			return yield* uvm_map_inherit(k, map, start, end, "default");
+		case MADV_WIPEONFORK:
+			return yield* uvm_map_inherit(k, map, start, end, UVM_INH_ZERO);
+		case MADV_KEEPONFORK:
+			return yield* uvm_map_inherit(k, map, start, end, "keep");
 		case MADV_PAGEOUT:
 			yield* uvm_pageout_pages(k, uvm_map_pages(k, map, start, end));
 			return 0;

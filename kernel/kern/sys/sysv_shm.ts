@@ -1,7 +1,7 @@
 /**
  * System V shared memory (sys/kern/sysv_shm.c): a segment is an aobj, mapped shared.
  */
-import { EEXIST, EINVAL, ENOENT, ENOMEM, ENOSPC, type Errno } from "../../../sys/errno.ts";
+import { EEXIST, EFAULT, EINVAL, ENOENT, ENOMEM, ENOSPC, type Errno } from "../../../sys/errno.ts";
 import {
 	PAGE_SIZE,
 	round_page,
@@ -12,22 +12,41 @@ import {
 	VM_PROT_WRITE,
 } from "../../../sys/vmparam.ts";
 import type { Kernel } from "../../kernel.ts";
-import { uao_create, uao_detach, uao_reference, type uvm_aobj } from "../../uvm/uvm_aobj.ts";
+import {
+	uao_create,
+	uao_detach,
+	uao_reference,
+	uao_slots,
+	type uvm_aobj,
+} from "../../uvm/uvm_aobj.ts";
 import { UVM_FLAG_FIXED, UVM_INH_SHARE } from "../../uvm/uvm_extern.ts";
 import { uvm_map, uvm_map_args, uvm_unmap } from "../../uvm/uvm_map.ts";
 import type { vm_map } from "../../uvm/uvm_map_entry.ts";
+import { uvm_obj_unwirepages, uvm_obj_wirepages } from "../../uvm/uvm_object_wire.ts";
+import { uvm_pagelookup } from "../../uvm/uvm_page.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
-import { copyout } from "../proc/copy.ts";
+import { copyin, copyout } from "../proc/copy.ts";
 import type { proc } from "../proc/kern_proc.ts";
 import { as_allowed } from "./sys_mman.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
+import { IPC_M, IPC_R, IPC_W, type ipc_perm, ipc_perm_init, ipcperm } from "./sysv_ipc.ts";
 
 const IPC_PRIVATE = 0;
 const IPC_CREAT = 0o1000;
 const IPC_EXCL = 0o2000;
 const IPC_RMID = 0;
+const IPC_SET = 1;
 const IPC_STAT = 2;
+const IPC_INFO = 3;
+const SHM_LOCK = 11;
+const SHM_UNLOCK = 12;
+const SHM_STAT = 13;
+const SHM_INFO = 14;
+const SHM_STAT_ANY = 15;
+/** Bits of the mode beside permissions: to be removed, and locked into memory. */
+const SHM_DEST = 0o1000;
+const SHM_LOCKED = 0o2000;
 const IPC_64 = 0x100;
 const SHM_RDONLY = 0o10000;
 const SHM_RND = 0o20000;
@@ -41,8 +60,20 @@ export interface shmid_ds {
 	readonly shm_key: number;
 	readonly shm_segsz: number;
 	readonly shm_amp: uvm_aobj;
+	readonly shm_perm: ipc_perm;
 	shm_nattch: number;
 	shm_removed: boolean;
+	/** Its pages are wired (SHM_LOCK). */
+	shm_locked: boolean;
+	/** A process is wiring them. */
+	shm_locking: boolean;
+	/** Seconds since reset: of the last attach and detach, and of the last change. 0: never. */
+	shm_atime: number;
+	shm_dtime: number;
+	shm_ctime: number;
+	/** Processes: its creator, and the last to attach or detach it. */
+	readonly shm_cpid: number;
+	shm_lpid: number;
 }
 
 /** One attachment of a process. */
@@ -58,20 +89,24 @@ export interface shm_state {
 }
 
 export const sysent_shm: sysent = {
-	[SYS.shmget]: (k, _p, a) => sys_shmget(k, a[0]!, a[1]!, a[2]!),
+	[SYS.shmget]: (k, p, a) => sys_shmget(k, p, a[0]!, a[1]!, a[2]!),
 	[SYS.shmctl]: (k, p, a) => sys_shmctl(k, p, a[0]!, a[1]!, a[2]!),
 	[SYS.shmat]: (k, p, a) => sys_shmat(k, p, a[0]!, a[1]!, a[2]!),
 	[SYS.shmdt]: (k, p, a) => sys_shmdt(k, p, a[0]!),
 };
 
+const seconds = (k: Kernel): number => Math.floor(k.port.cycles / 1e9);
+
 /** => the id (>= 0), or a negative errno. Never sleeps. */
-function sys_shmget(k: Kernel, key: number, size: number, shmflg: number): number {
+function sys_shmget(k: Kernel, p: proc, key: number, size: number, shmflg: number): number {
 	const { shmsegs } = k.shm;
 	const old =
 		key === IPC_PRIVATE ? undefined : shmsegs.find((s) => s.shm_key === key && !s.shm_removed);
 	if (old !== undefined) {
 		if ((shmflg & IPC_CREAT) !== 0 && (shmflg & IPC_EXCL) !== 0) return -EEXIST;
-		return size > old.shm_segsz ? -EINVAL : old.shm_id;
+		if (size > old.shm_segsz) return -EINVAL;
+		const denied = ipcperm(p, old.shm_perm, shmflg & (IPC_R | IPC_W));
+		return denied !== 0 ? -denied : old.shm_id;
 	}
 	if (key !== IPC_PRIVATE && (shmflg & IPC_CREAT) === 0) return -ENOENT;
 	if (size === 0 || size > SHMMAX) return -EINVAL;
@@ -83,8 +118,16 @@ function sys_shmget(k: Kernel, key: number, size: number, shmflg: number): numbe
 		shm_key: key,
 		shm_segsz: size,
 		shm_amp: amp,
+		shm_perm: ipc_perm_init(p, shmflg),
 		shm_nattch: 0,
 		shm_removed: false,
+		shm_locked: false,
+		shm_locking: false,
+		shm_atime: 0,
+		shm_dtime: 0,
+		shm_ctime: seconds(k),
+		shm_cpid: p.p_pid,
+		shm_lpid: 0,
 	};
 	shmsegs.push(seg);
 	return seg.shm_id;
@@ -97,6 +140,8 @@ const shm_find = (k: Kernel, id: number): shmid_ds | undefined =>
 function* sys_shmat(k: Kernel, p: proc, id: number, addr: number, shmflg: number): Sleeps<number> {
 	const seg = shm_find(k, id);
 	if (seg === undefined) return -EINVAL;
+	const denied = ipcperm(p, seg.shm_perm, (shmflg & SHM_RDONLY) !== 0 ? IPC_R : IPC_R | IPC_W);
+	if (denied !== 0) return -denied;
 	let va = addr;
 	if ((shmflg & SHM_RND) !== 0) va = trunc_page(va);
 	if (va % PAGE_SIZE !== 0) return -EINVAL;
@@ -118,7 +163,14 @@ function* sys_shmat(k: Kernel, p: proc, id: number, addr: number, shmflg: number
 		return -error;
 	}
 	p.p_shm.push({ va: args.start, seg });
+	seg.shm_atime = seconds(k);
+	seg.shm_lpid = p.p_pid;
 	return args.start;
+}
+
+function shm_detached(k: Kernel, p: proc, seg: shmid_ds): void {
+	seg.shm_dtime = seconds(k);
+	seg.shm_lpid = p.p_pid;
 }
 
 /** Drop an attachment; the last one frees a removed segment. */
@@ -130,6 +182,7 @@ function* shm_drop(k: Kernel, seg: shmid_ds): Sleeps<void> {
 function* shm_reap(k: Kernel, seg: shmid_ds): Sleeps<void> {
 	const i = k.shm.shmsegs.indexOf(seg);
 	if (!seg.shm_removed || seg.shm_nattch > 0 || i < 0) return;
+	if (seg.shm_locked) uvm_obj_unwirepages(k, seg.shm_amp);
 	k.shm.shmsegs.splice(i, 1);
 	yield* uao_detach(k, seg.shm_amp);
 }
@@ -148,6 +201,7 @@ function* sys_shmdt(k: Kernel, p: proc, addr: number): Sleeps<number> {
 		if (error !== 0) return -error;
 	}
 	p.p_shm.splice(i, 1);
+	shm_detached(k, p, seg);
 	yield* shm_drop(k, seg);
 	return 0;
 }
@@ -163,28 +217,112 @@ function shm_parts(map: vm_map, seg: shmid_ds, addr: number): [number, number][]
 	return parts;
 }
 
-/** IPC_RMID removes a segment, IPC_STAT describes it. */
-function* sys_shmctl(k: Kernel, p: proc, id: number, cmd: number, buf: number): Sleeps<number> {
-	const seg = shm_find(k, id);
+/**
+ * IPC_RMID removes a segment, IPC_SET changes its owner and mode, SHM_LOCK keeps it in memory,
+ * SHM_UNLOCK no longer; IPC_STAT, SHM_STAT, SHM_INFO and IPC_INFO describe. Sleeps.
+ * => `id` is an index for SHM_STAT, and not looked at for SHM_INFO and IPC_INFO.
+ * => 0; SHM_STAT: the id; SHM_INFO, IPC_INFO: the highest index. EINVAL, EACCES, EPERM, EFAULT,
+ *    ENOMEM.
+ */
+function* sys_shmctl(k: Kernel, p: proc, id: number, how: number, buf: number): Sleeps<number> {
+	const cmd = how & ~IPC_64;
+	const { vm_map: map } = p.p_vmspace!;
+	const top = Math.max(k.shm.shmsegs.length - 1, 0);
+	if (cmd === IPC_INFO || cmd === SHM_INFO) {
+		const bytes = new Uint8Array((cmd === IPC_INFO ? shminfo64() : shm_info(k)).buffer);
+		const error = yield* copyout(k, map, bytes, buf);
+		return error !== 0 ? -error : top;
+	}
+	if (cmd === SHM_STAT || cmd === SHM_STAT_ANY) {
+		const seg = k.shm.shmsegs[id];
+		if (seg === undefined) return -EINVAL;
+		const denied = cmd === SHM_STAT ? ipcperm(p, seg.shm_perm, IPC_R) : 0;
+		if (denied !== 0) return -denied;
+		const error = yield* copyout(k, map, shmid64_ds(seg), buf);
+		return error !== 0 ? -error : seg.shm_id;
+	}
+	// What is removed and still attached can be looked at.
+	const seg = k.shm.shmsegs.find((s) => s.shm_id === id);
 	if (seg === undefined) return -EINVAL;
-	switch (cmd & ~IPC_64) {
+	const denied = ipcperm(p, seg.shm_perm, cmd === IPC_STAT ? IPC_R : IPC_M);
+	if (denied !== 0) return -denied;
+	switch (cmd) {
 		case IPC_RMID:
 			seg.shm_removed = true;
 			yield* shm_reap(k, seg);
 			return 0;
 		case IPC_STAT:
-			return -(yield* copyout(k, p.p_vmspace!.vm_map, shmid64_ds(seg), buf));
+			return -(yield* copyout(k, map, shmid64_ds(seg), buf));
+		case IPC_SET: {
+			const words = new Uint32Array(SHMID64_WORDS);
+			if ((yield* copyin(k, map, buf, new Uint8Array(words.buffer))) !== 0) return -EFAULT;
+			seg.shm_perm.uid = words[1]!;
+			seg.shm_perm.gid = words[2]!;
+			seg.shm_perm.mode = words[5]! & 0o777;
+			seg.shm_ctime = seconds(k);
+			return 0;
+		}
+		case SHM_LOCK:
+			return -(yield* shm_memlock(k, seg));
+		case SHM_UNLOCK:
+			if (seg.shm_locked) uvm_obj_unwirepages(k, seg.shm_amp);
+			seg.shm_locked = false;
+			return 0;
 		default:
 			return -EINVAL;
 	}
 }
 
-/** struct shmid64_ds of Linux's 32-bit ABI (asm-generic/shmbuf.h): 21 words. */
+/** Wire a segment. => ENOMEM: more than a third of memory would be wired; EIO. Sleeps. */
+function* shm_memlock(k: Kernel, seg: shmid_ds): Sleeps<Errno> {
+	if (seg.shm_locked || seg.shm_locking) return 0;
+	if (k.uvmexp.wired + seg.shm_amp.u_pages > k.uvmexp.wiredmax) return ENOMEM;
+	// Nobody else may begin while this sleeps, nor remove it.
+	seg.shm_locking = true;
+	seg.shm_nattch++;
+	const error = yield* uvm_obj_wirepages(k, seg.shm_amp);
+	seg.shm_locking = false;
+	seg.shm_locked = error === 0;
+	yield* shm_drop(k, seg);
+	return error;
+}
+
+/** struct shminfo64: the limits. */
+function shminfo64(): Uint32Array {
+	const words = new Uint32Array(9);
+	words.set([SHMMAX, 1, SHMMNI, SHMMNI, SHMMAX / PAGE_SIZE]);
+	return words;
+}
+
+/** struct shm_info: segments, and their pages: all, in memory, in swap. */
+function shm_info(k: Kernel): Uint32Array {
+	const words = new Uint32Array(6);
+	for (const { shm_amp: amp } of k.shm.shmsegs) {
+		words[0]!++;
+		words[1]! += amp.u_pages;
+		words[2]! += amp.uo_npages;
+		for (const { pageidx, slot } of uao_slots(amp)) {
+			if (slot > 0 && uvm_pagelookup(k, amp, pageidx * PAGE_SIZE) === null) words[3]!++;
+		}
+	}
+	return words;
+}
+
+const SHMID64_WORDS = 21;
+
+/** struct shmid64_ds of Linux's 32-bit ABI (asm-generic/shmbuf.h). */
 function shmid64_ds(seg: shmid_ds): Uint8Array {
-	const words = new Uint32Array(21);
-	words[0] = seg.shm_key;
-	words[5] = 0o600;
+	const words = new Uint32Array(SHMID64_WORDS);
+	const { uid, gid, cuid, cgid, mode } = seg.shm_perm;
+	const flags = (seg.shm_removed ? SHM_DEST : 0) | (seg.shm_locked ? SHM_LOCKED : 0);
+	// A segment that is to be removed has no name any more.
+	words.set([seg.shm_removed ? IPC_PRIVATE : seg.shm_key, uid, gid, cuid, cgid, mode | flags]);
 	words[9] = seg.shm_segsz;
+	words[10] = seg.shm_atime;
+	words[12] = seg.shm_dtime;
+	words[14] = seg.shm_ctime;
+	words[16] = seg.shm_cpid;
+	words[17] = seg.shm_lpid;
 	words[18] = seg.shm_nattch;
 	return new Uint8Array(words.buffer);
 }
@@ -199,7 +337,10 @@ export function shmfork(p: proc, child: proc): void {
 
 /** Drop all attachments of a process, whose address space is gone (exit, exec). */
 export function* shmexit(k: Kernel, p: proc): Sleeps<void> {
-	for (const { seg } of p.p_shm.splice(0)) yield* shm_drop(k, seg);
+	for (const { seg } of p.p_shm.splice(0)) {
+		shm_detached(k, p, seg);
+		yield* shm_drop(k, seg);
+	}
 }
 
 /** The system halts: free the segments that are left. */

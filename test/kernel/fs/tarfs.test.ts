@@ -4,8 +4,9 @@ import { chmodSync, linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSyn
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { vfs_shutdown, vfs_syncall } from "../../../kernel/fs/vfs.ts";
+import { vfs_mountroot, vfs_shutdown, vfs_syncall } from "../../../kernel/fs/vfs.ts";
 import { VOP } from "../../../kernel/fs/vnode.ts";
+import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
 import { O_RDWR, O_WRONLY } from "../../../kernel/kern/proc/file.ts";
 import {
 	EEXIST,
@@ -18,6 +19,7 @@ import {
 	ENOTDIR,
 	EROFS,
 } from "../../../sys/errno.ts";
+import { ld } from "../../support/kernel.ts";
 import { hostTar, packed, type TarEntry, tar, withDirectory } from "../../support/tar.ts";
 import { bytes, made, Vfs } from "../../support/vfs.ts";
 
@@ -49,6 +51,22 @@ describe("mounting", () => {
 		expect(v.cat("/pre/fix/name")).toBe("prefixed");
 		expect(v.cat("/etc/large")).toBe(String.fromCharCode(...LARGE));
 		v.t.check();
+	});
+
+	it("is waited for by a second process", () => {
+		let second: { readonly done: boolean } | null = null;
+		new Vfs({
+			root: tar(sample),
+			before: (t) => {
+				// Both run in the settle of the first: one mounts, and the other waits.
+				second = t.spawn(
+					(function* (): Sleeps<string> {
+						return yield* vfs_mountroot(t.k, ld(1), null);
+					})(),
+				);
+			},
+		});
+		expect(second!.done).toBe(true);
 	});
 
 	it("reads from the disk, as anybody would", () => {

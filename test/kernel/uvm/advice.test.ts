@@ -1,10 +1,12 @@
 /** What a process may say of its memory: inheritance, msync and MADV_FREE. */
 import { beforeEach, expect, it } from "vitest";
+import { vfs_mountroot } from "../../../kernel/fs/vfs.ts";
+import { O_CREAT, O_RDWR } from "../../../kernel/kern/proc/file.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
 import { UVM_INH_COPY } from "../../../kernel/uvm/uvm_extern.ts";
 import { uvm_map_inherit } from "../../../kernel/uvm/uvm_map_advice.ts";
 import { uvm_map_lookup_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
-import { EINVAL, ENOMEM } from "../../../sys/errno.ts";
+import { EINVAL, ENOMEM, ENOTSUP } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { Agent } from "../../support/agents.ts";
 import { TestKernel } from "../../support/kernel.ts";
@@ -18,6 +20,8 @@ const MADV_RANDOM = 1;
 const MADV_SEQUENTIAL = 2;
 const MADV_WILLNEED = 3;
 const MADV_FREE = 8;
+const MADV_WIPEONFORK = 18;
+const MADV_KEEPONFORK = 19;
 const MADV_PAGEOUT = 21;
 const MADV_DONTFORK = 10;
 const MADV_DOFORK = 11;
@@ -102,6 +106,30 @@ it("DOFORK leaves shared memory shared", () => {
 	t.check();
 });
 
+it("WIPEONFORK gives children zeros, and theirs too; KEEPONFORK takes that back", () => {
+	map(PRIVATE);
+	pageout(t);
+	expect(range(SYS.madvise, 2, 3, MADV_WIPEONFORK)).toBe(0);
+	expect(range(SYS.madvise, 4, 4, MADV_KEEPONFORK)).toBe(0);
+	const child = agent.run(() => agent.fork()) as Agent;
+	expect(contents(child)).toEqual([1, 2, 0, 0, 5, 6, 7, 8]);
+	expect(contents(agent)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+	child.run(() => child.store(at(2), 9));
+	const grandchild = child.run(() => child.fork()) as Agent;
+	expect(contents(grandchild)).toEqual([1, 2, 0, 0, 5, 6, 7, 8]);
+	expect(contents(child)).toEqual([1, 2, 9, 0, 5, 6, 7, 8]);
+	t.check();
+	agent.end();
+	expect(t.k.uvm.anon_pool.pr_nout).toBe(0);
+	t.check();
+});
+
+it("WIPEONFORK is for private memory only", () => {
+	map(SHARED);
+	expect(range(SYS.madvise, 2, 3, MADV_WIPEONFORK)).toBe(-EINVAL);
+	expect(range(SYS.madvise, 2, 3, MADV_KEEPONFORK)).toBe(0);
+});
+
 it("a copy of shared memory does not see what its sharers store afterwards", () => {
 	map(SHARED);
 	const sharer = agent.run(() => agent.fork()) as Agent;
@@ -144,6 +172,19 @@ it.each([PRIVATE, SHARED])("msync of memory without a file changes nothing (%i)"
 	expect(range(SYS.msync, 6, 4, MS_SYNC)).toBe(-ENOMEM);
 	expect(contents(agent)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
 	t.check();
+});
+
+it("MAP_SHARED_VALIDATE refuses flags that it does not know, and MAP_SHARED does not", () => {
+	const flags = { known: 0x4010, unknown: 0x20_0010, sync: 0x8_0010, anon: 0x30 };
+	t.run(vfs_mountroot(t.k, null, null));
+	map(PRIVATE);
+	agent.run(() => agent.string(BASE, "/tmp/f"));
+	const fd = agent.syscall(SYS.openat, -100, BASE, O_CREAT | O_RDWR, 0o600);
+	const mmap = (type: number, flag: number): number =>
+		agent.syscall(SYS.mmap2, BASE, PAGE_SIZE, RW, flag | type, fd, 0);
+	expect([mmap(3, flags.unknown), mmap(3, flags.sync)]).toEqual([-ENOTSUP, -ENOTSUP]);
+	expect([mmap(3, flags.known), mmap(1, flags.unknown)]).toEqual([BASE, BASE]);
+	expect(mmap(3, flags.anon)).toBe(-EINVAL);
 });
 
 it("FREE leaves shared memory to the others", () => {

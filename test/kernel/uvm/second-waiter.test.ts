@@ -1,4 +1,4 @@
-/** Paths that fail while somebody else waits: who waits is woken, and what was counted is undone. */
+/** Paths that fail while somebody waits: who waits is woken, and what was counted is undone. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
 import { uao_shrink } from "../../../kernel/uvm/uvm_aobj.ts";
@@ -213,6 +213,24 @@ describe("a pageout that cannot start", () => {
 		expect([f.resident(uvn), t.k.uvmexp.paging]).toEqual([[], 0]);
 		for (let i = 0; i < 20; i++) expect(f.onDisk(FIRST + i * 8, 512)[0]).toBe(0xd0 + i);
 		t.check();
+	});
+
+	it("of a file is forgotten when a later one succeeds", () => {
+		const f = new Files();
+		t = f.t;
+		const uvn = f.file(4 * PAGE_SIZE);
+		f.dirty(uvn, 0, 1, 2, 3);
+		t.disks[1]!.failWrites(FIRST, 1);
+		pageout(t);
+		expect(uvn.u_failures).toBeGreaterThan(0);
+		t.disks[1]!.liftAll();
+		pageout(t);
+		expect([uvn.u_failures, f.resident(uvn)]).toEqual([0, []]);
+		// So that clusters are made again, and not single pages.
+		const { writes } = f.counters();
+		f.dirty(uvn, 0, 1, 2, 3);
+		pageout(t);
+		expect(f.counters().writes - writes).toBe(1);
 	});
 
 	it("to swap gives back its slots, and its pages to who waits for them", () => {

@@ -9,7 +9,7 @@ import { uvm_check } from "../../../kernel/uvm/uvm_check.ts";
 import { uvm_map_lookup_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
 import { entry_page } from "../../../kernel/uvm/uvm_unwire.ts";
 import { pmap_remove, pmap_update } from "../../../pmap/pmap.ts";
-import { EINVAL, ENOMEM, EPERM } from "../../../sys/errno.ts";
+import { EBUSY, EINVAL, ENOMEM, EPERM } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { Agent } from "../../support/agents.ts";
 import { TestKernel } from "../../support/kernel.ts";
@@ -368,6 +368,15 @@ describe("advice", () => {
 		range(SYS.mlock, 0, 1);
 		expect(range(SYS.madvise, 0, 2, MADV_DONTNEED)).toBe(-EINVAL);
 		t.check();
+	});
+
+	it("msync with MS_INVALIDATE is refused for what is locked", () => {
+		const MS_INVALIDATE = 2;
+		range(SYS.mlock, 4, 2);
+		expect(range(SYS.msync, 0, 4, MS_INVALIDATE)).toBe(0);
+		expect(range(SYS.msync, 0, 5, MS_INVALIDATE)).toBe(-EBUSY);
+		expect(range(SYS.msync, 0, 5, 4)).toBe(0);
+		expect(range(SYS.msync, PAGES - 1, 2, MS_INVALIDATE)).toBe(-ENOMEM);
 	});
 
 	it("mincore tells what is resident", () => {

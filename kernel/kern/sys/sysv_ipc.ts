@@ -1,0 +1,37 @@
+/** What the kinds of System V IPC have in common (sys/kern/sysv_ipc.c): permissions. */
+import { EACCES, EPERM, type Errno } from "../../../sys/errno.ts";
+import type { proc } from "../proc/kern_proc.ts";
+
+/** struct ipc_perm: owner and creator of an object, and its access mode. */
+export interface ipc_perm {
+	uid: number;
+	gid: number;
+	readonly cuid: number;
+	readonly cgid: number;
+	mode: number;
+}
+
+/** What ipcperm is asked for, as in a mode; IPC_M: to change or remove the object. */
+export const IPC_R = 0o400;
+export const IPC_W = 0o200;
+export const IPC_M = 0o10000;
+
+/** Effective user and group of a process: everybody is root. */
+export const ipc_cred = (_p: proc): { uid: number; gid: number } => ({ uid: 0, gid: 0 });
+
+/** The permissions of an object that `p` makes. */
+export function ipc_perm_init(p: proc, mode: number): ipc_perm {
+	const { uid, gid } = ipc_cred(p);
+	return { uid, gid, cuid: uid, cgid: gid, mode: mode & 0o777 };
+}
+
+/** May `p` do `mode` (IPC_R, IPC_W, IPC_M)? => 0, EACCES; for IPC_M EPERM. */
+export function ipcperm(p: proc, perm: ipc_perm, mode: number): Errno {
+	const { uid, gid } = ipc_cred(p);
+	if (uid === 0) return 0;
+	const owner = uid === perm.uid || uid === perm.cuid;
+	if ((mode & IPC_M) !== 0) return owner ? 0 : EPERM;
+	const group = gid === perm.gid || gid === perm.cgid;
+	const granted = owner ? perm.mode : group ? perm.mode << 3 : perm.mode << 6;
+	return (granted & mode) === mode ? 0 : EACCES;
+}
