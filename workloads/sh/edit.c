@@ -217,6 +217,8 @@ static void move_shown_cursor(size_t to)
 /* Chooses the part of the line that is shown: with the cursor. */
 static void scroll(size_t window)
 {
+	if (line_columns(0, line.length) <= window)
+		window_start = 0;
 	if (window_start <= cursor && line_columns(window_start, cursor) <= window)
 		return;
 	/* The cursor comes into the middle. */
