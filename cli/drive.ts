@@ -75,8 +75,11 @@ export async function driveTerminal(
 	};
 	const say = (text: string): void => {
 		process.stdout.write(`\r\nuvmachine: ${text}\r\n`);
+		process.stdout.write(guest.lastLine);
 	};
 	const now = (): number => performance.now();
+	// A restored guest may wait at a prompt, which this terminal has not seen.
+	for (const byte of guest.lastLine) output.put(byte);
 	try {
 		await driveInteractive(guest, terminal, { flush, say }, limitOf(flags), now, saver);
 	} finally {

@@ -51,6 +51,10 @@ export abstract class BaseComputer<Software> implements Computer {
 	abstract readonly asksForInput: boolean;
 	abstract readonly spins: boolean;
 	abstract readonly dozed: number;
+	get lastLine(): Uint8Array {
+		return this.#console.lastLine;
+	}
+
 	/** Whether the software sleeps while it waits for input, so that nothing else happens. */
 	protected abstract readonly sleepsForInput: boolean;
 	protected abstract advance(until: number, pause: boolean): RunState;

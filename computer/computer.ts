@@ -102,6 +102,8 @@ export interface Computer {
 	input(bytes: Uint8Array): number;
 	/** End the input: reads return end of file. */
 	inputEnd(): void;
+	/** What the console has printed since its last newline: a prompt, perhaps. */
+	readonly lastLine: Uint8Array;
 	/** Tell the guest's terminal its size. => no effect on a plain console. */
 	resize(columns: number, rows: number): void;
 

@@ -1,6 +1,7 @@
 /**
  * The one memory of a machine: a WebAssembly.Memory that never grows, so that TypeScript and code
- * compiled at run time see the same bytes and views stay valid.
+ * compiled at run time see the same bytes and views stay valid. A host without WebAssembly (`node
+ * --jitless`) cannot compile code either: there it is a plain ArrayBuffer.
  *
  *   offset        what
  *   0000_0000     hart block: registers, pc and the state of an engine (H_*)
@@ -76,8 +77,8 @@ export interface WasmMemory {
 }
 
 export class Memory {
-	/** The memory itself, for code compiled at run time. */
-	readonly wasm: WasmMemory;
+	/** The memory itself, for code compiled at run time; null if the host has no WebAssembly. */
+	readonly wasm: WasmMemory | null;
 	readonly buffer: ArrayBuffer;
 	/** Size of RAM in bytes. */
 	readonly ramSize: number;
@@ -110,8 +111,11 @@ export class Memory {
 			);
 		}
 		const pages = Math.ceil((RAM_OFFSET + ramSize + ROM_SIZE) / WASM_PAGE);
-		this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
-		const buffer = this.wasm.buffer;
+		this.wasm =
+			typeof WebAssembly === "undefined"
+				? null
+				: new WebAssembly.Memory({ initial: pages, maximum: pages });
+		const buffer = this.wasm?.buffer ?? new ArrayBuffer(pages * WASM_PAGE);
 		this.buffer = buffer;
 		this.ramSize = ramSize;
 		this.i8 = new Int8Array(buffer);

@@ -34,6 +34,16 @@ describe("boot", () => {
 		}
 	});
 
+	it("runs the same way where node has no WebAssembly", () => {
+		const args = ["boot", "hello", "--json", join(dir, "hash.json")];
+		const hash = (): string => JSON.parse(readFileSync(join(dir, "hash.json"), "utf8")).stateHash;
+		expect(uvmachine(args).status).toBe(0);
+		const usual = hash();
+		const run = uvmachine(args, "", ["--jitless"]);
+		expect(run).toMatchObject({ status: 0, stdout: "hello from user mode\n" });
+		expect(hash()).toBe(usual);
+	});
+
 	it("runs a file by its path", () => {
 		const run = uvmachine(["boot", file("mine", workload("hello")), "-q"]);
 		expect(run).toMatchObject({ status: 0, stdout: "hello from user mode\n", stderr: "" });

@@ -308,6 +308,30 @@ describe.skipIf(!hasPty)("a real terminal", () => {
 		expect(run.seconds).toBeGreaterThan(1);
 	});
 
+	it("shows the line at which a snapshot was saved, and goes on there", async () => {
+		const path = join(dir, "prompt");
+		const saved = await uvmachine(
+			["boot", "sh", "--save", path],
+			[
+				["$ ", "echo first\r"],
+				["first\r\r\n$ ", "echo ac\x1b[D\x01s"],
+				["saved to", ""],
+				["$ echo ac\b", "\x01x"],
+			],
+		);
+		expect(saved).toMatchObject({ status: 0, restored: true });
+		const again = await uvmachine(
+			["boot", "--restore", path],
+			[
+				["$ echo ac\b", "b\r"],
+				["abc\r\r\n$ ", "\x1b[A\x1b[A\r"],
+				["first\r\r\n$ ", "\x04"],
+			],
+		);
+		expect(again).toMatchObject({ status: 0, restored: true });
+		expect(again.output.startsWith("$ echo ac")).toBe(true);
+	});
+
 	it("a signal ends uvmachine and restores the terminal", async () => {
 		const run = await uvmachine(["boot", file(BUSY)], [["ready", "kill"]]);
 		expect(run).toMatchObject({ status: 128 + 15, raw: true, restored: true });
