@@ -26,6 +26,7 @@ import { BARE_OPTIONS, type BareExit, type BareOptions, type BareReport } from "
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { RunState } from "./computer.ts";
+import { type OutputMark, Progress } from "./progress.ts";
 
 export const BARE_DEFAULT_RAM = 128 * 1024 * 1024;
 /** What an access to a device takes on hardware: 100 ns. */
@@ -47,6 +48,8 @@ interface BareSoftware {
 	readonly hungUp: boolean;
 	/** Bare.#quietSince; absent in older snapshots. */
 	readonly quietSince?: number;
+	/** Absent in older snapshots. */
+	readonly output?: OutputMark;
 	/** With that option. */
 	readonly semihosting?: SemihostingState | undefined;
 }
@@ -70,6 +73,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 	readonly #semihosting: Semihosting | null;
 	/** The guest polls for input. */
 	#starving = false;
+	readonly #progress: Progress;
 	#hungUp = false;
 	#pause = false;
 	/** The cycle of the latest output or sleep, or of an offer of input. */
@@ -100,6 +104,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 			console,
 		);
 		this.options = options;
+		this.#progress = new Progress(this.machine, this.board);
 		this.#ram = ram;
 		if (options.dtb !== undefined) checkTree(options.dtb);
 		const first = bios === undefined ? null : place("bios", bios, RAM_BASE, ram);
@@ -175,6 +180,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 
 	protected override print(byte: number): void {
 		this.#quietSince = this.machine.clock.cycles;
+		this.#progress.printed();
 		super.print(byte);
 	}
 
@@ -227,6 +233,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 			exit: this.#exit,
 			hungUp: this.#hungUp,
 			quietSince: this.#quietSince,
+			output: this.#progress.save(),
 			semihosting: this.#semihosting?.save(),
 		};
 	}
@@ -236,6 +243,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 		this.#exit = saved.exit;
 		this.#hungUp = saved.hungUp;
 		this.#quietSince = saved.quietSince ?? 0;
+		if (saved.output !== undefined) this.#progress.restore(saved.output);
 		if (saved.semihosting !== undefined) this.#semihosting?.restore(saved.semihosting);
 	}
 
@@ -244,7 +252,10 @@ export class Bare extends BaseComputer<BareSoftware> {
 	}
 
 	override report(hostMs: number): BareReport {
-		return { ...super.report(hostMs), exit: this.exit };
+		const { sinceOutput } = this.#progress;
+		const { kind, code, pc } = this.#exit;
+		const exit = { kind, code, pc: kind === "running" ? this.machine.hart.pc : pc };
+		return { ...super.report(hostMs), exit, sinceOutput };
 	}
 
 	protected override get config(): Record<string, unknown> {
