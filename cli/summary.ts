@@ -74,7 +74,7 @@ function trapRows({ traps }: Report | BareReport): Row[] {
 	return rows.filter(([, value]) => value !== "");
 }
 
-/** One kind of trap at least this often, in cycles, leaves a guest little time for anything else. */
+/** One kind of trap this often, in cycles, leaves a guest little time for anything else. */
 const STORM_CYCLES = 2_000;
 const STORM_TRAPS = 1_000;
 

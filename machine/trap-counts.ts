@@ -1,4 +1,4 @@
-/** How often each trap was taken since power on. Names: privileged specification 1.12, table 3.6. */
+/** How often each trap was taken since power on. Privileged specification 1.12, table 3.6. */
 import { IRQ_MEI, IRQ_MSI, IRQ_MTI } from "./hart-state.ts";
 import {
 	CAUSE_BREAKPOINT,
