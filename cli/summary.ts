@@ -1,6 +1,6 @@
 /** What `boot` says on stderr when a run is over. */
 
-import type { BareExit, BareReport, Exit, Report } from "../index.ts";
+import type { BareReport, Exit, Report } from "../index.ts";
 import type { CommonFlags } from "./common-options.ts";
 import type { GivenUp } from "./interrupts.ts";
 import { rtcText } from "./options.ts";
@@ -53,7 +53,10 @@ export function describeExit(exit: Exit, stop: Stop = null): string {
 	}
 }
 
-function describeBareExit(exit: BareExit, stop: Stop): string {
+/** What the hart does where it was stopped; nothing for one that runs. */
+const STOPPED_IN = { runs: "", waits: ", waiting in wfi", loops: ", in an empty loop" } as const;
+
+function describeBareExit({ exit, sinceOutput }: BareReport, stop: Stop): string {
 	switch (exit.kind) {
 		case "exited":
 			return `exited with ${exit.code}`;
@@ -62,7 +65,9 @@ function describeBareExit(exit: BareExit, stop: Stop): string {
 		case "stuck":
 			return `traps for ever at pc ${hex(exit.pc)}: the trap handler itself traps`;
 		case "running":
-			return describeStop(stop);
+			return stop === null
+				? `${describeStop(stop)}${STOPPED_IN[sinceOutput.hart]} at pc ${hex(exit.pc)}`
+				: describeStop(stop);
 	}
 }
 
@@ -83,11 +88,56 @@ function timeRows(report: Report | BareReport): Row[] {
 const table = (rows: readonly Row[]): string[] =>
 	rows.map(([name, value]) => `  ${name.padEnd(13)}${value}`);
 
+/** "3 machine timer, 1 machine external"; what is 0 is left out. */
+const counts = (by: Readonly<Record<string, number>>): string =>
+	Object.entries(by)
+		.filter(([, n]) => n > 0)
+		.map(([name, n]) => `${count(n)} ${name.replace(/ interrupt$/, "")}`)
+		.join(", ");
+
+function trapRows({ traps }: Report | BareReport): Row[] {
+	const rows: Row[] = [
+		["interrupts", counts(traps.interrupts)],
+		["PLIC claims", counts(traps.claims)],
+		["exceptions", counts(traps.exceptions)],
+	];
+	return rows.filter(([, value]) => value !== "");
+}
+
+/** One kind of trap this often, in cycles, leaves a guest little time for anything else. */
+const STORM_CYCLES = 2_000;
+const STORM_TRAPS = 1_000;
+
+/** What a guest that was stopped has done lately, so that one without progress is seen. */
+function progressRows({ exit, sinceOutput: since }: BareReport, stop: Stop): Row[] {
+	if (exit.kind !== "running" || stop === "saved") return [];
+	const { lastOutput, cycles, instructions, mostTrap, mostTraps, mostClaimed, mostClaims } = since;
+	const rows: Row[] = [
+		[
+			"last output",
+			lastOutput === null
+				? "none"
+				: `at ${(lastOutput / 1e9).toFixed(6)} s, ${count(instructions)} instructions ago`,
+		],
+	];
+	if (mostTraps >= STORM_TRAPS && mostTraps * STORM_CYCLES >= cycles) {
+		const each = count(Math.round(instructions / mostTraps));
+		const from = mostClaimed === null ? "" : `; ${count(mostClaims)} claimed from ${mostClaimed}`;
+		rows.push([
+			"since then",
+			`${count(mostTraps)} traps: ${mostTrap}, one every ${each} instructions${from}`,
+		]);
+	}
+	return rows;
+}
+
 export function bareSummary(image: string, report: BareReport, stop: Stop = null): string {
 	const lines = [
-		`uvmachine: ${image} ${describeBareExit(report.exit, stop)}`,
+		`uvmachine: ${image} ${describeBareExit(report, stop)}`,
 		...table([
 			...timeRows(report),
+			...progressRows(report, stop),
+			...trapRows(report),
 			["TLB misses", count(report.tlb.misses)],
 			["state hash", report.stateHash],
 		]),
@@ -104,6 +154,7 @@ export function summary(report: Report, stop: Stop = null): string {
 		["faults", count(e.faults)],
 		["page-ins", `${count(e.pgswapin)} pages`],
 		["pageouts", `${count(e.pgswapout)} pages${e.pdpageouts === 0 ? "" : clusters}`],
+		...trapRows(report),
 		["TLB misses", count(tlb.misses)],
 		["memory", `${count(e.npages)} pages, ${count(e.free)} free at the end`],
 		["swap", `${count(e.swpages)} pages, ${count(e.swpginuse)} in use, ${count(e.swpgbad)} bad`],

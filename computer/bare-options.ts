@@ -6,6 +6,7 @@ import type { VirtioRegisters } from "../devices/virtio-mmio.ts";
 import type { MachineOptions } from "../machine/machine.ts";
 import * as check from "./check-options.ts";
 import type { ComputerExit, ComputerReport } from "./computer.ts";
+import type { SinceOutput } from "./progress.ts";
 
 export interface BareOptions extends Omit<MachineOptions, "ramSize"> {
 	/** An ELF executable or a raw image. */
@@ -85,4 +86,5 @@ export interface BareExit extends ComputerExit {
 
 export interface BareReport extends ComputerReport {
 	readonly exit: BareExit;
+	readonly sinceOutput: SinceOutput;
 }

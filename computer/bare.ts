@@ -27,6 +27,7 @@ import { BARE_OPTIONS, type BareExit, type BareOptions, type BareReport } from "
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { RunState } from "./computer.ts";
+import { type OutputMark, Progress } from "./progress.ts";
 
 export const BARE_DEFAULT_RAM = 128 * 1024 * 1024;
 /** What an access to a device takes on hardware: 100 ns. */
@@ -48,6 +49,8 @@ interface BareSoftware {
 	readonly hungUp: boolean;
 	/** Bare.#quietSince; absent in older snapshots. */
 	readonly quietSince?: number;
+	/** Absent in older snapshots. */
+	readonly output?: OutputMark;
 	/** With that option. */
 	readonly semihosting?: SemihostingState | undefined;
 }
@@ -71,6 +74,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 	readonly #semihosting: Semihosting | null;
 	/** The guest polls for input. */
 	#starving = false;
+	readonly #progress: Progress;
 	#hungUp = false;
 	#pause = false;
 	/** The cycle of the latest output or sleep, or of an offer of input. */
@@ -101,6 +105,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 			console,
 		);
 		this.options = options;
+		this.#progress = new Progress(this.machine, this.board);
 		this.#ram = ram;
 		if (options.dtb !== undefined) checkTree(options.dtb);
 		const first = bios === undefined ? null : place("bios", bios, RAM_BASE, ram);
@@ -176,6 +181,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 
 	protected override print(byte: number): void {
 		this.#quietSince = this.machine.clock.cycles;
+		this.#progress.printed();
 		super.print(byte);
 	}
 
@@ -228,6 +234,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 			exit: this.#exit,
 			hungUp: this.#hungUp,
 			quietSince: this.#quietSince,
+			output: this.#progress.save(),
 			semihosting: this.#semihosting?.save(),
 		};
 	}
@@ -237,6 +244,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 		this.#exit = saved.exit;
 		this.#hungUp = saved.hungUp;
 		this.#quietSince = saved.quietSince ?? 0;
+		if (saved.output !== undefined) this.#progress.restore(saved.output);
 		if (saved.semihosting !== undefined) this.#semihosting?.restore(saved.semihosting);
 	}
 
@@ -245,7 +253,10 @@ export class Bare extends BaseComputer<BareSoftware> {
 	}
 
 	override report(hostMs: number): BareReport {
-		return { ...super.report(hostMs), exit: this.exit };
+		const { sinceOutput } = this.#progress;
+		const { kind, code, pc } = this.#exit;
+		const exit = { kind, code, pc: kind === "running" ? this.machine.hart.pc : pc };
+		return { ...super.report(hostMs), exit, sinceOutput };
 	}
 
 	protected override get config(): Record<string, unknown> {

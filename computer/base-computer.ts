@@ -6,6 +6,7 @@ import { DEBUG_NONE } from "../machine/debug.ts";
 import { WordHash } from "../machine/hash.ts";
 import { Machine, type MachineOptions } from "../machine/machine.ts";
 import { checkPass, checkUntil } from "./check-options.ts";
+import { claimsReport } from "./claims.ts";
 import type {
 	Computer,
 	ComputerCheckpoint,
@@ -251,6 +252,10 @@ export abstract class BaseComputer<Software> implements Computer {
 			virtualNs: machine.clock.cycles,
 			hostMs,
 			tlb: { ...tlb, misses: tlb.fetchMisses + tlb.loadMisses + tlb.storeMisses },
+			traps: {
+				...machine.hart.traps.byCause.report(),
+				claims: claimsReport(this.board.plic.claims),
+			},
 			disks: this.board.disks.map((disk) => ({ id: disk.id, ...disk.counters })),
 			stateHash: this.stateHash(),
 		};

@@ -8,6 +8,7 @@ import type { DiskCounters } from "../devices/virtio-blk.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Checkpoint, Machine, MachineState } from "../machine/machine.ts";
 import type { TlbCounters } from "../machine/mmu.ts";
+import type { TrapReport } from "../machine/trap-counts.ts";
 import type { Recording } from "./recording.ts";
 
 /**
@@ -46,6 +47,10 @@ export interface ComputerReport {
 	/** Milliseconds of the host, as measured by the caller. */
 	readonly hostMs: number;
 	readonly tlb: TlbCounters & { misses: number };
+	readonly traps: TrapReport & {
+		/** Interrupts that were claimed at the PLIC, by device. */
+		readonly claims: Readonly<Record<string, number>>;
+	};
 	readonly disks: (DiskCounters & { id: string })[];
 	/** As Computer.stateHash. */
 	readonly stateHash: string;

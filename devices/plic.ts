@@ -51,6 +51,8 @@ export interface PlicState {
 	readonly claimed: number[];
 	readonly enable: number[];
 	readonly threshold: number[];
+	/** Absent in older snapshots. */
+	readonly claims?: number[];
 }
 
 export class Plic implements MmioDevice {
@@ -61,8 +63,9 @@ export class Plic implements MmioDevice {
 	readonly #claimed = new Uint32Array(WORDS);
 	readonly #enable = new Uint32Array(CONTEXTS * WORDS);
 	readonly #threshold = new Uint8Array(CONTEXTS);
+	/** Claims since power on, by source. */
+	readonly claims = new Float64Array(PLIC_NUM_SOURCES);
 	readonly #targets: readonly IrqLine[];
-
 	readonly #raise: boolean;
 
 	/** => `meip` and `seip` are the external interrupt wires of the hart. */
@@ -151,6 +154,7 @@ export class Plic implements MmioDevice {
 			claimed: [...this.#claimed],
 			enable: [...this.#enable],
 			threshold: [...this.#threshold],
+			claims: [...this.claims],
 		};
 	}
 
@@ -161,6 +165,7 @@ export class Plic implements MmioDevice {
 		this.#claimed.set(state.claimed);
 		this.#enable.set(state.enable);
 		this.#threshold.set(state.threshold);
+		if (state.claims !== undefined) this.claims.set(state.claims);
 		this.#update();
 	}
 
@@ -189,6 +194,7 @@ export class Plic implements MmioDevice {
 	#claim(context: number): number {
 		const source = this.#best(context);
 		if (source !== 0) {
+			this.claims[source]!++;
 			this.#pending[source >>> 5]! &= ~(1 << (source & 31));
 			this.#claimed[source >>> 5]! |= 1 << (source & 31);
 			this.#update();

@@ -234,7 +234,10 @@ export class Hart {
 			stop = stop === STOP_ALONE ? this.#alone() : this.#enter();
 		}
 		this.counters.sync();
-		if (stop === STOP_TRAP) this.traps.taken++;
+		if (stop === STOP_TRAP) {
+			this.traps.taken++;
+			this.traps.byCause.exception(this.state.cause);
+		}
 		return stop;
 	}
 

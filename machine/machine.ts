@@ -52,6 +52,8 @@ interface RestOfState {
 	readonly tlbCounters: TlbCounters;
 	readonly pmp: PmpState;
 	readonly instret: number;
+	/** Absent in older snapshots. */
+	readonly traps?: number[];
 	/** High and low word. */
 	readonly timeOffset: readonly [number, number];
 	readonly lines: number;
@@ -238,6 +240,7 @@ export class Machine {
 			tlbCounters: { ...hart.mmu.counters },
 			pmp: hart.pmp.save(),
 			instret: hart.counters.instret,
+			traps: [...hart.traps.byCause.counts],
 			timeOffset: [hart.counters.timeOffsetHigh, hart.counters.timeOffsetLow],
 			lines: this.lines.levels,
 			clock: this.clock.save(),
@@ -253,6 +256,7 @@ export class Machine {
 		memory.i32.set(state.hart);
 		hart.mmu.counters = { ...state.tlbCounters };
 		hart.counters.instret = state.instret;
+		if (state.traps !== undefined) hart.traps.byCause.counts.set(state.traps);
 		hart.counters.setTimeOffset(...state.timeOffset);
 		this.lines.levels = state.lines;
 		this.clock.restore(state.clock);
