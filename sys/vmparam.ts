@@ -15,9 +15,10 @@ export const VM_MAXUSER_ADDRESS = 0x8000_0000;
 export const VM_MIN_KERNEL_ADDRESS = 0xc000_0000;
 export const VM_MAX_KERNEL_ADDRESS = 0xc100_0000;
 
-/** The stack grows down from here; all of it is mapped at exec, zero-fill. */
+/** The stack grows down from here, at a fault, up to the limit RLIMIT_STACK and to MAXSSIZ. */
 export const USRSTACK = VM_MAXUSER_ADDRESS - PAGE_SIZE;
-export const MAXSSIZ = 1024 * 1024;
+export const DFLSSIZ = 8 * 1024 * 1024;
+export const MAXSSIZ = 64 * 1024 * 1024;
 
 /** Where mmap and shmat look for room when the program names no address. */
 export const VM_DEFAULT_ADDRESS = 0x4000_0000;

@@ -29,6 +29,9 @@ import type { vm_map_entry } from "./uvm_map_entry.ts";
 /** am_flags: more than one address space sees the same amap. */
 export const AMAP_SHARED = 1;
 
+/** Pages of a part of a sparse mapping that gets an amap of its own (uvm_amap.h). */
+export const UVM_AMAP_CHUNK = 16;
+
 export interface vm_amap {
 	readonly am_l: simplelock;
 	am_ref: number;

@@ -4,7 +4,7 @@ import { PTE_D, PTE_RWX, PTE_TO_PA, PTE_V, PTE_W, PTE_WIRED } from "../../pmap/p
 import { atop, PAGE_SIZE, ptoa, VM_PROT_WRITE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import { AMAP_SHARED, type vm_amap } from "./uvm_amap.ts";
-import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY } from "./uvm_extern.ts";
+import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY, UVM_ET_ONFAULT } from "./uvm_extern.ts";
 import {
 	entry_contains,
 	uvm_map_lookup_entry,
@@ -129,8 +129,10 @@ function count_wired(
 	wires: Map<vm_page, number>,
 	wrong: string[],
 ): void {
-	// Pages that truncate has cut off come back by faults, and are wired then.
-	const whole = !k.vfs.memfiles.some(({ v_uobj }) => v_uobj !== null && v_uobj === e.uvm_obj);
+	// Pages that truncate has cut off come back by faults, and are wired then, as in an entry that
+	// is wired on fault.
+	const cut = k.vfs.memfiles.some(({ v_uobj }) => v_uobj !== null && v_uobj === e.uvm_obj);
+	const whole = !cut && (e.etype & UVM_ET_ONFAULT) === 0;
 	for (let va = e.start; va < e.end; va += PAGE_SIZE) {
 		const pg = entry_page(k, e, va);
 		const pte = pmap_pte(k, map.pmap, va);
@@ -162,6 +164,9 @@ function check_map(map: vm_map, wrong: string[]): void {
 		if (e.next.prev !== e || e.prev.next !== e) wrong.push("12: the list of entries is broken");
 		if ((e.etype & UVM_ET_NEEDSCOPY) !== 0 && (e.etype & UVM_ET_COPYONWRITE) === 0) {
 			wrong.push("12: NEEDSCOPY without COPYONWRITE");
+		}
+		if ((e.etype & UVM_ET_ONFAULT) !== 0 && e.wired_count === 0) {
+			wrong.push("12: wired on fault, but not wired");
 		}
 		end = e.end;
 	}

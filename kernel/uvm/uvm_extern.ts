@@ -7,12 +7,17 @@ export const UVM_FLAG_FIXED = 0x010000;
 export const UVM_FLAG_OVERLAY = 0x020000;
 export const UVM_FLAG_NOMERGE = 0x040000;
 export const UVM_FLAG_COPYONW = 0x080000;
+export const UVM_FLAG_GROWSDOWN = 0x100000;
 
 /** vm_map_entry.etype */
 export const UVM_ET_OBJ = 0x01;
 export const UVM_ET_SUBMAP = 0x02;
 export const UVM_ET_COPYONWRITE = 0x04;
 export const UVM_ET_NEEDSCOPY = 0x08;
+/** A part of the stack: a fault below it extends it (uvm_grow). */
+export const UVM_ET_GROWSDOWN = 0x10;
+/** Of a wired entry: those of its pages are wired that were mapped or that a fault brings in. */
+export const UVM_ET_ONFAULT = 0x20;
 
 /** Inheritance across fork. */
 export const UVM_INH_SHARE = 0;

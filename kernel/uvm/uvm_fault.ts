@@ -55,6 +55,7 @@ import {
 	amap_copy,
 	amap_lock,
 	amap_unlock,
+	UVM_AMAP_CHUNK,
 	type vm_amap,
 } from "./uvm_amap.ts";
 import {
@@ -69,6 +70,7 @@ import {
 	UVM_ADV_SEQUENTIAL,
 	UVM_ET_COPYONWRITE,
 	UVM_ET_NEEDSCOPY,
+	UVM_ET_ONFAULT,
 	UVM_PGA_ZERO,
 	VM_FAULT_WIRE,
 } from "./uvm_extern.ts";
@@ -110,7 +112,7 @@ import {
 } from "./uvm_page.ts";
 import { SWSLOT_BAD, uvm_swap_markbad, uvm_swpgonly_add } from "./uvm_swap.ts";
 import { uvm_swap_get } from "./uvm_swap_io.ts";
-import { uvm_fault_unwire_locked } from "./uvm_unwire.ts";
+import { uvm_grow, uvm_may_grow } from "./uvm_unix.ts";
 import { uvm_pause, uvm_reclaimable, uvm_wait } from "./uvm_wait.ts";
 
 /** Pages a fault may look at. */
@@ -119,9 +121,8 @@ const UVM_MAXRANGE = 16;
 const nback = [3, 0, 8];
 const nforw = [4, 0, 7];
 
-/** Entries of this many pages get their amaps in chunks of that many (uvm_amap.h). */
+/** Entries of this many pages get their amaps in chunks of UVM_AMAP_CHUNK (uvm_amap.h). */
 const UVM_AMAP_LARGE = 256;
-const UVM_AMAP_CHUNK = 16;
 
 /** How often a fault is retried after a pool refused an allocation. */
 const REFUSALS_MAX = 16;
@@ -325,7 +326,11 @@ function fault_lookup(k: Kernel, ufi: uvm_faultinfo): Errno {
 	}
 	if (error !== 0) {
 		vm_map_unlock_read(k, map);
-		return error;
+		if (error !== EFAULT || !uvm_may_grow(k, map, ufi.va)) return error;
+		if (!vm_map_lock_try(k, map)) return would_block(ufi, "map");
+		const grown = uvm_grow(k, map, ufi.va);
+		vm_map_unlock(k, map);
+		return grown ? ERESTART : uvmfault_noram(k, ufi);
 	}
 	ufi.enter_prot = entry.protection;
 	ufi.wired = entry.wired_count > 0 || ufi.fault_type === VM_FAULT_WIRE;
@@ -598,12 +603,18 @@ function fault_promote(
 	return error === 0 ? 0 : uvmfault_noram(k, ufi);
 }
 
-/** Map the page, and wire or activate it. => 0, or ENOMEM for a page table. */
+/**
+ * Map the page, and wire or activate it.
+ * => 0, or ENOMEM: no page table, or a third of memory is wired.
+ */
 function fault_enter(k: Kernel, ufi: uvm_faultinfo, pg: vm_page): Errno {
 	const pm = ufi.orig_map.pmap;
 	const flags = ufi.access | PMAP_CANFAIL | (ufi.wired ? PMAP_WIRED : 0);
 	// A page is wired once for each wired mapping: that tells whether this entry has done it.
 	const wire = ufi.wired && pmap_extract_wired(k, pm, ufi.va) !== pg.phys_addr;
+	// Pages that are wired one by one were not counted when the program asked for that.
+	const onfault = wire && (ufi.entry.etype & UVM_ET_ONFAULT) !== 0;
+	if (onfault && pg.wire_count === 0 && k.uvmexp.wired >= k.uvmexp.wiredmax) return ENOMEM;
 	const error = pmap_enter(k, pm, ufi.va, pg.phys_addr, ufi.enter_prot, flags);
 	if (k.uvmhist !== null) {
 		UVMHIST_LOG(k, "uvm_fault", "va, pa, prot", ufi.va, pg.phys_addr, ufi.enter_prot);
@@ -727,11 +738,12 @@ function* fault_objget(
 }
 
 /**
- * Wire the pages of [start, end), faulting them in (uvm_fault_wire).
+ * Wire the pages of [start, end), faulting them in (uvm_fault_wire); with `onfault` only those that
+ * are mapped.
  *
  * => the entries are marked wired already, need no copy, and allow some access. The map is not
  *    locked for writing. Sleeps.
- * => 0, or the error of the first page that failed; then none is wired.
+ * => 0, or the error of the first page that failed; the caller unwires those before it.
  */
 export function* uvm_fault_wire(
 	k: Kernel,
@@ -739,12 +751,12 @@ export function* uvm_fault_wire(
 	start: vaddr_t,
 	end: vaddr_t,
 	access: vm_prot_t,
+	onfault: boolean,
 ): Sleeps<Errno> {
 	for (let va = start; va < end; va += PAGE_SIZE) {
+		if (onfault && pmap_extract(k, map.pmap, va) < 0) continue;
 		const error = yield* uvm_fault(k, map, va, VM_FAULT_WIRE, access);
-		if (error === 0) continue;
-		if (va > start) uvm_fault_unwire_locked(k, map, start, va);
-		return error;
+		if (error !== 0) return error;
 	}
 	return 0;
 }

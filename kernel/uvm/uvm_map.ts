@@ -32,11 +32,13 @@ import { amap_alloc, amap_extend, amap_unref } from "./uvm_amap.ts";
 import {
 	UVM_ADV_NORMAL,
 	UVM_ET_COPYONWRITE,
+	UVM_ET_GROWSDOWN,
 	UVM_ET_NEEDSCOPY,
 	UVM_ET_OBJ,
 	UVM_ET_SUBMAP,
 	UVM_FLAG_COPYONW,
 	UVM_FLAG_FIXED,
+	UVM_FLAG_GROWSDOWN,
 	UVM_FLAG_NOMERGE,
 	UVM_FLAG_OVERLAY,
 	UVM_INH_COPY,
@@ -123,6 +125,7 @@ export function uvm_map_enter(k: Kernel, map: vm_map, args: uvm_map_args): Errno
 		etype |= UVM_ET_COPYONWRITE;
 		if ((args.flags & UVM_FLAG_OVERLAY) === 0) etype |= UVM_ET_NEEDSCOPY;
 	}
+	if ((args.flags & UVM_FLAG_GROWSDOWN) !== 0) etype |= UVM_ET_GROWSDOWN;
 	if (
 		(args.flags & UVM_FLAG_NOMERGE) === 0 &&
 		merge_back(k, map, space.after, args, offset, etype)

@@ -37,6 +37,8 @@ export const VM_MAP_PAGEABLE = 0x01;
 export const VM_MAP_INTRSAFE = 0x02;
 /** New mappings are wired (mlockall with MCL_FUTURE). */
 export const VM_MAP_WIREFUTURE = 0x04;
+/** With WIREFUTURE: their pages are, when faults bring them in (MCL_ONFAULT). */
+export const VM_MAP_ONFAULT = 0x08;
 
 export interface vm_map_entry {
 	prev: vm_map_entry;
@@ -76,6 +78,8 @@ export interface vm_map {
 	timestamp: number;
 	readonly min_offset: vaddr_t;
 	readonly max_offset: vaddr_t;
+	/** From here up only fixed mappings go: room for the stack. NetBSD has it in the vmspace. */
+	maxsaddr: vaddr_t;
 }
 
 function blank_entry(start: vaddr_t, end: vaddr_t): vm_map_entry {
@@ -116,6 +120,7 @@ export function uvm_map_setup(pm: pmap, min: vaddr_t, max: vaddr_t, flags: numbe
 		timestamp: 0,
 		min_offset: min,
 		max_offset: max,
+		maxsaddr: max,
 	};
 }
 
@@ -212,6 +217,15 @@ function advance_first_free(map: vm_map): void {
 	map.first_free = e;
 }
 
+/** Bytes of the wired entries of a map. */
+export function uvm_map_wired_size(map: vm_map): number {
+	let size = 0;
+	for (let e = map.header.next; e !== map.header; e = e.next) {
+		if (e.wired_count > 0) size += e.end - e.start;
+	}
+	return size;
+}
+
 /**
  * First gap of `length` bytes at or above `hint`.
  * => map locked. The address and the entry before it, or null.
@@ -223,7 +237,8 @@ export function uvm_map_findspace(
 	fixed: boolean,
 ): { start: vaddr_t; after: vm_map_entry } | null {
 	let start = Math.max(hint, map.min_offset);
-	if (start > map.max_offset) return null;
+	const limit = fixed ? map.max_offset : map.maxsaddr;
+	if (start > limit) return null;
 	let after: vm_map_entry;
 	if (!fixed && start === map.min_offset) {
 		after = map.first_free;
@@ -237,7 +252,7 @@ export function uvm_map_findspace(
 	}
 	for (;;) {
 		const end = start + length;
-		if (end > map.max_offset) return null;
+		if (end > limit) return null;
 		if (after.next === map.header || after.next.start >= end) return { start, after };
 		if (fixed) return null;
 		after = after.next;

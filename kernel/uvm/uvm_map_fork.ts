@@ -18,6 +18,7 @@ import { amap_cow_now } from "./uvm_amap_cow.ts";
 import {
 	UVM_ET_COPYONWRITE,
 	UVM_ET_NEEDSCOPY,
+	UVM_ET_ONFAULT,
 	UVM_INH_COPY,
 	UVM_INH_NONE,
 	UVM_INH_SHARE,
@@ -73,6 +74,7 @@ export function* uvmspace_fork(k: Kernel, parent: vmspace): Sleeps<vmspace | nul
 	if (child === null) return null;
 	child.vm_daddr = parent.vm_daddr;
 	child.vm_break = parent.vm_break;
+	child.vm_map.maxsaddr = old.maxsaddr;
 	yield* vm_map_lock(k, old);
 	// Write-protecting what the parent has is most of the work.
 	const resident = pmap_resident_count(k, old.pmap);
@@ -98,6 +100,7 @@ function append_entry(k: Kernel, map: vm_map, entry: vm_map_entry): vm_map_entry
 	if (fresh === null) return null;
 	copy_entry(fresh, entry);
 	fresh.wired_count = 0;
+	fresh.etype &= ~UVM_ET_ONFAULT;
 	uvm_map_entry_link(map, map.header.prev, fresh);
 	map.size += fresh.end - fresh.start;
 	return fresh;

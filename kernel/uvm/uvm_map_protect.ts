@@ -9,13 +9,7 @@
 
 import { pmap_protect, pmap_update } from "../../pmap/pmap.ts";
 import { EACCES, EFAULT, EINVAL, ENOMEM, type Errno } from "../../sys/errno.ts";
-import {
-	atop,
-	VM_PROT_NONE,
-	VM_PROT_WRITE,
-	type vaddr_t,
-	type vm_prot_t,
-} from "../../sys/vmparam.ts";
+import { VM_PROT_NONE, VM_PROT_WRITE, type vaddr_t, type vm_prot_t } from "../../sys/vmparam.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { UVM_ET_COPYONWRITE } from "./uvm_extern.ts";
@@ -24,13 +18,14 @@ import {
 	uvm_map_clip_end,
 	uvm_map_clip_start,
 	uvm_map_lookup_entry,
+	VM_MAP_ONFAULT,
 	VM_MAP_WIREFUTURE,
 	type vm_map,
 	type vm_map_entry,
 	vm_map_lock,
 	vm_map_unlock,
 } from "./uvm_map_entry.ts";
-import { uvm_map_wired_size, wire_entries } from "./uvm_map_wire.ts";
+import { wire_entries, wiring_allowed } from "./uvm_map_wire.ts";
 
 /**
  * Change the protection of a range. After mlockall(MCL_FUTURE) memory that allowed no access, and
@@ -58,12 +53,12 @@ export function* uvm_map_protect(
 		vm_map_unlock(k, map);
 		return error;
 	}
-	const size = wire.reduce((sum, e) => sum + e.end - e.start, 0);
-	if (atop(size) + k.uvmexp.wired > k.uvmexp.wiredmax || size + uvm_map_wired_size(map) > limit) {
+	const onfault = (map.flags & VM_MAP_ONFAULT) !== 0;
+	if (!wiring_allowed(k, map, wire, onfault, limit)) {
 		vm_map_unlock(k, map);
 		return ENOMEM;
 	}
-	const failed = yield* wire_entries(k, map, wire);
+	const failed = yield* wire_entries(k, map, wire, onfault);
 	return error !== 0 ? error : failed;
 }
 

@@ -12,6 +12,7 @@ import { AMAP_SHARED } from "./uvm_amap.ts";
 import {
 	UVM_ET_COPYONWRITE,
 	UVM_ET_NEEDSCOPY,
+	UVM_ET_ONFAULT,
 	UVM_FLAG_COPYONW,
 	UVM_FLAG_FIXED,
 } from "./uvm_extern.ts";
@@ -98,7 +99,7 @@ function mapping(map: vm_map, start: vaddr_t, end: vaddr_t): vm_map_entry[] | nu
 	const entries = range_entries(map, start, end);
 	if (entries === null) return null;
 	const first = entries[0]!;
-	const kind = (e: vm_map_entry): number => e.etype & ~UVM_ET_NEEDSCOPY;
+	const kind = (e: vm_map_entry): number => e.etype & ~(UVM_ET_NEEDSCOPY | UVM_ET_ONFAULT);
 	const same = entries.every(
 		(e) =>
 			e.uvm_obj === first.uvm_obj &&

@@ -9,12 +9,12 @@ import type { vm_map_entry } from "../../uvm/uvm_map_entry.ts";
 import { PAGER_AOBJ } from "../../uvm/uvm_object.ts";
 import { type lwp, lwp_pc, lwp_regs } from "../core/kern_lwp.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
+import { RLIMIT_CORE } from "../core/rlimit.ts";
 import type { ksiginfo } from "../core/signal.ts";
 import { vn_open, vn_rdwr } from "../sys/vfs_vnops.ts";
 import { copyin } from "./copy.ts";
 import { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } from "./file.ts";
 import type { proc } from "./kern_proc.ts";
-import { RLIMIT_CORE } from "./resource.ts";
 
 const EHDR_SIZE = 52;
 const PHDR_SIZE = 32;

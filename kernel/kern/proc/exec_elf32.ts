@@ -5,6 +5,7 @@ import { E2BIG, EIO, ENOMEM, type Errno } from "../../../sys/errno.ts";
 import {
 	MAXSSIZ,
 	PAGE_SIZE,
+	ptoa,
 	round_page,
 	trunc_page,
 	USRSTACK,
@@ -17,7 +18,8 @@ import {
 } from "../../../sys/vmparam.ts";
 import type { vnode } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
-import { UVM_FLAG_COPYONW, UVM_FLAG_FIXED } from "../../uvm/uvm_extern.ts";
+import { UVM_AMAP_CHUNK } from "../../uvm/uvm_amap.ts";
+import { UVM_FLAG_COPYONW, UVM_FLAG_FIXED, UVM_FLAG_GROWSDOWN } from "../../uvm/uvm_extern.ts";
 import { uvm_map, uvm_map_args, type vmspace } from "../../uvm/uvm_map.ts";
 import { uvm_map_protect } from "../../uvm/uvm_map_protect.ts";
 import { pagerops } from "../../uvm/uvm_object.ts";
@@ -144,21 +146,29 @@ export function* elf32_load(
 		if (error !== 0) return failed(error);
 		vm.vm_daddr = vm.vm_break = segment.vaddr + segment.memsz;
 	}
-	let error = yield* map_zeros(k, vm, USRSTACK - MAXSSIZ, USRSTACK);
-	if (error === 0) error = yield* sigcode_map(k, vm.vm_map);
-	if (error !== 0) return failed(error);
 	const stack = exec_stack(image, args, k.conf!.random);
 	if (stack === null) return failed(E2BIG);
 	const sp = USRSTACK - stack.length;
+	// The arguments fit, whatever RLIMIT_STACK is; faults extend the stack from there.
+	vm.vm_map.maxsaddr = USRSTACK - MAXSSIZ;
+	let error = yield* map_zeros(
+		k,
+		vm,
+		sp - (sp % ptoa(UVM_AMAP_CHUNK)),
+		USRSTACK,
+		UVM_FLAG_GROWSDOWN,
+	);
+	if (error === 0) error = yield* sigcode_map(k, vm.vm_map);
+	if (error !== 0) return failed(error);
 	const copied = yield* copyout(k, vm.vm_map, stack, sp);
 	return copied === 0 ? { error: 0, sp } : failed(ENOMEM);
 }
 
 /** Private zero-fill memory at a fixed place. */
-function* map_zeros(k: Kernel, vm: vmspace, start: number, end: number): Sleeps<Errno> {
+function* map_zeros(k: Kernel, vm: vmspace, start: number, end: number, flags = 0): Sleeps<Errno> {
 	const args = uvm_map_args(start, end - start);
 	args.maxprot = VM_PROT_ALL;
-	args.flags = UVM_FLAG_FIXED | UVM_FLAG_COPYONW;
+	args.flags = UVM_FLAG_FIXED | UVM_FLAG_COPYONW | flags;
 	return yield* uvm_map(k, vm.vm_map, args);
 }
 

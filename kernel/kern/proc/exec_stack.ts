@@ -1,5 +1,5 @@
 /** The initial stack of a program (sys/kern/exec_elf32.c: copyargs). */
-import { MAXSSIZ, PAGE_SIZE, USRSTACK } from "../../../sys/vmparam.ts";
+import { PAGE_SIZE, USRSTACK } from "../../../sys/vmparam.ts";
 import type { elf_image } from "./exec_elf32.ts";
 import type { ucred } from "./ucred.ts";
 
@@ -11,6 +11,8 @@ export interface exec_args {
 	readonly execfn: Uint8Array;
 	/** Who the program runs as. */
 	readonly cred: ucred;
+	/** RLIMIT_STACK, in bytes. */
+	readonly stack: number;
 }
 
 const AT_NULL = 0;
@@ -32,17 +34,20 @@ const AT_RANDOM = 25;
 const AT_EXECFN = 31;
 /** times() counts in hundredths of a second. */
 const CLOCK_TICKS = 100;
+/** What all of it may take on a small stack, and on an unlimited one. */
+const ARGS_MIN = 256 * 1024;
+const ARGS_MAX = 6 * 1024 * 1024;
 /** A bit for each letter of the instruction set, from A. */
 const HWCAP = [..."IMAFDC"].reduce((bits, c) => bits | (1 << (c.charCodeAt(0) - 65)), 0);
 const PHDR_SIZE = 32;
 
 /**
  * argc, argv, the environment, the auxiliary vector, and behind them the strings.
- * => null if that is more than a quarter of the stack.
+ * => null if that is more than a quarter of RLIMIT_STACK, and more than ARGS_MIN.
  */
 export function exec_stack(
 	image: elf_image,
-	{ argv, envp, execfn, cred }: exec_args,
+	{ argv, envp, execfn, cred, stack }: exec_args,
 	random: Uint8Array,
 ): Uint8Array | null {
 	const auxv: [number, number][] = [
@@ -68,7 +73,7 @@ export function exec_stack(
 	const strings = [...argv, ...envp, execfn];
 	const text = strings.reduce((sum, s) => sum + s.length + 1, 0) + random.length;
 	const size = Math.ceil((words * 4 + text) / 16) * 16;
-	if (size > MAXSSIZ / 4) return null;
+	if (size > Math.min(Math.max(stack / 4, ARGS_MIN), ARGS_MAX)) return null;
 	const base = USRSTACK - size;
 	const bytes = new Uint8Array(size);
 	const view = new DataView(bytes.buffer);

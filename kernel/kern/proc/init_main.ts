@@ -24,6 +24,7 @@ import { kthread_create, lwp_create } from "../core/kern_lwp.ts";
 import { rnd_init } from "../core/kern_rndq.ts";
 import { type Sleeps, setrunnable } from "../core/kern_synch.ts";
 import { inittodr } from "../core/kern_tc.ts";
+import { RLIMIT_STACK } from "../core/rlimit.ts";
 import { SIGKILL } from "../core/signal.ts";
 import { pipe_init } from "../sys/sys_pipe.ts";
 import type { elf_image } from "./exec_elf32.ts";
@@ -140,7 +141,8 @@ function* start_program(
 	const utf8 = new TextEncoder();
 	const strings = (list: readonly string[]): Uint8Array[] => list.map((s) => utf8.encode(s));
 	const execfn = utf8.encode(argv[0] ?? p.p_comm);
-	const args = { argv: strings(argv), envp: strings(ENVIRONMENT), execfn, cred: p.p_cred };
+	const stack = p.p_rlimit[RLIMIT_STACK]!.rlim_cur;
+	const args = { argv: strings(argv), envp: strings(ENVIRONMENT), execfn, cred: p.p_cred, stack };
 	const error = yield* exec_image(k, p, image, file, args);
 	if (error === 0) return;
 	const why = error === E2BIG ? "argument list too long" : "out of swap";

@@ -5,6 +5,7 @@ import { devfs_console } from "../../fs/devfs.ts";
 import { vref, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
+import { RLIMIT_NOFILE } from "../core/rlimit.ts";
 import { lf_release } from "../sys/vfs_lockf.ts";
 import {
 	DTYPE_VNODE,
@@ -17,7 +18,6 @@ import {
 	O_WRONLY,
 } from "./file.ts";
 import type { proc } from "./kern_proc.ts";
-import { RLIMIT_NOFILE } from "./resource.ts";
 
 export const FOP = (k: Kernel, fp: file): fileops => k.fileops[fp.f_type]!;
 

@@ -7,6 +7,7 @@ import { uvmspace_free, type vmspace } from "../../uvm/uvm_map.ts";
 import { uvmspace_alloc_wait } from "../../uvm/uvm_map_fork.ts";
 import { fpu_reset } from "../core/fpu.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
+import { RLIMIT_STACK } from "../core/rlimit.ts";
 import { SIG_IGN, sigaction_default } from "../core/signal.ts";
 import { futex_robust } from "../sys/sys_futex.ts";
 import { shmexit } from "../sys/sysv_shm.ts";
@@ -182,7 +183,8 @@ export function* sys_execve(
 	let error: Errno = ENOEXEC;
 	if (!("error" in image)) {
 		const cred = exec_cred(p, VOP(k, vp).vop_getattr(k, vp));
-		const args = { argv: program.argv, envp, execfn: bytes_of(path), cred };
+		const stack = p.p_rlimit[RLIMIT_STACK]!.rlim_cur;
+		const args = { argv: program.argv, envp, execfn: bytes_of(path), cred, stack };
 		error = yield* exec_image(k, p, image, vp, args);
 	}
 	yield* vrele(k, vp);

@@ -6,13 +6,13 @@ import { uvmspace_addref, uvmspace_fork } from "../../uvm/uvm_map_fork.ts";
 import { fpu_copy } from "../core/fpu.ts";
 import { lwp_create, lwp_pc, lwp_regs } from "../core/kern_lwp.ts";
 import { ltsleep, type Sleeps, setrunnable } from "../core/kern_synch.ts";
+import { RLIMIT_NPROC } from "../core/rlimit.ts";
 import { SIGKILL, sigismember } from "../core/signal.ts";
 import { shmfork } from "../sys/sysv_shm.ts";
 import { copyout } from "./copy.ts";
 import { fdcopy } from "./kern_descrip.ts";
 import { cputime_arm } from "./kern_itimer.ts";
 import { type proc, proc_create } from "./kern_proc.ts";
-import { RLIMIT_NPROC } from "./resource.ts";
 
 const CSIGNAL = 0xff;
 const CLONE_VM = 0x100;

@@ -6,13 +6,13 @@ import { EFAULT, EINVAL } from "../../../sys/errno.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { lwp } from "../core/kern_lwp.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
+import { RLIMIT_CPU } from "../core/rlimit.ts";
 import { SI_KERNEL, SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU } from "../core/signal.ts";
 import type { sysent } from "../sys/sysent.ts";
 import { SYS } from "../sys/sysnum.ts";
 import { copyin, copyout } from "./copy.ts";
 import type { proc } from "./kern_proc.ts";
 import { psignal } from "./kern_sig.ts";
-import { RLIMIT_CPU } from "./resource.ts";
 import { timer_arm_by, timer_arm_cputime } from "./timer.ts";
 import { ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL } from "./timevar.ts";
 

@@ -4,6 +4,7 @@
 import type { Kernel } from "../../kernel.ts";
 import type { vmspace } from "../../uvm/uvm_map.ts";
 import type { lwp } from "../core/kern_lwp.ts";
+import type { rlimit } from "../core/rlimit.ts";
 import {
 	type ksiginfo,
 	NSIG,
@@ -15,7 +16,7 @@ import {
 } from "../core/signal.ts";
 import type { shmmap } from "../sys/sysv_shm.ts";
 import type { filedesc } from "./file.ts";
-import { limit0, type rlimit, type rusage, rusage_zero } from "./resource.ts";
+import { limit0, type rusage, rusage_zero } from "./resource.ts";
 import { type itimer, itimers_none } from "./timevar.ts";
 import { cred0, type ucred } from "./ucred.ts";
 

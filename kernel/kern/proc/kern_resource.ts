@@ -5,11 +5,12 @@ import { EFAULT, EINVAL, EPERM, ESRCH } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
+import { RLIMIT_CPU, type rlimit } from "../core/rlimit.ts";
 import { copyin, copyout } from "./copy.ts";
 import { cputime_arm } from "./kern_itimer.ts";
 import { pfind, type proc } from "./kern_proc.ts";
 import { cansignal, suser } from "./kern_prot.ts";
-import { RLIMIT_CPU, type rlimit, type rusage } from "./resource.ts";
+import type { rusage } from "./resource.ts";
 
 const RUSAGE_SELF = 0;
 const RUSAGE_CHILDREN = -1;

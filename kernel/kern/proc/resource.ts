@@ -1,14 +1,16 @@
 /**
  * Resource limits and usage of processes (sys/resource.h).
  */
-import { MAXSSIZ } from "../../../sys/vmparam.ts";
+import { DFLSSIZ } from "../../../sys/vmparam.ts";
+import {
+	RLIMIT_CORE,
+	RLIMIT_NOFILE,
+	RLIMIT_NPROC,
+	RLIMIT_SIGPENDING,
+	RLIMIT_STACK,
+	type rlimit,
+} from "../core/rlimit.ts";
 import { NOFILE } from "./file.ts";
-
-/** A resource limit; Infinity is RLIM_INFINITY. */
-export interface rlimit {
-	readonly rlim_cur: number;
-	readonly rlim_max: number;
-}
 
 /** What getrusage reports, of a process or of its children that were waited for. */
 export interface rusage {
@@ -21,16 +23,6 @@ export interface rusage {
 	ru_maxrss: number;
 }
 
-/** RLIMIT_ numbers, Linux's. */
-export const RLIMIT_CPU = 0;
-export const RLIMIT_DATA = 2;
-const RLIMIT_STACK = 3;
-export const RLIMIT_CORE = 4;
-export const RLIMIT_NPROC = 6;
-export const RLIMIT_NOFILE = 7;
-export const RLIMIT_MEMLOCK = 8;
-export const RLIMIT_AS = 9;
-export const RLIMIT_SIGPENDING = 11;
 /** Processes that can exist at a time. */
 const MAXPROC = 1024;
 /** Signals that can be pending at a time, before sigqueue fails. */
@@ -52,7 +44,7 @@ export const rusage_zero = (): rusage => ({
 export function limit0(): rlimit[] {
 	const limit = (n: number): rlimit => ({ rlim_cur: n, rlim_max: n });
 	const limits = new Array<rlimit>(RLIM_NLIMITS).fill(limit(Number.POSITIVE_INFINITY));
-	limits[RLIMIT_STACK] = limit(MAXSSIZ);
+	limits[RLIMIT_STACK] = { rlim_cur: DFLSSIZ, rlim_max: Number.POSITIVE_INFINITY };
 	limits[RLIMIT_CORE] = { rlim_cur: 0, rlim_max: Number.POSITIVE_INFINITY };
 	limits[RLIMIT_SIGPENDING] = limit(MAXSIGPENDING);
 	limits[RLIMIT_NPROC] = limit(MAXPROC);

@@ -59,23 +59,20 @@ import {
 	entry_contains,
 	uvm_map_findspace,
 	uvm_map_lookup_entry,
+	uvm_map_wired_size,
+	VM_MAP_ONFAULT,
 	VM_MAP_WIREFUTURE,
 	type vm_map,
 } from "../../uvm/uvm_map_entry.ts";
 import { uvm_map_protect } from "../../uvm/uvm_map_protect.ts";
-import {
-	uvm_map_pageable_all,
-	uvm_map_unwire,
-	uvm_map_wire,
-	uvm_map_wired_size,
-} from "../../uvm/uvm_map_wire.ts";
+import { uvm_map_pageable_all, uvm_map_unwire, uvm_map_wire } from "../../uvm/uvm_map_wire.ts";
 import { uvm_mremap } from "../../uvm/uvm_mremap.ts";
 import { PGO_CLEANIT, PGO_FREE, PGO_SYNCIO, pagerops } from "../../uvm/uvm_object.ts";
 import { uvm_pageout_pages } from "../../uvm/uvm_pdaemon.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
+import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../core/rlimit.ts";
 import { copyout } from "../proc/copy.ts";
 import type { proc } from "../proc/kern_proc.ts";
-import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../proc/resource.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
 import { vn_mmap } from "./vfs_vnops.ts";
@@ -122,11 +119,14 @@ const hole_is_enomem = (error: Errno): number => (error === EFAULT ? -ENOMEM : -
 export const as_allowed = (p: proc, more: number): boolean =>
 	p.p_vmspace!.vm_map.size + more <= p.p_rlimit[RLIMIT_AS]!.rlim_cur;
 
-/** May `more` bytes be wired: by the process, and by the system as a whole? */
-function lock_allowed(k: Kernel, p: proc, more: number): boolean {
+/**
+ * May `more` bytes be wired: by the process, and, if that is not left to faults, by the system as a
+ * whole?
+ */
+function lock_allowed(k: Kernel, p: proc, more: number, onfault: boolean): boolean {
 	const own = uvm_map_wired_size(p.p_vmspace!.vm_map) + more;
 	if (own > p.p_rlimit[RLIMIT_MEMLOCK]!.rlim_cur) return false;
-	return k.uvmexp.wired + atop(more) <= k.uvmexp.wiredmax;
+	return onfault || k.uvmexp.wired + atop(more) <= k.uvmexp.wiredmax;
 }
 
 /** Is nothing mapped in a range? */
@@ -158,7 +158,8 @@ function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 	if (!as_allowed(p, size)) return -ENOMEM;
 	const { vm_map: map } = p.p_vmspace!;
 	const wire = (map.flags & VM_MAP_WIREFUTURE) !== 0 || (flags & MAP_LOCKED) !== 0;
-	if (wire && !lock_allowed(k, p, size)) return -ENOMEM;
+	const onfault = (map.flags & VM_MAP_ONFAULT) !== 0;
+	if (wire && !lock_allowed(k, p, size, onfault)) return -ENOMEM;
 	const hint = addr === 0 ? VM_DEFAULT_ADDRESS : addr - (addr & PAGE_MASK);
 	const args = uvm_map_args(fixed ? addr : hint, size);
 	args.prot = protection(prot);
@@ -182,7 +183,7 @@ function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 		return taken ? -EEXIST : -error;
 	}
 	if (wire && args.prot !== VM_PROT_NONE) {
-		const failed = yield* uvm_map_wire(k, map, args.start, args.start + size);
+		const failed = yield* uvm_map_wire(k, map, args.start, args.start + size, onfault);
 		if (failed !== 0) {
 			yield* uvm_unmap(k, map, args.start, args.start + size);
 			return -ENOMEM;
@@ -260,11 +261,12 @@ function* sys_brk(k: Kernel, p: proc, addr: number): Sleeps<number> {
 		if (!as_allowed(p, end - old)) return vm.vm_break;
 		if (end - vm.vm_daddr > p.p_rlimit[RLIMIT_DATA]!.rlim_cur) return vm.vm_break;
 		const wire = (map.flags & VM_MAP_WIREFUTURE) !== 0;
-		if (wire && !lock_allowed(k, p, end - old)) return vm.vm_break;
+		const onfault = (map.flags & VM_MAP_ONFAULT) !== 0;
+		if (wire && !lock_allowed(k, p, end - old, onfault)) return vm.vm_break;
 		const args = uvm_map_args(old, end - old);
 		args.flags = UVM_FLAG_FIXED | UVM_FLAG_COPYONW;
 		if ((yield* uvm_map(k, map, args)) !== 0) return vm.vm_break;
-		if (wire && (yield* uvm_map_wire(k, map, old, end)) !== 0) {
+		if (wire && (yield* uvm_map_wire(k, map, old, end, onfault)) !== 0) {
 			yield* uvm_unmap(k, map, old, end);
 			return vm.vm_break;
 		}
@@ -311,16 +313,19 @@ function touched(addr: number, len: number): { start: number; end: number } | nu
 	return end <= VM_MAXUSER_ADDRESS ? { start, end } : null;
 }
 
+const MLOCK_ONFAULT = 1;
+
 /** => EPERM: not allowed to wire at all; ENOMEM: beyond a limit, a hole, or no memory. */
 function* sys_mlock(k: Kernel, p: proc, addr: number, len: number, flags: number): Sleeps<number> {
-	if (flags !== 0) return -EINVAL;
+	if ((flags & ~MLOCK_ONFAULT) !== 0) return -EINVAL;
+	const onfault = (flags & MLOCK_ONFAULT) !== 0;
 	const range = touched(addr, len);
 	if (range === null) return -ENOMEM;
 	const { start, end } = range;
 	if (end === start) return 0;
 	if (p.p_rlimit[RLIMIT_MEMLOCK]!.rlim_cur === 0) return -EPERM;
-	if (!lock_allowed(k, p, end - start)) return -ENOMEM;
-	const error = yield* uvm_map_wire(k, p.p_vmspace!.vm_map, start, end);
+	if (!lock_allowed(k, p, end - start, onfault)) return -ENOMEM;
+	const error = yield* uvm_map_wire(k, p.p_vmspace!.vm_map, start, end, onfault);
 	return error === 0 ? 0 : -ENOMEM;
 }
 

@@ -12,6 +12,7 @@ import {
 import type { Kernel } from "../../kernel.ts";
 import { lwp_regs } from "../core/kern_lwp.ts";
 import { type Sleeps, tsleep } from "../core/kern_synch.ts";
+import { RLIMIT_SIGPENDING } from "../core/rlimit.ts";
 import {
 	ksi_init,
 	SEGV_MAPERR,
@@ -42,7 +43,6 @@ import {
 } from "../proc/kern_sig.ts";
 import { timespec_read } from "../proc/kern_time.ts";
 import { trapsignal } from "../proc/postsig.ts";
-import { RLIMIT_SIGPENDING } from "../proc/resource.ts";
 import { sigreturn } from "../proc/sendsig.ts";
 import {
 	copyin_sigset,

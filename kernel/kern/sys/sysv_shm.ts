@@ -25,6 +25,7 @@ import type { vm_map } from "../../uvm/uvm_map_entry.ts";
 import { uvm_obj_unwirepages, uvm_obj_wirepages } from "../../uvm/uvm_object_wire.ts";
 import { uvm_pagelookup } from "../../uvm/uvm_page.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
+import { nanotime } from "../core/kern_tc.ts";
 import { copyin, copyout } from "../proc/copy.ts";
 import type { proc } from "../proc/kern_proc.ts";
 import { as_allowed } from "./sys_mman.ts";
@@ -95,7 +96,7 @@ export const sysent_shm: sysent = {
 	[SYS.shmdt]: (k, p, a) => sys_shmdt(k, p, a[0]!),
 };
 
-const seconds = (k: Kernel): number => Math.floor(k.port.cycles / 1e9);
+const seconds = (k: Kernel): number => nanotime(k).tv_sec;
 
 /** => the id (>= 0), or a negative errno. Never sleeps. */
 function sys_shmget(k: Kernel, p: proc, key: number, size: number, shmflg: number): number {
@@ -105,7 +106,9 @@ function sys_shmget(k: Kernel, p: proc, key: number, size: number, shmflg: numbe
 	if (old !== undefined) {
 		if ((shmflg & IPC_CREAT) !== 0 && (shmflg & IPC_EXCL) !== 0) return -EEXIST;
 		if (size > old.shm_segsz) return -EINVAL;
-		const denied = ipcperm(p, old.shm_perm, shmflg & (IPC_R | IPC_W));
+		// As in Linux, rights that are asked for group and others count, too.
+		const asked = (shmflg | (shmflg << 3) | (shmflg << 6)) & (IPC_R | IPC_W);
+		const denied = ipcperm(p, old.shm_perm, asked);
 		return denied !== 0 ? -denied : old.shm_id;
 	}
 	if (key !== IPC_PRIVATE && (shmflg & IPC_CREAT) === 0) return -ENOENT;

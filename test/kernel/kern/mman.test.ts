@@ -1,7 +1,7 @@
 /** Corners of mmap, mremap, madvise and mlockall, as Linux has them. */
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { RLIMIT_MEMLOCK } from "../../../kernel/kern/proc/resource.ts";
+import { RLIMIT_MEMLOCK } from "../../../kernel/kern/core/rlimit.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
 import { uao_reference } from "../../../kernel/uvm/uvm_aobj.ts";
 import { UVM_FLAG_COPYONW, UVM_FLAG_FIXED } from "../../../kernel/uvm/uvm_extern.ts";

@@ -1,9 +1,8 @@
 /** shmctl: who made a segment and when it was used; its mode, locking and the tables. */
 import { beforeEach, expect, it } from "vitest";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
-import { ipcperm } from "../../../kernel/kern/sys/sysv_ipc.ts";
 import { uao_slots } from "../../../kernel/uvm/uvm_aobj.ts";
-import { EEXIST, EFAULT, EINVAL, ENOMEM } from "../../../sys/errno.ts";
+import { EACCES, EEXIST, EFAULT, EINVAL, ENOMEM, EPERM } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { Agent } from "../../support/agents.ts";
 import { TestKernel } from "../../support/kernel.ts";
@@ -48,10 +47,13 @@ const ctl = (who: Agent, what: number, cmd: number): number =>
 	who.syscall(SYS.shmctl, what, cmd | IPC_64, BUF);
 const words = (who: Agent, n: number): number[] =>
 	Array.from({ length: n }, (_, i) => who.run(() => who.load(BUF + 4 * i)) as number);
-function stat(who: Agent = a): Record<string, number> {
+function stat(who: Agent = a): Record<string, number | undefined> {
 	expect(ctl(who, id, STAT)).toBe(0);
 	const w = words(who, 21);
-	const [key, mode, size, atime, dtime, ctime] = [w[0]!, w[5]!, w[9]!, w[10]!, w[12]!, w[14]!];
+	const [key, mode, size] = [w[0]!, w[5]!, w[9]!];
+	// Seconds of the wall clock, seen from the start of the machine; 0: never.
+	const since = (at: number): number => (at === 0 ? 0 : at - t.k.boottime.tv_sec);
+	const [atime, dtime, ctime] = [w[10]!, w[12]!, w[14]!].map(since);
 	return { key, mode, size, atime, dtime, ctime, cpid: w[16]!, lpid: w[17]!, nattch: w[18]! };
 }
 
@@ -148,7 +150,35 @@ it("the tables tell limits, numbers, and each segment by its index", () => {
 	]);
 });
 
-it("root may all", () => {
-	const perm = { uid: 1, gid: 1, cuid: 1, cgid: 1, mode: 0 };
-	expect(ipcperm(a.p, perm, 0o10600)).toBe(0);
+/** Become a user, with one further group. */
+function become(who: Agent, uid: number, gid: number, further: number): void {
+	who.run(() => who.store(BUF, further));
+	expect(who.syscall(SYS.setgroups, 1, BUF)).toBe(0);
+	expect(who.syscall(SYS.setresgid, gid, gid, gid)).toBe(0);
+	expect(who.syscall(SYS.setresuid, uid, uid, uid)).toBe(0);
+}
+
+it("the mode says who may attach, the owner may change it, and root may all", () => {
+	const RDONLY = 0o10000;
+	const GROUP = 7;
+	become(a, 5, GROUP, GROUP);
+	// Made by root, 0640.
+	const attach = (who: Agent, flags: number): number => who.syscall(SYS.shmat, id, 0, flags);
+	expect([attach(a, 0), attach(a, RDONLY), ctl(a, id, STAT)]).toEqual([-EACCES, -EACCES, -EACCES]);
+	const own = a.syscall(SYS.shmget, KEY + 1, PAGE_SIZE, CREAT | 0o640);
+	expect([ctl(a, own, STAT), words(a, 6)]).toEqual([0, [KEY + 1, 5, GROUP, 5, GROUP, 0o640]]);
+	// Root may all; then b is in the group, by its further one.
+	expect(ctl(b, own, STAT)).toBe(0);
+	become(b, 6, 8, GROUP);
+	id = own;
+	expect([attach(b, 0), attach(b, RDONLY) > 0, ctl(b, own, STAT)]).toEqual([-EACCES, true, 0]);
+	expect([RMID, SET, LOCK].map((cmd) => ctl(b, own, cmd))).toEqual([-EPERM, -EPERM, -EPERM]);
+	expect([0o400, 0o040, 0o600, 0o002].map((m) => b.syscall(SYS.shmget, KEY + 1, 1, m))).toEqual([
+		own,
+		own,
+		-EACCES,
+		-EACCES,
+	]);
+	expect([attach(a, 0) > 0, ctl(a, own, RMID)]).toEqual([true, 0]);
+	t.check();
 });

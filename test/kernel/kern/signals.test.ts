@@ -1,6 +1,7 @@
 /** Signals, waiting for children, and the end of processes, below user mode. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { ltsleep, type Sleeps, wakeup } from "../../../kernel/kern/core/kern_synch.ts";
+import { RLIMIT_SIGPENDING } from "../../../kernel/kern/core/rlimit.ts";
 import {
 	CLD_CONTINUED,
 	CLD_STOPPED,
@@ -19,7 +20,6 @@ import {
 import { file_make } from "../../../kernel/kern/proc/kern_descrip.ts";
 import { psignal, sigclear } from "../../../kernel/kern/proc/kern_sig.ts";
 import { postsigs } from "../../../kernel/kern/proc/postsig.ts";
-import { RLIMIT_SIGPENDING } from "../../../kernel/kern/proc/resource.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
 import { EAGAIN, ECHILD, EINTR, EINVAL, EPERM, ESRCH } from "../../../sys/errno.ts";
 import { Agent } from "../../support/agents.ts";

@@ -2,8 +2,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { vfs_mountroot } from "../../../kernel/fs/vfs.ts";
 import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
+import { RLIMIT_MEMLOCK } from "../../../kernel/kern/core/rlimit.ts";
 import { O_CREAT, O_RDWR } from "../../../kernel/kern/proc/file.ts";
-import { RLIMIT_MEMLOCK } from "../../../kernel/kern/proc/resource.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
 import { uvm_check } from "../../../kernel/uvm/uvm_check.ts";
 import { uvm_map_lookup_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
