@@ -21,6 +21,7 @@ export type {
 export type { OutsideEvent, Place, RecordedEvent, Recording } from "./computer/recording.ts";
 export { restoreBare, saveBare } from "./computer/snapshot/bare-snapshot.ts";
 export { SnapshotError } from "./computer/snapshot/container.ts";
+export { fileOf } from "./computer/snapshot/saved-disk.ts";
 export {
 	type RestoreOptions,
 	rebase,
@@ -37,7 +38,7 @@ export type {
 	TimingName,
 } from "./computer/system-options.ts";
 export { VERSION } from "./computer/version.ts";
-export type { BoardDisk } from "./devices/board.ts";
+export { type BoardDisk, DEFAULT_EPOCH_SECONDS } from "./devices/board.ts";
 export type { DiskMedia, DiskResult } from "./devices/disk/disk-media.ts";
 export { FileDisk } from "./devices/disk/file-disk.ts";
 export { MemoryDisk } from "./devices/disk/memory-disk.ts";
@@ -47,6 +48,7 @@ export { type SectorFault, SectorFaults } from "./devices/fault/sector-faults.ts
 export type { FramebufferOptions } from "./devices/framebuffer.ts";
 export { disassembly } from "./firmware/disassembly.ts";
 export { ImageError } from "./firmware/image.ts";
+export { signo } from "./kernel/kern/core/signal.ts";
 export { RAM_BASE } from "./machine/memory.ts";
 export { UserError } from "./machine/user-error.ts";
 export { Panic } from "./sys/panic.ts";

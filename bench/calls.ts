@@ -5,6 +5,7 @@
  */
 import { createSystem } from "../index.ts";
 import { workload } from "./guests.ts";
+import { difference } from "./noise.ts";
 
 const MiB = 1024 * 1024;
 
@@ -14,7 +15,8 @@ export interface CallResult {
 	readonly faults: number;
 	readonly instructions: number;
 	readonly virtualNs: number;
-	readonly hostUs: number;
+	/** null: below noise. */
+	readonly hostUs: number | null;
 }
 
 interface Case {
@@ -81,26 +83,28 @@ function run(args: readonly string[], times: number): Totals {
 	return { faults: uvmexp.faults, instructions, cycles, ms };
 }
 
-/** Runs of one case. All counts are equal; the fastest run was disturbed least. */
+/** Runs of one case. All counts are equal. */
 const ROUNDS = 3;
 
-function quickest(args: readonly string[], times: number): Totals {
-	const runs = Array.from({ length: ROUNDS }, () => run(args, times));
-	return runs.reduce((best, one) => (one.ms < best.ms ? one : best));
-}
+const rounds = (args: readonly string[], times: number): Totals[] =>
+	Array.from({ length: ROUNDS }, () => run(args, times));
 
 /** The difference between few and many times, which cancels start-up and exit. */
 function measure({ name, args, times }: Case): CallResult {
 	run(args, times);
-	const few = quickest(args, times / 2);
-	const many = quickest(args, times / 2 + times);
-	const each = (of: (totals: Totals) => number): number => (of(many) - of(few)) / times;
+	const few = rounds(args, times / 2);
+	const many = rounds(args, times / 2 + times);
+	const each = (of: (totals: Totals) => number): number => (of(many[0]!) - of(few[0]!)) / times;
+	const ms = difference(
+		few.map((t) => t.ms),
+		many.map((t) => t.ms),
+	);
 	return {
 		name,
 		faults: each((t) => t.faults),
 		instructions: each((t) => t.instructions),
 		virtualNs: each((t) => t.cycles),
-		hostUs: each((t) => t.ms) * 1000,
+		hostUs: ms === null ? null : (ms / times) * 1000,
 	};
 }
 

@@ -1,13 +1,15 @@
 /** The speed of single paths through the kernel. */
 import { createSystem, type System } from "../index.ts";
 import { workload } from "./guests.ts";
+import { certain } from "./noise.ts";
 
 const MiB = 1024 * 1024;
 
 export interface PathResult {
 	readonly name: string;
-	readonly perSecond: number;
-	/** Relative margin of error in percent, of the sampled runs. */
+	/** null: below noise. */
+	readonly perSecond: number | null;
+	/** Relative margin of error in percent, of the sampled runs; NaN: not known. */
 	readonly marginPercent: number;
 	readonly samples: number;
 }
@@ -64,7 +66,7 @@ async function sample(
 	bench.run();
 	return {
 		name,
-		perSecond: (events / calls) * (bench.hz ?? 0),
+		perSecond: certain((events / calls) * (bench.hz ?? 0), bench.stats.rme),
 		marginPercent: bench.stats.rme,
 		samples: bench.stats.sample.length,
 	};
@@ -97,10 +99,11 @@ function zeroFillPath(mib: number, rounds: number): PathResult {
 	}
 	rates.sort((x, y) => x - y);
 	const median = rates[rates.length >> 1]!;
+	const marginPercent = ((rates.at(-1)! - rates[0]!) / 2 / median) * 100;
 	return {
 		name: "zero-fill faults, the fault path alone",
-		perSecond: median,
-		marginPercent: ((rates.at(-1)! - rates[0]!) / 2 / median) * 100,
+		perSecond: certain(median, marginPercent),
+		marginPercent,
 		samples: rates.length,
 	};
 }

@@ -5,6 +5,7 @@ import { type CallResult, runCalls } from "./calls.ts";
 import type { GuestResult } from "./guests.ts";
 import { geometricMean, matrixRuns, runMatrix } from "./matrix.ts";
 import { runNative } from "./native.ts";
+import { BELOW_NOISE } from "./noise.ts";
 import { type PathResult, runPaths } from "./paths.ts";
 import { runSnapshots, type SnapshotResult } from "./snapshots.ts";
 import { runStartup } from "./startup.ts";
@@ -109,12 +110,7 @@ export function benchTable(report: BenchReport): string {
 		lines.push(`geometric mean: ${resident.toFixed(0)} resident, ${swapping.toFixed(0)} swapping`);
 	}
 	if (report.paths.length > 0) lines.push("");
-	for (const p of report.paths) {
-		lines.push(
-			`${p.name}: ${Math.round(p.perSecond).toLocaleString("en-US")} a second ` +
-				`(±${p.marginPercent.toFixed(1)} %, ${p.samples} samples)`,
-		);
-	}
+	lines.push(...report.paths.map(pathLine));
 	lines.push(...callLines(report.calls));
 	if (report.snapshots.length > 0) lines.push("");
 	for (const s of report.snapshots) {
@@ -126,11 +122,18 @@ export function benchTable(report: BenchReport): string {
 	return `${lines.join("\n")}\n`;
 }
 
+function pathLine({ name, perSecond, marginPercent, samples }: PathResult): string {
+	if (perSecond === null) return `${name}: ${BELOW_NOISE} (${samples} samples)`;
+	const rate = Math.round(perSecond).toLocaleString("en-US");
+	return `${name}: ${rate} a second (±${marginPercent.toFixed(1)} %, ${samples} samples)`;
+}
+
 function callLines(calls: readonly CallResult[]): string[] {
 	if (calls.length === 0) return [];
 	const line = (cells: readonly string[]): string =>
 		cells.map((cell, i) => (i === 0 ? cell.padEnd(44) : cell.padStart(14))).join("");
-	const fixed = (value: number): string => value.toFixed(value < 100 ? 1 : 0);
+	const fixed = (value: number | null): string =>
+		value === null ? BELOW_NOISE : value.toFixed(value < 100 ? 1 : 0);
 	return [
 		"",
 		line(["operation", "faults", "instructions", "virtual ns", "host us"]),

@@ -1,12 +1,14 @@
 /** `uvmachine boot`: run a program on the kernel. */
 import { existsSync, readFileSync } from "node:fs";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { distance } from "fastest-levenshtein";
 import { SystemTarget } from "../gdb/session.ts";
 import {
 	createSystem,
 	DEFAULT_RAM,
 	DEFAULT_SWAP,
 	type DiskOptions,
+	fileOf,
 	type Report,
 	rebase,
 	restoreSystem,
@@ -27,15 +29,17 @@ import {
 import { OutputBuffer } from "./console.ts";
 import { gdbPort, serveGdb } from "./gdb-server.ts";
 import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
+import { lockDisks } from "./image-lock.ts";
 import { readInputFile } from "./input-file.ts";
-import { collect, integerOption, sizeOption, TIMINGS } from "./options.ts";
+import type { GivenUp } from "./interrupts.ts";
+import { collect, integerOption, sizedOption, TIMINGS } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { checkOutputPaths } from "./output-paths.ts";
-import { binDisk, openDisks, WORKLOADS } from "./root-disk.ts";
+import { binDisk, openDisks, WORKLOAD_NAMES, WORKLOADS } from "./root-disk.ts";
 import { openSnapshot, type Saver } from "./saver.ts";
 import { screenshot } from "./screenshot.ts";
-import { parseSize } from "./size.ts";
-import { summary } from "./summary.ts";
+import { parseSize, sizeText } from "./size.ts";
+import { describeStop, hostClock, type Stop, summary } from "./summary.ts";
 import { TraceFiles } from "./trace-file.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -58,28 +62,43 @@ const PROGRAM: Runs = { argument: "program", printer: "program", instead: "runni
 /** Options of `boot` that describe the system. */
 const CONFIGURATION = ["ram", "swap", "disk", "seed", "check"] as const;
 
+const HELP = `
+Workloads: ${WORKLOAD_NAMES.join(" ")}
+
+Examples:
+  uvmachine boot hello
+  uvmachine boot sort 16 --ram 4M --swap 32M,hdd    sort 16 MiB in 4 MiB
+  uvmachine boot sh                                 a shell; exit leaves it
+  uvmachine boot sh -- -c 'ls /bin | wc'            options of the program come after --
+  uvmachine boot ./prog --disk root/ --json -       a program of your own, with a root folder`;
+
 export function bootCommand(done: (exitCode: number) => void): Command {
 	const command = new Command("boot")
 		.description("run a program on the kernel; its output goes to stdout, a summary to stderr")
 		.argument("[program]", "a workload by name, or the path of a static RV32 ELF file")
 		.argument("[args...]", "its arguments (after -- if they begin with a dash)")
-		.option("--ram <size>", "RAM, such as 512K, 8M, 1G", sizeOption, DEFAULT_RAM)
-		.option(
-			"--swap <size[,timing]>",
-			"a swap disk: 0 for none; timing is instant, ssd (default) or hdd; may be repeated",
-			swapOption,
-			[],
+		.addOption(sizedOption("--ram <size>", "RAM, such as 512K, 8M, 1G", DEFAULT_RAM))
+		.addOption(
+			new Option(
+				"--swap <size[,timing]>",
+				"a swap disk: 0 for none; timing is instant, ssd or hdd; may be repeated",
+			)
+				.argParser(swapOption)
+				.default([], `${sizeText(DEFAULT_SWAP)},ssd`),
 		)
-		.option(
-			"--disk <path>",
-			"a raw disk image, or the root file system: a tar archive or a folder; may be repeated",
-			collect,
-			[],
+		.addOption(
+			new Option(
+				"--disk <path>",
+				"a raw disk image, or the root file system: a tar archive or a folder; may be repeated",
+			)
+				.argParser(collect)
+				.default([], "none"),
 		)
 		.option("--seed <n>", "seed of the random bytes that programs get", integerOption, 1)
 		.option("--check", "verify the VM system's invariants while it runs", false)
 		.option("--screenshot <file>", "save the final contents of the frame buffer, as PNG")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr");
+	command.addHelpText("after", HELP);
 	return addCommonOptions(command, PROGRAM).action(
 		async (program: string | undefined, args: string[], flags: BootFlags) => {
 			checkCommonOptions(command, PROGRAM, program, CONFIGURATION);
@@ -100,17 +119,37 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	const watch = (system: System): void => trace.begin(system);
 	const { system, left, saver } = await runOne(program, args, flags, output, watch);
 	trace.close();
+	checkRoot(system);
 	const report = system.report(performance.now() - started);
 	const saved = stoppedToSave(saver, report.exit);
+	const stop = saved ? "saved" : left;
+	json?.writeJson(withCommand(report, flags, stop));
+	if (picture !== null) picture.write((await screenshot(system))!);
 	// A user who has typed to the guest has seen how it went.
 	const talked = isInteractive(system, flags) && system.asksForInput;
-	if (!flags.quiet && !talked) process.stderr.write(summary(report, saved));
+	const seen = talked && (left === null || left === "user");
+	if (!flags.quiet && !seen) process.stderr.write(summary(report, stop) + hostClock(flags));
 	if (report.exit.kind === "panic") process.stderr.write(panicLines(system, report));
-	const config = { ...report.config, maxCycles: flags.maxCycles ?? null };
-	json?.writeJson({ ...report, config });
-	if (picture !== null) picture.write((await screenshot(system))!);
 	history?.write(`${system.history().join("\n")}\n`);
-	return left || saved ? 0 : exitCode(report.exit);
+	return exitCode(report.exit, flags, left, saved);
+}
+
+/** The report, with the command line's part of the configuration, and why the run was stopped. */
+function withCommand(report: Report, flags: BootFlags, stop: Stop): Report {
+	const { maxCycles = null, rtc } = flags;
+	const config = { ...report.config, maxCycles, rtcFromHost: rtc.host };
+	const { kind } = report.exit;
+	const reason = kind === "running" ? describeStop(stop) : report.exit.reason;
+	return { ...report, config, exit: { ...report.exit, reason } };
+}
+
+/** => UsageError if the archive that is to be the root could not be mounted. */
+function checkRoot({ kernel, files, disks }: System): void {
+	const { error } = kernel.vfs;
+	if (error === "") return;
+	const file = files[disks.findIndex(({ role }) => role === "root")] ?? null;
+	const name = file === null ? "root" : fileOf(file)!.path;
+	throw new UsageError(`disk ${name}: ${error.replace(/^ld\d+: /, "")}`);
 }
 
 function checkFiles(program: string, flags: BootFlags): void {
@@ -148,6 +187,7 @@ async function systemOptions(
 		tlbEntries: flags.tlb?.entries,
 		tlbWays: flags.tlb?.ways,
 		adPolicy: flags.ad,
+		rtc: flags.rtc.seconds,
 		check: flags.check,
 		uvmhist: flags.uvmhist === undefined ? 0 : HISTORY_EVENTS,
 		console: (byte) => output.put(byte),
@@ -167,8 +207,8 @@ function restored(flags: BootFlags, path: string, output: OutputBuffer): System 
 
 interface Ended {
 	readonly system: System;
-	/** Whether the user quit before the end. */
-	readonly left: boolean;
+	/** Who gave it up before the end. */
+	readonly left: GivenUp;
 	readonly saver: Saver | null;
 }
 
@@ -182,6 +222,7 @@ async function runOne(
 ): Promise<Ended> {
 	if (flags.restore !== undefined) {
 		const system = restored(flags, flags.restore, output);
+		lockDisks(system.files);
 		watch(system);
 		return await runSystem(system, flags, output);
 	}
@@ -189,6 +230,7 @@ async function runOne(
 	const port = gdbPort(flags);
 	if (port !== null) return await debugSystem(options, port, flags, output);
 	const system = createSystem(options);
+	lockDisks(system.files);
 	watch(system);
 	return await runSystem(system, flags, output);
 }
@@ -214,6 +256,7 @@ async function debugSystem(
 	const reverse = flags.disk.length === 0;
 	const console = (byte: number): void => target.print(byte);
 	const system = createSystem({ ...options, console });
+	lockDisks(system.files);
 	const show = (byte: number): void => output.put(byte);
 	const target: SystemTarget = new SystemTarget(system, show, reverse);
 	const left = await serveGdb(target, port, flags, output);
@@ -233,14 +276,22 @@ function panicLines(system: System, report: Report): string {
 
 const workloadFile = (name: string): URL => new URL(encodeURIComponent(name), WORKLOADS);
 
+/** => a workload whose name is much like this. */
+function meant(program: string): string {
+	const near = WORKLOAD_NAMES.filter((name) => distance(name, program) <= 2);
+	near.sort((a, b) => distance(a, program) - distance(b, program));
+	return near[0] === undefined ? "" : `; did you mean ${near[0]}?`;
+}
+
 /** Does a workload of this name come with uvmachine? */
-const isWorkload = (program: string): boolean =>
-	!program.includes("/") && existsSync(workloadFile(program));
+const isWorkload = (program: string): boolean => WORKLOAD_NAMES.includes(program);
 
 /** A workload that comes with uvmachine, or a file. */
 function readProgram(program: string): Uint8Array {
 	if (isWorkload(program)) return readFileSync(workloadFile(program));
-	if (!existsSync(program)) throw new UsageError(`program ${program}: no such workload or file`);
+	if (!existsSync(program)) {
+		throw new UsageError(`program ${program}: no such workload or file${meant(program)}`);
+	}
 	return readInputFile("program", program);
 }
 

@@ -1,7 +1,16 @@
 /** The options that `boot` and `run` share: declarations, types and checks. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { type GdbFlags, gdbPort } from "./gdb-server.ts";
-import { integerOption, policyOption, portOption, tlbOption } from "./options.ts";
+import {
+	integerOption,
+	policyOption,
+	portOption,
+	RTC_DEFAULT,
+	type RtcOption,
+	rtcOption,
+	rtcText,
+	tlbOption,
+} from "./options.ts";
 import type { NamedPath } from "./output-paths.ts";
 import { refuseConfiguration } from "./saver.ts";
 import type { TraceFlags } from "./trace-file.ts";
@@ -16,10 +25,12 @@ export interface CommonFlags extends GdbFlags, TraceFlags {
 	readonly saveAt?: number;
 	readonly restore?: string;
 	readonly quiet: boolean;
+	readonly guestExitCode: boolean;
+	readonly rtc: RtcOption;
 }
 
 /** The common options that describe the machine, which with --restore the snapshot does. */
-export const COMMON_CONFIGURATION = ["tlb", "ad"] as const;
+export const COMMON_CONFIGURATION = ["tlb", "ad", "rtc"] as const;
 
 /** What a command runs, in its help and its messages. */
 export interface Runs {
@@ -46,6 +57,15 @@ export function addCommonOptions(command: Command, { printer, instead }: Runs): 
 			integerOption,
 		)
 		.option("--restore <file>", `continue from a snapshot instead of ${instead}`)
+		.option("--guest-exit-code", "exit with the guest's own code, or 128 + the signal", false)
+		.addOption(
+			new Option(
+				"--rtc <time>",
+				"wall clock at the start: a date such as 2026-01-31T12:00:00 (UTC), or host",
+			)
+				.argParser(rtcOption)
+				.default(RTC_DEFAULT, rtcText(RTC_DEFAULT.seconds)),
+		)
 		.option("--gdb [port]", "wait for a debugger on 127.0.0.1 (default port: 1234)", portOption)
 		.option("--no-gdb-wait", "with --gdb: run until a debugger connects")
 		.option("-q, --quiet", "no summary and no progress", false);

@@ -1,8 +1,10 @@
 /** The guest's console on the host's standard streams. */
-import type { Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { UsageError } from "./usage-error.ts";
 
 const BUFFER_SIZE = 4096;
+/** How long a guest that computes is kept waiting for input, once. */
+const PATIENCE_MS = 300;
 
 /** The reader is gone, or the disk is full. */
 export const writeFailure = (error: Error): UsageError =>
@@ -52,11 +54,14 @@ export class OutputBuffer {
 
 /** Reads standard input only when the guest waits for it, so that a run without input ends. */
 export class InputReader {
-	readonly #stream: NodeJS.ReadableStream;
+	readonly #stream: Readable;
 	#chunks: AsyncIterator<string | Buffer> | null = null;
+	/** The read in progress, which `offer` did not wait for. */
+	#reading: Promise<boolean> | null = null;
 	#rest: Uint8Array = new Uint8Array(0);
+	#patient = true;
 
-	constructor(stream: NodeJS.ReadableStream) {
+	constructor(stream: Readable) {
 		this.#stream = stream;
 	}
 
@@ -65,18 +70,49 @@ export class InputReader {
 	 * => false at the end of the input.
 	 */
 	async feed(take: (bytes: Uint8Array) => number): Promise<boolean> {
-		if (this.#rest.length === 0) {
-			this.#chunks ??= this.#stream[Symbol.asyncIterator]();
-			const { value, done } = await this.#chunks.next();
-			if (done === true) return false;
-			this.#rest = Buffer.from(value);
-		}
+		if (this.#rest.length === 0 && !(await this.#read())) return false;
 		this.#rest = this.#rest.subarray(take(this.#rest));
 		return true;
 	}
 
-	/** Let the process end although the stream may still be open. */
+	/**
+	 * The same for a guest that need not have it: only to the end of the line, and nothing if none
+	 * comes. A writer gets a moment to write, so that what it has ready comes at the same cycle in
+	 * every run; after that, a guest that computes is not kept waiting for it.
+	 */
+	async offer(take: (bytes: Uint8Array) => number): Promise<boolean> {
+		if (this.#rest.length === 0) {
+			const more = await Promise.race([this.#read(), this.#moment()]);
+			this.#patient = more !== null;
+			if (more !== true) return more !== false;
+		}
+		const end = this.#rest.findIndex((byte) => byte === 0x0a || byte === 0x0d) + 1;
+		const line = end === 0 ? this.#rest : this.#rest.subarray(0, end);
+		this.#rest = this.#rest.subarray(take(line));
+		return true;
+	}
+
+	/** => false at the end of the input; otherwise there is a rest. */
+	#read(): Promise<boolean> {
+		this.#chunks ??= this.#stream[Symbol.asyncIterator]();
+		this.#reading ??= this.#chunks.next().then(({ value, done }) => {
+			this.#reading = null;
+			if (done === true) return false;
+			this.#rest = Buffer.from(value);
+			return true;
+		});
+		return this.#reading;
+	}
+
+	#moment(): Promise<null> {
+		return new Promise((resolve) => {
+			if (this.#patient) setTimeout(() => resolve(null), PATIENCE_MS).unref();
+			else setImmediate(() => resolve(null));
+		});
+	}
+
+	/** Let the process end although the stream may still be open, and a read be waiting. */
 	close(): void {
-		if (this.#chunks !== null) this.#stream.pause();
+		if (this.#chunks !== null) this.#stream.destroy();
 	}
 }

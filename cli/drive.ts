@@ -3,6 +3,7 @@ import type { Computer } from "../index.ts";
 import { InputReader, type OutputBuffer } from "./console.ts";
 import { HostTerminal } from "./host-terminal.ts";
 import { driveInteractive } from "./interactive.ts";
+import { type GivenUp, Interrupts, turn } from "./interrupts.ts";
 import { RunProgress } from "./progress.ts";
 import type { Saver } from "./saver.ts";
 
@@ -16,18 +17,20 @@ export interface DriveFlags {
 
 const limitOf = ({ maxCycles }: DriveFlags): number => maxCycles ?? Number.POSITIVE_INFINITY;
 
-/** Run to the end, passing on output, progress and input. */
+/** Run to the end, passing on output, progress and input. => who gave it up before. */
 export async function drive(
 	guest: Computer,
 	flags: DriveFlags,
 	output: OutputBuffer,
 	saver: Saver | null,
-): Promise<void> {
+): Promise<GivenUp> {
 	const progress = new RunProgress(process.stderr, flags.quiet);
 	const input = new InputReader(process.stdin);
 	const limit = limitOf(flags);
 	const { clock } = guest.machine;
-	while (clock.cycles < limit) {
+	const interrupts = new Interrupts();
+	const hungUp = interrupts.raised.then(() => "interrupted" as const);
+	while (clock.cycles < limit && interrupts.signal === null) {
 		const until = Math.min(clock.cycles + SLICE, limit);
 		const state = guest.run(saver?.next(until) ?? until);
 		saver?.look();
@@ -36,7 +39,13 @@ export async function drive(
 		output.flush();
 		progress.update(guest);
 		if (state === "ended") break;
-		if (state === "input" && !(await input.feed((bytes) => guest.input(bytes)))) {
+		if (state !== "input") {
+			await turn();
+			continue;
+		}
+		const take = (bytes: Uint8Array): number => guest.input(bytes);
+		const fed = await Promise.race([guest.spins ? input.offer(take) : input.feed(take), hungUp]);
+		if (fed === false) {
 			// Whoever saves wants to go on from here, and not from what the end of input leads to.
 			if (saver?.waits === false) break;
 			guest.inputEnd();
@@ -44,15 +53,17 @@ export async function drive(
 	}
 	progress.stop();
 	input.close();
+	interrupts.close();
+	return interrupts.signal;
 }
 
-/** Run with the host's terminal as the guest's. => whether the user has left. */
+/** Run with the host's terminal as the guest's. => who gave it up before its end. */
 export async function driveTerminal(
 	guest: Computer,
 	flags: DriveFlags,
 	output: OutputBuffer,
 	saver: Saver | null,
-): Promise<boolean> {
+): Promise<GivenUp> {
 	const progress = new RunProgress(process.stderr, flags.quiet);
 	const terminal = new HostTerminal(process.stdin, process.stdout, (columns, rows) =>
 		guest.resize(columns, rows),
@@ -64,8 +75,11 @@ export async function driveTerminal(
 	};
 	const say = (text: string): void => {
 		process.stdout.write(`\r\nuvmachine: ${text}\r\n`);
+		process.stdout.write(guest.lastLine);
 	};
 	const now = (): number => performance.now();
+	// A restored guest may wait at a prompt, which this terminal has not seen.
+	for (const byte of guest.lastLine) output.put(byte);
 	try {
 		await driveInteractive(guest, terminal, { flush, say }, limitOf(flags), now, saver);
 	} finally {

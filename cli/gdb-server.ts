@@ -6,6 +6,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { MachineTarget } from "../gdb/session.ts";
 import { GdbStub } from "../gdb/session.ts";
 import { InputReader, type OutputBuffer } from "./console.ts";
+import { type GivenUp, Interrupts, turn } from "./interrupts.ts";
 import { UsageError } from "./usage-error.ts";
 
 export const DEFAULT_GDB_PORT = 1234;
@@ -29,13 +30,13 @@ export interface GdbFlags {
 export const gdbPort = ({ gdb }: GdbFlags): number | null =>
 	gdb === undefined ? null : gdb === true ? DEFAULT_GDB_PORT : gdb;
 
-/** Let a debugger have `target`, until one of them has ended. => whether the debugger killed it. */
+/** Let a debugger have `target`, until one of them has ended. => who gave it up before. */
 export async function serveGdb(
 	target: MachineTarget,
 	port: number,
 	{ gdbWait, maxCycles }: GdbFlags,
 	output: OutputBuffer,
-): Promise<boolean> {
+): Promise<GivenUp> {
 	const server = new GdbServer(target, new InputReader(process.stdin), output, gdbWait);
 	const where = await server.listen(port);
 	process.stderr.write(`uvmachine: gdb: target remote ${HOST}:${where}\n`);
@@ -88,21 +89,26 @@ export class GdbServer {
 		});
 	}
 
-	/** Run until the guest has ended, or the debugger has killed it. => whether it was killed. */
-	async drive(limit: number): Promise<boolean> {
+	/** Run until the guest has ended, or somebody has given it up. => who. */
+	async drive(limit: number): Promise<GivenUp> {
+		const interrupts = new Interrupts();
+		void interrupts.raised.then(() => this.#wake());
+		const goes = (): boolean =>
+			!this.#killed && this.#failure === null && interrupts.signal === null;
 		try {
-			while (!this.#killed && this.#failure === null && !this.#guarded(() => this.#turn(limit))) {
+			while (goes() && !this.#guarded(() => this.#turn(limit))) {
 				this.#output.flush();
 				if (!this.#runs) await this.#sleep();
 				else if (this.#target.asleep) await this.#feed();
-				else await new Promise((resolve) => setImmediate(resolve));
+				else await turn();
 			}
 		} finally {
+			interrupts.close();
 			this.#output.flush();
 			this.#close();
 		}
 		if (this.#failure !== null) throw new UsageError(`gdb: ${this.#failure}`);
-		return this.#killed;
+		return this.#killed ? "debugger" : interrupts.signal;
 	}
 
 	/** Do something for the debugger. => what it has come to; true if it failed: that is the end. */
@@ -215,7 +221,7 @@ export class GdbServer {
 		const woken = this.#sleep();
 		if (this.#inputEnded) {
 			if (this.#target.takesInput) this.#target.input(null);
-			await new Promise((resolve) => setImmediate(resolve));
+			await turn();
 			return;
 		}
 		if (!this.#reading) {

@@ -1,8 +1,9 @@
 /** Running a guest, as `boot` and `run` both do: to its end, with a snapshot, to an exit code. */
-import type { Computer, ComputerExit } from "../index.ts";
+import { type Computer, type ComputerExit, signo } from "../index.ts";
 import type { CommonFlags } from "./common-options.ts";
 import type { OutputBuffer } from "./console.ts";
 import { drive, driveTerminal } from "./drive.ts";
+import { type GivenUp, signalExitCode } from "./interrupts.ts";
 import { type SaveMethod, Saver } from "./saver.ts";
 
 /** => the saver that --save asks for; null without --save. */
@@ -14,7 +15,7 @@ export function createSaver(guest: Computer, flags: CommonFlags, method: SaveMet
 /**
  * Run to the end, and save if that is due then. `terminal`: the guest gets the host's terminal,
  * and otherwise the standard streams.
- * => whether the user quit before.
+ * => who gave it up before its end.
  */
 export async function runGuest(
 	guest: Computer,
@@ -22,20 +23,33 @@ export async function runGuest(
 	output: OutputBuffer,
 	saver: Saver | null,
 	terminal: boolean,
-): Promise<boolean> {
-	let left = false;
-	if (terminal) left = await driveTerminal(guest, flags, output, saver);
-	else await drive(guest, flags, output, saver);
-	saver?.finish(left);
+): Promise<GivenUp> {
+	const run = terminal ? driveTerminal : drive;
+	const left = await run(guest, flags, output, saver);
+	saver?.finish(left !== null);
 	return left;
 }
 
 /** Whether the run stopped only because its state was saved. */
 export const stoppedToSave = (saver: Saver | null, exit: ComputerExit): boolean =>
-	saver?.waits === false && exit.kind === "running";
+	saver?.waits === false && saver.saved && exit.kind === "running";
 
-/** 0: the guest succeeded, 1: it failed, 3: the kernel panicked, 4: no progress, or the limit. */
-export function exitCode(exit: ComputerExit): number {
+/**
+ * 0: the guest succeeded, or a snapshot was wanted, or somebody has left it; 1: it failed; 3: the
+ * kernel panicked; 4: no progress, or the limit; 128 and more: a signal has ended uvmachine.
+ * With --guest-exit-code, the guest's own code, or 128 and the number of the signal that killed it.
+ */
+export function exitCode(
+	exit: ComputerExit & { readonly signal?: string | null },
+	{ guestExitCode }: CommonFlags,
+	left: GivenUp,
+	saved: boolean,
+): number {
+	if (left === "user" || left === "debugger") return 0;
+	if (left !== null) return signalExitCode(left);
+	if (saved) return 0;
+	if (guestExitCode && exit.kind === "exited") return exit.code & 0xff;
+	if (guestExitCode && exit.kind === "killed") return 128 + signo(exit.signal ?? "");
 	switch (exit.kind) {
 		case "exited":
 			return exit.code === 0 ? 0 : 1;

@@ -2,18 +2,17 @@
  * The host's terminal while a guest has it: raw, so that every key reaches the guest at once. It is
  * put back whatever happens.
  */
-import { constants } from "node:os";
 import type { ReadStream, WriteStream } from "node:tty";
 import { ESCAPE_HELP, EscapeKeys } from "./escape.ts";
+import { type GivenUp, Interrupts, turn } from "./interrupts.ts";
 
-const SIGNALS = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
 /** Longest time that a timer of the host can wait, in ms. */
 const TIMER_MAX = 2 ** 31 - 1;
 
 /** What a run needs of a terminal. */
 export interface Keyboard {
-	/** The user wants to leave. */
-	readonly left: boolean;
+	/** Who wants to leave: the user, or a signal; null: nobody. */
+	readonly left: GivenUp;
 	/** No more keys will come. */
 	readonly ended: boolean;
 	/** The user wants a snapshot; to be set to false by who makes it. */
@@ -27,12 +26,13 @@ export interface Keyboard {
 }
 
 export class HostTerminal implements Keyboard {
-	left = false;
 	ended = false;
 	saves = false;
 	readonly #input: ReadStream;
 	readonly #output: WriteStream;
 	readonly #keys = new EscapeKeys();
+	readonly #interrupts = new Interrupts();
+	#quit = false;
 	#pending: Uint8Array = new Uint8Array(0);
 	/** Ends the wait in progress. */
 	#poke = (): void => {};
@@ -58,7 +58,11 @@ export class HostTerminal implements Keyboard {
 		output.on("resize", this.#onResize);
 		process.on("exit", this.#raw);
 		process.on("SIGCONT", this.#onContinue);
-		for (const signal of SIGNALS) process.on(signal, this.#onSignal);
+		void this.#interrupts.raised.then(() => this.#poke());
+	}
+
+	get left(): GivenUp {
+		return this.#quit ? "user" : this.#interrupts.signal;
 	}
 
 	feed(take: (bytes: Uint8Array) => number): number {
@@ -69,7 +73,7 @@ export class HostTerminal implements Keyboard {
 	}
 
 	turn(): Promise<void> {
-		return new Promise((resolve) => setImmediate(resolve));
+		return turn();
 	}
 
 	wait(ms: number): Promise<void> {
@@ -95,7 +99,7 @@ export class HostTerminal implements Keyboard {
 		this.#output.off("resize", this.#onResize);
 		process.off("exit", this.#raw);
 		process.off("SIGCONT", this.#onContinue);
-		for (const signal of SIGNALS) process.off(signal, this.#onSignal);
+		this.#interrupts.close();
 	}
 
 	/** As it was. */
@@ -110,7 +114,7 @@ export class HostTerminal implements Keyboard {
 		joined.set(bytes, this.#pending.length);
 		this.#pending = joined;
 		if (help) this.#output.write(`\r\n${ESCAPE_HELP.join("\r\n")}\r\n`);
-		this.left ||= leave;
+		this.#quit ||= leave;
 		this.saves ||= save;
 		this.#poke();
 	};
@@ -123,10 +127,5 @@ export class HostTerminal implements Keyboard {
 	/** Somebody has stopped and continued uvmachine; a shell has put the terminal back meanwhile. */
 	readonly #onContinue = (): void => {
 		this.#input.setRawMode(true);
-	};
-
-	readonly #onSignal = (signal: (typeof SIGNALS)[number]): void => {
-		this.#raw();
-		process.exit(128 + constants.signals[signal]);
 	};
 }

@@ -10,6 +10,10 @@ import type { Saver } from "./saver.ts";
 const SLICE = 2_000_000;
 /** The shortest sleep that is worth a timer of the host, in cycles. */
 const SHORTEST_WAIT = 2_000_000;
+/** Many short sleeps are waited for together, when they are this long, in ms. */
+const DOZE_MS = 4;
+/** How far the guest's time may be behind the host's and still catch up, in ms. */
+const BEHIND_MS = 50;
 const CYCLES_PER_MS = 1e6;
 
 /** What is done between two slices. */
@@ -30,7 +34,11 @@ export async function driveInteractive(
 	saver: Saver | null = null,
 ): Promise<void> {
 	let hungUp = false;
-	while (!keyboard.left && computer.machine.clock.cycles < limit) {
+	/** By how much the guest, dozing, is ahead of the host; and what that was computed from. */
+	let ahead = 0;
+	let { dozed } = computer;
+	let host = now();
+	while (keyboard.left === null && computer.machine.clock.cycles < limit) {
 		if (keyboard.ended && !hungUp) {
 			hungUp = true;
 			computer.inputEnd();
@@ -45,7 +53,11 @@ export async function driveInteractive(
 			screen.say(saver?.saveSoon() ?? "no --save FILE was given");
 		}
 		if (state === "ended") return;
-		if (state === "running" || fed > 0) await keyboard.turn();
+		ahead = Math.max(ahead + (computer.dozed - dozed) / CYCLES_PER_MS - (now() - host), -BEHIND_MS);
+		({ dozed } = computer);
+		host = now();
+		if (state === "running" && ahead >= DOZE_MS) await keyboard.wait(ahead);
+		else if (state === "running" || fed > 0) await keyboard.turn();
 		else await sleep(computer, keyboard, limit, now);
 	}
 }

@@ -3,7 +3,7 @@
  * The command line: `uvmachine boot`, `run`, `disasm` and `bench`.
  * Exit codes: 0 success, 1 the guest failed, 2 wrong usage or file, 3 panic, 4 no progress.
  */
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Help, type Option } from "commander";
 import { UserError, VERSION } from "../index.ts";
 import { benchCommand } from "./bench.ts";
 import { bootCommand } from "./boot.ts";
@@ -19,8 +19,9 @@ async function run(argv: string[]): Promise<number> {
 		.description("A RISC-V computer with NetBSD's virtual memory system inside")
 		.version(VERSION)
 		.exitOverride()
+		.configureHelp({ optionDescription: describeOption })
 		.configureOutput({
-			outputError: (text, write) => write(text.replace(/^error: /, "uvmachine: ")),
+			outputError: (text, write) => write(explain(text).replace(/^error: /, "uvmachine: ")),
 		})
 		.addCommand(bootCommand((exit) => (code = exit)))
 		.addCommand(runCommand((exit) => (code = exit)))
@@ -40,6 +41,16 @@ async function run(argv: string[]): Promise<number> {
 		return EXIT_USAGE;
 	}
 	return code;
+}
+
+/** That a switch is off unless it is given goes without saying. */
+const describeOption = (option: Option): string =>
+	new Help().optionDescription(option).replace(" (default: false)", "");
+
+/** Who gives an option to the program that `boot` runs has to say so. */
+function explain(text: string): string {
+	if (process.argv[2] !== "boot" || !text.startsWith("error: unknown option")) return text;
+	return text.replace(/^(error: .*)/, "$1; options of the program come after --");
 }
 
 // If stderr is gone, only the exit code can report the failure.

@@ -1,19 +1,23 @@
 /** Parsers for the values of options. They throw InvalidArgumentError. */
-import { InvalidArgumentError } from "commander";
-import type { TimingName } from "../index.ts";
-import { parseSize } from "./size.ts";
+import { InvalidArgumentError, Option } from "commander";
+import { DEFAULT_EPOCH_SECONDS, type TimingName } from "../index.ts";
+import { parseSize, sizeText } from "./size.ts";
 
 export const TIMINGS: readonly string[] = ["instant", "ssd", "hdd"] satisfies TimingName[];
 
 /** For an option that may be repeated. */
 export const collect = (value: string, all: string[]): string[] => [...all, value];
 
-export function sizeOption(text: string): number {
+function sizeOption(text: string): number {
 	const bytes = parseSize(text);
 	if (bytes === null)
 		throw new InvalidArgumentError("A size is a number with K, M or G, such as 8M.");
 	return bytes;
 }
+
+/** An option that is a size, with its default as users write it. */
+export const sizedOption = (flags: string, description: string, bytes: number): Option =>
+	new Option(flags, description).argParser(sizeOption).default(bytes, sizeText(bytes));
 
 export function integerOption(text: string): number {
 	const value = Number(text);
@@ -59,4 +63,41 @@ export function portOption(text: string): number {
 export function virtioOption(text: string): "legacy" | "modern" {
 	if (text === "legacy" || text === "modern") return text;
 	throw new InvalidArgumentError("The registers are legacy or modern.");
+}
+
+/** The wall clock at the start of a run, in seconds since 1970. */
+export interface RtcOption {
+	readonly seconds: number;
+	/** It was the host's: the run cannot be repeated without knowing it. */
+	readonly host: boolean;
+}
+
+export const RTC_DEFAULT: RtcOption = { seconds: DEFAULT_EPOCH_SECONDS, host: false };
+
+/** The option's value for these seconds. */
+export const rtcText = (seconds: number): string =>
+	new Date(seconds * 1000).toISOString().slice(0, 19);
+
+export function rtcOption(text: string): RtcOption {
+	if (text === "host") return { seconds: Math.floor(Date.now() / 1000), host: true };
+	const date = /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d)?$/.test(text);
+	const utc = text.includes("T") ? `${text}Z` : text;
+	const seconds = date ? Date.parse(utc) / 1000 : Number.NaN;
+	// Date.parse takes February 30 for a day in March.
+	if (!(seconds >= 0) || !rtcText(seconds).startsWith(text)) {
+		throw new InvalidArgumentError("The time is host, or a date such as 2026-01-31T12:00:00.");
+	}
+	return { seconds, host: false };
+}
+
+export function plicOption(text: string): "raise" | "level" {
+	if (text === "raise" || text === "level") return text;
+	throw new InvalidArgumentError("Requests are raise or level.");
+}
+
+/** Nanoseconds, 0 to 1000000. */
+export function busTimeOption(text: string): number {
+	const ns = Number(text);
+	if (/^\d+$/.test(text) && ns <= 1_000_000) return ns;
+	throw new InvalidArgumentError("The time is 0 to 1000000 ns.");
 }

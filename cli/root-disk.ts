@@ -142,6 +142,9 @@ export const WORKLOADS = ["../workloads/bin/", "../../workloads/bin/"]
 	.map((path) => new URL(path, import.meta.url))
 	.find((url) => existsSync(url))!;
 
+/** Their names. */
+export const WORKLOAD_NAMES: readonly string[] = readdirSync(WORKLOADS).sort();
+
 let bin: Promise<DiskOptions> | null = null;
 
 /** A read-only disk with an archive of all workloads; made once in a process. */

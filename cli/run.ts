@@ -1,5 +1,5 @@
 /** `uvmachine run`: run software for QEMU's virt board, without the kernel. */
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { BareTarget } from "../gdb/session.ts";
 import {
 	BARE_DEFAULT_RAM,
@@ -22,12 +22,22 @@ import {
 import { OutputBuffer } from "./console.ts";
 import { gdbPort, serveGdb } from "./gdb-server.ts";
 import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
+import { lockDisks } from "./image-lock.ts";
 import { readInputFile } from "./input-file.ts";
-import { addressOption, collect, misalignedOption, sizeOption, virtioOption } from "./options.ts";
+import type { GivenUp } from "./interrupts.ts";
+import {
+	addressOption,
+	busTimeOption,
+	collect,
+	misalignedOption,
+	plicOption,
+	sizedOption,
+	virtioOption,
+} from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { checkOutputPaths } from "./output-paths.ts";
 import { openSnapshot } from "./saver.ts";
-import { bareSummary } from "./summary.ts";
+import { bareSummary, hostClock } from "./summary.ts";
 import { TraceFiles } from "./trace-file.ts";
 
 interface RunFlags extends CommonFlags {
@@ -35,6 +45,7 @@ interface RunFlags extends CommonFlags {
 	readonly disk: string[];
 	readonly virtio: "legacy" | "modern";
 	readonly sbi: boolean;
+	readonly semihosting: boolean;
 	readonly bios?: string;
 	readonly initrd?: string;
 	readonly append?: string;
@@ -42,6 +53,8 @@ interface RunFlags extends CommonFlags {
 	readonly dumpDtb?: string;
 	readonly loadAddress?: number;
 	readonly misaligned: "handle" | "trap";
+	readonly plic: "raise" | "level";
+	readonly busTime: number;
 }
 
 const IMAGE: Runs = { argument: "image", printer: "guest", instead: "starting an image" };
@@ -51,6 +64,7 @@ const CONFIGURATION = [
 	"ram",
 	"disk",
 	"sbi",
+	"semihosting",
 	"bios",
 	"initrd",
 	"append",
@@ -59,17 +73,30 @@ const CONFIGURATION = [
 	"loadAddress",
 	"misaligned",
 	"virtio",
+	"plic",
+	"busTime",
 ] as const;
 
 /** The suffix of a disk's path that makes it read-only. */
 const READ_ONLY = ",ro";
 
+const HELP = `
+Examples:
+  uvmachine run kernel.elf
+  uvmachine run fw_payload.elf --ram 256M --disk rootfs.img,ro
+  uvmachine run Image --sbi --initrd initrd.cpio.gz --append 'console=hvc0'
+  uvmachine run kernel.elf --gdb                    then: gdb -ex 'target remote :1234'`;
+
 export function runCommand(done: (exitCode: number) => void): Command {
 	const command = new Command("run")
 		.description("run software for QEMU's virt board, without the kernel")
 		.argument("[image]", "an RV32 ELF file, or a raw image that is loaded at 0x80000000")
-		.option("--ram <size>", "RAM, such as 64M, 1G", sizeOption, BARE_DEFAULT_RAM)
-		.option("--disk <file[,ro]>", "a raw disk image; may be repeated", collect, [])
+		.addOption(sizedOption("--ram <size>", "RAM, such as 64M, 1G", BARE_DEFAULT_RAM))
+		.addOption(
+			new Option("--disk <file[,ro]>", "a raw disk image; may be repeated")
+				.argParser(collect)
+				.default([], "none"),
+		)
 		.option(
 			"--virtio <version>",
 			"register layout of the disks: legacy or modern",
@@ -77,6 +104,7 @@ export function runCommand(done: (exitCode: number) => void): Command {
 			"legacy",
 		)
 		.option("--sbi", "start in S-mode above a built-in SBI; raw images go to 0x80400000", false)
+		.option("--semihosting", "answer semihosting calls: console, exit, time", false)
 		.option("--bios <file>", "firmware for M-mode, at 0x80000000; the image is its next stage")
 		.option("--initrd <file>", "an initial RAM disk")
 		.option("--append <text>", "the kernel's command line")
@@ -88,7 +116,15 @@ export function runCommand(done: (exitCode: number) => void): Command {
 			"misaligned loads and stores: handle or trap",
 			misalignedOption,
 			"handle",
-		);
+		)
+		.option(
+			"--plic <requests>",
+			"interrupts are requested when a device raises its line, or while it is high: raise or level",
+			plicOption,
+			"raise",
+		)
+		.option("--bus-time <ns>", "what an access to a device takes", busTimeOption, 100);
+	command.addHelpText("after", HELP);
 	return addCommonOptions(command, IMAGE).action(
 		async (image: string | undefined, flags: RunFlags) => {
 			checkCommonOptions(command, IMAGE, image, CONFIGURATION);
@@ -109,6 +145,7 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 		flags.restore === undefined
 			? new Bare({ ...bareOptions(path, flags), console })
 			: openSnapshot(flags.restore, (file) => restoreBare(file, console));
+	lockDisks(bare.board.disks.map(({ media }) => media));
 	if (flags.dumpDtb !== undefined) {
 		new OutputFile(flags.dumpDtb, process.stdout).write(bare.dtb);
 		return 0;
@@ -118,7 +155,7 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	trace.begin(bare);
 	const started = performance.now();
 	const port = gdbPort(flags);
-	let left: boolean;
+	let left: GivenUp;
 	if (port !== null) {
 		const reverse = flags.disk.every((text) => diskPath(text).readOnly);
 		const target: BareTarget = new BareTarget(bare, show, reverse);
@@ -130,9 +167,11 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	trace.close();
 	const report = bare.report(performance.now() - started);
 	const saved = stoppedToSave(saver, report.exit);
-	if (!flags.quiet && !left) process.stderr.write(bareSummary(path, report, saved));
 	json?.writeJson(withCommand(report, path, flags));
-	return left || saved ? 0 : exitCode(report.exit);
+	if (!flags.quiet && left !== "user") {
+		process.stderr.write(bareSummary(path, report, saved ? "saved" : left) + hostClock(flags));
+	}
+	return exitCode(report.exit, flags, left, saved);
 }
 
 function checkFiles(image: string, flags: RunFlags): void {
@@ -155,8 +194,9 @@ function diskPath(text: string): { path: string; readOnly: boolean } {
 
 /** The report, with the command line's part of the configuration. */
 function withCommand(report: BareReport, image: string, flags: RunFlags): BareReport {
-	const { bios = null, initrd = null, dtb = null, disk, maxCycles = null } = flags;
-	const config = { image, ...report.config, bios, initrd, dtb, files: disk, maxCycles };
+	const { bios = null, initrd = null, dtb = null, disk, maxCycles = null, rtc } = flags;
+	const command = { bios, initrd, dtb, files: disk, maxCycles, rtcFromHost: rtc.host };
+	const config = { image, ...report.config, ...command };
 	return { ...report, config };
 }
 
@@ -168,6 +208,7 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		image: readInputFile("image", image),
 		ram: flags.ram,
 		sbi: flags.sbi,
+		semihosting: flags.semihosting,
 		disks: flags.disk.map((text) => {
 			const { path, readOnly } = diskPath(text);
 			return { media: new FileDisk(path, { readOnly }) };
@@ -181,6 +222,9 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		tlbWays: tlb?.ways,
 		virtio: flags.virtio,
 		adPolicy: flags.ad,
+		rtc: flags.rtc.seconds,
 		misaligned: flags.misaligned,
+		plic: flags.plic,
+		busCycles: flags.busTime,
 	};
 }

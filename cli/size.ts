@@ -9,3 +9,9 @@ export function parseSize(text: string): number | null {
 	const bytes = Number(match[1]) * UNITS[match[2]!.toUpperCase()]!;
 	return Number.isSafeInteger(bytes) ? bytes : null;
 }
+
+/** => the size as a user writes it: 8M, 1536K, 1000. */
+export function sizeText(bytes: number): string {
+	const unit = ["G", "M", "K"].find((u) => bytes > 0 && bytes % UNITS[u]! === 0) ?? "";
+	return `${bytes / UNITS[unit]!}${unit}`;
+}

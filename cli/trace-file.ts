@@ -1,25 +1,27 @@
 /** The files of `--trace` and `--trace-instructions`, written while the run goes on. */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { type Computer, type Tracing, traceEvents, traceInstructions } from "../index.ts";
-import { writing } from "./output-file.ts";
+import { checkWritable, writing } from "./output-file.ts";
 
 /** Characters that are written at a time. */
 const CHUNK = 1 << 18;
 
 class TraceFile {
 	readonly #path: string;
-	readonly #fd: number;
+	/** null until it begins. */
+	#fd: number | null = null;
 	#text = "";
 	#tracing: Tracing | null = null;
 
 	/** => UsageError if it cannot be written. */
 	constructor(path: string) {
 		this.#path = path;
-		this.#fd = writing(path, () => openSync(path, "w"));
+		checkWritable(path);
 	}
 
 	/** `attach` is given what takes the trace. */
 	begin(attach: (write: (text: string) => void) => Tracing): void {
+		this.#fd = writing(this.#path, () => openSync(this.#path, "w"));
 		this.#tracing = attach((text) => {
 			this.#text += text;
 			if (this.#text.length >= CHUNK) this.#flush();
@@ -27,16 +29,18 @@ class TraceFile {
 	}
 
 	close(): void {
+		const fd = this.#fd;
+		if (fd === null) return;
 		this.#tracing?.end();
 		this.#flush();
-		closeSync(this.#fd);
+		closeSync(fd);
 	}
 
 	#flush(): void {
 		const bytes = Buffer.from(this.#text);
 		this.#text = "";
 		writing(this.#path, () => {
-			for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
+			for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd!, bytes, at);
 		});
 	}
 }
@@ -46,7 +50,7 @@ export interface TraceFlags {
 	readonly traceInstructions?: string;
 }
 
-/** The files that the options ask for, open already, and what is to be done with them. */
+/** The files that the options ask for, and what is to be done with them. */
 export class TraceFiles {
 	readonly #events: TraceFile | null;
 	readonly #instructions: TraceFile | null;

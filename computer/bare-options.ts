@@ -1,10 +1,12 @@
 /** What a bare machine is made of, and what it tells: the types of its interface. */
 import type { BoardDisk } from "../devices/board.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
+import type { PlicRequests } from "../devices/plic.ts";
 import type { VirtioRegisters } from "../devices/virtio-mmio.ts";
 import type { MachineOptions } from "../machine/machine.ts";
 import * as check from "./check-options.ts";
 import type { ComputerExit, ComputerReport } from "./computer.ts";
+import type { SinceOutput } from "./progress.ts";
 
 export interface BareOptions extends Omit<MachineOptions, "ramSize"> {
 	/** An ELF executable or a raw image. */
@@ -15,6 +17,8 @@ export interface BareOptions extends Omit<MachineOptions, "ramSize"> {
 	readonly bios?: Uint8Array | undefined;
 	/** Start `image` in S-mode above the built-in SBI. */
 	readonly sbi?: boolean | undefined;
+	/** Answer semihosting calls, and give the program the console with them. Default: false. */
+	readonly semihosting?: boolean | undefined;
 	/** An initial RAM disk, which the device tree names. */
 	readonly initrd?: Uint8Array | undefined;
 	/** The kernel's command line, in the device tree. */
@@ -26,8 +30,15 @@ export interface BareOptions extends Omit<MachineOptions, "ramSize"> {
 	readonly disks?: readonly BoardDisk[] | undefined;
 	/** Registers of the virtio slots. Default: "legacy", as on QEMU's board. */
 	readonly virtio?: VirtioRegisters | undefined;
+	/**
+	 * What makes a request at the PLIC: a device that raises its line, as on QEMU ("raise", the
+	 * default), or a line that is high when the last request was completed, as on hardware.
+	 */
+	readonly plic?: PlicRequests | undefined;
 	/** Default: there is none. */
 	readonly framebuffer?: FramebufferOptions | undefined;
+	/** The wall clock at cycle 0, in seconds since 1970. Default: DEFAULT_EPOCH_SECONDS. */
+	readonly rtc?: number | undefined;
 	/** Takes each byte that the guest prints. */
 	readonly console?: ((byte: number) => void) | undefined;
 }
@@ -43,19 +54,23 @@ export const BARE_OPTIONS = check.record(
 		loadAddress: check.whole,
 		bios: check.bytes,
 		sbi: check.flag,
+		semihosting: check.flag,
 		initrd: check.bytes,
 		bootargs: check.text,
 		dtb: check.bytes,
 		ram: check.whole,
 		disks: check.list(disk),
 		virtio: check.registers,
+		plic: check.plicRequests,
 		framebuffer: check.framebuffer,
+		rtc: check.whole,
 		console: check.callback,
 		tlbEntries: check.whole,
 		tlbWays: check.whole,
 		adPolicy: check.policy,
 		misaligned: check.misaligned,
 		walkCycles: check.whole,
+		busCycles: check.whole,
 		pmpEntries: check.pmpEntries,
 	},
 );
@@ -71,4 +86,5 @@ export interface BareExit extends ComputerExit {
 
 export interface BareReport extends ComputerReport {
 	readonly exit: BareExit;
+	readonly sinceOutput: SinceOutput;
 }

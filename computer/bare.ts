@@ -2,6 +2,7 @@
  * A bare machine: the board alone, and software made for it, which starts as on QEMU's `virt`
  * board. No kernel of ours is in it.
  */
+import { DEFAULT_EPOCH_SECONDS } from "../devices/board.ts";
 import type { PowerRequest } from "../devices/power.ts";
 import { LSR, LSR_DR, RBR } from "../devices/uart-16550.ts";
 import { deviceTree } from "../firmware/device-tree.ts";
@@ -10,7 +11,15 @@ import { Htif } from "../firmware/htif.ts";
 import { checkOverlaps, ImageError, type LoadedImage, place } from "../firmware/image.ts";
 import { resetVector } from "../firmware/reset-vector.ts";
 import { Sbi } from "../firmware/sbi.ts";
-import { RUN_HALTED, RUN_IDLE, RUN_STOPPED, RUN_STUCK } from "../machine/hart.ts";
+import { Semihosting, type SemihostingState } from "../firmware/semihosting.ts";
+import {
+	type Firmware,
+	RUN_HALTED,
+	RUN_IDLE,
+	RUN_LIMIT,
+	RUN_STOPPED,
+	RUN_STUCK,
+} from "../machine/hart.ts";
 import { RAM_BASE, RAM_OFFSET, ROM_BASE, ROM_SIZE } from "../machine/memory.ts";
 import { PAGE_SIZE } from "../machine/port.ts";
 import { UserError } from "../machine/user-error.ts";
@@ -18,18 +27,32 @@ import { BARE_OPTIONS, type BareExit, type BareOptions, type BareReport } from "
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { RunState } from "./computer.ts";
+import { type OutputMark, Progress } from "./progress.ts";
 
 export const BARE_DEFAULT_RAM = 128 * 1024 * 1024;
+/** What an access to a device takes on hardware: 100 ns. */
+export const DEFAULT_BUS_CYCLES = 100;
 /** Where QEMU puts the kernel when firmware runs first. */
 export const NEXT_STAGE = RAM_BASE + 0x40_0000;
 /** The device tree lies as high in RAM as this allows. */
 const TREE_ALIGN = 0x20_0000;
+
+/** Cycles without output or sleep after which a guest that computes is offered input. */
+const QUIET = 20_000_000;
+/** The shortest sleep that a run with `pause` stops for, in cycles. */
+const SHORTEST_IDLE = 2_000_000;
 
 /** State of a bare machine that is not the hardware's. */
 interface BareSoftware {
 	readonly exit: BareExit;
 	/** No more input will come. */
 	readonly hungUp: boolean;
+	/** Bare.#quietSince; absent in older snapshots. */
+	readonly quietSince?: number;
+	/** Absent in older snapshots. */
+	readonly output?: OutputMark;
+	/** With that option. */
+	readonly semihosting?: SemihostingState | undefined;
 }
 
 export class Bare extends BaseComputer<BareSoftware> {
@@ -48,10 +71,16 @@ export class Bare extends BaseComputer<BareSoftware> {
 	readonly #images: readonly LoadedImage[];
 	#exit: BareExit = { kind: "running", code: 0, pc: 0 };
 	#resetting = false;
+	readonly #semihosting: Semihosting | null;
 	/** The guest polls for input. */
 	#starving = false;
+	readonly #progress: Progress;
 	#hungUp = false;
 	#pause = false;
+	/** The cycle of the latest output or sleep, or of an offer of input. */
+	#quietSince = 0;
+	#spins = false;
+	#dozed = 0;
 
 	/** => UserError, one line, for a wrong option or an image that cannot be run. */
 	constructor(options: BareOptions) {
@@ -59,13 +88,24 @@ export class Bare extends BaseComputer<BareSoftware> {
 		const { ram = BARE_DEFAULT_RAM, sbi = false, bios, initrd } = options;
 		if (sbi && bios !== undefined) throw new UserError("sbi: there is a bios already");
 		const { tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries = 16 } = options;
+		const { busCycles = DEFAULT_BUS_CYCLES, plic = "raise" } = options;
 		const { disks, framebuffer, virtio = "legacy", console } = options;
 		super(
-			{ ramSize: ram, tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries },
-			{ disks, framebuffer, virtio },
+			{
+				ramSize: ram,
+				tlbEntries,
+				tlbWays,
+				adPolicy,
+				misaligned,
+				walkCycles,
+				busCycles,
+				pmpEntries,
+			},
+			{ disks, framebuffer, virtio, plic, epochSeconds: options.rtc },
 			console,
 		);
 		this.options = options;
+		this.#progress = new Progress(this.machine, this.board);
 		this.#ram = ram;
 		if (options.dtb !== undefined) checkTree(options.dtb);
 		const first = bios === undefined ? null : place("bios", bios, RAM_BASE, ram);
@@ -83,7 +123,8 @@ export class Bare extends BaseComputer<BareSoftware> {
 		this.#supervisor = sbi
 			? { sbi: new Sbi(this.machine), start: main.entry, tree: layout.tree }
 			: null;
-		this.machine.hart.firmware = this.#supervisor?.sbi ?? null;
+		this.#semihosting = options.semihosting === true ? this.#semihost(layout.tree) : null;
+		this.machine.hart.firmware = this.#firmware();
 		this.#connectHtif(main.symbols);
 		this.#start();
 	}
@@ -93,9 +134,13 @@ export class Bare extends BaseComputer<BareSoftware> {
 		const { machine } = this;
 		const { clock } = machine;
 		this.#pause = pause;
+		this.#spins = false;
 		while (this.#exit.kind === "running" && clock.cycles < until) {
-			const result = machine.runBare(until - clock.cycles, true);
-			if (result === RUN_HALTED) {
+			const end = Math.min(until, this.#quietSince + QUIET);
+			const result = machine.runBare(end - clock.cycles, true);
+			if (result === RUN_LIMIT) {
+				if (this.#offersInput()) return "input";
+			} else if (result === RUN_HALTED) {
 				if (this.#resetting) this.#start();
 				else if (this.#starving) {
 					this.#starving = false;
@@ -113,13 +158,45 @@ export class Bare extends BaseComputer<BareSoftware> {
 		return this.#exit.kind === "running" ? "running" : "ended";
 	}
 
+	/**
+	 * Has the hart been busy for long without a sign of life, as a guest that waits in a loop? It
+	 * gets input then if that interrupts it. Which cycles these are does not depend on how the run
+	 * is divided.
+	 */
+	#offersInput(): boolean {
+		const { cycles } = this.machine.clock;
+		if (cycles < this.#quietSince + QUIET) return false;
+		this.#quietSince = cycles;
+		this.#spins = !this.#pause && !this.#hungUp && this.board.uart.listening;
+		return this.#spins;
+	}
+
+	override get spins(): boolean {
+		return this.#spins;
+	}
+
+	override get dozed(): number {
+		return this.#dozed;
+	}
+
+	protected override print(byte: number): void {
+		this.#quietSince = this.machine.clock.cycles;
+		this.#progress.printed();
+		super.print(byte);
+	}
+
 	/** The hart waits: let time pass. => "running" if it did. */
 	#idle(until: number, pause: boolean): RunState {
 		const { clock } = this.machine;
 		const busy = this.board.disks.some((disk) => disk.inFlight > 0);
+		this.#quietSince = clock.cycles;
 		if (!busy) {
-			if (pause) return this.idleCycles === Number.POSITIVE_INFINITY ? "input" : "idle";
-			if (!this.#hungUp && this.board.uart.listening) return "input";
+			if (pause) {
+				const { idleCycles } = this;
+				if (idleCycles === Number.POSITIVE_INFINITY) return "input";
+				if (idleCycles >= SHORTEST_IDLE) return "idle";
+				this.#dozed += Math.min(idleCycles, until - clock.cycles);
+			} else if (!this.#hungUp && this.board.uart.listening) return "input";
 		}
 		if (clock.nextEvent === Number.POSITIVE_INFINITY) {
 			this.#end("idle", 0);
@@ -153,13 +230,22 @@ export class Bare extends BaseComputer<BareSoftware> {
 	}
 
 	protected override saveSoftware(): BareSoftware {
-		return { exit: this.#exit, hungUp: this.#hungUp };
+		return {
+			exit: this.#exit,
+			hungUp: this.#hungUp,
+			quietSince: this.#quietSince,
+			output: this.#progress.save(),
+			semihosting: this.#semihosting?.save(),
+		};
 	}
 
 	protected override restoreSoftware(saved: BareSoftware, hardware: () => void): void {
 		hardware();
 		this.#exit = saved.exit;
 		this.#hungUp = saved.hungUp;
+		this.#quietSince = saved.quietSince ?? 0;
+		if (saved.output !== undefined) this.#progress.restore(saved.output);
+		if (saved.semihosting !== undefined) this.#semihosting?.restore(saved.semihosting);
 	}
 
 	override get exit(): BareExit {
@@ -167,16 +253,22 @@ export class Bare extends BaseComputer<BareSoftware> {
 	}
 
 	override report(hostMs: number): BareReport {
-		return { ...super.report(hostMs), exit: this.exit };
+		const { sinceOutput } = this.#progress;
+		const { kind, code, pc } = this.#exit;
+		const exit = { kind, code, pc: kind === "running" ? this.machine.hart.pc : pc };
+		return { ...super.report(hostMs), exit, sinceOutput };
 	}
 
 	protected override get config(): Record<string, unknown> {
-		const { sbi = false, bootargs = null, loadAddress = null, virtio = "legacy" } = this.options;
+		const { sbi = false, bootargs = null, loadAddress = null } = this.options;
+		const { virtio = "legacy", plic = "raise", semihosting = false } = this.options;
+		const { rtc = DEFAULT_EPOCH_SECONDS } = this.options;
 		const disks = this.board.disks.map(({ media, readOnly }) => ({
 			bytes: media.sectors * 512,
 			readOnly,
 		}));
-		return { ...this.machine.config, sbi, bootargs, loadAddress, virtio, disks };
+		const parts = { virtio, plic, semihosting, disks, rtc };
+		return { ...this.machine.config, sbi, bootargs, loadAddress, ...parts };
 	}
 
 	/** The device tree, and where it and the initial RAM disk go: as high as they can. */
@@ -211,6 +303,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 		const { machine } = this;
 		this.#resetting = false;
 		this.board.reset();
+		this.#semihosting?.reset();
 		machine.rom8.fill(0);
 		machine.rom8.set(this.#rom);
 		for (const image of this.#images) {
@@ -227,21 +320,56 @@ export class Bare extends BaseComputer<BareSoftware> {
 		supervisor?.sbi.start(supervisor.start, supervisor.tree);
 	}
 
+	/** What takes exceptions in place of M-mode's handler. */
+	#firmware(): Firmware | null {
+		const semihosting = this.#semihosting;
+		const sbi = this.#supervisor?.sbi ?? null;
+		if (semihosting === null || sbi === null) return semihosting ?? sbi;
+		return { trap: () => semihosting.trap() || sbi.trap() };
+	}
+
+	#semihost(tree: number): Semihosting {
+		const { dma, hart } = this.machine;
+		const ends = this.#images.flatMap(({ segments }) =>
+			segments.map(({ pa, bytes, zeros }) => pa + bytes.length + zeros),
+		);
+		const used = ends.filter((end) => end > RAM_BASE && end <= tree);
+		return new Semihosting({
+			hart,
+			dma,
+			putchar: (byte) => this.print(byte),
+			getchar: () => {
+				const byte = this.#getchar();
+				return byte < 0 && this.#hungUp ? -2 : byte;
+			},
+			starving: () => this.inputMissed(),
+			exit: (code) => this.#end("exited", code),
+			seconds: () => Number(this.board.rtc.time / 1_000_000_000n),
+			commandLine: this.options.bootargs ?? "",
+			heap: Math.ceil(Math.max(RAM_BASE, ...used) / PAGE_SIZE) * PAGE_SIZE,
+			top: tree,
+		});
+	}
+
+	/** A byte that waits at the UART, for firmware. => -1 if there is none. */
+	#getchar(): number {
+		const { uart } = this.board;
+		return (uart.load(LSR, 1) & LSR_DR) === 0 ? -1 : uart.load(RBR, 1);
+	}
+
 	/** => no effect for a program without `tohost`. */
 	#connectHtif(symbols: ReadonlyMap<string, number>): void {
 		const tohost = symbols.get("tohost");
 		const { dma, clock, hart, memory } = this.machine;
 		const host = tohost === undefined ? -1 : memory.offsetOf(tohost, 8);
 		if (tohost === undefined || host < 0) return;
-		const { uart } = this.board;
-		const getchar = (): number => ((uart.load(LSR, 1) & LSR_DR) === 0 ? -1 : uart.load(RBR, 1));
 		const htif = new Htif(
 			{
 				dma,
 				clock,
 				sync: () => hart.counters.sync(),
 				putchar: (byte) => this.print(byte),
-				getchar,
+				getchar: () => this.#getchar(),
 				exit: (code) => this.#end("exited", code),
 			},
 			tohost,

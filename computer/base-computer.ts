@@ -6,6 +6,7 @@ import { DEBUG_NONE } from "../machine/debug.ts";
 import { WordHash } from "../machine/hash.ts";
 import { Machine, type MachineOptions } from "../machine/machine.ts";
 import { checkPass, checkUntil } from "./check-options.ts";
+import { claimsReport } from "./claims.ts";
 import type {
 	Computer,
 	ComputerCheckpoint,
@@ -49,6 +50,12 @@ export abstract class BaseComputer<Software> implements Computer {
 	abstract readonly exit: ComputerExit;
 	abstract readonly idleCycles: number;
 	abstract readonly asksForInput: boolean;
+	abstract readonly spins: boolean;
+	abstract readonly dozed: number;
+	get lastLine(): Uint8Array {
+		return this.#console.lastLine;
+	}
+
 	/** Whether the software sleeps while it waits for input, so that nothing else happens. */
 	protected abstract readonly sleepsForInput: boolean;
 	protected abstract advance(until: number, pause: boolean): RunState;
@@ -245,6 +252,10 @@ export abstract class BaseComputer<Software> implements Computer {
 			virtualNs: machine.clock.cycles,
 			hostMs,
 			tlb: { ...tlb, misses: tlb.fetchMisses + tlb.loadMisses + tlb.storeMisses },
+			traps: {
+				...machine.hart.traps.byCause.report(),
+				claims: claimsReport(this.board.plic.claims),
+			},
 			disks: this.board.disks.map((disk) => ({ id: disk.id, ...disk.counters })),
 			stateHash: this.stateHash(),
 		};

@@ -32,6 +32,7 @@ export const pmpEntries = v.picklist([0, 16, 64]);
 export const policy = v.picklist(["hardware", "trap"]);
 export const misaligned = v.picklist(["handle", "trap"]);
 export const registers = v.picklist(["legacy", "modern"]);
+export const plicRequests = v.picklist(["raise", "level"]);
 export const timing = v.picklist(["instant", "ssd", "hdd"]);
 export const framebuffer = v.strictObject({ width: whole, height: whole });
 

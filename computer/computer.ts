@@ -8,13 +8,15 @@ import type { DiskCounters } from "../devices/virtio-blk.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Checkpoint, Machine, MachineState } from "../machine/machine.ts";
 import type { TlbCounters } from "../machine/mmu.ts";
+import type { TrapReport } from "../machine/trap-counts.ts";
 import type { Recording } from "./recording.ts";
 
 /**
  * The result of `run`.
  *
  * - "running": the cycle was reached, or a debugger stopped the hart.
- * - "input": everything waits for console input, or bare software has polled for it for long.
+ * - "input": everything waits for console input, or bare software has polled for it for long, or
+ *   computes and could take some (`spins`).
  * - "idle": nothing happens until `idleCycles` have passed; only if `run` was asked to pause.
  * - "ended": see `exit`.
  */
@@ -45,6 +47,10 @@ export interface ComputerReport {
 	/** Milliseconds of the host, as measured by the caller. */
 	readonly hostMs: number;
 	readonly tlb: TlbCounters & { misses: number };
+	readonly traps: TrapReport & {
+		/** Interrupts that were claimed at the PLIC, by device. */
+		readonly claims: Readonly<Record<string, number>>;
+	};
 	readonly disks: (DiskCounters & { id: string })[];
 	/** As Computer.stateHash. */
 	readonly stateHash: string;
@@ -87,12 +93,22 @@ export interface Computer {
 	/** Let time pass while nothing happens, at most `idleCycles`. */
 	pass(cycles: number): void;
 
+	/**
+	 * After "input": the software does not wait, or waits in a loop that cannot be told from work.
+	 * It may be given input, or be run on without.
+	 */
+	readonly spins: boolean;
+	/** Cycles of sleeps that a run with `pause` did not stop for, because they are so short. */
+	readonly dozed: number;
+
 	/** Does the software want console input? */
 	readonly asksForInput: boolean;
 	/** Type on the console. => how many bytes the UART had room for. */
 	input(bytes: Uint8Array): number;
 	/** End the input: reads return end of file. */
 	inputEnd(): void;
+	/** What the console has printed since its last newline: a prompt, perhaps. */
+	readonly lastLine: Uint8Array;
 	/** Tell the guest's terminal its size. => no effect on a plain console. */
 	resize(columns: number, rows: number): void;
 

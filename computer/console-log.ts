@@ -6,6 +6,10 @@
 import { Buffer } from "buffer/index.js";
 
 const INITIAL_SIZE = 1024;
+/** Of an unfinished line that is longer, only the end is shown. */
+const LINE_MAX = 4096;
+/** What `clear` of a terminal prints: what is before it is not seen. */
+const CLEAR = "\x1b[2J";
 /** A power of two. */
 export const LIMIT = 32 * 1024 * 1024;
 
@@ -36,6 +40,16 @@ export class ConsoleLog {
 		}
 		this.#bytes.copyWithin(0, LIMIT / 2);
 		this.#length -= LIMIT / 2;
+	}
+
+	/** What the last line of a screen shows: the bytes behind the last newline. */
+	get lastLine(): Uint8Array {
+		const end = Buffer.from(
+			this.#bytes.subarray(Math.max(0, this.#length - LINE_MAX), this.#length),
+		);
+		const clear = end.lastIndexOf(CLEAR);
+		const start = clear < 0 ? 0 : clear + CLEAR.length;
+		return end.subarray(Math.max(start, end.lastIndexOf(0x0a) + 1));
 	}
 
 	/** A copy of the bytes so far. */

@@ -32,6 +32,8 @@ export interface SystemOptions {
 	readonly disks?: readonly DiskOptions[] | undefined;
 	/** For the random bytes that programs get (AT_RANDOM). Default: 1. */
 	readonly seed?: number | undefined;
+	/** The wall clock at cycle 0, in seconds since 1970. Default: DEFAULT_EPOCH_SECONDS. */
+	readonly rtc?: number | undefined;
 	readonly tlbEntries?: number | undefined;
 	readonly tlbWays?: number | undefined;
 	readonly adPolicy?: "hardware" | "trap" | undefined;
@@ -62,6 +64,7 @@ export const SYSTEM_OPTIONS = check.record(
 		bin: disk,
 		disks: check.list(disk),
 		seed: check.whole,
+		rtc: check.whole,
 		tlbEntries: check.whole,
 		tlbWays: check.whole,
 		adPolicy: check.policy,

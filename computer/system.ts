@@ -1,4 +1,5 @@
 /** A system: a board with disks, and our kernel on it that runs a program. */
+import { DEFAULT_EPOCH_SECONDS } from "../devices/board.ts";
 import type { DiskPage } from "../devices/disk/disk-history.ts";
 import { FileDisk } from "../devices/disk/file-disk.ts";
 import { hashContents } from "../devices/disk/hash-contents.ts";
@@ -61,6 +62,8 @@ export class System extends BaseComputer<Uint8Array> {
 	#oldFiles: readonly (Int32Array | null)[] | null = null;
 	#exit: Exit = { kind: "running", code: 0, signal: null, reason: "", pc: 0, addr: 0 };
 	protected override readonly config: Record<string, unknown>;
+	override readonly spins = false;
+	override readonly dozed = 0;
 	protected override readonly sleepsForInput = true;
 
 	/** => UserError, one line, for a wrong option or a program that cannot be run. */
@@ -80,6 +83,7 @@ export class System extends BaseComputer<Uint8Array> {
 			{ ramSize: ram, adPolicy, tlbEntries, tlbWays },
 			{
 				framebuffer: framebuffer ?? undefined,
+				epochSeconds: options.rtc,
 				disks: faults.map((media, i) => ({
 					media,
 					timing: diskTiming(disks[i]!.timing, media.sectors),
@@ -126,6 +130,7 @@ export class System extends BaseComputer<Uint8Array> {
 		framebuffer: FramebufferOptions | null,
 	): Record<string, unknown> {
 		const { program, args = [], check = false, uvmhist = 0, terminal = false } = this.options;
+		const { rtc = DEFAULT_EPOCH_SECONDS } = this.options;
 		const { tlbEntries, tlbWays, adPolicy } = this.machine.config;
 		const described = this.faults.map(({ pristine, sectors }, i) => {
 			const rest = { bytes: sectors * 512, timing: this.disks[i]!.timing };
@@ -137,7 +142,7 @@ export class System extends BaseComputer<Uint8Array> {
 		const config = {
 			...{ program, args: [...args], ram },
 			...{ swap: of("swap"), root: of("root")[0], bin: of("bin")[0], disks: of("disk") },
-			...{ seed, tlbEntries, tlbWays, adPolicy, check, uvmhist, terminal, framebuffer },
+			...{ seed, rtc, tlbEntries, tlbWays, adPolicy, check, uvmhist, terminal, framebuffer },
 		};
 		return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
 	}
@@ -154,7 +159,7 @@ export class System extends BaseComputer<Uint8Array> {
 
 	#run(until: number, pause: boolean): RunState {
 		for (;;) {
-			switch (cpu_run(this.kernel, until, pause)) {
+			switch (cpu_run(this.kernel, Math.ceil(until), pause)) {
 				case CPU_HALTED:
 					this.#exit = exitOf(this.process);
 					return "ended";
@@ -165,7 +170,7 @@ export class System extends BaseComputer<Uint8Array> {
 						return this.#timer === Number.POSITIVE_INFINITY ? this.#asleep() : "idle";
 					}
 					// A device completes first: that is not worth a pause.
-					this.kernel.port.wfi();
+					this.kernel.port.wfi(until);
 					break;
 				default:
 					return "running";

@@ -3,33 +3,33 @@
  * their wires.
  */
 
-import type { Bus, MmioDevice } from "../machine/bus.ts";
+import { ACCESS_FAULT, type Bus, type MmioDevice } from "../machine/bus.ts";
 import type { Clock } from "../machine/clock.ts";
 import { IRQ_MEI, IRQ_MSI, IRQ_MTI } from "../machine/hart-state.ts";
 import type { Machine } from "../machine/machine.ts";
+import { ROM_BASE, ROM_SIZE } from "../machine/memory.ts";
 import { IRQ_SEI } from "../machine/port.ts";
 import { UserError } from "../machine/user-error.ts";
 import { Clint, type ClintState } from "./clint.ts";
 import type { DiskMedia } from "./disk/disk-media.ts";
 import { type DiskTiming, InstantTiming } from "./disk/timing.ts";
 import type { Dma } from "./dma.ts";
+import { EmptyVirtioSlot } from "./empty-virtio-slot.ts";
 import { Framebuffer, type FramebufferOptions, type FramebufferState } from "./framebuffer.ts";
 import { GoldfishRtc, type GoldfishRtcState } from "./goldfish-rtc.ts";
 import type { IrqLine } from "./irq.ts";
 import { MEMORY_MAP, type Region } from "./memory-map.ts";
-import { Plic, type PlicState } from "./plic.ts";
+import { Plic, type PlicRequests, type PlicState } from "./plic.ts";
 import { Power, type PowerRequest } from "./power.ts";
 import { Uart16550, type UartState } from "./uart-16550.ts";
 import { VirtioBlk } from "./virtio-blk.ts";
-import {
-	EmptyVirtioSlot,
-	VirtioMmio,
-	type VirtioMmioState,
-	type VirtioRegisters,
-} from "./virtio-mmio.ts";
+import { VirtioMmio, type VirtioMmioState, type VirtioRegisters } from "./virtio-mmio.ts";
 
 /** 2024-01-01 00:00:00 UTC: some day in the recent past, the same in every run. */
-const DEFAULT_EPOCH_SECONDS = 1_704_067_200;
+export const DEFAULT_EPOCH_SECONDS = 1_704_067_200;
+
+/** Stores into the boot ROM, which are ignored; the hart reads it as it reads RAM. */
+const ROM: MmioDevice = { load: () => ACCESS_FAULT, store: () => true };
 
 /** What the devices are connected to. */
 export interface BoardParts {
@@ -80,6 +80,8 @@ export interface BoardOptions {
 	readonly disks?: readonly BoardDisk[] | undefined;
 	/** Which registers the virtio slots have. Default: "modern". */
 	readonly virtio?: VirtioRegisters | undefined;
+	/** What makes a request at the PLIC. Default: "level", as hardware's. */
+	readonly plic?: PlicRequests | undefined;
 	/** Default: none. */
 	readonly framebuffer?: FramebufferOptions | undefined;
 	/** Receives each byte that the guest prints. Default: ignore it. */
@@ -127,7 +129,7 @@ export class Board {
 			throw new UserError(`board: ${disks.length} disks; there are ${slots.length} slots`);
 		}
 		const epoch = options.epochSeconds ?? DEFAULT_EPOCH_SECONDS;
-		this.plic = new Plic(lines.meip, lines.seip);
+		this.plic = new Plic(lines.meip, lines.seip, options.plic);
 		this.clint = new Clint(clock, lines.msip, lines.mtip, parts.timeWritten);
 		this.uart = new Uart16550(
 			clock,
@@ -162,6 +164,7 @@ export class Board {
 		for (const [i, slot] of slots.entries()) {
 			attach(slot, this.virtio[i] ?? new EmptyVirtioSlot(options.virtio));
 		}
+		bus.attach(ROM_BASE, ROM_SIZE, ROM);
 		if (this.framebuffer !== null) {
 			bus.attach(MEMORY_MAP.framebuffer.base, this.framebuffer.size, this.framebuffer);
 		}

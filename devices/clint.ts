@@ -14,6 +14,8 @@ const CLINT_MTIMECMP = 0x4000; // RW
 const CLINT_MTIMECMPH = 0x4004; // RW
 const CLINT_MTIME = 0xbff8; // RW
 const CLINT_MTIMEH = 0xbffc; // RW
+/** Below it what is not a register reads as zero and ignores stores, as on QEMU. */
+const CLINT_END = 0xc000;
 
 /** The compare value that no reachable time equals. */
 const NEVER = u64(0xffff_ffff, 0xffff_ffff);
@@ -73,7 +75,7 @@ export class Clint implements MmioDevice {
 			case CLINT_MTIMEH:
 				return high32(this.mtime);
 			default:
-				return ACCESS_FAULT;
+				return offset < CLINT_END ? 0 : ACCESS_FAULT;
 		}
 	}
 
@@ -99,7 +101,7 @@ export class Clint implements MmioDevice {
 				return true;
 			}
 			default:
-				return false;
+				return offset < CLINT_END;
 		}
 	}
 

@@ -1,6 +1,7 @@
 /**
  * Real-time clock of the Android "goldfish" platform: nanoseconds since 1970 in virtual time, and
  * an alarm. It starts at an epoch given to the constructor; the host's clock is never read.
+ * What is no register below END reads as zero and ignores stores, as on QEMU.
  */
 
 import { ACCESS_FAULT, type MmioDevice, type Width } from "../machine/bus.ts";
@@ -17,6 +18,7 @@ const IRQ_ENABLED = 0x10; // RW, bit 0
 const CLEAR_ALARM = 0x14; // W
 const ALARM_STATUS = 0x18; // R: 1 while an alarm waits
 const CLEAR_INTERRUPT = 0x1c; // W
+const END = 0x24;
 
 export interface GoldfishRtcState {
 	/** [high, low] */
@@ -75,7 +77,7 @@ export class GoldfishRtc implements MmioDevice {
 			case ALARM_STATUS:
 				return this.#alarmRunning ? 1 : 0;
 			default:
-				return ACCESS_FAULT;
+				return offset < END ? 0 : ACCESS_FAULT;
 		}
 	}
 
@@ -108,7 +110,7 @@ export class GoldfishRtc implements MmioDevice {
 				this.#update();
 				return true;
 			default:
-				return false;
+				return offset < END;
 		}
 	}
 

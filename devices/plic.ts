@@ -1,10 +1,16 @@
 /**
  * Platform-level interrupt controller. RISC-V PLIC specification 1.0.0, with the parameters of
- * QEMU's `virt` board: 95 sources, 8 priorities, two contexts (hart 0 M-mode, hart 0 S-mode).
+ * QEMU's `virt` board: 96 sources, 8 priorities, two contexts (hart 0 M-mode, hart 0 S-mode).
  *
- * A gateway stands between each wire and the core. It passes one request on (the pending bit),
- * then stays closed until that request is completed; if the wire is still high then, it passes
- * the next one on. So a request outlives a wire that drops (section 8), which QEMU does not model.
+ * A gateway stands between each wire and the core. As hardware's ("level") it passes one request
+ * on (the pending bit), then stays closed until that request is completed; if the wire is still
+ * high then, it passes the next one on. A request outlives a wire that drops (section 8).
+ *
+ * As QEMU's ("raise"), the pending bit is what a device has last said of its wire. A claim clears
+ * it until the device raises the wire again, even if it is high all the time: drivers that never
+ * acknowledge an interrupt at its device get one for each event.
+ *
+ * Registers that do not exist read as zero and ignore stores, as on QEMU.
  */
 
 import { ACCESS_FAULT, type MmioDevice, type Width } from "../machine/bus.ts";
@@ -21,16 +27,22 @@ export const PLIC_CONTEXT_STRIDE = 0x1000;
 export const PLIC_THRESHOLD = 0x0; // RW
 export const PLIC_CLAIM = 0x4; // R: claim, W: complete
 
-/** Identifiers 1..95 are sources; 0 means "no interrupt". */
-export const PLIC_NUM_SOURCES = 96;
+/** Identifiers 1..96 are sources; 0 means "no interrupt". */
+export const PLIC_NUM_SOURCES = 97;
 /** The context of S-mode; that of M-mode is 0. */
 export const PLIC_CONTEXT_S = 1;
 
 const CONTEXTS = 2;
-const WORDS = PLIC_NUM_SOURCES / 32;
+const WORDS = Math.ceil(PLIC_NUM_SOURCES / 32);
 /** The specification has room for this many sources; those absent here read as zero. */
 const WORDS_MAX = 1024 / 32;
+/** Enable bits that do not exist: those of source 0 and behind the last source. */
+const NO_SOURCE = 1;
+const LAST_SOURCES = 2 ** (PLIC_NUM_SOURCES % 32) - 1;
 const PRIORITY_MASK = 7;
+
+/** When a wire that is high makes a request: while it is, or when a device raises it. */
+export type PlicRequests = "level" | "raise";
 
 export interface PlicState {
 	readonly priority: number[];
@@ -39,6 +51,8 @@ export interface PlicState {
 	readonly claimed: number[];
 	readonly enable: number[];
 	readonly threshold: number[];
+	/** Absent in older snapshots. */
+	readonly claims?: number[];
 }
 
 export class Plic implements MmioDevice {
@@ -49,14 +63,18 @@ export class Plic implements MmioDevice {
 	readonly #claimed = new Uint32Array(WORDS);
 	readonly #enable = new Uint32Array(CONTEXTS * WORDS);
 	readonly #threshold = new Uint8Array(CONTEXTS);
+	/** Claims since power on, by source. */
+	readonly claims = new Float64Array(PLIC_NUM_SOURCES);
 	readonly #targets: readonly IrqLine[];
+	readonly #raise: boolean;
 
 	/** => `meip` and `seip` are the external interrupt wires of the hart. */
-	constructor(meip: IrqLine, seip: IrqLine) {
+	constructor(meip: IrqLine, seip: IrqLine, requests: PlicRequests = "level") {
 		this.#targets = [meip, seip];
+		this.#raise = requests === "raise";
 	}
 
-	/** The wire into source `source`, 1..95. */
+	/** The wire into source `source`, 1..96. */
 	line(source: number): IrqLine {
 		if (!(source >= 1 && source < PLIC_NUM_SOURCES)) {
 			throw new RangeError(`plic: no source ${source}; sources are 1..${PLIC_NUM_SOURCES - 1}`);
@@ -73,14 +91,14 @@ export class Plic implements MmioDevice {
 		const word = enableIndex(offset);
 		if (word >= 0) return word < this.#enable.length ? this.#enable[word]! : 0;
 		const context = contextIndex(offset);
-		if (context < 0) return ACCESS_FAULT;
+		if (context < 0) return 0;
 		switch (offset % PLIC_CONTEXT_STRIDE) {
 			case PLIC_THRESHOLD:
 				return this.#threshold[context]!;
 			case PLIC_CLAIM:
 				return this.#claim(context);
 			default:
-				return ACCESS_FAULT;
+				return 0;
 		}
 	}
 
@@ -99,13 +117,14 @@ export class Plic implements MmioDevice {
 		const word = enableIndex(offset);
 		if (word >= 0) {
 			if (word < this.#enable.length) {
-				this.#enable[word] = word % WORDS === 0 ? value & ~1 : value;
+				const wired = word % WORDS === WORDS - 1 ? value & LAST_SOURCES : value;
+				this.#enable[word] = word % WORDS === 0 ? wired & ~NO_SOURCE : wired;
 				this.#update();
 			}
 			return true;
 		}
 		const context = contextIndex(offset);
-		if (context < 0) return false;
+		if (context < 0) return true;
 		switch (offset % PLIC_CONTEXT_STRIDE) {
 			case PLIC_THRESHOLD:
 				this.#threshold[context] = value & PRIORITY_MASK;
@@ -115,7 +134,7 @@ export class Plic implements MmioDevice {
 				this.#complete(context, value);
 				return true;
 			default:
-				return false;
+				return true;
 		}
 	}
 
@@ -135,6 +154,7 @@ export class Plic implements MmioDevice {
 			claimed: [...this.#claimed],
 			enable: [...this.#enable],
 			threshold: [...this.#threshold],
+			claims: [...this.claims],
 		};
 	}
 
@@ -145,6 +165,7 @@ export class Plic implements MmioDevice {
 		this.#claimed.set(state.claimed);
 		this.#enable.set(state.enable);
 		this.#threshold.set(state.threshold);
+		if (state.claims !== undefined) this.claims.set(state.claims);
 		this.#update();
 	}
 
@@ -153,7 +174,13 @@ export class Plic implements MmioDevice {
 		const bit = 1 << (source & 31);
 		if (level) this.#level[word]! |= bit;
 		else this.#level[word]! &= ~bit;
-		this.#forward(word, bit);
+		if (this.#raise) {
+			if (level) this.#pending[word]! |= bit;
+			else this.#pending[word]! &= ~bit;
+			this.#update();
+		} else {
+			this.#forward(word, bit);
+		}
 	}
 
 	/** Pass a request on from an open gateway whose wire is high. */
@@ -167,6 +194,7 @@ export class Plic implements MmioDevice {
 	#claim(context: number): number {
 		const source = this.#best(context);
 		if (source !== 0) {
+			this.claims[source]!++;
 			this.#pending[source >>> 5]! &= ~(1 << (source & 31));
 			this.#claimed[source >>> 5]! |= 1 << (source & 31);
 			this.#update();
@@ -174,22 +202,25 @@ export class Plic implements MmioDevice {
 		return source;
 	}
 
-	/** Section 10: a source that is not enabled for the context is silently ignored. */
+	/** Section 10: a source not enabled for the context is silently ignored; not on QEMU. */
 	#complete(context: number, source: number): void {
 		if (source >= PLIC_NUM_SOURCES) return;
 		const word = source >>> 5;
 		const bit = 1 << (source & 31);
-		if ((this.#enable[context * WORDS + word]! & this.#claimed[word]! & bit) === 0) return;
+		const enabled = this.#raise ? ~0 : this.#enable[context * WORDS + word]!;
+		if ((enabled & this.#claimed[word]! & bit) === 0) return;
 		this.#claimed[word]! &= ~bit;
-		this.#forward(word, bit);
+		if (this.#raise) this.#update();
+		else this.#forward(word, bit);
 	}
 
-	/** Pending, enabled source of the highest priority, the lowest number first; or 0. */
+	/** Pending, enabled source, not claimed, of the highest priority, the lowest first; or 0. */
 	#best(context: number): number {
 		let best = 0;
 		let priority = 0;
 		for (let word = 0; word < WORDS; word++) {
-			let bits = this.#pending[word]! & this.#enable[context * WORDS + word]!;
+			const open = this.#pending[word]! & ~this.#claimed[word]!;
+			let bits = open & this.#enable[context * WORDS + word]!;
 			while (bits !== 0) {
 				const source = word * 32 + 31 - Math.clz32(bits & -bits);
 				bits &= bits - 1;

@@ -3,7 +3,8 @@
  *
  * The transport owns what all devices share: identification, feature negotiation, status, queue
  * registers, the interrupt. Behind it is a `VirtioDevice`. An access that section 4.2.2.2
- * forbids a driver (an unknown offset, a wrong direction, a width other than 32 bits) faults.
+ * forbids a driver (an unknown offset, a wrong direction, a width other than 32 bits) reads zero
+ * and stores nothing, as on QEMU; configuration space past its end reads as ones.
  */
 
 import { ACCESS_FAULT, type MmioDevice, type Width } from "../machine/bus.ts";
@@ -43,6 +44,8 @@ export const SHMBaseLow = 0x0b8; // R
 export const SHMBaseHigh = 0x0bc; // R
 export const ConfigGeneration = 0x0fc; // R
 export const Config = 0x100;
+/** Nothing answers behind it. */
+export const END = 0x200;
 
 /** "virt", little-endian. */
 export const MAGIC = 0x7472_6976;
@@ -155,8 +158,9 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 	}
 
 	load(offset: number, width: Width): number {
+		if (offset >= END) return ACCESS_FAULT;
 		if (offset >= Config) return this.#loadConfig(offset - Config, width);
-		if (width !== 4) return ACCESS_FAULT;
+		if (width !== 4) return 0;
 		switch (offset) {
 			case MagicValue:
 				return MAGIC;
@@ -180,7 +184,9 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 	}
 
 	#loadLegacy(offset: number): number {
-		return offset === QueuePFN ? (this.#queuePfn[this.#queueSel] ?? 0) : ACCESS_FAULT;
+		// Not a register of legacy devices, but QEMU's have it.
+		if (offset === SHMLenLow || offset === SHMLenHigh) return 0xffff_ffff;
+		return offset === QueuePFN ? (this.#queuePfn[this.#queueSel] ?? 0) : 0;
 	}
 
 	#loadModern(offset: number): number {
@@ -196,12 +202,12 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 			case ConfigGeneration:
 				return this.#generation;
 			default:
-				return ACCESS_FAULT;
+				return 0;
 		}
 	}
 
 	store(offset: number, width: Width, value: number): boolean {
-		if (width !== 4) return false;
+		if (width !== 4 || offset >= Config) return offset < END;
 		switch (offset) {
 			case DeviceFeaturesSel:
 				this.#deviceFeaturesSel = value;
@@ -225,7 +231,9 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 				this.#queueSel = value;
 				return true;
 			default:
-				return this.#legacy ? this.#storeLegacy(offset, value) : this.#storeQueue(offset, value);
+				if (this.#legacy) this.#storeLegacy(offset, value);
+				else this.#storeQueue(offset, value);
+				return true;
 		}
 	}
 
@@ -308,7 +316,7 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 
 	#loadConfig(offset: number, width: Width): number {
 		const { config } = this.#device;
-		if (offset + width > config.length) return ACCESS_FAULT;
+		if (offset + width > config.length) return 2 ** (8 * width) - 1;
 		let value = 0;
 		for (let i = width - 1; i >= 0; i--) value = value * 256 + config[offset + i]!;
 		return value;
@@ -390,23 +398,21 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 	}
 
 	/** 4.2.4: a queue is one piece of memory, in use while its page number is not 0. */
-	#storeLegacy(offset: number, value: number): boolean {
+	#storeLegacy(offset: number, value: number): void {
 		const queue = this.#selected;
 		switch (offset) {
 			case GuestPageSize:
 				this.#pageShift = value === 0 ? 0 : 31 - Math.clz32(value & -value);
-				return true;
+				break;
 			case QueueNum:
 				if (queue !== null && !queue.ready) queue.num = value;
-				return true;
+				break;
 			case QueueAlign:
 				if (queue !== null && !queue.ready && value !== 0) this.#queueAlign[this.#queueSel] = value;
-				return true;
+				break;
 			case QueuePFN:
 				this.#setQueuePfn(value);
-				return true;
-			default:
-				return false;
+				break;
 		}
 	}
 
@@ -422,33 +428,31 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 		this.#queuePfn[this.#queueSel] = queue.ready ? pfn : 0;
 	}
 
-	#storeQueue(offset: number, value: number): boolean {
+	#storeQueue(offset: number, value: number): void {
 		const queue = this.#selected;
 		// 4.2.2.2: the registers of a queue in use do not change.
 		const writable = queue !== null && !queue.ready;
 		switch (offset) {
 			case QueueNum:
 				if (writable) queue.num = value;
-				return true;
+				break;
 			case QueueDescLow:
 			case QueueDescHigh:
 				if (writable) queue.desc[offset === QueueDescLow ? 0 : 1] = value;
-				return true;
+				break;
 			case QueueDriverLow:
 			case QueueDriverHigh:
 				if (writable) queue.driver[offset === QueueDriverLow ? 0 : 1] = value;
-				return true;
+				break;
 			case QueueDeviceLow:
 			case QueueDeviceHigh:
 				if (writable) queue.device[offset === QueueDeviceLow ? 0 : 1] = value;
-				return true;
+				break;
 			case QueueReady:
 				this.#setQueueReady(queue, (value & 1) !== 0);
-				return true;
+				break;
 			case SHMSel:
-				return true;
-			default:
-				return false;
+				break;
 		}
 	}
 
@@ -465,32 +469,5 @@ export class VirtioMmio implements MmioDevice, VirtioPort {
 	#setInterrupt(value: number): void {
 		this.#interruptStatus = value & (USED_BUFFER | CONFIG_CHANGE);
 		this.#irq.set(this.#interruptStatus !== 0);
-	}
-}
-
-/** An empty slot, as on QEMU: DeviceID 0 tells drivers that there is no device. */
-export class EmptyVirtioSlot implements MmioDevice {
-	readonly #version: number;
-
-	constructor(registers: VirtioRegisters = "modern") {
-		this.#version = registers === "legacy" ? 1 : 2;
-	}
-
-	load(offset: number, width: Width): number {
-		if (width !== 4) return ACCESS_FAULT;
-		switch (offset) {
-			case MagicValue:
-				return MAGIC;
-			case Version:
-				return this.#version;
-			case VendorID:
-				return VENDOR;
-			default:
-				return offset < Config ? 0 : ACCESS_FAULT;
-		}
-	}
-
-	store(offset: number, width: Width, _value: number): boolean {
-		return width === 4 && offset < Config;
 	}
 }

@@ -100,7 +100,8 @@ export class Replay {
 	/** Run forwards for a while, or until the debugger stops the hart. */
 	advance(): RunState {
 		const { clock } = this.#computer.machine;
-		this.#state = this.#computer.repeat(clock.cycles + SLICE);
+		const state = this.#computer.repeat(clock.cycles + SLICE);
+		this.#state = this.#computer.spins ? "running" : state;
 		const last = this.#stages.at(-1);
 		if (last !== undefined && clock.cycles >= last.cycle + this.#interval) this.#checkpoint();
 		return this.#state;
@@ -170,7 +171,7 @@ export class Replay {
 	/** => false if the guest has ended or waits for input, or the user has cancelled. */
 	#goesOn(): boolean {
 		const state = this.#computer.repeat(this.#computer.machine.clock.cycles + SLICE);
-		return state === "running" && !this.cancelled;
+		return (state === "running" || this.#computer.spins) && !this.cancelled;
 	}
 
 	/** Roll back to the last checkpoint at or before `step`. => its step. */

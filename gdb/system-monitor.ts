@@ -1,6 +1,7 @@
 /** Monitor commands of a system: its processes and the virtual memory system. */
 import type { System } from "../computer/system.ts";
-import { pfind } from "../kernel/kern/proc/kern_proc.ts";
+import { LSONPROC, LSSLEEP } from "../kernel/kern/core/kern_synch.ts";
+import { pfind, type proc } from "../kernel/kern/proc/kern_proc.ts";
 import { pmap_resident_count } from "../pmap/pmap.ts";
 import { HART_HELP, hartCommand, pageTable, parseNumber, printable } from "./hart-monitor.ts";
 import { mapOf, physical, satpOf } from "./process-memory.ts";
@@ -91,23 +92,35 @@ function infoPagetable(target: MonitoredSystem, words: readonly string[]): strin
 	return `${printable(p.p_comm)} (pid ${p.p_pid})\n${text}`;
 }
 
+/** What a process does; a sleeping one with the name of the channel that it sleeps on. */
+export function processState({ p_exit, p_stopsig, p_lwp }: proc): string {
+	if (p_exit !== null) return "ended";
+	if (p_stopsig !== 0) return "stopped";
+	switch (p_lwp?.l_stat) {
+		case LSONPROC:
+			return "running";
+		case LSSLEEP:
+			return `sleeping: ${p_lwp.l_wmesg}`;
+		default:
+			return "runnable";
+	}
+}
+
 function infoProcesses({ system }: MonitoredSystem): string {
 	const lines = system.kernel.procs.map((p) => {
 		const map = mapOf(p);
 		const resident = map === null ? 0 : pmap_resident_count(system.kernel, map.pmap);
-		const state =
-			p.p_exit !== null ? "ended" : p.p_stopsig !== 0 ? "stopped" : (p.p_lwp?.l_wmesg ?? "");
 		const columns = [
 			String(p.p_pid).padStart(5),
 			String(p.p_pptr?.p_pid ?? 0).padStart(5),
 			`${resident * 4}K`.padStart(8),
 			`${(map?.size ?? 0) / 1024}K`.padStart(8),
 			printable(p.p_comm).padEnd(12),
-			state,
+			processState(p),
 		];
 		return columns.join("  ").trimEnd();
 	});
-	return `${["  PID   PPID  RESIDENT    SIZE  COMMAND       WAITS FOR", ...lines].join("\n")}\n`;
+	return `${["  PID   PPID  RESIDENT    SIZE  COMMAND       STATE", ...lines].join("\n")}\n`;
 }
 
 function infoUvmexp({ system }: MonitoredSystem): string {

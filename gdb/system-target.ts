@@ -7,7 +7,6 @@
 import type { System } from "../computer/system.ts";
 import { fpu_set } from "../kernel/kern/core/fpu.ts";
 import { type lwp, lwp_pc, lwp_regs, lwp_setpc } from "../kernel/kern/core/kern_lwp.ts";
-import { LSONPROC, LSRUN } from "../kernel/kern/core/kern_synch.ts";
 import { signame } from "../kernel/kern/core/signal.ts";
 import { pfind, type proc } from "../kernel/kern/proc/kern_proc.ts";
 import { DEBUG_NONE } from "../machine/debug.ts";
@@ -18,7 +17,7 @@ import { readProcess, writeProcess } from "./process-memory.ts";
 import { wordBytes, wordOf } from "./protocol/packet.ts";
 import { GDB_SIGTRAP, type GdbResume, type GdbStop, type GdbThread } from "./protocol/target.ts";
 import { floatBytes, isFloat, REG_CSR0, REG_PC, setFloat, targetXml } from "./registers.ts";
-import { type Catch, type MonitoredSystem, systemCommand } from "./system-monitor.ts";
+import { type Catch, type MonitoredSystem, processState, systemCommand } from "./system-monitor.ts";
 
 /** The fields of fcsr that fflags, frm and fcsr show, by CSR number. */
 const FCSR_PARTS: Readonly<Record<number, { shift: number; mask: number }>> = {
@@ -81,14 +80,10 @@ export class SystemTarget extends MachineTarget implements MonitoredSystem {
 		return this.system.kernel.procs.flatMap((p) => {
 			const l = p.p_lwp;
 			if (l === null || p.p_exit !== null) return [];
-			const state =
-				l.l_stat === LSONPROC
-					? "on the hart"
-					: l.l_stat === LSRUN
-						? "ready"
-						: `sleeping: ${l.l_wmesg}`;
+			const state = processState(p);
 			const name = `${p.p_pid}.${l.l_lid} ${printable(p.p_comm)}`;
-			return [{ id: p.p_pid, name, info: p.p_stopsig === 0 ? state : "stopped" }];
+			// gdb itself calls a thread running while it cannot look at it.
+			return [{ id: p.p_pid, name, info: state === "running" ? "on the hart" : state }];
 		});
 	}
 

@@ -2,7 +2,11 @@
  * Decoded code. A page of RAM from which instructions are fetched gets a page of decoded code:
  * two words for each of its 2048 halfwords, filled when control first comes there. The hart's own
  * stores, DMA and writes of the software side take effect at once; writes through a raw view of RAM
- * take effect after fence.i.
+ * take effect after fence.i, or before.
+ *
+ * A page is decoded from a copy of its bytes. The copy equals RAM where instructions have been
+ * decoded. The hart's stores between them (data beside code) change RAM alone: before a slot is
+ * decoded its bytes are compared. Lengths of straight lines are those of the copy.
  *
  *   word 0   31..24 rs2   23..16 rs1   15..8 rd (32 instead of x0)   7..0 OP
  *   word 1   immediate
@@ -141,15 +145,22 @@ export class CodeCache {
 
 	/** The halfword at host offset `host`, as instruction fetch sees it. => its page was entered. */
 	fetch(host: number): number {
-		const n = this.#numbers[(host - RAM_OFFSET) >>> PAGE_SHIFT]! - 1;
-		return this.#halves[(CODE_COPY + n * PAGE_SIZE + (host & PAGE_MASK)) >> 1]!;
+		return this.#halves[host >> 1]!;
 	}
 
-	/** Decode the slot at word index `ip`. */
-	decode(ip: number): void {
+	/**
+	 * Decode the slot at word index `ip`.
+	 * => true if straight lines have changed: the interpreter must enter its page again.
+	 */
+	decode(ip: number): boolean {
 		const n = ((ip - CODE) / PAGE_WORDS) | 0;
 		const offset = ip - CODE - n * PAGE_WORDS;
 		const source = (CODE_COPY + n * PAGE_SIZE + offset) >> 1;
+		const now = (this.#hosts[n]! + offset) >> 1;
+		const changed =
+			this.#halves[now] !== this.#halves[source] ||
+			(offset < PAGE_SIZE - 2 && this.#halves[now + 1] !== this.#halves[source + 1]);
+		if (changed && this.#copy(n, offset, Math.min(4, PAGE_SIZE - offset))) return true;
 		const low = this.#halves[source]!;
 		if (this.#alone !== null && this.#alone[offset >> 1] !== 0) {
 			this.#words[ip] = OP.STRADDLE;
@@ -161,6 +172,7 @@ export class CodeCache {
 		} else {
 			this.#pack(ip, low | (this.#halves[source + 1]! << 16), offset, false);
 		}
+		return false;
 	}
 
 	/** The encoding of the instruction at word index `ip`, which was decoded. */
@@ -205,12 +217,32 @@ export class CodeCache {
 		const n = this.#numbers[page]! - 1;
 		if (n < 0) return false;
 		const offset = host & PAGE_MASK;
+		if (!this.#isDecoded(n, offset, bytes)) return false;
 		if (++this.#stores[n]! > STORES_MAX) {
 			this.#drop(n);
 			return true;
 		}
-		const copy = CODE_COPY + n * PAGE_SIZE + offset;
-		for (let i = 0; i < bytes; i++) this.#bytes[copy + i] = this.#bytes[host + i]!;
+		return this.#copy(n, offset, bytes);
+	}
+
+	/** Was an instruction decoded, or perhaps so, from any of these bytes of a page? */
+	#isDecoded(n: number, offset: number, bytes: number): boolean {
+		const first = CODE + n * PAGE_WORDS;
+		const to = (offset + bytes - 1) >> 1;
+		// A four-byte instruction may begin one halfword earlier.
+		for (let slot = Math.max(0, (offset >> 1) - 1); slot <= to; slot++) {
+			if (this.#words[first + 2 * slot] !== OP.UNDECODED) return true;
+		}
+		return false;
+	}
+
+	/**
+	 * Copy bytes of a page again, and forget the instructions decoded from them.
+	 * => true if straight lines have changed.
+	 */
+	#copy(n: number, offset: number, bytes: number): boolean {
+		const host = this.#hosts[n]! + offset;
+		this.#bytes.copyWithin(CODE_COPY + n * PAGE_SIZE + offset, host, host + bytes);
 		const first = CODE + n * PAGE_WORDS;
 		const from = offset >> 1;
 		const to = (offset + bytes - 1) >> 1;
@@ -266,12 +298,13 @@ export class CodeCache {
 		this.#free.push(n);
 	}
 
+	/** Do decoded instructions differ from what is in RAM now? */
 	#isStale(n: number): boolean {
 		const words = this.#words;
 		const host = this.#hosts[n]! >> 2;
 		const copy = (CODE_COPY + n * PAGE_SIZE) >> 2;
 		for (let i = 0; i < PAGE_SIZE / 4; i++) {
-			if (words[host + i] !== words[copy + i]) return true;
+			if (words[host + i] !== words[copy + i] && this.#isDecoded(n, 4 * i, 4)) return true;
 		}
 		return false;
 	}

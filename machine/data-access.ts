@@ -43,6 +43,7 @@ export class DataAccess {
 	readonly #bus: Bus;
 	readonly #counters: Counters;
 	readonly #handleMisaligned: boolean;
+	readonly #busCycles: number;
 	/** Told of the hart's stores into pages that Mirror watches for it. */
 	watcher: StoreWatcher | null = null;
 	#second = 0;
@@ -57,7 +58,7 @@ export class DataAccess {
 			bus,
 			counters,
 		}: Pick<HartParts, "state" | "memory" | "mmu" | "mirror" | "code" | "bus" | "counters">,
-		misaligned: MisalignedPolicy,
+		options: { readonly misaligned: MisalignedPolicy; readonly busCycles: number },
 	) {
 		this.#state = state;
 		this.#memory = memory;
@@ -66,7 +67,8 @@ export class DataAccess {
 		this.#code = code;
 		this.#bus = bus;
 		this.#counters = counters;
-		this.#handleMisaligned = misaligned === "handle";
+		this.#handleMisaligned = options.misaligned === "handle";
+		this.#busCycles = options.busCycles;
 	}
 
 	/** => false after an exception, which is noted; otherwise `value` is set. */
@@ -224,6 +226,7 @@ export class DataAccess {
 		const value = this.#bus.load(this.#mmu.pa, width);
 		if (value === BUS_FAULT) return this.#state.raise(CAUSE_LOAD_ACCESS_FAULT, va) !== 0;
 		this.value = value | 0;
+		this.#state.stall += this.#busCycles;
 		return true;
 	}
 
@@ -231,7 +234,10 @@ export class DataAccess {
 		this.#counters.sync();
 		this.#state.leave = 1;
 		const unsigned = width === 4 ? value >>> 0 : value & (width === 2 ? 0xffff : 0xff);
-		if (this.#bus.store(this.#mmu.pa, width, unsigned)) return true;
+		if (this.#bus.store(this.#mmu.pa, width, unsigned)) {
+			this.#state.stall += this.#busCycles;
+			return true;
+		}
 		return this.#state.raise(CAUSE_STORE_ACCESS_FAULT, va) !== 0;
 	}
 

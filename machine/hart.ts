@@ -83,6 +83,8 @@ export interface HartOptions {
 	readonly misaligned: MisalignedPolicy;
 	/** Cycles that a page table walk costs. */
 	readonly walkCycles: number;
+	/** Cycles that an access to a device takes beside its own. */
+	readonly busCycles: number;
 	/** Entries of physical memory protection. */
 	readonly pmpEntries: PmpEntries;
 }
@@ -131,7 +133,7 @@ export class Hart {
 		const csrs = new Csrs({ state, mmu, pmp, traps, counters, clock, timer });
 		const system = new SystemInstructions({ state, memory, mmu, csrs, traps, code });
 		const access = { state, memory, mmu, mirror, code, bus, counters };
-		const data = new DataAccess(access, options.misaligned);
+		const data = new DataAccess(access, options);
 		const float = new FloatUnit(state, memory);
 		const rare = new RareInstructions({ state, memory, data, system, float, code });
 		this.memory = memory;
@@ -232,7 +234,10 @@ export class Hart {
 			stop = stop === STOP_ALONE ? this.#alone() : this.#enter();
 		}
 		this.counters.sync();
-		if (stop === STOP_TRAP) this.traps.taken++;
+		if (stop === STOP_TRAP) {
+			this.traps.taken++;
+			this.traps.byCause.exception(this.state.cause);
+		}
 		return stop;
 	}
 

@@ -12,7 +12,8 @@
  * - instructions are counted by straight lines (code-cache.ts), not one by one.
  *
  * The literals are indexes of memory.ts, and a test compares them: 0x10_0000 RT, 0x20_0000 WT,
- * 0x30_0000 XT, 0x4_0000 CODE_MAP, 0xe2_0000 LENGTHS less half of CODE, 0x300_0000 RAM_OFFSET;
+ * 0x30_0000 XT, 0xa8_0000 CT, 0x4_0000 CODE_MAP, 0xe2_0000 LENGTHS less half of CODE,
+ * 0x300_0000 RAM_OFFSET;
  * 33 H_PC, 34 H_LEFT, 37 H_BASE, 38 H_FETCH_PAGE, 39 H_FETCH_HOST, 40 H_IP, 41 H_PC_BASE,
  * 42 H_FIRST. Reading an imported constant in the loop would cost more than the instruction.
  */
@@ -666,6 +667,30 @@ export class Interpreter {
 						break jump;
 				}
 				if (base >= 0) {
+					// A store into a page with decoded code, none of it made from the bytes stored to.
+					pc = w & 0xff;
+					if (pc >= 34 && pc <= 38 && pc !== 37) {
+						e = m32[0xa8_0000 + (va >>> 12)]!;
+						left = pc === 34 ? 0 : pc === 35 ? 1 : 3;
+						if (e !== 0 && (va & left) === 0) {
+							left = m32[0x4_0000 + ((e - 0x300_0000) >> 12)]!;
+							if (left !== 0) {
+								va = va & 0xfff;
+								left = (left + (va & 0xffe)) | 0;
+								// A four-byte instruction may begin one halfword earlier.
+								if (
+									(m32[left]! | m32[(left + 2) | 0]!) === 0 &&
+									(va < 2 || m32[(left - 2) | 0] === 0 || (u16[((e + va) >> 1) - 1]! & 3) !== 3)
+								) {
+									if (pc === 34) u8[e + va] = m32[w >>> 24]!;
+									else if (pc === 35) u16[(e + va) >> 1] = m32[w >>> 24]!;
+									else m32[(e + va) >> 2] = m32[w >>> 24]!;
+									ip = (pc === 38 ? ip + 2 : ip + 4) | 0;
+									continue;
+								}
+							}
+						}
+					}
 					m32[40] = ip;
 					m32[41] = pcBase;
 					m32[37] = base;

@@ -32,6 +32,8 @@ export interface MachineOptions {
 	readonly misaligned?: MisalignedPolicy | undefined;
 	/** Cycles that a page table walk costs. Default 20. */
 	readonly walkCycles?: number | undefined;
+	/** Cycles that a load from a device, or a store to one, takes beside its own. Default 0. */
+	readonly busCycles?: number | undefined;
 	/** Entries of physical memory protection. Default: none, and nothing is protected. */
 	readonly pmpEntries?: PmpEntries | undefined;
 }
@@ -50,6 +52,8 @@ interface RestOfState {
 	readonly tlbCounters: TlbCounters;
 	readonly pmp: PmpState;
 	readonly instret: number;
+	/** Absent in older snapshots. */
+	readonly traps?: number[];
 	/** High and low word. */
 	readonly timeOffset: readonly [number, number];
 	readonly lines: number;
@@ -68,6 +72,7 @@ export interface Checkpoint extends RestOfState {
 	ram: Int32Array | null;
 }
 
+/** Of a page table walk, and of an access to a device. */
 const MAX_WALK_CYCLES = 1_000_000;
 
 export class Machine {
@@ -94,12 +99,25 @@ export class Machine {
 			adPolicy = "hardware",
 			misaligned = "handle",
 			walkCycles = 20,
+			busCycles = 0,
 			pmpEntries = 0,
 		} = options;
 		if (!(Number.isInteger(walkCycles) && walkCycles >= 0 && walkCycles <= MAX_WALK_CYCLES)) {
 			throw new UserError(`walk cycles ${walkCycles}: must be 0 to ${MAX_WALK_CYCLES}`);
 		}
-		this.config = { ramSize, tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries };
+		if (!(Number.isInteger(busCycles) && busCycles >= 0 && busCycles <= MAX_WALK_CYCLES)) {
+			throw new UserError(`bus cycles ${busCycles}: must be 0 to ${MAX_WALK_CYCLES}`);
+		}
+		this.config = {
+			ramSize,
+			tlbEntries,
+			tlbWays,
+			adPolicy,
+			misaligned,
+			walkCycles,
+			busCycles,
+			pmpEntries,
+		};
 		this.memory = new Memory(ramSize);
 		this.hart = new Hart(this.memory, this.bus, this.clock, this.lines, this.config);
 		const { mirror, code, state } = this.hart;
@@ -222,6 +240,7 @@ export class Machine {
 			tlbCounters: { ...hart.mmu.counters },
 			pmp: hart.pmp.save(),
 			instret: hart.counters.instret,
+			traps: [...hart.traps.byCause.counts],
 			timeOffset: [hart.counters.timeOffsetHigh, hart.counters.timeOffsetLow],
 			lines: this.lines.levels,
 			clock: this.clock.save(),
@@ -237,6 +256,7 @@ export class Machine {
 		memory.i32.set(state.hart);
 		hart.mmu.counters = { ...state.tlbCounters };
 		hart.counters.instret = state.instret;
+		if (state.traps !== undefined) hart.traps.byCause.counts.set(state.traps);
 		hart.counters.setTimeOffset(...state.timeOffset);
 		this.lines.levels = state.lines;
 		this.clock.restore(state.clock);

@@ -1,6 +1,7 @@
 /**
  * The one memory of a machine: a WebAssembly.Memory that never grows, so that TypeScript and code
- * compiled at run time see the same bytes and views stay valid.
+ * compiled at run time see the same bytes and views stay valid. A host without WebAssembly (`node
+ * --jitless`) cannot compile code either: there it is a plain ArrayBuffer.
  *
  *   offset        what
  *   0000_0000     hart block: registers, pc and the state of an engine (H_*)
@@ -12,13 +13,14 @@
  *   0100_0000     decoded code (code-cache.ts)
  *   0204_0000     straight-line lengths of decoded code, one halfword for each instruction slot
  *   0248_0000     the bytes that were decoded
+ *   02a0_0000     CT: as WT, for pages of RAM with decoded code, which are not in WT
  *   0300_0000     RAM, physical address 8000_0000
  *   behind RAM    boot ROM, physical address 0000_1000
  *
  * A "host offset" is an index into this memory in bytes. The whole memory stays below 1 GiB: an
  * entry of RT is then below 2^30, and one unsigned comparison, (va << 30) >= entry, finds both a
  * missing translation (entry 0) and a misaligned word. The host commits pages when they are
- * touched, so of the 12 MiB of tables only those in use take host memory.
+ * touched, so of the 16 MiB of tables only those in use take host memory.
  *
  * The numbers below are repeated as literals in interpreter.ts; a test compares them.
  */
@@ -64,6 +66,8 @@ export const CODE = 0x100_0000 >> 2;
 /** Halfword index of the first straight-line length, and host offset of the decoded bytes. */
 export const LENGTHS = 0x204_0000 >> 1;
 export const CODE_COPY = 0x248_0000;
+/** Word index of CT. */
+export const CT = 0x2a0_0000 >> 2;
 
 const WASM_PAGE = 0x1_0000;
 
@@ -73,8 +77,8 @@ export interface WasmMemory {
 }
 
 export class Memory {
-	/** The memory itself, for code compiled at run time. */
-	readonly wasm: WasmMemory;
+	/** The memory itself, for code compiled at run time; null if the host has no WebAssembly. */
+	readonly wasm: WasmMemory | null;
 	readonly buffer: ArrayBuffer;
 	/** Size of RAM in bytes. */
 	readonly ramSize: number;
@@ -107,8 +111,11 @@ export class Memory {
 			);
 		}
 		const pages = Math.ceil((RAM_OFFSET + ramSize + ROM_SIZE) / WASM_PAGE);
-		this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
-		const buffer = this.wasm.buffer;
+		this.wasm =
+			typeof WebAssembly === "undefined"
+				? null
+				: new WebAssembly.Memory({ initial: pages, maximum: pages });
+		const buffer = this.wasm?.buffer ?? new ArrayBuffer(pages * WASM_PAGE);
 		this.buffer = buffer;
 		this.ramSize = ramSize;
 		this.i8 = new Int8Array(buffer);

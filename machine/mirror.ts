@@ -1,5 +1,5 @@
 /**
- * The flat tables RT, WT and XT: for each virtual page the host offset of its RAM page, if the
+ * The flat tables RT, WT, CT and XT: for each virtual page the host offset of its RAM page, if the
  * current context may load from it, store to it or fetch from it.
  *
  * They mirror the TLB and are invisible to software: a slot may be empty at any time, and is empty
@@ -8,9 +8,11 @@
  *
  * Some pages of RAM must not be stored to unseen, because decoded code was made from them, or
  * because a checkpoint needs their contents. Such a page is watched, and never has a slot in WT.
+ * If decoded code is the only reason, it may have a slot in CT: the engine then looks whether code
+ * was decoded where it stores.
  */
 
-import { type Memory, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
+import { CT, type Memory, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
 import type { PageHistory } from "./page-history.ts";
 import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 
@@ -34,7 +36,7 @@ export class Mirror {
 	readonly #watched: Uint8Array;
 	/** Told before the first store into a page after `keep`. */
 	#history: PageHistory | null = null;
-	/** Virtual pages whose slots in RT and WT stay empty, for a debugger. */
+	/** Virtual pages whose slots in RT, WT and CT stay empty, for a debugger. */
 	#guarded: ReadonlySet<number> | null = null;
 
 	constructor(memory: Memory) {
@@ -44,17 +46,22 @@ export class Mirror {
 
 	/**
 	 * Fill the slot of virtual page `vpn` in `table` (RT, WT or XT) with the host offset of a page.
-	 * => a watched page is left out of WT.
+	 * => a watched page is left out of WT, and perhaps put into CT.
 	 */
 	fill(table: number, vpn: number, host: number): void {
-		if (table === WT && this.isWatched(host)) return;
+		let to = table;
+		if (table === WT) {
+			const why = this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]!;
+			if (why === WATCH_CODE) to = CT;
+			else if (why !== 0) return;
+		}
 		if (this.#guarded !== null && table !== XT && this.#guarded.has(vpn)) return;
 		if (this.#listed[vpn] === 0) {
 			if (this.#count === LIST_SIZE) this.clear();
 			this.#listed[vpn] = 1;
 			this.#filled[this.#count++] = vpn;
 		}
-		this.#words[table + vpn] = host;
+		this.#words[to + vpn] = host;
 	}
 
 	/** From now on no load from, or store to, these virtual pages goes unseen. */
@@ -68,13 +75,14 @@ export class Mirror {
 		const words = this.#words;
 		words[RT + vpn] = 0;
 		words[WT + vpn] = 0;
+		words[CT + vpn] = 0;
 		words[XT + vpn] = 0;
 	}
 
 	/** Empty the slots of the 4 MiB page that holds `vpn`. */
 	clearSuperpage(vpn: number): void {
 		const first = vpn & -SUPERPAGE;
-		for (const table of [RT, WT, XT]) {
+		for (const table of [RT, WT, CT, XT]) {
 			this.#words.fill(0, table + first, table + first + SUPERPAGE);
 		}
 	}
@@ -86,6 +94,7 @@ export class Mirror {
 			const vpn = filled[i]!;
 			words[RT + vpn] = 0;
 			words[WT + vpn] = 0;
+			words[CT + vpn] = 0;
 			words[XT + vpn] = 0;
 			this.#listed[vpn] = 0;
 		}
@@ -102,8 +111,9 @@ export class Mirror {
 		const words = this.#words;
 		const filled = this.#filled;
 		for (let i = 0; i < this.#count; i++) {
-			const slot = WT + filled[i]!;
-			if (words[slot] === host) words[slot] = 0;
+			const vpn = filled[i]!;
+			if (words[WT + vpn] === host) words[WT + vpn] = 0;
+			if (who !== WATCH_CODE && words[CT + vpn] === host) words[CT + vpn] = 0;
 		}
 	}
 
@@ -116,7 +126,11 @@ export class Mirror {
 		this.#history = history;
 		const watched = this.#watched;
 		for (let page = 0; page < watched.length; page++) watched[page]! |= KEPT;
-		for (let i = 0; i < this.#count; i++) this.#words[WT + this.#filled[i]!] = 0;
+		for (let i = 0; i < this.#count; i++) {
+			const vpn = this.#filled[i]!;
+			this.#words[WT + vpn] = 0;
+			this.#words[CT + vpn] = 0;
+		}
 	}
 
 	/** There is no checkpoint left. */

@@ -124,8 +124,9 @@ export interface MachinePort {
 	 * => events of the clock fire meanwhile, at their exact cycle; an enabled interrupt that is
 	 *    pending is taken before the next instruction.
 	 * => sets scause, sepc, stval; `pc` is sepc.
+	 * => false, and no trap: cycle `until` is reached, or a debugger has stopped the hart.
 	 */
-	run(): void;
+	run(until?: number): boolean;
 	/** A debugger has stopped the hart: `run` comes back at once, and without a trap. */
 	readonly stopped: boolean;
 
@@ -143,10 +144,11 @@ export interface MachinePort {
 	fenceI(): void;
 
 	/**
-	 * Wait for an enabled interrupt: time jumps from event to event until one is pending.
+	 * Wait for an enabled interrupt: time jumps from event to event until one is pending, or until
+	 * cycle `until`.
 	 * => false if no event is left that could ever raise one.
 	 */
-	wfi(): boolean;
+	wfi(until?: number): boolean;
 
 	/** Cycles since reset, and instructions retired. Exact integers below 2^53. */
 	readonly cycles: number;

@@ -74,8 +74,11 @@ export class RareInstructions {
 			op = words[ip]! & 0xff;
 		}
 		if (op === OP.UNDECODED) {
-			this.#code.decode(ip);
-			return STOP_RARE;
+			const left = words[H_BASE]! + this.#lengths[LENGTHS + ((ip - CODE) >> 1)]!;
+			if (!this.#code.decode(ip)) return STOP_RARE;
+			words[H_PC] = ip + words[H_PC_BASE]!;
+			words[H_LEFT] = left;
+			return STOP_ENTER;
 		}
 		words[H_PC] = ip + words[H_PC_BASE]!;
 		words[H_LEFT] = words[H_BASE]! + this.#lengths[LENGTHS + ((ip - CODE) >> 1)]!;

@@ -167,7 +167,7 @@ export class Supervisor implements MachinePort {
 		}
 	}
 
-	run(): void {
+	run(until = Number.POSITIVE_INFINITY): boolean {
 		const hart = this.#hart;
 		const clock = this.#clock;
 		const traps = hart.traps;
@@ -175,16 +175,17 @@ export class Supervisor implements MachinePort {
 		this.x[0] = 0;
 		debug?.entering();
 		for (;;) {
-			if (debug?.arrived()) return;
+			if (debug?.arrived()) return false;
 			if (clock.nextEvent <= clock.cycles) clock.advance(0);
 			const irq = traps.pending();
 			if (irq >= 0) {
 				traps.tellSupervisor(irq, 0, true);
-				return;
+				return true;
 			}
-			if (hart.slice(clock.nextEvent - clock.cycles) === STOP_TRAP) {
+			if (clock.cycles >= until) return false;
+			if (hart.slice(Math.min(clock.nextEvent, until) - clock.cycles) === STOP_TRAP) {
 				traps.tellSupervisor(this.#state.cause, this.#state.tval, false);
-				return;
+				return true;
 			}
 		}
 	}
@@ -215,8 +216,12 @@ export class Supervisor implements MachinePort {
 		this.#hart.code.fence();
 	}
 
-	wfi(): boolean {
-		while (!this.#hart.traps.wakes()) if (!this.#clock.skip()) return false;
+	wfi(until = Number.POSITIVE_INFINITY): boolean {
+		const clock = this.#clock;
+		while (!this.#hart.traps.wakes() && clock.cycles < until) {
+			if (clock.nextEvent === Number.POSITIVE_INFINITY) return false;
+			clock.advance(Math.max(0, Math.min(clock.nextEvent, until) - clock.cycles));
+		}
 		return true;
 	}
 

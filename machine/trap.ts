@@ -28,13 +28,16 @@ import type { InterruptLines } from "./interrupt-lines.ts";
 import { H_FETCH_PAGE, H_PC } from "./memory.ts";
 import type { Mmu } from "./mmu.ts";
 import { IRQ_SEI, IRQ_SSI, IRQ_STI, SCAUSE_INTERRUPT } from "./port.ts";
+import { TrapCounts } from "./trap-counts.ts";
 
 /** Highest priority first, section 3.1.9. */
 const PRIORITY = [IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI, IRQ_SSI, IRQ_STI] as const;
 
 export class Traps {
-	/** Traps since reset, to any handler; `Hart.slice` counts the exceptions. */
+	/** Traps since reset, to any handler; `Hart.slice` counts exceptions. Only debuggers use it. */
 	taken = 0;
+	/** The same by cause. */
+	readonly byCause = new TrapCounts();
 	readonly #state: HartState;
 	readonly #words: Int32Array;
 	readonly #mmu: Mmu;
@@ -108,7 +111,7 @@ export class Traps {
 	/** Set sepc, scause and stval. `interrupt` says which kind `cause` is. */
 	tellSupervisor(cause: number, tval: number, interrupt: boolean): void {
 		const state = this.#state;
-		if (interrupt) this.taken++;
+		if (interrupt) this.#count(cause);
 		state.sepc = this.#words[H_PC]! >>> 0;
 		state.scause = interrupt ? SCAUSE_INTERRUPT + cause : cause;
 		state.stval = tval;
@@ -159,7 +162,7 @@ export class Traps {
 	#enterMachine(cause: number, tval: number, interrupt: boolean): void {
 		const state = this.#state;
 		const mstatus = state.mstatus;
-		if (interrupt) this.taken++;
+		if (interrupt) this.#count(cause);
 		state.mepc = this.#words[H_PC]! >>> 0;
 		state.mcause = interrupt ? SCAUSE_INTERRUPT + cause : cause;
 		state.mtval = tval;
@@ -171,6 +174,11 @@ export class Traps {
 			0;
 		state.priv = PRIV_M;
 		this.#goto(handler(state.mtvec, cause, interrupt));
+	}
+
+	#count(irq: number): void {
+		this.taken++;
+		this.byCause.interrupt(irq);
 	}
 
 	#goto(pc: number): void {

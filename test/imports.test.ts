@@ -28,6 +28,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 		"index.ts",
 		"commander",
 		"cli-progress",
+		"fastest-levenshtein",
 		"fast-png",
 		"tar-stream",
 		"node:",

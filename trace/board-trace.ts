@@ -12,58 +12,12 @@ import {
 } from "../devices/virtio-blk.ts";
 import type { Clock } from "../machine/clock.ts";
 import type { HartObserver } from "../machine/hart.ts";
-import { IRQ_MEI, IRQ_MSI, IRQ_MTI } from "../machine/hart-state.ts";
-import {
-	CAUSE_BREAKPOINT,
-	CAUSE_ILLEGAL_INSTRUCTION,
-	CAUSE_INSTRUCTION_ACCESS_FAULT,
-	CAUSE_INSTRUCTION_MISALIGNED,
-	CAUSE_INSTRUCTION_PAGE_FAULT,
-	CAUSE_LOAD_ACCESS_FAULT,
-	CAUSE_LOAD_MISALIGNED,
-	CAUSE_LOAD_PAGE_FAULT,
-	CAUSE_MACHINE_ECALL,
-	CAUSE_STORE_ACCESS_FAULT,
-	CAUSE_STORE_MISALIGNED,
-	CAUSE_STORE_PAGE_FAULT,
-	CAUSE_SUPERVISOR_ECALL,
-	CAUSE_USER_ECALL,
-	IRQ_SEI,
-	IRQ_SSI,
-	IRQ_STI,
-} from "../machine/port.ts";
+import { EXCEPTION_NAMES, INTERRUPT_NAMES } from "../machine/trap-counts.ts";
 import type { ChromeTrace } from "./chrome-trace.ts";
 
 /** Numbers of tracks and queues; viewers show them in this order. */
 export const TRACK_HART = 1;
 export const QUEUE_DISKS = 100;
-
-/** Privileged specification, table 3.6. */
-const EXCEPTIONS: Readonly<Record<number, string>> = {
-	[CAUSE_INSTRUCTION_MISALIGNED]: "instruction address misaligned",
-	[CAUSE_INSTRUCTION_ACCESS_FAULT]: "instruction access fault",
-	[CAUSE_ILLEGAL_INSTRUCTION]: "illegal instruction",
-	[CAUSE_BREAKPOINT]: "breakpoint",
-	[CAUSE_LOAD_MISALIGNED]: "load address misaligned",
-	[CAUSE_LOAD_ACCESS_FAULT]: "load access fault",
-	[CAUSE_STORE_MISALIGNED]: "store address misaligned",
-	[CAUSE_STORE_ACCESS_FAULT]: "store access fault",
-	[CAUSE_USER_ECALL]: "ecall from U-mode",
-	[CAUSE_SUPERVISOR_ECALL]: "ecall from S-mode",
-	[CAUSE_MACHINE_ECALL]: "ecall from M-mode",
-	[CAUSE_INSTRUCTION_PAGE_FAULT]: "instruction page fault",
-	[CAUSE_LOAD_PAGE_FAULT]: "load page fault",
-	[CAUSE_STORE_PAGE_FAULT]: "store page fault",
-};
-
-const INTERRUPTS: Readonly<Record<number, string>> = {
-	[IRQ_SSI]: "supervisor software interrupt",
-	[IRQ_MSI]: "machine software interrupt",
-	[IRQ_STI]: "supervisor timer interrupt",
-	[IRQ_MTI]: "machine timer interrupt",
-	[IRQ_SEI]: "supervisor external interrupt",
-	[IRQ_MEI]: "machine external interrupt",
-};
 
 const REQUESTS: Readonly<Record<number, string>> = {
 	[VIRTIO_BLK_T_IN]: "read",
@@ -75,7 +29,8 @@ const REQUESTS: Readonly<Record<number, string>> = {
 	[VIRTIO_BLK_T_WRITE_ZEROES]: "write zeroes",
 };
 
-export const exceptionName = (cause: number): string => EXCEPTIONS[cause] ?? `exception ${cause}`;
+export const exceptionName = (cause: number): string =>
+	EXCEPTION_NAMES[cause] ?? `exception ${cause}`;
 
 export const hex = (n: number): string => `0x${(n >>> 0).toString(16)}`;
 
@@ -88,7 +43,7 @@ export function hartTrace(trace: ChromeTrace, clock: Clock): HartObserver {
 			trace.instant(TRACK_HART, clock.cycles, exceptionName(cause), args);
 		},
 		interrupt(irq, pc) {
-			const name = INTERRUPTS[irq] ?? `interrupt ${irq}`;
+			const name = INTERRUPT_NAMES[irq] ?? `interrupt ${irq}`;
 			trace.instant(TRACK_HART, clock.cycles, name, { pc: hex(pc) });
 		},
 		waits(waiting) {

@@ -110,10 +110,10 @@ export function saveSystem(system: System): Uint8Array {
 			timing,
 		}),
 	);
-	const { program, args = [], ram, seed, tlbEntries, tlbWays, adPolicy } = system.options;
+	const { program, args = [], ram, seed, rtc, tlbEntries, tlbWays, adPolicy } = system.options;
 	const { check, uvmhist, terminal, framebuffer, image } = system.options;
 	const config = {
-		...{ program, args, ram, seed, tlbEntries, tlbWays, adPolicy },
+		...{ program, args, ram, seed, rtc, tlbEntries, tlbWays, adPolicy },
 		...{ check, uvmhist, terminal, framebuffer, disks },
 		cycles: system.machine.clock.cycles,
 		stateHash: system.stateHash(),

@@ -23,6 +23,11 @@ export interface DiskMedia {
 	write(sector: number, bytes: Uint8Array): DiskResult;
 	/** Make every write so far survive a loss of power. */
 	flush(): DiskResult;
+	/**
+	 * The runs of `sectors` sectors, by number and ascending, that may hold something other than
+	 * zeros. Its cost is that of what was written, not of the size. Absent: any may.
+	 */
+	dataRuns?(sectors: number): Iterable<number>;
 	/** Contents that live in memory, as plain data; null for contents that live elsewhere. */
 	save(): unknown;
 	restore(state: unknown): void;

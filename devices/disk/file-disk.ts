@@ -17,11 +17,17 @@ import {
 	SECTOR_SIZE,
 } from "./disk-media.ts";
 
+/** Bytes that are looked at together for contents. */
+const SCAN_SIZE = 64 * 1024;
+const ZEROS = Buffer.alloc(SCAN_SIZE);
+
 export class FileDisk implements DiskMedia {
 	readonly path: string;
 	readonly sectors: number;
 	readonly readOnly: boolean;
 	readonly #fd: number;
+	/** What `#scan` has found, and what was written since; null before the first call of dataRuns. */
+	#data: Uint8Array | null = null;
 	/** null before the first checkpoint. */
 	#history: DiskHistory | null = null;
 
@@ -73,6 +79,41 @@ export class FileDisk implements DiskMedia {
 		}
 	}
 
+	/**
+	 * Node does not tell where a file has holes, so the first call reads all of it, unless it is one
+	 * hole; later ones know what was written meanwhile.
+	 */
+	*dataRuns(sectors: number): Generator<number> {
+		this.#data ??= this.#scan();
+		const size = sectors * SECTOR_SIZE;
+		let last = -1;
+		for (let page = 0; page < this.#data.length; page++) {
+			const run = Math.floor((page * SCAN_SIZE) / size);
+			if (this.#data[page] === 0 || run === last) continue;
+			last = run;
+			yield run;
+		}
+	}
+
+	/** Which pieces of SCAN_SIZE bytes hold something other than zeros. */
+	#scan(): Uint8Array {
+		const bytes = this.sectors * SECTOR_SIZE;
+		const data = new Uint8Array(Math.ceil(bytes / SCAN_SIZE));
+		// A file that occupies no block is one hole. A small one may be kept in its inode.
+		if (bytes > SCAN_SIZE && fstatSync(this.#fd).blocks === 0) return data;
+		const piece = Buffer.alloc(SCAN_SIZE);
+		for (let i = 0; i < data.length; i++) {
+			const length = Math.min(SCAN_SIZE, bytes - i * SCAN_SIZE);
+			const part = piece.subarray(0, length);
+			const read = transfer(length, (at, rest) =>
+				readSync(this.#fd, part, at, rest, i * SCAN_SIZE + at),
+			);
+			// What cannot be read may be anything.
+			data[i] = read && part.equals(ZEROS.subarray(0, length)) ? 0 : 1;
+		}
+		return data;
+	}
+
 	/** Every later access fails with DISK_EIO. */
 	close(): void {
 		closeSync(this.#fd);
@@ -103,6 +144,9 @@ export class FileDisk implements DiskMedia {
 	}
 
 	#write(sector: number, bytes: Uint8Array): DiskResult {
+		const first = Math.floor((sector * SECTOR_SIZE) / SCAN_SIZE);
+		const end = sector * SECTOR_SIZE + bytes.length;
+		this.#data?.fill(1, first, Math.ceil(end / SCAN_SIZE));
 		const moved = transfer(bytes.length, (at, length) =>
 			writeSync(this.#fd, bytes, at, length, sector * SECTOR_SIZE + at),
 		);

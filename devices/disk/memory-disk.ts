@@ -77,6 +77,16 @@ export class MemoryDisk implements DiskMedia {
 		return DISK_OK;
 	}
 
+	dataRuns(sectors: number): Iterable<number> {
+		const runs = new Set<number>();
+		const size = sectors * SECTOR_SIZE;
+		for (const chunk of this.#chunks.keys()) {
+			const start = chunk * CHUNK_SIZE;
+			for (let at = Math.floor(start / size); at * size < start + CHUNK_SIZE; at++) runs.add(at);
+		}
+		return [...runs].filter((run) => run * sectors < this.sectors).sort((a, b) => a - b);
+	}
+
 	/** The whole disk as one buffer; for images that are small enough. */
 	image(): Buffer {
 		const image = Buffer.alloc(this.sectors * SECTOR_SIZE);

@@ -54,6 +54,19 @@ export class OverlayDisk<M extends DiskMedia = DiskMedia> implements DiskMedia {
 		return this.medium.flush();
 	}
 
+	*dataRuns(sectors: number): Generator<number> {
+		const count = Math.ceil(this.sectors / sectors);
+		const below = this.medium.dataRuns?.(sectors) ?? Array.from({ length: count }, (_, i) => i);
+		const runs = new Set(below);
+		for (const page of this.#overlay?.keys() ?? []) {
+			const last = (page + 1) * PAGE_SECTORS;
+			for (let at = Math.floor((page * PAGE_SECTORS) / sectors); at * sectors < last; at++) {
+				runs.add(at);
+			}
+		}
+		yield* [...runs].filter((run) => run < count).sort((a, b) => a - b);
+	}
+
 	save(): unknown {
 		return this.medium.save();
 	}

@@ -16,7 +16,7 @@ export const UVM_ET_COPYONWRITE = 0x04;
 export const UVM_ET_NEEDSCOPY = 0x08;
 /** A part of the stack: a fault below it extends it (uvm_grow). */
 export const UVM_ET_GROWSDOWN = 0x10;
-/** Of a wired entry: the pages are wired that were mapped, and that faults bring in since. */
+/** Of a wired entry: those of its pages are wired that were mapped or that a fault brings in. */
 export const UVM_ET_ONFAULT = 0x20;
 
 /** Inheritance across fork. */

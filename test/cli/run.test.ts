@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { assemble } from "../isa/assembler.ts";
 import { MAIN, uvmachine } from "../support/cli.ts";
+import { consoleGuest } from "../support/console-guest.ts";
 import { CHILD_LIMIT_MS } from "../support/limits.ts";
+import { stormGuest } from "../support/storm-guest.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "uvmachine-test-"));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -50,6 +52,49 @@ out:	${PASS}
 	${END}`;
 
 describe("run", () => {
+	it("a script from a pipe reaches a guest that spins, at the same cycles each time", () => {
+		const path = file("spin", consoleGuest("spin"));
+		const [first, second] = [1, 2].map(() =>
+			uvmachine(["run", path, "--ram", "1M"], "one\ntwo\nthree\nq\n"),
+		);
+		expect([first!.status, first!.stdout]).toEqual([0, ">one\ntwo\nthree\n"]);
+		const hash = (text: string): string => /state hash +(\w+)/.exec(text)![1]!;
+		expect(hash(second!.stderr)).toBe(hash(first!.stderr));
+	});
+
+	it("says of a guest that drowns in interrupts that it does", () => {
+		const path = file("storm", stormGuest());
+		const run = uvmachine([
+			"run",
+			path,
+			"--ram",
+			"1M",
+			"--plic",
+			"level",
+			"--max-cycles",
+			"2000000",
+		]);
+		expect(run.status).toBe(4);
+		expect(run.stderr).toMatch(/stopped at the cycle limit at pc 0x800000\w\w\n/);
+		expect(run.stderr).toMatch(/last output {2}at 0\.00\d+ s, [\d,]+ instructions ago\n/);
+		expect(run.stderr).toMatch(
+			/since then {3}([\d,]+) traps: machine external interrupt, one every 6 instruct/,
+		);
+		expect(run.stderr).toMatch(/ ([\d,]+) traps: .*; \1 claimed from uart\n/);
+		expect(run.stderr).toMatch(
+			/interrupts {3}[\d,]+ machine external\n {2}PLIC claims {2}[\d,]+ uart/,
+		);
+		expect(run.stderr).toMatch(/exceptions {3}2 illegal instruction, 3 ecall from M-mode\n/);
+	});
+
+	it("and of one in an empty loop, too", () => {
+		const path = image("loop", "wait: j wait");
+		const run = uvmachine(["run", path, "--ram", "1M", "--max-cycles", "1000000"]);
+		expect(run.stderr).toContain("stopped at the cycle limit, in an empty loop at pc 0x80000000\n");
+		expect(run.stderr).toContain("last output  none\n");
+		expect(run.stderr).not.toMatch(/interrupts|exceptions|since then/);
+	});
+
 	it("starts a raw image at the start of RAM, with hart and device tree in a0 and a1", () => {
 		const source = `addi a0, a0, 65
 			lw t0, 0(a1)
@@ -135,7 +180,7 @@ describe("run", () => {
 	it("stops at the limit", () => {
 		const run = uvmachine(["run", image("loop", "loop: j loop"), "--max-cycles", "100000"]);
 		expect(run.status).toBe(4);
-		expect(run.stderr).toMatch(/stopped at the cycle limit\n.*100,000 cycles/);
+		expect(run.stderr).toMatch(/stopped at the cycle limit, in an empty loop.*\n.*100,000 cycles/);
 	});
 
 	it("ends with one line if its output is closed", () => {

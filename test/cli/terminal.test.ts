@@ -10,10 +10,13 @@ import { afterAll, describe, expect, it } from "vitest";
 import { EscapeKeys } from "../../cli/escape.ts";
 import type { Keyboard } from "../../cli/host-terminal.ts";
 import { driveInteractive } from "../../cli/interactive.ts";
+import type { GivenUp } from "../../cli/interrupts.ts";
 import { Saver } from "../../cli/saver.ts";
+import { Bare } from "../../computer/bare.ts";
 import { rebase, restoreSystem, saveSystem } from "../../computer/snapshot/system-snapshot.ts";
 import { createSystem, type System } from "../../computer/system.ts";
 import { MAIN } from "../support/cli.ts";
+import { consoleGuest } from "../support/console-guest.ts";
 import { call, EXIT, elf, SYS, text } from "../support/program.ts";
 import { ROOT } from "../support/sources.ts";
 
@@ -85,7 +88,7 @@ describe("keys", () => {
 
 /** A keyboard with a clock of its own: keys come when they are due. */
 class FakeKeyboard implements Keyboard {
-	left = false;
+	left: GivenUp = null;
 	ended = false;
 	saves = false;
 	ms = 0;
@@ -112,7 +115,7 @@ class FakeKeyboard implements Keyboard {
 		const next = Math.min(this.#keys[0]?.at ?? Number.POSITIVE_INFINITY, this.leaveAt);
 		if (ms === Number.POSITIVE_INFINITY && next === ms) throw new Error("it waits for ever");
 		this.ms = Math.min(this.ms + ms, Math.max(this.ms, next));
-		this.left = this.ms >= this.leaveAt;
+		this.left = this.ms >= this.leaveAt ? "user" : null;
 	}
 }
 
@@ -182,6 +185,21 @@ describe("time", () => {
 		const keyboard = new FakeKeyboard([]);
 		await drive(sleeper(1_000_000), keyboard);
 		expect(keyboard.waits).toEqual([]);
+	});
+
+	it("a bare guest with a fast tick gets keys, and the host sleeps most of the time", async () => {
+		const keyboard = new FakeKeyboard([
+			{ at: 50, bytes: "ab" },
+			{ at: 900, bytes: "cq" },
+		]);
+		const bare = new Bare({ image: consoleGuest("tick"), ram: 1 << 20 });
+		await driveInteractive(bare, keyboard, { flush() {}, say() {} }, 1e12, () => keyboard.ms);
+		expect(bare.exit).toMatchObject({ kind: "exited", code: 0 });
+		expect(bare.report(0).console).toBe(">abc");
+		// This clock stands still while the guest computes: all of the time was slept.
+		expect(bare.machine.clock.cycles / 1e6).toBeGreaterThan(890);
+		expect(bare.machine.clock.cycles / 1e6).toBeLessThan(910);
+		expect(keyboard.waits.length).toBeLessThan(300);
 	});
 
 	it("keys interrupt a guest that computes", async () => {
@@ -270,11 +288,48 @@ describe.skipIf(!hasPty)("a real terminal", () => {
 		expect(run.cpu).toBeLessThan(0.1);
 	});
 
+	it("gives keys to a bare guest with a fast tick", async () => {
+		const path = join(dir, "tick");
+		writeFileSync(path, consoleGuest("tick"));
+		const run = await uvmachine(
+			["run", path, "--ram", "1M"],
+			[
+				[">", "ab"],
+				["ab", "q"],
+			],
+		);
+		expect(run).toMatchObject({ status: 0, restored: true });
+	});
+
 	it("a second of sleep takes about one", async () => {
 		const run = await uvmachine(["boot", file(sleeper(1_000_000_000))], []);
 		expect(run).toMatchObject({ status: 0, restored: true });
 		expect(run.output).toContain("after");
 		expect(run.seconds).toBeGreaterThan(1);
+	});
+
+	it("shows the line at which a snapshot was saved, and goes on there", async () => {
+		const path = join(dir, "prompt");
+		const saved = await uvmachine(
+			["boot", "sh", "--save", path],
+			[
+				["$ ", "echo first\r"],
+				["first\r\r\n$ ", "echo ac\x1b[D\x01s"],
+				["saved to", ""],
+				["$ echo ac\b", "\x01x"],
+			],
+		);
+		expect(saved).toMatchObject({ status: 0, restored: true });
+		const again = await uvmachine(
+			["boot", "--restore", path],
+			[
+				["$ echo ac\b", "b\r"],
+				["abc\r\r\n$ ", "\x1b[A\x1b[A\r"],
+				["first\r\r\n$ ", "\x04"],
+			],
+		);
+		expect(again).toMatchObject({ status: 0, restored: true });
+		expect(again.output.startsWith("$ echo ac")).toBe(true);
 	});
 
 	it("a signal ends uvmachine and restores the terminal", async () => {

@@ -111,7 +111,9 @@ function run(bare: Bare, stops: readonly number[], at = (b: Bare): Bare => b): s
 		now = at(now);
 	}
 	const { cycles } = now.machine.clock;
-	return `${now.stateHash()} ${cycles} ${now.report(0).console} ${now.exit.kind}`;
+	const { traps, sinceOutput, console } = now.report(0);
+	const counts = JSON.stringify([traps, sinceOutput]);
+	return `${now.stateHash()} ${cycles} ${console} ${now.exit.kind} ${counts}`;
 }
 
 describe("a bare machine", () => {

@@ -26,3 +26,17 @@ it("is text in UTF-8, and continues after being replaced", () => {
 	log.write(0x62);
 	expect(log.text).toBe(`${"a".repeat(2000)}b`);
 });
+
+it("knows what the last line of a screen shows", () => {
+	const log = new ConsoleLog();
+	const shown = (text: string): string => {
+		for (const byte of new TextEncoder().encode(text)) log.write(byte);
+		return new TextDecoder().decode(log.lastLine);
+	};
+	expect(shown("")).toBe("");
+	expect(shown("$ ")).toBe("$ ");
+	expect(shown("echo\r\nword\r\n")).toBe("");
+	expect(shown("$ a\b")).toBe("$ a\b");
+	expect(shown("\x1b[H\x1b[2J> b")).toBe("> b");
+	expect(shown(`${"x".repeat(9999)}y`)).toMatch(/^x{4095}y$/);
+});

@@ -48,7 +48,7 @@ describe("a file", () => {
 		["the beginning", file.subarray(0, 30), /^it is cut off$/],
 		["all but the end", file.subarray(0, file.length - 1), /^it is cut off$/],
 		["more than all", Buffer.concat([file, Buffer.alloc(1)]), /^it is damaged$/],
-		["another format", with32(8, 3), /^its format is version 3; this uvmachine reads 2$/],
+		["another format", with32(8, 99), /^its format is version 99; this uvmachine reads \d+$/],
 		["a header that is too long", sealed(with32(12, 2 ** 31)), /^it is cut off$/],
 		["a body that is too long", sealed(with32(16, 2 ** 32 - 1)), /^it is cut off$/],
 	])("that is %s is refused", (_, bytes, message) => {

@@ -193,12 +193,14 @@ describe("registers", () => {
 		expect([read(5), read(6)]).toEqual([0x60, 0xb0]);
 	});
 
-	it("there are eight registers, one byte wide", () => {
+	it("there are eight registers, one byte wide, for accesses of any width", () => {
 		const { uart } = setUp();
 		expect(uart.load(8, 1)).toBe(ACCESS_FAULT);
 		expect(uart.store(8, 1, 0)).toBe(false);
-		expect(uart.load(0, 4)).toBe(ACCESS_FAULT);
-		expect(uart.store(0, 2, 0)).toBe(false);
+		expect(uart.store(7, 1, 0x12)).toBe(true);
+		expect(uart.store(6, 2, 0x3456)).toBe(true);
+		expect(uart.store(4, 4, 0x0102_0308)).toBe(true);
+		expect([uart.load(7, 1), uart.load(4, 2), uart.load(4, 4)]).toEqual([0x12, 8, 8]);
 	});
 });
 

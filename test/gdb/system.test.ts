@@ -84,7 +84,7 @@ describe("processes", () => {
 		expect(client.ask("qfThreadInfo")).toBe("m1,2");
 		const xml = client.ask("qXfer:threads:read::0,1000");
 		expect(xml).toContain('<thread id="2" name="2.4 fork">on the hart</thread>');
-		expect(xml).toMatch(/<thread id="1" name="1.3 fork">(sleeping: wait|ready)<\/thread>/);
+		expect(xml).toMatch(/<thread id="1" name="1.3 fork">(sleeping: wait|runnable)<\/thread>/);
 		client.ask("vCont;s:2");
 		client.ask("vCont;s:2");
 		client.ask("vCont;s:2");
@@ -93,6 +93,22 @@ describe("processes", () => {
 		expect(client.ask("Hg1")).toBe("OK");
 		expect(client.ask(`m${hex(data)},4`)).toBe("07000000");
 		expect(client.ask("c")).toBe("W07");
+	});
+
+	it("are shown with what they do now", () => {
+		const { client } = debugSystem("fork", [], { image: elf(FORK) });
+		const states = (): string[] => {
+			const rows = client.monitor("info processes").trimEnd().split("\n").slice(1);
+			return rows.map((row) => row.split(/ fork +/)[1]!);
+		};
+		expect(states()).toEqual(["running"]);
+		client.ask(`Z0,${hex(BASE + 4 * 10)},4`); // the child has copied its page: the parent waits
+		expect(client.ask("c")).toContain("thread:02;");
+		expect(states()).toEqual(["sleeping: wait", "running"]);
+		client.ask("s");
+		client.ask(`Z0,${hex(BASE + 4 * 19)},4`); // behind wait4
+		expect(client.ask("c")).toContain("thread:01;");
+		expect(states()).toEqual(["running"]);
 	});
 
 	it("have floating-point registers", () => {

@@ -1,12 +1,20 @@
 /** Instruction fetch: decoded code follows memory, and instructions may cross pages. */
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { WATCH_STORE } from "../../machine/debug.ts";
+import { RUN_STOPPED } from "../../machine/hart.ts";
 import { Machine } from "../../machine/machine.ts";
 import { RAM_BASE } from "../../machine/memory.ts";
-import { CAUSE_INSTRUCTION_PAGE_FAULT, CAUSE_USER_ECALL, FENCE_ALL } from "../../machine/port.ts";
+import {
+	CAUSE_INSTRUCTION_PAGE_FAULT,
+	CAUSE_STORE_PAGE_FAULT,
+	CAUSE_USER_ECALL,
+	FENCE_ALL,
+} from "../../machine/port.ts";
 import { assemble, encode } from "../isa/assembler.ts";
 import { guest } from "../isa/guest.ts";
-import { RX, TEXT, TEXT_FRAME, user } from "./user.ts";
+import { instruction } from "./random-code.ts";
+import { RWX, RX, TEXT, TEXT_FRAME, user } from "./user.ts";
 
 describe("code that changes", () => {
 	it("a store is seen by the very next instruction, of either length", () => {
@@ -40,6 +48,25 @@ describe("code that changes", () => {
 		`);
 		g.machine.runBare(30);
 		expect([g.machine.hart.x[13], g.machine.hart.x[10]]).toEqual([1, 3]);
+	});
+
+	it("a store to the second half of the last instruction of a loop is seen", () => {
+		const g = guest(`
+			la a1, patch
+			la a5, again
+			li a2, 0x00c7         # the upper half of jalr x0, 12(a5)
+			li a4, 2
+			sb a4, 100(a1)        # the next store is not the first one
+		again:	c.addi a0, 1
+			c.addi a4, -1
+			beq a4, x0, store
+		patch:	jalr x0, 0(a5)
+		end:	j end
+		store:	sh a2, 2(a1)
+			j patch
+		`);
+		g.machine.runBare(40);
+		expect([g.machine.hart.x[10], g.machine.hart.pc]).toEqual([2, g.labels.get("end")]);
 	});
 
 	it("a page that was written before it was executed is still watched", () => {
@@ -138,6 +165,79 @@ describe("code that changes", () => {
 		expect(g.machine.hart.pc).toBe(g.labels.get("end"));
 	});
 
+	/** Counts in a word, a halfword and a byte that lie right behind its code. */
+	const COUNTER = `
+		la a1, data
+		li a0, 1000
+	loop:	lw a2, 0(a1)
+		addi a2, a2, 1
+		sw a2, 0(a1)
+		sh a2, 4(a1)
+		sb a2, 7(a1)
+		c.addi a0, -1
+		c.bnez a0, loop
+
+		c.li a3, 1
+	end:	c.j end
+	data:	.word 0
+		.word 0
+	`;
+
+	it("stores beside decoded instructions are done without a look at each", () => {
+		const g = guest(COUNTER);
+		const stored = vi.spyOn(g.machine.hart.code, "stored");
+		g.machine.runBare(7100);
+		expect(g.machine.hart.pc).toBe(g.labels.get("end"));
+		const data = g.labels.get("data")!;
+		expect([g.machine.dma.load32(data), g.machine.dma.load32(data + 4)]).toEqual([
+			1000,
+			(1000 & 0xff) * 0x100_0000 + 1000,
+		]);
+		expect(stored.mock.calls.length).toBeLessThan(10);
+	});
+
+	it("and are seen by checkpoints and watchpoints made while the program runs", () => {
+		const g = guest(COUNTER);
+		const { machine } = g;
+		const data = g.labels.get("data")!;
+		machine.runBare(704);
+		expect(machine.dma.load32(data)).toBe(100);
+		const checkpoint = machine.checkpoint();
+		machine.runBare(700);
+		expect(machine.dma.load32(data)).toBe(200);
+		machine.rollback(checkpoint);
+		expect(machine.dma.load32(data)).toBe(100);
+		machine.runBare(700);
+		expect(machine.dma.load32(data)).toBe(200);
+		const debug = machine.hart.attachDebug();
+		debug.addWatchpoint({ va: data + 4, length: 2, kind: WATCH_STORE });
+		debug.resume(Number.POSITIVE_INFINITY, false);
+		expect(machine.runBare(700)).toBe(RUN_STOPPED);
+		expect(machine.dma.load32(data)).toBe(201);
+	});
+
+	it("a page of code that is write-protected and fenced cannot be stored to", () => {
+		const u = user(`
+			la a1, data
+			li a0, 5
+		loop:	sw a0, 0(a1)
+			c.addi a0, -1
+			c.bnez a0, loop
+			ecall
+			li a0, 5
+			j loop
+		data:	.word 0
+		`);
+		u.map(TEXT, TEXT_FRAME, RWX);
+		u.port.run();
+		expect(u.port.scause).toBe(CAUSE_USER_ECALL);
+		u.map(TEXT, TEXT_FRAME, RX);
+		u.port.sfenceVma(TEXT, FENCE_ALL);
+		u.port.pc = u.port.sepc + 4;
+		u.port.run();
+		expect([u.port.scause, u.port.stval]).toEqual([CAUSE_STORE_PAGE_FAULT, u.labels.get("data")]);
+	});
+
 	it("more pages of code than are kept decoded also run", () => {
 		const pages = 1100;
 		const machine = new Machine({ ramSize: (pages + 1) * 4096 });
@@ -226,69 +326,6 @@ describe("fetch", () => {
 		expect([u.port.x[1], u.port.instret]).toEqual([TEXT + 8, 2]);
 	});
 });
-
-/** Random code: loops, jumps to odd halfwords, stores into itself, illegal instructions. */
-const instruction = fc.oneof(
-	{ weight: 4, arbitrary: fc.integer({ min: 0, max: 0xffff }).map((h) => [h & 0xffff]) },
-	{
-		weight: 6,
-		arbitrary: fc
-			.tuple(
-				fc.constantFrom("add", "sub", "mul", "xor", "sltu", "divu"),
-				fc.nat(7),
-				fc.nat(7),
-				fc.nat(7),
-			)
-			.map(([name, rd, rs1, rs2]) =>
-				halves(encode(name, { rd: 8 + rd, rs1: 8 + rs1, rs2: 8 + rs2 })),
-			),
-	},
-	{
-		weight: 4,
-		arbitrary: fc
-			.tuple(
-				fc.constantFrom("beq", "bne", "blt", "bgeu"),
-				fc.nat(7),
-				fc.nat(7),
-				fc.integer({ min: -60, max: 60 }),
-			)
-			.map(([name, rs1, rs2, imm]) =>
-				halves(encode(name, { rs1: 8 + rs1, rs2: 8 + rs2, imm: imm * 2 })),
-			),
-	},
-	{
-		weight: 2,
-		arbitrary: fc
-			.tuple(fc.nat(7), fc.integer({ min: -80, max: 80 }))
-			.map(([rd, imm]) => halves(encode("jal", { rd: 8 + rd, imm: imm * 2 }))),
-	},
-	{
-		weight: 2,
-		arbitrary: fc
-			.tuple(fc.constantFrom("sw", "sh", "sb"), fc.nat(7), fc.nat(255))
-			.map(([name, rs2, imm]) => halves(encode(name, { rs1: 3, rs2: 8 + rs2, imm }))),
-	},
-	{
-		weight: 2,
-		arbitrary: fc
-			.tuple(fc.constantFrom("lw", "lhu", "lb"), fc.nat(7), fc.nat(255))
-			.map(([name, rd, imm]) => halves(encode(name, { rd: 8 + rd, rs1: 3, imm }))),
-	},
-	{
-		weight: 1,
-		arbitrary: fc.constantFrom(
-			halves(encode("csrrs", { rd: 9, imm: 0xc00 })),
-			halves(encode("csrrs", { rd: 9, imm: 0xc02 })),
-			halves(encode("fence.i")),
-			halves(encode("amoadd.w", { rd: 9, rs1: 3, rs2: 10 })),
-			halves(encode("ecall")),
-		),
-	},
-);
-
-function halves(w: number): number[] {
-	return [w & 0xffff, w >>> 16];
-}
 
 describe("counting", () => {
 	it("any slicing of a run gives the same state at the same cycle", () => {

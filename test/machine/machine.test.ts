@@ -49,6 +49,7 @@ describe("the interpreter's literals", () => {
 		for (const [text, value] of [
 			[`m32[${hex(layout.RT)} + (va >>> 12)]`, layout.RT],
 			[`m32[${hex(layout.WT)} + (va >>> 12)]`, layout.WT],
+			[`m32[${hex(layout.CT)} + (va >>> 12)]`, layout.CT],
 			[`m32[${hex(layout.XT)} + (pc >>> 12)]`, layout.XT],
 			[`m32[${hex(layout.CODE_MAP)} + ((e - ${hex(layout.RAM_OFFSET)}) >> 12)]`, 0],
 			[`u16[${hex(layout.LENGTHS - (layout.CODE >> 1))} + (ip >> 1)]`, layout.LENGTHS],

@@ -6,9 +6,13 @@ import { ROOT } from "./sources.ts";
 /** What node is to run. */
 export const MAIN = `${ROOT}/dist/cli/main.js`;
 
-/** Run `uvmachine` to its end with `input` as its standard input. */
-export function uvmachine(args: readonly string[], input = ""): SpawnSyncReturns<string> {
-	return spawnSync(process.execPath, [MAIN, ...args], {
+/** Run `uvmachine` to its end with `input` as its standard input, and options of node. */
+export function uvmachine(
+	args: readonly string[],
+	input = "",
+	nodeOptions: readonly string[] = [],
+): SpawnSyncReturns<string> {
+	return spawnSync(process.execPath, [...nodeOptions, MAIN, ...args], {
 		cwd: ROOT,
 		encoding: "utf8",
 		input,

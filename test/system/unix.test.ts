@@ -21,6 +21,7 @@ import {
 	walkOutput,
 } from "../../workloads/reference.ts";
 import { call, EXIT, exec, text } from "../support/program.ts";
+import { Typist } from "../support/typist.ts";
 import { binDisk, boot, MiB, workload } from "../support/workload.ts";
 
 /** The line of a program's output that summarises its work. */
@@ -107,27 +108,10 @@ describe("many processes", () => {
 
 describe("the shell on a terminal", () => {
 	/** Type lines one after the other, each when the system is idle. */
-	function session(lines: readonly string[], ram = 8 * MiB): { text: string; system: System } {
-		const system = createSystem({
-			program: "sh",
-			image: workload("sh"),
-			ram,
-			bin,
-			terminal: true,
-		});
-		for (const line of lines) {
-			let state = system.run();
-			while (state === "running" || state === "idle") state = system.run();
-			if (state === "ended") break;
-			let rest: Uint8Array = new TextEncoder().encode(line);
-			for (;;) {
-				rest = rest.subarray(system.input(rest));
-				if (rest.length === 0) break;
-				system.run(system.machine.clock.cycles + 1000);
-			}
-		}
-		while (!["ended", "input"].includes(system.run()));
-		return { text: system.report(0).console.replaceAll("\r\n", "\n"), system };
+	function session(lines: readonly string[]): { text: string; system: System } {
+		const user = new Typist();
+		for (const line of lines) user.type(line);
+		return { text: user.text.replaceAll("\r\n", "\n"), system: user.system };
 	}
 
 	it("prompts, echoes, edits, pipes, and ends at ^D", () => {

@@ -54,6 +54,16 @@ function expected(): { console: string; disk: Uint8Array } {
 	return { console: `${lines.join("\n")}\n`, disk: before };
 }
 
+/** The same without the store that acknowledges an interrupt at the disk: a nop instead. */
+function careless(): Uint8Array {
+	const image = new Uint8Array(readFileSync(program));
+	const halves = new Uint16Array(image.buffer, 0, image.length >> 1);
+	const at = halves.indexOf(0xd2f8); // c.sw a4, 100(a3)
+	expect([at > 0, halves.indexOf(0xd2f8, at + 1)]).toEqual([true, -1]);
+	halves[at] = 0x0001;
+	return image;
+}
+
 function runHere(virtio: "legacy" | "modern"): { console: string; disk: Uint8Array } {
 	const media = new MemoryDisk(SECTORS * SECTOR, { image: disk() });
 	const bare = new Bare({ image: readFileSync(program), disks: [{ media }], virtio });
@@ -66,6 +76,38 @@ describe("board.c", () => {
 	it.each(["legacy", "modern"] as const)("does what a model on the host says: %s", (virtio) => {
 		expect(runHere(virtio)).toEqual(expected());
 	});
+
+	it.skipIf(!hasCommand(QEMU, "--version"))(
+		"as a driver that never acknowledges works as on QEMU, and drowns as on hardware",
+		() => {
+			const folder = mkdtempSync(join(tmpdir(), "uvmachine-bare-"));
+			try {
+				const [image, kernel] = [join(folder, "disk"), join(folder, "kernel")];
+				writeFileSync(image, disk());
+				writeFileSync(kernel, careless());
+				const { stdout } = spawnSync(
+					QEMU,
+					[
+						...["-M", "virt", "-bios", "none", "-nographic", "-kernel", kernel],
+						...["-drive", `file=${image},if=none,id=d0,format=raw`],
+						...["-device", "virtio-blk-device,drive=d0,bus=virtio-mmio-bus.0,serial=disk0"],
+					],
+					{ encoding: "utf8", timeout: CHILD_LIMIT_MS },
+				);
+				const run = (plic: "raise" | "level"): Bare => {
+					const media = new MemoryDisk(SECTORS * SECTOR, { image: disk() });
+					const bare = new Bare({ image: careless(), disks: [{ media }], plic });
+					bare.run(1e8);
+					return bare;
+				};
+				expect(run("raise").exit.kind).toBe("exited");
+				expect(run("raise").report(0).console).toBe(stdout.replaceAll("\r", ""));
+				expect(run("level").exit.kind).toBe("running");
+			} finally {
+				rmSync(folder, { recursive: true });
+			}
+		},
+	);
 
 	it("ends with the number of what went wrong", () => {
 		const bare = new Bare({ image: readFileSync(program) });

@@ -146,6 +146,8 @@ int closedir(DIR *directory);
 #define ISIG 0000001
 #define ICANON 0000002
 #define ECHO 0000010
+#define IEXTEN 0100000
+#define IXON 0002000 /* of c_iflag */
 #define VMIN 6
 #define VTIME 5
 #define TCSANOW 0

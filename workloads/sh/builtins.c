@@ -231,6 +231,17 @@ static int do_read(int argc, char **argv)
 	return count == 1 ? 0 : 1;
 }
 
+static int do_history(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "-c") != 0)
+		return usage("history [-c]");
+	if (argc > 1)
+		clear_history();
+	else
+		print_history();
+	return 0;
+}
+
 static int do_jobs(int argc, char **argv)
 {
 	(void)argc;
@@ -540,11 +551,16 @@ static const struct {
 	{":", do_nothing}, {".", do_dot}, {"[", do_test}, {"bg", do_bg}, {"break", do_break},
 	{"cd", do_cd}, {"continue", do_continue}, {"echo", do_echo}, {"eval", do_eval},
 	{"exec", do_exec}, {"exit", do_exit}, {"export", do_export}, {"false", do_false},
-	{"fg", do_fg}, {"jobs", do_jobs}, {"kill", do_kill}, {"pwd", do_pwd}, {"read", do_read},
-	{"set", do_set}, {"shift", do_shift}, {"test", do_test}, {"true", do_nothing},
-	{"type", do_type}, {"ulimit", do_ulimit}, {"umask", do_umask}, {"unset", do_unset},
-	{"wait", do_wait},
+	{"fg", do_fg}, {"history", do_history}, {"jobs", do_jobs}, {"kill", do_kill},
+	{"pwd", do_pwd}, {"read", do_read}, {"set", do_set}, {"shift", do_shift},
+	{"test", do_test}, {"true", do_nothing}, {"type", do_type}, {"ulimit", do_ulimit},
+	{"umask", do_umask}, {"unset", do_unset}, {"wait", do_wait},
 };
+
+const char *builtin_name(size_t index)
+{
+	return index < sizeof(builtins) / sizeof(builtins[0]) ? builtins[index].name : NULL;
+}
 
 builtin *find_builtin(const char *name)
 {

@@ -408,6 +408,16 @@ bool any_stopped_job(void)
 	return false;
 }
 
+bool jobs_changed(void)
+{
+	poll_jobs();
+	for (struct job *job = jobs; job != NULL; job = job->next) {
+		if (!job->reported)
+			return true;
+	}
+	return false;
+}
+
 /* Those whose state has changed, or all; those that are done are forgotten. */
 void report_jobs(bool all)
 {

@@ -44,6 +44,8 @@ bool fill_line(struct input *input, bool first)
 		input->at_end = true;
 		return false;
 	}
+	if (input->prompts && isatty(input->fd) && isatty(2))
+		return edit_line(input, prompt(first));
 	if (input->prompts)
 		dprintf(2, "%s", prompt(first));
 	while (c != '\n') {
@@ -109,6 +111,7 @@ int run_input(struct input *input)
 	}
 	free(input->line);
 	input->line = NULL;
+	input->room = 0;
 	return shell.status;
 }
 

@@ -50,8 +50,9 @@ static int take(void)
 
 static void mistake(const char *what)
 {
-	if (!wrong && !aborted)
-		dprintf(2, "sh: syntax error: %s\n", what);
+	if (aborted)
+		return; /* an interrupt is no mistake */
+	dprintf(2, "sh: syntax error: %s\n", what);
 	wrong = aborted = true;
 }
 
@@ -61,7 +62,7 @@ static void unexpected(void)
 		mistake("end of file unexpected");
 	else if (token == NEWLINE)
 		mistake("newline unexpected");
-	else if (!wrong && !aborted) {
+	else if (!aborted) {
 		dprintf(2, "sh: syntax error: \"%s\" unexpected\n", word);
 		wrong = aborted = true;
 	}

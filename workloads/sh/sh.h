@@ -5,6 +5,8 @@
  *   parse.c     text to commands
  *   expand.c    variables; words to arguments
  *   execute.c   commands to processes
+ *   edit.c      editing of lines on a terminal, history
+ *   complete.c  the rest of a word that was begun
  *   jobs.c      process groups, waiting, the terminal
  *   builtins.c  commands that the shell carries out itself
  *   arena.c     memory of a command, given back when it has run
@@ -120,6 +122,14 @@ int run_text(const char *text);
 int run_file(const char *path);
 _Noreturn void leave(int status);
 
+/* edit.c */
+bool edit_line(struct input *input, const char *text);
+void print_history(void);
+void clear_history(void);
+
+/* complete.c */
+void complete(const char *line, struct list *names, struct text *more);
+
 /* expand.c */
 void import_environment(char **environment);
 char **export_environment(void);
@@ -153,6 +163,7 @@ struct job *first_job(void);
 struct job *following_job(struct job *job);
 bool job_stopped(const struct job *job);
 void report_jobs(bool all);
+bool jobs_changed(void); /* report_jobs(false) has something to say */
 bool any_stopped_job(void);
 void poll_jobs(void);
 void forget_jobs(void);
@@ -162,5 +173,6 @@ void default_signals(void);
 /* builtins.c */
 typedef int builtin(int argc, char **argv);
 builtin *find_builtin(const char *name);
+const char *builtin_name(size_t index); /* NULL behind the last */
 
 #endif

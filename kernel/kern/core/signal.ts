@@ -48,6 +48,13 @@ export function signame(sig: number): string {
 	return sig === SIGRTMIN ? "SIGRTMIN" : `SIGRTMIN+${sig - SIGRTMIN}`;
 }
 
+/** The number of a signal that signame names; 0: there is none. */
+export function signo(name: string): number {
+	const known = NAMES.indexOf(name) + 1;
+	const realtime = /^SIGRTMIN(?:\+(\d+))?$/.exec(name);
+	return realtime === null ? known : SIGRTMIN + Number(realtime[1] ?? 0);
+}
+
 /** A set of signals (sigset_t), never changed in place: bit n - 1 of the 64 stands for signal n. */
 export interface sigset {
 	readonly lo: number;

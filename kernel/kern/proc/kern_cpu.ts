@@ -14,7 +14,7 @@ import { cputime_check } from "./kern_itimer.ts";
 import { sig_userret } from "./kern_sig.ts";
 import { postsigs } from "./postsig.ts";
 import { timer_idle, timer_quantum } from "./timer.ts";
-import { TRAP_KERNEL, TRAP_RETURN, trap } from "./trap.ts";
+import { TRAP_KERNEL, TRAP_NONE, TRAP_RETURN, trap } from "./trap.ts";
 
 /** Cost of giving the hart to another thread, in cycles. */
 const SWITCH_CYCLES = 200;
@@ -26,8 +26,9 @@ export const CPU_DEADLOCK = 2; // everything sleeps, and no event is left that c
 export const CPU_IDLE = 3; // everything sleeps, and the caller advances time (`pause` only)
 
 /**
- * Run the system until cycle `until`, or a little longer, because it stops between two traps. It
- * also stops, with CPU_LIMIT, when a debugger has stopped the hart.
+ * Run the system until cycle `until`. What the kernel does then it does to its end: a trap, or a
+ * thread's work up to its next sleep; some microseconds. It also stops, with CPU_LIMIT, when a
+ * debugger has stopped the hart.
  * => stopping points do not affect the simulation.
  * => `pause`: return CPU_IDLE while everything sleeps, so that the caller advances time.
  */
@@ -48,7 +49,7 @@ export function cpu_run(k: Kernel, until: number, pause = false): number {
 		if (l === null) {
 			timer_idle(k);
 			if (pause && !intr_pending(k)) return CPU_IDLE;
-			if (!k.port.wfi()) return CPU_DEADLOCK;
+			if (!k.port.wfi(until)) return CPU_DEADLOCK;
 			continue;
 		}
 		k.curlwp = l;
@@ -120,8 +121,8 @@ function run_user(k: Kernel, l: lwp, until: number): void {
 			cpu_switchto(k, l);
 			continue;
 		}
-		let what = l.l_kernel === null ? run_trap(k, l) : TRAP_KERNEL;
-		if (k.port.stopped) {
+		let what = l.l_kernel === null ? run_trap(k, l, until) : TRAP_KERNEL;
+		if (what === TRAP_NONE || k.port.stopped) {
 			k.interrupted = l;
 			return;
 		}
@@ -137,16 +138,16 @@ function run_user(k: Kernel, l: lwp, until: number): void {
 	}
 }
 
-/** Run user code until it traps, and handle the trap. => TRAP_; no trap if `stopped`. */
-function run_trap(k: Kernel, l: lwp): number {
+/** Run user code until it traps, and handle the trap. => TRAP_. */
+function run_trap(k: Kernel, l: lwp, until: number): number {
 	userret(k);
 	const start = k.port.cycles;
-	k.port.run();
+	const trapped = k.port.run(until);
 	l.l_utime += k.port.cycles - start;
-	if (k.port.stopped) return TRAP_RETURN;
-	const trapped = k.port.cycles;
+	if (!trapped) return TRAP_NONE;
+	const entered = k.port.cycles;
 	const what = trap(k, l);
-	l.l_stime += k.port.cycles - trapped;
+	l.l_stime += k.port.cycles - entered;
 	if (l.l_utime + l.l_stime >= l.l_cpudue) cputime_check(k, l);
 	return what;
 }

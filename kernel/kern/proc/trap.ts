@@ -62,6 +62,7 @@ const SYSCALL_CYCLES = 200;
 export const TRAP_RETURN = 0; // it returns to user mode
 export const TRAP_KERNEL = 1; // it runs l_kernel to its end first
 export const TRAP_PREEMPT = 2; // its time slice is over
+export const TRAP_NONE = 3; // there was none
 
 /**
  * Handle the trap that ended the latest run of user code.

@@ -25,6 +25,7 @@ import type { vm_map } from "../../uvm/uvm_map_entry.ts";
 import { uvm_obj_unwirepages, uvm_obj_wirepages } from "../../uvm/uvm_object_wire.ts";
 import { uvm_pagelookup } from "../../uvm/uvm_page.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
+import { nanotime } from "../core/kern_tc.ts";
 import { copyin, copyout } from "../proc/copy.ts";
 import type { proc } from "../proc/kern_proc.ts";
 import { as_allowed } from "./sys_mman.ts";
@@ -95,7 +96,7 @@ export const sysent_shm: sysent = {
 	[SYS.shmdt]: (k, p, a) => sys_shmdt(k, p, a[0]!),
 };
 
-const seconds = (k: Kernel): number => Math.floor(k.port.cycles / 1e9);
+const seconds = (k: Kernel): number => nanotime(k).tv_sec;
 
 /** => the id (>= 0), or a negative errno. Never sleeps. */
 function sys_shmget(k: Kernel, p: proc, key: number, size: number, shmflg: number): number {

@@ -101,6 +101,9 @@ describe("lines", () => {
 		["erasing a control character", "a\x01\x7fb\n", "ab\n", "ab"],
 		["erasing a character of two bytes", "aü\x7fb\n", "ab\n", "ab"],
 		["control characters are shown", "a\x01\n", "a\x01\n", "a^A"],
+		["cursor keys are shown, and do nothing", "a\x1b[Ab\n", "a\x1b[Ab\n", "a^[[Ab"],
+		["erasing a cursor key", "a\x1b[A\x1bOB\x7f\x7f\x7f\x7f\x7f\x7fb\n", "ab\n", "ab"],
+		["erasing a word with a cursor key", "a ü\x1b[D\t\x17b\n", "a b\n", "a b"],
 	])("%s", (_, keys, line, shown) => {
 		const { t, program } = terminal();
 		t.type(keys);
@@ -166,7 +169,7 @@ describe("line editing against a model", () => {
 		{ weight: 6, arbitrary: fc.constantFrom(..."abcxyz0") },
 		{ weight: 2, arbitrary: fc.constantFrom(" ", "\t") },
 		{ weight: 3, arbitrary: fc.constantFrom("\x7f", "\b") },
-		fc.constantFrom("\x15", "\x17", "\x04", "\n", "\r", "é", "\x01"),
+		fc.constantFrom("\x15", "\x17", "\x04", "\n", "\r", "é", "\x01", "\x1b"),
 	);
 
 	/** Keys => what reads give, and the line that is not complete. */
@@ -187,7 +190,7 @@ describe("line editing against a model", () => {
 
 	/** A line as the screen shows it. */
 	const shown = (line: string): string =>
-		screen(line.replaceAll("\x01", "^A").replaceAll("\n", "")).current;
+		screen(line.replaceAll("\x01", "^A").replaceAll("\x1b", "^[").replaceAll("\n", "")).current;
 
 	it("reads and screen are what the keys say", () => {
 		fc.assert(

@@ -47,10 +47,13 @@ const ctl = (who: Agent, what: number, cmd: number): number =>
 	who.syscall(SYS.shmctl, what, cmd | IPC_64, BUF);
 const words = (who: Agent, n: number): number[] =>
 	Array.from({ length: n }, (_, i) => who.run(() => who.load(BUF + 4 * i)) as number);
-function stat(who: Agent = a): Record<string, number> {
+function stat(who: Agent = a): Record<string, number | undefined> {
 	expect(ctl(who, id, STAT)).toBe(0);
 	const w = words(who, 21);
-	const [key, mode, size, atime, dtime, ctime] = [w[0]!, w[5]!, w[9]!, w[10]!, w[12]!, w[14]!];
+	const [key, mode, size] = [w[0]!, w[5]!, w[9]!];
+	// Seconds of the wall clock, seen from the start of the machine; 0: never.
+	const since = (at: number): number => (at === 0 ? 0 : at - t.k.boottime.tv_sec);
+	const [atime, dtime, ctime] = [w[10]!, w[12]!, w[14]!].map(since);
 	return { key, mode, size, atime, dtime, ctime, cpid: w[16]!, lpid: w[17]!, nattch: w[18]! };
 }
 
