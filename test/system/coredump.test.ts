@@ -12,17 +12,19 @@ const WEXITED = 4;
 const CLD_KILLED = 2;
 const CLD_DUMPED = 3;
 const SIGTRAP = 5;
+const PR_SET_DUMPABLE = 4;
 const WCOREFLAG = 0x80;
 /** In a register, and in a word of memory, of the process that dies. */
 const IN_REGISTER = 0x5eed1234;
 const IN_MEMORY = 0x0badcafe;
 
 /** A child dies of a breakpoint in /tmp, with this limit; then `after`, with its pid in s0. */
-const dies = (limit: number, after: string): number =>
+const dies = (limit: number, after: string, before = ""): number =>
 	exec(
 		`
 		${call(SYS.chdir, "=tmp")}
 		${call(SYS.prlimit64, 0, RLIMIT_CORE, "=limit", 0)}
+		${before}
 		${call(SYS.clone, FORK, 0, 0, 0)}
 		mv s0, a0
 		bne a0, zero, parent
@@ -87,6 +89,10 @@ describe("a process that a signal ends with a core dump", () => {
 		expect(dies(0, STATUS)).toBe(SIGTRAP);
 		expect(dies(0x1000, STATUS)).toBe(SIGTRAP);
 		expect(dies(0, CODE)).toBe(CLD_KILLED);
+	});
+
+	it("leaves none if it is not dumpable", () => {
+		expect(dies(-1, STATUS, call(SYS.prctl, PR_SET_DUMPABLE, 0))).toBe(SIGTRAP);
 	});
 
 	it("has its registers and its memory in the file", () => {

@@ -48,7 +48,7 @@ interface segment {
 export function* coredump(k: Kernel, l: lwp, info: ksiginfo): Sleeps<boolean> {
 	const p = l.l_proc!;
 	const limit = p.p_rlimit[RLIMIT_CORE]!.rlim_cur;
-	if (limit === 0 || p.p_dumpable === 0) return false;
+	if (p.p_dumpable === 0) return false;
 	const { header } = p.p_vmspace!.vm_map;
 	const entries: vm_map_entry[] = [];
 	for (let e = header.next; e !== header; e = e.next) entries.push(e);
