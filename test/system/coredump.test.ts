@@ -87,12 +87,18 @@ describe("a process that a signal ends with a core dump", () => {
 
 	it("leaves none where RLIMIT_CORE does not allow it", () => {
 		expect(dies(0, STATUS)).toBe(SIGTRAP);
-		expect(dies(0x1000, STATUS)).toBe(SIGTRAP);
+		expect(dies(0xfff, STATUS)).toBe(SIGTRAP);
 		expect(dies(0, CODE)).toBe(CLD_KILLED);
 	});
 
 	it("leaves none if it is not dumpable", () => {
 		expect(dies(-1, STATUS, call(SYS.prctl, PR_SET_DUMPABLE, 0))).toBe(SIGTRAP);
+	});
+
+	it("leaves what RLIMIT_CORE allows", () => {
+		expect(dies(0x1800, STATUS)).toBe(SIGTRAP | WCOREFLAG);
+		expect(dies(0x1800, count(IN_REGISTER))).toBe(1);
+		expect(dies(0x1800, count(IN_MEMORY))).toBe(0);
 	});
 
 	it("has its registers and its memory in the file", () => {

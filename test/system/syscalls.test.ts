@@ -103,6 +103,7 @@ describe("memory", () => {
 		["mmap of nothing", errno(SYS.mmap2, 0, 0, 3, ANON_PRIVATE), EINVAL],
 		["mmap neither shared nor private", errno(SYS.mmap2, 0, 4096, 3, 0x20), EINVAL],
 		["mmap of no file", `li a4, 99\n${errno(SYS.mmap2, 0, 4096, 3, 2)}`, EBADF],
+		["mmap of nothing of no file", `li a4, 99\n${errno(SYS.mmap2, 0, 0, 3, 2)}`, EBADF],
 		["mmap of the console", `li a4, 0\n${errno(SYS.mmap2, 0, 4096, 3, 2)}`, ENODEV],
 		["mmap of more than there is", errno(SYS.mmap2, 0, 0x7f00_0000, 3, ANON_PRIVATE), ENOMEM],
 		["mmap at an odd place", errno(SYS.mmap2, 0x2000_0001, 4096, 3, 0x32), EINVAL],

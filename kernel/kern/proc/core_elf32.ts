@@ -42,8 +42,8 @@ interface segment {
 /**
  * Write the file "core" into the working directory of a process that `info` ends.
  *
- * => sleeps. Whether there is one now: there is none if RLIMIT_CORE is too small for all of it, if
- *    the process is not dumpable, or if the file cannot be written.
+ * => sleeps. Whether there is one now, which ends at RLIMIT_CORE, as Linux's: there is none if that
+ *    is less than a page, if the process is not dumpable, or if the file cannot be written.
  */
 export function* coredump(k: Kernel, l: lwp, info: ksiginfo): Sleeps<boolean> {
 	const p = l.l_proc!;
@@ -61,14 +61,14 @@ export function* coredump(k: Kernel, l: lwp, info: ksiginfo): Sleeps<boolean> {
 		end += filesz;
 		return { entry, filesz, offset };
 	});
-	if (end > limit) return false;
+	if (limit < PAGE_SIZE) return false;
 	const head = new Uint8Array(notes + noteSize);
 	put_headers(head, segments, notes, noteSize);
 	put_status(k, l, info, new DataView(head.buffer, notes));
 	const flags = O_CREAT | O_WRONLY | O_TRUNC | O_NOFOLLOW;
 	const vp = yield* vn_open(k, p, p.p_fd?.fd_cdir ?? null, "core", flags, 0o600);
 	if (typeof vp === "number") return false;
-	const written = yield* write_core(k, p, vp, head, segments, end);
+	const written = yield* write_core(k, p, vp, head, segments, Math.min(end, limit));
 	yield* vrele(k, vp);
 	return written;
 }
@@ -93,11 +93,13 @@ function* write_core(
 ): Sleeps<boolean> {
 	if (vp.v_type !== "VREG") return false;
 	if ((yield* VOP(k, vp).vop_truncate(k, vp, size)) !== 0) return false;
-	if ((yield* vn_rdwr(k, vp, head, 0, true)) !== head.length) return false;
+	const front = head.subarray(0, size);
+	if ((yield* vn_rdwr(k, vp, front, 0, true)) !== front.length) return false;
 	const page = new Uint8Array(PAGE_SIZE);
 	for (const { entry, filesz, offset } of segments) {
 		for (let at = 0; at < filesz; at += PAGE_SIZE) {
 			const va = entry.start + at;
+			if (offset + at + PAGE_SIZE > size) return true;
 			if (is_hole(entry, va)) continue;
 			// A page that cannot be read any more is zeros in the file, too.
 			if ((yield* copyin(k, p.p_vmspace!.vm_map, va, page)) !== 0) continue;

@@ -42,10 +42,18 @@ export function timespec_bytes(ns: number): Uint8Array {
 export function timespec_read(bytes: Uint8Array): number | null {
 	const view = new DataView(bytes.buffer, bytes.byteOffset);
 	const seconds = view.getBigInt64(0, true);
-	const nsec = view.getBigInt64(8, true);
-	if (seconds < 0n || nsec < 0n || nsec >= 1_000_000_000n) return null;
-	const ns = Number(seconds) * 1e9 + Number(nsec);
+	// C libraries for 32 bits leave the high word of the nanoseconds as it is, and Linux ignores it.
+	const nsec = view.getInt32(8, true);
+	if (seconds < 0n || nsec < 0 || nsec >= 1_000_000_000) return null;
+	const ns = Number(seconds) * 1e9 + nsec;
 	return ns < Number.MAX_SAFE_INTEGER ? ns : Number.POSITIVE_INFINITY;
+}
+
+/** The cycle at which the wall clock shows the time of a 64-bit timespec, which is a valid one. */
+export function timespec_wall(k: Kernel, bytes: Uint8Array): number {
+	const view = new DataView(bytes.buffer, bytes.byteOffset);
+	const tv_sec = Number(view.getBigInt64(0, true));
+	return timespec_cycle(k, { tv_sec, tv_nsec: view.getInt32(8, true) });
 }
 
 /** The wall clock's time as a struct timespec. */
@@ -98,10 +106,7 @@ function* sys_clock_nanosleep(
 	if (ns === null) return -EINVAL;
 	const absolute = (flags & TIMER_ABSTIME) !== 0;
 	let end = absolute ? ns : sleep_until(k, ns);
-	if (absolute && is_wall(clock)) {
-		const [tv_sec, tv_nsec] = [...new BigInt64Array(bytes.buffer)].map(Number) as [number, number];
-		end = timespec_cycle(k, { tv_sec, tv_nsec });
-	}
+	if (absolute && is_wall(clock)) end = timespec_wall(k, bytes);
 	while (k.port.cycles < end) {
 		const left = end - k.port.cycles;
 		const error = yield* tsleep(k, {}, "nanosleep", Number.isFinite(left) ? left : 0);

@@ -128,6 +128,7 @@ export function* sys_waitid(
 		return -EINVAL;
 	}
 	if (which !== P_ALL && which !== P_PID && which !== P_PGID) return -EINVAL;
+	if (which === P_PID ? (id | 0) <= 0 : which === P_PGID && (id | 0) < 0) return -EINVAL;
 	const want: wanted = (child) => {
 		if (which === P_PID) return child.p_pid === id;
 		return which === P_ALL || child.p_pgid === (id === 0 ? p.p_pgid : id);

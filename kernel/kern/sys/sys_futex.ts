@@ -14,7 +14,7 @@ import type { futexwait, lwp } from "../core/kern_lwp.ts";
 import { LSSLEEP, type Sleeps, tsleep, unsleep } from "../core/kern_synch.ts";
 import { copyin, copyout } from "../proc/copy.ts";
 import type { proc } from "../proc/kern_proc.ts";
-import { sleep_interrupted, sleep_until, timespec_read } from "../proc/kern_time.ts";
+import { sleep_interrupted, sleep_until, timespec_read, timespec_wall } from "../proc/kern_time.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
 
@@ -147,12 +147,13 @@ function* sys_futex(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 	const [va, op, val, time, va2, val3] = [a[0]!, a[1]!, a[2]! | 0, a[3]!, a[4]!, a[5]! | 0];
 	const isprivate = (op & FUTEX_PRIVATE_FLAG) !== 0;
 	const cmd = op & FUTEX_CMD_MASK;
-	if ((op & FUTEX_CLOCK_REALTIME) !== 0 && cmd !== FUTEX_WAIT_BITSET) return -ENOSYS;
+	const wall = (op & FUTEX_CLOCK_REALTIME) !== 0;
+	if (wall && cmd !== FUTEX_WAIT_BITSET) return -ENOSYS;
 	switch (cmd) {
 		case FUTEX_WAIT:
-			return yield* futex_wait(k, p, va, isprivate, val, time, false, MATCH_ANY);
+			return yield* futex_wait(k, p, va, isprivate, val, time, "now", MATCH_ANY);
 		case FUTEX_WAIT_BITSET:
-			return yield* futex_wait(k, p, va, isprivate, val, time, true, val3);
+			return yield* futex_wait(k, p, va, isprivate, val, time, wall ? "epoch" : "reset", val3);
 		case FUTEX_WAKE:
 		case FUTEX_WAKE_BITSET: {
 			const bitset = cmd === FUTEX_WAKE ? MATCH_ANY : val3;
@@ -173,7 +174,7 @@ function* sys_futex(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 
 /**
  * Sleep until the futex is woken, if the word is `val`. => sleeps.
- * => `time`: the address of a timespec, or 0: how long, or with `absolute` until when.
+ * => `time`: the address of a timespec, or 0: until when, counted from `since`.
  * => 0; EAGAIN: the word has another value; ETIMEDOUT; EINTR; EFAULT; EINVAL.
  */
 function* futex_wait(
@@ -183,7 +184,7 @@ function* futex_wait(
 	isprivate: boolean,
 	val: number,
 	time: number,
-	absolute: boolean,
+	since: "now" | "reset" | "epoch",
 	bitset: number,
 ): Sleeps<number> {
 	const l = p.p_lwp!;
@@ -193,7 +194,8 @@ function* futex_wait(
 		if ((yield* copyin(k, p.p_vmspace!.vm_map, time, bytes)) !== 0) return -EFAULT;
 		const ns = timespec_read(bytes);
 		if (ns === null) return -EINVAL;
-		end = absolute ? ns : sleep_until(k, ns);
+		if (since === "now") end = sleep_until(k, ns);
+		else end = since === "reset" ? ns : timespec_wall(k, bytes);
 	}
 	if (bitset === 0) return -EINVAL;
 	if (va % 4 !== 0) return -EINVAL;
@@ -213,7 +215,7 @@ function* futex_wait(
 		if (error === 0) continue;
 		futex_unqueue(k, l);
 		if (error === EWOULDBLOCK) return -ETIMEDOUT;
-		if (time !== 0 && !absolute) sleep_interrupted(k, end);
+		if (time !== 0 && since === "now") sleep_interrupted(k, end);
 		return -error;
 	}
 }

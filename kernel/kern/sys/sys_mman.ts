@@ -3,6 +3,7 @@
  * msync, madvise, mincore, wiring. With Linux's flag values and errors.
  */
 import {
+	EBADF,
 	EBUSY,
 	EEXIST,
 	EFAULT,
@@ -73,6 +74,7 @@ import { uvm_pageout_pages } from "../../uvm/uvm_pdaemon.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../core/rlimit.ts";
 import { copyout } from "../proc/copy.ts";
+import { fd_getfile } from "../proc/kern_descrip.ts";
 import type { proc } from "../proc/kern_proc.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
@@ -146,6 +148,8 @@ function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 	];
 	const type = flags & MAP_TYPE;
 	const shared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
+	// As in Linux, a wrong descriptor is found before anything else.
+	if ((flags & MAP_ANON) === 0 && fd_getfile(p, fd) === null) return -EBADF;
 	if (len === 0 || (!shared && type !== MAP_PRIVATE)) return -EINVAL;
 	if (type === MAP_SHARED_VALIDATE) {
 		// As in Linux, only for files.

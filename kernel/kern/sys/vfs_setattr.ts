@@ -143,7 +143,8 @@ const TIMES_SIZE = 32;
 
 /** What a timespec of utimensat means; null: leave the time alone. => undefined: EINVAL. */
 function utime(view: DataView, at: number): timespec | "now" | null | undefined {
-	const tv_nsec = Number(view.getBigInt64(at + 8, true));
+	// Of the nanoseconds, 32 bits count, as in timespec_read.
+	const tv_nsec = view.getInt32(at + 8, true);
 	if (tv_nsec === UTIME_NOW) return "now";
 	if (tv_nsec === UTIME_OMIT) return null;
 	if (tv_nsec < 0 || tv_nsec >= 1e9) return undefined;

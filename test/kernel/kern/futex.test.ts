@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { vfs_mountroot } from "../../../kernel/fs/vfs.ts";
 import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
+import { nanotime } from "../../../kernel/kern/core/kern_tc.ts";
 import { sigemptyset, sigfillset } from "../../../kernel/kern/core/signal.ts";
 import { O_CREAT, O_RDWR } from "../../../kernel/kern/proc/file.ts";
 import { sigclear } from "../../../kernel/kern/proc/kern_sig.ts";
@@ -148,6 +149,19 @@ describe("the end of a wait", () => {
 		expect(Math.abs(t.k.port.cycles - end)).toBeLessThan(1_000_000);
 		// Passed already.
 		expect(futex(parent, BASE, WAIT_BITSET | REALTIME, 5, TIME, 0, -1)).toBe(-ETIMEDOUT);
+	});
+
+	it("is a time of the wall clock, whose nanoseconds have 32 bits", () => {
+		share(SHARED);
+		const { tv_sec, tv_nsec } = nanotime(t.k);
+		const start = t.k.port.cycles;
+		parent.run(function* () {
+			for (const [i, word] of [tv_sec + 2, 0, tv_nsec, -1].entries()) {
+				yield* parent.store(TIME + i * 4, word);
+			}
+		});
+		expect(futex(parent, BASE, WAIT_BITSET | REALTIME, 5, TIME, 0, -1)).toBe(-ETIMEDOUT);
+		expect(Math.abs(t.k.port.cycles - start - 2e9)).toBeLessThan(1_000_000);
 		time(parent, 0);
 		parent.run(() => parent.store(TIME + 8, 1e9));
 		expect(futex(parent, BASE, WAIT, 5, TIME)).toBe(-EINVAL);

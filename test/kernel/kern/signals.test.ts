@@ -300,4 +300,7 @@ it("a child that asked for it gets a signal when its parent ends (PR_SET_PDEATHS
 it("wait for process INT_MIN is ESRCH: it has no negative", () => {
 	expect(parent.syscall(SYS.wait4, -0x8000_0000, 0, 0, 0)).toBe(-ESRCH);
 	expect(parent.syscall(SYS.kill, -0x8000_0000, 0)).toBe(-ESRCH);
+	const [P_PID, P_PGID, WEXITED] = [1, 2, 4];
+	expect(parent.syscall(SYS.waitid, P_PGID, -0x8000_0000, 0, WEXITED, 0)).toBe(-EINVAL);
+	expect(parent.syscall(SYS.waitid, P_PID, 0, 0, WEXITED, 0)).toBe(-EINVAL);
 });
