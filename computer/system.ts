@@ -340,6 +340,9 @@ interface SavedSoftware {
 /** A system that is about to run a program. => UserError as System's constructor. */
 export const createSystem = (options: SystemOptions): System => new System(options);
 
+/** A process costs the checker as much as this many pages: it walks its page tables. */
+const PROCESS_PAGES = 256;
+
 /**
  * A function that checks all invariants, but not at each call: with a thousand pages at every
  * second one, with a hundred thousand at every hundredth.
@@ -350,7 +353,8 @@ function checker(tlb: () => Parameters<typeof uvm_check_panic>[1]): (k: Kernel) 
 		if (skip-- > 0) return;
 		uvm_check_panic(k, tlb());
 		const mapped = k.procs.reduce((sum, p) => sum + (p.p_vmspace?.vm_map.size ?? 0), 0);
-		skip = Math.floor((k.uvmexp.npages + mapped / PAGE_SIZE) / 1000);
+		const pages = k.uvmexp.npages + mapped / PAGE_SIZE + k.procs.length * PROCESS_PAGES;
+		skip = Math.floor(pages / 1000);
 	};
 }
 
