@@ -343,6 +343,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 				return byte < 0 && this.#hungUp ? -2 : byte;
 			},
 			starving: () => this.inputMissed(),
+			exhausted: () => this.#end("idle", 0),
 			exit: (code) => this.#end("exited", code),
 			seconds: () => Number(this.board.rtc.time / 1_000_000_000n),
 			commandLine: this.options.bootargs ?? "",

@@ -20,7 +20,7 @@ export const QEMU = "qemu-system-riscv32";
  * store and reports faults of the load; so `start` asks for two harts, and the second never runs.
  */
 const CPU =
-	"rv32,h=false,Zfh=false,zbc=false,pmu-num=0,sscofpmf=false,svinval=false,svnapot=false," +
+	"rv32,h=false,Zfh=false,zbkb=true,pmu-num=0,sscofpmf=false,svinval=false,svnapot=false," +
 	"svpbmt=false,Zihintpause=false,v=false";
 
 // Register numbers in QEMU's target description.

@@ -61,6 +61,7 @@ interface OpenFile {
 export interface SemihostingState {
 	readonly files: OpenFile[];
 	readonly errno: number;
+	readonly endTold?: boolean;
 }
 
 export interface SemihostingHost {
@@ -71,6 +72,8 @@ export interface SemihostingHost {
 	readonly getchar: () => number;
 	/** The program waits for input: it will ask again. */
 	readonly starving: () => void;
+	/** It waits for input, and none will come: it waits for ever. */
+	readonly exhausted: () => void;
 	readonly exit: (code: number) => void;
 	/** Seconds since 1970. */
 	readonly seconds: () => number;
@@ -87,6 +90,8 @@ export class Semihosting implements Firmware {
 	readonly #host: SemihostingHost;
 	#files: OpenFile[] = [];
 	#errno = 0;
+	/** SYS_READC has returned -1. */
+	#endTold = false;
 
 	constructor(host: SemihostingHost) {
 		this.#host = host;
@@ -109,15 +114,21 @@ export class Semihosting implements Firmware {
 	reset(): void {
 		this.#files = [];
 		this.#errno = 0;
+		this.#endTold = false;
 	}
 
 	save(): SemihostingState {
-		return { files: this.#files.map((file) => ({ ...file })), errno: this.#errno };
+		return {
+			files: this.#files.map((file) => ({ ...file })),
+			errno: this.#errno,
+			endTold: this.#endTold,
+		};
 	}
 
 	restore(state: SemihostingState): void {
 		this.#files = state.files.map((file) => ({ ...file }));
 		this.#errno = state.errno;
+		this.#endTold = state.endTold ?? false;
 	}
 
 	#call(operation: number, parameter: number): number {
@@ -145,8 +156,8 @@ export class Semihosting implements Firmware {
 				return this.#read(argument(0), argument(1), argument(2));
 			case SYS_READC: {
 				const byte = this.#host.getchar();
-				if (byte === -1) this.#host.starving();
-				return byte === -1 ? AGAIN : Math.max(byte, -1);
+				if (byte >= 0) return byte;
+				return byte === -1 ? this.#starve() : this.#end();
 			}
 			case SYS_ISERROR:
 				return (argument(0) | 0) < 0 ? 1 : 0;
@@ -240,10 +251,7 @@ export class Semihosting implements Firmware {
 		while (done < length) {
 			const byte = file.kind === "in" ? this.#host.getchar() : (FEATURES[file.position++] ?? -2);
 			if (byte < 0) {
-				if (byte === -1 && done === 0) {
-					this.#host.starving();
-					return AGAIN;
-				}
+				if (byte === -1 && done === 0) return this.#starve();
 				break;
 			}
 			if (!this.#setByte(to + done, byte)) break;
@@ -251,6 +259,24 @@ export class Semihosting implements Firmware {
 			if (file.kind === "in" && byte === 0x0a) break;
 		}
 		return (length - done) | 0;
+	}
+
+	#starve(): typeof AGAIN {
+		this.#host.starving();
+		return AGAIN;
+	}
+
+	/**
+	 * SYS_READC at the end of the input, for which it has no result. It is -1 once; a program that
+	 * asks again takes that for a byte, as picolibc's do, and would go on for ever.
+	 */
+	#end(): number {
+		if (this.#endTold) {
+			this.#host.exhausted();
+			return AGAIN;
+		}
+		this.#endTold = true;
+		return -1;
 	}
 
 	#seek(handle: number, position: number): number {

@@ -1,6 +1,6 @@
 /**
- * The instructions of RV32IMAFDC, Zicsr, Zifencei, Zba, Zbb, Zbs and the privileged architecture as
- * a table.
+ * The instructions of RV32IMAFDC, Zicsr, Zifencei, Zba, Zbb, Zbc, Zbkb, Zbs and the privileged
+ * architecture as a table.
  *
  * Decoder, disassembler and the assembler of the tests are driven by it. An instruction word `w`
  * is the first entry with (w & mask) === match whose `nonzero` field is not zero; a word without
@@ -12,7 +12,7 @@ import { FORMATS, type Format } from "./isa-format.ts";
 import { OP } from "./op.ts";
 
 /** The extensions, as device trees name them. Unprivileged specification, chapter 27. */
-export const ISA_STRING = "rv32imafdc_zicntr_zicsr_zifencei_zba_zbb_zbs_sstc";
+export const ISA_STRING = "rv32imafdc_zicntr_zicsr_zifencei_zba_zbb_zbc_zbkb_zbs_sstc";
 
 export interface Instruction {
 	readonly name: string;
@@ -112,6 +112,14 @@ export const WORD_INSTRUCTIONS: readonly Instruction[] = [
 	row("bexti", 0x48005013, 0xfe00707f, "shift", OP.BEXTI),
 	row("binvi", 0x68001013, 0xfe00707f, "shift", OP.BINVI),
 	row("bseti", 0x28001013, 0xfe00707f, "shift", OP.BSETI),
+	row("clmul", 0xa001033, 0xfe00707f, "R", OP.BITS),
+	row("clmulh", 0xa003033, 0xfe00707f, "R", OP.BITS),
+	row("clmulr", 0xa002033, 0xfe00707f, "R", OP.BITS),
+	row("pack", 0x8004033, 0xfe00707f, "R", OP.BITS, "rs2"),
+	row("packh", 0x8007033, 0xfe00707f, "R", OP.BITS),
+	row("brev8", 0x68705013, 0xfff0707f, "unary", OP.BITS),
+	row("zip", 0x8f01013, 0xfff0707f, "unary", OP.BITS),
+	row("unzip", 0x8f05013, 0xfff0707f, "unary", OP.BITS),
 	row("lr.w", 0x1000202f, 0xf9f0707f, "lr", OP.LR),
 	row("sc.w", 0x1800202f, 0xf800707f, "amo", OP.SC),
 	row("amoswap.w", 0x800202f, 0xf800707f, "amo", OP.AMO),

@@ -4,6 +4,7 @@
  * is executed completely or not at all.
  */
 
+import { bitResult } from "./bits.ts";
 import type { Width } from "./bus.ts";
 import { type CodeCache, RARE_LENGTH_SHIFT } from "./code-cache.ts";
 import type { DataAccess } from "./data-access.ts";
@@ -90,6 +91,7 @@ export class RareInstructions {
 		if (op < OP.STRADDLE) return this.#finish(this.#memoryAccess(ip, op), lengthOfAccess(op));
 		const length = (words[ip]! >>> RARE_LENGTH_SHIFT) & 7;
 		if (op === OP.STRADDLE) return STOP_ALONE;
+		if (op === OP.BITS) return this.#finish(this.#bits(words[ip + 1]!), length);
 		if (op >= OP.LR) return this.#finish(this.#atomic(op, words[ip + 1]!), length);
 		if (op === OP.ILLEGAL) return this.#illegal(words[ip + 1]!);
 		const result = this.#system.execute(op, words[ip + 1]!);
@@ -209,6 +211,13 @@ export class RareInstructions {
 					? data.storeConditional(va, operand)
 					: data.atomic(va, w >>> 27, operand);
 		return done && this.#write(rd === 0 ? H_SINK : rd, data.value);
+	}
+
+	#bits(w: number): boolean {
+		const words = this.#words;
+		const rd = (w >>> 7) & 31;
+		const result = bitResult(w, words[(w >>> 15) & 31]!, words[(w >>> 20) & 31]!);
+		return this.#write(rd === 0 ? H_SINK : rd, result);
 	}
 
 	#write(rd: number, value: number): true {

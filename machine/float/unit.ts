@@ -101,7 +101,7 @@ export class FloatUnit {
 			// biome-ignore lint/suspicious/noConfusingLabels: what is done leaves the switch here
 			done: {
 				switch (w & 0xff) {
-					case 122: // flw
+					case 123: // flw
 						va = (m32[(w >>> 16) & 0xff]! + imm) | 0;
 						e = m32[0x10_0000 + (va >>> 12)]!;
 						if ((va << 30) >>> 0 >= e >>> 0) {
@@ -112,7 +112,7 @@ export class FloatUnit {
 						m32[d] = m32[e]!;
 						m32[d + 1] = -1;
 						break done;
-					case 123: // fld
+					case 124: // fld
 						va = (m32[(w >>> 16) & 0xff]! + imm) | 0;
 						e = m32[0x10_0000 + (va >>> 12)]!;
 						if (e === 0 || (va & 7) !== 0) {
@@ -123,7 +123,7 @@ export class FloatUnit {
 						m32[d] = m32[e]!;
 						m32[d + 1] = m32[e + 1]!;
 						break done;
-					case 124: // c.flw, c.flwsp
+					case 125: // c.flw, c.flwsp
 						va = (m32[(w >>> 16) & 0xff]! + imm) | 0;
 						e = m32[0x10_0000 + (va >>> 12)]!;
 						if ((va << 30) >>> 0 >= e >>> 0) {
@@ -135,7 +135,7 @@ export class FloatUnit {
 						m32[d + 1] = -1;
 						ip = (ip - 2) | 0;
 						break done;
-					case 125: // c.fld, c.fldsp
+					case 126: // c.fld, c.fldsp
 						va = (m32[(w >>> 16) & 0xff]! + imm) | 0;
 						e = m32[0x10_0000 + (va >>> 12)]!;
 						if (e === 0 || (va & 7) !== 0) {
@@ -147,7 +147,7 @@ export class FloatUnit {
 						m32[d + 1] = m32[e + 1]!;
 						ip = (ip - 2) | 0;
 						break done;
-					case 126: // fsw
+					case 127: // fsw
 						va = (m32[(w >>> 16) & 0xff]! + imm) | 0;
 						e = m32[0x20_0000 + (va >>> 12)]!;
 						if ((va << 30) >>> 0 >= e >>> 0) {
@@ -157,7 +157,7 @@ export class FloatUnit {
 						e = (e + (va & 0xfff)) >> 2;
 						m32[e] = m32[w >>> 24]!;
 						break done;
-					case 127: // fsd
+					case 128: // fsd
 						va = (m32[(w >>> 16) & 0xff]! + imm) | 0;
 						e = m32[0x20_0000 + (va >>> 12)]!;
 						if (e === 0 || (va & 7) !== 0) {
@@ -168,7 +168,7 @@ export class FloatUnit {
 						m32[e] = m32[w >>> 24]!;
 						m32[e + 1] = m32[(w >>> 24) + 1]!;
 						break done;
-					case 128: // c.fsw, c.fswsp
+					case 129: // c.fsw, c.fswsp
 						va = (m32[(w >>> 16) & 0xff]! + imm) | 0;
 						e = m32[0x20_0000 + (va >>> 12)]!;
 						if ((va << 30) >>> 0 >= e >>> 0) {
@@ -179,7 +179,7 @@ export class FloatUnit {
 						m32[e] = m32[w >>> 24]!;
 						ip = (ip - 2) | 0;
 						break done;
-					case 129: // c.fsd, c.fsdsp
+					case 130: // c.fsd, c.fsdsp
 						va = (m32[(w >>> 16) & 0xff]! + imm) | 0;
 						e = m32[0x20_0000 + (va >>> 12)]!;
 						if (e === 0 || (va & 7) !== 0) {
@@ -191,7 +191,7 @@ export class FloatUnit {
 						m32[e + 1] = m32[(w >>> 24) + 1]!;
 						ip = (ip - 2) | 0;
 						break done;
-					case 130: // fadd.s
+					case 131: // fadd.s
 						if ((imm !== 0 && imm !== dynamic) || (m32[i + 1]! & m32[j + 1]!) !== -1) break;
 						a = f32[i]!;
 						b = f32[j]!;
@@ -202,7 +202,7 @@ export class FloatUnit {
 						f32[d] = s;
 						m32[d + 1] = -1;
 						break done;
-					case 131: // fsub.s
+					case 132: // fsub.s
 						if ((imm !== 0 && imm !== dynamic) || (m32[i + 1]! & m32[j + 1]!) !== -1) break;
 						a = f32[i]!;
 						b = -f32[j]!;
@@ -213,7 +213,7 @@ export class FloatUnit {
 						f32[d] = s;
 						m32[d + 1] = -1;
 						break done;
-					case 132: // fmul.s
+					case 133: // fmul.s
 						if ((imm !== 0 && imm !== dynamic) || (m32[i + 1]! & m32[j + 1]!) !== -1) break;
 						a = f32[i]!;
 						b = f32[j]!;
@@ -225,7 +225,7 @@ export class FloatUnit {
 						f32[d] = s;
 						m32[d + 1] = -1;
 						break done;
-					case 133: // fdiv.s
+					case 134: // fdiv.s
 						if ((imm !== 0 && imm !== dynamic) || (m32[i + 1]! & m32[j + 1]!) !== -1) break;
 						a = f32[i]!;
 						b = f32[j]!;
@@ -236,7 +236,7 @@ export class FloatUnit {
 						f32[d] = s;
 						m32[d + 1] = -1;
 						break done;
-					case 134: // fsqrt.s
+					case 135: // fsqrt.s
 						if ((imm !== 0 && imm !== dynamic) || m32[i + 1] !== -1) break;
 						a = f32[i]!;
 						if (!(a >= 0 && a <= SINGLE_MAX)) break;
@@ -245,25 +245,25 @@ export class FloatUnit {
 						f32[d] = s;
 						m32[d + 1] = -1;
 						break done;
-					case 135: // fsgnj.s
+					case 136: // fsgnj.s
 						if ((m32[i + 1]! & m32[j + 1]!) !== -1) break;
 						va = (m32[i]! & 0x7fff_ffff) | (m32[j]! & -0x8000_0000);
 						m32[d] = va;
 						m32[d + 1] = -1;
 						break done;
-					case 136: // fsgnjn.s
+					case 137: // fsgnjn.s
 						if ((m32[i + 1]! & m32[j + 1]!) !== -1) break;
 						va = (m32[i]! & 0x7fff_ffff) | (~m32[j]! & -0x8000_0000);
 						m32[d] = va;
 						m32[d + 1] = -1;
 						break done;
-					case 137: // fsgnjx.s
+					case 138: // fsgnjx.s
 						if ((m32[i + 1]! & m32[j + 1]!) !== -1) break;
 						va = m32[i]! ^ (m32[j]! & -0x8000_0000);
 						m32[d] = va;
 						m32[d + 1] = -1;
 						break done;
-					case 138: // fmin.s
+					case 139: // fmin.s
 						if ((m32[i + 1]! & m32[j + 1]!) !== -1) break;
 						a = f32[i]!;
 						b = f32[j]!;
@@ -271,7 +271,7 @@ export class FloatUnit {
 						f32[d] = a < b ? a : b;
 						m32[d + 1] = -1;
 						break done;
-					case 139: // fmax.s
+					case 140: // fmax.s
 						if ((m32[i + 1]! & m32[j + 1]!) !== -1) break;
 						a = f32[i]!;
 						b = f32[j]!;
@@ -279,28 +279,28 @@ export class FloatUnit {
 						f32[d] = a > b ? a : b;
 						m32[d + 1] = -1;
 						break done;
-					case 140: // feq.s
+					case 141: // feq.s
 						if ((m32[i + 1]! & m32[j + 1]!) !== -1) break;
 						a = f32[i]!;
 						b = f32[j]!;
 						if (!(a < b || a >= b)) break;
 						m32[d] = a === b ? 1 : 0;
 						break done;
-					case 141: // flt.s
+					case 142: // flt.s
 						if ((m32[i + 1]! & m32[j + 1]!) !== -1) break;
 						a = f32[i]!;
 						b = f32[j]!;
 						if (!(a < b || a >= b)) break;
 						m32[d] = a < b ? 1 : 0;
 						break done;
-					case 142: // fle.s
+					case 143: // fle.s
 						if ((m32[i + 1]! & m32[j + 1]!) !== -1) break;
 						a = f32[i]!;
 						b = f32[j]!;
 						if (!(a < b || a >= b)) break;
 						m32[d] = a <= b ? 1 : 0;
 						break done;
-					case 144: // fcvt.w.s
+					case 145: // fcvt.w.s
 						if (m32[i + 1] !== -1) break;
 						a = f32[i]!;
 						if (!(a > -0x8000_0001 && a < 0x8000_0000)) break;
@@ -311,7 +311,7 @@ export class FloatUnit {
 						} else if (imm === 7 && dynamic === 0) break;
 						m32[d] = r;
 						break done;
-					case 145: // fcvt.wu.s
+					case 146: // fcvt.wu.s
 						if (m32[i + 1] !== -1) break;
 						a = f32[i]!;
 						if (!(a > -1 && a < 0x1_0000_0000)) break;
@@ -322,7 +322,7 @@ export class FloatUnit {
 						} else if (imm === 7 && dynamic === 0) break;
 						m32[d] = r;
 						break done;
-					case 146: // fcvt.s.w
+					case 147: // fcvt.s.w
 						if (imm !== 0 && imm !== dynamic) break;
 						r = m32[i]!;
 						s = Math.fround(r);
@@ -330,7 +330,7 @@ export class FloatUnit {
 						f32[d] = s;
 						m32[d + 1] = -1;
 						break done;
-					case 147: // fcvt.s.wu
+					case 148: // fcvt.s.wu
 						if (imm !== 0 && imm !== dynamic) break;
 						r = m32[i]! >>> 0;
 						s = Math.fround(r);
@@ -338,7 +338,7 @@ export class FloatUnit {
 						f32[d] = s;
 						m32[d + 1] = -1;
 						break done;
-					case 148: // fmadd.s
+					case 149: // fmadd.s
 						if ((imm & 7) !== 0 && (imm & 7) !== dynamic) break;
 						va = 64 + 2 * (imm >>> 3);
 						if ((m32[i + 1]! & m32[j + 1]! & m32[va + 1]!) !== -1) break;
@@ -348,7 +348,7 @@ export class FloatUnit {
 						f32[d] = r;
 						m32[d + 1] = -1;
 						break done;
-					case 149: // fmsub.s
+					case 150: // fmsub.s
 						if ((imm & 7) !== 0 && (imm & 7) !== dynamic) break;
 						va = 64 + 2 * (imm >>> 3);
 						if ((m32[i + 1]! & m32[j + 1]! & m32[va + 1]!) !== -1) break;
@@ -358,7 +358,7 @@ export class FloatUnit {
 						f32[d] = r;
 						m32[d + 1] = -1;
 						break done;
-					case 150: // fnmsub.s
+					case 151: // fnmsub.s
 						if ((imm & 7) !== 0 && (imm & 7) !== dynamic) break;
 						va = 64 + 2 * (imm >>> 3);
 						if ((m32[i + 1]! & m32[j + 1]! & m32[va + 1]!) !== -1) break;
@@ -368,7 +368,7 @@ export class FloatUnit {
 						f32[d] = r;
 						m32[d + 1] = -1;
 						break done;
-					case 151: // fnmadd.s
+					case 152: // fnmadd.s
 						if ((imm & 7) !== 0 && (imm & 7) !== dynamic) break;
 						va = 64 + 2 * (imm >>> 3);
 						if ((m32[i + 1]! & m32[j + 1]! & m32[va + 1]!) !== -1) break;
@@ -378,14 +378,14 @@ export class FloatUnit {
 						f32[d] = r;
 						m32[d + 1] = -1;
 						break done;
-					case 152: // fmv.x.w
+					case 153: // fmv.x.w
 						m32[d] = m32[i]!;
 						break done;
-					case 153: // fmv.w.x
+					case 154: // fmv.w.x
 						m32[d] = m32[i]!;
 						m32[d + 1] = -1;
 						break done;
-					case 154: // fadd.d
+					case 155: // fadd.d
 						if (imm !== 0 && imm !== dynamic) break;
 						a = f64[i >> 1]!;
 						b = f64[j >> 1]!;
@@ -394,7 +394,7 @@ export class FloatUnit {
 						if (exact && sumError(a, b, r) !== 0) exact = this.#inexact();
 						f64[d >> 1] = r;
 						break done;
-					case 155: // fsub.d
+					case 156: // fsub.d
 						if (imm !== 0 && imm !== dynamic) break;
 						a = f64[i >> 1]!;
 						b = -f64[j >> 1]!;
@@ -403,7 +403,7 @@ export class FloatUnit {
 						if (exact && sumError(a, b, r) !== 0) exact = this.#inexact();
 						f64[d >> 1] = r;
 						break done;
-					case 156: // fmul.d
+					case 157: // fmul.d
 						if (imm !== 0 && imm !== dynamic) break;
 						a = f64[i >> 1]!;
 						b = f64[j >> 1]!;
@@ -416,7 +416,7 @@ export class FloatUnit {
 						}
 						f64[d >> 1] = r;
 						break done;
-					case 157: // fdiv.d
+					case 158: // fdiv.d
 						if (imm !== 0 && imm !== dynamic) break;
 						a = f64[i >> 1]!;
 						b = f64[j >> 1]!;
@@ -429,7 +429,7 @@ export class FloatUnit {
 						}
 						f64[d >> 1] = r;
 						break done;
-					case 158: // fsqrt.d
+					case 159: // fsqrt.d
 						if (imm !== 0 && imm !== dynamic) break;
 						a = f64[i >> 1]!;
 						if (!(a >= 0 && a <= DOUBLE_MAX)) break;
@@ -440,52 +440,52 @@ export class FloatUnit {
 						}
 						f64[d >> 1] = r;
 						break done;
-					case 159: // fsgnj.d
+					case 160: // fsgnj.d
 						va = (m32[i + 1]! & 0x7fff_ffff) | (m32[j + 1]! & -0x8000_0000);
 						m32[d] = m32[i]!;
 						m32[d + 1] = va;
 						break done;
-					case 160: // fsgnjn.d
+					case 161: // fsgnjn.d
 						va = (m32[i + 1]! & 0x7fff_ffff) | (~m32[j + 1]! & -0x8000_0000);
 						m32[d] = m32[i]!;
 						m32[d + 1] = va;
 						break done;
-					case 161: // fsgnjx.d
+					case 162: // fsgnjx.d
 						va = m32[i + 1]! ^ (m32[j + 1]! & -0x8000_0000);
 						m32[d] = m32[i]!;
 						m32[d + 1] = va;
 						break done;
-					case 162: // fmin.d
+					case 163: // fmin.d
 						a = f64[i >> 1]!;
 						b = f64[j >> 1]!;
 						if (!(a < b || a > b)) break;
 						f64[d >> 1] = a < b ? a : b;
 						break done;
-					case 163: // fmax.d
+					case 164: // fmax.d
 						a = f64[i >> 1]!;
 						b = f64[j >> 1]!;
 						if (!(a < b || a > b)) break;
 						f64[d >> 1] = a > b ? a : b;
 						break done;
-					case 164: // feq.d
+					case 165: // feq.d
 						a = f64[i >> 1]!;
 						b = f64[j >> 1]!;
 						if (!(a < b || a >= b)) break;
 						m32[d] = a === b ? 1 : 0;
 						break done;
-					case 165: // flt.d
+					case 166: // flt.d
 						a = f64[i >> 1]!;
 						b = f64[j >> 1]!;
 						if (!(a < b || a >= b)) break;
 						m32[d] = a < b ? 1 : 0;
 						break done;
-					case 166: // fle.d
+					case 167: // fle.d
 						a = f64[i >> 1]!;
 						b = f64[j >> 1]!;
 						if (!(a < b || a >= b)) break;
 						m32[d] = a <= b ? 1 : 0;
 						break done;
-					case 168: // fcvt.w.d
+					case 169: // fcvt.w.d
 						a = f64[i >> 1]!;
 						if (!(a > -0x8000_0001 && a < 0x8000_0000)) break;
 						r = a | 0;
@@ -495,7 +495,7 @@ export class FloatUnit {
 						} else if (imm === 7 && dynamic === 0) break;
 						m32[d] = r;
 						break done;
-					case 169: // fcvt.wu.d
+					case 170: // fcvt.wu.d
 						a = f64[i >> 1]!;
 						if (!(a > -1 && a < 0x1_0000_0000)) break;
 						r = a >>> 0;
@@ -505,15 +505,15 @@ export class FloatUnit {
 						} else if (imm === 7 && dynamic === 0) break;
 						m32[d] = r;
 						break done;
-					case 170: // fcvt.d.w
+					case 171: // fcvt.d.w
 						if (imm === 7 && dynamic === 0) break;
 						f64[d >> 1] = m32[i]!;
 						break done;
-					case 171: // fcvt.d.wu
+					case 172: // fcvt.d.wu
 						if (imm === 7 && dynamic === 0) break;
 						f64[d >> 1] = m32[i]! >>> 0;
 						break done;
-					case 172: // fmadd.d
+					case 173: // fmadd.d
 						if ((imm & 7) !== 0 && (imm & 7) !== dynamic) break;
 						va = 64 + 2 * (imm >>> 3);
 						r = host.fusedDouble(f64[i >> 1]!, f64[j >> 1]!, f64[va >> 1]!);
@@ -521,7 +521,7 @@ export class FloatUnit {
 						if (exact && host.inexact) exact = this.#inexact();
 						f64[d >> 1] = r;
 						break done;
-					case 173: // fmsub.d
+					case 174: // fmsub.d
 						if ((imm & 7) !== 0 && (imm & 7) !== dynamic) break;
 						va = 64 + 2 * (imm >>> 3);
 						r = host.fusedDouble(f64[i >> 1]!, f64[j >> 1]!, -f64[va >> 1]!);
@@ -529,7 +529,7 @@ export class FloatUnit {
 						if (exact && host.inexact) exact = this.#inexact();
 						f64[d >> 1] = r;
 						break done;
-					case 174: // fnmsub.d
+					case 175: // fnmsub.d
 						if ((imm & 7) !== 0 && (imm & 7) !== dynamic) break;
 						va = 64 + 2 * (imm >>> 3);
 						r = host.fusedDouble(-f64[i >> 1]!, f64[j >> 1]!, f64[va >> 1]!);
@@ -537,7 +537,7 @@ export class FloatUnit {
 						if (exact && host.inexact) exact = this.#inexact();
 						f64[d >> 1] = r;
 						break done;
-					case 175: // fnmadd.d
+					case 176: // fnmadd.d
 						if ((imm & 7) !== 0 && (imm & 7) !== dynamic) break;
 						va = 64 + 2 * (imm >>> 3);
 						r = host.fusedDouble(-f64[i >> 1]!, f64[j >> 1]!, -f64[va >> 1]!);
@@ -545,7 +545,7 @@ export class FloatUnit {
 						if (exact && host.inexact) exact = this.#inexact();
 						f64[d >> 1] = r;
 						break done;
-					case 176: // fcvt.s.d
+					case 177: // fcvt.s.d
 						if (imm !== 0 && imm !== dynamic) break;
 						r = f64[i >> 1]!;
 						s = Math.fround(r);
@@ -555,14 +555,14 @@ export class FloatUnit {
 						f32[d] = s;
 						m32[d + 1] = -1;
 						break done;
-					case 177: // fcvt.d.s
+					case 178: // fcvt.d.s
 						if ((imm === 7 && dynamic === 0) || m32[i + 1] !== -1) break;
 						r = f32[i]!;
 						if (!(Math.abs(r) <= SINGLE_MAX)) break;
 						f64[d >> 1] = r;
 						break done;
-					case 143: // fclass.s
-					case 167: // fclass.d
+					case 144: // fclass.s
+					case 168: // fclass.d
 						break;
 					default:
 						m32[40] = ip;

@@ -78,6 +78,27 @@ describe("calls", () => {
 		expect(machine.report(0).console).toBe("HHt!");
 	});
 
+	it("for a byte tell the end of the input once, and then wait for ever", () => {
+		const machine = bare(`
+		next:	li a0, 7
+			${CALL}
+			sw a0, 0(s1)
+			addi s1, s1, 4
+			j next`);
+		expect(machine.run()).toBe("input");
+		machine.input(Uint8Array.of(65));
+		expect(machine.run()).toBe("input");
+		machine.inputEnd();
+		expect(machine.run(machine.machine.clock.cycles + 5)).toBe("running");
+		for (const one of [restoreBare(saveBare(machine)), machine]) {
+			expect(one.run(1e8)).toBe("ended");
+			expect(one.exit).toMatchObject({ kind: "idle", code: 0 });
+			const at = (one.machine.hart.x[9]! >>> 0) - 2 * 4 - RAM;
+			const results = [...new Int32Array(one.machine.memory.ram8.slice(at, at + 8).buffer)];
+			expect(results).toEqual([65, -1]);
+		}
+	});
+
 	it("open the console, and no file of the host", () => {
 		const machine = bare(`
 			${open(3, 0)}

@@ -53,6 +53,19 @@ const REGISTER: Record<string, (a: number, b: number) => bigint> = {
 	binv: (a, b) => unsigned(a) ^ bitAt(b),
 	bset: (a, b) => unsigned(a) | bitAt(b),
 };
+/** The carry-less product of `a` and `b`. */
+const product = (a: number, b: number): bigint => {
+	let sum = 0n;
+	for (let i = 0; i < 32; i++) if (((b >>> i) & 1) !== 0) sum ^= unsigned(a) << BigInt(i);
+	return sum;
+};
+Object.assign(REGISTER, {
+	clmul: product,
+	clmulh: (a: number, b: number) => product(a, b) >> 32n,
+	clmulr: (a: number, b: number) => product(a, b) >> 31n,
+	pack: (a: number, b: number) => (unsigned(a) % 0x1_0000n) + (unsigned(b) << 16n),
+	packh: (a: number, b: number) => (unsigned(a) % 256n) + (unsigned(b) % 256n) * 256n,
+});
 const IMMEDIATE: Record<string, (a: number, imm: number) => bigint> = {
 	addi: REGISTER.add!,
 	slti: REGISTER.slt!,
@@ -79,6 +92,9 @@ const UNARY: Record<string, (bits: string, bytes: string[]) => string> = {
 	"zext.h": (bits) => bits.slice(16),
 	"orc.b": (_, bytes) => bytes.map((b) => (b.includes("1") ? "1" : "0").repeat(8)).join(""),
 	rev8: (_, bytes) => bytes.toReversed().join(""),
+	brev8: (_, bytes) => bytes.map((b) => [...b].reverse().join("")).join(""),
+	zip: (bits) => [...bits.slice(16)].map((bit, i) => bits[i]! + bit).join(""),
+	unzip: (bits) => bits.replace(/(.)./g, "$1") + bits.replace(/.(.)/g, "$1"),
 };
 const BRANCH: Record<string, (a: number, b: number) => boolean> = {
 	beq: (a, b) => a === b,
