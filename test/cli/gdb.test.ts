@@ -315,10 +315,11 @@ describe("the server", () => {
 	});
 
 	it("kills on request", async () => {
-		const { port, ended } = await serve("boot", "cat", "-q");
+		const { port, ended, printed } = await serve("boot", "cat");
 		const c = await client(port);
 		c.socket.write(packet("vKill;1"));
 		expect(await ended).toBe(0);
+		expect(printed().err).toContain("uvmachine: cat killed by the debugger\n");
 	});
 
 	it.each([
