@@ -27,143 +27,81 @@ export const sysent_prot: sysent = {
 	[SYS.geteuid]: (_k, p) => p.p_cred.cr_euid,
 	[SYS.getgid]: (_k, p) => p.p_cred.cr_gid,
 	[SYS.getegid]: (_k, p) => p.p_cred.cr_egid,
-	[SYS.setuid]: (_k, p, a) => sys_setuid(p, a[0]!),
-	[SYS.setgid]: (_k, p, a) => sys_setgid(p, a[0]!),
-	[SYS.setreuid]: (_k, p, a) => sys_setreuid(p, a[0]!, a[1]!),
-	[SYS.setregid]: (_k, p, a) => sys_setregid(p, a[0]!, a[1]!),
-	[SYS.setresuid]: (_k, p, a) => sys_setresuid(p, a[0]!, a[1]!, a[2]!),
-	[SYS.setresgid]: (_k, p, a) => sys_setresgid(p, a[0]!, a[1]!, a[2]!),
-	[SYS.getresuid]: (k, p, a) => sys_getresuid(k, p, a),
-	[SYS.getresgid]: (k, p, a) => sys_getresgid(k, p, a),
-	[SYS.setfsuid]: (_k, p, a) => sys_setfsuid(p, a[0]!),
-	[SYS.setfsgid]: (_k, p, a) => sys_setfsgid(p, a[0]!),
+	[SYS.setuid]: (_k, p, a) => sys_setid(p, "uid", a[0]!),
+	[SYS.setgid]: (_k, p, a) => sys_setid(p, "gid", a[0]!),
+	[SYS.setreuid]: (_k, p, a) => sys_setreid(p, "uid", a[0]!, a[1]!),
+	[SYS.setregid]: (_k, p, a) => sys_setreid(p, "gid", a[0]!, a[1]!),
+	[SYS.setresuid]: (_k, p, a) => sys_setresid(p, "uid", a[0]!, a[1]!, a[2]!),
+	[SYS.setresgid]: (_k, p, a) => sys_setresid(p, "gid", a[0]!, a[1]!, a[2]!),
+	[SYS.getresuid]: (k, p, a) => sys_getresid(k, p, "uid", a),
+	[SYS.getresgid]: (k, p, a) => sys_getresid(k, p, "gid", a),
+	[SYS.setfsuid]: (_k, p, a) => sys_setfsid(p, "uid", a[0]!),
+	[SYS.setfsgid]: (_k, p, a) => sys_setfsid(p, "gid", a[0]!),
 	[SYS.getgroups]: (k, p, a) => sys_getgroups(k, p, a[0]! | 0, a[1]!),
 	[SYS.setgroups]: (k, p, a) => sys_setgroups(k, p, a[0]! | 0, a[1]!),
 };
 
-/** The superuser sets all three; others choose between the real and the saved one. */
-function sys_setuid(p: proc, uid: number): number {
-	const c = p.p_cred;
-	if (uid === UNCHANGED) return -EINVAL;
-	if (suser(p)) {
-		p.p_cred = { ...c, cr_uid: uid, cr_euid: uid, cr_svuid: uid, cr_fsuid: uid };
-	} else if (uid === c.cr_uid || uid === c.cr_svuid) {
-		p.p_cred = { ...c, cr_euid: uid, cr_fsuid: uid };
-	} else return -EPERM;
+/** The real, effective, saved and file ids of users and of groups, which have the same rules. */
+const IDS = {
+	uid: ["cr_uid", "cr_euid", "cr_svuid", "cr_fsuid"],
+	gid: ["cr_gid", "cr_egid", "cr_svgid", "cr_fsgid"],
+} as const;
+type kind = keyof typeof IDS;
+
+const ids_of = ({ p_cred }: proc, kind: kind): number[] => IDS[kind].map((name) => p_cred[name]);
+
+/** Set the ids of one kind, real one first. => 0 */
+function set_ids(p: proc, kind: kind, ...ids: number[]): number {
+	p.p_cred = { ...p.p_cred, ...Object.fromEntries(IDS[kind].map((name, i) => [name, ids[i]])) };
 	return 0;
 }
 
-function sys_setgid(p: proc, gid: number): number {
-	const c = p.p_cred;
-	if (gid === UNCHANGED) return -EINVAL;
-	if (suser(p)) {
-		p.p_cred = { ...c, cr_gid: gid, cr_egid: gid, cr_svgid: gid, cr_fsgid: gid };
-	} else if (gid === c.cr_gid || gid === c.cr_svgid) {
-		p.p_cred = { ...c, cr_egid: gid, cr_fsgid: gid };
-	} else return -EPERM;
-	return 0;
+/** The superuser sets all; others choose between the real and the saved one. */
+function sys_setid(p: proc, kind: kind, id: number): number {
+	const [real, , saved] = ids_of(p, kind) as [number, number, number];
+	if (id === UNCHANGED) return -EINVAL;
+	if (suser(p)) return set_ids(p, kind, id, id, id, id);
+	if (id !== real && id !== saved) return -EPERM;
+	return set_ids(p, kind, real, id, saved, id);
 }
 
 const chosen = (id: number, old: number): number => (id === UNCHANGED ? old : id);
 
 /** May a process without privilege take this id? */
-const allowed = (id: number, ...of: number[]): boolean => id === UNCHANGED || of.includes(id);
+const allowed = (id: number, of: number[]): boolean => id === UNCHANGED || of.includes(id);
 
 /** The saved id becomes the effective one, if the real one is set or the new one is another. */
-function sys_setreuid(p: proc, ruid: number, euid: number): number {
-	const c = p.p_cred;
-	const may = allowed(ruid, c.cr_uid, c.cr_euid) && allowed(euid, c.cr_uid, c.cr_euid, c.cr_svuid);
-	if (!may && !suser(p)) return -EPERM;
-	const cr_uid = chosen(ruid, c.cr_uid);
-	const cr_euid = chosen(euid, c.cr_euid);
-	const follows = ruid !== UNCHANGED || (euid !== UNCHANGED && cr_euid !== c.cr_uid);
-	p.p_cred = { ...c, cr_uid, cr_euid, cr_fsuid: cr_euid, cr_svuid: follows ? cr_euid : c.cr_svuid };
-	return 0;
+function sys_setreid(p: proc, kind: kind, real: number, effective: number): number {
+	const [r, e, s] = ids_of(p, kind) as [number, number, number];
+	if (!suser(p) && !(allowed(real, [r, e]) && allowed(effective, [r, e, s]))) return -EPERM;
+	const next = chosen(effective, e);
+	const follows = real !== UNCHANGED || (effective !== UNCHANGED && next !== r);
+	return set_ids(p, kind, chosen(real, r), next, follows ? next : s, next);
 }
 
-function sys_setregid(p: proc, rgid: number, egid: number): number {
-	const c = p.p_cred;
-	const { cr_gid: old, cr_egid: olde, cr_svgid } = c;
-	const may = allowed(rgid, old, olde) && allowed(egid, old, olde, cr_svgid);
-	if (!may && !suser(p)) return -EPERM;
-	const cr_gid = chosen(rgid, c.cr_gid);
-	const cr_egid = chosen(egid, c.cr_egid);
-	const follows = rgid !== UNCHANGED || (egid !== UNCHANGED && cr_egid !== c.cr_gid);
-	p.p_cred = { ...c, cr_gid, cr_egid, cr_fsgid: cr_egid, cr_svgid: follows ? cr_egid : c.cr_svgid };
-	return 0;
-}
-
-function sys_setresuid(p: proc, ruid: number, euid: number, svuid: number): number {
-	const c = p.p_cred;
-	const may = [ruid, euid, svuid].every((id) => allowed(id, c.cr_uid, c.cr_euid, c.cr_svuid));
-	if (!may && !suser(p)) return -EPERM;
-	const cr_euid = chosen(euid, c.cr_euid);
-	p.p_cred = {
-		...c,
-		cr_uid: chosen(ruid, c.cr_uid),
-		cr_euid,
-		cr_fsuid: cr_euid,
-		cr_svuid: chosen(svuid, c.cr_svuid),
-	};
-	return 0;
-}
-
-function sys_setresgid(p: proc, rgid: number, egid: number, svgid: number): number {
-	const c = p.p_cred;
-	const may = [rgid, egid, svgid].every((id) => allowed(id, c.cr_gid, c.cr_egid, c.cr_svgid));
-	if (!may && !suser(p)) return -EPERM;
-	const cr_egid = chosen(egid, c.cr_egid);
-	p.p_cred = {
-		...c,
-		cr_gid: chosen(rgid, c.cr_gid),
-		cr_egid,
-		cr_fsgid: cr_egid,
-		cr_svgid: chosen(svgid, c.cr_svgid),
-	};
-	return 0;
+function sys_setresid(p: proc, kind: kind, ...wanted: number[]): number {
+	const old = ids_of(p, kind).slice(0, 3);
+	if (!suser(p) && !wanted.every((id) => allowed(id, old))) return -EPERM;
+	const next = wanted.map((id, i) => chosen(id, old[i]!));
+	return set_ids(p, kind, ...next, next[1]!);
 }
 
 /** => the old one, whether or not it has been changed. */
-function sys_setfsuid(p: proc, uid: number): number {
-	const c = p.p_cred;
-	if (
-		uid !== UNCHANGED &&
-		(suser(p) || allowed(uid, c.cr_uid, c.cr_euid, c.cr_svuid, c.cr_fsuid))
-	) {
-		p.p_cred = { ...c, cr_fsuid: uid };
-	}
-	return c.cr_fsuid;
+function sys_setfsid(p: proc, kind: kind, id: number): number {
+	const [real, effective, saved, old] = ids_of(p, kind) as [number, number, number, number];
+	const may = suser(p) || allowed(id, [real, effective, saved, old]);
+	if (id !== UNCHANGED && may) set_ids(p, kind, real, effective, saved, id);
+	return old;
 }
 
-function sys_setfsgid(p: proc, gid: number): number {
-	const c = p.p_cred;
-	if (
-		gid !== UNCHANGED &&
-		(suser(p) || allowed(gid, c.cr_gid, c.cr_egid, c.cr_svgid, c.cr_fsgid))
-	) {
-		p.p_cred = { ...c, cr_fsgid: gid };
-	}
-	return c.cr_fsgid;
-}
-
-/** Store ids at the addresses that the arguments are. => 0, EFAULT. */
-function* copyout_ids(k: Kernel, p: proc, ids: number[], va: Uint32Array): Sleeps<number> {
-	for (const [i, id] of ids.entries()) {
+/** Store the real, effective and saved id at the addresses in `va`. => 0, EFAULT. */
+function* sys_getresid(k: Kernel, p: proc, kind: kind, va: Uint32Array): Sleeps<number> {
+	for (const [i, id] of ids_of(p, kind).slice(0, 3).entries()) {
 		const bytes = new Uint8Array(new Uint32Array([id]).buffer);
 		const error = yield* copyout(k, p.p_vmspace!.vm_map, bytes, va[i]!);
 		if (error !== 0) return -error;
 	}
 	return 0;
-}
-
-function* sys_getresuid(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
-	const { cr_uid, cr_euid, cr_svuid } = p.p_cred;
-	return yield* copyout_ids(k, p, [cr_uid, cr_euid, cr_svuid], a);
-}
-
-function* sys_getresgid(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
-	const { cr_gid, cr_egid, cr_svgid } = p.p_cred;
-	return yield* copyout_ids(k, p, [cr_gid, cr_egid, cr_svgid], a);
 }
 
 /** => how many there are; with size 0 nothing is stored. EINVAL: more than `size`. */
