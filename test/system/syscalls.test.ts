@@ -28,6 +28,19 @@ describe("processes", () => {
 		expect(report.messages).toEqual(["unknown system call 1234"]);
 	});
 
+	it("sendfile wants to store the offset, also at the end of the file", () => {
+		const source = `${call(SYS.mmap2, 0, 4096, 1, 0x22)}
+			mv s1, a0
+			${call(NUMBERS.openat, -100, "=path", 0o102, 0o600)}
+			mv s2, a0
+			${call(NUMBERS.sendfile64, 1, "s2", "s1", 1)}
+			sub a0, zero, a0
+			${EXIT}
+			path:
+			${text("/tmp/empty")}`;
+		expect(exec(source, { ram: 2 * MiB }).code).toBe(EFAULT);
+	});
+
 	it("a call of Linux that there is not is reported by name", () => {
 		const { report } = exec(errno(198));
 		expect(report.messages).toEqual(["unknown system call socket"]);

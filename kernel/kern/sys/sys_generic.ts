@@ -214,8 +214,9 @@ function* sys_sendfile(
 		const at = va === 0 ? infp.f_offset : Number(view.getBigInt64(0, true));
 		n = yield* sendfile(k, p, outfp, infp, at, Math.min(count, SIZE_MAX), va !== 0);
 		if (n > 0 && va === 0) infp.f_offset = at + n;
-		if (n > 0 && va !== 0) {
-			view.setBigInt64(0, BigInt(at + n), true);
+		// As in Linux, the offset is stored also where nothing was sent.
+		if (va !== 0) {
+			view.setBigInt64(0, BigInt(at + Math.max(n, 0)), true);
 			if ((yield* copyout(k, map, bytes, va)) !== 0) n = -EFAULT;
 		}
 	}
