@@ -125,6 +125,7 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	const stop = saved ? "saved" : left;
 	json?.writeJson(withCommand(report, flags, stop));
 	if (picture !== null) picture.write((await screenshot(system))!);
+	if (!flags.quiet) process.stderr.write(output.lost);
 	// A user who has typed to the guest has seen how it went.
 	const talked = isInteractive(system, flags) && system.asksForInput;
 	const seen = talked && (left === null || left === "user");
