@@ -36,6 +36,7 @@ import { LSRUN, ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts"
 import type { Kernel } from "../kernel.ts";
 import { uvm_anon_dropswap } from "./uvm_anon.ts";
 import { SWSLOT_NOMEM, uao_dropswap, uao_find_swslot, uao_set_swslot } from "./uvm_aobj.ts";
+import { REACT_ANON, REACT_EXEC, REACT_FILE, uvmpd_balance } from "./uvm_meter.ts";
 import { PGO_ALLPAGES, PGO_PDFREECLUST, PGO_PENDING, type uvm_object } from "./uvm_object.ts";
 import {
 	PG_BUSY,
@@ -57,6 +58,7 @@ import {
 	uvm_swapisfull,
 	uvm_swpgonly_add,
 } from "./uvm_swap.ts";
+import type { uvm_vnode } from "./uvm_vnode.ts";
 import { uvm_filepages } from "./uvm_wait.ts";
 
 /** Dirty pages reactivated for lack of swap, after which a scan gives up. */
@@ -169,6 +171,8 @@ function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
 	let dirtyreacts = 0;
 	// Pages of files need no swap, so the scan does not give up before it has found them.
 	const maxreacts = uvm_filepages(k) > 0 ? Number.POSITIVE_INFINITY : UVMPD_NUMDIRTYREACTS;
+	// DEVIATION: not after scans in vain, or pages that cannot be freed would be all that is left.
+	const react = k.uvm.pdfruitless > 0 ? 0 : uvmpd_balance(k);
 	// Pages that are appended during the scan are left to the next one.
 	let left = k.uvm.page_inactive.count;
 	simple_lock(k, k.uvm.pageqlock);
@@ -182,7 +186,7 @@ function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
 		e.pdscans++;
 		// DEVIATION: NetBSD writes a short last cluster. Here the scan continues, for dirty pages only,
 		// until the cluster is full: the request is made anyway.
-		const outcome = enough && !may_join(k, pg) ? "done" : scan_inactive_page(k, pg, cluster);
+		const outcome = enough && !may_join(k, pg) ? "done" : scan_inactive_page(k, pg, cluster, react);
 		if (outcome === "dirtyreact") dirtyreacts++;
 		if (outcome === "object" || (cluster.nslots > 0 && cluster.pages.length === cluster.nslots)) {
 			yield* outcome === "object" ? object_put(k, pg) : swapcluster_put(k, cluster, pg);
@@ -204,14 +208,18 @@ function may_join(k: Kernel, pg: vm_page): boolean {
 
 /**
  * Process one inactive page.
- * => queues locked.
+ * => queues locked. Of the kinds in `react` (uvmpd_balance) no page is given up.
  * => "object": a dirty page of a file, PG_PAGEOUT, for object_put; its object is locked.
  */
-function scan_inactive_page(k: Kernel, pg: vm_page, cluster: swapcluster): Outcome {
+function scan_inactive_page(k: Kernel, pg: vm_page, cluster: swapcluster, react: number): Outcome {
 	const e = k.uvmexp;
 	if (pmap_clear_reference(k, pg)) {
 		uvm_pageactivate(k, pg);
 		e.pdreact++;
+		return "done";
+	}
+	if (react !== 0 && balance_reacts(k, pg, react)) {
+		uvm_pageactivate(k, pg);
 		return "done";
 	}
 	const lock = trylock_owner(k, pg);
@@ -237,6 +245,22 @@ function scan_inactive_page(k: Kernel, pg: vm_page, cluster: swapcluster): Outco
 	}
 	simple_unlock(k, lock);
 	return outcome;
+}
+
+/** Whether a page is of a kind that is spared now, which is counted. => queues locked. */
+function balance_reacts(k: Kernel, pg: vm_page, react: number): boolean {
+	const e = k.uvmexp;
+	if ((pg.pqflags & PQ_SWAPBACKED) !== 0) {
+		if ((react & REACT_ANON) === 0) return false;
+		e.pdreanon++;
+	} else if (pg.uobject !== null && (pg.uobject as uvm_vnode).u_text) {
+		if ((react & REACT_EXEC) === 0) return false;
+		e.pdreexec++;
+	} else {
+		if ((react & REACT_FILE) === 0) return false;
+		e.pdrefile++;
+	}
+	return true;
 }
 
 /** The slot recorded for a swap-backed page. => owner locked. */
@@ -384,7 +408,7 @@ export function* uvm_pageout_pages(k: Kernel, pages: readonly vm_page[]): Sleeps
 		if (pg.version !== versions[i] || pg.wire_count > 0 || (pg.flags & PG_BUSY) !== 0) continue;
 		uvm_pagedeactivate(k, pg);
 		pmap_clear_reference(k, pg);
-		const outcome = scan_inactive_page(k, pg, cluster);
+		const outcome = scan_inactive_page(k, pg, cluster, 0);
 		if (outcome === "object" || (cluster.nslots > 0 && cluster.pages.length === cluster.nslots)) {
 			yield* outcome === "object" ? object_put(k, pg) : swapcluster_put(k, cluster, pg);
 			simple_lock(k, k.uvm.pageqlock);

@@ -91,6 +91,8 @@ export interface uvm_vnode extends uvm_object {
 	readonly u_blkno: number;
 	/** Length of the file in bytes. */
 	readonly u_size: number;
+	/** Has been mapped as a program or library (VEXECMAP). */
+	u_text: boolean;
 	/** o: Transfers in flight. */
 	u_nio: number;
 	/** o: Error of an asynchronous write that has not been reported yet, or 0. */
@@ -117,6 +119,7 @@ export function uvn_attach(k: Kernel, dev: dev_t, blkno: number, size: number): 
 		u_dev: dev,
 		u_blkno: blkno,
 		u_size: size,
+		u_text: false,
 		u_nio: 0,
 		u_error: 0,
 		u_failures: 0,
@@ -153,6 +156,14 @@ export function* uvn_detach(k: Kernel, uobj: uvm_object): Sleeps<void> {
 	}
 	KASSERT(uvn.uo_npages === 0, "uvn_detach: pages left");
 	k.uvm.uvn_list.splice(k.uvm.uvn_list.indexOf(uvn), 1);
+}
+
+/** Note that an object is mapped to be executed (vn_markexec); others than files are passed over. */
+export function uvn_markexec(k: Kernel, uobj: uvm_object): void {
+	if (uobj.pgops !== PAGER_VNODE || (uobj as uvm_vnode).u_text) return;
+	(uobj as uvm_vnode).u_text = true;
+	k.uvmexp.filepages -= uobj.uo_npages;
+	k.uvmexp.execpages += uobj.uo_npages;
 }
 
 /** The window round `offset` in which clusters are made. => object locked. */

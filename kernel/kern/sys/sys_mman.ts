@@ -24,6 +24,7 @@ import {
 	VM_MAXUSER_ADDRESS,
 	VM_MIN_ADDRESS,
 	VM_PROT_ALL,
+	VM_PROT_EXECUTE,
 	VM_PROT_NONE,
 	VM_PROT_READ,
 	VM_PROT_WRITE,
@@ -77,6 +78,7 @@ import {
 	pagerops,
 } from "../../uvm/uvm_object.ts";
 import { uvm_pageout_pages } from "../../uvm/uvm_pdaemon.ts";
+import { uvn_markexec } from "../../uvm/uvm_vnode.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../core/rlimit.ts";
 import { copyout } from "../proc/copy.ts";
@@ -185,7 +187,10 @@ function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 		// /dev/zero is anonymous memory.
 		if (found.uobj === null && shared) args.flags |= UVM_FLAG_OVERLAY;
 		args.maxprot = found.maxprot;
-		if (found.uobj !== null) args.offset = pgoff * PAGE_SIZE;
+		if (found.uobj !== null) {
+			args.offset = pgoff * PAGE_SIZE;
+			if ((args.prot & VM_PROT_EXECUTE) !== 0) uvn_markexec(k, found.uobj);
+		}
 	}
 	const error = yield* map_args_enter(k, map, args, (flags & MAP_FIXED_NOREPLACE) !== 0);
 	if (error !== 0) {
