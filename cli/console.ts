@@ -6,9 +6,9 @@ import { UsageError } from "./usage-error.ts";
 const BUFFER_SIZE = 4096;
 
 /**
- * Whether standard output was closed when this process began. Node opens /dev/null in its place, for
- * reading and writing, while a shell's >/dev/null is open for writing only. (Some programs open it
- * for both on purpose, so this is no error.) Known on Linux; elsewhere false.
+ * Whether standard output was closed when this process began. Node opens /dev/null in its place,
+ * for reading and writing, while a shell's >/dev/null is open for writing only. (Some programs open
+ * it for both on purpose, so this is no error.) Known on Linux; elsewhere false.
  */
 function stdoutClosed(): boolean {
 	try {

@@ -413,8 +413,8 @@ function* uao_detach_locked(k: Kernel, uobj: uvm_object): Sleeps<void> {
  * => with PGO_FREE and more than one reference the pages are only deactivated; wired and lent ones
  *    stay as they are.
  * => DEVIATION: PGO_DISCARD frees them whoever refers to the object. So are those behind the end of
- *    an object that shrinks, even if they are wired. (In NetBSD maps refer to the vnode of a file in
- *    memory, so its object has one reference.)
+ *    an object that shrinks, even if they are wired. (In NetBSD maps refer to the vnode of a file
+ *    in memory, so its object has one reference.)
  * => returns 0. DEVIATION: 1.51 was declared boolean and documented TRUE (A22).
  */
 export function* uao_put(

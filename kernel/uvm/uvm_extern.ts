@@ -134,6 +134,16 @@ export interface uvmexp {
 	pdswout: number;
 }
 
+/** NetBSD's defaults. */
+const BALANCE = {
+	anonminpct: 10,
+	fileminpct: 10,
+	execminpct: 5,
+	anonmaxpct: 80,
+	filemaxpct: 50,
+	execmaxpct: 30,
+};
+
 export function uvmexp_init(): uvmexp {
 	return {
 		npages: 0,
@@ -151,12 +161,7 @@ export function uvmexp_init(): uvmexp {
 		anonpages: 0,
 		filepages: 0,
 		execpages: 0,
-		anonminpct: 10,
-		fileminpct: 10,
-		execminpct: 5,
-		anonmaxpct: 80,
-		filemaxpct: 50,
-		execmaxpct: 30,
+		...BALANCE,
 		nswapdev: 0,
 		swpages: 0,
 		swpgavail: 0,

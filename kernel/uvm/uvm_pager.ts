@@ -8,9 +8,9 @@
  * uvm_pagermapin and uvm_pagermapout are in uvm_pagermap.ts.
  *
  * Every page that the page daemon writes comes here: swap as a cluster that the daemon has built,
- * pages of files to be clustered. The pages are PG_PAGEOUT, as since 2001, so that they are free when
- * the write ends; the road is that of 1998: uvm_pager_put, and uvm_pager_dropcluster at the end of
- * the write or for a cluster that could not be written.
+ * pages of files to be clustered. The pages are PG_PAGEOUT, as since 2001, so that the end of the
+ * write frees them; the code is that of 1998: uvm_pager_put, and uvm_pager_dropcluster at the end
+ * of the write or for a cluster that could not be written.
  *
  * The numbers P1 to P13 name the defects of revision 1.1.1.1 that are repaired here.
  */

@@ -7,9 +7,9 @@
  * All rights reserved. See NOTICE for the conditions.
  *
  * Pages that have not been used for a while are on the inactive queue. When memory is short the
- * daemon frees the clean ones and has uvm_pager_put write the dirty ones: to swap sixteen at a time,
- * each with a new slot, so that the slots of a cluster are adjacent whatever pages it holds; to a
- * file with dirty neighbours. It does not wait for the disk.
+ * daemon frees the clean ones and has uvm_pager_put write the dirty ones: to swap sixteen at a
+ * time, each with a new slot, so that the slots of a cluster are adjacent whatever pages it holds;
+ * to a file with dirty neighbours. It does not wait for the disk.
  *
  * The daemon locks against the order (queues before owners), so it must not wait for an owner: it
  * skips pages whose owner is locked.
@@ -189,7 +189,8 @@ function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
 		const outcome = enough && !may_join(k, pg) ? "done" : scan_inactive_page(k, pg, cluster, react);
 		if (outcome === "dirtyreact") dirtyreacts++;
 		if (outcome === "object" || (cluster.nslots > 0 && cluster.pages.length === cluster.nslots)) {
-			yield* outcome === "object" ? object_put(k, pg) : swapcluster_put(k, cluster, pg);
+			if (outcome === "object") yield* object_put(k, pg);
+			else yield* swapcluster_put(k, cluster, pg);
 			simple_lock(k, k.uvm.pageqlock);
 		}
 		// While this slept the next page may have got another identity, or left the queue.
@@ -341,8 +342,10 @@ function* swapcluster_put(k: Kernel, cluster: swapcluster, pg: vm_page | null): 
 	yield* pageout_put(k, null, pg, pages, slot);
 }
 
-/** Write a dirty page of a file. => as swapcluster_put; its object is locked, unlocked on return. */
-const object_put = (k: Kernel, pg: vm_page): Sleeps<void> => pageout_put(k, pg.uobject, pg, [], 0);
+/** Write a dirty page of a file. => its object, queues locked; unlocked on return. May sleep. */
+function* object_put(k: Kernel, pg: vm_page): Sleeps<void> {
+	yield* pageout_put(k, pg.uobject, pg, [], 0);
+}
 
 /** Write pages that are PG_PAGEOUT: see uvm_pager_put. */
 function* pageout_put(
@@ -410,7 +413,8 @@ export function* uvm_pageout_pages(k: Kernel, pages: readonly vm_page[]): Sleeps
 		pmap_clear_reference(k, pg);
 		const outcome = scan_inactive_page(k, pg, cluster, 0);
 		if (outcome === "object" || (cluster.nslots > 0 && cluster.pages.length === cluster.nslots)) {
-			yield* outcome === "object" ? object_put(k, pg) : swapcluster_put(k, cluster, pg);
+			if (outcome === "object") yield* object_put(k, pg);
+			else yield* swapcluster_put(k, cluster, pg);
 			simple_lock(k, k.uvm.pageqlock);
 		}
 	}

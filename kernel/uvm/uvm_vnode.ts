@@ -158,7 +158,7 @@ export function* uvn_detach(k: Kernel, uobj: uvm_object): Sleeps<void> {
 	k.uvm.uvn_list.splice(k.uvm.uvn_list.indexOf(uvn), 1);
 }
 
-/** Note that an object is mapped to be executed (vn_markexec); others than files are passed over. */
+/** Note that a file is mapped to be executed (vn_markexec). => other objects are passed over. */
 export function uvn_markexec(k: Kernel, uobj: uvm_object): void {
 	if (uobj.pgops !== PAGER_VNODE || (uobj as uvm_vnode).u_text) return;
 	(uobj as uvm_vnode).u_text = true;
