@@ -17,7 +17,7 @@ import { uvm_pagelookup } from "./uvm_page.ts";
  * behind the object's end does not matter.
  *
  * => unlocked; the caller has a reference. Sleeps.
- * => wired and lent pages stay, and are zeroed. 0, or EIO or ENOMEM of a page for which that failed.
+ * => wired and lent pages stay, and are zeroed. 0; EIO or ENOMEM: a page could not be zeroed.
  */
 export function* uao_punch(k: Kernel, aobj: uvm_aobj, start: number, end: number): Sleeps<Errno> {
 	const stop = Math.min(end, ptoa(aobj.u_pages));
