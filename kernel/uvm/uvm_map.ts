@@ -28,7 +28,7 @@ import {
 } from "../../sys/vmparam.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
-import { amap_alloc, amap_extend, amap_unref } from "./uvm_amap.ts";
+import { AMAP_EXTEND_FORWARDS, amap_alloc, amap_extend, amap_unref } from "./uvm_amap.ts";
 import {
 	UVM_ADV_NORMAL,
 	UVM_ET_COPYONWRITE,
@@ -159,7 +159,10 @@ function merge_back(
 	) {
 		return false;
 	}
-	if (prev.amap !== null && !amap_extend(k, prev, args.size)) return false;
+	if (prev.amap !== null) {
+		if (prev.amap.am_ref !== 1) return false;
+		if (!amap_extend(k, prev, args.size, AMAP_EXTEND_FORWARDS)) return false;
+	}
 	// The entry already holds a reference; drop the caller's.
 	if (prev.uvm_obj !== null && prev.uvm_obj.uo_refs > 1) prev.uvm_obj.uo_refs--;
 	prev.end += args.size;
