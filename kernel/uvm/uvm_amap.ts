@@ -137,8 +137,8 @@ export function amap_unadd(amap: vm_amap, slot: number): void {
 }
 
 /**
- * Begin a run of `len` slots with `ref` references at `slot` of a per-page reference array. A run of
- * one slot is stored as ref + 1; a longer one as -(ref + 1), and the length behind it.
+ * Begin a run of `len` slots with `ref` references at `slot` of a per-page reference array. A run
+ * of one slot is stored as ref + 1; a longer one as -(ref + 1), and the length behind it.
  */
 export function pp_setreflen(ppref: Int32Array, slot: number, ref: number, len: number): void {
 	if (len === 0) return;
@@ -271,8 +271,8 @@ export function amap_splitref(k: Kernel, amap: vm_amap): void {
 }
 
 /**
- * Make room in an entry's amap for `addsize` more bytes: behind the entry (AMAP_EXTEND_FORWARDS), or
- * in front of it (AMAP_EXTEND_BACKWARDS), when entry.pageoff becomes the slot where they begin.
+ * Make room in an entry's amap for `addsize` more bytes: behind the entry (AMAP_EXTEND_FORWARDS),
+ * or in front of it (AMAP_EXTEND_BACKWARDS), when entry.pageoff becomes the slot where they begin.
  * => map locked, amap unlocked, with one reference. The caller moves the end of the entry.
  * => false, and nothing changes: too many slots.
  */

@@ -305,7 +305,7 @@ describe("amap_add, amap_unadd", () => {
 	});
 });
 
-/** The count of each slot, read from the runs; two runs with one count side by side are an error. */
+/** The count of each slot, read from the runs; two equal runs side by side are an error. */
 function ppref(amap: vm_amap): number[] {
 	const counts: number[] = [];
 	for (let slot = 0; slot < amap.am_nslot; ) {
