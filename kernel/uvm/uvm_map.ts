@@ -232,6 +232,38 @@ function merge_forward(
 	return true;
 }
 
+/**
+ * Make an entry one with its neighbours, if they are alike (2005).
+ * => map locked; the entry has no amap and is not wired. true: it is freed.
+ */
+export function uvm_mapent_trymerge(k: Kernel, map: vm_map, entry: vm_map_entry): boolean {
+	KASSERT(entry.amap === null, "uvm_mapent_trymerge: two amaps cannot be merged");
+	const { prev, etype, offset } = entry;
+	const size = entry.end - entry.start;
+	const args: uvm_map_args = {
+		start: entry.start,
+		size,
+		uobj: entry.uvm_obj,
+		offset,
+		prot: entry.protection,
+		maxprot: entry.max_protection,
+		inherit: entry.inheritance,
+		advice: entry.advice,
+		flags: 0,
+	};
+	uvm_map_entry_unlink(map, entry);
+	map.size -= size;
+	const back = merge_back(k, map, prev, args, offset, etype);
+	const forward = merge_forward(k, map, prev, args, offset, etype, back);
+	if (back || forward) {
+		uvm_mapent_free(k);
+		return true;
+	}
+	uvm_map_entry_link(map, prev, entry);
+	map.size += size;
+	return false;
+}
+
 function enter_new(
 	k: Kernel,
 	map: vm_map,
@@ -315,11 +347,18 @@ export function uvm_unmap_remove(
 	return dead;
 }
 
-/** Drop the references of removed entries. => nothing locked; may sleep. */
-export function* uvm_unmap_detach(k: Kernel, dead: vm_map_entry[]): Sleeps<void> {
+/**
+ * Drop the references of removed entries. => nothing locked; may sleep.
+ * => AMAP_REFALL in `flags`: they are those of uvm_map_extract with UVM_EXTRACT_QREF.
+ */
+export function* uvm_unmap_detach(
+	k: Kernel,
+	dead: readonly vm_map_entry[],
+	flags = 0,
+): Sleeps<void> {
 	for (const entry of dead) {
 		if (entry.amap !== null) {
-			amap_unref(k, entry.amap, entry.pageoff, atop(entry.end - entry.start));
+			amap_unref(k, entry.amap, entry.pageoff, atop(entry.end - entry.start), flags);
 		}
 		if (entry.uvm_obj !== null) yield* pagerops(k, entry.uvm_obj).pgo_detach(k, entry.uvm_obj);
 		uvm_mapent_free(k);
