@@ -7,8 +7,9 @@
  * am_anon[slot] is the anon of a slot. The slots in use are packed in am_slots[0..am_nused), and
  * am_bckptr says where: am_slots[am_bckptr[s]] === s.
  *
- * A map entry refers to a range of an amap. When entries cover only parts of it, am_ppref counts
- * the references of each slot; without it every slot has am_ref of them.
+ * A map entry refers to a range of an amap. When entries cover different parts of it, am_ppref
+ * counts the references of each slot, as runs of slots with equal counts. Without it every slot has
+ * am_ref of them.
  */
 
 import { pmap_page_protect } from "../../pmap/pmap.ts";
@@ -29,6 +30,13 @@ import type { vm_map_entry } from "./uvm_map_entry.ts";
 /** am_flags: more than one address space sees the same amap. */
 export const AMAP_SHARED = 1;
 
+/** amap_ref, amap_unref: a reference to all slots, of a temporary entry (UVM_EXTRACT_QREF). */
+export const AMAP_REFALL = 2;
+
+/** amap_extend: which end of the entry grows. */
+export const AMAP_EXTEND_BACKWARDS = 0;
+export const AMAP_EXTEND_FORWARDS = 1;
+
 /** Pages of a part of a sparse mapping that gets an amap of its own (uvm_amap.h). */
 export const UVM_AMAP_CHUNK = 16;
 
@@ -41,6 +49,7 @@ export interface vm_amap {
 	am_anon: (vm_anon | null)[];
 	am_slots: Int32Array;
 	am_bckptr: Int32Array;
+	/** Runs, see pp_setreflen; as long as am_slots. */
 	am_ppref: Int32Array | null;
 	/** k.uvm.amap_list */
 	am_list_next: vm_amap | null;
@@ -127,48 +136,106 @@ export function amap_unadd(amap: vm_amap, slot: number): void {
 	amap.am_bckptr[last] = hole;
 }
 
-/** Start counting references slot by slot. => amap locked. */
-function amap_pp_establish(amap: vm_amap): Int32Array {
-	if (amap.am_ppref === null) {
-		amap.am_ppref = new Int32Array(amap.am_slots.length).fill(amap.am_ref, 0, amap.am_nslot);
+/**
+ * Begin a run of `len` slots with `ref` references at `slot` of a per-page reference array. A run
+ * of one slot is stored as ref + 1; a longer one as -(ref + 1), and the length behind it.
+ */
+export function pp_setreflen(ppref: Int32Array, slot: number, ref: number, len: number): void {
+	if (len === 0) return;
+	if (len === 1) {
+		ppref[slot] = ref + 1;
+	} else {
+		ppref[slot] = -(ref + 1);
+		ppref[slot + 1] = len;
 	}
-	return amap.am_ppref;
 }
 
-/** One more reference to `len` slots from `slot`, by another entry. => amap unlocked. */
+/** The references and the length of the run that begins at `slot`. */
+export function pp_getreflen(ppref: Int32Array, slot: number): { ref: number; len: number } {
+	const head = ppref[slot]!;
+	KASSERT(head !== 0, "pp_getreflen: no run begins here");
+	return head > 0 ? { ref: head - 1, len: 1 } : { ref: -head - 1, len: ppref[slot + 1]! };
+}
+
+/** Start to count references slot by slot. => amap locked, without am_ppref. */
+function amap_pp_establish(amap: vm_amap): void {
+	amap.am_ppref = new Int32Array(amap.am_slots.length);
+	pp_setreflen(amap.am_ppref, 0, amap.am_ref, amap.am_nslot);
+}
+
+/**
+ * Add `adjval` to the references of `len` slots from `slot`, and free the anons of those that have
+ * none left.
+ * => amap locked, with am_ppref.
+ * => DEVIATION: runs with equal counts become one at both ends of the range, so that no two runs
+ *    side by side have the same count; NetBSD merges only the first of them.
+ */
+function amap_pp_adjref(k: Kernel, amap: vm_amap, slot: number, len: number, adjval: number): void {
+	const ppref = amap.am_ppref!;
+	const stop = slot + len;
+	KASSERT(stop <= amap.am_nslot, "amap_pp_adjref: range out of the amap");
+	let prev = { at: 0, ref: -1, len: 0 };
+	for (let at = 0; at < amap.am_nslot; ) {
+		const run = pp_getreflen(ppref, at);
+		let end = at + run.len;
+		// A run may go past either end of the range.
+		for (const edge of [slot, stop]) if (at < edge && edge < end) end = edge;
+		if (end < at + run.len) pp_setreflen(ppref, end, run.ref, at + run.len - end);
+		const inside = at >= slot && at < stop;
+		const ref = inside ? run.ref + adjval : run.ref;
+		KASSERT(ref >= 0, "amap_pp_adjref: fewer than no references");
+		if (ref === prev.ref) prev.len += end - at;
+		else prev = { at, ref, len: end - at };
+		pp_setreflen(ppref, prev.at, ref, prev.len);
+		if (inside && ref === 0) amap_wiperange(k, amap, at, end - at);
+		if (at >= stop) return;
+		at = end;
+	}
+}
+
+/**
+ * One more reference to `len` slots from `slot`, by another entry. => amap unlocked.
+ * => AMAP_REFALL: to all slots, without counting each; `slot` and `len` are ignored.
+ */
 export function amap_ref(k: Kernel, amap: vm_amap, slot: number, len: number, flags: number): void {
 	amap_lock(k, amap);
-	if (amap.am_ppref !== null || slot !== 0 || len !== amap.am_nslot) {
-		const ppref = amap_pp_establish(amap);
-		for (let s = slot; s < slot + len; s++) ppref[s]!++;
-	}
+	const all = (flags & AMAP_REFALL) !== 0;
+	if (amap.am_ppref === null && !all && len !== amap.am_nslot) amap_pp_establish(amap);
 	amap.am_ref++;
 	amap.am_flags |= flags & AMAP_SHARED;
+	if (amap.am_ppref !== null) {
+		amap_pp_adjref(k, amap, all ? 0 : slot, all ? amap.am_nslot : len, 1);
+	}
 	amap_unlock(k, amap);
 }
 
 /**
  * Drop an entry's reference to `len` slots; anons that no entry covers any more are freed.
  * => amap unlocked; all mappings of the range are gone. Never sleeps.
+ * => AMAP_REFALL: as in amap_ref.
  */
-export function amap_unref(k: Kernel, amap: vm_amap, slot: number, len: number): void {
+export function amap_unref(k: Kernel, amap: vm_amap, slot: number, len: number, flags = 0): void {
 	amap_lock(k, amap);
 	if (amap.am_ref === 1) {
-		amap_wiperange(k, amap, 0, amap.am_nslot);
 		amap.am_ref = 0;
-		amap_unlock(k, amap);
-		amap_free(k, amap);
+		amap_wipeout(k, amap);
 		return;
 	}
-	if (amap.am_ppref !== null || slot !== 0 || len !== amap.am_nslot) {
-		const ppref = amap_pp_establish(amap);
-		for (let s = slot; s < slot + len; s++) {
-			if (--ppref[s]! === 0) amap_wiperange(k, amap, s, 1);
-		}
-	}
+	const all = (flags & AMAP_REFALL) !== 0;
+	if (amap.am_ppref === null && !all && len !== amap.am_nslot) amap_pp_establish(amap);
 	amap.am_ref--;
 	if (amap.am_ref === 1) amap.am_flags &= ~AMAP_SHARED;
+	if (amap.am_ppref !== null) {
+		amap_pp_adjref(k, amap, all ? 0 : slot, all ? amap.am_nslot : len, -1);
+	}
 	amap_unlock(k, amap);
+}
+
+/** Free all anons of an amap without references, and the amap. => amap locked. */
+function amap_wipeout(k: Kernel, amap: vm_amap): void {
+	amap_wiperange(k, amap, 0, amap.am_nslot);
+	amap_unlock(k, amap);
+	amap_free(k, amap);
 }
 
 /** Drop the references of `len` slots from `slot` to their anons. => amap locked. */
@@ -198,38 +265,102 @@ function amap_wiperange(k: Kernel, amap: vm_amap, slot: number, len: number): vo
  */
 export function amap_splitref(k: Kernel, amap: vm_amap): void {
 	amap_lock(k, amap);
-	amap_pp_establish(amap);
+	if (amap.am_ppref === null) amap_pp_establish(amap);
 	amap.am_ref++;
 	amap_unlock(k, amap);
 }
 
-/** Make room for `addsize` more bytes behind an entry. => false if the amap is shared. */
-export function amap_extend(k: Kernel, entry: vm_map_entry, addsize: number): boolean {
+/**
+ * Make room in an entry's amap for `addsize` more bytes: behind the entry (AMAP_EXTEND_FORWARDS),
+ * or in front of it (AMAP_EXTEND_BACKWARDS), when entry.pageoff becomes the slot where they begin.
+ * => map locked, amap unlocked, with one reference. The caller moves the end of the entry.
+ * => false, and nothing changes: too many slots.
+ */
+export function amap_extend(
+	k: Kernel,
+	entry: vm_map_entry,
+	addsize: number,
+	flags: number,
+): boolean {
 	const amap = entry.amap!;
-	if (amap.am_ref !== 1) return false;
-	const used = entry.pageoff + atop(entry.end - entry.start);
-	const need = used + atop(addsize);
-	// Slots behind the entry belonged to a part that was unmapped, and are empty.
+	KASSERT(amap.am_ref === 1, "amap_extend: other entries refer to the amap");
+	amap_lock(k, amap);
+	const mapped = atop(entry.end - entry.start);
+	const add = atop(addsize);
+	const forwards = (flags & AMAP_EXTEND_FORWARDS) !== 0;
+	const extended = forwards
+		? extend_forwards(k, amap, entry.pageoff + mapped + add)
+		: extend_backwards(k, amap, entry, mapped, add);
+	if (extended) pp_single(amap, entry.pageoff, mapped + add);
+	amap_unlock(k, amap);
+	return extended;
+}
+
+/**
+ * The only reference is to `len` slots from `slot` now.
+ * => DEVIATION: NetBSD has no am_ppref for an amap that was extended backwards, although no entry
+ *    covers its first slots; later references to parts of it are then counted from the entry on.
+ */
+function pp_single(amap: vm_amap, slot: number, len: number): void {
+	if (amap.am_ppref === null && len === amap.am_nslot) return;
+	amap.am_ppref = new Int32Array(amap.am_slots.length);
+	pp_setreflen(amap.am_ppref, 0, 0, slot);
+	pp_setreflen(amap.am_ppref, slot, 1, len);
+	pp_setreflen(amap.am_ppref, slot + len, 0, amap.am_nslot - slot - len);
+}
+
+/** Slots behind the entry that exist belonged to a part that was unmapped, and are empty. */
+function extend_forwards(k: Kernel, amap: vm_amap, need: number): boolean {
+	if (need <= amap.am_nslot) return true;
+	if (k.uvm.amap_slots + need - amap.am_nslot > AMAP_SLOTS_MAX) return false;
 	if (need > amap.am_slots.length) {
 		// Twice the room, so that a heap that grows page by page does not copy each time.
 		const room = Math.max(need, amap.am_slots.length * 2);
-		amap.am_slots = grow(amap.am_slots, room);
-		amap.am_bckptr = grow(amap.am_bckptr, room);
-		if (amap.am_ppref !== null) amap.am_ppref = grow(amap.am_ppref, room);
+		amap.am_slots = grow(amap.am_slots, room, 0, amap.am_nused, 0);
+		amap.am_bckptr = grow(amap.am_bckptr, room, 0, amap.am_nslot, 0);
 	}
 	while (amap.am_anon.length < need) amap.am_anon.push(null);
-	if (amap.am_ppref !== null) amap.am_ppref.fill(1, used, need);
-	if (need > amap.am_nslot) {
-		k.uvm.amap_slots += need - amap.am_nslot;
-		amap.am_nslot = need;
-	}
+	k.uvm.amap_slots += need - amap.am_nslot;
+	amap.am_nslot = need;
 	return true;
 }
 
-function grow(from: Int32Array, length: number): Int32Array {
-	const to = new Int32Array(length);
-	to.set(from);
-	return to;
+/** Slots in front of the entry that exist are empty, too; otherwise its slots move up. */
+function extend_backwards(
+	k: Kernel,
+	amap: vm_amap,
+	entry: vm_map_entry,
+	mapped: number,
+	add: number,
+): boolean {
+	if (add <= entry.pageoff) {
+		entry.pageoff -= add;
+		return true;
+	}
+	const need = mapped + add;
+	const max = amap.am_slots.length;
+	// Twice the room here as well, or all that there is: what is too much lies in front.
+	const room = need <= max ? max : Math.max(need, max * 2);
+	if (k.uvm.amap_slots + room - amap.am_nslot > AMAP_SLOTS_MAX) return false;
+	const area = room - mapped;
+	const up = area - entry.pageoff;
+	const anons = new Array<vm_anon | null>(room).fill(null);
+	for (let s = 0; s < mapped; s++) anons[area + s] = amap.am_anon[entry.pageoff + s]!;
+	amap.am_anon = anons;
+	amap.am_slots = grow(amap.am_slots, room, 0, amap.am_nused, 0);
+	for (let i = 0; i < amap.am_nused; i++) amap.am_slots[i]! += up;
+	amap.am_bckptr = grow(amap.am_bckptr, room, entry.pageoff, mapped, area);
+	k.uvm.amap_slots += room - amap.am_nslot;
+	amap.am_nslot = room;
+	entry.pageoff = area - add;
+	return true;
+}
+
+/** An array of `length` with `n` elements of `from`, from `at` on, moved to `to`. */
+function grow(from: Int32Array, length: number, at: number, n: number, to: number): Int32Array {
+	const array = new Int32Array(length);
+	array.set(from.subarray(at, at + n), to);
+	return array;
 }
 
 /** Cost of copying one slot, in cycles. */

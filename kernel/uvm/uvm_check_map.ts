@@ -3,7 +3,7 @@ import { type pmap, pmap_foreach, pmap_kernel, pmap_pte } from "../../pmap/pmap.
 import { PTE_D, PTE_RWX, PTE_TO_PA, PTE_V, PTE_W, PTE_WIRED } from "../../pmap/pte.ts";
 import { atop, PAGE_SIZE, ptoa, VM_PROT_WRITE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
-import { AMAP_SHARED, type vm_amap } from "./uvm_amap.ts";
+import { AMAP_SHARED, pp_getreflen, type vm_amap } from "./uvm_amap.ts";
 import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY, UVM_ET_ONFAULT } from "./uvm_extern.ts";
 import {
 	entry_contains,
@@ -84,12 +84,35 @@ function check_amap_refs(amap: vm_amap, entries: vm_map_entry[], wrong: string[]
 		if (e.pageoff + n > amap.am_nslot) wrong.push("10: an entry is longer than its amap");
 		for (let s = e.pageoff; s < e.pageoff + n; s++) cover[s]!++;
 	}
+	check_ppref(amap, cover, wrong);
 	for (let s = 0; s < amap.am_nslot; s++) {
-		if (amap.am_ppref !== null && amap.am_ppref[s] !== cover[s]) {
-			wrong.push("10: am_ppref counts wrongly");
+		if (cover[s] === 0 && amap.am_anon[s] !== null) wrong.push("10: an anon that no entry covers");
+	}
+}
+
+/** The references of each slot are counted in runs as long as they can be, or all are am_ref. */
+function check_ppref(amap: vm_amap, cover: Int32Array, wrong: string[]): void {
+	if (amap.am_ppref === null) {
+		if (cover.some((n) => n !== amap.am_ref)) wrong.push("10: am_ppref is missing");
+		return;
+	}
+	let before = -1;
+	for (let slot = 0; slot < amap.am_nslot; ) {
+		if (amap.am_ppref[slot] === 0) {
+			wrong.push("10: am_ppref has a hole");
 			return;
 		}
-		if (cover[s] === 0 && amap.am_anon[s] !== null) wrong.push("10: an anon that no entry covers");
+		const { ref, len } = pp_getreflen(amap.am_ppref, slot);
+		if (len < 1 || slot + len > amap.am_nslot) {
+			wrong.push("10: a run of am_ppref is too long");
+			return;
+		}
+		if (ref === before) wrong.push("10: two runs of am_ppref could be one");
+		if (cover.subarray(slot, slot + len).some((n) => n !== ref)) {
+			wrong.push("10: am_ppref counts wrongly");
+		}
+		before = ref;
+		slot += len;
 	}
 }
 

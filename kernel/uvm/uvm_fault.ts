@@ -342,23 +342,31 @@ function fault_lookup(k: Kernel, ufi: uvm_faultinfo): Errno {
 	}
 	vm_map_unlock_read(k, map);
 	if (!vm_map_lock_try(k, map)) return would_block(ufi, "map");
-	const copied = amap_chunk(k, map, entry, ufi.va) && amap_copy(k, entry);
+	const chunked = amap_chunk(k, map, entry, ufi.va, ufi.va + PAGE_SIZE);
+	const copied = chunked && amap_copy(k, entry);
 	vm_map_unlock(k, map);
 	k.uvmexp.fltamcopy++;
 	return copied ? ERESTART : uvmfault_noram(k, ufi);
 }
 
 /**
- * Cut a chunk round `va` out of a large entry that has no amap yet, so that a sparsely used mapping
- * needs little memory (canchunk of amap_copy).
- * => map locked for writing. false if memory is short.
+ * Cut the chunks of [from, to) out of a large entry that has no amap yet, so that a sparsely used
+ * mapping needs little memory (canchunk of amap_copy).
+ * => map locked for writing; the range lies in the entry. false if memory is short.
  */
-function amap_chunk(k: Kernel, map: vm_map, entry: vm_map_entry, va: vaddr_t): boolean {
+export function amap_chunk(
+	k: Kernel,
+	map: vm_map,
+	entry: vm_map_entry,
+	from: vaddr_t,
+	to: vaddr_t,
+): boolean {
 	if (entry.amap !== null || atop(entry.end - entry.start) < UVM_AMAP_LARGE) return true;
 	const size = ptoa(UVM_AMAP_CHUNK);
-	const start = va - (va % size);
+	const start = from - (from % size);
+	const end = Math.ceil(to / size) * size;
 	if (start > entry.start && !uvm_map_clip_start(k, map, entry, start)) return false;
-	return start + size >= entry.end || uvm_map_clip_end(k, map, entry, start + size);
+	return end >= entry.end || uvm_map_clip_end(k, map, entry, end);
 }
 
 /** The window of pages round the fault, by the entry's advice, inside the entry. */

@@ -28,7 +28,13 @@ import {
 } from "../../sys/vmparam.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
-import { amap_alloc, amap_extend, amap_unref } from "./uvm_amap.ts";
+import {
+	AMAP_EXTEND_BACKWARDS,
+	AMAP_EXTEND_FORWARDS,
+	amap_alloc,
+	amap_extend,
+	amap_unref,
+} from "./uvm_amap.ts";
 import {
 	UVM_ADV_NORMAL,
 	UVM_ET_COPYONWRITE,
@@ -46,6 +52,7 @@ import {
 } from "./uvm_extern.ts";
 import { uvm_km_pgremove } from "./uvm_kmpage.ts";
 import {
+	advance_first_free,
 	entry_contains,
 	uvm_map_clip_end,
 	uvm_map_clip_start,
@@ -126,13 +133,35 @@ export function uvm_map_enter(k: Kernel, map: vm_map, args: uvm_map_args): Errno
 		if ((args.flags & UVM_FLAG_OVERLAY) === 0) etype |= UVM_ET_NEEDSCOPY;
 	}
 	if ((args.flags & UVM_FLAG_GROWSDOWN) !== 0) etype |= UVM_ET_GROWSDOWN;
-	if (
-		(args.flags & UVM_FLAG_NOMERGE) === 0 &&
-		merge_back(k, map, space.after, args, offset, etype)
-	) {
-		return 0;
+	const { after } = space;
+	if ((args.flags & UVM_FLAG_NOMERGE) === 0) {
+		const back = merge_back(k, map, after, args, offset, etype);
+		const forward = merge_forward(k, map, after, args, offset, etype, back);
+		if (back || forward) return 0;
 	}
-	return enter_new(k, map, space.after, args, offset, etype);
+	return enter_new(k, map, after, args, offset, etype);
+}
+
+/**
+ * Could `entry` be part of one entry with the new range, as far as attributes go?
+ * => DEVIATION: NetBSD compares NEEDSCOPY as well, but an entry with an amap of its own needs no
+ *    copy any more, nor does what is added to the amap.
+ */
+function iscompatible(entry: vm_map_entry, args: uvm_map_args, etype: number): boolean {
+	return (
+		entry.uvm_obj === args.uobj &&
+		entry.etype === (entry.amap === null ? etype : etype & ~UVM_ET_NEEDSCOPY) &&
+		entry.protection === args.prot &&
+		entry.max_protection === args.maxprot &&
+		entry.inheritance === args.inherit &&
+		entry.advice === args.advice &&
+		entry.wired_count === 0
+	);
+}
+
+/** One entry refers to the object where two did, or were to. => not the last reference. */
+function merged_reference(uobj: uvm_object | null): void {
+	if (uobj !== null && uobj.uo_refs > 1) uobj.uo_refs--;
 }
 
 /** Extend the entry before, if the new range continues it in all respects. */
@@ -144,30 +173,95 @@ function merge_back(
 	offset: voff_t,
 	etype: number,
 ): boolean {
-	if (prev === map.header || prev.end !== args.start) return false;
-	if (prev.uvm_obj !== args.uobj || prev.sub_map !== null) return false;
-	// An entry with an amap needs no copy any more, nor does what is added to it.
-	const kind = prev.amap === null ? etype : etype & ~UVM_ET_NEEDSCOPY;
-	if (prev.etype !== kind) return false;
-	if (prev.uvm_obj !== null && prev.offset + (prev.end - prev.start) !== offset) return false;
-	if (
-		prev.protection !== args.prot ||
-		prev.max_protection !== args.maxprot ||
-		prev.inheritance !== args.inherit ||
-		prev.advice !== args.advice ||
-		prev.wired_count !== 0
-	) {
+	if (prev === map.header || prev.end !== args.start || !iscompatible(prev, args, etype)) {
 		return false;
 	}
-	if (prev.amap !== null && !amap_extend(k, prev, args.size)) return false;
-	// The entry already holds a reference; drop the caller's.
-	if (prev.uvm_obj !== null && prev.uvm_obj.uo_refs > 1) prev.uvm_obj.uo_refs--;
+	if (args.uobj !== null && prev.offset + (prev.end - prev.start) !== offset) return false;
+	if (prev.amap !== null) {
+		if (prev.amap.am_ref !== 1) return false;
+		if (!amap_extend(k, prev, args.size, AMAP_EXTEND_FORWARDS)) return false;
+	}
+	merged_reference(args.uobj);
 	prev.end += args.size;
 	map.size += args.size;
-	let free = map.first_free;
-	while (free === prev && free.next !== map.header && free.next.start <= free.end) free = free.next;
-	map.first_free = free;
+	advance_first_free(map);
 	return true;
+}
+
+/**
+ * Extend the entry behind to the front, if it continues the new range; or, if that is a part of the
+ * entry before already (`back`), make one entry of both.
+ * => two amaps cannot become one, so two entries that have them stay two.
+ */
+function merge_forward(
+	k: Kernel,
+	map: vm_map,
+	prev: vm_map_entry,
+	args: uvm_map_args,
+	offset: voff_t,
+	etype: number,
+	back: boolean,
+): boolean {
+	const { next } = prev;
+	const end = args.start + args.size;
+	if (next === map.header || next.start !== end || !iscompatible(next, args, etype)) return false;
+	if (args.uobj !== null && next.offset !== offset + args.size) return false;
+	if (next.amap !== null) {
+		if (next.amap.am_ref !== 1 || (back && prev.amap !== null)) return false;
+		const more = end - (back ? prev.start : args.start);
+		if (!amap_extend(k, next, more, AMAP_EXTEND_BACKWARDS)) return false;
+	} else if (back && prev.amap !== null) {
+		if (!amap_extend(k, prev, next.end - next.start, AMAP_EXTEND_FORWARDS)) return false;
+	}
+	merged_reference(args.uobj);
+	if (back) {
+		uvm_map_entry_unlink(map, next);
+		prev.end = next.end;
+		if (next.amap !== null) {
+			prev.amap = next.amap;
+			prev.pageoff = next.pageoff;
+			prev.etype = next.etype;
+		}
+		uvm_mapent_free(k);
+	} else {
+		next.start = args.start;
+		if (args.uobj !== null) next.offset = offset;
+		map.size += args.size;
+	}
+	advance_first_free(map);
+	return true;
+}
+
+/**
+ * Make an entry one with its neighbours, if they are alike (2005).
+ * => map locked; the entry has no amap and is not wired. true: it is freed.
+ */
+export function uvm_mapent_trymerge(k: Kernel, map: vm_map, entry: vm_map_entry): boolean {
+	KASSERT(entry.amap === null, "uvm_mapent_trymerge: two amaps cannot be merged");
+	const { prev, etype, offset } = entry;
+	const size = entry.end - entry.start;
+	const args: uvm_map_args = {
+		start: entry.start,
+		size,
+		uobj: entry.uvm_obj,
+		offset,
+		prot: entry.protection,
+		maxprot: entry.max_protection,
+		inherit: entry.inheritance,
+		advice: entry.advice,
+		flags: 0,
+	};
+	uvm_map_entry_unlink(map, entry);
+	map.size -= size;
+	const back = merge_back(k, map, prev, args, offset, etype);
+	const forward = merge_forward(k, map, prev, args, offset, etype, back);
+	if (back || forward) {
+		uvm_mapent_free(k);
+		return true;
+	}
+	uvm_map_entry_link(map, prev, entry);
+	map.size += size;
+	return false;
 }
 
 function enter_new(
@@ -197,7 +291,6 @@ function enter_new(
 	entry.advice = args.advice;
 	uvm_map_entry_link(map, after, entry);
 	map.size += args.size;
-	if (after === map.first_free && after.end === entry.start) map.first_free = entry;
 	return 0;
 }
 
@@ -254,11 +347,18 @@ export function uvm_unmap_remove(
 	return dead;
 }
 
-/** Drop the references of removed entries. => nothing locked; may sleep. */
-export function* uvm_unmap_detach(k: Kernel, dead: vm_map_entry[]): Sleeps<void> {
+/**
+ * Drop the references of removed entries. => nothing locked; may sleep.
+ * => AMAP_REFALL in `flags`: they are those of uvm_map_extract with UVM_EXTRACT_QREF.
+ */
+export function* uvm_unmap_detach(
+	k: Kernel,
+	dead: readonly vm_map_entry[],
+	flags = 0,
+): Sleeps<void> {
 	for (const entry of dead) {
 		if (entry.amap !== null) {
-			amap_unref(k, entry.amap, entry.pageoff, atop(entry.end - entry.start));
+			amap_unref(k, entry.amap, entry.pageoff, atop(entry.end - entry.start), flags);
 		}
 		if (entry.uvm_obj !== null) yield* pagerops(k, entry.uvm_obj).pgo_detach(k, entry.uvm_obj);
 		uvm_mapent_free(k);

@@ -209,7 +209,7 @@ export function uvm_map_entry_unlink(map: vm_map, entry: vm_map_entry): void {
 }
 
 /** first_free is the last entry before the first gap, counted from the bottom. */
-function advance_first_free(map: vm_map): void {
+export function advance_first_free(map: vm_map): void {
 	let e = map.first_free;
 	while (e.next !== map.header && e.next.start <= (e === map.header ? map.min_offset : e.end)) {
 		e = e.next;

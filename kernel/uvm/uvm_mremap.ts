@@ -1,10 +1,13 @@
 /**
- * mremap: make a mapping shorter, longer, or move it. In place of sys/uvm/uvm_mremap.c, with
- * Linux's semantics and another method: the entries themselves are moved.
+ * Port of sys/uvm/uvm_mremap.c (2007): make a mapping shorter, longer, or move it, with Linux's
+ * semantics.
+ *
+ * Copyright (c) 2006, 2007, 2009 YAMAMOTO Takashi. All rights reserved.
+ * See NOTICE for the conditions.
  */
 
-import { pmap_remove, pmap_update } from "../../pmap/pmap.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOMEM, type Errno } from "../../sys/errno.ts";
+import { KASSERT } from "../../sys/panic.ts";
 import { VM_DEFAULT_ADDRESS, type vaddr_t } from "../../sys/vmparam.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
@@ -13,32 +16,32 @@ import {
 	UVM_ET_COPYONWRITE,
 	UVM_ET_NEEDSCOPY,
 	UVM_ET_ONFAULT,
-	UVM_FLAG_COPYONW,
 	UVM_FLAG_FIXED,
 } from "./uvm_extern.ts";
-import { uvm_map_args, uvm_map_enter, uvm_unmap_detach, uvm_unmap_remove } from "./uvm_map.ts";
+import { uvm_mapent_trymerge, uvm_unmap } from "./uvm_map.ts";
 import {
-	uvm_map_entry_link,
-	uvm_map_entry_unlink,
-	uvm_map_findspace,
+	entry_contains,
 	uvm_map_lookup_entry,
 	type vm_map,
 	type vm_map_entry,
 	vm_map_lock,
 	vm_map_unlock,
 } from "./uvm_map_entry.ts";
-import { clip_range, range_entries } from "./uvm_map_wire.ts";
+import { UVM_EXTRACT_REMOVE, uvm_map_extract, uvm_map_reserve } from "./uvm_map_extract.ts";
+import { range_entries } from "./uvm_map_wire.ts";
 import { pagerops } from "./uvm_object.ts";
 
 /**
  * Change the size of the mapping [start, start + oldsize) to `newsize`, moving it if there is no
  * room behind it.
  *
- * => sizes are multiples of the page size, not 0. Map unlocked; sleeps.
+ * => sizes are multiples of the page size. Map unlocked; sleeps. Nothing else changes the map.
+ * => `oldsize` 0: a second mapping, of `newsize` bytes, of the shared memory at `start`.
  * => `to`: the address where it must go; what is there is unmapped first; null: stay, or with
  *    `maymove` go anywhere.
  * => the new address, or -errno: EFAULT: no mapping, or more than one; EAGAIN: a part is wired;
- *    ENOMEM: no room.
+ *    EINVAL: `to` overlaps with what is moved, or `oldsize` is 0 and the memory private; ENOMEM: no
+ *    room. What was at `to` may be unmapped then.
  */
 export function* uvm_mremap(
 	k: Kernel,
@@ -50,44 +53,62 @@ export function* uvm_mremap(
 	to: vaddr_t | null,
 ): Sleeps<number> {
 	yield* vm_map_lock(k, map);
-	const dead: vm_map_entry[] = [];
-	const result = mremap_locked(k, map, start, oldsize, newsize, maymove, to, dead);
-	pmap_update(k, map.pmap);
+	const refused = mremap_check(map, start, oldsize, newsize, to);
+	const size = oldsize > 0 ? Math.min(oldsize, newsize) : extent(map, start, newsize);
 	vm_map_unlock(k, map);
-	yield* uvm_unmap_detach(k, dead);
-	return result;
+	let error = refused;
+	if (error === 0 && newsize < oldsize) {
+		error = yield* uvm_unmap(k, map, start + newsize, start + oldsize);
+	}
+	if (error === 0 && to !== null) error = yield* uvm_unmap(k, map, to, to + newsize);
+	if (error !== 0) return -error;
+	if (to === null && oldsize > 0) {
+		if (size === newsize) return start;
+		const behind = start + size;
+		if ((yield* uvm_map_reserve(k, map, newsize - size, behind, UVM_FLAG_FIXED)) !== null) {
+			yield* uvm_mapent_extend(k, map, behind, newsize - size);
+			return start;
+		}
+	}
+	if (to === null && !maymove) return -ENOMEM;
+	const place = yield* reserve_place(k, map, start, newsize, to);
+	if (place === null) return -ENOMEM;
+	const flags = oldsize > 0 ? UVM_EXTRACT_REMOVE : 0;
+	const moved = yield* uvm_map_extract(k, map, start, size, map, place, flags);
+	if (moved < 0) yield* uvm_unmap(k, map, place, place + newsize);
+	else if (newsize > size) yield* uvm_mapent_extend(k, map, place + size, newsize - size);
+	return moved;
 }
 
-function mremap_locked(
-	k: Kernel,
+/** May the mapping be changed so? => map locked. */
+function mremap_check(
 	map: vm_map,
 	start: vaddr_t,
 	oldsize: number,
 	newsize: number,
-	maymove: boolean,
 	to: vaddr_t | null,
-	dead: vm_map_entry[],
-): number {
-	const entries = mapping(map, start, start + oldsize);
-	if (entries === null) return -EFAULT;
-	const wired = entries.some((e) => e.wired_count > 0);
-	if (wired && (to !== null || newsize > oldsize)) return -EAGAIN;
-	if (newsize < oldsize || to !== null) {
-		const cut = mremap_cut(k, map, start, oldsize, newsize, to, dead);
-		if (cut !== 0) return -cut;
+): Errno {
+	const size = oldsize > 0 ? oldsize : extent(map, start, newsize);
+	const entries = size > 0 ? mapping(map, start, start + size) : null;
+	if (entries === null) return EFAULT;
+	const last = entries[entries.length - 1]!;
+	if (oldsize === 0 && (last.etype & UVM_ET_COPYONWRITE) !== 0) return EINVAL;
+	const wired = oldsize > 0 && entries.some((e) => e.wired_count > 0);
+	if (wired && (to !== null || newsize > oldsize)) return EAGAIN;
+	if (to !== null && to < start + oldsize && start < to + newsize) return EINVAL;
+	return newsize > size && !extensible(last) ? ENOMEM : 0;
+}
+
+/** Bytes of the mapping at `start`, up to `newsize`; 0: there is none. => map locked. */
+function extent(map: vm_map, start: vaddr_t, newsize: number): number {
+	let entry = uvm_map_lookup_entry(map, start);
+	if (!entry_contains(map, entry, start)) return 0;
+	const end = start + newsize;
+	while (entry.end < end && entry.next !== map.header) {
+		if (mapping(map, start, entry.next.end) === null) break;
+		entry = entry.next;
 	}
-	const size = Math.min(oldsize, newsize);
-	if (to === null && (size === newsize || grow(k, map, start, size, newsize) === 0)) return start;
-	if (to === null && !maymove) return -ENOMEM;
-	const place = to ?? find_place(map, start, newsize);
-	if (place === null) return -ENOMEM;
-	const moved = move(k, map, start, size, place);
-	if (moved !== 0) return -moved;
-	const grown = size === newsize ? 0 : grow(k, map, place, size, newsize);
-	if (grown === 0) return place;
-	// Undo the move. That needs no new entry, so it cannot fail.
-	move(k, map, place, size, start);
-	return -grown;
+	return Math.min(entry.end, end) - start;
 }
 
 /**
@@ -111,66 +132,48 @@ function mapping(map: vm_map, start: vaddr_t, end: vaddr_t): vm_map_entry[] | nu
 	return same ? entries : null;
 }
 
-/** Unmap what is beyond the new size, and what is at the destination. */
-function mremap_cut(
+/** Shared memory without an object cannot be extended in all maps that share it. */
+function extensible({ uvm_obj, amap, etype }: vm_map_entry): boolean {
+	const shared = amap !== null && (amap.am_flags & AMAP_SHARED) !== 0;
+	return uvm_obj !== null || ((etype & UVM_ET_COPYONWRITE) !== 0 && !shared);
+}
+
+/** Reserve room at `to`, or else above the mapping, or else anywhere. */
+function* reserve_place(
 	k: Kernel,
 	map: vm_map,
 	start: vaddr_t,
-	oldsize: number,
-	newsize: number,
+	size: number,
 	to: vaddr_t | null,
-	dead: vm_map_entry[],
-): Errno {
-	if (to !== null && to < start + oldsize && start < to + newsize) return EINVAL;
-	const ranges: [vaddr_t, vaddr_t][] = [];
-	if (newsize < oldsize) ranges.push([start + newsize, start + oldsize]);
-	if (to !== null) ranges.push([to, to + newsize]);
-	for (const [from, end] of ranges) {
-		const removed = uvm_unmap_remove(k, map, from, end);
-		if (removed === null) return ENOMEM;
-		dead.push(...removed);
+): Sleeps<vaddr_t | null> {
+	if (to !== null) return yield* uvm_map_reserve(k, map, size, to, UVM_FLAG_FIXED);
+	const above = yield* uvm_map_reserve(k, map, size, start, 0);
+	return above ?? (yield* uvm_map_reserve(k, map, size, VM_DEFAULT_ADDRESS, 0));
+}
+
+/**
+ * Make the reserved `size` bytes at `endva` a part of the mapping that ends there.
+ * => map unlocked; may sleep for its lock. Cannot fail.
+ */
+function* uvm_mapent_extend(k: Kernel, map: vm_map, endva: vaddr_t, size: number): Sleeps<void> {
+	yield* vm_map_lock(k, map);
+	const fresh = uvm_map_lookup_entry(map, endva);
+	const { prev: entry } = fresh;
+	KASSERT(
+		fresh.start === endva && fresh.end === endva + size && entry.end === endva,
+		"uvm_mapent_extend: nothing is reserved",
+	);
+	if (entry.uvm_obj !== null) {
+		pagerops(k, entry.uvm_obj).pgo_reference(k, entry.uvm_obj);
+		fresh.uvm_obj = entry.uvm_obj;
+		fresh.offset = entry.offset + (entry.end - entry.start);
 	}
-	return 0;
-}
-
-/** Room for `size` bytes above the mapping, or else anywhere. */
-function find_place(map: vm_map, start: vaddr_t, size: number): vaddr_t | null {
-	const above = uvm_map_findspace(map, start, size, false);
-	return (above ?? uvm_map_findspace(map, VM_DEFAULT_ADDRESS, size, false))?.start ?? null;
-}
-
-/** Extend a mapping. => map locked; never sleeps. */
-function grow(k: Kernel, map: vm_map, start: vaddr_t, size: number, newsize: number): Errno {
-	const entry = uvm_map_lookup_entry(map, start + size - 1);
-	const shared = entry.amap !== null && (entry.amap.am_flags & AMAP_SHARED) !== 0;
-	const cow = (entry.etype & UVM_ET_COPYONWRITE) !== 0;
-	// Shared memory without an object cannot be extended in all maps that share it.
-	if (entry.uvm_obj === null && (shared || !cow)) return ENOMEM;
-	const args = uvm_map_args(start + size, newsize - size);
-	args.prot = entry.protection;
-	args.maxprot = entry.max_protection;
-	args.inherit = entry.inheritance;
-	args.advice = entry.advice;
-	args.flags = UVM_FLAG_FIXED | (cow ? UVM_FLAG_COPYONW : 0);
-	args.uobj = entry.uvm_obj;
-	args.offset = entry.offset + (start + size - entry.start);
-	if (args.uobj !== null) pagerops(k, args.uobj).pgo_reference(k, args.uobj);
-	const error = uvm_map_enter(k, map, args);
-	// The mapping itself has a reference, so this is not the last one.
-	if (error !== 0 && args.uobj !== null) args.uobj.uo_refs--;
-	return error;
-}
-
-/** Move [start, start + size), a mapping, to a free place. => map locked; never sleeps. */
-function move(k: Kernel, map: vm_map, start: vaddr_t, size: number, to: vaddr_t): Errno {
-	const entries = range_entries(map, start, start + size)!;
-	if (!clip_range(k, map, entries, start, start + size)) return ENOMEM;
-	pmap_remove(k, map.pmap, start, start + size);
-	for (const entry of entries) uvm_map_entry_unlink(map, entry);
-	for (const entry of entries) {
-		entry.start += to - start;
-		entry.end += to - start;
-		uvm_map_entry_link(map, uvm_map_lookup_entry(map, entry.start), entry);
-	}
-	return 0;
+	fresh.etype = entry.etype & ~UVM_ET_ONFAULT;
+	if ((fresh.etype & UVM_ET_COPYONWRITE) !== 0) fresh.etype |= UVM_ET_NEEDSCOPY;
+	fresh.protection = entry.protection;
+	fresh.max_protection = entry.max_protection;
+	fresh.inheritance = entry.inheritance;
+	fresh.advice = entry.advice;
+	uvm_mapent_trymerge(k, map, fresh);
+	vm_map_unlock(k, map);
 }

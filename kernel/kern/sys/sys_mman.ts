@@ -242,8 +242,10 @@ function* sys_mremap(
 	const maymove = (flags & MREMAP_MAYMOVE) !== 0;
 	const fixed = (flags & MREMAP_FIXED) !== 0;
 	if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) !== 0 || (fixed && !maymove)) return -EINVAL;
-	// An old size of 0, a copy of shared memory, is not supported.
-	if (!range_ok(addr, oldlen) || newlen === 0 || newlen > VM_MAXUSER_ADDRESS) return -EINVAL;
+	// An old size of 0 asks for a second mapping of shared memory.
+	if (!range_ok(addr, Math.max(oldlen, 1)) || newlen === 0 || newlen > VM_MAXUSER_ADDRESS) {
+		return -EINVAL;
+	}
 	if (fixed && (!range_ok(newaddr, newlen) || newaddr < VM_MIN_ADDRESS)) return -EINVAL;
 	const [oldsize, newsize] = [round_page(oldlen), round_page(newlen)];
 	if (!as_allowed(p, newsize - oldsize)) return -ENOMEM;

@@ -8,7 +8,7 @@ import { UVM_FLAG_COPYONW, UVM_FLAG_FIXED } from "../../../kernel/uvm/uvm_extern
 import { uvm_map, uvm_map_args } from "../../../kernel/uvm/uvm_map.ts";
 import { uvm_map_lookup_entry, VM_MAP_WIREFUTURE } from "../../../kernel/uvm/uvm_map_entry.ts";
 import { uvm_map_protect } from "../../../kernel/uvm/uvm_map_protect.ts";
-import { EAGAIN, EEXIST, EFAULT, ENOMEM } from "../../../sys/errno.ts";
+import { EAGAIN, EEXIST, EFAULT, EINVAL, ENOMEM } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { Agent } from "../../support/agents.ts";
 import { TestKernel } from "../../support/kernel.ts";
@@ -132,6 +132,49 @@ describe("mremap", () => {
 		const to = mremap(0, 8, 16);
 		expect([load(to), load(to + 7 * PAGE_SIZE), load(to + 15 * PAGE_SIZE)]).toEqual([1, 8, 0]);
 		expect(child).toBeInstanceOf(Agent);
+		t.check();
+	});
+
+	it("with an old size of 0 maps shared memory a second time", () => {
+		mmap(0, 4, SHARED);
+		store(at(1), 5);
+		const to = mremap(1, 0, 2);
+		expect(to).toBeGreaterThan(0);
+		expect([load(to), store(to + PAGE_SIZE, 6), load(at(2))]).toEqual([5, 0, 6]);
+		t.check();
+		// A child shares both.
+		const child = agent.run(() => agent.fork()) as Agent;
+		expect(child.run(() => child.store(at(1), 7))).toBe(0);
+		expect([load(at(1)), load(to)]).toEqual([7, 7]);
+		// It lasts when the first one is gone, and cannot be longer than what there is.
+		agent.syscall(SYS.munmap, at(0), 4 * PAGE_SIZE);
+		expect(load(to)).toBe(7);
+		expect(agent.syscall(SYS.mremap, to, 0, 3 * PAGE_SIZE, MAYMOVE)).toBe(-ENOMEM);
+		expect(agent.syscall(SYS.mremap, to, 0, PAGE_SIZE, 0)).toBe(-ENOMEM);
+		mmap(0, 1);
+		expect([mremap(0, 0, 1), mremap(1, 0, 1)]).toEqual([-EINVAL, -EFAULT]);
+		t.check();
+	});
+
+	it("with an old size of 0 shows as much of an object as one asks for", () => {
+		const id = agent.syscall(SYS.shmget, 0, 4 * PAGE_SIZE, 0o600);
+		agent.syscall(SYS.shmat, id, BASE, 0);
+		store(at(3), 4);
+		agent.syscall(SYS.munmap, at(2), 2 * PAGE_SIZE);
+		expect(mremap(1, 0, 3, TO, at(8))).toBe(at(8));
+		expect([load(at(10)), store(at(8), 2), load(at(1))]).toEqual([4, 0, 2]);
+		t.check();
+	});
+
+	it("takes a mapping back and forth without leaving entries behind", () => {
+		mmap(0, 4);
+		for (const page of [0, 3]) store(at(page), page + 1);
+		for (let i = 0; i < 5; i++) {
+			expect(mremap(0, 4 + 4 * i, 8 + 4 * i, TO, at(100))).toBe(at(100));
+			expect(mremap(100, 8 + 4 * i, 8 + 4 * i, TO, at(0))).toBe(at(0));
+		}
+		expect(agent.map.nentries).toBe(1);
+		expect([load(at(0)), load(at(3)), load(at(23))]).toEqual([1, 4, 0]);
 		t.check();
 	});
 

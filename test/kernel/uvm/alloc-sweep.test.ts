@@ -163,6 +163,16 @@ const calls: Call[] = [
 		body: fork,
 	},
 	{ name: "mprotect", body: (s) => s.agent.call(SYS.mprotect, at(4), 4 * PAGE_SIZE, 1) },
+	{
+		name: "mremap to more, elsewhere",
+		body: (s) => s.agent.call(SYS.mremap, at(4), 4 * PAGE_SIZE, 40 * PAGE_SIZE, 1),
+		loses: true,
+	},
+	{
+		name: "mremap of shared memory, twice",
+		setup: (s) => s.agent.syscall(SYS.mmap2, WHERE, SIZE, RW, SHARED, -1, 0),
+		body: (s) => s.agent.call(SYS.mremap, WHERE, 0, 4 * PAGE_SIZE, 1),
+	},
 	{ name: "munmap", loses: true, body: (s) => s.agent.call(SYS.munmap, at(4), 4 * PAGE_SIZE) },
 	{ name: "mlock", body: (s) => s.agent.call(SYS.mlock, at(4), 4 * PAGE_SIZE) },
 	{

@@ -2,15 +2,21 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import {
+	AMAP_EXTEND_BACKWARDS,
+	AMAP_EXTEND_FORWARDS,
+	AMAP_REFALL,
 	amap_add,
 	amap_alloc,
 	amap_copy,
+	amap_extend,
 	amap_ref,
 	amap_unadd,
 	amap_unref,
+	pp_getreflen,
+	pp_setreflen,
 	type vm_amap,
 } from "../../../kernel/uvm/uvm_amap.ts";
-import { uvm_analloc, uvm_anfree } from "../../../kernel/uvm/uvm_anon.ts";
+import { uvm_analloc, uvm_anfree, type vm_anon } from "../../../kernel/uvm/uvm_anon.ts";
 import { UVM_ET_NEEDSCOPY, UVM_FLAG_OVERLAY } from "../../../kernel/uvm/uvm_extern.ts";
 import { uvm_map_lookup_entry, type vm_map_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
 import { PG_RELEASED, uvm_pagealloc } from "../../../kernel/uvm/uvm_page.ts";
@@ -103,6 +109,53 @@ describe("amap_extend", () => {
 		space.anon(va(5), 3, 0, UVM_FLAG_OVERLAY);
 		expect(space.map.nentries).toBe(1);
 		expect(contents(8)).toEqual([1, 2, 3, 4, 5, 0, 0, 0]);
+		checkAtRest(t);
+	});
+
+	it("makes room on both sides, and keeps what the slots hold", () => {
+		space.anon(va(40), 3, 0, UVM_FLAG_OVERLAY);
+		touch(40, 43);
+		const entry = entryAt(40);
+		const amap = entry.amap!;
+		const held = (first: number): (vm_anon | null)[] =>
+			amap.am_anon.slice(entry.pageoff + first, entry.pageoff + first + 3);
+		const anons = held(0);
+		let front = 0;
+		for (const [add, flags] of [
+			[1, AMAP_EXTEND_BACKWARDS],
+			[2, AMAP_EXTEND_FORWARDS],
+			[9, AMAP_EXTEND_BACKWARDS],
+			[1, AMAP_EXTEND_BACKWARDS],
+			[7, AMAP_EXTEND_FORWARDS],
+			[3, AMAP_EXTEND_BACKWARDS],
+		] as const) {
+			expect(amap_extend(t.k, entry, add * PAGE_SIZE, flags)).toBe(true);
+			space.map.size += add * PAGE_SIZE;
+			if (flags === AMAP_EXTEND_FORWARDS) {
+				entry.end += add * PAGE_SIZE;
+			} else {
+				entry.start -= add * PAGE_SIZE;
+				front += add;
+			}
+			expect(held(front)).toEqual(anons);
+			checkAtRest(t);
+			const whole = contents(63).slice(26, 52);
+			expect(whole.filter((n) => n > 0)).toEqual([41, 42, 43]);
+		}
+		expect(entry.end - entry.start).toBe(26 * PAGE_SIZE);
+		// Each half of it refers to its slots alone.
+		expect(space.unmap(va(30), 11)).toBe(0);
+		expect(contents(44).slice(40)).toEqual([-14, 42, 43, 0]);
+		checkAtRest(t);
+	});
+
+	it("refuses more slots than there may be", () => {
+		space.anon(va(1), 1, 0, UVM_FLAG_OVERLAY);
+		const before = { ...entryAt(1) };
+		for (const flags of [AMAP_EXTEND_FORWARDS, AMAP_EXTEND_BACKWARDS]) {
+			expect(amap_extend(t.k, entryAt(1), (1 << 22) * PAGE_SIZE, flags)).toBe(false);
+		}
+		expect(entryAt(1)).toEqual(before);
 		checkAtRest(t);
 	});
 
@@ -249,6 +302,87 @@ describe("amap_add, amap_unadd", () => {
 			}),
 			{ numRuns: 60 },
 		);
+	});
+});
+
+/** The count of each slot, read from the runs; two equal runs side by side are an error. */
+function ppref(amap: vm_amap): number[] {
+	const counts: number[] = [];
+	for (let slot = 0; slot < amap.am_nslot; ) {
+		const { ref, len } = pp_getreflen(amap.am_ppref!, slot);
+		expect(counts.at(-1)).not.toBe(ref);
+		counts.push(...new Array<number>(len).fill(ref));
+		slot += len;
+	}
+	return counts;
+}
+
+describe("am_ppref", () => {
+	it("stores a run in one or two places, and reads it back", () => {
+		const array = new Int32Array(8).fill(77);
+		pp_setreflen(array, 0, 0, 1);
+		pp_setreflen(array, 1, 5, 2);
+		pp_setreflen(array, 3, 0, 5);
+		pp_setreflen(array, 5, 9, 0);
+		expect([...array.subarray(0, 5)]).toEqual([1, -6, 2, -1, 5]);
+		expect(array[5]).toBe(77);
+		expect([0, 1, 3].map((slot) => pp_getreflen(array, slot))).toEqual([
+			{ ref: 0, len: 1 },
+			{ ref: 5, len: 2 },
+			{ ref: 0, len: 5 },
+		]);
+	});
+
+	it("counts in runs what an array with a count for each slot counts", () => {
+		const slots = 24;
+		const part = fc.tuple(fc.nat(slots - 1), fc.integer({ min: 1, max: slots }), fc.boolean());
+		let longest = 0;
+		fc.assert(
+			fc.property(fc.array(part, { minLength: 1, maxLength: 30 }), (steps) => {
+				const amap = amap_alloc(t.k, slots)!;
+				const model = new Array<number>(slots).fill(1);
+				const held: [number, number][] = [[0, slots]];
+				for (const [slot, some, drop] of steps) {
+					const len = Math.min(some, slots - slot);
+					if (drop && held.length > 1) {
+						const [from, n] = held.splice(slot % held.length, 1)[0]!;
+						amap_unref(t.k, amap, from, n);
+						for (let s = from; s < from + n; s++) model[s]!--;
+					} else {
+						amap_ref(t.k, amap, slot, len, 0);
+						held.push([slot, len]);
+						for (let s = slot; s < slot + len; s++) model[s]!++;
+					}
+					if (amap.am_ppref === null) expect(new Set(model)).toEqual(new Set([amap.am_ref]));
+					else expect(ppref(amap)).toEqual(model);
+					longest = Math.max(longest, held.length);
+				}
+				for (const [from, n] of held) amap_unref(t.k, amap, from, n);
+				expect(t.k.uvm.amap_pool.pr_nout).toBe(0);
+			}),
+			{ numRuns: 200 },
+		);
+		expect(longest).toBeGreaterThan(5);
+	});
+
+	it("a quick reference counts for all slots, before and after an entry is split", () => {
+		for (const split of [false, true]) {
+			space.anon(BASE, 6, 0, UVM_FLAG_OVERLAY);
+			touch(0, 6);
+			const amap = entryAt(0).amap!;
+			if (split) space.unmap(va(2), 1);
+			amap_ref(t.k, amap, 1, 2, AMAP_REFALL);
+			if (split) expect(ppref(amap)).toEqual([2, 2, 1, 2, 2, 2]);
+			else expect(amap.am_ppref).toBeNull();
+			// The slots whose entry goes are kept by the quick reference.
+			space.unmap(va(4), 2);
+			expect(t.k.uvmexp.nanon).toBe(split ? 5 : 6);
+			amap_unref(t.k, amap, 1, 2, AMAP_REFALL);
+			expect(t.k.uvmexp.nanon).toBe(split ? 3 : 4);
+			checkAtRest(t);
+			space.unmap(BASE, 6);
+			expect(t.k.uvm.amap_pool.pr_nout).toBe(0);
+		}
 	});
 });
 

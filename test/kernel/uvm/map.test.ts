@@ -3,11 +3,16 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import {
+	UVM_ADV_NORMAL,
 	UVM_FLAG_COPYONW,
 	UVM_FLAG_FIXED,
+	UVM_INH_COPY,
+	UVM_INH_NONE,
 	UVM_UNKNOWN_OFFSET,
+	type uvm_advice,
 } from "../../../kernel/uvm/uvm_extern.ts";
 import { uvm_map, uvm_map_args, uvm_unmap, uvmspace_free } from "../../../kernel/uvm/uvm_map.ts";
+import { uvm_map_advice, uvm_map_inherit } from "../../../kernel/uvm/uvm_map_advice.ts";
 import {
 	entry_contains,
 	uvm_map_findspace,
@@ -288,15 +293,37 @@ describe("uvmspace_free", () => {
 
 describe("any sequence of map, unmap and protect", () => {
 	const PAGES = 24;
-	type Step = { op: "map" | "unmap" | "ro" | "rw" | "store"; first: number; pages: number };
+	const FRESH = { prot: RW, inherit: UVM_INH_COPY, advice: UVM_ADV_NORMAL, byte: 0 };
+	const OPS = ["map", "unmap", "ro", "rw", "store", "inherit", "advice", "same"] as const;
+	type Step = { op: (typeof OPS)[number]; first: number; pages: number };
 	const step: fc.Arbitrary<Step> = fc.record({
-		op: fc.constantFrom("map", "map", "unmap", "ro", "rw", "store"),
+		op: fc.constantFrom(...OPS, "map", "store"),
 		first: fc.nat(PAGES - 1),
 		pages: fc.integer({ min: 1, max: 8 }),
 	});
 
-	/** What a page is: null for unmapped, or its protection and first byte. */
-	type Page = { prot: number; byte: number } | null;
+	/** What a page is: null for unmapped, or its attributes and first byte. */
+	type Page = { prot: number; inherit: number; advice: number; byte: number } | null;
+
+	/** Set an attribute of a range; what is mapped of it changes, a hole is EFAULT. */
+	function setAttribute(range: readonly Page[], { op, first }: Step, n: number): void {
+		const [start, end] = [va(first), va(first + range.length)];
+		// Values come back, so that ranges become alike again.
+		const [inherit, advice] = [n % 2 === 0 ? UVM_INH_NONE : UVM_INH_COPY, n % 3] as const;
+		const same = op === "same";
+		let error = 0;
+		if (op === "inherit" || same) {
+			const value = same ? UVM_INH_COPY : inherit;
+			error ||= t.run(uvm_map_inherit(t.k, map, start, end, value));
+			for (const page of range) if (page !== null) page.inherit = value;
+		}
+		if (op === "advice" || same) {
+			const value = same ? UVM_ADV_NORMAL : (advice as uvm_advice);
+			error ||= t.run(uvm_map_advice(t.k, map, start, end, value));
+			for (const page of range) if (page !== null) page.advice = value;
+		}
+		expect(error).toBe(range.includes(null) ? EFAULT : 0);
+	}
 
 	function apply(model: Page[], { op, first, pages }: Step, n: number): void {
 		const end = Math.min(first + pages, PAGES);
@@ -304,7 +331,7 @@ describe("any sequence of map, unmap and protect", () => {
 		if (op === "map") {
 			const error = space.anon(va(first), end - first);
 			expect(error).toBe(range.some((page) => page !== null) ? ENOMEM : 0);
-			if (error === 0) for (let i = first; i < end; i++) model[i] = { prot: RW, byte: 0 };
+			if (error === 0) for (let i = first; i < end; i++) model[i] = { ...FRESH };
 		} else if (op === "unmap") {
 			expect(t.run(uvm_unmap(t.k, map, va(first), va(end)))).toBe(0);
 			for (let i = first; i < end; i++) model[i] = null;
@@ -313,12 +340,23 @@ describe("any sequence of map, unmap and protect", () => {
 			const error = t.run(space.store(va(first), n));
 			expect(error).toBe(page?.prot === RW ? 0 : EFAULT);
 			if (error === 0) page!.byte = n;
+		} else if (op !== "ro" && op !== "rw") {
+			setAttribute(range, { op, first, pages }, n);
 		} else {
 			const prot = op === "ro" ? RO : RW;
 			const error = protect(first, end, prot);
 			expect(error).toBe(range.some((page) => page === null) ? EFAULT : 0);
 			if (error === 0) for (const page of range) page!.prot = prot;
 		}
+	}
+
+	/** Protection, inheritance and advice of each page. */
+	function attributes(): (number[] | null)[] {
+		const found = new Array<number[] | null>(PAGES).fill(null);
+		for (let e = map.header.next; e !== map.header; e = e.next) {
+			found.fill([e.protection, e.inheritance, e.advice], pageOf(e.start), pageOf(e.end));
+		}
+		return found;
 	}
 
 	it("leaves the map that a list of pages predicts", () => {
@@ -329,9 +367,9 @@ describe("any sequence of map, unmap and protect", () => {
 				const model: Page[] = new Array<Page>(PAGES).fill(null);
 				for (const [n, s] of steps.entries()) {
 					apply(model, s, n + 1);
-					const found = new Array<number | null>(PAGES).fill(null);
-					for (const [first, end, prot] of entries()) found.fill(prot, first, end);
-					expect(found).toEqual(model.map((page) => page?.prot ?? null));
+					expect(attributes()).toEqual(
+						model.map((page) => page && [page.prot, page.inherit, page.advice]),
+					);
 					checkAtRest(t);
 				}
 				for (const [i, page] of model.entries()) {
@@ -341,7 +379,7 @@ describe("any sequence of map, unmap and protect", () => {
 				expect(t.k.uvmexp.nanon).toBe(0);
 				checkAtRest(t);
 			}),
-			{ numRuns: 40 },
+			{ numRuns: 80 },
 		);
 	});
 });
