@@ -1,11 +1,12 @@
 /*
- * vmtour [KiB=256] [workers=2]: every call and flag about memory, in several processes at once.
+ * vmtour [KiB=256] [workers=2] [file]: every call and flag about memory, in several processes at once.
  *
  * KiB is 64..65536, workers 1..16. The program and workers - 1 children make the same tour, each
  * with KiB of private memory, a file of that size in /tmp and other mappings; between the stops
  * each writes as much memory of its own again, so that a small machine pages all the time. Word i
  * of a process's memory in generation g is nth(stream(process, g), i)   (rt/random.h, modulo 2^32).
- * Each result is compared with what Linux returns and each page with what it should hold.
+ * A file that is named is there already and has workers times KiB at least: each process maps and
+ * writes a part of it. Each result is compared with what Linux returns and each page with what it should hold.
  *
  * Output of the first process:
  *   vmtour: 64 pages, 2 workers
@@ -27,6 +28,7 @@ static u32 rounds;
 static u8 *residence;
 static int probe_ends[2];
 static char path[64];
+static const char *named;
 
 /* ---- what is checked ---- */
 
@@ -554,6 +556,49 @@ static void tour_break(void)
 	require(sbrk(-(intptr_t)(pages * PAGE_BYTES)) != (void *)-1, "sbrk back");
 }
 
+/* A part of a file that is on a disk, unlike those in /tmp. */
+static void tour_file(void)
+{
+	if (named == NULL)
+		return;
+	int fd = open(named, O_RDWR);
+	require(fd != -1, named);
+	off_t start = (off_t)worker * pages * PAGE_BYTES;
+	u32 *part = mmap(NULL, pages * PAGE_BYTES, RW, MAP_SHARED, fd, start);
+	u32 *own = mmap(NULL, pages * PAGE_BYTES, RW, MAP_PRIVATE, fd, start);
+	u32 word;
+
+	require(part != MAP_FAILED && own != MAP_FAILED, "mmap of a file");
+	for (u32 round = 18; round < 22; round++) {
+		fill(part, 0, pages, round);
+		press();
+		/* One page is dirty between clean ones, then again a page beside it. */
+		expect(msync(part, pages * PAGE_BYTES, MS_SYNC), 0, "MS_SYNC of a file");
+		fill(part, pages / 2, 1, round);
+		expect(madvise(part, pages * PAGE_BYTES, MADV_PAGEOUT), 0, "PAGEOUT of a file");
+		fill(part, pages / 2 + 1, 2, round);
+		expect(msync(part, pages * PAGE_BYTES, MS_ASYNC), 0, "MS_ASYNC of a file");
+		verify(part, 0, pages, round, "a file");
+		verify(own, 0, pages, round, "a private mapping of a file");
+		require(pread(fd, &word, 4, start + 8) == 4 && word == part[2], "pread");
+		require(pwrite(fd, &word, 4, start + 8) == 4, "pwrite");
+		expect(madvise(part, pages * PAGE_BYTES, MADV_DONTNEED), 0, "DONTNEED of a file");
+		expect(madvise(part, pages * PAGE_BYTES, MADV_WILLNEED), 0, "WILLNEED of a file");
+	}
+	fill(own, 0, pages, 22);
+	press();
+	verify(part, 0, pages, 21, "a file that was copied");
+	verify(own, 0, pages, 22, "a copy of a file");
+	expect(mlock(part, 4 * PAGE_BYTES), 0, "mlock of a file");
+	fill(part, 0, 8, 23);
+	press();
+	expect(fsync(fd), 0, "fsync");
+	verify(part, 0, 8, 23, "a file of which a part is locked");
+	unmap(part, pages);
+	unmap(own, pages);
+	close(fd);
+}
+
 static const struct stop {
 	const char *name;
 	void (*tour)(void);
@@ -562,7 +607,7 @@ static const struct stop {
 	{"free", tour_free},       {"remove", tour_remove},     {"inherit", tour_inherit},
 	{"mremap", tour_mremap},   {"mlock", tour_mlock},       {"msync", tour_msync},
 	{"shm", tour_shm},         {"truncate", tour_truncate}, {"protect", tour_protect},
-	{"break", tour_break},
+	{"break", tour_break},     {"file", tour_file},
 };
 
 static void make_tour(void)
@@ -590,9 +635,10 @@ int main(int argc, char **argv)
 	pid_t pids[MAX_WORKERS];
 	int status;
 
-	if (argc > 3 || !argument(argc, argv, 1, 64, 65536, &kib) ||
+	if (argc > 4 || !argument(argc, argv, 1, 64, 65536, &kib) ||
 	    !argument(argc, argv, 2, 1, MAX_WORKERS, &workers))
-		return usage("vmtour [KiB=256] [workers=2]");
+		return usage("vmtour [KiB=256] [workers=2] [file]");
+	named = argc > 3 ? argv[3] : NULL;
 	pages = kib * 1024 / PAGE_BYTES;
 	residence = malloc(pages > 32 ? pages : 32);
 	require(residence != NULL, "out of memory");

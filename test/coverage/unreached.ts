@@ -1,6 +1,7 @@
 /** Functions and branches that no guest has reached, from the coverage that V8 has counted. */
-import type { CoverageMapData, FileCoverageData, Range } from "istanbul-lib-coverage";
+
 import { relative } from "node:path";
+import type { CoverageMapData, FileCoverageData, Range } from "istanbul-lib-coverage";
 import { ROOT } from "../support/sources.ts";
 
 export interface FileReach {
@@ -18,7 +19,10 @@ const contains = (outer: Range, inner: Range): boolean =>
 
 /** The innermost named function around a place. */
 function functionAt(file: FileCoverageData, place: Range): string {
-	let best: { name: string; lines: number } = { name: "the module", lines: Number.POSITIVE_INFINITY };
+	let best: { name: string; lines: number } = {
+		name: "the module",
+		lines: Number.POSITIVE_INFINITY,
+	};
 	for (const { name, loc } of Object.values(file.fnMap)) {
 		const lines = loc.end.line - loc.start.line;
 		if (contains(loc, place) && lines < best.lines && !name.startsWith("(anonymous")) {
@@ -49,7 +53,9 @@ function reachOf(file: FileCoverageData): FileReach {
 			else {
 				const at = branch.locations[i]!;
 				const line = at.start.line ?? branch.loc.start.line;
-				unreached.push(`branch in ${functionAt(file, branch.loc)}, line ${line}: ${branch.type} ${i}`);
+				unreached.push(
+					`branch in ${functionAt(file, branch.loc)}, line ${line}: ${branch.type} ${i}`,
+				);
 			}
 		}
 	}
@@ -58,5 +64,7 @@ function reachOf(file: FileCoverageData): FileReach {
 
 export const reach = (map: CoverageMapData): FileReach[] =>
 	Object.values(map)
-		.map((file) => reachOf("data" in file ? (file.data as FileCoverageData) : (file as FileCoverageData)))
+		.map((file) =>
+			reachOf("data" in file ? (file.data as FileCoverageData) : (file as FileCoverageData)),
+		)
 		.sort((a, b) => (a.path < b.path ? -1 : 1));

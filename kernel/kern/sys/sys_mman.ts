@@ -3,6 +3,7 @@
  * msync, madvise, mincore, wiring. With Linux's flag values and errors.
  */
 import {
+	EAGAIN,
 	EBADF,
 	EBUSY,
 	EEXIST,
@@ -34,6 +35,7 @@ import {
 	UVM_ADV_NORMAL,
 	UVM_ADV_RANDOM,
 	UVM_ADV_SEQUENTIAL,
+	UVM_ET_ONFAULT,
 	UVM_FLAG_COPYONW,
 	UVM_FLAG_FIXED,
 	UVM_FLAG_OVERLAY,
@@ -229,6 +231,8 @@ function* sys_munmap(k: Kernel, p: proc, addr: number, len: number): Sleeps<numb
 
 const MREMAP_MAYMOVE = 1;
 const MREMAP_FIXED = 2;
+const MREMAP_DONTUNMAP = 4;
+const MREMAP_FLAGS = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
 
 function* sys_mremap(
 	k: Kernel,
@@ -239,18 +243,24 @@ function* sys_mremap(
 	flags: number,
 	newaddr: number,
 ): Sleeps<number> {
-	const maymove = (flags & MREMAP_MAYMOVE) !== 0;
 	const fixed = (flags & MREMAP_FIXED) !== 0;
-	if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) !== 0 || (fixed && !maymove)) return -EINVAL;
+	const keep = (flags & MREMAP_DONTUNMAP) !== 0;
+	if ((flags & ~MREMAP_FLAGS) !== 0 || (keep && oldlen !== newlen)) return -EINVAL;
+	if ((fixed || keep) && (flags & MREMAP_MAYMOVE) === 0) return -EINVAL;
 	// An old size of 0 asks for a second mapping of shared memory.
 	if (!range_ok(addr, Math.max(oldlen, 1)) || newlen === 0 || newlen > VM_MAXUSER_ADDRESS) {
 		return -EINVAL;
 	}
 	if (fixed && (!range_ok(newaddr, newlen) || newaddr < VM_MIN_ADDRESS)) return -EINVAL;
 	const [oldsize, newsize] = [round_page(oldlen), round_page(newlen)];
-	if (!as_allowed(p, newsize - oldsize)) return -ENOMEM;
+	if (!as_allowed(p, keep ? newsize : newsize - oldsize)) return -ENOMEM;
 	const { vm_map: map } = p.p_vmspace!;
-	return yield* uvm_mremap(k, map, addr, oldsize, newsize, maymove, fixed ? newaddr : null);
+	const { wired_count, etype } = uvm_map_lookup_entry(map, addr);
+	const onfault = (etype & UVM_ET_ONFAULT) !== 0;
+	const more = wired_count > 0 && oldsize > 0 ? newsize - oldsize : 0;
+	if (more > 0 && !lock_allowed(k, p, more, onfault)) return -EAGAIN;
+	const how = flags & (MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+	return yield* uvm_mremap(k, map, addr, oldsize, newsize, how, fixed ? newaddr : null);
 }
 
 function* sys_mprotect(
