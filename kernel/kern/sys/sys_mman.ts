@@ -69,7 +69,13 @@ import {
 import { uvm_map_protect } from "../../uvm/uvm_map_protect.ts";
 import { uvm_map_pageable_all, uvm_map_unwire, uvm_map_wire } from "../../uvm/uvm_map_wire.ts";
 import { uvm_mremap } from "../../uvm/uvm_mremap.ts";
-import { PGO_CLEANIT, PGO_FREE, PGO_SYNCIO, pagerops } from "../../uvm/uvm_object.ts";
+import {
+	PGO_CLEANIT,
+	PGO_DEACTIVATE,
+	PGO_FREE,
+	PGO_SYNCIO,
+	pagerops,
+} from "../../uvm/uvm_object.ts";
 import { uvm_pageout_pages } from "../../uvm/uvm_pdaemon.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../core/rlimit.ts";
@@ -376,6 +382,7 @@ const MADV_DONTFORK = 10;
 const MADV_DOFORK = 11;
 const MADV_WIPEONFORK = 18;
 const MADV_KEEPONFORK = 19;
+const MADV_COLD = 20;
 const MADV_PAGEOUT = 21;
 
 const ADVICE = new Map([
@@ -414,6 +421,10 @@ function* madvise(
 			return yield* uvm_map_willneed(k, map, start, end);
 		case MADV_DONTNEED:
 			return yield* uvm_map_dontneed(k, map, start, end);
+		case MADV_COLD:
+			// What NetBSD calls MADV_DONTNEED.
+			if (range_wired(map, start, end)) return EINVAL;
+			return yield* uvm_map_clean(k, map, start, end, PGO_DEACTIVATE);
 		case MADV_FREE: {
 			const error = yield* uvm_map_clean(k, map, start, end, PGO_FREE);
 			return error === 0 || error === EFAULT ? error : EINVAL;
