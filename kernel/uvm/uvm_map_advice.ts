@@ -234,9 +234,13 @@ function remove_anons(
  *
  * => map unlocked. Sleeps.
  * => PGO_CLEANIT: write what files have; with PGO_SYNCIO wait for it. Anonymous memory is not
- *    written.
+ *    written. The others do that, too: a file's page must be written before it is freed.
  * => PGO_DEACTIVATE: the pages will not be needed soon. PGO_FREE: not at all; anons that are not
- *    shared are freed with their contents.
+ *    shared are freed with their contents. Not both.
+ * => DEVIATION: PGO_FREE also frees anons that are in swap, and leaves the object below a private
+ *    mapping alone, as Linux does; NetBSD keeps the first and frees pages of the second.
+ * => DEVIATION: NetBSD sleeps with the map locked for reading; here each object has a reference
+ *    instead.
  * => EFAULT: a hole in the range; EINVAL: a submap; EBUSY: PGO_FREE and a part is wired; or the
  *    error of a write.
  */
@@ -247,6 +251,10 @@ export function* uvm_map_clean(
 	end: vaddr_t,
 	flags: number,
 ): Sleeps<Errno> {
+	KASSERT(
+		(flags & (PGO_FREE | PGO_DEACTIVATE)) !== (PGO_FREE | PGO_DEACTIVATE),
+		"uvm_map_clean: FREE and DEACTIVATE",
+	);
 	yield* vm_map_lock_read(k, map);
 	let error = clean_allowed(map, start, end, flags);
 	const parts: { uobj: uvm_object; from: number; to: number }[] = [];
@@ -269,9 +277,7 @@ export function* uvm_map_clean(
 	for (const { uobj, from, to } of parts) {
 		const ops = pagerops(k, uobj);
 		simple_lock(k, uobj.vmobjlock);
-		// A file's page must be written before it is freed, or its changes are lost.
-		const how = (flags & PGO_FREE) !== 0 ? flags | PGO_CLEANIT : flags;
-		const put = yield* ops.pgo_put(k, uobj, from, to, how);
+		const put = yield* ops.pgo_put(k, uobj, from, to, flags | PGO_CLEANIT);
 		if (error === 0) error = put;
 		yield* ops.pgo_detach(k, uobj);
 	}
@@ -306,7 +312,7 @@ function clean_anons(
 		if (anon === null) continue;
 		const pg = anon.an_page;
 		if (pg !== null && (pg.wire_count > 0 || (pg.flags & PG_BUSY) !== 0)) continue;
-		if ((flags & PGO_FREE) === 0 || amap.am_ref > 1) {
+		if ((flags & (PGO_FREE | PGO_CLEANIT)) !== PGO_FREE || amap.am_ref > 1) {
 			if (pg !== null) deactivate(k, pg);
 			continue;
 		}
@@ -331,6 +337,8 @@ const WILLNEED_MARGIN = 16;
 /**
  * Page in what a range has on disk (MADV_WILLNEED), while memory is not short.
  * => map unlocked. Sleeps. Read errors are ignored.
+ * => DEVIATION: NetBSD begins to read the pages of objects ahead, and leaves what is in swap; here
+ *    faults bring in both, as Linux does, before the call returns.
  */
 export function* uvm_map_willneed(
 	k: Kernel,

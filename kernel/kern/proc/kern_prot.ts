@@ -17,6 +17,16 @@ export function cansignal(p: proc, target: proc): boolean {
 	return suser(p) || [ruid, svuid].includes(cr_uid) || [ruid, svuid].includes(cr_euid);
 }
 
+/** May `p` read and write the memory of `target`? => the same process, user and group, or root. */
+export function candebug(p: proc, target: proc): boolean {
+	const { cr_uid, cr_gid } = p.p_cred;
+	const { cr_euid, cr_svuid, cr_egid, cr_svgid, ...real } = target.p_cred;
+	const users = [real.cr_uid, cr_euid, cr_svuid];
+	const groups = [real.cr_gid, cr_egid, cr_svgid];
+	const same = users.every((id) => id === cr_uid) && groups.every((id) => id === cr_gid);
+	return p === target || suser(p) || same;
+}
+
 /** Most further groups of a process. */
 const NGROUPS_MAX = 65536;
 /** An argument that leaves an id as it is. */

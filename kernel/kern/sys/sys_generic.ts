@@ -44,7 +44,7 @@ export const sysent_generic: sysent = {
 export const off64 = (a: Uint32Array, i: number): number => (a[i + 1]! | 0) * 2 ** 32 + a[i]!;
 
 /** User memory: address and size. */
-type iovec = readonly [va: number, size: number];
+export type iovec = readonly [va: number, size: number];
 
 /** Read into or write from user memory, at `offset`; null: at the file's own. */
 function* sys_rdwr(
@@ -151,7 +151,12 @@ function* sys_rdwrv(
 }
 
 /** The parts of readv and its relatives. => EINVAL, EFAULT. Sleeps. */
-function* copyin_iov(k: Kernel, p: proc, va: number, count: number): Sleeps<iovec[] | Errno> {
+export function* copyin_iov(
+	k: Kernel,
+	p: proc,
+	va: number,
+	count: number,
+): Sleeps<iovec[] | Errno> {
 	if (count > IOV_MAX) return EINVAL;
 	const words = new Uint32Array(count * 2);
 	const error = yield* copyin(k, p.p_vmspace!.vm_map, va, new Uint8Array(words.buffer));

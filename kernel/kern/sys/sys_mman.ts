@@ -397,6 +397,7 @@ const MADV_DONTFORK = 10;
 const MADV_DOFORK = 11;
 const MADV_WIPEONFORK = 18;
 const MADV_KEEPONFORK = 19;
+const MADV_COLD = 20;
 const MADV_PAGEOUT = 21;
 
 const ADVICE = new Map([
@@ -439,6 +440,10 @@ function* madvise(
 			if (error === 0) yield* uvm_map_clean(k, map, start, end, PGO_DEACTIVATE);
 			return error;
 		}
+		case MADV_COLD:
+			// What NetBSD calls MADV_DONTNEED.
+			if (range_wired(map, start, end)) return EINVAL;
+			return yield* uvm_map_clean(k, map, start, end, PGO_DEACTIVATE);
 		case MADV_FREE: {
 			const error = yield* uvm_map_clean(k, map, start, end, PGO_FREE);
 			return error === 0 || error === EFAULT ? error : EINVAL;

@@ -34,6 +34,7 @@ import { sysent_generic } from "./sys_generic.ts";
 import { sysent_mman } from "./sys_mman.ts";
 import { sysent_pipe } from "./sys_pipe.ts";
 import { sysent_proc } from "./sys_proc.ts";
+import { sysent_process_vm } from "./sys_process_vm.ts";
 import { sysent_select } from "./sys_select.ts";
 import { sysent_sig } from "./sys_sig.ts";
 import { sysent_uvmctl } from "./sys_uvmctl.ts";
@@ -84,6 +85,7 @@ const groups: readonly sysent[] = [
 	sysent_misc,
 	sysent_mman,
 	sysent_proc,
+	sysent_process_vm,
 	sysent_shm,
 	sysent_descrip,
 	sysent_generic,

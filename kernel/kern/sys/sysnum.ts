@@ -120,6 +120,8 @@ export const SYS = {
 	wait4: 260,
 	prlimit64: 261,
 	syncfs: 267,
+	process_vm_readv: 270,
+	process_vm_writev: 271,
 	renameat2: 276,
 	getrandom: 278,
 	mlock2: 284,

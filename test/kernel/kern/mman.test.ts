@@ -185,6 +185,22 @@ describe("mremap", () => {
 		expect([mremap(0, 2, 4), mremap(1, 2, 4), mremap(2, 2, 4)]).toEqual(Array(3).fill(-EFAULT));
 	});
 
+	it("without memory leaves no reserved room behind", () => {
+		mmap(0, 4);
+		mmap(4, 1);
+		store(at(1), 2);
+		const { size } = agent.map;
+		for (let fail = 0, n = 0; ; fail++, n = 0) {
+			t.k.failinject = () => n++ >= fail;
+			const result = mremap(0, 3, 5);
+			t.k.failinject = null;
+			if (result > 0) break;
+			expect([result, agent.map.size, load(at(1))]).toEqual([-ENOMEM, size, 2]);
+			t.check();
+		}
+		expect(agent.map.size).toBe(size + 2 * PAGE_SIZE);
+	});
+
 	it("moves what is wired, and wires what is new of it", () => {
 		mmap(0, 2);
 		store(at(1), 5);

@@ -6,6 +6,7 @@ import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
 import { UVM_INH_COPY } from "../../../kernel/uvm/uvm_extern.ts";
 import { uvm_map_inherit } from "../../../kernel/uvm/uvm_map_advice.ts";
 import { uvm_map_lookup_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
+import { PQ_ACTIVE, PQ_INACTIVE } from "../../../kernel/uvm/uvm_page.ts";
 import { EINVAL, ENOMEM, ENOTSUP } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { Agent } from "../../support/agents.ts";
@@ -22,6 +23,7 @@ const MADV_WILLNEED = 3;
 const MADV_FREE = 8;
 const MADV_WIPEONFORK = 18;
 const MADV_KEEPONFORK = 19;
+const MADV_COLD = 20;
 const MADV_PAGEOUT = 21;
 const MADV_DONTFORK = 10;
 const MADV_DOFORK = 11;
@@ -185,6 +187,25 @@ it("MAP_SHARED_VALIDATE refuses flags that it does not know, and MAP_SHARED does
 	expect([mmap(3, flags.unknown), mmap(3, flags.sync)]).toEqual([-ENOTSUP, -ENOTSUP]);
 	expect([mmap(3, flags.known), mmap(1, flags.unknown)]).toEqual([BASE, BASE]);
 	expect(mmap(3, flags.anon)).toBe(-EINVAL);
+});
+
+it.each([PRIVATE, SHARED])("COLD makes pages the next to go, with what they hold (%i)", (flags) => {
+	map(flags);
+	const queues = (): number[] => {
+		const { amap, pageoff } = uvm_map_lookup_entry(agent.map, BASE);
+		return [...Array(8).keys()].map((i) => amap!.am_anon[pageoff + i]!.an_page!.pqflags);
+	};
+	expect(queues().every((q) => (q & PQ_ACTIVE) !== 0)).toBe(true);
+	expect(range(SYS.madvise, 2, 3, MADV_COLD)).toBe(0);
+	expect(queues().map((q) => (q & PQ_INACTIVE) !== 0)).toEqual(
+		[0, 0, 1, 1, 1, 0, 0, 0].map((cold) => cold === 1),
+	);
+	t.check();
+	expect(contents(agent)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+	expect(range(SYS.madvise, 6, 4, MADV_COLD)).toBe(-ENOMEM);
+	range(SYS.mlock, 0, 1);
+	expect(range(SYS.madvise, 0, 8, MADV_COLD)).toBe(-EINVAL);
+	t.check();
 });
 
 it("FREE leaves shared memory to the others", () => {

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { simple_lock, simple_unlock } from "../../../kernel/kern/core/kern_lock.ts";
 import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
 import { ubc_uiomove } from "../../../kernel/uvm/uvm_bio.ts";
+import { uvm_map_clean } from "../../../kernel/uvm/uvm_map_advice.ts";
 import {
 	PGO_ALLPAGES,
 	PGO_CLEANIT,
@@ -131,6 +132,27 @@ describe("flushing", () => {
 			expect(f.onDisk(FIRST + i * 8, 512)[1]).toBe(original(i * PAGE_SIZE + 1));
 		}
 		t.check();
+	});
+
+	it("is done, too, when a mapping is deactivated or freed", () => {
+		for (const flags of [PGO_DEACTIVATE, PGO_FREE]) {
+			const uvn = f.file(4 * PAGE_SIZE);
+			const space = new AddressSpace(t);
+			uvn.uo_refs++;
+			space.object(BASE, 4, uvn);
+			for (const i of [1, 2]) t.run(space.store(BASE + i * PAGE_SIZE, 0xc0 + i));
+			const before = f.counters();
+			const [start, end] = [BASE, BASE + 4 * PAGE_SIZE];
+			expect(t.run(uvm_map_clean(t.k, space.map, start, end, flags))).toBe(0);
+			t.settle();
+			expect(f.counters().writes - before.writes).toBe(1);
+			for (const i of [1, 2]) expect(f.onDisk(FIRST + i * 8, 512)[0]).toBe(0xc0 + i);
+			expect(f.resident(uvn)).toEqual(flags === PGO_FREE ? [] : [1, 2, 3]);
+			t.run(space.free());
+			t.check();
+		}
+		const both = uvm_map_clean(t.k, new AddressSpace(t).map, 0, 0, PGO_FREE | PGO_DEACTIVATE);
+		expect(() => t.run(both)).toThrow("FREE and DEACTIVATE");
 	});
 
 	it("does not reach over a window of 64 KiB, a clean page, or the range", () => {
