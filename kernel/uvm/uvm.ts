@@ -77,6 +77,9 @@ export interface Uvm {
 	/** The thread in swapoff; one at a time. */
 	swapoff_lwp: lwp | null;
 
+	/** What is on loan to the kernel: the results of uvm_loan. */
+	readonly loans: vm_page[][];
+
 	/** Scratch of the fault path that does not sleep. */
 	fault: uvm_faultinfo | null;
 	/** Every amap, linked by am_list, so that swapoff finds the anons on a device. */
@@ -126,6 +129,7 @@ export function uvm_state(): Uvm {
 		swap_data_lock: simple_lock_init(),
 		swap_alloc_nslots: 0,
 		swapoff_lwp: null,
+		loans: [],
 		fault: null,
 		amap_list: null,
 		amap_slots: 0,

@@ -1,4 +1,4 @@
-/** Invariants 1 to 4: pages, their classes and their owners. */
+/** Invariants 1 to 4 and 16: pages, their classes, their owners, and loans. */
 
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
@@ -54,7 +54,24 @@ export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
 		if (queue !== null && length(queue) !== found)
 			wrong.push(`1: queue ${name} has a wrong length`);
 	}
+	check_loans(k, wrong);
 	if (quiet) check_rest(k, wrong);
+}
+
+/** loan_count is how often a page is on loan. */
+function check_loans(k: Kernel, wrong: string[]): void {
+	const loans = new Map<vm_page, number>();
+	for (const pg of k.uvm.loans.flat()) loans.set(pg, (loans.get(pg) ?? 0) + 1);
+	let count = 0;
+	for (const pg of k.uvm.vm_pages) {
+		count += pg.loan_count;
+		if (pg.loan_count !== (loans.get(pg) ?? 0)) wrong.push("16: loan_count counts wrongly");
+		if (pg.loan_count === 0) continue;
+		if (pg.wire_count > 0) wrong.push("16: a page on loan is wired");
+		const owned = pg.uobject !== null || pg.uanon !== null;
+		if (!owned && pg.pqflags !== 0) wrong.push("16: a page on loan without owner is on a queue");
+	}
+	if (count !== k.uvmexp.loanpages) wrong.push("16: uvmexp.loanpages counts wrongly");
 }
 
 /** Checks for a quiet system. */

@@ -116,6 +116,12 @@ export interface uvmexp {
 	pddeact: number;
 	/** Processes whose page tables were freed. */
 	pdswout: number;
+
+	/** Loans that are outstanding; a page that is lent twice counts twice. */
+	loanpages: number;
+	/** Pages that were lent, and those of them that were copied because of a store meanwhile. */
+	loans: number;
+	loanbreaks: number;
 }
 
 export function uvmexp_init(): uvmexp {
@@ -175,5 +181,8 @@ export function uvmexp_init(): uvmexp {
 		pdpending: 0,
 		pddeact: 0,
 		pdswout: 0,
+		loanpages: 0,
+		loans: 0,
+		loanbreaks: 0,
 	};
 }

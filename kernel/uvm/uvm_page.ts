@@ -212,6 +212,30 @@ function uvm_pageremove(k: Kernel, pg: vm_page): void {
 	pg.version++;
 }
 
+/**
+ * Put `newpg`, which has no owner, in the place of a page of an object (2003).
+ * => object, queues locked. `oldpg` has no owner then, and is on no queue.
+ */
+export function uvm_pagereplace(k: Kernel, oldpg: vm_page, newpg: vm_page): void {
+	const uobj = oldpg.uobject;
+	KASSERT(uobj !== null && newpg.uobject === null, "uvm_pagereplace: no object, or two");
+	newpg.uobject = uobj;
+	newpg.offset = oldpg.offset;
+	newpg.pqflags |= oldpg.pqflags & PQ_AOBJ;
+	newpg.version++;
+	const next = oldpg.listq_next;
+	uvm_pageremove(k, oldpg);
+	uvm_pageinsert(k, newpg);
+	// A walk of memq that sleeps must find it where the old one was.
+	if (next !== null) {
+		memq_remove(uobj, newpg);
+		memq_insert_before(uobj, next, newpg);
+	}
+	uvm_pagedequeue(k, oldpg);
+	oldpg.flags = 0;
+	oldpg.pqflags = 0;
+}
+
 /** Whether the page daemon should run now (uvm_kick_pdaemon). */
 const daemon_needed = (k: Kernel): boolean => {
 	const e = k.uvmexp;
@@ -282,10 +306,10 @@ export function uvm_ptpage_alloc(k: Kernel): vm_page | null {
  *
  * => owner and page queues locked; no mapping of the page is left.
  * => the owner forgets it: the object's table, or the anon's an_page.
+ * => a page on loan has no owner then, and the last borrower frees it.
  */
 export function uvm_pagefree(k: Kernel, pg: vm_page): void {
 	KASSERT((pg.pqflags & PQ_FREE) === 0, "uvm_pagefree: page is free already");
-	KASSERT(pg.loan_count === 0, "uvm_pagefree: page is on loan");
 	KASSERT(pg.md_pvlist === null, "uvm_pagefree: page is still mapped");
 	uvm_pageremove(k, pg);
 	if (pg.uanon !== null) {
@@ -300,6 +324,10 @@ export function uvm_pagefree(k: Kernel, pg: vm_page): void {
 	}
 	pg.uobject = null;
 	pg.flags = 0;
+	if (pg.loan_count > 0) {
+		pg.pqflags = 0;
+		return;
+	}
 	pg.pqflags = PQ_FREE;
 	pageq_insert_tail(k.uvm.page_free, pg);
 	k.uvmexp.free++;
@@ -318,8 +346,9 @@ export function uvm_pagedequeue(k: Kernel, pg: vm_page): void {
 	}
 }
 
-/** Wire a page: it leaves the queues. => queues locked. */
+/** Wire a page: it leaves the queues. => queues locked; the page is not on loan. */
 export function uvm_pagewire(k: Kernel, pg: vm_page): void {
+	KASSERT(pg.loan_count === 0, "uvm_pagewire: page is on loan");
 	if (pg.wire_count === 0) {
 		uvm_pagedequeue(k, pg);
 		k.uvmexp.wired++;

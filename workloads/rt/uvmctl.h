@@ -50,6 +50,7 @@ enum counter {
 	UVM_pdfreed, UVM_pdpageouts, UVM_pdpending, UVM_pddeact,
 	UVM_fltcownow,
 	UVM_pdswout,
+	UVM_loanpages, UVM_loans, UVM_loanbreaks,
 	UVM_COUNTERS,
 };
 

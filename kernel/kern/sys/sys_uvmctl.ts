@@ -90,6 +90,9 @@ export const COUNTERS: readonly (keyof uvmexp)[] = [
 	"pddeact",
 	"fltcownow",
 	"pdswout",
+	"loanpages",
+	"loans",
+	"loanbreaks",
 ];
 
 export const sysent_uvmctl: sysent = {
