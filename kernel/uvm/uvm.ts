@@ -26,6 +26,10 @@ export interface Uvm {
 	page_hash: (vm_page | null)[];
 	page_hashmask: number;
 	readonly page_free: pglist;
+	/** Free pages that are zeroed already (PGFL_ZEROS). */
+	readonly page_zeros: pglist;
+	/** Since when, in cycles, no thread could run; -1: one can. */
+	idlesince: number;
 	readonly page_active: pglist;
 	readonly page_inactive: pglist;
 	readonly pageqlock: simplelock;
@@ -97,6 +101,8 @@ export function uvm_state(): Uvm {
 		page_hash: [],
 		page_hashmask: 0,
 		page_free: pglist_init(),
+		page_zeros: pglist_init(),
+		idlesince: -1,
 		page_active: pglist_init(),
 		page_inactive: pglist_init(),
 		pageqlock: simple_lock_init(),

@@ -122,6 +122,13 @@ export interface uvmexp {
 	/** Pages that were lent, and those of them that were copied because of a store meanwhile. */
 	loans: number;
 	loanbreaks: number;
+
+	/** Free pages that are zeroed already. */
+	zeropages: number;
+	/** Allocations with UVM_PGA_ZERO that got one of them; pga_zeromiss: the others. */
+	pga_zerohit: number;
+	/** Times the processor became busy while it zeroed a page. */
+	zeroaborts: number;
 }
 
 export function uvmexp_init(): uvmexp {
@@ -184,5 +191,8 @@ export function uvmexp_init(): uvmexp {
 		loanpages: 0,
 		loans: 0,
 		loanbreaks: 0,
+		zeropages: 0,
+		pga_zerohit: 0,
+		zeroaborts: 0,
 	};
 }

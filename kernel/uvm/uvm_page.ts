@@ -12,7 +12,13 @@
 
 import type { PmapPage } from "../../pmap/host.ts";
 import type { PvEntry } from "../../pmap/pmap.ts";
-import { pmap_copy_page, pmap_page_protect, pmap_zero_page } from "../../pmap/pmap.ts";
+import {
+	pmap_copy_page,
+	pmap_page_protect,
+	pmap_pageidlezero,
+	pmap_zero_page,
+	ZERO_PAGE_CYCLES,
+} from "../../pmap/pmap.ts";
 import { KASSERT } from "../../sys/panic.ts";
 import { PAGE_SIZE, VM_PROT_NONE } from "../../sys/vmparam.ts";
 import type { simplelock } from "../kern/core/kern_lock.ts";
@@ -30,6 +36,7 @@ export const PG_CLEAN = 0x0008; // backing store matches, as far as software kno
 export const PG_CLEANCHK = 0x0010; // PG_CLEAN was compared with the pmap during this flush
 export const PG_RELEASED = 0x0020; // freed when it is un-busied
 export const PG_FAKE = 0x0040; // contents not valid yet
+export const PG_ZERO = 0x0100; // free, and its contents are zeros
 export const PG_PAGEOUT = 0x0200; // being written by the page daemon, to be freed then
 /** DEVIATION: marks uao_put's place holders in memq, so that other walks skip them (A11). */
 export const PG_MARKER = 0x1000;
@@ -267,10 +274,14 @@ export function uvm_pagealloc(
 	if (e.free <= e.reserve_kernel && !reserve) return null;
 	if (e.free <= e.reserve_pagedaemon && !(reserve && k.curlwp === k.uvm.pagedaemon)) return null;
 	if (k.failinject?.("page")) return null;
-	const pg = k.uvm.page_free.first;
+	const zero = (flags & UVM_PGA_ZERO) !== 0;
+	const { page_free, page_zeros } = k.uvm;
+	const pg = (zero ? page_zeros.first : page_free.first) ?? page_free.first ?? page_zeros.first;
 	if (pg === null) return null;
-	pageq_remove(k.uvm.page_free, pg);
+	const zeroed = (pg.flags & PG_ZERO) !== 0;
+	pageq_remove(zeroed ? page_zeros : page_free, pg);
 	e.free--;
+	if (zeroed) e.zeropages--;
 	pg.offset = off;
 	pg.uobject = uobj;
 	pg.uanon = anon;
@@ -283,12 +294,46 @@ export function uvm_pagealloc(
 	} else if (uobj !== null) {
 		uvm_pageinsert(k, pg);
 	}
-	if ((flags & UVM_PGA_ZERO) !== 0) {
+	if (zero) {
 		pg.flags &= ~PG_CLEAN;
-		pmap_zero_page(k, pg.phys_addr);
-		e.pga_zeromiss++;
+		if (zeroed) {
+			e.pga_zerohit++;
+		} else {
+			pmap_zero_page(k, pg.phys_addr);
+			e.pga_zeromiss++;
+		}
 	}
 	return pg;
+}
+
+/**
+ * Most free pages that are kept zeroed. DEVIATION: NetBSD zeroes all that are free; here that would
+ * make the host provide memory for all of a large RAM as soon as the machine is idle.
+ */
+const UVM_PAGEZERO_TARGET = 256;
+
+/**
+ * Zero free pages in `cycles` cycles in which the processor had nothing to do.
+ *
+ * => called when they have passed, before anything else happens: nothing can have used a free page
+ *    meanwhile. So no event is late, and it makes no difference in which steps the time passed.
+ */
+export function uvm_pageidlezero(k: Kernel, cycles: number): void {
+	const e = k.uvmexp;
+	const { page_free, page_zeros } = k.uvm;
+	for (let left = cycles; e.zeropages < UVM_PAGEZERO_TARGET; left -= ZERO_PAGE_CYCLES) {
+		const pg = page_free.first;
+		if (pg === null) return;
+		if (left < ZERO_PAGE_CYCLES) {
+			if (left > 0) e.zeroaborts++;
+			return;
+		}
+		pageq_remove(page_free, pg);
+		pmap_pageidlezero(k, pg.phys_addr);
+		pg.flags = PG_ZERO;
+		pageq_insert_tail(page_zeros, pg);
+		e.zeropages++;
+	}
 }
 
 /**

@@ -51,6 +51,7 @@ enum counter {
 	UVM_fltcownow,
 	UVM_pdswout,
 	UVM_loanpages, UVM_loans, UVM_loanbreaks,
+	UVM_zeropages, UVM_pga_zerohit, UVM_zeroaborts,
 	UVM_COUNTERS,
 };
 

@@ -93,6 +93,9 @@ export const COUNTERS: readonly (keyof uvmexp)[] = [
 	"loanpages",
 	"loans",
 	"loanbreaks",
+	"zeropages",
+	"pga_zerohit",
+	"zeroaborts",
 ];
 
 export const sysent_uvmctl: sysent = {
