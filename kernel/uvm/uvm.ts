@@ -3,6 +3,7 @@
  */
 
 import type { buf } from "../dev/buf.ts";
+import type { vnode } from "../fs/vnode.ts";
 import { simple_lock_init, type simplelock } from "../kern/core/kern_lock.ts";
 import type { lwp } from "../kern/core/kern_lwp.ts";
 import { type pool, pool_init } from "../kern/core/subr_pool.ts";
@@ -76,6 +77,8 @@ export interface Uvm {
 	/** Swap devices in the order in which slots are taken: by priority, then rotating. */
 	readonly swap_list: swapdev[];
 	readonly swap_data_lock: simplelock;
+	/** Files that are swap devices, or about to become one. */
+	readonly swap_files: vnode[];
 	/** How many slots the latest uvm_swap_alloc took. */
 	swap_alloc_nslots: number;
 	/** The thread in swapoff; one at a time. */
@@ -133,6 +136,7 @@ export function uvm_state(): Uvm {
 		udv_list: [],
 		swap_list: [],
 		swap_data_lock: simple_lock_init(),
+		swap_files: [],
 		swap_alloc_nslots: 0,
 		swapoff_lwp: null,
 		loans: [],
