@@ -15,7 +15,7 @@ import { uvm_fault_nosleep } from "../kernel/uvm/uvm_fault.ts";
 import type { vm_map, vm_map_entry } from "../kernel/uvm/uvm_map_entry.ts";
 import { PAGER_AOBJ, PAGER_VNODE, type uvm_object } from "../kernel/uvm/uvm_object.ts";
 import { PG_FAKE, uvm_pagelookup, type vm_page } from "../kernel/uvm/uvm_page.ts";
-import { swapdrum_getsdp } from "../kernel/uvm/uvm_swap.ts";
+import { swapdrum_getsdp, uvm_swap_sector } from "../kernel/uvm/uvm_swap.ts";
 import type { uvm_vnode } from "../kernel/uvm/uvm_vnode.ts";
 import { PTE_A, PTE_D, PTE_U, PTE_W } from "../machine/mmu.ts";
 import { SATP_ASID_SHIFT, SATP_MODE_SV32 } from "../machine/port.ts";
@@ -118,7 +118,7 @@ function swapPage(system: System, slot: number): Uint8Array | null {
 	const sdp = slot > 0 ? swapdrum_getsdp(system.kernel, slot) : null;
 	if (sdp === null) return null;
 	const page = new Uint8Array(PAGE_SIZE);
-	const sector = (slot - sdp.swd_drumoffset) * (PAGE_SIZE / SECTOR);
+	const sector = uvm_swap_sector(sdp, slot);
 	return system.faults[minor(sdp.swd_dev)]!.pristine.read(sector, page) === 0 ? page : null;
 }
 

@@ -64,7 +64,9 @@ export {
 	pmap_is_modified,
 	pmap_is_referenced,
 	pmap_page_protect,
+	pmap_pageidlezero,
 	pmap_zero_page,
+	ZERO_PAGE_CYCLES,
 } from "./pmap_page.ts";
 export { pmap_foreach, pmap_foreach_table, pmap_pte } from "./pmap_ptp.ts";
 export {

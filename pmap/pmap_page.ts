@@ -18,7 +18,7 @@ import { PMAP_ATTR_MOD, PMAP_ATTR_REF, type PvEntry } from "./pmap_var.ts";
 import { PTE_A, PTE_D, PTE_W } from "./pte.ts";
 
 /** Cycles that loops over a page would take. */
-const ZERO_PAGE_CYCLES = 512;
+export const ZERO_PAGE_CYCLES = 512;
 const COPY_PAGE_CYCLES = 1024;
 
 /** Index in ram32 of a mapping's leaf entry. */
@@ -117,6 +117,15 @@ export function pmap_zero_page(k: PmapHost, pa: paddr_t): void {
 	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
 	k.port.zeroPage(pa);
 	k.port.charge(ZERO_PAGE_CYCLES);
+}
+
+/**
+ * pmap_zero_page in time that has passed already, while the processor was idle (PMAP_PAGEIDLEZERO).
+ * => the caller has seen that this was ZERO_PAGE_CYCLES or more.
+ */
+export function pmap_pageidlezero(k: PmapHost, pa: paddr_t): void {
+	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
+	k.port.zeroPage(pa);
 }
 
 /** Copy the page at `src` to `dst`. => as pmap_zero_page. */

@@ -2,7 +2,7 @@
  * A file system that is a tar archive on a disk: the root of the system. The tree is read at mount
  * and does not change; the contents of files can be changed in place.
  */
-import { EFBIG, EISDIR, ENOENT, ENOTDIR, EROFS, type Errno } from "../../sys/errno.ts";
+import { EFBIG, EISDIR, ENOENT, ENOTDIR, EROFS, type Errno, ETXTBSY } from "../../sys/errno.ts";
 import { bdev_open, bdev_size, type dev_t, FREAD, FWRITE } from "../dev/conf.ts";
 import { simple_lock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
@@ -173,11 +173,18 @@ function tarfs_getattr(_k: Kernel, vp: vnode): vattr {
 	};
 }
 
+/** The last sector belongs to the file alone, too. */
+function tarfs_bmap(_k: Kernel, vp: vnode): { dev: dev_t; blkno: number; sectors: number } {
+	const { u_dev, u_blkno, u_size } = vp.v_uobj as uvm_vnode;
+	return { dev: u_dev, blkno: u_blkno, sectors: Math.ceil(u_size / 512) };
+}
+
 /** The size of a file is fixed. */
-function* tarfs_truncate(_k: Kernel, vp: vnode, size: number): Sleeps<Errno> {
+function* tarfs_truncate(k: Kernel, vp: vnode, size: number): Sleeps<Errno> {
 	const node = NODE(vp);
 	if (vp.v_type === "VDIR") return EISDIR;
 	if (node.tn_fs.tm_readonly) return EROFS;
+	if (k.uvm.swap_files.includes(vp)) return ETXTBSY;
 	if (size === node.tn_size) return 0;
 	return size > node.tn_size ? EFBIG : EROFS;
 }
@@ -203,6 +210,7 @@ function* tarfs_read(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): S
 function* tarfs_write(k: Kernel, vp: vnode, bytes: Uint8Array, offset: number): Sleeps<number> {
 	const node = NODE(vp);
 	if (node.tn_fs.tm_readonly) return -EROFS;
+	if (k.uvm.swap_files.includes(vp)) return -ETXTBSY;
 	if (bytes.length === 0) return 0;
 	const n = Math.min(bytes.length, node.tn_size - offset);
 	// Appending would make it longer.
@@ -274,6 +282,7 @@ export const tarfs_vnodeops: vnodeops = {
 	vop_parent: tarfs_parent,
 	vop_getattr: tarfs_getattr,
 	vop_truncate: tarfs_truncate,
+	vop_bmap: tarfs_bmap,
 	vop_setattr: tarfs_setattr,
 	vop_read: tarfs_read,
 	vop_write: tarfs_write,

@@ -106,6 +106,8 @@ export interface vnodeops {
 	vop_getattr(k: Kernel, vp: vnode): vattr;
 	/** Change the size of a regular file: EFBIG, ENOSPC, EROFS. */
 	vop_truncate(k: Kernel, vp: vnode, size: number): Sleeps<Errno>;
+	/** Where a regular file lies, in one piece, on a disk (VOP_BMAP). Absent: it lies in memory. */
+	vop_bmap?(k: Kernel, vp: vnode): { dev: dev_t; blkno: number; sectors: number };
 	/** Make room up to `end`; the file grows, unless `keep`. Absent: it cannot. */
 	vop_allocate?(k: Kernel, vp: vnode, end: number, keep: boolean): Sleeps<Errno>;
 	/** Make [start, end) a hole, which reads as zeros. Absent: it cannot. */

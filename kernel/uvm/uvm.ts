@@ -3,6 +3,7 @@
  */
 
 import type { buf } from "../dev/buf.ts";
+import type { vnode } from "../fs/vnode.ts";
 import { simple_lock_init, type simplelock } from "../kern/core/kern_lock.ts";
 import type { lwp } from "../kern/core/kern_lwp.ts";
 import { type pool, pool_init } from "../kern/core/subr_pool.ts";
@@ -26,6 +27,10 @@ export interface Uvm {
 	page_hash: (vm_page | null)[];
 	page_hashmask: number;
 	readonly page_free: pglist;
+	/** Free pages that are zeroed already (PGFL_ZEROS). */
+	readonly page_zeros: pglist;
+	/** Since when, in cycles, no thread could run; -1: one can. */
+	idlesince: number;
 	readonly page_active: pglist;
 	readonly page_inactive: pglist;
 	readonly pageqlock: simplelock;
@@ -72,10 +77,15 @@ export interface Uvm {
 	/** Swap devices in the order in which slots are taken: by priority, then rotating. */
 	readonly swap_list: swapdev[];
 	readonly swap_data_lock: simplelock;
+	/** Files that are swap devices, or about to become one. */
+	readonly swap_files: vnode[];
 	/** How many slots the latest uvm_swap_alloc took. */
 	swap_alloc_nslots: number;
 	/** The thread in swapoff; one at a time. */
 	swapoff_lwp: lwp | null;
+
+	/** What is on loan to the kernel: the results of uvm_loan. */
+	readonly loans: vm_page[][];
 
 	/** Scratch of the fault path that does not sleep. */
 	fault: uvm_faultinfo | null;
@@ -94,6 +104,8 @@ export function uvm_state(): Uvm {
 		page_hash: [],
 		page_hashmask: 0,
 		page_free: pglist_init(),
+		page_zeros: pglist_init(),
+		idlesince: -1,
 		page_active: pglist_init(),
 		page_inactive: pglist_init(),
 		pageqlock: simple_lock_init(),
@@ -124,8 +136,10 @@ export function uvm_state(): Uvm {
 		udv_list: [],
 		swap_list: [],
 		swap_data_lock: simple_lock_init(),
+		swap_files: [],
 		swap_alloc_nslots: 0,
 		swapoff_lwp: null,
+		loans: [],
 		fault: null,
 		amap_list: null,
 		amap_slots: 0,

@@ -10,8 +10,10 @@ import { PAGE_SIZE, trunc_page, VM_PROT_READ, VM_PROT_WRITE } from "../../sys/vm
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
+import { uvm_loanbreak } from "./uvm_loanbreak.ts";
 import { PGO_SYNCIO, pagerops, type uvm_object } from "./uvm_object.ts";
 import { PG_CLEAN, uvm_page_unbusy1, uvm_pageactivate, type vm_page } from "./uvm_page.ts";
+import { uvm_wait_locked } from "./uvm_wait.ts";
 
 /** Copying costs a cycle for each 8 bytes, as in copyin. */
 const BYTES_PER_CYCLE = 8;
@@ -40,8 +42,21 @@ export function* ubc_uiomove(
 		const page = trunc_page(offset + done);
 		const error = yield* pgo_get(k, uobj, page, pps, 1, 0, access, PGO_SYNCIO);
 		if (error !== 0) return done > 0 ? done : -error;
-		const pg = pps[0] as vm_page | null;
+		let pg = pps[0] as vm_page | null;
 		KASSERT(pg !== null, "ubc_uiomove: pgo_get succeeded without a page");
+		if (write && pg.loan_count > 0) {
+			simple_lock(k, uobj.vmobjlock);
+			const copy = uvm_loanbreak(k, pg);
+			if (copy === null) {
+				uvm_page_unbusy1(k, pg);
+				const short = yield* uvm_wait_locked(k, uobj.vmobjlock, "ubc_loan");
+				simple_unlock(k, uobj.vmobjlock);
+				if (short !== 0) return done > 0 ? done : -short;
+				continue;
+			}
+			simple_unlock(k, uobj.vmobjlock);
+			pg = copy;
+		}
 		if (write) {
 			k.port.writeRam(pg.phys_addr + at, bytes.subarray(done, done + n));
 			pg.flags &= ~PG_CLEAN;

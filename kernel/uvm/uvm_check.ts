@@ -16,7 +16,7 @@ import { check_files } from "./uvm_check_file.ts";
 import { check_maps, check_user_ptes, type tlb_translation } from "./uvm_check_map.ts";
 import { check_pages } from "./uvm_check_page.ts";
 import type { vm_page } from "./uvm_page.ts";
-import { swapdrum_getsdp } from "./uvm_swap.ts";
+import { swapdrum_getsdp, uvm_swap_sector } from "./uvm_swap.ts";
 
 /** Waits outside of UVM that no signal ends. */
 const AT_REST: readonly string[] = ["vfork", "stop"];
@@ -75,7 +75,7 @@ export function uvm_check_freeclean(
 	const sdp = swapdrum_getsdp(k, slot);
 	if (sdp === null) panic("uvm_check: invariant 5: a clean page's slot is on no device");
 	const disk = new Uint8Array(PAGE_SIZE);
-	const sector = (slot - sdp.swd_drumoffset) * (PAGE_SIZE / 512);
+	const sector = uvm_swap_sector(sdp, slot);
 	if (read(minor(sdp.swd_dev), sector, disk) !== 0) return;
 	const ram = pg.phys_addr - k.port.ramBase;
 	for (let i = 0; i < PAGE_SIZE; i++) {

@@ -223,6 +223,7 @@ function check_writable(
 	if ((entry.protection & VM_PROT_WRITE) === 0) wrong.push("14: writable beyond the entry");
 	const pg = PHYS_TO_VM_PAGE(k, PTE_TO_PA(pte));
 	if (pg === null) return;
+	if (pg.loan_count > 0) wrong.push("16: a page on loan is writable");
 	if (pg.uanon !== null) {
 		// A fork that sleeps for memory has yet to copy wired pages; its map is not in use.
 		const forking = entry.wired_count > 0 && map.lock.lk_holder !== null;

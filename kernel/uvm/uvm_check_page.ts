@@ -1,4 +1,4 @@
-/** Invariants 1 to 4: pages, their classes and their owners. */
+/** Invariants 1 to 4 and 16: pages, their classes, their owners, and loans. */
 
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
@@ -11,6 +11,7 @@ import {
 	PG_RELEASED,
 	PG_TABLED,
 	PG_WANTED,
+	PG_ZERO,
 	PQ_ACTIVE,
 	PQ_ANON,
 	PQ_AOBJ,
@@ -27,7 +28,7 @@ const IN_TRANSIT = PG_BUSY | PG_WANTED | PG_RELEASED | PG_PAGEOUT | PG_FAKE;
 /** Every page is in one class, and the counters agree. */
 export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
 	const e = k.uvmexp;
-	let [npages, free, active, inactive, wired] = [0, 0, 0, 0, 0];
+	let [npages, free, zeros, active, inactive, wired] = [0, 0, 0, 0, 0, 0];
 	const kinds = { anon: 0, file: 0, exec: 0 };
 	for (const pg of k.uvm.vm_pages) {
 		if (pg.phys_addr < k.uvm.avail_start || pg.phys_addr >= k.uvm.avail_end) continue;
@@ -37,6 +38,11 @@ export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
 		const queues = pg.pqflags & (PQ_FREE | PQ_ACTIVE | PQ_INACTIVE);
 		if ((queues & (queues - 1)) !== 0) wrong.push("1: a page is on two queues");
 		if ((queues & PQ_FREE) !== 0) free++;
+		if ((pg.flags & PG_ZERO) !== 0) {
+			zeros++;
+			if ((queues & PQ_FREE) === 0) wrong.push("3: a page is marked as zeros, and not free");
+			else if (!is_zero(k, pg)) wrong.push("3: a free page that is marked as zeros is not");
+		}
 		if ((queues & PQ_ACTIVE) !== 0) active++;
 		if ((queues & PQ_INACTIVE) !== 0) inactive++;
 		if (pg.wire_count > 0) {
@@ -48,7 +54,9 @@ export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
 	}
 	const counts: [string, number, number, pglist | null][] = [
 		["npages", npages, e.npages, null],
-		["free", free, e.free, k.uvm.page_free],
+		["free", free, e.free, null],
+		["page_free", free - zeros, free - e.zeropages, k.uvm.page_free],
+		["zeropages", zeros, e.zeropages, k.uvm.page_zeros],
 		["active", active, e.active, k.uvm.page_active],
 		["inactive", inactive, e.inactive, k.uvm.page_inactive],
 		["wired", wired, e.wired, null],
@@ -61,6 +69,7 @@ export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
 		if (queue !== null && length(queue) !== found)
 			wrong.push(`1: queue ${name} has a wrong length`);
 	}
+	check_loans(k, wrong);
 	if (quiet) check_rest(k, wrong);
 }
 
@@ -71,6 +80,29 @@ function kind_of(k: Kernel, { uanon, uobject }: vm_page): "anon" | "file" | "exe
 	if (uobject.pgops === PAGER_AOBJ) return "anon";
 	if (uobject.pgops !== PAGER_VNODE) return null;
 	return (uobject as uvm_vnode).u_text ? "exec" : "file";
+}
+
+function is_zero(k: Kernel, pg: vm_page): boolean {
+	const { ram32, ramBase } = k.port;
+	const first = (pg.phys_addr - ramBase) / 4;
+	for (let i = first; i < first + PAGE_SIZE / 4; i++) if (ram32[i] !== 0) return false;
+	return true;
+}
+
+/** loan_count is how often a page is on loan. */
+function check_loans(k: Kernel, wrong: string[]): void {
+	const loans = new Map<vm_page, number>();
+	for (const pg of k.uvm.loans.flat()) loans.set(pg, (loans.get(pg) ?? 0) + 1);
+	let count = 0;
+	for (const pg of k.uvm.vm_pages) {
+		count += pg.loan_count;
+		if (pg.loan_count !== (loans.get(pg) ?? 0)) wrong.push("16: loan_count counts wrongly");
+		if (pg.loan_count === 0) continue;
+		if (pg.wire_count > 0) wrong.push("16: a page on loan is wired");
+		const owned = pg.uobject !== null || pg.uanon !== null;
+		if (!owned && pg.pqflags !== 0) wrong.push("16: a page on loan without owner is on a queue");
+	}
+	if (count !== k.uvmexp.loanpages) wrong.push("16: uvmexp.loanpages counts wrongly");
 }
 
 /** Checks for a quiet system. */

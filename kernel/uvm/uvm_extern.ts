@@ -132,6 +132,19 @@ export interface uvmexp {
 	pddeact: number;
 	/** Processes whose page tables were freed. */
 	pdswout: number;
+
+	/** Loans that are outstanding; a page that is lent twice counts twice. */
+	loanpages: number;
+	/** Pages that were lent, and those of them that were copied because of a store meanwhile. */
+	loans: number;
+	loanbreaks: number;
+
+	/** Free pages that are zeroed already. */
+	zeropages: number;
+	/** Allocations with UVM_PGA_ZERO that got one of them; pga_zeromiss: the others. */
+	pga_zerohit: number;
+	/** Times the processor became busy while it zeroed a page. */
+	zeroaborts: number;
 }
 
 /** NetBSD's defaults. */
@@ -208,5 +221,11 @@ export function uvmexp_init(): uvmexp {
 		pdpending: 0,
 		pddeact: 0,
 		pdswout: 0,
+		loanpages: 0,
+		loans: 0,
+		loanbreaks: 0,
+		zeropages: 0,
+		pga_zerohit: 0,
+		zeroaborts: 0,
 	};
 }

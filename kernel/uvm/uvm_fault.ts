@@ -74,6 +74,7 @@ import {
 	UVM_PGA_ZERO,
 	VM_FAULT_WIRE,
 } from "./uvm_extern.ts";
+import { uvm_loanbreak, uvm_loanbreak_anon } from "./uvm_loanbreak.ts";
 import {
 	entry_contains,
 	uvm_map_clip_end,
@@ -263,7 +264,7 @@ function* fault_wait(k: Kernel, ufi: uvm_faultinfo): Sleeps<Errno> {
 		case "anon":
 			return yield* uvmfault_anonget(k, ufi.wait_anon!);
 		case "object":
-			return yield* fault_objget(k, ufi.wait_uobj!, ufi.wait_offset, ufi.access);
+			return yield* uvmfault_objget(k, ufi.wait_uobj!, ufi.wait_offset, ufi.access);
 		case "none":
 			return EINVAL;
 	}
@@ -478,9 +479,10 @@ function fault_map_neighbours(k: Kernel, ufi: uvm_faultinfo): void {
 	for (let i = 0; i < npages; i++) {
 		const pg = pages[i]!;
 		if (i === centeridx || pg === null || pg === PGO_DONTCARE) continue;
-		if (prot !== VM_PROT_NONE) {
+		const may = pg.loan_count > 0 ? prot & ~VM_PROT_WRITE : prot;
+		if (may !== VM_PROT_NONE) {
 			uvm_pageactivate(k, pg);
-			pmap_enter(k, pm, startva + ptoa(i), pg.phys_addr, prot, PMAP_CANFAIL);
+			pmap_enter(k, pm, startva + ptoa(i), pg.phys_addr, may, PMAP_CANFAIL);
 			k.uvmexp.fltnomap++;
 		}
 		uvm_page_unbusy1(k, pg);
@@ -499,14 +501,18 @@ function fault_anon(k: Kernel, ufi: uvm_faultinfo, amap: vm_amap, anon: vm_anon)
 		return would_block(ufi, "anon");
 	}
 	k.uvmexp.flt_anon++;
-	if (anon.an_ref > 1 && (ufi.access & VM_PROT_WRITE) !== 0) {
-		pg = fault_copy_anon(k, ufi, amap, anon);
+	const lent = pg.loan_count > 0;
+	// A page on loan cannot be stored to, nor be wired.
+	const own = (ufi.access & VM_PROT_WRITE) !== 0 || (lent && ufi.wired);
+	if (own && (anon.an_ref > 1 || lent)) {
+		if (anon.an_ref > 1) pg = fault_copy_anon(k, ufi, amap, anon);
+		else pg = uvm_loanbreak_anon(k, anon) === 0 ? anon.an_page : null;
 		if (pg === null) {
 			simple_unlock(k, anon.an_lock);
 			uvmfault_unlockall(k, ufi, amap);
 			return uvmfault_noram(k, ufi);
 		}
-	} else if (anon.an_ref > 1) {
+	} else if (anon.an_ref > 1 || lent) {
 		ufi.enter_prot &= ~VM_PROT_WRITE;
 	}
 	const error = fault_enter(k, ufi, pg);
@@ -560,11 +566,23 @@ function fault_object(
 	ufi: uvm_faultinfo,
 	amap: vm_amap | null,
 	uobj: uvm_object,
-	pg: vm_page,
+	uobjpage: vm_page,
 ): Errno {
 	const cow = (ufi.entry.etype & UVM_ET_COPYONWRITE) !== 0;
-	if (cow && (ufi.access & VM_PROT_WRITE) !== 0) return fault_promote(k, ufi, amap!, uobj, pg);
-	if (cow) ufi.enter_prot &= ~VM_PROT_WRITE;
+	const write = (ufi.access & VM_PROT_WRITE) !== 0;
+	if (cow && write) return fault_promote(k, ufi, amap!, uobj, uobjpage);
+	let pg = uobjpage;
+	if (pg.loan_count > 0 && (write || ufi.wired)) {
+		const copy = uvm_loanbreak(k, pg);
+		if (copy === null) {
+			uvm_page_unbusy1(k, pg);
+			simple_unlock(k, uobj.vmobjlock);
+			uvmfault_unlockall(k, ufi, amap);
+			return uvmfault_noram(k, ufi);
+		}
+		pg = copy;
+	}
+	if (cow || pg.loan_count > 0) ufi.enter_prot &= ~VM_PROT_WRITE;
 	k.uvmexp.flt_obj++;
 	const error = fault_enter(k, ufi, pg);
 	uvm_page_unbusy1(k, pg);
@@ -714,8 +732,11 @@ function* anonget_done(k: Kernel, anon: vm_anon, pg: vm_page, error: Errno): Sle
 	return 0;
 }
 
-/** Get the page of an object that is absent or busy, and leave it resident. Sleeps. */
-function* fault_objget(
+/**
+ * Get the page of an object that is absent or busy, and leave it resident.
+ * => nothing locked, and nothing slept since the object was seen. Sleeps. 0: try again.
+ */
+export function* uvmfault_objget(
 	k: Kernel,
 	uobj: uvm_object,
 	offset: number,

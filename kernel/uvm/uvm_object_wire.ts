@@ -10,6 +10,7 @@ import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { uao_dropswap, type uvm_aobj } from "./uvm_aobj.ts";
+import { uvm_loanbreak } from "./uvm_loanbreak.ts";
 import { PGO_SYNCIO, pagerops } from "./uvm_object.ts";
 import {
 	PG_CLEAN,
@@ -19,6 +20,7 @@ import {
 	uvm_pagewire,
 	type vm_page,
 } from "./uvm_page.ts";
+import { uvm_wait_locked } from "./uvm_wait.ts";
 
 /**
  * Bring in and wire all pages of an object (uvm_obj_wirepages), each once.
@@ -35,8 +37,23 @@ export function* uvm_obj_wirepages(k: Kernel, aobj: uvm_aobj): Sleeps<Errno> {
 			unwire_first(k, aobj, i);
 			return error;
 		}
-		const pg = pps[0]!;
+		let pg = pps[0]!;
 		simple_lock(k, aobj.vmobjlock);
+		if (pg.loan_count > 0) {
+			const copy = uvm_loanbreak(k, pg);
+			if (copy === null) {
+				uvm_page_unbusy1(k, pg);
+				const short = yield* uvm_wait_locked(k, aobj.vmobjlock, "wireloan");
+				simple_unlock(k, aobj.vmobjlock);
+				if (short !== 0) {
+					unwire_first(k, aobj, i);
+					return short;
+				}
+				i--;
+				continue;
+			}
+			pg = copy;
+		}
 		simple_lock(k, k.uvm.pageqlock);
 		uvm_pagewire(k, pg);
 		// A wired page needs no slot, and its contents may change at any time.

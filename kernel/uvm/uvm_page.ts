@@ -12,7 +12,13 @@
 
 import type { PmapPage } from "../../pmap/host.ts";
 import type { PvEntry } from "../../pmap/pmap.ts";
-import { pmap_copy_page, pmap_page_protect, pmap_zero_page } from "../../pmap/pmap.ts";
+import {
+	pmap_copy_page,
+	pmap_page_protect,
+	pmap_pageidlezero,
+	pmap_zero_page,
+	ZERO_PAGE_CYCLES,
+} from "../../pmap/pmap.ts";
 import { KASSERT } from "../../sys/panic.ts";
 import { PAGE_SIZE, VM_PROT_NONE } from "../../sys/vmparam.ts";
 import type { simplelock } from "../kern/core/kern_lock.ts";
@@ -37,6 +43,7 @@ export const PG_CLEAN = 0x0008; // backing store matches, as far as software kno
 export const PG_CLEANCHK = 0x0010; // PG_CLEAN was compared with the pmap during this flush
 export const PG_RELEASED = 0x0020; // freed when it is un-busied
 export const PG_FAKE = 0x0040; // contents not valid yet
+export const PG_ZERO = 0x0100; // free, and its contents are zeros
 export const PG_PAGEOUT = 0x0200; // being written by the page daemon, to be freed then
 /** DEVIATION: marks uao_put's place holders in memq, so that other walks skip them (A11). */
 export const PG_MARKER = 0x1000;
@@ -231,6 +238,30 @@ function count_object_page(k: Kernel, uobj: uvm_object, n: number): void {
 	}
 }
 
+/**
+ * Put `newpg`, which has no owner, in the place of a page of an object (2003).
+ * => object, queues locked. `oldpg` has no owner then, and is on no queue.
+ */
+export function uvm_pagereplace(k: Kernel, oldpg: vm_page, newpg: vm_page): void {
+	const uobj = oldpg.uobject;
+	KASSERT(uobj !== null && newpg.uobject === null, "uvm_pagereplace: no object, or two");
+	newpg.uobject = uobj;
+	newpg.offset = oldpg.offset;
+	newpg.pqflags |= oldpg.pqflags & PQ_AOBJ;
+	newpg.version++;
+	const next = oldpg.listq_next;
+	uvm_pageremove(k, oldpg);
+	uvm_pageinsert(k, newpg);
+	// A walk of memq that sleeps must find it where the old one was.
+	if (next !== null) {
+		memq_remove(uobj, newpg);
+		memq_insert_before(uobj, next, newpg);
+	}
+	uvm_pagedequeue(k, oldpg);
+	oldpg.flags = 0;
+	oldpg.pqflags = 0;
+}
+
 /** Whether the page daemon should run now (uvm_kick_pdaemon). */
 const daemon_needed = (k: Kernel): boolean => {
 	const e = k.uvmexp;
@@ -262,10 +293,14 @@ export function uvm_pagealloc(
 	if (e.free <= e.reserve_kernel && !reserve) return null;
 	if (e.free <= e.reserve_pagedaemon && !(reserve && k.curlwp === k.uvm.pagedaemon)) return null;
 	if (k.failinject?.("page")) return null;
-	const pg = k.uvm.page_free.first;
+	const zero = (flags & UVM_PGA_ZERO) !== 0;
+	const { page_free, page_zeros } = k.uvm;
+	const pg = (zero ? page_zeros.first : page_free.first) ?? page_free.first ?? page_zeros.first;
 	if (pg === null) return null;
-	pageq_remove(k.uvm.page_free, pg);
+	const zeroed = (pg.flags & PG_ZERO) !== 0;
+	pageq_remove(zeroed ? page_zeros : page_free, pg);
 	e.free--;
+	if (zeroed) e.zeropages--;
 	pg.offset = off;
 	pg.uobject = uobj;
 	pg.uanon = anon;
@@ -279,12 +314,46 @@ export function uvm_pagealloc(
 	} else if (uobj !== null) {
 		uvm_pageinsert(k, pg);
 	}
-	if ((flags & UVM_PGA_ZERO) !== 0) {
+	if (zero) {
 		pg.flags &= ~PG_CLEAN;
-		pmap_zero_page(k, pg.phys_addr);
-		e.pga_zeromiss++;
+		if (zeroed) {
+			e.pga_zerohit++;
+		} else {
+			pmap_zero_page(k, pg.phys_addr);
+			e.pga_zeromiss++;
+		}
 	}
 	return pg;
+}
+
+/**
+ * Most free pages that are kept zeroed. DEVIATION: NetBSD zeroes all that are free; here that would
+ * make the host provide memory for all of a large RAM as soon as the machine is idle.
+ */
+const UVM_PAGEZERO_TARGET = 256;
+
+/**
+ * Zero free pages in `cycles` cycles in which the processor had nothing to do.
+ *
+ * => called when they have passed, before anything else happens: nothing can have used a free page
+ *    meanwhile. So no event is late, and it makes no difference in which steps the time passed.
+ */
+export function uvm_pageidlezero(k: Kernel, cycles: number): void {
+	const e = k.uvmexp;
+	const { page_free, page_zeros } = k.uvm;
+	for (let left = cycles; e.zeropages < UVM_PAGEZERO_TARGET; left -= ZERO_PAGE_CYCLES) {
+		const pg = page_free.first;
+		if (pg === null) return;
+		if (left < ZERO_PAGE_CYCLES) {
+			if (left > 0) e.zeroaborts++;
+			return;
+		}
+		pageq_remove(page_free, pg);
+		pmap_pageidlezero(k, pg.phys_addr);
+		pg.flags = PG_ZERO;
+		pageq_insert_tail(page_zeros, pg);
+		e.zeropages++;
+	}
 }
 
 /**
@@ -302,10 +371,10 @@ export function uvm_ptpage_alloc(k: Kernel): vm_page | null {
  *
  * => owner and page queues locked; no mapping of the page is left.
  * => the owner forgets it: the object's table, or the anon's an_page.
+ * => a page on loan has no owner then, and the last borrower frees it.
  */
 export function uvm_pagefree(k: Kernel, pg: vm_page): void {
 	KASSERT((pg.pqflags & PQ_FREE) === 0, "uvm_pagefree: page is free already");
-	KASSERT(pg.loan_count === 0, "uvm_pagefree: page is on loan");
 	KASSERT(pg.md_pvlist === null, "uvm_pagefree: page is still mapped");
 	uvm_pageremove(k, pg);
 	if (pg.uanon !== null) {
@@ -321,6 +390,10 @@ export function uvm_pagefree(k: Kernel, pg: vm_page): void {
 	}
 	pg.uobject = null;
 	pg.flags = 0;
+	if (pg.loan_count > 0) {
+		pg.pqflags = 0;
+		return;
+	}
 	pg.pqflags = PQ_FREE;
 	pageq_insert_tail(k.uvm.page_free, pg);
 	k.uvmexp.free++;
@@ -339,8 +412,9 @@ export function uvm_pagedequeue(k: Kernel, pg: vm_page): void {
 	}
 }
 
-/** Wire a page: it leaves the queues. => queues locked. */
+/** Wire a page: it leaves the queues. => queues locked; the page is not on loan. */
 export function uvm_pagewire(k: Kernel, pg: vm_page): void {
+	KASSERT(pg.loan_count === 0, "uvm_pagewire: page is on loan");
 	if (pg.wire_count === 0) {
 		uvm_pagedequeue(k, pg);
 		k.uvmexp.wired++;

@@ -203,6 +203,7 @@ function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
 /** Whether a page would be written if the scan came to it. => queues locked. */
 function may_join(k: Kernel, pg: vm_page): boolean {
 	if ((pg.flags & PG_BUSY) !== 0 || (pg.pqflags & PQ_SWAPBACKED) === 0) return false;
+	if (pg.loan_count > 0) return false;
 	if (pmap_is_referenced(k, pg)) return false;
 	return (pg.flags & PG_CLEAN) === 0 || pmap_is_modified(k, pg);
 }
@@ -227,6 +228,12 @@ function scan_inactive_page(k: Kernel, pg: vm_page, cluster: swapcluster, react:
 	if (lock === null) return "done";
 	if ((pg.flags & PG_BUSY) !== 0) {
 		e.pdbusy++;
+		simple_unlock(k, lock);
+		return "done";
+	}
+	if (pg.loan_count > 0) {
+		// The borrower would still have it, so nothing became free.
+		uvm_pageactivate(k, pg);
 		simple_unlock(k, lock);
 		return "done";
 	}

@@ -9,7 +9,9 @@
  * and swapoff are in uvm_swapctl.ts, which imports the aobj and anon layers.
  */
 import { KASSERT, panic } from "../../sys/panic.ts";
+import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { dev_t } from "../dev/conf.ts";
+import type { vnode } from "../fs/vnode.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Kernel } from "../kernel.ts";
@@ -32,6 +34,9 @@ export const SWF_ENABLE = 0x02;
 
 export interface swapdev {
 	readonly swd_dev: dev_t;
+	/** The file that it is, or null: the whole disk; and its first sector on swd_dev. */
+	readonly swd_vp: vnode | null;
+	readonly swd_blkno: number;
 	readonly swd_path: string;
 	readonly swd_priority: number;
 	swd_flags: number;
@@ -177,3 +182,7 @@ export function uvm_swpgonly_add(k: Kernel, delta: number): void {
 	KASSERT(k.uvmexp.swpgonly >= 0, "swpgonly underflow");
 	simple_unlock(k, k.uvm.swap_data_lock);
 }
+
+/** The first sector of a slot, on the disk that the device is or lies on. */
+export const uvm_swap_sector = (sdp: swapdev, slot: SwapSlot): number =>
+	sdp.swd_blkno + (slot - sdp.swd_drumoffset) * (PAGE_SIZE / 512);

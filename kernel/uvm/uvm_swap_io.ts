@@ -6,7 +6,7 @@
  */
 import { EAGAIN, EIO, ENOMEM, type Errno } from "../../sys/errno.ts";
 import { KASSERT, panic } from "../../sys/panic.ts";
-import { PAGE_SIZE, ptoa } from "../../sys/vmparam.ts";
+import { ptoa } from "../../sys/vmparam.ts";
 import { buf_init } from "../dev/buf.ts";
 import { bdev_strategy } from "../dev/conf.ts";
 import { biowait } from "../dev/vfs_bio.ts";
@@ -16,7 +16,13 @@ import type { Kernel } from "../kernel.ts";
 import { PGO_PENDING, PGO_SYNCIO } from "./uvm_object.ts";
 import type { vm_page } from "./uvm_page.ts";
 import { uvm_pagermapin, uvm_pagermapout } from "./uvm_pagermap.ts";
-import { SWSLOT_BAD, type SwapSlot, swapdrum_getsdp, uvm_swpgonly_add } from "./uvm_swap.ts";
+import {
+	SWSLOT_BAD,
+	type SwapSlot,
+	swapdrum_getsdp,
+	uvm_swap_sector,
+	uvm_swpgonly_add,
+} from "./uvm_swap.ts";
 
 /**
  * Read one page from swap.
@@ -79,7 +85,7 @@ function* uvm_swap_io(
 		uvm_pagermapout(k, kva, npages);
 		return ENOMEM;
 	}
-	const blkno = (startslot - sdp.swd_drumoffset) * (PAGE_SIZE / 512);
+	const blkno = uvm_swap_sector(sdp, startslot);
 	const bp = buf_init(sdp.swd_dev, read, blkno, ptoa(npages), kva);
 	bp.b_pages = pps;
 	bp.b_slot = startslot;

@@ -9,6 +9,7 @@ import { EBUSY, EINVAL, EIO, ENOMEM, ENOSPC, ENXIO, type Errno } from "../../sys
 import { KASSERT } from "../../sys/panic.ts";
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import { bdev_open, bdev_size, type dev_t, FREAD, FWRITE } from "../dev/conf.ts";
+import type { vnode } from "../fs/vnode.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
@@ -25,22 +26,43 @@ import {
 	type swapdev,
 } from "./uvm_swap.ts";
 
+/** A file to swap to: whole sectors, one behind the other, on the disk. */
+interface swapfile {
+	readonly vp: vnode;
+	readonly blkno: number;
+	readonly sectors: number;
+}
+
+const disk_used = (k: Kernel, dev: dev_t): boolean =>
+	k.uvm.swap_list.some((sdp) => sdp.swd_dev === dev) ||
+	k.uvm.uvn_list.some((uvn) => uvn.u_dev === dev);
+
 /**
  * Add a device to the swap space.
  *
  * => never sleeps. Devices of lower priority values are used first, equal ones in turn.
  * => EBUSY: it is in use already. EINVAL: absent, too small or read-only. ENOSPC: the drum is full.
  */
-export function swap_on(k: Kernel, path: string, dev: dev_t, priority: number): Errno {
+export function swap_on(
+	k: Kernel,
+	path: string,
+	dev: dev_t,
+	priority: number,
+	file: swapfile | null = null,
+): Errno {
 	const list = k.uvm.swap_list;
-	if (list.some((sdp) => sdp.swd_dev === dev)) return EBUSY;
-	const pages = Math.floor((bdev_size(k, dev) * 512) / PAGE_SIZE);
+	// The disk itself is refused while it is mounted; its files are for swap_on_file to judge.
+	if (file === null && disk_used(k, dev)) return EBUSY;
+	const sectors = file === null ? bdev_size(k, dev) : file.sectors;
+	const pages = Math.floor((sectors * 512) / PAGE_SIZE);
 	if (bdev_open(k, dev, FREAD | FWRITE) !== 0 || pages <= SWAP_LABEL_PAGES) return EINVAL;
 	const npages = pages - SWAP_LABEL_PAGES;
 	const drumoffset = drum_place(k, pages);
 	if (drumoffset + pages > SLOT_MAX) return ENOSPC;
 	const sdp: swapdev = {
 		swd_dev: dev,
+		swd_vp: file?.vp ?? null,
+		swd_blkno: file?.blkno ?? 0,
 		swd_path: path,
 		swd_priority: priority,
 		swd_flags: SWF_INUSE | SWF_ENABLE,
@@ -89,8 +111,8 @@ function drum_place(k: Kernel, pages: number): SwapSlot {
  * => ENOMEM: its contents do not fit memory; EBUSY: some of its slots are still in use. After an
  *    error the device stays in use and nothing is lost.
  */
-export function* swap_off(k: Kernel, dev: dev_t): Sleeps<Errno> {
-	const sdp = k.uvm.swap_list.find((s) => s.swd_dev === dev);
+export function* swap_off(k: Kernel, dev: dev_t, vp: vnode | null = null): Sleeps<Errno> {
+	const sdp = k.uvm.swap_list.find((s) => s.swd_dev === dev && s.swd_vp === vp);
 	if (sdp === undefined) return ENXIO;
 	if (k.uvm.swapoff_lwp !== null) return EBUSY;
 	k.uvm.swapoff_lwp = k.curlwp;

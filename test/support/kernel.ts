@@ -21,7 +21,7 @@ import { uao_create, type uvm_aobj } from "../../kernel/uvm/uvm_aobj.ts";
 import { uvm_check } from "../../kernel/uvm/uvm_check.ts";
 import { pagerops, type uvm_object } from "../../kernel/uvm/uvm_object.ts";
 import { uvm_page_unbusy1, uvm_pageactivate, type vm_page } from "../../kernel/uvm/uvm_page.ts";
-import { swapdrum_getsdp } from "../../kernel/uvm/uvm_swap.ts";
+import { swapdrum_getsdp, uvm_swap_sector } from "../../kernel/uvm/uvm_swap.ts";
 import { Machine } from "../../machine/machine.ts";
 import { panic } from "../../sys/panic.ts";
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
@@ -181,7 +181,7 @@ export class TestKernel {
 		if (sdp === null) throw new Error(`slot ${slot} is on no device`);
 		return {
 			disk: this.disks[minor(sdp.swd_dev)]!,
-			sector: (slot - sdp.swd_drumoffset) * (PAGE_SIZE / 512),
+			sector: uvm_swap_sector(sdp, slot),
 		};
 	}
 }

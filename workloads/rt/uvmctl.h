@@ -55,6 +55,8 @@ enum counter {
 	UVM_anonminpct, UVM_fileminpct, UVM_execminpct,
 	UVM_anonmaxpct, UVM_filemaxpct, UVM_execmaxpct,
 	UVM_pdreanon, UVM_pdrefile, UVM_pdreexec,
+	UVM_loanpages, UVM_loans, UVM_loanbreaks,
+	UVM_zeropages, UVM_pga_zerohit, UVM_zeroaborts,
 	UVM_COUNTERS,
 };
 

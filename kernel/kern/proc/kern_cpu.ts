@@ -6,6 +6,7 @@
 import { pmap_activate } from "../../../pmap/pmap.ts";
 import { KASSERT } from "../../../sys/panic.ts";
 import type { Kernel } from "../../kernel.ts";
+import { uvm_pageidlezero } from "../../uvm/uvm_page.ts";
 import { fpu_load, fpu_save } from "../core/fpu.ts";
 import type { lwp } from "../core/kern_lwp.ts";
 import { chooselwp, LSONPROC, LSSLEEP, LSZOMB, setrunnable } from "../core/kern_synch.ts";
@@ -44,14 +45,19 @@ export function cpu_run(k: Kernel, until: number, pause = false): number {
 			k.curlwp = k.lwp0;
 			continue;
 		}
-		if (intr_pending(k)) cpu_intr(k);
+		if (intr_pending(k)) {
+			idle_end(k);
+			cpu_intr(k);
+		}
 		const l = chooselwp(k);
 		if (l === null) {
 			timer_idle(k);
+			if (k.uvm.idlesince < 0) k.uvm.idlesince = k.port.cycles;
 			if (pause && !intr_pending(k)) return CPU_IDLE;
 			if (!k.port.wfi(until)) return CPU_DEADLOCK;
 			continue;
 		}
+		idle_end(k);
 		k.curlwp = l;
 		l.l_stat = LSONPROC;
 		k.uvmexp.swtch++;
@@ -65,6 +71,14 @@ export function cpu_run(k: Kernel, until: number, pause = false): number {
 		k.curlwp = k.lwp0;
 	}
 	return CPU_HALTED;
+}
+
+/** The processor has something to do. If it had nothing before, it zeroed pages in that time. */
+function idle_end(k: Kernel): void {
+	const { idlesince } = k.uvm;
+	if (idlesince < 0) return;
+	k.uvm.idlesince = -1;
+	uvm_pageidlezero(k, k.port.cycles - idlesince);
 }
 
 /**

@@ -94,7 +94,14 @@ function* rdwr(
 ): Sleeps<number> {
 	const { vm_map: map } = p.p_vmspace!;
 	let done = 0;
+	const { fo_write_direct } = FOP(k, fp);
 	while (done < size) {
+		if (write && offset === null && fo_write_direct !== undefined) {
+			const n = yield* fo_write_direct(k, p, fp, va + done, size - done);
+			if (n < 0) return done > 0 ? done : n;
+			done += n;
+			if (n > 0) continue;
+		}
 		const bytes = new Uint8Array(Math.min(MAXIO, size - done));
 		if (write && (yield* copyin(k, map, va + done, bytes)) !== 0) {
 			return done > 0 ? done : -EFAULT;

@@ -1,13 +1,28 @@
 /**
  * Pipes (sys/kern/sys_pipe.c), as in POSIX: a write of up to PIPE_BUF bytes is never interleaved
  * with others. Bytes are in a ring and move in at most two pieces.
+ *
+ * A large write that would have to wait lends its pages to the pipe instead (pipe_direct_write):
+ * readers copy from them, and the writer waits. Either the ring grows or pages are lent, never
+ * both; what is in the ring comes first.
  */
-import { EAGAIN, EBUSY, EINVAL, ENOMEM, ENOTTY, EPERM, EPIPE } from "../../../sys/errno.ts";
-import { PAGE_SIZE } from "../../../sys/vmparam.ts";
+import {
+	EAGAIN,
+	EBUSY,
+	EINVAL,
+	ENOMEM,
+	ENOTTY,
+	EPERM,
+	EPIPE,
+	type Errno,
+} from "../../../sys/errno.ts";
+import { PAGE_MASK, PAGE_SIZE, ptoa, round_page } from "../../../sys/vmparam.ts";
 import { FIONREAD } from "../../dev/termios.ts";
 import { vattr_accessed, vattr_modified, vattr_new } from "../../fs/vfs_attr.ts";
 import { VOP, type vattr, type vattr_kept, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
+import { uvm_loan, uvm_loan_room, uvm_unloan } from "../../uvm/uvm_loan.ts";
+import type { vm_page } from "../../uvm/uvm_page.ts";
 import type { lwp } from "../core/kern_lwp.ts";
 import { type Sleeps, tsleep, wakeup } from "../core/kern_synch.ts";
 import { SIGPIPE } from "../core/signal.ts";
@@ -41,8 +56,22 @@ export const PIPE_SIZE = 64 * 1024;
 const PIPE_MAXSIZE = 1024 * 1024;
 export const PIPE_BUF = 4096;
 
-/** Copying costs a cycle for each 8 bytes. */
+/** The shortest write that lends pages, and the most that is lent at once; NetBSD's values. */
+const PIPE_MINDIRECT = 8192;
+const PIPE_DIRECT_CHUNK = 1024 * 1024;
+
+/** Copying costs a cycle for each 8 bytes. To and from the ring copyin and copyout charge it. */
 const BYTES_PER_CYCLE = 8;
+
+/** What a writer has lent (struct pipemapping). */
+interface pipemapping {
+	readonly pgs: vm_page[];
+	/** Where in them the next byte is, and how many are left. */
+	pos: number;
+	cnt: number;
+	/** Nothing of the write follows. */
+	readonly last: boolean;
+}
 
 /** A pipe; its open ends, which are files, refer to it. A FIFO has one, too. */
 export interface pipe {
@@ -52,6 +81,8 @@ export interface pipe {
 	/** Where the next byte is read, and how many there are. */
 	pipe_out: number;
 	pipe_cnt: number;
+	/** Pages that a writer lends; null: none. Their bytes are behind those of the ring. */
+	pipe_map: pipemapping | null;
 	/** Ends that are open, and ends to write that have ever been. */
 	pipe_readers: number;
 	pipe_writers: number;
@@ -85,6 +116,7 @@ export const pipe_new = (pipe_ino: number, pipe_attr: vattr_kept): pipe => ({
 	pipe_size: PIPE_SIZE,
 	pipe_out: 0,
 	pipe_cnt: 0,
+	pipe_map: null,
 	pipe_readers: 0,
 	pipe_writers: 0,
 	pipe_wcount: 0,
@@ -113,7 +145,7 @@ export function pipe_create(k: Kernel, p: proc, flags: number): { read: file; wr
 function* pipe_read(k: Kernel, _p: proc, fp: file, bytes: Uint8Array): Sleeps<number> {
 	const pipe = fp.f_pipe!;
 	if (bytes.length === 0) return 0;
-	while (pipe.pipe_cnt === 0) {
+	while (pipe_count(pipe) === 0) {
 		if (pipe.pipe_writers === 0) return 0;
 		if ((fp.f_flag & O_NONBLOCK) !== 0) return -EAGAIN;
 		const error = yield* tsleep(k, pipe.pipe_rwait, "piperd", 0);
@@ -131,7 +163,7 @@ function* pipe_write(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<nu
 			psignal(k, p, SIGPIPE);
 			return done > 0 ? done : -EPIPE;
 		}
-		const room = pipe.pipe_size - pipe.pipe_cnt;
+		const room = pipe_room(pipe);
 		if (room >= (atomic ? bytes.length : 1)) {
 			done += pipe_put(k, pipe, bytes.subarray(done, done + room));
 			p.p_lwp!.l_again = false;
@@ -144,9 +176,90 @@ function* pipe_write(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<nu
 	return done;
 }
 
+/**
+ * A large write that does not fit into the ring: lend the pages at `va`, and wait until they are
+ * read.
+ * DEVIATION: NetBSD lends also where there is room. Here the pipe takes as much as Linux promises
+ * without waiting, so the writer is also done as soon as what is left fits into the ring.
+ *
+ * => how many bytes have left, perhaps fewer than asked for; 0: use pipe_write; -EINTR. Sleeps.
+ */
+function* pipe_direct_write(
+	k: Kernel,
+	p: proc,
+	fp: file,
+	va: number,
+	size: number,
+): Sleeps<number> {
+	const pipe = fp.f_pipe!;
+	if ((fp.f_flag & O_NONBLOCK) !== 0 || size < PIPE_MINDIRECT) return 0;
+	if (pipe.pipe_readers === 0 || size <= pipe_room(pipe)) return 0;
+	const pos = va & PAGE_MASK;
+	const bytes = Math.min(size, Math.min(PIPE_DIRECT_CHUNK, ptoa(uvm_loan_room(k))) - pos);
+	if (bytes < PIPE_MINDIRECT) return 0;
+	const pgs: vm_page[] = [];
+	const { vm_map } = p.p_vmspace!;
+	// Where it fails, copying finds out why.
+	if ((yield* uvm_loan(k, vm_map, va - pos, round_page(pos + bytes), pgs)) !== 0) return 0;
+	// It may have slept.
+	if (pipe.pipe_map !== null) {
+		uvm_unloan(k, pgs);
+		return 0;
+	}
+	const map: pipemapping = { pgs, pos, cnt: bytes, last: bytes === size };
+	pipe.pipe_map = map;
+	p.p_lwp!.l_again = false;
+	vattr_modified(k, pipe.pipe_attr);
+	wakeup(k, pipe.pipe_rwait);
+	wakeup(k, k.selwait);
+	let error: Errno = 0;
+	while (error === 0 && pipe.pipe_readers > 0 && !pipe_direct_done(pipe)) {
+		error = yield* tsleep(k, pipe.pipe_wwait, "pipdwt", 0);
+	}
+	pipe.pipe_map = null;
+	if (error === 0 && pipe.pipe_readers > 0) pipe_direct_rest(k, pipe, map);
+	uvm_unloan(k, pgs);
+	wakeup(k, pipe.pipe_wwait);
+	wakeup(k, k.selwait);
+	const done = bytes - map.cnt;
+	// Without readers pipe_write raises the signal.
+	return done === 0 ? -error : done;
+}
+
+/** Whether the writer that lends pages need not wait any longer. */
+const pipe_direct_done = ({ pipe_map: map, pipe_cnt, pipe_size }: pipe): boolean =>
+	map!.last ? pipe_cnt + map!.cnt <= pipe_size : map!.cnt === 0;
+
+/** Copy what has not been read to the ring. => there is room. */
+function pipe_direct_rest(k: Kernel, pipe: pipe, map: pipemapping): void {
+	if (map.cnt === 0) return;
+	const rest = new Uint8Array(map.cnt);
+	pipe_direct_read(k, map, rest);
+	k.port.charge(Math.ceil(rest.length / BYTES_PER_CYCLE));
+	pipe_put(k, pipe, rest);
+}
+
+/** Fill `bytes` from pages that are lent. => there are as many. */
+function pipe_direct_read(k: Kernel, map: pipemapping, bytes: Uint8Array): void {
+	for (let done = 0; done < bytes.length; ) {
+		const at = map.pos & PAGE_MASK;
+		const n = Math.min(PAGE_SIZE - at, bytes.length - done);
+		const ram = map.pgs[(map.pos - at) / PAGE_SIZE]!.phys_addr - k.port.ramBase + at;
+		bytes.set(k.port.ram8.subarray(ram, ram + n), done);
+		map.pos += n;
+		map.cnt -= n;
+		done += n;
+	}
+}
+
+/** Bytes that can be read, and room in the ring for more. */
+const pipe_count = ({ pipe_cnt, pipe_map }: pipe): number => pipe_cnt + (pipe_map?.cnt ?? 0);
+const pipe_room = ({ pipe_cnt, pipe_size, pipe_map }: pipe): number =>
+	pipe_map === null ? pipe_size - pipe_cnt : 0;
+
 function* pipe_ioctl(k: Kernel, p: proc, fp: file, cmd: number, arg: number): Sleeps<number> {
 	if (cmd !== FIONREAD) return -ENOTTY;
-	const count = new Uint8Array(Uint32Array.of(fp.f_pipe!.pipe_cnt).buffer);
+	const count = new Uint8Array(Uint32Array.of(pipe_count(fp.f_pipe!)).buffer);
 	return -(yield* copyout(k, p.p_vmspace!.vm_map, count, arg));
 }
 
@@ -154,13 +267,13 @@ function pipe_poll(_k: Kernel, fp: file, events: number): number {
 	const pipe = fp.f_pipe!;
 	let ready = 0;
 	if (file_readable(fp)) {
-		if (pipe.pipe_cnt > 0) ready |= events & POLLIN;
+		if (pipe_count(pipe) > 0) ready |= events & POLLIN;
 		// Not before the first writer of a FIFO.
 		if (pipe.pipe_writers === 0 && fp.f_wcount !== pipe.pipe_wcount) ready |= POLLHUP;
 	}
 	if (file_writable(fp)) {
 		if (pipe.pipe_readers === 0) ready |= (events & POLLOUT) | POLLERR;
-		if (pipe.pipe_size - pipe.pipe_cnt >= PIPE_BUF) ready |= events & POLLOUT;
+		if (pipe_room(pipe) >= PIPE_BUF) ready |= events & POLLOUT;
 	}
 	return ready;
 }
@@ -233,6 +346,7 @@ export function pipe_setsize(k: Kernel, p: proc, pipe: pipe, size: number): numb
 const pipeops: fileops = {
 	fo_read: pipe_read,
 	fo_write: pipe_write,
+	fo_write_direct: pipe_direct_write,
 	fo_ioctl: pipe_ioctl,
 	fo_poll: pipe_poll,
 	fo_stat: pipe_stat,
@@ -241,15 +355,17 @@ const pipeops: fileops = {
 
 /** Fill `bytes` as far as possible. => there is something to read. */
 function pipe_take(k: Kernel, pipe: pipe, bytes: Uint8Array): number {
-	const n = Math.min(bytes.length, pipe.pipe_cnt);
-	pipe_copyout(pipe, bytes.subarray(0, n));
-	pipe.pipe_cnt -= n;
-	pipe.pipe_out = pipe.pipe_cnt === 0 ? 0 : (pipe.pipe_out + n) % pipe.pipe_size;
+	const { pipe_map: map } = pipe;
+	const ring = Math.min(bytes.length, pipe.pipe_cnt);
+	pipe_copyout(pipe, bytes.subarray(0, ring));
+	pipe.pipe_cnt -= ring;
+	pipe.pipe_out = pipe.pipe_cnt === 0 ? 0 : (pipe.pipe_out + ring) % pipe.pipe_size;
+	const lent = map === null ? 0 : Math.min(bytes.length - ring, map.cnt);
+	if (lent > 0) pipe_direct_read(k, map!, bytes.subarray(ring, ring + lent));
 	vattr_accessed(k, pipe.pipe_attr);
-	k.port.charge(Math.ceil(n / BYTES_PER_CYCLE));
-	wakeup(k, pipe.pipe_wwait);
+	if (map === null || pipe_direct_done(pipe)) wakeup(k, pipe.pipe_wwait);
 	wakeup(k, k.selwait);
-	return n;
+	return ring + lent;
 }
 
 /** Copy the first bytes of the ring, which stay in it. => there are as many. */
@@ -269,7 +385,6 @@ function pipe_put(k: Kernel, pipe: pipe, bytes: Uint8Array): number {
 	pipe.pipe_buffer.set(bytes.subarray(0, first), at);
 	pipe.pipe_buffer.set(bytes.subarray(first), 0);
 	pipe.pipe_cnt += bytes.length;
-	k.port.charge(Math.ceil(bytes.length / BYTES_PER_CYCLE));
 	wakeup(k, pipe.pipe_rwait);
 	wakeup(k, k.selwait);
 	return bytes.length;

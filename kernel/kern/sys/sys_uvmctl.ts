@@ -108,6 +108,12 @@ export const COUNTERS: readonly (keyof uvmexp)[] = [
 	"pdreanon",
 	"pdrefile",
 	"pdreexec",
+	"loanpages",
+	"loans",
+	"loanbreaks",
+	"zeropages",
+	"pga_zerohit",
+	"zeroaborts",
 ];
 
 export const sysent_uvmctl: sysent = {

@@ -9,7 +9,6 @@ import {
 	EINVAL,
 	ELOOP,
 	ENAMETOOLONG,
-	ENOENT,
 	ENOLCK,
 	ENOSYS,
 	ENOTEMPTY,
@@ -18,6 +17,8 @@ import {
 	ETIMEDOUT,
 } from "../../../sys/errno.ts";
 import { bdev_lookup, type dev_t } from "../../dev/conf.ts";
+import { swap_off_file, swap_on_file } from "../../fs/vfs_swap.ts";
+import { type vnode, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import { swap_off, swap_on } from "../../uvm/uvm_swapctl.ts";
 import { type lwp, lwp_regs, RESTART_NO, RESTART_NOHAND, RESTART_SYS } from "../core/kern_lwp.ts";
@@ -42,7 +43,7 @@ import type { syscall_fn, sysent } from "./sysent.ts";
 import { syscall_name } from "./sysnames.ts";
 import { SYS } from "./sysnum.ts";
 import { sysent_shm } from "./sysv_shm.ts";
-import { PATH_MAX } from "./vfs_lookup.ts";
+import { namei, PATH_MAX } from "./vfs_lookup.ts";
 import { sysent_names } from "./vfs_names.ts";
 import { sysent_setattr } from "./vfs_setattr.ts";
 import { sysent_stat } from "./vfs_stat.ts";
@@ -169,28 +170,46 @@ function nosys(k: Kernel, number: number): number {
 	return -ENOSYS;
 }
 
-/** The disk of a path: /dev/ld0, /dev/ld1, ... */
-function* swap_path(k: Kernel, p: proc, va: number): Sleeps<{ path: string; dev: dev_t } | number> {
+/** A disk to swap to, or a file, which is referenced. */
+interface swap_target {
+	readonly path: string;
+	readonly dev: dev_t | null;
+	readonly vp: vnode | null;
+}
+
+/** /dev/ld0, /dev/ld1, ...: also without a file system; any other path is looked up. Sleeps. */
+function* swap_path(k: Kernel, p: proc, va: number): Sleeps<swap_target | number> {
 	const path = yield* copyinstr(k, p.p_vmspace!.vm_map, va, PATH_MAX);
 	if (path === null) return -EFAULT;
 	const dev = path.startsWith("/dev/") ? bdev_lookup(k, path.slice("/dev/".length)) : null;
-	return dev === null ? -ENOENT : { path, dev };
+	if (dev !== null) return { path, dev, vp: null };
+	const vp = yield* namei(k, p.p_fd?.fd_cdir ?? null, path, true);
+	return typeof vp === "number" ? -vp : { path, dev: vp.v_type === "VBLK" ? vp.v_rdev : null, vp };
 }
 
 const SWAP_FLAG_PREFER = 0x8000;
 const SWAP_FLAG_PRIO_MASK = 0x7fff;
 
 /** Linux uses the higher priority first, NetBSD the lower value. */
-function* sys_swapon(k: Kernel, p: proc, path: number, flags: number): Sleeps<number> {
-	const found = yield* swap_path(k, p, path);
+function* sys_swapon(k: Kernel, p: proc, va: number, flags: number): Sleeps<number> {
+	const found = yield* swap_path(k, p, va);
 	if (typeof found === "number") return found;
-	if ((flags & ~(SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK)) !== 0) return -EINVAL;
+	const { path, dev, vp } = found;
 	const priority = (flags & SWAP_FLAG_PREFER) !== 0 ? -(flags & SWAP_FLAG_PRIO_MASK) : 0;
-	return -swap_on(k, found.path, found.dev, priority);
+	let error = EINVAL;
+	if ((flags & ~(SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK)) === 0) {
+		if (dev !== null) error = swap_on(k, path, dev, priority);
+		else error = yield* swap_on_file(k, path, vp!, priority);
+	}
+	if (vp !== null) yield* vrele(k, vp);
+	return -error;
 }
 
-function* sys_swapoff(k: Kernel, p: proc, path: number): Sleeps<number> {
-	const found = yield* swap_path(k, p, path);
+function* sys_swapoff(k: Kernel, p: proc, va: number): Sleeps<number> {
+	const found = yield* swap_path(k, p, va);
 	if (typeof found === "number") return found;
-	return -(yield* swap_off(k, found.dev));
+	const { dev, vp } = found;
+	const error = dev !== null ? yield* swap_off(k, dev) : yield* swap_off_file(k, vp!);
+	if (vp !== null) yield* vrele(k, vp);
+	return -error;
 }

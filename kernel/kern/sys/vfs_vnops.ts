@@ -16,6 +16,7 @@ import {
 	EROFS,
 	type Errno,
 	ESPIPE,
+	ETXTBSY,
 } from "../../../sys/errno.ts";
 import {
 	VM_PROT_ALL,
@@ -147,6 +148,7 @@ function open_check(k: Kernel, p: proc, vp: vnode, flags: number): Errno {
 		case "VDIR":
 			return write ? EISDIR : 0;
 		case "VREG":
+			if (write && k.uvm.swap_files.includes(vp)) return ETXTBSY;
 			return write && VOP(k, vp).vfs_statvfs(k, vp).f_readonly ? EROFS : 0;
 		case "VCHR": {
 			const dev = cdev(k, vp);
@@ -156,7 +158,9 @@ function open_check(k: Kernel, p: proc, vp: vnode, flags: number): Errno {
 		case "VBLK": {
 			const dev = vp.v_rdev!;
 			if (bdev_size(k, dev) < 0) return ENXIO;
-			if (k.uvm.swap_list.some((sdp) => sdp.swd_dev === dev)) return EBUSY;
+			if (k.uvm.swap_list.some((sdp) => sdp.swd_dev === dev && sdp.swd_vp === null)) {
+				return EBUSY;
+			}
 			// A mounted disk must not change underneath its file system.
 			if (write && k.uvm.uvn_list.some((uvn) => uvn.u_dev === dev)) return EBUSY;
 			return bdev_open(k, dev, write ? FREAD | FWRITE : FREAD);
@@ -268,7 +272,7 @@ export function* vn_punch(k: Kernel, uobj: uvm_object, from: voff_t, to: voff_t)
  * The memory object of a descriptor, and the maximum protection of its mappings.
  * => the caller gets a reference to the object; null: /dev/zero, anonymous memory.
  * => EACCES: not opened for that; ENODEV: not mappable; EINVAL: a device cannot be mapped
- *    privately. The fault checks where a file ends.
+ *    privately; ETXTBSY: a swap device. The fault checks where a file ends.
  */
 export function* vn_mmap(
 	k: Kernel,
@@ -293,6 +297,7 @@ export function* vn_mmap(
 		const udv = udv_attach(k, vp.v_rdev!);
 		return typeof udv === "number" ? udv : { uobj: udv, maxprot };
 	}
+	if (k.uvm.swap_files.includes(vp)) return ETXTBSY;
 	const uobj = vp.v_uobj!;
 	pagerops(k, uobj).pgo_reference(k, uobj);
 	return { uobj, maxprot };

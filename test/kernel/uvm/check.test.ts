@@ -16,10 +16,12 @@ import {
 	PG_RELEASED,
 	PG_TABLED,
 	PG_WANTED,
+	PG_ZERO,
 	PQ_ACTIVE,
 	PQ_ANON,
 	PQ_AOBJ,
 	PQ_INACTIVE,
+	uvm_pageidlezero,
 	vm_page,
 } from "../../../kernel/uvm/uvm_page.ts";
 import { uvm_pagermapin } from "../../../kernel/uvm/uvm_pagermap.ts";
@@ -106,6 +108,13 @@ describe("uvm_check", () => {
 	});
 });
 
+const freePage = () => t.k.uvm.page_free.last ?? t.k.uvm.page_zeros.last!;
+
+function dirtyZeros(): void {
+	uvm_pageidlezero(t.k, 512);
+	t.bytes(t.k.uvm.page_zeros.last!)[PAGE_SIZE - 1] = 1;
+}
+
 /** Number of the invariant, what is broken, and how. */
 const breakages: [number, string, () => void][] = [
 	[1, "a counter", () => void t.k.uvmexp.free++],
@@ -125,8 +134,11 @@ const breakages: [number, string, () => void][] = [
 	[2, "a place holder in memq", () => memq_insert_tail(small, marker())],
 	[2, "a simple lock held", () => simple_lock(t.k, small.vmobjlock)],
 	[2, "a mapping in pager_map", () => leakPagerMap()],
-	[3, "a free page with an owner", () => void (t.k.uvm.page_free.first!.uobject = small)],
-	[3, "a free page that is wired", () => void t.k.uvm.page_free.first!.wire_count++],
+	[3, "a free page with an owner", () => void (freePage().uobject = small)],
+	[3, "a free page that is wired", () => void freePage().wire_count++],
+	[3, "a page of zeros that is not", () => dirtyZeros()],
+	[3, "a page of zeros that is not free", () => void (smallPage().flags |= PG_ZERO)],
+	[1, "the number of pages of zeros", () => void t.k.uvmexp.zeropages++],
 	[3, "a free page that is mapped", () => enterFree()],
 	[4, "uo_npages", () => void small.uo_npages++],
 	[4, "an object's page without TABLED", () => void (smallPage().flags &= ~PG_TABLED)],
@@ -210,7 +222,7 @@ function leakPagerMap(): void {
 }
 
 function enterFree(): void {
-	const pg = t.k.uvm.page_free.last!;
+	const pg = freePage();
 	pmap_enter(t.k, space.map.pmap, page(SMALL, 7), pg.phys_addr, VM_PROT_READ, VM_PROT_READ);
 }
 
