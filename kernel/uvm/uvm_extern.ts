@@ -157,6 +157,25 @@ const BALANCE = {
 	execmaxpct: 30,
 };
 
+/** Counters of the page daemon. */
+const PDAEMON = {
+	pdwoke: 0,
+	pdrevs: 0,
+	pdscans: 0,
+	pdanscan: 0,
+	pdobscan: 0,
+	pdreact: 0,
+	pdreanon: 0,
+	pdrefile: 0,
+	pdreexec: 0,
+	pdbusy: 0,
+	pdfreed: 0,
+	pdpageouts: 0,
+	pdpending: 0,
+	pddeact: 0,
+	pdswout: 0,
+};
+
 export function uvmexp_init(): uvmexp {
 	return {
 		npages: 0,
@@ -206,21 +225,7 @@ export function uvmexp_init(): uvmexp {
 		flt_obj: 0,
 		flt_prcopy: 0,
 		flt_przero: 0,
-		pdwoke: 0,
-		pdrevs: 0,
-		pdscans: 0,
-		pdanscan: 0,
-		pdobscan: 0,
-		pdreact: 0,
-		pdreanon: 0,
-		pdrefile: 0,
-		pdreexec: 0,
-		pdbusy: 0,
-		pdfreed: 0,
-		pdpageouts: 0,
-		pdpending: 0,
-		pddeact: 0,
-		pdswout: 0,
+		...PDAEMON,
 		loanpages: 0,
 		loans: 0,
 		loanbreaks: 0,

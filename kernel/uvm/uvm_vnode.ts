@@ -45,6 +45,7 @@ import {
 	PGO_DEACTIVATE,
 	PGO_DOACTCLUST,
 	PGO_FREE,
+	PGO_PDFREECLUST,
 	PGO_PENDING,
 	PGO_SYNCIO,
 	type uvm_object,
@@ -199,7 +200,9 @@ export function* uvn_put(
 	const first = all ? 0 : Math.max(0, trunc_page(start));
 	const last = all ? round_page(uvn.u_size) : Math.min(round_page(stop), round_page(uvn.u_size));
 	let error: Errno = 0;
-	for (const off of uvn_resident(k, uvn, first, last)) {
+	const offsets = uvn_resident(k, uvn, first, last);
+	if (uvn_put_pageout(flags)) uvn_unuse(k, uvn, offsets);
+	for (const off of offsets) {
 		// After each sleep the page may have changed, or be gone.
 		for (;;) {
 			const pg = uvm_pagelookup(k, uvn, off);
@@ -241,6 +244,22 @@ function uvn_resident(k: Kernel, uvn: uvm_vnode, first: voff_t, last: voff_t): v
 	return offsets.sort((a, b) => a - b);
 }
 
+/** Whether pages are freed by the end of a write that nobody waits for. */
+const uvn_put_pageout = (flags: number): boolean =>
+	(flags & (PGO_FREE | PGO_CLEANIT | PGO_SYNCIO)) === (PGO_FREE | PGO_CLEANIT);
+
+/** Have the pages of a range look unused, so that a cluster is freed as a whole. => locked. */
+function uvn_unuse(k: Kernel, uvn: uvm_vnode, offsets: readonly voff_t[]): void {
+	simple_lock(k, k.uvm.pageqlock);
+	for (const off of offsets) {
+		const pg = uvm_pagelookup(k, uvn, off)!;
+		if ((pg.flags & PG_BUSY) !== 0 || pg.wire_count > 0) continue;
+		pmap_clear_reference(k, pg);
+		uvm_pagedeactivate(k, pg);
+	}
+	simple_unlock(k, k.uvm.pageqlock);
+}
+
 /** Whether a flush waits for busy pages. */
 const uvn_put_waits = (flags: number): boolean =>
 	(flags & PGO_SYNCIO) !== 0 || (flags & (PGO_FREE | PGO_CLEANIT)) === PGO_FREE;
@@ -260,7 +279,7 @@ function uvn_put_page(k: Kernel, pg: vm_page, flags: number): boolean {
 	if (write) {
 		pg.flags |= PG_BUSY;
 		pmap_page_protect(k, pg, VM_PROT_READ);
-		if (free && (flags & PGO_SYNCIO) === 0) uvm_pager_pageout(k, pg);
+		if (free && uvn_put_pageout(flags)) uvm_pager_pageout(k, pg);
 	} else if (free) {
 		uvm_pagefree(k, pg);
 	} else if ((flags & PGO_DEACTIVATE) !== 0 && pg.wire_count === 0) {
@@ -283,7 +302,8 @@ function* uvn_write(
 	first: voff_t,
 	last: voff_t,
 ): Sleeps<Errno> {
-	const how = (flags & PGO_SYNCIO) | PGO_DOACTCLUST;
+	const cluster = uvn_put_pageout(flags) ? PGO_PDFREECLUST : PGO_DOACTCLUST;
+	const how = (flags & PGO_SYNCIO) | cluster;
 	simple_lock(k, k.uvm.pageqlock);
 	const { error, pgs } = yield* uvm_pager_put(k, uvn, pg, [], how, first, last);
 	if (error === PGO_PENDING) return 0;
