@@ -32,7 +32,7 @@ import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
 import { lockDisks } from "./image-lock.ts";
 import { readInputFile } from "./input-file.ts";
 import type { GivenUp } from "./interrupts.ts";
-import { collect, integerOption, sizedOption, TIMINGS } from "./options.ts";
+import { collect, integerOption, sizedOption, sysctlOption, TIMINGS } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { checkOutputPaths } from "./output-paths.ts";
 import { binDisk, openDisks, WORKLOAD_NAMES, WORKLOADS } from "./root-disk.ts";
@@ -52,6 +52,7 @@ interface BootFlags extends CommonFlags {
 	readonly swap: DiskOptions[];
 	readonly disk: string[];
 	readonly seed: number;
+	readonly sysctl: Readonly<Record<string, number>>;
 	readonly check: boolean;
 	readonly screenshot?: string;
 	readonly uvmhist?: string;
@@ -60,7 +61,7 @@ interface BootFlags extends CommonFlags {
 const PROGRAM: Runs = { argument: "program", printer: "program", instead: "running a program" };
 
 /** Options of `boot` that describe the system. */
-const CONFIGURATION = ["ram", "swap", "disk", "seed", "check"] as const;
+const CONFIGURATION = ["ram", "swap", "disk", "seed", "sysctl", "check"] as const;
 
 const HELP = `
 Workloads: ${WORKLOAD_NAMES.join(" ")}
@@ -95,6 +96,11 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 				.default([], "none"),
 		)
 		.option("--seed <n>", "seed of the random bytes that programs get", integerOption, 1)
+		.addOption(
+			new Option("--sysctl <name=value>", "a tunable, such as vm.filemax=20; may be repeated")
+				.argParser(sysctlOption)
+				.default({}, "NetBSD's values"),
+		)
 		.option("--check", "verify the VM system's invariants while it runs", false)
 		.option("--screenshot <file>", "save the final contents of the frame buffer, as PNG")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr");
@@ -125,6 +131,7 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	const stop = saved ? "saved" : left;
 	json?.writeJson(withCommand(report, flags, stop));
 	if (picture !== null) picture.write((await screenshot(system))!);
+	if (!flags.quiet) process.stderr.write(output.lost);
 	// A user who has typed to the guest has seen how it went.
 	const talked = isInteractive(system, flags) && system.asksForInput;
 	const seen = talked && (left === null || left === "user");
@@ -184,6 +191,7 @@ async function systemOptions(
 		...(await openDisks(flags.disk)),
 		bin: await binDisk(),
 		seed: flags.seed,
+		sysctl: Object.keys(flags.sysctl).length > 0 ? flags.sysctl : undefined,
 		tlbEntries: flags.tlb?.entries,
 		tlbWays: flags.tlb?.ways,
 		adPolicy: flags.ad,

@@ -1,8 +1,25 @@
 /** The guest's console on the host's standard streams. */
+import { constants, readFileSync, readlinkSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { UsageError } from "./usage-error.ts";
 
 const BUFFER_SIZE = 4096;
+
+/**
+ * Whether standard output was closed when this process began. Node opens /dev/null in its place,
+ * for reading and writing, while a shell's >/dev/null is open for writing only. (Some programs open
+ * it for both on purpose, so this is no error.) Known on Linux; elsewhere false.
+ */
+function stdoutClosed(): boolean {
+	try {
+		if (readlinkSync("/proc/self/fd/1") !== "/dev/null") return false;
+		const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync("/proc/self/fdinfo/1", "utf8"));
+		return flags !== null && (Number.parseInt(flags[1]!, 8) & 3) === constants.O_RDWR;
+	} catch {
+		return false;
+	}
+}
+
 /** How long a guest that computes is kept waiting for input, once. */
 const PATIENCE_MS = 300;
 
@@ -16,6 +33,7 @@ export class OutputBuffer {
 	#bytes = new Uint8Array(BUFFER_SIZE);
 	#length = 0;
 	#last = 0x0a;
+	#total = 0;
 
 	constructor(stream: Writable) {
 		this.#stream = stream;
@@ -29,6 +47,12 @@ export class OutputBuffer {
 	/** Whether the cursor is at the start of a line, as far as the guest moved it. */
 	get atLineStart(): boolean {
 		return this.#last === 0x0a;
+	}
+
+	/** What to tell the user if nobody can have seen the output, or "". */
+	get lost(): string {
+		if (this.#total === 0 || !stdoutClosed()) return "";
+		return `uvmachine: standard output is closed: ${this.#total} bytes are lost\n`;
 	}
 
 	put(byte: number): void {
@@ -46,6 +70,7 @@ export class OutputBuffer {
 	}
 
 	#write(): void {
+		this.#total += this.#length;
 		this.#stream.write(this.#bytes.subarray(0, this.#length));
 		this.#bytes = new Uint8Array(BUFFER_SIZE);
 		this.#length = 0;

@@ -27,6 +27,16 @@ export function integerOption(text: string): number {
 	return value;
 }
 
+/** Collects tunables of the kernel. */
+export function sysctlOption(
+	text: string,
+	all: Readonly<Record<string, number>>,
+): Record<string, number> {
+	const [, name, value] = /^([\w.]+)=(\d{1,9})$/.exec(text) ?? [];
+	if (name === undefined) throw new InvalidArgumentError("It is name=number, as vm.anonmin=20.");
+	return { ...all, [name]: Number(value) };
+}
+
 export function addressOption(text: string): number {
 	const value = Number(text);
 	if (!/^(0x[0-9a-f]+|\d+)$/i.test(text) || value >= 2 ** 32) {

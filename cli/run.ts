@@ -168,6 +168,7 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	const report = bare.report(performance.now() - started);
 	const saved = stoppedToSave(saver, report.exit);
 	json?.writeJson(withCommand(report, path, flags));
+	if (!flags.quiet) process.stderr.write(output.lost);
 	if (!flags.quiet && left !== "user") {
 		process.stderr.write(bareSummary(path, report, saved ? "saved" : left) + hostClock(flags));
 	}

@@ -45,6 +45,8 @@ export const record = (required: Entries, optional: Entries): Schema => {
 	return v.strictObject({ ...required, ...Object.fromEntries(others) });
 };
 
+/** An object with any names and whole numbers. */
+export const numbers = v.record(v.string(), whole);
 export const list = (item: Schema): Schema => v.array(item);
 export const orNull = (schema: Schema): Schema => v.nullable(schema);
 

@@ -34,6 +34,8 @@ export interface SystemOptions {
 	readonly seed?: number | undefined;
 	/** The wall clock at cycle 0, in seconds since 1970. Default: DEFAULT_EPOCH_SECONDS. */
 	readonly rtc?: number | undefined;
+	/** Tunables of the kernel, by their names in sysctl(8): see VM_TUNABLES. */
+	readonly sysctl?: Readonly<Record<string, number>> | undefined;
 	readonly tlbEntries?: number | undefined;
 	readonly tlbWays?: number | undefined;
 	readonly adPolicy?: "hardware" | "trap" | undefined;
@@ -65,6 +67,7 @@ export const SYSTEM_OPTIONS = check.record(
 		disks: check.list(disk),
 		seed: check.whole,
 		rtc: check.whole,
+		sysctl: check.numbers,
 		tlbEntries: check.whole,
 		tlbWays: check.whole,
 		adPolicy: check.policy,

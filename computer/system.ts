@@ -25,10 +25,12 @@ import {
 } from "../kernel/kern/proc/kern_state.ts";
 import { type Kernel, kernel_create } from "../kernel/kernel.ts";
 import { uvm_check_freeclean, uvm_check_panic } from "../kernel/uvm/uvm_check.ts";
+import { sysctl_vm, VM_TUNABLES } from "../kernel/uvm/uvm_meter.ts";
 import type { WordHash } from "../machine/hash.ts";
 import { CYCLES_PER_TIME_TICK } from "../machine/port.ts";
 import { Prng } from "../machine/prng.ts";
 import { UserError } from "../machine/user-error.ts";
+import { ENOENT } from "../sys/errno.ts";
 import { Panic, panic } from "../sys/panic.ts";
 import { PAGE_SIZE } from "../sys/vmparam.ts";
 import { BaseComputer } from "./base-computer.ts";
@@ -119,8 +121,21 @@ export class System extends BaseComputer<Uint8Array> {
 					),
 			};
 		}
+		this.#tune(options.sysctl ?? {});
 		const { program, args = [] } = options;
 		return newproc(k, program, options.image, image, [program, ...args]);
+	}
+
+	/** => UserError for a name that is none, or a value that the kernel refuses. */
+	#tune(tunables: Readonly<Record<string, number>>): void {
+		for (const [name, value] of Object.entries(tunables)) {
+			const error = sysctl_vm(this.kernel, name, value);
+			if (error === 0) continue;
+			const names = [...VM_TUNABLES.keys()].join(", ");
+			const why =
+				error === ENOENT ? `no such tunable; there are ${names}` : `${value} is out of range`;
+			throw new UserError(`sysctl: ${name}: ${why}`);
+		}
 	}
 
 	/** The resolved configuration. */
@@ -130,7 +145,7 @@ export class System extends BaseComputer<Uint8Array> {
 		framebuffer: FramebufferOptions | null,
 	): Record<string, unknown> {
 		const { program, args = [], check = false, uvmhist = 0, terminal = false } = this.options;
-		const { rtc = DEFAULT_EPOCH_SECONDS } = this.options;
+		const { rtc = DEFAULT_EPOCH_SECONDS, sysctl } = this.options;
 		const { tlbEntries, tlbWays, adPolicy } = this.machine.config;
 		const described = this.faults.map(({ pristine, sectors }, i) => {
 			const rest = { bytes: sectors * 512, timing: this.disks[i]!.timing };
@@ -142,7 +157,18 @@ export class System extends BaseComputer<Uint8Array> {
 		const config = {
 			...{ program, args: [...args], ram },
 			...{ swap: of("swap"), root: of("root")[0], bin: of("bin")[0], disks: of("disk") },
-			...{ seed, rtc, tlbEntries, tlbWays, adPolicy, check, uvmhist, terminal, framebuffer },
+			...{
+				seed,
+				rtc,
+				sysctl,
+				tlbEntries,
+				tlbWays,
+				adPolicy,
+				check,
+				uvmhist,
+				terminal,
+				framebuffer,
+			},
 		};
 		return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
 	}

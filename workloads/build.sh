@@ -13,7 +13,7 @@ caller_directory=$PWD
 cd "$(dirname "$0")"
 
 # Programs of this folder, sh/, utils/ and pico/; the first two lists by where they can run.
-PORTABLE="hello matmul shm sort touch walk wild sh fork mmap malloc pipe signal mlock"
+PORTABLE="hello matmul shm sort touch walk wild sh fork mmap malloc pipe signal mlock vmtour"
 GUEST_ONLY="swapload fb vmbench"
 PICO=$(cd pico && ls *.c | sed -n '/^stubs/!s/\.c$//p')
 UTILS=$(cd utils && ls *.c | sed 's/\.c$//')

@@ -27,6 +27,7 @@ import {
 	PGO_ALLPAGES,
 	PGO_CLEANIT,
 	PGO_DEACTIVATE,
+	PGO_DISCARD,
 	PGO_FREE,
 	PGO_SYNCIO,
 	UVM_OBJ_IS_KERN_OBJECT,
@@ -337,33 +338,16 @@ export function uao_grow(k: Kernel, aobj: uvm_aobj, pages: number): boolean {
 }
 
 /**
- * Make an object smaller: pages behind the end are freed, even if they are mapped. Like uao_grow,
- * not in NetBSD.
+ * Make an object smaller: uao_put frees what is behind the end. Like uao_grow, not in NetBSD.
  * => unlocked. Sleeps for busy pages. The caller prevents uao_grow meanwhile.
  */
 export function* uao_shrink(k: Kernel, aobj: uvm_aobj, pages: number): Sleeps<void> {
-	const before = aobj.u_pages;
-	KASSERT(pages <= before, "uao_shrink: object would grow");
+	KASSERT(pages <= aobj.u_pages, "uao_shrink: object would grow");
 	simple_lock(k, aobj.vmobjlock);
-	aobj.u_end = pages;
 	// From now on no page is allocated behind the end, so one walk is enough.
-	for (let idx = before - 1; idx >= pages; idx--) {
-		let pg = uvm_pagelookup(k, aobj, ptoa(idx));
-		while (pg !== null && (pg.flags & PG_BUSY) !== 0) {
-			yield* uvm_pagewait(k, pg, aobj.vmobjlock, "uao_shr");
-			simple_lock(k, aobj.vmobjlock);
-			pg = uvm_pagelookup(k, aobj, ptoa(idx));
-		}
-		if (pg === null) continue;
-		simple_lock(k, k.uvm.pageqlock);
-		pmap_page_protect(k, pg, VM_PROT_NONE);
-		uao_dropswap(k, aobj, idx);
-		uvm_pagefree(k, pg);
-		simple_unlock(k, k.uvm.pageqlock);
-	}
-	uao_dropswap_range(k, aobj, pages, before);
+	aobj.u_end = pages;
+	yield* uao_put(k, aobj, ptoa(pages), ptoa(aobj.u_pages), PGO_FREE);
 	aobj.u_pages = pages;
-	simple_unlock(k, aobj.vmobjlock);
 }
 
 /**
@@ -426,7 +410,11 @@ function* uao_detach_locked(k: Kernel, uobj: uvm_object): Sleeps<void> {
  * anonymous memory is a no-op: the page daemon does that when it is short of memory.
  *
  * => object locked; unlocked on return. Sleeps for busy pages if they are to be freed.
- * => with PGO_FREE and more than one reference the pages are only deactivated.
+ * => with PGO_FREE and more than one reference the pages are only deactivated; wired and lent ones
+ *    stay as they are.
+ * => DEVIATION: PGO_DISCARD frees them whoever refers to the object. So are those behind the end of
+ *    an object that shrinks, even if they are wired. (In NetBSD maps refer to the vnode of a file
+ *    in memory, so its object has one reference.)
  * => returns 0. DEVIATION: 1.51 was declared boolean and documented TRUE (A22).
  */
 export function* uao_put(
@@ -450,12 +438,12 @@ export function* uao_put(
 	const free = (flags & (PGO_FREE | PGO_CLEANIT | PGO_DEACTIVATE)) === PGO_FREE;
 	const by_list = all || uobj.uo_npages <= atop(last - first) * UVM_PAGE_HASH_PENALTY;
 	if (by_list) {
-		yield* put_by_list(k, aobj, first, last, free);
+		yield* put_by_list(k, aobj, first, last, free, flags);
 	} else {
 		simple_lock(k, k.uvm.pageqlock);
 		for (let off = first; off < last; off += PAGE_SIZE) {
 			const pg = uvm_pagelookup(k, uobj, off);
-			if (pg === null || uao_put_page(k, uobj, pg, free)) continue;
+			if (pg === null || uao_put_page(k, aobj, pg, free, flags)) continue;
 			simple_unlock(k, k.uvm.pageqlock);
 			yield* uvm_pagewait(k, pg, uobj.vmobjlock, "uao_put");
 			simple_lock(k, uobj.vmobjlock);
@@ -465,10 +453,16 @@ export function* uao_put(
 		simple_unlock(k, k.uvm.pageqlock);
 	}
 	// DEVIATION: contents that are only in swap are freed too, or they would reappear (A14).
-	if (free && uobj.uo_refs <= 1) uao_dropswap_range(k, aobj, atop(first), atop(last));
+	if (free && uao_put_frees(aobj, first, flags)) {
+		uao_dropswap_range(k, aobj, atop(first), atop(last));
+	}
 	simple_unlock(k, uobj.vmobjlock);
 	return 0;
 }
+
+/** Whether PGO_FREE may free the page at `off`, if it is not wired or lent. => object locked. */
+const uao_put_frees = (aobj: uvm_aobj, off: voff_t, flags: number): boolean =>
+	aobj.uo_refs <= 1 || (flags & PGO_DISCARD) !== 0 || atop(off) >= aobj.u_end;
 
 /** Walk memq between markers, because the walk may sleep. => object locked throughout. */
 function* put_by_list(
@@ -477,6 +471,7 @@ function* put_by_list(
 	first: voff_t,
 	last: voff_t,
 	free: boolean,
+	flags: number,
 ): Sleeps<void> {
 	const marker = (): vm_page => {
 		const pg = new vm_page(-1);
@@ -494,7 +489,7 @@ function* put_by_list(
 		const pg = next;
 		next = pg.listq_next!;
 		if ((pg.flags & PG_MARKER) !== 0 || pg.offset < first || pg.offset >= last) continue;
-		if (uao_put_page(k, aobj, pg, free)) continue;
+		if (uao_put_page(k, aobj, pg, free, flags)) continue;
 		memq_insert_before(aobj, pg, curmp);
 		simple_unlock(k, k.uvm.pageqlock);
 		yield* uvm_pagewait(k, pg, aobj.vmobjlock, "uao_put");
@@ -512,9 +507,16 @@ function* put_by_list(
  * Flush one page. => object, queues locked.
  * => false: the page is busy; wait for it and try again.
  */
-function uao_put_page(k: Kernel, uobj: uvm_object, pg: vm_page, free: boolean): boolean {
-	if (pg.loan_count !== 0 || pg.wire_count !== 0) return true;
-	if (!free || uobj.uo_refs > 1) {
+function uao_put_page(
+	k: Kernel,
+	aobj: uvm_aobj,
+	pg: vm_page,
+	free: boolean,
+	flags: number,
+): boolean {
+	const behind = atop(pg.offset) >= aobj.u_end;
+	if ((pg.loan_count !== 0 || pg.wire_count !== 0) && !behind) return true;
+	if (!free || !uao_put_frees(aobj, pg.offset, flags)) {
 		// DEVIATION: a busy page may be on its way to disk, and on no queue (A13).
 		if ((pg.flags & PG_BUSY) !== 0) return true;
 		pmap_clear_reference(k, pg);
@@ -523,17 +525,22 @@ function uao_put_page(k: Kernel, uobj: uvm_object, pg: vm_page, free: boolean): 
 	}
 	pmap_page_protect(k, pg, VM_PROT_NONE);
 	if ((pg.flags & PG_BUSY) !== 0) return false;
-	uao_dropswap(k, uobj, atop(pg.offset));
+	uao_dropswap(k, aobj, atop(pg.offset));
 	uvm_pagefree(k, pg);
 	return true;
 }
 
 /** Free the slots of pages in [first, last) that are only in swap. => object locked. */
 function uao_dropswap_range(k: Kernel, aobj: uvm_aobj, first: number, last: number): void {
-	for (const { pageidx, slot } of uao_slots(aobj)) {
-		if (pageidx < first || pageidx >= last) continue;
-		if (uvm_pagelookup(k, aobj, ptoa(pageidx)) !== null) continue;
-		uao_set_swslot(k, aobj, pageidx, SWSLOT_NONE);
+	for (let idx = first; idx < last; idx++) {
+		if (UAO_USES_SWHASH(aobj) && uao_find_swhash_elt(k, aobj, idx, false) === null) {
+			// None of the pages of this element has a slot.
+			idx |= UAO_SWHASH_CLUSTER_SIZE - 1;
+			continue;
+		}
+		const slot = uao_find_swslot(k, aobj, idx);
+		if (slot === SWSLOT_NONE || uvm_pagelookup(k, aobj, ptoa(idx)) !== null) continue;
+		uao_set_swslot(k, aobj, idx, SWSLOT_NONE);
 		if (slot <= 0) continue;
 		uvm_swap_free(k, slot, 1);
 		uvm_swpgonly_add(k, -1);

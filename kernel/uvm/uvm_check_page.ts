@@ -2,7 +2,7 @@
 
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
-import { PAGER_AOBJ } from "./uvm_object.ts";
+import { PAGER_AOBJ, PAGER_VNODE } from "./uvm_object.ts";
 import {
 	PG_BUSY,
 	PG_FAKE,
@@ -20,6 +20,7 @@ import {
 	uvm_pagelookup,
 	type vm_page,
 } from "./uvm_page.ts";
+import type { uvm_vnode } from "./uvm_vnode.ts";
 
 const IN_TRANSIT = PG_BUSY | PG_WANTED | PG_RELEASED | PG_PAGEOUT | PG_FAKE;
 
@@ -27,9 +28,12 @@ const IN_TRANSIT = PG_BUSY | PG_WANTED | PG_RELEASED | PG_PAGEOUT | PG_FAKE;
 export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
 	const e = k.uvmexp;
 	let [npages, free, active, inactive, wired] = [0, 0, 0, 0, 0];
+	const kinds = { anon: 0, file: 0, exec: 0 };
 	for (const pg of k.uvm.vm_pages) {
 		if (pg.phys_addr < k.uvm.avail_start || pg.phys_addr >= k.uvm.avail_end) continue;
 		npages++;
+		const kind = kind_of(k, pg);
+		if (kind !== null) kinds[kind]++;
 		const queues = pg.pqflags & (PQ_FREE | PQ_ACTIVE | PQ_INACTIVE);
 		if ((queues & (queues - 1)) !== 0) wrong.push("1: a page is on two queues");
 		if ((queues & PQ_FREE) !== 0) free++;
@@ -48,6 +52,9 @@ export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
 		["active", active, e.active, k.uvm.page_active],
 		["inactive", inactive, e.inactive, k.uvm.page_inactive],
 		["wired", wired, e.wired, null],
+		["anonpages", kinds.anon, e.anonpages, null],
+		["filepages", kinds.file, e.filepages, null],
+		["execpages", kinds.exec, e.execpages, null],
 	];
 	for (const [name, found, counter, queue] of counts) {
 		if (found !== counter) wrong.push(`1: uvmexp.${name} is ${counter}, counted ${found}`);
@@ -55,6 +62,15 @@ export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
 			wrong.push(`1: queue ${name} has a wrong length`);
 	}
 	if (quiet) check_rest(k, wrong);
+}
+
+/** What a page is counted as. null: a page of the kernel, or without owner. */
+function kind_of(k: Kernel, { uanon, uobject }: vm_page): "anon" | "file" | "exec" | null {
+	if (uanon !== null) return "anon";
+	if (uobject === null || uobject === k.uvm.kernel_object) return null;
+	if (uobject.pgops === PAGER_AOBJ) return "anon";
+	if (uobject.pgops !== PAGER_VNODE) return null;
+	return (uobject as uvm_vnode).u_text ? "exec" : "file";
 }
 
 /** Checks for a quiet system. */

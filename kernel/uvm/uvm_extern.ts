@@ -62,6 +62,18 @@ export interface uvmexp {
 	inactarg: number;
 	wiredmax: number;
 
+	/** Pages of anonymous memory, of files, and of files that are mapped as programs. */
+	anonpages: number;
+	filepages: number;
+	execpages: number;
+	/** Shares of the memory that can be paged which they should have at least, and at most, in %. */
+	anonminpct: number;
+	fileminpct: number;
+	execminpct: number;
+	anonmaxpct: number;
+	filemaxpct: number;
+	execmaxpct: number;
+
 	nswapdev: number;
 	swpages: number;
 	/** swpages without bad slots and without devices that are being taken out of use. */
@@ -109,6 +121,10 @@ export interface uvmexp {
 	pdanscan: number;
 	pdobscan: number;
 	pdreact: number;
+	/** Pages reactivated because there were few enough of their kind. */
+	pdreanon: number;
+	pdrefile: number;
+	pdreexec: number;
 	pdbusy: number;
 	pdfreed: number;
 	pdpageouts: number;
@@ -117,6 +133,16 @@ export interface uvmexp {
 	/** Processes whose page tables were freed. */
 	pdswout: number;
 }
+
+/** NetBSD's defaults. */
+const BALANCE = {
+	anonminpct: 10,
+	fileminpct: 10,
+	execminpct: 5,
+	anonmaxpct: 80,
+	filemaxpct: 50,
+	execmaxpct: 30,
+};
 
 export function uvmexp_init(): uvmexp {
 	return {
@@ -132,6 +158,10 @@ export function uvmexp_init(): uvmexp {
 		freetarg: 0,
 		inactarg: 0,
 		wiredmax: 0,
+		anonpages: 0,
+		filepages: 0,
+		execpages: 0,
+		...BALANCE,
 		nswapdev: 0,
 		swpages: 0,
 		swpgavail: 0,
@@ -169,6 +199,9 @@ export function uvmexp_init(): uvmexp {
 		pdanscan: 0,
 		pdobscan: 0,
 		pdreact: 0,
+		pdreanon: 0,
+		pdrefile: 0,
+		pdreexec: 0,
 		pdbusy: 0,
 		pdfreed: 0,
 		pdpageouts: 0,

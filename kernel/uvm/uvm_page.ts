@@ -20,7 +20,14 @@ import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import type { vm_anon } from "./uvm_anon.ts";
 import { UVM_PGA_USERESERVE, UVM_PGA_ZERO } from "./uvm_extern.ts";
-import { UVM_OBJ_IS_KERN_OBJECT, type uvm_object, type voff_t } from "./uvm_object.ts";
+import {
+	PAGER_AOBJ,
+	PAGER_VNODE,
+	UVM_OBJ_IS_KERN_OBJECT,
+	type uvm_object,
+	type voff_t,
+} from "./uvm_object.ts";
+import type { uvm_vnode } from "./uvm_vnode.ts";
 
 /** vm_page.flags, locked by the owner's lock. */
 export const PG_BUSY = 0x0001; // in transit: only its owner may change contents or identity
@@ -189,6 +196,7 @@ function uvm_pageinsert(k: Kernel, pg: vm_page): void {
 	memq_insert_tail(uobj, pg);
 	pg.flags |= PG_TABLED;
 	uobj.uo_npages++;
+	count_object_page(k, uobj, 1);
 }
 
 /** Take a page out of its object, if it has one. => object, queues locked. */
@@ -207,9 +215,20 @@ function uvm_pageremove(k: Kernel, pg: vm_page): void {
 	pg.hashq_next = null;
 	memq_remove(uobj, pg);
 	uobj.uo_npages--;
+	count_object_page(k, uobj, -1);
 	pg.flags &= ~PG_TABLED;
 	pg.uobject = null;
 	pg.version++;
+}
+
+/** Count a page of an object by its kind. The kernel object's pages are never paged out. */
+function count_object_page(k: Kernel, uobj: uvm_object, n: number): void {
+	if (uobj.pgops === PAGER_AOBJ) {
+		if (!UVM_OBJ_IS_KERN_OBJECT(uobj)) k.uvmexp.anonpages += n;
+	} else if (uobj.pgops === PAGER_VNODE) {
+		if ((uobj as uvm_vnode).u_text) k.uvmexp.execpages += n;
+		else k.uvmexp.filepages += n;
+	}
 }
 
 /** Whether the page daemon should run now (uvm_kick_pdaemon). */
@@ -256,6 +275,7 @@ export function uvm_pagealloc(
 	if (anon !== null) {
 		anon.an_page = pg;
 		pg.pqflags = PQ_ANON;
+		e.anonpages++;
 	} else if (uobj !== null) {
 		uvm_pageinsert(k, pg);
 	}
@@ -290,6 +310,7 @@ export function uvm_pagefree(k: Kernel, pg: vm_page): void {
 	uvm_pageremove(k, pg);
 	if (pg.uanon !== null) {
 		pg.uanon.an_page = null;
+		k.uvmexp.anonpages--;
 		pg.uanon = null;
 		pg.version++;
 	}

@@ -5,9 +5,12 @@
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * All rights reserved. See NOTICE for the conditions.
  *
- * uvm_pagermapin and uvm_pagermapout are in uvm_pagermap.ts. The page daemon writes swap with
- * uvm_swap_put itself and leaves the end to uvm_aio_aiodone, as NetBSD does since 2001;
- * uvm_pager_put serves objects with clusters of their own, and synchronous writes to swap.
+ * uvm_pagermapin and uvm_pagermapout are in uvm_pagermap.ts.
+ *
+ * Every page that the page daemon writes comes here: swap as a cluster that the daemon has built,
+ * pages of files to be clustered. The pages are PG_PAGEOUT, as since 2001, so that the end of the
+ * write frees them; the code is that of 1998: uvm_pager_put, and uvm_pager_dropcluster at the end
+ * of the write or for a cluster that could not be written.
  *
  * The numbers P1 to P13 name the defects of revision 1.1.1.1 that are repaired here.
  */
@@ -16,6 +19,7 @@ import {
 	pmap_clear_modify,
 	pmap_clear_reference,
 	pmap_is_modified,
+	pmap_is_referenced,
 	pmap_page_protect,
 } from "../../pmap/pmap.ts";
 import { EAGAIN, ENOMEM, type Errno } from "../../sys/errno.ts";
@@ -53,6 +57,7 @@ import {
 	PQ_SWAPBACKED,
 	uvm_page_unbusy1,
 	uvm_pageactivate,
+	uvm_pagedequeue,
 	uvm_pagelookup,
 	type vm_page,
 } from "./uvm_page.ts";
@@ -176,6 +181,8 @@ export interface pager_put_result {
  *    [start, stop) unless PGO_ALLPAGES. DEVIATION: unlocked on return in every case (M15).
  * => `uobj` null: swap. `pgs` is the cluster, `start` its first slot; `pg` may be null.
  * => all pages busy, `pg` not PG_CLEAN. If a cluster cannot be written, `pg` is tried alone.
+ * => PGO_PDFREECLUST: for the page daemon; pages of a file's cluster that nobody has used become
+ *    PG_PAGEOUT like `pg`.
  * => may sleep.
  */
 export function* uvm_pager_put(
@@ -192,6 +199,7 @@ export function* uvm_pager_put(
 		KASSERT(pg !== null, "uvm_pager_put: no page of interest in an object");
 		const mk = pagerops(k, uobj).pgo_mk_pcluster;
 		cluster = mk === undefined ? [pg] : mk(k, uobj, SWCLPAGES, pg, flags, start, stop);
+		if ((flags & PGO_PDFREECLUST) !== 0) for (const page of cluster) cluster_pageout(k, page);
 	}
 	simple_unlock(k, k.uvm.pageqlock);
 	let swblk: SwapSlot = uobj === null ? start : SWSLOT_NONE;
@@ -215,7 +223,10 @@ export function* uvm_pager_put(
 		const clustered = cluster.length > 1 || pg === null;
 		if (!clustered) {
 			// DEVIATION: a single page that cannot be written leaves its slot marked, too (P9).
-			if (uobj === null) swslot_failed(k, pg, swblk, error);
+			if (uobj === null) {
+				set_owner_slot(k, pg, SWSLOT_NONE);
+				swslots_giveup(k, swblk, 1, error);
+			}
 			return { error, pgs: [pg] };
 		}
 		swblk = uvm_pager_dropcluster(k, uobj, pg, cluster, PGO_REALLOCSWAP, swblk, error);
@@ -225,6 +236,22 @@ export function* uvm_pager_put(
 		cluster = [pg];
 		if (uobj !== null) simple_lock(k, uobj.vmobjlock);
 	}
+}
+
+/** Have a page of a cluster freed with the write, if nobody uses it. => owner, queues locked. */
+function cluster_pageout(k: Kernel, page: vm_page): void {
+	const unused = (page.pqflags & PQ_INACTIVE) !== 0 && !pmap_is_referenced(k, page);
+	if (unused && (page.flags & PG_PAGEOUT) === 0) uvm_pager_pageout(k, page);
+}
+
+/**
+ * Mark a page that is to be freed when it has been written; it is on no queue until then.
+ * => owner, queues locked; the page is busy, or becomes it.
+ */
+export function uvm_pager_pageout(k: Kernel, page: vm_page): void {
+	page.flags |= PG_BUSY | PG_PAGEOUT;
+	k.uvmexp.paging++;
+	uvm_pagedequeue(k, page);
 }
 
 const is_transient = (error: Errno): boolean => error === EAGAIN || error === ENOMEM;
@@ -241,12 +268,6 @@ function set_owner_slot(k: Kernel, pg: vm_page, slot: SwapSlot): void {
 	}
 }
 
-/** The write of one page failed: it has no slot any more, and a bad slot is never used again. */
-function swslot_failed(k: Kernel, pg: vm_page, slot: SwapSlot, error: Errno): void {
-	set_owner_slot(k, pg, SWSLOT_NONE);
-	swslots_giveup(k, slot, 1, error);
-}
-
 /** Free slots after a transient error; after a hard one they are bad for ever. */
 function swslots_giveup(k: Kernel, slot: SwapSlot, n: number, error: Errno): void {
 	if (n === 0) return;
@@ -261,10 +282,13 @@ function swslots_giveup(k: Kernel, slot: SwapSlot, n: number, error: Errno): voi
 /**
  * Un-busy a cluster, except the page of interest (uvm_pager_dropcluster).
  *
- * => nothing locked. DEVIATION: the object, too, is locked here.
- * => PGO_PDFREECLUST: it was written. DEVIATION: only then are pages marked clean (P12).
- * => PGO_REALLOCSWAP: writing it to the slots from `swblk` on failed with `error`; they are given
- *    up, all but one for `pg` if the error was transient.
+ * => nothing locked. DEVIATION: the object, too, is locked here. Never sleeps.
+ * => PGO_PDFREECLUST: it was written. DEVIATION: only then are pages marked clean (P12). Those that
+ *    are PG_PAGEOUT are freed.
+ * => otherwise writing it failed with `error`: the pages are dirty, and active. PGO_REALLOCSWAP:
+ *    the slots from `swblk` on are given up, all but one for `pg` if the error was transient.
+ * => DEVIATION: pages of swap that failed for good stay in memory without a slot, where NetBSD
+ *    discards them with their data (P9).
  * => the slot that `pg` has now, or SWSLOT_NONE.
  */
 export function uvm_pager_dropcluster(
@@ -276,26 +300,33 @@ export function uvm_pager_dropcluster(
 	swblk: SwapSlot,
 	error: Errno,
 ): SwapSlot {
+	const written = (flags & PGO_PDFREECLUST) !== 0;
 	const realloc = uobj === null && (flags & PGO_REALLOCSWAP) !== 0;
-	KASSERT((flags & PGO_PDFREECLUST) === 0 || error === 0, "uvm_pager_dropcluster: not written");
+	KASSERT(written === (error === 0), "uvm_pager_dropcluster: written, and an error");
 	const keep = realloc && pg !== null && is_transient(error);
-	for (const page of pgs) {
-		if (page === pg) continue;
-		// DEVIATION: the owner stops recording a slot before the slot is free (P10).
-		if (realloc) set_owner_slot(k, page, SWSLOT_NONE);
-		drop_page(k, page, (flags & PGO_PDFREECLUST) !== 0);
+	for (const page of pgs) if (page !== pg) drop_page(k, page, written, realloc);
+	if (realloc) {
+		// DEVIATION: the owners stop recording the slots before these are free (P10).
+		if (pg !== null) set_owner_slot(k, pg, keep ? swblk : SWSLOT_NONE);
+		if (keep) swslots_giveup(k, swblk + 1, pgs.length - 1, error);
+		else swslots_giveup(k, swblk, pgs.length, error);
 	}
-	if (!realloc) return SWSLOT_NONE;
-	if (pg !== null) set_owner_slot(k, pg, keep ? swblk : SWSLOT_NONE);
-	if (keep) swslots_giveup(k, swblk + 1, pgs.length - 1, error);
-	else swslots_giveup(k, swblk, pgs.length, error);
+	if (k.uvmexp.paging === 0 || k.uvmexp.free > k.uvmexp.reserve_kernel) {
+		wakeup(k, k.uvm.free_wchan);
+	}
 	return keep ? swblk : SWSLOT_NONE;
 }
 
-/** Un-busy one page of a cluster; `written`: it is clean now. */
-function drop_page(k: Kernel, page: vm_page, written: boolean): void {
+/** Un-busy one page of a cluster. `realloc`: its slot is given up. => its owner is unlocked. */
+function drop_page(k: Kernel, page: vm_page, written: boolean, realloc: boolean): void {
 	const anon = page.uanon;
+	const pageout = (page.flags & PG_PAGEOUT) !== 0;
+	if (pageout) {
+		page.flags &= ~PG_PAGEOUT;
+		k.uvmexp.paging--;
+	}
 	if (anon !== null && anon.an_ref === 0) {
+		if (realloc) set_owner_slot(k, page, SWSLOT_NONE);
 		// DEVIATION: the anon is unlocked when it is freed (P4).
 		uvm_anon_release(k, anon);
 		return;
@@ -303,10 +334,19 @@ function drop_page(k: Kernel, page: vm_page, written: boolean): void {
 	const lock = anon !== null ? anon.an_lock : page.uobject!.vmobjlock;
 	simple_lock(k, lock);
 	simple_lock(k, k.uvm.pageqlock);
+	if (realloc) set_owner_slot(k, page, SWSLOT_NONE);
 	if (written) {
 		pmap_clear_reference(k, page);
 		pmap_clear_modify(k, page);
 		page.flags |= PG_CLEAN;
+		if (pageout) {
+			k.uvmexp.pdfreed++;
+			page.flags |= PG_RELEASED;
+			if ((page.pqflags & PQ_SWAPBACKED) !== 0) uvm_swpgonly_add(k, 1);
+		}
+	} else {
+		page.flags &= ~PG_CLEAN;
+		if ((page.flags & PG_RELEASED) === 0) uvm_pageactivate(k, page);
 	}
 	// DEVIATION: it is this page that is released, not the page of interest (P2), and nothing
 	// is done to it afterwards (P3).
@@ -328,69 +368,14 @@ export function* uvm_aiodone_daemon(k: Kernel): Sleeps<void> {
 }
 
 /**
- * Finish an asynchronous pageout to swap, or to a file.
- *
+ * Finish an asynchronous write to swap, or to a file.
  * => thread context, nothing locked; never sleeps. The pages are busy.
- * => written: pages that the page daemon wanted are freed, others are clean.
- * => failed for lack of resources: the slots are free again, the pages dirty.
- * => failed otherwise: slots are bad. DEVIATION: the pages stay in memory, dirty and without
- *    a slot, where NetBSD discards them with their data (P9, P12).
  */
 export function uvm_aio_aiodone(k: Kernel, bp: buf): void {
-	uvm_pagermapout(k, bp.b_data, bp.b_pages.length);
-	uvm_pageout_done(k, bp.b_pages, bp.b_slot, bp.b_error);
-}
-
-/**
- * The part of uvm_aio_aiodone that also serves pageouts that could not start.
- * => `slot` is SWSLOT_NONE for pages of a file.
- */
-export function uvm_pageout_done(
-	k: Kernel,
-	pgs: readonly vm_page[],
-	slot: SwapSlot,
-	error: Errno,
-): void {
+	const { b_pages: pgs, b_slot: slot, b_error: error } = bp;
+	uvm_pagermapout(k, bp.b_data, pgs.length);
 	const uobj = slot === SWSLOT_NONE ? pgs[0]!.uobject : null;
-	for (const pg of pgs) aiodone_page(k, pg, error);
+	const flags = error === 0 ? PGO_PDFREECLUST : PGO_REALLOCSWAP;
+	uvm_pager_dropcluster(k, uobj, null, pgs, flags, slot, error);
 	if (uobj !== null) pagerops(k, uobj).pgo_aiodone?.(k, uobj, pgs.length, error);
-	else if (error !== 0) swslots_giveup(k, slot, pgs.length, error);
-	if (k.uvmexp.paging === 0 || k.uvmexp.free > k.uvmexp.reserve_kernel) {
-		wakeup(k, k.uvm.free_wchan);
-	}
-}
-
-/** => the page is busy; its owner is unlocked. */
-function aiodone_page(k: Kernel, pg: vm_page, error: Errno): void {
-	const anon = pg.uanon;
-	const pageout = (pg.flags & PG_PAGEOUT) !== 0;
-	const swap = (pg.pqflags & PQ_SWAPBACKED) !== 0;
-	if (pageout) {
-		pg.flags &= ~PG_PAGEOUT;
-		k.uvmexp.paging--;
-	}
-	if (anon !== null && anon.an_ref === 0) {
-		if (error !== 0) anon.an_swslot = SWSLOT_NONE;
-		uvm_anon_release(k, anon);
-		return;
-	}
-	const lock = anon !== null ? anon.an_lock : pg.uobject!.vmobjlock;
-	simple_lock(k, lock);
-	simple_lock(k, k.uvm.pageqlock);
-	if (error !== 0) {
-		if (swap) set_owner_slot(k, pg, SWSLOT_NONE);
-		pg.flags &= ~PG_CLEAN;
-		if ((pg.flags & PG_RELEASED) === 0) uvm_pageactivate(k, pg);
-	} else if (pageout) {
-		k.uvmexp.pdfreed++;
-		pg.flags |= PG_RELEASED;
-		if (swap) uvm_swpgonly_add(k, 1);
-	} else {
-		// A file's page may have been stored to before it was write-protected for the transfer.
-		if (!swap) pmap_clear_modify(k, pg);
-		pg.flags |= PG_CLEAN;
-	}
-	uvm_page_unbusy1(k, pg);
-	simple_unlock(k, k.uvm.pageqlock);
-	simple_unlock(k, lock);
 }

@@ -7,9 +7,9 @@
  * All rights reserved. See NOTICE for the conditions.
  *
  * Pages that have not been used for a while are on the inactive queue. When memory is short the
- * daemon frees the clean ones and writes the dirty ones to swap, sixteen at a time, each with a new
- * slot, so that the slots of a cluster are adjacent whatever pages it holds. Pages of files go
- * where they belong: their pager cleans and frees them, and does not wait for its disk.
+ * daemon frees the clean ones and has uvm_pager_put write the dirty ones: to swap sixteen at a
+ * time, each with a new slot, so that the slots of a cluster are adjacent whatever pages it holds;
+ * to a file with dirty neighbours. It does not wait for the disk.
  *
  * The daemon locks against the order (queues before owners), so it must not wait for an owner: it
  * skips pages whose owner is locked.
@@ -26,8 +26,9 @@ import {
 	pmap_update,
 	pmap_wired_count,
 } from "../../pmap/pmap.ts";
+import { EIO } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
-import { atop, PAGE_SIZE, VM_PROT_NONE } from "../../sys/vmparam.ts";
+import { atop, VM_PROT_NONE } from "../../sys/vmparam.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_unlock, type simplelock } from "../kern/core/kern_lock.ts";
 import type { lwp } from "../kern/core/kern_lwp.ts";
@@ -35,20 +36,19 @@ import { LSRUN, ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts"
 import type { Kernel } from "../kernel.ts";
 import { uvm_anon_dropswap } from "./uvm_anon.ts";
 import { SWSLOT_NOMEM, uao_dropswap, uao_find_swslot, uao_set_swslot } from "./uvm_aobj.ts";
-import { PGO_CLEANIT, PGO_FREE, PGO_PENDING, pagerops } from "./uvm_object.ts";
+import { REACT_ANON, REACT_EXEC, REACT_FILE, uvmpd_balance } from "./uvm_meter.ts";
+import { PGO_ALLPAGES, PGO_PDFREECLUST, PGO_PENDING, type uvm_object } from "./uvm_object.ts";
 import {
 	PG_BUSY,
 	PG_CLEAN,
-	PG_PAGEOUT,
 	PQ_INACTIVE,
 	PQ_SWAPBACKED,
 	uvm_pageactivate,
 	uvm_pagedeactivate,
-	uvm_pagedequeue,
 	uvm_pagefree,
 	type vm_page,
 } from "./uvm_page.ts";
-import { uvm_pageout_done } from "./uvm_pager.ts";
+import { uvm_pager_dropcluster, uvm_pager_pageout, uvm_pager_put } from "./uvm_pager.ts";
 import {
 	SWCLPAGES,
 	SWSLOT_NONE,
@@ -58,7 +58,7 @@ import {
 	uvm_swapisfull,
 	uvm_swpgonly_add,
 } from "./uvm_swap.ts";
-import { uvm_swap_put } from "./uvm_swap_io.ts";
+import type { uvm_vnode } from "./uvm_vnode.ts";
 import { uvm_filepages } from "./uvm_wait.ts";
 
 /** Dirty pages reactivated for lack of swap, after which a scan gives up. */
@@ -161,7 +161,7 @@ interface swapcluster {
 	pages: vm_page[];
 }
 
-/** Result for a page; "dirtyreact": reactivated for lack of swap. */
+/** Result for a page; "dirtyreact": reactivated for lack of swap; "object": to be written. */
 type Outcome = "done" | "dirtyreact" | "object";
 
 /** Loop 1: free clean inactive pages, and start to write dirty ones. */
@@ -171,6 +171,8 @@ function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
 	let dirtyreacts = 0;
 	// Pages of files need no swap, so the scan does not give up before it has found them.
 	const maxreacts = uvm_filepages(k) > 0 ? Number.POSITIVE_INFINITY : UVMPD_NUMDIRTYREACTS;
+	// DEVIATION: not after scans in vain, or pages that cannot be freed would be all that is left.
+	const react = k.uvm.pdfruitless > 0 ? 0 : uvmpd_balance(k);
 	// Pages that are appended during the scan are left to the next one.
 	let left = k.uvm.page_inactive.count;
 	simple_lock(k, k.uvm.pageqlock);
@@ -184,23 +186,18 @@ function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
 		e.pdscans++;
 		// DEVIATION: NetBSD writes a short last cluster. Here the scan continues, for dirty pages only,
 		// until the cluster is full: the request is made anyway.
-		const outcome = enough && !may_join(k, pg) ? "done" : scan_inactive_page(k, pg, cluster);
+		const outcome = enough && !may_join(k, pg) ? "done" : scan_inactive_page(k, pg, cluster, react);
 		if (outcome === "dirtyreact") dirtyreacts++;
 		if (outcome === "object" || (cluster.nslots > 0 && cluster.pages.length === cluster.nslots)) {
-			simple_unlock(k, k.uvm.pageqlock);
-			if (outcome === "object") {
-				yield* put_object_page(k, pg);
-			} else {
-				yield* swapcluster_flush(k, cluster);
-			}
+			if (outcome === "object") yield* object_put(k, pg);
+			else yield* swapcluster_put(k, cluster, pg);
 			simple_lock(k, k.uvm.pageqlock);
 		}
 		// While this slept the next page may have got another identity, or left the queue.
 		const moved = next !== null && (next.version !== version || (next.pqflags & PQ_INACTIVE) === 0);
 		pg = moved ? k.uvm.page_inactive.first : next;
 	}
-	simple_unlock(k, k.uvm.pageqlock);
-	yield* swapcluster_flush(k, cluster);
+	yield* swapcluster_put(k, cluster, null);
 }
 
 /** Whether a page would be written if the scan came to it. => queues locked. */
@@ -212,14 +209,18 @@ function may_join(k: Kernel, pg: vm_page): boolean {
 
 /**
  * Process one inactive page.
- * => queues locked.
- * => "object": the object is locked, and its pager is to clean and free the page.
+ * => queues locked. Of the kinds in `react` (uvmpd_balance) no page is given up.
+ * => "object": a dirty page of a file, PG_PAGEOUT, for object_put; its object is locked.
  */
-function scan_inactive_page(k: Kernel, pg: vm_page, cluster: swapcluster): Outcome {
+function scan_inactive_page(k: Kernel, pg: vm_page, cluster: swapcluster, react: number): Outcome {
 	const e = k.uvmexp;
 	if (pmap_clear_reference(k, pg)) {
 		uvm_pageactivate(k, pg);
 		e.pdreact++;
+		return "done";
+	}
+	if (react !== 0 && balance_reacts(k, pg, react)) {
+		uvm_pageactivate(k, pg);
 		return "done";
 	}
 	const lock = trylock_owner(k, pg);
@@ -231,15 +232,36 @@ function scan_inactive_page(k: Kernel, pg: vm_page, cluster: swapcluster): Outco
 	}
 	if (pg.uanon !== null) e.pdanscan++;
 	else e.pdobscan++;
-	if ((pg.pqflags & PQ_SWAPBACKED) === 0) return "object";
 	// Unmap first, or a store after the test would be lost (M6).
 	pmap_page_protect(k, pg, VM_PROT_NONE);
 	if (pmap_clear_modify(k, pg)) pg.flags &= ~PG_CLEAN;
 	let outcome: Outcome = "done";
-	if ((pg.flags & PG_CLEAN) !== 0) free_clean(k, pg);
-	else if (!swapcluster_add(k, pg, cluster)) outcome = "dirtyreact";
+	if ((pg.flags & PG_CLEAN) !== 0) {
+		free_clean(k, pg);
+	} else if ((pg.pqflags & PQ_SWAPBACKED) === 0) {
+		uvm_pager_pageout(k, pg);
+		return "object";
+	} else if (!swapcluster_add(k, pg, cluster)) {
+		outcome = "dirtyreact";
+	}
 	simple_unlock(k, lock);
 	return outcome;
+}
+
+/** Whether a page is of a kind that is spared now, which is counted. => queues locked. */
+function balance_reacts(k: Kernel, pg: vm_page, react: number): boolean {
+	const e = k.uvmexp;
+	if ((pg.pqflags & PQ_SWAPBACKED) !== 0) {
+		if ((react & REACT_ANON) === 0) return false;
+		e.pdreanon++;
+	} else if (pg.uobject !== null && (pg.uobject as uvm_vnode).u_text) {
+		if ((react & REACT_EXEC) === 0) return false;
+		e.pdreexec++;
+	} else {
+		if ((react & REACT_FILE) === 0) return false;
+		e.pdrefile++;
+	}
+	return true;
 }
 
 /** The slot recorded for a swap-backed page. => owner locked. */
@@ -248,13 +270,15 @@ function owner_slot(k: Kernel, pg: vm_page): SwapSlot {
 	return uao_find_swslot(k, pg.uobject!, atop(pg.offset));
 }
 
-/** Free a page whose slot holds the same bytes. => owner, queues locked; not mapped. */
+/** Free a page whose slot, or file, holds the same bytes. => owner, queues locked; not mapped. */
 function free_clean(k: Kernel, pg: vm_page): void {
-	const slot = owner_slot(k, pg);
-	KASSERT(slot > 0, "pagedaemon: clean page without a swap slot");
-	k.watch.freeclean?.(k, pg, slot);
+	if ((pg.pqflags & PQ_SWAPBACKED) !== 0) {
+		const slot = owner_slot(k, pg);
+		KASSERT(slot > 0, "pagedaemon: clean page without a swap slot");
+		k.watch.freeclean?.(k, pg, slot);
+		uvm_swpgonly_add(k, 1);
+	}
 	uvm_pagefree(k, pg);
-	uvm_swpgonly_add(k, 1);
 	k.uvmexp.pdfreed++;
 }
 
@@ -282,9 +306,7 @@ function swapcluster_add(k: Kernel, pg: vm_page, cluster: swapcluster): boolean 
 		}
 	}
 	if (old > 0) uvm_swap_free(k, old, 1);
-	pg.flags |= PG_BUSY | PG_PAGEOUT;
-	k.uvmexp.paging++;
-	uvm_pagedequeue(k, pg);
+	uvm_pager_pageout(k, pg);
 	cluster.pages.push(pg);
 	return true;
 }
@@ -302,19 +324,43 @@ function swapcluster_allocslots(k: Kernel, pg: vm_page, cluster: swapcluster): b
 	return cluster.nslots > 0;
 }
 
-/** Write the pages gathered so far, and empty the cluster. => nothing locked; may sleep. */
-function* swapcluster_flush(k: Kernel, cluster: swapcluster): Sleeps<void> {
+/**
+ * Write the pages gathered so far, and empty the cluster. `pg` is tried alone if that fails.
+ * => queues locked; unlocked on return. May sleep, but not for the write.
+ */
+function* swapcluster_put(k: Kernel, cluster: swapcluster, pg: vm_page | null): Sleeps<void> {
 	const { slot, nslots, pages } = cluster;
 	cluster.slot = SWSLOT_NONE;
 	cluster.nslots = 0;
 	cluster.pages = [];
 	if (nslots > pages.length) uvm_swap_free(k, slot + pages.length, nslots - pages.length);
-	if (pages.length === 0) return;
-	if (k.uvmhist !== null) UVMHIST_LOG(k, "swapcluster_flush", "slot, pages", slot, pages.length);
-	k.uvmexp.pdpageouts++;
-	const error = yield* uvm_swap_put(k, slot, pages, pages.length, 0);
-	if (error === PGO_PENDING) k.uvmexp.pdpending++;
-	else uvm_pageout_done(k, pages, slot, error);
+	if (pages.length === 0) {
+		simple_unlock(k, k.uvm.pageqlock);
+		return;
+	}
+	if (k.uvmhist !== null) UVMHIST_LOG(k, "swapcluster_put", "slot, pages", slot, pages.length);
+	yield* pageout_put(k, null, pg, pages, slot);
+}
+
+/** Write a dirty page of a file. => its object, queues locked; unlocked on return. May sleep. */
+function* object_put(k: Kernel, pg: vm_page): Sleeps<void> {
+	yield* pageout_put(k, pg.uobject, pg, [], 0);
+}
+
+/** Write pages that are PG_PAGEOUT: see uvm_pager_put. */
+function* pageout_put(
+	k: Kernel,
+	uobj: uvm_object | null,
+	pg: vm_page | null,
+	pgs: vm_page[],
+	slot: SwapSlot,
+): Sleeps<void> {
+	const flags = PGO_ALLPAGES | PGO_PDFREECLUST;
+	const put = yield* uvm_pager_put(k, uobj, pg, pgs, flags, slot, 0);
+	// A pager that refuses at once has not begun a pageout.
+	if (put.error !== EIO) k.uvmexp.pdpageouts++;
+	if (put.error === PGO_PENDING) k.uvmexp.pdpending++;
+	else uvm_pager_dropcluster(k, uobj, null, put.pgs, 0, SWSLOT_NONE, put.error);
 }
 
 /**
@@ -353,30 +399,24 @@ function uvmpd_scan_active(k: Kernel, inactive_shortage: number, swap_shortage: 
 }
 
 /**
- * Page out the given pages now (MADV_PAGEOUT), clean ones at once, dirty ones in clusters.
+ * Page out the given pages now (Linux's MADV_PAGEOUT), clean ones at once, dirty ones in clusters.
+ * DEVIATION: NetBSD has no such call; it is the page daemon's loop over pages of a map.
  * => nothing locked. Sleeps for pager_map, not for the writes.
  */
 export function* uvm_pageout_pages(k: Kernel, pages: readonly vm_page[]): Sleeps<void> {
 	const cluster: swapcluster = { slot: SWSLOT_NONE, nslots: 0, pages: [] };
 	const versions = pages.map((pg) => pg.version);
+	simple_lock(k, k.uvm.pageqlock);
 	for (const [i, pg] of pages.entries()) {
 		if (pg.version !== versions[i] || pg.wire_count > 0 || (pg.flags & PG_BUSY) !== 0) continue;
-		simple_lock(k, k.uvm.pageqlock);
 		uvm_pagedeactivate(k, pg);
 		pmap_clear_reference(k, pg);
-		const outcome = scan_inactive_page(k, pg, cluster);
-		simple_unlock(k, k.uvm.pageqlock);
-		if (outcome === "object") yield* put_object_page(k, pg);
-		if (cluster.nslots > 0 && cluster.pages.length === cluster.nslots) {
-			yield* swapcluster_flush(k, cluster);
+		const outcome = scan_inactive_page(k, pg, cluster, 0);
+		if (outcome === "object" || (cluster.nslots > 0 && cluster.pages.length === cluster.nslots)) {
+			if (outcome === "object") yield* object_put(k, pg);
+			else yield* swapcluster_put(k, cluster, pg);
+			simple_lock(k, k.uvm.pageqlock);
 		}
 	}
-	yield* swapcluster_flush(k, cluster);
-}
-
-/** Have its pager clean and free a page. => its object locked; unlocked on return. Sleeps. */
-function* put_object_page(k: Kernel, pg: vm_page): Sleeps<void> {
-	const uobj = pg.uobject!;
-	const flags = PGO_CLEANIT | PGO_FREE;
-	yield* pagerops(k, uobj).pgo_put(k, uobj, pg.offset, pg.offset + PAGE_SIZE, flags);
+	yield* swapcluster_put(k, cluster, null);
 }

@@ -34,17 +34,9 @@ export function* uiomove(
 		const at = va + done;
 		const n = Math.min(PAGE_SIZE - (at & PAGE_MASK), bytes.length - done);
 		pmap_activate(k, map.pmap);
-		const pa = k.port.translate(at, out ? ACCESS_STORE : ACCESS_LOAD);
-		if (pa < 0) {
-			const access = out ? VM_PROT_WRITE : VM_PROT_READ;
-			if (pmap_fault(k, map.pmap, at, access)) continue;
-			if (isdevice(k, map, at)) return EFAULT;
-			let error = uvm_fault_nosleep(k, map, at, VM_FAULT_INVALID, access);
-			if (error === EWOULDBLOCK) error = yield* uvm_fault(k, map, at, VM_FAULT_INVALID, access);
-			if (error === ENOMEM) k.curlwp.l_nomem = at;
-			if (error !== 0) return EFAULT;
-			continue;
-		}
+		let pa = k.port.translate(at, out ? ACCESS_STORE : ACCESS_LOAD);
+		if (pa < 0) pa = yield* fault_in(k, map, at, out);
+		if (pa < 0) return EFAULT;
 		if (!in_ram(k, pa)) {
 			// A device that the program has mapped.
 			bus_space_copy(k, pa, bytes.subarray(done, done + n), out);
@@ -58,6 +50,22 @@ export function* uiomove(
 		done += n;
 	}
 	return 0;
+}
+
+/** The physical address of `at` for a load or a store, or -1. => as uiomove; sleeps for faults. */
+export function* fault_in(k: Kernel, map: vm_map, at: number, out: boolean): Sleeps<number> {
+	const access = out ? VM_PROT_WRITE : VM_PROT_READ;
+	for (;;) {
+		pmap_activate(k, map.pmap);
+		const pa = k.port.translate(at, out ? ACCESS_STORE : ACCESS_LOAD);
+		if (pa >= 0) return pa;
+		if (pmap_fault(k, map.pmap, at, access)) continue;
+		if (isdevice(k, map, at)) return -1;
+		let error = uvm_fault_nosleep(k, map, at, VM_FAULT_INVALID, access);
+		if (error === EWOULDBLOCK) error = yield* uvm_fault(k, map, at, VM_FAULT_INVALID, access);
+		if (error === ENOMEM) k.curlwp.l_nomem = at;
+		if (error !== 0) return -1;
+	}
 }
 
 const in_ram = (k: Kernel, pa: number): boolean =>

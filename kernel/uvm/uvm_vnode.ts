@@ -19,7 +19,6 @@ import {
 	pmap_clear_modify,
 	pmap_clear_reference,
 	pmap_is_modified,
-	pmap_is_referenced,
 	pmap_page_protect,
 } from "../../pmap/pmap.ts";
 import { EAGAIN, EBUSY, EIO, ENOMEM, type Errno } from "../../sys/errno.ts";
@@ -61,19 +60,17 @@ import {
 	PG_RELEASED,
 	PG_WANTED,
 	PGO_DONTCARE,
-	PQ_INACTIVE,
 	uvm_page_unbusy,
 	uvm_page_unbusy1,
 	uvm_pageactivate,
 	uvm_pagealloc,
 	uvm_pagedeactivate,
-	uvm_pagedequeue,
 	uvm_pagefree,
 	uvm_pagelookup,
 	uvm_pagewait,
 	type vm_page,
 } from "./uvm_page.ts";
-import { uvm_mk_pcluster, uvm_pager_put } from "./uvm_pager.ts";
+import { uvm_mk_pcluster, uvm_pager_pageout, uvm_pager_put } from "./uvm_pager.ts";
 import { uvm_pagermapin, uvm_pagermapout } from "./uvm_pagermap.ts";
 import { SWCLPAGES } from "./uvm_swap.ts";
 import { uvm_pause, uvm_wait_locked } from "./uvm_wait.ts";
@@ -94,6 +91,8 @@ export interface uvm_vnode extends uvm_object {
 	readonly u_blkno: number;
 	/** Length of the file in bytes. */
 	readonly u_size: number;
+	/** Has been mapped as a program or library (VEXECMAP). */
+	u_text: boolean;
 	/** o: Transfers in flight. */
 	u_nio: number;
 	/** o: Error of an asynchronous write that has not been reported yet, or 0. */
@@ -120,6 +119,7 @@ export function uvn_attach(k: Kernel, dev: dev_t, blkno: number, size: number): 
 		u_dev: dev,
 		u_blkno: blkno,
 		u_size: size,
+		u_text: false,
 		u_nio: 0,
 		u_error: 0,
 		u_failures: 0,
@@ -156,6 +156,14 @@ export function* uvn_detach(k: Kernel, uobj: uvm_object): Sleeps<void> {
 	}
 	KASSERT(uvn.uo_npages === 0, "uvn_detach: pages left");
 	k.uvm.uvn_list.splice(k.uvm.uvn_list.indexOf(uvn), 1);
+}
+
+/** Note that a file is mapped to be executed (vn_markexec). => other objects are passed over. */
+export function uvn_markexec(k: Kernel, uobj: uvm_object): void {
+	if (uobj.pgops !== PAGER_VNODE || (uobj as uvm_vnode).u_text) return;
+	(uobj as uvm_vnode).u_text = true;
+	k.uvmexp.filepages -= uobj.uo_npages;
+	k.uvmexp.execpages += uobj.uo_npages;
 }
 
 /** The window round `offset` in which clusters are made. => object locked. */
@@ -197,12 +205,12 @@ export function* uvn_put(
 			const pg = uvm_pagelookup(k, uvn, off);
 			if (pg === null) break;
 			if ((pg.flags & PG_BUSY) !== 0) {
-				if (!uvn_put_waits(k, flags)) break;
+				if (!uvn_put_waits(flags)) break;
 				yield* uvm_pagewait(k, pg, uvn.vmobjlock, "uvn_put");
 				simple_lock(k, uvn.vmobjlock);
 				continue;
 			}
-			if (!uvn_put_page(k, uvn, pg, flags)) break;
+			if (!uvn_put_page(k, pg, flags)) break;
 			const failed = yield* uvn_write(k, uvn, pg, flags, first, last);
 			if (error === 0) error = failed;
 			simple_lock(k, uvn.vmobjlock);
@@ -233,38 +241,28 @@ function uvn_resident(k: Kernel, uvn: uvm_vnode, first: voff_t, last: voff_t): v
 	return offsets.sort((a, b) => a - b);
 }
 
-/** Whether a flush waits for busy pages. The page daemon never waits. */
-const uvn_put_waits = (k: Kernel, flags: number): boolean =>
-	k.curlwp !== k.uvm.pagedaemon &&
-	((flags & PGO_SYNCIO) !== 0 || (flags & (PGO_FREE | PGO_CLEANIT)) === PGO_FREE);
+/** Whether a flush waits for busy pages. */
+const uvn_put_waits = (flags: number): boolean =>
+	(flags & PGO_SYNCIO) !== 0 || (flags & (PGO_FREE | PGO_CLEANIT)) === PGO_FREE;
 
 /**
  * Flush a page that is not busy, as far as that needs no I/O. => object locked.
  * => true: it has to be written; it is busy and write-protected.
  */
-function uvn_put_page(k: Kernel, uvn: uvm_vnode, pg: vm_page, flags: number): boolean {
+function uvn_put_page(k: Kernel, pg: vm_page, flags: number): boolean {
 	const free = (flags & PGO_FREE) !== 0 && pg.wire_count === 0 && pg.loan_count === 0;
-	const daemon = k.curlwp === k.uvm.pagedaemon;
 	simple_lock(k, k.uvm.pageqlock);
 	// Unmap before the test, or a store after it would be lost.
 	if (free) pmap_page_protect(k, pg, VM_PROT_NONE);
 	if (pmap_is_modified(k, pg)) pg.flags &= ~PG_CLEAN;
 	const dirty = (pg.flags & PG_CLEAN) === 0;
-	let write = dirty && (flags & PGO_CLEANIT) !== 0;
-	if (write && daemon && uvn.u_failures >= UVN_MAXFAILURES) {
-		uvm_pageactivate(k, pg);
-		write = false;
-	} else if (write) {
+	const write = dirty && (flags & PGO_CLEANIT) !== 0;
+	if (write) {
 		pg.flags |= PG_BUSY;
 		pmap_page_protect(k, pg, VM_PROT_READ);
-		if (free && (flags & PGO_SYNCIO) === 0) {
-			pg.flags |= PG_PAGEOUT;
-			k.uvmexp.paging++;
-			uvm_pagedequeue(k, pg);
-		}
+		if (free && (flags & PGO_SYNCIO) === 0) uvm_pager_pageout(k, pg);
 	} else if (free) {
 		uvm_pagefree(k, pg);
-		if (daemon) k.uvmexp.pdfreed++;
 	} else if ((flags & PGO_DEACTIVATE) !== 0 && pg.wire_count === 0) {
 		pmap_clear_reference(k, pg);
 		uvm_pagedeactivate(k, pg);
@@ -285,16 +283,10 @@ function* uvn_write(
 	first: voff_t,
 	last: voff_t,
 ): Sleeps<Errno> {
-	const daemon = k.curlwp === k.uvm.pagedaemon;
-	if (daemon) k.uvmexp.pdpageouts++;
-	// The daemon asks for one page; others that are inactive may come along.
-	const how = (flags & PGO_SYNCIO) | (daemon ? PGO_ALLPAGES : PGO_DOACTCLUST);
+	const how = (flags & PGO_SYNCIO) | PGO_DOACTCLUST;
 	simple_lock(k, k.uvm.pageqlock);
 	const { error, pgs } = yield* uvm_pager_put(k, uvn, pg, [], how, first, last);
-	if (error === PGO_PENDING) {
-		if (daemon) k.uvmexp.pdpending++;
-		return 0;
-	}
+	if (error === PGO_PENDING) return 0;
 	simple_lock(k, uvn.vmobjlock);
 	simple_lock(k, k.uvm.pageqlock);
 	for (const page of pgs) uvn_written(k, page, error, flags, first, last);
@@ -335,7 +327,10 @@ function uvn_written(
 	uvm_page_unbusy1(k, pg);
 }
 
-/** Write busy pages: see uvm_pagerops.pgo_put_pages. */
+/**
+ * Write busy pages: see uvm_pagerops.pgo_put_pages.
+ * => EIO at once for the page daemon, after UVN_MAXFAILURES.
+ */
 function* uvn_put_pages(
 	k: Kernel,
 	uobj: uvm_object,
@@ -345,19 +340,8 @@ function* uvn_put_pages(
 ): Sleeps<Errno> {
 	const uvn = uobj as uvm_vnode;
 	simple_unlock(k, uvn.vmobjlock);
-	const pgs = pps.slice(0, npages);
-	const error = yield* uvn_io(k, uvn, pgs, false, flags);
-	if (error === PGO_PENDING && pgs.some((pg) => (pg.flags & PG_PAGEOUT) !== 0)) {
-		// Free unused pages of the cluster together with the page that must be freed.
-		for (const pg of pgs) {
-			if ((pg.flags & PG_PAGEOUT) !== 0 || (pg.pqflags & PQ_INACTIVE) === 0) continue;
-			if (pmap_is_referenced(k, pg)) continue;
-			pg.flags |= PG_PAGEOUT;
-			k.uvmexp.paging++;
-			uvm_pagedequeue(k, pg);
-		}
-	}
-	return error;
+	if (k.curlwp === k.uvm.pagedaemon && uvn.u_failures >= UVN_MAXFAILURES) return EIO;
+	return yield* uvn_io(k, uvn, pps.slice(0, npages), false, flags);
 }
 
 /** Finish an asynchronous write: see uvm_pagerops.pgo_aiodone. */

@@ -55,11 +55,7 @@ export function* uvm_pause(k: Kernel, wmesg: string): Sleeps<void> {
 const FRUITLESS_MAX = 32;
 
 /** Pages of files in memory: at least as many as the page daemon could free. */
-export function uvm_filepages(k: Kernel): number {
-	let n = 0;
-	for (const uvn of k.uvm.uvn_list) n += uvn.uo_npages;
-	return n;
-}
+export const uvm_filepages = (k: Kernel): number => k.uvmexp.filepages + k.uvmexp.execpages;
 
 /**
  * Whether the page daemon can still free anything. If not, allocations fail for good.

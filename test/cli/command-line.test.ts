@@ -1,5 +1,5 @@
 /** Wrong arguments and files, the end of a run, and what is left behind, as users meet them. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
 	existsSync,
@@ -29,6 +29,20 @@ const failure = (...args: string[]): [number | null, string] => {
 	expect(stderr.trimEnd().split("\n")).toHaveLength(1);
 	return [status, stderr.trimEnd()];
 };
+
+/** What boot prints on stderr if a shell starts it with `redirection`. */
+const stderrWith = (redirection: string, ...options: string[]): string => {
+	const command = [process.execPath, MAIN, "boot", ...options, "hello"].join(" ");
+	return spawnSync("sh", ["-c", `${command} ${redirection}`], { encoding: "utf8" }).stderr;
+};
+
+it("says that the output is lost if standard output is closed", () => {
+	const line = "uvmachine: standard output is closed: 21 bytes are lost";
+	expect(stderrWith(">&-")).toContain(line);
+	expect(stderrWith(">/dev/null")).not.toContain("lost");
+	expect(stderrWith("| cat >/dev/null")).not.toContain("lost");
+	expect(stderrWith(">&-", "-q")).toBe("");
+});
 
 describe("a wrong argument", () => {
 	it.each([

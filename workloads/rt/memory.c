@@ -14,6 +14,11 @@ int mlock(const void *address, size_t size)
 	return call3(SYS_mlock, (long)address, (long)size, 0);
 }
 
+int mlock2(const void *address, size_t size, int flags)
+{
+	return call3(SYS_mlock2, (long)address, (long)size, flags);
+}
+
 int munlock(const void *address, size_t size)
 {
 	return call3(SYS_munlock, (long)address, (long)size, 0);
@@ -37,4 +42,14 @@ int mincore(void *address, size_t size, u8 *resident)
 int madvise(void *address, size_t size, int advice)
 {
 	return call3(SYS_madvise, (long)address, (long)size, advice);
+}
+
+void *mremap(void *address, size_t size, size_t new_size, int flags, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, flags);
+	void *to = va_arg(arguments, void *);
+	va_end(arguments);
+	return (void *)call5(SYS_mremap, (long)address, (long)size, (long)new_size, flags, (long)to);
 }

@@ -370,14 +370,28 @@ int sigismember(const sigset_t *set, int signal_number);
 #define MADV_SEQUENTIAL 2
 #define MADV_WILLNEED 3
 #define MADV_DONTNEED 4
+#define MADV_FREE 8
+#define MADV_REMOVE 9
+#define MADV_DONTFORK 10
+#define MADV_DOFORK 11
+#define MADV_WIPEONFORK 18
+#define MADV_KEEPONFORK 19
+#define MADV_PAGEOUT 21
+#define MCL_ONFAULT 4
+#define MLOCK_ONFAULT 1
+#define MREMAP_MAYMOVE 1
+#define MREMAP_FIXED 2
+#define MREMAP_DONTUNMAP 4
 
 int msync(void *address, size_t size, int flags);
 int mlock(const void *address, size_t size);
+int mlock2(const void *address, size_t size, int flags);
 int munlock(const void *address, size_t size);
 int mlockall(int flags);
 int munlockall(void);
 int mincore(void *address, size_t size, u8 *resident);
 int madvise(void *address, size_t size, int advice);
+void *mremap(void *address, size_t size, size_t new_size, int flags, ...); /* the new address */
 
 #endif
 #endif

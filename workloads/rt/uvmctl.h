@@ -10,6 +10,7 @@
 #define UVMCTL_UVMEXP 0 /* u32 count, then that many u64, in the order of enum counter */
 #define UVMCTL_SWAP 1 /* struct swap_entry for each device */
 #define UVMCTL_PROC 2 /* struct proc_entry for each process */
+#define UVMCTL_SETVM 16 /* changes a tunable: a text such as "vm.anonmin=20" */
 
 struct swap_entry {
 	char path[32];
@@ -50,6 +51,10 @@ enum counter {
 	UVM_pdfreed, UVM_pdpageouts, UVM_pdpending, UVM_pddeact,
 	UVM_fltcownow,
 	UVM_pdswout,
+	UVM_anonpages, UVM_filepages, UVM_execpages,
+	UVM_anonminpct, UVM_fileminpct, UVM_execminpct,
+	UVM_anonmaxpct, UVM_filemaxpct, UVM_execmaxpct,
+	UVM_pdreanon, UVM_pdrefile, UVM_pdreexec,
 	UVM_COUNTERS,
 };
 

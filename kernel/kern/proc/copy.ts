@@ -7,7 +7,7 @@ import { EFAULT, type Errno } from "../../../sys/errno.ts";
 import { PAGE_MASK, PAGE_SIZE, VM_MAXUSER_ADDRESS } from "../../../sys/vmparam.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { vm_map } from "../../uvm/uvm_map_entry.ts";
-import { uiomove } from "../../uvm/uvm_uiomove.ts";
+import { fault_in, uiomove } from "../../uvm/uvm_uiomove.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 
 /**
@@ -35,6 +35,15 @@ export function* copyin(k: Kernel, map: vm_map, va: number, bytes: Uint8Array): 
 		l.l_copied.push(bytes);
 	}
 	return error;
+}
+
+/**
+ * Whether the byte at `va` can be stored to, before data is taken from where it cannot be put back.
+ * => as copyout.
+ */
+export function* copyout_probe(k: Kernel, map: vm_map, va: number): Sleeps<Errno> {
+	if (va >= VM_MAXUSER_ADDRESS) return EFAULT;
+	return (yield* fault_in(k, map, va, true)) < 0 ? EFAULT : 0;
 }
 
 /**

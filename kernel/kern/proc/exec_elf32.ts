@@ -23,6 +23,7 @@ import { UVM_FLAG_COPYONW, UVM_FLAG_FIXED, UVM_FLAG_GROWSDOWN } from "../../uvm/
 import { uvm_map, uvm_map_args, type vmspace } from "../../uvm/uvm_map.ts";
 import { uvm_map_protect } from "../../uvm/uvm_map_protect.ts";
 import { pagerops } from "../../uvm/uvm_object.ts";
+import { uvn_markexec } from "../../uvm/uvm_vnode.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { vn_read } from "../sys/vfs_vnops.ts";
 import { copyout } from "./copy.ts";
@@ -214,6 +215,7 @@ function* map_file(
 	args.uobj = uobj;
 	args.offset = trunc_page(segment.offset);
 	args.maxprot = VM_PROT_ALL;
+	uvn_markexec(k, uobj);
 	args.flags = UVM_FLAG_FIXED | UVM_FLAG_COPYONW;
 	pagerops(k, uobj).pgo_reference(k, uobj);
 	const error = yield* uvm_map(k, vm.vm_map, args);

@@ -5,7 +5,7 @@ import { IO_APPEND, VOP, type vnode } from "../../fs/vnode.ts";
 
 import type { Kernel } from "../../kernel.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
-import { copyin, copyout } from "../proc/copy.ts";
+import { copyin, copyout, copyout_probe } from "../proc/copy.ts";
 import { type file, O_APPEND, O_NONBLOCK, POLLIN } from "../proc/file.ts";
 import {
 	closef,
@@ -97,6 +97,10 @@ function* rdwr(
 	while (done < size) {
 		const bytes = new Uint8Array(Math.min(MAXIO, size - done));
 		if (write && (yield* copyin(k, map, va + done, bytes)) !== 0) {
+			return done > 0 ? done : -EFAULT;
+		}
+		// What is in a pipe must stay there if it cannot be copied.
+		if (!write && fp.f_pipe !== null && (yield* copyout_probe(k, map, va + done)) !== 0) {
 			return done > 0 ? done : -EFAULT;
 		}
 		const at = offset === null || offset === IO_APPEND ? offset : offset + done;

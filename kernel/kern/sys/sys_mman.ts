@@ -3,6 +3,7 @@
  * msync, madvise, mincore, wiring. With Linux's flag values and errors.
  */
 import {
+	EAGAIN,
 	EBADF,
 	EBUSY,
 	EEXIST,
@@ -24,6 +25,7 @@ import {
 	VM_MAXUSER_ADDRESS,
 	VM_MIN_ADDRESS,
 	VM_PROT_ALL,
+	VM_PROT_EXECUTE,
 	VM_PROT_NONE,
 	VM_PROT_READ,
 	VM_PROT_WRITE,
@@ -33,6 +35,7 @@ import {
 	UVM_ADV_NORMAL,
 	UVM_ADV_RANDOM,
 	UVM_ADV_SEQUENTIAL,
+	UVM_ET_ONFAULT,
 	UVM_FLAG_COPYONW,
 	UVM_FLAG_FIXED,
 	UVM_FLAG_OVERLAY,
@@ -77,6 +80,7 @@ import {
 	pagerops,
 } from "../../uvm/uvm_object.ts";
 import { uvm_pageout_pages } from "../../uvm/uvm_pdaemon.ts";
+import { uvn_markexec } from "../../uvm/uvm_vnode.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../core/rlimit.ts";
 import { copyout } from "../proc/copy.ts";
@@ -185,7 +189,10 @@ function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 		// /dev/zero is anonymous memory.
 		if (found.uobj === null && shared) args.flags |= UVM_FLAG_OVERLAY;
 		args.maxprot = found.maxprot;
-		if (found.uobj !== null) args.offset = pgoff * PAGE_SIZE;
+		if (found.uobj !== null) {
+			args.offset = pgoff * PAGE_SIZE;
+			if ((args.prot & VM_PROT_EXECUTE) !== 0) uvn_markexec(k, found.uobj);
+		}
 	}
 	const error = yield* map_args_enter(k, map, args, (flags & MAP_FIXED_NOREPLACE) !== 0);
 	if (error !== 0) {
@@ -224,6 +231,8 @@ function* sys_munmap(k: Kernel, p: proc, addr: number, len: number): Sleeps<numb
 
 const MREMAP_MAYMOVE = 1;
 const MREMAP_FIXED = 2;
+const MREMAP_DONTUNMAP = 4;
+const MREMAP_FLAGS = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
 
 function* sys_mremap(
 	k: Kernel,
@@ -234,18 +243,24 @@ function* sys_mremap(
 	flags: number,
 	newaddr: number,
 ): Sleeps<number> {
-	const maymove = (flags & MREMAP_MAYMOVE) !== 0;
 	const fixed = (flags & MREMAP_FIXED) !== 0;
-	if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) !== 0 || (fixed && !maymove)) return -EINVAL;
+	const keep = (flags & MREMAP_DONTUNMAP) !== 0;
+	if ((flags & ~MREMAP_FLAGS) !== 0 || (keep && oldlen !== newlen)) return -EINVAL;
+	if ((fixed || keep) && (flags & MREMAP_MAYMOVE) === 0) return -EINVAL;
 	// An old size of 0 asks for a second mapping of shared memory.
 	if (!range_ok(addr, Math.max(oldlen, 1)) || newlen === 0 || newlen > VM_MAXUSER_ADDRESS) {
 		return -EINVAL;
 	}
 	if (fixed && (!range_ok(newaddr, newlen) || newaddr < VM_MIN_ADDRESS)) return -EINVAL;
 	const [oldsize, newsize] = [round_page(oldlen), round_page(newlen)];
-	if (!as_allowed(p, newsize - oldsize)) return -ENOMEM;
+	if (!as_allowed(p, keep ? newsize : newsize - oldsize)) return -ENOMEM;
 	const { vm_map: map } = p.p_vmspace!;
-	return yield* uvm_mremap(k, map, addr, oldsize, newsize, maymove, fixed ? newaddr : null);
+	const { wired_count, etype } = uvm_map_lookup_entry(map, addr);
+	const onfault = (etype & UVM_ET_ONFAULT) !== 0;
+	const more = wired_count > 0 && oldsize > 0 ? newsize - oldsize : 0;
+	if (more > 0 && !lock_allowed(k, p, more, onfault)) return -EAGAIN;
+	const how = flags & (MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+	return yield* uvm_mremap(k, map, addr, oldsize, newsize, how, fixed ? newaddr : null);
 }
 
 function* sys_mprotect(
@@ -419,8 +434,12 @@ function* madvise(
 			return yield* uvm_map_advice(k, map, start, end, ADVICE.get(behav)!);
 		case MADV_WILLNEED:
 			return yield* uvm_map_willneed(k, map, start, end);
-		case MADV_DONTNEED:
-			return yield* uvm_map_dontneed(k, map, start, end);
+		case MADV_DONTNEED: {
+			const error = yield* uvm_map_dontneed(k, map, start, end);
+			// What is shared stays, but this process does not need it.
+			if (error === 0) yield* uvm_map_clean(k, map, start, end, PGO_DEACTIVATE);
+			return error;
+		}
 		case MADV_COLD:
 			// What NetBSD calls MADV_DONTNEED.
 			if (range_wired(map, start, end)) return EINVAL;

@@ -6,6 +6,9 @@
  *   => with buffer 0: how many bytes the answer has now; otherwise how many were written, which
  *      are as many whole records as fit. EINVAL, EFAULT.
  *
+ * UVMCTL_SETVM changes a tunable: the buffer has its name, "=" and the number. => 0; EPERM: not
+ * root; EINVAL: not of that form, no such tunable, or a number that it cannot have.
+ *
  * Everything is little-endian:
  *   UVMCTL_UVMEXP   u32 count; count times u64, in the order of `COUNTERS`
  *   UVMCTL_SWAP     48 bytes each: char path[32]; i32 priority; u32 pages, in use, bad
@@ -14,19 +17,22 @@
  */
 
 import { pmap_resident_count } from "../../../pmap/pmap.ts";
-import { EINVAL } from "../../../sys/errno.ts";
+import { EINVAL, EPERM } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { uvmexp } from "../../uvm/uvm_extern.ts";
+import { sysctl_vm } from "../../uvm/uvm_meter.ts";
 import { LSSLEEP, type Sleeps } from "../core/kern_synch.ts";
-import { copyout } from "../proc/copy.ts";
+import { copyin, copyout } from "../proc/copy.ts";
 import type { proc } from "../proc/kern_proc.ts";
+import { suser } from "../proc/kern_prot.ts";
 import type { sysent } from "./sysent.ts";
 import { SYS } from "./sysnum.ts";
 
 export const UVMCTL_UVMEXP = 0;
 export const UVMCTL_SWAP = 1;
 export const UVMCTL_PROC = 2;
+export const UVMCTL_SETVM = 16;
 
 const SWAP_RECORD = 48;
 const SWAP_PATH = 32;
@@ -90,6 +96,18 @@ export const COUNTERS: readonly (keyof uvmexp)[] = [
 	"pddeact",
 	"fltcownow",
 	"pdswout",
+	"anonpages",
+	"filepages",
+	"execpages",
+	"anonminpct",
+	"fileminpct",
+	"execminpct",
+	"anonmaxpct",
+	"filemaxpct",
+	"execmaxpct",
+	"pdreanon",
+	"pdrefile",
+	"pdreexec",
 ];
 
 export const sysent_uvmctl: sysent = {
@@ -97,11 +115,26 @@ export const sysent_uvmctl: sysent = {
 };
 
 function* sys_uvmctl(k: Kernel, p: proc, what: number, va: number, size: number): Sleeps<number> {
+	if (what === UVMCTL_SETVM) return yield* set_tunable(k, p, va, size);
 	const table = uvmctl_table(k, what, va === 0 ? Number.POSITIVE_INFINITY : size);
 	if (table === null) return -EINVAL;
 	if (va === 0) return table.length;
 	const error = yield* copyout(k, p.p_vmspace!.vm_map, table, va);
 	return error === 0 ? table.length : -error;
+}
+
+/** The longest text that is looked at: a name and a number. */
+const TUNABLE_MAX = 64;
+
+function* set_tunable(k: Kernel, p: proc, va: number, size: number): Sleeps<number> {
+	if (!suser(p)) return -EPERM;
+	if (size > TUNABLE_MAX) return -EINVAL;
+	const text = new Uint8Array(size);
+	const error = yield* copyin(k, p.p_vmspace!.vm_map, va, text);
+	if (error !== 0) return -error;
+	const [, name, value] = /^([a-z.]+)=(\d+)$/.exec(new TextDecoder().decode(text)) ?? [];
+	if (name === undefined) return -EINVAL;
+	return sysctl_vm(k, name, Number(value)) === 0 ? 0 : -EINVAL;
 }
 
 /** => null: no such table. */

@@ -201,13 +201,44 @@ describe("mremap", () => {
 		expect(agent.map.size).toBe(size + 2 * PAGE_SIZE);
 	});
 
-	it("refuses to move what is wired, before it unmaps anything", () => {
+	it("moves what is wired, and wires what is new of it", () => {
 		mmap(0, 2);
-		mmap(8, 2);
-		store(at(8), 5);
-		agent.syscall(SYS.mlock, at(0), PAGE_SIZE);
-		expect(mremap(0, 2, 2, TO, at(8))).toBe(-EAGAIN);
-		expect(load(at(8))).toBe(5);
+		store(at(1), 5);
+		agent.syscall(SYS.mlock, at(0), 2 * PAGE_SIZE);
+		const { wired } = t.k.uvmexp;
+		expect(mremap(0, 2, 4, TO, at(8))).toBe(at(8));
+		expect(t.k.uvmexp.wired).toBe(wired + 2);
+		expect(load(at(9))).toBe(5);
+		t.check();
+		agent.p.p_rlimit[RLIMIT_MEMLOCK] = { rlim_cur: 4 * PAGE_SIZE, rlim_max: 4 * PAGE_SIZE };
+		expect(mremap(8, 4, 5, TO, at(0))).toBe(-EAGAIN);
+		// An error leaves it wired where it is.
+		agent.p.p_rlimit[RLIMIT_MEMLOCK] = { rlim_cur: 1 << 20, rlim_max: 1 << 20 };
+		expect(mremap(8, 4, 5, TO, at(9))).toBe(-EINVAL);
+		expect([t.k.uvmexp.wired, load(at(9))]).toEqual([wired + 2, 5]);
+		agent.syscall(SYS.munlock, at(8), PAGE_SIZE);
+		expect(mremap(8, 4, 4, TO, at(0))).toBe(-EFAULT);
+		t.check();
+	});
+
+	it("with DONTUNMAP leaves an empty mapping of private memory behind", () => {
+		const [KEEP, MOVE] = [5, 7];
+		mmap(0, 4);
+		for (const page of [0, 1, 2, 3]) store(at(page), page + 1);
+		agent.syscall(SYS.mprotect, at(3), PAGE_SIZE, READ);
+		expect(mremap(0, 3, 3, MOVE, at(8))).toBe(at(8));
+		expect([0, 1, 2, 8, 9, 10].map((page) => load(at(page)))).toEqual([0, 0, 0, 1, 2, 3]);
+		expect(store(at(0), 9)).toBe(0);
+		expect([load(at(0)), load(at(8))]).toEqual([9, 1]);
+		const twin = mremap(8, 1, 1, KEEP);
+		expect([load(twin), load(at(8))]).toEqual([1, 0]);
+		t.check();
+		mmap(20, 1, SHARED);
+		store(at(20), 7);
+		expect(mremap(20, 1, 1, MOVE, at(22))).toBe(at(22));
+		store(at(22), 8);
+		expect(load(at(20))).toBe(8);
+		expect([mremap(20, 1, 2, KEEP), mremap(20, 1, 1, 4)]).toEqual([-EINVAL, -EINVAL]);
 		t.check();
 	});
 });

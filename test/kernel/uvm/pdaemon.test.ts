@@ -128,6 +128,17 @@ describe("writing", () => {
 		checkAtRest(t, uobj);
 	});
 
+	it("a cluster that finds no buffer is dropped, but for one page that is tried alone", () => {
+		const uobj = dirtyObject(SWCLPAGES);
+		let refusals = 1;
+		t.k.failinject = (what) => what === "buf" && refusals-- > 0;
+		expect(growth(() => pageout(t))).toEqual({ writes: 1, pages: 1, freed: 1 });
+		expect(uobj.uo_npages).toBe(SWCLPAGES - 1);
+		expect(t.k.uvmexp).toMatchObject({ swpginuse: 1, swpgonly: 1, paging: 0 });
+		checkAtRest(t, uobj);
+		expectPattern(t, uobj, Array(SWCLPAGES).keys());
+	});
+
 	it("goes on when others have taken all of pager_map", () => {
 		const uobj = dirtyObject(40);
 		t.k.failinject = (what) => what === "pager_map";

@@ -14,6 +14,7 @@ const NAME = 0x2000_0000;
 const PAGES = 8;
 const RW = 3;
 const [SHARED, PRIVATE, ANON, FIXED] = [0x01, 0x02, 0x20, 0x10];
+const MADV_DONTNEED = 4;
 const MADV_REMOVE = 9;
 
 const at = (page: number): number => BASE + page * PAGE_SIZE;
@@ -101,6 +102,14 @@ describe.each(kinds)("shared memory %s", (_, make) => {
 			t.check();
 		},
 	);
+
+	it("that one process does not need (DONTNEED) is the first to go, and whole", () => {
+		const { inactive } = t.k.uvmexp;
+		expect(child.syscall(SYS.madvise, at(2), 3 * PAGE_SIZE, MADV_DONTNEED)).toBe(0);
+		expect(t.k.uvmexp.inactive).toBe(inactive + 3);
+		expect([loads(child), loads(a)]).toEqual(Array(2).fill([1, 2, 3, 4, 5, 6, 7, 8]));
+		t.check();
+	});
 
 	it("that is being paged out is removed all the same", () => {
 		const out = a.start(() => a.call(SYS.madvise, BASE, PAGES * PAGE_SIZE, 21));

@@ -1,0 +1,145 @@
+/** Balancing of page types: which kinds of pages the page daemon spares, and its tunables. */
+import { beforeEach, describe, expect, it } from "vitest";
+import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
+import { copyout } from "../../../kernel/kern/proc/copy.ts";
+import { sysent_uvmctl, UVMCTL_SETVM } from "../../../kernel/kern/sys/sys_uvmctl.ts";
+import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
+import { sysctl_vm } from "../../../kernel/uvm/uvm_meter.ts";
+import type { uvm_object } from "../../../kernel/uvm/uvm_object.ts";
+import { type uvm_vnode, uvn_markexec } from "../../../kernel/uvm/uvm_vnode.ts";
+import { EFAULT, EINVAL, ENOENT, EPERM } from "../../../sys/errno.ts";
+import { PAGE_SIZE } from "../../../sys/vmparam.ts";
+import { AddressSpace, BASE } from "../../support/address-space.ts";
+import { Files } from "../../support/files.ts";
+import type { TestKernel } from "../../support/kernel.ts";
+import { checkAtRest, fill, pageout } from "../../support/paging.ts";
+
+let f: Files;
+let t: TestKernel;
+beforeEach(() => {
+	f = new Files();
+	t = f.t;
+});
+
+/** Percent of the memory that can be paged, in pages. */
+function pages(percent: number): number {
+	const { active, inactive, free } = t.k.uvmexp;
+	return Math.floor(((active + inactive + free) * percent) / 100);
+}
+/** A file of `n` pages that are all in memory. */
+function resident(n: number, sector?: number): uvm_vnode {
+	const uvn = f.file(n * PAGE_SIZE, sector);
+	f.read(uvn, 0, n * PAGE_SIZE);
+	expect(uvn.uo_npages).toBe(n);
+	return uvn;
+}
+/** `n` pages of anonymous memory. */
+function anonymous(n: number): uvm_object {
+	const uobj = t.aobj(n);
+	t.run(fill(t, uobj, Array(n).keys()));
+	return uobj;
+}
+const set = (name: string, percent: number): number => sysctl_vm(t.k, name, percent);
+const spared = (): number[] => {
+	const { pdreanon, pdrefile, pdreexec } = t.k.uvmexp;
+	return [pdreanon, pdrefile, pdreexec];
+};
+
+describe("the page daemon", () => {
+	it("spares files that have less than their minimum while anonymous memory has more", () => {
+		const uvn = resident(pages(8));
+		const uobj = anonymous(pages(40));
+		const { filepages } = t.k.uvmexp;
+		pageout(t);
+		expect(uvn.uo_npages).toBe(filepages);
+		expect(t.k.uvmexp.anonpages).toBeLessThan(pages(10));
+		expect(spared()).toEqual([0, filepages, 0]);
+		checkAtRest(t, uobj);
+	});
+
+	it("does not, if the minimum is lower", () => {
+		const uvn = resident(pages(8));
+		anonymous(pages(40));
+		expect(set("vm.filemin", 2)).toBe(0);
+		pageout(t);
+		expect(uvn.uo_npages).toBe(0);
+	});
+
+	it("spares anonymous memory while files have more than their maximum", () => {
+		const uvn = resident(pages(60));
+		anonymous(pages(20));
+		const { pgswapout, anonpages } = t.k.uvmexp;
+		pageout(t);
+		expect(uvn.uo_npages).toBe(0);
+		expect(t.k.uvmexp).toMatchObject({ pgswapout, anonpages });
+		expect(spared()).toEqual([anonpages, 0, 0]);
+	});
+
+	it("does not, if the maximum is higher", () => {
+		resident(pages(60));
+		anonymous(pages(20));
+		expect(set("vm.filemax", 70)).toBe(0);
+		pageout(t);
+		expect(t.k.uvmexp).toMatchObject({ anonpages: 0, filepages: 0 });
+		expect(spared()).toEqual([0, 0, 0]);
+	});
+
+	it("spares programs apart from other files", () => {
+		const other = resident(pages(30));
+		const program = resident(pages(4), 1000);
+		uvn_markexec(t.k, program);
+		const n = program.uo_npages;
+		expect(t.k.uvmexp).toMatchObject({ filepages: other.uo_npages, execpages: n });
+		t.check();
+		pageout(t);
+		expect([other.uo_npages, program.uo_npages]).toEqual([0, n]);
+		expect(spared()).toEqual([0, 0, n]);
+		t.check();
+	});
+
+	it("spares nothing if each kind is to be spared", () => {
+		const uvn = resident(pages(5));
+		pageout(t);
+		expect(uvn.uo_npages).toBe(0);
+	});
+
+	it("spares nothing after scans in vain", () => {
+		const uvn = resident(pages(8));
+		anonymous(pages(40));
+		t.k.uvm.pdfruitless = 1;
+		pageout(t);
+		expect(uvn.uo_npages).toBe(0);
+	});
+});
+
+describe("tunables", () => {
+	it("are percentages, and the minima together at most 95", () => {
+		expect(set("vm.anonmin", 80)).toBe(0);
+		expect(set("vm.anonmin", 81)).toBe(EINVAL);
+		expect(set("vm.anonmax", 100)).toBe(0);
+		for (const wrong of [101, -1, 1.5, Number.NaN]) expect(set("vm.anonmax", wrong)).toBe(EINVAL);
+		expect(set("vm.nonesuch", 1)).toBe(ENOENT);
+		expect(t.k.uvmexp).toMatchObject({ anonminpct: 80, anonmaxpct: 100 });
+	});
+
+	it("can be set by root, through uvmctl", () => {
+		const space = new AddressSpace(t);
+		space.anon(BASE, 1);
+		const uvmctl = (text: string, va = BASE): number => {
+			const bytes = new TextEncoder().encode(text);
+			t.run(copyout(t.k, space.map, bytes, BASE));
+			const args = Uint32Array.of(UVMCTL_SETVM, va, bytes.length);
+			const call = sysent_uvmctl[SYS.uvmctl]!(t.k, space.proc, args);
+			return t.run(call as Sleeps<number>, space.proc);
+		};
+		expect(uvmctl("vm.filemax=33")).toBe(0);
+		expect(t.k.uvmexp.filemaxpct).toBe(33);
+		for (const wrong of ["vm.filemax=101", "vm.filemax", "vm.nonesuch=1", "", "x".repeat(65)]) {
+			expect(uvmctl(wrong)).toBe(-EINVAL);
+		}
+		expect(uvmctl("vm.filemax=34", 4 * PAGE_SIZE)).toBe(-EFAULT);
+		space.proc.p_cred = { ...space.proc.p_cred, cr_euid: 1000 };
+		expect(uvmctl("vm.filemax=34")).toBe(-EPERM);
+		expect(t.k.uvmexp.filemaxpct).toBe(33);
+	});
+});
