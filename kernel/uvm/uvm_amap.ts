@@ -20,6 +20,7 @@ import {
 	simple_unlock,
 	type simplelock,
 } from "../kern/core/kern_lock.ts";
+import { free, malloc } from "../kern/core/kern_malloc.ts";
 import { pool_get, pool_put } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvm_anfree, type vm_anon } from "./uvm_anon.ts";
@@ -47,16 +48,25 @@ export interface vm_amap {
 	am_list_prev: vm_amap | null;
 }
 
-/** Limit for the slots of all amaps together, 16 GiB of addresses: protects the host's memory. */
-const AMAP_SLOTS_MAX = 1 << 22;
+/** Bytes of an element of an array of slots. */
+const SLOT_SIZE = 4;
+/**
+ * Arrays of an amap: am_slots, am_bckptr, am_anon and am_ppref. DEVIATION: the memory of am_ppref is
+ * taken with that of the others, so that counting cannot fail later; in NetBSD it can, and then the
+ * references are not counted any more.
+ */
+const ARRAYS = 4;
 
 /**
  * An amap of `slots` empty slots, one reference, unlocked.
- * => never sleeps; null if the pool is empty, or there are too many slots already.
+ * => never sleeps; null if memory is short.
  */
 export function amap_alloc(k: Kernel, slots: number): vm_amap | null {
-	if (k.uvm.amap_slots + slots > AMAP_SLOTS_MAX) return null;
 	if (!pool_get(k, k.uvm.amap_pool)) return null;
+	if (!malloc(k, slots * SLOT_SIZE, ARRAYS)) {
+		pool_put(k.uvm.amap_pool);
+		return null;
+	}
 	k.uvm.amap_slots += slots;
 	const amap: vm_amap = {
 		am_l: simple_lock_init(),
@@ -83,6 +93,7 @@ function amap_free(k: Kernel, amap: vm_amap): void {
 	else amap.am_list_prev.am_list_next = amap.am_list_next;
 	if (amap.am_list_next !== null) amap.am_list_next.am_list_prev = amap.am_list_prev;
 	k.uvm.amap_slots -= amap.am_nslot;
+	free(k, amap.am_slots.length * SLOT_SIZE, ARRAYS);
 	pool_put(k.uvm.amap_pool);
 }
 
@@ -203,7 +214,7 @@ export function amap_splitref(k: Kernel, amap: vm_amap): void {
 	amap_unlock(k, amap);
 }
 
-/** Make room for `addsize` more bytes behind an entry. => false if the amap is shared. */
+/** Make room for `addsize` more bytes behind an entry. => false if the amap is shared, or memory is short. */
 export function amap_extend(k: Kernel, entry: vm_map_entry, addsize: number): boolean {
 	const amap = entry.amap!;
 	if (amap.am_ref !== 1) return false;
@@ -213,6 +224,8 @@ export function amap_extend(k: Kernel, entry: vm_map_entry, addsize: number): bo
 	if (need > amap.am_slots.length) {
 		// Twice the room, so that a heap that grows page by page does not copy each time.
 		const room = Math.max(need, amap.am_slots.length * 2);
+		if (!malloc(k, room * SLOT_SIZE, ARRAYS)) return false;
+		free(k, amap.am_slots.length * SLOT_SIZE, ARRAYS);
 		amap.am_slots = grow(amap.am_slots, room);
 		amap.am_bckptr = grow(amap.am_bckptr, room);
 		if (amap.am_ppref !== null) amap.am_ppref = grow(amap.am_ppref, room);

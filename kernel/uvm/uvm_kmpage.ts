@@ -1,5 +1,6 @@
 /**
- * Port of sys/uvm/uvm_km.c (2000): uvm_km_pgremove, in its own file because uvm_map.ts imports it.
+ * Port of sys/uvm/uvm_km.c (2000): pages of the kernel object and of pools, in their own file because
+ * uvm_map.ts imports it.
  *
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * Copyright (c) 1991, 1993, The Regents of the University of California.
@@ -9,8 +10,17 @@
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Kernel } from "../kernel.ts";
+import { UVM_PGA_USERESERVE } from "./uvm_extern.ts";
 import type { uvm_object, voff_t } from "./uvm_object.ts";
-import { PG_BUSY, PG_RELEASED, uvm_pagefree, uvm_pagelookup } from "./uvm_page.ts";
+import {
+	PG_BUSY,
+	PG_FAKE,
+	PG_RELEASED,
+	uvm_pagealloc,
+	uvm_pagefree,
+	uvm_pagelookup,
+	type vm_page,
+} from "./uvm_page.ts";
 
 /**
  * Free the kernel object's pages in [start, end); a busy one is freed when it is un-busied.
@@ -27,4 +37,22 @@ export function uvm_km_pgremove(k: Kernel, uobj: uvm_object, start: voff_t, end:
 	}
 	simple_unlock(k, k.uvm.pageqlock);
 	simple_unlock(k, uobj.vmobjlock);
+}
+
+/**
+ * A page for a pool, as where all of memory is mapped (PMAP_MAP_POOLPAGE): without owner, on no
+ * queue, contents unknown.
+ * => never sleeps; null if memory is short. The kernel's reserve may be used.
+ */
+export function uvm_km_alloc_poolpage(k: Kernel): vm_page | null {
+	const pg = uvm_pagealloc(k, null, 0, null, UVM_PGA_USERESERVE);
+	if (pg !== null) pg.flags &= ~(PG_BUSY | PG_FAKE);
+	return pg;
+}
+
+/** Free it. => never sleeps. */
+export function uvm_km_free_poolpage(k: Kernel, pg: vm_page): void {
+	simple_lock(k, k.uvm.pageqlock);
+	uvm_pagefree(k, pg);
+	simple_unlock(k, k.uvm.pageqlock);
 }

@@ -27,6 +27,7 @@ import {
 	type vm_prot_t,
 } from "../../sys/vmparam.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
+import { pool_get, pool_put } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { amap_alloc, amap_extend, amap_unref } from "./uvm_amap.ts";
 import {
@@ -178,12 +179,12 @@ function enter_new(
 	offset: voff_t,
 	etype: number,
 ): Errno {
-	const entry = uvm_mapent_alloc(k, args.start, args.start + args.size);
+	const entry = uvm_mapent_alloc(k, map, args.start, args.start + args.size);
 	if (entry === null) return ENOMEM;
 	if ((args.flags & UVM_FLAG_OVERLAY) !== 0) {
 		const amap = amap_alloc(k, atop(args.size));
 		if (amap === null) {
-			uvm_mapent_free(k);
+			uvm_mapent_free(k, entry);
 			return ENOMEM;
 		}
 		entry.amap = amap;
@@ -261,7 +262,7 @@ export function* uvm_unmap_detach(k: Kernel, dead: vm_map_entry[]): Sleeps<void>
 			amap_unref(k, entry.amap, entry.pageoff, atop(entry.end - entry.start));
 		}
 		if (entry.uvm_obj !== null) yield* pagerops(k, entry.uvm_obj).pgo_detach(k, entry.uvm_obj);
-		uvm_mapent_free(k);
+		uvm_mapent_free(k, entry);
 	}
 }
 
@@ -310,9 +311,14 @@ export interface vmspace {
 	vm_break: vaddr_t;
 }
 
+/** An empty address space. => null if memory is short. Never sleeps. */
 export function uvmspace_alloc(k: Kernel, min: vaddr_t, max: vaddr_t): vmspace | null {
+	if (!pool_get(k, k.uvm.vmspace_pool)) return null;
 	const pm = pmap_create(k);
-	if (pm === null) return null;
+	if (pm === null) {
+		pool_put(k.uvm.vmspace_pool);
+		return null;
+	}
 	return {
 		vm_map: uvm_map_setup(pm, min, max, VM_MAP_PAGEABLE),
 		vm_refcnt: 1,
@@ -331,4 +337,5 @@ export function* uvmspace_free(k: Kernel, vm: vmspace): Sleeps<void> {
 	}
 	KASSERT(map.nentries === 0 && map.size === 0, "uvmspace_free: entries left");
 	pmap_destroy(k, map.pmap);
+	pool_put(k.uvm.vmspace_pool);
 }
