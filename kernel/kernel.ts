@@ -162,8 +162,8 @@ export function kernel_create(port: MachinePort): Kernel {
 		msgbuf: [],
 		pmap_ptpage_alloc: () => uvm_ptpage_alloc(k),
 		pmap_ptpage_free: (page) => uvm_pagefree(k, page as vm_page),
-		pmap_pv_get: () => pool_getitem(k, pools.pvpl),
-		pmap_pv_put: () => pool_put(pools.pvpl),
+		pmap_pv_get: () => pool_getitem(k, k.pools.pvpl),
+		pmap_pv_put: () => pool_put(k.pools.pvpl),
 		PHYS_TO_VM_PAGE: (pa) => PHYS_TO_VM_PAGE(k, pa),
 	};
 	return k;

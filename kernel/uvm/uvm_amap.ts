@@ -51,9 +51,9 @@ export interface vm_amap {
 /** Bytes of an element of an array of slots. */
 const SLOT_SIZE = 4;
 /**
- * Arrays of an amap: am_slots, am_bckptr, am_anon and am_ppref. DEVIATION: the memory of am_ppref is
- * taken with that of the others, so that counting cannot fail later; in NetBSD it can, and then the
- * references are not counted any more.
+ * Arrays of an amap: am_slots, am_bckptr, am_anon and am_ppref.
+ * DEVIATION: the memory of am_ppref is taken with that of the others, so that counting cannot fail
+ * later; in NetBSD it can, and then the references are not counted any more.
  */
 const ARRAYS = 4;
 
@@ -214,7 +214,10 @@ export function amap_splitref(k: Kernel, amap: vm_amap): void {
 	amap_unlock(k, amap);
 }
 
-/** Make room for `addsize` more bytes behind an entry. => false if the amap is shared, or memory is short. */
+/**
+ * Make room for `addsize` more bytes behind an entry.
+ * => false if the amap is shared, or memory is short.
+ */
 export function amap_extend(k: Kernel, entry: vm_map_entry, addsize: number): boolean {
 	const amap = entry.amap!;
 	if (amap.am_ref !== 1) return false;

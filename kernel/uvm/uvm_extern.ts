@@ -116,6 +116,9 @@ export interface uvmexp {
 	pddeact: number;
 	/** Processes whose page tables were freed. */
 	pdswout: number;
+
+	/** Pages of kernel memory that pools hold (not in `wired`). */
+	poolpages: number;
 }
 
 export function uvmexp_init(): uvmexp {
@@ -175,5 +178,6 @@ export function uvmexp_init(): uvmexp {
 		pdpending: 0,
 		pddeact: 0,
 		pdswout: 0,
+		poolpages: 0,
 	};
 }

@@ -64,8 +64,8 @@ export function uvm_filepages(k: Kernel): number {
 
 /**
  * Whether the page daemon can still free anything. If not, allocations fail for good.
- * => swap has room for a page, pages of files are in memory, a pool has idle pages, or writes are in flight; and the
- *    latest scans were not all fruitless.
+ * => swap has room for a page, pages of files are in memory, a pool has idle pages, or writes are
+ *    in flight; and the latest scans were not all fruitless.
  * => during swapoff only the thread in swapoff can get false; others wait until it is done.
  */
 export function uvm_reclaimable(k: Kernel): boolean {

@@ -19,8 +19,8 @@ export const POOL_SIZES = {
 	/** The same, for maps of the kernel. */
 	vmmpekpl: 72,
 	/**
-	 * uvm_extern.h, struct vmspace: a vm_map of 168 (lock 48, header entry 72, 12 words) and 11 words;
-	 * and pmap.h, struct pmap: 8 words beside its page tables.
+	 * uvm_extern.h, struct vmspace: a vm_map of 168 (lock 48, header entry 72, 12 words) and 11
+	 * words; and pmap.h, struct pmap: 8 words beside its page tables.
 	 */
 	vmsppl: 244,
 	/** uvm_aobj.c, struct uvm_aobj: uvm_object (6 words), 5 words. */
