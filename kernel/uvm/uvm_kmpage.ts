@@ -49,8 +49,8 @@ const POOL_SHARE = 1 / 2;
 /**
  * A page for a pool, as where all of memory is mapped (PMAP_MAP_POOLPAGE): without owner, on no
  * queue, contents unknown.
- * => never sleeps; null if memory is short, or pools have their share of it. The kernel's reserve may
- *    be used.
+ * => never sleeps; null if memory is short, or pools have their share of it. The kernel's reserve
+ *    may be used.
  */
 export function uvm_km_alloc_poolpage(k: Kernel): vm_page | null {
 	const e = k.uvmexp;

@@ -123,10 +123,18 @@ export function pool_setlowat(pp: pool, n: number): void {
 	pp.pr_minpages = Math.ceil(n / pp.pr_itemsperpage);
 }
 
+/** A page that another pool has idle (pool_allocator_alloc, 2002). => null: there is none. */
+function steal(k: Kernel, pp: pool): vm_page | null {
+	for (const other of k.pool_head) {
+		if (other !== pp && pool_reclaim(k, other) > 0) return k.pool_page_alloc();
+	}
+	return null;
+}
+
 /** Take pages until `n` items are free. => false if memory is short. */
 function pool_grow(k: Kernel, pp: pool, n: number): boolean {
 	while (pp.pr_nitems < n) {
-		const pg = k.pool_page_alloc();
+		const pg = k.pool_page_alloc() ?? steal(k, pp);
 		if (pg === null) return false;
 		pp.pr_pages.push(pg);
 		pp.pr_npagealloc++;

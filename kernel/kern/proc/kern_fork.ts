@@ -36,6 +36,15 @@ const REG_SP = 2;
 const REG_TP = 4;
 const REG_A0 = 10;
 
+/** Pages of memory for each process, at least: for its page tables and the kernel's own part. */
+const PROC_PAGES = 4;
+/** Processes that any machine may have, as Linux's MIN_THREADS. */
+const MIN_PROCS = 20;
+
+/** Most processes at a time: memory limits them, as Linux's max_threads, so that all can run. */
+const maxproc = (k: Kernel): number =>
+	Math.max(MIN_PROCS, Math.floor(k.uvmexp.npages / PROC_PAGES));
+
 /**
  * clone: make a child, which returns 0 from the same call.
  *
@@ -57,7 +66,7 @@ export function* sys_clone(
 	const shares = (flags & CLONE_VM) !== 0;
 	if ((flags & ~CLONE_SUPPORTED) !== 0) return -EINVAL;
 	if (shares && (flags & CLONE_VFORK) === 0) return -EINVAL;
-	if (k.procs.length >= p.p_rlimit[RLIMIT_NPROC]!.rlim_cur) return -EAGAIN;
+	if (k.procs.length >= Math.min(maxproc(k), p.p_rlimit[RLIMIT_NPROC]!.rlim_cur)) return -EAGAIN;
 	const vm = p.p_vmspace!;
 	if (shares) uvmspace_addref(vm);
 	const vmspace = shares ? vm : yield* uvmspace_fork(k, vm);
