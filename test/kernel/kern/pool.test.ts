@@ -1,4 +1,4 @@
-/** Pools of kernel memory: their pages, what the page daemon gets back, and what callers are told. */
+/** Pools of kernel memory: their pages, what the page daemon gets back, what callers are told. */
 import * as fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { free, malloc } from "../../../kernel/kern/core/kern_malloc.ts";
