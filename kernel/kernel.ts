@@ -15,6 +15,8 @@ import { type lwp, lwp_boot } from "./kern/core/kern_lwp.ts";
 import type { runqueue } from "./kern/core/kern_synch.ts";
 import type { timespec } from "./kern/core/kern_tc.ts";
 import type { kernel_trace } from "./kern/core/kern_trace.ts";
+import { pool_list, type pools, pools_init } from "./kern/core/pools.ts";
+import { type pool, pool_getitem, pool_put } from "./kern/core/subr_pool.ts";
 import type { fileops } from "./kern/proc/file.ts";
 import type { autoconf } from "./kern/proc/init_main.ts";
 import type { proc } from "./kern/proc/kern_proc.ts";
@@ -22,6 +24,7 @@ import type { shm_state } from "./kern/sys/sysv_shm.ts";
 import { type Uvm, uvm_state } from "./uvm/uvm.ts";
 import type { uvm_aobj } from "./uvm/uvm_aobj.ts";
 import { type uvmexp, uvmexp_init } from "./uvm/uvm_extern.ts";
+import { uvm_km_alloc_poolpage, uvm_km_free_poolpage } from "./uvm/uvm_kmpage.ts";
 import { PHYS_TO_VM_PAGE, uvm_pagefree, uvm_ptpage_alloc, type vm_page } from "./uvm/uvm_page.ts";
 
 /** Hooks for checkers and tracers; each is off by default, and free when off. */
@@ -42,6 +45,13 @@ export interface Kernel extends PmapHost {
 	readonly port: MachinePort;
 	readonly uvm: Uvm;
 	readonly uvmexp: uvmexp;
+
+	/** Kernel memory; and all its pools, in a fixed order. */
+	readonly pools: pools;
+	readonly pool_head: readonly pool[];
+	/** Pages for pools: without owner. => null if memory is short. Never sleeps. */
+	pool_page_alloc(): vm_page | null;
+	pool_page_free(pg: vm_page): void;
 
 	/** The boot thread: curlwp of code that runs outside any thread and cannot sleep. */
 	readonly lwp0: lwp;
@@ -105,11 +115,16 @@ export interface Kernel extends PmapHost {
 /** A kernel that has not booted yet; `main` in kern/proc/init_main.ts boots it. */
 export function kernel_create(port: MachinePort): Kernel {
 	const lwp0 = lwp_boot();
+	const pools = pools_init();
 	const k: Kernel = {
 		port,
 		pmap: pmap_state(),
-		uvm: uvm_state(),
+		uvm: uvm_state(pools),
 		uvmexp: uvmexp_init(),
+		pools,
+		pool_head: pool_list(pools),
+		pool_page_alloc: () => uvm_km_alloc_poolpage(k),
+		pool_page_free: (pg) => uvm_km_free_poolpage(k, pg),
 		lwp0,
 		curlwp: lwp0,
 		hartlwp: null,
@@ -147,6 +162,8 @@ export function kernel_create(port: MachinePort): Kernel {
 		msgbuf: [],
 		pmap_ptpage_alloc: () => uvm_ptpage_alloc(k),
 		pmap_ptpage_free: (page) => uvm_pagefree(k, page as vm_page),
+		pmap_pv_get: () => pool_getitem(k, k.pools.pvpl),
+		pmap_pv_put: () => pool_put(k.pools.pvpl),
 		PHYS_TO_VM_PAGE: (pa) => PHYS_TO_VM_PAGE(k, pa),
 	};
 	return k;

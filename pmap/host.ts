@@ -26,6 +26,9 @@ export interface PmapHost {
 	pmap_ptpage_alloc(): PmapPage | null;
 	/** Free a page table page. => nothing maps it, and its TLB entries are fenced. */
 	pmap_ptpage_free(page: PmapPage): void;
+	/** Memory for a PV entry. => never sleeps; false when memory is short. */
+	pmap_pv_get(): boolean;
+	pmap_pv_put(): void;
 	/** The managed page at `pa`, or null for a device or for memory the page layer does not own. */
 	PHYS_TO_VM_PAGE(pa: number): PmapPage | null;
 	/** Tests: true makes this allocation fail. Called for "pv", with PMAP_CANFAIL only. */

@@ -9,9 +9,10 @@ import type { PmapHost, PmapPage } from "./host.ts";
 import { PMAP_ATTR_MOD, PMAP_ATTR_REF, PMAP_CANFAIL, type PvEntry, type pmap } from "./pmap_var.ts";
 import { PTE_A, PTE_D, PTE_MANAGED, PTE_TO_PA, PTE_WIRED } from "./pte.ts";
 
-/** A PV entry on no list. => null only with PMAP_CANFAIL. */
+/** A PV entry on no list. => null if memory is short. */
 export function pmap_pv_alloc(k: PmapHost, flags: number): PvEntry | null {
 	if ((flags & PMAP_CANFAIL) !== 0 && k.failinject?.("pv")) return null;
+	if (!k.pmap_pv_get()) return null;
 	k.pmap.pv_count++;
 	return k.pmap.pv_free.pop() ?? { pmap: null, va: 0, next: null };
 }
@@ -20,6 +21,7 @@ export function pmap_pv_alloc(k: PmapHost, flags: number): PvEntry | null {
 export function pmap_pv_free(k: PmapHost, pv: PvEntry): void {
 	pv.pmap = null;
 	k.pmap.pv_count--;
+	k.pmap_pv_put();
 	k.pmap.pv_free.push(pv);
 }
 

@@ -30,14 +30,14 @@ export const filedesc_fd = (vp: vnode): number =>
 
 /**
  * Duplicate descriptor `fd`, as an open with access `mode` does.
- * => the new one; -EBADF; -EACCES: it has less access; -EMFILE.
+ * => the new one; -EBADF; -EACCES: it has less access; -EMFILE; -ENOMEM.
  */
-export function fd_dupopen(p: proc, fd: number, mode: number, cloexec: boolean): number {
+export function fd_dupopen(k: Kernel, p: proc, fd: number, mode: number, cloexec: boolean): number {
 	const fp = fd_getfile(p, fd);
 	if (fp === null) return -EBADF;
 	const [reads, writes] = [mode === 0 || mode === O_RDWR, mode !== 0];
 	if ((reads && !file_readable(fp)) || (writes && !file_writable(fp))) return -EACCES;
-	const made = fd_alloc(p, fp, 0, cloexec);
+	const made = fd_alloc(k, p, fp, 0, cloexec);
 	if (made >= 0) fp.f_count++;
 	return made;
 }

@@ -2,8 +2,9 @@
  * The end of a transfer (sys/kern/vfs_bio.c): biodone, biowait.
  */
 import type { Errno } from "../../sys/errno.ts";
-import { KASSERT } from "../../sys/panic.ts";
+import { KASSERT, panic } from "../../sys/panic.ts";
 import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
+import { pool_getitem, pool_prime, pool_put, pool_setlowat } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import type { buf } from "./buf.ts";
 
@@ -18,6 +19,22 @@ export function biodone(k: Kernel, bp: buf): void {
 		wakeup(k, k.uvm.aiodoned_wchan);
 	}
 }
+
+/** Transfers that can be under way whatever memory is left (nswbuf): what fits in a page. */
+const NSWBUF = 36;
+
+/** Provide the bufs that transfers of the pagers always find. => at boot. */
+export function bufinit(k: Kernel): void {
+	pool_setlowat(k.pools.bufpl, NSWBUF);
+	if (!pool_prime(k, k.pools.bufpl, NSWBUF)) panic("bufinit: no memory");
+}
+
+/** Memory for one buf. => never sleeps; false if it is short, or a test wants it to be. */
+export function getiobuf(k: Kernel): boolean {
+	return !k.failinject?.("buf") && pool_getitem(k, k.pools.bufpl);
+}
+
+export const putiobuf = (k: Kernel): void => pool_put(k.pools.bufpl);
 
 /** Sleep until the transfer is done. => its error. */
 export function* biowait(k: Kernel, bp: buf): Sleeps<Errno> {

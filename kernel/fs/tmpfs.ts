@@ -24,11 +24,14 @@ import { uao_punch } from "../uvm/uvm_aobj_punch.ts";
 import { ubc_uiomove } from "../uvm/uvm_bio.ts";
 import {
 	AOBJ,
+	dirent_alloc,
+	dirent_free,
 	enter,
 	grow,
 	leave,
 	limit,
 	NODE,
+	node_free,
 	node_make,
 	pages_of,
 	shrink,
@@ -172,8 +175,12 @@ function make(
 	const sgid = (dir.tn_attr.va_mode & S_ISGID) !== 0;
 	const mode = sgid && what.type === "VDIR" ? what.mode | S_ISGID : what.mode;
 	const own = sgid ? { ...what, mode, gid: dir.tn_attr.va_gid } : what;
+	if (!dirent_alloc(k, name)) return ENOSPC;
 	const node = node_make(k, dir.tn_fs, dir, own, target);
-	if (node === null) return ENOSPC;
+	if (node === null) {
+		dirent_free(k, name);
+		return ENOSPC;
+	}
 	enter(k, dir, name, node);
 	return node;
 }
@@ -214,6 +221,7 @@ function* tmpfs_link(k: Kernel, dvp: vnode, name: string, vp: vnode): Sleeps<Err
 	const node = NODE(vp);
 	// It may have lost its last name while the caller looked for a place for this one.
 	if (node.tn_nlink === 0) return ENOENT;
+	if (!dirent_alloc(k, name)) return ENOSPC;
 	node.tn_nlink++;
 	vref(vp);
 	vattr_change(k, node.tn_attr, {});
@@ -266,8 +274,9 @@ function* tmpfs_rename(
 	if (old !== undefined) {
 		const error = may_leave(old, node.tn_entries !== null);
 		if (error !== 0) return error;
-		leave(k, to, tname);
 	}
+	if (!dirent_alloc(k, tname)) return ENOSPC;
+	if (old !== undefined) leave(k, to, tname);
 	leave(k, from, fname);
 	vattr_change(k, node.tn_attr, {});
 	node.tn_parent = to;
@@ -297,6 +306,7 @@ function* tmpfs_inactive(k: Kernel, vp: vnode): Sleeps<void> {
 	tn_fs.tm_files--;
 	tn_fs.tm_pages -= pages_of(node.tn_size);
 	node.tn_size = 0;
+	node_free(k, node.tn_target);
 	if (vp.v_uobj === null) return;
 	const { memfiles } = k.vfs;
 	memfiles.splice(memfiles.indexOf(vp), 1);

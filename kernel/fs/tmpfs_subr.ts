@@ -3,7 +3,9 @@ import { EFBIG, ENOSPC, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
 import { atop, round_page } from "../../sys/vmparam.ts";
 import { type lock, lockinit } from "../kern/core/kern_lock.ts";
+import { free, malloc } from "../kern/core/kern_malloc.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
+import { pool_get, pool_put } from "../kern/core/subr_pool.ts";
 import { pipe_new } from "../kern/sys/sys_pipe.ts";
 import type { Kernel } from "../kernel.ts";
 import { uao_create, uao_grow, uao_shrink, type uvm_aobj } from "../uvm/uvm_aobj.ts";
@@ -69,6 +71,37 @@ export function tmpfs_mount(k: Kernel): vnode {
 /** Most pages of all files together: half of memory and swap. */
 export const limit = (k: Kernel): number => Math.floor((k.uvmexp.npages + k.uvmexp.swpages) / 2);
 
+/** Memory for a node, its vnode, and the target of a symbolic link. => never sleeps. */
+function node_alloc(k: Kernel, target: string): boolean {
+	const { tmpfsnode, vnodepl } = k.pools;
+	if (!pool_get(k, tmpfsnode)) return false;
+	if (pool_get(k, vnodepl)) {
+		if (malloc(k, target.length)) return true;
+		pool_put(vnodepl);
+	}
+	pool_put(tmpfsnode);
+	return false;
+}
+
+export function node_free(k: Kernel, target: string): void {
+	pool_put(k.pools.tmpfsnode);
+	pool_put(k.pools.vnodepl);
+	free(k, target.length);
+}
+
+/** Memory for a name in a directory, which `leave` returns. => never sleeps. */
+export function dirent_alloc(k: Kernel, name: string): boolean {
+	if (!pool_get(k, k.pools.tmpfsdirent)) return false;
+	if (malloc(k, name.length)) return true;
+	pool_put(k.pools.tmpfsdirent);
+	return false;
+}
+
+export function dirent_free(k: Kernel, name: string): void {
+	pool_put(k.pools.tmpfsdirent);
+	free(k, name.length);
+}
+
 /** A node with one reference, for its name. => null: no memory, or too many nodes. */
 export function node_make(
 	k: Kernel,
@@ -79,8 +112,12 @@ export function node_make(
 ): tmpfs_node | null {
 	const { type, mode, uid, gid, rdev } = what;
 	if (parent !== null && fs.tm_files >= limit(k)) return null;
+	if (!node_alloc(k, target)) return null;
 	const uobj = type === "VREG" ? uao_create(k, 0, 0) : null;
-	if (type === "VREG" && uobj === null) return null;
+	if (type === "VREG" && uobj === null) {
+		node_free(k, target);
+		return null;
+	}
 	const attr = vattr_new(k, mode, uid, gid);
 	const tn_fileid = fs.tm_nextid++;
 	const vp = {
@@ -115,7 +152,7 @@ export function node_make(
 	return node;
 }
 
-/** => the directory has no such name yet. */
+/** => the directory has no such name yet; its memory is there (dirent_alloc). */
 export function enter(k: Kernel, dir: tmpfs_node, name: string, node: tmpfs_node): void {
 	dir.tn_entries!.set(name, { te_node: node, te_off: dir.tn_nextoff++ });
 	if (node.tn_entries !== null) dir.tn_nlink++;
@@ -126,6 +163,7 @@ export function enter(k: Kernel, dir: tmpfs_node, name: string, node: tmpfs_node
 export function leave(k: Kernel, dir: tmpfs_node, name: string): tmpfs_node {
 	const node = dir.tn_entries!.get(name)!.te_node;
 	dir.tn_entries!.delete(name);
+	dirent_free(k, name);
 	if (node.tn_entries !== null) dir.tn_nlink--;
 	vattr_modified(k, dir.tn_attr);
 	return node;

@@ -6,7 +6,8 @@ import type { buf } from "../dev/buf.ts";
 import type { vnode } from "../fs/vnode.ts";
 import { simple_lock_init, type simplelock } from "../kern/core/kern_lock.ts";
 import type { lwp } from "../kern/core/kern_lwp.ts";
-import { type pool, pool_init } from "../kern/core/subr_pool.ts";
+import type { pools } from "../kern/core/pools.ts";
+import type { pool } from "../kern/core/subr_pool.ts";
 import type { vm_amap } from "./uvm_amap.ts";
 import type { uvm_aobj } from "./uvm_aobj.ts";
 import type { uvm_device } from "./uvm_device.ts";
@@ -69,6 +70,8 @@ export interface Uvm {
 	readonly anon_pool: pool;
 	readonly amap_pool: pool;
 	readonly map_entry_pool: pool;
+	readonly kmap_entry_pool: pool;
+	readonly vmspace_pool: pool;
 
 	/** Every file's object, and every device's. */
 	readonly uvn_list: uvm_vnode[];
@@ -95,7 +98,7 @@ export interface Uvm {
 	amap_slots: number;
 }
 
-export function uvm_state(): Uvm {
+export function uvm_state(pools: pools): Uvm {
 	return {
 		vm_pages: [],
 		physmem_start: 0,
@@ -127,11 +130,13 @@ export function uvm_state(): Uvm {
 		emerginuse: false,
 		uao_list: [],
 		uao_list_lock: simple_lock_init(),
-		uvm_aobj_pool: pool_init("aobjpl"),
-		uao_swhash_elt_pool: pool_init("uaoeltpl"),
-		anon_pool: pool_init("anonpl"),
-		amap_pool: pool_init("amappl"),
-		map_entry_pool: pool_init("vmmpepl"),
+		uvm_aobj_pool: pools.aobjpl,
+		uao_swhash_elt_pool: pools.uaoeltpl,
+		anon_pool: pools.anonpl,
+		amap_pool: pools.amappl,
+		map_entry_pool: pools.vmmpepl,
+		kmap_entry_pool: pools.vmmpekpl,
+		vmspace_pool: pools.vmsppl,
 		uvn_list: [],
 		udv_list: [],
 		swap_list: [],

@@ -21,6 +21,7 @@ import {
 	simple_unlock,
 	type simplelock,
 } from "../kern/core/kern_lock.ts";
+import { free, malloc } from "../kern/core/kern_malloc.ts";
 import { pool_get, pool_put } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvm_anfree, type vm_anon } from "./uvm_anon.ts";
@@ -56,16 +57,25 @@ export interface vm_amap {
 	am_list_prev: vm_amap | null;
 }
 
-/** Limit for the slots of all amaps together, 16 GiB of addresses: protects the host's memory. */
-const AMAP_SLOTS_MAX = 1 << 22;
+/** Bytes of an element of an array of slots. */
+const SLOT_SIZE = 4;
+/**
+ * Arrays of an amap: am_slots, am_bckptr, am_anon and am_ppref.
+ * DEVIATION: the memory of am_ppref is taken with that of the others, so that counting cannot fail
+ * later; in NetBSD it can, and then the references are not counted any more.
+ */
+const ARRAYS = 4;
 
 /**
  * An amap of `slots` empty slots, one reference, unlocked.
- * => never sleeps; null if the pool is empty, or there are too many slots already.
+ * => never sleeps; null if memory is short.
  */
 export function amap_alloc(k: Kernel, slots: number): vm_amap | null {
-	if (k.uvm.amap_slots + slots > AMAP_SLOTS_MAX) return null;
 	if (!pool_get(k, k.uvm.amap_pool)) return null;
+	if (!malloc(k, slots * SLOT_SIZE, ARRAYS)) {
+		pool_put(k.uvm.amap_pool);
+		return null;
+	}
 	k.uvm.amap_slots += slots;
 	const amap: vm_amap = {
 		am_l: simple_lock_init(),
@@ -92,6 +102,7 @@ function amap_free(k: Kernel, amap: vm_amap): void {
 	else amap.am_list_prev.am_list_next = amap.am_list_next;
 	if (amap.am_list_next !== null) amap.am_list_next.am_list_prev = amap.am_list_prev;
 	k.uvm.amap_slots -= amap.am_nslot;
+	free(k, amap.am_slots.length * SLOT_SIZE, ARRAYS);
 	pool_put(k.uvm.amap_pool);
 }
 
@@ -312,10 +323,11 @@ function pp_single(amap: vm_amap, slot: number, len: number): void {
 /** Slots behind the entry that exist belonged to a part that was unmapped, and are empty. */
 function extend_forwards(k: Kernel, amap: vm_amap, need: number): boolean {
 	if (need <= amap.am_nslot) return true;
-	if (k.uvm.amap_slots + need - amap.am_nslot > AMAP_SLOTS_MAX) return false;
 	if (need > amap.am_slots.length) {
 		// Twice the room, so that a heap that grows page by page does not copy each time.
 		const room = Math.max(need, amap.am_slots.length * 2);
+		if (!malloc(k, room * SLOT_SIZE, ARRAYS)) return false;
+		free(k, amap.am_slots.length * SLOT_SIZE, ARRAYS);
 		amap.am_slots = grow(amap.am_slots, room, 0, amap.am_nused, 0);
 		amap.am_bckptr = grow(amap.am_bckptr, room, 0, amap.am_nslot, 0);
 	}
@@ -341,7 +353,10 @@ function extend_backwards(
 	const max = amap.am_slots.length;
 	// Twice the room here as well, or all that there is: what is too much lies in front.
 	const room = need <= max ? max : Math.max(need, max * 2);
-	if (k.uvm.amap_slots + room - amap.am_nslot > AMAP_SLOTS_MAX) return false;
+	if (room > max) {
+		if (!malloc(k, room * SLOT_SIZE, ARRAYS)) return false;
+		free(k, max * SLOT_SIZE, ARRAYS);
+	}
 	const area = room - mapped;
 	const up = area - entry.pageoff;
 	const anons = new Array<vm_anon | null>(room).fill(null);

@@ -18,8 +18,9 @@ import { KASSERT, panic } from "../../sys/panic.ts";
 import { atop, PAGE_SIZE, ptoa, round_page, trunc_page, VM_PROT_NONE } from "../../sys/vmparam.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_lock_init, simple_unlock } from "../kern/core/kern_lock.ts";
+import { free, malloc } from "../kern/core/kern_malloc.ts";
 import { type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
-import { pool_get, pool_put } from "../kern/core/subr_pool.ts";
+import { pool_get, pool_put, pool_take } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { UVM_PGA_ZERO } from "./uvm_extern.ts";
 import {
@@ -223,6 +224,7 @@ function uao_free(k: Kernel, aobj: uvm_aobj): void {
 	for (const bucket of aobj.u_swhash ?? []) {
 		for (let n = bucket.length; n > 0; n--) pool_put(k.uvm.uao_swhash_elt_pool);
 	}
+	free(k, uao_tablesize(aobj));
 	aobj.u_swslots = null;
 	aobj.u_swhash = null;
 	// DEVIATION: swapoff must see the object for as long as it has slots (A17).
@@ -256,13 +258,13 @@ export function uao_create(k: Kernel, size: number, flags: number): uvm_aobj | n
 		const kobj = k.uvm.kernel_object;
 		if (kobj === null) panic("uao_create: KERNSWAP before KERNOBJ");
 		KASSERT((kobj.u_flags & UAO_FLAG_NOSWAP) !== 0, "uao_create: KERNSWAP twice");
-		uao_alloc_slots(kobj);
+		if (!uao_alloc_slots(k, kobj)) panic("uao_create: no memory for the kernel object");
 		kobj.u_flags &= ~UAO_FLAG_NOSWAP;
 		return kobj;
 	}
 	const kernobj = (flags & UAO_FLAG_KERNOBJ) !== 0;
 	KASSERT(!kernobj || k.uvm.kernel_object === null, "uao_create: KERNOBJ twice");
-	if (kernobj) k.uvm.uvm_aobj_pool.pr_nout++;
+	if (kernobj) pool_take(k, k.uvm.uvm_aobj_pool);
 	else if (!pool_get(k, k.uvm.uvm_aobj_pool)) return null;
 	const aobj: uvm_aobj = {
 		vmobjlock: simple_lock_init(),
@@ -278,16 +280,28 @@ export function uao_create(k: Kernel, size: number, flags: number): uvm_aobj | n
 		u_swslots: null,
 		u_swhash: null,
 	};
-	if (!kernobj) uao_alloc_slots(aobj);
+	if (!kernobj && !uao_alloc_slots(k, aobj)) {
+		pool_put(k.uvm.uvm_aobj_pool);
+		return null;
+	}
 	simple_lock(k, k.uvm.uao_list_lock);
 	k.uvm.uao_list.unshift(aobj);
 	simple_unlock(k, k.uvm.uao_list_lock);
 	return aobj;
 }
 
-function uao_alloc_slots(aobj: uvm_aobj): void {
+/** Bytes of a slot in an array, and of a bucket of a hash. */
+const SLOT_SIZE = 4;
+
+/** Bytes of the array of slots or of the buckets. */
+const uao_tablesize = ({ u_swslots, u_swhash }: uvm_aobj): number =>
+	((u_swslots ?? u_swhash)?.length ?? 0) * SLOT_SIZE;
+
+/** => false if memory is short. */
+function uao_alloc_slots(k: Kernel, aobj: uvm_aobj): boolean {
 	if (aobj.u_pages > UAO_SWHASH_THRESHOLD) aobj.u_swhash = swhash_init(aobj.u_pages);
 	else aobj.u_swslots = new Int32Array(aobj.u_pages);
+	return malloc(k, uao_tablesize(aobj));
 }
 
 /**
@@ -301,11 +315,14 @@ export function uao_grow(k: Kernel, aobj: uvm_aobj, pages: number): boolean {
 	if (aobj.u_swslots !== null && pages <= UAO_SWHASH_THRESHOLD) {
 		// The table of an object that has shrunk is longer than it.
 		const grown = new Int32Array(Math.max(pages, aobj.u_swslots.length));
+		if (!malloc(k, grown.length * SLOT_SIZE)) return false;
+		free(k, uao_tablesize(aobj));
 		grown.set(aobj.u_swslots);
 		aobj.u_swslots = grown;
 	} else {
 		const old = aobj.u_swhash === null ? [] : aobj.u_swhash.flat();
 		const buckets = swhash_init(pages);
+		if (!malloc(k, buckets.length * SLOT_SIZE)) return false;
 		const place = (elt: uao_swhash_elt): void => {
 			buckets[elt.tag & (buckets.length - 1)]!.unshift(elt);
 		};
@@ -319,6 +336,7 @@ export function uao_grow(k: Kernel, aobj: uvm_aobj, pages: number): boolean {
 				if (elt === undefined) {
 					if (!pool_get(k, k.uvm.uao_swhash_elt_pool)) {
 						for (let n = made.size; n > 0; n--) pool_put(k.uvm.uao_swhash_elt_pool);
+						free(k, buckets.length * SLOT_SIZE);
 						return false;
 					}
 					elt = { tag, count: 0, slots: new Int32Array(UAO_SWHASH_CLUSTER_SIZE) };
@@ -329,6 +347,7 @@ export function uao_grow(k: Kernel, aobj: uvm_aobj, pages: number): boolean {
 			}
 			for (const elt of made.values()) place(elt);
 		}
+		free(k, uao_tablesize(aobj));
 		aobj.u_swslots = null;
 		aobj.u_swhash = buckets;
 	}

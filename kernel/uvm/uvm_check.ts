@@ -15,6 +15,7 @@ import { check_anons, check_aobjs, check_swap } from "./uvm_check_anon.ts";
 import { check_files } from "./uvm_check_file.ts";
 import { check_maps, check_user_ptes, type tlb_translation } from "./uvm_check_map.ts";
 import { check_pages } from "./uvm_check_page.ts";
+import { check_pools } from "./uvm_check_pool.ts";
 import type { vm_page } from "./uvm_page.ts";
 import { swapdrum_getsdp, uvm_swap_sector } from "./uvm_swap.ts";
 
@@ -50,6 +51,7 @@ export function uvm_check(k: Kernel, tlb: readonly tlb_translation[] = []): stri
 	check_anons(k, quiet, wrong);
 	check_swap(k, quiet, wrong);
 	check_maps(k, quiet, wrong);
+	check_pools(k, quiet, wrong);
 	// A lookup in a map with a broken list might not return.
 	if (!wrong.some((what) => what.startsWith("12:"))) check_user_ptes(k, tlb, wrong);
 	for (const problem of pmap_check(k, k.uvm.vm_pages)) wrong.push(`13: ${problem}`);

@@ -145,6 +145,8 @@ export interface uvmexp {
 	pga_zerohit: number;
 	/** Times the processor became busy while it zeroed a page. */
 	zeroaborts: number;
+	/** Pages of kernel memory that pools hold (not in `wired`). */
+	poolpages: number;
 }
 
 /** NetBSD's defaults. */
@@ -232,5 +234,6 @@ export function uvmexp_init(): uvmexp {
 		zeropages: 0,
 		pga_zerohit: 0,
 		zeroaborts: 0,
+		poolpages: 0,
 	};
 }

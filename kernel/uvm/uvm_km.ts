@@ -9,7 +9,7 @@
  * The offset of a page in the kernel object is its address less VM_MIN_KERNEL_ADDRESS.
  */
 
-import { PMAP_WIRED, pmap_enter, pmap_kernel, pmap_update } from "../../pmap/pmap.ts";
+import { PMAP_CANFAIL, PMAP_WIRED, pmap_enter, pmap_kernel, pmap_update } from "../../pmap/pmap.ts";
 import { KASSERT, panic } from "../../sys/panic.ts";
 import {
 	PAGE_SIZE,
@@ -108,7 +108,11 @@ export function uvm_km_zalloc(k: Kernel, map: vm_map, size: number): vaddr_t {
 		uvm_pagewire(k, pg);
 		simple_unlock(k, k.uvm.pageqlock);
 		simple_unlock(k, kobj.vmobjlock);
-		pmap_enter(k, pmap_kernel(k), kva + off, pg.phys_addr, KVA_PROT, KVA_PROT | PMAP_WIRED);
+		const how = KVA_PROT | PMAP_WIRED | PMAP_CANFAIL;
+		if (pmap_enter(k, pmap_kernel(k), kva + off, pg.phys_addr, KVA_PROT, how) !== 0) {
+			uvm_km_free(k, map, kva, size);
+			return 0;
+		}
 	}
 	pmap_update(k, pmap_kernel(k));
 	return kva;
@@ -121,5 +125,5 @@ export function uvm_km_free(k: Kernel, map: vm_map, kva: vaddr_t, size: number):
 	vm_map_unlock(k, map);
 	KASSERT(dead !== null, "uvm_km_free: a part of an allocation");
 	// The kernel object counts no references, so there is nothing to detach from.
-	for (let n = dead.length; n > 0; n--) uvm_mapent_free(k);
+	for (const entry of dead) uvm_mapent_free(k, entry);
 }

@@ -27,6 +27,7 @@ import {
 	type vm_prot_t,
 } from "../../sys/vmparam.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
+import { pool_get, pool_put } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import {
 	AMAP_EXTEND_BACKWARDS,
@@ -222,7 +223,7 @@ function merge_forward(
 			prev.pageoff = next.pageoff;
 			prev.etype = next.etype;
 		}
-		uvm_mapent_free(k);
+		uvm_mapent_free(k, next);
 	} else {
 		next.start = args.start;
 		if (args.uobj !== null) next.offset = offset;
@@ -256,7 +257,7 @@ export function uvm_mapent_trymerge(k: Kernel, map: vm_map, entry: vm_map_entry)
 	const back = merge_back(k, map, prev, args, offset, etype);
 	const forward = merge_forward(k, map, prev, args, offset, etype, back);
 	if (back || forward) {
-		uvm_mapent_free(k);
+		uvm_mapent_free(k, entry);
 		return true;
 	}
 	uvm_map_entry_link(map, prev, entry);
@@ -272,12 +273,12 @@ function enter_new(
 	offset: voff_t,
 	etype: number,
 ): Errno {
-	const entry = uvm_mapent_alloc(k, args.start, args.start + args.size);
+	const entry = uvm_mapent_alloc(k, map, args.start, args.start + args.size);
 	if (entry === null) return ENOMEM;
 	if ((args.flags & UVM_FLAG_OVERLAY) !== 0) {
 		const amap = amap_alloc(k, atop(args.size));
 		if (amap === null) {
-			uvm_mapent_free(k);
+			uvm_mapent_free(k, entry);
 			return ENOMEM;
 		}
 		entry.amap = amap;
@@ -361,7 +362,7 @@ export function* uvm_unmap_detach(
 			amap_unref(k, entry.amap, entry.pageoff, atop(entry.end - entry.start), flags);
 		}
 		if (entry.uvm_obj !== null) yield* pagerops(k, entry.uvm_obj).pgo_detach(k, entry.uvm_obj);
-		uvm_mapent_free(k);
+		uvm_mapent_free(k, entry);
 	}
 }
 
@@ -410,9 +411,14 @@ export interface vmspace {
 	vm_break: vaddr_t;
 }
 
+/** An empty address space. => null if memory is short. Never sleeps. */
 export function uvmspace_alloc(k: Kernel, min: vaddr_t, max: vaddr_t): vmspace | null {
+	if (!pool_get(k, k.uvm.vmspace_pool)) return null;
 	const pm = pmap_create(k);
-	if (pm === null) return null;
+	if (pm === null) {
+		pool_put(k.uvm.vmspace_pool);
+		return null;
+	}
 	return {
 		vm_map: uvm_map_setup(pm, min, max, VM_MAP_PAGEABLE),
 		vm_refcnt: 1,
@@ -431,4 +437,5 @@ export function* uvmspace_free(k: Kernel, vm: vmspace): Sleeps<void> {
 	}
 	KASSERT(map.nentries === 0 && map.size === 0, "uvmspace_free: entries left");
 	pmap_destroy(k, map.pmap);
+	pool_put(k.uvm.vmspace_pool);
 }

@@ -11,8 +11,8 @@
  * lookup; no gap lies before `first_free`.
  */
 
-import type { pmap } from "../../pmap/pmap.ts";
-import { KASSERT } from "../../sys/panic.ts";
+import { type pmap, pmap_kernel } from "../../pmap/pmap.ts";
+import { KASSERT, panic } from "../../sys/panic.ts";
 import { atop, PAGE_SIZE, type vaddr_t, type vm_prot_t } from "../../sys/vmparam.ts";
 import {
 	type lock,
@@ -26,7 +26,7 @@ import {
 	lockinit,
 } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
-import { pool_get, pool_put } from "../kern/core/subr_pool.ts";
+import { pool_get, pool_prime, pool_put, pool_setlowat } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { amap_splitref, type vm_amap } from "./uvm_amap.ts";
 import { UVM_ADV_NORMAL, UVM_ET_SUBMAP, UVM_INH_COPY } from "./uvm_extern.ts";
@@ -58,6 +58,8 @@ export interface vm_map_entry {
 	amap: vm_amap | null;
 	pageoff: number;
 	advice: number;
+	/** UVM_MAP_KERNEL */
+	flags: number;
 }
 
 export interface vm_map {
@@ -97,6 +99,7 @@ function blank_entry(start: vaddr_t, end: vaddr_t): vm_map_entry {
 		amap: null,
 		pageoff: 0,
 		advice: UVM_ADV_NORMAL,
+		flags: 0,
 	} as unknown as vm_map_entry;
 	entry.prev = entry;
 	entry.next = entry;
@@ -157,13 +160,42 @@ export function vm_map_unlock_read(k: Kernel, map: vm_map): void {
 	lock_release_shared(k, map.lock);
 }
 
-/** A new entry, or null if the pool is empty. => never sleeps. */
-export function uvm_mapent_alloc(k: Kernel, start: vaddr_t, end: vaddr_t): vm_map_entry | null {
-	return pool_get(k, k.uvm.map_entry_pool) ? blank_entry(start, end) : null;
+/** vm_map_entry.flags: the entry belongs to a map of the kernel, and to its pool. */
+const UVM_MAP_KERNEL = 0x1;
+
+/** Entries that maps of the kernel always find (uvm_map.h, 2000). */
+const MAX_KMAPENT = 50;
+
+/** Provide the entries of maps of the kernel. => at boot. */
+export function uvm_map_init(k: Kernel): void {
+	pool_setlowat(k.uvm.kmap_entry_pool, MAX_KMAPENT);
+	if (!pool_prime(k, k.uvm.kmap_entry_pool, MAX_KMAPENT)) panic("uvm_map_init: no memory");
 }
 
-export function uvm_mapent_free(k: Kernel): void {
-	pool_put(k.uvm.map_entry_pool);
+/** A map has no more entries than this: Linux's default of vm.max_map_count. */
+const MAX_MAP_COUNT = 65530;
+
+/**
+ * A new entry for `map`, not in it yet.
+ * => null if memory is short, or the map of a process is full. Never sleeps.
+ */
+export function uvm_mapent_alloc(
+	k: Kernel,
+	map: vm_map,
+	start: vaddr_t,
+	end: vaddr_t,
+): vm_map_entry | null {
+	const kernel = map.pmap === pmap_kernel(k);
+	if (!kernel && map.nentries >= MAX_MAP_COUNT) return null;
+	if (!pool_get(k, kernel ? k.uvm.kmap_entry_pool : k.uvm.map_entry_pool)) return null;
+	const entry = blank_entry(start, end);
+	if (kernel) entry.flags = UVM_MAP_KERNEL;
+	return entry;
+}
+
+export function uvm_mapent_free(k: Kernel, entry: vm_map_entry): void {
+	const kernel = (entry.flags & UVM_MAP_KERNEL) !== 0;
+	pool_put(kernel ? k.uvm.kmap_entry_pool : k.uvm.map_entry_pool);
 }
 
 /**
@@ -288,7 +320,7 @@ export function uvm_map_clip_start(
 	va: vaddr_t,
 ): boolean {
 	if (va <= entry.start) return true;
-	const before = uvm_mapent_alloc(k, entry.start, va);
+	const before = uvm_mapent_alloc(k, map, entry.start, va);
 	if (before === null) return false;
 	copy_entry(before, entry);
 	before.end = va;
@@ -306,7 +338,7 @@ export function uvm_map_clip_end(
 	va: vaddr_t,
 ): boolean {
 	if (va >= entry.end) return true;
-	const behind = uvm_mapent_alloc(k, va, entry.end);
+	const behind = uvm_mapent_alloc(k, map, va, entry.end);
 	if (behind === null) return false;
 	copy_entry(behind, entry);
 	behind.start = va;

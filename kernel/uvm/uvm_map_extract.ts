@@ -102,7 +102,7 @@ export function uvm_map_replace(
 		after = entry;
 	}
 	KASSERT(va <= end, "uvm_map_replace: entries beyond the reserved range");
-	uvm_mapent_free(k);
+	uvm_mapent_free(k, blank);
 	return 0;
 }
 
@@ -141,7 +141,7 @@ export function* uvm_map_extract(
 	const chain: vm_map_entry[] = [];
 	let dead: vm_map_entry[] = [];
 	yield* vm_map_lock(k, srcmap);
-	let error = extract_chain(k, srcmap, start, start + len, dstaddr, flags, chain);
+	let error = extract_chain(k, srcmap, start, start + len, dstmap, dstaddr, flags, chain);
 	const locked = error === 0 && (srcmap === dstmap || vm_map_lock_try(k, dstmap));
 	if (locked) error = uvm_map_replace(k, dstmap, dstaddr, dstaddr + len, chain);
 	if (error === 0 && remove) {
@@ -171,6 +171,7 @@ function extract_chain(
 	map: vm_map,
 	start: vaddr_t,
 	end: vaddr_t,
+	dstmap: vm_map,
 	dstaddr: vaddr_t,
 	flags: number,
 	chain: vm_map_entry[],
@@ -190,7 +191,7 @@ function extract_chain(
 			if (!amap_chunk(k, map, entry, from, Math.min(end, entry.end))) return ENOMEM;
 			if (!amap_copy(k, entry)) return ENOMEM;
 		}
-		const fresh = extract_entry(k, entry, start, end, dstaddr - start, flags);
+		const fresh = extract_entry(k, entry, start, end, dstmap, dstaddr - start, flags);
 		if (fresh === null) return ENOMEM;
 		chain.push(fresh);
 		const hole = entry.next === map.header || entry.next.start !== entry.end;
@@ -199,18 +200,19 @@ function extract_chain(
 	return 0;
 }
 
-/** An entry, `distance` further on, for what lies of another one in [start, end), or null. */
+/** An entry of `dstmap`, `distance` further on, for the part of another in [start, end), or null. */
 function extract_entry(
 	k: Kernel,
 	entry: vm_map_entry,
 	start: vaddr_t,
 	end: vaddr_t,
+	dstmap: vm_map,
 	distance: number,
 	flags: number,
 ): vm_map_entry | null {
 	const from = Math.max(start, entry.start);
 	const to = Math.min(end, entry.end);
-	const fresh = uvm_mapent_alloc(k, from, to);
+	const fresh = uvm_mapent_alloc(k, dstmap, from, to);
 	if (fresh === null) return null;
 	copy_entry(fresh, entry);
 	fresh.start = from + distance;

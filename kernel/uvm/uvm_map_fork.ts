@@ -96,7 +96,7 @@ export function* uvmspace_fork(k: Kernel, parent: vmspace): Sleeps<vmspace | nul
 
 /** Append an entry to `map`, like `entry` but not wired; null if none can be allocated. */
 function append_entry(k: Kernel, map: vm_map, entry: vm_map_entry): vm_map_entry | null {
-	const fresh = uvm_mapent_alloc(k, entry.start, entry.end);
+	const fresh = uvm_mapent_alloc(k, map, entry.start, entry.end);
 	if (fresh === null) return null;
 	copy_entry(fresh, entry);
 	fresh.wired_count = 0;

@@ -114,7 +114,7 @@ function* mremap_pageable(
 	// Shared memory is then at both places. For private memory the entry that is left behind is
 	// taken beforehand, so that this cannot fail.
 	const leaves = keep && !shared;
-	const rest = leaves ? uvm_mapent_alloc(k, start, start + oldsize) : null;
+	const rest = leaves ? uvm_mapent_alloc(k, map, start, start + oldsize) : null;
 	const how = oldsize > 0 && !(keep && shared) ? UVM_EXTRACT_REMOVE : 0;
 	const moved =
 		leaves && rest === null
@@ -122,7 +122,7 @@ function* mremap_pageable(
 			: yield* uvm_map_extract(k, map, start, size, map, place, how);
 	if (moved < 0) {
 		yield* uvm_unmap(k, map, place, place + newsize);
-		if (rest !== null) uvm_mapent_free(k);
+		if (rest !== null) uvm_mapent_free(k, rest);
 	} else if (rest !== null) {
 		yield* leave_behind(k, map, rest, moved);
 	} else if (newsize > size) {

@@ -26,6 +26,7 @@ import { EAGAIN, ENOMEM, type Errno } from "../../sys/errno.ts";
 import { KASSERT, panic } from "../../sys/panic.ts";
 import { atop, PAGE_SIZE, ptoa, VM_PROT_READ, type vm_prot_t } from "../../sys/vmparam.ts";
 import type { buf } from "../dev/buf.ts";
+import { putiobuf } from "../dev/vfs_bio.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
@@ -364,6 +365,7 @@ export function* uvm_aiodone_daemon(k: Kernel): Sleeps<void> {
 			continue;
 		}
 		uvm_aio_aiodone(k, bp);
+		putiobuf(k);
 	}
 }
 

@@ -114,7 +114,7 @@ export function uvm_pagermapout(k: Kernel, kva: number, npages: number): void {
 	if (!vm_map_lock_try(k, map)) panic("uvm_pagermapout: a thread sleeps with pager_map locked");
 	const dead = uvm_unmap_remove(k, map, kva, kva + npages * PAGE_SIZE);
 	// Blank entries refer to nothing, so there is nothing to detach from.
-	for (let n = dead?.length ?? 0; n > 0; n--) uvm_mapent_free(k);
+	for (const entry of dead ?? []) uvm_mapent_free(k, entry);
 	simple_lock(k, k.uvm.pager_map_wanted_lock);
 	if (k.uvm.pager_map_wanted) {
 		k.uvm.pager_map_wanted = false;

@@ -33,6 +33,7 @@ import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_unlock, type simplelock } from "../kern/core/kern_lock.ts";
 import type { lwp } from "../kern/core/kern_lwp.ts";
 import { LSRUN, ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
+import { pool_drain } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvm_anon_dropswap } from "./uvm_anon.ts";
 import { SWSLOT_NOMEM, uao_dropswap, uao_find_swslot, uao_set_swslot } from "./uvm_aobj.ts";
@@ -91,8 +92,9 @@ export function* uvm_pageout(k: Kernel): Sleeps<void> {
 			k.pagingwork = true;
 			yield* uvmpd_scan(k);
 		}
+		const drained = pool_drain(k);
 		// Freed page tables are no progress: running processes need them again.
-		const progress = e.pdfreed + e.pdpageouts > done || e.paging > 0;
+		const progress = e.pdfreed + e.pdpageouts > done || e.paging > 0 || drained > 0;
 		if (progress || e.free >= e.freetarg) k.uvm.pdfruitless = 0;
 		else if (short) k.uvm.pdfruitless++;
 		if (e.free > e.reserve_kernel || e.paging === 0) wakeup(k, k.uvm.free_wchan);

@@ -9,7 +9,7 @@ import { KASSERT, panic } from "../../sys/panic.ts";
 import { ptoa } from "../../sys/vmparam.ts";
 import { buf_init } from "../dev/buf.ts";
 import { bdev_strategy } from "../dev/conf.ts";
-import { biowait } from "../dev/vfs_bio.ts";
+import { biowait, getiobuf, putiobuf } from "../dev/vfs_bio.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
@@ -81,7 +81,7 @@ function* uvm_swap_io(
 	const sync = (flags & PGO_SYNCIO) !== 0;
 	const kva = yield* uvm_pagermapin(k, pps, npages, { waitok: true, read });
 	if (kva === 0) return EAGAIN;
-	if (k.failinject?.("buf")) {
+	if (!getiobuf(k)) {
 		uvm_pagermapout(k, kva, npages);
 		return ENOMEM;
 	}
@@ -102,6 +102,7 @@ function* uvm_swap_io(
 	bdev_strategy(k, bp);
 	if (!sync) return PGO_PENDING;
 	const error = yield* biowait(k, bp);
+	putiobuf(k);
 	uvm_pagermapout(k, kva, npages);
 	return error;
 }

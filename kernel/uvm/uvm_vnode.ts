@@ -33,7 +33,7 @@ import {
 } from "../../sys/vmparam.ts";
 import { buf_init } from "../dev/buf.ts";
 import { bdev_name, bdev_strategy, type dev_t } from "../dev/conf.ts";
-import { biowait } from "../dev/vfs_bio.ts";
+import { biowait, getiobuf, putiobuf } from "../dev/vfs_bio.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_lock_init, simple_unlock } from "../kern/core/kern_lock.ts";
 import { type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
@@ -398,7 +398,7 @@ function* uvn_io(
 	k.pagingwork = true;
 	uvn.u_nio++;
 	const kva = yield* uvm_pagermapin(k, pgs, npages, { waitok: true, read });
-	if (kva === 0 || k.failinject?.("buf")) {
+	if (kva === 0 || !getiobuf(k)) {
 		if (kva !== 0) uvm_pagermapout(k, kva, npages);
 		uvn.u_nio--;
 		return kva === 0 ? EAGAIN : ENOMEM;
@@ -415,6 +415,7 @@ function* uvn_io(
 	bdev_strategy(k, bp);
 	if (!sync) return PGO_PENDING;
 	const error = yield* biowait(k, bp);
+	putiobuf(k);
 	uvm_pagermapout(k, kva, npages);
 	if (read && error === 0) uvn_zero_tail(k, pgs[npages - 1]!, uvn.u_size);
 	uvn.u_nio--;

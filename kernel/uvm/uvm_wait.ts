@@ -11,6 +11,7 @@ import { ENOMEM, type Errno } from "../../sys/errno.ts";
 import { panic } from "../../sys/panic.ts";
 import { simple_lock, simple_unlock, type simplelock } from "../kern/core/kern_lock.ts";
 import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
+import { type pool, pool_drainable, pool_prime } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvm_swapisfull } from "./uvm_swap.ts";
 
@@ -59,13 +60,31 @@ export const uvm_filepages = (k: Kernel): number => k.uvmexp.filepages + k.uvmex
 
 /**
  * Whether the page daemon can still free anything. If not, allocations fail for good.
- * => swap has room for a page, or pages of files are in memory, or writes are in flight; and the
- *    latest scans were not all fruitless.
+ * => swap has room for a page, pages of files are in memory, a pool has idle pages, or writes are
+ *    in flight; and the latest scans were not all fruitless.
  * => during swapoff only the thread in swapoff can get false; others wait until it is done.
  */
 export function uvm_reclaimable(k: Kernel): boolean {
 	if (k.uvmexp.paging > 0) return true;
 	if (k.uvm.swapoff_lwp !== null && k.uvm.swapoff_lwp !== k.curlwp) return true;
 	if (k.uvm.pdfruitless >= FRUITLESS_MAX) return false;
+	if (pool_drainable(k)) return true;
 	return !uvm_swapisfull(k) || uvm_filepages(k) > 0;
+}
+
+/** How often to ask for an item that is refused although pages are free. */
+const REFUSALS_MAX = 16;
+
+/**
+ * Have an item free in each of the pools, for callers of pool_take (pool_get with PR_WAITOK).
+ * => no locks. Sleeps. DEVIATION: false if memory is short and none can become free any more, where
+ *    NetBSD sleeps for ever.
+ */
+export function* pool_prime_wait(k: Kernel, pools: readonly pool[], n = 1): Sleeps<boolean> {
+	for (let refusals = 0; ; ) {
+		if (pools.every((pp) => pool_prime(k, pp, n))) return true;
+		if (!uvm_reclaimable(k)) return false;
+		if (k.uvmexp.free > k.uvmexp.reserve_kernel && ++refusals > REFUSALS_MAX) return false;
+		yield* uvm_wait(k, "plpg");
+	}
 }

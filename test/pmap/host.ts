@@ -72,6 +72,8 @@ export function makeHost(options: HostOptions = {}, machine = makeMachine(option
 			if (!ptpages.delete(page)) throw new Error("not a page table page");
 			free.push(page);
 		},
+		pmap_pv_get: () => true,
+		pmap_pv_put: () => {},
 		PHYS_TO_VM_PAGE: (pa) => frames.get(pa - (pa % PAGE_SIZE)) ?? null,
 	};
 	host.pmap.pm_adtrap = adtrap;

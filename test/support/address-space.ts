@@ -2,7 +2,7 @@
 
 import type { Sleeps } from "../../kernel/kern/core/kern_synch.ts";
 import { copyin, copyout } from "../../kernel/kern/proc/copy.ts";
-import { type proc, proc_create } from "../../kernel/kern/proc/kern_proc.ts";
+import { type proc, proc_create, proc_free } from "../../kernel/kern/proc/kern_proc.ts";
 import { amap_ref } from "../../kernel/uvm/uvm_amap.ts";
 import { UVM_ET_NEEDSCOPY, UVM_FLAG_COPYONW, UVM_FLAG_FIXED } from "../../kernel/uvm/uvm_extern.ts";
 import {
@@ -81,7 +81,7 @@ export class AddressSpace {
 	*free(): Sleeps<void> {
 		const { k } = this.t;
 		yield* uvmspace_free(k, this.vm);
-		k.procs.splice(k.procs.indexOf(this.proc), 1);
+		proc_free(k, this.proc);
 	}
 }
 

@@ -267,7 +267,9 @@ describe("shared memory", () => {
 			${EXIT}`;
 		const { report, system } = exec(source);
 		expect(report.exit.code).toBe(0);
-		expect(report.uvmexp.free + report.uvmexp.wired).toBe(report.uvmexp.npages);
+		expect(report.uvmexp.free + report.uvmexp.wired + report.uvmexp.poolpages).toBe(
+			report.uvmexp.npages,
+		);
 		expect(system.kernel.shm.shmsegs).toEqual([]);
 	});
 });

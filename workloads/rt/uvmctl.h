@@ -11,6 +11,7 @@
 #define UVMCTL_SWAP 1 /* struct swap_entry for each device */
 #define UVMCTL_PROC 2 /* struct proc_entry for each process */
 #define UVMCTL_SETVM 16 /* changes a tunable: a text such as "vm.anonmin=20" */
+#define UVMCTL_POOL 3 /* struct pool_entry for each pool of kernel memory */
 
 struct swap_entry {
 	char path[32];
@@ -33,7 +34,22 @@ struct proc_entry {
 	char name[16];
 };
 
-_Static_assert(sizeof(struct swap_entry) == 48 && sizeof(struct proc_entry) == 56,
+struct pool_entry {
+	char name[16];
+	u32 size; /* bytes of an item */
+	u32 inuse;
+	u32 pages;
+	u32 maxpages;
+	u32 idle; /* pages that the page daemon would get */
+	u32 perpage;
+	u64 requests;
+	u64 failed;
+	u32 taken; /* pages, since the start */
+	u32 released;
+};
+
+_Static_assert(sizeof(struct swap_entry) == 48 && sizeof(struct proc_entry) == 56 &&
+		       sizeof(struct pool_entry) == 64,
 	       "as the kernel writes them");
 
 /* Fields of struct uvmexp. */
@@ -57,6 +73,7 @@ enum counter {
 	UVM_pdreanon, UVM_pdrefile, UVM_pdreexec,
 	UVM_loanpages, UVM_loans, UVM_loanbreaks,
 	UVM_zeropages, UVM_pga_zerohit, UVM_zeroaborts,
+	UVM_poolpages,
 	UVM_COUNTERS,
 };
 

@@ -2,6 +2,9 @@
  * vmstat [interval [count]]: a line of what happens to memory, first since the start, then for
  *                            each interval of seconds
  * vmstat -s                  all counters
+ * vmstat -m                  the pools of kernel memory that have been used: bytes of an item, requests
+ *                            and those refused, items in use; pages taken, released and held, the
+ *                            most held, and those that are idle
  *
  *   r b   processes that run or could, and that wait for a transfer
  *   avm   pages of memory in use by programs; fre: free pages
@@ -36,6 +39,7 @@ static const struct {
 	{UVM_swpginuse, "swap pages in use"},
 	{UVM_swpgonly, "swap pages whose contents are nowhere else"},
 	{UVM_swpgbad, "bad swap pages"},
+	{UVM_poolpages, "pages of kernel memory in pools"},
 	{UVM_nanon, "total anons"},
 	{UVM_faults, "total faults taken"},
 	{UVM_traps, "traps"},
@@ -90,6 +94,33 @@ static int all_counters(void)
 	printf("%9u bytes per page\n", PAGE_BYTES);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		printf("%9llu %s\n", counters[texts[i].counter], texts[i].text);
+	return 0;
+}
+
+static int all_pools(void)
+{
+	size_t size;
+	struct pool_entry *entries = uvmctl_table(UVMCTL_POOL, &size);
+	u32 pages = 0;
+	u64 used = 0;
+
+	if (entries == NULL)
+		return complain("vmstat", "the pools");
+	printf("Memory resource pool statistics\n");
+	printf("%-11s %5s %9s %5s %7s %6s %6s %5s %5s %4s\n", "Name", "Size", "Requests", "Fail", "InUse",
+	       "Pgreq", "Pgrel", "Npage", "Hiwat", "Idle");
+	for (size_t i = 0; i < size / sizeof(struct pool_entry); i++) {
+		const struct pool_entry *pool = &entries[i];
+		pages += pool->pages;
+		used += (u64)pool->inuse * pool->size;
+		if (pool->requests == 0 && pool->failed == 0 && pool->pages == 0)
+			continue;
+		printf("%-11s %5u %9llu %5llu %7u %6u %6u %5u %5u %4u\n", pool->name, pool->size,
+		       pool->requests, pool->failed, pool->inuse, pool->taken, pool->released,
+		       pool->pages, pool->maxpages, pool->idle);
+	}
+	printf("In use %lluK, total allocated %uK\n", (used + 1023) / 1024, pages * (PAGE_BYTES / 1024));
+	free(entries);
 	return 0;
 }
 
@@ -165,8 +196,10 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "-s") == 0)
 		return all_counters();
+	if (argc == 2 && strcmp(argv[1], "-m") == 0)
+		return all_pools();
 	if (argc > 3 || !argument(argc, argv, 1, 1, 1000000, &interval) ||
 	    !argument(argc, argv, 2, 1, UINT32_MAX, &count))
-		return usage("vmstat [interval [count]] | vmstat -s");
+		return usage("vmstat [interval [count]] | vmstat -s | vmstat -m");
 	return watch(interval, count);
 }

@@ -6,6 +6,7 @@ import type { Kernel } from "../../kernel.ts";
 import type { proc } from "../proc/kern_proc.ts";
 import { type fpreg, fpreg_new } from "./fpu.ts";
 import { LSONPROC, LSSLEEP, LSZOMB, type Sleeps, setrunnable } from "./kern_synch.ts";
+import { pool_put, pool_take } from "./subr_pool.ts";
 
 /** l_restart: never; unless a handler without SA_RESTART runs; unless any handler runs. */
 export const RESTART_NO = 0;
@@ -69,12 +70,14 @@ export interface lwp {
 	l_cpudue: number;
 }
 
+/** A thread. => its memory was provided (pool_prime). */
 export function lwp_create(
 	k: Kernel,
 	name: string,
 	p: proc | null,
 	kernel: Sleeps<void> | null,
 ): lwp {
+	pool_take(k, k.pools.lwppl);
 	const l = lwp_new(k.nextlid++, name, p, kernel);
 	k.lwps.push(l);
 	return l;
@@ -92,7 +95,10 @@ export function lwp_free(k: Kernel, l: lwp): void {
 	l.l_stat = LSZOMB;
 	l.l_kernel = null;
 	const i = k.lwps.indexOf(l);
-	if (i >= 0) k.lwps.splice(i, 1);
+	if (i >= 0) {
+		k.lwps.splice(i, 1);
+		pool_put(k.pools.lwppl);
+	}
 	if (k.hartlwp === l) k.hartlwp = null;
 }
 

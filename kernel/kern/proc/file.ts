@@ -76,9 +76,16 @@ export interface filedesc {
 	readonly fd_ofiles: (file | null)[];
 	/** FD_CLOEXEC by descriptor. */
 	readonly fd_cloexec: boolean[];
+	/** Descriptors that there is memory for: NDFILE, or more (fdexpand). */
+	fd_nfiles: number;
 	/** null: the root. A reference is held. */
 	fd_cdir: vnode | null;
 }
 
+/** Descriptors of a table without memory of its own, and the least number of one with it. */
+export const NDFILE = 20;
+export const NDEXTENT = 50;
+/** Bytes of a descriptor in a table: a pointer and a flag. */
+export const OFILESIZE = 5;
 /** Most descriptors that a process may have. */
 export const NOFILE = 256;

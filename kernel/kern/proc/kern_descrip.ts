@@ -1,21 +1,27 @@
 /** Descriptors of a process (sys/kern/kern_descrip.c); sys_descrip.ts has the calls about them. */
-import { EMFILE, type Errno } from "../../../sys/errno.ts";
+import { EMFILE, ENFILE, ENOMEM, type Errno } from "../../../sys/errno.ts";
 import { KASSERT } from "../../../sys/panic.ts";
 import { devfs_console } from "../../fs/devfs.ts";
 import { vref, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
+import { pool_prime_wait } from "../../uvm/uvm_wait.ts";
+import { free, malloc } from "../core/kern_malloc.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { RLIMIT_NOFILE } from "../core/rlimit.ts";
+import { pool_get, pool_put, pool_take } from "../core/subr_pool.ts";
 import { lf_release } from "../sys/vfs_lockf.ts";
 import {
 	DTYPE_VNODE,
 	type file,
 	type filedesc,
 	type fileops,
+	NDEXTENT,
+	NDFILE,
 	NOFILE,
 	O_PATH,
 	O_RDONLY,
 	O_WRONLY,
+	OFILESIZE,
 } from "./file.ts";
 import type { proc } from "./kern_proc.ts";
 
@@ -23,27 +29,52 @@ export const FOP = (k: Kernel, fp: file): fileops => k.fileops[fp.f_type]!;
 
 /** A table whose descriptors 0, 1 and 2 are the console: 0 to read, the others to write. */
 export function fdinit(k: Kernel): filedesc {
+	pool_take(k, k.pools.fdescpl);
 	const console = (f_flag: number, f_count: number): file => ({
-		...file_make(f_flag, devfs_console(k)),
+		...file_new(k, f_flag, devfs_console(k)),
 		f_count,
 	});
 	const output = console(O_WRONLY, 2);
 	return {
 		fd_ofiles: [console(O_RDONLY, 1), output, output],
 		fd_cloexec: [false, false, false],
+		fd_nfiles: NDFILE,
 		fd_cdir: null,
 	};
 }
 
-/** A copy for a child, which refers to the same open files (fork). */
-export function fdcopy(fdp: filedesc): filedesc {
+/**
+ * A copy for a child, which refers to the same open files (fork).
+ * => never sleeps; null if memory is short.
+ */
+export function fdcopy(k: Kernel, fdp: filedesc): filedesc | null {
+	if (!pool_get(k, k.pools.fdescpl)) return null;
+	if (!malloc(k, table_size(fdp.fd_nfiles))) {
+		pool_put(k.pools.fdescpl);
+		return null;
+	}
 	for (const fp of fdp.fd_ofiles) if (fp !== null) fp.f_count++;
 	if (fdp.fd_cdir !== null) vref(fdp.fd_cdir);
 	return {
 		fd_ofiles: [...fdp.fd_ofiles],
 		fd_cloexec: [...fdp.fd_cloexec],
+		fd_nfiles: fdp.fd_nfiles,
 		fd_cdir: fdp.fd_cdir,
 	};
+}
+
+/** Bytes of a table of descriptors that struct filedesc0 has no room for. */
+const table_size = (nfiles: number): number => (nfiles > NDFILE ? nfiles * OFILESIZE : 0);
+
+/** Have memory for descriptor `fd` (fdexpand). => never sleeps; false if it is short. */
+export function fdexpand(k: Kernel, fdp: filedesc, fd: number): boolean {
+	let nfiles = fdp.fd_nfiles;
+	while (fd >= nfiles) nfiles = nfiles < NDEXTENT ? NDEXTENT : nfiles * 2;
+	if (nfiles === fdp.fd_nfiles) return true;
+	if (!malloc(k, table_size(nfiles))) return false;
+	free(k, table_size(fdp.fd_nfiles));
+	fdp.fd_nfiles = nfiles;
+	return true;
 }
 
 /** Close everything (exit). Sleeps. */
@@ -53,6 +84,8 @@ export function* fdfree(k: Kernel, fdp: filedesc): Sleeps<void> {
 	fdp.fd_cdir = null;
 	for (const fp of files) if (fp !== null) yield* fd_close(k, fdp, fp);
 	if (cdir !== null) yield* vrele(k, cdir);
+	free(k, table_size(fdp.fd_nfiles));
+	pool_put(k.pools.fdescpl);
 }
 
 /** Close what is marked close-on-exec (execve). Sleeps. */
@@ -85,6 +118,7 @@ export function* closef(k: Kernel, fp: file): Sleeps<void> {
 	if (--fp.f_count > 0) return;
 	if (fp.f_vnode !== null) lf_release(k, fp.f_vnode, fp);
 	yield* FOP(k, fp).fo_close(k, fp);
+	pool_put(k.pools.filepl);
 }
 
 /**
@@ -101,13 +135,14 @@ export const maxfiles = (p: proc): number => Math.min(NOFILE, p.p_rlimit[RLIMIT_
 
 /**
  * Give the lowest free descriptor from `min` on to `fp`, whose reference it takes over.
- * => the descriptor, or -EMFILE: then the reference is still the caller's.
+ * => the descriptor; or -EMFILE or -ENOMEM: then the reference is still the caller's.
  */
-export function fd_alloc(p: proc, fp: file, min: number, cloexec: boolean): number {
+export function fd_alloc(k: Kernel, p: proc, fp: file, min: number, cloexec: boolean): number {
 	const { fd_ofiles, fd_cloexec } = p.p_fd!;
 	let fd = min;
 	while ((fd_ofiles[fd] ?? null) !== null) fd++;
 	if (fd >= maxfiles(p)) return -EMFILE;
+	if (!fdexpand(k, p.p_fd!, fd)) return -ENOMEM;
 	while (fd_ofiles.length < fd) fd_ofiles.push(null);
 	fd_ofiles[fd] = fp;
 	fd_cloexec[fd] = cloexec;
@@ -118,6 +153,36 @@ export function fd_alloc(p: proc, fp: file, min: number, cloexec: boolean): numb
 export const file_readable = (fp: file): boolean => (fp.f_flag & (O_WRONLY | O_PATH)) === 0;
 export const file_writable = (fp: file): boolean =>
 	(fp.f_flag & 3) !== O_RDONLY && (fp.f_flag & O_PATH) === 0;
+
+/** Most open files of all processes together (kern.maxfiles with 32 users, param.c). */
+export const MAXFILES = 1772;
+
+/**
+ * Have memory for `n` open files. => 0; ENFILE: too many are open; ENOMEM. Sleeps; what it provides
+ * is there until the caller sleeps again.
+ */
+export function* file_prime(k: Kernel, n: number): Sleeps<Errno> {
+	const { filepl } = k.pools;
+	if (filepl.pr_nout + n > MAXFILES) return ENFILE;
+	return (yield* pool_prime_wait(k, [filepl], n)) ? 0 : ENOMEM;
+}
+
+/** Take the memory of one open file (falloc), which file_make then makes, or ffree. Sleeps. */
+export function* falloc(k: Kernel): Sleeps<Errno> {
+	// A call that is started again has it already.
+	if (k.curlwp.l_recall >= 0) return 0;
+	const error = yield* file_prime(k, 1);
+	if (error === 0) pool_take(k, k.pools.filepl);
+	return error;
+}
+
+export const ffree = (k: Kernel): void => pool_put(k.pools.filepl);
+
+/** An open file whose memory was provided (file_prime). */
+export function file_new(k: Kernel, f_flag: number, vp: file["f_vnode"]): file {
+	pool_take(k, k.pools.filepl);
+	return file_make(f_flag, vp);
+}
 
 /** A new open file with one reference. `vp`'s reference becomes its own. */
 export const file_make = (f_flag: number, vp: file["f_vnode"]): file => ({

@@ -25,7 +25,7 @@ import { futex_cleartid, futex_robust } from "../sys/sys_futex.ts";
 import { shm_shutdown, shmexit } from "../sys/sysv_shm.ts";
 import { copyout } from "./copy.ts";
 import { fdfree } from "./kern_descrip.ts";
-import type { proc, proc_exit } from "./kern_proc.ts";
+import { type proc, type proc_exit, proc_free } from "./kern_proc.ts";
 import { kpsignal, psignal, sig_valid, sigchld_info, sigclear } from "./kern_sig.ts";
 import type { rusage } from "./resource.ts";
 import { sigcode_fini } from "./sigcode.ts";
@@ -116,11 +116,6 @@ function exit_tell(k: Kernel, p: proc, how: proc_exit): void {
 export function exit_code({ signal, coredump }: proc_exit): number {
 	if (signal === 0) return CLD_EXITED;
 	return coredump ? CLD_DUMPED : CLD_KILLED;
-}
-
-/** Remove an exited process. */
-function proc_free(k: Kernel, p: proc): void {
-	k.procs.splice(k.procs.indexOf(p), 1);
 }
 
 /** Remove an exited child, and add its usage to the parent's. */

@@ -10,9 +10,9 @@ import { RLIMIT_NPROC } from "../core/rlimit.ts";
 import { SIGKILL, sigismember } from "../core/signal.ts";
 import { shmfork } from "../sys/sysv_shm.ts";
 import { copyout } from "./copy.ts";
-import { fdcopy } from "./kern_descrip.ts";
+import { fdcopy, fdfree } from "./kern_descrip.ts";
 import { cputime_arm } from "./kern_itimer.ts";
-import { type proc, proc_create } from "./kern_proc.ts";
+import { type proc, proc_create, proc_prime } from "./kern_proc.ts";
 
 const CSIGNAL = 0xff;
 const CLONE_VM = 0x100;
@@ -36,12 +36,22 @@ const REG_SP = 2;
 const REG_TP = 4;
 const REG_A0 = 10;
 
+/** Pages of memory for each process, at least: for its page tables and the kernel's own part. */
+const PROC_PAGES = 4;
+/** Processes that any machine may have, as Linux's MIN_THREADS. */
+const MIN_PROCS = 20;
+
+/** Most processes at a time: memory limits them, as Linux's max_threads, so that all can run. */
+const maxproc = (k: Kernel): number =>
+	Math.max(MIN_PROCS, Math.floor(k.uvmexp.npages / PROC_PAGES));
+
 /**
  * clone: make a child, which returns 0 from the same call.
  *
  * => CLONE_VM shares the address space, which only vfork may (CLONE_VFORK): the parent sleeps
  *    until the child has called execve or has ended. Threads are not supported: EINVAL.
- * => sleeps. The child's pid; EAGAIN: too many processes; ENOMEM.
+ * => sleeps. The child's pid; EAGAIN: too many processes; ENOMEM: no memory, also for the kernel's
+ *    own part of a process.
  */
 export function* sys_clone(
 	k: Kernel,
@@ -56,19 +66,25 @@ export function* sys_clone(
 	const shares = (flags & CLONE_VM) !== 0;
 	if ((flags & ~CLONE_SUPPORTED) !== 0) return -EINVAL;
 	if (shares && (flags & CLONE_VFORK) === 0) return -EINVAL;
-	if (k.procs.length >= p.p_rlimit[RLIMIT_NPROC]!.rlim_cur) return -EAGAIN;
+	if (k.procs.length >= Math.min(maxproc(k), p.p_rlimit[RLIMIT_NPROC]!.rlim_cur)) return -EAGAIN;
 	const vm = p.p_vmspace!;
 	if (shares) uvmspace_addref(vm);
 	const vmspace = shares ? vm : yield* uvmspace_fork(k, vm);
 	if (vmspace === null) return -ENOMEM;
+	const fd = (yield* proc_prime(k)) ? fdcopy(k, p.p_fd!) : null;
+	if (fd === null) {
+		yield* uvmspace_free(k, vmspace);
+		return -ENOMEM;
+	}
 	// A signal to the process group while this slept has missed the child.
 	if (sigismember(p.p_siglist, SIGKILL)) {
+		yield* fdfree(k, fd);
 		yield* uvmspace_free(k, vmspace);
 		return -EAGAIN;
 	}
 	const child = proc_create(k, p.p_comm, p);
 	child.p_vmspace = vmspace;
-	child.p_fd = fdcopy(p.p_fd!);
+	child.p_fd = fd;
 	if (!shares) shmfork(p, child);
 	child.p_sigstk = shares ? child.p_sigstk : p.p_sigstk;
 	child.p_exitsig = flags & CSIGNAL;

@@ -8,7 +8,7 @@ import { EIO, ENOMEM, type Errno } from "../../../sys/errno.ts";
 import { PAGE_SIZE, ptoa } from "../../../sys/vmparam.ts";
 import { buf_init } from "../../dev/buf.ts";
 import { bdev_size, bdev_strategy, type dev_t } from "../../dev/conf.ts";
-import { biowait } from "../../dev/vfs_bio.ts";
+import { biowait, getiobuf, putiobuf } from "../../dev/vfs_bio.ts";
 import type { Kernel } from "../../kernel.ts";
 import { uvm_km_free, uvm_km_zalloc } from "../../uvm/uvm_km.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
@@ -33,6 +33,10 @@ export function* physio(
 	const map = k.uvm.kernel_map!;
 	const kva = uvm_km_zalloc(k, map, size);
 	if (kva === 0) return ENOMEM;
+	if (!getiobuf(k)) {
+		uvm_km_free(k, map, kva, size);
+		return ENOMEM;
+	}
 	let error: Errno = 0;
 	for (let done = 0; done < bytes.length && error === 0; done += size) {
 		const part = bytes.subarray(done, done + size);
@@ -42,6 +46,7 @@ export function* physio(
 		error = yield* biowait(k, bp);
 		if (read && error === 0) kva_copy(k, kva, part, false);
 	}
+	putiobuf(k);
 	uvm_km_free(k, map, kva, size);
 	return error;
 }

@@ -3,7 +3,9 @@
  */
 import type { Kernel } from "../../kernel.ts";
 import type { vmspace } from "../../uvm/uvm_map.ts";
+import { pool_prime_wait } from "../../uvm/uvm_wait.ts";
 import type { lwp } from "../core/kern_lwp.ts";
+import type { Sleeps } from "../core/kern_synch.ts";
 import type { rlimit } from "../core/rlimit.ts";
 import {
 	type ksiginfo,
@@ -14,6 +16,7 @@ import {
 	sigemptyset,
 	type sigset,
 } from "../core/signal.ts";
+import { pool_put, pool_take } from "../core/subr_pool.ts";
 import type { shmmap } from "../sys/sysv_shm.ts";
 import type { filedesc } from "./file.ts";
 import { limit0, type rusage, rusage_zero } from "./resource.ts";
@@ -98,8 +101,11 @@ export interface proc {
 /**
  * A process without memory, thread and files, which the caller provides. It has its parent's
  * limits, signal actions, mask and group; without a parent, the defaults and a group of its own.
+ * => the caller has provided the memory (proc_prime).
  */
 export function proc_create(k: Kernel, comm: string, parent: proc | null): proc {
+	pool_take(k, k.pools.procpl);
+	pool_take(k, k.pools.sigapl);
 	const pid = k.nextpid++;
 	const p: proc = {
 		p_pid: pid,
@@ -140,6 +146,22 @@ export function proc_create(k: Kernel, comm: string, parent: proc | null): proc 
 	k.procs.push(p);
 	parent?.p_children.push(p);
 	return p;
+}
+
+/**
+ * Have memory for a process, its thread and its descriptors.
+ * => false: there is none. Sleeps; what it provides is there until the caller sleeps again.
+ */
+export function* proc_prime(k: Kernel): Sleeps<boolean> {
+	const { procpl, sigapl, lwppl, fdescpl } = k.pools;
+	return yield* pool_prime_wait(k, [procpl, sigapl, lwppl, fdescpl]);
+}
+
+/** Forget a process that has ended, or never began. => nothing refers to it. */
+export function proc_free(k: Kernel, p: proc): void {
+	k.procs.splice(k.procs.indexOf(p), 1);
+	pool_put(k.pools.procpl);
+	pool_put(k.pools.sigapl);
 }
 
 export const pfind = (k: Kernel, pid: number): proc | undefined =>

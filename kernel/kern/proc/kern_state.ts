@@ -27,6 +27,10 @@ const FIXED: ReadonlySet<string> = new Set<keyof Kernel>([
 	"failinject",
 	"pmap_ptpage_alloc",
 	"pmap_ptpage_free",
+	"pmap_pv_get",
+	"pmap_pv_put",
+	"pool_page_alloc",
+	"pool_page_free",
 	"PHYS_TO_VM_PAGE",
 ]);
 

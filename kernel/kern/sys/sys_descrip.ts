@@ -1,5 +1,13 @@
 /** System calls about descriptors (sys/kern/sys_descrip.c). */
-import { EBADF, EFAULT, EINVAL, ENOTSUP, EOVERFLOW, type Errno } from "../../../sys/errno.ts";
+import {
+	EBADF,
+	EFAULT,
+	EINVAL,
+	ENOMEM,
+	ENOTSUP,
+	EOVERFLOW,
+	type Errno,
+} from "../../../sys/errno.ts";
 import { VOP } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
@@ -11,6 +19,7 @@ import {
 	fd_close,
 	fd_getfile,
 	fd_hold,
+	fdexpand,
 	file_readable,
 	file_writable,
 	maxfiles,
@@ -33,7 +42,7 @@ import {
 export const sysent_descrip: sysent = {
 	[SYS.close]: (k, p, a) => sys_close(k, p, a[0]!),
 	[SYS.close_range]: (k, p, a) => sys_close_range(k, p, a[0]!, a[1]!, a[2]!),
-	[SYS.dup]: (_k, p, a) => sys_dup(p, a[0]!),
+	[SYS.dup]: (k, p, a) => sys_dup(k, p, a[0]!),
 	[SYS.dup3]: (k, p, a) => sys_dup3(k, p, a[0]!, a[1]!, a[2]!),
 	[SYS.fcntl64]: (k, p, a) => sys_fcntl(k, p, a[0]!, a[1]!, a[2]!),
 	[SYS.flock]: (k, p, a) => sys_flock(k, p, a[0]!, a[1]!),
@@ -67,13 +76,13 @@ function* sys_close_range(
 	return 0;
 }
 
-const sys_dup = (p: proc, fd: number): number => dup_from(p, fd, 0, false);
+const sys_dup = (k: Kernel, p: proc, fd: number): number => dup_from(k, p, fd, 0, false);
 
-function dup_from(p: proc, fd: number, min: number, cloexec: boolean): number {
+function dup_from(k: Kernel, p: proc, fd: number, min: number, cloexec: boolean): number {
 	const fp = fd_getfile(p, fd);
 	if (fp === null) return -EBADF;
 	if (min >= maxfiles(p)) return -EINVAL;
-	const made = fd_alloc(p, fp, min, cloexec);
+	const made = fd_alloc(k, p, fp, min, cloexec);
 	if (made >= 0) fp.f_count++;
 	return made;
 }
@@ -82,6 +91,7 @@ function* sys_dup3(k: Kernel, p: proc, from: number, to: number, flags: number):
 	if ((flags & ~O_CLOEXEC) !== 0 || from === to) return -EINVAL;
 	const fp = fd_getfile(p, from);
 	if (fp === null || to >= maxfiles(p)) return -EBADF;
+	if (!fdexpand(k, p.p_fd!, to)) return -ENOMEM;
 	const { fd_ofiles, fd_cloexec } = p.p_fd!;
 	const old = fd_getfile(p, to);
 	while (fd_ofiles.length < to) fd_ofiles.push(null);
@@ -122,7 +132,7 @@ function* sys_fcntl(k: Kernel, p: proc, fd: number, cmd: number, arg: number): S
 	switch (cmd) {
 		case F_DUPFD:
 		case F_DUPFD_CLOEXEC:
-			return dup_from(p, fd, arg, cmd === F_DUPFD_CLOEXEC);
+			return dup_from(k, p, fd, arg, cmd === F_DUPFD_CLOEXEC);
 		case F_GETFD:
 			return p.p_fd!.fd_cloexec[fd] === true ? FD_CLOEXEC : 0;
 		case F_SETFD:

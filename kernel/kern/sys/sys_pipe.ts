@@ -23,9 +23,11 @@ import { VOP, type vattr, type vattr_kept, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import { uvm_loan, uvm_loan_room, uvm_unloan } from "../../uvm/uvm_loan.ts";
 import type { vm_page } from "../../uvm/uvm_page.ts";
+import { pool_prime_wait } from "../../uvm/uvm_wait.ts";
 import type { lwp } from "../core/kern_lwp.ts";
 import { type Sleeps, tsleep, wakeup } from "../core/kern_synch.ts";
 import { SIGPIPE } from "../core/signal.ts";
+import { pool_getn, pool_put, pool_take } from "../core/subr_pool.ts";
 import { copyout } from "../proc/copy.ts";
 import {
 	DTYPE_PIPE,
@@ -41,7 +43,13 @@ import {
 	POLLOUT,
 } from "../proc/file.ts";
 import { kauth_cred_getegid, kauth_cred_geteuid } from "../proc/kern_auth.ts";
-import { fd_alloc, file_make, file_readable, file_writable } from "../proc/kern_descrip.ts";
+import {
+	fd_alloc,
+	file_new,
+	file_prime,
+	file_readable,
+	file_writable,
+} from "../proc/kern_descrip.ts";
 import type { proc } from "../proc/kern_proc.ts";
 import { suser } from "../proc/kern_prot.ts";
 import { psignal } from "../proc/kern_sig.ts";
@@ -83,6 +91,8 @@ export interface pipe {
 	pipe_cnt: number;
 	/** Pages that a writer lends; null: none. Their bytes are behind those of the ring. */
 	pipe_map: pipemapping | null;
+	/** Pages of memory for these bytes, as if they began at a page. */
+	pipe_npages: number;
 	/** Ends that are open, and ends to write that have ever been. */
 	pipe_readers: number;
 	pipe_writers: number;
@@ -117,6 +127,7 @@ export const pipe_new = (pipe_ino: number, pipe_attr: vattr_kept): pipe => ({
 	pipe_out: 0,
 	pipe_cnt: 0,
 	pipe_map: null,
+	pipe_npages: 0,
 	pipe_readers: 0,
 	pipe_writers: 0,
 	pipe_wcount: 0,
@@ -127,15 +138,19 @@ export const pipe_new = (pipe_ino: number, pipe_attr: vattr_kept): pipe => ({
 	pipe_attr,
 });
 
-/** A pipe of process `p`. => both files have one reference, which is for a descriptor. */
+/**
+ * A pipe of process `p`. => both files have one reference, which is for a descriptor.
+ * => the memory was provided (pipe_prime).
+ */
 export function pipe_create(k: Kernel, p: proc, flags: number): { read: file; write: file } {
 	const attr = vattr_new(k, 0o600, kauth_cred_geteuid(p), kauth_cred_getegid(p));
+	pool_take(k, k.pools.pipepl);
 	const pipe = pipe_new(k.vfs.nextpipe++, attr);
 	pipe.pipe_readers = 1;
 	pipe.pipe_writers = 1;
 	pipe.pipe_wcount = 1;
 	const end = (mode: number): file => ({
-		...file_make(mode | flags, null),
+		...file_new(k, mode | flags, null),
 		f_type: DTYPE_PIPE,
 		f_pipe: pipe,
 	});
@@ -154,6 +169,25 @@ function* pipe_read(k: Kernel, _p: proc, fp: file, bytes: Uint8Array): Sleeps<nu
 	return pipe_take(k, pipe, bytes);
 }
 
+/** Pages for `bytes` bytes. */
+const pages_of = (bytes: number): number => Math.ceil(bytes / PAGE_SIZE);
+
+/** Pages for `bytes` more bytes in the ring. => never sleeps; false if there are none. */
+function pipe_reserve(k: Kernel, pipe: pipe, bytes: number): boolean {
+	const more = pages_of(pipe.pipe_cnt + bytes) - pipe.pipe_npages;
+	if (more <= 0) return true;
+	if (!pool_getn(k, k.pools.pipebuf, more)) return false;
+	pipe.pipe_npages += more;
+	return true;
+}
+
+/** Return the pages that what is in a pipe does not need. */
+function pipe_trim(k: Kernel, pipe: pipe): void {
+	const excess = pipe.pipe_npages - pages_of(pipe.pipe_cnt);
+	pool_put(k.pools.pipebuf, excess);
+	pipe.pipe_npages -= excess;
+}
+
 function* pipe_write(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<number> {
 	const pipe = fp.f_pipe!;
 	const atomic = bytes.length <= PIPE_BUF;
@@ -165,7 +199,14 @@ function* pipe_write(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<nu
 		}
 		const room = pipe_room(pipe);
 		if (room >= (atomic ? bytes.length : 1)) {
-			done += pipe_put(k, pipe, bytes.subarray(done, done + room));
+			const part = bytes.subarray(done, done + room);
+			const more = pages_of(pipe.pipe_cnt + part.length) - pipe.pipe_npages;
+			if (!pipe_reserve(k, pipe, part.length)) {
+				const found = yield* pool_prime_wait(k, [k.pools.pipebuf], more);
+				if (!found) return done > 0 ? done : -ENOMEM;
+				continue;
+			}
+			done += pipe_put(k, pipe, part);
 			p.p_lwp!.l_again = false;
 			continue;
 		}
@@ -213,7 +254,12 @@ function* pipe_direct_write(
 	wakeup(k, pipe.pipe_rwait);
 	wakeup(k, k.selwait);
 	let error: Errno = 0;
-	while (error === 0 && pipe.pipe_readers > 0 && !pipe_direct_done(pipe)) {
+	// The rest may go into the ring if there is memory for it.
+	while (
+		error === 0 &&
+		pipe.pipe_readers > 0 &&
+		!(pipe_direct_done(pipe) && pipe_reserve(k, pipe, map.cnt))
+	) {
 		error = yield* tsleep(k, pipe.pipe_wwait, "pipdwt", 0);
 	}
 	pipe.pipe_map = null;
@@ -312,8 +358,11 @@ export function pipe_leave(
 	if (pipe.pipe_readers === 0 && (pipe.pipe_writers === 0 || !fifo)) {
 		pipe.pipe_cnt = 0;
 		pipe.pipe_out = 0;
+		pipe_trim(k, pipe);
 		pipe.pipe_buffer = new Uint8Array(0);
 		if (pipe.pipe_writers === 0) pipe.pipe_size = PIPE_SIZE;
+		// A FIFO is part of its file.
+		if (pipe.pipe_writers === 0 && !fifo) pool_put(k.pools.pipepl);
 	}
 	wakeup(k, pipe.pipe_rwait);
 	wakeup(k, pipe.pipe_wwait);
@@ -359,6 +408,7 @@ function pipe_take(k: Kernel, pipe: pipe, bytes: Uint8Array): number {
 	const ring = Math.min(bytes.length, pipe.pipe_cnt);
 	pipe_copyout(pipe, bytes.subarray(0, ring));
 	pipe.pipe_cnt -= ring;
+	pipe_trim(k, pipe);
 	pipe.pipe_out = pipe.pipe_cnt === 0 ? 0 : (pipe.pipe_out + ring) % pipe.pipe_size;
 	const lent = map === null ? 0 : Math.min(bytes.length - ring, map.cnt);
 	if (lent > 0) pipe_direct_read(k, map!, bytes.subarray(ring, ring + lent));
@@ -397,11 +447,16 @@ export const sysent_pipe: sysent = {
 /** The descriptors of both ends, the one to read first, go to `va`. */
 function* sys_pipe2(k: Kernel, p: proc, va: number, flags: number): Sleeps<number> {
 	if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) !== 0) return -EINVAL;
+	const short = yield* pipe_prime(k);
+	if (short !== 0) return -short;
 	const { read, write } = pipe_create(k, p, flags & O_NONBLOCK);
 	const cloexec = (flags & O_CLOEXEC) !== 0;
-	const rfd = fd_alloc(p, read, 0, cloexec);
-	if (rfd < 0) return rfd;
-	const wfd = fd_alloc(p, write, 0, cloexec);
+	const rfd = fd_alloc(k, p, read, 0, cloexec);
+	if (rfd < 0) {
+		pipe_abort(k);
+		return rfd;
+	}
+	const wfd = fd_alloc(k, p, write, 0, cloexec);
 	let error = wfd < 0 ? -wfd : 0;
 	if (error === 0) {
 		const fds = new Uint8Array(Int32Array.of(rfd, wfd).buffer);
@@ -411,5 +466,22 @@ function* sys_pipe2(k: Kernel, p: proc, va: number, flags: number): Sleeps<numbe
 	// No other thread has seen them.
 	p.p_fd!.fd_ofiles[rfd] = null;
 	if (wfd >= 0) p.p_fd!.fd_ofiles[wfd] = null;
+	pipe_abort(k);
 	return -error;
+}
+
+/** Have memory for a pipe and its two files. => ENFILE, ENOMEM. Sleeps. */
+function* pipe_prime(k: Kernel): Sleeps<Errno> {
+	for (;;) {
+		if (!(yield* pool_prime_wait(k, [k.pools.pipepl]))) return ENOMEM;
+		const error = yield* file_prime(k, 2);
+		// While that slept, another may have taken the first.
+		if (error !== 0 || k.pools.pipepl.pr_nitems > 0) return error;
+	}
+}
+
+/** Give up the memory of a new pipe that nothing refers to. */
+function pipe_abort(k: Kernel): void {
+	pool_put(k.pools.pipepl);
+	pool_put(k.pools.filepl, 2);
 }

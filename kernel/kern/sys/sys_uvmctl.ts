@@ -1,6 +1,7 @@
 /**
- * uvmctl, uvmachine's own system call: the counters of the VM system, the swap devices, and the
- * processes, for programs such as vmstat and ps. docs/uvmctl.md describes it for those who use it.
+ * uvmctl, uvmachine's own system call: the counters of the VM system, the swap devices, the
+ * processes and the pools of kernel memory, for programs such as vmstat and ps. docs/uvmctl.md
+ * describes it for those who use it.
  *
  *   a0 what, a1 buffer, a2 size
  *   => with buffer 0: how many bytes the answer has now; otherwise how many were written, which
@@ -14,6 +15,8 @@
  *   UVMCTL_SWAP     48 bytes each: char path[32]; i32 priority; u32 pages, in use, bad
  *   UVMCTL_PROC     56 bytes each: i32 pid, ppid, pgid; u32 state; u32 resident, virtual (pages);
  *                   u32 minflt, majflt; u64 user time (ns); char name[16]
+ *   UVMCTL_POOL     64 bytes each: char name[16]; u32 size, in use, pages, most pages, idle pages,
+ *                   items in a page; u64 requests, refused; u32 pages taken, returned
  */
 
 import { pmap_resident_count } from "../../../pmap/pmap.ts";
@@ -23,6 +26,7 @@ import type { Kernel } from "../../kernel.ts";
 import type { uvmexp } from "../../uvm/uvm_extern.ts";
 import { sysctl_vm } from "../../uvm/uvm_meter.ts";
 import { LSSLEEP, type Sleeps } from "../core/kern_synch.ts";
+import { pool_idle } from "../core/subr_pool.ts";
 import { copyin, copyout } from "../proc/copy.ts";
 import type { proc } from "../proc/kern_proc.ts";
 import { suser } from "../proc/kern_prot.ts";
@@ -33,11 +37,14 @@ export const UVMCTL_UVMEXP = 0;
 export const UVMCTL_SWAP = 1;
 export const UVMCTL_PROC = 2;
 export const UVMCTL_SETVM = 16;
+export const UVMCTL_POOL = 3;
 
 const SWAP_RECORD = 48;
 const SWAP_PATH = 32;
 const PROC_RECORD = 56;
 const PROC_NAME = 16;
+const POOL_RECORD = 64;
+const POOL_NAME = 16;
 
 /** The counters of UVMCTL_UVMEXP. Programs index them by position, so add new ones at the end. */
 export const COUNTERS: readonly (keyof uvmexp)[] = [
@@ -114,6 +121,7 @@ export const COUNTERS: readonly (keyof uvmexp)[] = [
 	"zeropages",
 	"pga_zerohit",
 	"zeroaborts",
+	"poolpages",
 ];
 
 export const sysent_uvmctl: sysent = {
@@ -153,6 +161,8 @@ function uvmctl_table(k: Kernel, what: number, size: number): Uint8Array | null 
 			return swap_devices(k, room(SWAP_RECORD));
 		case UVMCTL_PROC:
 			return processes(k, room(PROC_RECORD));
+		case UVMCTL_POOL:
+			return pools(k, room(POOL_RECORD));
 		default:
 			return null;
 	}
@@ -218,6 +228,26 @@ function processes(k: Kernel, fit: number): Uint8Array {
 		view.setUint32(at + 28, l?.l_majflt ?? p.p_ru.ru_majflt, true);
 		put_u64(view, at + 32, l?.l_utime ?? p.p_ru.ru_utime);
 		put_string(view, at + 40, PROC_NAME, p.p_comm);
+	}
+	return new Uint8Array(view.buffer);
+}
+
+function pools(k: Kernel, fit: number): Uint8Array {
+	const list = k.pool_head.slice(0, fit);
+	const view = new DataView(new ArrayBuffer(POOL_RECORD * list.length));
+	for (const [i, pp] of list.entries()) {
+		const at = POOL_RECORD * i;
+		put_string(view, at, POOL_NAME, pp.pr_wchan);
+		view.setUint32(at + 16, pp.pr_size, true);
+		view.setUint32(at + 20, pp.pr_nout, true);
+		view.setUint32(at + 24, pp.pr_pages.length, true);
+		view.setUint32(at + 28, pp.pr_hiwat, true);
+		view.setUint32(at + 32, pool_idle(pp), true);
+		view.setUint32(at + 36, pp.pr_itemsperpage, true);
+		put_u64(view, at + 40, pp.pr_nget);
+		put_u64(view, at + 48, pp.pr_nfail);
+		view.setUint32(at + 56, pp.pr_npagealloc, true);
+		view.setUint32(at + 60, pp.pr_npagefree, true);
 	}
 	return new Uint8Array(view.buffer);
 }

@@ -24,6 +24,7 @@ import { uvm_map, uvm_map_args, uvm_unmap } from "../../uvm/uvm_map.ts";
 import type { vm_map } from "../../uvm/uvm_map_entry.ts";
 import { uvm_obj_unwirepages, uvm_obj_wirepages } from "../../uvm/uvm_object_wire.ts";
 import { uvm_pagelookup } from "../../uvm/uvm_page.ts";
+import { free, malloc } from "../core/kern_malloc.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { nanotime } from "../core/kern_tc.ts";
 import { copyin, copyout } from "../proc/copy.ts";
@@ -96,6 +97,9 @@ export const sysent_shm: sysent = {
 	[SYS.shmdt]: (k, p, a) => sys_shmdt(k, p, a[0]!),
 };
 
+/** Bytes of a segment (shm.h, struct shmid_ds): 25 words. */
+const SHMID_SIZE = 100;
+
 const seconds = (k: Kernel): number => nanotime(k).tv_sec;
 
 /** => the id (>= 0), or a negative errno. Never sleeps. */
@@ -114,8 +118,12 @@ function sys_shmget(k: Kernel, p: proc, key: number, size: number, shmflg: numbe
 	if (key !== IPC_PRIVATE && (shmflg & IPC_CREAT) === 0) return -ENOENT;
 	if (size === 0 || size > SHMMAX) return -EINVAL;
 	if (shmsegs.length >= SHMMNI) return -ENOSPC;
+	if (!malloc(k, SHMID_SIZE)) return -ENOMEM;
 	const amp = uao_create(k, size, 0);
-	if (amp === null) return -ENOMEM;
+	if (amp === null) {
+		free(k, SHMID_SIZE);
+		return -ENOMEM;
+	}
 	const seg: shmid_ds = {
 		shm_id: k.shm.shm_nextid++,
 		shm_key: key,
@@ -187,6 +195,7 @@ function* shm_reap(k: Kernel, seg: shmid_ds): Sleeps<void> {
 	if (!seg.shm_removed || seg.shm_nattch > 0 || i < 0) return;
 	if (seg.shm_locked) uvm_obj_unwirepages(k, seg.shm_amp);
 	k.shm.shmsegs.splice(i, 1);
+	free(k, SHMID_SIZE);
 	yield* uao_detach(k, seg.shm_amp);
 }
 

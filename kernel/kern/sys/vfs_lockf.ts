@@ -8,6 +8,7 @@ import { EAGAIN, EDEADLK, ENOLCK, type Errno } from "../../../sys/errno.ts";
 import type { vnode } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { lwp } from "../core/kern_lwp.ts";
+import { free, malloc } from "../core/kern_malloc.ts";
 import { type Sleeps, tsleep, wakeup } from "../core/kern_synch.ts";
 
 /** Types of locks, Linux's values. */
@@ -115,7 +116,7 @@ export function* lf_setlock(k: Kernel, vp: vnode, lock: lockf, wait: boolean): S
 	if (error === 0) {
 		const list = lf_replace(head.lf_records, lock);
 		if (list.length > Math.max(LOCKS_MAX, head.lf_records.length)) error = ENOLCK;
-		else lf_store(k, vp, list, head.lf_flocks);
+		else if (!lf_store(k, vp, list, head.lf_flocks)) error = ENOLCK;
 	}
 	lf_trim(k, vp);
 	return error;
@@ -137,7 +138,7 @@ export function* lf_flock(k: Kernel, vp: vnode, lock: lockf, wait: boolean): Sle
 	}
 	lf_waited(k);
 	if (error === 0 && lock.lf_type !== F_UNLCK) {
-		lf_store(k, vp, head.lf_records, [...head.lf_flocks, lock]);
+		if (!lf_store(k, vp, head.lf_records, [...head.lf_flocks, lock])) error = ENOLCK;
 	}
 	lf_trim(k, vp);
 	return error;
@@ -159,12 +160,22 @@ function lf_waited(k: Kernel): void {
 	if (i >= 0) lockwaits.splice(i, 1);
 }
 
-/** Store new lists, and wake those who may have waited for the difference. */
-function lf_store(k: Kernel, vp: vnode, records: lockf[], flocks: lockf[]): void {
+/** Bytes of a lock (lockf.h, struct lockf): 10 words, its ends 8 bytes each. */
+const LOCKF_SIZE = 48;
+
+/**
+ * Store new lists, and wake those who may have waited for the difference.
+ * => never sleeps; false, and nothing has changed, if there is no memory for more locks.
+ */
+function lf_store(k: Kernel, vp: vnode, records: lockf[], flocks: lockf[]): boolean {
 	const head = vp.v_lockf!;
+	const more = records.length + flocks.length - head.lf_records.length - head.lf_flocks.length;
+	if (more > 0 && !malloc(k, LOCKF_SIZE, more)) return false;
+	if (more < 0) free(k, LOCKF_SIZE, -more);
 	head.lf_records = records;
 	head.lf_flocks = flocks;
 	wakeup(k, head);
+	return true;
 }
 
 /** Forget the head of a file that has no locks. */

@@ -41,9 +41,11 @@ import {
 } from "../proc/kern_auth.ts";
 import {
 	closef,
+	falloc,
 	fd_alloc,
 	fd_getfile,
 	fd_hold,
+	ffree,
 	file_make,
 	file_writable,
 } from "../proc/kern_descrip.ts";
@@ -94,29 +96,45 @@ function* sys_openat(
 ): Sleeps<number> {
 	const path = yield* copyinpath(k, p, va);
 	if (typeof path === "number") return -path;
+	const error = yield* falloc(k);
+	if (error !== 0) return -error;
+	const fp = yield* open_path(k, p, fd, path, flags, mode);
+	if (typeof fp !== "number") return yield* enter_file(k, p, fp, (flags & O_CLOEXEC) !== 0);
+	ffree(k);
+	return fp;
+}
+
+/** => an open file; or a descriptor that needs none, or -errno. Sleeps. */
+function* open_path(
+	k: Kernel,
+	p: proc,
+	fd: number,
+	path: string,
+	flags: number,
+	mode: number,
+): Sleeps<file | number> {
 	const start = at_start(k, p, fd, path);
 	if (typeof start === "number") return -start;
 	const vp = yield* vn_open(k, p, start, path, flags, mode);
 	yield* vrele(k, start);
 	if (typeof vp === "number") return -vp;
-	const cloexec = (flags & O_CLOEXEC) !== 0;
-	if ((flags & O_PATH) !== 0) return yield* enter_file(k, p, file_make(O_PATH, vp), cloexec);
+	if ((flags & O_PATH) !== 0) return file_make(O_PATH, vp);
 	const fd_own = filedesc_fd(vp);
 	if (fd_own >= 0) {
 		yield* vrele(k, vp);
-		return fd_dupopen(p, fd_own, flags & O_ACCMODE, cloexec);
+		return fd_dupopen(k, p, fd_own, flags & O_ACCMODE, (flags & O_CLOEXEC) !== 0);
 	}
 	const f_flag = flags & ~O_OPENING;
-	if (vp.v_type !== "VFIFO") return yield* enter_file(k, p, file_make(f_flag, vp), cloexec);
+	if (vp.v_type !== "VFIFO") return file_make(f_flag, vp);
 	const fp = yield* fifo_open(k, vp, f_flag);
-	if (typeof fp !== "number") return yield* enter_file(k, p, fp, cloexec);
+	if (typeof fp !== "number") return fp;
 	yield* vrele(k, vp);
 	return -fp;
 }
 
-/** Give a new open file a descriptor. => it, or -EMFILE. Sleeps. */
+/** Give a new open file a descriptor. => it, or -EMFILE or -ENOMEM. Sleeps. */
 function* enter_file(k: Kernel, p: proc, fp: file, cloexec: boolean): Sleeps<number> {
-	const made = fd_alloc(p, fp, 0, cloexec);
+	const made = fd_alloc(k, p, fp, 0, cloexec);
 	if (made < 0) yield* closef(k, fp);
 	return made;
 }

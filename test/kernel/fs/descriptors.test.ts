@@ -12,7 +12,7 @@ import {
 	fdcloseexec,
 	fdcopy,
 	fdfree,
-	file_make,
+	file_new,
 } from "../../../kernel/kern/proc/kern_descrip.ts";
 import { vn_mmap, vn_open_exec, vn_read } from "../../../kernel/kern/sys/vfs_vnops.ts";
 import { pagerops } from "../../../kernel/uvm/uvm_object.ts";
@@ -39,7 +39,7 @@ beforeEach(() => {
 
 /** Open a file as a program would. */
 function open(path: string, flags: number, cloexec = false): number {
-	return fd_alloc(v.p, file_make(flags, v.vnode(path, flags)), 0, cloexec);
+	return fd_alloc(v.t.k, v.p, file_new(v.t.k, flags, v.vnode(path, flags)), 0, cloexec);
 }
 
 const opened = (fd: number): file => fd_getfile(v.p, fd)!;
@@ -61,18 +61,18 @@ describe("a table of descriptors", () => {
 		const fp = opened(3);
 		v.p.p_fd!.fd_ofiles[3] = null;
 		v.run(closef(v.t.k, fp));
-		expect(fd_alloc(v.p, file_make(0, null), 0, false)).toBe(3);
-		expect(fd_alloc(v.p, file_make(0, null), 40, false)).toBe(40);
-		expect(fd_alloc(v.p, file_make(0, null), 256, false)).toBe(-EMFILE);
+		expect(fd_alloc(v.t.k, v.p, file_new(v.t.k, 0, null), 0, false)).toBe(3);
+		expect(fd_alloc(v.t.k, v.p, file_new(v.t.k, 0, null), 40, false)).toBe(40);
+		expect(fd_alloc(v.t.k, v.p, file_new(v.t.k, 0, null), 256, false)).toBe(-EMFILE);
 		v.p.p_rlimit[7] = { rlim_cur: 5, rlim_max: 5 };
-		expect(fd_alloc(v.p, file_make(0, null), 0, false)).toBe(-EMFILE);
+		expect(fd_alloc(v.t.k, v.p, file_new(v.t.k, 0, null), 0, false)).toBe(-EMFILE);
 	});
 
 	it("is copied by fork: its own numbers, the same open files", () => {
 		const fd = open("/tmp/f", O_CREAT | O_RDWR);
 		const fp = opened(fd);
 		const vp = fp.f_vnode!;
-		const copy = fdcopy(v.p.p_fd!);
+		const copy = fdcopy(v.t.k, v.p.p_fd!)!;
 		expect(copy.fd_ofiles[fd]).toBe(fp);
 		expect(fp.f_count).toBe(2);
 		v.run(fdfree(v.t.k, v.p.p_fd!));
@@ -88,7 +88,7 @@ describe("a table of descriptors", () => {
 		const fdp = v.p.p_fd!;
 		fdp.fd_cdir = d;
 		const before = d.v_usecount;
-		const copy = fdcopy(fdp);
+		const copy = fdcopy(v.t.k, fdp)!;
 		expect(d.v_usecount).toBe(before + 1);
 		v.run(fdfree(v.t.k, copy));
 		expect(d.v_usecount).toBe(before);

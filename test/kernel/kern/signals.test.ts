@@ -17,7 +17,7 @@ import {
 	sigisempty,
 	sigmask,
 } from "../../../kernel/kern/core/signal.ts";
-import { file_make } from "../../../kernel/kern/proc/kern_descrip.ts";
+import { file_new } from "../../../kernel/kern/proc/kern_descrip.ts";
 import { psignal, sigclear } from "../../../kernel/kern/proc/kern_sig.ts";
 import { postsigs } from "../../../kernel/kern/proc/postsig.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
@@ -192,7 +192,7 @@ it("the system halts when the last process has let go of everything, and not bef
 			yield* ltsleep(k, SLOW_CLOSE, "close", 0, null);
 		},
 	};
-	child.p.p_fd!.fd_ofiles[3] = { ...file_make(0, null), f_type: SLOW };
+	child.p.p_fd!.fd_ofiles[3] = { ...file_new(t.k, 0, null), f_type: SLOW };
 	child.start(() => child.exit(0));
 	t.settle();
 	// All others end meanwhile.

@@ -143,6 +143,6 @@ it("with no buffer it tells the size, and mistakes are errors", () => {
 	expect(uvmctl(UVMCTL_PROC, 0, 0)).toBe(2 * 56);
 	expect(uvmctl(UVMCTL_PROC, BUFFER, 60)).toBe(56);
 	expect(uvmctl(UVMCTL_PROC, BUFFER, 55)).toBe(0);
-	expect(uvmctl(3, 0, 0)).toBe(-EINVAL);
+	expect(uvmctl(4, 0, 0)).toBe(-EINVAL);
 	expect(uvmctl(UVMCTL_UVMEXP, 0x1000, 4096)).toBe(-EFAULT);
 });

@@ -5,6 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { vfs_mountroot, vfs_shutdown } from "../../../kernel/fs/vfs.ts";
 import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
+import { pool_drain } from "../../../kernel/kern/core/subr_pool.ts";
 import { sigcode_init } from "../../../kernel/kern/proc/sigcode.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
@@ -60,6 +61,7 @@ class Scene {
 		expect(this.t.run(vfs_mountroot(this.t.k, ld(2), null))).toBe("");
 		this.t.run(sigcode_init(this.t.k));
 		this.init = Agent.create(this.t);
+		pool_drain(this.t.k);
 		this.free = this.t.k.uvmexp.free;
 		this.wired = this.t.k.uvmexp.wired;
 		this.aobjs = this.t.k.uvm.uvm_aobj_pool.pr_nout;
@@ -327,6 +329,7 @@ function attempt(c: Call, nth: number, forever: boolean): number {
 	const { anon_pool, amap_pool, uvm_aobj_pool } = k.uvm;
 	expect([c.name, anon_pool.pr_nout, amap_pool.pr_nout]).toEqual([c.name, 0, 0]);
 	expect([k.uvmexp.swpginuse, k.uvmexp.swpgonly]).toEqual([0, 0]);
+	pool_drain(k);
 	expect([c.name, k.uvmexp.free, k.uvmexp.wired]).toEqual([c.name, s.free, s.wired]);
 	expect(uvm_aobj_pool.pr_nout).toBe(s.aobjs);
 	return asked;

@@ -21,6 +21,8 @@ import {
 	PQ_ANON,
 	PQ_AOBJ,
 	PQ_INACTIVE,
+	uvm_pagealloc,
+	uvm_pagefree,
 	uvm_pageidlezero,
 	vm_page,
 } from "../../../kernel/uvm/uvm_page.ts";
@@ -195,6 +197,11 @@ const breakages: [number, string, () => void][] = [
 	[14, "an object's page writable through copy-on-write", () => cowEntry()],
 	[15, "a translation of a mapping that is gone", () => staleTranslation()],
 	[15, "a right that was taken away", () => setPte(SMALL, (pte) => pte & ~PTE_W)],
+	[16, "a page that belongs to nothing", () => uvm_pagealloc(t.k, null, 0, null, 0)],
+	[16, "a pool without pages for its items", () => t.k.pools.filepl.pr_nout++],
+	[16, "a page in two pools", () => t.k.pools.pvpl.pr_pages.push(t.k.pools.procpl.pr_pages[0]!)],
+	[16, "a free page in a pool", () => uvm_pagefree(t.k, t.k.pools.procpl.pr_pages[0]!)],
+	[16, "a process that pools do not know", () => t.k.procs.push(t.k.procs[0]!)],
 	[15, "a dirty bit that was cleared", () => setPte(SMALL, (pte) => pte & ~PTE_D)],
 ];
 

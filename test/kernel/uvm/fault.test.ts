@@ -305,7 +305,7 @@ describe("errors", () => {
 	});
 
 	// Each of these fails for the first time, then the second, ... until it is not asked for.
-	it.each(["page", "anonpl", "amappl", "pv", "buf", "pager_map", "vmmpepl"])(
+	it.each(["page", "anonpl", "amappl", "pv", "buf", "pager_map", "vmmpekpl"])(
 		"a fault for which %s fails once is only late",
 		(what) => {
 			for (let nth = 1; ; nth++) {

@@ -272,6 +272,8 @@ describe("wired memory and fork", () => {
 
 	it("survives that a copy just made is paged out while another waits for memory", () => {
 		range(SYS.mlock, 0, 8);
+		// Pools keep pages for the second child.
+		(agent.run(() => agent.fork()) as Agent).end();
 		let n = 0;
 		// Every second page is refused once: amap_cow_now sleeps and begins again.
 		t.k.failinject = (what) => what === "page" && n++ % 2 === 1;
