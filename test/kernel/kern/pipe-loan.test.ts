@@ -167,8 +167,12 @@ describe("a write that the pipe has no room for", () => {
 
 	it("stores, unmapping and paging do not change what it sends", () => {
 		put(writer, SHARED, counted(BYTES, 4));
+		const child = writer.run(() => writer.fork()) as Agent;
 		const job = write(BYTES, SHARED);
+		look(child, SHARED, BYTES);
 		put(reader, SHARED + 3 * PAGE_SIZE, Uint8Array.of(9, 9, 9));
+		same(look(child, SHARED + 3 * PAGE_SIZE, 3), Uint8Array.of(9, 9, 9));
+		child.end();
 		expect(t.k.uvmexp.loanbreaks).toBe(1);
 		pageout(t);
 		expect(t.run(swap_off(t.k, ld(0)))).toBe(0);
@@ -177,6 +181,22 @@ describe("a write that the pipe has no room for", () => {
 		t.check();
 		same(readAll(BYTES), counted(BYTES, 4));
 		expect(job.result).toBe(BYTES);
+		atRest();
+	});
+
+	it("two at once, which have to bring in their pages first, take turns", () => {
+		put(writer, BUFFER, new Uint8Array(30 * PAGE_SIZE).fill(1));
+		const child = writer.run(() => writer.fork()) as Agent;
+		put(child, BUFFER, new Uint8Array(30 * PAGE_SIZE).fill(2));
+		pageout(t);
+		const size = 30 * PAGE_SIZE;
+		const jobs = [writer, child].map((agent) =>
+			agent.start(() => agent.call(SYS.write, fds[1], BUFFER, size)),
+		);
+		t.settle();
+		const all = readAll(2 * size);
+		expect(jobs.map((job) => job.result)).toEqual([size, size]);
+		expect([1, 2].map((n) => all.filter((byte) => byte === n).length)).toEqual([size, size]);
 		atRest();
 	});
 
@@ -238,6 +258,17 @@ describe("a writer that has lent pages", () => {
 			atRest();
 		}
 		expect(poll(reader, fds[0])).toBe(0);
+	});
+
+	it("lets the next writer go on when it is interrupted", () => {
+		const child = writer.run(() => writer.fork()) as Agent;
+		const job = write(BYTES);
+		const other = write(3, BUFFER, child);
+		expect([job.done, other.done]).toEqual([false, false]);
+		psignal(t.k, writer.p, SIGUSR1);
+		t.settle();
+		expect([job.result, other.result]).toEqual([-EINTR, 3]);
+		atRest();
 	});
 
 	it.each([0, 100])("gets EPIPE and a signal when the reader is gone (%i read)", (taken) => {

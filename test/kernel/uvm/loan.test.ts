@@ -7,12 +7,20 @@ import { udv_attach } from "../../../kernel/uvm/uvm_device.ts";
 import { VM_FAULT_WIRE } from "../../../kernel/uvm/uvm_extern.ts";
 import { uvm_fault } from "../../../kernel/uvm/uvm_fault.ts";
 import { uvm_loan, uvm_loan_room, uvm_unloan } from "../../../kernel/uvm/uvm_loan.ts";
+import { uvm_loanbreak } from "../../../kernel/uvm/uvm_loanbreak.ts";
 import { uvm_map_lookup_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
 import { uvm_map_protect } from "../../../kernel/uvm/uvm_map_protect.ts";
 import { uvm_obj_unwirepages, uvm_obj_wirepages } from "../../../kernel/uvm/uvm_object_wire.ts";
-import { uvm_pagealloc, uvm_pagefree, type vm_page } from "../../../kernel/uvm/uvm_page.ts";
+import {
+	PG_BUSY,
+	uvm_page_unbusy1,
+	uvm_pagealloc,
+	uvm_pagefree,
+	type vm_page,
+} from "../../../kernel/uvm/uvm_page.ts";
 import { uvm_pageout_pages } from "../../../kernel/uvm/uvm_pdaemon.ts";
 import { swap_off, swap_on } from "../../../kernel/uvm/uvm_swapctl.ts";
+import { pmap_page_protect } from "../../../pmap/pmap.ts";
 import { EACCES, EBUSY, EINVAL, EIO, ENOENT, ENOMEM } from "../../../sys/errno.ts";
 import { PAGE_SIZE, VM_PROT_READ, VM_PROT_WRITE } from "../../../sys/vmparam.ts";
 import { AddressSpace, BASE, cowClone, uvm_unwire_page } from "../../support/address-space.ts";
@@ -163,7 +171,7 @@ describe("an object's page on loan", () => {
 		aobj.uo_refs++;
 		space.object(BASE + 0x20000, 2, aobj);
 		other.object(BASE + 0x20000, 2, aobj);
-		expect(load(33, other)).toBe(pattern(1));
+		expect([load(33, other), load(33)]).toEqual([pattern(1), pattern(1)]);
 		const pgs = lent(2, 32);
 		t.check();
 		expect(store(33, 200, other)).toBe(0);
@@ -185,6 +193,19 @@ describe("an object's page on loan", () => {
 		expect(refusals).toBe(-1);
 		expect([load(32), first(pgs[0]!)]).toEqual([123, pattern(0)]);
 		t.check();
+		uvm_unloan(t.k, pgs);
+		t.check();
+	});
+
+	it("the copy has its place among the object's pages", () => {
+		const aobj = t.aobj(3);
+		t.run(fill(t, aobj, [0, 1, 2]));
+		space.object(BASE + 0x20000, 3, aobj);
+		const pgs = lent(1, 33);
+		store(33, 1);
+		const offsets: number[] = [];
+		for (let pg = aobj.memq_first; pg !== null; pg = pg.listq_next) offsets.push(pg.offset);
+		expect(offsets).toEqual([0, PAGE_SIZE, 2 * PAGE_SIZE]);
 		uvm_unloan(t.k, pgs);
 		t.check();
 	});
@@ -250,6 +271,19 @@ describe("while it is on loan a page", () => {
 		pageout(t);
 		expect(anon(0).an_page).toBeNull();
 		expect([load(0), load(1), load(2)]).toEqual([0, 1, 2].map(pattern));
+		t.check();
+	});
+
+	it("is mapped again to be read only", () => {
+		const aobj = t.aobj(1);
+		t.run(fill(t, aobj, [0]));
+		space.object(BASE + 0x20000, 1, aobj);
+		const pgs = [lent(2), lent(1, 32)];
+		for (const pg of pgs.flat()) pmap_page_protect(t.k, pg, 0);
+		expect([load(0), load(32)]).toEqual([pattern(0), pattern(0)]);
+		t.check();
+		for (const loan of pgs) uvm_unloan(t.k, loan);
+		expect([store(0, 1), store(32, 1), t.k.uvmexp.loanbreaks]).toEqual([0, 0, 0]);
 		t.check();
 	});
 
@@ -375,6 +409,23 @@ describe("waits:", () => {
 		expect(store(0, 31)).toBe(0);
 		expect(refusals).toBeLessThan(0);
 		expect([load(0), first(pgs[0]!)]).toEqual([31, pattern(0)]);
+		uvm_unloan(t.k, pgs);
+		t.check();
+	});
+
+	it("who waits for a page when it is replaced is woken", () => {
+		const aobj = t.aobj(1);
+		t.run(fill(t, aobj, [0]));
+		space.object(BASE + 0x20000, 1, aobj);
+		const pgs = lent(1, 32);
+		pgs[0]!.flags |= PG_BUSY;
+		const waiting = t.spawn(readByte(t, aobj, 0));
+		t.settle();
+		expect(waiting.done).toBe(false);
+		const copy = uvm_loanbreak(t.k, pgs[0]!)!;
+		uvm_page_unbusy1(t.k, copy);
+		t.settle();
+		expect(waiting.result).toBe(pattern(0));
 		uvm_unloan(t.k, pgs);
 		t.check();
 	});
