@@ -1,12 +1,14 @@
 /*
- * vmtour [KiB=256] [workers=2] [file]: every call and flag about memory, in several processes at once.
+ * vmtour [KiB=256] [workers=2] [file] [stop]: every call and flag about memory, in several
+ * processes at once.
  *
  * KiB is 64..65536, workers 1..16. The program and workers - 1 children make the same tour, each
  * with KiB of private memory, a file of that size in /tmp and other mappings; between the stops
  * each writes as much memory of its own again, so that a small machine pages all the time. Word i
  * of a process's memory in generation g is nth(stream(process, g), i)   (rt/random.h, modulo 2^32).
  * A file that is named is there already and has workers times KiB at least: each process maps and
- * writes a part of it. Each result is compared with what Linux returns and each page with what it should hold.
+ * writes a part of it; "-" is none. With the name of a stop the tour is that one alone. Each result
+ * is compared with what Linux returns and each page with what it should hold.
  *
  * Output of the first process:
  *   vmtour: 64 pages, 2 workers
@@ -29,6 +31,7 @@ static u8 *residence;
 static int probe_ends[2];
 static char path[64];
 static const char *named;
+static const char *only;
 
 /* ---- what is checked ---- */
 
@@ -315,6 +318,29 @@ static void refused(void *old, u32 size, u32 new_size, int flags, void *to, int 
 	require(start == MAP_FAILED && errno == error, "mremap that should be refused");
 }
 
+/* Parts of mappings of a file: its pages and those of a copy keep their places. */
+static void move_files(void)
+{
+	int fd = open_file(16);
+	u32 *shared = map(16, MAP_SHARED, fd);
+	u32 *own = map(16, MAP_PRIVATE, fd);
+
+	fill(shared, 0, 16, 24);
+	fill(own, 8, 2, 25);
+	u32 *part = moved(at(own, 4), 8, 12, MREMAP_MAYMOVE, NULL);
+	require(memcmp(part, at(shared, 4), 4 * PAGE_BYTES) == 0, "mremap of a file");
+	require(memcmp(at(part, 6), at(shared, 10), 6 * PAGE_BYTES) == 0, "mremap of a longer file");
+	require(part[4 * PAGE_WORDS] == nth(stream(worker, 25), 8 * PAGE_WORDS), "mremap of a copy");
+	u32 *rest = moved(at(shared, 8), 4, 4, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
+	rest[0] = 12345;
+	require(shared[8 * PAGE_WORDS] == 12345, "mremap: DONTUNMAP of a file");
+	unmap(part, 12);
+	unmap(rest, 4);
+	unmap(own, 16);
+	unmap(shared, 16);
+	close(fd);
+}
+
 static void tour_mremap(void)
 {
 	u32 half = pages / 2;
@@ -353,6 +379,7 @@ static void tour_mremap(void)
 	unmap(shared, 4);
 	unmap(other, pages);
 	unmap(room, 4 * pages);
+	move_files();
 }
 
 static void resident(void *start, u32 count, const char *what)
@@ -370,6 +397,18 @@ static void lock_child(void)
 	fill(locked, 0, 8, 11);
 	press();
 	verify(locked, 0, 8, 11, "a copy of locked memory");
+}
+
+/* As much as there is may be too much to be locked. */
+static void lock_all_child(void)
+{
+	if (mlockall(MCL_CURRENT) == -1)
+		require(errno == ENOMEM || errno == EAGAIN, "mlockall of what is there");
+	expect(munlockall(), 0, "munlockall");
+	expect(mlockall(MCL_CURRENT | MCL_ONFAULT), 0, "mlockall on fault");
+	press();
+	expect(munlockall(), 0, "munlockall");
+	verify(region, 0, pages, 0, "after mlockall");
 }
 
 static void tour_mlock(void)
@@ -402,7 +441,19 @@ static void tour_mlock(void)
 	expect(munlockall(), 0, "munlockall");
 	press();
 	verify(more, 0, 8, 12, "unlocked");
+	in_child(lock_all_child);
 	expect(mlock(at(locked, 20 + pages), 1 << 30), ENOMEM, "mlock of a hole");
+	void *none = map_at(NULL, 4, PROT_NONE, PRIVATE, -1);
+	expect(mlock(none, 4 * PAGE_BYTES), ENOMEM, "mlock without access");
+	expect(munlock(none, 4 * PAGE_BYTES), 0, "munlock without access");
+	expect(mlockall(MCL_FUTURE), 0, "mlockall");
+	expect(mprotect(at(none, 1), 2 * PAGE_BYTES, RW), 0, "mprotect under mlockall");
+	unmap(at(none, 1), 1);
+	expect(munlockall(), 0, "munlockall");
+	expect(munlock(none, 4 * PAGE_BYTES), ENOMEM, "munlock of a hole");
+	expect(mlockall(0), EINVAL, "mlockall of nothing");
+	expect(mlockall(MCL_ONFAULT), EINVAL, "mlockall of nothing, on fault");
+	unmap(none, 4);
 	expect(mlock2(locked, PAGE_BYTES, 2), EINVAL, "mlock2 with an unknown flag");
 	unmap(more, 8);
 	unmap(locked, 20);
@@ -530,6 +581,13 @@ static void tour_protect(void)
 	require(writable(at(own, 7)), "mprotect: writing");
 	unmap(at(own, 5), 1);
 	expect(mprotect(own, 8 * PAGE_BYTES, PROT_READ), ENOMEM, "mprotect of a hole");
+	expect(mprotect(at(own, 5), PAGE_BYTES, PROT_READ), ENOMEM, "mprotect in a hole");
+	close(open_file(1));
+	int fd = open(path, O_RDONLY);
+	void *view = map_at(NULL, 1, PROT_READ, MAP_SHARED, fd);
+	expect(mprotect(view, PAGE_BYTES, RW), EACCES, "mprotect of a file opened for reading");
+	unmap(view, 1);
+	close(fd);
 	expect(mprotect((char *)own + 1, 1, PROT_READ), EINVAL, "mprotect off a page");
 	unmap(own, 8);
 }
@@ -599,6 +657,74 @@ static void tour_file(void)
 	close(fd);
 }
 
+static u32 *sent;
+static u32 sent_pages;
+
+static void pipe_child(void)
+{
+	size_t left = sent_pages * PAGE_BYTES;
+	const char *from = (const char *)sent;
+
+	close(probe_ends[0]);
+	while (left > 0) {
+		ssize_t count = write(probe_ends[1], from, left);
+		require(count > 0, "write of a region");
+		left -= (size_t)count;
+		from += count;
+	}
+}
+
+/* Sends a region through a pipe in one write, and compares what arrives. */
+static void send(void *start, u32 count, const char *what)
+{
+	static char buffer[3 * PAGE_BYTES];
+	u32 done = 0;
+	int status;
+
+	sent = start;
+	sent_pages = count;
+	fflush(stdout);
+	pid_t pid = fork();
+	require(pid != -1, "fork");
+	if (pid == 0) {
+		pipe_child();
+		_exit(0);
+	}
+	while (done < count * PAGE_BYTES) {
+		ssize_t n = read(probe_ends[0], buffer, sizeof(buffer));
+		require(n > 0 && memcmp(buffer, (char *)start + done, (size_t)n) == 0, what);
+		done += (u32)n;
+	}
+	require(waitpid(pid, &status, 0) == pid && status == 0, "the child failed");
+}
+
+/* Large writes to a pipe, of every kind of memory. */
+static void tour_pipe(void)
+{
+	int fd = open_file(pages);
+	void *shared = map(pages, MAP_SHARED, fd);
+	void *own = map(pages, MAP_PRIVATE, fd);
+	void *fresh = map(pages, PRIVATE, -1);
+
+	fill(shared, 0, pages / 2, 26);
+	fill(own, pages / 4, 4, 27);
+	send(region, pages, "a pipe: private memory");
+	expect(madvise(region, pages * PAGE_BYTES, MADV_PAGEOUT), 0, "PAGEOUT");
+	send(region, pages, "a pipe: memory in swap");
+	send(shared, pages, "a pipe: a file");
+	send(own, pages, "a pipe: a private mapping of a file");
+	send(fresh, pages, "a pipe: untouched memory");
+	expect(mlock(region, 4 * PAGE_BYTES), 0, "mlock");
+	send(region, pages, "a pipe: locked memory");
+	expect(munlock(region, 4 * PAGE_BYTES), 0, "munlock");
+	press();
+	verify_zero(fresh, 0, pages, "untouched memory that was sent");
+	unmap(fresh, pages);
+	unmap(own, pages);
+	unmap(shared, pages);
+	close(fd);
+}
+
 static const struct stop {
 	const char *name;
 	void (*tour)(void);
@@ -607,7 +733,7 @@ static const struct stop {
 	{"free", tour_free},       {"remove", tour_remove},     {"inherit", tour_inherit},
 	{"mremap", tour_mremap},   {"mlock", tour_mlock},       {"msync", tour_msync},
 	{"shm", tour_shm},         {"truncate", tour_truncate}, {"protect", tour_protect},
-	{"break", tour_break},     {"file", tour_file},
+	{"break", tour_break},     {"pipe", tour_pipe},         {"file", tour_file},
 };
 
 static void make_tour(void)
@@ -620,6 +746,8 @@ static void make_tour(void)
 	pressure = map(pages, PRIVATE, -1);
 	fill(region, 0, pages, 0);
 	for (u32 i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
+		if (only != NULL && strcmp(stops[i].name, only) != 0)
+			continue;
 		stops[i].tour();
 		verify(region, 0, pages, 0, stops[i].name);
 		if (worker == 0)
@@ -635,10 +763,11 @@ int main(int argc, char **argv)
 	pid_t pids[MAX_WORKERS];
 	int status;
 
-	if (argc > 4 || !argument(argc, argv, 1, 64, 65536, &kib) ||
+	if (argc > 5 || !argument(argc, argv, 1, 64, 65536, &kib) ||
 	    !argument(argc, argv, 2, 1, MAX_WORKERS, &workers))
-		return usage("vmtour [KiB=256] [workers=2] [file]");
-	named = argc > 3 ? argv[3] : NULL;
+		return usage("vmtour [KiB=256] [workers=2] [file] [stop]");
+	named = argc > 3 && strcmp(argv[3], "-") != 0 ? argv[3] : NULL;
+	only = argc > 4 ? argv[4] : NULL;
 	pages = kib * 1024 / PAGE_BYTES;
 	residence = malloc(pages > 32 ? pages : 32);
 	require(residence != NULL, "out of memory");

@@ -49,6 +49,7 @@ const cases: readonly Case[] = [
 	{ line: "files", check: true, direct: 50 },
 	{ line: "wild null" },
 	{ line: "swapload 1 1", ram: 1 },
+	{ line: "vmtour 64 2", ram: 1 },
 	{ line: "vmbench fork 64 5", ram: 2 },
 	{ line: "calc", input: "1+2\n3*4\n" },
 	{ line: "words", input: "a b c\nd e\n" },
@@ -59,7 +60,11 @@ const cases: readonly Case[] = [
 	{ line: "sh -c", script: "yes | head -c 300000 | wc; seq 1 50 | grep 7" },
 	{ line: "sh -c", ram: 2, script: "cd /tmp; mkdir a; echo b > a/b; cp a/b c; mv c d; sync" },
 	{ line: "sh -c", ram: 3, script: "cd /tmp; mkdir a; rmdir a; pwd; hexdump /bin/true | head -3" },
-	{ line: "sh -c", ram: 5, script: "true && free; false || uptime; vmstat; ps; uname; env; ls /" },
+	{
+		line: "sh -c",
+		ram: 5,
+		script: "true && free; false || uptime; vmstat; ps; uname; env; ls /; sysctl -a",
+	},
 	{ line: "sh -c", ram: 6, script: "sleep 9 & kill $!; wait; swapctl -l; date; rm /tmp/x" },
 	{ line: "dd if=/dev/zero of=/dev/null bs=4096 count=20" },
 ];

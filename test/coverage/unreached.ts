@@ -1,5 +1,6 @@
 /** Functions and branches that no guest has reached, from the coverage that V8 has counted. */
 
+import { readFileSync } from "node:fs";
 import { relative } from "node:path";
 import type { CoverageMapData, FileCoverageData, Range } from "istanbul-lib-coverage";
 import { ROOT } from "../support/sources.ts";
@@ -32,7 +33,11 @@ function functionAt(file: FileCoverageData, place: Range): string {
 	return best.name;
 }
 
+/** What only a defect, or a trace, reaches: a line with a panic, or UVMHIST. */
+const isGuard = (line: string): boolean => /panic\(|KASSERT\(|uvmhist/.test(line);
+
 function reachOf(file: FileCoverageData): FileReach {
+	const lines = readFileSync(file.path, "utf8").split("\n");
 	const unreached: string[] = [];
 	let [total, reached] = [0, 0];
 	const dead: Range[] = [];
@@ -47,6 +52,7 @@ function reachOf(file: FileCoverageData): FileReach {
 	for (const [id, branch] of Object.entries(file.branchMap)) {
 		// The branches of a function that is not reached are not listed one by one.
 		if (dead.some((loc) => contains(loc, branch.loc))) continue;
+		if (isGuard(lines[branch.loc.start.line - 1]!)) continue;
 		for (const [i, count] of file.b[id]!.entries()) {
 			total++;
 			if (count > 0) reached++;
