@@ -69,8 +69,8 @@ export function clip_range(
  * Make a range pageable again (munlock).
  *
  * => map unlocked; may sleep for its lock.
- * => EFAULT: a hole in the range; ENOMEM. DEVIATION: entries that are not wired are left alone, as
- *    POSIX requires; NetBSD returns EINVAL.
+ * => EFAULT: a hole in the range; ENOMEM. DEVIATION (D24): entries that are not wired are left
+ *    alone, as POSIX requires; NetBSD returns EINVAL.
  */
 export function* uvm_map_unwire(
 	k: Kernel,
@@ -161,7 +161,7 @@ export function* wire_entries(
 		return 0;
 	}
 	yield* vm_map_lock(k, map);
-	// DEVIATION: NetBSD's uvm_map_pageable_all inverts the test of which ones were wired.
+	// DEVIATION (D25): NetBSD's uvm_map_pageable_all inverts the test of which ones were wired.
 	for (const e of entries) e.wired_count--;
 	for (const e of fresh) uvm_map_entry_unwire(k, map, e);
 	pmap_update(k, map.pmap);
@@ -215,7 +215,7 @@ export function* uvm_map_pageable_all(
 		return ENOMEM;
 	}
 	const error = yield* wire_entries(k, map, entries, onfault);
-	// DEVIATION: NetBSD wires later mappings although the call has failed.
+	// DEVIATION (D26): NetBSD wires later mappings although the call has failed.
 	if (error === 0 && (flags & MCL_FUTURE) !== 0) wire_future(map, onfault);
 	return error;
 }
