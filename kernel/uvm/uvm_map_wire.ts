@@ -151,6 +151,7 @@ export function* wire_entries(
 	let error: Errno = 0;
 	for (const e of [...fresh, ...completed]) {
 		// Nothing is mapped in an entry that allows no access.
+		// DEVIATION (D48): NetBSD asks for max_protection, and so copies what is never stored to.
 		if (e.protection === VM_PROT_NONE) continue;
 		error = yield* uvm_fault_wire(k, map, e.start, e.end, e.protection, onfault);
 		if (error !== 0) break;
