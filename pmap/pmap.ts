@@ -181,8 +181,8 @@ const satp_of = (pm: pmap): number =>
 
 /**
  * Make the hart translate through `pm`.
- * DEVIATION: takes the pmap, not the thread. Runs the deferred fences, so that user mode never
- * starts with a stale translation.
+ * DEVIATION (D43): takes the pmap, not the thread. Runs the deferred fences, so that user mode
+ * never starts with a stale translation.
  */
 export function pmap_activate(k: PmapHost, pm: pmap): void {
 	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
@@ -242,8 +242,9 @@ function remove_range(k: PmapHost, pm: pmap, sva: vaddr_t, eva: vaddr_t, keep: n
 /**
  * Lower the protection of the mappings in [sva, eva).
  *
- * => never adds rights. A mapping that is left with none is removed. DEVIATION: a wired one stays,
- *    and each access to it faults, so that it is known later which pages the range keeps wired.
+ * => never adds rights. A mapping that is left with none is removed. DEVIATION (D44): a wired one
+ *    stays, and each access to it faults, so that it is known later which pages the range keeps
+ *    wired.
  * => takes effect at pmap_update.
  */
 export function pmap_protect(
@@ -308,7 +309,7 @@ export function pmap_extract_wired(k: PmapHost, pm: pmap, va: vaddr_t): paddr_t 
 /**
  * The physical address that `va` is mapped to, managed or not.
  * => -1 if it is not mapped.
- * DEVIATION: NetBSD returns a boolean and stores the address through a pointer.
+ * DEVIATION (D45): NetBSD returns a boolean and stores the address through a pointer.
  */
 export function pmap_extract(k: PmapHost, pm: pmap, va: vaddr_t): paddr_t {
 	const index = pmap_pte_index(k, pm, va);
@@ -323,7 +324,7 @@ export function pmap_extract(k: PmapHost, pm: pmap, va: vaddr_t): paddr_t {
  *
  * => `access` is one VM_PROT_* bit. True: try the access again. False: call uvm_fault.
  * => only where the hart leaves A and D to software (pm_adtrap).
- * DEVIATION: ports to such machines have it under various names (pmap_fault_fixup, ...).
+ * DEVIATION (D46): ports to such machines have it under various names (pmap_fault_fixup, ...).
  */
 export function pmap_fault(k: PmapHost, pm: pmap, va: vaddr_t, access: vm_prot_t): boolean {
 	if (!k.pmap.pm_adtrap || va < pm.pm_min || va >= pm.pm_max) return false;

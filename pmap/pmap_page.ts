@@ -35,8 +35,8 @@ const leaf_index = (k: PmapHost, pv: PvEntry): number => pmap_pte_index(k, pv.pm
 export function pmap_page_protect(k: PmapHost, pg: PmapPage, prot: vm_prot_t): void {
 	if ((prot & VM_PROT_WRITE) !== 0) return;
 	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
-	// DEVIATION: READ alone keeps the right to execute, as on machines that have no such right: the
-	// caller wants to stop stores, and fetches would only fault the page in again.
+	// DEVIATION (D47): READ alone keeps the right to execute, as on machines that have no such right:
+	// the caller wants to stop stores, and fetches would only fault the page in again.
 	if ((prot & (VM_PROT_READ | VM_PROT_EXECUTE)) !== 0) {
 		const ram32 = k.port.ram32;
 		for (let pv = pg.md_pvlist; pv !== null; pv = pv.next) {

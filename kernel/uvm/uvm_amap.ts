@@ -61,8 +61,8 @@ export interface vm_amap {
 const SLOT_SIZE = 4;
 /**
  * Arrays of an amap: am_slots, am_bckptr, am_anon and am_ppref.
- * DEVIATION: the memory of am_ppref is taken with that of the others, so that counting cannot fail
- * later; in NetBSD it can, and then the references are not counted any more.
+ * DEVIATION (D1): the memory of am_ppref is taken with that of the others, so that counting cannot
+ * fail later; in NetBSD it can, and then the references are not counted any more.
  */
 const ARRAYS = 4;
 
@@ -178,8 +178,8 @@ function amap_pp_establish(amap: vm_amap): void {
  * Add `adjval` to the references of `len` slots from `slot`, and free the anons of those that have
  * none left.
  * => amap locked, with am_ppref.
- * => DEVIATION: runs with equal counts become one at both ends of the range, so that no two runs
- *    side by side have the same count; NetBSD merges only the first of them.
+ * => DEVIATION (D2): runs with equal counts become one at both ends of the range, so that no two
+ *    runs side by side have the same count; NetBSD merges only the first of them.
  */
 function amap_pp_adjref(k: Kernel, amap: vm_amap, slot: number, len: number, adjval: number): void {
 	const ppref = amap.am_ppref!;
@@ -309,8 +309,9 @@ export function amap_extend(
 
 /**
  * The only reference is to `len` slots from `slot` now.
- * => DEVIATION: NetBSD has no am_ppref for an amap that was extended backwards, although no entry
- *    covers its first slots; later references to parts of it are then counted from the entry on.
+ * => DEVIATION (D3): NetBSD has no am_ppref for an amap that was extended backwards, although no
+ *    entry covers its first slots; later references to parts of it are then counted from the entry
+ *    on.
  */
 function pp_single(amap: vm_amap, slot: number, len: number): void {
 	if (amap.am_ppref === null && len === amap.am_nslot) return;

@@ -305,7 +305,7 @@ function uao_alloc_slots(k: Kernel, aobj: uvm_aobj): boolean {
 }
 
 /**
- * Make an object larger; the new pages read as zeros. DEVIATION: in NetBSD an object keeps its
+ * Make an object larger; the new pages read as zeros. DEVIATION (D4): in NetBSD an object keeps its
  * size; tmpfs makes files of a fixed, great one.
  * => unlocked. Never sleeps. false, and nothing has changed, if memory is short.
  */
@@ -431,9 +431,9 @@ function* uao_detach_locked(k: Kernel, uobj: uvm_object): Sleeps<void> {
  * => object locked; unlocked on return. Sleeps for busy pages if they are to be freed.
  * => with PGO_FREE and more than one reference the pages are only deactivated; wired and lent ones
  *    stay as they are.
- * => DEVIATION: PGO_DISCARD frees them whoever refers to the object. So are those behind the end of
- *    an object that shrinks, even if they are wired. (In NetBSD maps refer to the vnode of a file
- *    in memory, so its object has one reference.)
+ * => DEVIATION (D5): PGO_DISCARD frees them whoever refers to the object. So are those behind the
+ *    end of an object that shrinks, even if they are wired. (In NetBSD maps refer to the vnode of a
+ *    file in memory, so its object has one reference.)
  * => returns 0. DEVIATION: 1.51 was declared boolean and documented TRUE (A22).
  */
 export function* uao_put(

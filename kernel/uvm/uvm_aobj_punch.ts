@@ -1,6 +1,7 @@
 /**
  * A hole in an anonymous object: fallocate with PUNCH_HOLE, madvise with MADV_REMOVE. In its own
- * file because it writes through uvm_bio.ts. DEVIATION: NetBSD (fdiscard) does it for disks only.
+ * file because it writes through uvm_bio.ts. DEVIATION (D6): NetBSD (fdiscard) does it for disks
+ * only.
  */
 import type { Errno } from "../../sys/errno.ts";
 import { PAGE_SIZE, ptoa, round_page, trunc_page } from "../../sys/vmparam.ts";

@@ -8,9 +8,9 @@
  * 2). A fault that needs neither I/O nor a busy page is resolved by fault_attempt, which never
  * sleeps. Otherwise it records what to wait for, and uvm_fault waits.
  *
- * DEVIATION: NetBSD relocks after a sleep, checks the map's timestamp and continues in the middle.
- * Here nothing runs between the end of a wait and the next attempt, so each wait is followed by an
- * attempt from the start: the page that was waited for cannot get lost in between.
+ * DEVIATION (D7): NetBSD relocks after a sleep, checks the map's timestamp and continues in the
+ * middle. Here nothing runs between the end of a wait and the next attempt, so each wait is
+ * followed by an attempt from the start: the page that was waited for cannot get lost in between.
  */
 
 import {
@@ -645,8 +645,8 @@ function fault_enter(k: Kernel, ufi: uvm_faultinfo, pg: vm_page): Errno {
 	if (k.uvmhist !== null) {
 		UVMHIST_LOG(k, "uvm_fault", "va, pa, prot", ufi.va, pg.phys_addr, ufi.enter_prot);
 	}
-	// DEVIATION: NetBSD wires in uvm_fault_wire only, and forgets the copy that a store makes in a
-	// wired entry, and the page that comes in place of one cut off by truncate.
+	// DEVIATION (D8): NetBSD wires in uvm_fault_wire only, and forgets the copy that a store makes in
+	// a wired entry, and the page that comes in place of one cut off by truncate.
 	if (error === 0 && wire) {
 		uvm_pagewire(k, pg);
 		// A wired page needs no slot, and its contents may change at any time.
@@ -696,7 +696,7 @@ export function* uvmfault_anonget(k: Kernel, anon: vm_anon): Sleeps<Errno> {
 	if ((pg.flags & PG_RELEASED) !== 0) {
 		// The anon was freed. Its page counts as resident to uvm_anfree, even if the read failed.
 		if (error === EIO) {
-			// DEVIATION: NetBSD frees the bad slot, and loses the next page that is written there.
+			// DEVIATION (D9): NetBSD frees the bad slot, and loses the next page that is written there.
 			uvm_swap_markbad(k, slot, 1);
 			anon.an_swslot = SWSLOT_BAD;
 		} else if (error !== 0) {

@@ -41,10 +41,10 @@ export interface uio {
  *
  * => the caller has a reference to the map. Map unlocked; sleeps.
  * => UVM_EXTRACT_FIXPROT in `flags`: with the protection that mprotect could give, not the one that
- *    is. DEVIATION: NetBSD always does that, but only debuggers may.
+ *    is. DEVIATION (D10): NetBSD always does that, but only debuggers may.
  * => 0; EFAULT: protection, a hole, contents that cannot be read, or an address outside of user
  *    space; ENOMEM. What was moved before is counted in `uio`.
- * => DEVIATION: what lies before a hole is moved, whatever the size of the pieces.
+ * => DEVIATION (D11): what lies before a hole is moved, whatever the size of the pieces.
  */
 export function* uvm_io(k: Kernel, map: vm_map, uio: uio, flags: number): Sleeps<Errno> {
 	let chunksz = MAXPHYS;

@@ -40,9 +40,9 @@ export function uvm_km_pgremove(k: Kernel, uobj: uvm_object, start: voff_t, end:
 }
 
 /**
- * The part of memory that pools may take, so that programs keep room to run. DEVIATION: NetBSD's
- * kmem_map has a quarter of memory (nkmempages), without page table pages and, before 2003, anons;
- * here anons are in a pool, and with much swap they alone may take that.
+ * The part of memory that pools may take, so that programs keep room to run. DEVIATION (D12):
+ * NetBSD's kmem_map has a quarter of memory (nkmempages), without page table pages and, until 2004,
+ * anons; here anons are in a pool, and with much swap they alone may take that.
  */
 const POOL_SHARE = 1 / 2;
 

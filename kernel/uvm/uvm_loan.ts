@@ -12,8 +12,8 @@
  *
  * The kernel reaches all of RAM, so nothing is mapped for the borrower.
  *
- * DEVIATION: only for the kernel (UVM_LOAN_TOPAGE). Nothing in NetBSD ever lent to anons, and from
- * NetBSD 6 on that half is not compiled.
+ * DEVIATION (D13): only for the kernel (UVM_LOAN_TOPAGE). Nothing in NetBSD ever lent to anons, and
+ * from NetBSD 6 on that half is not compiled.
  */
 import { pmap_page_protect } from "../../pmap/pmap.ts";
 import { EACCES, EBUSY, EINVAL, ENOENT, ENOMEM, ERESTART, type Errno } from "../../sys/errno.ts";
@@ -51,8 +51,8 @@ const LOAN_CYCLES = 60;
 const UNLOAN_CYCLES = 20;
 
 /**
- * How many more pages can be lent. DEVIATION: NetBSD sets no limit. Pages on loan stay in memory
- * like wired ones, so together they are at most a third of it.
+ * How many more pages can be lent. DEVIATION (D14): NetBSD sets no limit. Pages on loan stay in
+ * memory like wired ones, so together they are at most a third of it.
  */
 export function uvm_loan_room(k: Kernel): number {
 	const { wiredmax, wired, loanpages } = k.uvmexp;
@@ -90,8 +90,8 @@ export function* uvm_loan(
 	while (result.length < atop(len)) {
 		yield* vm_map_lock_read(k, map);
 		why.error = 0;
-		// DEVIATION: NetBSD continues in the middle after a sleep; as in uvm_fault.ts, here each wait
-		// is followed by a new lookup.
+		// DEVIATION (D15): NetBSD continues in the middle after a sleep; as in uvm_fault.ts, here each
+		// wait is followed by a new lookup.
 		uvm_loanentry(k, map, start, len, result, why);
 		vm_map_unlock_read(k, map);
 		if (why.error === 0) continue;
@@ -135,7 +135,7 @@ function uvm_loanentry(
 	const entry = uvm_map_lookup_entry(map, va);
 	const { amap, uvm_obj: uobj } = entry;
 	if (!entry_contains(map, entry, va) || entry.sub_map !== null) why.error = ENOENT;
-	// DEVIATION: NetBSD lends what the process may not read.
+	// DEVIATION (D16): NetBSD lends what the process may not read.
 	else if ((entry.protection & VM_PROT_READ) === 0) why.error = EACCES;
 	if (why.error !== 0) return;
 	const end = Math.min(start + len, entry.end);
@@ -171,7 +171,10 @@ function uvm_loananon(k: Kernel, anon: vm_anon, why: refusal): vm_page | null {
 
 /**
  * Lend a page: from now on nobody can store to it.
- * => owner locked. false: it is wired. DEVIATION: NetBSD wired pages on loan until 2001.
+ * => owner locked. false: it is wired.
+ * => DEVIATION (D17): it stays on a queue, and the page daemon passes over it. NetBSD 1.5 wires a
+ *    page on loan, 1.6 takes it off the queues. So pages with an owner are always on one, unless
+ *    they are wired.
  */
 function uvm_loanpage(k: Kernel, pg: vm_page, why: refusal): boolean {
 	if (pg.wire_count > 0) {

@@ -145,8 +145,9 @@ export function uvm_map_enter(k: Kernel, map: vm_map, args: uvm_map_args): Errno
 
 /**
  * Could `entry` be part of one entry with the new range, as far as attributes go?
- * => DEVIATION: NetBSD compares NEEDSCOPY as well, but an entry with an amap of its own needs no
- *    copy any more, nor does what is added to the amap.
+ * => DEVIATION (D18): NetBSD of 2002 compares nothing of etype, later (UVM_ET_ISCOMPATIBLE) all of
+ *    it. But an entry with an amap of its own needs no copy any more, nor does what is added to the
+ *    amap.
  */
 function iscompatible(entry: vm_map_entry, args: uvm_map_args, etype: number): boolean {
 	return (

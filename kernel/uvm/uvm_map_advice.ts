@@ -237,12 +237,13 @@ function remove_anons(
  *    written. The others do that, too: a file's page must be written before it is freed.
  * => PGO_DEACTIVATE: the pages will not be needed soon. PGO_FREE: not at all; anons that are not
  *    shared are freed with their contents. Not both.
- * => DEVIATION: PGO_FREE also frees anons that are in swap, and leaves the object below a private
- *    mapping alone, as Linux does; NetBSD keeps the first and frees pages of the second.
- * => DEVIATION: NetBSD sleeps with the map locked for reading; here each object has a reference
- *    instead.
- * => EFAULT: a hole in the range; EINVAL: a submap; EBUSY: PGO_FREE and a part is wired; or the
- *    error of a write.
+ * => DEVIATION (D19): PGO_FREE also frees anons that are in swap, and leaves the object below a
+ *    private mapping alone, as Linux does; NetBSD keeps the first and frees pages of the second.
+ * => DEVIATION (D20): NetBSD sleeps with the map locked for reading; here each object has a
+ *    reference instead.
+ * => EFAULT: a hole in the range; EINVAL: a submap; or the first error of a write.
+ * => DEVIATION (D21): EBUSY if a part is wired and PGO_FREE is asked, as Linux does; NetBSD passes
+ *    over wired pages.
  */
 export function* uvm_map_clean(
 	k: Kernel,
@@ -337,8 +338,8 @@ const WILLNEED_MARGIN = 16;
 /**
  * Page in what a range has on disk (MADV_WILLNEED), while memory is not short.
  * => map unlocked. Sleeps. Read errors are ignored.
- * => DEVIATION: NetBSD begins to read the pages of objects ahead, and leaves what is in swap; here
- *    faults bring in both, as Linux does, before the call returns.
+ * => DEVIATION (D22): NetBSD 1.6 does nothing; later it begins to read the pages of objects, and
+ *    leaves what is in swap. Here faults bring in both, as Linux does, before the call returns.
  */
 export function* uvm_map_willneed(
 	k: Kernel,

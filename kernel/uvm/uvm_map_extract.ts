@@ -118,8 +118,8 @@ export function uvm_map_replace(
  * => wired memory is not wired in the copy.
  * => the address in dstmap, or -errno: EINVAL: a hole, with CONTIG; ENOMEM; EIO: nothing is
  *    reserved. Nothing is changed then, except that entries of srcmap may be split.
- * => DEVIATION: with REMOVE a pending copy stays pending, because only one entry is left that needs
- *    it; and the amap is not marked as shared.
+ * => DEVIATION (D23): with REMOVE a pending copy stays pending, because only one entry is left that
+ *    needs it; and the amap is not marked as shared.
  */
 export function* uvm_map_extract(
 	k: Kernel,

@@ -9,7 +9,13 @@
 
 import { pmap_protect, pmap_update } from "../../pmap/pmap.ts";
 import { EACCES, EFAULT, EINVAL, ENOMEM, type Errno } from "../../sys/errno.ts";
-import { VM_PROT_NONE, VM_PROT_WRITE, type vaddr_t, type vm_prot_t } from "../../sys/vmparam.ts";
+import {
+	VM_PROT_EXECUTE,
+	VM_PROT_NONE,
+	VM_PROT_WRITE,
+	type vaddr_t,
+	type vm_prot_t,
+} from "../../sys/vmparam.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { UVM_ET_COPYONWRITE } from "./uvm_extern.ts";
@@ -26,10 +32,11 @@ import {
 	vm_map_unlock,
 } from "./uvm_map_entry.ts";
 import { wire_entries, wiring_allowed } from "./uvm_map_wire.ts";
+import { uvn_markexec } from "./uvm_vnode.ts";
 
 /**
  * Change the protection of a range. After mlockall(MCL_FUTURE) memory that allowed no access, and
- * now allows some, is wired.
+ * now allows some, is wired. A file that may now be executed counts as a program.
  *
  * => map unlocked. Sleeps for its lock, and to bring in pages that are to be wired.
  * => EFAULT if nothing or a submap is in the range, EACCES beyond max_protection. ENOMEM if an
@@ -88,6 +95,7 @@ function map_protect_locked(
 		// Each entry by its own copy-on-write bit: a fault must decide about the first write.
 		const cow = (entry.etype & UVM_ET_COPYONWRITE) !== 0;
 		pmap_protect(k, map.pmap, entry.start, entry.end, cow ? prot & ~VM_PROT_WRITE : prot);
+		if (entry.uvm_obj !== null && (prot & VM_PROT_EXECUTE) !== 0) uvn_markexec(k, entry.uvm_obj);
 	}
 	return 0;
 }

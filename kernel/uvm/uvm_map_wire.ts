@@ -69,8 +69,8 @@ export function clip_range(
  * Make a range pageable again (munlock).
  *
  * => map unlocked; may sleep for its lock.
- * => EFAULT: a hole in the range; ENOMEM. DEVIATION: entries that are not wired are left alone, as
- *    POSIX requires; NetBSD returns EINVAL.
+ * => EFAULT: a hole in the range; ENOMEM. DEVIATION (D24): entries that are not wired are left
+ *    alone, as POSIX requires; NetBSD returns EINVAL.
  */
 export function* uvm_map_unwire(
 	k: Kernel,
@@ -151,6 +151,7 @@ export function* wire_entries(
 	let error: Errno = 0;
 	for (const e of [...fresh, ...completed]) {
 		// Nothing is mapped in an entry that allows no access.
+		// DEVIATION (D48): NetBSD asks for max_protection, and so copies what is never stored to.
 		if (e.protection === VM_PROT_NONE) continue;
 		error = yield* uvm_fault_wire(k, map, e.start, e.end, e.protection, onfault);
 		if (error !== 0) break;
@@ -161,7 +162,7 @@ export function* wire_entries(
 		return 0;
 	}
 	yield* vm_map_lock(k, map);
-	// DEVIATION: NetBSD's uvm_map_pageable_all inverts the test of which ones were wired.
+	// DEVIATION (D25): NetBSD's uvm_map_pageable_all inverts the test of which ones were wired.
 	for (const e of entries) e.wired_count--;
 	for (const e of fresh) uvm_map_entry_unwire(k, map, e);
 	pmap_update(k, map.pmap);
@@ -215,7 +216,7 @@ export function* uvm_map_pageable_all(
 		return ENOMEM;
 	}
 	const error = yield* wire_entries(k, map, entries, onfault);
-	// DEVIATION: NetBSD wires later mappings although the call has failed.
+	// DEVIATION (D26): NetBSD wires later mappings although the call has failed.
 	if (error === 0 && (flags & MCL_FUTURE) !== 0) wire_future(map, onfault);
 	return error;
 }

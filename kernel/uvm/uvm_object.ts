@@ -49,7 +49,7 @@ export const PGO_LOCKED = 0x040;
 export const PGO_PDFREECLUST = 0x080;
 /** Give up the swap slots of the cluster. */
 export const PGO_REALLOCSWAP = 0x100;
-/** DEVIATION: with PGO_FREE, also pages that others refer to (a hole in a file in memory). */
+/** DEVIATION (D27): with PGO_FREE, also pages that others refer to (a hole in a file in memory). */
 export const PGO_DISCARD = 0x400;
 
 /** What pgo_put_pages and uvm_swap_put return for a transfer that is still in flight. */

@@ -25,7 +25,7 @@ import { uvm_wait_locked } from "./uvm_wait.ts";
 /**
  * Bring in and wire all pages of an object (uvm_obj_wirepages), each once.
  * => unlocked. Sleeps. After an error none is wired. The object does not shrink meanwhile.
- * DEVIATION: for the whole of an object, which belongs to memory and swap.
+ * DEVIATION (D28): for the whole of an object, which belongs to memory and swap.
  */
 export function* uvm_obj_wirepages(k: Kernel, aobj: uvm_aobj): Sleeps<Errno> {
 	for (let i = 0; i < aobj.u_pages; i++) {

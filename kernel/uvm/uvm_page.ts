@@ -327,8 +327,8 @@ export function uvm_pagealloc(
 }
 
 /**
- * Most free pages that are kept zeroed. DEVIATION: NetBSD zeroes all that are free; here that would
- * make the host provide memory for all of a large RAM as soon as the machine is idle.
+ * Most free pages that are kept zeroed. DEVIATION (D29): NetBSD zeroes all that are free; here that
+ * would make the host provide memory for all of a large RAM as soon as the machine is idle.
  */
 const UVM_PAGEZERO_TARGET = 256;
 

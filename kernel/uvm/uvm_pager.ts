@@ -283,7 +283,7 @@ function swslots_giveup(k: Kernel, slot: SwapSlot, n: number, error: Errno): voi
 /**
  * Un-busy a cluster, except the page of interest (uvm_pager_dropcluster).
  *
- * => nothing locked. DEVIATION: the object, too, is locked here. Never sleeps.
+ * => nothing locked. DEVIATION (D30): the object, too, is locked here. Never sleeps.
  * => PGO_PDFREECLUST: it was written. DEVIATION: only then are pages marked clean (P12). Those that
  *    are PG_PAGEOUT are freed.
  * => otherwise writing it failed with `error`: the pages are dirty, and active. PGO_REALLOCSWAP:

@@ -54,8 +54,8 @@ export function* uvm_pagermapin(
 		if (k.curlwp === k.uvm.pagedaemon) {
 			yield* ltsleep(k, emergva_wchan(k), "emrgva", 0, null);
 		} else if (k.uvm.pager_map!.nentries === 0) {
-			// DEVIATION: a map entry could not be allocated. The map is not in use, so no wakeup would
-			// come.
+			// DEVIATION (D31): a map entry could not be allocated. The map is not in use, so no wakeup
+			// would come.
 			yield* uvm_pause(k, "pager_map");
 		} else {
 			simple_lock(k, k.uvm.pager_map_wanted_lock);

@@ -171,9 +171,11 @@ function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
 	const e = k.uvmexp;
 	const cluster: swapcluster = { slot: SWSLOT_NONE, nslots: 0, pages: [] };
 	let dirtyreacts = 0;
-	// Pages of files need no swap, so the scan does not give up before it has found them.
+	// DEVIATION (D32): NetBSD always gives up after so many. Pages of files need no swap, so the scan
+	// does not end before it has found them.
 	const maxreacts = uvm_filepages(k) > 0 ? Number.POSITIVE_INFINITY : UVMPD_NUMDIRTYREACTS;
-	// DEVIATION: not after scans in vain, or pages that cannot be freed would be all that is left.
+	// DEVIATION (D33): not after scans in vain, or pages that cannot be freed would be all that is
+	// left.
 	const react = k.uvm.pdfruitless > 0 ? 0 : uvmpd_balance(k);
 	// Pages that are appended during the scan are left to the next one.
 	let left = k.uvm.page_inactive.count;
@@ -186,8 +188,8 @@ function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
 		const version = next === null ? 0 : next.version;
 		k.port.charge(SCAN_CYCLES);
 		e.pdscans++;
-		// DEVIATION: NetBSD writes a short last cluster. Here the scan continues, for dirty pages only,
-		// until the cluster is full: the request is made anyway.
+		// DEVIATION (D34): NetBSD writes a short last cluster. Here the scan continues, for dirty pages
+		// only, until the cluster is full: the request is made anyway.
 		const outcome = enough && !may_join(k, pg) ? "done" : scan_inactive_page(k, pg, cluster, react);
 		if (outcome === "dirtyreact") dirtyreacts++;
 		if (outcome === "object" || (cluster.nslots > 0 && cluster.pages.length === cluster.nslots)) {
@@ -409,7 +411,7 @@ function uvmpd_scan_active(k: Kernel, inactive_shortage: number, swap_shortage: 
 
 /**
  * Page out the given pages now (Linux's MADV_PAGEOUT), clean ones at once, dirty ones in clusters.
- * DEVIATION: NetBSD has no such call; it is the page daemon's loop over pages of a map.
+ * DEVIATION (D35): NetBSD has no such call; it is the page daemon's loop over pages of a map.
  * => nothing locked. Sleeps for pager_map, not for the writes.
  */
 export function* uvm_pageout_pages(k: Kernel, pages: readonly vm_page[]): Sleeps<void> {

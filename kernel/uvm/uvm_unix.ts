@@ -6,9 +6,9 @@
  * Copyright (c) 1988 University of Utah.
  * All rights reserved. See NOTICE for the conditions.
  *
- * DEVIATION: NetBSD maps the whole stack that the limit allows, and uvm_grow only counts what is in
- * use. Here the map has what is in use, as in Linux, so that wiring a whole map, core dumps and
- * RLIMIT_AS do not see the rest.
+ * DEVIATION (D36): NetBSD maps the whole stack that the limit allows, and uvm_grow only counts what
+ * is in use. Here the map has what is in use, as in Linux, so that wiring a whole map, core dumps
+ * and RLIMIT_AS do not see the rest.
  */
 
 import { ptoa, round_page, USRSTACK, type vaddr_t } from "../../sys/vmparam.ts";

@@ -23,9 +23,9 @@ import { PHYS_TO_VM_PAGE, uvm_pagelookup, uvm_pageunwire, type vm_page } from ".
  * Unwire the pages of [start, end); holes are skipped.
  *
  * => map locked. Never sleeps.
- * => a page is unwired if its mapping is: the page's own count may be another entry's. DEVIATION:
- *    a mapping stays wired when mprotect takes all rights (see pmap_protect); in NetBSD the page of
- *    such a range is wired for ever.
+ * => a page is unwired if its mapping is: the page's own count may be another entry's. DEVIATION
+ *    (D37): a mapping stays wired when mprotect takes all rights (see pmap_protect); in NetBSD the
+ *    page of such a range is wired for ever.
  */
 export function uvm_fault_unwire_locked(
 	k: Kernel,

@@ -9,10 +9,10 @@
  * The pages of a file are its cache, shared by read, write and mappings. A page is clean (the disk
  * has the same bytes) or dirty; dirty pages are written in clusters of neighbours.
  *
- * DEVIATION: an object exists as long as the file system is mounted, so its pages stay when it is
- * not mapped; in NetBSD they are freed with the vnode's last reference.
- * DEVIATION: a file is contiguous on its disk, as in an archive, so the object itself knows where,
- * and a transfer does not go through VOP_BMAP and VOP_STRATEGY.
+ * DEVIATION (D38): an object exists as long as the file system is mounted, so its pages stay when
+ * it is not mapped; in NetBSD they stay until the vnode is needed for another file.
+ * DEVIATION (D39): a file is contiguous on its disk, as in an archive, so the object itself knows
+ * where, and a transfer does not go through VOP_BMAP and VOP_STRATEGY.
  */
 
 import {
@@ -170,9 +170,9 @@ export function uvn_markexec(k: Kernel, uobj: uvm_object): void {
 /** The window round `offset` in which clusters are made. => object locked. */
 function uvn_cluster(_k: Kernel, uobj: uvm_object, offset: voff_t): { lo: voff_t; hi: voff_t } {
 	const uvn = uobj as uvm_vnode;
-	// DEVIATION: one page while writes fail, so that a bad sector holds up only its own page.
+	// DEVIATION (D40): one page while writes fail, so that a bad sector holds up only its own page.
 	if (uvn.u_failures > 0) return { lo: offset, hi: offset + PAGE_SIZE };
-	// DEVIATION: NetBSD's window begins at `offset`, so that pages before it never join.
+	// DEVIATION (D41): NetBSD's window begins at `offset`, so that pages before it never join.
 	const lo = offset - (offset % ptoa(UVN_CLUSTER));
 	return { lo, hi: Math.min(lo + ptoa(UVN_CLUSTER), round_page(uvn.u_size)) };
 }

@@ -77,8 +77,8 @@ const REFUSALS_MAX = 16;
 
 /**
  * Have an item free in each of the pools, for callers of pool_take (pool_get with PR_WAITOK).
- * => no locks. Sleeps. DEVIATION: false if memory is short and none can become free any more, where
- *    NetBSD sleeps for ever.
+ * => no locks. Sleeps. DEVIATION (D42): false if memory is short and none can become free any more,
+ *    where NetBSD sleeps for ever.
  */
 export function* pool_prime_wait(k: Kernel, pools: readonly pool[], n = 1): Sleeps<boolean> {
 	for (let refusals = 0; ; ) {

@@ -1,7 +1,8 @@
 /**
- * The pools of the kernel, and the sizes of their items: those of the C structures of NetBSD of
- * 2000 to 2002 on a 32-bit machine (int, long and pointers 4 bytes; off_t 8, aligned to 8). Each
- * size is added up from the structure's members, as the comment beside it says.
+ * The pools of the kernel, and the sizes of their items: what sizeof says of the C structures of
+ * NetBSD 1.6 (2002) on a 32-bit machine (int, long and pointers 4 bytes; off_t 8, aligned to 8),
+ * without options for debugging. What belongs to a machine (pmap, pcb) is added up from the members
+ * that it would have here.
  */
 import { type pool, pool_init } from "./subr_pool.ts";
 
@@ -19,39 +20,39 @@ export const POOL_SIZES = {
 	/** The same, for maps of the kernel. */
 	vmmpekpl: 72,
 	/**
-	 * uvm_extern.h, struct vmspace: a vm_map of 168 (lock 48, header entry 72, 12 words) and 11
+	 * uvm_extern.h, struct vmspace: a vm_map of 152 (lock 36, header entry 72, 11 words) and 12
 	 * words; and pmap.h, struct pmap: 8 words beside its page tables.
 	 */
-	vmsppl: 244,
-	/** uvm_aobj.c, struct uvm_aobj: uvm_object (6 words), 5 words. */
-	aobjpl: 44,
-	/** uvm_aobj.c, struct uao_swhash_elt: 2 links, tag, count, 16 slots. */
-	uaoeltpl: 80,
-	/** pmap.h, struct pv_entry: link, pmap, address. */
+	vmsppl: 232,
+	/** uvm_aobj.c, struct uvm_aobj: uvm_object (6 words), 5 words, 2 links. */
+	aobjpl: 52,
+	/** uvm_aobj.c, struct uao_swhash_elt: 2 links, tag (8), count, 16 slots, padding. */
+	uaoeltpl: 88,
+	/** pmap.h, struct pv_entry: link, pmap, address (i386 has its page table as well). */
 	pvpl: 12,
-	/** proc.h, struct proc: about 100 words with two callouts and the signal context. */
-	procpl: 400,
-	/** signalvar.h, struct sigacts: 64 actions of 24 bytes, 3 words. */
-	sigapl: 1548,
+	/** proc.h, struct proc: 118 words with two callouts and the signal context (112). */
+	procpl: 472,
+	/** signalvar.h, struct sigacts: 64 actions of 24 bytes, 1 word. */
+	sigapl: 1540,
 	/**
 	 * user.h, struct user: its pcb and trap frame (32 registers, pc, 33 floating point registers of
-	 * 8 bytes, 8 words) and pstats (2 rusage of 72 bytes, 3 timers of 16).
+	 * 8 bytes, 8 words) and pstats (224).
 	 * DEVIATION: there is no kernel stack: a thread in the kernel is a generator.
 	 */
-	lwppl: 620,
+	lwppl: 652,
 	/** file.h, struct file: 2 links, 4 ints, 3 counts, lock, offset (8), 3 pointers. */
 	filepl: 56,
 	/** filedesc.h, struct filedesc0: filedesc of 24, 20 files, 20 flags; and struct cwdinfo. */
 	fdescpl: 136,
-	/** pipe.h, struct pipe: about 25 words, twice: once for each end. */
-	pipepl: 200,
+	/** pipe.h, struct pipe: 136, twice: once for each end. */
+	pipepl: 272,
 	/** Contents of pipes, by pages. */
 	pipebuf: 4096,
 	/** buf.h, struct buf: 28 words. */
 	bufpl: 112,
-	/** vnode.h, struct vnode: 42 words with its uvm_vnode. */
-	vnodepl: 168,
-	/** tmpfs.h (2005, the first to have them): struct tmpfs_node and struct tmpfs_dirent. */
+	/** vnode.h, struct vnode: 38 words; its uvm_object is a part of it. */
+	vnodepl: 152,
+	/** tmpfs.h (2005, so from the members): struct tmpfs_node and struct tmpfs_dirent. */
 	tmpfsnode: 124,
 	tmpfsdirent: 20,
 } as const;

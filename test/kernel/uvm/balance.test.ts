@@ -4,11 +4,12 @@ import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
 import { copyout } from "../../../kernel/kern/proc/copy.ts";
 import { sysent_uvmctl, UVMCTL_SETVM } from "../../../kernel/kern/sys/sys_uvmctl.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
+import { uvm_map_protect } from "../../../kernel/uvm/uvm_map_protect.ts";
 import { sysctl_vm } from "../../../kernel/uvm/uvm_meter.ts";
 import type { uvm_object } from "../../../kernel/uvm/uvm_object.ts";
-import { type uvm_vnode, uvn_markexec } from "../../../kernel/uvm/uvm_vnode.ts";
+import { type uvm_vnode, uvn_markexec, uvn_reference } from "../../../kernel/uvm/uvm_vnode.ts";
 import { EFAULT, EINVAL, ENOENT, EPERM } from "../../../sys/errno.ts";
-import { PAGE_SIZE } from "../../../sys/vmparam.ts";
+import { PAGE_SIZE, VM_PROT_EXECUTE, VM_PROT_READ } from "../../../sys/vmparam.ts";
 import { AddressSpace, BASE } from "../../support/address-space.ts";
 import { Files } from "../../support/files.ts";
 import type { TestKernel } from "../../support/kernel.ts";
@@ -94,6 +95,22 @@ describe("the page daemon", () => {
 		pageout(t);
 		expect([other.uo_npages, program.uo_npages]).toEqual([0, n]);
 		expect(spared()).toEqual([0, 0, n]);
+		t.check();
+	});
+
+	it("a file becomes a program when mprotect lets it be executed", () => {
+		const uvn = resident(4);
+		const uobj = anonymous(1);
+		const space = new AddressSpace(t);
+		const counts = (): number[] => [t.k.uvmexp.filepages, t.k.uvmexp.execpages];
+		uvn_reference(t.k, uvn);
+		expect(space.object(BASE, 4, uvn, { cow: true, advice: 0 })).toBe(0);
+		expect(space.object(BASE + 4 * PAGE_SIZE, 1, uobj)).toBe(0);
+		const protect = (prot: number): number =>
+			t.run(uvm_map_protect(t.k, space.map, BASE, BASE + 5 * PAGE_SIZE, prot));
+		expect([protect(VM_PROT_READ), ...counts()]).toEqual([0, 4, 0]);
+		expect([protect(VM_PROT_READ | VM_PROT_EXECUTE), ...counts()]).toEqual([0, 0, 4]);
+		expect([protect(VM_PROT_READ), ...counts()]).toEqual([0, 0, 4]);
 		t.check();
 	});
 

@@ -76,6 +76,23 @@ describe("writing", () => {
 		checkAtRest(t, uobj);
 	});
 
+	it("a cluster that is begun is filled, though the target is met before", () => {
+		const e = t.k.uvmexp;
+		e.freetarg = 0;
+		e.freemin = 0;
+		const uobj = dirtyObject(e.free - 23);
+		const { free } = e;
+		const restore = startPageout(t);
+		// The scan ends when four times as many are free or will be.
+		e.freetarg = free + 1;
+		expect((3 * free + 4) % SWCLPAGES).not.toBe(0);
+		const clusters = Math.ceil((3 * free + 4) / SWCLPAGES);
+		const { writes, pages } = growth(() => t.settle());
+		expect([writes, pages]).toEqual([clusters, clusters * SWCLPAGES]);
+		restore();
+		checkAtRest(t, uobj);
+	});
+
 	it("the pages of a cluster may have any owners, and lie side by side on the disk", () => {
 		const uobjs = [dirtyObject(5), dirtyObject(6, 300), dirtyObject(5)];
 		expect(growth(() => pageout(t)).writes).toBe(1);
