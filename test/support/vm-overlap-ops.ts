@@ -2,12 +2,12 @@
 import fc from "fast-check";
 
 /** Pages of a process, how many processes there are at most, and pages of the file. */
-export const PAGES = 24;
-export const PROCESSES = 5;
-export const FILE_PAGES = 12;
+export const PAGES = 40;
+export const PROCESSES = 6;
+export const FILE_PAGES = 16;
 
 const kinds = {
-	store: 9,
+	store: 14,
 	load: 3,
 	mmap: 3,
 	fmap: 2,
@@ -25,12 +25,12 @@ const kinds = {
 	truncate: 2,
 	punch: 2,
 	fork: 4,
-	exit: 2,
+	exit: 1,
 	swapoff: 6,
 	swapon: 4,
-	poke: 2,
+	poke: 3,
 	peek: 1,
-	lend: 2,
+	lend: 4,
 } as const;
 type Kind = keyof typeof kinds;
 
@@ -45,12 +45,12 @@ const op = fc.record({
 	kind,
 	who: fc.nat(PROCESSES - 1),
 	page: fc.nat(PAGES - 1),
-	n: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: PAGES })),
+	n: fc.oneof(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 6, max: PAGES })),
 	x: fc.nat(1000),
 });
 export type Op = ReturnType<typeof op.generate>["value"];
 
-export const rounds = fc.array(fc.array(op, { minLength: 2, maxLength: 14 }), {
+export const rounds = fc.array(fc.array(op, { minLength: 3, maxLength: 18 }), {
 	minLength: 4,
 	maxLength: 16,
 	size: "max",
@@ -59,8 +59,8 @@ export const rounds = fc.array(fc.array(op, { minLength: 2, maxLength: 14 }), {
 export const config = fc.record({
 	seed: fc.nat(),
 	/** KiB. */
-	ram: fc.constantFrom(512, 640, 1024),
-	disk: fc.constantFrom(128, 256, 512),
+	ram: fc.constantFrom(512, 576, 768),
+	disk: fc.constantFrom(256, 512, 1024),
 	/** Resources are refused now and then. */
 	failures: fc.boolean(),
 });

@@ -32,6 +32,7 @@ const KEEP_SIZE_PUNCH = 3;
 const MREMAP_FIXED = 3; // with MAYMOVE
 const MREMAP_DONTUNMAP = 4;
 const AT_FDCWD = -100;
+const F_SETPIPE_SZ = 1031;
 
 const address = (page: number): number => BASE + page * PAGE_SIZE;
 /** A page for arguments of system calls. */
@@ -193,9 +194,11 @@ export class OverlapMachine {
 		expect(keeper.syscall(SYS.pipe2, BUFFER, 0)).toBe(0);
 		const end = (i: number): number => keeper.run(() => keeper.load(BUFFER + i * 4))!;
 		this.#pipe = [end(0), end(1)];
+		// So small that most writes lend pages.
+		expect(keeper.syscall(SYS.fcntl64, this.#pipe[1], F_SETPIPE_SZ, PAGE_SIZE)).toBe(PAGE_SIZE);
 		this.#free = t.k.uvmexp.free;
 		this.#wired = t.k.uvmexp.wired;
-		this.#create();
+		for (let i = 0; i < 3; i++) this.#create();
 		const draw = this.#draw;
 		t.k.watch = { ...t.k.watch, choose: (n) => draw.below(n) };
 		const rates: Record<string, number> = { pager_map: 5, buf: 12, swslot: 12, loan: 10 };
