@@ -63,5 +63,7 @@ export const config = fc.record({
 	disk: fc.constantFrom(256, 512, 1024),
 	/** Resources are refused now and then. */
 	failures: fc.boolean(),
+	/** Pages of each disk that cannot be written. */
+	bad: fc.oneof(fc.constant(0), fc.nat(6)),
 });
 export type Config = ReturnType<typeof config.generate>["value"];

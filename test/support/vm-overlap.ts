@@ -201,6 +201,9 @@ export class OverlapMachine {
 		for (let i = 0; i < 3; i++) this.#create();
 		const draw = this.#draw;
 		t.k.watch = { ...t.k.watch, choose: (n) => draw.below(n) };
+		for (let n = 0; n < config.bad; n++) {
+			for (const media of t.disks) media.failWrites(8 * draw.below(disk / 4), 8);
+		}
 		const rates: Record<string, number> = { pager_map: 5, buf: 12, swslot: 12, loan: 10 };
 		if (config.failures) {
 			t.k.failinject = (what) => rates[what] !== undefined && draw.below(rates[what]) === 0;
@@ -785,9 +788,8 @@ export class OverlapMachine {
 		expect(keeper.syscall(SYS.unlinkat, AT_FDCWD, BUFFER, 0)).toBe(0);
 		expect(keeper.syscall(SYS.close, this.#fd)).toBe(0);
 		const { uvmexp } = this.t.k;
-		expect([uvmexp.swpginuse, uvmexp.swpgonly, uvmexp.paging, uvmexp.loanpages]).toEqual([
-			0, 0, 0, 0,
-		]);
+		const { swpginuse, swpgbad, swpgonly, paging, loanpages } = uvmexp;
+		expect([swpginuse - swpgbad, swpgonly, paging, loanpages]).toEqual([0, 0, 0, 0]);
 		expect(uvmexp.wired).toBe(this.#wired);
 	}
 
