@@ -39,6 +39,8 @@ export interface kernel_watch {
 	readonly exec?: (k: Kernel, p: proc) => void;
 	readonly exit?: (k: Kernel, p: proc) => void;
 	readonly trace?: kernel_trace;
+	/** Which of `n` > 1 runnable kernel threads, in order, goes on. Without it the first. */
+	readonly choose?: (n: number) => number;
 }
 
 export interface Kernel extends PmapHost {

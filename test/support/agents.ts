@@ -25,6 +25,9 @@ import type { TestKernel } from "./kernel.ts";
 /** clone's flags for fork: SIGCHLD. */
 const FORK = 17;
 
+/** A job of a process that has ended goes no further. */
+const ENDED = Symbol("ended");
+
 /** The result of a job of an agent. */
 export interface Job<T> {
 	readonly done: boolean;
@@ -73,8 +76,12 @@ export class Agent {
 		const { k } = this.t;
 		while (this.alive) {
 			const job = this.#jobs.shift();
-			if (job !== undefined) yield* job();
-			else yield* tsleep(k, this, "agent", 0);
+			try {
+				if (job !== undefined) yield* job();
+				else yield* tsleep(k, this, "agent", 0);
+			} catch (e) {
+				if (e !== ENDED) throw e;
+			}
 		}
 	}
 
@@ -149,8 +156,9 @@ export class Agent {
 	}
 
 	*#touched(error: number): Sleeps<number> {
-		if (this.l.l_nomem >= 0) yield* exit1(this.t.k, this.p, exited(137));
-		return error;
+		if (this.l.l_nomem < 0) return error;
+		yield* exit1(this.t.k, this.p, exited(137));
+		throw ENDED;
 	}
 
 	/** Make a child. => it, or an errno. Sleeps. */

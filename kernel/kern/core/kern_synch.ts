@@ -152,8 +152,23 @@ export function chooselwp(k: Kernel): lwp | null {
 	const queue = k.runkernel.head !== null ? k.runkernel : k.runuser;
 	const l = queue.head;
 	if (l === null) return null;
+	if (k.watch.choose !== undefined && queue === k.runkernel && l.l_runnext !== null) {
+		return choosewatched(queue, k.watch.choose);
+	}
 	queue.head = l.l_runnext;
 	if (queue.head === null) queue.tail = null;
 	l.l_runnext = null;
 	return l;
+}
+
+/** Take the thread that the watcher chooses off a queue. => there are two at least. */
+function choosewatched(queue: runqueue, choose: (n: number) => number): lwp {
+	const threads: lwp[] = [];
+	for (let l = queue.head; l !== null; l = l.l_runnext) threads.push(l);
+	const [chosen] = threads.splice(choose(threads.length), 1);
+	for (const [i, l] of threads.entries()) l.l_runnext = threads[i + 1] ?? null;
+	queue.head = threads[0]!;
+	queue.tail = threads[threads.length - 1]!;
+	chosen!.l_runnext = null;
+	return chosen!;
 }

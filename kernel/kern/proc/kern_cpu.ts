@@ -14,7 +14,7 @@ import { cpu_intr, intr_pending } from "./intr.ts";
 import { cputime_check } from "./kern_itimer.ts";
 import { sig_userret } from "./kern_sig.ts";
 import { postsigs } from "./postsig.ts";
-import { timer_idle, timer_quantum } from "./timer.ts";
+import { timer_idle, timer_kernel, timer_quantum } from "./timer.ts";
 import { TRAP_KERNEL, TRAP_NONE, TRAP_RETURN, trap } from "./trap.ts";
 
 /** Cost of giving the hart to another thread, in cycles. */
@@ -62,6 +62,7 @@ export function cpu_run(k: Kernel, until: number, pause = false): number {
 		l.l_stat = LSONPROC;
 		k.uvmexp.swtch++;
 		k.watch.trace?.oncpu(l);
+		if (l.l_kernel !== null) timer_kernel(k);
 		if (l.l_kernel === null || run_kernel(k, l)) {
 			cpu_switchto(k, l);
 			timer_quantum(k, l);

@@ -36,3 +36,8 @@ export function timer_quantum(k: Kernel, l: lwp): void {
 
 /** No thread runs: the timer is needed only for the next timeout. */
 export const timer_idle = (k: Kernel): void => timer_arm(k, Number.POSITIVE_INFINITY);
+
+/** A thread runs in the kernel, perhaps one of several that never let the processor rest. */
+export function timer_kernel(k: Kernel): void {
+	if (k.nextwakeup < Number.POSITIVE_INFINITY) timer_advance(k, k.nextwakeup);
+}
