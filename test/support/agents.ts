@@ -25,7 +25,7 @@ import type { TestKernel } from "./kernel.ts";
 /** clone's flags for fork: SIGCHLD. */
 const FORK = 17;
 
-/** A job of a process that has ended goes no further. */
+/** Thrown in a job of a process that has ended (Agent.stops). */
 const ENDED = Symbol("ended");
 
 /** The result of a job of an agent. */
@@ -41,6 +41,8 @@ export class Agent {
 	readonly l: lwp;
 	/** Its children, also those that have ended. */
 	readonly children: Agent[] = [];
+	/** A job goes no further when the process ends for want of memory. */
+	stops = false;
 	#jobs: (() => Sleeps<void>)[] = [];
 
 	private constructor(t: TestKernel, p: proc, l: lwp) {
@@ -158,7 +160,8 @@ export class Agent {
 	*#touched(error: number): Sleeps<number> {
 		if (this.l.l_nomem < 0) return error;
 		yield* exit1(this.t.k, this.p, exited(137));
-		throw ENDED;
+		if (this.stops) throw ENDED;
+		return error;
 	}
 
 	/** Make a child. => it, or an errno. Sleeps. */

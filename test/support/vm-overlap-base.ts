@@ -127,6 +127,7 @@ export class OverlapBase {
 	/** A job that ends the process if it had no memory. */
 	protected job<T>(model: Model, body: () => Sleeps<T>): Job<T> {
 		const { agent } = model;
+		agent.stops = true;
 		return agent.start(function* (): Sleeps<T> {
 			const result = yield* body();
 			if (agent.l.l_nomem >= 0) yield* agent.exit(137);
