@@ -41,7 +41,7 @@ export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
 		if ((pg.flags & PG_ZERO) !== 0) {
 			zeros++;
 			if ((queues & PQ_FREE) === 0) wrong.push("3: a page is marked as zeros, and not free");
-			else if (!is_zero(k, pg)) wrong.push("3: a free page that is marked as zeros is not");
+			else if (!is_zero(k, pg, quiet)) wrong.push("3: a free page that is marked as zeros is not");
 		}
 		if ((queues & PQ_ACTIVE) !== 0) active++;
 		if ((queues & PQ_INACTIVE) !== 0) inactive++;
@@ -82,10 +82,12 @@ function kind_of(k: Kernel, { uanon, uobject }: vm_page): "anon" | "file" | "exe
 	return (uobject as uvm_vnode).u_text ? "exec" : "file";
 }
 
-function is_zero(k: Kernel, pg: vm_page): boolean {
+/** Whether a page holds zeros; a sample of its words if not `whole`, because there are many. */
+function is_zero(k: Kernel, pg: vm_page, whole: boolean): boolean {
 	const { ram32, ramBase } = k.port;
 	const first = (pg.phys_addr - ramBase) / 4;
-	for (let i = first; i < first + PAGE_SIZE / 4; i++) if (ram32[i] !== 0) return false;
+	const step = whole ? 1 : 31;
+	for (let i = first; i < first + PAGE_SIZE / 4; i += step) if (ram32[i] !== 0) return false;
 	return true;
 }
 

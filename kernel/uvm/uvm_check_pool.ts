@@ -1,4 +1,4 @@
-/** Invariant 16: kernel memory. No page is lost between its owners, and pools count their items. */
+/** Invariant 17: kernel memory. No page is lost between its owners, and pools count their items. */
 import { pmap_foreach_table } from "../../pmap/pmap_ptp.ts";
 import type { pool } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
@@ -8,22 +8,22 @@ export function check_pools(k: Kernel, quiet: boolean, wrong: string[]): void {
 	const held = new Set<vm_page>();
 	let npages = 0;
 	for (const pp of k.pool_head) {
-		if (pp.pr_nitems < 0 || pp.pr_nout < 0) wrong.push("16: a pool counts below zero");
+		if (pp.pr_nitems < 0 || pp.pr_nout < 0) wrong.push("17: a pool counts below zero");
 		if (pp.pr_nout + pp.pr_nitems !== pp.pr_pages.length * pp.pr_itemsperpage) {
-			wrong.push(`16: the pages of pool ${pp.pr_wchan} do not hold its items`);
+			wrong.push(`17: the pages of pool ${pp.pr_wchan} do not hold its items`);
 		}
 		if (pp.pr_npagealloc - pp.pr_npagefree !== pp.pr_pages.length) {
-			wrong.push(`16: pool ${pp.pr_wchan} counts its pages wrongly`);
+			wrong.push(`17: pool ${pp.pr_wchan} counts its pages wrongly`);
 		}
 		for (const pg of pp.pr_pages) {
-			if ((pg.pqflags & PQ_FREE) !== 0) wrong.push("16: a page of a pool is free");
-			if (pg.uobject !== null || pg.uanon !== null) wrong.push("16: a page of a pool has an owner");
+			if ((pg.pqflags & PQ_FREE) !== 0) wrong.push("17: a page of a pool is free");
+			if (pg.uobject !== null || pg.uanon !== null) wrong.push("17: a page of a pool has an owner");
 			held.add(pg);
 		}
 		npages += pp.pr_pages.length;
 	}
-	if (held.size !== npages) wrong.push("16: a page is in two pools");
-	if (npages !== k.uvmexp.poolpages) wrong.push("16: uvmexp.poolpages counts wrongly");
+	if (held.size !== npages) wrong.push("17: a page is in two pools");
+	if (npages !== k.uvmexp.poolpages) wrong.push("17: uvmexp.poolpages counts wrongly");
 	check_ownerless(k, held, wrong);
 	check_items(k, quiet, wrong);
 }
@@ -38,7 +38,7 @@ function check_ownerless(k: Kernel, held: Set<vm_page>, wrong: string[]): void {
 		if (pg.phys_addr < k.uvm.avail_start || pg.phys_addr >= k.uvm.avail_end) continue;
 		if (pg.uobject !== null || pg.uanon !== null || pg.loan_count > 0 || held.has(pg)) continue;
 		const queues = pg.pqflags & (PQ_FREE | PQ_ACTIVE | PQ_INACTIVE);
-		if (queues === 0) wrong.push("16: a page is not free and belongs to nothing");
+		if (queues === 0) wrong.push("17: a page is not free and belongs to nothing");
 	}
 }
 
@@ -55,6 +55,6 @@ function check_items(k: Kernel, quiet: boolean, wrong: string[]): void {
 	];
 	if (quiet) counts.push([k.uvm.uvm_aobj_pool, k.uvm.uao_list.length]);
 	for (const [pp, n] of counts) {
-		if (pp.pr_nout !== n) wrong.push(`16: pool ${pp.pr_wchan} has ${pp.pr_nout} items, not ${n}`);
+		if (pp.pr_nout !== n) wrong.push(`17: pool ${pp.pr_wchan} has ${pp.pr_nout} items, not ${n}`);
 	}
 }

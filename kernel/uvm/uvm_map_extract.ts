@@ -200,7 +200,7 @@ function extract_chain(
 	return 0;
 }
 
-/** An entry of `dstmap`, `distance` further on, for what another has in [start, end), or null. */
+/** An entry of `dstmap`, `distance` further on, for what another has in [start, end); or null. */
 function extract_entry(
 	k: Kernel,
 	entry: vm_map_entry,

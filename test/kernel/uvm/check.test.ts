@@ -197,11 +197,11 @@ const breakages: [number, string, () => void][] = [
 	[14, "an object's page writable through copy-on-write", () => cowEntry()],
 	[15, "a translation of a mapping that is gone", () => staleTranslation()],
 	[15, "a right that was taken away", () => setPte(SMALL, (pte) => pte & ~PTE_W)],
-	[16, "a page that belongs to nothing", () => uvm_pagealloc(t.k, null, 0, null, 0)],
-	[16, "a pool without pages for its items", () => t.k.pools.filepl.pr_nout++],
-	[16, "a page in two pools", () => t.k.pools.pvpl.pr_pages.push(t.k.pools.procpl.pr_pages[0]!)],
-	[16, "a free page in a pool", () => uvm_pagefree(t.k, t.k.pools.procpl.pr_pages[0]!)],
-	[16, "a process that pools do not know", () => t.k.procs.push(t.k.procs[0]!)],
+	[17, "a page that belongs to nothing", () => uvm_pagealloc(t.k, null, 0, null, 0)],
+	[17, "a pool without pages for its items", () => t.k.pools.filepl.pr_nout++],
+	[17, "a page in two pools", () => t.k.pools.pvpl.pr_pages.push(t.k.pools.procpl.pr_pages[0]!)],
+	[17, "a free page in a pool", () => uvm_pagefree(t.k, t.k.pools.procpl.pr_pages[0]!)],
+	[17, "a process that pools do not know", () => t.k.procs.push(t.k.procs[0]!)],
 	[15, "a dirty bit that was cleared", () => setPte(SMALL, (pte) => pte & ~PTE_D)],
 ];
 
