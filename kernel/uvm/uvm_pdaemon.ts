@@ -65,6 +65,8 @@ import { uvm_filepages } from "./uvm_wait.ts";
 /** Dirty pages reactivated for lack of swap, after which a scan gives up. */
 export const UVMPD_NUMDIRTYREACTS = 16;
 
+/** Cost of waking the daemon, in cycles: time passes even if it finds nothing to do. */
+const WAKEUP_CYCLES = 200;
 /** Cost of looking at a page, in cycles. */
 const SCAN_CYCLES = 50;
 
@@ -85,6 +87,7 @@ export function* uvm_pageout(k: Kernel): Sleeps<void> {
 	for (;;) {
 		yield* ltsleep(k, k.uvm.pagedaemon_wchan, "pgdaemon", 0, null);
 		e.pdwoke++;
+		k.port.charge(WAKEUP_CYCLES);
 		e.inactarg = Math.max(Math.floor((e.active + e.inactive) / 3), e.freetarg + 1);
 		const done = e.pdfreed + e.pdpageouts;
 		const short = e.free <= e.reserve_kernel;

@@ -199,9 +199,13 @@ function* pipe_write(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<nu
 		}
 		const room = pipe_room(pipe);
 		if (room >= (atomic ? bytes.length : 1)) {
-			const part = bytes.subarray(done, done + room);
-			const more = pages_of(pipe.pipe_cnt + part.length) - pipe.pipe_npages;
+			let part = bytes.subarray(done, done + room);
+			// Where memory is short, as much as there are pages for: to wait for many may be in vain.
+			while (part.length > PIPE_BUF && !pipe_reserve(k, pipe, part.length)) {
+				part = part.subarray(0, part.length >> 1);
+			}
 			if (!pipe_reserve(k, pipe, part.length)) {
+				const more = pages_of(pipe.pipe_cnt + part.length) - pipe.pipe_npages;
 				const found = yield* pool_prime_wait(k, [k.pools.pipebuf], more);
 				if (!found) return done > 0 ? done : -ENOMEM;
 				continue;
