@@ -295,7 +295,7 @@ const SLOT_SIZE = 4;
 
 /** Bytes of the array of slots or of the buckets. */
 const uao_tablesize = ({ u_swslots, u_swhash }: uvm_aobj): number =>
-	((u_swslots ?? u_swhash)?.length ?? 0) * SLOT_SIZE;
+	(u_swslots ?? u_swhash!).length * SLOT_SIZE;
 
 /** => false if memory is short. */
 function uao_alloc_slots(k: Kernel, aobj: uvm_aobj): boolean {

@@ -112,9 +112,9 @@ export function uvm_pagermapout(k: Kernel, kva: number, npages: number): void {
 	}
 	const map = k.uvm.pager_map!;
 	if (!vm_map_lock_try(k, map)) panic("uvm_pagermapout: a thread sleeps with pager_map locked");
-	const dead = uvm_unmap_remove(k, map, kva, kva + npages * PAGE_SIZE);
-	// Blank entries refer to nothing, so there is nothing to detach from.
-	for (const entry of dead ?? []) uvm_mapent_free(k, entry);
+	// The range is one entry, so none has to be split. It refers to nothing: nothing to detach from.
+	const dead = uvm_unmap_remove(k, map, kva, kva + npages * PAGE_SIZE)!;
+	for (const entry of dead) uvm_mapent_free(k, entry);
 	simple_lock(k, k.uvm.pager_map_wanted_lock);
 	if (k.uvm.pager_map_wanted) {
 		k.uvm.pager_map_wanted = false;

@@ -30,6 +30,8 @@ function failing(
 	return { media };
 }
 
+const OBJTOUR = "../checks/bin/objtour";
+
 type Guest = [string, (string | number)[], Partial<SystemOptions>];
 
 const sound: Guest[] = [
@@ -59,7 +61,14 @@ const sound: Guest[] = [
 		[6144, 1, "-", "pageout"],
 		{ ram: 10 * MiB, swap: [{ media: 64 * MiB, timing: "hdd" }] },
 	],
+	[OBJTOUR, [256, 1], { ...tiny, swap: [{ media: 16 * MiB }, { media: 16 * MiB }] }],
+	[OBJTOUR, [256, 1], { ...tiny, swap: [{ media: 16 * MiB, timing: "hdd" }] }],
 	// A slot that cannot be written costs no data.
+	[
+		OBJTOUR,
+		[256, 1],
+		{ ...tiny, swap: [failing(new MemoryDisk(16 * MiB), "failWrites", 100, 200)] },
+	],
 	["sort", [2], { ...tiny, swap: [failing(new MemoryDisk(16 * MiB), "failWrites", 8, 1024)] }],
 ];
 
@@ -98,6 +107,11 @@ const unlucky: Guest[] = [
 	["vmtour", [128, 1, "/data"], { ...tiny, root: failing(root(), "failWrites", 41, 160) }],
 	["vmtour", [128, 1, "/data"], { ...tiny, root: failing(root(), "failReads", 41, 160) }],
 	["vmtour", [64, 2, "-", "mremap"], { ...tiny, swap: [] }],
+	[
+		OBJTOUR,
+		[512, 1, "lost"],
+		{ ...tiny, swap: [failing(new MemoryDisk(16 * MiB), "failReads", 100, 200)] },
+	],
 	["wild", [], tiny],
 ];
 
@@ -118,6 +132,9 @@ it.each<[string, string[], number, number]>([
 	["sort", ["1"], 10, 7],
 	["vmtour", ["64", "1"], 300, 8],
 	["pipe", ["1"], 100, 9],
+	[OBJTOUR, ["256", "1", "short"], 30, 10],
+	[OBJTOUR, ["256", "1", "short"], 10, 11],
+	[OBJTOUR, ["256", "0", "short"], 4, 12],
 ])("%s %j with failing allocations, one of %i", async (program, args, odds, seed) => {
 	const system = createSystem({
 		...{ program, args, image: workload(program), bin: await binDisk() },

@@ -14,7 +14,9 @@ export class UnreachedReporter implements Reporter {
 		}
 		for (const { path, total, reached, unreached } of files) {
 			console.log(`${path}: ${reached} of ${total} (${((100 * reached) / total).toFixed(1)} %)`);
-			for (const line of unreached) console.log(`  ${line}`);
+			for (const { function: name, line, code, way } of unreached) {
+				console.log(code === "" ? `  ${name}()` : `  ${name}, line ${line}, ${way}: ${code}`);
+			}
 		}
 	}
 }

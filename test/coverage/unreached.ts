@@ -5,14 +5,24 @@ import { relative } from "node:path";
 import type { CoverageMapData, FileCoverageData, Range } from "istanbul-lib-coverage";
 import { ROOT } from "../support/sources.ts";
 
+/** A function, or a branch, that no guest has reached. */
+export interface Unreached {
+	/** The function itself, or the innermost one with a name around the branch. */
+	readonly function: string;
+	readonly line: number;
+	/** The line, without the space around it; empty for a function. */
+	readonly code: string;
+	/** Which way of the branch, by Istanbul: "if 0", "cond-expr 1", ...; "" for a function. */
+	readonly way: string;
+}
+
 export interface FileReach {
 	/** From the root of the project. */
 	readonly path: string;
 	/** Functions and branches there are, and how many were reached. */
 	readonly total: number;
 	readonly reached: number;
-	/** "function name" or "branch in name, line n: kind" for the others. */
-	readonly unreached: readonly string[];
+	readonly unreached: readonly Unreached[];
 }
 
 const contains = (outer: Range, inner: Range): boolean =>
@@ -36,9 +46,22 @@ function functionAt(file: FileCoverageData, place: Range): string {
 /** What only a defect, or a trace, reaches: a line with a panic, or UVMHIST. */
 const isGuard = (line: string): boolean => /panic\(|KASSERT\(|uvmhist/.test(line);
 
+/**
+ * Whether the statement behind an `if` that jumps away has run. V8 counts that way itself only if
+ * the function is not a generator.
+ */
+function ranBehind(file: FileCoverageData, lines: string[], at: Range): boolean {
+	if (!/\b(return|continue|break)\b[^;]*;$/.test(lines[at.end.line - 1]!.trim())) return false;
+	let [next, count] = [Number.POSITIVE_INFINITY, 0];
+	for (const [id, { start }] of Object.entries(file.statementMap)) {
+		if (start.line > at.end.line && start.line < next) [next, count] = [start.line, file.s[id]!];
+	}
+	return count > 0;
+}
+
 function reachOf(file: FileCoverageData): FileReach {
 	const lines = readFileSync(file.path, "utf8").split("\n");
-	const unreached: string[] = [];
+	const unreached: Unreached[] = [];
 	let [total, reached] = [0, 0];
 	const dead: Range[] = [];
 	for (const [id, { name, loc }] of Object.entries(file.fnMap)) {
@@ -46,7 +69,7 @@ function reachOf(file: FileCoverageData): FileReach {
 		if (file.f[id]! > 0) reached++;
 		else {
 			dead.push(loc);
-			unreached.push(`function ${name}, line ${loc.start.line}`);
+			unreached.push({ function: name, line: loc.start.line, code: "", way: "" });
 		}
 	}
 	for (const [id, branch] of Object.entries(file.branchMap)) {
@@ -55,14 +78,18 @@ function reachOf(file: FileCoverageData): FileReach {
 		if (isGuard(lines[branch.loc.start.line - 1]!)) continue;
 		for (const [i, count] of file.b[id]!.entries()) {
 			total++;
-			if (count > 0) reached++;
-			else {
-				const at = branch.locations[i]!;
-				const line = at.start.line ?? branch.loc.start.line;
-				unreached.push(
-					`branch in ${functionAt(file, branch.loc)}, line ${line}: ${branch.type} ${i}`,
-				);
+			const implicit = branch.type === "if" && i === 1;
+			if (count > 0 || (implicit && ranBehind(file, lines, branch.loc))) {
+				reached++;
+				continue;
 			}
+			const line = branch.locations[i]!.start.line ?? branch.loc.start.line;
+			unreached.push({
+				function: functionAt(file, branch.loc),
+				line,
+				code: lines[line - 1]!.trim(),
+				way: `${branch.type} ${i}`,
+			});
 		}
 	}
 	return { path: relative(ROOT, file.path), total, reached, unreached };

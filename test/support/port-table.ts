@@ -5,17 +5,31 @@ import { ROOT, type Source, sources } from "./sources.ts";
 export interface Row {
 	readonly line: number;
 	readonly cells: readonly string[];
+	/** The head of its last column: "test" or "reason". */
+	readonly last: string;
 }
 
-/** The rows of all tables, without heads. */
-export const rows: readonly Row[] = readFileSync(`${ROOT}/docs/port.md`, "utf8")
-	.split("\n")
-	.flatMap((text, i) => {
-		if (!/^\|.*\|$/.test(text) || /^\|-/.test(text)) return [];
-		const cells = text.slice(1, -1).split("|");
-		return [{ line: i + 1, cells: cells.map((cell) => cell.trim()) }];
-	})
-	.filter(({ cells }) => cells[cells.length - 1] !== "test");
+/** The rows of all tables, without heads. A | inside of a cell is written \\|. */
+const tables: readonly Row[] = (() => {
+	let last = "";
+	return readFileSync(`${ROOT}/docs/port.md`, "utf8")
+		.split("\n")
+		.flatMap((text, i, lines) => {
+			if (!/^\|.*\|$/.test(text) || /^\|-/.test(text)) return [];
+			const cells = text
+				.slice(1, -1)
+				.split(/(?<!\\)\|/)
+				.map((cell) => cell.replaceAll("\\|", "|").trim());
+			const isHead = lines[i + 1]!.startsWith("|-");
+			if (isHead) last = cells[cells.length - 1]!;
+			return isHead ? [] : [{ line: i + 1, cells, last }];
+		});
+})();
+
+/** The rows about functions, defects and deviations, with their tests. */
+export const rows = tables.filter(({ last }) => last === "test");
+/** The rows about code that no guest reaches: function, line, why. */
+export const unreachedRows = tables.filter(({ last }) => last === "reason");
 
 /** Where the function is, or why it is absent. */
 export const here = ({ cells }: Row): string => cells[cells.length - 2]!;
