@@ -120,6 +120,18 @@ describe("the page daemon", () => {
 		expect(uvn.uo_npages).toBe(0);
 	});
 
+	it("spares nothing if only anonymous memory is left, and there is no swap for it", () => {
+		f = new Files(0);
+		t = f.t;
+		const uvn = resident(pages(8));
+		const uobj = anonymous(pages(40));
+		const { anonpages } = t.k.uvmexp;
+		pageout(t);
+		expect([uvn.uo_npages, t.k.uvmexp.anonpages]).toEqual([0, anonpages]);
+		expect(spared()).toEqual([0, 0, 0]);
+		checkAtRest(t, uobj);
+	});
+
 	it("spares nothing after scans in vain", () => {
 		const uvn = resident(pages(8));
 		anonymous(pages(40));

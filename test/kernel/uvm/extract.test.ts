@@ -238,9 +238,12 @@ describe("uvm_map_extract", () => {
 	it("over a hole is refused with CONTIG, and leaves nothing", () => {
 		fill(0, 2);
 		fill(3, 2);
+		const { nentries, size } = t.k.uvm.kernel_map!;
 		expect(quick(0, 5)).toBe(-EINVAL);
 		expect(quick(2, 2)).toBe(-EINVAL);
 		expect(quick(4, 2)).toBe(-EINVAL);
+		// Nor is room left reserved.
+		expect(t.k.uvm.kernel_map).toMatchObject({ nentries, size });
 		const kva = quick(3, 2);
 		expect(kva).toBeGreaterThan(0);
 		release(kva, 2);
