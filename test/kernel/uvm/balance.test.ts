@@ -138,7 +138,7 @@ describe("the page daemon", () => {
 		checkAtRest(t, uobj);
 	});
 
-	it("spares a kind that has its minimum or less, or while another has more than its maximum", () => {
+	it("spares a kind with no more than its minimum, or while another exceeds its maximum", () => {
 		const kinds = [REACT_ANON, REACT_FILE, REACT_EXEC];
 		const all = REACT_ANON | REACT_FILE | REACT_EXEC;
 		const limits = { anonminpct: 25, fileminpct: 25, execminpct: 25 };

@@ -4,12 +4,11 @@ import { makedev } from "../../../kernel/dev/conf.ts";
 import { ubc_uiomove } from "../../../kernel/uvm/uvm_bio.ts";
 import { uvm_check } from "../../../kernel/uvm/uvm_check.ts";
 import { udv_attach } from "../../../kernel/uvm/uvm_device.ts";
-import { UVM_FLAG_FIXED, VM_FAULT_WIRE } from "../../../kernel/uvm/uvm_extern.ts";
+import { VM_FAULT_WIRE } from "../../../kernel/uvm/uvm_extern.ts";
 import { uvm_fault } from "../../../kernel/uvm/uvm_fault.ts";
 import { uvm_loan, uvm_loan_room, uvm_unloan } from "../../../kernel/uvm/uvm_loan.ts";
 import { uvm_loanbreak } from "../../../kernel/uvm/uvm_loanbreak.ts";
 import { uvm_map_lookup_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
-import { uvm_map_extract, uvm_map_reserve } from "../../../kernel/uvm/uvm_map_extract.ts";
 import { uvm_map_protect } from "../../../kernel/uvm/uvm_map_protect.ts";
 import { uvm_obj_unwirepages, uvm_obj_wirepages } from "../../../kernel/uvm/uvm_object_wire.ts";
 import {
@@ -129,22 +128,6 @@ describe("a loan", () => {
 		expect([first(pgs[1]!), load(1), load(1, child)]).toEqual([pattern(1), 44, 66]);
 		t.check();
 		t.run(child.free());
-		uvm_unloan(t.k, pgs);
-		t.check();
-	});
-
-	it("of memory that two processes see: both see what one of them stores", () => {
-		const other = new AddressSpace(t);
-		const size = 4 * PAGE_SIZE;
-		expect(t.run(uvm_map_reserve(t.k, other.map, size, BASE, UVM_FLAG_FIXED))).toBe(BASE);
-		expect(t.run(uvm_map_extract(t.k, space.map, BASE, size, other.map, BASE, 0))).toBe(BASE);
-		expect([load(1, other), load(2, other)]).toEqual([pattern(1), pattern(2)]);
-		const pgs = lent(4);
-		expect([load(1), load(1, other)]).toEqual([pattern(1), pattern(1)]);
-		expect([store(1, 66), store(2, 44, other)]).toEqual([0, 0]);
-		expect([load(1), load(1, other), load(2), load(2, other)]).toEqual([66, 66, 44, 44]);
-		expect([first(pgs[1]!), first(pgs[2]!)]).toEqual([pattern(1), pattern(2)]);
-		t.check();
 		uvm_unloan(t.k, pgs);
 		t.check();
 	});

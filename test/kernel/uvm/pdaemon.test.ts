@@ -94,7 +94,7 @@ it("who waits for memory is woken by the end of a write, even one that frees not
 	checkAtRest(t, uobj);
 });
 
-it("who asks for memory waits for a write that a process has begun, even after scans in vain", () => {
+it("who asks for memory waits for a write that is under way, even after scans in vain", () => {
 	const uobj = dirtyObject(4);
 	const other = t.aobj(1);
 	const e = t.k.uvmexp;
