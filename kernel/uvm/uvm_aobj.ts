@@ -507,7 +507,8 @@ function* put_by_list(
 	while (next !== endmp) {
 		const pg = next;
 		next = pg.listq_next!;
-		if ((pg.flags & PG_MARKER) !== 0 || pg.offset < first || pg.offset >= last) continue;
+		// Nor are place holders of others in any range: their offset is -1.
+		if (pg.offset < first || pg.offset >= last) continue;
 		if (uao_put_page(k, aobj, pg, free, flags)) continue;
 		memq_insert_before(aobj, pg, curmp);
 		simple_unlock(k, k.uvm.pageqlock);

@@ -25,7 +25,7 @@ export interface tlb_translation {
 }
 
 /** Every map of the system: the kernel's, its submaps, and those of processes. */
-function maps(k: Kernel): vm_map[] {
+export function maps(k: Kernel): vm_map[] {
 	const all: vm_map[] = [];
 	if (k.uvm.kernel_map !== null) all.push(k.uvm.kernel_map);
 	if (k.uvm.pager_map !== null) all.push(k.uvm.pager_map);

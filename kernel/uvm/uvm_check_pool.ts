@@ -2,6 +2,7 @@
 import { pmap_foreach_table } from "../../pmap/pmap_ptp.ts";
 import type { pool } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
+import { maps } from "./uvm_check_map.ts";
 import { PHYS_TO_VM_PAGE, PQ_ACTIVE, PQ_FREE, PQ_INACTIVE, type vm_page } from "./uvm_page.ts";
 
 export function check_pools(k: Kernel, quiet: boolean, wrong: string[]): void {
@@ -53,7 +54,18 @@ function check_items(k: Kernel, quiet: boolean, wrong: string[]): void {
 		[k.uvm.amap_pool, amaps],
 		[k.uvm.anon_pool, k.uvmexp.nanon],
 	];
-	if (quiet) counts.push([k.uvm.uvm_aobj_pool, k.uvm.uao_list.length]);
+	if (quiet) {
+		let [user, kernel] = [0, 0];
+		for (const map of maps(k)) {
+			if (map.pmap === k.pmap.pm_kernel) kernel += map.nentries;
+			else user += map.nentries;
+		}
+		counts.push(
+			[k.uvm.uvm_aobj_pool, k.uvm.uao_list.length],
+			[k.uvm.map_entry_pool, user],
+			[k.uvm.kmap_entry_pool, kernel],
+		);
+	}
 	for (const [pp, n] of counts) {
 		if (pp.pr_nout !== n) wrong.push(`17: pool ${pp.pr_wchan} has ${pp.pr_nout} items, not ${n}`);
 	}

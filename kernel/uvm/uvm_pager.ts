@@ -50,7 +50,6 @@ import {
 	PG_BUSY,
 	PG_CLEAN,
 	PG_CLEANCHK,
-	PG_MARKER,
 	PG_PAGEOUT,
 	PG_RELEASED,
 	PQ_ANON,
@@ -158,7 +157,8 @@ export function uvm_shareprot(k: Kernel, entry: vm_map_entry, prot: vm_prot_t): 
 	const start = entry.offset;
 	const stop = start + (entry.end - entry.start);
 	for (let pg = uobj.memq_first; pg !== null; pg = pg.listq_next) {
-		if ((pg.flags & PG_MARKER) !== 0 || pg.offset < start || pg.offset >= stop) continue;
+		// Place holders (PG_MARKER) are in no range: their offset is -1.
+		if (pg.offset < start || pg.offset >= stop) continue;
 		pmap_page_protect(k, pg, prot);
 	}
 }
@@ -345,9 +345,8 @@ function drop_page(k: Kernel, page: vm_page, written: boolean, realloc: boolean)
 			page.flags |= PG_RELEASED;
 			if ((page.pqflags & PQ_SWAPBACKED) !== 0) uvm_swpgonly_add(k, 1);
 		}
-	} else {
-		page.flags &= ~PG_CLEAN;
-		if ((page.flags & PG_RELEASED) === 0) uvm_pageactivate(k, page);
+	} else if ((page.flags & PG_RELEASED) === 0) {
+		uvm_pageactivate(k, page);
 	}
 	// DEVIATION: it is this page that is released, not the page of interest (P2), and nothing
 	// is done to it afterwards (P3).

@@ -332,7 +332,6 @@ function uvn_written(
 	}
 	const inrange = pg.offset >= first && pg.offset < last && pg.wire_count === 0;
 	if (error !== 0) {
-		pg.flags &= ~PG_CLEAN;
 		if ((pg.flags & PG_RELEASED) === 0) uvm_pageactivate(k, pg);
 	} else {
 		// It was write-protected throughout, so no store is lost.

@@ -345,6 +345,22 @@ describe("pages", () => {
 		expect(problems(k)).toEqual([]);
 	});
 
+	it("that two pmaps map at one address stay mapped in the other, whichever goes first", () => {
+		for (const first of [0, 1]) {
+			const { k, pm, page } = setup();
+			const pms = [pm, P.pmap_create(k)!];
+			for (const p of pms) P.pmap_enter(k, p, VA, page.phys_addr, RW, 0);
+			P.pmap_remove(k, pms[first]!, VA, VA + PAGE_SIZE);
+			P.pmap_update(k, pms[first]!);
+			expect(problems(k)).toEqual([]);
+			P.pmap_activate(k, pms[1 - first]!);
+			expect(load(k, pms[1 - first]!, VA)).toBe(page.phys_addr);
+			P.pmap_page_protect(k, page, VM_PROT_NONE);
+			expect(P.pmap_resident_count(k, pms[1 - first]!)).toBe(0);
+			expect(problems(k)).toEqual([]);
+		}
+	});
+
 	it("the old value of clear_modify and clear_reference", () => {
 		const { k, pm, page } = setup();
 		expect(P.pmap_clear_modify(k, page)).toBe(false);

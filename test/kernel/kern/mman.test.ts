@@ -241,6 +241,22 @@ describe("mremap", () => {
 		expect([mremap(20, 1, 2, KEEP), mremap(20, 1, 1, 4)]).toEqual([-EINVAL, -EINVAL]);
 		t.check();
 	});
+
+	it("with DONTUNMAP but without memory for it takes nothing away, and leaves nothing", () => {
+		const MOVE = 7;
+		mmap(0, 4);
+		for (const page of [0, 1, 2, 3]) store(at(page), page + 1);
+		for (let fail = 0, result = -ENOMEM; result === -ENOMEM; fail++) {
+			let asked = 0;
+			t.k.failinject = (what) => what === "vmmpepl" && asked++ === fail;
+			result = mremap(0, 3, 3, MOVE, at(8));
+			t.k.failinject = null;
+			t.check();
+			if (result === -ENOMEM) expect([load(at(1)), load(at(8))]).toEqual([2, null]);
+			else expect([result, asked <= fail, fail > 2]).toEqual([at(8), true, true]);
+		}
+		expect([1, 3, 9].map((page) => load(at(page)))).toEqual([0, 4, 2]);
+	});
 });
 
 it("MADV_DOFORK makes shared memory shared again, not copied", () => {

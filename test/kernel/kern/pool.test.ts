@@ -130,6 +130,19 @@ describe("a pool", () => {
 		t.check();
 	});
 
+	it("does not take its own idle pages where memory gives no more, but is refused", () => {
+		const { k } = t;
+		let n = 0;
+		while (pool_get(k, k.pools.pipebuf)) n++;
+		pool_put(k.pools.pipebuf, 2);
+		k.pool_page_free = () => {
+			throw new Error("a page was returned");
+		};
+		expect(pool_getn(k, k.pools.pipebuf, 3)).toBe(false);
+		expect([pool_idle(k.pools.pipebuf), k.pools.pipebuf.pr_nout]).toEqual([2, n - 2]);
+		expect(pool_getn(k, k.pools.pipebuf, 2)).toBe(true);
+	});
+
 	it("never returns what maps of the kernel and transfers need", () => {
 		pool_drain(t.k);
 		expect(t.k.uvm.kmap_entry_pool.pr_nitems).toBeGreaterThanOrEqual(50);

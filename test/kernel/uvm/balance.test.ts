@@ -5,7 +5,13 @@ import { copyout } from "../../../kernel/kern/proc/copy.ts";
 import { sysent_uvmctl, UVMCTL_SETVM } from "../../../kernel/kern/sys/sys_uvmctl.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
 import { uvm_map_protect } from "../../../kernel/uvm/uvm_map_protect.ts";
-import { sysctl_vm } from "../../../kernel/uvm/uvm_meter.ts";
+import {
+	REACT_ANON,
+	REACT_EXEC,
+	REACT_FILE,
+	sysctl_vm,
+	uvmpd_balance,
+} from "../../../kernel/uvm/uvm_meter.ts";
 import type { uvm_object } from "../../../kernel/uvm/uvm_object.ts";
 import { type uvm_vnode, uvn_markexec, uvn_reference } from "../../../kernel/uvm/uvm_vnode.ts";
 import { EFAULT, EINVAL, ENOENT, EPERM } from "../../../sys/errno.ts";
@@ -118,6 +124,37 @@ describe("the page daemon", () => {
 		const uvn = resident(pages(5));
 		pageout(t);
 		expect(uvn.uo_npages).toBe(0);
+	});
+
+	it("spares nothing if only anonymous memory is left, and there is no swap for it", () => {
+		f = new Files(0);
+		t = f.t;
+		const uvn = resident(pages(8));
+		const uobj = anonymous(pages(40));
+		const { anonpages } = t.k.uvmexp;
+		pageout(t);
+		expect([uvn.uo_npages, t.k.uvmexp.anonpages]).toEqual([0, anonpages]);
+		expect(spared()).toEqual([0, 0, 0]);
+		checkAtRest(t, uobj);
+	});
+
+	it("spares a kind with no more than its minimum, or while another exceeds its maximum", () => {
+		const kinds = [REACT_ANON, REACT_FILE, REACT_EXEC];
+		const all = REACT_ANON | REACT_FILE | REACT_EXEC;
+		const limits = { anonminpct: 25, fileminpct: 25, execminpct: 25 };
+		Object.assign(t.k.uvmexp, limits, { anonmaxpct: 50, filemaxpct: 50, execmaxpct: 50 });
+		const balance = (anonpages: number, filepages: number, execpages: number): number => {
+			const e = { ...t.k.uvmexp, active: 20, inactive: 30, free: 50 };
+			return uvmpd_balance({ ...t.k, uvmexp: { ...e, anonpages, filepages, execpages } });
+		};
+		for (const [i, kind] of kinds.entries()) {
+			const others = (n: number): [number, number, number] =>
+				[26, 26, 26].with(i, n) as [number, number, number];
+			expect(balance(...others(26))).toBe(0);
+			expect(balance(...others(25))).toBe(kind);
+			expect(balance(...others(50))).toBe(0);
+			expect(balance(...others(51))).toBe(all & ~kind);
+		}
 	});
 
 	it("spares nothing after scans in vain", () => {

@@ -1,6 +1,7 @@
 /** The invariant checker: silent about a healthy system, and it names what is broken. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { simple_lock } from "../../../kernel/kern/core/kern_lock.ts";
+import { pool_take } from "../../../kernel/kern/core/subr_pool.ts";
 import { AMAP_SHARED, type vm_amap } from "../../../kernel/uvm/uvm_amap.ts";
 import { UAO_FLAG_NOSWAP, uao_set_swslot, type uvm_aobj } from "../../../kernel/uvm/uvm_aobj.ts";
 import { uvm_check, uvm_check_freeclean, uvm_check_panic } from "../../../kernel/uvm/uvm_check.ts";
@@ -201,6 +202,7 @@ const breakages: [number, string, () => void][] = [
 	[17, "a pool without pages for its items", () => t.k.pools.filepl.pr_nout++],
 	[17, "a page in two pools", () => t.k.pools.pvpl.pr_pages.push(t.k.pools.procpl.pr_pages[0]!)],
 	[17, "a free page in a pool", () => uvm_pagefree(t.k, t.k.pools.procpl.pr_pages[0]!)],
+	[17, "a map entry that no map has", () => pool_take(t.k, t.k.uvm.kmap_entry_pool)],
 	[17, "a process that pools do not know", () => t.k.procs.push(t.k.procs[0]!)],
 	[15, "a dirty bit that was cleared", () => setPte(SMALL, (pte) => pte & ~PTE_D)],
 ];

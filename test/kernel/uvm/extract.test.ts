@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { AMAP_REFALL, AMAP_SHARED } from "../../../kernel/uvm/uvm_amap.ts";
 import { UVM_FLAG_FIXED, UVM_INH_SHARE } from "../../../kernel/uvm/uvm_extern.ts";
 import { uvm_fault } from "../../../kernel/uvm/uvm_fault.ts";
+import { uvm_loan, uvm_unloan } from "../../../kernel/uvm/uvm_loan.ts";
 import { uvm_unmap_detach, uvm_unmap_remove } from "../../../kernel/uvm/uvm_map.ts";
 import {
 	uvm_map_lookup_entry,
@@ -21,6 +22,7 @@ import {
 	uvm_map_reserve,
 } from "../../../kernel/uvm/uvm_map_extract.ts";
 import { uvm_map_protect } from "../../../kernel/uvm/uvm_map_protect.ts";
+import type { vm_page } from "../../../kernel/uvm/uvm_page.ts";
 import { pmap_extract, pmap_kernel } from "../../../pmap/pmap.ts";
 import { EFAULT, EINVAL, EIO, ENOMEM } from "../../../sys/errno.ts";
 import { PAGE_SIZE, VM_PROT_READ } from "../../../sys/vmparam.ts";
@@ -102,6 +104,23 @@ describe("uvm_map_extract", () => {
 		expect(reserve(29, 3, other)).toBeNull();
 		t.run(space.free());
 		expect([load(20, other), load(28, other)]).toEqual([99, 77]);
+		checkAtRest(t);
+	});
+
+	it("of pages on loan: who shares them sees the copy that a store makes", () => {
+		fill(0, 3);
+		const other = new AddressSpace(t);
+		expect(reserve(0, 3, other)).toBe(va(0));
+		expect(extract(0, 3, other, 0)).toBe(va(0));
+		expect([load(1, other), load(2, other)]).toEqual([2, 3]);
+		const pgs: vm_page[] = [];
+		expect(t.run(uvm_loan(t.k, map, va(0), 3 * PAGE_SIZE, pgs))).toBe(0);
+		expect([load(1), load(1, other)]).toEqual([2, 2]);
+		expect([store(1, 66), store(2, 44, other)]).toEqual([0, 0]);
+		expect([load(1), load(1, other), load(2), load(2, other)]).toEqual([66, 66, 44, 44]);
+		expect(pgs.map((pg) => t.bytes(pg)[0])).toEqual([1, 2, 3]);
+		t.check();
+		uvm_unloan(t.k, pgs);
 		checkAtRest(t);
 	});
 
@@ -238,9 +257,12 @@ describe("uvm_map_extract", () => {
 	it("over a hole is refused with CONTIG, and leaves nothing", () => {
 		fill(0, 2);
 		fill(3, 2);
+		const { nentries, size } = t.k.uvm.kernel_map!;
 		expect(quick(0, 5)).toBe(-EINVAL);
 		expect(quick(2, 2)).toBe(-EINVAL);
 		expect(quick(4, 2)).toBe(-EINVAL);
+		// Nor is room left reserved.
+		expect(t.k.uvm.kernel_map).toMatchObject({ nentries, size });
 		const kva = quick(3, 2);
 		expect(kva).toBeGreaterThan(0);
 		release(kva, 2);

@@ -8,7 +8,7 @@ import {
 	UVM_FLAG_FIXED,
 	UVM_INH_NONE,
 } from "../../../kernel/uvm/uvm_extern.ts";
-import { uvm_map, uvm_map_args } from "../../../kernel/uvm/uvm_map.ts";
+import { uvm_map, uvm_map_args, uvm_mapent_trymerge } from "../../../kernel/uvm/uvm_map.ts";
 import { uvm_map_lookup_entry, type vm_map } from "../../../kernel/uvm/uvm_map_entry.ts";
 import type { uvm_object } from "../../../kernel/uvm/uvm_object.ts";
 import { PAGE_SIZE, VM_PROT_READ, VM_PROT_WRITE } from "../../../sys/vmparam.ts";
@@ -150,6 +150,25 @@ describe("a mapping beside others", () => {
 		checkAtRest(t);
 		space.unmap(BASE, 6);
 		expect(t.k.uvm.uao_list).not.toContain(uobj);
+	});
+
+	it("is tried again later: an entry that stays by itself is as it was", () => {
+		two(0, false);
+		space.anon(va(2), 2, 1);
+		two(4, false);
+		const { size, nentries } = map;
+		const middle = uvm_map_lookup_entry(map, va(2));
+		expect(uvm_mapent_trymerge(t.k, map, middle)).toBe(false);
+		expect([map.size, map.nentries, uvm_map_lookup_entry(map, va(3))]).toEqual([
+			size,
+			nentries,
+			middle,
+		]);
+		checkAtRest(t);
+		middle.advice = 0;
+		expect(uvm_mapent_trymerge(t.k, map, middle)).toBe(true);
+		expect([map.size, entries()]).toEqual([size, [[0, 6, RW]]]);
+		checkAtRest(t);
 	});
 
 	it("of adjacent ranges, in any order, leaves one entry", () => {

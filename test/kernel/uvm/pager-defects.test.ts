@@ -29,13 +29,7 @@ import {
 	uvm_pagermapout,
 } from "../../../kernel/uvm/uvm_pagermap.ts";
 import { SWSLOT_NONE, uvm_swap_alloc, uvm_swap_isallocated } from "../../../kernel/uvm/uvm_swap.ts";
-import {
-	pmap_enter,
-	pmap_is_modified,
-	pmap_kernel,
-	pmap_kremove,
-	pmap_update,
-} from "../../../pmap/pmap.ts";
+import { pmap_enter, pmap_is_modified, pmap_kernel } from "../../../pmap/pmap.ts";
 import { EAGAIN, EIO, ENOMEM } from "../../../sys/errno.ts";
 import { PAGE_SIZE, VM_PROT_READ, VM_PROT_WRITE } from "../../../sys/vmparam.ts";
 import { TestKernel } from "../../support/kernel.ts";
@@ -134,6 +128,19 @@ describe("uvm_mk_pcluster", () => {
 		center!.flags |= PG_BUSY;
 		const cluster = locked(obj, () => uvm_mk_pcluster(t.k, obj, 16, center!, PGO_ALLPAGES, 0, 0));
 		expect(indices(cluster)).toEqual([2, 3]);
+	});
+
+	it("write-protects the neighbours, so that no store is lost while they are written", () => {
+		const obj = testObject(t);
+		const [neighbour, center] = dirty(obj, 2, 3);
+		const prot = VM_PROT_READ | VM_PROT_WRITE;
+		const va = t.k.uvm.emergva;
+		pmap_enter(t.k, pmap_kernel(t.k), va, neighbour!.phys_addr, prot, prot);
+		expect(t.k.port.translate(va, 2)).toBe(neighbour!.phys_addr);
+		obj.during = () => expect(t.k.port.translate(va, 2)).toBe(-1);
+		expect(t.run(put(obj, center!)).error).toBe(0);
+		expect(obj.writes).toEqual([[2, 3]]);
+		expect(pmap_is_modified(t.k, neighbour!)).toBe(false);
 	});
 
 	it("a window larger than the caller's array is a cluster of one", () => {
@@ -257,10 +264,27 @@ describe("swap clusters", () => {
 		expect(uvm_swap_isallocated(t.k, slot + 1)).toBe(false);
 	});
 
+	it.each(["for good", "for now"])(
+		"P4, P10: nor is its slot given up twice if it fails %s",
+		(how) => {
+			const { slot, anons, pgs } = anonCluster(3);
+			anons[1]!.an_ref = 0;
+			uvm_anfree(t.k, anons[1]!);
+			if (how === "for now") t.k.failinject = (what) => what === "buf";
+			else t.sector(slot).disk.failWrites(t.sector(slot).sector, 3 * 8);
+			putSwap(null, pgs, slot);
+			expect(anons[1]!.an_page).toBeNull();
+			const bad = how === "for good" ? 3 : 0;
+			expect(t.k.uvmexp).toMatchObject({ swpgbad: bad, swpginuse: bad, swpgonly: 0, nanon: 2 });
+			for (const i of [0, 1, 2]) expect(uvm_swap_isallocated(t.k, slot + i)).toBe(bad > 0);
+		},
+	);
+
 	it("P9: a hard error marks the slots bad, and they are never used again", () => {
 		const { slot, anons, pgs } = anonCluster(4);
-		const { disk, sector } = t.sector(slot);
-		disk.failWrites(sector, 4 * 8);
+		// Not the slot in which the page of interest would be tried alone.
+		const { disk, sector } = t.sector(slot + 2);
+		disk.failWrites(sector, 8);
 		const { error } = putSwap(pgs[0]!, pgs, slot);
 		expect(error).toBe(EIO);
 		expect(t.k.uvmexp.swpgbad).toBe(4);
@@ -404,10 +428,14 @@ describe("uvm_pagermapin", () => {
 			})(),
 		);
 		t.settle();
-		expect(thread.result).toBe(k.uvm.emergva);
+		const kva = thread.result;
+		expect(kva).toBe(k.uvm.emergva);
 		expect(k.uvm.emerginuse).toBe(true);
-		uvm_pagermapout(k, thread.result, npages);
+		expect(k.port.translate(kva, 1)).toBe(pgs[0]!.phys_addr);
+		uvm_pagermapout(k, kva, npages);
 		expect(k.uvm.emerginuse).toBe(false);
+		// P8: the next cluster must not be found through the translations of this one.
+		expect(k.port.translate(kva, 1)).toBe(-1);
 		k.uvm.pagedaemon = daemon;
 	});
 
@@ -416,9 +444,8 @@ describe("uvm_pagermapin", () => {
 		const kva = t.run(uvm_pagermapin(k, pgs, npages, { waitok: true, read: true }));
 		expect(pgs.some((pg) => pmap_is_modified(k, pg))).toBe(false);
 		expect(pgs.every((pg) => pg.md_pvlist === null)).toBe(true);
+		expect(k.port.translate(kva, 2)).toBe(pgs[0]!.phys_addr);
 		uvm_pagermapout(k, kva, npages);
-		pmap_kremove(k, kva, npages * PAGE_SIZE);
-		pmap_update(k, pmap_kernel(k));
 		for (let i = 0; i < npages; i++) expect(k.port.translate(kva + i * PAGE_SIZE, 1)).toBe(-1);
 	});
 

@@ -1,14 +1,22 @@
 /** The page daemon: what it writes, what it frees, and what it does when swap is short. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { wakeup } from "../../../kernel/kern/core/kern_synch.ts";
-import { uao_detach } from "../../../kernel/uvm/uvm_aobj.ts";
-import type { uvm_object } from "../../../kernel/uvm/uvm_object.ts";
+import { simple_lock } from "../../../kernel/kern/core/kern_lock.ts";
+import { type Sleeps, wakeup } from "../../../kernel/kern/core/kern_synch.ts";
+import { uao_detach, uao_put } from "../../../kernel/uvm/uvm_aobj.ts";
+import { PGO_FREE, type uvm_object } from "../../../kernel/uvm/uvm_object.ts";
 import {
+	PG_BUSY,
 	PG_CLEAN,
+	PG_FAKE,
 	PQ_ACTIVE,
+	PQ_AOBJ,
 	PQ_INACTIVE,
+	uvm_pagealloc,
 	uvm_pagedeactivate,
+	uvm_pagefree,
+	type vm_page,
 } from "../../../kernel/uvm/uvm_page.ts";
+import { uvm_pageout_pages } from "../../../kernel/uvm/uvm_pdaemon.ts";
 import { SWCLPAGES } from "../../../kernel/uvm/uvm_swap.ts";
 import { uvm_wait } from "../../../kernel/uvm/uvm_wait.ts";
 import { PMAP_ATTR_REF } from "../../../pmap/pmap.ts";
@@ -41,6 +49,15 @@ function dirtyObject(pages: number, size = pages): uvm_object {
 	return uobj;
 }
 
+const pagesOf = (uobj: uvm_object, n: number): vm_page[] =>
+	Array.from({ length: n }, (_, i) => residentPage(t, uobj, i)!);
+
+/** Free the pages [first, last). */
+function* putFree(uobj: uvm_object, first: number, last: number): Sleeps<number> {
+	simple_lock(t.k, uobj.vmobjlock);
+	return yield* uao_put(t.k, uobj, first * PAGE_SIZE, last * PAGE_SIZE, PGO_FREE);
+}
+
 /** Counters that grew while `body` ran. */
 function growth(body: () => void): { writes: number; pages: number; freed: number } {
 	const before = { ...t.k.uvmexp };
@@ -60,6 +77,79 @@ it("who waits for memory wakes the daemon, which may be asleep", () => {
 	const woke = uvmexp.pdwoke;
 	t.run(uvm_wait(t.k, "test"));
 	expect(uvmexp.pdwoke).toBe(woke + 1);
+});
+
+it("who waits for memory is woken by the end of a write, even one that frees nothing", () => {
+	const uobj = dirtyObject(1);
+	const e = t.k.uvmexp;
+	t.disks[0]!.failWrites(8, 8 * SWCLPAGES);
+	const { reserve_kernel } = e;
+	e.reserve_kernel = e.npages;
+	const restore = startPageout(t);
+	const waiter = t.spawn(uvm_wait(t.k, "test"));
+	t.settle();
+	expect([waiter.done, uobj.uo_npages, e.paging]).toEqual([true, 1, 0]);
+	restore();
+	e.reserve_kernel = reserve_kernel;
+	checkAtRest(t, uobj);
+});
+
+it("who asks for memory waits for a write that is under way, even after scans in vain", () => {
+	const uobj = dirtyObject(4);
+	const other = t.aobj(1);
+	const e = t.k.uvmexp;
+	t.k.uvm.pdfruitless = 1000;
+	const { reserve_kernel } = e;
+	e.reserve_kernel = e.free;
+	const out = t.spawn(uvm_pageout_pages(t.k, pagesOf(uobj, 4)));
+	const read = t.spawn(readByte(t, other, 0));
+	t.settle();
+	expect([out.done, read.result, uobj.uo_npages]).toEqual([true, 0, 0]);
+	e.reserve_kernel = reserve_kernel;
+	checkAtRest(t, uobj, other);
+});
+
+describe("while it waits for kernel addresses", () => {
+	it("the daemon may lose its place among the pages, and begins again", () => {
+		const { k } = t;
+		const uobj = dirtyObject(40);
+		const other = t.aobj(1);
+		const next = residentPage(t, uobj, SWCLPAGES)!;
+		// It has the last window, and needs it again.
+		k.failinject = (what) => what === "pager_map";
+		k.uvm.emerginuse = true;
+		const restore = startPageout(t);
+		t.settle();
+		expect([k.uvmexp.paging, uobj.uo_npages]).toEqual([SWCLPAGES, 40]);
+		t.run(putFree(uobj, SWCLPAGES, SWCLPAGES + 1));
+		// The frame of the page that it would look at next comes to the end of the queue.
+		let pg = uvm_pagealloc(k, other, 0, null, 0)!;
+		for (; pg !== next; pg = uvm_pagealloc(k, other, 0, null, 0)!) uvm_pagefree(k, pg);
+		pg.pqflags |= PQ_AOBJ;
+		pg.flags &= ~(PG_BUSY | PG_FAKE | PG_CLEAN);
+		uvm_pagedeactivate(k, pg);
+		k.failinject = null;
+		k.uvm.emerginuse = false;
+		wakeup(k, k.uvm.pager_map_wanted_lock);
+		t.settle();
+		restore();
+		expect([uobj.uo_npages, other.uo_npages, k.uvmexp.swpgonly]).toEqual([0, 0, 40]);
+		checkAtRest(t, uobj, other);
+	});
+
+	it("pages that a process has paged out may go: they are let be", () => {
+		const n = SWCLPAGES + 4;
+		const uobj = dirtyObject(n);
+		let refusals = 1;
+		t.k.failinject = (what) => what === "pager_map" && refusals-- > 0;
+		const out = t.spawn(uvm_pageout_pages(t.k, pagesOf(uobj, n)));
+		const gone = t.spawn(putFree(uobj, SWCLPAGES, SWCLPAGES + 2));
+		t.settle();
+		expect([out.done, gone.result, refusals < 0]).toEqual([true, 0, true]);
+		expect(t.k.uvmexp).toMatchObject({ swpginuse: n - 2, swpgonly: n - 2, paging: 0 });
+		expectPattern(t, uobj, [...Array(SWCLPAGES).keys(), n - 2, n - 1]);
+		checkAtRest(t, uobj);
+	});
 });
 
 describe("writing", () => {

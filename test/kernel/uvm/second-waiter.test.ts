@@ -1,10 +1,15 @@
 /** Paths that fail while somebody waits: who waits is woken, and what was counted is undone. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
-import { uao_shrink } from "../../../kernel/uvm/uvm_aobj.ts";
+import { uao_detach, uao_grow, uao_reference, uao_shrink } from "../../../kernel/uvm/uvm_aobj.ts";
 import { ubc_uiomove } from "../../../kernel/uvm/uvm_bio.ts";
 import { uvm_map_lookup_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
-import { PG_BUSY, uvm_pagealloc, type vm_page } from "../../../kernel/uvm/uvm_page.ts";
+import {
+	PG_BUSY,
+	uvm_pagealloc,
+	uvm_pagewire,
+	type vm_page,
+} from "../../../kernel/uvm/uvm_page.ts";
 import { uvm_pagermapin, uvm_pagermapout } from "../../../kernel/uvm/uvm_pagermap.ts";
 import {
 	uvm_swap_alloc,
@@ -78,6 +83,27 @@ describe("uao_shrink", () => {
 		checkAtRest(t, aobj);
 	});
 
+	it.each([1, 2])("takes wired pages and what is in swap, whoever refers to it (%i)", (refs) => {
+		const aobj = t.aobj(8);
+		const { wired } = t.k.uvmexp;
+		t.run(fill(t, aobj, Array(8).keys()));
+		pageout(t);
+		expect(t.run(readByte(t, aobj, 0))).toBe(pattern(0));
+		expect(t.run(readByte(t, aobj, 6))).toBe(pattern(6));
+		const holder = holdPage(t, aobj, 4);
+		holder.letGo(() => uvm_pagewire(t.k, holder.pg));
+		expect([t.k.uvmexp.wired, t.k.uvmexp.swpginuse, aobj.uo_npages]).toEqual([wired + 1, 8, 3]);
+		for (let n = refs; n > 1; n--) uao_reference(t.k, aobj);
+		t.run(uao_shrink(t.k, aobj, 3));
+		expect([t.k.uvmexp.wired, t.k.uvmexp.swpginuse, aobj.uo_npages]).toEqual([wired, 3, 1]);
+		expect(t.k.uvmexp.swpgonly).toBe(2);
+		expect(uao_grow(t.k, aobj, 8)).toBe(true);
+		const bytes = [0, 1, 2, 3, 4, 6, 7].map((i) => t.run(readByte(t, aobj, i)));
+		expect(bytes).toEqual([1, 2, 3, 0, 0, 0, 0]);
+		for (let n = refs; n > 1; n--) t.run(uao_detach(t.k, aobj));
+		checkAtRest(t, aobj);
+	});
+
 	it("waits for a page on its way to swap, and takes its slot", () => {
 		const aobj = t.aobj(4);
 		t.run(fill(t, aobj, [0, 1, 2, 3]));
@@ -120,6 +146,10 @@ describe("a read that fails while a second thread waits for the page", () => {
 		t.settle();
 		expect(reads.map((read) => read.result)).toEqual([-EFAULT, -EFAULT]);
 		expect(t.k.uvmexp).toMatchObject({ swpgonly: 0, swpgbad: 1 });
+		t.check();
+		// A bad slot is not counted as an only copy, so it is not uncounted when its anon goes.
+		space.unmap(BASE, 1);
+		expect(t.k.uvmexp).toMatchObject({ swpgonly: 0, swpgbad: 1, swpginuse: 1, nanon: 0 });
 		t.check();
 	});
 

@@ -74,6 +74,21 @@ describe("swap_off", () => {
 		checkAtRest(t, uobj);
 	});
 
+	it.each([0, 1])("leaves in swap what lies on another device than %i", (unit) => {
+		t = new TestKernel({ disks: [1 << 20, 1 << 20] });
+		const small = swappedObject(t, 32);
+		const large = swappedObject(t, 32, 300);
+		const space = swappedSpace(32);
+		const sdp = t.k.uvm.swap_list.find((one) => one.swd_path === `/dev/ld${unit}`)!;
+		expect([sdp.swd_npginuse, t.k.uvmexp.swpgonly]).toEqual([48, 96]);
+		expect(off(unit)).toBe(0);
+		expect(t.k.uvmexp).toMatchObject({ swpginuse: 48, swpgonly: 48, pgswapin: 48 });
+		checkAtRest(t, small, large);
+		expectPattern(t, small, Array(32).keys());
+		expectPattern(t, large, Array(32).keys());
+		expectSpace(space, 32);
+	});
+
 	it("private memory that memory cannot take stays where it is: ENOMEM", () => {
 		const space = swappedSpace(400);
 		expect(off()).toBe(ENOMEM);
