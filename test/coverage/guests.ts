@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { createSystem } from "../../computer/system.ts";
-import type { DiskOptions, SystemOptions } from "../../computer/system-options.ts";
+import type { DiskOptions, Report, SystemOptions } from "../../computer/system-options.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { SectorFaults } from "../../devices/fault/sector-faults.ts";
 import { Prng } from "../../machine/prng.ts";
@@ -89,6 +89,22 @@ it("pipeloan", async () => {
 	expect(report.exit).toMatchObject({ kind: "exited", code: 0 });
 });
 
+const unreadable = (): DiskOptions => failing(new MemoryDisk(16 * MiB), "failReads", 8, 24);
+
+it.each<[string, string[], Partial<SystemOptions>]>([
+	["tour", [], {}],
+	["on a slow disk", ["strict", "race"], { swap: [{ media: MiB, timing: "hdd" }] }],
+	["with little memory", ["strict", "short"], {}],
+	["with little memory and no swap", ["strict", "short"], { swap: [] }],
+	["with a disk that cannot be read", ["strict", "broken"], { ram: 4 * MiB, swap: [unreadable()] }],
+])("maptour: %s", (_name, args, options) => {
+	const { report } = boot("../checks/bin/maptour", args, { ...tiny, ...options });
+	expect([report.exit, report.console]).toMatchObject([
+		{ kind: "exited", code: 0 },
+		expect.anything(),
+	]);
+});
+
 const unlucky: Guest[] = [
 	["sort", [4], { ...tiny, swap: [{ media: MiB }] }],
 	["vmtour", [128, 3], { ...tiny, swap: [{ media: MiB }] }],
@@ -107,7 +123,28 @@ it.each(unlucky)("%s %j, which cannot end well", async (program, args, options) 
 	expect(report.exit.kind).not.toBe("deadlock");
 });
 
-/** One of `odds` requests for a resource of the kernel is refused, whatever it is. */
+/** A system that has begun, one of whose `odds` requests for a resource of the kernel is refused. */
+async function refusing(
+	program: string,
+	args: readonly string[],
+	odds: number,
+	seed: number,
+	what = "",
+): Promise<Report> {
+	const system = createSystem({
+		...{ program, args, image: workload(program), bin: await binDisk() },
+		...{ ...tiny, root: { media: root() } },
+	});
+	// At boot there is no memory pressure, and a panic for lack of memory is right.
+	const { hart, clock } = system.machine;
+	while (hart.counters.instret === 0) system.run(clock.cycles + 20_000);
+	const prng = new Prng(seed);
+	system.kernel.failinject = (name) => (what === "" || name === what) && prng.below(odds) === 0;
+	// Nobody promises that it ends: a wait for a resource may fail again and again.
+	system.run(2_000_000_000);
+	return system.report(0);
+}
+
 it.each<[string, string[], number, number]>([
 	["vmtour", ["64", "2", "/data"], 50, 1],
 	["vmtour", ["64", "2", "/data"], 200, 2],
@@ -119,16 +156,14 @@ it.each<[string, string[], number, number]>([
 	["vmtour", ["64", "1"], 300, 8],
 	["pipe", ["1"], 100, 9],
 ])("%s %j with failing allocations, one of %i", async (program, args, odds, seed) => {
-	const system = createSystem({
-		...{ program, args, image: workload(program), bin: await binDisk() },
-		...{ ...tiny, root: { media: root() } },
-	});
-	// At boot there is no memory pressure, and a panic for lack of memory is right.
-	const { hart, clock } = system.machine;
-	while (hart.counters.instret === 0) system.run(clock.cycles + 20_000);
-	const prng = new Prng(seed);
-	system.kernel.failinject = () => prng.below(odds) === 0;
-	// Nobody promises that it ends: a wait for a resource may fail again and again.
-	system.run(5_000_000_000);
-	expect(system.report(0).exit.kind).not.toBe("panic");
+	expect((await refusing(program, args, odds, seed)).exit.kind).not.toBe("panic");
+});
+
+it.each([
+	[20, 1],
+	[60, 2],
+	[200, 3],
+])("maptour, which is refused one of %i allocations", async (odds, seed) => {
+	const { exit, console } = await refusing("../checks/bin/maptour", ["refused"], odds, seed);
+	expect([exit, console]).toMatchObject([{ kind: "exited", code: 0 }, expect.anything()]);
 });
