@@ -105,6 +105,43 @@ it.each<[string, string[], Partial<SystemOptions>]>([
 	]);
 });
 
+const filetour = "../checks/bin/filetour";
+const small: Partial<SystemOptions> = { ram: 768 * KiB, swap: [{ media: 4 * MiB }] };
+/** A root disk with /data, which does not end with a page. */
+const files = (): MemoryDisk => {
+	const image = tar([{ path: "data", data: "x".repeat(400 * KiB + 100) }]);
+	return new MemoryDisk(image.length, { image });
+};
+
+it.each<[(string | number)[], Partial<SystemOptions>]>([
+	[[256, "tmp", "device"], small],
+	[[200, "shm", "tmp"], { ...small, check: true, adPolicy: "trap" }],
+	[[64, "spaces=600"], { ram: 10 * MiB, swap: [{ media: 16 * MiB }] }],
+	[
+		[400, "disk=/data", "raw=/dev/ld2"],
+		{ ...small, ram: 640 * KiB, root: { media: files() }, disks: [{ media: MiB }] },
+	],
+	[[256, "swapfile=/data"], { ...small, root: { media: files() } }],
+	[
+		[256, "swap=/dev/ld1"],
+		{
+			...{ ram: 768 * KiB, swap: [{ media: 512 * KiB }] },
+			disks: [{ media: 512 * KiB }, { media: 640 * KiB }, { media: 4 * KiB }],
+		},
+	],
+	[[300, "vm=/data"], { ...small, root: { media: files() } }],
+	[[64, "full"], { ram: 2 * MiB, swap: [] }],
+	[[256, "faulty=/data"], { ...small, root: failing(files(), "failWrites", 41, 160) }],
+	[[256, "faulty=/data"], { ...small, root: failing(files(), "failReads", 41, 160) }],
+	[[200, "lost"], { ...small, swap: [failing(new MemoryDisk(4 * MiB), "failReads", 400, 800)] }],
+])("filetour %j", (args, options) => {
+	const { report } = boot(filetour, args, options);
+	expect([report.exit, report.console]).toMatchObject([
+		{ kind: "exited", code: 0 },
+		expect.anything(),
+	]);
+});
+
 const unlucky: Guest[] = [
 	["sort", [4], { ...tiny, swap: [{ media: MiB }] }],
 	["vmtour", [128, 3], { ...tiny, swap: [{ media: MiB }] }],
@@ -115,6 +152,11 @@ const unlucky: Guest[] = [
 	["vmtour", [128, 1, "/data"], { ...tiny, root: failing(root(), "failReads", 41, 160) }],
 	["vmtour", [64, 2, "-", "mremap"], { ...tiny, swap: [] }],
 	["wild", [], tiny],
+	[
+		filetour,
+		[256, "lost"],
+		{ ...small, swap: [failing(new MemoryDisk(4 * MiB), "failReads", 8, 40)] },
+	],
 ];
 
 it.each(unlucky)("%s %j, which cannot end well", async (program, args, options) => {
