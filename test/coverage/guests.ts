@@ -165,13 +165,13 @@ it.each(unlucky)("%s %j, which cannot end well", async (program, args, options) 
 	expect(report.exit.kind).not.toBe("deadlock");
 });
 
-/** A system that has begun, one of whose `odds` requests for a resource of the kernel is refused. */
+/** How a program runs when one of `odds` requests for a resource of the kernel is refused. */
 async function refusing(
 	program: string,
 	args: readonly string[],
 	odds: number,
 	seed: number,
-	what = "",
+	what = "anything",
 ): Promise<Report> {
 	const system = createSystem({
 		...{ program, args, image: workload(program), bin: await binDisk() },
@@ -181,7 +181,8 @@ async function refusing(
 	const { hart, clock } = system.machine;
 	while (hart.counters.instret === 0) system.run(clock.cycles + 20_000);
 	const prng = new Prng(seed);
-	system.kernel.failinject = (name) => (what === "" || name === what) && prng.below(odds) === 0;
+	system.kernel.failinject = (name) =>
+		(what === "anything" || name === what) && prng.below(odds) === 0;
 	// Nobody promises that it ends: a wait for a resource may fail again and again.
 	system.run(2_000_000_000);
 	return system.report(0);
@@ -202,10 +203,29 @@ it.each<[string, string[], number, number]>([
 });
 
 it.each([
-	[20, 1],
-	[60, 2],
-	[200, 3],
-])("maptour, which is refused one of %i allocations", async (odds, seed) => {
-	const { exit, console } = await refusing("../checks/bin/maptour", ["refused"], odds, seed);
-	expect([exit, console]).toMatchObject([{ kind: "exited", code: 0 }, expect.anything()]);
+	["anything", 20, 1],
+	["anything", 60, 2],
+	["anything", 200, 3],
+	["vmmpepl", 20, 5],
+	["vmmpepl", 40, 7],
+	["amappl", 8, 8],
+] as const)("maptour, which is refused %s, one of %i", async (what, odds, seed) => {
+	const maptour = "../checks/bin/maptour";
+	const { exit, console } = await refusing(maptour, ["refused"], odds, seed, what);
+	expect({ ...exit, console }).toMatchObject({
+		...{ kind: "exited", code: 0 },
+		console: expect.stringMatching(/\ndevice: (done|refused)\n$/),
+	});
+});
+
+it.each([
+	["parts", "anything", 12, 1],
+	["parts", "vmmpepl", 8, 2],
+	["parts", "vmmpepl", 20, 3],
+	["parts", "amappl", 12, 4],
+	["peer", "vmmpekpl", 3, 5],
+	["peer", "vmmpepl", 20, 6],
+] as const)("maptour %s, which is refused %s, one of %i", async (stop, what, odds, seed) => {
+	const { exit } = await refusing("../checks/bin/maptour", ["refused", stop], odds, seed, what);
+	expect(exit).toMatchObject({ kind: "exited", code: 0 });
 });

@@ -870,6 +870,71 @@ static void stop_reshare(void)
 	close(fd);
 }
 
+/* A call that may be refused, after which everything is as it was, or changed. */
+static bool done(int result, const char *what)
+{
+	if (result == -1 && !(refusals && errno == ENOMEM))
+		wrong(what);
+	return result == 0;
+}
+
+static void parts_child(void)
+{
+	check(kept, 0, 10, 1, "a child's copy");
+	stamp(kept, 0, 10, 2);
+	check(kept, 10, 4, 0, "what a child gets as zeros");
+}
+
+/* Each call, of the middle of a mapping: what is refused changes no contents. */
+static void stop_parts(void)
+{
+	static const int flags[] = {MREMAP_MAYMOVE, MREMAP_MAYMOVE | MREMAP_FIXED,
+				    MREMAP_MAYMOVE | MREMAP_DONTUNMAP};
+	char *room = gap(48);
+	int status;
+
+	for (u32 round = 0; round < 24; round++) {
+		u32 grown = round % 3 == 2 ? 2 : 2 + round % 2 * 2;
+		kept = mmap(room, 14 * PAGE_BYTES, RW, PRIVATE | MAP_FIXED, -1, 0);
+		if (!done(kept == MAP_FAILED ? -1 : 0, "mmap"))
+			continue;
+		stamp(kept, 0, 14, 1);
+		done(mprotect(at(kept, 2), 4 * PAGE_BYTES, PROT_READ), "mprotect of a part");
+		check(kept, 0, 14, 1, "mprotect of a part");
+		done(mlock(at(kept, 3), 4 * PAGE_BYTES), "mlock of a part");
+		check(kept, 0, 14, 1, "mlock of a part");
+		done(munlock(at(kept, 4), 2 * PAGE_BYTES), "munlock of a part");
+		done(munlock(kept, 14 * PAGE_BYTES), "munlock");
+		bool writes = done(mprotect(kept, 14 * PAGE_BYTES, RW), "mprotect");
+		bool wiped = done(madvise(at(kept, 10), 4 * PAGE_BYTES, MADV_WIPEONFORK), "WIPEONFORK");
+		fflush(stdout);
+		pid_t pid = writes && wiped ? fork() : 0;
+		if (writes && wiped && pid == 0) {
+			parts_child();
+			_exit(0);
+		}
+		if (pid > 0 && waitpid(pid, &status, 0) == pid && status != 0 && !refusals)
+			wrong("a child failed");
+		check(kept, 0, 14, 1, "what a child wrote");
+		char *to = mremap(at(kept, 7), 2 * PAGE_BYTES, grown * PAGE_BYTES, flags[round % 3],
+				  at(room, 24));
+		if (done(to == MAP_FAILED ? -1 : 0, "mremap of a part")) {
+			check_copy(to, 7, 2, 1, "mremap of a part");
+			check_copy(at(to, 2), 9, grown - 2, 0, "mremap of a part");
+			check(kept, 9, 5, 1, "behind what was moved");
+			if (!done(munmap(to, grown * PAGE_BYTES), "munmap"))
+				check_copy(to, 7, 2, 1, "munmap that was refused");
+		} else {
+			check(kept, 6, 8, 1, "mremap that was refused");
+		}
+		check(kept, 0, 7, 1, "in front of what was moved");
+		if (!done(munmap(at(kept, 1), PAGE_BYTES), "munmap of a part"))
+			check(kept, 1, 1, 1, "munmap that was refused");
+		check(kept, 2, 4, 1, "behind what was unmapped");
+		unmap(room, 48);
+	}
+}
+
 /* ---- the stack and the heap ---- */
 
 static u32 deep(u32 levels)
@@ -1010,6 +1075,10 @@ static void target(void)
 	stamp(theirs, 24, 8, 4);
 	map_at(at(theirs, 36), 60, RW, PRIVATE | MAP_FIXED, -1, 0);
 	stamp(theirs, 36, 60, 1);
+	map_at(at(theirs, 96), 300, RW, PRIVATE | MAP_FIXED, -1, 0);
+	/* Its parts have references of their own now. */
+	expect(mprotect(at(theirs, 50), 2 * PAGE_BYTES, PROT_READ), 0, "mprotect");
+	expect(mprotect(at(theirs, 50), 2 * PAGE_BYTES, RW), 0, "mprotect");
 	turn();
 	await();
 	check(theirs, 13, 1, 5, "what another stored to untouched memory");
@@ -1057,7 +1126,7 @@ static void stop_peer(void)
 	their_file = open_file(32);
 	char *view = map(32, MAP_SHARED, their_file);
 	stamp(view, 0, 32, 3);
-	theirs = map_at(NULL, 96, PROT_NONE, PRIVATE, -1, 0);
+	theirs = map_at(NULL, 400, PROT_NONE, PRIVATE, -1, 0);
 	start_other(target);
 	await();
 	moved(false, 0, 8, buffer, 8, "readv");
@@ -1070,6 +1139,8 @@ static void stop_peer(void)
 	moved(false, 11, 2, buffer, 0, "readv of a hole");
 	moved(false, 12, 4, buffer, 4, "readv of untouched memory");
 	check_copy(buffer, 12, 4, 0, "readv of untouched memory");
+	moved(false, 200, 4, buffer, 4, "readv of much untouched memory");
+	check_copy(buffer, 200, 4, 0, "readv of much untouched memory");
 	stamp_copy(buffer, 13, 1, 5);
 	moved(true, 13, 1, buffer, 1, "writev to untouched memory");
 	moved(false, 16, 8, buffer, 8, "readv of a file");
@@ -1114,7 +1185,7 @@ static void stop_peer(void)
 	end_other();
 	unmap(view, 32);
 	close(their_file);
-	unmap(theirs, 96);
+	unmap(theirs, 400);
 }
 
 /* ---- pages that a pipe borrows ---- */
@@ -1341,12 +1412,16 @@ static void fetcher(void)
 
 static void race(bool sound)
 {
+	struct timespec moment = {0, 50000000};
+
 	kept = map(8, ANON_SHARED, -1);
 	start_other(fetcher);
 	for (u32 round = 0; round < 12; round++) {
 		if (!sound || round % 2 == 0)
 			stamp(kept, 0, 8, 1);
 		advise(kept, 8, MADV_PAGEOUT, 0, "PAGEOUT");
+		if (GUEST)
+			nanosleep(&moment, NULL); /* until it is written */
 		turn();
 		for (u32 i = 0; i <= round / 4; i++)
 			sched_yield();
@@ -1529,7 +1604,7 @@ static void stop_short(void)
 
 	dies(touch_locked, SIGKILL, "more locked pages than there may be");
 	for (u32 i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		for (spare = 0; spare < LOCKED; spare += 25) {
+		for (spare = 0; spare < 20; spare += 10) {
 			int status;
 			pid_t pid = forked();
 			if (pid == 0) {
@@ -1613,7 +1688,7 @@ static const struct stop {
 	{"enter", stop_enter},   {"join", stop_join},       {"joinshared", stop_joinshared},
 	{"sparse", stop_sparse}, {"advice", stop_advice},   {"remove", stop_remove},
 	{"lock", stop_lock},     {"code", stop_code},       {"mremap", stop_mremap},
-	{"reshare", stop_reshare}, {"stack", stop_stack},   {"heap", stop_heap},
+	{"reshare", stop_reshare}, {"parts", stop_parts},     {"stack", stop_stack},   {"heap", stop_heap},
 	{"peer", stop_peer},     {"lend", stop_lend},       {"unlent", stop_unlent},
 	{"race", stop_race},
 #ifndef RT_NATIVE
