@@ -44,6 +44,11 @@ export interface Uvm {
 	aiodoned: lwp | null;
 	/** Consecutive scans of the page daemon that found memory short and freed none. */
 	pdfruitless: number;
+	/**
+	 * Pages that pools had when draining them was progress last; what they took again since, and gave
+	 * back, is none. 0 after other progress: then any is.
+	 */
+	pdpoolpages: number;
 	/** Transfers that are complete and wait for uvm_aio_aiodone. */
 	readonly aio_done: buf[];
 
@@ -118,6 +123,7 @@ export function uvm_state(pools: pools): Uvm {
 		pagedaemon: null,
 		aiodoned: null,
 		pdfruitless: 0,
+		pdpoolpages: 0,
 		aio_done: [],
 		pagerops: [],
 		next_object_id: 1,

@@ -9,8 +9,8 @@
  * physical address and enters it, without a vm_page.
  */
 
-import { PMAP_CANFAIL, PMAP_WIRED, pmap_enter, pmap_update } from "../../pmap/pmap.ts";
-import { EACCES, EIO, ENODEV, type Errno } from "../../sys/errno.ts";
+import { PMAP_CANFAIL, PMAP_WIRED, pmap_enter, pmap_kernel, pmap_update } from "../../pmap/pmap.ts";
+import { EACCES, EFAULT, EIO, ENODEV, type Errno } from "../../sys/errno.ts";
 import { ptoa, type vaddr_t, type vm_prot_t } from "../../sys/vmparam.ts";
 import { type dev_t, major, minor } from "../dev/conf.ts";
 import { simple_lock, simple_lock_init, simple_unlock } from "../kern/core/kern_lock.ts";
@@ -73,6 +73,8 @@ function* udv_detach(k: Kernel, uobj: uvm_object): Sleeps<void> {
  * Resolve a fault: see uvm_pagerops.pgo_fault.
  * => object, map and amap locked; all unlocked on return.
  * => EACCES: a private copy of a device cannot be made. EIO: beyond the end of the device.
+ * => DEVIATION (D49): EFAULT in a kernel map, as Linux does: process_vm_readv (uvm_io) moves no
+ *    device memory. NetBSD enters it there.
  */
 function udv_fault(
 	k: Kernel,
@@ -90,6 +92,7 @@ function udv_fault(
 	const d_mmap = k.cdevsw[major(udv.u_device)]!.d_mmap!;
 	const wired = ufi.wired ? PMAP_WIRED : 0;
 	let error: Errno = (entry.etype & UVM_ET_COPYONWRITE) !== 0 ? EACCES : 0;
+	if (pm === pmap_kernel(k)) error = EFAULT;
 	let refused = false;
 	for (let i = 0; i < npages && error === 0; i++) {
 		if (i !== centeridx && pps[i] === PGO_DONTCARE) continue;

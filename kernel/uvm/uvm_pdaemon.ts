@@ -97,8 +97,15 @@ export function* uvm_pageout(k: Kernel): Sleeps<void> {
 		}
 		const drained = pool_drain(k);
 		// Freed page tables are no progress: running processes need them again.
-		const progress = e.pdfreed + e.pdpageouts > done || e.paging > 0 || drained > 0;
-		if (progress || e.free >= e.freetarg) k.uvm.pdfruitless = 0;
+		let progress = e.pdfreed + e.pdpageouts > done || e.paging > 0 || e.free >= e.freetarg;
+		const least = k.uvm.pdpoolpages;
+		if (progress) k.uvm.pdpoolpages = 0;
+		else if (drained > 0 && (least === 0 || e.poolpages < least)) {
+			// But not a page that a thread took for a pool, and gave back for lack of the next one.
+			k.uvm.pdpoolpages = e.poolpages;
+			progress = true;
+		}
+		if (progress) k.uvm.pdfruitless = 0;
 		else if (short) k.uvm.pdfruitless++;
 		if (e.free > e.reserve_kernel || e.paging === 0) wakeup(k, k.uvm.free_wchan);
 	}

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { createSystem } from "../../computer/system.ts";
-import type { DiskOptions, SystemOptions } from "../../computer/system-options.ts";
+import type { DiskOptions, Report, SystemOptions } from "../../computer/system-options.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { SectorFaults } from "../../devices/fault/sector-faults.ts";
 import { Prng } from "../../machine/prng.ts";
@@ -98,6 +98,59 @@ it("pipeloan", async () => {
 	expect(report.exit).toMatchObject({ kind: "exited", code: 0 });
 });
 
+const unreadable = (): DiskOptions => failing(new MemoryDisk(16 * MiB), "failReads", 8, 24);
+
+it.each<[string, string[], Partial<SystemOptions>]>([
+	["tour", [], {}],
+	["on a slow disk", ["strict", "race"], { swap: [{ media: MiB, timing: "hdd" }] }],
+	["with little memory", ["strict", "short"], {}],
+	["with little memory and no swap", ["strict", "short"], { swap: [] }],
+	["with a disk that cannot be read", ["strict", "broken"], { ram: 4 * MiB, swap: [unreadable()] }],
+])("maptour: %s", (_name, args, options) => {
+	const { report } = boot("../checks/bin/maptour", args, { ...tiny, ...options });
+	expect([report.exit, report.console]).toMatchObject([
+		{ kind: "exited", code: 0 },
+		expect.anything(),
+	]);
+});
+
+const filetour = "../checks/bin/filetour";
+const small: Partial<SystemOptions> = { ram: 768 * KiB, swap: [{ media: 4 * MiB }] };
+/** A root disk with /data, which does not end with a page. */
+const files = (): MemoryDisk => {
+	const image = tar([{ path: "data", data: "x".repeat(400 * KiB + 100) }]);
+	return new MemoryDisk(image.length, { image });
+};
+
+it.each<[(string | number)[], Partial<SystemOptions>]>([
+	[[256, "tmp", "device"], small],
+	[[200, "shm", "tmp"], { ...small, check: true, adPolicy: "trap" }],
+	[[64, "spaces=600"], { ram: 10 * MiB, swap: [{ media: 16 * MiB }] }],
+	[
+		[400, "disk=/data", "raw=/dev/ld2"],
+		{ ...small, ram: 640 * KiB, root: { media: files() }, disks: [{ media: MiB }] },
+	],
+	[[256, "swapfile=/data"], { ...small, root: { media: files() } }],
+	[
+		[256, "swap=/dev/ld1"],
+		{
+			...{ ram: 768 * KiB, swap: [{ media: 512 * KiB }] },
+			disks: [{ media: 512 * KiB }, { media: 640 * KiB }, { media: 4 * KiB }],
+		},
+	],
+	[[300, "vm=/data"], { ...small, root: { media: files() } }],
+	[[64, "full"], { ram: 2 * MiB, swap: [] }],
+	[[256, "faulty=/data"], { ...small, root: failing(files(), "failWrites", 41, 160) }],
+	[[256, "faulty=/data"], { ...small, root: failing(files(), "failReads", 41, 160) }],
+	[[200, "lost"], { ...small, swap: [failing(new MemoryDisk(4 * MiB), "failReads", 400, 800)] }],
+])("filetour %j", (args, options) => {
+	const { report } = boot(filetour, args, options);
+	expect([report.exit, report.console]).toMatchObject([
+		{ kind: "exited", code: 0 },
+		expect.anything(),
+	]);
+});
+
 const unlucky: Guest[] = [
 	["sort", [4], { ...tiny, swap: [{ media: MiB }] }],
 	["vmtour", [128, 3], { ...tiny, swap: [{ media: MiB }] }],
@@ -113,6 +166,11 @@ const unlucky: Guest[] = [
 		{ ...tiny, swap: [failing(new MemoryDisk(16 * MiB), "failReads", 100, 200)] },
 	],
 	["wild", [], tiny],
+	[
+		filetour,
+		[256, "lost"],
+		{ ...small, swap: [failing(new MemoryDisk(4 * MiB), "failReads", 8, 40)] },
+	],
 ];
 
 it.each(unlucky)("%s %j, which cannot end well", async (program, args, options) => {
@@ -121,7 +179,29 @@ it.each(unlucky)("%s %j, which cannot end well", async (program, args, options) 
 	expect(report.exit.kind).not.toBe("deadlock");
 });
 
-/** One of `odds` requests for a resource of the kernel is refused, whatever it is. */
+/** How a program runs when one of `odds` requests for a resource of the kernel is refused. */
+async function refusing(
+	program: string,
+	args: readonly string[],
+	odds: number,
+	seed: number,
+	what = "anything",
+): Promise<Report> {
+	const system = createSystem({
+		...{ program, args, image: workload(program), bin: await binDisk() },
+		...{ ...tiny, root: { media: root() } },
+	});
+	// At boot there is no memory pressure, and a panic for lack of memory is right.
+	const { hart, clock } = system.machine;
+	while (hart.counters.instret === 0) system.run(clock.cycles + 20_000);
+	const prng = new Prng(seed);
+	system.kernel.failinject = (name) =>
+		(what === "anything" || name === what) && prng.below(odds) === 0;
+	// Nobody promises that it ends: a wait for a resource may fail again and again.
+	system.run(2_000_000_000);
+	return system.report(0);
+}
+
 it.each<[string, string[], number, number]>([
 	["vmtour", ["64", "2", "/data"], 50, 1],
 	["vmtour", ["64", "2", "/data"], 200, 2],
@@ -136,16 +216,33 @@ it.each<[string, string[], number, number]>([
 	[OBJTOUR, ["256", "1", "short"], 10, 11],
 	[OBJTOUR, ["256", "0", "short"], 4, 12],
 ])("%s %j with failing allocations, one of %i", async (program, args, odds, seed) => {
-	const system = createSystem({
-		...{ program, args, image: workload(program), bin: await binDisk() },
-		...{ ...tiny, root: { media: root() } },
+	expect((await refusing(program, args, odds, seed)).exit.kind).not.toBe("panic");
+});
+
+it.each([
+	["anything", 20, 1],
+	["anything", 60, 2],
+	["anything", 200, 3],
+	["vmmpepl", 20, 5],
+	["vmmpepl", 40, 7],
+	["amappl", 8, 8],
+] as const)("maptour, which is refused %s, one of %i", async (what, odds, seed) => {
+	const maptour = "../checks/bin/maptour";
+	const { exit, console } = await refusing(maptour, ["refused"], odds, seed, what);
+	expect({ ...exit, console }).toMatchObject({
+		...{ kind: "exited", code: 0 },
+		console: expect.stringMatching(/\ndevice: (done|refused)\n$/),
 	});
-	// At boot there is no memory pressure, and a panic for lack of memory is right.
-	const { hart, clock } = system.machine;
-	while (hart.counters.instret === 0) system.run(clock.cycles + 20_000);
-	const prng = new Prng(seed);
-	system.kernel.failinject = () => prng.below(odds) === 0;
-	// Nobody promises that it ends: a wait for a resource may fail again and again.
-	system.run(5_000_000_000);
-	expect(system.report(0).exit.kind).not.toBe("panic");
+});
+
+it.each([
+	["parts", "anything", 12, 1],
+	["parts", "vmmpepl", 8, 2],
+	["parts", "vmmpepl", 20, 3],
+	["parts", "amappl", 12, 4],
+	["peer", "vmmpekpl", 3, 5],
+	["peer", "vmmpepl", 20, 6],
+] as const)("maptour %s, which is refused %s, one of %i", async (stop, what, odds, seed) => {
+	const { exit } = await refusing("../checks/bin/maptour", ["refused", stop], odds, seed, what);
+	expect(exit).toMatchObject({ kind: "exited", code: 0 });
 });

@@ -70,7 +70,12 @@ import {
 	type vm_map,
 } from "../../uvm/uvm_map_entry.ts";
 import { uvm_map_protect } from "../../uvm/uvm_map_protect.ts";
-import { uvm_map_pageable_all, uvm_map_unwire, uvm_map_wire } from "../../uvm/uvm_map_wire.ts";
+import {
+	range_entries,
+	uvm_map_pageable_all,
+	uvm_map_unwire,
+	uvm_map_wire,
+} from "../../uvm/uvm_map_wire.ts";
 import { uvm_mremap } from "../../uvm/uvm_mremap.ts";
 import {
 	PGO_CLEANIT,
@@ -174,7 +179,7 @@ function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 	const { vm_map: map } = p.p_vmspace!;
 	const wire = (map.flags & VM_MAP_WIREFUTURE) !== 0 || (flags & MAP_LOCKED) !== 0;
 	const onfault = (map.flags & VM_MAP_ONFAULT) !== 0;
-	if (wire && !lock_allowed(k, p, size, onfault)) return -ENOMEM;
+	if (wire && !lock_allowed(k, p, size, onfault)) return -EAGAIN;
 	const hint = addr === 0 ? VM_DEFAULT_ADDRESS : addr - (addr & PAGE_MASK);
 	const args = uvm_map_args(fixed ? addr : hint, size);
 	args.prot = protection(prot);
@@ -458,9 +463,12 @@ function* madvise(
 			return yield* uvm_map_inherit(k, map, start, end, UVM_INH_ZERO);
 		case MADV_KEEPONFORK:
 			return yield* uvm_map_inherit(k, map, start, end, "keep");
-		case MADV_PAGEOUT:
+		case MADV_PAGEOUT: {
+			if (range_wired(map, start, end)) return EINVAL;
+			const hole = range_entries(map, start, end) === null;
 			yield* uvm_pageout_pages(k, uvm_map_pages(k, map, start, end));
-			return 0;
+			return hole ? EFAULT : 0;
+		}
 		default:
 			return EINVAL;
 	}

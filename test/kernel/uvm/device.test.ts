@@ -5,6 +5,7 @@ import { simple_lock } from "../../../kernel/kern/core/kern_lock.ts";
 import type { uvm_device } from "../../../kernel/uvm/uvm_device.ts";
 import { udv_attach } from "../../../kernel/uvm/uvm_device.ts";
 import { uvm_fault } from "../../../kernel/uvm/uvm_fault.ts";
+import { uvm_io } from "../../../kernel/uvm/uvm_io.ts";
 import {
 	PGO_ALLPAGES,
 	PGO_CLEANIT,
@@ -118,6 +119,18 @@ describe("a fault", () => {
 		expect(fault(space, BASE, VM_PROT_READ)).toBe(EACCES);
 		expect(fault(space, BASE, VM_PROT_WRITE)).toBe(EACCES);
 		expect(pmap_extract(t.k, space.map.pmap, BASE)).toBe(-1);
+		t.run(space.free());
+		t.check();
+	});
+
+	it("does not enter it in a kernel map, where another process would look at it", () => {
+		const space = new AddressSpace(t);
+		expect(space.object(BASE, PAGES, device())).toBe(0);
+		const uio = { uio_offset: BASE, uio_resid: 8, uio_buf: new Uint8Array(8), uio_write: false };
+		const entries = t.k.uvm.kernel_map!.nentries;
+		expect(t.run(uvm_io(t.k, space.map, uio, 0))).toBe(EFAULT);
+		expect(uio.uio_resid).toBe(8);
+		expect(t.k.uvm.kernel_map!.nentries).toBe(entries);
 		t.run(space.free());
 		t.check();
 	});
