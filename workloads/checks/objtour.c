@@ -4,10 +4,10 @@
  * KiB is 256..16384. Word i of an object in generation g is nth(stream(0, g), i)   (rt/random.h,
  * modulo 2^32).
  *
+ *   exit      a process ends while its own pages are being written
  *   grow      a file in /tmp whose pages are in swap becomes longer, much longer, shorter
  *   unmap     the last mapping of an object goes while its pages are being written
  *   remove    so do some pages of a file, and of a file that another process has locked or lent
- *   exit      a process ends while its own pages are being written
  *   window    a swap disk is taken out while an object is freed, written, locked, cut
  *   share     many processes write, remove and lock pages while swap disks are taken out
  *   lost      where a disk cannot be read: readers get SIGBUS together, and nothing else is lost
@@ -16,7 +16,7 @@
  * and are made again.
  *
  * Output:
- *   grow: done                             and so for each
+ *   exit: done                             and so for each
  */
 #include "../rt/program.h"
 #include "../rt/random.h"
@@ -69,6 +69,11 @@ static void *object(u32 count)
 	must((start = shmat(id, NULL, 0)) != MAP_FAILED);
 	must(shmctl(id, IPC_RMID, NULL) == 0);
 	return start;
+}
+
+static void drop(void *start)
+{
+	must(shmdt(start) == 0);
 }
 
 static void unmap(void *start, u32 count)
@@ -184,11 +189,9 @@ static void tour_unmap(void)
 	for (u32 delay = 0; delay < 5; delay++) {
 		u32 *words = object(pages);
 		fill(words, 0, pages, 2);
-		pid_t pid = page_out(words, 0, pages);
-		unmap(words, pages);
+		advise(words, pages, MADV_PAGEOUT);
 		nap(delay * 100);
-		kill(pid, SIGKILL);
-		require(waitpid(pid, NULL, 0) == pid, "waitpid");
+		drop(words);
 	}
 }
 
@@ -229,19 +232,15 @@ static void tour_remove(void)
 
 static void tour_exit(void)
 {
-	for (u32 delay = 0; delay < 6; delay++) {
+	for (u32 round = 0; round < 6; round++) {
 		pid_t pid = start_child();
 		if (pid == 0) {
 			u32 *words = map(pages / 2, PRIVATE, -1);
 			fill(words, 0, pages / 2, 5);
-			pid_t helper = page_out(words, 0, pages / 2);
 			advise(words, pages / 2, MADV_PAGEOUT);
-			require(helper > 0, "helper");
 			_exit(0);
 		}
-		nap(300 + 500 * delay);
-		kill(pid, SIGKILL);
-		require(waitpid(pid, NULL, 0) == pid, "waitpid");
+		wait_for(pid);
 	}
 }
 
@@ -291,7 +290,10 @@ static void tour_window(void)
 		}
 		if (window != UNMAP)
 			verify(words, 0, window >= CUT ? 4 : count, 8, "the window");
-		unmap(words, count);
+		if (window >= CUT)
+			unmap(words, count);
+		else
+			drop(words);
 		wait_for(pid);
 		close(fd);
 		close(ends[0]);
@@ -319,7 +321,7 @@ static void worker(u32 *words, u32 number)
 			u32 *own = object(share);
 			fill(own, 0, share, 6);
 			verify(own, 0, share, 6, "an object of a worker");
-			unmap(own, share);
+			drop(own);
 		}
 		verify(words, from, share, 6 + round, "what a worker wrote");
 	}
@@ -354,8 +356,8 @@ static void tour_share(u32 rounds)
 	*stop = 1;
 	for (u32 i = 0; i < WORKERS; i++)
 		wait_for(pids[i]);
-	unmap(locked, 8);
-	unmap(words, pages);
+	drop(locked);
+	drop(words);
 }
 
 static void lost(int signal_number)
@@ -386,7 +388,7 @@ static void tour_lost(void)
 	take_out("/dev/ld0");
 	advise(words, pages, MADV_REMOVE);
 	verify_zero(words, 0, pages, "what was lost and removed");
-	unmap(words, pages);
+	drop(words);
 }
 
 int main(int argc, char **argv)
@@ -404,14 +406,14 @@ int main(int argc, char **argv)
 	if (may_lose) {
 		signal(SIGBUS, lost);
 	} else {
+		tour_exit();
+		printf("exit: done\n");
 		tour_grow();
 		printf("grow: done\n");
 		tour_unmap();
 		printf("unmap: done\n");
 		tour_remove();
 		printf("remove: done\n");
-		tour_exit();
-		printf("exit: done\n");
 		tour_window();
 		printf("window: done\n");
 		tour_share(rounds);
