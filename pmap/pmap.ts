@@ -34,8 +34,8 @@ import {
 	pmap_asid_alloc,
 	pmap_asid_free,
 	pmap_tlb_defer,
-	pmap_tlb_drain,
 	pmap_tlb_fence,
+	pmap_tlb_settle,
 } from "./pmap_tlb.ts";
 import type { pmap } from "./pmap_var.ts";
 import {
@@ -169,9 +169,9 @@ export function pmap_destroy(k: PmapHost, pm: pmap): void {
 	pmap_asid_free(k, pm);
 	const list = k.pmap.pm_list;
 	list.splice(list.indexOf(pm), 1);
-	const page = pm.pm_rootpage;
+	const page = pm.pm_rootpage!;
 	pm.pm_rootpage = null;
-	if (page !== null) k.pmap_ptpage_free(page);
+	k.pmap_ptpage_free(page);
 }
 
 const SATP_PPN = 2 ** SATP_ASID_SHIFT - 1;
@@ -185,7 +185,7 @@ const satp_of = (pm: pmap): number =>
  * never starts with a stale translation.
  */
 export function pmap_activate(k: PmapHost, pm: pmap): void {
-	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
+	pmap_tlb_settle(k);
 	const loaded = k.port.satp >>> 0;
 	if (pm.pm_asid === 0 && pm !== k.pmap.pm_kernel) {
 		pmap_asid_alloc(k, pm, (loaded >>> SATP_ASID_SHIFT) & SATP_ASID_MAX);
@@ -228,9 +228,8 @@ function remove_range(k: PmapHost, pm: pmap, sva: vaddr_t, eva: vaddr_t, keep: n
 			const pte = ram32[index]!;
 			if ((pte & PTE_V) === 0 || (pte & keep) !== 0) continue;
 			const va = vpn * PAGE_SIZE;
-			if (pm === k.pmap.pm_kernel && (pte & PTE_MANAGED) === 0) {
-				panic("pmap_remove: kenter'd mapping");
-			}
+			const managed = (pte & PTE_MANAGED) !== 0;
+			KASSERT(managed || pm !== k.pmap.pm_kernel, "pmap_remove: kenter'd mapping");
 			pmap_leaf_remove(k, pm, va, index);
 			if ((pte & PTE_A) !== 0) pmap_tlb_defer(k, pm, va);
 		}
@@ -362,5 +361,5 @@ export function pmap_wired_count(_k: PmapHost, pm: pmap): number {
  * Run the fences that enter, remove, protect, kenter_pa and kremove have deferred, for all pmaps.
  */
 export function pmap_update(k: PmapHost, _pm: pmap): void {
-	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
+	pmap_tlb_settle(k);
 }

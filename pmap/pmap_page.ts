@@ -13,7 +13,7 @@ import {
 import type { PmapHost, PmapPage } from "./host.ts";
 import { pmap_pte_index, pmap_ptp_reap, pmap_ptp_release } from "./pmap_ptp.ts";
 import { pmap_leaf_remove } from "./pmap_pv.ts";
-import { pmap_tlb_drain, pmap_tlb_fence } from "./pmap_tlb.ts";
+import { pmap_tlb_fence, pmap_tlb_settle } from "./pmap_tlb.ts";
 import { PMAP_ATTR_MOD, PMAP_ATTR_REF, type PvEntry } from "./pmap_var.ts";
 import { PTE_A, PTE_D, PTE_W } from "./pte.ts";
 
@@ -34,7 +34,7 @@ const leaf_index = (k: PmapHost, pv: PvEntry): number => pmap_pte_index(k, pv.pm
  */
 export function pmap_page_protect(k: PmapHost, pg: PmapPage, prot: vm_prot_t): void {
 	if ((prot & VM_PROT_WRITE) !== 0) return;
-	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
+	pmap_tlb_settle(k);
 	// DEVIATION (D47): READ alone keeps the right to execute, as on machines that have no such right:
 	// the caller wants to stop stores, and fetches would only fault the page in again.
 	if ((prot & (VM_PROT_READ | VM_PROT_EXECUTE)) !== 0) {
@@ -69,7 +69,7 @@ function test_attr(k: PmapHost, pg: PmapPage, attr: number, bit: number): boolea
 
 /** Clear the bit everywhere. => whether it was set anywhere. Takes effect before it returns. */
 function clear_attr(k: PmapHost, pg: PmapPage, attr: number, bit: number): boolean {
-	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
+	pmap_tlb_settle(k);
 	const ram32 = k.port.ram32;
 	let old = (pg.md_attrs & attr) !== 0;
 	pg.md_attrs &= ~attr;
@@ -114,7 +114,7 @@ export function pmap_clear_reference(k: PmapHost, pg: PmapPage): boolean {
  * => runs deferred fences first, so that no stale translation shows the new contents.
  */
 export function pmap_zero_page(k: PmapHost, pa: paddr_t): void {
-	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
+	pmap_tlb_settle(k);
 	k.port.zeroPage(pa);
 	k.port.charge(ZERO_PAGE_CYCLES);
 }
@@ -124,13 +124,13 @@ export function pmap_zero_page(k: PmapHost, pa: paddr_t): void {
  * => the caller has seen that this was ZERO_PAGE_CYCLES or more.
  */
 export function pmap_pageidlezero(k: PmapHost, pa: paddr_t): void {
-	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
+	pmap_tlb_settle(k);
 	k.port.zeroPage(pa);
 }
 
 /** Copy the page at `src` to `dst`. => as pmap_zero_page. */
 export function pmap_copy_page(k: PmapHost, src: paddr_t, dst: paddr_t): void {
-	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
+	pmap_tlb_settle(k);
 	k.port.copyPage(src, dst);
 	k.port.charge(COPY_PAGE_CYCLES);
 }

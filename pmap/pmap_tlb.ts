@@ -75,12 +75,20 @@ export function pmap_tlb_drain(k: PmapHost): void {
 	st.fence_n = 0;
 }
 
+/** Have deferred fences take effect, for what must not be done before them. */
+export function pmap_tlb_settle(k: PmapHost): void {
+	if (k.pmap.fence_n !== 0) pmap_tlb_drain(k);
+}
+
 /** Flush an address space now. => also after changes of its root table. */
 export function pmap_tlb_flush(k: PmapHost, pm: pmap): void {
 	if (!in_tlb(k, pm)) return;
 	forget(k, pm.pm_asid);
 	fence(k, PMAP_FENCE_SPACE, pm.pm_asid);
 }
+
+/** ASID 0 is the kernel's. */
+const next_asid = (asid: number): number => (asid === SATP_ASID_MAX ? 1 : asid + 1);
 
 /**
  * Give a user pmap an ASID that has no entries in the TLB.
@@ -92,19 +100,17 @@ export function pmap_asid_alloc(k: PmapHost, pm: pmap, loaded: number): void {
 	let asid = st.asid_hand;
 	let tries = 0;
 	while (tries < SATP_ASID_MAX && st.asid_owner[asid] !== null) {
-		asid = asid === SATP_ASID_MAX ? 1 : asid + 1;
+		asid = next_asid(asid);
 		tries++;
 	}
-	if (tries === SATP_ASID_MAX && asid === loaded) {
-		asid = asid === SATP_ASID_MAX ? 1 : asid + 1;
-	}
+	if (tries === SATP_ASID_MAX && asid === loaded) asid = next_asid(asid);
 	const owner = st.asid_owner[asid]!;
 	if (owner !== null) {
 		pmap_tlb_flush(k, owner);
 		owner.pm_asid = 0;
 	}
 	st.asid_owner[asid] = pm;
-	st.asid_hand = asid === SATP_ASID_MAX ? 1 : asid + 1;
+	st.asid_hand = next_asid(asid);
 	pm.pm_asid = asid;
 }
 

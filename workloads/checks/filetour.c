@@ -477,6 +477,8 @@ static void stop_spaces(const char *argument)
 					token == turn * processes + i + 1 && own[0] == 77,
 				"the token is wrong");
 		require(read(from, &token, 4) == 4 && token == (turn + 1) * processes, "the token");
+		/* Those that sleep lose their page tables. */
+		press();
 	}
 	for (u32 i = 0; i < processes; i++)
 		join(pids[i], "a process had other memory");
@@ -644,6 +646,15 @@ static void stop_faulty(const char *name)
 		}
 	}
 	require(madvise(shared, pages * PAGE_BYTES, MADV_WILLNEED) == 0, "WILLNEED on a bad disk");
+	/* Two processes wait for the same page, which never comes. */
+	expect(madvise(shared, pages * PAGE_BYTES, MADV_FREE), 0, "FREE of a file");
+	pid_t pid = start_child();
+	for (u32 page = 0; page < pages; page++)
+		if (pread(fd, buffer, PAGE_BYTES, page * PAGE_BYTES) == -1)
+			require(errno == EIO, "pread by two processes");
+	if (pid == 0)
+		_exit(0);
+	join(pid, "a child that reads what is bad");
 	/* What can be written in memory stays there, whatever the disk says. */
 	for (u32 round = 30; round < 36; round++) {
 		for (u32 page = 0; page < pages; page++)
@@ -667,6 +678,24 @@ static void stop_faulty(const char *name)
 		lost += flush(fd);
 	}
 	require(lost > 0, "the disk did not fail");
+	/* The page daemon leaves a file alone that cannot be written at all. */
+	u32 bad = 0;
+	while (bad < pages) {
+		if (writable(at(shared, bad)) && msync(at(shared, bad), PAGE_BYTES, MS_SYNC) == -1)
+			break;
+		bad++;
+	}
+	if (bad < pages) {
+		fill(shared, bad, 1, 37);
+		for (u32 i = 0; i < 24; i++) {
+			expect(madvise(at(shared, bad), PAGE_BYTES, MADV_PAGEOUT), 0, "PAGEOUT");
+			pause_ms(2);
+		}
+		press();
+		press();
+		verify(shared, bad, 1, 37, "a page that cannot be written");
+		flush(fd);
+	}
 	unmap(shared, pages);
 	close(fd);
 }
@@ -691,6 +720,8 @@ static void stop_lost(const char *argument)
 				fill(locked, page, 1, 42);
 		}
 		press();
+		expect(madvise(shared, pages * PAGE_BYTES, MADV_PAGEOUT), 0, "PAGEOUT");
+		expect(madvise(locked, pages * PAGE_BYTES, MADV_PAGEOUT), 0, "PAGEOUT");
 		press();
 		for (u32 page = 0; page + 1 < pages; page++) {
 			ssize_t n = pread(fd, buffer, 2 * PAGE_BYTES, page * PAGE_BYTES);
@@ -1096,7 +1127,7 @@ static void stop_full(const char *argument)
 	require(locked != (void *)-1, "shmat");
 	fill(shared, 0, LENT, 90);
 	fill(locked, 0, LENT, 91);
-	pid_t first = lend(shared, LENT, &ends[0]);
+	pid_t first = lend(at(shared, 1), LENT - 1, &ends[0]);
 	pid_t second = lend(at(locked, 1), LENT - 1, &ends[1]);
 	/* What is written below must not have to be copied first. */
 	memset(buffer, 0, sizeof(buffer));
@@ -1105,10 +1136,21 @@ static void stop_full(const char *argument)
 	/* Nothing can become free, so a copy of a lent page cannot be made. */
 	require(pwrite(fd, buffer, PAGE_BYTES, (LENT - 2) * PAGE_BYTES) == -1 && errno == ENOSPC,
 		"pwrite to a lent page without memory");
+	/* A write that ends at the first page that is lent. */
+	u32 shorter = 0;
+	for (u32 page = 0; page + 1 < LENT; page++) {
+		for (u32 i = 0; i < 2 * PAGE_WORDS; i++)
+			buffer[i] = nth(stream(7, 90), page * PAGE_WORDS + i);
+		ssize_t n = pwrite(fd, buffer, 2 * PAGE_BYTES, page * PAGE_BYTES);
+		require(n != -1 || errno == ENOSPC, "pwrite without memory");
+		if (n == (ssize_t)PAGE_BYTES)
+			shorter++;
+	}
+	require(shorter == 1, "a write that is cut short");
 	expect(shmctl(segment, SHM_LOCK, NULL), ENOMEM, "SHM_LOCK without memory");
 	require(holds(page_of(fd, LENT - 2), LENT - 2, 90), "what could not be written");
 	unmap(all, MOST);
-	receive(first, ends[0], 0, LENT, 90, 90);
+	receive(first, ends[0], 1, LENT - 1, 90, 90);
 	receive(second, ends[1], 1, LENT - 1, 91, 91);
 	verify(locked, 0, LENT, 91, "a segment that was lent");
 	expect(shmctl(segment, SHM_LOCK, NULL), 0, "SHM_LOCK with memory");

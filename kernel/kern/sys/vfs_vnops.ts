@@ -292,10 +292,11 @@ export function* vn_mmap(
 	if ((prot & VM_PROT_WRITE & ~maxprot) !== 0) return EACCES;
 	if (vp.v_type === "VCHR") {
 		if (vp.v_rdev === ZERODEV) return { uobj: null, maxprot };
-		if (cdev(k, vp)?.d_mmap === undefined) return ENODEV;
-		if (!shared) return EINVAL;
 		const udv = udv_attach(k, vp.v_rdev!);
-		return typeof udv === "number" ? udv : { uobj: udv, maxprot };
+		if (typeof udv === "number") return udv;
+		if (shared) return { uobj: udv, maxprot };
+		yield* pagerops(k, udv).pgo_detach(k, udv);
+		return EINVAL;
 	}
 	if (k.uvm.swap_files.includes(vp)) return ETXTBSY;
 	const uobj = vp.v_uobj!;
