@@ -39,20 +39,28 @@ const cell = (text: string): string => text.replace(/^`|`$/g, "");
 const key = (path: string, { function: name, code }: Unreached): string =>
 	`${path.split("/").pop()} ${name}: ${code}`;
 
-it("every branch of the pager that no guest reaches is listed with its reason, and no other", () => {
-	const found = files
-		.filter(({ path }) => LISTED.includes(path))
-		.flatMap(({ path, unreached }) => unreached.map((one) => key(path, one)));
-	const listed = unreachedRows.map(
-		({ cells: [file, name, code] }) => `${cell(file!)} ${cell(name!)}: ${cell(code!)}`,
-	);
-	expect([...new Set(found)].sort()).toEqual([...listed].sort());
-	expect(unreachedRows.filter(({ cells }) => cells[3]!.length < 20)).toEqual([]);
+const listed = unreachedRows.map(
+	({ cells: [file, name, code] }) => `${cell(file!)} ${cell(name!)}: ${cell(code!)}`,
+);
+
+it("what docs/port.md lists is not reached, and has a reason", () => {
+	const found = files.flatMap(({ path, unreached }) => unreached.map((one) => key(path, one)));
+	expect(listed.filter((one) => !found.includes(one))).toEqual([]);
+	expect(unreachedRows.filter(({ cells }) => cells[3]!.length < 15)).toEqual([]);
 });
 
-it("guests reach nine in ten functions and branches of every other file", () => {
-	const low = files
-		.filter(({ path, total, reached }) => !LISTED.includes(path) && reached < 0.9 * total)
-		.map(({ path, total, reached }) => `${path}: ${reached} of ${total}`);
+it("all of the pager and of uvm_aobj.ts is reached, but what is listed", () => {
+	const unlisted = files
+		.filter(({ path }) => LISTED.includes(path))
+		.flatMap(({ path, unreached }) => unreached.map((one) => key(path, one)))
+		.filter((one) => !listed.includes(one));
+	expect(unlisted).toEqual([]);
+});
+
+it("nine in ten functions and branches of each file are reached, but for what is listed", () => {
+	const low = files.flatMap(({ path, total, unreached }) => {
+		const missing = unreached.filter((one) => !listed.includes(key(path, one))).length;
+		return missing > total / 10 ? [`${path}: ${total - missing} of ${total}`] : [];
+	});
 	expect(low).toEqual([]);
 });
