@@ -307,12 +307,23 @@ export class Machine {
 		const result = agent.syscall(SYS.mremap, address(from), len, len, flags, address(to));
 		const whole = model.pages.slice(from, from + n).every((page) => page !== null);
 		if (!whole) expect(result).toBeLessThan(0);
+		if (result < 0) this.#relocked(model, from, n);
 		if (result === -EFAULT || result === -EINVAL || result === -EAGAIN) return;
 		const moved = model.pages.slice(from, from + n);
 		for (let i = 0; i < n; i++) model.pages[to + i] = null;
 		if (result < 0) return;
 		for (let i = 0; i < n; i++) model.pages[from + i] = null;
 		for (let i = 0; i < n; i++) model.pages[to + i] = moved[i]!;
+		this.#relocked(model, to, n);
+	}
+
+	/** mremap locks again what was locked, but not behind the end of the file or without memory. */
+	#relocked(model: Model, first: number, n: number): void {
+		for (let i = first; i < first + n; i++) {
+			const page = model.pages[i];
+			if (!page?.wired) continue;
+			page.wired = uvm_map_lookup_entry(model.agent.map, address(i)).wired_count > 0;
+		}
 	}
 
 	#store(model: Model, i: number): void {
