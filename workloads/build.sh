@@ -17,8 +17,8 @@ PORTABLE="hello matmul shm sort touch walk wild sh fork mmap malloc pipe signal 
 GUEST_ONLY="swapload fb vmbench"
 PICO=$(cd pico && ls *.c | sed -n '/^stubs/!s/\.c$//p')
 UTILS=$(cd utils && ls *.c | sed 's/\.c$//')
-# Programs of checks/, which only tests run: they are not on the disk of programs.
-CHECKS=$(cd checks && ls *.c | sed 's/\.c$//')
+# Programs of checks/, files or folders, which only tests run: they are not on the disk of programs.
+CHECKS=$(cd checks && ls -d *.c */*.c | sed 's/\.c$//; s/\/.*//' | sort -u)
 # Programs of bare/, which run on a board without any kernel.
 BARE=$(cd bare && ls *.c | sed 's/\.c$//')
 PREFIX=riscv64-unknown-elf-
@@ -85,7 +85,7 @@ build_guest() {
 	mkdir -p "$2"
 	for program in $CHECKS; do
 		"${PREFIX}gcc" $GUEST_FLAGS $WARNINGS $LINK_FLAGS -o "$2/$program" \
-			$runtime "checks/$program.c" -lgcc
+			$runtime $(sources_of "checks/$program") -lgcc
 		chmod 755 "$2/$program"
 	done
 	rm -r "$objects"

@@ -137,13 +137,16 @@ const hole_is_enomem = (error: Errno): number => (error === EFAULT ? -ENOMEM : -
 export const as_allowed = (p: proc, more: number): boolean =>
 	p.p_vmspace!.vm_map.size + more <= p.p_rlimit[RLIMIT_AS]!.rlim_cur;
 
+/** Are `more` wired bytes beyond the limit of the process? */
+const lock_limited = (p: proc, more: number): boolean =>
+	uvm_map_wired_size(p.p_vmspace!.vm_map) + more > p.p_rlimit[RLIMIT_MEMLOCK]!.rlim_cur;
+
 /**
  * May `more` bytes be wired: by the process, and, if that is not left to faults, by the system as a
  * whole?
  */
 function lock_allowed(k: Kernel, p: proc, more: number, onfault: boolean): boolean {
-	const own = uvm_map_wired_size(p.p_vmspace!.vm_map) + more;
-	if (own > p.p_rlimit[RLIMIT_MEMLOCK]!.rlim_cur) return false;
+	if (lock_limited(p, more)) return false;
 	return onfault || k.uvmexp.wired + atop(more) <= k.uvmexp.wiredmax;
 }
 
@@ -179,7 +182,7 @@ function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {
 	const { vm_map: map } = p.p_vmspace!;
 	const wire = (map.flags & VM_MAP_WIREFUTURE) !== 0 || (flags & MAP_LOCKED) !== 0;
 	const onfault = (map.flags & VM_MAP_ONFAULT) !== 0;
-	if (wire && !lock_allowed(k, p, size, onfault)) return -EAGAIN;
+	if (wire && !lock_allowed(k, p, size, onfault)) return lock_limited(p, size) ? -EAGAIN : -ENOMEM;
 	const hint = addr === 0 ? VM_DEFAULT_ADDRESS : addr - (addr & PAGE_MASK);
 	const args = uvm_map_args(fixed ? addr : hint, size);
 	args.prot = protection(prot);
@@ -464,9 +467,11 @@ function* madvise(
 		case MADV_KEEPONFORK:
 			return yield* uvm_map_inherit(k, map, start, end, "keep");
 		case MADV_PAGEOUT: {
-			if (range_wired(map, start, end)) return EINVAL;
+			// What is not wired goes, also beside a hole.
+			const wired = range_wired(map, start, end);
 			const hole = range_entries(map, start, end) === null;
 			yield* uvm_pageout_pages(k, uvm_map_pages(k, map, start, end));
+			if (wired) return EINVAL;
 			return hole ? EFAULT : 0;
 		}
 		default:
