@@ -60,6 +60,12 @@ const blank = (page: number): Cell => ({ value: 0, offset: ((page * 164) % 1024)
 const word_address = (model: Model, page: number): number =>
 	address(page) + (model.pages[page]?.cell?.offset ?? 0);
 
+/** What MADV_PAGEOUT of these pages returns. */
+function pageoutResult({ pages }: Model, range: readonly number[]): number {
+	if (range.some((i) => pages[i]?.wired)) return -EINVAL;
+	return range.every((i) => pages[i] !== null) ? 0 : -ENOMEM;
+}
+
 export class Machine {
 	readonly t: TestKernel;
 	readonly procs: Model[] = [];
@@ -181,7 +187,7 @@ export class Machine {
 				}
 				break;
 			case "pageout":
-				expect(call(SYS.madvise, MADV_PAGEOUT)).toBe(0);
+				expect(call(SYS.madvise, MADV_PAGEOUT)).toBe(pageoutResult(model, range));
 				break;
 			case "pageouts":
 				this.#pageouts(o);
@@ -295,7 +301,8 @@ export class Machine {
 		);
 		this.t.settle();
 		this.t.k.failinject = null;
-		for (const job of jobs) expect(job.result).toBe(0);
+		const results = this.procs.map((model) => pageoutResult(model, range));
+		expect(jobs.map((job) => job.result)).toEqual(results);
 	}
 
 	/** Move pages elsewhere, if they are one mapping and the places do not overlap. */

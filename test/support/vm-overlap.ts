@@ -183,7 +183,7 @@ export class OverlapMachine extends OverlapBase {
 					});
 				});
 			case "pageout":
-				return madvise(MADV.pageout, (error) => expect(error).toBe(0));
+				return madvise(MADV.pageout, (error) => expect([0, -EINVAL, -ENOMEM]).toContain(error));
 			case "advise":
 				return madvise([MADV.random, MADV.willneed, MADV.cold, 0][o.x % 4]!);
 			case "msync":

@@ -1,0 +1,103 @@
+/**
+ * What a disk rule does: fault-models of a disk, and their parameters. A candidate is a request of
+ * the rule's direction that overlaps its sectors.
+ */
+import type { FaultRule } from "./rule.ts";
+
+export type DiskDirection = "read" | "write" | "both";
+
+interface DiskTarget {
+	/** "ld0", "ld1", ...; of a bare machine "disk0", "disk1", ... */
+	readonly disk: string;
+	/** Default: all of the disk. */
+	readonly sector?: number | undefined;
+	/** Sectors from there on. Default: 1. */
+	readonly count?: number | undefined;
+}
+
+/** Requests fail as a whole, with an error; nothing is read or written. For good by default. */
+export interface BadSector extends DiskTarget {
+	/** Default: "read". */
+	readonly direction?: DiskDirection | undefined;
+}
+
+/** Requests fail; asked again, they succeed. */
+export interface Transient extends DiskTarget {
+	/** Default: "both". */
+	readonly direction?: DiskDirection | undefined;
+}
+
+/** Reads fail until the sectors are written again. For good by default. */
+export type Latent = DiskTarget;
+
+/** Bits of a transfer are inverted, and nobody says so. */
+export interface Corrupt extends DiskTarget {
+	/** Default: "read". Of a write, the disk keeps the wrong data. */
+	readonly direction?: "read" | "write" | undefined;
+	/** How many bits of the transfer, in places that the seed chooses. Default: 1. */
+	readonly bits?: number | undefined;
+	/** Of a read: the disk keeps returning the wrong data until they are overwritten. */
+	readonly sticky?: boolean | undefined;
+}
+
+/** Only a part of a write arrives. */
+export interface Torn extends DiskTarget {
+	/** What arrives whole or not at all. Default: 512 bytes. */
+	readonly unit?: 512 | 4096 | undefined;
+	/** Which units arrive: the first, the last, or every second one. Default: "prefix". */
+	readonly keep?: "prefix" | "suffix" | "interleaved" | undefined;
+	/** How many, of a prefix or suffix. Default: any number, as the seed chooses. */
+	readonly units?: number | undefined;
+	/** What is in the others then: what was there, zeros, or random bytes. Default: "old". */
+	readonly rest?: "old" | "zero" | "garbage" | undefined;
+	/** What the guest is told. Default: "ok". */
+	readonly report?: "ok" | "error" | undefined;
+}
+
+/** A write goes to other sectors, whose contents it replaces; its own keep theirs. */
+export interface Misdirected extends DiskTarget {
+	/** Sectors further. Default: 8. What lies outside of the disk is lost. */
+	readonly offset?: number | undefined;
+}
+
+/** A write is acknowledged, and never arrives. */
+export type Lost = DiskTarget;
+
+/** The models of a disk, with their parameters. */
+export interface DiskModels {
+	readonly "disk.bad-sector": BadSector;
+	readonly "disk.transient": Transient;
+	readonly "disk.latent": Latent;
+	readonly "disk.corrupt": Corrupt;
+	readonly "disk.torn-write": Torn;
+	readonly "disk.misdirected-write": Misdirected;
+	readonly "disk.lost-write": Lost;
+}
+
+export type DiskRule = {
+	readonly [M in keyof DiskModels]: FaultRule & {
+		readonly model: M;
+		readonly params: DiskModels[M];
+	};
+}[keyof DiskModels];
+
+/** Which requests are candidates of a rule. */
+export function directionOf(rule: DiskRule): DiskDirection {
+	switch (rule.model) {
+		case "disk.bad-sector":
+		case "disk.corrupt":
+			return rule.params.direction ?? "read";
+		case "disk.transient":
+			return rule.params.direction ?? "both";
+		case "disk.latent":
+			return "read";
+		default:
+			return "write";
+	}
+}
+
+/** The rule with the life that its model has by default. */
+export function withLife(rule: DiskRule): DiskRule {
+	const lasting = rule.model === "disk.bad-sector" || rule.model === "disk.latent";
+	return rule.life === undefined && lasting ? { ...rule, life: "permanent" } : rule;
+}

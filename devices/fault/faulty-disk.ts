@@ -1,0 +1,404 @@
+/**
+ * A disk that fails. The medium below holds what the guest has written, always; what the disk
+ * returns instead, after silent faults, lies in an overlay, sector by sector. So a fault can be
+ * lifted, and the harm that is done is known.
+ */
+import { UserError } from "../../machine/user-error.ts";
+import {
+	checkRange,
+	DISK_EIO,
+	DISK_OK,
+	type DiskMedia,
+	type DiskResult,
+	SECTOR_SIZE,
+} from "../disk/disk-media.ts";
+import { Arming, type ArmingState } from "./arming.ts";
+import { type DiskRule, directionOf, type Torn, withLife } from "./disk-rule.ts";
+import { draw, drawBelow } from "./draw.ts";
+import { Ledger, type LedgerState } from "./ledger.ts";
+
+/** Where the computer is, for triggers and the ledger. */
+export interface FaultPlace {
+	readonly ns: number;
+	readonly instructions: number;
+	readonly pc: number;
+}
+
+/** A disk outside of a computer is nowhere. */
+const NOWHERE: FaultPlace = { ns: 0, instructions: 0, pc: 0 };
+
+export interface FaultyDiskState {
+	/** The rules in force, with what has become of them. */
+	readonly armings: readonly { readonly rule: DiskRule; readonly state: ArmingState }[];
+	/** [sector, what is read there]; the arrays are never changed. */
+	readonly overlay: readonly (readonly [number, Uint8Array])[];
+	readonly ledger: LedgerState;
+	/** "rule sector" for each sector of a latent error that was written since. */
+	readonly healed: readonly string[];
+	readonly failedReads: number;
+	readonly failedWrites: number;
+	readonly nextId: number;
+	readonly medium: unknown;
+}
+
+/** Sector `i` of a transfer. */
+const sectorAt = (bytes: Uint8Array, i: number): Uint8Array =>
+	bytes.slice(i * SECTOR_SIZE, (i + 1) * SECTOR_SIZE);
+
+/** Whether the rule changes data; the others make requests fail. */
+const isSilent = ({ rule: { model } }: Arming): boolean =>
+	model === "disk.corrupt" || model.endsWith("-write");
+
+function overlaps({ rule }: Arming, sector: number, length: number): boolean {
+	const { sector: first, count = 1 } = (rule as DiskRule).params;
+	return first === undefined || (first < sector + length / SECTOR_SIZE && sector < first + count);
+}
+
+export class FaultyDisk implements DiskMedia {
+	readonly sectors: number;
+	readonly readOnly: boolean;
+	readonly ledger = new Ledger();
+	/** Requests that a rule has made fail. */
+	failedReads = 0;
+	failedWrites = 0;
+	readonly #medium: DiskMedia;
+	readonly #seed: number;
+	#armings: Arming[] = [];
+	#overlay = new Map<number, Uint8Array>();
+	#healed = new Set<string>();
+	#place: () => FaultPlace = () => NOWHERE;
+	#nextId = 0;
+
+	/** => `seed`: for random decisions. UserError for sectors that the medium does not have. */
+	constructor(medium: DiskMedia, rules: readonly DiskRule[] = [], seed = 1) {
+		this.#medium = medium;
+		this.#seed = seed;
+		this.sectors = medium.sectors;
+		this.readOnly = medium.readOnly;
+		for (const rule of rules) this.add(rule);
+	}
+
+	/** The medium below, without faults. */
+	get pristine(): DiskMedia {
+		return this.#medium;
+	}
+
+	/** The rules in force, the oldest first. */
+	get armings(): readonly Readonly<Arming>[] {
+		return this.#armings;
+	}
+
+	/** Sectors that read as something else than what was written to them. */
+	get altered(): readonly number[] {
+		return [...this.#overlay.keys()].sort((a, b) => a - b);
+	}
+
+	/** From now on `place` says where the computer is. */
+	connect(place: () => FaultPlace): void {
+		this.#place = place;
+	}
+
+	/** => UserError for sectors that the disk does not have, or an id that is taken. */
+	add(rule: DiskRule): void {
+		const { disk, sector = 0, count = 1 } = rule.params;
+		if (count < 1 || checkRange(this, sector, count * SECTOR_SIZE) !== DISK_OK) {
+			const range = `sectors ${sector} to ${sector + count - 1}`;
+			throw new UserError(`fault ${rule.id}: ${disk} has no ${range}, but ${this.sectors} in all`);
+		}
+		if (this.#armings.some((other) => other.rule.id === rule.id)) {
+			throw new UserError(`fault ${rule.id}: there is a rule of this name already`);
+		}
+		this.#armings.push(new Arming(this.#seed, withLife(rule)));
+	}
+
+	/**
+	 * Every read that overlaps [sector, sector + count) fails as a whole with DISK_EIO, until the
+	 * rule is lifted. => the id of the rule. UserError for sectors that the disk does not have.
+	 */
+	failReads(sector: number, count: number): string {
+		return this.#fail("read", sector, count);
+	}
+
+	/** The same for writes. */
+	failWrites(sector: number, count: number): string {
+		return this.#fail("write", sector, count);
+	}
+
+	#fail(direction: "read" | "write", sector: number, count: number): string {
+		const id = `bad-${this.#nextId++}`;
+		this.add({ id, model: "disk.bad-sector", params: { disk: "disk", sector, count, direction } });
+		return id;
+	}
+
+	/** Remove a rule; what it has done to data stays. => false if there is none of this name. */
+	lift(id: string): boolean {
+		const before = this.#armings.length;
+		this.#armings = this.#armings.filter(({ rule }) => rule.id !== id);
+		return this.#armings.length < before;
+	}
+
+	liftAll(): void {
+		this.#armings = [];
+	}
+
+	/** From now on the disk returns what was written to it. */
+	heal(): void {
+		this.#overlay.clear();
+	}
+
+	read(sector: number, into: Uint8Array): DiskResult {
+		if (checkRange(this, sector, into.length) !== DISK_OK) return this.#medium.read(sector, into);
+		if (this.#fails("read", sector, into.length)) {
+			this.failedReads++;
+			return DISK_EIO;
+		}
+		const result = this.#medium.read(sector, into);
+		if (result !== DISK_OK) return result;
+		this.#patch(sector, into);
+		for (const arming of this.#armings) {
+			const { rule } = arming;
+			if (rule.model !== "disk.corrupt" || !this.#concerns(arming, "read", sector, into.length)) {
+				continue;
+			}
+			const ordinal = arming.decide(this.#place().ns);
+			if (ordinal < 0) continue;
+			const effect = this.#invert(rule.id, ordinal, rule.params.bits ?? 1, into);
+			if (rule.params.sticky === true) this.#lay(sector, into);
+			this.#note(rule.id, ordinal, "read", sector, into.length, effect);
+		}
+		return DISK_OK;
+	}
+
+	write(sector: number, bytes: Uint8Array): DiskResult {
+		if (this.readOnly || checkRange(this, sector, bytes.length) !== DISK_OK) {
+			return this.#medium.write(sector, bytes);
+		}
+		if (this.#fails("write", sector, bytes.length)) {
+			this.failedWrites++;
+			return DISK_EIO;
+		}
+		const before = this.#silences("write", sector, bytes.length) ? this.#view(sector, bytes) : null;
+		const result = this.#medium.write(sector, bytes);
+		if (result !== DISK_OK) return result;
+		for (let i = 0; i < bytes.length / SECTOR_SIZE; i++) this.#overlay.delete(sector + i);
+		this.#healLatent(sector, bytes.length);
+		return before === null ? DISK_OK : this.#harm(sector, bytes, before);
+	}
+
+	flush(): DiskResult {
+		return this.#medium.flush();
+	}
+
+	/** Sectors that are written are sound again, if the error has begun. */
+	#healLatent(sector: number, length: number): void {
+		for (const arming of this.#armings) {
+			const { model, id, when } = arming.rule;
+			if (model !== "disk.latent" || !overlaps(arming, sector, length)) continue;
+			if ((when?.window?.[0] ?? 0) > this.#place().ns) continue;
+			for (let i = 0; i < length / SECTOR_SIZE; i++) this.#healed.add(`${id} ${sector + i}`);
+		}
+	}
+
+	/** Do the silent rules that concern a write what they do. `before`: what could be read there. */
+	#harm(sector: number, bytes: Uint8Array, before: Uint8Array): DiskResult {
+		let result: DiskResult = DISK_OK;
+		for (const arming of this.#armings) {
+			if (!isSilent(arming) || !this.#concerns(arming, "write", sector, bytes.length)) continue;
+			const ordinal = arming.decide(this.#place().ns);
+			if (ordinal < 0) continue;
+			const rule = arming.rule as DiskRule;
+			let effect = "the disk keeps the old data";
+			switch (rule.model) {
+				case "disk.lost-write":
+					this.#lay(sector, before);
+					break;
+				case "disk.misdirected-write": {
+					const to = sector + (rule.params.offset ?? 8);
+					this.#lay(sector, before);
+					this.#lay(to, bytes);
+					effect = `the data are in sectors from ${to} on`;
+					break;
+				}
+				case "disk.corrupt": {
+					const altered = bytes.slice();
+					effect = this.#invert(rule.id, ordinal, rule.params.bits ?? 1, altered);
+					this.#lay(sector, altered);
+					break;
+				}
+				case "disk.torn-write":
+					effect = this.#tear(rule.id, ordinal, rule.params, sector, bytes, before);
+					if (rule.params.report === "error") result = DISK_EIO;
+			}
+			this.#note(rule.id, ordinal, "write", sector, bytes.length, effect);
+		}
+		if (result !== DISK_OK) this.failedWrites++;
+		return result;
+	}
+
+	#tear(
+		id: string,
+		ordinal: number,
+		{ unit = 512, keep = "prefix", units, rest = "old" }: Torn,
+		sector: number,
+		bytes: Uint8Array,
+		before: Uint8Array,
+	): string {
+		const total = Math.ceil(bytes.length / unit);
+		// At least one unit arrives and one does not, if there are two.
+		const kept = Math.min(
+			units ?? 1 + drawBelow(this.#seed, id, ordinal, "units", total - 1 || 1),
+			total,
+		);
+		const arrives = (i: number): boolean => {
+			if (keep === "interleaved") return i % 2 === 0;
+			return keep === "prefix" ? i < kept : i >= total - kept;
+		};
+		const seen = bytes.slice();
+		let lost = 0;
+		for (let i = 0; i < total; i++) {
+			if (arrives(i)) continue;
+			lost++;
+			const [from, to] = [i * unit, Math.min((i + 1) * unit, bytes.length)];
+			if (rest === "old") seen.set(before.subarray(from, to), from);
+			else if (rest === "zero") seen.fill(0, from, to);
+			else
+				for (let at = from; at < to; at++) seen[at] = draw(this.#seed, id, ordinal, `byte ${at}`);
+		}
+		this.#lay(sector, seen);
+		return `${lost} of ${total} units of ${unit} bytes did not arrive`;
+	}
+
+	/** Invert bits of `bytes`. => which, in words. */
+	#invert(id: string, ordinal: number, bits: number, bytes: Uint8Array): string {
+		const places = new Set<number>();
+		for (let i = 0; places.size < Math.min(bits, bytes.length * 8); i++) {
+			places.add(drawBelow(this.#seed, id, ordinal, `bit ${i}`, bytes.length * 8));
+		}
+		for (const bit of places) bytes[bit >>> 3]! ^= 1 << (bit & 7);
+		const first = [...places].slice(0, 4).map((bit) => `byte ${bit >>> 3} bit ${bit & 7}`);
+		return `inverted ${first.join(", ")}${places.size > first.length ? ", ..." : ""}`;
+	}
+
+	/** What a read returns now, without noting it. */
+	#view(sector: number, like: Uint8Array): Uint8Array {
+		const bytes = new Uint8Array(like.length);
+		this.#medium.read(sector, bytes);
+		this.#patch(sector, bytes);
+		return bytes;
+	}
+
+	/** Have reads return `bytes`, as far as they differ from the medium. */
+	#lay(sector: number, bytes: Uint8Array): void {
+		const written = new Uint8Array(SECTOR_SIZE);
+		for (let i = 0; i < bytes.length / SECTOR_SIZE; i++) {
+			const at = sector + i;
+			if (at < 0 || at >= this.sectors) continue;
+			const seen = sectorAt(bytes, i);
+			this.#medium.read(at, written);
+			if (seen.every((byte, j) => byte === written[j])) this.#overlay.delete(at);
+			else this.#overlay.set(at, seen);
+		}
+	}
+
+	#patch(sector: number, into: Uint8Array): void {
+		if (this.#overlay.size === 0) return;
+		for (let i = 0; i < into.length / SECTOR_SIZE; i++) {
+			const seen = this.#overlay.get(sector + i);
+			if (seen !== undefined) into.set(seen, i * SECTOR_SIZE);
+		}
+	}
+
+	/** Is the request a candidate of the rule? */
+	#concerns(arming: Arming, direction: "read" | "write", sector: number, length: number): boolean {
+		const rule = arming.rule as DiskRule;
+		const of = directionOf(rule);
+		if ((of !== direction && of !== "both") || !overlaps(arming, sector, length)) return false;
+		if (rule.model !== "disk.latent") return true;
+		const { sector: first = 0, count = rule.params.sector === undefined ? this.sectors : 1 } =
+			rule.params;
+		const end = Math.min(first + count, sector + length / SECTOR_SIZE);
+		for (let at = Math.max(first, sector); at < end; at++) {
+			if (!this.#healed.has(`${rule.id} ${at}`)) return true;
+		}
+		return false;
+	}
+
+	/** Is there a silent rule that may concern the request? */
+	#silences(direction: "read" | "write", sector: number, length: number): boolean {
+		return this.#armings.some((a) => isSilent(a) && this.#concerns(a, direction, sector, length));
+	}
+
+	/** Each rule that makes requests fail is asked, so that none depends on another. */
+	#fails(direction: "read" | "write", sector: number, length: number): boolean {
+		let failed = false;
+		for (const arming of this.#armings) {
+			if (isSilent(arming) || !this.#concerns(arming, direction, sector, length)) continue;
+			const ordinal = arming.decide(this.#place().ns);
+			if (ordinal < 0) continue;
+			failed = true;
+			this.#note(arming.rule.id, ordinal, direction, sector, length, "failed");
+		}
+		return failed;
+	}
+
+	#note(
+		rule: string,
+		ordinal: number,
+		direction: string,
+		sector: number,
+		length: number,
+		effect: string,
+	): void {
+		const target = `${direction} of sectors ${sector} to ${sector + length / SECTOR_SIZE - 1}`;
+		this.ledger.add({ rule, ordinal, ...this.#place(), target, effect });
+	}
+
+	save(): FaultyDiskState {
+		return this.#save(this.#medium.save());
+	}
+
+	restore(state: FaultyDiskState): void {
+		this.#restore(state);
+		this.#medium.restore(state.medium);
+	}
+
+	checkpoint(): FaultyDiskState {
+		return this.#save(this.#medium.checkpoint());
+	}
+
+	rollback(checkpoint: FaultyDiskState): void {
+		this.#restore(checkpoint);
+		this.#medium.rollback(checkpoint.medium);
+	}
+
+	release(checkpoint: FaultyDiskState): void {
+		this.#medium.release(checkpoint.medium);
+	}
+
+	#save(medium: unknown): FaultyDiskState {
+		return {
+			armings: this.#armings.map((a) => ({ rule: a.rule as DiskRule, state: a.save() })),
+			overlay: [...this.#overlay],
+			ledger: this.ledger.save(),
+			healed: [...this.#healed],
+			failedReads: this.failedReads,
+			failedWrites: this.failedWrites,
+			nextId: this.#nextId,
+			medium,
+		};
+	}
+
+	#restore(state: FaultyDiskState): void {
+		this.#armings = state.armings.map(({ rule, state: progress }) => {
+			const arming = new Arming(this.#seed, rule);
+			arming.restore(progress);
+			return arming;
+		});
+		this.#overlay = new Map(state.overlay);
+		this.ledger.restore(state.ledger);
+		this.#healed = new Set(state.healed);
+		this.failedReads = state.failedReads;
+		this.failedWrites = state.failedWrites;
+		this.#nextId = state.nextId;
+	}
+}
