@@ -5,7 +5,7 @@ import { FileDisk } from "../devices/disk/file-disk.ts";
 import { hashContents } from "../devices/disk/hash-contents.ts";
 import { MemoryDisk } from "../devices/disk/memory-disk.ts";
 import { OverlayDisk } from "../devices/disk/overlay-disk.ts";
-import { SectorFaults } from "../devices/fault/sector-faults.ts";
+import { FaultyDisk } from "../devices/fault/faulty-disk.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
 import { cnhangup, cnwaiting } from "../kernel/dev/cons.ts";
 import { ttyresize } from "../kernel/dev/tty.ts";
@@ -53,7 +53,7 @@ export class System extends BaseComputer<Uint8Array> {
 	/** All disks by unit. */
 	readonly disks: readonly SystemDisk[];
 	/** Fault overlays of all disks, by unit. Empty overlays change nothing. */
-	readonly faults: readonly SectorFaults[];
+	readonly faults: readonly FaultyDisk[];
 	/** What disks in memory held at the start; null for others. */
 	readonly initialMedia: readonly unknown[];
 	/** The program's process. */
@@ -78,7 +78,7 @@ export class System extends BaseComputer<Uint8Array> {
 		const image = parseProgram(options.program, options.image);
 		const disks = arrangeDisks(options);
 		const faults = disks.map(({ media }) => {
-			return new SectorFaults(typeof media === "number" ? new MemoryDisk(media) : media);
+			return new FaultyDisk(typeof media === "number" ? new MemoryDisk(media) : media);
 		});
 		const { adPolicy, tlbEntries, tlbWays } = options;
 		super(
