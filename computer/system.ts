@@ -36,6 +36,7 @@ import { PAGE_SIZE } from "../sys/vmparam.ts";
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { ComputerCheckpoint, ComputerState, RunState } from "./computer.ts";
+import { rulesOfDisks } from "./faults.ts";
 import { Recording } from "./recording.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
 import { fileOf } from "./snapshot/saved-disk.ts";
@@ -52,7 +53,7 @@ export class System extends BaseComputer<Uint8Array> {
 	readonly options: SystemOptions;
 	/** All disks by unit. */
 	readonly disks: readonly SystemDisk[];
-	/** Fault overlays of all disks, by unit. Empty overlays change nothing. */
+	/** All disks by unit, as the board has them. Without rules they change nothing. */
 	readonly faults: readonly FaultyDisk[];
 	/** What disks in memory held at the start; null for others. */
 	readonly initialMedia: readonly unknown[];
@@ -77,8 +78,14 @@ export class System extends BaseComputer<Uint8Array> {
 		}
 		const image = parseProgram(options.program, options.image);
 		const disks = arrangeDisks(options);
-		const faults = disks.map(({ media }) => {
-			return new FaultyDisk(typeof media === "number" ? new MemoryDisk(media) : media);
+		const plan = options.faults;
+		const rules = rulesOfDisks(
+			plan,
+			disks.map((_, i) => `ld${i}`),
+		);
+		const faults = disks.map(({ media }, i) => {
+			const medium = typeof media === "number" ? new MemoryDisk(media) : media;
+			return new FaultyDisk(medium, rules[i], plan?.seed);
 		});
 		const { adPolicy, tlbEntries, tlbWays } = options;
 		super(
@@ -97,6 +104,7 @@ export class System extends BaseComputer<Uint8Array> {
 		this.options = options;
 		this.disks = disks;
 		this.faults = faults;
+		this.connectFaults(plan, faults);
 		this.initialMedia = faults.map(({ pristine }) => pristine.save());
 		this.config = this.#describe(ram, seed, framebuffer);
 		this.kernel = kernel_create(this.machine.supervisor(panic));
@@ -145,7 +153,7 @@ export class System extends BaseComputer<Uint8Array> {
 		framebuffer: FramebufferOptions | null,
 	): Record<string, unknown> {
 		const { program, args = [], check = false, uvmhist = 0, terminal = false } = this.options;
-		const { rtc = DEFAULT_EPOCH_SECONDS, sysctl } = this.options;
+		const { rtc = DEFAULT_EPOCH_SECONDS, sysctl, faults } = this.options;
 		const { tlbEntries, tlbWays, adPolicy } = this.machine.config;
 		const described = this.faults.map(({ pristine, sectors }, i) => {
 			const rest = { bytes: sectors * 512, timing: this.disks[i]!.timing };
@@ -161,6 +169,7 @@ export class System extends BaseComputer<Uint8Array> {
 				seed,
 				rtc,
 				sysctl,
+				faults,
 				tlbEntries,
 				tlbWays,
 				adPolicy,

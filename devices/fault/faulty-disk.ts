@@ -3,6 +3,7 @@
  * returns instead, after silent faults, lies in an overlay, sector by sector. So a fault can be
  * lifted, and the harm that is done is known.
  */
+import type { WordHash } from "../../machine/hash.ts";
 import { UserError } from "../../machine/user-error.ts";
 import {
 	checkRange,
@@ -91,6 +92,13 @@ export class FaultyDisk implements DiskMedia {
 	/** Sectors that read as something else than what was written to them. */
 	get altered(): readonly number[] {
 		return [...this.#overlay.keys()].sort((a, b) => a - b);
+	}
+
+	/** Add what reads return in place of what was written. => nothing if they return that. */
+	hashInto(hash: WordHash): void {
+		for (const sector of this.altered) {
+			hash.number(sector).words(new Int32Array(this.#overlay.get(sector)!.slice().buffer));
+		}
 	}
 
 	/** From now on `place` says where the computer is. */
