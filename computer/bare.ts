@@ -3,6 +3,7 @@
  * board. No kernel of ours is in it.
  */
 import { type BoardDisk, DEFAULT_EPOCH_SECONDS } from "../devices/board.ts";
+import { InstantTiming } from "../devices/disk/timing.ts";
 import { FaultyDisk } from "../devices/fault/faulty-disk.ts";
 import type { FaultPlan } from "../devices/fault/rule.ts";
 import type { PowerRequest } from "../devices/power.ts";
@@ -29,7 +30,7 @@ import { BARE_OPTIONS, type BareExit, type BareOptions, type BareReport } from "
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { RunState } from "./computer.ts";
-import { rulesOfDisks } from "./faults.ts";
+import { faultyTiming, rulesOfDisks } from "./faults.ts";
 import { type OutputMark, Progress } from "./progress.ts";
 
 export const BARE_DEFAULT_RAM = 128 * 1024 * 1024;
@@ -62,11 +63,14 @@ interface BareSoftware {
 function faultyDisks(plan: FaultPlan | undefined, disks: readonly BoardDisk[]): BoardDisk[] {
 	const ids = disks.map(({ id }, i) => id ?? `disk${i}`);
 	const rules = rulesOfDisks(plan, ids);
-	return disks.map((disk, i) =>
-		rules[i]!.length === 0
-			? disk
-			: { ...disk, media: new FaultyDisk(disk.media, rules[i], plan?.seed) },
-	);
+	return disks.map((disk, i) => {
+		const { media, timing } = rules[i]!;
+		return {
+			...disk,
+			media: media.length === 0 ? disk.media : new FaultyDisk(disk.media, media, plan?.seed),
+			timing: faultyTiming(disk.timing ?? new InstantTiming(), timing, plan?.seed),
+		};
+	});
 }
 
 export class Bare extends BaseComputer<BareSoftware> {
@@ -118,12 +122,9 @@ export class Bare extends BaseComputer<BareSoftware> {
 			},
 			{ disks: faulty, framebuffer, virtio, plic, epochSeconds: options.rtc },
 			console,
+			plan,
 		);
 		this.options = options;
-		this.connectFaults(
-			plan,
-			faulty.flatMap(({ media }) => (media instanceof FaultyDisk ? [media] : [])),
-		);
 		this.#progress = new Progress(this.machine, this.board);
 		this.#ram = ram;
 		if (options.dtb !== undefined) checkTree(options.dtb);

@@ -1,6 +1,6 @@
 /** What a system and a bare machine share: console, input, recording, reports, saved states. */
 import { Board, type BoardOptions, boardParts } from "../devices/board.ts";
-import type { FaultPlace, FaultyDisk } from "../devices/fault/faulty-disk.ts";
+import type { FaultPlace } from "../devices/fault/fault-place.ts";
 import type { FaultPlan } from "../devices/fault/rule.ts";
 import type { PowerRequest } from "../devices/power.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -30,15 +30,19 @@ export abstract class BaseComputer<Software> implements Computer {
 	readonly #listener: (byte: number) => void;
 	/** Set while a run is repeated whose output the listener has seen. */
 	#silent = false;
-	#faults = new Faults(undefined, [], () => this.#faultPlace());
+	readonly #faults: Faults;
 	/** The result of the latest run. */
 	#state: RunState = "running";
 
-	/** `console` takes each byte that is printed. => UserError for an option out of range. */
+	/**
+	 * `console` takes each byte that is printed; `plan` is what the disks' rules are from.
+	 * => UserError for an option out of range.
+	 */
 	constructor(
 		machine: MachineOptions,
 		board: Omit<BoardOptions, "console" | "power" | "starving">,
 		console: (byte: number) => void = () => {},
+		plan?: FaultPlan,
 	) {
 		this.#listener = console;
 		this.machine = new Machine(machine);
@@ -48,6 +52,7 @@ export abstract class BaseComputer<Software> implements Computer {
 			power: (request) => this.powerRequested(request),
 			starving: () => this.inputMissed(),
 		});
+		this.#faults = new Faults(plan, this.board, () => this.#faultPlace());
 	}
 
 	abstract readonly kernel: Kernel | null;
@@ -58,11 +63,6 @@ export abstract class BaseComputer<Software> implements Computer {
 	abstract readonly dozed: number;
 	get lastLine(): Uint8Array {
 		return this.#console.lastLine;
-	}
-
-	/** From now on these disks know where the computer is. => `plan`: what the report is about. */
-	protected connectFaults(plan: FaultPlan | undefined, disks: readonly FaultyDisk[]): void {
-		this.#faults = new Faults(plan, disks, () => this.#faultPlace());
 	}
 
 	#faultPlace(): FaultPlace {

@@ -1,7 +1,13 @@
 /** The faults of one computer: which of its parts follows which rules, and what they have done. */
-import type { DiskRule } from "../devices/fault/disk-rule.ts";
-import type { FaultPlace, FaultyDisk } from "../devices/fault/faulty-disk.ts";
-import type { LedgerEntry } from "../devices/fault/ledger.ts";
+import type { Board } from "../devices/board.ts";
+import type { DiskTiming } from "../devices/disk/timing.ts";
+import type { Arming } from "../devices/fault/arming.ts";
+import type { DiskRule, MediaRule, TimingRule } from "../devices/fault/disk-rule.ts";
+import { isTimingRule } from "../devices/fault/disk-rule.ts";
+import type { FaultPlace } from "../devices/fault/fault-place.ts";
+import { FaultyDisk } from "../devices/fault/faulty-disk.ts";
+import { FaultyTiming } from "../devices/fault/faulty-timing.ts";
+import type { Ledger, LedgerEntry } from "../devices/fault/ledger.ts";
 import type { FaultPlan, FaultRule } from "../devices/fault/rule.ts";
 import type { WordHash } from "../machine/hash.ts";
 import { UserError } from "../machine/user-error.ts";
@@ -30,30 +36,59 @@ export interface FaultReport {
 
 const isDiskRule = (rule: FaultRule): rule is DiskRule => rule.model.startsWith("disk.");
 
+/** The rules of one disk. */
+export interface RulesOfDisk {
+	readonly media: readonly MediaRule[];
+	readonly timing: readonly TimingRule[];
+}
+
 /**
  * The rules for each disk, by the ids of the disks.
  * => UserError for a rule about a disk that is not there.
  */
-export function rulesOfDisks(plan: FaultPlan | undefined, ids: readonly string[]): DiskRule[][] {
+export function rulesOfDisks(plan: FaultPlan | undefined, ids: readonly string[]): RulesOfDisk[] {
 	const rules = plan?.rules.filter(isDiskRule) ?? [];
 	for (const { id, params } of rules) {
 		if (ids.includes(params.disk)) continue;
 		const there = ids.length === 0 ? "there are none" : `there are ${ids.join(", ")}`;
 		throw new UserError(`fault ${id}: no disk ${params.disk}; ${there}`);
 	}
-	return ids.map((disk) => rules.filter(({ params }) => params.disk === disk));
+	return ids.map((disk) => {
+		const own = rules.filter(({ params }) => params.disk === disk);
+		return {
+			media: own.filter((rule) => !isTimingRule(rule)) as MediaRule[],
+			timing: own.filter(isTimingRule),
+		};
+	});
+}
+
+/** `timing`, or one that follows the rules. */
+export const faultyTiming = (
+	timing: DiskTiming,
+	rules: readonly TimingRule[],
+	seed?: number,
+): DiskTiming => (rules.length === 0 ? timing : new FaultyTiming(timing, rules, seed));
+
+/** A part of a computer that follows rules. */
+interface FaultyPart {
+	readonly ledger: Ledger;
+	readonly armings: readonly Readonly<Arming>[];
+	connect(place: () => FaultPlace): void;
 }
 
 /** The parts of a computer that follow rules. */
 export class Faults {
 	readonly #plan: FaultPlan | undefined;
 	readonly #disks: readonly FaultyDisk[];
+	readonly #parts: readonly FaultyPart[];
 
 	/** `place` says where the computer is. */
-	constructor(plan: FaultPlan | undefined, disks: readonly FaultyDisk[], place: () => FaultPlace) {
+	constructor(plan: FaultPlan | undefined, board: Board, place: () => FaultPlace) {
 		this.#plan = plan;
-		this.#disks = disks;
-		for (const disk of disks) disk.connect(place);
+		const parts = board.disks.flatMap(({ media, timing }) => [media, timing]);
+		this.#disks = parts.filter((part) => part instanceof FaultyDisk);
+		this.#parts = [...this.#disks, ...parts.filter((part) => part instanceof FaultyTiming)];
+		for (const part of this.#parts) part.connect(place);
 	}
 
 	/** What silent faults have left behind is part of a computer's state. */
@@ -65,7 +100,7 @@ export class Faults {
 	report(): FaultReport | undefined {
 		if (this.#plan === undefined) return undefined;
 		const { seed = 1, rules } = this.#plan;
-		const armings = this.#disks.flatMap((disk) => disk.armings);
+		const armings = this.#parts.flatMap((part) => part.armings);
 		const reports = rules.map(({ id, model }) => {
 			const {
 				candidates = 0,
@@ -74,7 +109,7 @@ export class Faults {
 			} = armings.find(({ rule }) => rule.id === id) ?? {};
 			return { id, model, candidates, activations, applied };
 		});
-		const ledgers = this.#disks.map(({ ledger }) => ledger);
+		const ledgers = this.#parts.map(({ ledger }) => ledger);
 		return {
 			seed,
 			rules: reports,

@@ -36,7 +36,7 @@ import { PAGE_SIZE } from "../sys/vmparam.ts";
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { ComputerCheckpoint, ComputerState, RunState } from "./computer.ts";
-import { rulesOfDisks } from "./faults.ts";
+import { faultyTiming, rulesOfDisks } from "./faults.ts";
 import { Recording } from "./recording.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
 import { fileOf } from "./snapshot/saved-disk.ts";
@@ -85,7 +85,7 @@ export class System extends BaseComputer<Uint8Array> {
 		);
 		const faults = disks.map(({ media }, i) => {
 			const medium = typeof media === "number" ? new MemoryDisk(media) : media;
-			return new FaultyDisk(medium, rules[i], plan?.seed);
+			return new FaultyDisk(medium, rules[i]!.media, plan?.seed);
 		});
 		const { adPolicy, tlbEntries, tlbWays } = options;
 		super(
@@ -95,16 +95,20 @@ export class System extends BaseComputer<Uint8Array> {
 				epochSeconds: options.rtc,
 				disks: faults.map((media, i) => ({
 					media,
-					timing: diskTiming(disks[i]!.timing, media.sectors),
+					timing: faultyTiming(
+						diskTiming(disks[i]!.timing, media.sectors),
+						rules[i]!.timing,
+						plan?.seed,
+					),
 					id: `ld${i}`,
 				})),
 			},
 			options.console,
+			plan,
 		);
 		this.options = options;
 		this.disks = disks;
 		this.faults = faults;
-		this.connectFaults(plan, faults);
 		this.initialMedia = faults.map(({ pristine }) => pristine.save());
 		this.config = this.#describe(ram, seed, framebuffer);
 		this.kernel = kernel_create(this.machine.supervisor(panic));

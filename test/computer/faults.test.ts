@@ -69,6 +69,25 @@ describe("sort, paging, on a disk with", () => {
 		expect(report.uvmexp.swpgbad).toBe(1);
 	});
 
+	it("requests that take long: the same output, later", () => {
+		const report = run(sort(plan(rule("disk.latency", { when: { every: 3 } }))));
+		expect(report.console).toBe(golden.console);
+		expect(report.cycles).toBeGreaterThan(golden.cycles + 100e6);
+	});
+
+	it("a controller that hangs for a while: the same output, later", () => {
+		const hang = rule("disk.hang", { when: { hit: 30 }, life: { forNs: 2e9 } });
+		const report = run(sort(plan(hang)));
+		expect(report.console).toBe(golden.console);
+		expect(report.cycles).toBeGreaterThan(golden.cycles + 1.9e9);
+	});
+
+	it("a controller that hangs for good: everything sleeps", () => {
+		const report = run(sort(plan(rule("disk.hang", { when: { hit: 30 } }))));
+		expect(report.exit.kind).toBe("deadlock");
+		expect(report.faults!.ledger[0]!.effect).toBe("never completes");
+	});
+
 	it("a write error now and then: no data are lost", () => {
 		const params = { direction: "write" };
 		const report = run(sort(plan(rule("disk.transient", { when: { every: 7 }, params }))));
@@ -83,6 +102,12 @@ it("a run is saved and restored with its faults", () => {
 		rule("disk.lost-write", { when: { every: 11 } }),
 		rule("disk.corrupt", { when: { chance: 0.05 }, params: { sticky: true } }),
 		rule("disk.transient", { when: { chance: 0.01 }, params: { direction: "write" } }),
+		rule("disk.latency", { when: { chance: 0.1 } }),
+		rule("disk.hang", {
+			when: { every: 25 },
+			life: { onNs: 1e6, offNs: 1e5 },
+			budget: { times: 2 },
+		}),
 	];
 	const options = sort({ seed: 3, rules });
 	const straight = run(options);

@@ -7,7 +7,7 @@ import {
 	type DiskMedia,
 } from "../../../devices/disk/disk-media.ts";
 import { MemoryDisk } from "../../../devices/disk/memory-disk.ts";
-import type { DiskModels, DiskRule } from "../../../devices/fault/disk-rule.ts";
+import type { MediaModels, MediaRule } from "../../../devices/fault/disk-rule.ts";
 import { FaultyDisk } from "../../../devices/fault/faulty-disk.ts";
 import type { FaultRule } from "../../../devices/fault/rule.ts";
 import { UserError } from "../../../machine/user-error.ts";
@@ -104,7 +104,7 @@ it("faults and counters are saved and restored", () => {
 const READ_WHOLE = SECTORS * 512;
 
 /** A disk with rules, at a time that the test sets. */
-function faulty(rules: readonly DiskRule[], seed = 1) {
+function faulty(rules: readonly MediaRule[], seed = 1) {
 	const { medium } = setUp();
 	const disk = new FaultyDisk(medium, rules, seed);
 	const place = { ns: 0, instructions: 0, pc: 0 };
@@ -117,11 +117,11 @@ function faulty(rules: readonly DiskRule[], seed = 1) {
 	return { medium, disk, place, contents };
 }
 
-const rule = <M extends keyof DiskModels>(
+const rule = <M extends keyof MediaModels>(
 	model: M,
-	params: Omit<DiskModels[M], "disk"> = {} as never,
+	params: Omit<MediaModels[M], "disk"> = {} as never,
 	rest: Partial<FaultRule> = {},
-): DiskRule => ({ id: model, model, params: { disk: "ld0", ...params }, ...rest }) as DiskRule;
+): MediaRule => ({ id: model, model, params: { disk: "ld0", ...params }, ...rest }) as MediaRule;
 
 /** Bits in which two arrays differ. */
 function differing(a: Uint8Array, b: Uint8Array): number[] {
@@ -253,7 +253,7 @@ describe("rules", () => {
 	});
 
 	it("the seed decides, and no rule disturbs another", () => {
-		const requests = (rules: readonly DiskRule[], seed: number): number[] => {
+		const requests = (rules: readonly MediaRule[], seed: number): number[] => {
 			const { disk } = faulty(rules, seed);
 			for (let i = 0; i < 200; i++) disk.write(i % SECTORS, pattern(512, i));
 			return disk.ledger.entries
