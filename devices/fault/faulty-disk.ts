@@ -156,7 +156,7 @@ export class FaultyDisk implements DiskMedia {
 		if (result !== DISK_OK) return result;
 		this.#patch(sector, into);
 		for (const arming of this.#armings) {
-			const { rule } = arming;
+			const rule = arming.rule as DiskRule;
 			if (rule.model !== "disk.corrupt" || !this.#concerns(arming, "read", sector, into.length)) {
 				continue;
 			}
