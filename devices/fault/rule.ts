@@ -10,6 +10,8 @@
 export interface FaultWhen {
 	/** At this virtual time, in ns. Only for rules that need no candidate of their own. */
 	readonly atNs?: number | undefined;
+	/** When so many instructions have retired since reset; for the same rules. */
+	readonly atInsn?: number | undefined;
 	/** The candidate with this number, from 1. */
 	readonly hit?: number | undefined;
 	/** Each candidate whose number is a multiple of it. */
