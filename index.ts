@@ -18,6 +18,8 @@ export type {
 	ComputerState,
 	RunState,
 } from "./computer/computer.ts";
+export { FAULT_MODELS, type FaultModel } from "./computer/fault-models.ts";
+export { checkFaultPlan, FaultPlanError, type PlanPath } from "./computer/fault-plan.ts";
 export type { OutsideEvent, Place, RecordedEvent, Recording } from "./computer/recording.ts";
 export { restoreBare, saveBare } from "./computer/snapshot/bare-snapshot.ts";
 export { SnapshotError } from "./computer/snapshot/container.ts";
@@ -44,6 +46,7 @@ export { FileDisk } from "./devices/disk/file-disk.ts";
 export { MemoryDisk } from "./devices/disk/memory-disk.ts";
 export { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "./devices/disk/timing.ts";
 export { WriteCache } from "./devices/disk/write-cache.ts";
+export type { FaultPlan, FaultRule } from "./devices/fault/rule.ts";
 export { type SectorFault, SectorFaults } from "./devices/fault/sector-faults.ts";
 export type { FramebufferOptions } from "./devices/framebuffer.ts";
 export { disassembly } from "./firmware/disassembly.ts";
