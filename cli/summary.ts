@@ -131,6 +131,15 @@ function progressRows({ exit, sinceOutput: since }: BareReport, stop: Stop): Row
 	return rows;
 }
 
+/** Which rules of a plan acted, and which never did. */
+function faultRows({ faults }: Pick<Report, "faults">): Row[] {
+	if (faults === undefined) return [];
+	const fired = faults.rules.length - faults.notFired.length;
+	const never = faults.notFired.length === 0 ? "" : `; never: ${faults.notFired.join(", ")}`;
+	const times = `${fired} of ${faults.rules.length} rules acted, ${count(faults.applied)} times`;
+	return [["injected", `${times}${never}`]];
+}
+
 export function bareSummary(image: string, report: BareReport, stop: Stop = null): string {
 	const lines = [
 		`uvmachine: ${image} ${describeBareExit(report, stop)}`,
@@ -139,6 +148,7 @@ export function bareSummary(image: string, report: BareReport, stop: Stop = null
 			...progressRows(report, stop),
 			...trapRows(report),
 			["TLB misses", count(report.tlb.misses)],
+			...faultRows(report),
 			["state hash", report.stateHash],
 		]),
 	];
@@ -158,6 +168,7 @@ export function summary(report: Report, stop: Stop = null): string {
 		["TLB misses", count(tlb.misses)],
 		["memory", `${count(e.npages)} pages, ${count(e.free)} free at the end`],
 		["swap", `${count(e.swpages)} pages, ${count(e.swpginuse)} in use, ${count(e.swpgbad)} bad`],
+		...faultRows(report),
 		["state hash", report.stateHash],
 	];
 	const lines = [

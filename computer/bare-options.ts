@@ -1,5 +1,6 @@
 /** What a bare machine is made of, and what it tells: the types of its interface. */
 import type { BoardDisk } from "../devices/board.ts";
+import type { FaultPlan } from "../devices/fault/rule.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
 import type { PlicRequests } from "../devices/plic.ts";
 import type { VirtioRegisters } from "../devices/virtio-mmio.ts";
@@ -39,6 +40,8 @@ export interface BareOptions extends Omit<MachineOptions, "ramSize"> {
 	readonly framebuffer?: FramebufferOptions | undefined;
 	/** The wall clock at cycle 0, in seconds since 1970. Default: DEFAULT_EPOCH_SECONDS. */
 	readonly rtc?: number | undefined;
+	/** Faults of the hardware: see docs/faults.md. Default: none. */
+	readonly faults?: FaultPlan | undefined;
 	/** Takes each byte that the guest prints. */
 	readonly console?: ((byte: number) => void) | undefined;
 }
@@ -64,6 +67,7 @@ export const BARE_OPTIONS = check.record(
 		plic: check.plicRequests,
 		framebuffer: check.framebuffer,
 		rtc: check.whole,
+		faults: check.faults,
 		console: check.callback,
 		tlbEntries: check.whole,
 		tlbWays: check.whole,

@@ -2,7 +2,10 @@
  * A bare machine: the board alone, and software made for it, which starts as on QEMU's `virt`
  * board. No kernel of ours is in it.
  */
-import { DEFAULT_EPOCH_SECONDS } from "../devices/board.ts";
+import { type BoardDisk, DEFAULT_EPOCH_SECONDS } from "../devices/board.ts";
+import { InstantTiming } from "../devices/disk/timing.ts";
+import { FaultyDisk } from "../devices/fault/faulty-disk.ts";
+import type { FaultPlan } from "../devices/fault/rule.ts";
 import type { PowerRequest } from "../devices/power.ts";
 import { LSR, LSR_DR, RBR } from "../devices/uart-16550.ts";
 import { deviceTree } from "../firmware/device-tree.ts";
@@ -27,6 +30,7 @@ import { BARE_OPTIONS, type BareExit, type BareOptions, type BareReport } from "
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { RunState } from "./computer.ts";
+import { faultyTiming, rulesOfDisks } from "./faults.ts";
 import { type OutputMark, Progress } from "./progress.ts";
 
 export const BARE_DEFAULT_RAM = 128 * 1024 * 1024;
@@ -53,6 +57,20 @@ interface BareSoftware {
 	readonly output?: OutputMark;
 	/** With that option. */
 	readonly semihosting?: SemihostingState | undefined;
+}
+
+/** The disks, of which those that have rules follow them. */
+function faultyDisks(plan: FaultPlan | undefined, disks: readonly BoardDisk[]): BoardDisk[] {
+	const ids = disks.map(({ id }, i) => id ?? `disk${i}`);
+	const rules = rulesOfDisks(plan, ids);
+	return disks.map((disk, i) => {
+		const { media, timing } = rules[i]!;
+		return {
+			...disk,
+			media: media.length === 0 ? disk.media : new FaultyDisk(disk.media, media, plan?.seed),
+			timing: faultyTiming(disk.timing ?? new InstantTiming(), timing, plan?.seed),
+		};
+	});
 }
 
 export class Bare extends BaseComputer<BareSoftware> {
@@ -89,7 +107,8 @@ export class Bare extends BaseComputer<BareSoftware> {
 		if (sbi && bios !== undefined) throw new UserError("sbi: there is a bios already");
 		const { tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries = 16 } = options;
 		const { busCycles = DEFAULT_BUS_CYCLES, plic = "raise" } = options;
-		const { disks, framebuffer, virtio = "legacy", console } = options;
+		const { disks = [], framebuffer, virtio = "legacy", console, faults: plan } = options;
+		const faulty = faultyDisks(plan, disks);
 		super(
 			{
 				ramSize: ram,
@@ -101,8 +120,9 @@ export class Bare extends BaseComputer<BareSoftware> {
 				busCycles,
 				pmpEntries,
 			},
-			{ disks, framebuffer, virtio, plic, epochSeconds: options.rtc },
+			{ disks: faulty, framebuffer, virtio, plic, epochSeconds: options.rtc },
 			console,
+			plan,
 		);
 		this.options = options;
 		this.#progress = new Progress(this.machine, this.board);
@@ -267,7 +287,8 @@ export class Bare extends BaseComputer<BareSoftware> {
 			bytes: media.sectors * 512,
 			readOnly,
 		}));
-		const parts = { virtio, plic, semihosting, disks, rtc };
+		const { faults } = this.options;
+		const parts = { virtio, plic, semihosting, disks, rtc, ...(faults && { faults }) };
 		return { ...this.machine.config, sbi, bootargs, loadAddress, ...parts };
 	}
 

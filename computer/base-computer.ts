@@ -1,5 +1,7 @@
 /** What a system and a bare machine share: console, input, recording, reports, saved states. */
 import { Board, type BoardOptions, boardParts } from "../devices/board.ts";
+import type { FaultPlace } from "../devices/fault/fault-place.ts";
+import type { FaultPlan } from "../devices/fault/rule.ts";
 import type { PowerRequest } from "../devices/power.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { DEBUG_NONE } from "../machine/debug.ts";
@@ -16,6 +18,7 @@ import type {
 	RunState,
 } from "./computer.ts";
 import { ConsoleLog } from "./console-log.ts";
+import { Faults } from "./faults.ts";
 import { type OutsideEvent, type Place, Recording } from "./recording.ts";
 import { VERSION } from "./version.ts";
 
@@ -27,14 +30,19 @@ export abstract class BaseComputer<Software> implements Computer {
 	readonly #listener: (byte: number) => void;
 	/** Set while a run is repeated whose output the listener has seen. */
 	#silent = false;
+	readonly #faults: Faults;
 	/** The result of the latest run. */
 	#state: RunState = "running";
 
-	/** `console` takes each byte that is printed. => UserError for an option out of range. */
+	/**
+	 * `console` takes each byte that is printed; `plan` is what the disks' rules are from.
+	 * => UserError for an option out of range.
+	 */
 	constructor(
 		machine: MachineOptions,
 		board: Omit<BoardOptions, "console" | "power" | "starving">,
 		console: (byte: number) => void = () => {},
+		plan?: FaultPlan,
 	) {
 		this.#listener = console;
 		this.machine = new Machine(machine);
@@ -44,6 +52,7 @@ export abstract class BaseComputer<Software> implements Computer {
 			power: (request) => this.powerRequested(request),
 			starving: () => this.inputMissed(),
 		});
+		this.#faults = new Faults(plan, this.board, () => this.#faultPlace());
 	}
 
 	abstract readonly kernel: Kernel | null;
@@ -54,6 +63,11 @@ export abstract class BaseComputer<Software> implements Computer {
 	abstract readonly dozed: number;
 	get lastLine(): Uint8Array {
 		return this.#console.lastLine;
+	}
+
+	#faultPlace(): FaultPlace {
+		const { clock, hart } = this.machine;
+		return { ns: clock.cycles, instructions: hart.counters.instret, pc: hart.pc };
 	}
 
 	/** Whether the software sleeps while it waits for input, so that nothing else happens. */
@@ -242,6 +256,7 @@ export abstract class BaseComputer<Software> implements Computer {
 	report(hostMs: number): ComputerReport {
 		const { machine } = this;
 		const tlb = machine.hart.mmu.counters;
+		const faults = this.#faults.report();
 		return {
 			version: VERSION,
 			config: this.config,
@@ -257,6 +272,7 @@ export abstract class BaseComputer<Software> implements Computer {
 				claims: claimsReport(this.board.plic.claims),
 			},
 			disks: this.board.disks.map((disk) => ({ id: disk.id, ...disk.counters })),
+			...(faults === undefined ? {} : { faults }),
 			stateHash: this.stateHash(),
 		};
 	}
@@ -269,6 +285,7 @@ export abstract class BaseComputer<Software> implements Computer {
 			for (const value of Object.values(disk.counters)) hash.number(value);
 		}
 		this.hashDisks(hash);
+		this.#faults.hashInto(hash);
 		const picture = this.board.framebuffer?.words() ?? null;
 		if (picture !== null) hash.words(picture);
 		return hash.digest();

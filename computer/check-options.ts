@@ -45,6 +45,9 @@ export const record = (required: Entries, optional: Entries): Schema => {
 	return v.strictObject({ ...required, ...Object.fromEntries(others) });
 };
 
+/** Looked at more closely by whoever takes it. */
+export const faults = v.looseObject({ rules: v.array(v.looseObject({ model: v.string() })) });
+
 /** An object with any names and whole numbers. */
 export const numbers = v.record(v.string(), whole);
 export const list = (item: Schema): Schema => v.array(item);

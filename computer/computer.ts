@@ -9,6 +9,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import type { Checkpoint, Machine, MachineState } from "../machine/machine.ts";
 import type { TlbCounters } from "../machine/mmu.ts";
 import type { TrapReport } from "../machine/trap-counts.ts";
+import type { FaultReport } from "./faults.ts";
 import type { Recording } from "./recording.ts";
 
 /**
@@ -52,6 +53,8 @@ export interface ComputerReport {
 		readonly claims: Readonly<Record<string, number>>;
 	};
 	readonly disks: (DiskCounters & { id: string })[];
+	/** With a plan of faults. */
+	readonly faults?: FaultReport;
 	/** As Computer.stateHash. */
 	readonly stateHash: string;
 }

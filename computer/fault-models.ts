@@ -148,6 +148,23 @@ const DISK_MODELS: Catalogue<DiskModels> = {
 		params: disk,
 		conditions: diskConditions,
 	},
+	"disk.latency": {
+		does: "A request takes longer.",
+		candidates: "requests of its sectors that move data",
+		params: {
+			...disk,
+			addNs: may(
+				whole(1),
+				"By so many ns. Default: lognormal, with a median of 50 ms and one in 100 above 2 s.",
+			),
+		},
+		conditions: diskConditions,
+	},
+	"disk.hang": {
+		does: "The controller stops completing requests. Lasts unless `life` says otherwise.",
+		candidates: "requests",
+		params: { disk: disk.disk },
+	},
 };
 
 const page = {

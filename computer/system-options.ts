@@ -1,5 +1,6 @@
 /** What a system is made of, and what it tells: the types of its interface. */
 import type { DiskMedia } from "../devices/disk/disk-media.ts";
+import type { FaultPlan } from "../devices/fault/rule.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
 import type { uvmexp } from "../kernel/uvm/uvm_extern.ts";
 import * as check from "./check-options.ts";
@@ -34,6 +35,8 @@ export interface SystemOptions {
 	readonly seed?: number | undefined;
 	/** The wall clock at cycle 0, in seconds since 1970. Default: DEFAULT_EPOCH_SECONDS. */
 	readonly rtc?: number | undefined;
+	/** Faults of the hardware: see docs/faults.md. Default: none. */
+	readonly faults?: FaultPlan | undefined;
 	/** Tunables of the kernel, by their names in sysctl(8): see VM_TUNABLES. */
 	readonly sysctl?: Readonly<Record<string, number>> | undefined;
 	readonly tlbEntries?: number | undefined;
@@ -67,6 +70,7 @@ export const SYSTEM_OPTIONS = check.record(
 		disks: check.list(disk),
 		seed: check.whole,
 		rtc: check.whole,
+		faults: check.faults,
 		sysctl: check.numbers,
 		tlbEntries: check.whole,
 		tlbWays: check.whole,

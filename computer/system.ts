@@ -5,7 +5,7 @@ import { FileDisk } from "../devices/disk/file-disk.ts";
 import { hashContents } from "../devices/disk/hash-contents.ts";
 import { MemoryDisk } from "../devices/disk/memory-disk.ts";
 import { OverlayDisk } from "../devices/disk/overlay-disk.ts";
-import { SectorFaults } from "../devices/fault/sector-faults.ts";
+import { FaultyDisk } from "../devices/fault/faulty-disk.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
 import { cnhangup, cnwaiting } from "../kernel/dev/cons.ts";
 import { ttyresize } from "../kernel/dev/tty.ts";
@@ -36,6 +36,7 @@ import { PAGE_SIZE } from "../sys/vmparam.ts";
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { ComputerCheckpoint, ComputerState, RunState } from "./computer.ts";
+import { faultyTiming, rulesOfDisks } from "./faults.ts";
 import { Recording } from "./recording.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
 import { fileOf } from "./snapshot/saved-disk.ts";
@@ -52,8 +53,8 @@ export class System extends BaseComputer<Uint8Array> {
 	readonly options: SystemOptions;
 	/** All disks by unit. */
 	readonly disks: readonly SystemDisk[];
-	/** Fault overlays of all disks, by unit. Empty overlays change nothing. */
-	readonly faults: readonly SectorFaults[];
+	/** All disks by unit, as the board has them. Without rules they change nothing. */
+	readonly faults: readonly FaultyDisk[];
 	/** What disks in memory held at the start; null for others. */
 	readonly initialMedia: readonly unknown[];
 	/** The program's process. */
@@ -77,8 +78,14 @@ export class System extends BaseComputer<Uint8Array> {
 		}
 		const image = parseProgram(options.program, options.image);
 		const disks = arrangeDisks(options);
-		const faults = disks.map(({ media }) => {
-			return new SectorFaults(typeof media === "number" ? new MemoryDisk(media) : media);
+		const plan = options.faults;
+		const rules = rulesOfDisks(
+			plan,
+			disks.map((_, i) => `ld${i}`),
+		);
+		const faults = disks.map(({ media }, i) => {
+			const medium = typeof media === "number" ? new MemoryDisk(media) : media;
+			return new FaultyDisk(medium, rules[i]!.media, plan?.seed);
 		});
 		const { adPolicy, tlbEntries, tlbWays } = options;
 		super(
@@ -88,11 +95,16 @@ export class System extends BaseComputer<Uint8Array> {
 				epochSeconds: options.rtc,
 				disks: faults.map((media, i) => ({
 					media,
-					timing: diskTiming(disks[i]!.timing, media.sectors),
+					timing: faultyTiming(
+						diskTiming(disks[i]!.timing, media.sectors),
+						rules[i]!.timing,
+						plan?.seed,
+					),
 					id: `ld${i}`,
 				})),
 			},
 			options.console,
+			plan,
 		);
 		this.options = options;
 		this.disks = disks;
@@ -145,7 +157,7 @@ export class System extends BaseComputer<Uint8Array> {
 		framebuffer: FramebufferOptions | null,
 	): Record<string, unknown> {
 		const { program, args = [], check = false, uvmhist = 0, terminal = false } = this.options;
-		const { rtc = DEFAULT_EPOCH_SECONDS, sysctl } = this.options;
+		const { rtc = DEFAULT_EPOCH_SECONDS, sysctl, faults } = this.options;
 		const { tlbEntries, tlbWays, adPolicy } = this.machine.config;
 		const described = this.faults.map(({ pristine, sectors }, i) => {
 			const rest = { bytes: sectors * 512, timing: this.disks[i]!.timing };
@@ -161,6 +173,7 @@ export class System extends BaseComputer<Uint8Array> {
 				seed,
 				rtc,
 				sysctl,
+				faults,
 				tlbEntries,
 				tlbWays,
 				adPolicy,

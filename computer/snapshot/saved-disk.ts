@@ -4,6 +4,7 @@ import { DISK_OK, type DiskMedia, SECTOR_SIZE } from "../../devices/disk/disk-me
 import { FileDisk } from "../../devices/disk/file-disk.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { OverlayDisk } from "../../devices/disk/overlay-disk.ts";
+import { FaultyDisk } from "../../devices/fault/faulty-disk.ts";
 import { SnapshotError } from "./container.ts";
 
 export interface SavedDisk {
@@ -16,6 +17,7 @@ export interface SavedDisk {
 /** The file that holds what `media` shows, below an overlay or not; null: it is none. */
 export function fileOf(media: DiskMedia): FileDisk | null {
 	if (media instanceof OverlayDisk) return fileOf(media.medium);
+	if (media instanceof FaultyDisk) return fileOf(media.pristine);
 	return media instanceof FileDisk ? media : null;
 }
 

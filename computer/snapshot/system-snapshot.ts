@@ -6,7 +6,7 @@ import type { DiskPage } from "../../devices/disk/disk-history.ts";
 import { SECTOR_SIZE } from "../../devices/disk/disk-media.ts";
 import { MemoryDisk, type MemoryDiskState } from "../../devices/disk/memory-disk.ts";
 import { OverlayDisk } from "../../devices/disk/overlay-disk.ts";
-import type { SectorFaultsState } from "../../devices/fault/sector-faults.ts";
+import type { FaultyDiskState } from "../../devices/fault/faulty-disk.ts";
 import { Panic } from "../../sys/panic.ts";
 import type { ComputerState } from "../computer.ts";
 import { type Place, type RecordedEvent, Recording } from "../recording.ts";
@@ -73,7 +73,7 @@ function takeState(system: System): ComputerState | null {
 	if (state === null || !system.sleepsInCalls) return state;
 	const trial = new System({ ...system.options, ...emptyDisks(system), console: undefined });
 	const media = trial.faults.map(({ pristine }) => pristine.save());
-	const disks = state.board.media as SectorFaultsState[];
+	const disks = state.board.media as FaultyDiskState[];
 	const board = {
 		...state.board,
 		media: disks.map((disk, i) => ({ ...disk, medium: media[i] })),
@@ -111,10 +111,10 @@ export function saveSystem(system: System): Uint8Array {
 		}),
 	);
 	const { program, args = [], ram, seed, rtc, tlbEntries, tlbWays, adPolicy } = system.options;
-	const { check, uvmhist, terminal, framebuffer, image } = system.options;
+	const { check, uvmhist, terminal, framebuffer, image, sysctl, faults } = system.options;
 	const config = {
 		...{ program, args, ram, seed, rtc, tlbEntries, tlbWays, adPolicy },
-		...{ check, uvmhist, terminal, framebuffer, disks },
+		...{ check, uvmhist, terminal, framebuffer, sysctl, faults, disks },
 		cycles: system.machine.clock.cycles,
 		stateHash: system.stateHash(),
 	};

@@ -70,6 +70,15 @@ export class Arming {
 		return ordinal;
 	}
 
+	/** When what is in force at `now` ends, in ns. => Infinity: never. */
+	endsAfter(now: number): number {
+		const life = this.#life;
+		if (typeof life !== "object" || "count" in life) return ALWAYS;
+		if ("forNs" in life) return this.#activeSince + life.forNs;
+		const phase = (now - this.#activeSince) % (life.onNs + life.offNs);
+		return now - phase + life.onNs;
+	}
+
 	#triggers(ordinal: number, now: number): boolean {
 		const { id, when = {}, budget = {} } = this.rule;
 		const { hit, every, chance, window } = when;

@@ -63,8 +63,20 @@ export interface Misdirected extends DiskTarget {
 /** A write is acknowledged, and never arrives. */
 export type Lost = DiskTarget;
 
-/** The models of a disk, with their parameters. */
-export interface DiskModels {
+/** A request takes longer. A candidate is a request that moves data. */
+export interface Latency extends DiskTarget {
+	/** Default: lognormal, with a median of 50 ms and one in a hundred above 2 s, by the seed. */
+	readonly addNs?: number | undefined;
+}
+
+/**
+ * The controller stops completing: requests that arrive in the life of the rule complete when it is
+ * over, or never. A candidate is any request. For good by default.
+ */
+export type Hang = Pick<DiskTarget, "disk">;
+
+/** The models of a medium, with their parameters. */
+export interface MediaModels {
 	readonly "disk.bad-sector": BadSector;
 	readonly "disk.transient": Transient;
 	readonly "disk.latent": Latent;
@@ -74,15 +86,27 @@ export interface DiskModels {
 	readonly "disk.lost-write": Lost;
 }
 
-export type DiskRule = {
-	readonly [M in keyof DiskModels]: FaultRule & {
-		readonly model: M;
-		readonly params: DiskModels[M];
-	};
-}[keyof DiskModels];
+/** The models of what a disk takes in time. */
+export interface TimingModels {
+	readonly "disk.latency": Latency;
+	readonly "disk.hang": Hang;
+}
+
+export type DiskModels = MediaModels & TimingModels;
+
+type RuleOf<Models> = {
+	readonly [M in keyof Models]: FaultRule & { readonly model: M; readonly params: Models[M] };
+}[keyof Models];
+
+export type MediaRule = RuleOf<MediaModels>;
+export type TimingRule = RuleOf<TimingModels>;
+export type DiskRule = MediaRule | TimingRule;
+
+export const isTimingRule = (rule: DiskRule): rule is TimingRule =>
+	rule.model === "disk.latency" || rule.model === "disk.hang";
 
 /** Which requests are candidates of a rule. */
-export function directionOf(rule: DiskRule): DiskDirection {
+export function directionOf(rule: MediaRule): DiskDirection {
 	switch (rule.model) {
 		case "disk.bad-sector":
 		case "disk.corrupt":
@@ -97,7 +121,7 @@ export function directionOf(rule: DiskRule): DiskDirection {
 }
 
 /** The rule with the life that its model has by default. */
-export function withLife(rule: DiskRule): DiskRule {
-	const lasting = rule.model === "disk.bad-sector" || rule.model === "disk.latent";
+export function withLife<R extends DiskRule>(rule: R): R {
+	const lasting = ["disk.bad-sector", "disk.latent", "disk.hang"].includes(rule.model);
 	return rule.life === undefined && lasting ? { ...rule, life: "permanent" } : rule;
 }

@@ -3,6 +3,7 @@
  * returns instead, after silent faults, lies in an overlay, sector by sector. So a fault can be
  * lifted, and the harm that is done is known.
  */
+import type { WordHash } from "../../machine/hash.ts";
 import { UserError } from "../../machine/user-error.ts";
 import {
 	checkRange,
@@ -13,23 +14,14 @@ import {
 	SECTOR_SIZE,
 } from "../disk/disk-media.ts";
 import { Arming, type ArmingState } from "./arming.ts";
-import { type DiskRule, directionOf, type Torn, withLife } from "./disk-rule.ts";
+import { directionOf, type MediaRule, type Torn, withLife } from "./disk-rule.ts";
 import { draw, drawBelow } from "./draw.ts";
+import { type FaultPlace, NOWHERE } from "./fault-place.ts";
 import { Ledger, type LedgerState } from "./ledger.ts";
-
-/** Where the computer is, for triggers and the ledger. */
-export interface FaultPlace {
-	readonly ns: number;
-	readonly instructions: number;
-	readonly pc: number;
-}
-
-/** A disk outside of a computer is nowhere. */
-const NOWHERE: FaultPlace = { ns: 0, instructions: 0, pc: 0 };
 
 export interface FaultyDiskState {
 	/** The rules in force, with what has become of them. */
-	readonly armings: readonly { readonly rule: DiskRule; readonly state: ArmingState }[];
+	readonly armings: readonly { readonly rule: MediaRule; readonly state: ArmingState }[];
 	/** [sector, what is read there]; the arrays are never changed. */
 	readonly overlay: readonly (readonly [number, Uint8Array])[];
 	readonly ledger: LedgerState;
@@ -50,7 +42,7 @@ const isSilent = ({ rule: { model } }: Arming): boolean =>
 	model === "disk.corrupt" || model.endsWith("-write");
 
 function overlaps({ rule }: Arming, sector: number, length: number): boolean {
-	const { sector: first, count = 1 } = (rule as DiskRule).params;
+	const { sector: first, count = 1 } = (rule as MediaRule).params;
 	return first === undefined || (first < sector + length / SECTOR_SIZE && sector < first + count);
 }
 
@@ -70,7 +62,7 @@ export class FaultyDisk implements DiskMedia {
 	#nextId = 0;
 
 	/** => `seed`: for random decisions. UserError for sectors that the medium does not have. */
-	constructor(medium: DiskMedia, rules: readonly DiskRule[] = [], seed = 1) {
+	constructor(medium: DiskMedia, rules: readonly MediaRule[] = [], seed = 1) {
 		this.#medium = medium;
 		this.#seed = seed;
 		this.sectors = medium.sectors;
@@ -93,13 +85,20 @@ export class FaultyDisk implements DiskMedia {
 		return [...this.#overlay.keys()].sort((a, b) => a - b);
 	}
 
+	/** Add what reads return in place of what was written. => nothing if they return that. */
+	hashInto(hash: WordHash): void {
+		for (const sector of this.altered) {
+			hash.number(sector).words(new Int32Array(this.#overlay.get(sector)!.slice().buffer));
+		}
+	}
+
 	/** From now on `place` says where the computer is. */
 	connect(place: () => FaultPlace): void {
 		this.#place = place;
 	}
 
 	/** => UserError for sectors that the disk does not have, or an id that is taken. */
-	add(rule: DiskRule): void {
+	add(rule: MediaRule): void {
 		const { disk, sector = 0, count = 1 } = rule.params;
 		if (count < 1 || checkRange(this, sector, count * SECTOR_SIZE) !== DISK_OK) {
 			const range = `sectors ${sector} to ${sector + count - 1}`;
@@ -156,7 +155,7 @@ export class FaultyDisk implements DiskMedia {
 		if (result !== DISK_OK) return result;
 		this.#patch(sector, into);
 		for (const arming of this.#armings) {
-			const rule = arming.rule as DiskRule;
+			const rule = arming.rule as MediaRule;
 			if (rule.model !== "disk.corrupt" || !this.#concerns(arming, "read", sector, into.length)) {
 				continue;
 			}
@@ -206,7 +205,7 @@ export class FaultyDisk implements DiskMedia {
 			if (!isSilent(arming) || !this.#concerns(arming, "write", sector, bytes.length)) continue;
 			const ordinal = arming.decide(this.#place().ns);
 			if (ordinal < 0) continue;
-			const rule = arming.rule as DiskRule;
+			const rule = arming.rule as MediaRule;
 			let effect = "the disk keeps the old data";
 			switch (rule.model) {
 				case "disk.lost-write":
@@ -310,7 +309,7 @@ export class FaultyDisk implements DiskMedia {
 
 	/** Is the request a candidate of the rule? */
 	#concerns(arming: Arming, direction: "read" | "write", sector: number, length: number): boolean {
-		const rule = arming.rule as DiskRule;
+		const rule = arming.rule as MediaRule;
 		const of = directionOf(rule);
 		if ((of !== direction && of !== "both") || !overlaps(arming, sector, length)) return false;
 		if (rule.model !== "disk.latent") return true;
@@ -377,7 +376,7 @@ export class FaultyDisk implements DiskMedia {
 
 	#save(medium: unknown): FaultyDiskState {
 		return {
-			armings: this.#armings.map((a) => ({ rule: a.rule as DiskRule, state: a.save() })),
+			armings: this.#armings.map((a) => ({ rule: a.rule as MediaRule, state: a.save() })),
 			overlay: [...this.#overlay],
 			ledger: this.ledger.save(),
 			healed: [...this.#healed],

@@ -72,7 +72,7 @@ describe("a plan that is wrong", () => {
 		[
 			rule({ model: "disk.lost" }),
 			"rule 2 (lost-1): model: no such model; those of disk are bad-sector, transient, latent, " +
-				"corrupt, torn-write, misdirected-write, lost-write",
+				"corrupt, torn-write, misdirected-write, lost-write, latency, hang",
 			["rules", 1, "model"],
 		],
 		[

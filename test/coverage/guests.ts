@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { createSystem } from "../../computer/system.ts";
 import type { DiskOptions, Report, SystemOptions } from "../../computer/system-options.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
-import { SectorFaults } from "../../devices/fault/sector-faults.ts";
+import { FaultyDisk } from "../../devices/fault/faulty-disk.ts";
 import { Prng } from "../../machine/prng.ts";
 import { tar } from "../support/tar.ts";
 import { binDisk, boot, MiB, workload } from "../support/workload.ts";
@@ -25,7 +25,7 @@ function failing(
 	first: number,
 	step: number,
 ): DiskOptions {
-	const media = new SectorFaults(disk);
+	const media = new FaultyDisk(disk);
 	for (let sector = first; sector < media.sectors; sector += step) media[how](sector, 1);
 	return { media };
 }

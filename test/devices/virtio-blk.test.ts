@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { HddTiming, SsdTiming } from "../../devices/disk/timing.ts";
 import { WriteCache } from "../../devices/disk/write-cache.ts";
-import { SectorFaults } from "../../devices/fault/sector-faults.ts";
+import { FaultyDisk } from "../../devices/fault/faulty-disk.ts";
 import { Bench, expectBytes, pattern } from "./bench-board.ts";
 import { BlkDriver, DATA } from "./blk-driver.ts";
 
@@ -15,7 +15,7 @@ const IOERR = 1;
 const UNSUPP = 2;
 const SIZE = 1024 * 1024;
 
-function setUp(media: ConstructorParameters<typeof SectorFaults>[0] = new MemoryDisk(SIZE)) {
+function setUp(media: ConstructorParameters<typeof FaultyDisk>[0] = new MemoryDisk(SIZE)) {
 	const bench = new Bench({ disks: [{ media }] });
 	const driver = new BlkDriver(bench);
 	driver.start();
@@ -168,7 +168,7 @@ describe("errors", () => {
 	it("a request that fails hurts no other and moves no data", () => {
 		const memory = new MemoryDisk(SIZE);
 		memory.write(0, pattern(SIZE));
-		const faults = new SectorFaults(memory);
+		const faults = new FaultyDisk(memory);
 		faults.failReads(9, 1);
 		const { bench, driver } = setUp(faults);
 		const statuses = [0, 8, 16].map((sector, i) =>

@@ -8,7 +8,7 @@ import { boardConf, type DiskRole } from "../../computer/system-config.ts";
 import { Board, boardParts } from "../../devices/board.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { type DiskTiming, SsdTiming } from "../../devices/disk/timing.ts";
-import { SectorFaults } from "../../devices/fault/sector-faults.ts";
+import { FaultyDisk } from "../../devices/fault/faulty-disk.ts";
 import { BDEV_LD, type dev_t, makedev, minor } from "../../kernel/dev/conf.ts";
 import { simple_lock, simple_unlock } from "../../kernel/kern/core/kern_lock.ts";
 import { type lwp, lwp_create, lwp_free } from "../../kernel/kern/core/kern_lwp.ts";
@@ -53,7 +53,7 @@ export interface Thread<T> {
 export class TestKernel {
 	readonly machine: Machine;
 	readonly board: Board;
-	readonly disks: readonly SectorFaults[];
+	readonly disks: readonly FaultyDisk[];
 	readonly k: Kernel;
 	/** What the console has printed. */
 	readonly console = new ConsoleLog();
@@ -62,7 +62,7 @@ export class TestKernel {
 	constructor(options: TestKernelOptions = {}) {
 		const { ram = 1 << 20, disks = [4 << 20], adPolicy = "hardware" } = options;
 		this.machine = new Machine({ ramSize: ram, adPolicy });
-		this.disks = disks.map((bytes) => new SectorFaults(new MemoryDisk(bytes)));
+		this.disks = disks.map((bytes) => new FaultyDisk(new MemoryDisk(bytes)));
 		this.board = new Board(boardParts(this.machine), {
 			disks: this.disks.map((media) => ({
 				media,
@@ -176,7 +176,7 @@ export class TestKernel {
 	}
 
 	/** First sector of a swap slot, and the disk that it is on. */
-	sector(slot: number): { disk: SectorFaults; sector: number } {
+	sector(slot: number): { disk: FaultyDisk; sector: number } {
 		const sdp = swapdrum_getsdp(this.k, slot);
 		if (sdp === null) throw new Error(`slot ${slot} is on no device`);
 		return {

@@ -156,7 +156,7 @@ describe("when things go wrong", () => {
 		system.run();
 		const { exit, uvmexp } = system.report(0);
 		expect(exit).toMatchObject({ kind: "killed", signal: "SIGBUS" });
-		expect(disk.injectedReads).toBe(1);
+		expect(disk.failedReads).toBe(1);
 		expect(uvmexp.swpgbad).toBe(1);
 		// The program leaves behind the bad slot and nothing else.
 		expect(uvmexp).toMatchObject({ swpginuse: 1, swpgonly: 0, nanon: 0 });

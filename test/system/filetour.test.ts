@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { createSystem } from "../../computer/system.ts";
 import type { SystemOptions } from "../../computer/system-options.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
-import { SectorFaults } from "../../devices/fault/sector-faults.ts";
+import { FaultyDisk } from "../../devices/fault/faulty-disk.ts";
 import { tar } from "../support/tar.ts";
 import { MiB, workload } from "../support/workload.ts";
 import { hasCommand, run, workloads } from "../workloads/support.ts";
@@ -80,7 +80,7 @@ describe("filetour", () => {
 	});
 
 	it.each(["failWrites", "failReads"] as const)("a disk that fails: %s", (how) => {
-		const media = new SectorFaults(root());
+		const media = new FaultyDisk(root());
 		for (let sector = 41; sector < media.sectors; sector += 160) media[how](sector, 1);
 		const report = tour([160, "faulty=/data"], { ...small, root: { media } });
 		expect(report.console).toBe(said(40, "faulty"));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { SystemOptions } from "../../computer/system-options.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
-import { SectorFaults } from "../../devices/fault/sector-faults.ts";
+import { FaultyDisk } from "../../devices/fault/faulty-disk.ts";
 import { boot, MiB } from "../support/workload.ts";
 import { hasCommand, run, workloads } from "../workloads/support.ts";
 
@@ -16,8 +16,8 @@ const STOPS = [
 const said = (...stops: string[]): string => stops.map((stop) => `${stop}: done\n`).join("");
 
 /** A swap disk a third of whose pages cannot be read. */
-function unreadable(): SectorFaults {
-	const media = new SectorFaults(new MemoryDisk(16 * MiB));
+function unreadable(): FaultyDisk {
+	const media = new FaultyDisk(new MemoryDisk(16 * MiB));
 	for (let sector = 8; sector < media.sectors; sector += 24) media.failReads(sector, 1);
 	return media;
 }

@@ -105,7 +105,7 @@ describe("processes side by side", () => {
 		}
 		const writes = disk.failWrites(sector, 8);
 		system.run();
-		expect(disk.faults.find((fault) => fault.id === writes)!.injected).toBe(0);
+		expect(disk.armings.find(({ rule }) => rule.id === writes)!.applied).toBe(0);
 		expect(system.kernel.uvmexp.swpgbad).toBe(1);
 		expect(procs.filter((p) => p.p_exit!.signal !== 0)).toHaveLength(1);
 	});

@@ -332,13 +332,11 @@ function* sys_msync(k: Kernel, p: proc, addr: number, len: number, flags: number
 	return hole_is_enomem(yield* uvm_map_clean(k, map, addr, addr + round_page(len), how));
 }
 
-/** Is a part of a range wired? Linux, too, looks no further than the first hole. */
+/** Is a part of a range wired? Linux, too, goes on behind a hole. */
 function range_wired(map: vm_map, start: number, end: number): boolean {
-	let va = start;
-	for (let e = uvm_map_lookup_entry(map, start); va < end; va = e.end, e = e.next) {
-		if (!entry_contains(map, e, va)) return false;
-		if (e.wired_count > 0) return true;
-	}
+	let e = uvm_map_lookup_entry(map, start);
+	if (!entry_contains(map, e, start)) e = e.next;
+	for (; e !== map.header && e.start < end; e = e.next) if (e.wired_count > 0) return true;
 	return false;
 }
 

@@ -17,7 +17,7 @@ import { FileDisk } from "../../../devices/disk/file-disk.ts";
 import { MemoryDisk } from "../../../devices/disk/memory-disk.ts";
 import { OverlayDisk } from "../../../devices/disk/overlay-disk.ts";
 import { WriteCache } from "../../../devices/disk/write-cache.ts";
-import { SectorFaults } from "../../../devices/fault/sector-faults.ts";
+import { FaultyDisk } from "../../../devices/fault/faulty-disk.ts";
 import { UserError } from "../../../machine/user-error.ts";
 import { expectBytes, pattern } from "../bench-board.ts";
 import { mediaContract } from "./media.contract.ts";
@@ -83,9 +83,9 @@ mediaContract({
 	readOnly: (media) => new OverlayDisk(frozen(media)),
 });
 mediaContract({
-	name: "sector faults, none set",
-	make: (sectors) => new SectorFaults(memory(sectors)),
-	readOnly: (media) => new SectorFaults(frozen(media)),
+	name: "faulty disk, without a rule",
+	make: (sectors) => new FaultyDisk(memory(sectors)),
+	readOnly: (media) => new FaultyDisk(frozen(media)),
 });
 
 describe("memory disk", () => {
@@ -262,7 +262,7 @@ describe("write cache", () => {
 	});
 
 	it("a flush that fails keeps what it could not move, and the next one tries again", () => {
-		const medium = new SectorFaults(memory(16));
+		const medium = new FaultyDisk(memory(16));
 		const cache = new WriteCache(medium);
 		cache.write(3, pattern(1024));
 		const fault = medium.failWrites(3, 1);

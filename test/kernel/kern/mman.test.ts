@@ -8,7 +8,7 @@ import { UVM_FLAG_COPYONW, UVM_FLAG_FIXED } from "../../../kernel/uvm/uvm_extern
 import { uvm_map, uvm_map_args } from "../../../kernel/uvm/uvm_map.ts";
 import { uvm_map_lookup_entry, VM_MAP_WIREFUTURE } from "../../../kernel/uvm/uvm_map_entry.ts";
 import { uvm_map_protect } from "../../../kernel/uvm/uvm_map_protect.ts";
-import { EAGAIN, EEXIST, EFAULT, EINVAL, ENOMEM } from "../../../sys/errno.ts";
+import { EAGAIN, EBUSY, EEXIST, EFAULT, EINVAL, ENOMEM } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { Agent } from "../../support/agents.ts";
 import { TestKernel } from "../../support/kernel.ts";
@@ -46,6 +46,19 @@ it("MAP_FIXED_NOREPLACE says EEXIST where something is mapped", () => {
 	expect(mmap(1, 2, NOREPLACE)).toBe(-EEXIST);
 	expect(mmap(2, 2, NOREPLACE)).toBe(at(2));
 	t.check();
+});
+
+it.each([
+	["madvise DONTNEED", SYS.madvise, 4, EINVAL],
+	["madvise COLD", SYS.madvise, 20, EINVAL],
+	["madvise PAGEOUT", SYS.madvise, 21, EINVAL],
+	["msync INVALIDATE", SYS.msync, 2, EBUSY],
+] as const)("%s of locked memory behind a hole is refused", (_name, call, how, error) => {
+	mmap(1, 3);
+	agent.syscall(SYS.mlock, at(2), PAGE_SIZE);
+	expect(agent.syscall(call, at(0), 4 * PAGE_SIZE, how)).toBe(-error);
+	agent.syscall(SYS.munlock, at(2), PAGE_SIZE);
+	expect(agent.syscall(call, at(0), 4 * PAGE_SIZE, how)).toBe(-ENOMEM);
 });
 
 describe("memory that may be written to, but not read", () => {

@@ -1,0 +1,135 @@
+/** Plans of faults on whole systems. */
+import { describe, expect, it } from "vitest";
+import { Bare } from "../../computer/bare.ts";
+import { restoreSystem, saveSystem } from "../../computer/snapshot/system-snapshot.ts";
+import { createSystem } from "../../computer/system.ts";
+import type { SystemOptions } from "../../computer/system-options.ts";
+import type { DiskModels } from "../../devices/fault/disk-rule.ts";
+import type { FaultPlan, FaultRule } from "../../devices/fault/rule.ts";
+import { UserError } from "../../machine/user-error.ts";
+import { MiB, workload } from "../support/workload.ts";
+
+/** Sorts 1 MiB on less memory than that, and prints a checksum. */
+const sort = (faults?: FaultPlan): SystemOptions => ({
+	program: "sort",
+	args: ["1"],
+	image: workload("sort"),
+	ram: MiB,
+	swap: [{ media: 8 * MiB }],
+	faults,
+});
+
+function run(options: SystemOptions) {
+	const system = createSystem(options);
+	system.run();
+	return system.report(0);
+}
+
+const rule = (model: keyof DiskModels, rest: Partial<FaultRule> = {}): FaultRule => ({
+	id: model,
+	model,
+	...rest,
+	params: { disk: "ld0", ...rest.params },
+});
+const plan = (...rules: FaultRule[]): FaultPlan => ({ rules });
+
+const golden = run(sort());
+
+it("a plan whose rules never act changes nothing but what the report says of it", () => {
+	const idle = rule("disk.lost-write", { when: { hit: 1_000_000 } });
+	const { config, faults, ...report } = run(sort(plan(idle)));
+	const { config: before, ...rest } = golden;
+	expect(report).toEqual(rest);
+	expect(config).toEqual({ ...before, faults: plan(idle) });
+	expect(faults).toMatchObject({ notFired: ["disk.lost-write"], applied: 0, ledger: [] });
+	expect(faults!.rules[0]!.candidates).toBeGreaterThan(20);
+});
+
+describe("sort, paging, on a disk with", () => {
+	it.each([
+		[rule("disk.lost-write", { when: { hit: 20 } })],
+		[rule("disk.misdirected-write", { when: { hit: 20 } })],
+		[rule("disk.torn-write", { when: { hit: 20 } })],
+		[rule("disk.corrupt", { when: { hit: 50 }, params: { bits: 64 } })],
+	])("%j: is wrong, or has noticed nothing, and nobody says so", (one) => {
+		const report = run(sort(plan(one)));
+		expect(report.faults).toMatchObject({ applied: 1, notFired: [] });
+		const { pc, ns, instructions } = report.faults!.ledger[0]!;
+		expect([pc > 0, ns > 0, instructions > 0]).toEqual([true, true, true]);
+		// Swap has no checksums: the program itself may find that its numbers are out of order.
+		expect(["exited", "killed"]).toContain(report.exit.kind);
+		expect(report.uvmexp.swpgbad).toBe(0);
+		expect(report.stateHash).not.toBe(golden.stateHash);
+	});
+
+	it("a bad sector: the process that needs the page dies, and the slot is not used again", () => {
+		const bad = rule("disk.bad-sector", { params: { sector: 800, count: 8 } });
+		const report = run(sort(plan(bad)));
+		expect(report.exit).toMatchObject({ kind: "killed" });
+		expect(report.uvmexp.swpgbad).toBe(1);
+	});
+
+	it("requests that take long: the same output, later", () => {
+		const report = run(sort(plan(rule("disk.latency", { when: { every: 3 } }))));
+		expect(report.console).toBe(golden.console);
+		expect(report.cycles).toBeGreaterThan(golden.cycles + 100e6);
+	});
+
+	it("a controller that hangs for a while: the same output, later", () => {
+		const hang = rule("disk.hang", { when: { hit: 30 }, life: { forNs: 2e9 } });
+		const report = run(sort(plan(hang)));
+		expect(report.console).toBe(golden.console);
+		expect(report.cycles).toBeGreaterThan(golden.cycles + 1.9e9);
+	});
+
+	it("a controller that hangs for good: everything sleeps", () => {
+		const report = run(sort(plan(rule("disk.hang", { when: { hit: 30 } }))));
+		expect(report.exit.kind).toBe("deadlock");
+		expect(report.faults!.ledger[0]!.effect).toBe("never completes");
+	});
+
+	it("a write error now and then: no data are lost", () => {
+		const params = { direction: "write" };
+		const report = run(sort(plan(rule("disk.transient", { when: { every: 7 }, params }))));
+		expect(report.exit).toMatchObject({ kind: "exited", code: 0 });
+		expect(report.console).toBe(golden.console);
+		expect(report.faults!.applied).toBeGreaterThan(4);
+	});
+});
+
+it("a run is saved and restored with its faults", () => {
+	const rules = [
+		rule("disk.lost-write", { when: { every: 11 } }),
+		rule("disk.corrupt", { when: { chance: 0.05 }, params: { sticky: true } }),
+		rule("disk.transient", { when: { chance: 0.01 }, params: { direction: "write" } }),
+		rule("disk.latency", { when: { chance: 0.1 } }),
+		rule("disk.hang", {
+			when: { every: 25 },
+			life: { onNs: 1e6, offNs: 1e5 },
+			budget: { times: 2 },
+		}),
+	];
+	const options = sort({ seed: 3, rules });
+	const straight = run(options);
+	expect(straight.faults!.applied).toBeGreaterThan(3);
+	for (const part of [0.2, 0.5, 0.9]) {
+		const system = createSystem(options);
+		system.run(Math.floor(straight.cycles * part));
+		const restored = restoreSystem(saveSystem(system));
+		restored.run();
+		expect(restored.report(0)).toEqual(straight);
+	}
+});
+
+it("a rule about a disk that is not there is refused", () => {
+	const wrong = plan(rule("disk.lost-write", { params: { disk: "ld7" } }));
+	expect(() => createSystem(sort(wrong))).toThrow(UserError);
+	expect(() => createSystem(sort(wrong))).toThrow(
+		"fault disk.lost-write: no disk ld7; there are ld0",
+	);
+	expect(() => new Bare({ image: new Uint8Array(4), faults: wrong })).toThrow(
+		"fault disk.lost-write: no disk ld7; there are none",
+	);
+	const outside = plan(rule("disk.lost-write", { params: { sector: 16 * 1024, count: 2 } }));
+	expect(() => createSystem(sort(outside))).toThrow(/ld0 has no sectors 16384 to 16385, but 16384/);
+});
