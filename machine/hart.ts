@@ -67,6 +67,16 @@ export interface HartObserver {
 	waits(waiting: boolean): void;
 }
 
+/** Faults of the hardware that strike between two instructions. */
+export interface HartFaults {
+	/**
+	 * Asked before each slice.
+	 * => cycles after which it is to be asked again: at least 1, or Infinity. As an instruction
+	 *    takes a cycle or more, no more instructions than that retire before.
+	 */
+	between(): number;
+}
+
 /** M-mode software outside the machine's memory. */
 export interface Firmware {
 	/**
@@ -112,6 +122,8 @@ export class Hart {
 	beforeInstruction: (() => void) | null = null;
 	/** null without a debugger. */
 	debug: Debug | null = null;
+	/** null while nothing of the kind is ahead. */
+	faults: HartFaults | null = null;
 	readonly #words: Int32Array;
 	readonly #interpreter: Interpreter;
 	readonly #data: DataAccess;
@@ -216,13 +228,14 @@ export class Hart {
 	 *    stops the hart, perhaps before the first instruction.
 	 */
 	slice(budget: number): number {
+		const limit = this.faults === null ? SLICE_MAX : Math.min(SLICE_MAX, this.faults.between());
 		if (this.beforeInstruction !== null) {
 			this.beforeInstruction();
 			return this.#slice(1);
 		}
 		const debug = this.debug;
-		if (debug === null) return this.#slice(Math.min(budget, SLICE_MAX));
-		const allowed = Math.min(budget, SLICE_MAX, debug.budget());
+		if (debug === null) return this.#slice(Math.min(budget, limit));
+		const allowed = Math.min(budget, limit, debug.budget());
 		if (allowed <= 0) return STOP_DEBUG;
 		return this.#slice(allowed);
 	}

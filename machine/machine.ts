@@ -15,7 +15,7 @@ import { H_FETCH_HOST, H_FETCH_PAGE, H_PC, HART_WORDS, Memory, RAM_OFFSET } from
 import type { AdPolicy, TlbCounters } from "./mmu.ts";
 import { PageHistory } from "./page-history.ts";
 import type { PmpEntries, PmpState } from "./pmp.ts";
-import { FENCE_ALL, type MachinePort, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
+import { type MachinePort, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 import { packPages, type SparsePages, unpackPages } from "./sparse-pages.ts";
 import { type Panic, Supervisor } from "./supervisor.ts";
 import { UserError } from "./user-error.ts";
@@ -152,7 +152,7 @@ export class Machine {
 		x.fill(0);
 		timer.update();
 		pmp.reset();
-		mmu.fence(FENCE_ALL, FENCE_ALL);
+		mmu.reset();
 		code.clear();
 		this.hart.reset(pc);
 	}

@@ -93,6 +93,24 @@ export interface MmuOptions {
 	readonly walkCycles: number;
 }
 
+/** What becomes of D where a store should have set it. */
+export const D_SET = 0;
+export const D_MISSED = 1; // it is clear in the page table and in the TLB
+export const D_IN_TLB = 2; // it is clear in the page table, but set in the TLB
+export type DirtyFate = typeof D_SET | typeof D_MISSED | typeof D_IN_TLB;
+
+/** Faults of the hardware, asked where translation leaves its fast paths. */
+export interface MmuFaults {
+	/** => true: a fence has no effect. Operands as of `Mmu.fence`. */
+	losesFence(va: number, asid: number): boolean;
+	/** A walk for `access` is about to succeed. => true: it ends in a page fault. */
+	refuses(va: number, asid: number, access: Access): boolean;
+	/** A walk would set A, or fault because it is clear. => true: neither happens. */
+	missesA(va: number, asid: number): boolean;
+	/** A store would set D, or fault for this alone. => D_SET if so it does. */
+	missesD(va: number, asid: number): DirtyFate;
+}
+
 /** Called for stores into watched pages of RAM, by the hart or by a page table walk. */
 export interface StoreWatcher {
 	/** => true if the engine must not run on after the current instruction. */
@@ -133,6 +151,8 @@ export class Mmu {
 	counters: TlbCounters = newTlbCounters();
 	/** Physical address of the last translation that succeeded. */
 	pa = 0;
+	/** null while the hardware works. */
+	faults: MmuFaults | null = null;
 	readonly #state: HartState;
 	readonly #memory: Memory;
 	readonly #words: Int32Array;
@@ -248,7 +268,25 @@ export class Mmu {
 			else counters.fencesAsid++;
 		} else if (asid === FENCE_ALL) counters.fencesVa++;
 		else counters.fencesVaAsid++;
+		if (this.faults?.losesFence(va, asid)) return;
 		this.#tlb.fence(va, asid === FENCE_ALL ? FENCE_ALL : asid & SATP_ASID_MAX);
+		this.#words[H_FETCH_PAGE] = 1;
+	}
+
+	/** Power on: the TLB is empty, whatever is broken. */
+	reset(): void {
+		this.counters.fencesAll++;
+		this.#tlb.fence(FENCE_ALL, FENCE_ALL);
+		this.#words[H_FETCH_PAGE] = 1;
+	}
+
+	/** An error in the valid entry `index` of the TLB inverts bits of its page table entry. */
+	damage(index: number, mask: number): void {
+		if ((mask & PTE_V) !== 0) this.#tlb.invalidate(index);
+		else {
+			this.#tlb.invert(index, mask);
+			if ((mask & PTE_G) !== 0) this.#tlb.invertGlobal(index);
+		}
 		this.#words[H_FETCH_PAGE] = 1;
 	}
 
@@ -294,9 +332,14 @@ export class Mmu {
 			const pte = this.#tlb.pte(index);
 			if (!permits(pte, access, rights)) return this.#pageFault(va, access);
 			if (access === ACCESS_STORE && (pte & PTE_D) === 0) {
-				if (!this.#hardwareAd) return this.#pageFault(va, access);
-				index = this.#upgrade(index, va, rights);
-				if (index < 0) return false;
+				if (this.#hardwareAd) {
+					index = this.#upgrade(index, va, rights);
+					if (index < 0) return false;
+				} else {
+					const fate = this.#dirtyFate(va);
+					if (fate === D_SET) return this.#pageFault(va, access);
+					if (fate === D_IN_TLB) this.#tlb.invert(index, PTE_D);
+				}
 			}
 		}
 		const page = this.#tlb.pte(index) >>> PTE_PPN_SHIFT;
@@ -368,18 +411,36 @@ export class Mmu {
 		) {
 			return this.#fault(va, access);
 		}
-		const wanted = access === ACCESS_STORE ? PTE_A | PTE_D : PTE_A;
-		if ((pte & wanted) !== wanted) {
+		let missing = (access === ACCESS_STORE ? PTE_A | PTE_D : PTE_A) & ~pte;
+		let cached = 0;
+		if (this.faults !== null) {
+			const succeeds = missing === 0 || this.#hardwareAd;
+			if (succeeds && this.faults.refuses(va, this.#asid, access)) return this.#fault(va, access);
+			if ((missing & PTE_A) !== 0 && this.faults.missesA(va, this.#asid)) missing &= ~PTE_A;
+			if (missing === PTE_D || (this.#hardwareAd && (missing & PTE_D) !== 0)) {
+				const fate = this.#dirtyFate(va);
+				if (fate !== D_SET) missing &= ~PTE_D;
+				if (fate === D_IN_TLB) cached = PTE_D;
+			}
+		}
+		if (missing !== 0) {
 			if (!this.#hardwareAd) return this.#fault(va, access);
 			if (!this.#walkMay(at, ACCESS_STORE)) return this.#accessFault(va, access);
-			pte |= wanted;
+			pte |= missing;
 			this.#mirror.storing(host);
 			words[host >> 2] = pte;
 			if (this.#mirror.isWatched(host) && this.#watcher.stored(host, 4)) this.#state.leave = 1;
 		}
 		this.#walkSuperpage = superpage;
 		this.#walkGlobal = global !== 0;
-		return pte;
+		return pte | cached;
+	}
+
+	/** A store through a leaf whose D is clear. A page whose D stays clear is not mirrored. */
+	#dirtyFate(va: number): DirtyFate {
+		const fate = this.faults === null ? D_SET : this.faults.missesD(va, this.#asid);
+		if (fate === D_MISSED) this.#repeatable = false;
+		return fate;
 	}
 
 	/** The walk reads and writes page tables with the rights of S-mode, 3.7.1. */

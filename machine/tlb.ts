@@ -123,6 +123,20 @@ export class Tlb {
 		this.#words[i + 1] = pte;
 	}
 
+	/** Invert bits of the page table entry in entry `index`; its page and address space stay. */
+	invert(index: number, mask: number): void {
+		const i = TLB + 2 * index;
+		this.#clearMirror(this.#words[i]!);
+		this.#words[i + 1]! ^= mask;
+	}
+
+	/** A global entry becomes one of the address space that it was read in, or the reverse. */
+	invertGlobal(index: number): void {
+		const i = TLB + 2 * index;
+		this.#clearMirror(this.#words[i]!);
+		this.#words[i]! ^= TAG_GLOBAL;
+	}
+
 	/** Remove entry `index`. */
 	invalidate(index: number): void {
 		this.#drop(TLB + 2 * index);
