@@ -1,5 +1,7 @@
 /** The options that `boot` and `run` share: declarations, types and checks. */
 import { type Command, Option } from "commander";
+import type { FaultPlan } from "../index.ts";
+import { faultFile, parseFaults } from "./fault-file.ts";
 import { type GdbFlags, gdbPort } from "./gdb-server.ts";
 import {
 	integerOption,
@@ -27,10 +29,11 @@ export interface CommonFlags extends GdbFlags, TraceFlags {
 	readonly quiet: boolean;
 	readonly guestExitCode: boolean;
 	readonly rtc: RtcOption;
+	readonly faults?: string;
 }
 
 /** The common options that describe the machine, which with --restore the snapshot does. */
-export const COMMON_CONFIGURATION = ["tlb", "ad", "rtc"] as const;
+export const COMMON_CONFIGURATION = ["tlb", "ad", "rtc", "faults"] as const;
 
 /** What a command runs, in its help and its messages. */
 export interface Runs {
@@ -66,6 +69,7 @@ export function addCommonOptions(command: Command, { printer, instead }: Runs): 
 				.argParser(rtcOption)
 				.default(RTC_DEFAULT, rtcText(RTC_DEFAULT.seconds)),
 		)
+		.option("--faults <plan>", "break the hardware: a JSON5 file of rules, or a rule itself: {...}")
 		.option("--gdb [port]", "wait for a debugger on 127.0.0.1 (default port: 1234)", portOption)
 		.option("--no-gdb-wait", "with --gdb: run until a debugger connects")
 		.option("-q, --quiet", "no summary and no progress", false);
@@ -117,8 +121,14 @@ export const outputPaths = (flags: CommonFlags, own: readonly NamedPath[]): Name
  * The files that the common options and the command itself read. --save may overwrite the snapshot
  * of --restore, which has been read completely by then.
  */
-export const inputPaths = (flags: CommonFlags, own: readonly NamedPath[]): NamedPath[] =>
-	flags.save === flags.restore ? [...own] : [...own, ["--restore", flags.restore]];
+export const inputPaths = (flags: CommonFlags, own: readonly NamedPath[]): NamedPath[] => {
+	const read: NamedPath[] = [...own, ["--faults", faultFile(flags.faults)]];
+	return flags.save === flags.restore ? read : [...read, ["--restore", flags.restore]];
+};
+
+/** The rules of --faults. => UsageError for a plan that is wrong. */
+export const faultPlan = ({ faults }: CommonFlags): FaultPlan | undefined =>
+	faults === undefined ? undefined : parseFaults(faults);
 
 /** Whether the guest gets the host's terminal for itself. */
 export const onTerminal = (flags: CommonFlags): boolean =>

@@ -57,12 +57,16 @@ export const orNull = (schema: Schema): Schema => v.nullable(schema);
 export function checkOptions(what: string, schema: Schema, options: unknown): void {
 	const [issue] = v.safeParse(schema, options, { abortEarly: true }).issues ?? [];
 	if (issue === undefined) return;
-	throw new UserError(`${what}: ${v.getDotPath(issue) ?? "options"}: ${complaint(issue)}`);
+	throw new UserError(
+		`${what}: ${v.getDotPath(issue) ?? "options"}: ${complaint(issue, "option")}`,
+	);
 }
 
-function complaint({ type, path, expected, received, message }: v.BaseIssue<unknown>): string {
+/** What is wrong, in words that follow the name of the field; `thing` is what fields are called. */
+export function complaint(issue: v.BaseIssue<unknown>, thing: string): string {
+	const { type, path, expected, received, message } = issue;
 	if (type === "strict_object" && path !== undefined) {
-		if (expected === "never") return "no such option";
+		if (expected === "never") return `no such ${thing}`;
 		if (received === "undefined") return "is required";
 	}
 	const text = message.replace(/^Invalid [^:]+: /, "");

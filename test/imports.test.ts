@@ -26,6 +26,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 		"bench/",
 		"gdb/",
 		"index.ts",
+		"@humanwhocodes/momoa",
 		"commander",
 		"cli-progress",
 		"fastest-levenshtein",

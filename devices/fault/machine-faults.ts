@@ -18,7 +18,7 @@ import { type Access, FENCE_ALL, PAGE_SHIFT } from "../../machine/port.ts";
 import { UserError } from "../../machine/user-error.ts";
 import { Arming, type ArmingState } from "./arming.ts";
 import { drawBelow } from "./draw.ts";
-import type { FaultPlace } from "./faulty-disk.ts";
+import type { FaultPlace } from "./fault-place.ts";
 import { Ledger, type LedgerState } from "./ledger.ts";
 import { findFlip, runningAsid } from "./machine-flips.ts";
 import { hasInstant, type MachineRule } from "./machine-rule.ts";

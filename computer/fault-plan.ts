@@ -1,0 +1,191 @@
+/**
+ * Fault plans from outside: the schema, from which docs/fault-plan.schema.json is made, and the
+ * check that a plan passes before anything is built from it.
+ */
+import * as v from "valibot";
+import type { FaultPlan, FaultRule } from "../devices/fault/rule.ts";
+import { UserError } from "../machine/user-error.ts";
+import { complaint } from "./check-options.ts";
+import { type Field, isOptional, may, needs, object, where, whole } from "./fault-fields.ts";
+import { FAULT_MODELS, type FaultModel } from "./fault-models.ts";
+
+/** A name appears in ledgers and messages. */
+const NAME = /^[\w.:-]{1,64}$/;
+const NAMES = "expected 1 to 64 letters, digits or any of _ - . :";
+const MESSAGE_MAX = 500;
+
+export type PlanPath = readonly (string | number)[];
+
+/** What is wrong with a plan, in one line. */
+export class FaultPlanError extends UserError {
+	/** To the field: ["rules", 1, "params", "sector"]. */
+	readonly path: PlanPath;
+	/** The name of a model that does not exist; otherwise null. */
+	readonly model: string | null;
+
+	constructor(message: string, path: PlanPath, model: string | null = null) {
+		super(oneLine(message));
+		this.path = path;
+		this.model = model;
+	}
+}
+
+const ns = whole(0);
+
+const candidates = object({
+	hit: may(whole(1), "The candidate with this number, from 1."),
+	every: may(whole(1), "Each candidate whose number is a multiple of it."),
+	chance: may(
+		v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
+		"Each candidate with this probability.",
+	),
+	window: may(
+		v.pipe(
+			v.strictTuple([ns, ns]),
+			v.check(([from, to]) => from < to, "expected two times, the earlier one first"),
+		),
+		"Only from the first time on, and before the second, in ns.",
+	),
+});
+
+const instant = object(
+	{
+		atNs: may(ns, "At this virtual time, in ns."),
+		atInsn: may(whole(0), "When so many instructions have retired since reset."),
+	},
+	[
+		where(
+			"atNs",
+			({ atNs, atInsn }) => (atNs === undefined) !== (atInsn === undefined),
+			"expected either atNs or atInsn",
+		),
+	],
+);
+
+const life = v.union(
+	[
+		v.picklist(["once", "permanent"]),
+		object({ count: needs(whole(1), "For so many candidates.") }),
+		object({ forNs: needs(whole(1), "For that long, in ns.") }),
+		object({
+			onNs: needs(whole(1), "In turn for this time, in ns,"),
+			offNs: needs(whole(1), "and not for this one, for ever."),
+		}),
+	],
+	"expected once, permanent, {count}, {forNs} or {onNs, offNs}",
+);
+
+const budget = object({
+	skip: may(whole(0), "Candidates that are passed over first. Default: 0."),
+	times: may(
+		v.pipe(
+			whole(-1),
+			v.check((n) => n !== 0, "expected -1 or at least 1"),
+		),
+		"Activations at most; -1: any number. Default: 1, but -1 for every and chance.",
+	),
+});
+
+/** What rules have in common; the JSON schema has each of them once. */
+export const FAULT_PLAN_PARTS: Readonly<Record<string, Field>> = {
+	candidates,
+	instant,
+	life,
+	budget,
+};
+
+function ruleSchema([name, model]: readonly [string, FaultModel]): Field {
+	const params = object(model.params, model.conditions);
+	const when =
+		model.candidates === null
+			? { when: instant }
+			: { when: v.optional(candidates), life: v.optional(life), budget: v.optional(budget) };
+	return object({
+		id: may(
+			v.pipe(v.string(), v.regex(NAME, NAMES)),
+			"Its own name. Default: the name of the model.",
+		),
+		model: needs(v.literal(name), model.does),
+		params: Object.values(model.params).every(isOptional) ? v.optional(params) : params,
+		...when,
+		note: may(v.string(), "For the reader."),
+	});
+}
+
+type RuleSchemas = v.VariantOptions<"model">;
+
+export const FAULT_PLAN = object({
+	$schema: may(v.string(), "The address of this schema, for editors."),
+	seed: may(whole(0), "For all random decisions. Default: 1."),
+	rules: needs(
+		v.array(v.variant("model", [...FAULT_MODELS].map(ruleSchema) as unknown as RuleSchemas)),
+		"What breaks, and when.",
+	),
+});
+
+/**
+ * A plan from outside, checked; what a rule may leave out, its name and its parameters, is there.
+ * => FaultPlanError: "rule 2 (lost-1): params.sector: ..."
+ */
+export function checkFaultPlan(plan: unknown): FaultPlan {
+	const parsed = v.safeParse(FAULT_PLAN, plan);
+	if (!parsed.success) throw errorOf(plan, parsed.issues[0]);
+	const { seed, rules } = parsed.output as FaultPlan;
+	const whole = rules.map(
+		(rule): FaultRule => ({ ...rule, id: rule.id ?? rule.model, params: rule.params ?? {} }),
+	);
+	for (const [i, { id }] of whole.entries()) {
+		const first = whole.findIndex((other) => other.id === id);
+		if (first === i) continue;
+		const message = `rule ${i + 1} (${id}): id: rule ${first + 1} has this name already`;
+		throw new FaultPlanError(message, ["rules", i, "id"]);
+	}
+	return seed === undefined ? { rules: whole } : { seed, rules: whole };
+}
+
+function errorOf(plan: unknown, issue: v.BaseIssue<unknown>): FaultPlanError {
+	const path = (issue.path ?? []).map(({ key }) => key as string | number);
+	const [top, index, ...field] = path;
+	if (top !== "rules" || typeof index !== "number") {
+		const place = ["fault plan", ...path].join(": ");
+		return new FaultPlanError(`${place}: ${complaint(issue, "field")}`, path);
+	}
+	const rule = ruleName((plan as FaultPlan).rules[index], index);
+	if (issue.type === "variant" && field[0] === "model") {
+		const { input } = issue;
+		const why = input === undefined ? "is required" : `no such model; ${modelsLike(input)}`;
+		return new FaultPlanError(
+			`${rule}: model: ${why}`,
+			path,
+			typeof input === "string" ? input : null,
+		);
+	}
+	const place = field.length === 0 ? rule : `${rule}: ${field.join(".")}`;
+	return new FaultPlanError(`${place}: ${complaint(issue, "field")}`, path);
+}
+
+/** The models of the family that `model` names, or else all families. */
+function modelsLike(model: unknown): string {
+	const names = [...FAULT_MODELS.keys()].map((name) => name.split(".") as [string, string]);
+	const [family] = String(model).split(".");
+	const own = names.filter(([of]) => of === family).map(([, name]) => name);
+	if (own.length > 0) return `those of ${family} are ${own.join(", ")}`;
+	return `there are those of ${[...new Set(names.map(([of]) => of))].join(", ")}`;
+}
+
+/** How messages call a rule that may be anything: "rule 2 (lost-1)". */
+function ruleName(rule: unknown, index: number): string {
+	const { id, model } = (rule ?? {}) as Record<string, unknown>;
+	const name = id ?? model;
+	const known = typeof name === "string" && NAME.test(name);
+	return `rule ${index + 1}${known ? ` (${name})` : ""}`;
+}
+
+/** Texts of the plan may hold anything. */
+function oneLine(message: string): string {
+	const line = message.replace(
+		/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu,
+		(c) => `\\u{${c.codePointAt(0)!.toString(16)}}`,
+	);
+	return line.length <= MESSAGE_MAX ? line : `${line.slice(0, MESSAGE_MAX)}...`;
+}
