@@ -30,7 +30,7 @@ import { BARE_OPTIONS, type BareExit, type BareOptions, type BareReport } from "
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { RunState } from "./computer.ts";
-import { faultyTiming, rulesOfDisks } from "./faults.ts";
+import { faultyTiming, planOf, rulesOfDisks } from "./faults.ts";
 import { type OutputMark, Progress } from "./progress.ts";
 
 export const BARE_DEFAULT_RAM = 128 * 1024 * 1024;
@@ -107,7 +107,8 @@ export class Bare extends BaseComputer<BareSoftware> {
 		if (sbi && bios !== undefined) throw new UserError("sbi: there is a bios already");
 		const { tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries = 16 } = options;
 		const { busCycles = DEFAULT_BUS_CYCLES, plic = "raise" } = options;
-		const { disks = [], framebuffer, virtio = "legacy", console, faults: plan } = options;
+		const { disks = [], framebuffer, virtio = "legacy", console } = options;
+		const plan = planOf(options.faults);
 		const faulty = faultyDisks(plan, disks);
 		super(
 			{

@@ -52,7 +52,7 @@ export abstract class BaseComputer<Software> implements Computer {
 			power: (request) => this.powerRequested(request),
 			starving: () => this.inputMissed(),
 		});
-		this.#faults = new Faults(plan, this.board, () => this.#faultPlace());
+		this.#faults = new Faults(plan, this.machine, this.board, () => this.#faultPlace());
 	}
 
 	abstract readonly kernel: Kernel | null;
@@ -209,6 +209,7 @@ export abstract class BaseComputer<Software> implements Computer {
 		this.restoreSoftware(saved.software as Software, () => {
 			machine.restore(saved.machine);
 			board.restore(saved.board);
+			this.#faults.restore(saved.faults);
 		});
 		this.#restoreRest(saved);
 		this.recording = new Recording();
@@ -232,6 +233,7 @@ export abstract class BaseComputer<Software> implements Computer {
 		this.restoreSoftware(checkpoint.software as Software, () => {
 			machine.rollback(checkpoint.machine);
 			board.rollback(checkpoint.board);
+			this.#faults.restore(checkpoint.faults);
 		});
 		this.#restoreRest(checkpoint);
 		if (this.recording === checkpoint.recording) this.recording.position = checkpoint.position;
@@ -244,8 +246,9 @@ export abstract class BaseComputer<Software> implements Computer {
 		this.board.release(checkpoint.board);
 	}
 
-	#saveRest(software: Software): Pick<ComputerState, "software" | "printed" | "state"> {
-		return { software, printed: this.#console.bytes, state: this.#state };
+	#saveRest(software: Software): Pick<ComputerState, "faults" | "software" | "printed" | "state"> {
+		const faults = this.#faults.save();
+		return { faults, software, printed: this.#console.bytes, state: this.#state };
 	}
 
 	#restoreRest({ printed, state }: Pick<ComputerState, "printed" | "state">): void {

@@ -4,6 +4,7 @@
  * work with either through this interface.
  */
 import type { Board, BoardState } from "../devices/board.ts";
+import type { MachineFaultsState } from "../devices/fault/machine-faults.ts";
 import type { DiskCounters } from "../devices/virtio-blk.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Checkpoint, Machine, MachineState } from "../machine/machine.ts";
@@ -63,6 +64,8 @@ export interface ComputerReport {
 export interface ComputerState {
 	readonly machine: MachineState;
 	readonly board: BoardState;
+	/** What has become of rules of faults of the machine; null without such rules. */
+	readonly faults: MachineFaultsState | null;
 	/** The software's state; each kind of computer has a form of its own. */
 	readonly software: unknown;
 	/** What the console has printed. */

@@ -8,9 +8,13 @@ import type { FaultPlace } from "../devices/fault/fault-place.ts";
 import { FaultyDisk } from "../devices/fault/faulty-disk.ts";
 import { FaultyTiming } from "../devices/fault/faulty-timing.ts";
 import type { Ledger, LedgerEntry } from "../devices/fault/ledger.ts";
+import { MachineFaults, type MachineFaultsState } from "../devices/fault/machine-faults.ts";
+import type { MachineRule } from "../devices/fault/machine-rule.ts";
 import type { FaultPlan, FaultRule } from "../devices/fault/rule.ts";
 import type { WordHash } from "../machine/hash.ts";
+import type { Machine } from "../machine/machine.ts";
 import { UserError } from "../machine/user-error.ts";
+import { checkFaultPlan } from "./fault-plan.ts";
 
 /** What became of a rule. */
 export interface RuleReport {
@@ -35,6 +39,12 @@ export interface FaultReport {
 }
 
 const isDiskRule = (rule: FaultRule): rule is DiskRule => rule.model.startsWith("disk.");
+
+/** => UserError unless `plan` is one, or absent. */
+export const planOf = (plan: unknown): FaultPlan | undefined =>
+	plan === undefined ? undefined : checkFaultPlan(plan);
+
+const isMachineRule = (rule: FaultRule): rule is MachineRule => !isDiskRule(rule);
 
 /** The rules of one disk. */
 export interface RulesOfDisk {
@@ -73,22 +83,41 @@ export const faultyTiming = (
 interface FaultyPart {
 	readonly ledger: Ledger;
 	readonly armings: readonly Readonly<Arming>[];
-	connect(place: () => FaultPlace): void;
 }
 
 /** The parts of a computer that follow rules. */
 export class Faults {
 	readonly #plan: FaultPlan | undefined;
 	readonly #disks: readonly FaultyDisk[];
+	readonly #machine: MachineFaults | null;
 	readonly #parts: readonly FaultyPart[];
 
 	/** `place` says where the computer is. */
-	constructor(plan: FaultPlan | undefined, board: Board, place: () => FaultPlace) {
+	constructor(
+		plan: FaultPlan | undefined,
+		machine: Machine,
+		board: Board,
+		place: () => FaultPlace,
+	) {
 		this.#plan = plan;
+		const rules = plan?.rules.filter(isMachineRule) ?? [];
+		this.#machine = rules.length === 0 ? null : new MachineFaults(machine, rules, plan?.seed);
 		const parts = board.disks.flatMap(({ media, timing }) => [media, timing]);
 		this.#disks = parts.filter((part) => part instanceof FaultyDisk);
-		this.#parts = [...this.#disks, ...parts.filter((part) => part instanceof FaultyTiming)];
-		for (const part of this.#parts) part.connect(place);
+		const timings = parts.filter((part) => part instanceof FaultyTiming);
+		for (const part of [...this.#disks, ...timings]) part.connect(place);
+		const machines = this.#machine === null ? [] : [this.#machine];
+		this.#parts = [...this.#disks, ...timings, ...machines];
+	}
+
+	/** What has become of the rules of memory, hart and MMU; disks have theirs. null: there are none. */
+	save(): MachineFaultsState | null {
+		return this.#machine?.save() ?? null;
+	}
+
+	/** To be called beside the restoring of the machine, or its rollback. */
+	restore(state: MachineFaultsState | null): void {
+		if (state !== null) this.#machine?.restore(state);
 	}
 
 	/** What silent faults have left behind is part of a computer's state. */

@@ -36,7 +36,7 @@ import { PAGE_SIZE } from "../sys/vmparam.ts";
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { ComputerCheckpoint, ComputerState, RunState } from "./computer.ts";
-import { faultyTiming, rulesOfDisks } from "./faults.ts";
+import { faultyTiming, planOf, rulesOfDisks } from "./faults.ts";
 import { Recording } from "./recording.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
 import { fileOf } from "./snapshot/saved-disk.ts";
@@ -78,7 +78,7 @@ export class System extends BaseComputer<Uint8Array> {
 		}
 		const image = parseProgram(options.program, options.image);
 		const disks = arrangeDisks(options);
-		const plan = options.faults;
+		const plan = planOf(options.faults);
 		const rules = rulesOfDisks(
 			plan,
 			disks.map((_, i) => `ld${i}`),

@@ -5,7 +5,8 @@ import { restoreSystem, saveSystem } from "../../computer/snapshot/system-snapsh
 import { createSystem } from "../../computer/system.ts";
 import type { SystemOptions } from "../../computer/system-options.ts";
 import type { DiskModels } from "../../devices/fault/disk-rule.ts";
-import type { FaultPlan, FaultRule } from "../../devices/fault/rule.ts";
+import type { FaultPlan, FaultRule, FaultWhen } from "../../devices/fault/rule.ts";
+import { RAM_BASE } from "../../machine/memory.ts";
 import { UserError } from "../../machine/user-error.ts";
 import { MiB, workload } from "../support/workload.ts";
 
@@ -97,12 +98,51 @@ describe("sort, paging, on a disk with", () => {
 	});
 });
 
+describe("sort on a machine with", () => {
+	const machine = (model: string, when: FaultWhen, params = {}): FaultRule => ({
+		...{ id: model, model, when, params },
+	});
+
+	it("spurious faults: the same output, with more faults", () => {
+		const report = run(sort(plan(machine("mmu.spurious-fault", { every: 10 }))));
+		expect(report.console).toBe(golden.console);
+		expect(report.exit).toEqual(golden.exit);
+		expect(report.faults!.applied).toBeGreaterThan(50);
+		expect(report.uvmexp.faults).toBeGreaterThan(golden.uvmexp.faults + 50);
+	});
+
+	it("missed D bits: pages are lost that nobody knows were written", () => {
+		const report = run(sort(plan(machine("mmu.missed-d", { every: 1 }, { entry: "dirty" }))));
+		expect(report.faults!.applied).toBeGreaterThan(20);
+		expect(report.console === golden.console && report.exit.code === 0).toBe(false);
+		expect(report.exit.kind).not.toBe("panic");
+	});
+
+	it("a flip of free memory: the same output; all of memory is hashed", () => {
+		const pa = RAM_BASE + MiB - 4096;
+		const report = run(sort(plan(machine("memory.flip", { atNs: 1 }, { pa }))));
+		expect(report.console).toBe(golden.console);
+		expect(report.faults!.ledger).toHaveLength(1);
+	});
+
+	it("flipped registers: the run ends, and the simulator never fails", () => {
+		for (let seed = 1; seed <= 20; seed++) {
+			const rules = [machine("cpu.register", { atInsn: 200_000 * seed })];
+			const system = createSystem(sort({ seed, rules }));
+			system.run(4 * golden.cycles);
+			expect(system.report(0).faults!.applied).toBe(1);
+		}
+	});
+});
+
 it("a run is saved and restored with its faults", () => {
 	const rules = [
 		rule("disk.lost-write", { when: { every: 11 } }),
 		rule("disk.corrupt", { when: { chance: 0.05 }, params: { sticky: true } }),
 		rule("disk.transient", { when: { chance: 0.01 }, params: { direction: "write" } }),
 		rule("disk.latency", { when: { chance: 0.1 } }),
+		{ id: "spurious", model: "mmu.spurious-fault", params: {}, when: { chance: 0.05 } },
+		{ id: "flip", model: "memory.flip", params: {}, when: { atInsn: 2_000_000 } },
 		rule("disk.hang", {
 			when: { every: 25 },
 			life: { onNs: 1e6, offNs: 1e5 },
