@@ -133,6 +133,8 @@ describe("a missed D", () => {
 			for (let i = 0; i < 6; i++) expect(b.next()).toBe(CAUSE_USER_ECALL);
 			expect([data(b), ad(b)]).toEqual([77, PTE_A]);
 			expect(b.faults.armings[0]!.candidates).toBe(1);
+			const { tlb } = b.machine.hart;
+			expect(tlb.pte(tlb.find(DATA >>> 12, 1)) & PTE_D).toBe(PTE_D);
 			b.port.sfenceVma(DATA, FENCE_ALL);
 			b.next();
 			if (adPolicy === "hardware") {
