@@ -1,7 +1,7 @@
 /**
- * `npm run coverage:guests`: what guests reach of the VM system. Of uvm_pager.ts, uvm_pagermap.ts and
- * uvm_aobj.ts all, but what docs/port.md lists with a reason; of each other file nine in ten. The
- * guests run in a process of their own; a minute.
+ * `npm run coverage:guests`: what guests reach of the VM system. Of uvm_pager.ts, uvm_pagermap.ts
+ * and uvm_aobj.ts all, but what docs/port.md lists with a reason; of each other file nine in ten.
+ * The guests run in a process of their own; two minutes.
  */
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

@@ -292,8 +292,7 @@ export class Machine {
 	/** All processes page out the same range at the same time, and have to wait meanwhile. */
 	#pageouts(o: Op): void {
 		const range = this.#range(o);
-		const at = address(range[0]!);
-		const len = range.length * PAGE_SIZE;
+		const [at, len] = [address(range[0]!), range.length * PAGE_SIZE];
 		let n = 0;
 		this.t.k.failinject = (what) => what === "pager_map" && n++ % 3 === o.x % 3;
 		const jobs = this.procs.map(({ agent }) =>
