@@ -282,10 +282,8 @@ export class Machine {
 		expect(error).toBe(0);
 		this.#file.length = Math.min(this.#file.length, pages);
 		while (this.#file.length < pages) this.#file.push(blank(this.#file.length));
-		for (const model of this.procs) {
-			for (const page of model.pages) {
-				if (page !== null && page.file >= 0) page.cell = this.#file[page.file] ?? null;
-			}
+		for (const page of this.procs.flatMap(({ pages: all }) => all)) {
+			if (page !== null && page.file >= 0) page.cell = this.#file[page.file] ?? null;
 		}
 	}
 
