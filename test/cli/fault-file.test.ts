@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { faultFile, parseFaults } from "../../cli/fault-file.ts";
 import { UsageError } from "../../cli/usage-error.ts";
+import { uvmachine } from "../support/cli.ts";
 
 let directory: string;
 const file = (name = "plan.json5"): string => join(directory, name);
@@ -144,6 +145,37 @@ it("a mistake on the command line has a line only if there are several", () => {
 	expect(complaintOf(`{rules: [\n${rule}]}`)).toBe(`--faults:2: ${expected}`);
 	expect(complaintOf("{")).toBe("--faults: the text ends too early");
 	expect(complaintOf("{}")).toBe("--faults: rule 1: model: is required");
+});
+
+describe("on the command line", () => {
+	const lost = '{model: "disk.lost-write", params: {disk: "ld0"}, when: {hit: 3}}';
+	const sort = ["boot", "--ram", "1M", "sort", "1"];
+
+	it("a plan breaks a system, and a bare machine", () => {
+		writeFileSync(file(), `{rules: [${lost}]}`);
+		const run = uvmachine([...sort, "--faults", file()]);
+		expect([run.status, run.stderr]).toEqual([1, expect.stringContaining("1 of 1 rules acted")]);
+		writeFileSync(file("disk.img"), new Uint8Array(65_536));
+		const board = ["run", "workloads/bare/bin/board", "--disk", file("disk.img")];
+		const transient = '{model: "disk.transient", params: {disk: "disk0"}}';
+		expect(uvmachine([...board, "-q"]).status).toBe(0);
+		expect(uvmachine([...board, "-q", "--faults", transient]).status).toBe(1);
+	});
+
+	it("a mistake ends the command, and so does what cannot be combined", () => {
+		writeFileSync(file(), `{\nrules: [${lost.replace("3", "0")}]}`);
+		const wrong = uvmachine([...sort, "--faults", file()]);
+		const place = `${file()}:2: rule 1 (disk.lost-write): when.hit`;
+		const line = `uvmachine: ${place}: expected >=1 but received 0\n`;
+		expect([wrong.status, wrong.stderr]).toEqual([2, line]);
+		const same = uvmachine([...sort, "--faults", file(), "--json", file()]);
+		expect([same.status, same.stderr]).toEqual([2, expect.stringContaining("--faults")]);
+		const restored = uvmachine(["boot", "--restore", "x", "--faults", lost]);
+		expect([restored.status, restored.stderr]).toEqual([
+			2,
+			expect.stringContaining("--faults: with"),
+		]);
+	});
 });
 
 it("a plan that is cut short ends too early, wherever", () => {
