@@ -22,9 +22,9 @@ export const notBoth = (one: string, other: string): Condition =>
 		`cannot be combined with ${one}`,
 	);
 
-/** An object with these fields and no others: without a prototype, none is known by accident. */
+/** An object with these fields and no others. */
 export function object(fields: Fields, conditions: readonly Condition[] = []): Field {
-	const schema = v.strictObject(Object.assign(Object.create(null), fields) as Fields);
+	const schema = v.strictObject(fields);
 	return conditions.length === 0 ? schema : v.pipe(schema, ...conditions);
 }
 
