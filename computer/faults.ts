@@ -110,7 +110,7 @@ export class Faults {
 		this.#parts = [...this.#disks, ...timings, ...machines];
 	}
 
-	/** What has become of the rules of memory, hart and MMU; disks have theirs. null: there are none. */
+	/** What has become of the rules of memory, hart and MMU. null: there are none. */
 	save(): MachineFaultsState | null {
 		return this.#machine?.save() ?? null;
 	}
