@@ -47,10 +47,11 @@ async function run(argv: string[]): Promise<number> {
 const describeOption = (option: Option): string =>
 	new Help().optionDescription(option).replace(" (default: false)", "");
 
-/** Who gives an option to the program that `boot` runs has to say so. */
+/** An error in one line. Who gives an option to the program that `boot` runs has to say so. */
 function explain(text: string): string {
-	if (process.argv[2] !== "boot" || !text.startsWith("error: unknown option")) return text;
-	return text.replace(/^(error: .*)/, "$1; options of the program come after --");
+	const line = text.replace(/\n\(Did you mean (.*)\?\)/, "; did you mean $1?");
+	if (process.argv[2] !== "boot" || !line.startsWith("error: unknown option")) return line;
+	return line.replace(/^(error: .*)/, "$1; options of the program come after --");
 }
 
 // If stderr is gone, only the exit code can report the failure.

@@ -164,7 +164,7 @@ describe("a mistake costs one line and exit code 2", () => {
 			/cannot be written/,
 		],
 		["a TLB of an impossible shape", ["boot", "hello", "--tlb", "100"], /TLB entries 100/],
-		["an unknown option", ["boot", "hello", "--fast"], /unknown option '--fast'/],
+		["an unknown option", ["boot", "hello", "--fast"], /unknown option '--fast'; did you mean/],
 		["an unknown command", ["fly"], /unknown command 'fly'/],
 		["an unknown benchmark", ["bench", "nonsense"], /'nonsense' is invalid/],
 		["no program", ["boot"], /no program and no --restore FILE/],
