@@ -13,7 +13,7 @@ function mix(lane: number, word: number): number {
 }
 
 /** The finaliser of MurmurHash3: every bit of `h` affects every bit of the result. */
-function finish(h: number): number {
+export function finish(h: number): number {
 	let x = h ^ (h >>> 16);
 	x = Math.imul(x, 0x85ebca6b);
 	x ^= x >>> 13;

@@ -4,14 +4,7 @@
  * nothing about what the others decide, nor does the order in which they are asked.
  */
 
-/** The finaliser of MurmurHash3. */
-function finish(h: number): number {
-	let x = h ^ (h >>> 16);
-	x = Math.imul(x, 0x85ebca6b);
-	x ^= x >>> 13;
-	x = Math.imul(x, 0xc2b2ae35);
-	return x ^ (x >>> 16);
-}
+import { finish } from "../../machine/hash.ts";
 
 const mix = (h: number, word: number): number =>
 	Math.imul(finish(h ^ Math.imul(word, 0x9e3779b1)), 5) + 0xe6546b64;
