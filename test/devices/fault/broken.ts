@@ -53,3 +53,21 @@ export function broken(
 		},
 	};
 }
+
+/** Loads and stores over more pages than the TLB holds, mixed with arithmetic. */
+export const WANDER = `
+		li s0, 0x12345
+		lui s2, ${DATA >>> 12}
+		li s4, 0x7ffc
+	loop:
+		slli t0, s0, 13
+		xor s0, s0, t0
+		srli t0, s0, 17
+		xor s0, s0, t0
+		and t1, s0, s4
+		add t1, t1, s2
+		lw t2, 0(t1)
+		add t2, t2, s0
+		sw t2, 0(t1)
+		j loop
+`;

@@ -6,25 +6,9 @@ import { Machine } from "../../../machine/machine.ts";
 import { FENCE_ALL, type MachinePort } from "../../../machine/port.ts";
 import { panic } from "../../../sys/panic.ts";
 import { RW, type User, user } from "../../machine/user.ts";
-import { DATA, DATA_FRAME } from "./broken.ts";
+import { DATA, DATA_FRAME, WANDER } from "./broken.ts";
 
 const PAGES = 8;
-const SOURCE = `
-		li s0, 0x12345
-		lui s2, ${DATA >>> 12}
-		li s4, 0x7ffc
-	loop:
-		slli t0, s0, 13
-		xor s0, s0, t0
-		srli t0, s0, 17
-		xor s0, s0, t0
-		and t1, s0, s4
-		add t1, t1, s2
-		lw t2, 0(t1)
-		addi t2, t2, 1
-		sw t2, 0(t1)
-		j loop
-`;
 
 /** The data flow of the program depends on s0 alone, so each rule sees nearly the same. */
 const RULES: readonly MachineRule[] = [
@@ -49,7 +33,7 @@ interface Run {
 }
 
 function start(rules: readonly MachineRule[], seed: number): Run {
-	const u: User = user(SOURCE, { tlbEntries: 4, tlbWays: 2 });
+	const u: User = user(WANDER, { tlbEntries: 4, tlbWays: 2 });
 	for (let i = 0; i < PAGES; i++) u.map(DATA + i * 4096, DATA_FRAME + i, RW & ~0xc0);
 	return { machine: u.machine, port: u.port, faults: new MachineFaults(u.machine, rules, seed) };
 }

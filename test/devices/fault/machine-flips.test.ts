@@ -13,27 +13,10 @@ import {
 import { UserError } from "../../../machine/user-error.ts";
 import { guest } from "../../isa/guest.ts";
 import { RW, type User, user } from "../../machine/user.ts";
-import { A_LOAD, A_STORE, A0, broken, DATA, DATA_FRAME } from "./broken.ts";
+import { A_LOAD, A_STORE, A0, broken, DATA, DATA_FRAME, WANDER } from "./broken.ts";
 
 const DATA_PA = RAM_BASE + DATA_FRAME * 4096;
 const DATA_PAGES = 8;
-/** Loads and stores over more pages than the TLB holds, mixed with arithmetic. */
-const WANDER = `
-		li s0, 0x12345
-		lui s2, ${DATA >>> 12}
-		li s4, 0x7ffc
-	loop:
-		slli t0, s0, 13
-		xor s0, s0, t0
-		srli t0, s0, 17
-		xor s0, s0, t0
-		and t1, s0, s4
-		add t1, t1, s2
-		lw t2, 0(t1)
-		add t2, t2, s0
-		sw t2, 0(t1)
-		j loop
-`;
 
 /** => a walk costs many cycles, and there are many */
 function wanderer(): User {
