@@ -30,7 +30,7 @@ import { BARE_OPTIONS, type BareExit, type BareOptions, type BareReport } from "
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { RunState } from "./computer.ts";
-import { faultyTiming, planOf, rulesOfDisks } from "./faults.ts";
+import { faultyTiming, planOf, rulesOfDisks } from "./fault/faults.ts";
 import { type OutputMark, Progress } from "./progress.ts";
 
 export const BARE_DEFAULT_RAM = 128 * 1024 * 1024;

@@ -18,7 +18,7 @@ import type {
 	RunState,
 } from "./computer.ts";
 import { ConsoleLog } from "./console-log.ts";
-import { Faults } from "./faults.ts";
+import { Faults } from "./fault/faults.ts";
 import { type OutsideEvent, type Place, Recording } from "./recording.ts";
 import { VERSION } from "./version.ts";
 

@@ -10,7 +10,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import type { Checkpoint, Machine, MachineState } from "../machine/machine.ts";
 import type { TlbCounters } from "../machine/mmu.ts";
 import type { TrapReport } from "../machine/trap-counts.ts";
-import type { FaultReport } from "./faults.ts";
+import type { FaultReport } from "./fault/faults.ts";
 import type { Recording } from "./recording.ts";
 
 /**

@@ -4,7 +4,7 @@ import { type JsonSchema, toJsonSchema } from "@valibot/to-json-schema";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, it } from "vitest";
 import { parseFaults } from "../cli/fault-file.ts";
-import { FAULT_PLAN, FAULT_PLAN_PARTS } from "../computer/fault-plan.ts";
+import { FAULT_PLAN, FAULT_PLAN_PARTS } from "../computer/fault/plan.ts";
 import { checkFaultPlan, FAULT_MODELS } from "../index.ts";
 import { ROOT } from "./support/sources.ts";
 

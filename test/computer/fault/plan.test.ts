@@ -1,7 +1,7 @@
 /** Fault plans from untyped programs: what is right passes unchanged, a mistake is one line. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { checkFaultPlan, FAULT_MODELS, FaultPlanError, type PlanPath } from "../../index.ts";
+import { checkFaultPlan, FAULT_MODELS, FaultPlanError, type PlanPath } from "../../../index.ts";
 
 const lost = { id: "lost-1", model: "disk.lost-write", params: { disk: "ld0" } };
 const flip = { model: "memory.flip", when: { atInsn: 1000 } };

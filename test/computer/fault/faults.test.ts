@@ -1,14 +1,14 @@
 /** Plans of faults on whole systems. */
 import { describe, expect, it } from "vitest";
-import { Bare } from "../../computer/bare.ts";
-import { restoreSystem, saveSystem } from "../../computer/snapshot/system-snapshot.ts";
-import { createSystem } from "../../computer/system.ts";
-import type { SystemOptions } from "../../computer/system-options.ts";
-import type { DiskModels } from "../../devices/fault/disk-rule.ts";
-import type { FaultPlan, FaultRule, FaultWhen } from "../../devices/fault/rule.ts";
-import { RAM_BASE } from "../../machine/memory.ts";
-import { UserError } from "../../machine/user-error.ts";
-import { MiB, workload } from "../support/workload.ts";
+import { Bare } from "../../../computer/bare.ts";
+import { restoreSystem, saveSystem } from "../../../computer/snapshot/system-snapshot.ts";
+import { createSystem } from "../../../computer/system.ts";
+import type { SystemOptions } from "../../../computer/system-options.ts";
+import type { DiskModels } from "../../../devices/fault/disk-rule.ts";
+import type { FaultPlan, FaultRule, FaultWhen } from "../../../devices/fault/rule.ts";
+import { RAM_BASE } from "../../../machine/memory.ts";
+import { UserError } from "../../../machine/user-error.ts";
+import { MiB, workload } from "../../support/workload.ts";
 
 /** Sorts 1 MiB on less memory than that, and prints a checksum. */
 const sort = (faults?: FaultPlan): SystemOptions => ({

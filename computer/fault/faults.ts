@@ -1,20 +1,20 @@
 /** The faults of one computer: which of its parts follows which rules, and what they have done. */
-import type { Board } from "../devices/board.ts";
-import type { DiskTiming } from "../devices/disk/timing.ts";
-import type { Arming } from "../devices/fault/arming.ts";
-import type { DiskRule, MediaRule, TimingRule } from "../devices/fault/disk-rule.ts";
-import { isTimingRule } from "../devices/fault/disk-rule.ts";
-import type { FaultPlace } from "../devices/fault/fault-place.ts";
-import { FaultyDisk } from "../devices/fault/faulty-disk.ts";
-import { FaultyTiming } from "../devices/fault/faulty-timing.ts";
-import type { Ledger, LedgerEntry } from "../devices/fault/ledger.ts";
-import { MachineFaults, type MachineFaultsState } from "../devices/fault/machine-faults.ts";
-import type { MachineRule } from "../devices/fault/machine-rule.ts";
-import type { FaultPlan, FaultRule } from "../devices/fault/rule.ts";
-import type { WordHash } from "../machine/hash.ts";
-import type { Machine } from "../machine/machine.ts";
-import { UserError } from "../machine/user-error.ts";
-import { checkFaultPlan } from "./fault-plan.ts";
+import type { Board } from "../../devices/board.ts";
+import type { DiskTiming } from "../../devices/disk/timing.ts";
+import type { Arming } from "../../devices/fault/arming.ts";
+import type { DiskRule, MediaRule, TimingRule } from "../../devices/fault/disk-rule.ts";
+import { isTimingRule } from "../../devices/fault/disk-rule.ts";
+import type { FaultPlace } from "../../devices/fault/fault-place.ts";
+import { FaultyDisk } from "../../devices/fault/faulty-disk.ts";
+import { FaultyTiming } from "../../devices/fault/faulty-timing.ts";
+import type { Ledger, LedgerEntry } from "../../devices/fault/ledger.ts";
+import { MachineFaults, type MachineFaultsState } from "../../devices/fault/machine-faults.ts";
+import type { MachineRule } from "../../devices/fault/machine-rule.ts";
+import type { FaultPlan, FaultRule } from "../../devices/fault/rule.ts";
+import type { WordHash } from "../../machine/hash.ts";
+import type { Machine } from "../../machine/machine.ts";
+import { UserError } from "../../machine/user-error.ts";
+import { checkFaultPlan } from "./plan.ts";
 
 /** What became of a rule. */
 export interface RuleReport {

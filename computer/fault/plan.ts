@@ -3,11 +3,12 @@
  * check that a plan passes before anything is built from it.
  */
 import * as v from "valibot";
-import type { FaultPlan, FaultRule } from "../devices/fault/rule.ts";
-import { UserError } from "../machine/user-error.ts";
-import { complaint } from "./check-options.ts";
-import { type Field, isOptional, may, needs, object, where, whole } from "./fault-fields.ts";
-import { FAULT_MODELS, type FaultModel } from "./fault-models.ts";
+import type { FaultPlan, FaultRule } from "../../devices/fault/rule.ts";
+import { UserError } from "../../machine/user-error.ts";
+import { complaint } from "../check-options.ts";
+import { type Field, isOptional, may, needs, object, where, whole } from "./fields.ts";
+import type { FaultModel } from "./model.ts";
+import { FAULT_MODELS } from "./models.ts";
 
 /** A name appears in ledgers and messages. */
 const NAME = /^[\w.:-]{1,64}$/;
