@@ -94,6 +94,8 @@ export interface Uvm {
 
 	/** What is on loan to the kernel: the results of uvm_loan. */
 	readonly loans: vm_page[][];
+	/** What devices read or write in user memory: the results of uvm_vslock. */
+	readonly vslocks: vm_page[][];
 
 	/** Scratch of the fault path that does not sleep. */
 	fault: uvm_faultinfo | null;
@@ -151,6 +153,7 @@ export function uvm_state(pools: pools): Uvm {
 		swap_alloc_nslots: 0,
 		swapoff_lwp: null,
 		loans: [],
+		vslocks: [],
 		fault: null,
 		amap_list: null,
 		amap_slots: 0,
