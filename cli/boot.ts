@@ -5,6 +5,8 @@ import { distance } from "fastest-levenshtein";
 import { SystemTarget } from "../gdb/session.ts";
 import {
 	createSystem,
+	DEFAULT_DISK_RETRIES,
+	DEFAULT_DISK_TIMEOUT,
 	DEFAULT_RAM,
 	DEFAULT_SWAP,
 	type DiskOptions,
@@ -52,6 +54,8 @@ interface BootFlags extends CommonFlags {
 	readonly ram: number;
 	readonly swap: DiskOptions[];
 	readonly disk: string[];
+	readonly diskRetries: number;
+	readonly diskTimeout: number;
 	readonly seed: number;
 	readonly sysctl: Readonly<Record<string, number>>;
 	readonly check: boolean;
@@ -62,7 +66,10 @@ interface BootFlags extends CommonFlags {
 const PROGRAM: Runs = { argument: "program", printer: "program", instead: "running a program" };
 
 /** Options of `boot` that describe the system. */
-const CONFIGURATION = ["ram", "swap", "disk", "seed", "sysctl", "check"] as const;
+const CONFIGURATION = [
+	...(["ram", "swap", "disk", "seed", "sysctl", "check"] as const),
+	...(["diskRetries", "diskTimeout"] as const),
+] as const;
 
 const HELP = `
 Workloads: ${WORKLOAD_NAMES.join(" ")}
@@ -101,6 +108,18 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 			new Option("--sysctl <name=value>", "a tunable, such as vm.filemax=20; may be repeated")
 				.argParser(sysctlOption)
 				.default({}, "NetBSD's values"),
+		)
+		.option(
+			"--disk-retries <n>",
+			"how often the kernel repeats a disk request that failed",
+			integerOption,
+			DEFAULT_DISK_RETRIES,
+		)
+		.option(
+			"--disk-timeout <seconds>",
+			"after which the kernel resets a disk that does not answer; 0: never",
+			integerOption,
+			DEFAULT_DISK_TIMEOUT,
 		)
 		.option("--check", "verify the VM system's invariants while it runs", false)
 		.option("--screenshot <file>", "save the final contents of the frame buffer, as PNG")
@@ -198,6 +217,8 @@ async function systemOptions(
 		adPolicy: flags.ad,
 		rtc: flags.rtc.seconds,
 		faults: faultPlan(flags),
+		diskRetries: flags.diskRetries,
+		diskTimeout: flags.diskTimeout,
 		check: flags.check,
 		uvmhist: flags.uvmhist === undefined ? 0 : HISTORY_EVENTS,
 		console: (byte) => output.put(byte),

@@ -140,6 +140,15 @@ function faultRows({ faults }: Pick<Report, "faults">): Row[] {
 	return [["injected", `${times}${never}`]];
 }
 
+/** What errors of disks have cost, if there were any. */
+function diskRows({ disks }: Report): Row[] {
+	const rows = disks.map(({ id, errors, retries, timeouts, resets, lostIntrs, failed }): Row => {
+		const of = { errors, retries, timeouts, resets, "lost interrupts": lostIntrs, failed };
+		return [id, counts(of)];
+	});
+	return rows.filter(([, text]) => text !== "");
+}
+
 export function bareSummary(image: string, report: BareReport, stop: Stop = null): string {
 	const lines = [
 		`uvmachine: ${image} ${describeBareExit(report, stop)}`,
@@ -168,6 +177,7 @@ export function summary(report: Report, stop: Stop = null): string {
 		["TLB misses", count(tlb.misses)],
 		["memory", `${count(e.npages)} pages, ${count(e.free)} free at the end`],
 		["swap", `${count(e.swpages)} pages, ${count(e.swpginuse)} in use, ${count(e.swpgbad)} bad`],
+		...diskRows(report),
 		...faultRows(report),
 		["state hash", report.stateHash],
 	];

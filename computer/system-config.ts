@@ -2,6 +2,7 @@
 import type { Board } from "../devices/board.ts";
 import { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "../devices/disk/timing.ts";
 import { MEMORY_MAP } from "../devices/memory-map.ts";
+import type { ld_recovery } from "../kernel/dev/ld_virtio.ts";
 import type { autoconf } from "../kernel/kern/proc/init_main.ts";
 import { UserError } from "../machine/user-error.ts";
 import { PAGE_SIZE } from "../sys/vmparam.ts";
@@ -9,6 +10,10 @@ import type { DiskOptions, SystemOptions, TimingName } from "./system-options.ts
 
 /** Four times the data of the larger workloads: room for whole clusters among pages that stay. */
 export const DEFAULT_SWAP = 64 * 1024 * 1024;
+
+/** As NetBSD's wd(4): WDIORETRIES, and ATA_DELAY in seconds. */
+export const DEFAULT_DISK_RETRIES = 5;
+export const DEFAULT_DISK_TIMEOUT = 10;
 
 export type DiskRole = "swap" | "root" | "bin" | "disk";
 
@@ -74,6 +79,7 @@ export function boardConf(
 	roles: readonly DiskRole[],
 	random: Uint8Array,
 	terminal = false,
+	ld: ld_recovery = diskRecovery({}),
 ): autoconf {
 	const unit = (role: DiskRole): number | null => {
 		const i = roles.indexOf(role);
@@ -86,6 +92,7 @@ export function boardConf(
 		rtc: rtc.base,
 		power: power.base,
 		virtio: virtio.slice(0, roles.length).map(({ base, irq }) => ({ base, irq })),
+		ld,
 		swap: roles.flatMap((role, i) => (role === "swap" ? [i] : [])),
 		random,
 		root: unit("root"),
@@ -94,6 +101,18 @@ export function boardConf(
 		terminal,
 	};
 }
+
+/** What the driver of disks does about errors. */
+export function diskRecovery({
+	diskRetries = DEFAULT_DISK_RETRIES,
+	diskTimeout = DEFAULT_DISK_TIMEOUT,
+}: Pick<SystemOptions, "diskRetries" | "diskTimeout">): ld_recovery {
+	const timeout = diskTimeout === 0 ? Number.POSITIVE_INFINITY : diskTimeout * NS_PER_S;
+	return { retries: diskRetries, timeout };
+}
+
+/** A cycle is a nanosecond. */
+const NS_PER_S = 1_000_000_000;
 
 function framebufferConf({ framebuffer }: Board): autoconf["fb"] {
 	if (framebuffer === null) return null;

@@ -2,6 +2,7 @@
 import type { DiskMedia } from "../devices/disk/disk-media.ts";
 import type { FaultPlan } from "../devices/fault/rule.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
+import type { ld_errors } from "../kernel/dev/ld_virtio.ts";
 import type { uvmexp } from "../kernel/uvm/uvm_extern.ts";
 import * as check from "./check-options.ts";
 import type { ComputerExit, ComputerReport } from "./computer.ts";
@@ -37,6 +38,16 @@ export interface SystemOptions {
 	readonly rtc?: number | undefined;
 	/** Faults of the hardware: see docs/faults.md. Default: none. */
 	readonly faults?: FaultPlan | undefined;
+	/**
+	 * How often the kernel repeats a disk request that has failed, each time after half a second.
+	 * Default: 5.
+	 */
+	readonly diskRetries?: number | undefined;
+	/**
+	 * Seconds after which the kernel resets a disk that does not answer, and repeats its requests;
+	 * 0: never. Default: 10.
+	 */
+	readonly diskTimeout?: number | undefined;
 	/** Tunables of the kernel, by their names in sysctl(8): see VM_TUNABLES. */
 	readonly sysctl?: Readonly<Record<string, number>> | undefined;
 	readonly tlbEntries?: number | undefined;
@@ -71,6 +82,8 @@ export const SYSTEM_OPTIONS = check.record(
 		seed: check.whole,
 		rtc: check.whole,
 		faults: check.faults,
+		diskRetries: check.whole,
+		diskTimeout: check.whole,
 		sysctl: check.numbers,
 		tlbEntries: check.whole,
 		tlbWays: check.whole,
@@ -97,6 +110,8 @@ export interface Exit extends ComputerExit {
 
 export interface Report extends ComputerReport {
 	readonly exit: Exit;
+	/** Also what errors have cost the kernel's driver. */
+	readonly disks: (ComputerReport["disks"][number] & ld_errors)[];
 	/** Counters of the VM system, with NetBSD's names. */
 	readonly uvmexp: uvmexp;
 	/** The kernel's messages to its operator. */

@@ -40,7 +40,15 @@ import { faultyTiming, planOf, rulesOfDisks } from "./fault/faults.ts";
 import { Recording } from "./recording.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
 import { fileOf } from "./snapshot/saved-disk.ts";
-import { arrangeDisks, boardConf, diskTiming, type SystemDisk } from "./system-config.ts";
+import {
+	arrangeDisks,
+	boardConf,
+	DEFAULT_DISK_RETRIES,
+	DEFAULT_DISK_TIMEOUT,
+	diskRecovery,
+	diskTiming,
+	type SystemDisk,
+} from "./system-config.ts";
 import { type Exit, type Report, SYSTEM_OPTIONS, type SystemOptions } from "./system-options.ts";
 
 export const DEFAULT_RAM = 8 * 1024 * 1024;
@@ -122,7 +130,7 @@ export class System extends BaseComputer<Uint8Array> {
 		const prng = new Prng(seed);
 		const random = Uint8Array.from({ length: 16 }, () => prng.below(256));
 		const roles = this.disks.map(({ role }) => role);
-		main(k, boardConf(this.board, roles, random, options.terminal));
+		main(k, boardConf(this.board, roles, random, options.terminal, diskRecovery(options)));
 		if (options.check === true) {
 			k.watch = {
 				...k.watch,
@@ -158,6 +166,7 @@ export class System extends BaseComputer<Uint8Array> {
 	): Record<string, unknown> {
 		const { program, args = [], check = false, uvmhist = 0, terminal = false } = this.options;
 		const { rtc = DEFAULT_EPOCH_SECONDS, sysctl, faults } = this.options;
+		const { diskRetries = DEFAULT_DISK_RETRIES, diskTimeout = DEFAULT_DISK_TIMEOUT } = this.options;
 		const { tlbEntries, tlbWays, adPolicy } = this.machine.config;
 		const described = this.faults.map(({ pristine, sectors }, i) => {
 			const rest = { bytes: sectors * 512, timing: this.disks[i]!.timing };
@@ -174,6 +183,8 @@ export class System extends BaseComputer<Uint8Array> {
 				rtc,
 				sysctl,
 				faults,
+				diskRetries,
+				diskTimeout,
 				tlbEntries,
 				tlbWays,
 				adPolicy,
@@ -356,9 +367,11 @@ export class System extends BaseComputer<Uint8Array> {
 	}
 
 	override report(hostMs: number): Report {
-		const { uvmexp, msgbuf } = this.kernel;
+		const { uvmexp, msgbuf, lds } = this.kernel;
 		const { exit } = this;
-		return { ...super.report(hostMs), exit, uvmexp: { ...uvmexp }, messages: [...msgbuf] };
+		const report = super.report(hostMs);
+		const disks = report.disks.map((disk, i) => ({ ...disk, ...lds[i]!.sc_errors }));
+		return { ...report, exit, disks, uvmexp: { ...uvmexp }, messages: [...msgbuf] };
 	}
 
 	protected override hashSoftware(hash: WordHash): void {

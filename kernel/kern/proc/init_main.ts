@@ -8,7 +8,7 @@ import { panic } from "../../../sys/panic.ts";
 import { BDEV_LD, type dev_t, makedev } from "../../dev/conf.ts";
 import { cons_attach, cons_session } from "../../dev/cons.ts";
 import { fb_attach, type fb_conf } from "../../dev/fb.ts";
-import { LD_MEMORY, ld_init, ld_virtio_attach } from "../../dev/ld_virtio.ts";
+import { LD_MEMORY, ld_init, type ld_recovery, ld_virtio_attach } from "../../dev/ld_virtio.ts";
 import { intr_establish, plic_attach } from "../../dev/plic.ts";
 import { bufinit } from "../../dev/vfs_bio.ts";
 import { vfs_init, vfs_mountroot } from "../../fs/vfs.ts";
@@ -50,6 +50,8 @@ export interface autoconf {
 	readonly power: number;
 	/** One for each disk, in the order of their names ld0, ld1, ... */
 	readonly virtio: readonly { readonly base: number; readonly irq: number }[];
+	/** What the driver of disks does about errors. */
+	readonly ld: ld_recovery;
 	/** Disks to swap on at boot, in order of use. */
 	readonly swap: readonly number[];
 	/** Disks with archives of the root file system and of programs; null: none. */

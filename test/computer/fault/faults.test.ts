@@ -83,10 +83,49 @@ describe("sort, paging, on a disk with", () => {
 		expect(report.cycles).toBeGreaterThan(golden.cycles + 1.9e9);
 	});
 
-	it("a controller that hangs for good: everything sleeps", () => {
-		const report = run(sort(plan(rule("disk.hang", { when: { hit: 30 } }))));
-		expect(report.exit.kind).toBe("deadlock");
+	it("a controller that hangs for good: the owner dies, when the kernel has given up", () => {
+		const hang = plan(rule("disk.hang", { when: { hit: 30 } }));
+		const report = run(sort(hang));
+		expect(report.exit.kind).toBe("killed");
 		expect(report.faults!.ledger[0]!.effect).toBe("never completes");
+		expect(report.disks[0]).toMatchObject({ timeouts: 6, resets: 6 });
+		expect(report.messages.at(-1)).toMatch("ld0: timeout, and resets do not help; given up");
+		// Without a timeout everything sleeps.
+		expect(run({ ...sort(hang), diskTimeout: 0 }).exit.kind).toBe("deadlock");
+	});
+
+	it.each(["drop-queue", "needs-reset"])("a controller that fails, %s: the same output", (mode) => {
+		const fails = rule("disk.controller", { when: { every: 25 }, params: { mode } });
+		const report = run({ ...sort(plan(fails)), check: true });
+		expect(report.exit).toMatchObject({ kind: "exited", code: 0 });
+		expect(report.console).toBe(golden.console);
+		expect(report.faults!.applied).toBeGreaterThan(3);
+		expect(report.disks[0]!.resets).toBe(report.faults!.applied);
+		expect(report.uvmexp.swpgbad).toBe(0);
+	});
+
+	it("a read that fails once: dead without repetition, and otherwise the same output", () => {
+		const once = plan(rule("disk.transient", { when: { hit: 60 }, params: { direction: "read" } }));
+		const report = run(sort(once));
+		expect(report.console).toBe(golden.console);
+		expect(report.disks[0]).toMatchObject({ retries: 1, failed: 0 });
+		expect(run({ ...sort(once), diskRetries: 0 }).exit.kind).toBe("killed");
+	});
+
+	it("a controller that hangs: a run saved while the kernel waits goes on as it would have", () => {
+		const hang = rule("disk.hang", { when: { hit: 30 }, life: { forNs: 25e9 } });
+		const options = sort(plan(hang));
+		const through = run(options);
+		expect(through.console).toBe(golden.console);
+		expect(through.disks[0]).toMatchObject({ timeouts: 2, resets: 2 });
+		for (const at of [5e9, 10e9, 15e9, 22e9]) {
+			const first = createSystem(options);
+			first.run(at);
+			expect(first.exit.kind).toBe("running");
+			const second = restoreSystem(saveSystem(first));
+			second.run();
+			expect(second.report(0)).toEqual(through);
+		}
 	});
 
 	it("a write error now and then: no data are lost", () => {
