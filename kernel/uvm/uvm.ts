@@ -18,6 +18,12 @@ import { type pglist, pglist_init, type vm_page } from "./uvm_page.ts";
 import type { swapdev } from "./uvm_swap.ts";
 import type { uvm_vnode } from "./uvm_vnode.ts";
 
+/** What errors of swap have cost; each is a count. */
+export interface swapstats {
+	/** Clusters that could not be written, and were written page by page. */
+	splits: number;
+}
+
 export interface Uvm {
 	/** Pages by physical address, from physmem_start on. */
 	readonly vm_pages: vm_page[];
@@ -89,6 +95,7 @@ export interface Uvm {
 	readonly swap_files: vnode[];
 	/** How many slots the latest uvm_swap_alloc took. */
 	swap_alloc_nslots: number;
+	readonly swapstats: swapstats;
 	/** The thread in swapoff; one at a time. */
 	swapoff_lwp: lwp | null;
 
@@ -149,6 +156,7 @@ export function uvm_state(pools: pools): Uvm {
 		swap_data_lock: simple_lock_init(),
 		swap_files: [],
 		swap_alloc_nslots: 0,
+		swapstats: { splits: 0 },
 		swapoff_lwp: null,
 		loans: [],
 		fault: null,
