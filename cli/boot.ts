@@ -56,6 +56,8 @@ interface BootFlags extends CommonFlags {
 	readonly disk: string[];
 	readonly diskRetries: number;
 	readonly diskTimeout: number;
+	readonly swapChecksum: boolean;
+	readonly swapMirror: boolean;
 	readonly seed: number;
 	readonly sysctl: Readonly<Record<string, number>>;
 	readonly check: boolean;
@@ -68,7 +70,7 @@ const PROGRAM: Runs = { argument: "program", printer: "program", instead: "runni
 /** Options of `boot` that describe the system. */
 const CONFIGURATION = [
 	...(["ram", "swap", "disk", "seed", "sysctl", "check"] as const),
-	...(["diskRetries", "diskTimeout"] as const),
+	...(["diskRetries", "diskTimeout", "swapChecksum", "swapMirror"] as const),
 ] as const;
 
 const HELP = `
@@ -121,6 +123,8 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 			integerOption,
 			DEFAULT_DISK_TIMEOUT,
 		)
+		.option("--swap-checksum", "keep a checksum of each page in swap", false)
+		.option("--swap-mirror", "write everything in swap to a second disk, too", false)
 		.option("--check", "verify the VM system's invariants while it runs", false)
 		.option("--screenshot <file>", "save the final contents of the frame buffer, as PNG")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr");
@@ -219,6 +223,8 @@ async function systemOptions(
 		faults: faultPlan(flags),
 		diskRetries: flags.diskRetries,
 		diskTimeout: flags.diskTimeout,
+		swapChecksum: flags.swapChecksum,
+		swapMirror: flags.swapMirror,
 		check: flags.check,
 		uvmhist: flags.uvmhist === undefined ? 0 : HISTORY_EVENTS,
 		console: (byte) => output.put(byte),

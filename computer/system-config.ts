@@ -15,7 +15,7 @@ export const DEFAULT_SWAP = 64 * 1024 * 1024;
 export const DEFAULT_DISK_RETRIES = 5;
 export const DEFAULT_DISK_TIMEOUT = 10;
 
-export type DiskRole = "swap" | "root" | "bin" | "disk";
+export type DiskRole = "swap" | "root" | "bin" | "disk" | "mirror";
 
 /** A disk, and what the kernel does with it. */
 export interface SystemDisk extends DiskOptions {
@@ -24,12 +24,14 @@ export interface SystemDisk extends DiskOptions {
 }
 
 /**
- * All disks, in the order of their units: for swap, the root, the programs, the others.
+ * All disks, in the order of their units: for swap, the root, the programs, the others, and the
+ * second ones of those for swap.
  * => UserError for too many, or a swap disk that is too small.
  */
 export function arrangeDisks(options: SystemOptions): SystemDisk[] {
 	const { swap = [{ media: DEFAULT_SWAP }], root, bin, disks = [] } = options;
-	for (const { media } of swap) {
+	const mirrors = mirrorDisks(swap, options.swapMirror);
+	for (const { media } of [...swap, ...mirrors]) {
 		checkSwapSize(typeof media === "number" ? media : media.sectors * 512);
 	}
 	const of = (role: DiskRole, list: readonly (DiskOptions | undefined)[]): SystemDisk[] =>
@@ -37,7 +39,7 @@ export function arrangeDisks(options: SystemOptions): SystemDisk[] {
 			disk === undefined ? [] : [{ ...disk, role, timing: disk.timing ?? "ssd" }],
 		);
 	const all = [...of("swap", swap), ...of("root", [root]), ...of("bin", [bin])];
-	all.push(...of("disk", disks));
+	all.push(...of("disk", disks), ...of("mirror", mirrors));
 	const slots = MEMORY_MAP.virtio.length;
 	if (all.length <= slots) return all;
 	throw new UserError(
@@ -45,15 +47,33 @@ export function arrangeDisks(options: SystemOptions): SystemDisk[] {
 	);
 }
 
+function mirrorDisks(
+	swap: readonly DiskOptions[],
+	mirrors: SystemOptions["swapMirror"] = false,
+): readonly DiskOptions[] {
+	if (mirrors === false) return [];
+	if (mirrors !== true) {
+		if (mirrors.length === swap.length) return mirrors;
+		throw new UserError(`swapMirror: ${mirrors.length} disks, for ${swap.length} swap disks`);
+	}
+	if (swap.length === 0) throw new UserError("swapMirror: there are no swap disks");
+	if (swap.every(({ media }) => typeof media === "number")) return swap;
+	throw new UserError("swapMirror: a swap disk is not given by its size; expected a list of disks");
+}
+
 /** The options that `disks` come from: arrangeDisks gives the same list again. */
 export function diskOptions(
 	disks: readonly SystemDisk[],
-): Pick<SystemOptions, "swap" | "root" | "bin" | "disks"> {
+): Pick<SystemOptions, "swap" | "root" | "bin" | "disks" | "swapMirror"> {
 	const of = (role: DiskRole): DiskOptions[] =>
 		disks
 			.filter((disk) => disk.role === role)
 			.map(({ media, timing }): DiskOptions => ({ media, timing }));
-	return { swap: of("swap"), root: of("root")[0], bin: of("bin")[0], disks: of("disk") };
+	const mirrors = of("mirror");
+	return {
+		...{ swap: of("swap"), root: of("root")[0], bin: of("bin")[0], disks: of("disk") },
+		swapMirror: mirrors.length > 0 && mirrors,
+	};
 }
 
 /** The first page of a swap disk is its label. */
@@ -80,6 +100,7 @@ export function boardConf(
 	random: Uint8Array,
 	terminal = false,
 	ld: ld_recovery = diskRecovery({}),
+	swapChecksum = false,
 ): autoconf {
 	const unit = (role: DiskRole): number | null => {
 		const i = roles.indexOf(role);
@@ -94,6 +115,8 @@ export function boardConf(
 		virtio: virtio.slice(0, roles.length).map(({ base, irq }) => ({ base, irq })),
 		ld,
 		swap: roles.flatMap((role, i) => (role === "swap" ? [i] : [])),
+		swapMirror: roles.flatMap((role, i) => (role === "mirror" ? [i] : [])),
+		swapChecksum,
 		random,
 		root: unit("root"),
 		bin: unit("bin"),

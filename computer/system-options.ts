@@ -3,6 +3,7 @@ import type { DiskMedia } from "../devices/disk/disk-media.ts";
 import type { FaultPlan } from "../devices/fault/rule.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
 import type { ld_errors } from "../kernel/dev/ld_virtio.ts";
+import type { swapstats } from "../kernel/uvm/uvm.ts";
 import type { uvmexp } from "../kernel/uvm/uvm_extern.ts";
 import * as check from "./check-options.ts";
 import type { ComputerExit, ComputerReport } from "./computer.ts";
@@ -48,6 +49,17 @@ export interface SystemOptions {
 	 * 0: never. Default: 10.
 	 */
 	readonly diskTimeout?: number | undefined;
+	/**
+	 * The kernel keeps a checksum of each page in swap, in wired memory, and takes a page that comes
+	 * back with another one for one that cannot be read. Default: false.
+	 */
+	readonly swapChecksum?: boolean | undefined;
+	/**
+	 * Everything in swap is written to two disks, and read from the second one if the first fails.
+	 * true: each disk of `swap` that is given by its size gets a second one like it. Or the second
+	 * disks, one for each. They come after all other disks. Default: false.
+	 */
+	readonly swapMirror?: boolean | readonly DiskOptions[] | undefined;
 	/** Tunables of the kernel, by their names in sysctl(8): see VM_TUNABLES. */
 	readonly sysctl?: Readonly<Record<string, number>> | undefined;
 	readonly tlbEntries?: number | undefined;
@@ -84,6 +96,8 @@ export const SYSTEM_OPTIONS = check.record(
 		faults: check.faults,
 		diskRetries: check.whole,
 		diskTimeout: check.whole,
+		swapChecksum: check.flag,
+		swapMirror: check.flagOr(check.list(disk)),
 		sysctl: check.numbers,
 		tlbEntries: check.whole,
 		tlbWays: check.whole,
@@ -114,6 +128,8 @@ export interface Report extends ComputerReport {
 	readonly disks: (ComputerReport["disks"][number] & ld_errors)[];
 	/** Counters of the VM system, with NetBSD's names. */
 	readonly uvmexp: uvmexp;
+	/** What errors of swap have cost. */
+	readonly swap: swapstats;
 	/** The kernel's messages to its operator. */
 	readonly messages: string[];
 }

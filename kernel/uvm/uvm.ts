@@ -22,6 +22,13 @@ import type { uvm_vnode } from "./uvm_vnode.ts";
 export interface swapstats {
 	/** Clusters that could not be written, and were written page by page. */
 	splits: number;
+	/** Pages that were read and had another checksum than when they were written. */
+	sumErrors: number;
+	/** Pages that could be written to one of two disks only. */
+	degraded: number;
+	/** Pages that were read from the second disk, and copies on the other that were put right. */
+	mirrorReads: number;
+	repairs: number;
 }
 
 export interface Uvm {
@@ -156,7 +163,7 @@ export function uvm_state(pools: pools): Uvm {
 		swap_data_lock: simple_lock_init(),
 		swap_files: [],
 		swap_alloc_nslots: 0,
-		swapstats: { splits: 0 },
+		swapstats: { splits: 0, sumErrors: 0, degraded: 0, mirrorReads: 0, repairs: 0 },
 		swapoff_lwp: null,
 		loans: [],
 		fault: null,

@@ -70,7 +70,7 @@ import {
 	uvm_swap_markbad,
 	uvm_swpgonly_add,
 } from "./uvm_swap.ts";
-import { uvm_swap_again, uvm_swap_failed, uvm_swap_put } from "./uvm_swap_io.ts";
+import { uvm_swap_again, uvm_swap_done, uvm_swap_put } from "./uvm_swap_io.ts";
 
 /**
  * Make pager_map and the page daemon's window, and initialise the pagers.
@@ -404,7 +404,7 @@ export function uvm_aio_aiodone(k: Kernel, bp: buf): boolean {
 	if (slot !== SWSLOT_NONE && uvm_swap_again(k, bp)) return false;
 	uvm_pagermapout(k, bp.b_data, pgs.length);
 	if (slot !== SWSLOT_NONE) {
-		drop_written(k, null, pgs, slot, uvm_swap_failed(bp), error);
+		drop_written(k, null, pgs, slot, uvm_swap_done(k, bp), error);
 		return true;
 	}
 	const uobj = pgs[0]!.uobject!;

@@ -36,6 +36,10 @@ export interface TestKernelOptions {
 	readonly swapDisks?: number;
 	readonly timing?: () => DiskTiming;
 	readonly adPolicy?: "hardware" | "trap";
+	/** Checksums of what is in swap. Default: false. */
+	readonly swapChecksum?: boolean;
+	/** Disks from this one on are the second ones of those for swap. Default: none. */
+	readonly mirrors?: number;
 	/** What the driver does about errors. Default: it gives up at the first. */
 	readonly ld?: ld_recovery;
 	/** Default: none. */
@@ -80,9 +84,13 @@ export class TestKernel {
 		this.k.pmap.pm_adtrap = adPolicy === "trap";
 		const nswap = options.swapDisks ?? disks.length;
 		const { terminal = false } = options;
-		const roles = disks.map((_, i): DiskRole => (i < nswap ? "swap" : "disk"));
-		const { ld = NO_RECOVERY } = options;
-		main(this.k, boardConf(this.board, roles, new Uint8Array(16), terminal, ld));
+		const first = options.mirrors ?? disks.length;
+		const roles = disks.map((_, i): DiskRole => {
+			if (i >= first) return "mirror";
+			return i < nswap ? "swap" : "disk";
+		});
+		const { ld = NO_RECOVERY, swapChecksum } = options;
+		main(this.k, boardConf(this.board, roles, new Uint8Array(16), terminal, ld, swapChecksum));
 		this.settle();
 	}
 

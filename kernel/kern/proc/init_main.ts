@@ -54,6 +54,10 @@ export interface autoconf {
 	readonly ld: ld_recovery;
 	/** Disks to swap on at boot, in order of use. */
 	readonly swap: readonly number[];
+	/** The second disk of each of them (swap_on); empty: there is none. */
+	readonly swapMirror: readonly number[];
+	/** Keep a checksum of each page in swap (uvm_swap_cksum.ts). */
+	readonly swapChecksum: boolean;
 	/** Disks with archives of the root file system and of programs; null: none. */
 	readonly root: number | null;
 	readonly bin: number | null;
@@ -93,8 +97,10 @@ export function main(k: Kernel, conf: autoconf): void {
 	k.port.sie = SIP_SEIP | SIP_STIP;
 	k.uvm.aiodoned = kthread_create(k, "aiodoned", uvm_aiodone_daemon(k));
 	k.uvm.pagedaemon = kthread_create(k, "pagedaemon", uvm_pageout(k));
-	for (const unit of conf.swap) {
-		const error = swap_on(k, `/dev/ld${unit}`, ld_dev(unit), 0);
+	for (const [i, unit] of conf.swap.entries()) {
+		const second = conf.swapMirror[i];
+		const mirror = second === undefined ? null : ld_dev(second);
+		const error = swap_on(k, `/dev/ld${unit}`, ld_dev(unit), 0, null, mirror);
 		if (error !== 0) panic("main: a swap disk cannot be used");
 	}
 }
