@@ -40,7 +40,15 @@ import { faultyTiming, planOf, rulesOfDisks } from "./fault/faults.ts";
 import { Recording } from "./recording.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
 import { fileOf } from "./snapshot/saved-disk.ts";
-import { arrangeDisks, boardConf, diskTiming, type SystemDisk } from "./system-config.ts";
+import {
+	arrangeDisks,
+	boardConf,
+	DEFAULT_DISK_RETRIES,
+	DEFAULT_DISK_TIMEOUT,
+	diskRecovery,
+	diskTiming,
+	type SystemDisk,
+} from "./system-config.ts";
 import { type Exit, type Report, SYSTEM_OPTIONS, type SystemOptions } from "./system-options.ts";
 
 export const DEFAULT_RAM = 8 * 1024 * 1024;
@@ -78,6 +86,7 @@ export class System extends BaseComputer<Uint8Array> {
 		}
 		const image = parseProgram(options.program, options.image);
 		const disks = arrangeDisks(options);
+		checkChecksums(options, disks, ram);
 		const plan = planOf(options.faults);
 		const rules = rulesOfDisks(
 			plan,
@@ -122,7 +131,8 @@ export class System extends BaseComputer<Uint8Array> {
 		const prng = new Prng(seed);
 		const random = Uint8Array.from({ length: 16 }, () => prng.below(256));
 		const roles = this.disks.map(({ role }) => role);
-		main(k, boardConf(this.board, roles, random, options.terminal));
+		const { terminal, swapChecksum } = options;
+		main(k, boardConf(this.board, roles, random, terminal, diskRecovery(options), swapChecksum));
 		if (options.check === true) {
 			k.watch = {
 				...k.watch,
@@ -157,7 +167,8 @@ export class System extends BaseComputer<Uint8Array> {
 		framebuffer: FramebufferOptions | null,
 	): Record<string, unknown> {
 		const { program, args = [], check = false, uvmhist = 0, terminal = false } = this.options;
-		const { rtc = DEFAULT_EPOCH_SECONDS, sysctl, faults } = this.options;
+		const { rtc = DEFAULT_EPOCH_SECONDS, sysctl, faults, swapChecksum = false } = this.options;
+		const { diskRetries = DEFAULT_DISK_RETRIES, diskTimeout = DEFAULT_DISK_TIMEOUT } = this.options;
 		const { tlbEntries, tlbWays, adPolicy } = this.machine.config;
 		const described = this.faults.map(({ pristine, sectors }, i) => {
 			const rest = { bytes: sectors * 512, timing: this.disks[i]!.timing };
@@ -174,6 +185,10 @@ export class System extends BaseComputer<Uint8Array> {
 				rtc,
 				sysctl,
 				faults,
+				diskRetries,
+				diskTimeout,
+				swapChecksum,
+				swapMirror: of("mirror").length > 0,
 				tlbEntries,
 				tlbWays,
 				adPolicy,
@@ -356,9 +371,12 @@ export class System extends BaseComputer<Uint8Array> {
 	}
 
 	override report(hostMs: number): Report {
-		const { uvmexp, msgbuf } = this.kernel;
+		const { uvmexp, msgbuf, lds } = this.kernel;
 		const { exit } = this;
-		return { ...super.report(hostMs), exit, uvmexp: { ...uvmexp }, messages: [...msgbuf] };
+		const report = super.report(hostMs);
+		const disks = report.disks.map((disk, i) => ({ ...disk, ...lds[i]!.sc_errors }));
+		const swap = { ...this.kernel.uvm.swapstats };
+		return { ...report, exit, disks, uvmexp: { ...uvmexp }, swap, messages: [...msgbuf] };
 	}
 
 	protected override hashSoftware(hash: WordHash): void {
@@ -395,6 +413,20 @@ function checker(tlb: () => Parameters<typeof uvm_check_panic>[1]): (k: Kernel) 
 		const pages = k.uvmexp.npages + mapped / PAGE_SIZE + k.procs.length * PROCESS_PAGES;
 		skip = Math.floor(pages / 1000);
 	};
+}
+
+/** Share of RAM that checksums may take. */
+const CHECKSUM_SHARE = 1 / 4;
+const CHECKSUM_SIZE = 4;
+
+function checkChecksums(options: SystemOptions, disks: readonly SystemDisk[], ram: number): void {
+	if (options.swapChecksum !== true) return;
+	const pages = disks
+		.filter(({ role }) => role === "swap")
+		.reduce((n, { media }) => n + (typeof media === "number" ? media : media.sectors * 512), 0);
+	const size = Math.ceil((pages / PAGE_SIZE) * CHECKSUM_SIZE);
+	if (size <= ram * CHECKSUM_SHARE) return;
+	throw new UserError(`swapChecksum: the checksums take ${size} bytes, too much of ${ram} of RAM`);
 }
 
 function parseProgram(name: string, file: Uint8Array): elf_image {

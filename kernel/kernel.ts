@@ -14,6 +14,7 @@ import type { uvm_history } from "./kern/core/kern_history.ts";
 import { type lwp, lwp_boot } from "./kern/core/kern_lwp.ts";
 import type { runqueue } from "./kern/core/kern_synch.ts";
 import type { timespec } from "./kern/core/kern_tc.ts";
+import type { callout } from "./kern/core/kern_timeout.ts";
 import type { kernel_trace } from "./kern/core/kern_trace.ts";
 import { pool_list, type pools, pools_init } from "./kern/core/pools.ts";
 import { type pool, pool_getitem, pool_put } from "./kern/core/subr_pool.ts";
@@ -67,6 +68,9 @@ export interface Kernel extends PmapHost {
 	readonly sleepers: lwp[];
 	/** Earliest timeout among the sleepers, in cycles. */
 	nextwakeup: number;
+	/** All callouts, and when the first is due, in cycles. */
+	readonly callouts: callout[];
+	nextcallout: number;
 	readonly runkernel: runqueue;
 	readonly runuser: runqueue;
 	/** Simple locks held; 0 whenever a thread sleeps. */
@@ -135,6 +139,8 @@ export function kernel_create(port: MachinePort): Kernel {
 		nextlid: 1,
 		sleepers: [],
 		nextwakeup: Number.POSITIVE_INFINITY,
+		callouts: [],
+		nextcallout: Number.POSITIVE_INFINITY,
 		runkernel: { head: null, tail: null },
 		runuser: { head: null, tail: null },
 		simplelocks: 0,

@@ -1,5 +1,5 @@
 /** A disk that is late, or does not answer. */
-import type { DiskTiming } from "../disk/timing.ts";
+import type { ControllerFault, DiskTiming } from "../disk/timing.ts";
 import { Arming, type ArmingState } from "./arming.ts";
 import { type TimingRule, withLife } from "./disk-rule.ts";
 import { drawFraction } from "./draw.ts";
@@ -16,6 +16,11 @@ const MEDIAN_NS = 50e6;
 /** ln(2 s / 50 ms) / 2.326, the number of standard deviations below which 99 % of values are. */
 const SIGMA = 1.586;
 
+const EFFECTS: Readonly<Record<ControllerFault, string>> = {
+	"drop-queue": "lost, with all others in flight",
+	"needs-reset": "lost, with all others in flight; the controller needs a reset",
+};
+
 export class FaultyTiming implements DiskTiming {
 	readonly name: string;
 	readonly ledger = new Ledger();
@@ -24,6 +29,7 @@ export class FaultyTiming implements DiskTiming {
 	readonly #timing: DiskTiming;
 	readonly #seed: number;
 	#place: () => FaultPlace = () => NOWHERE;
+	#controllerFault: ControllerFault | null = null;
 
 	constructor(timing: DiskTiming, rules: readonly TimingRule[], seed = 1) {
 		this.name = timing.name;
@@ -40,6 +46,7 @@ export class FaultyTiming implements DiskTiming {
 
 	completion(now: number, sector: number, count: number): number {
 		let when = this.#timing.completion(now, sector, count);
+		this.#controllerFault = null;
 		for (const [i, rule] of this.#rules.entries()) {
 			const { sector: first, count: length = 1 } = rule.model === "disk.latency" ? rule.params : {};
 			const outside = first !== undefined && (first >= sector + count || sector >= first + length);
@@ -47,6 +54,12 @@ export class FaultyTiming implements DiskTiming {
 			const arming = this.armings[i]!;
 			const ordinal = arming.decide(now);
 			if (ordinal < 0) continue;
+			if (rule.model === "disk.controller") {
+				this.#controllerFault = rule.params.mode ?? "needs-reset";
+				const effect = EFFECTS[this.#controllerFault];
+				this.#note(rule.id, ordinal, sector, count, effect);
+				continue;
+			}
 			const added = rule.model === "disk.latency" ? this.#delay(rule, ordinal) : 0;
 			when = rule.model === "disk.latency" ? when + added : Math.max(when, arming.endsAfter(now));
 			const effect =
@@ -54,6 +67,10 @@ export class FaultyTiming implements DiskTiming {
 			this.#note(rule.id, ordinal, sector, count, effect);
 		}
 		return when;
+	}
+
+	controllerFault(): ControllerFault | null {
+		return this.#controllerFault;
 	}
 
 	/** In whole ns. */

@@ -21,6 +21,12 @@ export interface buf {
 	/** For uvm_aio_aiodone: the pages, and their first swap slot or 0. */
 	b_pages: vm_page[];
 	b_slot: number;
+	/** A part of the transfer of another buf, or null; and which part, for its owner. */
+	b_master: buf | null;
+	b_part: number;
+	/** Parts of this buf's transfer that are not done; parts that have failed. */
+	b_pending: number;
+	b_failed: number[];
 }
 
 /** Names of completion routines: a buf is plain data. */
@@ -47,4 +53,8 @@ export const buf_init = (
 	b_iodone: "wakeup",
 	b_pages: [],
 	b_slot: 0,
+	b_master: null,
+	b_part: 0,
+	b_pending: 0,
+	b_failed: [],
 });

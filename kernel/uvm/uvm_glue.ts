@@ -45,7 +45,7 @@ export function uvm_kernacc(k: Kernel, addr: vaddr_t, len: number, write: boolea
  * => `map` is the running process's. Sleeps for page faults.
  * => the pages, for uvm_vsunlock; EFAULT; EBUSY: device memory, pages that are on loan or in
  *    transit, or as many as may be wired are: it has to be copied.
- * => DEVIATION (D50): the pages are wired, not their mappings (uvm_fault_wire), and those that are
+ * => DEVIATION (D53): the pages are wired, not their mappings (uvm_fault_wire), and those that are
  *    freed meanwhile, because their file is cut, go when they are unwired. NetBSD's device goes on
  *    with a page that somebody else may own by then.
  */
