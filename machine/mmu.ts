@@ -99,16 +99,35 @@ export const D_MISSED = 1; // it is clear in the page table and in the TLB
 export const D_IN_TLB = 2; // it is clear in the page table, but set in the TLB
 export type DirtyFate = typeof D_SET | typeof D_MISSED | typeof D_IN_TLB;
 
+/** What a walk takes an entry for. */
+export const LEVEL_RIGHT = 0;
+export const LEVEL_POINTER = 1;
+export const LEVEL_LEAF = 2;
+export const LEVEL_SUPERPAGE = 3; // the TLB holds a leaf of a table as one of the directory
+export type LevelFate =
+	| typeof LEVEL_RIGHT
+	| typeof LEVEL_POINTER
+	| typeof LEVEL_LEAF
+	| typeof LEVEL_SUPERPAGE;
+
 /** Faults of the hardware, asked where translation leaves its fast paths. */
 export interface MmuFaults {
-	/** => true: a fence has no effect. Operands as of `Mmu.fence`. */
-	losesFence(va: number, asid: number): boolean;
+	/** A fence. => true: it is not to be done here. Operands as of `Mmu.fence`. */
+	fences(va: number, asid: number): boolean;
+	/** A walk reads an entry, of the directory (1) or a table (0). => what it reads */
+	reads(va: number, asid: number, level: 0 | 1, pte: number): number;
+	/** What the walk takes this entry for. => LEVEL_SUPERPAGE for level 0 only */
+	misreads(va: number, asid: number, level: 0 | 1, isLeaf: boolean): LevelFate;
 	/** A walk for `access` is about to succeed. => true: it ends in a page fault. */
 	refuses(va: number, asid: number, access: Access): boolean;
 	/** A walk would set A, or fault because it is clear. => true: neither happens. */
 	missesA(va: number, asid: number): boolean;
 	/** A store would set D, or fault for this alone. => D_SET if so it does. */
 	missesD(va: number, asid: number): DirtyFate;
+	/** A walk succeeds and leaves D clear. => true: D is set all the same */
+	setsD(va: number, asid: number): boolean;
+	/** A walk has succeeded. */
+	walked(va: number, asid: number): void;
 }
 
 /** Called for stores into watched pages of RAM, by the hart or by a page table walk. */
@@ -268,8 +287,13 @@ export class Mmu {
 			else counters.fencesAsid++;
 		} else if (asid === FENCE_ALL) counters.fencesVa++;
 		else counters.fencesVaAsid++;
-		if (this.faults?.losesFence(va, asid)) return;
-		this.#tlb.fence(va, asid === FENCE_ALL ? FENCE_ALL : asid & SATP_ASID_MAX);
+		if (this.faults?.fences(va, asid)) return;
+		this.flush(va, asid);
+	}
+
+	/** What a fence does. => entries for which `spares` is true stay: a fault */
+	flush(va: number, asid: number, spares: ((index: number) => boolean) | null = null): void {
+		this.#tlb.fence(va, asid === FENCE_ALL ? FENCE_ALL : asid & SATP_ASID_MAX, spares);
 		this.#words[H_FETCH_PAGE] = 1;
 	}
 
@@ -387,12 +411,19 @@ export class Mmu {
 		let at = root * PAGE_SIZE + (va >>> 22) * 4;
 		let host = memory.offsetOf(at, 4);
 		if (host < 0 || !this.#walkMay(at, ACCESS_LOAD)) return this.#accessFault(va, access);
+		const { faults } = this;
 		let pte = words[host >> 2]!;
+		if (faults !== null) pte = faults.reads(va, this.#asid, 1, pte);
 		let global = pte & PTE_G;
-		const superpage = (pte & (PTE_R | PTE_X)) !== 0;
+		let superpage = (pte & (PTE_R | PTE_X)) !== 0;
+		const level =
+			faults === null || (pte & PTE_V) === 0
+				? LEVEL_RIGHT
+				: faults.misreads(va, this.#asid, 1, superpage);
+		if (level !== LEVEL_RIGHT) superpage = level === LEVEL_LEAF;
 		if (!superpage) {
 			// A, D and U of a pointer are reserved.
-			if ((pte & (PTE_V | PTE_W | PTE_U | PTE_A | PTE_D)) !== PTE_V) {
+			if ((pte & (PTE_V | PTE_W | PTE_U | PTE_A | PTE_D)) !== PTE_V && level !== LEVEL_POINTER) {
 				return this.#fault(va, access);
 			}
 			const table = (pte >>> PTE_PPN_SHIFT) * PAGE_SIZE;
@@ -400,6 +431,7 @@ export class Mmu {
 			host = memory.offsetOf(at, 4);
 			if (host < 0 || !this.#walkMay(at, ACCESS_LOAD)) return this.#accessFault(va, access);
 			pte = words[host >> 2]!;
+			if (faults !== null) pte = faults.reads(va, this.#asid, 0, pte);
 			global |= pte & PTE_G;
 		}
 		if (
@@ -413,10 +445,10 @@ export class Mmu {
 		}
 		let missing = (access === ACCESS_STORE ? PTE_A | PTE_D : PTE_A) & ~pte;
 		let cached = 0;
-		if (this.faults !== null) {
+		if (faults !== null) {
 			const succeeds = missing === 0 || this.#hardwareAd;
-			if (succeeds && this.faults.refuses(va, this.#asid, access)) return this.#fault(va, access);
-			if ((missing & PTE_A) !== 0 && this.faults.missesA(va, this.#asid)) missing &= ~PTE_A;
+			if (succeeds && faults.refuses(va, this.#asid, access)) return this.#fault(va, access);
+			if ((missing & PTE_A) !== 0 && faults.missesA(va, this.#asid)) missing &= ~PTE_A;
 			if (missing === PTE_D || (this.#hardwareAd && (missing & PTE_D) !== 0)) {
 				const fate = this.#dirtyFate(va);
 				if (fate !== D_SET) missing &= ~PTE_D;
@@ -427,13 +459,30 @@ export class Mmu {
 			if (!this.#hardwareAd) return this.#fault(va, access);
 			if (!this.#walkMay(at, ACCESS_STORE)) return this.#accessFault(va, access);
 			pte |= missing;
-			this.#mirror.storing(host);
-			words[host >> 2] = pte;
-			if (this.#mirror.isWatched(host) && this.#watcher.stored(host, 4)) this.#state.leave = 1;
+			this.#setBits(host, missing);
+		}
+		if (faults !== null) {
+			if ((pte & PTE_D) === 0 && cached === 0 && access !== ACCESS_STORE) {
+				if (faults.setsD(va, this.#asid)) {
+					pte |= PTE_D;
+					this.#setBits(host, PTE_D);
+				}
+			}
+			if (!superpage && faults.misreads(va, this.#asid, 0, true) === LEVEL_SUPERPAGE) {
+				superpage = true;
+			}
+			faults.walked(va, this.#asid);
 		}
 		this.#walkSuperpage = superpage;
 		this.#walkGlobal = global !== 0;
 		return pte | cached;
+	}
+
+	/** The walk sets bits of the entry at `host`; what was read may be wrong in others. */
+	#setBits(host: number, bits: number): void {
+		this.#mirror.storing(host);
+		this.#words[host >> 2]! |= bits;
+		if (this.#mirror.isWatched(host) && this.#watcher.stored(host, 4)) this.#state.leave = 1;
 	}
 
 	/** A store through a leaf whose D is clear. A page whose D stays clear is not mirrored. */
