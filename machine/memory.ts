@@ -24,6 +24,7 @@
  *
  * The numbers below are repeated as literals in interpreter.ts; a test compares them.
  */
+import type { CellFaults } from "./fault-hooks.ts";
 import { PAGE_SIZE } from "./port.ts";
 import { UserError } from "./user-error.ts";
 
@@ -101,6 +102,8 @@ export class Memory {
 	readonly x: Int32Array;
 	/** f0..f31, as H_F says. */
 	readonly f: Int32Array;
+	/** null while no cell of RAM errs. */
+	cells: CellFaults | null = null;
 
 	/** => UserError for a size that is out of range or not a multiple of a page. */
 	constructor(ramSize: number) {

@@ -45,8 +45,8 @@ export interface FaultHost {
 export interface Family {
 	/** => what is wrong with the rule, which is one of its own; or "" */
 	check(rule: MachineRule): string;
-	/** Its rules in force, whenever they have changed. */
-	connect(rules: readonly Armed[]): void;
+	/** Its rules in force, whenever they have changed. => restored: the clock has its events already */
+	connect(rules: readonly Armed[], isRestored: boolean): void;
 	/**
 	 * The instant of a rule has come. It may be in the middle of an instruction.
 	 * => false: what it is to hit is not there yet; asked again before each slice
@@ -60,6 +60,8 @@ export interface Family {
 	save(): unknown;
 	/** => its rules are connected already; undefined: it has kept nothing. */
 	restore(state: unknown): void;
+	/** The clock was restored to a state without its events: schedule them in it. */
+	rearm?(): void;
 	/** What its faults have left behind and software may come to see. */
 	hashInto(hash: WordHash): void;
 }

@@ -10,7 +10,7 @@
  *
  * The other rules are asked where their candidates are. Without any rule of a kind nobody asks.
  */
-import type { HartFaults } from "../../machine/hart.ts";
+import type { HartFaults } from "../../machine/fault-hooks.ts";
 import type { WordHash } from "../../machine/hash.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { H_BUDGET, H_LEFT } from "../../machine/memory.ts";
@@ -111,6 +111,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 	rearm(): void {
 		this.machine.clock.cancel(this.#event);
 		for (const armed of this.#rules) this.#schedule(armed);
+		for (const family of this.#families.values()) family.rearm?.();
 	}
 
 	/** The clock's events are in the machine's own state. */
@@ -139,7 +140,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 		});
 		this.#nextNumber = state.nextNumber;
 		this.ledger.restore(state.ledger);
-		this.#changed();
+		this.#changed(true);
 		for (const [name, family] of this.#families) family.restore(state.families?.[name]);
 		this.connect();
 	}
@@ -212,9 +213,10 @@ export class MachineFaults implements FaultHost, HartFaults {
 	}
 
 	/** Rules have come or gone. */
-	#changed(): void {
+	#changed(isRestored = false): void {
 		for (const [name, family] of this.#families) {
-			family.connect(this.#rules.filter(({ rule }) => familyOf(rule) === name));
+			const own = this.#rules.filter(({ rule }) => familyOf(rule) === name);
+			family.connect(own, isRestored);
 		}
 		this.connect();
 	}

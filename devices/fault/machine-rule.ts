@@ -32,7 +32,12 @@ const INSTANTS: ReadonlySet<MachineModel> = new Set<MachineModel>([
 export const hasInstant = ({ model }: MachineRule): boolean => INSTANTS.has(model);
 
 /** Models whose rules last unless `life` says otherwise. */
-const LASTING: ReadonlySet<MachineModel> = new Set<MachineModel>([]);
+const LASTING: ReadonlySet<MachineModel> = new Set<MachineModel>([
+	"memory.stuck",
+	"memory.ecc",
+	"memory.row",
+	"memory.cell",
+]);
 
 /** The rule with the `life` that it has by default. */
 export const withLife = (rule: MachineRule): MachineRule =>

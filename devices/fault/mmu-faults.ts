@@ -2,7 +2,7 @@
  * Faults of the MMU: walks that read the wrong entry or set the wrong bits, faults without reason,
  * errors of the TLB, and what becomes of fences (mmu-fences.ts).
  */
-import type { WordHash } from "../../machine/hash.ts";
+
 import {
 	D_IN_TLB,
 	D_MISSED,
@@ -14,9 +14,9 @@ import {
 	LEVEL_SUPERPAGE,
 	type LevelFate,
 	type MmuFaults,
-	PTE_A,
-	PTE_V,
-} from "../../machine/mmu.ts";
+} from "../../machine/fault-hooks.ts";
+import type { WordHash } from "../../machine/hash.ts";
+import { PTE_A, PTE_V } from "../../machine/mmu.ts";
 import { type Access, PAGE_SHIFT, PAGE_SIZE, SATP_ASID_MAX } from "../../machine/port.ts";
 import { walk } from "../../machine/walk.ts";
 import {
