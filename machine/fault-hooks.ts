@@ -66,12 +66,24 @@ export interface CellFaults {
 	errorIn(host: number, bytes: number): number;
 }
 
-/** Faults of the hardware that strike between two instructions. */
+/** Faults of the hardware that strike between two instructions, or one by one. */
 export interface HartFaults {
 	/**
 	 * Asked before each slice.
-	 * => cycles after which it is to be asked again: at least 1, or Infinity. As an instruction
-	 *    takes a cycle or more, no more instructions than that retire before.
+	 * => cycles after which it is to be asked again, or Infinity. As an instruction takes a cycle or
+	 *    more, no more instructions than that retire before. 0: interrupts have changed, and are to
+	 *    be looked at before the next instruction.
 	 */
 	between(): number;
+	/** Is the next instruction to be executed alone? Then the functions below are called for it. */
+	readonly alone: boolean;
+	/** A halfword of it was fetched, the first (0) or the second. => what is executed */
+	fetched(half: number, which: 0 | 1): number;
+	/** It was decoded (CodeCache.decodeAlone), and is executed now. */
+	decoded(word: number): void;
+	/** It has retired, or met an exception, or a debugger has stopped the hart before it. */
+	executed(): void;
+	/** Cycles for which the hart is to do nothing now; `stalled` says how many have passed. */
+	readonly stall: number;
+	stalled(cycles: number): void;
 }

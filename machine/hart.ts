@@ -227,7 +227,12 @@ export class Hart {
 	 *    stops the hart, perhaps before the first instruction.
 	 */
 	slice(budget: number): number {
-		const limit = this.faults === null ? SLICE_MAX : Math.min(SLICE_MAX, this.faults.between());
+		return this.faults === null
+			? this.#whole(budget, SLICE_MAX)
+			: this.#faulty(budget, this.faults);
+	}
+
+	#whole(budget: number, limit: number): number {
 		if (this.beforeInstruction !== null) {
 			this.beforeInstruction();
 			return this.#slice(1);
@@ -237,6 +242,27 @@ export class Hart {
 		const allowed = Math.min(budget, limit, debug.budget());
 		if (allowed <= 0) return STOP_DEBUG;
 		return this.#slice(allowed);
+	}
+
+	#faulty(budget: number, faults: HartFaults): number {
+		const limit = Math.min(SLICE_MAX, faults.between());
+		if (limit <= 0) return STOP_BUDGET;
+		if (faults.stall > 0) return this.#stalled(Math.min(budget, faults.stall), faults);
+		if (!faults.alone) return this.#whole(budget, limit);
+		const stop = this.#whole(budget, 1);
+		faults.executed();
+		return stop;
+	}
+
+	/** Let cycles pass in which nothing is executed. */
+	#stalled(cycles: number, faults: HartFaults): number {
+		const words = this.#words;
+		this.counters.start(cycles);
+		words[H_LEFT] = 0;
+		words[H_STALL] = cycles;
+		this.counters.sync();
+		faults.stalled(cycles);
+		return STOP_BUDGET;
 	}
 
 	#slice(budget: number): number {
@@ -331,6 +357,7 @@ export class Hart {
 		const left = words[H_LEFT]!;
 		if (left <= 0) return STOP_BUDGET;
 		if (words[H_FETCH_PAGE] !== page) return this.#single();
+		if (this.faults?.alone === true) return STOP_ALONE;
 		const first = this.code.enter(words[H_FETCH_HOST]!);
 		const ip = first + (pc & PAGE_MASK);
 		const base = left - this.memory.u16[LENGTHS + ((ip - CODE) >> 1)]!;
@@ -365,6 +392,8 @@ export class Hart {
 		code.enter(host);
 		let word = this.#fetch(host + (pc & PAGE_MASK));
 		if (word < 0) return this.#fetchFault(pc, word);
+		const faults = this.faults?.alone === true ? this.faults : null;
+		if (faults !== null) word = faults.fetched(word, 0);
 		if (instructionLength(word) === 4) {
 			let high = host + (pc & PAGE_MASK) + 2;
 			if ((pc & PAGE_MASK) === PAGE_MASK - 1 || mixed) {
@@ -375,7 +404,7 @@ export class Hart {
 			}
 			const upper = this.#fetch(high);
 			if (upper < 0) return this.#fetchFault(pc + 2, upper);
-			word |= upper << 16;
+			word |= (faults === null ? upper : faults.fetched(upper, 1)) << 16;
 		}
 		code.decodeAlone(word);
 		// Entering the second page may have cost the first one its place.
@@ -383,6 +412,7 @@ export class Hart {
 		// As in #enter: events that fall due during the walk come before the instruction.
 		const left = words[H_LEFT]!;
 		if (left <= 0) return STOP_BUDGET;
+		faults?.decoded(word);
 		return this.#interpreter.execute(ALONE, (pc - ALONE) | 0, left - 1, first);
 	}
 

@@ -51,6 +51,9 @@ export const H_FETCH_HOST = 39; // host offset of that page
 export const H_IP = 40;
 export const H_PC_BASE = 41;
 export const H_FIRST = 42;
+/** Operands that a fault has altered. */
+export const H_ALTERED = 43;
+export const H_ALTERED_ADDRESS = 44;
 /** f0..f31: two words each, the low one first. */
 export const H_F = 64;
 const F_WORDS = 64;

@@ -145,7 +145,7 @@ export class Tlb {
 	/**
 	 * sfence.vma: remove the entries for virtual address `va` and address space `asid`, where
 	 * FENCE_ALL stands for every one. Privileged specification 4.2.1.
-	 * => with an address space given, global entries stay; and those, by index, that a fault `spares`.
+	 * => with an address space given, global entries stay; so do those that a fault `spares`.
 	 */
 	fence(va: number, asid: number, spares: ((index: number) => boolean) | null = null): void {
 		if (va === FENCE_ALL) {

@@ -31,8 +31,8 @@ export const MEMORY_MODELS: Catalogue<MemoryModels> = {
 	},
 	"memory.stuck": {
 		does:
-			"A cell of RAM reads as one value; what was written is kept underneath. Lasts unless `life` " +
-			"says otherwise.",
+			"A cell of RAM reads as one value; what was written is kept underneath. Lasts unless " +
+			"`life` says otherwise.",
 		candidates: "reads of the cell while it holds the other value",
 		params: {
 			...cell,
@@ -41,8 +41,8 @@ export const MEMORY_MODELS: Catalogue<MemoryModels> = {
 	},
 	"memory.row": {
 		does:
-			"A row, column or bank of cells fails. Rows are dealt out to the banks in turn. Lasts unless " +
-			"`life` says otherwise.",
+			"A row, column or bank of cells fails. Rows are dealt out to the banks in turn. Lasts " +
+			"unless `life` says otherwise.",
 		candidates: "reads of a failed word of 8 bytes that holds something else",
 		params: {
 			pa: needs(whole(0, ADDRESS_MAX), "The physical address of any byte of it."),
@@ -52,8 +52,8 @@ export const MEMORY_MODELS: Catalogue<MemoryModels> = {
 			),
 			value: may(
 				v.picklist(["stuck0", "stuck1", "random", "dead"]),
-				"What is read: zeros, ones, random bits, the same in each read, or an error that cannot be " +
-					"corrected. Default: stuck0.",
+				"What is read: zeros, ones, random bits, the same in each read, or an error that " +
+					"cannot be corrected. Default: stuck0.",
 			),
 			rowBytes: may(
 				v.pipe(
@@ -66,15 +66,18 @@ export const MEMORY_MODELS: Catalogue<MemoryModels> = {
 		},
 	},
 	"memory.cell": {
-		does: "A cell of RAM fails when it is accessed in a certain way. Lasts unless `life` says otherwise.",
+		does:
+			"A cell of RAM fails when it is accessed in a certain way. Lasts unless `life` says " +
+			"otherwise.",
 		candidates: "such accesses",
 		params: {
 			...cell,
 			mode: may(
 				v.picklist(["tf0", "tf1", "wdf", "rdf", "drdf", "irf", "cf"]),
-				"It cannot become 0 (tf0) or 1 (tf1); is inverted by a write of what it holds (wdf), by a " +
-					"read that returns the new value (rdf) or the old one (drdf); a read returns the wrong " +
-					"value (irf); a write that changes another cell inverts it (cf). Default: tf1.",
+				"It cannot become 0 (tf0) or 1 (tf1); is inverted by a write of what it holds (wdf), " +
+					"by a read that returns the new value (rdf) or the old one (drdf); a read returns " +
+					"the wrong value (irf); a write that changes another cell inverts it (cf). " +
+					"Default: tf1.",
 			),
 			aggressorPa: may(
 				whole(0, ADDRESS_MAX),
@@ -85,8 +88,9 @@ export const MEMORY_MODELS: Catalogue<MemoryModels> = {
 	},
 	"memory.ecc": {
 		does:
-			"RAM has error correction, 8 check bits for 8 bytes: one wrong bit is corrected, two are an " +
-			"error that cannot be corrected, more are that or go wrong. Lasts unless `life` says otherwise.",
+			"RAM has error correction, 8 check bits for 8 bytes: one wrong bit is corrected, two are " +
+			"an error that cannot be corrected, more are that or go wrong. Lasts unless `life` says " +
+			"otherwise.",
 		candidates: "reads of words with errors",
 		params: {
 			miscorrect: may(
@@ -95,7 +99,7 @@ export const MEMORY_MODELS: Catalogue<MemoryModels> = {
 			),
 			scrubNs: may(
 				whole(1000),
-				"All of RAM is read, and single errors are removed, once in so many ns. Default: never.",
+				"All of RAM is read, and single errors removed, once in so many ns. Default: never.",
 			),
 		},
 	},

@@ -37,6 +37,8 @@ export interface FaultHost {
 	acts(armed: Armed, target: string, effect: string): boolean;
 	/** A random decision about candidate `ordinal`. => 0 to n - 1 */
 	draw(armed: Armed, ordinal: number, field: string, n: number): number;
+	/** Interrupts of the hart may have changed. */
+	interrupted(): void;
 	/** What the families wait for has changed. */
 	connect(): void;
 }
@@ -45,7 +47,7 @@ export interface FaultHost {
 export interface Family {
 	/** => what is wrong with the rule, which is one of its own; or "" */
 	check(rule: MachineRule): string;
-	/** Its rules in force, whenever they have changed. => restored: the clock has its events already */
+	/** Its rules in force, whenever they have changed. => restored: the clock has its events. */
 	connect(rules: readonly Armed[], isRestored: boolean): void;
 	/**
 	 * The instant of a rule has come. It may be in the middle of an instruction.

@@ -50,8 +50,11 @@ export class MachineFaults implements FaultHost, HartFaults {
 	readonly #event: number;
 	/** In a fixed order: they register with the clock. */
 	readonly #families: ReadonlyMap<string, Family>;
+	readonly #cpu: CpuFaults;
 	#rules: Armed[] = [];
 	#nextNumber = 0;
+	/** Interrupts are to be looked at before the next instruction. */
+	#interrupted = false;
 
 	/**
 	 * => `seed`: for random decisions. UserError for a rule that cannot be followed; those about
@@ -67,10 +70,11 @@ export class MachineFaults implements FaultHost, HartFaults {
 		this.board = board;
 		this.#seed = seed;
 		this.#event = machine.clock.register((number) => this.#reached(number));
+		this.#cpu = new CpuFaults(this);
 		this.#families = new Map<string, Family>([
 			["mmu", new MmuRules(this)],
 			["memory", new MemoryFaults(this)],
-			["cpu", new CpuFaults(this)],
+			["cpu", this.#cpu],
 		]);
 		for (const rule of rules) this.add(rule);
 	}
@@ -170,7 +174,38 @@ export class MachineFaults implements FaultHost, HartFaults {
 			waits ||= family.waits;
 		}
 		if (settled && !waits && next === Number.POSITIVE_INFINITY) this.machine.hart.faults = null;
-		return next;
+		if (!this.#interrupted) return next;
+		this.#interrupted = false;
+		return 0;
+	}
+
+	interrupted(): void {
+		this.#interrupted = true;
+		this.machine.hart.state.leave = 1;
+	}
+
+	get alone(): boolean {
+		return this.#cpu.alone;
+	}
+
+	fetched(half: number, which: 0 | 1): number {
+		return this.#cpu.fetched(half, which);
+	}
+
+	decoded(word: number): void {
+		this.#cpu.decoded(word);
+	}
+
+	executed(): void {
+		this.#cpu.executed();
+	}
+
+	get stall(): number {
+		return this.#cpu.stall;
+	}
+
+	stalled(cycles: number): void {
+		this.#cpu.stalled(cycles);
 	}
 
 	get now(): number {

@@ -27,6 +27,10 @@ const INSTANTS: ReadonlySet<MachineModel> = new Set<MachineModel>([
 	"memory.flip",
 	"cpu.register",
 	"cpu.pc",
+	"cpu.csr",
+	"cpu.skip",
+	"cpu.corrupt",
+	"cpu.stall",
 ]);
 
 export const hasInstant = ({ model }: MachineRule): boolean => INSTANTS.has(model);
@@ -37,6 +41,7 @@ const LASTING: ReadonlySet<MachineModel> = new Set<MachineModel>([
 	"memory.ecc",
 	"memory.row",
 	"memory.cell",
+	"cpu.stuck",
 ]);
 
 /** The rule with the `life` that it has by default. */

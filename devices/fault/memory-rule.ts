@@ -15,7 +15,8 @@ export interface MemoryFlip {
 
 /**
  * A cell of RAM reads as one value, whatever was written; what was written is kept underneath. A
- * candidate is a read of the cell while it holds the other value. Lasts unless `life` says otherwise.
+ * candidate is a read of the cell while it holds the other value. Lasts unless `life` says
+ * otherwise.
  */
 export interface StuckCell {
 	/** Physical address of a byte of RAM, and a bit of it, 0 to 7. */
@@ -52,8 +53,8 @@ export interface CellFault {
 	readonly pa: number;
 	readonly bit: number;
 	/**
-	 * "tf0", "tf1": the cell cannot become 0, or 1. "wdf": a write of the value that it has inverts it.
-	 * "rdf": a read inverts it, and returns that. "drdf": a read inverts it, and returns what was
+	 * "tf0", "tf1": the cell cannot become 0, or 1. "wdf": a write of the value that it has inverts
+	 * it. "rdf": a read inverts it, and returns that. "drdf": a read inverts it, and returns what was
 	 * there. "irf": a read returns the wrong value, and the cell keeps the right one. "cf": a write
 	 * that changes another cell inverts it. Candidates are these accesses. Default: "tf1".
 	 */
