@@ -70,6 +70,12 @@ export class Arming {
 		return ordinal;
 	}
 
+	/** Whether the rule acts on no candidate any more, from time `now` on. */
+	spent(now: number): boolean {
+		if (this.activations < this.#times) return false;
+		return this.#left === 0 || (ends(this.#life) && !inForce(this.#life, this.#activeSince, now));
+	}
+
 	/** When what is in force at `now` ends, in ns. => Infinity: never. */
 	endsAfter(now: number): number {
 		const life = this.#life;

@@ -40,6 +40,7 @@ interface Armed {
 }
 
 export interface MachineFaultsState {
+	readonly seed: number;
 	/** The rules in force, with what has become of them. */
 	readonly rules: readonly {
 		readonly number: number;
@@ -68,7 +69,7 @@ function inScope(
 export class MachineFaults implements MmuFaults, HartFaults {
 	readonly ledger = new Ledger();
 	readonly #machine: Machine;
-	readonly #seed: number;
+	#seed: number;
 	readonly #event: number;
 	#rules: Armed[] = [];
 	#nextNumber = 0;
@@ -84,6 +85,29 @@ export class MachineFaults implements MmuFaults, HartFaults {
 	/** The rules in force, the oldest first. */
 	get armings(): readonly Readonly<Arming>[] {
 		return this.#rules.map(({ arming }) => arming);
+	}
+
+	/**
+	 * Replace all rules, and forget what the old ones have done. `candidates` says how many each has
+	 * had. => UserError as `add`.
+	 */
+	load(rules: readonly MachineRule[], seed = 1, candidates: ReadonlyMap<string, number>): void {
+		this.#machine.clock.cancel(this.#event);
+		this.#rules = [];
+		this.#nextNumber = 0;
+		this.ledger.clear();
+		this.#seed = seed;
+		this.#connect();
+		for (const rule of rules) this.add(rule);
+		for (const { rule, arming } of this.#rules) arming.candidates = candidates.get(rule.id) ?? 0;
+	}
+
+	/** Whether no rule does anything any more, from now on. */
+	get spent(): boolean {
+		const { ns } = this.#place();
+		return this.#rules.every(({ rule, arming, stage }) =>
+			hasInstant(rule) ? stage === "done" : arming.spent(ns),
+		);
 	}
 
 	/** => UserError for a rule that cannot be followed, or an id that is taken. */
@@ -121,6 +145,7 @@ export class MachineFaults implements MmuFaults, HartFaults {
 	/** The clock's events are in the machine's own state. */
 	save(): MachineFaultsState {
 		return {
+			seed: this.#seed,
 			rules: this.#rules.map(({ number, rule, arming, stage }) => ({
 				number,
 				rule,
@@ -134,6 +159,7 @@ export class MachineFaults implements MmuFaults, HartFaults {
 
 	/** To be called beside the restoring of the machine, or its rollback, to the same instant. */
 	restore(state: MachineFaultsState): void {
+		this.#seed = state.seed;
 		this.#rules = state.rules.map(({ number, rule, state: progress, stage }) => {
 			const arming = new Arming(this.#seed, rule);
 			arming.restore(progress);
@@ -262,7 +288,7 @@ export class MachineFaults implements MmuFaults, HartFaults {
 	#schedule({ number, rule, stage }: Armed): void {
 		const { atNs } = rule.when ?? {};
 		if (atNs !== undefined && stage === "ahead") {
-			this.#machine.clock.schedule(atNs, this.#event, number);
+			this.#machine.clock.scheduleFirst(atNs, this.#event, number);
 		}
 	}
 
