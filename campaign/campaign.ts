@@ -156,7 +156,7 @@ const template = object({
 		"Its name. Default: the name of the model, with a number if there are several.",
 	),
 	model: needs(v.string(), "A fault model: see fault-models.md."),
-	params: may(axes, "Its parameters, each a value, a list, {from, to, step} or, for some, all."),
+	params: may(axes, "Its parameters, each a value, a list or {from, to, step}."),
 	when: may(
 		axes,
 		"As in a rule. hit, atInsn and atNs may be all: every candidate, instruction or nanosecond " +
@@ -277,28 +277,27 @@ export const CAMPAIGN = object({
 export const isRange = (value: unknown): value is Range =>
 	typeof value === "object" && value !== null && "from" in value && "to" in value;
 
+/** Fields of `when` that may be "all". */
+const COUNTABLE: readonly string[] = ["hit", "atInsn", "atNs"];
+
 /** The first value of a field. */
 export function firstValue(name: string, values: Axis | readonly unknown[]): unknown {
-	if (values === "all") return name === "hit" ? 1 : 0;
+	if (values === "all" && COUNTABLE.includes(name)) return name === "hit" ? 1 : 0;
 	// A window is a pair.
 	if (name === "window" || typeof values !== "object") return values;
 	if (Array.isArray(values)) return values[0];
 	return isRange(values) ? values.from : values;
 }
 
-/** Fields of `when` that may be "all". */
-const COUNTABLE: readonly string[] = ["hit", "atInsn", "atNs"];
-
 /** => the campaign with all defaults. CampaignError: "campaign: rules: 1: params.sector: ..." */
 export function checkCampaign(value: unknown): Campaign {
-	const parsed = v.safeParse(CAMPAIGN, value);
-	if (!parsed.success) {
-		const issue = deepest(parsed.issues[0]);
-		const path = (issue.path ?? []).map(({ key }) => key as string | number);
-		const place = ["campaign", ...path.map(String)].join(": ");
-		throw new CampaignError(`${place}: ${complaint(issue, "field")}`, path);
+	const { workload: what } = (value ?? {}) as { readonly workload?: unknown };
+	// Of a union the message would be about both.
+	if (typeof what === "object" && what !== null) {
+		const form = "boot" in what ? boot : "run" in what ? run : null;
+		if (form !== null) checked(form, what, ["workload"]);
 	}
-	const file = parsed.output as Partial<Campaign> & Pick<Campaign, "workload">;
+	const file = checked(CAMPAIGN, value, []) as Partial<Campaign> & Pick<Campaign, "workload">;
 	const given = file.rules as readonly (Omit<Template, "id" | "params" | "when"> &
 		Partial<Template>)[];
 	const rules = given.map((rule, i): Template => {
@@ -325,16 +324,27 @@ export function checkCampaign(value: unknown): Campaign {
 	return campaign;
 }
 
+function checked(schema: Field, value: unknown, above: PlanPath): unknown {
+	const parsed = v.safeParse(schema, value);
+	if (parsed.success) return parsed.output;
+	const issue = deepest(parsed.issues[0]);
+	const path = [...above, ...(issue.path ?? []).map(({ key }) => key as string | number)];
+	const place = ["campaign", ...path.map(String)].join(": ");
+	throw new CampaignError(`${place}: ${complaint(issue, "field")}`, path);
+}
+
 /** Of a union, what is wrong with the form that fits best. */
 function deepest(issue: v.BaseIssue<unknown>): v.BaseIssue<unknown> {
 	const inner = issue.issues?.filter(({ path }) => path !== undefined) ?? [];
 	if (issue.type !== "union" || typeof issue.input !== "object" || issue.input === null) {
 		return issue;
 	}
-	// The form whose own name is there, as in {boot: ...}.
+	// The field that is wrong in a form that has it.
 	const fitting = inner.find(
-		({ path, received }) =>
-			received !== "undefined" && Reflect.has(issue.input as object, path![0]!.key as string),
+		({ expected, received, path }) =>
+			expected !== "never" &&
+			received !== "undefined" &&
+			Reflect.has(issue.input as object, path![0]!.key as string),
 	);
 	if (fitting === undefined) return issue;
 	return { ...fitting, path: [...(issue.path ?? []), ...fitting.path!] as typeof fitting.path };
@@ -347,9 +357,9 @@ function checkTemplate(rule: Template, i: number): void {
 	const label = `rule ${i + 1} (${rule.id})`;
 	for (const section of ["params", "when"] as const) {
 		for (const [name, values] of Object.entries(rule[section])) {
-			const countable = section === "when" && COUNTABLE.includes(name);
-			if (values === "all" && !countable) {
-				fail([section, name], `${label}: ${section}.${name}: all is for hit, atInsn and atNs`);
+			// A parameter may have a value of this name.
+			if (section === "when" && values === "all" && !COUNTABLE.includes(name)) {
+				fail([section, name], `${label}: when.${name}: all is for hit, atInsn and atNs`);
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-/** From the evidence of a run to its outcome. The order of the classes is the order of the tests. */
+/** From the evidence of a run to its outcome: the classes are tried in their order. */
 import type { Evidence } from "./evidence.ts";
 
 export const OUTCOMES = [

@@ -1,6 +1,6 @@
 /**
- * The folder of a campaign's results: `campaign.json` (what was asked), `golden.json` (what runs are
- * compared with) and `results.jsonl` (a line for each run, in the order of their numbers).
+ * The folder of a campaign's results: `campaign.json` (what was asked), `golden.json` (what runs
+ * are compared with) and `results.jsonl` (a line for each run, in the order of their numbers).
  */
 import {
 	closeSync,
@@ -142,12 +142,13 @@ export class ResultsFolder {
 			// Last: with it the folder is complete.
 			write(CAMPAIGN, { identity, campaign });
 		}
-		const { rows, length } = parseRows(existsSync(path) ? readFileSync(path) : new Uint8Array(0));
+		const old = there && existsSync(path) ? readFileSync(path) : new Uint8Array(0);
+		const { rows, length } = parseRows(old);
 		this.before = rows;
 		this.#path = path;
 		this.#fd = writing(path, () => openSync(path, existsSync(path) ? "r+" : "w+"));
 		this.#length = length;
-		writing(path, () => ftruncateSync(this.#fd, length));
+		if (length < old.length) writing(path, () => ftruncateSync(this.#fd, length));
 	}
 
 	/** => UserError if the disk is full; the file ends with the row before then. */

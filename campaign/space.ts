@@ -20,9 +20,12 @@ interface Values {
 	at(i: number): unknown;
 }
 
-function valuesOf(name: string, values: Axis | readonly unknown[], all: number): Values {
+/** `all`: how many values "all" are; null: it is a value itself. */
+function valuesOf(name: string, values: Axis | readonly unknown[], all: number | null): Values {
 	// Candidates are counted from 1, instructions and nanoseconds from 0.
-	if (values === "all") return { name, count: all, at: (i) => (name === "hit" ? i + 1 : i) };
+	if (values === "all" && all !== null) {
+		return { name, count: all, at: (i) => (name === "hit" ? i + 1 : i) };
+	}
 	if (isRange(values)) {
 		const { from, to, step = 1 } = values;
 		return { name, count: Math.floor((to - from) / step) + 1, at: (i) => from + i * step };
@@ -48,7 +51,7 @@ function combination(axes: readonly Values[], index: number): Record<string, unk
 }
 
 const paramsOf = ({ params }: Template): Values[] =>
-	Object.entries(params).map(([name, values]) => valuesOf(name, values, 0));
+	Object.entries(params).map(([name, values]) => valuesOf(name, values, null));
 
 /** The rule of the golden run that counts for a combination of parameters. */
 const counterOf = (template: number, combination: number): string =>

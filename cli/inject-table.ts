@@ -26,8 +26,12 @@ export function campaignTable(
 		`${name}: ${summary.runs} runs of ${points} points`,
 		`without faults: ${million} M instructions, ${(cycles / 1e6).toFixed(1)} ms`,
 		"",
-		`${"outcome".padEnd(OUTCOME_WIDTH)}${right("runs", NUMBER_WIDTH)}${right("share", NUMBER_WIDTH)}` +
-			`${right("95 % interval", RANGE_WIDTH)}`,
+		[
+			"outcome".padEnd(OUTCOME_WIDTH),
+			right("runs", NUMBER_WIDTH),
+			right("share", NUMBER_WIDTH),
+			right("95 % interval", RANGE_WIDTH),
+		].join(""),
 		...OUTCOMES.map((outcome) => outcomeLine(outcome, summary)),
 		...templateLines(summary),
 		"",
