@@ -8,6 +8,7 @@ import { build } from "rolldown";
 const PROGRAMS = [
 	"cli/main",
 	"bench/worker",
+	"campaign/worker",
 	"bench/first-instruction",
 	"conformance/main",
 	"conformance/isa-tests",

@@ -7,6 +7,32 @@
  * @packageDocumentation
  */
 
+export {
+	type Axis,
+	type BootFile,
+	CAMPAIGN,
+	type Campaign,
+	CampaignError,
+	checkCampaign,
+	type RunFile,
+	type Template,
+} from "./campaign/campaign.ts";
+export { classify, OUTCOME_TEXTS, OUTCOMES, type Outcome } from "./campaign/classify.ts";
+export {
+	type Conducted,
+	conductCampaign,
+	describeGolden,
+	type PreparedCampaign,
+	prepareCampaign,
+} from "./campaign/conduct.ts";
+export type { Evidence, Indication } from "./campaign/evidence.ts";
+export { type Executor, localExecutor, poolExecutor } from "./campaign/executor.ts";
+export type { GoldenFacts } from "./campaign/golden.ts";
+export { type ResultRow, ResultsFolder, readResults } from "./campaign/results.ts";
+export { Runner, type RunPlan, type RunResult } from "./campaign/runner.ts";
+export { ruleOfThree, sampleSize, wilson } from "./campaign/statistics.ts";
+export { type Share, type Summary, Tally } from "./campaign/tally.ts";
+export { createComputer, type Workload, type WorkloadDisk } from "./campaign/workload.ts";
 export { BARE_DEFAULT_RAM, Bare } from "./computer/bare.ts";
 export type { BareExit, BareOptions, BareReport } from "./computer/bare-options.ts";
 export type { BaseComputer } from "./computer/base-computer.ts";

@@ -324,7 +324,7 @@ function meant(program: string): string {
 const isWorkload = (program: string): boolean => WORKLOAD_NAMES.includes(program);
 
 /** A workload that comes with uvmachine, or a file. */
-function readProgram(program: string): Uint8Array {
+export function readProgram(program: string): Uint8Array {
 	if (isWorkload(program)) return readFileSync(workloadFile(program));
 	if (!existsSync(program)) {
 		throw new UsageError(`program ${program}: no such workload or file${meant(program)}`);

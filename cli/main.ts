@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The command line: `uvmachine boot`, `run`, `disasm` and `bench`.
+ * The command line: `uvmachine boot`, `run`, `disasm`, `bench` and `inject`.
  * Exit codes: 0 success, 1 the guest failed, 2 wrong usage or file, 3 panic, 4 no progress.
  */
 import { Command, CommanderError, Help, type Option } from "commander";
@@ -9,6 +9,7 @@ import { benchCommand } from "./bench.ts";
 import { bootCommand } from "./boot.ts";
 import { writeFailure } from "./console.ts";
 import { disasmCommand } from "./disasm.ts";
+import { injectCommand } from "./inject.ts";
 import { runCommand } from "./run.ts";
 
 const EXIT_USAGE = 2;
@@ -26,7 +27,8 @@ async function run(argv: string[]): Promise<number> {
 		.addCommand(bootCommand((exit) => (code = exit)))
 		.addCommand(runCommand((exit) => (code = exit)))
 		.addCommand(disasmCommand((exit) => (code = exit)))
-		.addCommand(benchCommand((exit) => (code = exit)));
+		.addCommand(benchCommand((exit) => (code = exit)))
+		.addCommand(injectCommand((exit) => (code = exit)));
 	for (const command of program.commands) {
 		command.exitOverride().copyInheritedSettings(program);
 	}

@@ -5,6 +5,7 @@
 import { type BoardDisk, DEFAULT_EPOCH_SECONDS } from "../devices/board.ts";
 import { InstantTiming } from "../devices/disk/timing.ts";
 import { FaultyDisk } from "../devices/fault/faulty-disk.ts";
+import { FaultyTiming } from "../devices/fault/faulty-timing.ts";
 import type { FaultPlan } from "../devices/fault/rule.ts";
 import type { PowerRequest } from "../devices/power.ts";
 import { LSR, LSR_DR, RBR } from "../devices/uart-16550.ts";
@@ -30,7 +31,7 @@ import { BARE_OPTIONS, type BareExit, type BareOptions, type BareReport } from "
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { RunState } from "./computer.ts";
-import { faultyTiming, planOf, rulesOfDisks } from "./fault/faults.ts";
+import { planOf, rulesOfDisks } from "./fault/faults.ts";
 import { type OutputMark, Progress } from "./progress.ts";
 
 export const BARE_DEFAULT_RAM = 128 * 1024 * 1024;
@@ -59,7 +60,7 @@ interface BareSoftware {
 	readonly semihosting?: SemihostingState | undefined;
 }
 
-/** The disks, of which those that have rules follow them. */
+/** The disks, with the rules of each. */
 function faultyDisks(plan: FaultPlan | undefined, disks: readonly BoardDisk[]): BoardDisk[] {
 	const ids = disks.map(({ id }, i) => id ?? `disk${i}`);
 	const rules = rulesOfDisks(plan, ids);
@@ -67,8 +68,8 @@ function faultyDisks(plan: FaultPlan | undefined, disks: readonly BoardDisk[]): 
 		const { media, timing } = rules[i]!;
 		return {
 			...disk,
-			media: media.length === 0 ? disk.media : new FaultyDisk(disk.media, media, plan?.seed),
-			timing: faultyTiming(disk.timing ?? new InstantTiming(), timing, plan?.seed),
+			media: new FaultyDisk(disk.media, media, plan?.seed),
+			timing: new FaultyTiming(disk.timing ?? new InstantTiming(), timing, plan?.seed),
 		};
 	});
 }

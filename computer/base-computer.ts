@@ -18,7 +18,7 @@ import type {
 	RunState,
 } from "./computer.ts";
 import { ConsoleLog } from "./console-log.ts";
-import { Faults } from "./fault/faults.ts";
+import { type FaultReport, Faults, planOf } from "./fault/faults.ts";
 import { type OutsideEvent, type Place, Recording } from "./recording.ts";
 import { VERSION } from "./version.ts";
 
@@ -63,6 +63,10 @@ export abstract class BaseComputer<Software> implements Computer {
 	abstract readonly dozed: number;
 	get lastLine(): Uint8Array {
 		return this.#console.lastLine;
+	}
+
+	get printed(): Uint8Array {
+		return this.#console.bytes;
 	}
 
 	#faultPlace(): FaultPlace {
@@ -191,6 +195,14 @@ export abstract class BaseComputer<Software> implements Computer {
 		return !stopped();
 	}
 
+	inject(plan?: FaultPlan, candidates: ReadonlyMap<string, number> = new Map()): void {
+		this.#faults.load(planOf(plan), candidates);
+	}
+
+	get faultsSpent(): boolean {
+		return this.#faults.spent(this.machine.clock.cycles);
+	}
+
 	/** Print a byte on the console. */
 	protected print(byte: number): void {
 		this.#console.write(byte);
@@ -259,7 +271,7 @@ export abstract class BaseComputer<Software> implements Computer {
 	report(hostMs: number): ComputerReport {
 		const { machine } = this;
 		const tlb = machine.hart.mmu.counters;
-		const faults = this.#faults.report();
+		const faults = this.faultReport();
 		return {
 			version: VERSION,
 			config: this.config,
@@ -278,6 +290,10 @@ export abstract class BaseComputer<Software> implements Computer {
 			...(faults === undefined ? {} : { faults }),
 			stateHash: this.stateHash(),
 		};
+	}
+
+	faultReport(): FaultReport | undefined {
+		return this.#faults.report();
 	}
 
 	stateHash(): string {

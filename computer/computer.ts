@@ -5,6 +5,7 @@
  */
 import type { Board, BoardState } from "../devices/board.ts";
 import type { MachineFaultsState } from "../devices/fault/machine-faults.ts";
+import type { FaultPlan } from "../devices/fault/rule.ts";
 import type { DiskCounters } from "../devices/virtio-blk.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Checkpoint, Machine, MachineState } from "../machine/machine.ts";
@@ -113,6 +114,8 @@ export interface Computer {
 	input(bytes: Uint8Array): number;
 	/** End the input: reads return end of file. */
 	inputEnd(): void;
+	/** What the console has printed: the latest 16 to 32 MiB. */
+	readonly printed: Uint8Array;
 	/** What the console has printed since its last newline: a prompt, perhaps. */
 	readonly lastLine: Uint8Array;
 	/** Tell the guest's terminal its size. => no effect on a plain console. */
@@ -135,6 +138,19 @@ export interface Computer {
 	/** Go back to `checkpoint`, as often as wanted. => it is this computer's, and not released. */
 	rollback(checkpoint: ComputerCheckpoint): void;
 	release(checkpoint: ComputerCheckpoint): void;
+
+	/**
+	 * Replace the rules of faults: from now on those of `plan` are in force, or none. What the others
+	 * have done is forgotten by the report; only silent damage to disks is undone. `candidates` says
+	 * how many each rule, by its id, has had; rules of instants that are past act at once.
+	 * => a rollback brings back the rules of its checkpoint, but not their plan for the report.
+	 * => UserError for a plan that is wrong, or about parts that are not there.
+	 */
+	inject(plan?: FaultPlan, candidates?: ReadonlyMap<string, number>): void;
+	/** Whether no rule does anything any more. What was done may have effects. */
+	readonly faultsSpent: boolean;
+	/** What has become of the rules. => undefined without a plan. */
+	faultReport(): FaultReport | undefined;
 
 	/** Everything that has come from outside. */
 	readonly recording: Recording;

@@ -6,6 +6,7 @@ import { hashContents } from "../devices/disk/hash-contents.ts";
 import { MemoryDisk } from "../devices/disk/memory-disk.ts";
 import { OverlayDisk } from "../devices/disk/overlay-disk.ts";
 import { FaultyDisk } from "../devices/fault/faulty-disk.ts";
+import { FaultyTiming } from "../devices/fault/faulty-timing.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
 import { cnhangup, cnwaiting } from "../kernel/dev/cons.ts";
 import { ttyresize } from "../kernel/dev/tty.ts";
@@ -36,7 +37,7 @@ import { PAGE_SIZE } from "../sys/vmparam.ts";
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { ComputerCheckpoint, ComputerState, RunState } from "./computer.ts";
-import { faultyTiming, planOf, rulesOfDisks } from "./fault/faults.ts";
+import { planOf, rulesOfDisks } from "./fault/faults.ts";
 import { Recording } from "./recording.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
 import { fileOf } from "./snapshot/saved-disk.ts";
@@ -104,7 +105,7 @@ export class System extends BaseComputer<Uint8Array> {
 				epochSeconds: options.rtc,
 				disks: faults.map((media, i) => ({
 					media,
-					timing: faultyTiming(
+					timing: new FaultyTiming(
 						diskTiming(disks[i]!.timing, media.sectors),
 						rules[i]!.timing,
 						plan?.seed,

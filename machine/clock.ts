@@ -16,6 +16,12 @@ export interface ClockEvent {
 	readonly argument: number;
 }
 
+/** Sequence numbers of events that come first in their cycle: below all others. */
+const FIRST = -(2 ** 40);
+
+const isBefore = (event: ClockEvent, when: number, sequence: number): boolean =>
+	event.when < when || (event.when === when && event.sequence < sequence);
+
 export class Clock {
 	/** Cycles since reset. Only `advance` moves it. */
 	cycles = 0;
@@ -33,12 +39,21 @@ export class Clock {
 
 	/** Call `handler` with `argument` at cycle `when`, or at the next `advance` if that is past. */
 	schedule(when: number, handler: number, argument = 0): void {
-		const event = { when, sequence: this.#sequence++, handler, argument };
+		this.#insert({ when, sequence: this.#sequence++, handler, argument });
+	}
+
+	/** The same, but before all events of that cycle that were or will be scheduled. */
+	scheduleFirst(when: number, handler: number, argument = 0): void {
+		this.#insert({ when, sequence: FIRST + argument, handler, argument });
+	}
+
+	#insert(event: ClockEvent): void {
+		const { when, sequence } = event;
 		const events = this.#events;
 		let i = events.length;
 		events.push(event);
 		// Equal cycles: the earlier one stays nearer to the end.
-		while (i > 0 && events[i - 1]!.when <= when) {
+		while (i > 0 && isBefore(events[i - 1]!, when, sequence)) {
 			events[i] = events[i - 1]!;
 			i--;
 		}

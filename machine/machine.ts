@@ -76,6 +76,12 @@ export interface Checkpoint extends RestOfState {
 /** Of a page table walk, and of an access to a device. */
 const MAX_WALK_CYCLES = 1_000_000;
 
+/** Is `now` as `then`, as far as that goes? */
+function isEqual(then: Uint8Array, now: Uint8Array): boolean {
+	for (let i = 0; i < then.length; i++) if (then[i] !== now[i]) return false;
+	return true;
+}
+
 export class Machine {
 	readonly memory: Memory;
 	readonly bus = new Bus();
@@ -225,6 +231,15 @@ export class Machine {
 		this.#history.release(checkpoint.ram);
 		checkpoint.ram = null;
 		if (--this.#checkpoints === 0) this.hart.mirror.keepNothing();
+	}
+
+	/** Does RAM hold what it held at `checkpoint`? => it is this machine's and not released. */
+	ramIs(checkpoint: Checkpoint): boolean {
+		if (checkpoint.ram === null) throw new UserError("checkpoint: already released");
+		const { ram8 } = this.memory;
+		return this.#history
+			.changes(checkpoint.ram)
+			.every(([page, then]) => isEqual(then, ram8.subarray(page * PAGE_SIZE)));
 	}
 
 	/** Bytes of host memory used by checkpoints for copies of pages. */

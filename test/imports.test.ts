@@ -18,7 +18,16 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 	"gdb/protocol/": ["gdb/protocol/"],
 	"gdb/": ["gdb/", "computer/", ...PARTS],
 	"trace/": ["trace/", "computer/", ...PARTS],
-	"index.ts": ["computer/", "trace/", ...PARTS],
+	"index.ts": ["campaign/", "computer/", "trace/", ...PARTS],
+	"campaign/": [
+		"campaign/",
+		"computer/",
+		...PARTS,
+		"buffer/index.js",
+		"node-worker-threads-pool",
+		"valibot",
+		"node:",
+	],
 	"conformance/": ["conformance/", "computer/", ...PARTS, "node:"],
 	"bench/": ["bench/", "index.ts", "benchmark", "node-worker-threads-pool", "node:"],
 	"cli/": [

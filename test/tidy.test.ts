@@ -10,6 +10,7 @@ const ALL = [
 		"computer",
 		"gdb",
 		"trace",
+		"campaign",
 		"conformance",
 		"bench",
 		"cli",

@@ -1,12 +1,11 @@
 /** The faults of one computer: which of its parts follows which rules, and what they have done. */
 import type { Board } from "../../devices/board.ts";
-import type { DiskTiming } from "../../devices/disk/timing.ts";
 import type { Arming } from "../../devices/fault/arming.ts";
 import type { DiskRule, MediaRule, TimingRule } from "../../devices/fault/disk-rule.ts";
 import { isTimingRule } from "../../devices/fault/disk-rule.ts";
 import type { FaultPlace } from "../../devices/fault/fault-place.ts";
-import { FaultyDisk } from "../../devices/fault/faulty-disk.ts";
-import { FaultyTiming } from "../../devices/fault/faulty-timing.ts";
+import type { FaultyDisk } from "../../devices/fault/faulty-disk.ts";
+import type { FaultyTiming } from "../../devices/fault/faulty-timing.ts";
 import type { Ledger, LedgerEntry } from "../../devices/fault/ledger.ts";
 import { MachineFaults, type MachineFaultsState } from "../../devices/fault/machine-faults.ts";
 import type { MachineRule } from "../../devices/fault/machine-rule.ts";
@@ -72,25 +71,27 @@ export function rulesOfDisks(plan: FaultPlan | undefined, ids: readonly string[]
 	});
 }
 
-/** `timing`, or one that follows the rules. */
-export const faultyTiming = (
-	timing: DiskTiming,
-	rules: readonly TimingRule[],
-	seed?: number,
-): DiskTiming => (rules.length === 0 ? timing : new FaultyTiming(timing, rules, seed));
-
 /** A part of a computer that follows rules. */
 interface FaultyPart {
 	readonly ledger: Ledger;
 	readonly armings: readonly Readonly<Arming>[];
 }
 
+/** All disks of a computer have these parts; without rules they change nothing. */
+interface DiskOnBoard {
+	readonly id: string;
+	readonly media: FaultyDisk;
+	readonly timing: FaultyTiming;
+}
+
 /** The parts of a computer that follow rules. */
 export class Faults {
-	readonly #plan: FaultPlan | undefined;
-	readonly #disks: readonly FaultyDisk[];
-	readonly #machine: MachineFaults | null;
-	readonly #parts: readonly FaultyPart[];
+	#plan: FaultPlan | undefined;
+	readonly #disks: readonly DiskOnBoard[];
+	readonly #of: Machine;
+	readonly #board: Board;
+	/** null until there are rules of memory, hart or MMU. */
+	#machine: MachineFaults | null;
 
 	/** `place` says where the computer is. */
 	constructor(
@@ -101,14 +102,47 @@ export class Faults {
 	) {
 		this.#plan = plan;
 		const rules = plan?.rules.filter(isMachineRule) ?? [];
+		this.#of = machine;
+		this.#board = board;
 		this.#machine =
 			rules.length === 0 ? null : new MachineFaults(machine, rules, plan?.seed, board);
-		const parts = board.disks.flatMap(({ media, timing }) => [media, timing]);
-		this.#disks = parts.filter((part) => part instanceof FaultyDisk);
-		const timings = parts.filter((part) => part instanceof FaultyTiming);
-		for (const part of [...this.#disks, ...timings]) part.connect(place);
-		const machines = this.#machine === null ? [] : [this.#machine];
-		this.#parts = [...this.#disks, ...timings, ...machines];
+		this.#disks = board.disks.map(({ id, media, timing }) => ({
+			id,
+			media: media as FaultyDisk,
+			timing: timing as FaultyTiming,
+		}));
+		for (const { media, timing } of this.#disks) {
+			media.connect(place);
+			timing.connect(place);
+		}
+	}
+
+	get #parts(): FaultyPart[] {
+		const disks = this.#disks.flatMap(({ media, timing }) => [media, timing]);
+		return this.#machine === null ? disks : [...disks, this.#machine];
+	}
+
+	/** As Computer.inject. */
+	load(plan: FaultPlan | undefined, candidates: ReadonlyMap<string, number>): void {
+		const { seed, rules } = plan ?? { rules: [] };
+		const ids = this.#disks.map(({ id }) => id);
+		for (const [i, own] of rulesOfDisks(plan, ids).entries()) {
+			this.#disks[i]!.media.load(own.media, seed, candidates);
+			this.#disks[i]!.timing.load(own.timing, seed, candidates);
+		}
+		const machine = rules.filter(isMachineRule);
+		if (machine.length > 0) this.#machine ??= new MachineFaults(this.#of, [], 1, this.#board);
+		this.#machine?.load(machine, seed, candidates);
+		this.#plan = plan;
+	}
+
+	/** Whether no rule does anything any more at time `now`, or later. */
+	spent(now: number): boolean {
+		const armings = this.#disks.flatMap(({ media, timing }) => [
+			...media.armings,
+			...timing.armings,
+		]);
+		return armings.every((arming) => arming.spent(now)) && this.#machine?.spent !== false;
 	}
 
 	/** What has become of the rules of memory, hart and MMU. null: there are none. */
@@ -118,12 +152,13 @@ export class Faults {
 
 	/** To be called beside the restoring of the machine, or its rollback. */
 	restore(state: MachineFaultsState | null): void {
-		if (state !== null) this.#machine?.restore(state);
+		if (state === null) this.#machine?.load([], 1, new Map());
+		else (this.#machine ??= new MachineFaults(this.#of)).restore(state);
 	}
 
 	/** What silent faults have left behind is part of a computer's state. */
 	hashInto(hash: WordHash): void {
-		for (const disk of this.#disks) disk.hashInto(hash);
+		for (const { media } of this.#disks) media.hashInto(hash);
 		this.#machine?.hashInto(hash);
 	}
 

@@ -70,9 +70,10 @@ export class Arming {
 		return ordinal;
 	}
 
-	/** It will never act again. */
-	get isSpent(): boolean {
-		return this.#left === 0 && this.activations >= this.#times;
+	/** Whether the rule acts on no candidate any more, from time `now` on. */
+	spent(now: number): boolean {
+		if (this.activations < this.#times) return false;
+		return this.#left === 0 || (ends(this.#life) && !inForce(this.#life, this.#activeSince, now));
 	}
 
 	/** When what is in force at `now` ends, in ns. => Infinity: never. */

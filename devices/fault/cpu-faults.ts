@@ -161,7 +161,9 @@ export class CpuFaults implements Family {
 
 	/** Is the next instruction of interest? */
 	get alone(): boolean {
-		return this.#corrupt !== null || this.#rules.some(({ arming }) => !arming.isSpent);
+		return (
+			this.#corrupt !== null || this.#rules.some(({ arming }) => !arming.spent(this.#host.now))
+		);
 	}
 
 	between(): number {
@@ -234,6 +236,7 @@ export class CpuFaults implements Family {
 	}
 
 	hashInto(hash: WordHash): void {
+		if (this.stall === 0 && this.#corrupt === null) return;
 		hash.number(this.stall).number(this.#corrupt === null ? 0 : 1);
 	}
 
@@ -276,7 +279,7 @@ export class CpuFaults implements Family {
 	/** The present instruction is one of class `of`: what a rule makes of it. */
 	#produce(armed: Armed, of: ResultClass, op: number, rd: number): void {
 		const { rule } = armed;
-		if (rule.model !== "cpu.result" || armed.arming.isSpent) return;
+		if (rule.model !== "cpu.result" || armed.arming.spent(this.#host.now)) return;
 		const { class: wanted = "alu" } = rule.params;
 		const { hart, memory } = this.#host.machine;
 		const { pc } = hart;

@@ -20,6 +20,7 @@ import { type FaultPlace, NOWHERE } from "./fault-place.ts";
 import { Ledger, type LedgerState } from "./ledger.ts";
 
 export interface FaultyDiskState {
+	readonly seed: number;
 	/** The rules in force, with what has become of them. */
 	readonly armings: readonly { readonly rule: MediaRule; readonly state: ArmingState }[];
 	/** [sector, what is read there]; the arrays are never changed. */
@@ -54,7 +55,7 @@ export class FaultyDisk implements DiskMedia {
 	failedReads = 0;
 	failedWrites = 0;
 	readonly #medium: DiskMedia;
-	readonly #seed: number;
+	#seed: number;
 	#armings: Arming[] = [];
 	#overlay = new Map<number, Uint8Array>();
 	#healed = new Set<string>();
@@ -95,6 +96,22 @@ export class FaultyDisk implements DiskMedia {
 	/** From now on `place` says where the computer is. */
 	connect(place: () => FaultPlace): void {
 		this.#place = place;
+	}
+
+	/**
+	 * Replace all rules, and forget what the old ones have done. `candidates` says how many each has
+	 * had. => UserError as `add`.
+	 */
+	load(rules: readonly MediaRule[], seed = 1, candidates: ReadonlyMap<string, number>): void {
+		this.liftAll();
+		this.heal();
+		this.#healed.clear();
+		this.ledger.clear();
+		this.failedReads = 0;
+		this.failedWrites = 0;
+		this.#seed = seed;
+		for (const rule of rules) this.add(rule);
+		for (const arming of this.#armings) arming.candidates = candidates.get(arming.rule.id) ?? 0;
 	}
 
 	/** => UserError for sectors that the disk does not have, or an id that is taken. */
@@ -376,6 +393,7 @@ export class FaultyDisk implements DiskMedia {
 
 	#save(medium: unknown): FaultyDiskState {
 		return {
+			seed: this.#seed,
 			armings: this.#armings.map((a) => ({ rule: a.rule as MediaRule, state: a.save() })),
 			overlay: [...this.#overlay],
 			ledger: this.ledger.save(),
@@ -388,6 +406,7 @@ export class FaultyDisk implements DiskMedia {
 	}
 
 	#restore(state: FaultyDiskState): void {
+		this.#seed = state.seed;
 		this.#armings = state.armings.map(({ rule, state: progress }) => {
 			const arming = new Arming(this.#seed, rule);
 			arming.restore(progress);

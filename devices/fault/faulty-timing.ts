@@ -7,7 +7,9 @@ import { type FaultPlace, NOWHERE } from "./fault-place.ts";
 import { Ledger, type LedgerState } from "./ledger.ts";
 
 export interface FaultyTimingState {
-	readonly armings: readonly ArmingState[];
+	readonly seed: number;
+	/** The rules in force, with what has become of them. */
+	readonly armings: readonly { readonly rule: TimingRule; readonly state: ArmingState }[];
 	readonly ledger: LedgerState;
 	readonly timing: unknown;
 }
@@ -24,19 +26,36 @@ const EFFECTS: Readonly<Record<ControllerFault, string>> = {
 export class FaultyTiming implements DiskTiming {
 	readonly name: string;
 	readonly ledger = new Ledger();
-	readonly armings: readonly Arming[];
-	readonly #rules: readonly TimingRule[];
 	readonly #timing: DiskTiming;
-	readonly #seed: number;
+	#armings: Arming[] = [];
+	#seed = 1;
 	#place: () => FaultPlace = () => NOWHERE;
 	#controllerFault: ControllerFault | null = null;
 
-	constructor(timing: DiskTiming, rules: readonly TimingRule[], seed = 1) {
+	constructor(timing: DiskTiming, rules: readonly TimingRule[] = [], seed = 1) {
 		this.name = timing.name;
 		this.#timing = timing;
+		this.load(rules, seed);
+	}
+
+	/** The rules in force, in their order. */
+	get armings(): readonly Readonly<Arming>[] {
+		return this.#armings;
+	}
+
+	/**
+	 * Replace all rules, and forget what the old ones have done. `candidates` says how many each has
+	 * had.
+	 */
+	load(
+		rules: readonly TimingRule[],
+		seed = 1,
+		candidates: ReadonlyMap<string, number> = new Map(),
+	): void {
 		this.#seed = seed;
-		this.#rules = rules.map(withLife);
-		this.armings = this.#rules.map((rule) => new Arming(seed, rule));
+		this.ledger.clear();
+		this.#armings = rules.map((rule) => new Arming(seed, withLife(rule)));
+		for (const arming of this.#armings) arming.candidates = candidates.get(arming.rule.id) ?? 0;
 	}
 
 	/** From now on `place` says where the computer is. */
@@ -47,11 +66,11 @@ export class FaultyTiming implements DiskTiming {
 	completion(now: number, sector: number, count: number): number {
 		let when = this.#timing.completion(now, sector, count);
 		this.#controllerFault = null;
-		for (const [i, rule] of this.#rules.entries()) {
+		for (const arming of this.#armings) {
+			const rule = arming.rule as TimingRule;
 			const { sector: first, count: length = 1 } = rule.model === "disk.latency" ? rule.params : {};
 			const outside = first !== undefined && (first >= sector + count || sector >= first + length);
 			if (rule.model === "disk.latency" && (count === 0 || outside)) continue;
-			const arming = this.armings[i]!;
 			const ordinal = arming.decide(now);
 			if (ordinal < 0) continue;
 			if (rule.model === "disk.controller") {
@@ -96,14 +115,20 @@ export class FaultyTiming implements DiskTiming {
 
 	save(): FaultyTimingState {
 		return {
-			armings: this.armings.map((arming) => arming.save()),
+			seed: this.#seed,
+			armings: this.#armings.map((a) => ({ rule: a.rule as TimingRule, state: a.save() })),
 			ledger: this.ledger.save(),
 			timing: this.#timing.save(),
 		};
 	}
 
 	restore(state: FaultyTimingState): void {
-		for (const [i, arming] of this.armings.entries()) arming.restore(state.armings[i]!);
+		this.#seed = state.seed;
+		this.#armings = state.armings.map(({ rule, state: progress }) => {
+			const arming = new Arming(this.#seed, rule);
+			arming.restore(progress);
+			return arming;
+		});
 		this.ledger.restore(state.ledger);
 		this.#timing.restore(state.timing);
 	}

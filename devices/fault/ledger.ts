@@ -37,6 +37,11 @@ export class Ledger {
 		if (this.#entries.length < LEDGER_MAX) this.#entries.push(entry);
 	}
 
+	clear(): void {
+		this.#entries = [];
+		this.total = 0;
+	}
+
 	save(): LedgerState {
 		return { entries: this.#entries.slice(), total: this.total };
 	}

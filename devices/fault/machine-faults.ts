@@ -27,6 +27,7 @@ import { MemoryFaults } from "./memory-faults.ts";
 import { MmuRules } from "./mmu-faults.ts";
 
 export interface MachineFaultsState {
+	readonly seed: number;
 	/** The rules in force, with what has become of them. */
 	readonly rules: readonly {
 		readonly number: number;
@@ -46,7 +47,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 	readonly ledger = new Ledger();
 	readonly machine: Machine;
 	readonly board: Board | null;
-	readonly #seed: number;
+	#seed: number;
 	readonly #event: number;
 	/** In a fixed order: they register with the clock. */
 	readonly #families: ReadonlyMap<string, Family>;
@@ -82,6 +83,30 @@ export class MachineFaults implements FaultHost, HartFaults {
 	/** The rules in force, the oldest first. */
 	get armings(): readonly Readonly<Arming>[] {
 		return this.#rules.map(({ arming }) => arming);
+	}
+
+	/**
+	 * Replace all rules, and forget what the old ones have done. `candidates` says how many each has
+	 * had. => UserError as `add`.
+	 */
+	load(rules: readonly MachineRule[], seed = 1, candidates: ReadonlyMap<string, number>): void {
+		this.machine.clock.cancel(this.#event);
+		this.#rules = [];
+		this.#nextNumber = 0;
+		this.ledger.clear();
+		this.#seed = seed;
+		this.#changed();
+		for (const family of this.#families.values()) family.restore(undefined);
+		for (const rule of rules) this.add(rule);
+		for (const { rule, arming } of this.#rules) arming.candidates = candidates.get(rule.id) ?? 0;
+	}
+
+	/** Whether no rule does anything any more, from now on. */
+	get spent(): boolean {
+		const { ns } = this.#place();
+		return this.#rules.every(({ rule, arming, stage }) =>
+			hasInstant(rule) ? stage === "done" : arming.spent(ns),
+		);
 	}
 
 	/** => UserError for a rule that cannot be followed, or an id that is taken. */
@@ -121,6 +146,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 	/** The clock's events are in the machine's own state. */
 	save(): MachineFaultsState {
 		return {
+			seed: this.#seed,
 			rules: this.#rules.map(({ number, rule, arming, stage }) => ({
 				number,
 				rule,
@@ -137,6 +163,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 
 	/** To be called beside the restoring of the machine, or its rollback, to the same instant. */
 	restore(state: MachineFaultsState): void {
+		this.#seed = state.seed;
 		this.#rules = state.rules.map(({ number, rule, state: progress, stage }) => {
 			const arming = new Arming(this.#seed, withLife(rule));
 			arming.restore(progress);
@@ -295,7 +322,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 	#schedule({ number, rule, stage }: Armed): void {
 		const { atNs } = rule.when ?? {};
 		if (atNs !== undefined && stage === "ahead") {
-			this.machine.clock.schedule(atNs, this.#event, number);
+			this.machine.clock.scheduleFirst(atNs, this.#event, number);
 		}
 	}
 }

@@ -1,0 +1,203 @@
+/**
+ * The folder of a campaign's results: `campaign.json` (what was asked), `golden.json` (what runs
+ * are compared with) and `results.jsonl` (a line for each run, in the order of their numbers).
+ */
+import {
+	closeSync,
+	existsSync,
+	fsyncSync,
+	ftruncateSync,
+	mkdirSync,
+	openSync,
+	readFileSync,
+	writeFileSync,
+	writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../machine/user-error.ts";
+import type { Outcome } from "./classify.ts";
+import type { Evidence } from "./evidence.ts";
+import type { RunEffort, RunPlan } from "./runner.ts";
+
+/** What became of a run. */
+export interface ResultRow {
+	readonly run: number;
+	readonly outcome: Outcome;
+	readonly templates: readonly string[];
+	readonly weight: number;
+	/** The tenth of the golden run, 0 to 9, in which a rule first acted; null: none did. */
+	readonly phase: number | null;
+	readonly plan: RunPlan;
+	readonly evidence: Evidence;
+	readonly effort: RunEffort;
+}
+
+/** What must be equal for results to belong together. */
+export interface Identity {
+	readonly version: string;
+	/** Of the campaign with all that it runs. */
+	readonly hash: string;
+}
+
+const CAMPAIGN = "campaign.json";
+const GOLDEN = "golden.json";
+const RESULTS = "results.jsonl";
+/** Milliseconds of the host between two writings through to the disk. */
+const SYNC_MS = 1000;
+
+/** => what `action` returns; UserError of one line if it fails */
+function writing<T>(path: string, action: () => T): T {
+	try {
+		return action();
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (code === undefined) throw error;
+		throw new UserError(`${path}: cannot be written (${code})`);
+	}
+}
+
+function readJson(path: string): unknown {
+	try {
+		return JSON.parse(readFileSync(path, "utf8"));
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		throw new UserError(
+			`${path}: ${code === undefined ? "is damaged" : `cannot be read (${code})`}`,
+		);
+	}
+}
+
+/** The whole rows of a file, and how many bytes they take: a line may have been cut short. */
+export function parseRows(bytes: Uint8Array): { rows: ResultRow[]; length: number } {
+	const rows: ResultRow[] = [];
+	let length = 0;
+	for (;;) {
+		const end = bytes.indexOf(0x0a, length);
+		if (end < 0) return { rows, length };
+		try {
+			const row = JSON.parse(new TextDecoder().decode(bytes.subarray(length, end))) as ResultRow;
+			if (row.run !== rows.length) return { rows, length };
+			rows.push(row);
+		} catch {
+			return { rows, length };
+		}
+		length = end + 1;
+	}
+}
+
+/** => UserError unless the folder has results. */
+export function readResults(folder: string): {
+	identity: Identity;
+	campaign: unknown;
+	golden: { readonly evidence: Evidence; readonly population: number };
+	rows: ResultRow[];
+} {
+	const { identity, campaign } = readJson(join(folder, CAMPAIGN)) as {
+		identity: Identity;
+		campaign: unknown;
+	};
+	const golden = readJson(join(folder, GOLDEN)) as { evidence: Evidence; population: number };
+	const path = join(folder, RESULTS);
+	const bytes = existsSync(path) ? readFileSync(path) : new Uint8Array(0);
+	return { identity, campaign, golden, rows: parseRows(bytes).rows };
+}
+
+export interface ResultsOptions {
+	readonly folder: string;
+	readonly identity: Identity;
+	/** For the reader, and for `inject` later. */
+	readonly campaign: unknown;
+	readonly golden: unknown;
+	/** Go on with the results that are there. */
+	readonly resume: boolean;
+}
+
+export class ResultsFolder {
+	/** The results that were there. */
+	readonly before: readonly ResultRow[];
+	readonly #path: string;
+	readonly #fd: number;
+	#length: number;
+	#synced = performance.now();
+
+	/**
+	 * => UserError for a folder that has results, without `resume`; or results of another campaign
+	 *    or version, with it; or one that cannot be written.
+	 */
+	constructor({ folder, identity, campaign, golden, resume }: ResultsOptions) {
+		const path = join(folder, RESULTS);
+		const there = existsSync(join(folder, CAMPAIGN));
+		if (there && !resume) {
+			throw new UserError(`${folder}: has results already; go on with --resume`);
+		}
+		if (there) checkIdentity(folder, identity, golden);
+		writing(folder, () => mkdirSync(folder, { recursive: true }));
+		if (!there) {
+			const write = (name: string, value: unknown): void =>
+				writing(join(folder, name), () =>
+					writeFileSync(join(folder, name), `${JSON.stringify(value, null, "\t")}\n`),
+				);
+			write(GOLDEN, golden);
+			writing(path, () => writeFileSync(path, ""));
+			// Last: with it the folder is complete.
+			write(CAMPAIGN, { identity, campaign });
+		}
+		const old = there && existsSync(path) ? readFileSync(path) : new Uint8Array(0);
+		const { rows, length } = parseRows(old);
+		this.before = rows;
+		this.#path = path;
+		this.#fd = writing(path, () => openSync(path, existsSync(path) ? "r+" : "w+"));
+		this.#length = length;
+		if (length < old.length) writing(path, () => ftruncateSync(this.#fd, length));
+	}
+
+	/** => UserError if the disk is full; the file ends with the row before then. */
+	append(row: ResultRow): void {
+		const bytes = Buffer.from(`${JSON.stringify(row)}\n`);
+		try {
+			for (let at = 0; at < bytes.length; ) {
+				at += writeSync(this.#fd, bytes, at, bytes.length - at, this.#length + at);
+			}
+			this.#length += bytes.length;
+			if (performance.now() - this.#synced > SYNC_MS) this.#sync();
+		} catch (error) {
+			try {
+				ftruncateSync(this.#fd, this.#length);
+			} catch {
+				// A line that is cut short is left out by whoever reads the file.
+			}
+			const { code } = error as NodeJS.ErrnoException;
+			throw new UserError(`${this.#path}: cannot be written (${code})`);
+		}
+	}
+
+	#sync(): void {
+		this.#synced = performance.now();
+		try {
+			fsyncSync(this.#fd);
+		} catch (error) {
+			// A pipe or /dev/full has nothing to be written through to.
+			if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
+		}
+	}
+
+	close(): void {
+		writing(this.#path, () => {
+			this.#sync();
+			closeSync(this.#fd);
+		});
+	}
+}
+
+/** => UserError unless the folder is of this campaign, and its golden run is ours. */
+function checkIdentity(folder: string, { version, hash }: Identity, golden: unknown): void {
+	const { identity } = readJson(join(folder, CAMPAIGN)) as { identity: Identity };
+	if (identity.version !== version) {
+		throw new UserError(`${folder}: is of version ${identity.version}, and this is ${version}`);
+	}
+	if (identity.hash !== hash) throw new UserError(`${folder}: is of another campaign`);
+	const before = JSON.stringify(readJson(join(folder, GOLDEN)));
+	if (before !== JSON.stringify(golden)) {
+		throw new UserError(`${folder}: the run without faults was another one; start again`);
+	}
+}

@@ -1,0 +1,7 @@
+/** A worker of a campaign: a thread that does one run at a time. */
+import { parentPort, workerData } from "node:worker_threads";
+import { Runner, type RunnerOptions, type RunPlan } from "./runner.ts";
+
+const runner = new Runner(workerData as RunnerOptions);
+
+parentPort?.on("message", (plan: RunPlan) => parentPort?.postMessage(runner.run(plan)));

@@ -1,0 +1,118 @@
+/** Runs from checkpoints that end early are the runs from start to end. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { classify } from "../../campaign/classify.ts";
+import { evidenceOfGolden } from "../../campaign/gather.ts";
+import { checkpointGolden, measureGolden } from "../../campaign/golden.ts";
+import { type PlannedRule, Runner } from "../../campaign/runner.ts";
+import type { Workload } from "../../campaign/workload.ts";
+import { FAULT_MODELS } from "../../computer/fault/models.ts";
+import { createSystem } from "../../computer/system.ts";
+import type { FaultRule } from "../../devices/fault/rule.ts";
+import { MiB, workload as program } from "../support/workload.ts";
+
+/** Pages in and out for some milliseconds. */
+const workload: Workload = {
+	kind: "boot",
+	options: { program: "walk", args: ["1", "2"], image: program("walk"), ram: MiB },
+	swap: [{ bytes: 4 * MiB }],
+};
+const limits = { instructions: 3, idleNs: 60e9 };
+const ENOUGH = { instructions: 1e9, ns: 1e12 };
+const NEVER = { hit: Number.MAX_SAFE_INTEGER };
+
+/** Parameters that models need. */
+const NEEDED: Readonly<Record<string, Record<string, unknown>>> = {
+	"mmu.pte-flip": { va: 0x10000 },
+	"mmu.stale-entry": { va: 0x10000 },
+	"memory.stuck": { pa: 0x8008_0000, bit: 3 },
+	"memory.row": { pa: 0x8008_0000 },
+	"memory.cell": { pa: 0x8008_0000, bit: 3 },
+	"cpu.stuck": { register: 10, bit: 2 },
+	"cpu.csr": { csr: "sepc" },
+	"cpu.stall": { cycles: 10_000 },
+};
+const paramsOf = (model: string): Record<string, unknown> =>
+	model.startsWith("disk.") ? { disk: "ld0" } : (NEEDED[model] ?? {});
+/** These have the hart execute one instruction after the other: too slow for so many runs. */
+const SLOW = ["cpu.stuck", "cpu.result"];
+const models = [...FAULT_MODELS.keys()].filter((name) => !SLOW.includes(name));
+const candidateModels = models.filter((name) => FAULT_MODELS.get(name)!.candidates !== null);
+const counting = {
+	rules: candidateModels.map((model) => ({
+		...{ id: `count:${model}`, model, params: paramsOf(model), when: NEVER },
+	})),
+};
+const plain = measureGolden(workload, null, ENOUGH);
+const golden = measureGolden(workload, counting, ENOUGH);
+const reference = evidenceOfGolden(golden);
+
+const options = { workload, golden, counting, limits };
+const fast = new Runner({ ...options, checkpoints: 16, earlyStop: true });
+const whole = new Runner({ ...options, checkpoints: 16, earlyStop: false });
+const slow = new Runner({ ...options, checkpoints: 0, earlyStop: false });
+
+it("the golden run is the run without an injector", () => {
+	const { kind: _, swap, ...rest } = workload as Extract<Workload, { kind: "boot" }>;
+	const system = createSystem({ ...rest.options, swap: [{ media: swap![0]!.bytes }] });
+	system.run();
+	expect(plain.stateHash).toBe(system.stateHash());
+	const { candidates, ...counted } = golden;
+	const { candidates: none, ...uncounted } = plain;
+	expect(counted).toEqual(uncounted);
+	expect([none.size, candidates.size]).toEqual([0, candidateModels.length]);
+	const { guest, checkpoints } = checkpointGolden(workload, counting, golden.cycles, 16);
+	expect(checkpoints.length).toBeGreaterThan(8);
+	guest.computer.inject();
+	expect({ ...guest.computer.report(0), config: null }).toEqual({
+		...system.report(0),
+		config: null,
+	});
+});
+
+describe("a run with", () => {
+	const rule = (model: string, when: FaultRule["when"]): PlannedRule => ({
+		id: model,
+		model,
+		params: paramsOf(model),
+		when,
+		countedBy: FAULT_MODELS.get(model)!.candidates === null ? null : `count:${model}`,
+	});
+	const total = (model: string): number => golden.candidates.get(`count:${model}`) ?? 0;
+
+	/** A rule of a model, at some place of the run. */
+	const rules = (model: string): fc.Arbitrary<PlannedRule> => {
+		const part = fc.double({ min: 0, max: 1, noNaN: true });
+		if (FAULT_MODELS.get(model)!.candidates === null) {
+			return part.chain((at) =>
+				fc.constantFrom(
+					rule(model, { atInsn: Math.floor(at * golden.instructions) }),
+					rule(model, { atNs: Math.floor(at * golden.cycles) }),
+				),
+			);
+		}
+		const hit = part.map((at) => Math.floor(at * total(model)) + 1);
+		const when = fc.oneof(
+			hit.map((n) => ({ hit: n })),
+			hit.map((n) => ({ hit: n })),
+			hit.map((n) => ({ every: n })),
+			hit.map((n) => ({ chance: 2 / (n + 1) })),
+			part.map((at) => ({ window: [Math.floor(at * golden.cycles), 1e12] as const })),
+		);
+		return when.map((w) => ({ ...rule(model, w), budget: { times: 3 } }));
+	};
+
+	it.each(models)("%s", (model) => {
+		fc.assert(
+			fc.property(rules(model), fc.nat(1000), (one, seed) => {
+				const plan = { seed, rules: [one] };
+				const expected = slow.run(plan);
+				expect(fast.run(plan).evidence).toEqual(expected.evidence);
+				expect(whole.run(plan).evidence).toEqual(expected.evidence);
+				expect(expected.evidence.error).toBeNull();
+				classify(expected.evidence, reference);
+			}),
+			{ numRuns: 6, seed: 1 },
+		);
+	});
+});
