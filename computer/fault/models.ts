@@ -5,6 +5,7 @@
 
 import { CPU_MODELS } from "./cpu-models.ts";
 import { DISK_MODELS } from "./disk-models.ts";
+import { INTERRUPT_MODELS } from "./interrupt-models.ts";
 import { MEMORY_MODELS } from "./memory-models.ts";
 import { MMU_MODELS } from "./mmu-models.ts";
 import type { FaultModel } from "./model.ts";
@@ -16,5 +17,6 @@ export const FAULT_MODELS: ReadonlyMap<string, FaultModel> = new Map(
 		...MMU_MODELS,
 		...MEMORY_MODELS,
 		...CPU_MODELS,
+		...INTERRUPT_MODELS,
 	}),
 );

@@ -1,5 +1,5 @@
 /**
- * Faults of a machine: of its memory, hart and MMU. This is their host: it arms the rules,
+ * Faults of a machine: of its memory, hart, MMU and interrupts. This is their host: it arms the rules,
  * asks the family of each to act, and keeps the ledger.
  *
  * Rules of an instant. At a time, `when.atNs`, memory, TLB and page tables are hit at the end of
@@ -21,6 +21,7 @@ import { CpuFaults } from "./cpu-faults.ts";
 import { drawBelow } from "./draw.ts";
 import type { Armed, Family, FaultHost, Stage } from "./fault-host.ts";
 import type { FaultPlace } from "./fault-place.ts";
+import { InterruptFaults } from "./interrupt-faults.ts";
 import { Ledger, type LedgerState } from "./ledger.ts";
 import { hasInstant, type MachineRule, withLife } from "./machine-rule.ts";
 import { MemoryFaults } from "./memory-faults.ts";
@@ -75,6 +76,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 			["mmu", new MmuRules(this)],
 			["memory", new MemoryFaults(this)],
 			["cpu", this.#cpu],
+			["irq", new InterruptFaults(this)],
 		]);
 		for (const rule of rules) this.add(rule);
 	}
