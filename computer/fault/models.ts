@@ -3,6 +3,7 @@
  * docs/fault-plan.schema.json and docs/faults.md. devices/fault/ does what they say.
  */
 
+import { CLOCK_MODELS } from "./clock-models.ts";
 import { CPU_MODELS } from "./cpu-models.ts";
 import { DISK_MODELS } from "./disk-models.ts";
 import { INTERRUPT_MODELS } from "./interrupt-models.ts";
@@ -18,5 +19,6 @@ export const FAULT_MODELS: ReadonlyMap<string, FaultModel> = new Map(
 		...MEMORY_MODELS,
 		...CPU_MODELS,
 		...INTERRUPT_MODELS,
+		...CLOCK_MODELS,
 	}),
 );

@@ -1,5 +1,5 @@
 /**
- * Faults of a machine: of its memory, hart, MMU and interrupts. This is their host: it arms the rules,
+ * Faults of a machine: of its memory, hart, MMU, interrupts and clocks. This is their host: it arms the rules,
  * asks the family of each to act, and keeps the ledger.
  *
  * Rules of an instant. At a time, `when.atNs`, memory, TLB and page tables are hit at the end of
@@ -17,6 +17,7 @@ import { H_BUDGET, H_LEFT } from "../../machine/memory.ts";
 import { UserError } from "../../machine/user-error.ts";
 import type { Board } from "../board.ts";
 import { Arming, type ArmingState } from "./arming.ts";
+import { ClockFaults } from "./clock-faults.ts";
 import { CpuFaults } from "./cpu-faults.ts";
 import { drawBelow } from "./draw.ts";
 import type { Armed, Family, FaultHost, Stage } from "./fault-host.ts";
@@ -77,6 +78,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 			["memory", new MemoryFaults(this)],
 			["cpu", this.#cpu],
 			["irq", new InterruptFaults(this)],
+			["clock", new ClockFaults(this)],
 		]);
 		for (const rule of rules) this.add(rule);
 	}
