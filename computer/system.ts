@@ -28,7 +28,6 @@ import { type Kernel, kernel_create } from "../kernel/kernel.ts";
 import { uvm_check_freeclean, uvm_check_panic } from "../kernel/uvm/uvm_check.ts";
 import { sysctl_vm, VM_TUNABLES } from "../kernel/uvm/uvm_meter.ts";
 import type { WordHash } from "../machine/hash.ts";
-import { CYCLES_PER_TIME_TICK } from "../machine/port.ts";
 import { Prng } from "../machine/prng.ts";
 import { UserError } from "../machine/user-error.ts";
 import { ENOENT } from "../sys/errno.ts";
@@ -214,7 +213,8 @@ export class System extends BaseComputer<Uint8Array> {
 
 	#run(until: number, pause: boolean): RunState {
 		for (;;) {
-			switch (cpu_run(this.kernel, Math.ceil(until), pause)) {
+			const end = this.machine.portCycles(Math.ceil(until));
+			switch (cpu_run(this.kernel, end, pause)) {
 				case CPU_HALTED:
 					this.#exit = exitOf(this.process);
 					return "ended";
@@ -225,7 +225,7 @@ export class System extends BaseComputer<Uint8Array> {
 						return this.#timer === Number.POSITIVE_INFINITY ? this.#asleep() : "idle";
 					}
 					// A device completes first: that is not worth a pause.
-					this.kernel.port.wfi(until);
+					this.kernel.port.wfi(end);
 					break;
 				default:
 					return "running";
@@ -242,7 +242,9 @@ export class System extends BaseComputer<Uint8Array> {
 
 	/** The cycle of the next timer interrupt, or Infinity. */
 	get #timer(): number {
-		return this.kernel.port.stimecmp * CYCLES_PER_TIME_TICK;
+		const { state, counters } = this.machine.hart;
+		if (state.timerMasked) return Number.POSITIVE_INFINITY;
+		return counters.cycleOfTime(this.kernel.port.stimecmp);
 	}
 
 	override get idleCycles(): number {

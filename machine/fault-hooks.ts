@@ -87,3 +87,9 @@ export interface HartFaults {
 	readonly stall: number;
 	stalled(cycles: number): void;
 }
+
+/** Faults of timers: "stimer" is that of Sstc, "mtimer" that of a CLINT. */
+export interface TimerFaults {
+	/** A timer falls due. => how many ns late its interrupt is; 0; or Infinity: there is none */
+	falls(timer: "stimer" | "mtimer"): number;
+}

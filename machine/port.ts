@@ -168,7 +168,11 @@ export interface MachinePort {
 	 */
 	wfi(until?: number): boolean;
 
-	/** Cycles since reset, and instructions retired. Exact integers below 2^53. */
+	/**
+	 * Cycles since reset, and instructions retired. Exact integers below 2^53. Cycles are read off
+	 * the clock that `time` counts: where a fault makes that wrong, they are, too, and so is `until`
+	 * of `run` and `wfi`.
+	 */
 	readonly cycles: number;
 	readonly instret: number;
 	/** Supervisor work of `cycles` cycles: advances time and fires the events that fall due. */

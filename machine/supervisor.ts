@@ -189,6 +189,7 @@ export class Supervisor implements MachinePort {
 
 	run(until = Number.POSITIVE_INFINITY): boolean {
 		const hart = this.#hart;
+		const { counters } = hart;
 		const clock = this.#clock;
 		const traps = hart.traps;
 		const debug = hart.debug;
@@ -202,8 +203,10 @@ export class Supervisor implements MachinePort {
 				traps.tellSupervisor(irq, 0, true);
 				return true;
 			}
-			if (clock.cycles >= until) return false;
-			if (hart.slice(Math.min(clock.nextEvent, until) - clock.cycles) === STOP_TRAP) {
+			// The clock that `until` is meant by may be changed by an event.
+			const end = counters.cycleOf(until);
+			if (clock.cycles >= end) return false;
+			if (hart.slice(Math.min(clock.nextEvent, end) - clock.cycles) === STOP_TRAP) {
 				traps.tellSupervisor(this.#state.cause, this.#state.tval, false);
 				return true;
 			}
@@ -238,15 +241,18 @@ export class Supervisor implements MachinePort {
 
 	wfi(until = Number.POSITIVE_INFINITY): boolean {
 		const clock = this.#clock;
-		while (!this.#hart.traps.wakes() && clock.cycles < until) {
+		const { counters, traps } = this.#hart;
+		while (!traps.wakes()) {
+			const end = counters.cycleOf(until);
+			if (clock.cycles >= end) break;
 			if (clock.nextEvent === Number.POSITIVE_INFINITY) return false;
-			clock.advance(Math.max(0, Math.min(clock.nextEvent, until) - clock.cycles));
+			clock.advance(Math.max(0, Math.min(clock.nextEvent, end) - clock.cycles));
 		}
 		return true;
 	}
 
 	get cycles(): number {
-		return this.#clock.cycles;
+		return this.#hart.counters.ns(this.#clock.cycles);
 	}
 
 	get instret(): number {

@@ -1,5 +1,5 @@
 /**
- * Faults of a machine: of its memory, hart and MMU. This is their host: it arms the rules,
+ * Faults of a machine: of its memory, hart, MMU, interrupts and clocks. This is their host: it arms the rules,
  * asks the family of each to act, and keeps the ledger.
  *
  * Rules of an instant. At a time, `when.atNs`, memory, TLB and page tables are hit at the end of
@@ -17,10 +17,12 @@ import { H_BUDGET, H_LEFT } from "../../machine/memory.ts";
 import { UserError } from "../../machine/user-error.ts";
 import type { Board } from "../board.ts";
 import { Arming, type ArmingState } from "./arming.ts";
+import { ClockFaults } from "./clock-faults.ts";
 import { CpuFaults } from "./cpu-faults.ts";
 import { drawBelow } from "./draw.ts";
 import type { Armed, Family, FaultHost, Stage } from "./fault-host.ts";
 import type { FaultPlace } from "./fault-place.ts";
+import { InterruptFaults } from "./interrupt-faults.ts";
 import { Ledger, type LedgerState } from "./ledger.ts";
 import { hasInstant, type MachineRule, withLife } from "./machine-rule.ts";
 import { MemoryFaults } from "./memory-faults.ts";
@@ -76,6 +78,8 @@ export class MachineFaults implements FaultHost, HartFaults {
 			["mmu", new MmuRules(this)],
 			["memory", new MemoryFaults(this)],
 			["cpu", this.#cpu],
+			["irq", new InterruptFaults(this)],
+			["clock", new ClockFaults(this)],
 		]);
 		for (const rule of rules) this.add(rule);
 	}

@@ -1,14 +1,16 @@
 /**
- * Rules for memory, hart and MMU: all models. Rules of some act at an instant, `when.atNs` or
+ * Rules for memory, hart, MMU, interrupts and clocks: all models. Rules of some act at an instant, `when.atNs` or
  * `when.atInsn`; the others have candidates.
  */
+import type { ClockModels } from "./clock-rule.ts";
 import type { CpuModels } from "./cpu-rule.ts";
+import type { InterruptModels } from "./interrupt-rule.ts";
 import type { MemoryModels } from "./memory-rule.ts";
 import type { MmuModels } from "./mmu-rule.ts";
 import type { FaultRule } from "./rule.ts";
 
 /** The models, with their parameters. */
-export type MachineModels = MmuModels & MemoryModels & CpuModels;
+export type MachineModels = MmuModels & MemoryModels & CpuModels & InterruptModels & ClockModels;
 export type MachineModel = keyof MachineModels;
 
 export type MachineRule = {
@@ -31,6 +33,13 @@ const INSTANTS: ReadonlySet<MachineModel> = new Set<MachineModel>([
 	"cpu.skip",
 	"cpu.corrupt",
 	"cpu.stall",
+	"irq.spurious",
+	"irq.storm",
+	"irq.flip",
+	"clock.jump",
+	"clock.drift",
+	"clock.freeze",
+	"clock.rate-split",
 ]);
 
 export const hasInstant = ({ model }: MachineRule): boolean => INSTANTS.has(model);
