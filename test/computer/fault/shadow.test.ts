@@ -62,6 +62,16 @@ it("missed D bits: pages are dropped as clean that are not", () => {
 	expect(report.shadow!.found.every(({ cycle }) => cycle >= ns)).toBe(true);
 });
 
+it("lost fences: stores go to pages that are free", () => {
+	const lost: FaultRule = {
+		...{ id: "fence", model: "mmu.lost-fence", params: {} },
+		...{ when: { hit: 600 }, life: { count: 300 } },
+	};
+	const report = run(sort(lost));
+	expect(report.faults!.applied).toBeGreaterThan(100);
+	expect(kinds(report)).toContain("free");
+});
+
 describe("what it has found is part of a", () => {
 	const through = run(sort(missedD));
 
