@@ -8,7 +8,7 @@ import type { MachineFaultsState } from "../devices/fault/machine-faults.ts";
 import type { DiskCounters } from "../devices/virtio-blk.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Checkpoint, Machine, MachineState } from "../machine/machine.ts";
-import type { TlbCounters } from "../machine/mmu.ts";
+import type { TlbCounters } from "../machine/tlb-counters.ts";
 import type { TrapReport } from "../machine/trap-counts.ts";
 import type { FaultReport } from "./fault/faults.ts";
 import type { Recording } from "./recording.ts";

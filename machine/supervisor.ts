@@ -77,12 +77,32 @@ export class Supervisor implements MachinePort {
 
 	storeWord(index: number, value: number): void {
 		this.#check(index >>> 0 < this.ram32.length);
-		this.#hart.mirror.storing(RAM_OFFSET + index * 4);
+		const host = RAM_OFFSET + index * 4;
+		const { cells } = this.#memory;
+		const errs = cells !== null && this.#hart.mirror.distrusts(host);
+		if (errs) cells.writing(host, 4);
+		this.#hart.mirror.storing(host);
 		this.ram32[index] = value;
+		if (errs) cells.written(host, 4);
 	}
 
 	writeRam(pa: number, bytes: Uint8Array): void {
 		this.#check(this.#dma.write(pa, bytes));
+	}
+
+	readRam(pa: number, into: Uint8Array): boolean {
+		this.#check(this.#dma.contains(pa, into.length));
+		return this.#dma.read(pa, into);
+	}
+
+	get correctedErrors(): number {
+		return this.#memory.cells?.corrected ?? 0;
+	}
+
+	memoryError(pa: number, bytes: number): number {
+		const host = this.#memory.offsetOf(pa, bytes);
+		const at = host < 0 ? -1 : (this.#memory.cells?.errorIn(host, bytes) ?? -1);
+		return at < 0 ? -1 : at - RAM_OFFSET + RAM_BASE;
 	}
 
 	load(pa: number, width: 1 | 2 | 4): number {

@@ -101,7 +101,8 @@ export class Faults {
 	) {
 		this.#plan = plan;
 		const rules = plan?.rules.filter(isMachineRule) ?? [];
-		this.#machine = rules.length === 0 ? null : new MachineFaults(machine, rules, plan?.seed);
+		this.#machine =
+			rules.length === 0 ? null : new MachineFaults(machine, rules, plan?.seed, board);
 		const parts = board.disks.flatMap(({ media, timing }) => [media, timing]);
 		this.#disks = parts.filter((part) => part instanceof FaultyDisk);
 		const timings = parts.filter((part) => part instanceof FaultyTiming);
@@ -123,6 +124,7 @@ export class Faults {
 	/** What silent faults have left behind is part of a computer's state. */
 	hashInto(hash: WordHash): void {
 		for (const disk of this.#disks) disk.hashInto(hash);
+		this.#machine?.hashInto(hash);
 	}
 
 	/** => undefined without a plan. */

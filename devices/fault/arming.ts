@@ -70,6 +70,11 @@ export class Arming {
 		return ordinal;
 	}
 
+	/** It will never act again. */
+	get isSpent(): boolean {
+		return this.#left === 0 && this.activations >= this.#times;
+	}
+
 	/** When what is in force at `now` ends, in ns. => Infinity: never. */
 	endsAfter(now: number): number {
 		const life = this.#life;

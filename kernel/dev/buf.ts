@@ -11,7 +11,7 @@ export interface buf {
 	/** First 512-byte sector on the device, and length in bytes, a multiple of 512. */
 	readonly b_blkno: number;
 	readonly b_bcount: number;
-	/** Kernel virtual address of the data: page aligned, wired, mapped page by page. */
+	/** Kernel virtual address of the data: wired, mapped page by page. */
 	readonly b_data: number;
 	/** Set by the driver when the transfer is done. */
 	b_error: Errno;

@@ -15,7 +15,7 @@
 import { pmap_extract, pmap_kernel } from "../../pmap/pmap.ts";
 import { EIO, ENXIO, EROFS, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
-import { PAGE_SIZE } from "../../sys/vmparam.ts";
+import { PAGE_MASK, PAGE_SIZE } from "../../sys/vmparam.ts";
 import { type callout, callout_init, callout_schedule } from "../kern/core/kern_timeout.ts";
 import type { Kernel } from "../kernel.ts";
 import type { buf } from "./buf.ts";
@@ -287,10 +287,11 @@ interface segment {
 /** The physical ranges of a buffer, adjacent pages joined. */
 function ld_segments(k: Kernel, bp: buf): segment[] {
 	const segments: segment[] = [];
-	for (let off = 0; off < bp.b_bcount; off += PAGE_SIZE) {
-		const pa = pmap_extract(k, pmap_kernel(k), bp.b_data + off);
+	for (let off = 0, len = 0; off < bp.b_bcount; off += len) {
+		const va = bp.b_data + off;
+		const pa = pmap_extract(k, pmap_kernel(k), va);
 		KASSERT(pa >= 0, "ld_virtio: buffer is not mapped");
-		const len = Math.min(PAGE_SIZE, bp.b_bcount - off);
+		len = Math.min(PAGE_SIZE - (va & PAGE_MASK), bp.b_bcount - off);
 		const last = segments[segments.length - 1];
 		if (last !== undefined && last.pa + last.len === pa) last.len += len;
 		else segments.push({ pa, len });

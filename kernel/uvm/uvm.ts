@@ -108,6 +108,8 @@ export interface Uvm {
 
 	/** What is on loan to the kernel: the results of uvm_loan. */
 	readonly loans: vm_page[][];
+	/** What devices read or write in user memory: the results of uvm_vslock. */
+	readonly vslocks: vm_page[][];
 
 	/** Scratch of the fault path that does not sleep. */
 	fault: uvm_faultinfo | null;
@@ -166,6 +168,7 @@ export function uvm_state(pools: pools): Uvm {
 		swapstats: { splits: 0, sumErrors: 0, degraded: 0, mirrorReads: 0, repairs: 0 },
 		swapoff_lwp: null,
 		loans: [],
+		vslocks: [],
 		fault: null,
 		amap_list: null,
 		amap_slots: 0,

@@ -374,7 +374,7 @@ export function uvm_ptpage_alloc(k: Kernel): vm_page | null {
  *
  * => owner and page queues locked; no mapping of the page is left.
  * => the owner forgets it: the object's table, or the anon's an_page.
- * => a page on loan has no owner then, and the last borrower frees it.
+ * => a page on loan, or in use by a device (uvm_vslock), has no owner then; the last one frees it.
  */
 export function uvm_pagefree(k: Kernel, pg: vm_page): void {
 	KASSERT((pg.pqflags & PQ_FREE) === 0, "uvm_pagefree: page is free already");
@@ -389,18 +389,25 @@ export function uvm_pagefree(k: Kernel, pg: vm_page): void {
 	}
 	uvm_pagedequeue(k, pg);
 	if (pg.wire_count > 0) {
-		pg.wire_count = 0;
-		k.uvmexp.wired--;
+		pg.wire_count = vslock_count(k, pg);
+		if (pg.wire_count === 0) k.uvmexp.wired--;
 	}
 	pg.uobject = null;
 	pg.flags = 0;
-	if (pg.loan_count > 0) {
+	if (pg.loan_count > 0 || pg.wire_count > 0) {
 		pg.pqflags = 0;
 		return;
 	}
 	pg.pqflags = PQ_FREE;
 	pageq_insert_tail(k.uvm.page_free, pg);
 	k.uvmexp.free++;
+}
+
+/** How often uvm_vslock has wired a page. */
+function vslock_count(k: Kernel, pg: vm_page): number {
+	let count = 0;
+	for (const pgs of k.uvm.vslocks) for (const one of pgs) if (one === pg) count++;
+	return count;
 }
 
 /** Take a page off the active or inactive queue. => queues locked. */
