@@ -61,6 +61,7 @@ interface BootFlags extends CommonFlags {
 	readonly seed: number;
 	readonly sysctl: Readonly<Record<string, number>>;
 	readonly check: boolean;
+	readonly shadow: boolean;
 	readonly screenshot?: string;
 	readonly uvmhist?: string;
 }
@@ -69,7 +70,7 @@ const PROGRAM: Runs = { argument: "program", printer: "program", instead: "runni
 
 /** Options of `boot` that describe the system. */
 const CONFIGURATION = [
-	...(["ram", "swap", "disk", "seed", "sysctl", "check"] as const),
+	...(["ram", "swap", "disk", "seed", "sysctl", "check", "shadow"] as const),
 	...(["diskRetries", "diskTimeout", "swapChecksum", "swapMirror"] as const),
 ] as const;
 
@@ -126,6 +127,7 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 		.option("--swap-checksum", "keep a checksum of each page in swap", false)
 		.option("--swap-mirror", "write everything in swap to a second disk, too", false)
 		.option("--check", "verify the VM system's invariants while it runs", false)
+		.option("--shadow", "compare pages with what they held when they left memory", false)
 		.option("--screenshot <file>", "save the final contents of the frame buffer, as PNG")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr");
 	command.addHelpText("after", HELP);
@@ -226,6 +228,7 @@ async function systemOptions(
 		swapChecksum: flags.swapChecksum,
 		swapMirror: flags.swapMirror,
 		check: flags.check,
+		shadow: flags.shadow,
 		uvmhist: flags.uvmhist === undefined ? 0 : HISTORY_EVENTS,
 		console: (byte) => output.put(byte),
 		terminal: onTerminal(flags),

@@ -152,6 +152,10 @@ function swapRows({ swap }: Report): Row[] {
 	return text === "" ? [] : [["swap errors", text]];
 }
 
+/** What the shadow found. */
+const shadowRows = ({ shadow }: Report): Row[] =>
+	shadow === undefined ? [] : [["shadow", `${count(shadow.count)} pages not what they were`]];
+
 /** What errors of disks have cost, if there were any. */
 function diskRows({ disks }: Report): Row[] {
 	const rows = disks.map(({ id, errors, retries, timeouts, resets, lostIntrs, failed }): Row => {
@@ -191,6 +195,7 @@ export function summary(report: Report, stop: Stop = null): string {
 		["swap", `${count(e.swpages)} pages, ${count(e.swpginuse)} in use, ${count(e.swpgbad)} bad`],
 		...swapRows(report),
 		...diskRows(report),
+		...shadowRows(report),
 		...faultRows(report),
 		["state hash", report.stateHash],
 	];

@@ -5,6 +5,7 @@ import type { FramebufferOptions } from "../devices/framebuffer.ts";
 import type { ld_errors } from "../kernel/dev/ld_virtio.ts";
 import type { swapstats } from "../kernel/uvm/uvm.ts";
 import type { uvmexp } from "../kernel/uvm/uvm_extern.ts";
+import type { shadow_mismatch } from "../kernel/uvm/uvm_shadow.ts";
 import * as check from "./check-options.ts";
 import type { ComputerExit, ComputerReport } from "./computer.ts";
 
@@ -67,6 +68,8 @@ export interface SystemOptions {
 	readonly adPolicy?: "hardware" | "trap" | undefined;
 	/** Verify the VM system's invariants while it runs. */
 	readonly check?: boolean | undefined;
+	/** Compare pages with what they held when they left memory: see Report.shadow. */
+	readonly shadow?: boolean | undefined;
 	/** Events that the UVMHIST ring keeps. Default: 0, off. */
 	readonly uvmhist?: number | undefined;
 	/** Takes each byte that the program prints, as it is printed. */
@@ -103,6 +106,7 @@ export const SYSTEM_OPTIONS = check.record(
 		tlbWays: check.whole,
 		adPolicy: check.policy,
 		check: check.flag,
+		shadow: check.flag,
 		uvmhist: check.whole,
 		console: check.callback,
 		terminal: check.flag,
@@ -128,6 +132,8 @@ export interface Report extends ComputerReport {
 	readonly disks: (ComputerReport["disks"][number] & ld_errors)[];
 	/** Counters of the VM system, with NetBSD's names. */
 	readonly uvmexp: uvmexp;
+	/** With `shadow`: contents of pages that are not what they were, in all and the first hundred. */
+	readonly shadow?: { readonly count: number; readonly found: readonly shadow_mismatch[] };
 	/** What errors of swap have cost. */
 	readonly swap: swapstats;
 	/** The kernel's messages to its operator. */

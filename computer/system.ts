@@ -27,6 +27,12 @@ import {
 import { type Kernel, kernel_create } from "../kernel/kernel.ts";
 import { uvm_check_freeclean, uvm_check_panic } from "../kernel/uvm/uvm_check.ts";
 import { sysctl_vm, VM_TUNABLES } from "../kernel/uvm/uvm_meter.ts";
+import {
+	type uvm_shadow,
+	uvm_shadow_found,
+	uvm_shadow_init,
+	uvm_shadow_watch,
+} from "../kernel/uvm/uvm_shadow.ts";
 import type { WordHash } from "../machine/hash.ts";
 import { Prng } from "../machine/prng.ts";
 import { UserError } from "../machine/user-error.ts";
@@ -71,6 +77,8 @@ export class System extends BaseComputer<Uint8Array> {
 	#base: ComputerState | null = null;
 	/** Checkpoints of the files that are disks, taken at the base; null: not kept. */
 	#oldFiles: readonly (Int32Array | null)[] | null = null;
+	/** null without the option. */
+	#shadow: uvm_shadow | null = null;
 	#exit: Exit = { kind: "running", code: 0, signal: null, reason: "", pc: 0, addr: 0 };
 	protected override readonly config: Record<string, unknown>;
 	override readonly spins = false;
@@ -143,9 +151,16 @@ export class System extends BaseComputer<Uint8Array> {
 					),
 			};
 		}
+		if (options.shadow === true) this.#shadowWith(uvm_shadow_init());
 		this.#tune(options.sysctl ?? {});
 		const { program, args = [] } = options;
 		return newproc(k, program, options.image, image, [program, ...args]);
+	}
+
+	#shadowWith(shadow: uvm_shadow): void {
+		const { kernel: k } = this;
+		this.#shadow = shadow;
+		k.watch = { ...k.watch, shadow: uvm_shadow_watch(shadow) };
 	}
 
 	/** => UserError for a name that is none, or a value that the kernel refuses. */
@@ -166,7 +181,14 @@ export class System extends BaseComputer<Uint8Array> {
 		seed: number,
 		framebuffer: FramebufferOptions | null,
 	): Record<string, unknown> {
-		const { program, args = [], check = false, uvmhist = 0, terminal = false } = this.options;
+		const {
+			program,
+			args = [],
+			check = false,
+			shadow = false,
+			uvmhist = 0,
+			terminal = false,
+		} = this.options;
 		const { rtc = DEFAULT_EPOCH_SECONDS, sysctl, faults, swapChecksum = false } = this.options;
 		const { diskRetries = DEFAULT_DISK_RETRIES, diskTimeout = DEFAULT_DISK_TIMEOUT } = this.options;
 		const { tlbEntries, tlbWays, adPolicy } = this.machine.config;
@@ -193,6 +215,7 @@ export class System extends BaseComputer<Uint8Array> {
 				tlbWays,
 				adPolicy,
 				check,
+				shadow,
 				uvmhist,
 				terminal,
 				framebuffer,
@@ -290,7 +313,8 @@ export class System extends BaseComputer<Uint8Array> {
 	protected override saveSoftware(): Uint8Array | null {
 		if (this.busy !== null) return null;
 		return kern_save(this.kernel, (kernel) => {
-			const root: SavedSoftware = { kernel, process: this.process, exit: this.#exit };
+			const { process } = this;
+			const root: SavedSoftware = { kernel, process, exit: this.#exit, shadow: this.#shadow };
 			return writeGraph(root, kern_vocabulary(this.kernel));
 		});
 	}
@@ -304,7 +328,8 @@ export class System extends BaseComputer<Uint8Array> {
 	protected override restoreSoftware(saved: Uint8Array, hardware: () => void): void {
 		const k = this.kernel;
 		const graph = new Graph(saved, kern_vocabulary(k));
-		const { kernel, process, exit } = graph.root as SavedSoftware;
+		const { kernel, process, exit, shadow } = graph.root as SavedSoftware;
+		if (shadow !== null) this.#shadowWith(shadow);
 		kern_load(k, kernel);
 		hardware();
 		const resumed = kern_resume(k, kernel);
@@ -378,8 +403,13 @@ export class System extends BaseComputer<Uint8Array> {
 		const { exit } = this;
 		const report = super.report(hostMs);
 		const disks = report.disks.map((disk, i) => ({ ...disk, ...lds[i]!.sc_errors }));
-		const swap = { ...this.kernel.uvm.swapstats };
-		return { ...report, exit, disks, uvmexp: { ...uvmexp }, swap, messages: [...msgbuf] };
+		const found = this.#shadow === null ? null : uvm_shadow_found(this.kernel, this.#shadow);
+		return {
+			...report,
+			...{ exit, disks, uvmexp: { ...uvmexp } },
+			...(found === null ? {} : { shadow: found }),
+			...{ swap: { ...this.kernel.uvm.swapstats }, messages: [...msgbuf] },
+		};
 	}
 
 	protected override hashSoftware(hash: WordHash): void {
@@ -395,6 +425,7 @@ interface SavedSoftware {
 	readonly kernel: kernel_state;
 	readonly process: proc;
 	readonly exit: Exit;
+	readonly shadow: uvm_shadow | null;
 }
 
 /** A system that is about to run a program. => UserError as System's constructor. */

@@ -87,8 +87,11 @@ export const bdev_open = (k: Kernel, dev: dev_t, flag: number): Errno =>
 	k.bdevsw[major(dev)]?.d_open(k, minor(dev), flag) ?? ENXIO;
 
 /** Start a transfer on bp.b_dev, which exists. => never sleeps; biodone announces the end. */
-export const bdev_strategy = (k: Kernel, bp: buf): void =>
+export function bdev_strategy(k: Kernel, bp: buf): void {
+	const raw = !bp.b_read && bp.b_pages.length === 0 && bp.b_master === null;
+	if (raw) k.watch.shadow?.rawwrite(k, bp);
 	k.bdevsw[major(bp.b_dev)]!.d_strategy(k, bp);
+}
 
 /** Size in 512-byte sectors, or -1 if there is no such device. */
 export const bdev_size = (k: Kernel, dev: dev_t): number =>

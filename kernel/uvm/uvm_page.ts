@@ -297,6 +297,7 @@ export function uvm_pagealloc(
 	const { page_free, page_zeros } = k.uvm;
 	const pg = (zero ? page_zeros.first : page_free.first) ?? page_free.first ?? page_zeros.first;
 	if (pg === null) return null;
+	k.watch.shadow?.pagealloc(k, pg);
 	const zeroed = (pg.flags & PG_ZERO) !== 0;
 	pageq_remove(zeroed ? page_zeros : page_free, pg);
 	e.free--;
@@ -349,7 +350,9 @@ export function uvm_pageidlezero(k: Kernel, cycles: number): void {
 			return;
 		}
 		pageq_remove(page_free, pg);
+		k.watch.shadow?.pagealloc(k, pg);
 		pmap_pageidlezero(k, pg.phys_addr);
+		k.watch.shadow?.pagezeroed(k, pg);
 		pg.flags = PG_ZERO;
 		pageq_insert_tail(page_zeros, pg);
 		e.zeropages++;
@@ -376,6 +379,7 @@ export function uvm_ptpage_alloc(k: Kernel): vm_page | null {
 export function uvm_pagefree(k: Kernel, pg: vm_page): void {
 	KASSERT((pg.pqflags & PQ_FREE) === 0, "uvm_pagefree: page is free already");
 	KASSERT(pg.md_pvlist === null, "uvm_pagefree: page is still mapped");
+	if (pg.loan_count === 0) k.watch.shadow?.pagefree(k, pg);
 	uvm_pageremove(k, pg);
 	if (pg.uanon !== null) {
 		pg.uanon.an_page = null;

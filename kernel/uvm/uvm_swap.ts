@@ -161,6 +161,7 @@ export function uvm_swap_free(k: Kernel, slot: SwapSlot, nslots: number): void {
 	const sdp = swapdrum_getsdp(k, slot);
 	if (sdp === null) panic("uvm_swap_free: slot on no device");
 	swapmap_clear(sdp, slot - sdp.swd_drumoffset, nslots);
+	k.watch.shadow?.swapfree(k, slot, nslots);
 	sdp.swd_npginuse -= nslots;
 	k.uvmexp.swpginuse -= nslots;
 	KASSERT(sdp.swd_npginuse >= sdp.swd_npgbad, "uvm_swap_free: count went below the bad slots");

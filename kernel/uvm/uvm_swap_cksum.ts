@@ -24,13 +24,12 @@ function sum_index(k: Kernel, sdp: swapdev, slot: SwapSlot): number {
 	return (pmap_extract(k, pmap_kernel(k), va) - k.port.ramBase) >>> 2;
 }
 
-/** Any change of bits of one word changes it. */
-function page_sum(k: Kernel, pg: vm_page): number {
+/** A hash of a page. Any change of one word changes it. */
+export function uvm_page_sum(k: Kernel, pg: vm_page): number {
 	const { ram32, ramBase } = k.port;
 	const first = (pg.phys_addr - ramBase) >>> 2;
 	let sum = 0;
 	for (let i = first; i < first + PAGE_SIZE / 4; i++) sum = Math.imul(sum, 0x0100_0193) ^ ram32[i]!;
-	k.port.charge(SUM_CYCLES);
 	return sum;
 }
 
@@ -43,14 +42,19 @@ export function uvm_swap_cksum_set(
 ): void {
 	if (sdp.swd_sums === 0) return;
 	for (const [i, pg] of pps.entries()) {
-		k.port.storeWord(sum_index(k, sdp, slot + i), page_sum(k, pg));
+		k.port.storeWord(sum_index(k, sdp, slot + i), uvm_page_sum(k, pg));
+		k.port.charge(SUM_CYCLES);
 	}
 }
 
 /** Whether a page that was read is what was written to its slot. => true without checksums. */
-export const uvm_swap_cksum_right = (
+export function uvm_swap_cksum_right(
 	k: Kernel,
 	sdp: swapdev,
 	slot: SwapSlot,
 	pg: vm_page,
-): boolean => sdp.swd_sums === 0 || k.port.ram32[sum_index(k, sdp, slot)] === page_sum(k, pg);
+): boolean {
+	if (sdp.swd_sums === 0) return true;
+	k.port.charge(SUM_CYCLES);
+	return k.port.ram32[sum_index(k, sdp, slot)] === uvm_page_sum(k, pg);
+}

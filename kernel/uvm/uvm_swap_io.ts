@@ -48,6 +48,7 @@ export function* uvm_swap_get(
 	k.pagingwork = true;
 	const error = yield* swap_read(k, pg, slot, flags);
 	if (error !== 0) return error;
+	k.watch.shadow?.swapin(k, slot, pg);
 	uvm_swpgonly_add(k, -1);
 	k.uvmexp.pgswapin++;
 	return 0;
@@ -71,6 +72,7 @@ export function* uvm_swap_put(
 	k.pagingwork = true;
 	const pages = pps.slice(0, npages);
 	uvm_swap_cksum_set(k, slot_device(k, slot), slot, pages);
+	k.watch.shadow?.swapout(k, slot, pages);
 	const error = yield* uvm_swap_io(k, pages, slot, COPY_ALL, flags, failed);
 	if (error === 0 || error === PGO_PENDING) k.uvmexp.pgswapout += npages;
 	return error;
