@@ -102,7 +102,7 @@ describe("a run with", () => {
 				expect(expected.evidence.error).toBeNull();
 				classify(expected.evidence, reference);
 			}),
-			{ numRuns: 6, seed: 1 },
+			{ numRuns: 3, seed: 1 },
 		);
 	});
 });
