@@ -127,7 +127,7 @@ it("a campaign that was cut short anywhere goes on to the same file", async () =
 	}
 });
 
-it("results of another campaign, version or golden run are refused, and so is a second start", () => {
+it("results of another campaign, version or golden run are refused", () => {
 	const path = folder();
 	store(path, false).close();
 	expect(() => store(path, false)).toThrow(`${path}: has results already; go on with --resume`);
