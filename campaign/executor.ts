@@ -1,5 +1,6 @@
 /** Who does the runs: this thread, or workers in threads of their own. */
 import { fileURLToPath } from "node:url";
+import type { StaticPool } from "node-worker-threads-pool";
 import type { Evidence } from "./evidence.ts";
 import { evidenceOfFailure } from "./gather.ts";
 import type { GoldenFacts } from "./golden.ts";
@@ -8,7 +9,7 @@ import { Runner, type RunnerOptions, type RunPlan, type RunResult } from "./runn
 export interface Executor {
 	/** Runs that it does at the same time. */
 	readonly width: number;
-	/** => never fails: a run that is lost is a result as well */
+	/** => never fails: a run that is lost is a result as well. At most `width` at a time. */
 	execute(plan: RunPlan): Promise<RunResult>;
 	close(): Promise<void>;
 }
@@ -23,6 +24,8 @@ export function localExecutor(options: RunnerOptions): Executor {
 	};
 }
 
+type Task = (plan: RunPlan) => RunResult;
+
 export interface PoolOptions extends RunnerOptions {
 	/** Workers. */
 	readonly jobs: number;
@@ -35,34 +38,70 @@ export interface PoolOptions extends RunnerOptions {
 /** The built worker, seen from the sources and from the built program. */
 const WORKER = fileURLToPath(new URL("../campaign/worker.js", import.meta.url));
 
+/** One worker, in a pool of its own: so it can be ended when it does not answer. */
+class Slot {
+	readonly #create: () => StaticPool<Task>;
+	#pool: StaticPool<Task>;
+
+	constructor(create: () => StaticPool<Task>) {
+		this.#create = create;
+		this.#pool = create();
+	}
+
+	/** => throws if the worker fails, or is not done after this time. */
+	async execute(plan: RunPlan, milliseconds: number): Promise<RunResult> {
+		const pool = this.#pool;
+		let timer: NodeJS.Timeout | null = null;
+		const late = new Promise<null>((resolve) => {
+			timer = setTimeout(() => resolve(null), milliseconds);
+			// The worker keeps the process alive, and when it is gone nobody waits.
+			timer.unref();
+		});
+		try {
+			const result = await Promise.race([pool.exec(plan), late]);
+			if (result !== null) return result;
+			this.#pool = this.#create();
+			await pool.destroy();
+			throw new Error(`the run took longer than ${milliseconds / 1000} s`);
+		} finally {
+			clearTimeout(timer!);
+		}
+	}
+
+	async close(): Promise<void> {
+		await this.#pool.destroy();
+	}
+}
+
 /** => after `close` no run is executed any more. */
 export async function poolExecutor(options: PoolOptions): Promise<Executor> {
 	const { jobs, milliseconds, file = WORKER, ...rest } = options;
 	// Imported only here: other commands start sooner without it.
-	const { StaticPool } = await import("node-worker-threads-pool");
-	const pool = new StaticPool<(plan: RunPlan) => RunResult, RunnerOptions>({
-		size: jobs,
-		task: file,
-		workerData: rest,
-	});
+	const { StaticPool: Pool } = await import("node-worker-threads-pool");
+	const create = (): StaticPool<Task> =>
+		new Pool<Task, RunnerOptions>({ size: 1, task: file, workerData: rest });
+	const slots = Array.from({ length: jobs }, () => new Slot(create));
+	const free = [...slots];
 	return {
 		width: jobs,
 		async execute(plan) {
+			const slot = free.pop()!;
 			try {
-				return await pool.createExecutor().setTimeout(milliseconds).exec(plan);
+				return await slot.execute(plan, milliseconds);
 			} catch (error) {
-				return lostRun(options.golden, reasonOf(error, milliseconds));
+				return lostRun(options.golden, `the worker failed: ${messageOf(error)}`);
+			} finally {
+				free.push(slot);
 			}
 		},
-		close: () => pool.destroy(),
+		async close() {
+			await Promise.all(slots.map((slot) => slot.close()));
+		},
 	};
 }
 
-function reasonOf(error: unknown, milliseconds: number): string {
-	const { name, message } = error instanceof Error ? error : { name: "", message: String(error) };
-	if (name === "TimeoutError") return `the run took longer than ${milliseconds / 1000} s`;
-	return `the worker failed: ${message}`;
-}
+const messageOf = (error: unknown): string =>
+	error instanceof Error ? error.message : String(error);
 
 function lostRun(golden: GoldenFacts, error: string): RunResult {
 	const evidence: Evidence = evidenceOfFailure(golden, error);

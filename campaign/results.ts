@@ -13,7 +13,7 @@ import {
 	writeFileSync,
 	writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { UserError } from "../machine/user-error.ts";
 import type { Outcome } from "./classify.ts";
 import type { Evidence } from "./evidence.ts";
@@ -44,6 +44,13 @@ const GOLDEN = "golden.json";
 const RESULTS = "results.jsonl";
 /** Milliseconds of the host between two writings through to the disk. */
 const SYNC_MS = 1000;
+
+/** The folder, and those above it. Node's own way never ends for some places, such as /proc. */
+function makeFolder(path: string): void {
+	if (existsSync(path)) return;
+	if (dirname(path) !== path) makeFolder(dirname(path));
+	mkdirSync(path);
+}
 
 /** => what `action` returns; UserError of one line if it fails */
 function writing<T>(path: string, action: () => T): T {
@@ -131,7 +138,7 @@ export class ResultsFolder {
 			throw new UserError(`${folder}: has results already; go on with --resume`);
 		}
 		if (there) checkIdentity(folder, identity, golden);
-		writing(folder, () => mkdirSync(folder, { recursive: true }));
+		writing(folder, () => makeFolder(folder));
 		if (!there) {
 			const write = (name: string, value: unknown): void =>
 				writing(join(folder, name), () =>

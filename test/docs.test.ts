@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { uvmachine } from "./support/cli.ts";
 import { ROOT } from "./support/sources.ts";
 
-const COMMANDS = ["boot", "run", "disasm", "bench"];
+const COMMANDS = ["boot", "run", "disasm", "bench", "inject"];
 
 const folders = (place: string): string[] =>
 	readdirSync(join(ROOT, place), { withFileTypes: true })

@@ -84,8 +84,8 @@ it("a worker that fails costs the run that it was doing", async () => {
 	const lost = rows.filter(({ outcome }) => outcome === "simulator-error");
 	expect(lost.map(({ plan, evidence }) => [plan.rules[0]!.when!.hit, evidence.error])).toEqual([
 		[2, "the worker failed: planted"],
-		[3, "the run took longer than 5 s"],
-		[5, "the run took longer than 5 s"],
+		[3, "the worker failed: the run took longer than 5 s"],
+		[5, "the worker failed: the run took longer than 5 s"],
 	]);
 	expect(rows.filter(({ run }) => !lost.some((l) => l.run === run))).toEqual(
 		local.filter(({ run }) => !lost.some((l) => l.run === run)),
@@ -127,7 +127,7 @@ it("a campaign that was cut short anywhere goes on to the same file", async () =
 	}
 });
 
-it("results of another campaign, version or golden run are refused, and a second start is", () => {
+it("results of another campaign, version or golden run are refused", () => {
 	const path = folder();
 	store(path, false).close();
 	expect(() => store(path, false)).toThrow(`${path}: has results already; go on with --resume`);

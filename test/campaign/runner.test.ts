@@ -102,6 +102,30 @@ describe("a run with", () => {
 		return when.map((w) => ({ ...rule(model, w), budget: { times: 3 } }));
 	};
 
+	it("a rule that acts again, when the first time has left nothing", () => {
+		for (const model of ["mmu.lost-fence", "mmu.missed-a"]) {
+			const every = Math.floor(total(model) / 6);
+			const one = { ...rule(model, { every }), budget: { times: 5 } };
+			const { evidence, effort } = fast.run({ seed: 1, rules: [one] });
+			expect(evidence).toEqual(slow.run({ seed: 1, rules: [one] }).evidence);
+			expect(evidence.faults!.applied).toBe(5);
+			expect(effort.skipped).toBeGreaterThan(0);
+		}
+	});
+
+	it("a fault that leaves nothing ends early, and one that is never reached does not begin", () => {
+		const results = Array.from({ length: 8 }, (_, i) =>
+			fast.run({ seed: 1, rules: [rule("mmu.lost-fence", { hit: 200 + 10 * i })] }),
+		);
+		const masked = results.filter(({ evidence }) => classify(evidence, reference) === "masked");
+		expect(masked.length).toBeGreaterThan(3);
+		expect(masked.every(({ effort }) => effort.early)).toBe(true);
+		const beyond = rule("mmu.lost-fence", { hit: total("mmu.lost-fence") + 1 });
+		const { evidence, effort } = fast.run({ seed: 1, rules: [beyond] });
+		expect(evidence).toEqual(slow.run({ seed: 1, rules: [beyond] }).evidence);
+		expect([classify(evidence, reference), effort.executed]).toEqual(["not-fired", 0]);
+	});
+
 	it.each(models)("%s", (model) => {
 		fc.assert(
 			fc.property(rules(model), fc.nat(1000), (one, seed) => {
@@ -112,7 +136,8 @@ describe("a run with", () => {
 				expect(expected.evidence.error).toBeNull();
 				classify(expected.evidence, reference);
 			}),
-			{ numRuns: 6, seed: 1 },
+			// Each run takes long: a smaller example is not worth hundreds of them.
+			{ numRuns: 3, seed: 1, endOnFailure: true },
 		);
 	});
 });

@@ -1,0 +1,149 @@
+/** `uvmachine inject`, as users run it. */
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { parseRows } from "../../campaign/results.ts";
+import { MAIN, uvmachine } from "../support/cli.ts";
+import { ROOT } from "../support/sources.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "uvm-inject-"));
+const path = (name: string): string => join(folder, name);
+
+/** Write a campaign. => its path */
+function campaign(name: string, text: string): string {
+	writeFileSync(path(name), text);
+	return path(name);
+}
+
+const FLIPS = `{
+	name: "flips",
+	workload: { boot: "hello", ram: "1M", swap: ["1M"] },
+	rules: [
+		{ id: "register", model: "cpu.register", when: { atInsn: { from: 0, to: 440, step: 11 } } },
+		{ id: "fence", model: "mmu.lost-fence", when: { hit: "all" } },
+	],
+}`;
+const flips = campaign("flips.json5", FLIPS);
+
+it("lists the campaigns that come with it", () => {
+	const { stdout, status } = uvmachine(["inject", "--list"]);
+	expect(status).toBe(0);
+	expect(stdout).toMatch(/^smoke +a few runs of each kind/m);
+	expect(stdout.split("\n").length).toBeGreaterThan(4);
+});
+
+it("smoke has every kind of fault, and each acts", () => {
+	const { stdout, stderr, status } = uvmachine(["inject", "smoke", "--jobs", "2", "--json", "-"]);
+	expect([status, stderr]).toEqual([0, ""]);
+	const { end, runs, population, outcomes, templates } = JSON.parse(stdout);
+	expect([end, runs]).toEqual(["complete", population]);
+	expect(outcomes["not-fired"].runs + outcomes["simulator-error"].runs).toBe(0);
+	const models = readFileSync(`${ROOT}/docs/fault-models.md`, "utf8").matchAll(/^## `(.*)`$/gm);
+	for (const [, model] of models) expect(templates).toHaveProperty([model!]);
+});
+
+it("prints tables, keeps results, and goes on with them", () => {
+	const out = path("flips");
+	const { stdout, status } = uvmachine(["inject", flips, "--out", out, "--jobs", "2"]);
+	expect(status).toBe(0);
+	expect(stdout).toMatch(/^flips: \d+ runs of \d+ points$/m);
+	expect(stdout).toMatch(/^sdc +\d+ +[\d.]+ % +.* {2}wrong output or page contents/m);
+	expect(stdout).toMatch(/^register +41 /m);
+	const results = join(out, "results.jsonl");
+	const bytes = readFileSync(results);
+	const again = uvmachine(["inject", flips, "--out", out]);
+	expect([again.status, again.stderr]).toEqual([
+		2,
+		`uvmachine: ${out}: has results already; go on with --resume\n`,
+	]);
+	writeFileSync(results, bytes.subarray(0, bytes.length / 3));
+	const resumed = uvmachine(["inject", flips, "--out", out, "--resume", "--jobs", "1"]);
+	expect(resumed.status).toBe(0);
+	expect(readFileSync(results).equals(bytes)).toBe(true);
+	// Nothing is left to be done.
+	const done = uvmachine(["inject", flips, "--out", out, "--resume"]);
+	expect([done.status, readFileSync(results).equals(bytes)]).toEqual([0, true]);
+});
+
+it("Ctrl-C ends it in good order", async () => {
+	const out = path("interrupted");
+	const args = ["inject", "lost-fence", "--out", out, "--jobs", "1"];
+	const child = spawn(process.execPath, [MAIN, ...args], { cwd: ROOT, stdio: "ignore" });
+	const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
+	const results = join(out, "results.jsonl");
+	while (!existsSync(results) || readFileSync(results).length === 0) {
+		await new Promise((resolve) => setTimeout(resolve, 50));
+	}
+	child.kill("SIGINT");
+	expect(await ended).toBe(130);
+	const bytes = readFileSync(results);
+	const { rows, length } = parseRows(bytes);
+	expect(length).toBe(bytes.length);
+	expect(rows.length).toBeGreaterThan(0);
+});
+
+it("runs a shell that reads a script, and a bare image", () => {
+	const rules = `rules: [{ model: "memory.flip", when: { atInsn: { from: 100, to: 900, step: 400 } } }]`;
+	const shell = campaign(
+		"shell.json5",
+		`{ workload: { boot: "sh", bin: true, ram: "2M", input: "echo one\\nexit 0\\n" }, ${rules} }`,
+	);
+	const bare = campaign(
+		"bare.json5",
+		`{ workload: { run: "${ROOT}/workloads/bare/bin/board", ram: "1M" }, ${rules} }`,
+	);
+	for (const file of [shell, bare]) {
+		const out = `${file}.d`;
+		const { status, stderr } = uvmachine(["inject", file, "--out", out, "--jobs", "1"]);
+		expect([status, stderr]).toEqual([0, ""]);
+		expect(parseRows(readFileSync(join(out, "results.jsonl"))).rows).toHaveLength(3);
+	}
+	const golden = JSON.parse(readFileSync(`${shell}.d/golden.json`, "utf8"));
+	expect(golden.console).toContain("one\n");
+});
+
+describe("a mistake is one line", () => {
+	const rule = `rules: [{ model: "cpu.pc", when: { atInsn: 5 } }]`;
+	const boot = (program: string, more = ""): string =>
+		`{\n\tworkload: { boot: "${program}" },\n\t${rule},${more} }`;
+
+	it.each<[string, string, string]>([
+		["no-such", "", "campaign no-such: no such campaign or file; there are"],
+		["smok", "", "campaign smok: no such campaign or file; did you mean smoke?"],
+		["a.json5", "{", "a.json5:1: the text ends too early"],
+		["b.json5", boot("hello", "\n\tsampel: 1"), "b.json5:4: campaign: sampel: no such field"],
+		["c.json5", boot("helo"), "program"],
+		[
+			"d.json5",
+			`{\n workload: { boot: "hello" },\n rules: [\n  { model: "mmu.lost-fense" } ] }`,
+			"d.json5:4: rule 1 (mmu.lost-fense): model: no such model; those of mmu are",
+		],
+		["e.json5", boot("hello", ` seed: -1`), "e.json5:3: campaign: seed: expected >=0"],
+		[
+			"f.json5",
+			`{ workload: { boot: "hello" }, rules: [{ model: "disk.hang", params: { disk: "ld9" } }] }`,
+			"rule 1 (disk.hang): no disk ld9; there are ld0",
+		],
+		["g.json5", boot("hello", ` checkpoints: 2000`), "g.json5:3: campaign: checkpoints: expected"],
+	])("%s %s", (name, text, message) => {
+		const file = text === "" ? name : campaign(name, text);
+		const { stderr, status, stdout } = uvmachine(["inject", file]);
+		expect([status, stdout]).toEqual([2, ""]);
+		expect(stderr).toMatch(/^uvmachine: [^\n]+\n$/);
+		expect(stderr).toContain(message);
+	});
+
+	it.each([
+		[["inject"], "inject: no campaign; --list shows some"],
+		[["inject", "smoke", "--resume"], "--resume: needs --out FOLDER"],
+		[["inject", "smoke", "--jobs", "0"], "It must be a number from 1 to 256."],
+		[["inject", flips, "--out", "/proc/none"], "/proc/none: cannot be written (ENOENT)"],
+	])("%j", (args, message) => {
+		const { stderr, status } = uvmachine(args);
+		expect(status).toBe(2);
+		expect(stderr).toMatch(/^uvmachine: [^\n]+\n$/);
+		expect(stderr).toContain(message);
+	});
+});
