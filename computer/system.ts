@@ -154,6 +154,7 @@ export class System extends BaseComputer<Uint8Array> {
 		if (options.shadow === true) this.#shadowWith(uvm_shadow_init());
 		this.#tune(options.sysctl ?? {});
 		const { program, args = [] } = options;
+		this.attachFaults(k);
 		return newproc(k, program, options.image, image, [program, ...args]);
 	}
 
