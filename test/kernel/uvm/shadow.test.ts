@@ -93,6 +93,12 @@ describe("sees", () => {
 		expectPattern(t, uobj, Array(40).keys());
 	});
 
+	it("a store to a page that is free and was zeroed", () => {
+		const zeroed = t.k.uvm.page_zeros.first!;
+		t.k.port.writeRam(zeroed.phys_addr, Uint8Array.of(1));
+		expect(kinds()).toEqual(["free"]);
+	});
+
 	it("and keeps the first hundred", () => {
 		const uobj = swappedObject(t, 150);
 		for (let i = 0; i < 150; i++) {
