@@ -29,7 +29,7 @@ export function check_pools(k: Kernel, quiet: boolean, wrong: string[]): void {
 	check_items(k, quiet, wrong);
 }
 
-/** Each page that is not free belongs to an object, an anon, a page table or a pool, or is broken. */
+/** Each page that is not free belongs to an object, an anon, a table or a pool, or is broken. */
 function check_ownerless(k: Kernel, held: Set<vm_page>, wrong: string[]): void {
 	for (const pm of k.pmap.pm_list) {
 		held.add(pm.pm_rootpage as vm_page);

@@ -1,6 +1,6 @@
 /** The shadow of page contents: what it sees, and that it sees nothing where nothing is wrong. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { PG_CLEAN } from "../../../kernel/uvm/uvm_page.ts";
+import { PG_CLEAN, uvm_pageidlezero } from "../../../kernel/uvm/uvm_page.ts";
 import {
 	type shadow_mismatch,
 	type uvm_shadow,
@@ -94,6 +94,7 @@ describe("sees", () => {
 	});
 
 	it("a store to a page that is free and was zeroed", () => {
+		uvm_pageidlezero(t.k, 1_000_000);
 		const zeroed = t.k.uvm.page_zeros.first!;
 		t.k.port.writeRam(zeroed.phys_addr, Uint8Array.of(1));
 		expect(kinds()).toEqual(["free"]);
