@@ -17,8 +17,7 @@ const timer = may(
 const lasting = may(whole(1, NS_MAX), "For so many ns. Default: for ever.");
 
 /** A number with a fraction. */
-const real = (min: number, max: number) =>
-	v.pipe(v.number(), v.finite(), v.minValue(min), v.maxValue(max));
+const real = (min: number, max: number) => v.pipe(v.number(), v.minValue(min), v.maxValue(max));
 
 export const CLOCK_MODELS: Catalogue<ClockModels> = {
 	"clock.jump": {
