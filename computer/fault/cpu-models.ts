@@ -14,7 +14,9 @@ export const CPU_MODELS: Catalogue<CpuModels> = {
 		},
 	},
 	"cpu.stuck": {
-		does: "A bit of a register has one value, whatever is written. Lasts unless `life` says otherwise.",
+		does:
+			"A bit of a register has one value, whatever is written. Lasts unless `life` says " +
+			"otherwise.",
 		candidates: "instructions before or after which it has the other value",
 		params: {
 			register: needs(whole(1, 31), "Of x1 to x31."),

@@ -1,4 +1,4 @@
-/** Faults of clocks and timers. Virtual time itself, and when devices act in it, stay as they are. */
+/** Faults of clocks and timers. Virtual time, and when devices act in it, stay as they are. */
 import type { TimerFaults } from "../../machine/fault-hooks.ts";
 import type { WordHash } from "../../machine/hash.ts";
 import { TimeSkew, type TimeSkewState } from "../../machine/time-skew.ts";

@@ -1,6 +1,6 @@
 /**
- * Faults of a machine: of its memory, hart, MMU, interrupts and clocks. This is their host: it arms the rules,
- * asks the family of each to act, and keeps the ledger.
+ * Faults of a machine: of its memory, hart, MMU, interrupts and clocks. This is their host: it arms
+ * the rules, asks the family of each to act, and keeps the ledger.
  *
  * Rules of an instant. At a time, `when.atNs`, memory, TLB and page tables are hit at the end of
  * the instruction that reaches it, or right then if none is executed; registers and pc before the

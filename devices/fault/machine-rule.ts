@@ -1,6 +1,6 @@
 /**
- * Rules for memory, hart, MMU, interrupts and clocks: all models. Rules of some act at an instant, `when.atNs` or
- * `when.atInsn`; the others have candidates.
+ * Rules for memory, hart, MMU, interrupts and clocks: all models. Rules of some act at an instant,
+ * `when.atNs` or `when.atInsn`; the others have candidates.
  */
 import type { ClockModels } from "./clock-rule.ts";
 import type { CpuModels } from "./cpu-rule.ts";

@@ -1,4 +1,4 @@
-/** Registers that are stuck, instructions that are skipped, fetched wrong, or wrong in their result. */
+/** Registers that are stuck, instructions that are skipped, fetched wrong, or with a wrong result. */
 import { describe, expect, it } from "vitest";
 import { MachineFaults } from "../../../devices/fault/machine-faults.ts";
 import type { MachineRule } from "../../../devices/fault/machine-rule.ts";
@@ -91,6 +91,14 @@ describe("an instruction", () => {
 		// The other way round, 4 bytes become 2: then comes the upper half, 0025, as one of its own.
 		const [y] = run(source, [rule("cpu.corrupt", { mask: 3 }, at(1))]);
 		expect(y[0]).not.toBe(15);
+	});
+
+	it("is fetched wrong even if it is a line of its own", () => {
+		// jal x0, 0: bit 7 makes it jal x1, 0.
+		const g = guest("nop\nloop: j loop");
+		new MachineFaults(g.machine, [rule("cpu.corrupt", { mask: 0x80 }, at(5))]);
+		g.machine.runBare(20);
+		expect(g.machine.hart.x[1]! >>> 0).toBe(RAM_BASE + 8);
 	});
 
 	it("waits out a stall: time passes, nothing retires, events come at their time", () => {
