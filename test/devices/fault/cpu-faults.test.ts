@@ -1,4 +1,4 @@
-/** Registers that are stuck, instructions that are skipped, fetched wrong, or end wrong. */
+/** Registers that are stuck; instructions that are skipped, fetched wrong, or end wrong. */
 import { describe, expect, it } from "vitest";
 import { MachineFaults } from "../../../devices/fault/machine-faults.ts";
 import type { MachineRule } from "../../../devices/fault/machine-rule.ts";
