@@ -82,7 +82,8 @@ describe("a plan that is wrong", () => {
 		],
 		[
 			rule({ model: "toString" }),
-			"rule 2 (lost-1): model: no such model; there are those of disk, mmu, memory, cpu, irq, clock",
+			"rule 2 (lost-1): model: no such model; " +
+				"there are those of disk, mmu, memory, cpu, irq, clock",
 			["rules", 1, "model"],
 		],
 		[rule({ params: undefined }), "rule 2 (lost-1): params: is required", ["rules", 1, "params"]],
