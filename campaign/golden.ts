@@ -65,7 +65,18 @@ function begin(workload: Workload, counting: FaultPlan | null): Guest {
 	return guest;
 }
 
-/** => UserError if it does not end. */
+/** => UserError if the run is none that others can be compared with. */
+function sound(facts: GoldenFacts): GoldenFacts {
+	const { kind, reason } = facts.exit;
+	if (kind === "panic" || kind === "deadlock") {
+		throw new UserError(`golden run: ends with a ${kind}: ${reason}`);
+	}
+	const [violation] = facts.invariants;
+	if (violation !== undefined) throw new UserError(`golden run: invariant ${violation}`);
+	return facts;
+}
+
+/** => UserError if it does not end, or not well. */
 export function measureGolden(
 	workload: Workload,
 	counting: FaultPlan | null,
@@ -75,7 +86,7 @@ export function measureGolden(
 	const { clock, hart } = guest.computer.machine;
 	for (;;) {
 		const state = guest.run(clock.cycles + SLICE);
-		if (state === "ended") return factsOf(guest);
+		if (state === "ended") return sound(factsOf(guest));
 		if (state === "input") throw new UserError("golden run: waits for more input");
 		if (clock.cycles > limits.ns || hart.counters.instret > limits.instructions) {
 			const done = `${hart.counters.instret} instructions and ${clock.cycles} ns`;
