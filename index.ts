@@ -58,7 +58,11 @@ export {
 	saveSystem,
 } from "./computer/snapshot/system-snapshot.ts";
 export { createSystem, DEFAULT_RAM, System } from "./computer/system.ts";
-export { DEFAULT_SWAP } from "./computer/system-config.ts";
+export {
+	DEFAULT_DISK_RETRIES,
+	DEFAULT_DISK_TIMEOUT,
+	DEFAULT_SWAP,
+} from "./computer/system-config.ts";
 export type {
 	DiskOptions,
 	Exit,

@@ -5,6 +5,8 @@ import { distance } from "fastest-levenshtein";
 import { SystemTarget } from "../gdb/session.ts";
 import {
 	createSystem,
+	DEFAULT_DISK_RETRIES,
+	DEFAULT_DISK_TIMEOUT,
 	DEFAULT_RAM,
 	DEFAULT_SWAP,
 	type DiskOptions,
@@ -52,9 +54,14 @@ interface BootFlags extends CommonFlags {
 	readonly ram: number;
 	readonly swap: DiskOptions[];
 	readonly disk: string[];
+	readonly diskRetries: number;
+	readonly diskTimeout: number;
+	readonly swapChecksum: boolean;
+	readonly swapMirror: boolean;
 	readonly seed: number;
 	readonly sysctl: Readonly<Record<string, number>>;
 	readonly check: boolean;
+	readonly shadow: boolean;
 	readonly screenshot?: string;
 	readonly uvmhist?: string;
 }
@@ -62,7 +69,10 @@ interface BootFlags extends CommonFlags {
 const PROGRAM: Runs = { argument: "program", printer: "program", instead: "running a program" };
 
 /** Options of `boot` that describe the system. */
-const CONFIGURATION = ["ram", "swap", "disk", "seed", "sysctl", "check"] as const;
+const CONFIGURATION = [
+	...(["ram", "swap", "disk", "seed", "sysctl", "check", "shadow"] as const),
+	...(["diskRetries", "diskTimeout", "swapChecksum", "swapMirror"] as const),
+] as const;
 
 const HELP = `
 Workloads: ${WORKLOAD_NAMES.join(" ")}
@@ -102,7 +112,22 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 				.argParser(sysctlOption)
 				.default({}, "NetBSD's values"),
 		)
+		.option(
+			"--disk-retries <n>",
+			"how often the kernel repeats a disk request that failed",
+			integerOption,
+			DEFAULT_DISK_RETRIES,
+		)
+		.option(
+			"--disk-timeout <seconds>",
+			"after which the kernel resets a disk that does not answer; 0: never",
+			integerOption,
+			DEFAULT_DISK_TIMEOUT,
+		)
+		.option("--swap-checksum", "keep a checksum of each page in swap", false)
+		.option("--swap-mirror", "write everything in swap to a second disk, too", false)
 		.option("--check", "verify the VM system's invariants while it runs", false)
+		.option("--shadow", "compare pages with what they held when they left memory", false)
 		.option("--screenshot <file>", "save the final contents of the frame buffer, as PNG")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr");
 	command.addHelpText("after", HELP);
@@ -198,7 +223,12 @@ async function systemOptions(
 		adPolicy: flags.ad,
 		rtc: flags.rtc.seconds,
 		faults: faultPlan(flags),
+		diskRetries: flags.diskRetries,
+		diskTimeout: flags.diskTimeout,
+		swapChecksum: flags.swapChecksum,
+		swapMirror: flags.swapMirror,
 		check: flags.check,
+		shadow: flags.shadow,
 		uvmhist: flags.uvmhist === undefined ? 0 : HISTORY_EVENTS,
 		console: (byte) => output.put(byte),
 		terminal: onTerminal(flags),

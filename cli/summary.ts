@@ -140,6 +140,31 @@ function faultRows({ faults }: Pick<Report, "faults">): Row[] {
 	return [["injected", `${times}${never}`]];
 }
 
+/** What errors of swap have cost, if there were any. */
+function swapRows({ swap }: Report): Row[] {
+	const text = counts({
+		"wrong checksums": swap.sumErrors,
+		"pages on one disk only": swap.degraded,
+		"read from the second disk": swap.mirrorReads,
+		repaired: swap.repairs,
+		"clusters page by page": swap.splits,
+	});
+	return text === "" ? [] : [["swap errors", text]];
+}
+
+/** What the shadow found. */
+const shadowRows = ({ shadow }: Report): Row[] =>
+	shadow === undefined ? [] : [["shadow", `${count(shadow.count)} pages not what they were`]];
+
+/** What errors of disks have cost, if there were any. */
+function diskRows({ disks }: Report): Row[] {
+	const rows = disks.map(({ id, errors, retries, timeouts, resets, lostIntrs, failed }): Row => {
+		const of = { errors, retries, timeouts, resets, "lost interrupts": lostIntrs, failed };
+		return [id, counts(of)];
+	});
+	return rows.filter(([, text]) => text !== "");
+}
+
 export function bareSummary(image: string, report: BareReport, stop: Stop = null): string {
 	const lines = [
 		`uvmachine: ${image} ${describeBareExit(report, stop)}`,
@@ -168,6 +193,9 @@ export function summary(report: Report, stop: Stop = null): string {
 		["TLB misses", count(tlb.misses)],
 		["memory", `${count(e.npages)} pages, ${count(e.free)} free at the end`],
 		["swap", `${count(e.swpages)} pages, ${count(e.swpginuse)} in use, ${count(e.swpgbad)} bad`],
+		...swapRows(report),
+		...diskRows(report),
+		...shadowRows(report),
 		...faultRows(report),
 		["state hash", report.stateHash],
 	];

@@ -51,6 +51,7 @@ export const faults = v.unknown();
 /** An object with any names and whole numbers. */
 export const numbers = v.record(v.string(), whole);
 export const list = (item: Schema): Schema => v.array(item);
+export const flagOr = (item: Schema): Schema => v.union([flag, item]);
 export const orNull = (schema: Schema): Schema => v.nullable(schema);
 
 /** => UserError that names the first option that is wrong, its value and what would be right. */

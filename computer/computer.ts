@@ -9,7 +9,7 @@ import type { FaultPlan } from "../devices/fault/rule.ts";
 import type { DiskCounters } from "../devices/virtio-blk.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Checkpoint, Machine, MachineState } from "../machine/machine.ts";
-import type { TlbCounters } from "../machine/mmu.ts";
+import type { TlbCounters } from "../machine/tlb-counters.ts";
 import type { TrapReport } from "../machine/trap-counts.ts";
 import type { FaultReport } from "./fault/faults.ts";
 import type { Recording } from "./recording.ts";

@@ -2,6 +2,7 @@
 import type { Board } from "../devices/board.ts";
 import { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "../devices/disk/timing.ts";
 import { MEMORY_MAP } from "../devices/memory-map.ts";
+import type { ld_recovery } from "../kernel/dev/ld_virtio.ts";
 import type { autoconf } from "../kernel/kern/proc/init_main.ts";
 import { UserError } from "../machine/user-error.ts";
 import { PAGE_SIZE } from "../sys/vmparam.ts";
@@ -10,7 +11,11 @@ import type { DiskOptions, SystemOptions, TimingName } from "./system-options.ts
 /** Four times the data of the larger workloads: room for whole clusters among pages that stay. */
 export const DEFAULT_SWAP = 64 * 1024 * 1024;
 
-export type DiskRole = "swap" | "root" | "bin" | "disk";
+/** As NetBSD's wd(4): WDIORETRIES, and ATA_DELAY in seconds. */
+export const DEFAULT_DISK_RETRIES = 5;
+export const DEFAULT_DISK_TIMEOUT = 10;
+
+export type DiskRole = "swap" | "root" | "bin" | "disk" | "mirror";
 
 /** A disk, and what the kernel does with it. */
 export interface SystemDisk extends DiskOptions {
@@ -19,12 +24,14 @@ export interface SystemDisk extends DiskOptions {
 }
 
 /**
- * All disks, in the order of their units: for swap, the root, the programs, the others.
+ * All disks, in the order of their units: for swap, the root, the programs, the others, and the
+ * second ones of those for swap.
  * => UserError for too many, or a swap disk that is too small.
  */
 export function arrangeDisks(options: SystemOptions): SystemDisk[] {
 	const { swap = [{ media: DEFAULT_SWAP }], root, bin, disks = [] } = options;
-	for (const { media } of swap) {
+	const mirrors = mirrorDisks(swap, options.swapMirror);
+	for (const { media } of [...swap, ...mirrors]) {
 		checkSwapSize(typeof media === "number" ? media : media.sectors * 512);
 	}
 	const of = (role: DiskRole, list: readonly (DiskOptions | undefined)[]): SystemDisk[] =>
@@ -32,7 +39,7 @@ export function arrangeDisks(options: SystemOptions): SystemDisk[] {
 			disk === undefined ? [] : [{ ...disk, role, timing: disk.timing ?? "ssd" }],
 		);
 	const all = [...of("swap", swap), ...of("root", [root]), ...of("bin", [bin])];
-	all.push(...of("disk", disks));
+	all.push(...of("disk", disks), ...of("mirror", mirrors));
 	const slots = MEMORY_MAP.virtio.length;
 	if (all.length <= slots) return all;
 	throw new UserError(
@@ -40,15 +47,33 @@ export function arrangeDisks(options: SystemOptions): SystemDisk[] {
 	);
 }
 
+function mirrorDisks(
+	swap: readonly DiskOptions[],
+	mirrors: SystemOptions["swapMirror"] = false,
+): readonly DiskOptions[] {
+	if (mirrors === false) return [];
+	if (mirrors !== true) {
+		if (mirrors.length === swap.length) return mirrors;
+		throw new UserError(`swapMirror: ${mirrors.length} disks, for ${swap.length} swap disks`);
+	}
+	if (swap.length === 0) throw new UserError("swapMirror: there are no swap disks");
+	if (swap.every(({ media }) => typeof media === "number")) return swap;
+	throw new UserError("swapMirror: a swap disk is not given by its size; expected a list of disks");
+}
+
 /** The options that `disks` come from: arrangeDisks gives the same list again. */
 export function diskOptions(
 	disks: readonly SystemDisk[],
-): Pick<SystemOptions, "swap" | "root" | "bin" | "disks"> {
+): Pick<SystemOptions, "swap" | "root" | "bin" | "disks" | "swapMirror"> {
 	const of = (role: DiskRole): DiskOptions[] =>
 		disks
 			.filter((disk) => disk.role === role)
 			.map(({ media, timing }): DiskOptions => ({ media, timing }));
-	return { swap: of("swap"), root: of("root")[0], bin: of("bin")[0], disks: of("disk") };
+	const mirrors = of("mirror");
+	return {
+		...{ swap: of("swap"), root: of("root")[0], bin: of("bin")[0], disks: of("disk") },
+		swapMirror: mirrors.length > 0 && mirrors,
+	};
 }
 
 /** The first page of a swap disk is its label. */
@@ -74,6 +99,8 @@ export function boardConf(
 	roles: readonly DiskRole[],
 	random: Uint8Array,
 	terminal = false,
+	ld: ld_recovery = diskRecovery({}),
+	swapChecksum = false,
 ): autoconf {
 	const unit = (role: DiskRole): number | null => {
 		const i = roles.indexOf(role);
@@ -86,7 +113,10 @@ export function boardConf(
 		rtc: rtc.base,
 		power: power.base,
 		virtio: virtio.slice(0, roles.length).map(({ base, irq }) => ({ base, irq })),
+		ld,
 		swap: roles.flatMap((role, i) => (role === "swap" ? [i] : [])),
+		swapMirror: roles.flatMap((role, i) => (role === "mirror" ? [i] : [])),
+		swapChecksum,
 		random,
 		root: unit("root"),
 		bin: unit("bin"),
@@ -94,6 +124,18 @@ export function boardConf(
 		terminal,
 	};
 }
+
+/** What the driver of disks does about errors. */
+export function diskRecovery({
+	diskRetries = DEFAULT_DISK_RETRIES,
+	diskTimeout = DEFAULT_DISK_TIMEOUT,
+}: Pick<SystemOptions, "diskRetries" | "diskTimeout">): ld_recovery {
+	const timeout = diskTimeout === 0 ? Number.POSITIVE_INFINITY : diskTimeout * NS_PER_S;
+	return { retries: diskRetries, timeout };
+}
+
+/** A cycle is a nanosecond. */
+const NS_PER_S = 1_000_000_000;
 
 function framebufferConf({ framebuffer }: Board): autoconf["fb"] {
 	if (framebuffer === null) return null;

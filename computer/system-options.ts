@@ -2,7 +2,10 @@
 import type { DiskMedia } from "../devices/disk/disk-media.ts";
 import type { FaultPlan } from "../devices/fault/rule.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
+import type { ld_errors } from "../kernel/dev/ld_virtio.ts";
+import type { swapstats } from "../kernel/uvm/uvm.ts";
 import type { uvmexp } from "../kernel/uvm/uvm_extern.ts";
+import type { shadow_mismatch } from "../kernel/uvm/uvm_shadow.ts";
 import * as check from "./check-options.ts";
 import type { ComputerExit, ComputerReport } from "./computer.ts";
 
@@ -37,6 +40,27 @@ export interface SystemOptions {
 	readonly rtc?: number | undefined;
 	/** Faults of the hardware: see docs/faults.md. Default: none. */
 	readonly faults?: FaultPlan | undefined;
+	/**
+	 * How often the kernel repeats a disk request that has failed, each time after half a second.
+	 * Default: 5.
+	 */
+	readonly diskRetries?: number | undefined;
+	/**
+	 * Seconds after which the kernel resets a disk that does not answer, and repeats its requests;
+	 * 0: never. Default: 10.
+	 */
+	readonly diskTimeout?: number | undefined;
+	/**
+	 * The kernel keeps a checksum of each page in swap, in wired memory, and takes a page that comes
+	 * back with another one for one that cannot be read. Default: false.
+	 */
+	readonly swapChecksum?: boolean | undefined;
+	/**
+	 * Everything in swap is written to two disks, and read from the second one if the first fails.
+	 * true: each disk of `swap` that is given by its size gets a second one like it. Or the second
+	 * disks, one for each. They come after all other disks. Default: false.
+	 */
+	readonly swapMirror?: boolean | readonly DiskOptions[] | undefined;
 	/** Tunables of the kernel, by their names in sysctl(8): see VM_TUNABLES. */
 	readonly sysctl?: Readonly<Record<string, number>> | undefined;
 	readonly tlbEntries?: number | undefined;
@@ -44,6 +68,8 @@ export interface SystemOptions {
 	readonly adPolicy?: "hardware" | "trap" | undefined;
 	/** Verify the VM system's invariants while it runs. */
 	readonly check?: boolean | undefined;
+	/** Compare pages with what they held when they left memory: see Report.shadow. */
+	readonly shadow?: boolean | undefined;
 	/** Events that the UVMHIST ring keeps. Default: 0, off. */
 	readonly uvmhist?: number | undefined;
 	/** Takes each byte that the program prints, as it is printed. */
@@ -71,11 +97,16 @@ export const SYSTEM_OPTIONS = check.record(
 		seed: check.whole,
 		rtc: check.whole,
 		faults: check.faults,
+		diskRetries: check.whole,
+		diskTimeout: check.whole,
+		swapChecksum: check.flag,
+		swapMirror: check.flagOr(check.list(disk)),
 		sysctl: check.numbers,
 		tlbEntries: check.whole,
 		tlbWays: check.whole,
 		adPolicy: check.policy,
 		check: check.flag,
+		shadow: check.flag,
 		uvmhist: check.whole,
 		console: check.callback,
 		terminal: check.flag,
@@ -97,8 +128,14 @@ export interface Exit extends ComputerExit {
 
 export interface Report extends ComputerReport {
 	readonly exit: Exit;
+	/** Also what errors have cost the kernel's driver. */
+	readonly disks: (ComputerReport["disks"][number] & ld_errors)[];
 	/** Counters of the VM system, with NetBSD's names. */
 	readonly uvmexp: uvmexp;
+	/** With `shadow`: contents of pages that are not what they were, in all and the first hundred. */
+	readonly shadow?: { readonly count: number; readonly found: readonly shadow_mismatch[] };
+	/** What errors of swap have cost. */
+	readonly swap: swapstats;
 	/** The kernel's messages to its operator. */
 	readonly messages: string[];
 }

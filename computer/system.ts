@@ -27,8 +27,13 @@ import {
 import { type Kernel, kernel_create } from "../kernel/kernel.ts";
 import { uvm_check_freeclean, uvm_check_panic } from "../kernel/uvm/uvm_check.ts";
 import { sysctl_vm, VM_TUNABLES } from "../kernel/uvm/uvm_meter.ts";
+import {
+	type uvm_shadow,
+	uvm_shadow_found,
+	uvm_shadow_init,
+	uvm_shadow_watch,
+} from "../kernel/uvm/uvm_shadow.ts";
 import type { WordHash } from "../machine/hash.ts";
-import { CYCLES_PER_TIME_TICK } from "../machine/port.ts";
 import { Prng } from "../machine/prng.ts";
 import { UserError } from "../machine/user-error.ts";
 import { ENOENT } from "../sys/errno.ts";
@@ -41,7 +46,15 @@ import { planOf, rulesOfDisks } from "./fault/faults.ts";
 import { Recording } from "./recording.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
 import { fileOf } from "./snapshot/saved-disk.ts";
-import { arrangeDisks, boardConf, diskTiming, type SystemDisk } from "./system-config.ts";
+import {
+	arrangeDisks,
+	boardConf,
+	DEFAULT_DISK_RETRIES,
+	DEFAULT_DISK_TIMEOUT,
+	diskRecovery,
+	diskTiming,
+	type SystemDisk,
+} from "./system-config.ts";
 import { type Exit, type Report, SYSTEM_OPTIONS, type SystemOptions } from "./system-options.ts";
 
 export const DEFAULT_RAM = 8 * 1024 * 1024;
@@ -64,6 +77,8 @@ export class System extends BaseComputer<Uint8Array> {
 	#base: ComputerState | null = null;
 	/** Checkpoints of the files that are disks, taken at the base; null: not kept. */
 	#oldFiles: readonly (Int32Array | null)[] | null = null;
+	/** null without the option. */
+	#shadow: uvm_shadow | null = null;
 	#exit: Exit = { kind: "running", code: 0, signal: null, reason: "", pc: 0, addr: 0 };
 	protected override readonly config: Record<string, unknown>;
 	override readonly spins = false;
@@ -79,6 +94,7 @@ export class System extends BaseComputer<Uint8Array> {
 		}
 		const image = parseProgram(options.program, options.image);
 		const disks = arrangeDisks(options);
+		checkChecksums(options, disks, ram);
 		const plan = planOf(options.faults);
 		const rules = rulesOfDisks(
 			plan,
@@ -123,7 +139,8 @@ export class System extends BaseComputer<Uint8Array> {
 		const prng = new Prng(seed);
 		const random = Uint8Array.from({ length: 16 }, () => prng.below(256));
 		const roles = this.disks.map(({ role }) => role);
-		main(k, boardConf(this.board, roles, random, options.terminal));
+		const { terminal, swapChecksum } = options;
+		main(k, boardConf(this.board, roles, random, terminal, diskRecovery(options), swapChecksum));
 		if (options.check === true) {
 			k.watch = {
 				...k.watch,
@@ -134,9 +151,16 @@ export class System extends BaseComputer<Uint8Array> {
 					),
 			};
 		}
+		if (options.shadow === true) this.#shadowWith(uvm_shadow_init());
 		this.#tune(options.sysctl ?? {});
 		const { program, args = [] } = options;
 		return newproc(k, program, options.image, image, [program, ...args]);
+	}
+
+	#shadowWith(shadow: uvm_shadow): void {
+		const { kernel: k } = this;
+		this.#shadow = shadow;
+		k.watch = { ...k.watch, shadow: uvm_shadow_watch(shadow) };
 	}
 
 	/** => UserError for a name that is none, or a value that the kernel refuses. */
@@ -157,8 +181,16 @@ export class System extends BaseComputer<Uint8Array> {
 		seed: number,
 		framebuffer: FramebufferOptions | null,
 	): Record<string, unknown> {
-		const { program, args = [], check = false, uvmhist = 0, terminal = false } = this.options;
-		const { rtc = DEFAULT_EPOCH_SECONDS, sysctl, faults } = this.options;
+		const {
+			program,
+			args = [],
+			check = false,
+			shadow = false,
+			uvmhist = 0,
+			terminal = false,
+		} = this.options;
+		const { rtc = DEFAULT_EPOCH_SECONDS, sysctl, faults, swapChecksum = false } = this.options;
+		const { diskRetries = DEFAULT_DISK_RETRIES, diskTimeout = DEFAULT_DISK_TIMEOUT } = this.options;
 		const { tlbEntries, tlbWays, adPolicy } = this.machine.config;
 		const described = this.faults.map(({ pristine, sectors }, i) => {
 			const rest = { bytes: sectors * 512, timing: this.disks[i]!.timing };
@@ -175,10 +207,15 @@ export class System extends BaseComputer<Uint8Array> {
 				rtc,
 				sysctl,
 				faults,
+				diskRetries,
+				diskTimeout,
+				swapChecksum,
+				swapMirror: of("mirror").length > 0,
 				tlbEntries,
 				tlbWays,
 				adPolicy,
 				check,
+				shadow,
 				uvmhist,
 				terminal,
 				framebuffer,
@@ -199,7 +236,8 @@ export class System extends BaseComputer<Uint8Array> {
 
 	#run(until: number, pause: boolean): RunState {
 		for (;;) {
-			switch (cpu_run(this.kernel, Math.ceil(until), pause)) {
+			const end = this.machine.portCycles(Math.ceil(until));
+			switch (cpu_run(this.kernel, end, pause)) {
 				case CPU_HALTED:
 					this.#exit = exitOf(this.process);
 					return "ended";
@@ -210,7 +248,7 @@ export class System extends BaseComputer<Uint8Array> {
 						return this.#timer === Number.POSITIVE_INFINITY ? this.#asleep() : "idle";
 					}
 					// A device completes first: that is not worth a pause.
-					this.kernel.port.wfi(until);
+					this.kernel.port.wfi(end);
 					break;
 				default:
 					return "running";
@@ -227,7 +265,9 @@ export class System extends BaseComputer<Uint8Array> {
 
 	/** The cycle of the next timer interrupt, or Infinity. */
 	get #timer(): number {
-		return this.kernel.port.stimecmp * CYCLES_PER_TIME_TICK;
+		const { state, counters } = this.machine.hart;
+		if (state.timerMasked) return Number.POSITIVE_INFINITY;
+		return counters.cycleOfTime(this.kernel.port.stimecmp);
 	}
 
 	override get idleCycles(): number {
@@ -273,7 +313,8 @@ export class System extends BaseComputer<Uint8Array> {
 	protected override saveSoftware(): Uint8Array | null {
 		if (this.busy !== null) return null;
 		return kern_save(this.kernel, (kernel) => {
-			const root: SavedSoftware = { kernel, process: this.process, exit: this.#exit };
+			const { process } = this;
+			const root: SavedSoftware = { kernel, process, exit: this.#exit, shadow: this.#shadow };
 			return writeGraph(root, kern_vocabulary(this.kernel));
 		});
 	}
@@ -287,7 +328,8 @@ export class System extends BaseComputer<Uint8Array> {
 	protected override restoreSoftware(saved: Uint8Array, hardware: () => void): void {
 		const k = this.kernel;
 		const graph = new Graph(saved, kern_vocabulary(k));
-		const { kernel, process, exit } = graph.root as SavedSoftware;
+		const { kernel, process, exit, shadow } = graph.root as SavedSoftware;
+		if (shadow !== null) this.#shadowWith(shadow);
 		kern_load(k, kernel);
 		hardware();
 		const resumed = kern_resume(k, kernel);
@@ -357,9 +399,17 @@ export class System extends BaseComputer<Uint8Array> {
 	}
 
 	override report(hostMs: number): Report {
-		const { uvmexp, msgbuf } = this.kernel;
+		const { uvmexp, msgbuf, lds } = this.kernel;
 		const { exit } = this;
-		return { ...super.report(hostMs), exit, uvmexp: { ...uvmexp }, messages: [...msgbuf] };
+		const report = super.report(hostMs);
+		const disks = report.disks.map((disk, i) => ({ ...disk, ...lds[i]!.sc_errors }));
+		const found = this.#shadow === null ? null : uvm_shadow_found(this.kernel, this.#shadow);
+		return {
+			...report,
+			...{ exit, disks, uvmexp: { ...uvmexp } },
+			...(found === null ? {} : { shadow: found }),
+			...{ swap: { ...this.kernel.uvm.swapstats }, messages: [...msgbuf] },
+		};
 	}
 
 	protected override hashSoftware(hash: WordHash): void {
@@ -375,6 +425,7 @@ interface SavedSoftware {
 	readonly kernel: kernel_state;
 	readonly process: proc;
 	readonly exit: Exit;
+	readonly shadow: uvm_shadow | null;
 }
 
 /** A system that is about to run a program. => UserError as System's constructor. */
@@ -396,6 +447,20 @@ function checker(tlb: () => Parameters<typeof uvm_check_panic>[1]): (k: Kernel) 
 		const pages = k.uvmexp.npages + mapped / PAGE_SIZE + k.procs.length * PROCESS_PAGES;
 		skip = Math.floor(pages / 1000);
 	};
+}
+
+/** Share of RAM that checksums may take. */
+const CHECKSUM_SHARE = 1 / 4;
+const CHECKSUM_SIZE = 4;
+
+function checkChecksums(options: SystemOptions, disks: readonly SystemDisk[], ram: number): void {
+	if (options.swapChecksum !== true) return;
+	const pages = disks
+		.filter(({ role }) => role === "swap")
+		.reduce((n, { media }) => n + (typeof media === "number" ? media : media.sectors * 512), 0);
+	const size = Math.ceil((pages / PAGE_SIZE) * CHECKSUM_SIZE);
+	if (size <= ram * CHECKSUM_SHARE) return;
+	throw new UserError(`swapChecksum: the checksums take ${size} bytes, too much of ${ram} of RAM`);
 }
 
 function parseProgram(name: string, file: Uint8Array): elf_image {

@@ -223,6 +223,9 @@ export class Board {
 		if (state.virtio.length !== this.virtio.length) {
 			throw new UserError("board: the saved state has a different number of disks");
 		}
+		// What wires do meanwhile is no occasion for faults.
+		const { faults } = this.plic;
+		this.plic.faults = null;
 		this.clint.restore(state.clint);
 		this.uart.restore(state.uart);
 		this.rtc.restore(state.rtc);
@@ -231,5 +234,6 @@ export class Board {
 		this.framebuffer?.restore(state.framebuffer);
 		// Last: the gateways must not see the changes of wires above as new requests.
 		this.plic.restore(state.plic);
+		this.plic.faults = faults;
 	}
 }

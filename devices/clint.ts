@@ -5,7 +5,9 @@
 
 import { ACCESS_FAULT, type MmioDevice, type Width } from "../machine/bus.ts";
 import type { Clock } from "../machine/clock.ts";
+import type { TimerFaults } from "../machine/fault-hooks.ts";
 import { CYCLES_PER_TIME_TICK } from "../machine/port.ts";
+import type { TimeSkew } from "../machine/time-skew.ts";
 import type { IrqLine } from "./irq.ts";
 import { high32, low32, u64, withHalf } from "./u64.ts";
 
@@ -25,9 +27,22 @@ export interface ClintState {
 	/** [high, low] */
 	readonly mtimecmp: readonly [number, number];
 	readonly offset: readonly [number, number];
+	/** MTIP stays clear although mtimecmp has passed. Absent without such a fault. */
+	readonly masked?: true;
 }
 
+/** Arguments of the timer's events. */
+const DUE = 0;
+const LATE = 1; // an interrupt that a fault has kept back
+
 export class Clint implements MmioDevice {
+	/** null while the clock that mtime counts is right; `clockChanged` is told of changes. */
+	skew: TimeSkew | null = null;
+	/** null while the timer works. */
+	faults: TimerFaults | null = null;
+	/** mtimecmp has passed; and if so, a fault keeps its interrupt back. */
+	#due = false;
+	#masked = false;
 	#msip = false;
 	#mtimecmp = NEVER;
 	/** mtime minus the ticks since reset, modulo 2^64; non-zero once mtime has been written. */
@@ -49,7 +64,10 @@ export class Clint implements MmioDevice {
 		this.#clock = clock;
 		this.#msipLine = msip;
 		this.#mtipLine = mtip;
-		this.#timerEvent = clock.register(() => this.#updateTimer());
+		this.#timerEvent = clock.register((what) => {
+			if (what === LATE) this.#masked = false;
+			this.#updateTimer();
+		});
 	}
 
 	/**
@@ -57,8 +75,17 @@ export class Clint implements MmioDevice {
 	 * the hart is told of writes.
 	 */
 	get mtime(): bigint {
-		const ticks = Math.floor(this.#clock.cycles / CYCLES_PER_TIME_TICK);
-		return BigInt.asUintN(64, BigInt(ticks) + this.#offset);
+		return BigInt.asUintN(64, BigInt(this.#ticks) + this.#offset);
+	}
+
+	get #ticks(): number {
+		const { cycles } = this.#clock;
+		return Math.floor((this.skew?.at(cycles) ?? cycles) / CYCLES_PER_TIME_TICK);
+	}
+
+	/** What mtime counts was changed. */
+	clockChanged(): void {
+		this.#updateTimer();
 	}
 
 	load(offset: number, width: Width): number {
@@ -89,7 +116,7 @@ export class Clint implements MmioDevice {
 			case CLINT_MTIMECMP:
 			case CLINT_MTIMECMPH:
 				this.#mtimecmp = withHalf(this.#mtimecmp, offset === CLINT_MTIMECMP ? 0 : 1, value);
-				this.#updateTimer();
+				this.#compareWritten();
 				return true;
 			case CLINT_MTIME:
 			case CLINT_MTIMEH: {
@@ -110,7 +137,7 @@ export class Clint implements MmioDevice {
 		this.#msip = false;
 		this.#msipLine.set(false);
 		this.#mtimecmp = NEVER;
-		this.#updateTimer();
+		this.#compareWritten();
 	}
 
 	save(): ClintState {
@@ -118,6 +145,7 @@ export class Clint implements MmioDevice {
 			msip: this.#msip,
 			mtimecmp: [high32(this.#mtimecmp), low32(this.#mtimecmp)],
 			offset: [high32(this.#offset), low32(this.#offset)],
+			...(this.#masked ? { masked: true } : {}),
 		};
 	}
 
@@ -127,18 +155,38 @@ export class Clint implements MmioDevice {
 		this.#mtimecmp = u64(...state.mtimecmp);
 		this.#offset = u64(...state.offset);
 		this.#msipLine.set(this.#msip);
-		this.#mtipLine.set(this.mtime >= this.#mtimecmp);
+		this.#due = this.mtime >= this.#mtimecmp;
+		this.#masked = state.masked === true;
+		this.#mtipLine.set(this.#due && !this.#masked);
+	}
+
+	/** What a fault has kept back has no meaning any more. */
+	#compareWritten(): void {
+		this.#due = false;
+		this.#masked = false;
+		this.#clock.cancel(this.#timerEvent, LATE);
+		this.#updateTimer();
 	}
 
 	/** MTIP is a level: mtime >= mtimecmp, unsigned. One event waits for it to rise. */
 	#updateTimer(): void {
-		this.#clock.cancel(this.#timerEvent);
+		this.#clock.cancel(this.#timerEvent, DUE);
 		const wait = this.#mtimecmp - this.mtime;
-		this.#mtipLine.set(wait <= 0n);
-		if (wait <= 0n) return;
-		const tick = Math.floor(this.#clock.cycles / CYCLES_PER_TIME_TICK);
-		const when = (tick + Number(wait)) * CYCLES_PER_TIME_TICK;
+		if (wait <= 0n && !this.#due) this.#falls();
+		this.#due = wait <= 0n;
+		this.#mtipLine.set(this.#due && !this.#masked);
+		if (this.#due) return;
+		const ns = (this.#ticks + Number(wait)) * CYCLES_PER_TIME_TICK;
+		const when = this.skew?.cycleOf(ns) ?? ns;
 		// A later cycle is not an exact number, and is centuries away.
 		if (when <= Number.MAX_SAFE_INTEGER) this.#clock.schedule(when, this.#timerEvent);
+	}
+
+	/** mtime has reached mtimecmp. */
+	#falls(): void {
+		const late = this.faults?.falls("mtimer") ?? 0;
+		this.#masked = late > 0;
+		if (late === 0 || late === Number.POSITIVE_INFINITY) return;
+		this.#clock.schedule(this.#clock.cycles + late, this.#timerEvent, LATE);
 	}
 }

@@ -53,6 +53,28 @@ export interface PlicState {
 	readonly threshold: number[];
 	/** Absent in older snapshots. */
 	readonly claims?: number[];
+	readonly phantoms?: number;
+}
+
+/** What becomes of a request that a device makes. */
+export const REQUEST_PASSES = 0;
+export const REQUEST_UNSEEN = 1; // the gateway sees the wire when it looks at it the next time
+export const REQUEST_DROPPED = 2; // the wire stays low for the PLIC until the next request
+export type RequestFate = typeof REQUEST_PASSES | typeof REQUEST_UNSEEN | typeof REQUEST_DROPPED;
+
+/** Registers with bits that can fail. */
+export type PlicRegister = "priority" | "threshold" | "enable" | "pending";
+
+/** Faults of interrupts, asked where devices and software meet the PLIC. */
+export interface PlicFaults {
+	/** A device raises its wire, or raises it again. */
+	requests(source: number): RequestFate;
+	/** A device lowers its wire. */
+	withdraws(source: number): void;
+	/** A context claims. => what it gets: `best`, or another one of `open` */
+	claims(best: number, open: readonly number[]): number;
+	/** A context has completed a source. */
+	completed(source: number): void;
 }
 
 export class Plic implements MmioDevice {
@@ -65,6 +87,10 @@ export class Plic implements MmioDevice {
 	readonly #threshold = new Uint8Array(CONTEXTS);
 	/** Claims since power on, by source. */
 	readonly claims = new Float64Array(PLIC_NUM_SOURCES);
+	/** null while the hardware works. */
+	faults: PlicFaults | null = null;
+	/** Contexts, as bits, that are told of an interrupt that is not there, until they claim. */
+	#phantoms = 0;
 	readonly #targets: readonly IrqLine[];
 	readonly #raise: boolean;
 
@@ -79,7 +105,7 @@ export class Plic implements MmioDevice {
 		if (!(source >= 1 && source < PLIC_NUM_SOURCES)) {
 			throw new RangeError(`plic: no source ${source}; sources are 1..${PLIC_NUM_SOURCES - 1}`);
 		}
-		return { set: (level) => this.#setLevel(source, level) };
+		return { set: (level) => this.#wired(source, level) };
 	}
 
 	load(offset: number, width: Width): number {
@@ -143,7 +169,62 @@ export class Plic implements MmioDevice {
 		for (const words of [this.#priority, this.#pending, this.#claimed]) words.fill(0);
 		this.#enable.fill(0);
 		this.#threshold.fill(0);
+		this.#phantoms = 0;
 		this.#update();
+	}
+
+	/** A fault: a request of `source` that no device has made. */
+	inject(source: number): void {
+		this.#pending[source >>> 5]! |= 1 << (source & 31);
+		this.#update();
+	}
+
+	/** A fault: the wire of a device, which is asked about no more, is high. */
+	deliver(source: number): void {
+		this.#setLevel(source, true);
+	}
+
+	/** A fault: context `context` is interrupted, and there is nothing to claim. */
+	phantom(context: number): void {
+		this.#phantoms |= 1 << context;
+		this.#update();
+	}
+
+	/**
+	 * A fault: bits of a register are inverted. The registers of `enable` and `threshold` are those
+	 * of S-mode; `source` means nothing for the latter.
+	 * => its values before and after; of bits that it has
+	 */
+	invert(register: PlicRegister, source: number, mask: number): readonly [number, number] {
+		if (register === "priority" || register === "threshold") {
+			const values = register === "priority" ? this.#priority : this.#threshold;
+			const at = register === "priority" ? source : PLIC_CONTEXT_S;
+			const before = values[at]!;
+			values[at] = before ^ (mask & PRIORITY_MASK);
+			this.#update();
+			return [before, values[at]!];
+		}
+		const words = register === "enable" ? this.#enable : this.#pending;
+		const at = (register === "enable" ? PLIC_CONTEXT_S * WORDS : 0) + (source >>> 5);
+		const before = (words[at]! >>> (source & 31)) & 1;
+		words[at]! ^= 1 << (source & 31);
+		this.#update();
+		return [before, before ^ 1];
+	}
+
+	/** A device sets its wire. */
+	#wired(source: number, level: boolean): void {
+		const { faults } = this;
+		if (faults !== null) {
+			const bit = 1 << (source & 31);
+			if (!level) faults.withdraws(source);
+			else if ((this.#level[source >>> 5]! & bit) === 0 || this.#raise) {
+				const fate = faults.requests(source);
+				if (fate === REQUEST_UNSEEN) this.#level[source >>> 5]! |= bit;
+				if (fate !== REQUEST_PASSES) return;
+			}
+		}
+		this.#setLevel(source, level);
 	}
 
 	save(): PlicState {
@@ -155,6 +236,7 @@ export class Plic implements MmioDevice {
 			enable: [...this.#enable],
 			threshold: [...this.#threshold],
 			claims: [...this.claims],
+			...(this.#phantoms === 0 ? {} : { phantoms: this.#phantoms }),
 		};
 	}
 
@@ -166,6 +248,7 @@ export class Plic implements MmioDevice {
 		this.#enable.set(state.enable);
 		this.#threshold.set(state.threshold);
 		if (state.claims !== undefined) this.claims.set(state.claims);
+		this.#phantoms = state.phantoms ?? 0;
 		this.#update();
 	}
 
@@ -192,7 +275,10 @@ export class Plic implements MmioDevice {
 
 	/** Section 9: unlike the notification, a claim ignores the threshold. */
 	#claim(context: number): number {
-		const source = this.#best(context);
+		let source = this.#best(context);
+		this.#phantoms &= ~(1 << context);
+		if (source === 0) this.#update();
+		else if (this.faults !== null) source = this.faults.claims(source, this.#open(context));
 		if (source !== 0) {
 			this.claims[source]!++;
 			this.#pending[source >>> 5]! &= ~(1 << (source & 31));
@@ -212,6 +298,19 @@ export class Plic implements MmioDevice {
 		this.#claimed[word]! &= ~bit;
 		if (this.#raise) this.#update();
 		else this.#forward(word, bit);
+		this.faults?.completed(source);
+	}
+
+	/** Sources that the context could claim, the lowest first. */
+	#open(context: number): number[] {
+		const sources: number[] = [];
+		for (let source = 1; source < PLIC_NUM_SOURCES; source++) {
+			const word = source >>> 5;
+			const open = this.#pending[word]! & ~this.#claimed[word]!;
+			const bits = open & this.#enable[context * WORDS + word]!;
+			if (((bits >>> (source & 31)) & 1) !== 0 && this.#priority[source]! > 0) sources.push(source);
+		}
+		return sources;
 	}
 
 	/** Pending, enabled source, not claimed, of the highest priority, the lowest first; or 0. */
@@ -236,7 +335,8 @@ export class Plic implements MmioDevice {
 	#update(): void {
 		for (let context = 0; context < CONTEXTS; context++) {
 			const priority = this.#priority[this.#best(context)]!;
-			this.#targets[context]!.set(priority > this.#threshold[context]!);
+			const phantom = ((this.#phantoms >>> context) & 1) !== 0;
+			this.#targets[context]!.set(phantom || priority > this.#threshold[context]!);
 		}
 	}
 }

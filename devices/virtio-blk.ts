@@ -4,7 +4,7 @@
  * A request is parsed when the driver notifies and done later, on a clock event at the cycle
  * that the timing model chooses: then data move by DMA, the medium is read or written, the status
  * byte and the used ring are written, and the interrupt is raised. So requests may complete out of
- * order, and a reset drops those in flight.
+ * order, and a reset drops those in flight: they do not touch memory or medium any more.
  *
  * An invalid request gets an error status and does not affect others. Only one that cannot be
  * answered (no place for the status byte, no header, a broken ring) puts the device into
@@ -14,7 +14,7 @@
 import { Buffer } from "buffer/index.js";
 import type { Clock } from "../machine/clock.ts";
 import { DISK_OK, type DiskMedia, SECTOR_SIZE } from "./disk/disk-media.ts";
-import type { DiskTiming } from "./disk/timing.ts";
+import type { ControllerFault, DiskTiming } from "./disk/timing.ts";
 import type { Dma } from "./dma.ts";
 import type { VirtioDevice, VirtioPort } from "./virtio-mmio.ts";
 import {
@@ -96,7 +96,7 @@ export interface DiskObserver {
 	/** `sectors` is 0 for requests that move no data. */
 	started(disk: string, request: BlkRequest, sectors: number): void;
 	completed(disk: string, request: BlkRequest, status: number): void;
-	/** A reset has dropped the requests in flight. */
+	/** A reset, or a fault of the controller, has dropped the requests in flight. */
 	cancelled(disk: string, requests: readonly BlkRequest[]): void;
 }
 
@@ -200,7 +200,12 @@ export class VirtioBlk implements VirtioDevice {
 				port.needsReset();
 				return;
 			}
-			this.#start(request);
+			const fault = this.#start(request);
+			if (fault === "needs-reset") {
+				port.needsReset();
+				return;
+			}
+			if (fault === "drop-queue") this.cancel();
 		}
 		if (queue.broken) port.needsReset();
 	}
@@ -296,7 +301,8 @@ export class VirtioBlk implements VirtioDevice {
 		}));
 	}
 
-	#start(request: BlkRequest): void {
+	/** => the fault with which the controller fails instead, or null. */
+	#start(request: BlkRequest): ControllerFault | null {
 		const { type, refusal, sector, data } = request;
 		const moves = type === VIRTIO_BLK_T_IN || type === VIRTIO_BLK_T_OUT;
 		const count = moves && refusal === VIRTIO_BLK_S_OK ? totalLength(data) / SECTOR_SIZE : 0;
@@ -306,6 +312,7 @@ export class VirtioBlk implements VirtioDevice {
 		if (when !== Number.POSITIVE_INFINITY) {
 			this.#clock.schedule(when, this.#completionEvent, request.id);
 		}
+		return this.timing.controllerFault?.() ?? null;
 	}
 
 	#complete(id: number): void {

@@ -5,6 +5,7 @@
 import type { MachinePort } from "../machine/port.ts";
 import type { PmapHost } from "../pmap/host.ts";
 import { pmap_state } from "../pmap/pmap.ts";
+import type { buf } from "./dev/buf.ts";
 import type { bdevsw, cdevsw } from "./dev/conf.ts";
 import type { cons } from "./dev/cons.ts";
 import type { ld_softc } from "./dev/ld_virtio.ts";
@@ -14,6 +15,7 @@ import type { uvm_history } from "./kern/core/kern_history.ts";
 import { type lwp, lwp_boot } from "./kern/core/kern_lwp.ts";
 import type { runqueue } from "./kern/core/kern_synch.ts";
 import type { timespec } from "./kern/core/kern_tc.ts";
+import type { callout } from "./kern/core/kern_timeout.ts";
 import type { kernel_trace } from "./kern/core/kern_trace.ts";
 import { pool_list, type pools, pools_init } from "./kern/core/pools.ts";
 import { type pool, pool_getitem, pool_put } from "./kern/core/subr_pool.ts";
@@ -26,6 +28,27 @@ import type { uvm_aobj } from "./uvm/uvm_aobj.ts";
 import { type uvmexp, uvmexp_init } from "./uvm/uvm_extern.ts";
 import { uvm_km_alloc_poolpage, uvm_km_free_poolpage } from "./uvm/uvm_kmpage.ts";
 import { PHYS_TO_VM_PAGE, uvm_pagefree, uvm_ptpage_alloc, type vm_page } from "./uvm/uvm_page.ts";
+import type { SwapSlot } from "./uvm/uvm_swap.ts";
+import type { uvm_vnode } from "./uvm/uvm_vnode.ts";
+
+/** What happens to the contents of pages; see uvm_shadow.ts. No hook may change anything. */
+export interface page_watch {
+	/** Pages are about to be written to slots; one was read from its slot. => they are busy. */
+	swapout(k: Kernel, slot: SwapSlot, pps: readonly vm_page[]): void;
+	swapin(k: Kernel, slot: SwapSlot, pg: vm_page): void;
+	swapfree(k: Kernel, slot: SwapSlot, nslots: number): void;
+	/** A page is about to be freed because its slot has the same contents. */
+	swapclean(k: Kernel, slot: SwapSlot, pg: vm_page): void;
+	/** Pages of a file were read, or are about to be written. => they are busy. */
+	fileio(k: Kernel, uvn: uvm_vnode, pps: readonly vm_page[], read: boolean): void;
+	/** Something else is about to be written to a disk. */
+	rawwrite(k: Kernel, bp: buf): void;
+	/** A page is about to be freed, and still has its owner and flags; or to be allocated. */
+	pagefree(k: Kernel, pg: vm_page): void;
+	pagealloc(k: Kernel, pg: vm_page): void;
+	/** A free page was zeroed. => before that, pagealloc was called. */
+	pagezeroed(k: Kernel, pg: vm_page): void;
+}
 
 /** Hooks for checkers and tracers; each is off by default, and free when off. */
 export interface kernel_watch {
@@ -33,6 +56,7 @@ export interface kernel_watch {
 	readonly userret?: (k: Kernel) => void;
 	/** Called before a page is freed because its swap slot holds the same bytes. */
 	readonly freeclean?: (k: Kernel, pg: vm_page, slot: number) => void;
+	readonly shadow?: page_watch;
 	/** Called before a trap raises signal `sig`; l_kernel, not started yet, will raise it. */
 	readonly trapsignal?: (k: Kernel, l: lwp, sig: number) => void;
 	/** Called when a process has started another program, and when it exits. */
@@ -67,6 +91,9 @@ export interface Kernel extends PmapHost {
 	readonly sleepers: lwp[];
 	/** Earliest timeout among the sleepers, in cycles. */
 	nextwakeup: number;
+	/** All callouts, and when the first is due, in cycles. */
+	readonly callouts: callout[];
+	nextcallout: number;
 	readonly runkernel: runqueue;
 	readonly runuser: runqueue;
 	/** Simple locks held; 0 whenever a thread sleeps. */
@@ -135,6 +162,8 @@ export function kernel_create(port: MachinePort): Kernel {
 		nextlid: 1,
 		sleepers: [],
 		nextwakeup: Number.POSITIVE_INFINITY,
+		callouts: [],
+		nextcallout: Number.POSITIVE_INFINITY,
 		runkernel: { head: null, tail: null },
 		runuser: { head: null, tail: null },
 		simplelocks: 0,

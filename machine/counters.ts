@@ -7,6 +7,7 @@
 import type { Clock } from "./clock.ts";
 import { H_BUDGET, H_LEFT, H_STALL, type Memory } from "./memory.ts";
 import { CYCLES_PER_TIME_TICK } from "./port.ts";
+import type { TimeSkew } from "./time-skew.ts";
 
 export class Counters {
 	/** Instructions retired, exact below 2^53. */
@@ -16,6 +17,8 @@ export class Counters {
 	timeOffsetLow = 0;
 	/** The same as a signed number, exact below 2^53, for comparisons. */
 	#timeOffset = 0;
+	/** null while the clock that `time` counts is right. */
+	skew: TimeSkew | null = null;
 	readonly clock: Clock;
 	readonly #words: Int32Array;
 
@@ -45,7 +48,17 @@ export class Counters {
 
 	/** Ticks of CYCLES_PER_TIME_TICK cycles since reset. */
 	get ticks(): number {
-		return Math.floor(this.clock.cycles / CYCLES_PER_TIME_TICK);
+		return Math.floor(this.ns(this.clock.cycles) / CYCLES_PER_TIME_TICK);
+	}
+
+	/** What the clock shows at cycle `cycle`, in ns. */
+	ns(cycle: number): number {
+		return this.skew === null ? cycle : this.skew.at(cycle);
+	}
+
+	/** The first cycle at which the clock shows `ns` ns, as it runs now. */
+	cycleOf(ns: number): number {
+		return this.skew === null ? ns : this.skew.cycleOf(ns);
 	}
 
 	/** The `time` counter, exact below 2^53. */
@@ -63,6 +76,6 @@ export class Counters {
 
 	/** First cycle at which `time` is at least `ticks`; Infinity stays Infinity. */
 	cycleOfTime(ticks: number): number {
-		return (ticks - this.#timeOffset) * CYCLES_PER_TIME_TICK;
+		return this.cycleOf((ticks - this.#timeOffset) * CYCLES_PER_TIME_TICK);
 	}
 }

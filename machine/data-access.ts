@@ -17,6 +17,7 @@ import type { Mmu, StoreWatcher } from "./mmu.ts";
 import {
 	ACCESS_LOAD,
 	ACCESS_STORE,
+	CAUSE_HARDWARE_ERROR,
 	CAUSE_LOAD_ACCESS_FAULT,
 	CAUSE_LOAD_MISALIGNED,
 	CAUSE_STORE_ACCESS_FAULT,
@@ -47,6 +48,8 @@ export class DataAccess {
 	/** Told of the hart's stores into pages that Mirror watches for it. */
 	watcher: StoreWatcher | null = null;
 	#second = 0;
+	/** What was read where cells may err. */
+	readonly #bytes = new Uint8Array(8);
 
 	constructor(
 		{
@@ -78,6 +81,7 @@ export class DataAccess {
 		const host = this.#mmu.translate(va, ACCESS_LOAD, width);
 		if (host <= 0) return host !== 0 && this.#loadDevice(va, width);
 		const memory = this.#memory;
+		if (memory.cells !== null) return this.#loadCells(va, width, host);
 		if (width === 4) this.value = memory.i32[host >> 2]!;
 		else if (width === 2) this.value = memory.u16[host >> 1]!;
 		else this.value = memory.u8[host]!;
@@ -91,6 +95,7 @@ export class DataAccess {
 		const host = this.#mmu.translate(va, ACCESS_STORE, width);
 		if (host <= 0) return host !== 0 && this.#storeDevice(va, width, value);
 		const memory = this.#memory;
+		if (memory.cells !== null) this.#storing(host, width);
 		if (width === 4) memory.i32[host >> 2] = value;
 		else if (width === 2) memory.u16[host >> 1] = value;
 		else memory.u8[host] = value;
@@ -107,6 +112,7 @@ export class DataAccess {
 		const { i32, u8 } = this.#memory;
 		const host = this.#hostOf(va, 8, ACCESS_LOAD);
 		if (host === 0) return false;
+		if (this.#memory.cells !== null) return this.#loadCells(va, 8, host);
 		const second = this.#second;
 		if ((va & 7) === 0) {
 			this.value = i32[host >> 2]!;
@@ -131,6 +137,8 @@ export class DataAccess {
 		if (host === 0) return false;
 		const second = this.#second;
 		const split = PAGE_SIZE - (va & PAGE_MASK);
+		this.#storing(host, Math.min(8, split));
+		if (split < 8) this.#storing(second, 8 - split);
 		if ((va & 7) === 0) {
 			i32[host >> 2] = low;
 			i32[(host >> 2) + 1] = high;
@@ -174,7 +182,8 @@ export class DataAccess {
 		const host = this.#mmu.translate(va, ACCESS_LOAD, 4);
 		if (host < 0) state.raise(CAUSE_LOAD_ACCESS_FAULT, va);
 		if (host <= 0) return false;
-		this.value = this.#memory.i32[host >> 2]!;
+		if (this.#memory.cells === null) this.value = this.#memory.i32[host >> 2]!;
+		else if (!this.#loadCells(va, 4, host)) return false;
 		state.reservation = host;
 		return true;
 	}
@@ -188,6 +197,7 @@ export class DataAccess {
 		this.value = state.reservation === host ? 0 : 1;
 		state.reservation = -1;
 		if (this.value === 0) {
+			this.#storing(host, 4);
 			this.#memory.i32[host >> 2] = value;
 			this.#seen(host, 4);
 		}
@@ -199,9 +209,11 @@ export class DataAccess {
 		if (this.debug?.access(va, 4, WATCH_BOTH)) return false;
 		const host = this.#atomicHost(va);
 		if (host === 0) return false;
-		const old = this.#memory.i32[host >> 2]!;
+		if (this.#memory.cells === null) this.value = this.#memory.i32[host >> 2]!;
+		else if (!this.#loadCells(va, 4, host)) return false;
+		const old = this.value;
+		this.#storing(host, 4);
 		this.#memory.i32[host >> 2] = atomicResult(funct5, old, operand);
-		this.value = old;
 		this.#seen(host, 4);
 		return true;
 	}
@@ -213,9 +225,40 @@ export class DataAccess {
 		return host < 0 ? this.#state.raise(CAUSE_STORE_ACCESS_FAULT, va) : host;
 	}
 
+	/** A load where cells of RAM may err; `host` and `#second` are as of `#hostOf`. */
+	#loadCells(va: number, width: Width | 8, host: number): boolean {
+		const bytes = this.#bytes;
+		const split = Math.min(width, PAGE_SIZE - (va & PAGE_MASK));
+		let sound = this.#readCells(host, split, 0);
+		if (!sound) this.#state.raise(CAUSE_HARDWARE_ERROR, va);
+		else if (split < width && !this.#readCells(this.#second, width - split, split)) {
+			this.#state.raise(CAUSE_HARDWARE_ERROR, va + split);
+			sound = false;
+		}
+		this.value = this.valueHigh = 0;
+		for (let i = width - 1; i >= 0; i--) {
+			if (i >= 4) this.valueHigh = (this.valueHigh << 8) | bytes[i]!;
+			else this.value = (this.value << 8) | bytes[i]!;
+		}
+		return sound;
+	}
+
+	#readCells(host: number, bytes: number, at: number): boolean {
+		if (this.#mirror.distrusts(host)) return this.#memory.cells!.read(host, bytes, this.#bytes, at);
+		for (let i = 0; i < bytes; i++) this.#bytes[at + i] = this.#memory.u8[host + i]!;
+		return true;
+	}
+
+	/** Before a store to RAM. */
+	#storing(host: number, bytes: number): void {
+		const { cells } = this.#memory;
+		if (cells !== null && this.#mirror.distrusts(host)) cells.writing(host, bytes);
+	}
+
 	/** After a store to RAM at host offset `host`. */
 	#seen(host: number, bytes: number): void {
 		if (!this.#mirror.isWatched(host)) return;
+		if (this.#mirror.distrusts(host)) this.#memory.cells?.written(host, bytes);
 		if (this.#code.stored(host, bytes)) this.#state.leave = 1;
 		if (this.watcher?.stored(host, bytes) === true) this.#state.leave = 1;
 	}
@@ -244,6 +287,7 @@ export class DataAccess {
 	#loadMisaligned(va: number, width: Width): boolean {
 		const host = this.#hostOf(va, width, ACCESS_LOAD);
 		if (host === 0) return false;
+		if (this.#memory.cells !== null) return this.#loadCells(va, width, host);
 		const split = PAGE_SIZE - (va & PAGE_MASK);
 		const bytes = this.#memory.u8;
 		let value = 0;
@@ -259,6 +303,8 @@ export class DataAccess {
 		if (host === 0) return false;
 		const split = PAGE_SIZE - (va & PAGE_MASK);
 		const bytes = this.#memory.u8;
+		this.#storing(host, Math.min(width, split));
+		if (split < width) this.#storing(this.#second, width - split);
 		for (let i = 0; i < width; i++) {
 			bytes[i < split ? host + i : this.#second + i - split] = value >>> (8 * i);
 		}

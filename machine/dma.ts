@@ -36,10 +36,14 @@ export class Dma {
 		return length === 0 || this.#memory.offsetOf(pa, length) >= 0;
 	}
 
-	/** Fill `bytes` from RAM at `pa`. => false, and nothing read, unless all of it lies in RAM. */
+	/**
+	 * Fill `bytes` from RAM at `pa`. => false, and nothing read, unless all of it lies in RAM. false
+	 * as well where memory cannot correct what it reads; `bytes` is undefined then.
+	 */
 	read(pa: number, bytes: Uint8Array): boolean {
 		const host = this.#memory.offsetOf(pa, bytes.length);
 		if (host < 0) return false;
+		if (this.#memory.cells !== null) return this.#readCells(host, bytes);
 		bytes.set(this.#memory.u8.subarray(host, host + bytes.length));
 		return true;
 	}
@@ -48,7 +52,7 @@ export class Dma {
 	write(pa: number, bytes: Uint8Array): boolean {
 		const host = this.#memory.offsetOf(pa, bytes.length);
 		if (host < 0) return false;
-		this.#mirror.storingRange(host, bytes.length);
+		this.#writing(host, bytes.length);
 		this.#memory.u8.set(bytes, host);
 		this.overwritten(host, bytes.length);
 		return true;
@@ -58,16 +62,19 @@ export class Dma {
 	fill(pa: number, length: number, value: number): boolean {
 		const host = this.#memory.offsetOf(pa, length);
 		if (host < 0) return false;
-		this.#mirror.storingRange(host, length);
+		this.#writing(host, length);
 		this.#memory.u8.fill(value, host, host + length);
 		this.overwritten(host, length);
 		return true;
 	}
 
-	/** Unsigned little-endian values; the address need not be aligned. => DMA_FAULT outside RAM. */
+	/**
+	 * Unsigned little-endian values; the address need not be aligned.
+	 * => DMA_FAULT outside RAM, and where memory cannot correct what it reads.
+	 */
 	load8(pa: number): number {
 		const host = this.#memory.offsetOf(pa, 1);
-		return host < 0 ? DMA_FAULT : this.#memory.u8[host]!;
+		return host < 0 ? DMA_FAULT : this.#load(host, 1);
 	}
 
 	load16(pa: number): number {
@@ -78,7 +85,9 @@ export class Dma {
 	load32(pa: number): number {
 		const host = this.#memory.offsetOf(pa, 4);
 		if (host < 0) return DMA_FAULT;
-		return (host & 3) === 0 ? this.#memory.i32[host >> 2]! >>> 0 : this.#load(host, 4);
+		return (host & 3) === 0 && this.#memory.cells === null
+			? this.#memory.i32[host >> 2]! >>> 0
+			: this.#load(host, 4);
 	}
 
 	/** => false outside RAM. */
@@ -98,17 +107,21 @@ export class Dma {
 	flip(pa: number, bit: number): boolean {
 		const host = this.#memory.offsetOf(pa, 1);
 		if (host < 0) return false;
-		this.#mirror.storingRange(host, 1);
+		this.#writing(host, 1);
 		this.#memory.u8[host]! ^= 1 << bit;
 		this.overwritten(host, 1);
 		return true;
 	}
 
-	/** Copy a range of RAM to another. => false, and nothing written, unless both lie in RAM. */
+	/**
+	 * Copy a range of RAM to another. => false, and nothing written, unless both lie in RAM. What
+	 * memory cannot correct is copied as such, in words of 8 bytes.
+	 */
 	copy(from: number, to: number, length: number): boolean {
 		const source = this.#memory.offsetOf(from, length);
 		const host = this.#memory.offsetOf(to, length);
 		if (source < 0 || host < 0) return false;
+		if (this.#memory.cells !== null) return this.#copyCells(source, host, length);
 		this.#mirror.storingRange(host, length);
 		this.#memory.u8.copyWithin(host, source, source + length);
 		this.overwritten(host, length);
@@ -117,6 +130,8 @@ export class Dma {
 
 	/** To be called after bytes of RAM were written, by host offset. */
 	overwritten(host: number, bytes: number): void {
+		const { cells } = this.#memory;
+		if (cells !== null) this.#eachPage(host, bytes, (at, n) => cells.written(at, n));
 		const reserved = this.#state.reservation;
 		if (host < reserved + 4 && reserved < host + bytes) this.#state.reservation = -1;
 		const end = host + bytes;
@@ -125,8 +140,57 @@ export class Dma {
 		}
 	}
 
+	/** `bytes` bytes at `host` are about to be written. */
+	#writing(host: number, bytes: number): void {
+		const { cells } = this.#memory;
+		this.#mirror.storingRange(host, bytes);
+		if (cells !== null) this.#eachPage(host, bytes, (at, n) => cells.writing(at, n));
+	}
+
+	/** The parts of a range that lie in pages whose cells may err. */
+	#eachPage(host: number, bytes: number, visit: (at: number, n: number) => void): void {
+		for (let at = host; at < host + bytes; ) {
+			const n = Math.min(PAGE_SIZE - (at & PAGE_MASK), host + bytes - at);
+			if (this.#mirror.distrusts(at)) visit(at, n);
+			at += n;
+		}
+	}
+
+	#readCells(host: number, bytes: Uint8Array): boolean {
+		const cells = this.#memory.cells!;
+		let sound = true;
+		bytes.set(this.#memory.u8.subarray(host, host + bytes.length));
+		this.#eachPage(host, bytes.length, (at, n) => {
+			sound = cells.read(at, n, bytes, at - host) && sound;
+		});
+		return sound;
+	}
+
+	#copyCells(source: number, host: number, length: number): true {
+		const cells = this.#memory.cells!;
+		const bytes = this.#memory.u8.slice(source, source + length);
+		const lost: number[] = [];
+		this.#eachPage(source, length, (at, n) => {
+			for (let i = at; i < at + n; ) {
+				const word = Math.min(8 - (i & 7), at + n - i);
+				if (!cells.read(i, word, bytes, i - source)) lost.push(i - source);
+				i += word;
+			}
+		});
+		this.#writing(host, length);
+		this.#memory.u8.set(bytes, host);
+		this.overwritten(host, length);
+		for (const at of lost) cells.poison((host + at) & ~7);
+		return true;
+	}
+
 	#load(host: number, bytes: number): number {
 		let value = 0;
+		if (this.#memory.cells !== null) {
+			const read = new Uint8Array(bytes);
+			if (!this.#readCells(host, read)) return DMA_FAULT;
+			return read.reduceRight((sum, byte) => sum * 256 + byte, 0);
+		}
 		for (let i = bytes - 1; i >= 0; i--) value = value * 256 + this.#memory.u8[host + i]!;
 		return value;
 	}
@@ -134,7 +198,7 @@ export class Dma {
 	#store(pa: number, bytes: number, value: number): boolean {
 		const host = this.#memory.offsetOf(pa, bytes);
 		if (host < 0) return false;
-		this.#mirror.storingRange(host, bytes);
+		this.#writing(host, bytes);
 		for (let i = 0; i < bytes; i++) this.#memory.u8[host + i] = value >>> (8 * i);
 		this.overwritten(host, bytes);
 		return true;

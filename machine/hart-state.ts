@@ -128,6 +128,9 @@ export class HartState {
 	/** 1 while wfi waits for an interrupt. */
 	waiting = 0;
 
+	/** A fault: STIP stays clear although stimecmp has passed. */
+	timerMasked = false;
+
 	/** The exception of the current instruction; see `raise`. */
 	cause = 0;
 	tval = 0;

@@ -12,6 +12,7 @@ import { Csrs } from "./csr.ts";
 import { DataAccess, type MisalignedPolicy } from "./data-access.ts";
 import { Debug } from "./debug.ts";
 import { instructionLength } from "./decode.ts";
+import type { HartFaults } from "./fault-hooks.ts";
 import { FloatUnit } from "./float/unit.ts";
 import { HartState, MSTATUS_MIE, MSTATUS_MPRV, PRIV_M } from "./hart-state.ts";
 import { Interpreter } from "./interpreter.ts";
@@ -30,7 +31,13 @@ import {
 import { Mirror, WATCH_STORES } from "./mirror.ts";
 import { type AdPolicy, Mmu, type StoreWatcher } from "./mmu.ts";
 import { Pmp, type PmpEntries } from "./pmp.ts";
-import { ACCESS_FETCH, CAUSE_INSTRUCTION_ACCESS_FAULT, PAGE_MASK, PAGE_SIZE } from "./port.ts";
+import {
+	ACCESS_FETCH,
+	CAUSE_HARDWARE_ERROR,
+	CAUSE_INSTRUCTION_ACCESS_FAULT,
+	PAGE_MASK,
+	PAGE_SIZE,
+} from "./port.ts";
 import {
 	RareInstructions,
 	STOP_ALONE,
@@ -67,16 +74,6 @@ export interface HartObserver {
 	waits(waiting: boolean): void;
 }
 
-/** Faults of the hardware that strike between two instructions. */
-export interface HartFaults {
-	/**
-	 * Asked before each slice.
-	 * => cycles after which it is to be asked again: at least 1, or Infinity. As an instruction
-	 *    takes a cycle or more, no more instructions than that retire before.
-	 */
-	between(): number;
-}
-
 /** M-mode software outside the machine's memory. */
 export interface Firmware {
 	/**
@@ -101,6 +98,8 @@ export interface HartOptions {
 
 /** Cycles an engine runs at a time. Code compiled while it runs is put to use between slices. */
 const SLICE_MAX = 1 << 22;
+/** Memory cannot tell what is there; no result of Mmu.translate. */
+const FETCH_ERROR = -2;
 
 export class Hart {
 	readonly state = new HartState();
@@ -228,7 +227,12 @@ export class Hart {
 	 *    stops the hart, perhaps before the first instruction.
 	 */
 	slice(budget: number): number {
-		const limit = this.faults === null ? SLICE_MAX : Math.min(SLICE_MAX, this.faults.between());
+		return this.faults === null
+			? this.#whole(budget, SLICE_MAX)
+			: this.#faulty(budget, this.faults);
+	}
+
+	#whole(budget: number, limit: number): number {
 		if (this.beforeInstruction !== null) {
 			this.beforeInstruction();
 			return this.#slice(1);
@@ -238,6 +242,27 @@ export class Hart {
 		const allowed = Math.min(budget, limit, debug.budget());
 		if (allowed <= 0) return STOP_DEBUG;
 		return this.#slice(allowed);
+	}
+
+	#faulty(budget: number, faults: HartFaults): number {
+		const limit = Math.min(SLICE_MAX, faults.between());
+		if (limit <= 0) return STOP_BUDGET;
+		if (faults.stall > 0) return this.#stalled(Math.min(budget, faults.stall), faults);
+		if (!faults.alone) return this.#whole(budget, limit);
+		const stop = this.#whole(budget, 1);
+		faults.executed();
+		return stop;
+	}
+
+	/** Let cycles pass in which nothing is executed. */
+	#stalled(cycles: number, faults: HartFaults): number {
+		const words = this.#words;
+		this.counters.start(cycles);
+		words[H_LEFT] = 0;
+		words[H_STALL] = cycles;
+		this.counters.sync();
+		faults.stalled(cycles);
+		return STOP_BUDGET;
 	}
 
 	#slice(budget: number): number {
@@ -332,6 +357,7 @@ export class Hart {
 		const left = words[H_LEFT]!;
 		if (left <= 0) return STOP_BUDGET;
 		if (words[H_FETCH_PAGE] !== page) return this.#single();
+		if (this.faults?.alone === true) return STOP_ALONE;
 		const first = this.code.enter(words[H_FETCH_HOST]!);
 		const ip = first + (pc & PAGE_MASK);
 		const base = left - this.memory.u16[LENGTHS + ((ip - CODE) >> 1)]!;
@@ -364,7 +390,10 @@ export class Hart {
 		if (this.debug?.meets(pc)) return STOP_DEBUG;
 		const host = words[H_FETCH_HOST]!;
 		code.enter(host);
-		let word = code.fetch(host + (pc & PAGE_MASK));
+		let word = this.#fetch(host + (pc & PAGE_MASK));
+		if (word < 0) return this.#fetchFault(pc, word);
+		const faults = this.faults?.alone === true ? this.faults : null;
+		if (faults !== null) word = faults.fetched(word, 0);
 		if (instructionLength(word) === 4) {
 			let high = host + (pc & PAGE_MASK) + 2;
 			if ((pc & PAGE_MASK) === PAGE_MASK - 1 || mixed) {
@@ -373,7 +402,9 @@ export class Hart {
 				this.#chargeWalk();
 				code.enter(high & ~PAGE_MASK);
 			}
-			word |= code.fetch(high) << 16;
+			const upper = this.#fetch(high);
+			if (upper < 0) return this.#fetchFault(pc + 2, upper);
+			word |= (faults === null ? upper : faults.fetched(upper, 1)) << 16;
 		}
 		code.decodeAlone(word);
 		// Entering the second page may have cost the first one its place.
@@ -381,7 +412,16 @@ export class Hart {
 		// As in #enter: events that fall due during the walk come before the instruction.
 		const left = words[H_LEFT]!;
 		if (left <= 0) return STOP_BUDGET;
+		faults?.decoded(word);
 		return this.#interpreter.execute(ALONE, (pc - ALONE) | 0, left - 1, first);
+	}
+
+	/** The halfword at host offset `host`, whose page was entered. => FETCH_ERROR if it has errors */
+	#fetch(host: number): number {
+		const { cells } = this.memory;
+		if (cells === null || !this.mirror.distrusts(host)) return this.code.fetch(host);
+		const bytes = new Uint8Array(2);
+		return cells.read(host, 2, bytes, 0) ? bytes[0]! | (bytes[1]! << 8) : FETCH_ERROR;
 	}
 
 	/** => false after a fault; H_FETCH_PAGE stays none where each fetch is checked on its own. */
@@ -397,9 +437,10 @@ export class Hart {
 		return true;
 	}
 
-	/** `host` is what Mmu.translate has returned. => STOP_TRAP */
+	/** `host` is what Mmu.translate has returned, or FETCH_ERROR. => STOP_TRAP */
 	#fetchFault(va: number, host: number): number {
-		if (host < 0) this.state.raise(CAUSE_INSTRUCTION_ACCESS_FAULT, va);
+		if (host === FETCH_ERROR) this.state.raise(CAUSE_HARDWARE_ERROR, va);
+		else if (host < 0) this.state.raise(CAUSE_INSTRUCTION_ACCESS_FAULT, va);
 		this.state.stall++; // the instruction's own cycle
 		this.#chargeWalk();
 		return STOP_TRAP;

@@ -12,12 +12,13 @@ import { type HartRegisters, HartState, REGISTERS } from "./hart-state.ts";
 import { WordHash } from "./hash.ts";
 import { InterruptLines } from "./interrupt-lines.ts";
 import { H_FETCH_HOST, H_FETCH_PAGE, H_PC, HART_WORDS, Memory, RAM_OFFSET } from "./memory.ts";
-import type { AdPolicy, TlbCounters } from "./mmu.ts";
+import type { AdPolicy } from "./mmu.ts";
 import { PageHistory } from "./page-history.ts";
 import type { PmpEntries, PmpState } from "./pmp.ts";
 import { type MachinePort, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 import { packPages, type SparsePages, unpackPages } from "./sparse-pages.ts";
 import { type Panic, Supervisor } from "./supervisor.ts";
+import type { TlbCounters } from "./tlb-counters.ts";
 import { UserError } from "./user-error.ts";
 
 export interface MachineOptions {
@@ -173,6 +174,15 @@ export class Machine {
 		return this.hart.counters.time;
 	}
 
+	/**
+	 * What the kernel's clock (MachinePort.cycles) shows at cycle `cycle`. Where it is wrong: the
+	 * first number that it does not show before, as far as is known now.
+	 */
+	portCycles(cycle: number): number {
+		const { counters } = this.hart;
+		return counters.skew === null ? cycle : counters.ns(cycle) + 1;
+	}
+
 	/** mtime was written: `time` minus the ticks since reset, modulo 2^64. */
 	setTimeOffset(high: number, low: number): void {
 		this.hart.counters.setTimeOffset(high, low);
@@ -271,7 +281,8 @@ export class Machine {
 		memory.i32.set(state.hart);
 		hart.mmu.counters = { ...state.tlbCounters };
 		hart.counters.instret = state.instret;
-		if (state.traps !== undefined) hart.traps.byCause.counts.set(state.traps);
+		// Older snapshots have fewer, or none.
+		if (state.traps !== undefined) hart.traps.byCause.counts.fill(0).set(state.traps);
 		hart.counters.setTimeOffset(...state.timeOffset);
 		this.lines.levels = state.lines;
 		this.clock.restore(state.clock);

@@ -24,6 +24,7 @@
  *
  * The numbers below are repeated as literals in interpreter.ts; a test compares them.
  */
+import type { CellFaults } from "./fault-hooks.ts";
 import { PAGE_SIZE } from "./port.ts";
 import { UserError } from "./user-error.ts";
 
@@ -50,6 +51,9 @@ export const H_FETCH_HOST = 39; // host offset of that page
 export const H_IP = 40;
 export const H_PC_BASE = 41;
 export const H_FIRST = 42;
+/** Operands that a fault has altered. */
+export const H_ALTERED = 43;
+export const H_ALTERED_ADDRESS = 44;
 /** f0..f31: two words each, the low one first. */
 export const H_F = 64;
 const F_WORDS = 64;
@@ -101,6 +105,8 @@ export class Memory {
 	readonly x: Int32Array;
 	/** f0..f31, as H_F says. */
 	readonly f: Int32Array;
+	/** null while no cell of RAM errs. */
+	cells: CellFaults | null = null;
 
 	/** => UserError for a size that is out of range or not a multiple of a page. */
 	constructor(ramSize: number) {

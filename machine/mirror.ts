@@ -25,6 +25,8 @@ const SUPERPAGE = 1024;
 const LIST_SIZE = 0x1_0000;
 /** The page is watched for checkpoints. */
 const KEPT = 4;
+/** Cells of the page may err. */
+const DISTRUSTED = 8;
 
 export class Mirror {
 	readonly #words: Int32Array;
@@ -46,12 +48,13 @@ export class Mirror {
 
 	/**
 	 * Fill the slot of virtual page `vpn` in `table` (RT, WT or XT) with the host offset of a page.
-	 * => a watched page is left out of WT, and perhaps put into CT.
+	 * => a watched page is left out of WT, and perhaps put into CT; one whose cells err, out of all.
 	 */
 	fill(table: number, vpn: number, host: number): void {
+		const why = this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]!;
+		if (why >= DISTRUSTED) return;
 		let to = table;
 		if (table === WT) {
-			const why = this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]!;
 			if (why === WATCH_CODE) to = CT;
 			else if (why !== 0) return;
 		}
@@ -99,6 +102,19 @@ export class Mirror {
 			this.#listed[vpn] = 0;
 		}
 		this.#count = 0;
+	}
+
+	/** From now on, or no longer, no access to the page at `host` goes unseen. */
+	distrust(host: number, errs: boolean): void {
+		const page = (host - RAM_OFFSET) >>> PAGE_SHIFT;
+		if (this.distrusts(host) === errs) return;
+		this.#watched[page]! ^= DISTRUSTED;
+		this.clear();
+	}
+
+	/** May cells of the page that holds `host` err? */
+	distrusts(host: number): boolean {
+		return this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! >= DISTRUSTED;
 	}
 
 	isWatched(host: number): boolean {

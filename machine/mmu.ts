@@ -8,6 +8,18 @@
  *
  * A page table is read from RAM only; anywhere else is an access fault.
  */
+import {
+	D_IN_TLB,
+	D_MISSED,
+	D_SET,
+	type DirtyFate,
+	LEVEL_LEAF,
+	LEVEL_POINTER,
+	LEVEL_RIGHT,
+	LEVEL_SUPERPAGE,
+	type LevelFate,
+	type MmuFaults,
+} from "./fault-hooks.ts";
 import type { HartParts } from "./hart-parts.ts";
 import {
 	type HartState,
@@ -29,6 +41,7 @@ import {
 	ACCESS_LOAD,
 	ACCESS_STORE,
 	type Access,
+	CAUSE_HARDWARE_ERROR,
 	CAUSE_INSTRUCTION_ACCESS_FAULT,
 	CAUSE_INSTRUCTION_PAGE_FAULT,
 	CAUSE_LOAD_ACCESS_FAULT,
@@ -45,6 +58,7 @@ import {
 	SATP_PPN_MASK,
 } from "./port.ts";
 import type { Tlb } from "./tlb.ts";
+import { newTlbCounters, type TlbCounters } from "./tlb-counters.ts";
 
 /** Page table entry, figure 4.18. */
 export const PTE_V = 1 << 0;
@@ -62,53 +76,10 @@ export const SUPERPAGE_MASK = 0x3ff;
 /** What sets the A and D bits: the walk, or software after a page fault. */
 export type AdPolicy = "hardware" | "trap";
 
-/** Events since reset. Hits are not counted; a walk that ends in a fault is. */
-export interface TlbCounters {
-	fetchMisses: number;
-	loadMisses: number;
-	storeMisses: number;
-	/** Walks that set D for a store through an entry that had it clear. */
-	dirtyUpgrades: number;
-	/** sfence.vma by operands: neither, address only, address space only, both. */
-	fencesAll: number;
-	fencesVa: number;
-	fencesAsid: number;
-	fencesVaAsid: number;
-}
-
-const newTlbCounters = (): TlbCounters => ({
-	fetchMisses: 0,
-	loadMisses: 0,
-	storeMisses: 0,
-	dirtyUpgrades: 0,
-	fencesAll: 0,
-	fencesVa: 0,
-	fencesAsid: 0,
-	fencesVaAsid: 0,
-});
-
 export interface MmuOptions {
 	readonly adPolicy: AdPolicy;
 	/** Cycles that a page table walk costs. */
 	readonly walkCycles: number;
-}
-
-/** What becomes of D where a store should have set it. */
-export const D_SET = 0;
-export const D_MISSED = 1; // it is clear in the page table and in the TLB
-export const D_IN_TLB = 2; // it is clear in the page table, but set in the TLB
-export type DirtyFate = typeof D_SET | typeof D_MISSED | typeof D_IN_TLB;
-
-/** Faults of the hardware, asked where translation leaves its fast paths. */
-export interface MmuFaults {
-	/** => true: a fence has no effect. Operands as of `Mmu.fence`. */
-	losesFence(va: number, asid: number): boolean;
-	/** A walk for `access` is about to succeed. => true: it ends in a page fault. */
-	refuses(va: number, asid: number, access: Access): boolean;
-	/** A walk would set A, or fault because it is clear. => true: neither happens. */
-	missesA(va: number, asid: number): boolean;
-	/** A store would set D, or fault for this alone. => D_SET if so it does. */
-	missesD(va: number, asid: number): DirtyFate;
 }
 
 /** Called for stores into watched pages of RAM, by the hart or by a page table walk. */
@@ -168,6 +139,8 @@ export class Mmu {
 	// Result of the last walk besides the entry itself.
 	#walkSuperpage = false;
 	#walkGlobal = false;
+	/** The entry that was read last. */
+	#word = 0;
 	/** May the last translation be mirrored, that is, would a lookup find it again? */
 	#repeatable = true;
 	#mixed = false;
@@ -248,7 +221,9 @@ export class Mmu {
 			if (host < 0) return -1;
 		}
 		if (access === ACCESS_STORE) this.#mirror.storing(host);
-		if (this.#repeatable) this.#mirror.fill(table, vpn, host & ~PAGE_MASK);
+		// Fetches from memory that errs are done one by one.
+		if (access === ACCESS_FETCH && this.#mirror.distrusts(host)) this.#mixed = true;
+		else if (this.#repeatable) this.#mirror.fill(table, vpn, host & ~PAGE_MASK);
 		return host;
 	}
 
@@ -268,8 +243,13 @@ export class Mmu {
 			else counters.fencesAsid++;
 		} else if (asid === FENCE_ALL) counters.fencesVa++;
 		else counters.fencesVaAsid++;
-		if (this.faults?.losesFence(va, asid)) return;
-		this.#tlb.fence(va, asid === FENCE_ALL ? FENCE_ALL : asid & SATP_ASID_MAX);
+		if (this.faults?.fences(va, asid)) return;
+		this.flush(va, asid);
+	}
+
+	/** What a fence does. => entries for which `spares` is true stay: a fault */
+	flush(va: number, asid: number, spares: ((index: number) => boolean) | null = null): void {
+		this.#tlb.fence(va, asid === FENCE_ALL ? FENCE_ALL : asid & SATP_ASID_MAX, spares);
 		this.#words[H_FETCH_PAGE] = 1;
 	}
 
@@ -296,7 +276,7 @@ export class Mmu {
 		this.#words[H_FETCH_PAGE] = 1;
 	}
 
-	/** Must accesses to the page of the last translation be checked one by one (PMP_MIXED)? */
+	/** Must fetches from the page of the last translation be checked one by one? */
 	get isMixed(): boolean {
 		return this.#mixed;
 	}
@@ -381,25 +361,31 @@ export class Mmu {
 	 */
 	#walk(va: number, access: Access, rights: Rights): number {
 		this.#state.stall += this.#walkCycles;
-		const words = this.#words;
 		const memory = this.#memory;
+		const { faults } = this;
 		const root = this.#satp & SATP_PPN_MASK;
 		let at = root * PAGE_SIZE + (va >>> 22) * 4;
 		let host = memory.offsetOf(at, 4);
 		if (host < 0 || !this.#walkMay(at, ACCESS_LOAD)) return this.#accessFault(va, access);
-		let pte = words[host >> 2]!;
+		if (!this.#read(host)) return this.#state.raise(CAUSE_HARDWARE_ERROR, va);
+		let pte = faults === null ? this.#word : faults.reads(va, this.#asid, 1, this.#word);
 		let global = pte & PTE_G;
-		const superpage = (pte & (PTE_R | PTE_X)) !== 0;
+		let superpage = (pte & (PTE_R | PTE_X)) !== 0;
+		let level: LevelFate = LEVEL_RIGHT;
+		if (faults !== null && (pte & PTE_V) !== 0) {
+			level = faults.misreads(va, this.#asid, 1, superpage);
+			if (level !== LEVEL_RIGHT) superpage = level === LEVEL_LEAF;
+		}
 		if (!superpage) {
 			// A, D and U of a pointer are reserved.
-			if ((pte & (PTE_V | PTE_W | PTE_U | PTE_A | PTE_D)) !== PTE_V) {
-				return this.#fault(va, access);
-			}
+			const right = (pte & (PTE_V | PTE_W | PTE_U | PTE_A | PTE_D)) === PTE_V;
+			if (!right && level !== LEVEL_POINTER) return this.#fault(va, access);
 			const table = (pte >>> PTE_PPN_SHIFT) * PAGE_SIZE;
 			at = table + ((va >>> PAGE_SHIFT) & SUPERPAGE_MASK) * 4;
 			host = memory.offsetOf(at, 4);
 			if (host < 0 || !this.#walkMay(at, ACCESS_LOAD)) return this.#accessFault(va, access);
-			pte = words[host >> 2]!;
+			if (!this.#read(host)) return this.#state.raise(CAUSE_HARDWARE_ERROR, va);
+			pte = faults === null ? this.#word : faults.reads(va, this.#asid, 0, this.#word);
 			global |= pte & PTE_G;
 		}
 		if (
@@ -413,10 +399,10 @@ export class Mmu {
 		}
 		let missing = (access === ACCESS_STORE ? PTE_A | PTE_D : PTE_A) & ~pte;
 		let cached = 0;
-		if (this.faults !== null) {
+		if (faults !== null) {
 			const succeeds = missing === 0 || this.#hardwareAd;
-			if (succeeds && this.faults.refuses(va, this.#asid, access)) return this.#fault(va, access);
-			if ((missing & PTE_A) !== 0 && this.faults.missesA(va, this.#asid)) missing &= ~PTE_A;
+			if (succeeds && faults.refuses(va, this.#asid, access)) return this.#fault(va, access);
+			if ((missing & PTE_A) !== 0 && faults.missesA(va, this.#asid)) missing &= ~PTE_A;
 			if (missing === PTE_D || (this.#hardwareAd && (missing & PTE_D) !== 0)) {
 				const fate = this.#dirtyFate(va);
 				if (fate !== D_SET) missing &= ~PTE_D;
@@ -427,13 +413,50 @@ export class Mmu {
 			if (!this.#hardwareAd) return this.#fault(va, access);
 			if (!this.#walkMay(at, ACCESS_STORE)) return this.#accessFault(va, access);
 			pte |= missing;
-			this.#mirror.storing(host);
-			words[host >> 2] = pte;
-			if (this.#mirror.isWatched(host) && this.#watcher.stored(host, 4)) this.#state.leave = 1;
+			this.#setBits(host, missing);
 		}
 		this.#walkSuperpage = superpage;
 		this.#walkGlobal = global !== 0;
-		return pte | cached;
+		pte |= cached;
+		return faults === null ? pte : this.#walked(va, access, pte, host, faults);
+	}
+
+	/** A walk has succeeded where the hardware may do more. => the leaf */
+	#walked(va: number, access: Access, pte: number, host: number, faults: MmuFaults): number {
+		let leaf = pte;
+		if (access !== ACCESS_STORE && (pte & PTE_D) === 0 && faults.setsD(va, this.#asid)) {
+			leaf |= PTE_D;
+			this.#setBits(host, PTE_D);
+		}
+		if (!this.#walkSuperpage) {
+			this.#walkSuperpage = faults.misreads(va, this.#asid, 0, true) === LEVEL_SUPERPAGE;
+		}
+		faults.walked(va, this.#asid);
+		return leaf;
+	}
+
+	/** Read the entry at `host` into `#word`. => false: memory cannot tell what it is */
+	#read(host: number): boolean {
+		const { cells } = this.#memory;
+		if (cells === null || !this.#mirror.distrusts(host)) {
+			this.#word = this.#words[host >> 2]!;
+			return true;
+		}
+		const bytes = new Uint8Array(4);
+		const sound = cells.read(host, 4, bytes, 0);
+		this.#word = bytes[0]! | (bytes[1]! << 8) | (bytes[2]! << 16) | (bytes[3]! << 24);
+		return sound;
+	}
+
+	/** The walk sets bits of the entry at `host`; what was read may be wrong in others. */
+	#setBits(host: number, bits: number): void {
+		const { cells } = this.#memory;
+		const errs = cells !== null && this.#mirror.distrusts(host);
+		if (errs) cells.writing(host, 4);
+		this.#mirror.storing(host);
+		this.#words[host >> 2]! |= bits;
+		if (errs) cells.written(host, 4);
+		if (this.#mirror.isWatched(host) && this.#watcher.stored(host, 4)) this.#state.leave = 1;
 	}
 
 	/** A store through a leaf whose D is clear. A page whose D stays clear is not mirrored. */

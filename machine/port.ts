@@ -34,6 +34,8 @@ export const CAUSE_MACHINE_ECALL = 11;
 export const CAUSE_INSTRUCTION_PAGE_FAULT = 12;
 export const CAUSE_LOAD_PAGE_FAULT = 13;
 export const CAUSE_STORE_PAGE_FAULT = 15;
+/** Memory cannot tell what is in it. Privileged specification 1.13. */
+export const CAUSE_HARDWARE_ERROR = 19;
 
 /** Interrupts of S-mode: their cause, and their bit in sie and sip. */
 export const IRQ_SSI = 1; // software
@@ -93,6 +95,22 @@ export interface MachinePort {
 	copyPage(src: number, dst: number): void;
 	/** Copy bytes into RAM at `pa`. Coherent with instruction fetch. */
 	writeRam(pa: number, bytes: Uint8Array): void;
+	/**
+	 * Copy bytes of RAM from `pa` on, as memory returns them: where its cells err, not what the views
+	 * show, which is what was written there.
+	 * => false: an error that cannot be corrected; `into` is undefined then.
+	 */
+	readRam(pa: number, into: Uint8Array): boolean;
+
+	/** Errors that the error correction of memory has corrected, since power on. */
+	readonly correctedErrors: number;
+	/**
+	 * The record of uncorrectable errors: the first word of 8 bytes in [pa, pa + bytes) that a read,
+	 * of whom ever, has found so, and that was not written as a whole since then.
+	 * => its physical address, or -1. A hart that reads it meets CAUSE_HARDWARE_ERROR, with the
+	 *    virtual address in stval; a device fails the request; `copyPage` copies the error.
+	 */
+	memoryError(pa: number, bytes: number): number;
 
 	/**
 	 * Device registers, by physical address; naturally aligned, width 1, 2 or 4 bytes.
@@ -133,8 +151,8 @@ export interface MachinePort {
 	/**
 	 * Translate `va` as a load or store in S-mode with sstatus.SUM set would, through the TLB,
 	 * with its counters and its updates of A and D.
-	 * => the physical address, of RAM or of a device; or -1 where hardware would raise a page fault
-	 *    or access fault.
+	 * => the physical address, of RAM or of a device; or -1 where hardware would raise a page fault,
+	 *    an access fault, or a hardware error in a page table.
 	 */
 	translate(va: number, access: Access): number;
 
@@ -150,7 +168,11 @@ export interface MachinePort {
 	 */
 	wfi(until?: number): boolean;
 
-	/** Cycles since reset, and instructions retired. Exact integers below 2^53. */
+	/**
+	 * Cycles since reset, and instructions retired. Exact integers below 2^53. Cycles are read off
+	 * the clock that `time` counts: where a fault makes that wrong, they are, too, and so is `until`
+	 * of `run` and `wfi`.
+	 */
 	readonly cycles: number;
 	readonly instret: number;
 	/** Supervisor work of `cycles` cycles: advances time and fires the events that fall due. */

@@ -1,9 +1,16 @@
 /** The supervisor timer of Sstc: with menvcfgh.STCE set, STIP is pending while time >= stimecmp. */
 import type { Clock } from "./clock.ts";
 import type { Counters } from "./counters.ts";
+import type { TimerFaults } from "./fault-hooks.ts";
 import { type HartState, MENVCFGH_STCE } from "./hart-state.ts";
 
+/** Arguments of the timer's events. */
+const DUE = 0;
+const LATE = 1; // an interrupt that a fault has kept back
+
 export class SupervisorTimer {
+	/** null while the timer works. */
+	faults: TimerFaults | null = null;
 	readonly #state: HartState;
 	readonly #counters: Counters;
 	readonly #clock: Clock;
@@ -13,8 +20,8 @@ export class SupervisorTimer {
 		this.#state = state;
 		this.#counters = counters;
 		this.#clock = counters.clock;
-		// The event only ends the run of the engine; Traps.mip computes STIP from the time.
-		this.#handler = this.#clock.register(() => {});
+		// Traps.mip computes STIP from the time: without faults, the event only ends the engine's run.
+		this.#handler = this.#clock.register((what) => this.#fires(what));
 	}
 
 	/** Write stimecmp, in time ticks. */
@@ -22,13 +29,30 @@ export class SupervisorTimer {
 		const state = this.#state;
 		state.stimecmpLow = low;
 		state.stimecmpHigh = high;
+		if (this.faults === null && !state.timerMasked) {
+			this.update();
+			return;
+		}
+		state.timerMasked = false;
+		this.#clock.cancel(this.#handler, LATE);
 		this.update();
+		const enabled = (state.menvcfgh & MENVCFGH_STCE) !== 0;
+		if (enabled && this.#counters.time >= high * 2 ** 32 + low) this.#fires(DUE);
+	}
+
+	#fires(what: number): void {
+		if (what === LATE) this.#state.timerMasked = false;
+		if (what === LATE || this.faults === null) return;
+		const late = this.faults.falls("stimer");
+		this.#state.timerMasked = late > 0;
+		if (late === 0 || late === Number.POSITIVE_INFINITY) return;
+		this.#clock.schedule(this.#clock.cycles + late, this.#handler, LATE);
 	}
 
 	/** Schedule the event at which the timer falls due. => called when STCE or the time changes. */
 	update(): void {
 		const state = this.#state;
-		this.#clock.cancel(this.#handler);
+		this.#clock.cancel(this.#handler, DUE);
 		if ((state.menvcfgh & MENVCFGH_STCE) === 0) return;
 		const when = this.#counters.cycleOfTime(state.stimecmpHigh * 2 ** 32 + state.stimecmpLow);
 		// Cycles beyond 2^53 are never reached.

@@ -77,12 +77,32 @@ export class Supervisor implements MachinePort {
 
 	storeWord(index: number, value: number): void {
 		this.#check(index >>> 0 < this.ram32.length);
-		this.#hart.mirror.storing(RAM_OFFSET + index * 4);
+		const host = RAM_OFFSET + index * 4;
+		const { cells } = this.#memory;
+		const errs = cells !== null && this.#hart.mirror.distrusts(host);
+		if (errs) cells.writing(host, 4);
+		this.#hart.mirror.storing(host);
 		this.ram32[index] = value;
+		if (errs) cells.written(host, 4);
 	}
 
 	writeRam(pa: number, bytes: Uint8Array): void {
 		this.#check(this.#dma.write(pa, bytes));
+	}
+
+	readRam(pa: number, into: Uint8Array): boolean {
+		this.#check(this.#dma.contains(pa, into.length));
+		return this.#dma.read(pa, into);
+	}
+
+	get correctedErrors(): number {
+		return this.#memory.cells?.corrected ?? 0;
+	}
+
+	memoryError(pa: number, bytes: number): number {
+		const host = this.#memory.offsetOf(pa, bytes);
+		const at = host < 0 ? -1 : (this.#memory.cells?.errorIn(host, bytes) ?? -1);
+		return at < 0 ? -1 : at - RAM_OFFSET + RAM_BASE;
 	}
 
 	load(pa: number, width: 1 | 2 | 4): number {
@@ -169,6 +189,7 @@ export class Supervisor implements MachinePort {
 
 	run(until = Number.POSITIVE_INFINITY): boolean {
 		const hart = this.#hart;
+		const { counters } = hart;
 		const clock = this.#clock;
 		const traps = hart.traps;
 		const debug = hart.debug;
@@ -182,8 +203,10 @@ export class Supervisor implements MachinePort {
 				traps.tellSupervisor(irq, 0, true);
 				return true;
 			}
-			if (clock.cycles >= until) return false;
-			if (hart.slice(Math.min(clock.nextEvent, until) - clock.cycles) === STOP_TRAP) {
+			// The clock that `until` is meant by may be changed by an event.
+			const end = counters.cycleOf(until);
+			if (clock.cycles >= end) return false;
+			if (hart.slice(Math.min(clock.nextEvent, end) - clock.cycles) === STOP_TRAP) {
 				traps.tellSupervisor(this.#state.cause, this.#state.tval, false);
 				return true;
 			}
@@ -218,15 +241,18 @@ export class Supervisor implements MachinePort {
 
 	wfi(until = Number.POSITIVE_INFINITY): boolean {
 		const clock = this.#clock;
-		while (!this.#hart.traps.wakes() && clock.cycles < until) {
+		const { counters, traps } = this.#hart;
+		while (!traps.wakes()) {
+			const end = counters.cycleOf(until);
+			if (clock.cycles >= end) break;
 			if (clock.nextEvent === Number.POSITIVE_INFINITY) return false;
-			clock.advance(Math.max(0, Math.min(clock.nextEvent, until) - clock.cycles));
+			clock.advance(Math.max(0, Math.min(clock.nextEvent, end) - clock.cycles));
 		}
 		return true;
 	}
 
 	get cycles(): number {
-		return this.#clock.cycles;
+		return this.#hart.counters.ns(this.#clock.cycles);
 	}
 
 	get instret(): number {

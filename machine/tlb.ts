@@ -145,11 +145,11 @@ export class Tlb {
 	/**
 	 * sfence.vma: remove the entries for virtual address `va` and address space `asid`, where
 	 * FENCE_ALL stands for every one. Privileged specification 4.2.1.
-	 * => with an address space given, global entries stay.
+	 * => with an address space given, global entries stay; so do those that a fault `spares`.
 	 */
-	fence(va: number, asid: number): void {
+	fence(va: number, asid: number, spares: ((index: number) => boolean) | null = null): void {
 		if (va === FENCE_ALL) {
-			this.#fenceRange(0, this.entries, 0, 0, asid);
+			this.#fenceRange(0, this.entries, 0, 0, asid, spares);
 			return;
 		}
 		const vpn = va >>> 12;
@@ -159,6 +159,7 @@ export class Tlb {
 			(vpn << 12) | TAG_VALID,
 			TAG_PAGE,
 			asid,
+			spares,
 		);
 		if (this.#superpages === 0) return;
 		const directory = vpn >>> 10;
@@ -168,6 +169,7 @@ export class Tlb {
 			(directory << 22) | TAG_VALID | TAG_SUPER,
 			TAG_PAGE,
 			asid,
+			spares,
 		);
 	}
 
@@ -215,12 +217,20 @@ export class Tlb {
 		return -1;
 	}
 
-	#fenceRange(first: number, count: number, want: number, mask: number, asid: number): void {
+	#fenceRange(
+		first: number,
+		count: number,
+		want: number,
+		mask: number,
+		asid: number,
+		spares: ((index: number) => boolean) | null,
+	): void {
 		const words = this.#words;
 		for (let i = first; i < first + count; i++) {
 			const tag = words[TLB + 2 * i]!;
 			if ((tag & mask) !== want) continue;
 			if (asid !== FENCE_ALL && ((tag & TAG_GLOBAL) !== 0 || (tag & TAG_ASID) !== asid)) continue;
+			if (spares?.(i)) continue;
 			this.#drop(TLB + 2 * i);
 		}
 	}

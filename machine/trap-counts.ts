@@ -2,6 +2,7 @@
 import { IRQ_MEI, IRQ_MSI, IRQ_MTI } from "./hart-state.ts";
 import {
 	CAUSE_BREAKPOINT,
+	CAUSE_HARDWARE_ERROR,
 	CAUSE_ILLEGAL_INSTRUCTION,
 	CAUSE_INSTRUCTION_ACCESS_FAULT,
 	CAUSE_INSTRUCTION_MISALIGNED,
@@ -36,6 +37,7 @@ export const EXCEPTION_NAMES: Readonly<Record<number, string>> = {
 	[CAUSE_INSTRUCTION_PAGE_FAULT]: "instruction page fault",
 	[CAUSE_LOAD_PAGE_FAULT]: "load page fault",
 	[CAUSE_STORE_PAGE_FAULT]: "store page fault",
+	[CAUSE_HARDWARE_ERROR]: "hardware error",
 };
 
 /** By the cause without its highest bit. */
@@ -56,12 +58,15 @@ export interface TrapReport {
 
 const CAUSES = 16;
 
+/** Exceptions from 16 on are counted behind the interrupts. */
+const exceptionIndex = (cause: number): number => (cause < CAUSES ? cause : cause + CAUSES);
+
 export class TrapCounts {
-	/** By cause: exceptions, then interrupts. */
-	readonly counts = new Float64Array(2 * CAUSES);
+	/** By cause: exceptions, then interrupts, then further exceptions. */
+	readonly counts = new Float64Array(exceptionIndex(CAUSE_HARDWARE_ERROR) + 1);
 
 	exception(cause: number): void {
-		this.counts[cause]!++;
+		this.counts[exceptionIndex(cause)]!++;
 	}
 
 	interrupt(irq: number): void {
@@ -70,13 +75,16 @@ export class TrapCounts {
 
 	/** Those taken since `counts` was `before`. */
 	report(before?: Float64Array): TrapReport {
-		const named = (names: Readonly<Record<number, string>>, first: number) =>
+		const named = (names: Readonly<Record<number, string>>, index: (cause: number) => number) =>
 			Object.fromEntries(
 				Object.entries(names).map(([cause, name]) => {
-					const at = first + Number(cause);
+					const at = index(Number(cause));
 					return [name, this.counts[at]! - (before?.[at] ?? 0)];
 				}),
 			);
-		return { interrupts: named(INTERRUPT_NAMES, CAUSES), exceptions: named(EXCEPTION_NAMES, 0) };
+		return {
+			interrupts: named(INTERRUPT_NAMES, (irq) => CAUSES + irq),
+			exceptions: named(EXCEPTION_NAMES, exceptionIndex),
+		};
 	}
 }

@@ -63,7 +63,8 @@ export class Traps {
 		const state = this.#state;
 		let mip = this.#lines.levels | state.mipSoftware;
 		if ((state.menvcfgh & MENVCFGH_STCE) !== 0) {
-			const pending = this.#counters.time >= state.stimecmpHigh * 2 ** 32 + state.stimecmpLow;
+			const due = this.#counters.time >= state.stimecmpHigh * 2 ** 32 + state.stimecmpLow;
+			const pending = due && !state.timerMasked;
 			mip = pending ? mip | (1 << IRQ_STI) : mip & ~(1 << IRQ_STI);
 		}
 		return mip;

@@ -135,4 +135,16 @@ export const DISK_MODELS: Catalogue<DiskModels> = {
 		candidates: "requests",
 		params: { disk: disk.disk },
 	},
+	"disk.controller": {
+		does: "The controller fails, and the requests that it has are lost.",
+		candidates: "requests",
+		params: {
+			disk: disk.disk,
+			mode: may(
+				v.picklist(["drop-queue", "needs-reset"]),
+				"It works on and completes later requests; or it says that it needs a reset, and does " +
+					"nothing before the driver has reset it. Default: needs-reset.",
+			),
+		},
+	},
 };

@@ -89,6 +89,7 @@ export class Faults {
 	#plan: FaultPlan | undefined;
 	readonly #disks: readonly DiskOnBoard[];
 	readonly #of: Machine;
+	readonly #board: Board;
 	/** null until there are rules of memory, hart or MMU. */
 	#machine: MachineFaults | null;
 
@@ -102,7 +103,9 @@ export class Faults {
 		this.#plan = plan;
 		const rules = plan?.rules.filter(isMachineRule) ?? [];
 		this.#of = machine;
-		this.#machine = rules.length === 0 ? null : new MachineFaults(machine, rules, plan?.seed);
+		this.#board = board;
+		this.#machine =
+			rules.length === 0 ? null : new MachineFaults(machine, rules, plan?.seed, board);
 		this.#disks = board.disks.map(({ id, media, timing }) => ({
 			id,
 			media: media as FaultyDisk,
@@ -128,7 +131,7 @@ export class Faults {
 			this.#disks[i]!.timing.load(own.timing, seed, candidates);
 		}
 		const machine = rules.filter(isMachineRule);
-		if (machine.length > 0) this.#machine ??= new MachineFaults(this.#of);
+		if (machine.length > 0) this.#machine ??= new MachineFaults(this.#of, [], 1, this.#board);
 		this.#machine?.load(machine, seed, candidates);
 		this.#plan = plan;
 	}
@@ -156,6 +159,7 @@ export class Faults {
 	/** What silent faults have left behind is part of a computer's state. */
 	hashInto(hash: WordHash): void {
 		for (const { media } of this.#disks) media.hashInto(hash);
+		this.#machine?.hashInto(hash);
 	}
 
 	/** => undefined without a plan. */

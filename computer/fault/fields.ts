@@ -1,6 +1,9 @@
 /** Schemas of the fields of a fault plan. Their descriptions go into its JSON schema. */
 import * as v from "valibot";
 
+/** Of physical and virtual addresses. */
+export const ADDRESS_MAX = 2 ** 32 - 1;
+
 export type Field<T = unknown> = v.GenericSchema<T>;
 export type Fields = Readonly<Record<string, Field>>;
 

@@ -7,6 +7,12 @@
 import { UserError } from "../../machine/user-error.ts";
 import { SECTOR_SIZE } from "./disk-media.ts";
 
+/**
+ * What a controller does with the requests in flight when it fails: it forgets them, and works on;
+ * or it stops until it is reset.
+ */
+export type ControllerFault = "drop-queue" | "needs-reset";
+
 export interface DiskTiming {
 	readonly name: string;
 	/**
@@ -15,6 +21,8 @@ export interface DiskTiming {
 	 * => the cycle of its completion, at least `now`. Infinity: it never completes.
 	 */
 	completion(now: number, sector: number, count: number): number;
+	/** Asked after `completion`: whether the controller fails with that request. */
+	controllerFault?(): ControllerFault | null;
 	/** Power was cycled: forget queued requests. */
 	reset(): void;
 	save(): unknown;

@@ -2,6 +2,7 @@
  * What a disk rule does: fault-models of a disk, and their parameters. A candidate is a request of
  * the rule's direction that overlaps its sectors.
  */
+import type { ControllerFault } from "../disk/timing.ts";
 import type { FaultRule } from "./rule.ts";
 
 export type DiskDirection = "read" | "write" | "both";
@@ -75,6 +76,12 @@ export interface Latency extends DiskTarget {
  */
 export type Hang = Pick<DiskTarget, "disk">;
 
+/** The controller fails: requests in flight are lost. A candidate is any request. */
+export interface Controller extends Hang {
+	/** It works on, or stops until the driver resets it. Default: "needs-reset". */
+	readonly mode?: ControllerFault | undefined;
+}
+
 /** The models of a medium, with their parameters. */
 export interface MediaModels {
 	readonly "disk.bad-sector": BadSector;
@@ -90,6 +97,7 @@ export interface MediaModels {
 export interface TimingModels {
 	readonly "disk.latency": Latency;
 	readonly "disk.hang": Hang;
+	readonly "disk.controller": Controller;
 }
 
 export type DiskModels = MediaModels & TimingModels;
@@ -103,7 +111,7 @@ export type TimingRule = RuleOf<TimingModels>;
 export type DiskRule = MediaRule | TimingRule;
 
 export const isTimingRule = (rule: DiskRule): rule is TimingRule =>
-	rule.model === "disk.latency" || rule.model === "disk.hang";
+	["disk.latency", "disk.hang", "disk.controller"].includes(rule.model);
 
 /** Which requests are candidates of a rule. */
 export function directionOf(rule: MediaRule): DiskDirection {

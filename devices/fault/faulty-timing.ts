@@ -1,5 +1,5 @@
 /** A disk that is late, or does not answer. */
-import type { DiskTiming } from "../disk/timing.ts";
+import type { ControllerFault, DiskTiming } from "../disk/timing.ts";
 import { Arming, type ArmingState } from "./arming.ts";
 import { type TimingRule, withLife } from "./disk-rule.ts";
 import { drawFraction } from "./draw.ts";
@@ -18,6 +18,11 @@ const MEDIAN_NS = 50e6;
 /** ln(2 s / 50 ms) / 2.326, the number of standard deviations below which 99 % of values are. */
 const SIGMA = 1.586;
 
+const EFFECTS: Readonly<Record<ControllerFault, string>> = {
+	"drop-queue": "lost, with all others in flight",
+	"needs-reset": "lost, with all others in flight; the controller needs a reset",
+};
+
 export class FaultyTiming implements DiskTiming {
 	readonly name: string;
 	readonly ledger = new Ledger();
@@ -25,6 +30,7 @@ export class FaultyTiming implements DiskTiming {
 	#armings: Arming[] = [];
 	#seed = 1;
 	#place: () => FaultPlace = () => NOWHERE;
+	#controllerFault: ControllerFault | null = null;
 
 	constructor(timing: DiskTiming, rules: readonly TimingRule[] = [], seed = 1) {
 		this.name = timing.name;
@@ -59,6 +65,7 @@ export class FaultyTiming implements DiskTiming {
 
 	completion(now: number, sector: number, count: number): number {
 		let when = this.#timing.completion(now, sector, count);
+		this.#controllerFault = null;
 		for (const arming of this.#armings) {
 			const rule = arming.rule as TimingRule;
 			const { sector: first, count: length = 1 } = rule.model === "disk.latency" ? rule.params : {};
@@ -66,6 +73,12 @@ export class FaultyTiming implements DiskTiming {
 			if (rule.model === "disk.latency" && (count === 0 || outside)) continue;
 			const ordinal = arming.decide(now);
 			if (ordinal < 0) continue;
+			if (rule.model === "disk.controller") {
+				this.#controllerFault = rule.params.mode ?? "needs-reset";
+				const effect = EFFECTS[this.#controllerFault];
+				this.#note(rule.id, ordinal, sector, count, effect);
+				continue;
+			}
 			const added = rule.model === "disk.latency" ? this.#delay(rule, ordinal) : 0;
 			when = rule.model === "disk.latency" ? when + added : Math.max(when, arming.endsAfter(now));
 			const effect =
@@ -73,6 +86,10 @@ export class FaultyTiming implements DiskTiming {
 			this.#note(rule.id, ordinal, sector, count, effect);
 		}
 		return when;
+	}
+
+	controllerFault(): ControllerFault | null {
+		return this.#controllerFault;
 	}
 
 	/** In whole ns. */

@@ -1,5 +1,6 @@
 /**
- * Faults of a machine: of its memory, hart and MMU.
+ * Faults of a machine: of its memory, hart, MMU, interrupts and clocks. This is their host: it arms
+ * the rules, asks the family of each to act, and keeps the ledger.
  *
  * Rules of an instant. At a time, `when.atNs`, memory, TLB and page tables are hit at the end of
  * the instruction that reaches it, or right then if none is executed; registers and pc before the
@@ -7,37 +8,25 @@
  * when so many instructions have retired, and before the next one. A trap retires nothing: of the
  * moments with the same count it is the first.
  *
- * The other rules are asked by the MMU, where a fence is executed and where a page table is walked.
- * Without any rule of a kind nobody asks.
+ * The other rules are asked where their candidates are. Without any rule of a kind nobody asks.
  */
-import type { HartFaults } from "../../machine/hart.ts";
+import type { HartFaults } from "../../machine/fault-hooks.ts";
+import type { WordHash } from "../../machine/hash.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { H_BUDGET, H_LEFT } from "../../machine/memory.ts";
-import { D_IN_TLB, D_MISSED, D_SET, type DirtyFate, type MmuFaults } from "../../machine/mmu.ts";
-import { type Access, FENCE_ALL, PAGE_SHIFT } from "../../machine/port.ts";
 import { UserError } from "../../machine/user-error.ts";
+import type { Board } from "../board.ts";
 import { Arming, type ArmingState } from "./arming.ts";
+import { ClockFaults } from "./clock-faults.ts";
+import { CpuFaults } from "./cpu-faults.ts";
 import { drawBelow } from "./draw.ts";
+import type { Armed, Family, FaultHost, Stage } from "./fault-host.ts";
 import type { FaultPlace } from "./fault-place.ts";
+import { InterruptFaults } from "./interrupt-faults.ts";
 import { Ledger, type LedgerState } from "./ledger.ts";
-import { findFlip, runningAsid } from "./machine-flips.ts";
-import { hasInstant, type MachineRule } from "./machine-rule.ts";
-import { checkMachineRule } from "./machine-rule-check.ts";
-
-type RuleOf<M extends MachineRule["model"]> = Extract<MachineRule, { readonly model: M }>;
-
-/** What has become of an instant: ahead; reached, but nothing could be hit yet; behind. */
-type Stage = "ahead" | "due" | "done";
-
-/** A rule in force. */
-interface Armed {
-	/** The argument of its event. */
-	readonly number: number;
-	readonly rule: MachineRule;
-	readonly arming: Arming;
-	/** Of a rule with an instant. */
-	stage: Stage;
-}
+import { hasInstant, type MachineRule, withLife } from "./machine-rule.ts";
+import { MemoryFaults } from "./memory-faults.ts";
+import { MmuRules } from "./mmu-faults.ts";
 
 export interface MachineFaultsState {
 	readonly seed: number;
@@ -50,35 +39,48 @@ export interface MachineFaultsState {
 	}[];
 	readonly nextNumber: number;
 	readonly ledger: LedgerState;
+	/** What each family keeps, by the first part of its models' names. Absent in older snapshots. */
+	readonly families?: Readonly<Record<string, unknown>>;
 }
 
-const hex = (n: number): string => `0x${(n >>> 0).toString(16)}`;
-const ACCESS_NAMES = ["fetch", "load", "store"] as const;
+const familyOf = ({ model }: MachineRule): string => model.slice(0, model.indexOf("."));
 
-/** Is a fence with these operands in the rule's scope? */
-function inScope(
-	{ params: { scope = "all" } }: RuleOf<"mmu.lost-fence">,
-	va: number,
-	asid: number,
-) {
-	if (scope === "va") return va !== FENCE_ALL;
-	if (scope === "asid") return asid !== FENCE_ALL;
-	return scope === "all" || (va === FENCE_ALL && asid === FENCE_ALL);
-}
-
-export class MachineFaults implements MmuFaults, HartFaults {
+export class MachineFaults implements FaultHost, HartFaults {
 	readonly ledger = new Ledger();
-	readonly #machine: Machine;
+	readonly machine: Machine;
+	readonly board: Board | null;
 	#seed: number;
 	readonly #event: number;
+	/** In a fixed order: they register with the clock. */
+	readonly #families: ReadonlyMap<string, Family>;
+	readonly #cpu: CpuFaults;
 	#rules: Armed[] = [];
 	#nextNumber = 0;
+	/** Interrupts are to be looked at before the next instruction. */
+	#interrupted = false;
 
-	/** => `seed`: for random decisions. UserError for a rule that cannot be followed. */
-	constructor(machine: Machine, rules: readonly MachineRule[] = [], seed = 1) {
-		this.#machine = machine;
+	/**
+	 * => `seed`: for random decisions. UserError for a rule that cannot be followed; those about
+	 *    devices need the board.
+	 */
+	constructor(
+		machine: Machine,
+		rules: readonly MachineRule[] = [],
+		seed = 1,
+		board: Board | null = null,
+	) {
+		this.machine = machine;
+		this.board = board;
 		this.#seed = seed;
 		this.#event = machine.clock.register((number) => this.#reached(number));
+		this.#cpu = new CpuFaults(this);
+		this.#families = new Map<string, Family>([
+			["mmu", new MmuRules(this)],
+			["memory", new MemoryFaults(this)],
+			["cpu", this.#cpu],
+			["irq", new InterruptFaults(this)],
+			["clock", new ClockFaults(this)],
+		]);
 		for (const rule of rules) this.add(rule);
 	}
 
@@ -92,12 +94,13 @@ export class MachineFaults implements MmuFaults, HartFaults {
 	 * had. => UserError as `add`.
 	 */
 	load(rules: readonly MachineRule[], seed = 1, candidates: ReadonlyMap<string, number>): void {
-		this.#machine.clock.cancel(this.#event);
+		this.machine.clock.cancel(this.#event);
 		this.#rules = [];
 		this.#nextNumber = 0;
 		this.ledger.clear();
 		this.#seed = seed;
-		this.#connect();
+		this.#changed();
+		for (const family of this.#families.values()) family.restore(undefined);
 		for (const rule of rules) this.add(rule);
 		for (const { rule, arming } of this.#rules) arming.candidates = candidates.get(rule.id) ?? 0;
 	}
@@ -112,24 +115,25 @@ export class MachineFaults implements MmuFaults, HartFaults {
 
 	/** => UserError for a rule that cannot be followed, or an id that is taken. */
 	add(rule: MachineRule): void {
-		checkMachineRule(rule, this.#machine.dma);
+		const wrong = this.#complaint(rule);
+		if (wrong !== "") throw new UserError(`fault ${rule.id}: ${wrong}`);
 		if (this.#rules.some((other) => other.rule.id === rule.id)) {
 			throw new UserError(`fault ${rule.id}: there is a rule of this name already`);
 		}
-		const arming = new Arming(this.#seed, rule);
+		const arming = new Arming(this.#seed, withLife(rule));
 		const armed: Armed = { number: this.#nextNumber++, rule, arming, stage: "ahead" };
 		this.#rules.push(armed);
 		this.#schedule(armed);
-		this.#connect();
+		this.#changed();
 	}
 
 	/** Remove a rule; what it has done stays. => false if there is none of this name. */
 	lift(id: string): boolean {
 		const armed = this.#rules.find(({ rule }) => rule.id === id);
 		if (armed === undefined) return false;
-		this.#machine.clock.cancel(this.#event, armed.number);
+		this.machine.clock.cancel(this.#event, armed.number);
 		this.#rules = this.#rules.filter((other) => other !== armed);
-		this.#connect();
+		this.#changed();
 		return true;
 	}
 
@@ -138,8 +142,9 @@ export class MachineFaults implements MmuFaults, HartFaults {
 	 * scheduled in it. Those that are past come at once.
 	 */
 	rearm(): void {
-		this.#machine.clock.cancel(this.#event);
+		this.machine.clock.cancel(this.#event);
 		for (const armed of this.#rules) this.#schedule(armed);
+		for (const family of this.#families.values()) family.rearm?.();
 	}
 
 	/** The clock's events are in the machine's own state. */
@@ -154,6 +159,9 @@ export class MachineFaults implements MmuFaults, HartFaults {
 			})),
 			nextNumber: this.#nextNumber,
 			ledger: this.ledger.save(),
+			families: Object.fromEntries(
+				[...this.#families].map(([name, family]) => [name, family.save()]),
+			),
 		};
 	}
 
@@ -161,17 +169,24 @@ export class MachineFaults implements MmuFaults, HartFaults {
 	restore(state: MachineFaultsState): void {
 		this.#seed = state.seed;
 		this.#rules = state.rules.map(({ number, rule, state: progress, stage }) => {
-			const arming = new Arming(this.#seed, rule);
+			const arming = new Arming(this.#seed, withLife(rule));
 			arming.restore(progress);
 			return { number, rule, arming, stage };
 		});
 		this.#nextNumber = state.nextNumber;
 		this.ledger.restore(state.ledger);
-		this.#connect();
+		this.#changed(true);
+		for (const [name, family] of this.#families) family.restore(state.families?.[name]);
+		this.connect();
+	}
+
+	/** What faults have left behind outside of the machine's own state. */
+	hashInto(hash: WordHash): void {
+		for (const family of this.#families.values()) family.hashInto(hash);
 	}
 
 	between(): number {
-		const { instret } = this.#machine.hart.counters;
+		const { instret } = this.machine.hart.counters;
 		let next = Number.POSITIVE_INFINITY;
 		let settled = true;
 		for (const armed of this.#rules) {
@@ -183,54 +198,109 @@ export class MachineFaults implements MmuFaults, HartFaults {
 			if (armed.stage === "due") this.#strike(armed);
 			if (armed.stage === "due") settled = false;
 		}
-		if (settled && next === Number.POSITIVE_INFINITY) this.#machine.hart.faults = null;
-		return next;
-	}
-
-	losesFence(va: number, asid: number): boolean {
-		let lost = false;
-		for (const { rule, arming } of this.#rules) {
-			if (rule.model !== "mmu.lost-fence" || !inScope(rule, va, asid)) continue;
-			const where = va === FENCE_ALL ? "all" : hex(va);
-			const space = asid === FENCE_ALL ? "all" : asid;
-			if (this.#acts(arming, `sfence.vma va ${where} asid ${space}`, "lost")) lost = true;
+		let waits = false;
+		for (const family of this.#families.values()) {
+			if (!family.waits) continue;
+			next = Math.min(next, family.between());
+			waits ||= family.waits;
 		}
-		return lost;
+		if (settled && !waits && next === Number.POSITIVE_INFINITY) this.machine.hart.faults = null;
+		if (!this.#interrupted) return next;
+		this.#interrupted = false;
+		return 0;
 	}
 
-	refuses(va: number, asid: number, access: Access): boolean {
-		let refused = false;
-		for (const { rule, arming } of this.#rules) {
-			if (rule.model !== "mmu.spurious-fault" || !this.#translates(rule, va, asid)) continue;
-			const { access: only } = rule.params;
-			if (only !== undefined && only !== ACCESS_NAMES[access]) continue;
-			if (this.#acts(arming, `${ACCESS_NAMES[access]} at ${hex(va)} asid ${asid}`, "page fault")) {
-				refused = true;
+	interrupted(): void {
+		this.#interrupted = true;
+		this.machine.hart.state.leave = 1;
+	}
+
+	get alone(): boolean {
+		return this.#cpu.alone;
+	}
+
+	fetched(half: number, which: 0 | 1): number {
+		return this.#cpu.fetched(half, which);
+	}
+
+	decoded(word: number): void {
+		this.#cpu.decoded(word);
+	}
+
+	executed(): void {
+		this.#cpu.executed();
+	}
+
+	get stall(): number {
+		return this.#cpu.stall;
+	}
+
+	stalled(cycles: number): void {
+		this.#cpu.stalled(cycles);
+	}
+
+	get now(): number {
+		const { i32 } = this.machine.memory;
+		return this.machine.clock.cycles + i32[H_BUDGET]! - i32[H_LEFT]!;
+	}
+
+	get instructions(): number {
+		const { steps, traps } = this.machine.hart;
+		return steps - traps.taken;
+	}
+
+	decides({ arming }: Armed): number {
+		return arming.decide(this.now);
+	}
+
+	note({ rule }: Armed, ordinal: number, target: string, effect: string): void {
+		this.ledger.add({ rule: rule.id, ordinal, ...this.#place(), target, effect });
+	}
+
+	acts(armed: Armed, target: string, effect: string): boolean {
+		const ordinal = this.decides(armed);
+		if (ordinal < 0) return false;
+		this.note(armed, ordinal, target, effect);
+		return true;
+	}
+
+	draw({ rule }: Armed, ordinal: number, field: string, n: number): number {
+		return drawBelow(this.#seed, rule.id, ordinal, field, n);
+	}
+
+	/** Be asked before slices while there is something to wait for, and not otherwise. */
+	connect(): void {
+		const waits = ({ rule, stage }: Armed): boolean =>
+			stage === "due" || (stage === "ahead" && rule.when?.atInsn !== undefined);
+		const wanted =
+			this.#rules.some((armed) => hasInstant(armed.rule) && waits(armed)) ||
+			[...this.#families.values()].some((family) => family.waits);
+		this.machine.hart.faults = wanted ? this : null;
+	}
+
+	/** Rules have come or gone. */
+	#changed(isRestored = false): void {
+		for (const [name, family] of this.#families) {
+			const own = this.#rules.filter(({ rule }) => familyOf(rule) === name);
+			family.connect(own, isRestored);
+		}
+		this.connect();
+	}
+
+	/** => what is wrong with a rule, or "" */
+	#complaint(rule: MachineRule): string {
+		const { atNs, atInsn } = rule.when ?? {};
+		if (hasInstant(rule)) {
+			if ((atNs === undefined) === (atInsn === undefined)) {
+				return "when: needs atNs or atInsn, one of them";
 			}
-		}
-		return refused;
-	}
-
-	missesA(va: number, asid: number): boolean {
-		let missed = false;
-		for (const { rule, arming } of this.#rules) {
-			if (rule.model !== "mmu.missed-a" || !this.#translates(rule, va, asid)) continue;
-			if (this.#acts(arming, `access to ${hex(va)} asid ${asid}`, "A stayed clear")) missed = true;
-		}
-		return missed;
-	}
-
-	missesD(va: number, asid: number): DirtyFate {
-		let fate: DirtyFate = D_SET;
-		for (const { rule, arming } of this.#rules) {
-			if (rule.model !== "mmu.missed-d" || !this.#translates(rule, va, asid)) continue;
-			const stays = rule.params.entry === "dirty" ? D_IN_TLB : D_MISSED;
-			const effect = stays === D_IN_TLB ? "D stayed clear in RAM" : "D stayed clear";
-			if (this.#acts(arming, `store to ${hex(va)} asid ${asid}`, effect) && fate !== D_IN_TLB) {
-				fate = stays;
+			if (rule.life !== undefined && rule.life !== "once") {
+				return "life: acts once, at its instant";
 			}
+		} else if (atNs !== undefined || atInsn !== undefined) {
+			return `when: ${rule.model} has no instant; use hit, every, chance or window`;
 		}
-		return fate;
+		return this.#families.get(familyOf(rule))!.check(rule);
 	}
 
 	/** The event of rule `number`. */
@@ -239,66 +309,24 @@ export class MachineFaults implements MmuFaults, HartFaults {
 		if (armed === undefined || armed.stage !== "ahead") return;
 		armed.stage = "due";
 		// Before the next instruction, for what an instruction may be about to write.
-		if (!armed.rule.model.startsWith("cpu.")) this.#strike(armed);
-		this.#connect();
+		if (familyOf(armed.rule) !== "cpu") this.#strike(armed);
+		this.connect();
 	}
 
-	/** The rule's instant has come. It stays due while the address space to be hit does not run. */
+	/** The rule's instant has come. It stays due while there is nothing yet to be hit. */
 	#strike(armed: Armed): void {
-		const { rule, arming } = armed;
-		if (rule.model === "mmu.pte-flip" && rule.params.asid !== undefined) {
-			if (rule.params.asid !== runningAsid(this.#machine)) return;
-		}
-		armed.stage = "done";
-		const ordinal = arming.candidates;
-		const flip = findFlip(this.#machine, rule, (field, n) =>
-			drawBelow(this.#seed, rule.id, ordinal, field, n),
-		);
-		if (flip !== null && this.#acts(arming, flip.target, flip.effect)) flip.apply();
-	}
-
-	/** A candidate. => whether the rule acts on it; then it is noted */
-	#acts(arming: Arming, target: string, effect: string): boolean {
-		const place = this.#place();
-		const ordinal = arming.decide(place.ns);
-		if (ordinal < 0) return false;
-		this.ledger.add({ rule: arming.rule.id, ordinal, ...place, target, effect });
-		return true;
-	}
-
-	#translates(
-		rule: RuleOf<"mmu.missed-d" | "mmu.missed-a" | "mmu.spurious-fault">,
-		va: number,
-		asid: number,
-	) {
-		const { va: page, asid: space } = rule.params;
-		return (
-			(page === undefined || page >>> PAGE_SHIFT === va >>> PAGE_SHIFT) &&
-			(space === undefined || space === asid)
-		);
+		if (this.#families.get(familyOf(armed.rule))!.strike(armed)) armed.stage = "done";
 	}
 
 	/** Where the machine is, perhaps in the middle of a slice. */
 	#place(): FaultPlace {
-		const { hart, clock, memory } = this.#machine;
-		const used = memory.i32[H_BUDGET]! - memory.i32[H_LEFT]!;
-		return { ns: clock.cycles + used, instructions: hart.steps - hart.traps.taken, pc: hart.pc };
+		return { ns: this.now, instructions: this.instructions, pc: this.machine.hart.pc };
 	}
 
 	#schedule({ number, rule, stage }: Armed): void {
 		const { atNs } = rule.when ?? {};
 		if (atNs !== undefined && stage === "ahead") {
-			this.#machine.clock.scheduleFirst(atNs, this.#event, number);
+			this.machine.clock.scheduleFirst(atNs, this.#event, number);
 		}
-	}
-
-	/** Be asked where there is something to decide, and nowhere else. */
-	#connect(): void {
-		const { hart } = this.#machine;
-		const waits = ({ rule, stage }: Armed): boolean =>
-			stage === "due" || (stage === "ahead" && rule.when?.atInsn !== undefined);
-		const isInstant = ({ rule }: Armed): boolean => hasInstant(rule);
-		hart.faults = this.#rules.some((a) => isInstant(a) && waits(a)) ? this : null;
-		hart.mmu.faults = this.#rules.every(isInstant) ? null : this;
 	}
 }

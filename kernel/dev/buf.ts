@@ -11,7 +11,7 @@ export interface buf {
 	/** First 512-byte sector on the device, and length in bytes, a multiple of 512. */
 	readonly b_blkno: number;
 	readonly b_bcount: number;
-	/** Kernel virtual address of the data: page aligned, wired, mapped page by page. */
+	/** Kernel virtual address of the data: wired, mapped page by page. */
 	readonly b_data: number;
 	/** Set by the driver when the transfer is done. */
 	b_error: Errno;
@@ -21,6 +21,12 @@ export interface buf {
 	/** For uvm_aio_aiodone: the pages, and their first swap slot or 0. */
 	b_pages: vm_page[];
 	b_slot: number;
+	/** A part of the transfer of another buf, or null; and which part, for its owner. */
+	b_master: buf | null;
+	b_part: number;
+	/** Parts of this buf's transfer that are not done; parts that have failed. */
+	b_pending: number;
+	b_failed: number[];
 }
 
 /** Names of completion routines: a buf is plain data. */
@@ -47,4 +53,8 @@ export const buf_init = (
 	b_iodone: "wakeup",
 	b_pages: [],
 	b_slot: 0,
+	b_master: null,
+	b_part: 0,
+	b_pending: 0,
+	b_failed: [],
 });

@@ -26,7 +26,7 @@ export const minor = (dev: dev_t): number => dev % 2 ** 32;
 
 /** Major numbers. */
 export const CDEV_CONS = 0; // /dev/console, /dev/tty
-export const CDEV_MEM = 1; // /dev/null, /dev/zero
+export const CDEV_MEM = 1; // /dev/null, /dev/zero, /dev/kmem, ...
 export const CDEV_FB = 2; // /dev/fb0
 export const CDEV_RND = 3; // /dev/random, /dev/urandom
 export const CDEV_FD = 4; // /dev/fd/N, /dev/stdin, ...
@@ -39,8 +39,10 @@ export const FWRITE = 2;
 /** A character device (struct cdevsw); index in k.cdevsw is the major number. */
 export interface cdevsw {
 	readonly d_name: string;
-	/** All its bytes are alike: lseek leads to 0, and pread is read. */
-	readonly d_nopos?: boolean;
+	/** Are all its bytes alike? Then lseek leads to 0, and pread is read. Absent: no. */
+	d_nopos?(minor: number): boolean;
+	/** Is it memory with addresses, also if it cannot be mapped? Absent: if it can. */
+	d_ismemory?(minor: number): boolean;
 	d_open?(k: Kernel, p: proc, minor: number, flag: number): Errno;
 	/** As fileops. `flag` is f_flag; `offset` f_offset, for devices that are memory. */
 	d_read(
@@ -85,8 +87,11 @@ export const bdev_open = (k: Kernel, dev: dev_t, flag: number): Errno =>
 	k.bdevsw[major(dev)]?.d_open(k, minor(dev), flag) ?? ENXIO;
 
 /** Start a transfer on bp.b_dev, which exists. => never sleeps; biodone announces the end. */
-export const bdev_strategy = (k: Kernel, bp: buf): void =>
+export function bdev_strategy(k: Kernel, bp: buf): void {
+	const raw = !bp.b_read && bp.b_pages.length === 0 && bp.b_master === null;
+	if (raw) k.watch.shadow?.rawwrite(k, bp);
 	k.bdevsw[major(bp.b_dev)]!.d_strategy(k, bp);
+}
 
 /** Size in 512-byte sectors, or -1 if there is no such device. */
 export const bdev_size = (k: Kernel, dev: dev_t): number =>

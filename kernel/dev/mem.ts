@@ -1,9 +1,15 @@
-/** /dev/null, /dev/zero and /dev/full (mem(4)). */
-import { ENOSPC } from "../../sys/errno.ts";
+/** /dev/mem, /dev/kmem, /dev/null, /dev/zero and /dev/full (mem(4)). */
+import { pmap_extract, pmap_kernel } from "../../pmap/pmap.ts";
+import { EFAULT, ENOSPC, EPERM } from "../../sys/errno.ts";
+import { PAGE_MASK, PAGE_SIZE } from "../../sys/vmparam.ts";
+import { O_ACCMODE, O_RDONLY } from "../kern/proc/file.ts";
 import type { Kernel } from "../kernel.ts";
+import { uvm_kernacc } from "../uvm/uvm_glue.ts";
 import { CDEV_MEM, makedev } from "./conf.ts";
 
 /** Minor numbers, NetBSD's. */
+export const DEV_MEM = 0;
+export const DEV_KMEM = 1;
 export const DEV_NULL = 2;
 export const DEV_FULL = 11;
 export const DEV_ZERO = 12;
@@ -17,10 +23,16 @@ const BYTES_PER_CYCLE = 8;
 export function mem_attach(k: Kernel): void {
 	k.cdevsw[CDEV_MEM] = {
 		d_name: "mem",
-		d_nopos: true,
-		d_read: function* (kernel, _p, minor, bytes) {
+		d_nopos: (minor) => minor !== DEV_MEM && minor !== DEV_KMEM,
+		d_ismemory: (minor) => minor === DEV_MEM || minor === DEV_KMEM,
+		// As at NetBSD's securelevel 1.
+		d_open: (_k, _p, minor, flag) =>
+			(minor === DEV_MEM || minor === DEV_KMEM) && (flag & O_ACCMODE) !== O_RDONLY ? EPERM : 0,
+		d_read: function* (kernel, _p, minor, bytes, _flag, offset = 0) {
 			if (minor === DEV_NULL) return 0;
 			kernel.port.charge(Math.ceil(bytes.length / BYTES_PER_CYCLE));
+			if (minor === DEV_MEM) return mem_read(kernel, offset, bytes);
+			if (minor === DEV_KMEM) return kmem_read(kernel, offset, bytes);
 			bytes.fill(0);
 			return bytes.length;
 		},
@@ -28,4 +40,27 @@ export function mem_attach(k: Kernel): void {
 			return minor === DEV_FULL ? -ENOSPC : bytes.length;
 		},
 	};
+}
+
+/** Physical memory: RAM only, because reading a device may change it. => bytes, or -EFAULT */
+function mem_read(k: Kernel, pa: number, bytes: Uint8Array): number {
+	const { ramBase, ramSize, ram8 } = k.port;
+	const at = pa - ramBase;
+	if (at < 0 || at >= ramSize) return -EFAULT;
+	const part = ram8.subarray(at, Math.min(at + bytes.length, ramSize));
+	bytes.set(part);
+	return part.length;
+}
+
+/** Kernel addresses, as far as something is mapped. => bytes, or -EFAULT */
+function kmem_read(k: Kernel, va: number, bytes: Uint8Array): number {
+	let done = 0;
+	while (done < bytes.length) {
+		const n = Math.min(PAGE_SIZE - ((va + done) & PAGE_MASK), bytes.length - done);
+		if (!uvm_kernacc(k, va + done, n, false)) break;
+		const pa = pmap_extract(k, pmap_kernel(k), va + done);
+		if (pa < 0 || mem_read(k, pa, bytes.subarray(done, done + n)) < 0) break;
+		done += n;
+	}
+	return done > 0 || bytes.length === 0 ? done : -EFAULT;
 }

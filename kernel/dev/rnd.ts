@@ -11,7 +11,7 @@ export const RND_DEV_URANDOM = 1;
 export function rnd_attach(k: Kernel): void {
 	k.cdevsw[CDEV_RND] = {
 		d_name: "rnd",
-		d_nopos: true,
+		d_nopos: () => true,
 		d_read: function* (kernel, _p, _minor, bytes) {
 			for (let i = 0; i < bytes.length; i++) bytes[i] = arc4random(kernel) >>> 24;
 			kernel.port.charge(bytes.length);

@@ -16,7 +16,7 @@ import {
 	makedev,
 	minor,
 } from "../dev/conf.ts";
-import { DEV_FULL, DEV_NULL, DEV_ZERO } from "../dev/mem.ts";
+import { DEV_FULL, DEV_KMEM, DEV_MEM, DEV_NULL, DEV_ZERO } from "../dev/mem.ts";
 import { RND_DEV_RANDOM, RND_DEV_URANDOM } from "../dev/rnd.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { file } from "../kern/proc/file.ts";
@@ -54,7 +54,7 @@ interface devfs_node {
 
 const NODE = (vp: vnode): devfs_node => vp.v_data as devfs_node;
 
-const devices: readonly [name: string, major: number, minor: number][] = [
+const devices: readonly [name: string, major: number, minor: number, mode?: number][] = [
 	["console", CDEV_CONS, 0],
 	["tty", CDEV_CONS, 0],
 	["null", CDEV_MEM, DEV_NULL],
@@ -66,6 +66,8 @@ const devices: readonly [name: string, major: number, minor: number][] = [
 	["stdin", CDEV_FD, 0],
 	["stdout", CDEV_FD, 1],
 	["stderr", CDEV_FD, 2],
+	["mem", CDEV_MEM, DEV_MEM, 0o640],
+	["kmem", CDEV_MEM, DEV_KMEM, 0o640],
 ];
 
 /** The directory of descriptors, and the one that a file system in memory is mounted on. */
@@ -83,8 +85,8 @@ export function devfs_mount(k: Kernel): vnode {
 	};
 	const root = devfs_vnode(k, fs, "VDIR", null, 0);
 	fs.dm_root = root;
-	for (const [name, ma, mi] of devices) {
-		fs.dm_vnodes.set(name, devfs_vnode(k, fs, "VCHR", makedev(ma, mi), 0));
+	for (const [name, ma, mi, mode] of devices) {
+		fs.dm_vnodes.set(name, devfs_vnode(k, fs, "VCHR", makedev(ma, mi), 0, mode));
 	}
 	for (const name of [FD, SHM]) fs.dm_vnodes.set(name, devfs_vnode(k, fs, "VDIR", null, 0));
 	for (const ma of k.bdevsw.keys()) {
@@ -103,11 +105,12 @@ function devfs_vnode(
 	type: vtype,
 	rdev: vnode["v_rdev"],
 	size: number,
+	mode = type === "VDIR" ? 0o755 : 0o666,
 ): vnode {
 	const node: devfs_node = {
 		dn_fs: fs,
 		dn_fileid: fs.dm_nextid++,
-		dn_attr: vattr_new(k, type === "VDIR" ? 0o755 : 0o666, 0, 0),
+		dn_attr: vattr_new(k, mode, 0, 0),
 		dn_size: size,
 	};
 	return {

@@ -2,7 +2,7 @@
 import { ENOMEM } from "../../sys/errno.ts";
 import { bdev_name, bdev_size, type dev_t, makedev } from "../dev/conf.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
-import { physio } from "../kern/proc/kern_physio.ts";
+import { physio_copy } from "../kern/proc/kern_physio.ts";
 import type { Kernel } from "../kernel.ts";
 import {
 	pax_parse,
@@ -42,7 +42,7 @@ function* read_block(k: Kernel, r: reader, blkno: number): Sleeps<Uint8Array | s
 	const n = Math.min(WINDOW, bdev_size(k, r.dev) - blkno);
 	if (n <= 0) return "the archive is truncated";
 	const bytes = new Uint8Array(n * TAR_BLOCK);
-	const error = yield* physio(k, r.dev, blkno, bytes, true);
+	const error = yield* physio_copy(k, r.dev, blkno, bytes, true);
 	if (error !== 0) return error === ENOMEM ? "out of memory" : "cannot be read";
 	r.first = blkno;
 	r.bytes = bytes;

@@ -18,6 +18,19 @@ import { type pglist, pglist_init, type vm_page } from "./uvm_page.ts";
 import type { swapdev } from "./uvm_swap.ts";
 import type { uvm_vnode } from "./uvm_vnode.ts";
 
+/** What errors of swap have cost; each is a count. */
+export interface swapstats {
+	/** Clusters that could not be written, and were written page by page. */
+	splits: number;
+	/** Pages that were read and had another checksum than when they were written. */
+	sumErrors: number;
+	/** Pages that could be written to one of two disks only. */
+	degraded: number;
+	/** Pages that were read from the second disk, and copies on the other that were put right. */
+	mirrorReads: number;
+	repairs: number;
+}
+
 export interface Uvm {
 	/** Pages by physical address, from physmem_start on. */
 	readonly vm_pages: vm_page[];
@@ -89,11 +102,14 @@ export interface Uvm {
 	readonly swap_files: vnode[];
 	/** How many slots the latest uvm_swap_alloc took. */
 	swap_alloc_nslots: number;
+	readonly swapstats: swapstats;
 	/** The thread in swapoff; one at a time. */
 	swapoff_lwp: lwp | null;
 
 	/** What is on loan to the kernel: the results of uvm_loan. */
 	readonly loans: vm_page[][];
+	/** What devices read or write in user memory: the results of uvm_vslock. */
+	readonly vslocks: vm_page[][];
 
 	/** Scratch of the fault path that does not sleep. */
 	fault: uvm_faultinfo | null;
@@ -149,8 +165,10 @@ export function uvm_state(pools: pools): Uvm {
 		swap_data_lock: simple_lock_init(),
 		swap_files: [],
 		swap_alloc_nslots: 0,
+		swapstats: { splits: 0, sumErrors: 0, degraded: 0, mirrorReads: 0, repairs: 0 },
 		swapoff_lwp: null,
 		loans: [],
+		vslocks: [],
 		fault: null,
 		amap_list: null,
 		amap_slots: 0,

@@ -17,7 +17,7 @@ import { check_maps, check_user_ptes, type tlb_translation } from "./uvm_check_m
 import { check_pages } from "./uvm_check_page.ts";
 import { check_pools } from "./uvm_check_pool.ts";
 import type { vm_page } from "./uvm_page.ts";
-import { swapdrum_getsdp, uvm_swap_sector } from "./uvm_swap.ts";
+import { swapdrum_getsdp, uvm_swap_disk, uvm_swap_iscurrent, uvm_swap_sector } from "./uvm_swap.ts";
 
 /** Waits outside of UVM that no signal ends. */
 const AT_REST: readonly string[] = ["vfork", "stop"];
@@ -78,7 +78,8 @@ export function uvm_check_freeclean(
 	if (sdp === null) panic("uvm_check: invariant 5: a clean page's slot is on no device");
 	const disk = new Uint8Array(PAGE_SIZE);
 	const sector = uvm_swap_sector(sdp, slot);
-	if (read(minor(sdp.swd_dev), sector, disk) !== 0) return;
+	const copy = uvm_swap_iscurrent(sdp, slot, 0) ? 0 : 1;
+	if (read(minor(uvm_swap_disk(sdp, copy)), sector, disk) !== 0) return;
 	const ram = pg.phys_addr - k.port.ramBase;
 	for (let i = 0; i < PAGE_SIZE; i++) {
 		if (disk[i] !== k.port.ram8[ram + i]) {

@@ -8,7 +8,7 @@ import type { vm_anon } from "./uvm_anon.ts";
 import { UAO_FLAG_NOSWAP, uao_find_swslot, uao_slots } from "./uvm_aobj.ts";
 import { memq_length } from "./uvm_check_page.ts";
 import { PG_BUSY, PG_CLEAN, uvm_pagelookup, type vm_page } from "./uvm_page.ts";
-import { SWSLOT_NONE, uvm_swap_isallocated } from "./uvm_swap.ts";
+import { SWSLOT_NONE, uvm_swap_isallocated, uvm_swap_isreadable } from "./uvm_swap.ts";
 
 /** Objects: memq, page counts, slot tables. */
 export function check_aobjs(k: Kernel, quiet: boolean, wrong: string[]): void {
@@ -83,6 +83,7 @@ export function check_swap(k: Kernel, quiet: boolean, wrong: string[]): void {
 			if (seen.has(slot)) wrong.push("5: two owners record one slot");
 			seen.add(slot);
 			if (!uvm_swap_isallocated(k, slot)) wrong.push("5: a slot that is recorded is free");
+			if (!uvm_swap_isreadable(k, slot)) wrong.push("5: no copy of a slot could be written");
 			if (pg === null) only++;
 		}
 		if (pg === null || (pg.flags & PG_BUSY) !== 0 || (pg.flags & PG_CLEAN) === 0) return;

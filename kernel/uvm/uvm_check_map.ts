@@ -130,6 +130,7 @@ function check_wired(k: Kernel, mapped: ReadonlyMap<uvm_object, number>, wrong: 
 			wires.set(pg, (wires.get(pg) ?? 0) + 1);
 		}
 	}
+	for (const pg of k.uvm.vslocks.flat()) wires.set(pg, (wires.get(pg) ?? 0) + 1);
 	for (const p of k.procs) {
 		if (p.p_vmspace === null) continue;
 		const { vm_map: map } = p.p_vmspace;

@@ -112,6 +112,7 @@ function check_rest(k: Kernel, wrong: string[]): void {
 	if (k.uvm.pager_map !== null && k.uvm.pager_map.nentries > 0) {
 		wrong.push("2: pager_map is in use at rest");
 	}
+	if (k.uvm.vslocks.length > 0) wrong.push("2: a device uses user memory at rest");
 	if (k.uvm.emerginuse) wrong.push("2: the emergency window is in use at rest");
 	if (k.simplelocks !== 0) wrong.push("2: a simple lock is held at rest");
 }

@@ -35,6 +35,7 @@ function check_ownerless(k: Kernel, held: Set<vm_page>, wrong: string[]): void {
 		held.add(pm.pm_rootpage as vm_page);
 		pmap_foreach_table(k, pm, (_va, pa) => held.add(PHYS_TO_VM_PAGE(k, pa)!));
 	}
+	for (const pg of k.uvm.vslocks.flat()) held.add(pg);
 	for (const pg of k.uvm.vm_pages) {
 		if (pg.phys_addr < k.uvm.avail_start || pg.phys_addr >= k.uvm.avail_end) continue;
 		if (pg.uobject !== null || pg.uanon !== null || pg.loan_count > 0 || held.has(pg)) continue;

@@ -34,6 +34,23 @@ import {
 import { wire_entries, wiring_allowed } from "./uvm_map_wire.ts";
 import { uvn_markexec } from "./uvm_vnode.ts";
 
+/** Does every page of a range allow `prot`? => map locked, or nobody sleeps. */
+export function uvm_map_checkprot(
+	map: vm_map,
+	start: vaddr_t,
+	end: vaddr_t,
+	prot: vm_prot_t,
+): boolean {
+	let entry = uvm_map_lookup_entry(map, start);
+	if (!entry_contains(map, entry, start)) return false;
+	for (let va = start; va < end; entry = entry.next) {
+		if (entry === map.header || entry.start > va) return false;
+		if ((entry.protection & prot) !== prot) return false;
+		va = entry.end;
+	}
+	return true;
+}
+
 /**
  * Change the protection of a range. After mlockall(MCL_FUTURE) memory that allowed no access, and
  * now allows some, is wired. A file that may now be executed counts as a program.

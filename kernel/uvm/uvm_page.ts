@@ -297,6 +297,7 @@ export function uvm_pagealloc(
 	const { page_free, page_zeros } = k.uvm;
 	const pg = (zero ? page_zeros.first : page_free.first) ?? page_free.first ?? page_zeros.first;
 	if (pg === null) return null;
+	k.watch.shadow?.pagealloc(k, pg);
 	const zeroed = (pg.flags & PG_ZERO) !== 0;
 	pageq_remove(zeroed ? page_zeros : page_free, pg);
 	e.free--;
@@ -349,7 +350,9 @@ export function uvm_pageidlezero(k: Kernel, cycles: number): void {
 			return;
 		}
 		pageq_remove(page_free, pg);
+		k.watch.shadow?.pagealloc(k, pg);
 		pmap_pageidlezero(k, pg.phys_addr);
+		k.watch.shadow?.pagezeroed(k, pg);
 		pg.flags = PG_ZERO;
 		pageq_insert_tail(page_zeros, pg);
 		e.zeropages++;
@@ -371,11 +374,12 @@ export function uvm_ptpage_alloc(k: Kernel): vm_page | null {
  *
  * => owner and page queues locked; no mapping of the page is left.
  * => the owner forgets it: the object's table, or the anon's an_page.
- * => a page on loan has no owner then, and the last borrower frees it.
+ * => a page on loan, or in use by a device (uvm_vslock), has no owner then; the last one frees it.
  */
 export function uvm_pagefree(k: Kernel, pg: vm_page): void {
 	KASSERT((pg.pqflags & PQ_FREE) === 0, "uvm_pagefree: page is free already");
 	KASSERT(pg.md_pvlist === null, "uvm_pagefree: page is still mapped");
+	if (pg.loan_count === 0) k.watch.shadow?.pagefree(k, pg);
 	uvm_pageremove(k, pg);
 	if (pg.uanon !== null) {
 		pg.uanon.an_page = null;
@@ -385,18 +389,25 @@ export function uvm_pagefree(k: Kernel, pg: vm_page): void {
 	}
 	uvm_pagedequeue(k, pg);
 	if (pg.wire_count > 0) {
-		pg.wire_count = 0;
-		k.uvmexp.wired--;
+		pg.wire_count = vslock_count(k, pg);
+		if (pg.wire_count === 0) k.uvmexp.wired--;
 	}
 	pg.uobject = null;
 	pg.flags = 0;
-	if (pg.loan_count > 0) {
+	if (pg.loan_count > 0 || pg.wire_count > 0) {
 		pg.pqflags = 0;
 		return;
 	}
 	pg.pqflags = PQ_FREE;
 	pageq_insert_tail(k.uvm.page_free, pg);
 	k.uvmexp.free++;
+}
+
+/** How often uvm_vslock has wired a page. */
+function vslock_count(k: Kernel, pg: vm_page): number {
+	let count = 0;
+	for (const pgs of k.uvm.vslocks) for (const one of pgs) if (one === pg) count++;
+	return count;
 }
 
 /** Take a page off the active or inactive queue. => queues locked. */

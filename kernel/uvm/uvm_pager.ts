@@ -70,7 +70,7 @@ import {
 	uvm_swap_markbad,
 	uvm_swpgonly_add,
 } from "./uvm_swap.ts";
-import { uvm_swap_put } from "./uvm_swap_io.ts";
+import { uvm_swap_again, uvm_swap_done, uvm_swap_put } from "./uvm_swap_io.ts";
 
 /**
  * Make pager_map and the page daemon's window, and initialise the pagers.
@@ -205,6 +205,7 @@ export function* uvm_pager_put(
 	simple_unlock(k, k.uvm.pageqlock);
 	let swblk: SwapSlot = uobj === null ? start : SWSLOT_NONE;
 	for (;;) {
+		const failed: number[] = [];
 		const error =
 			uobj !== null
 				? yield* pagerops(k, uobj).pgo_put_pages!(
@@ -214,7 +215,7 @@ export function* uvm_pager_put(
 						cluster.length,
 						flags & PGO_SYNCIO,
 					)
-				: yield* uvm_swap_put(k, swblk, cluster, cluster.length, flags & PGO_SYNCIO);
+				: yield* uvm_swap_put(k, swblk, cluster, cluster.length, flags & PGO_SYNCIO, failed);
 		if (error === PGO_PENDING) return { error, pgs: [] };
 		if (error === 0) {
 			if ((flags & PGO_PDFREECLUST) === 0) return { error, pgs: cluster };
@@ -230,12 +231,38 @@ export function* uvm_pager_put(
 			}
 			return { error, pgs: [pg] };
 		}
+		if (failed.length > 0) {
+			// DEVIATION: after a hard error every page has been tried alone (D50), so there is nothing
+			// left to retry (P9).
+			drop_written(k, pg, cluster, swblk, failed, error);
+			if (pg === null) return { error, pgs: [] };
+			return { error: failed.includes(cluster.indexOf(pg)) ? error : 0, pgs: [pg] };
+		}
 		swblk = uvm_pager_dropcluster(k, uobj, pg, cluster, PGO_REALLOCSWAP, swblk, error);
 		if (pg === null) return { error, pgs: [] };
-		// DEVIATION: after a hard error the cluster has no slot left to retry with (P9).
-		if (uobj === null && swblk === SWSLOT_NONE) return { error, pgs: [pg] };
 		cluster = [pg];
 		if (uobj !== null) simple_lock(k, uobj.vmobjlock);
+	}
+}
+
+/**
+ * Un-busy a cluster of which some pages could be written and others not. `failed`: their indices;
+ * they stay in memory and will get other slots. => as uvm_pager_dropcluster.
+ */
+function drop_written(
+	k: Kernel,
+	pg: vm_page | null,
+	pgs: readonly vm_page[],
+	swblk: SwapSlot,
+	failed: readonly number[],
+	error: Errno,
+): void {
+	const written = pgs.filter((_, i) => !failed.includes(i));
+	uvm_pager_dropcluster(k, null, pg, written, PGO_PDFREECLUST, SWSLOT_NONE, 0);
+	for (const i of failed) {
+		const page = pgs[i]!;
+		const own = page === pg ? pg : null;
+		uvm_pager_dropcluster(k, null, own, [page], PGO_REALLOCSWAP, swblk + i, error);
 	}
 }
 
@@ -363,20 +390,26 @@ export function* uvm_aiodone_daemon(k: Kernel): Sleeps<void> {
 			yield* ltsleep(k, k.uvm.aiodoned_wchan, "aiodoned", 0, null);
 			continue;
 		}
-		uvm_aio_aiodone(k, bp);
-		putiobuf(k);
+		if (uvm_aio_aiodone(k, bp)) putiobuf(k);
 	}
 }
 
 /**
  * Finish an asynchronous write to swap, or to a file.
  * => thread context, nothing locked; never sleeps. The pages are busy.
+ * => false: it is not finished, because its pages are being written one by one.
  */
-export function uvm_aio_aiodone(k: Kernel, bp: buf): void {
+export function uvm_aio_aiodone(k: Kernel, bp: buf): boolean {
 	const { b_pages: pgs, b_slot: slot, b_error: error } = bp;
+	if (slot !== SWSLOT_NONE && uvm_swap_again(k, bp)) return false;
 	uvm_pagermapout(k, bp.b_data, pgs.length);
-	const uobj = slot === SWSLOT_NONE ? pgs[0]!.uobject : null;
+	if (slot !== SWSLOT_NONE) {
+		drop_written(k, null, pgs, slot, uvm_swap_done(k, bp), error);
+		return true;
+	}
+	const uobj = pgs[0]!.uobject!;
 	const flags = error === 0 ? PGO_PDFREECLUST : PGO_REALLOCSWAP;
 	uvm_pager_dropcluster(k, uobj, null, pgs, flags, slot, error);
-	if (uobj !== null) pagerops(k, uobj).pgo_aiodone?.(k, uobj, pgs.length, error);
+	pagerops(k, uobj).pgo_aiodone?.(k, uobj, pgs.length, error);
+	return true;
 }

@@ -297,6 +297,7 @@ function free_clean(k: Kernel, pg: vm_page): void {
 		const slot = owner_slot(k, pg);
 		KASSERT(slot > 0, "pagedaemon: clean page without a swap slot");
 		k.watch.freeclean?.(k, pg, slot);
+		k.watch.shadow?.swapclean(k, slot, pg);
 		uvm_swpgonly_add(k, 1);
 	}
 	uvm_pagefree(k, pg);

@@ -49,6 +49,12 @@ export interface swapdev {
 	readonly swd_drumsize: number;
 	/** One bit a slot: allocated. The label's bits are set for ever. */
 	readonly swd_map: Int32Array;
+	/** Checksums of the slots (uvm_swap_cksum.ts); 0: there are none. */
+	readonly swd_sums: number;
+	/** Another disk on which everything is written, too; or null. */
+	readonly swd_mirror: dev_t | null;
+	/** With a mirror: one bit a slot for each copy, the device's first: it could not be written. */
+	readonly swd_stale: readonly Int32Array[];
 	/** No word of swd_map before this one has a clear bit. */
 	swd_hint: number;
 }
@@ -155,6 +161,7 @@ export function uvm_swap_free(k: Kernel, slot: SwapSlot, nslots: number): void {
 	const sdp = swapdrum_getsdp(k, slot);
 	if (sdp === null) panic("uvm_swap_free: slot on no device");
 	swapmap_clear(sdp, slot - sdp.swd_drumoffset, nslots);
+	k.watch.shadow?.swapfree(k, slot, nslots);
 	sdp.swd_npginuse -= nslots;
 	k.uvmexp.swpginuse -= nslots;
 	KASSERT(sdp.swd_npginuse >= sdp.swd_npgbad, "uvm_swap_free: count went below the bad slots");
@@ -181,6 +188,37 @@ export function uvm_swpgonly_add(k: Kernel, delta: number): void {
 	k.uvmexp.swpgonly += delta;
 	KASSERT(k.uvmexp.swpgonly >= 0, "swpgonly underflow");
 	simple_unlock(k, k.uvm.swap_data_lock);
+}
+
+/** Whether some copy of a recorded slot can be read (uvm_check). */
+export function uvm_swap_isreadable(k: Kernel, slot: SwapSlot): boolean {
+	const sdp = swapdrum_getsdp(k, slot);
+	if (sdp === null || sdp.swd_mirror === null) return true;
+	return uvm_swap_iscurrent(sdp, slot, 0) || uvm_swap_iscurrent(sdp, slot, 1);
+}
+
+/** The disk with a copy of a device's slots. => copy 1: there is a mirror. */
+export const uvm_swap_disk = (sdp: swapdev, copy: number): dev_t =>
+	copy === 0 ? sdp.swd_dev : sdp.swd_mirror!;
+
+/** Whether a copy of a slot can be read. */
+export function uvm_swap_iscurrent(sdp: swapdev, slot: SwapSlot, copy: number): boolean {
+	const i = slot - sdp.swd_drumoffset;
+	return ((sdp.swd_stale[copy]?.[i >>> 5] ?? 0) & (1 << (i & 31))) === 0;
+}
+
+/** A copy of a slot was written, or could not be. => nothing without a mirror. */
+export function uvm_swap_setcurrent(
+	sdp: swapdev,
+	slot: SwapSlot,
+	copy: number,
+	current: boolean,
+): void {
+	const stale = sdp.swd_stale[copy];
+	if (stale === undefined) return;
+	const i = slot - sdp.swd_drumoffset;
+	if (current) stale[i >>> 5]! &= ~(1 << (i & 31));
+	else stale[i >>> 5]! |= 1 << (i & 31);
 }
 
 /** The first sector of a slot, on the disk that the device is or lies on. */

@@ -7,9 +7,9 @@
 import { EAGAIN, EIO, ENOMEM, type Errno } from "../../sys/errno.ts";
 import { KASSERT, panic } from "../../sys/panic.ts";
 import { ptoa } from "../../sys/vmparam.ts";
-import { buf_init } from "../dev/buf.ts";
-import { bdev_strategy } from "../dev/conf.ts";
-import { biowait, getiobuf, putiobuf } from "../dev/vfs_bio.ts";
+import { type buf, buf_init } from "../dev/buf.ts";
+import { bdev_name, bdev_strategy } from "../dev/conf.ts";
+import { biowait, getiobuf, nestiobuf_setup, putiobuf } from "../dev/vfs_bio.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
@@ -19,10 +19,15 @@ import { uvm_pagermapin, uvm_pagermapout } from "./uvm_pagermap.ts";
 import {
 	SWSLOT_BAD,
 	type SwapSlot,
+	type swapdev,
 	swapdrum_getsdp,
+	uvm_swap_disk,
+	uvm_swap_iscurrent,
 	uvm_swap_sector,
+	uvm_swap_setcurrent,
 	uvm_swpgonly_add,
 } from "./uvm_swap.ts";
+import { uvm_swap_cksum_right, uvm_swap_cksum_set } from "./uvm_swap_cksum.ts";
 
 /**
  * Read one page from swap.
@@ -41,8 +46,9 @@ export function* uvm_swap_get(
 	if (slot === SWSLOT_BAD) return EIO;
 	k.uvmexp.pageins++;
 	k.pagingwork = true;
-	const error = yield* uvm_swap_io(k, [pg], slot, true, flags);
+	const error = yield* swap_read(k, pg, slot, flags);
 	if (error !== 0) return error;
+	k.watch.shadow?.swapin(k, slot, pg);
 	uvm_swpgonly_add(k, -1);
 	k.uvmexp.pgswapin++;
 	return 0;
@@ -53,6 +59,7 @@ export function* uvm_swap_get(
  *
  * => all pages PG_BUSY, owners unlocked. With PGO_SYNCIO it sleeps until the data is written.
  * => 0, an errno, or PGO_PENDING: uvm_aio_aiodone takes over the pages.
+ * => EIO: the pages whose indices are in `failed` could not be written; the others were.
  */
 export function* uvm_swap_put(
 	k: Kernel,
@@ -60,25 +67,80 @@ export function* uvm_swap_put(
 	pps: vm_page[],
 	npages: number,
 	flags: number,
+	failed: number[],
 ): Sleeps<Errno> {
 	k.pagingwork = true;
-	const error = yield* uvm_swap_io(k, pps.slice(0, npages), slot, false, flags);
+	const pages = pps.slice(0, npages);
+	uvm_swap_cksum_set(k, slot_device(k, slot), slot, pages);
+	k.watch.shadow?.swapout(k, slot, pages);
+	const error = yield* uvm_swap_io(k, pages, slot, COPY_ALL, flags, failed);
 	if (error === 0 || error === PGO_PENDING) k.uvmexp.pgswapout += npages;
 	return error;
 }
 
-/** Map pages, hand them to the driver, and (synchronously) wait. */
+/** What uvm_swap_io transfers: all copies are written, or copy 0 or 1 is read or written. */
+const COPY_ALL = -1;
+type transfer = typeof COPY_ALL | { readonly read: boolean; readonly copy: number };
+
+/**
+ * Read a page from a copy of its slot that is as it was written, and put others right.
+ * DEVIATION (D52): NetBSD has no copies here; ccd and raidframe have them below swap.
+ * => as uvm_swap_get.
+ */
+function* swap_read(k: Kernel, pg: vm_page, slot: SwapSlot, flags: number): Sleeps<Errno> {
+	const sdp = slot_device(k, slot);
+	const copies = sdp.swd_mirror === null ? 1 : 2;
+	const wrong: number[] = [];
+	let error: Errno = EIO;
+	for (let copy = 0; copy < copies && error === EIO; copy++) {
+		if (!uvm_swap_iscurrent(sdp, slot, copy)) continue;
+		error = yield* read_copy(k, pg, slot, copy, flags);
+		if (error === EIO) wrong.push(copy);
+		else if (copy > 0) k.uvm.swapstats.mirrorReads++;
+	}
+	if (error !== 0) return error;
+	for (const copy of wrong) {
+		const how = { read: false, copy };
+		const result = yield* uvm_swap_io(k, [pg], slot, how, flags, []);
+		if (result === 0) k.uvm.swapstats.repairs++;
+		else if (result === EIO) uvm_swap_setcurrent(sdp, slot, copy, false);
+	}
+	return 0;
+}
+
+/** Read a copy. => EIO also if its checksum is wrong, and when it is read again still is. */
+function* read_copy(
+	k: Kernel,
+	pg: vm_page,
+	slot: SwapSlot,
+	copy: number,
+	flags: number,
+): Sleeps<Errno> {
+	const sdp = slot_device(k, slot);
+	for (let attempt = 0; attempt < 2; attempt++) {
+		const error = yield* uvm_swap_io(k, [pg], slot, { read: true, copy }, flags, []);
+		if (error !== 0 || uvm_swap_cksum_right(k, sdp, slot, pg)) return error;
+		k.uvm.swapstats.sumErrors++;
+		const name = bdev_name(k, uvm_swap_disk(sdp, copy));
+		const message = `${name}: swap is not what was written`;
+		if (!k.msgbuf.includes(message)) k.msgbuf.push(message);
+	}
+	return EIO;
+}
+
+/** Map pages, hand them to the driver, and (synchronously) wait. => `failed` as uvm_swap_put. */
 function* uvm_swap_io(
 	k: Kernel,
 	pps: vm_page[],
 	startslot: SwapSlot,
-	read: boolean,
+	how: transfer,
 	flags: number,
+	failed: number[],
 ): Sleeps<Errno> {
 	const npages = pps.length;
-	const sdp = swapdrum_getsdp(k, startslot);
-	if (sdp === null) panic("uvm_swap_io: slot on no device");
+	const sdp = slot_device(k, startslot);
 	const sync = (flags & PGO_SYNCIO) !== 0;
+	const read = how !== COPY_ALL && how.read;
 	const kva = yield* uvm_pagermapin(k, pps, npages, { waitok: true, read });
 	if (kva === 0) return EAGAIN;
 	if (!getiobuf(k)) {
@@ -86,7 +148,8 @@ function* uvm_swap_io(
 		return ENOMEM;
 	}
 	const blkno = uvm_swap_sector(sdp, startslot);
-	const bp = buf_init(sdp.swd_dev, read, blkno, ptoa(npages), kva);
+	const disk = uvm_swap_disk(sdp, how === COPY_ALL ? 0 : how.copy);
+	const bp = buf_init(disk, read, blkno, ptoa(npages), kva);
 	bp.b_pages = pps;
 	bp.b_slot = startslot;
 	if (!sync) bp.b_iodone = "uvm_aio_biodone";
@@ -99,10 +162,90 @@ function* uvm_swap_io(
 			npages,
 		);
 	}
-	bdev_strategy(k, bp);
+	if (how === COPY_ALL && sdp.swd_mirror !== null) swap_start(k, bp, BOTH_COPIES, true);
+	else bdev_strategy(k, bp);
 	if (!sync) return PGO_PENDING;
-	const error = yield* biowait(k, bp);
+	yield* biowait(k, bp);
+	if (how === COPY_ALL) {
+		while (uvm_swap_again(k, bp)) yield* biowait(k, bp);
+		failed.push(...uvm_swap_done(k, bp));
+		if (failed.length === 0) bp.b_error = 0;
+	}
 	putiobuf(k);
 	uvm_pagermapout(k, kva, npages);
-	return error;
+	return bp.b_error;
+}
+
+function slot_device(k: Kernel, slot: SwapSlot): swapdev {
+	const sdp = swapdrum_getsdp(k, slot);
+	if (sdp === null) panic("uvm_swap_io: slot on no device");
+	return sdp;
+}
+
+const BOTH_COPIES: readonly number[] = [0, 1];
+
+/** Names of the parts of a write: a page of a copy, and all pages of one. */
+const part_of = (page: number, copy: number): number => page * 2 + copy;
+const whole_of = (copy: number): number => -1 - copy;
+
+/** Start the write `bp` in parts, for some copies: each as a whole, or each of its pages. */
+function swap_start(k: Kernel, bp: buf, copies: readonly number[], whole: boolean): void {
+	const sdp = slot_device(k, bp.b_slot);
+	const n = whole ? 1 : bp.b_pages.length;
+	const size = bp.b_bcount / n;
+	bp.b_error = 0;
+	bp.b_done = false;
+	bp.b_failed = [];
+	bp.b_pending = n * copies.length;
+	for (const copy of copies) {
+		const disk = uvm_swap_disk(sdp, copy);
+		for (let i = 0; i < n; i++) {
+			const part = whole ? whole_of(copy) : part_of(i, copy);
+			const blkno = uvm_swap_sector(sdp, bp.b_slot + i);
+			bdev_strategy(k, nestiobuf_setup(bp, part, disk, blkno, i * size, size));
+		}
+	}
+}
+
+/** The copies of which a write `bp` that was not made page by page could write nothing. */
+function failed_copies(bp: buf): number[] {
+	if (bp.b_error === 0) return [];
+	if (bp.b_failed.length === 0) return [0];
+	return BOTH_COPIES.filter((copy) => bp.b_failed.includes(whole_of(copy)));
+}
+
+/**
+ * Write the pages of a cluster one by one after the cluster could not be written, so that a bad
+ * sector costs one page and not sixteen. DEVIATION (D50): NetBSD gives up the whole cluster.
+ *
+ * => the write `bp` is done; never sleeps.
+ * => true: it is under way again.
+ */
+export function uvm_swap_again(k: Kernel, bp: buf): boolean {
+	const copies = failed_copies(bp);
+	if (copies.length === 0 || bp.b_pages.length === 1) return false;
+	k.uvm.swapstats.splits += copies.length;
+	swap_start(k, bp, copies, false);
+	return true;
+}
+
+/**
+ * What became of the write `bp`, which is done.
+ * => the indices of the pages of which no copy could be written; slots know which copies are good.
+ */
+export function uvm_swap_done(k: Kernel, bp: buf): number[] {
+	const sdp = slot_device(k, bp.b_slot);
+	const copies = sdp.swd_mirror === null ? [0] : BOTH_COPIES;
+	if (bp.b_error === 0 && copies.length === 1) return [];
+	const whole = failed_copies(bp);
+	return [...bp.b_pages.keys()].filter((i) => {
+		const bad = copies.filter(
+			(copy) => whole.includes(copy) || bp.b_failed.includes(part_of(i, copy)),
+		);
+		for (const copy of copies) {
+			uvm_swap_setcurrent(sdp, bp.b_slot + i, copy, !bad.includes(copy));
+		}
+		if (bad.length > 0 && bad.length < copies.length) k.uvm.swapstats.degraded++;
+		return bad.length === copies.length;
+	});
 }

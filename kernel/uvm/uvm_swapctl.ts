@@ -17,6 +17,7 @@ import type { vm_amap } from "./uvm_amap.ts";
 import { uvm_anon_dropswap, type vm_anon } from "./uvm_anon.ts";
 import { uao_swap_off } from "./uvm_aobj.ts";
 import { uvmfault_anonget } from "./uvm_fault.ts";
+import { uvm_km_free, uvm_km_zalloc } from "./uvm_km.ts";
 import { PG_BUSY, PG_CLEAN, uvm_pagedeactivate } from "./uvm_page.ts";
 import {
 	SWAP_LABEL_PAGES,
@@ -25,6 +26,7 @@ import {
 	type SwapSlot,
 	type swapdev,
 } from "./uvm_swap.ts";
+import { uvm_swap_cksum_size } from "./uvm_swap_cksum.ts";
 
 /** A file to swap to: whole sectors, one behind the other, on the disk. */
 interface swapfile {
@@ -34,7 +36,7 @@ interface swapfile {
 }
 
 const disk_used = (k: Kernel, dev: dev_t): boolean =>
-	k.uvm.swap_list.some((sdp) => sdp.swd_dev === dev) ||
+	k.uvm.swap_list.some((sdp) => sdp.swd_dev === dev || sdp.swd_mirror === dev) ||
 	k.uvm.uvn_list.some((uvn) => uvn.u_dev === dev);
 
 /**
@@ -42,6 +44,8 @@ const disk_used = (k: Kernel, dev: dev_t): boolean =>
  *
  * => never sleeps. Devices of lower priority values are used first, equal ones in turn.
  * => EBUSY: it is in use already. EINVAL: absent, too small or read-only. ENOSPC: the drum is full.
+ *    ENOMEM: there is no memory for checksums.
+ * => `mirror`: another disk, on which everything is written, too.
  */
 export function swap_on(
 	k: Kernel,
@@ -49,16 +53,22 @@ export function swap_on(
 	dev: dev_t,
 	priority: number,
 	file: swapfile | null = null,
+	mirror: dev_t | null = null,
 ): Errno {
 	const list = k.uvm.swap_list;
 	// The disk itself is refused while it is mounted; its files are for swap_on_file to judge.
 	if (file === null && disk_used(k, dev)) return EBUSY;
-	const sectors = file === null ? bdev_size(k, dev) : file.sectors;
+	if (mirror !== null && (mirror === dev || disk_used(k, mirror))) return EBUSY;
+	const whole = mirror === null ? bdev_size(k, dev) : mirrored_size(k, dev, mirror);
+	const sectors = file === null ? whole : file.sectors;
 	const pages = Math.floor((sectors * 512) / PAGE_SIZE);
 	if (bdev_open(k, dev, FREAD | FWRITE) !== 0 || pages <= SWAP_LABEL_PAGES) return EINVAL;
 	const npages = pages - SWAP_LABEL_PAGES;
 	const drumoffset = drum_place(k, pages);
 	if (drumoffset + pages > SLOT_MAX) return ENOSPC;
+	const size = uvm_swap_cksum_size(pages);
+	const sums = k.conf!.swapChecksum ? uvm_km_zalloc(k, k.uvm.kernel_map!, size) : 0;
+	if (k.conf!.swapChecksum && sums === 0) return ENOMEM;
 	const sdp: swapdev = {
 		swd_dev: dev,
 		swd_vp: file?.vp ?? null,
@@ -72,6 +82,9 @@ export function swap_on(
 		swd_drumoffset: drumoffset,
 		swd_drumsize: pages,
 		swd_map: new Int32Array(Math.ceil(pages / 32)),
+		swd_sums: sums,
+		swd_mirror: mirror,
+		swd_stale: mirror === null ? [] : [0, 1].map(() => new Int32Array(Math.ceil(pages / 32))),
 		swd_hint: 0,
 	};
 	// The label, and the bits behind the end in the last word, are never free.
@@ -88,6 +101,12 @@ export function swap_on(
 	simple_unlock(k, k.uvm.swap_data_lock);
 	return 0;
 }
+
+/** What both disks have, in sectors. => -1 if the second cannot be written. */
+const mirrored_size = (k: Kernel, dev: dev_t, mirror: dev_t): number =>
+	bdev_open(k, mirror, FREAD | FWRITE) !== 0
+		? -1
+		: Math.min(bdev_size(k, dev), bdev_size(k, mirror));
 
 /** Slots are kept in arrays of 32-bit integers. */
 const SLOT_MAX = 2 ** 31;
@@ -139,6 +158,9 @@ export function* swap_off(k: Kernel, dev: dev_t, vp: vnode | null = null): Sleep
 	k.uvmexp.swpgbad -= sdp.swd_npgbad;
 	k.uvm.swap_list.splice(k.uvm.swap_list.indexOf(sdp), 1);
 	simple_unlock(k, k.uvm.swap_data_lock);
+	if (sdp.swd_sums !== 0) {
+		uvm_km_free(k, k.uvm.kernel_map!, sdp.swd_sums, uvm_swap_cksum_size(sdp.swd_drumsize));
+	}
 	return 0;
 }
 

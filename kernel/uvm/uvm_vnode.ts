@@ -402,7 +402,10 @@ function* uvn_io(
 		uvn.u_nio--;
 		return kva === 0 ? EAGAIN : ENOMEM;
 	}
-	if (!read) uvn_zero_tail(k, pgs[npages - 1]!, uvn.u_size);
+	if (!read) {
+		uvn_zero_tail(k, pgs[npages - 1]!, uvn.u_size);
+		k.watch.shadow?.fileio(k, uvn, pgs, false);
+	}
 	const sectors = Math.ceil(bytes / 512);
 	const bp = buf_init(uvn.u_dev, read, uvn.u_blkno + offset / 512, sectors * 512, kva);
 	bp.b_pages = pgs;
@@ -416,7 +419,10 @@ function* uvn_io(
 	const error = yield* biowait(k, bp);
 	putiobuf(k);
 	uvm_pagermapout(k, kva, npages);
-	if (read && error === 0) uvn_zero_tail(k, pgs[npages - 1]!, uvn.u_size);
+	if (read && error === 0) {
+		uvn_zero_tail(k, pgs[npages - 1]!, uvn.u_size);
+		k.watch.shadow?.fileio(k, uvn, pgs, true);
+	}
 	uvn.u_nio--;
 	return error;
 }

@@ -70,8 +70,9 @@ describe("a campaign", () => {
 		[{ workload, rules: [fence], sampel: 1 }, "campaign: sampel: no such field", ["sampel"]],
 		[
 			{ workload, rules: [{ model: "mmu.lost" }] },
-			"rule 1 (mmu.lost): model: no such model; those of mmu are lost-fence, tlb-flip, missed-d, " +
-				"missed-a, spurious-fault, pte-flip",
+			expect.stringContaining(
+				"rule 1 (mmu.lost): model: no such model; those of mmu are lost-fence, ",
+			),
 			["rules", 0, "model"],
 		],
 		[

@@ -21,12 +21,22 @@ const limits = { instructions: 3, idleNs: 60e9 };
 const ENOUGH = { instructions: 1e9, ns: 1e12 };
 const NEVER = { hit: Number.MAX_SAFE_INTEGER };
 
-/** Parameters that a model needs. */
-const paramsOf = (model: string): Record<string, unknown> => {
-	if (model.startsWith("disk.")) return { disk: "ld0" };
-	return model === "mmu.pte-flip" ? { va: 0x10000 } : {};
+/** Parameters that models need. */
+const NEEDED: Readonly<Record<string, Record<string, unknown>>> = {
+	"mmu.pte-flip": { va: 0x10000 },
+	"mmu.stale-entry": { va: 0x10000 },
+	"memory.stuck": { pa: 0x8008_0000, bit: 3 },
+	"memory.row": { pa: 0x8008_0000 },
+	"memory.cell": { pa: 0x8008_0000, bit: 3 },
+	"cpu.stuck": { register: 10, bit: 2 },
+	"cpu.csr": { csr: "sepc" },
+	"cpu.stall": { cycles: 10_000 },
 };
-const models = [...FAULT_MODELS.keys()];
+const paramsOf = (model: string): Record<string, unknown> =>
+	model.startsWith("disk.") ? { disk: "ld0" } : (NEEDED[model] ?? {});
+/** These have the hart execute one instruction after the other: too slow for so many runs. */
+const SLOW = ["cpu.stuck", "cpu.result"];
+const models = [...FAULT_MODELS.keys()].filter((name) => !SLOW.includes(name));
 const candidateModels = models.filter((name) => FAULT_MODELS.get(name)!.candidates !== null);
 const counting = {
 	rules: candidateModels.map((model) => ({

@@ -10,6 +10,7 @@ import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { type DiskTiming, SsdTiming } from "../../devices/disk/timing.ts";
 import { FaultyDisk } from "../../devices/fault/faulty-disk.ts";
 import { BDEV_LD, type dev_t, makedev, minor } from "../../kernel/dev/conf.ts";
+import type { ld_recovery } from "../../kernel/dev/ld_virtio.ts";
 import { simple_lock, simple_unlock } from "../../kernel/kern/core/kern_lock.ts";
 import { type lwp, lwp_create, lwp_free } from "../../kernel/kern/core/kern_lwp.ts";
 import { ltsleep, type Sleeps, setrunnable } from "../../kernel/kern/core/kern_synch.ts";
@@ -35,11 +36,19 @@ export interface TestKernelOptions {
 	readonly swapDisks?: number;
 	readonly timing?: () => DiskTiming;
 	readonly adPolicy?: "hardware" | "trap";
+	/** Checksums of what is in swap. Default: false. */
+	readonly swapChecksum?: boolean;
+	/** Disks from this one on are the second ones of those for swap. Default: none. */
+	readonly mirrors?: number;
+	/** What the driver does about errors. Default: it gives up at the first. */
+	readonly ld?: ld_recovery;
 	/** Default: none. */
 	readonly framebuffer?: { readonly width: number; readonly height: number };
 	/** The console is a terminal. Default: false. */
 	readonly terminal?: boolean;
 }
+
+const NO_RECOVERY: ld_recovery = { retries: 0, timeout: Number.POSITIVE_INFINITY };
 
 /** The disk with that unit number. */
 export const ld = (unit: number): dev_t => makedev(BDEV_LD, unit);
@@ -75,8 +84,13 @@ export class TestKernel {
 		this.k.pmap.pm_adtrap = adPolicy === "trap";
 		const nswap = options.swapDisks ?? disks.length;
 		const { terminal = false } = options;
-		const roles = disks.map((_, i): DiskRole => (i < nswap ? "swap" : "disk"));
-		main(this.k, boardConf(this.board, roles, new Uint8Array(16), terminal));
+		const first = options.mirrors ?? disks.length;
+		const roles = disks.map((_, i): DiskRole => {
+			if (i >= first) return "mirror";
+			return i < nswap ? "swap" : "disk";
+		});
+		const { ld = NO_RECOVERY, swapChecksum } = options;
+		main(this.k, boardConf(this.board, roles, new Uint8Array(16), terminal, ld, swapChecksum));
 		this.settle();
 	}
 

@@ -11,7 +11,7 @@
  *   faulty=FILE    the same on a disk that fails: what is there is right, the rest is EIO
  *   lost           memory in swap on a disk that fails
  *   device         the frame buffer, mapped in parts
- *   raw=DISK       a disk, bypassing the cache
+ *   raw=DISK       a disk, bypassing the cache; memory that a disk is written to; the kernel's
  *   swap=DISK      a disk that becomes swap space; DISK is followed by a digit in its name, and the
  *                  next two disks are used, too; the last of them is too small
  *   swapfile=FILE  a file on a disk that becomes swap space
@@ -851,6 +851,72 @@ static void stop_device(const char *argument)
 	close(null);
 }
 
+/* The rest of the file is cut off while a disk is written to its pages. */
+static void cut_meanwhile(int disk)
+{
+	int fd = open_new(5);
+	u32 *shared = map_file(5, RW, MAP_SHARED, fd, 0);
+	fill(shared, 0, 5, 59);
+	pid_t pid = start_child();
+	if (pid == 0)
+		_exit(ftruncate(fd, PAGE_BYTES));
+	ssize_t n;
+	do
+		n = pread(disk, shared, 5 * PAGE_BYTES, 0);
+	while (n == -1 && errno == ENOMEM);
+	require(n == 5 * (ssize_t)PAGE_BYTES || (n == -1 && errno == EFAULT), "pread while a file is cut");
+	join(pid, "a file is cut");
+	require(n == -1 || holds(shared, 0, 63), "pread while a file was cut");
+	unmap(shared, 5);
+	close(fd);
+}
+
+/* A transfer straight to memory that is locked, absent, in a device, or just short of the limit. */
+static void odd_memory(int disk, u32 *own)
+{
+	require(pread(disk, (void *)0x70000000, PAGE_BYTES, 0) == -1 && errno == EFAULT,
+		"pread to a hole");
+	if (mlock(own, 2 * PAGE_BYTES) == 0) {
+		require(pread(disk, own, 3 * PAGE_BYTES, 0) == 3 * (ssize_t)PAGE_BYTES &&
+				holds(at(own, 2), 2, 63),
+			"pread to locked memory");
+		expect(munlock(own, 2 * PAGE_BYTES), 0, "munlock");
+	}
+	u32 locked = 0;
+	while (locked + 16 < pages && mlock(at(own, locked), PAGE_BYTES) == 0)
+		locked++;
+	require(pread(disk, at(own, locked), 16 * PAGE_BYTES, 0) == 16 * (ssize_t)PAGE_BYTES &&
+			holds(at(own, locked + 15), 0, 63),
+		"pread where much is locked");
+	expect(munlock(own, locked * PAGE_BYTES), 0, "munlock");
+	int fb = open("/dev/fb0", O_RDWR);
+	if (fb >= 0) {
+		u32 *screen = map_file(5, RW, MAP_SHARED, fb, 0);
+		require(pread(disk, screen, 5 * PAGE_BYTES, 0) == 5 * (ssize_t)PAGE_BYTES &&
+				holds(at(screen, 4), 4, 63),
+			"pread to a device");
+		unmap(screen, 5);
+		close(fb);
+	}
+}
+
+/* What the kernel has mapped for itself, and nothing else. */
+static void kernel_memory(void)
+{
+	u32 there = 0;
+	int fd = open("/dev/kmem", O_RDONLY);
+
+	for (u32 page = 0; page < 2048; page++) {
+		long from = (long)(0xc0000000 + page * PAGE_BYTES);
+		if (kernel_call(SYS_pread64, fd, (long)buffer, PAGE_BYTES, from, 0, 0) > 0)
+			there++;
+	}
+	require(there > 0 && there < 2048, "memory of the kernel");
+	require(pread(fd, buffer, 1, 0x10000) == -1 && errno == EFAULT, "user memory in /dev/kmem");
+	require(open("/dev/kmem", O_RDWR) == -1 && errno == EPERM, "/dev/kmem for writing");
+	close(fd);
+}
+
 static void stop_raw(const char *name)
 {
 	u32 *own = map(pages, PRIVATE, -1);
@@ -882,6 +948,9 @@ static void stop_raw(const char *name)
 	require(size > 0 && pread(fd, own, PAGE_BYTES, size) == 0, "pread behind a disk");
 	require(pread(fd, own, PAGE_BYTES, size - 512) == 512, "pread at the end of a disk");
 	require(pwrite(fd, own, PAGE_BYTES, size) == -1, "pwrite behind a disk");
+	cut_meanwhile(fd);
+	odd_memory(fd, own);
+	kernel_memory();
 	unmap(own, pages);
 	close(fd);
 }

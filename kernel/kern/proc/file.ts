@@ -57,10 +57,19 @@ export interface fileops {
 	/** => how many bytes were written, or -errno. Sleeps. */
 	fo_write(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<number>;
 	/**
-	 * Write straight from user memory at `va`, where that saves a copy; absent: it never does.
-	 * => how many bytes were written; 0: use fo_write; or -errno. Sleeps.
+	 * Move bytes straight from or to user memory at `va`, where that saves a copy (`isdirect`).
+	 * `offset` null: where the file is, which moves on. Absent: it never does.
+	 * => how many bytes were moved; 0: use fo_read or fo_write; or -errno. Sleeps.
 	 */
-	fo_write_direct?(k: Kernel, p: proc, fp: file, va: number, size: number): Sleeps<number>;
+	fo_direct?(
+		k: Kernel,
+		p: proc,
+		fp: file,
+		va: number,
+		size: number,
+		offset: number | null,
+		write: boolean,
+	): Sleeps<number>;
 	/** `arg` is what the program passed, perhaps a user address. => result or -errno. Sleeps. */
 	fo_ioctl(k: Kernel, p: proc, fp: file, cmd: number, arg: number): Sleeps<number>;
 	/** => which of `events` are true now, and POLLERR and POLLHUP. Never sleeps. */

@@ -8,7 +8,7 @@ import { panic } from "../../../sys/panic.ts";
 import { BDEV_LD, type dev_t, makedev } from "../../dev/conf.ts";
 import { cons_attach, cons_session } from "../../dev/cons.ts";
 import { fb_attach, type fb_conf } from "../../dev/fb.ts";
-import { LD_MEMORY, ld_init, ld_virtio_attach } from "../../dev/ld_virtio.ts";
+import { LD_MEMORY, ld_init, type ld_recovery, ld_virtio_attach } from "../../dev/ld_virtio.ts";
 import { intr_establish, plic_attach } from "../../dev/plic.ts";
 import { bufinit } from "../../dev/vfs_bio.ts";
 import { vfs_init, vfs_mountroot } from "../../fs/vfs.ts";
@@ -50,8 +50,14 @@ export interface autoconf {
 	readonly power: number;
 	/** One for each disk, in the order of their names ld0, ld1, ... */
 	readonly virtio: readonly { readonly base: number; readonly irq: number }[];
+	/** What the driver of disks does about errors. */
+	readonly ld: ld_recovery;
 	/** Disks to swap on at boot, in order of use. */
 	readonly swap: readonly number[];
+	/** The second disk of each of them (swap_on); empty: there is none. */
+	readonly swapMirror: readonly number[];
+	/** Keep a checksum of each page in swap (uvm_swap_cksum.ts). */
+	readonly swapChecksum: boolean;
 	/** Disks with archives of the root file system and of programs; null: none. */
 	readonly root: number | null;
 	readonly bin: number | null;
@@ -91,8 +97,10 @@ export function main(k: Kernel, conf: autoconf): void {
 	k.port.sie = SIP_SEIP | SIP_STIP;
 	k.uvm.aiodoned = kthread_create(k, "aiodoned", uvm_aiodone_daemon(k));
 	k.uvm.pagedaemon = kthread_create(k, "pagedaemon", uvm_pageout(k));
-	for (const unit of conf.swap) {
-		const error = swap_on(k, `/dev/ld${unit}`, ld_dev(unit), 0);
+	for (const [i, unit] of conf.swap.entries()) {
+		const second = conf.swapMirror[i];
+		const mirror = second === undefined ? null : ld_dev(second);
+		const error = swap_on(k, `/dev/ld${unit}`, ld_dev(unit), 0, null, mirror);
 		if (error !== 0) panic("main: a swap disk cannot be used");
 	}
 }

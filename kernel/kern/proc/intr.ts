@@ -1,13 +1,14 @@
 /**
- * Interrupts: from devices through the PLIC, and the timer, which wakes sleepers that time out and
- * ends a thread's time slice.
+ * Interrupts: from devices through the PLIC, and the timer, which wakes sleepers that time out,
+ * calls callouts, and ends a thread's time slice.
  */
 import { SIP_SEIP, SIP_STIP } from "../../../machine/port.ts";
 import { cons_intr } from "../../dev/cons.ts";
-import { ld_intr } from "../../dev/ld_virtio.ts";
+import { ld_intr, ld_timeout } from "../../dev/ld_virtio.ts";
 import { plic_claim, plic_complete } from "../../dev/plic.ts";
 import type { Kernel } from "../../kernel.ts";
 import { wakeup_timeouts } from "../core/kern_synch.ts";
+import { callout_due } from "../core/kern_timeout.ts";
 import { itimer_check } from "./kern_itimer.ts";
 import { timer_quantum } from "./timer.ts";
 import { ITIMER_REAL } from "./timevar.ts";
@@ -26,6 +27,7 @@ export function cpu_intr(k: Kernel): boolean {
 	k.uvmexp.intrs++;
 	k.watch.trace?.interrupt("timer");
 	if (k.port.cycles >= k.nextwakeup) hardclock(k);
+	if (k.port.cycles >= k.nextcallout) softclock(k);
 	timer_quantum(k, k.curlwp);
 	return k.runkernel.head !== null || k.runuser.head !== null;
 }
@@ -36,6 +38,16 @@ function hardclock(k: Kernel): void {
 	for (const p of k.procs) {
 		if (p.p_lwp !== null) itimer_check(k, p, ITIMER_REAL);
 		k.nextwakeup = Math.min(k.nextwakeup, p.p_timers[ITIMER_REAL]!.it_deadline);
+	}
+}
+
+/** Call the functions that are due. */
+function softclock(k: Kernel): void {
+	for (let c = callout_due(k); c !== null; c = callout_due(k)) {
+		switch (c.c_func) {
+			case "ld_timeout":
+				ld_timeout(k, k.lds[c.c_arg]!);
+		}
 	}
 }
 

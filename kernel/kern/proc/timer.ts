@@ -23,9 +23,9 @@ function timer_advance(k: Kernel, when: number): void {
 	k.port.stimecmp = Math.min(k.port.stimecmp, Math.ceil(when / CYCLES_PER_TIME_TICK));
 }
 
-/** Have the timer interrupt after `cycles`, or at the next timeout. */
+/** Have the timer interrupt after `cycles`, or at the next timeout or callout. */
 function timer_arm(k: Kernel, cycles: number): void {
-	const when = Math.min(k.port.cycles + cycles, k.nextwakeup);
+	const when = Math.min(k.port.cycles + cycles, k.nextwakeup, k.nextcallout);
 	k.port.stimecmp = Math.ceil(when / CYCLES_PER_TIME_TICK);
 }
 
@@ -39,5 +39,6 @@ export const timer_idle = (k: Kernel): void => timer_arm(k, Number.POSITIVE_INFI
 
 /** A thread runs in the kernel, perhaps one of several that never let the processor rest. */
 export function timer_kernel(k: Kernel): void {
-	if (k.nextwakeup < Number.POSITIVE_INFINITY) timer_advance(k, k.nextwakeup);
+	const next = Math.min(k.nextwakeup, k.nextcallout);
+	if (next < Number.POSITIVE_INFINITY) timer_advance(k, next);
 }

@@ -82,6 +82,10 @@ function* sys_rdwr(
 	return done;
 }
 
+/** Large writes to pipes, and all transfers of disks, may save the copy. */
+const isdirect = (fp: file, write: boolean): boolean =>
+	fp.f_vnode?.v_type === "VBLK" || (write && fp.f_pipe !== null);
+
 /** One piece of user memory, chunk by chunk. => bytes, or -errno if there were none. Sleeps. */
 function* rdwr(
 	k: Kernel,
@@ -94,10 +98,11 @@ function* rdwr(
 ): Sleeps<number> {
 	const { vm_map: map } = p.p_vmspace!;
 	let done = 0;
-	const { fo_write_direct } = FOP(k, fp);
+	const direct = FOP(k, fp).fo_direct;
 	while (done < size) {
-		if (write && offset === null && fo_write_direct !== undefined) {
-			const n = yield* fo_write_direct(k, p, fp, va + done, size - done);
+		const at = offset === null || offset === IO_APPEND ? offset : offset + done;
+		if (direct !== undefined && isdirect(fp, write)) {
+			const n = yield* direct(k, p, fp, va + done, size - done, at, write);
 			if (n < 0) return done > 0 ? done : n;
 			done += n;
 			if (n > 0) continue;
@@ -110,7 +115,6 @@ function* rdwr(
 		if (!write && fp.f_pipe !== null && (yield* copyout_probe(k, map, va + done)) !== 0) {
 			return done > 0 ? done : -EFAULT;
 		}
-		const at = offset === null || offset === IO_APPEND ? offset : offset + done;
 		const n = yield* transfer(k, p, fp, bytes, at, write);
 		if (n < 0) return done > 0 ? done : n;
 		if (!write && n > 0) {

@@ -399,7 +399,7 @@ export function pipe_setsize(k: Kernel, p: proc, pipe: pipe, size: number): numb
 const pipeops: fileops = {
 	fo_read: pipe_read,
 	fo_write: pipe_write,
-	fo_write_direct: pipe_direct_write,
+	fo_direct: pipe_direct_write,
 	fo_ioctl: pipe_ioctl,
 	fo_poll: pipe_poll,
 	fo_stat: pipe_stat,

@@ -25,7 +25,16 @@ import {
 	VM_PROT_WRITE,
 	type vm_prot_t,
 } from "../../../sys/vmparam.ts";
-import { bdev_open, bdev_size, type cdevsw, FREAD, FWRITE, major, minor } from "../../dev/conf.ts";
+import {
+	bdev_open,
+	bdev_size,
+	type cdevsw,
+	type dev_t,
+	FREAD,
+	FWRITE,
+	major,
+	minor,
+} from "../../dev/conf.ts";
 import { ZERODEV } from "../../dev/mem.ts";
 import { IO_APPEND, VOP, type vnode, vref, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -59,7 +68,7 @@ import {
 	VWRITE,
 	vaccess_proc,
 } from "../proc/kern_auth.ts";
-import { physio } from "../proc/kern_physio.ts";
+import { physio, physio_copy } from "../proc/kern_physio.ts";
 import type { proc } from "../proc/kern_proc.ts";
 import { namei, namei_parent } from "./vfs_lookup.ts";
 
@@ -198,12 +207,16 @@ export function* vn_rdwr(
 
 /** Is it a character device that has no positions? */
 export const vn_nopos = (k: Kernel, vp: vnode): boolean =>
-	vp.v_type === "VCHR" && cdev(k, vp)?.d_nopos === true;
+	vp.v_type === "VCHR" && cdev(k, vp)?.d_nopos?.(minor(vp.v_rdev!)) === true;
 
 /** Is it seekable? Of character devices, those that are memory or have no positions. */
 export const vn_seekable = (k: Kernel, vp: vnode): boolean =>
-	vp.v_type !== "VFIFO" &&
-	(vp.v_type !== "VCHR" || cdev(k, vp)?.d_mmap !== undefined || vn_nopos(k, vp));
+	vp.v_type !== "VFIFO" && (vp.v_type !== "VCHR" || cdev_ismemory(k, vp) || vn_nopos(k, vp));
+
+function cdev_ismemory(k: Kernel, vp: vnode): boolean {
+	const dev = cdev(k, vp);
+	return dev?.d_mmap !== undefined || dev?.d_ismemory?.(minor(vp.v_rdev!)) === true;
+}
 
 /** A character device that is seekable. => as vn_rdwr. */
 function* cspec_rdwr(
@@ -221,6 +234,16 @@ function* cspec_rdwr(
 	return yield* dev.d_read(k, p, unit, bytes, 0, offset);
 }
 
+/** How many bytes at `offset` a transfer of whole sectors can move. => 0: the end; or -errno */
+function spec_size(k: Kernel, dev: dev_t, size: number, offset: number, write: boolean): number {
+	const sectors = bdev_size(k, dev);
+	if (sectors < 0) return -ENXIO;
+	const left = sectors * 512 - offset;
+	if (left <= 0) return write ? -EIO : 0;
+	const n = Math.min(size, left);
+	return offset % 512 !== 0 || n % 512 !== 0 ? -EINVAL : n;
+}
+
 /** Whole sectors of a disk, bypassing the page cache. => as vn_rdwr. */
 function* spec_rdwr(
 	k: Kernel,
@@ -230,14 +253,30 @@ function* spec_rdwr(
 	write: boolean,
 ): Sleeps<number> {
 	const dev = vp.v_rdev!;
-	const size = bdev_size(k, dev);
-	if (size < 0) return -ENXIO;
-	const left = size * 512 - offset;
-	if (left <= 0) return write ? -EIO : 0;
-	const n = Math.min(bytes.length, left);
-	if (offset % 512 !== 0 || n % 512 !== 0) return -EINVAL;
-	const error = yield* physio(k, dev, offset / 512, bytes.subarray(0, n), !write);
+	const n = spec_size(k, dev, bytes.length, offset, write);
+	if (n <= 0) return n;
+	const error = yield* physio_copy(k, dev, offset / 512, bytes.subarray(0, n), !write);
 	return error === 0 ? n : -error;
+}
+
+/** The same between a disk and user memory. => as fo_direct. */
+function* spec_direct(
+	k: Kernel,
+	p: proc,
+	fp: file,
+	va: number,
+	size: number,
+	offset: number | null,
+	write: boolean,
+): Sleeps<number> {
+	const dev = fp.f_vnode!.v_rdev!;
+	const from = offset ?? fp.f_offset;
+	let n = spec_size(k, dev, size, from, write);
+	if (n <= 0) return n;
+	n = yield* physio(k, p.p_vmspace!.vm_map, dev, from / 512, va, n, !write);
+	if (n === -EBUSY) return 0;
+	if (n > 0 && offset === null) fp.f_offset = from + n;
+	return n;
 }
 
 /** Read from a regular file. => bytes, fewer at its end, or -errno. Sleeps. */
@@ -360,6 +399,7 @@ function vn_fo_poll(k: Kernel, fp: file, events: number): number {
 export const vnode_fileops: fileops = {
 	fo_read: vn_fo_read,
 	fo_write: vn_fo_write,
+	fo_direct: spec_direct,
 	fo_ioctl: vn_fo_ioctl,
 	fo_poll: vn_fo_poll,
 	fo_stat: (k, fp) => VOP(k, fp.f_vnode!).vop_getattr(k, fp.f_vnode!),

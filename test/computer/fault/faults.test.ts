@@ -4,6 +4,7 @@ import { Bare } from "../../../computer/bare.ts";
 import { restoreSystem, saveSystem } from "../../../computer/snapshot/system-snapshot.ts";
 import { createSystem } from "../../../computer/system.ts";
 import type { SystemOptions } from "../../../computer/system-options.ts";
+import { MemoryDisk } from "../../../devices/disk/memory-disk.ts";
 import type { DiskModels } from "../../../devices/fault/disk-rule.ts";
 import type { FaultPlan, FaultRule, FaultWhen } from "../../../devices/fault/rule.ts";
 import { RAM_BASE } from "../../../machine/memory.ts";
@@ -83,10 +84,103 @@ describe("sort, paging, on a disk with", () => {
 		expect(report.cycles).toBeGreaterThan(golden.cycles + 1.9e9);
 	});
 
-	it("a controller that hangs for good: everything sleeps", () => {
-		const report = run(sort(plan(rule("disk.hang", { when: { hit: 30 } }))));
-		expect(report.exit.kind).toBe("deadlock");
+	it("a controller that hangs for good: the owner dies, when the kernel has given up", () => {
+		const hang = plan(rule("disk.hang", { when: { hit: 30 } }));
+		const report = run(sort(hang));
+		expect(report.exit.kind).toBe("killed");
 		expect(report.faults!.ledger[0]!.effect).toBe("never completes");
+		expect(report.disks[0]).toMatchObject({ timeouts: 6, resets: 6 });
+		expect(report.messages.at(-1)).toMatch("ld0: timeout, and resets do not help; given up");
+		// Without a timeout everything sleeps.
+		expect(run({ ...sort(hang), diskTimeout: 0 }).exit.kind).toBe("deadlock");
+	});
+
+	it.each(["drop-queue", "needs-reset"])("a controller that fails, %s: the same output", (mode) => {
+		const fails = rule("disk.controller", { when: { every: 25 }, params: { mode } });
+		const report = run({ ...sort(plan(fails)), check: true });
+		expect(report.exit).toMatchObject({ kind: "exited", code: 0 });
+		expect(report.console).toBe(golden.console);
+		expect(report.faults!.applied).toBeGreaterThan(3);
+		expect(report.disks[0]!.resets).toBe(report.faults!.applied);
+		expect(report.uvmexp.swpgbad).toBe(0);
+	});
+
+	it("a read that fails once: dead without repetition, and otherwise the same output", () => {
+		const once = plan(rule("disk.transient", { when: { hit: 60 }, params: { direction: "read" } }));
+		const report = run(sort(once));
+		expect(report.console).toBe(golden.console);
+		expect(report.disks[0]).toMatchObject({ retries: 1, failed: 0 });
+		expect(run({ ...sort(once), diskRetries: 0 }).exit.kind).toBe("killed");
+	});
+
+	const SILENT = ["disk.lost-write", "disk.misdirected-write", "disk.torn-write"] as const;
+	it.each(SILENT)("%s: checksums notice it, and a second disk makes it good", (model) => {
+		const faults = plan(rule(model, { when: { hit: 20 } }));
+		const noticed = run({ ...sort(faults), swapChecksum: true });
+		expect(noticed.exit.kind).toBe("killed");
+		expect(noticed.swap.sumErrors).toBeGreaterThan(0);
+		expect(noticed.config).toMatchObject({ swapChecksum: true, swapMirror: false });
+		const good = run({ ...sort(faults), swapChecksum: true, swapMirror: true, check: true });
+		expect(good.exit).toMatchObject({ kind: "exited", code: 0 });
+		expect(good.console).toBe(golden.console);
+		expect(good.swap.repairs).toBeGreaterThan(0);
+		expect(good.uvmexp.swpgbad).toBe(0);
+		expect(good.disks.map(({ id }) => id)).toEqual(["ld0", "ld1"]);
+	});
+
+	it("a disk that is gone: the second one has everything", () => {
+		const gone = rule("disk.bad-sector", {
+			when: { hit: 300 },
+			params: { direction: "both" },
+		});
+		const options = { ...sort(plan(gone)), swapMirror: true, diskRetries: 0, check: true };
+		const report = run(options);
+		expect(report.console).toBe(golden.console);
+		expect(report.swap.degraded).toBeGreaterThan(50);
+		expect(report.exit).toMatchObject({ kind: "exited", code: 0 });
+		// Wherever it is saved.
+		for (const at of [0.4, 0.7]) {
+			const first = createSystem(options);
+			first.run(at * report.cycles);
+			const second = restoreSystem(saveSystem(first));
+			second.run();
+			expect(second.report(0)).toEqual(report);
+		}
+	});
+
+	it("a second disk for what is not given by its size, or for nothing, is one line", () => {
+		const refused = (options: Partial<SystemOptions>): string => {
+			try {
+				createSystem({ ...sort(), ...options });
+			} catch (error) {
+				return error instanceof UserError ? error.message : "another error";
+			}
+			return "none";
+		};
+		const media = new MemoryDisk(8 * MiB);
+		expect(refused({ swap: [], swapMirror: true })).toMatch(/^swapMirror: there are no swap disks/);
+		expect(refused({ swap: [{ media }], swapMirror: true })).toMatch(/^swapMirror: .* by its size/);
+		expect(refused({ swapMirror: [] })).toMatch(/^swapMirror: 0 disks, for 1 swap disks/);
+		expect(refused({ swapMirror: [{ media }] })).toBe("none");
+		expect(refused({ swapMirror: 3 as unknown as boolean })).toMatch(/^createSystem: swapMirror: /);
+		const large = { swap: [{ media: 300 * MiB }], swapChecksum: true };
+		expect(refused(large)).toMatch(/^swapChecksum: the checksums take 307200 bytes/);
+	});
+
+	it("a controller that hangs: a run saved while the kernel waits goes on as it would have", () => {
+		const hang = rule("disk.hang", { when: { hit: 30 }, life: { forNs: 25e9 } });
+		const options = sort(plan(hang));
+		const through = run(options);
+		expect(through.console).toBe(golden.console);
+		expect(through.disks[0]).toMatchObject({ timeouts: 2, resets: 2 });
+		for (const at of [5e9, 10e9, 15e9, 22e9]) {
+			const first = createSystem(options);
+			first.run(at);
+			expect(first.exit.kind).toBe("running");
+			const second = restoreSystem(saveSystem(first));
+			second.run();
+			expect(second.report(0)).toEqual(through);
+		}
 	});
 
 	it("a write error now and then: no data are lost", () => {

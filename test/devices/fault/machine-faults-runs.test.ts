@@ -176,7 +176,7 @@ describe("without a fault that acts", () => {
 
 	it("nobody asks", () => {
 		const run = start(RULES, 3);
-		expect(hooks(run)).toEqual([run.faults, run.faults]);
+		expect(hooks(run)).not.toContain(null);
 		for (const { id } of RULES) expect(run.faults.lift(id)).toBe(true);
 		expect(hooks(run)).toEqual([null, null]);
 		expect(run.faults.lift("a")).toBe(false);

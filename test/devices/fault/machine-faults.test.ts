@@ -1,7 +1,8 @@
 /** Fences that are lost, A and D bits that are missed, page faults without reason. */
 import { describe, expect, it } from "vitest";
 import { MachineFaults } from "../../../devices/fault/machine-faults.ts";
-import type { MachineRule, MissedD } from "../../../devices/fault/machine-rule.ts";
+import type { MachineRule } from "../../../devices/fault/machine-rule.ts";
+import type { MissedD } from "../../../devices/fault/mmu-rule.ts";
 import {
 	CAUSE_INSTRUCTION_PAGE_FAULT,
 	CAUSE_LOAD_PAGE_FAULT,

@@ -2,7 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MachineFaults } from "../../../devices/fault/machine-faults.ts";
-import type { MachineRule, PteField } from "../../../devices/fault/machine-rule.ts";
+import type { MachineRule } from "../../../devices/fault/machine-rule.ts";
+import type { PteField } from "../../../devices/fault/mmu-rule.ts";
 import { RAM_BASE } from "../../../machine/memory.ts";
 import {
 	CAUSE_LOAD_PAGE_FAULT,

@@ -303,6 +303,8 @@ describe("devices", () => {
 			"stdin",
 			"stdout",
 			"stderr",
+			"mem",
+			"kmem",
 			"fd",
 			"shm",
 			"ld0",

@@ -156,6 +156,7 @@ const breakages: [number, string, () => void][] = [
 	[5, "a slot recorded but free", () => uvm_swap_free(t.k, slotOf(t, small, 7), 1)],
 	[5, "a slot that nobody records", () => void uvm_swap_alloc(t.k, 1, false)],
 	[5, "a slot of no device", () => void (anon(5).an_swslot = 100_000)],
+	[5, "a slot without a copy", () => withoutCopy()],
 	[5, "swpginuse", () => void t.k.uvmexp.swpginuse--],
 	[5, "swpages", () => void t.k.uvmexp.swpages++],
 	[5, "a negative swpgonly", () => void (t.k.uvmexp.swpgonly = -1)],
@@ -215,6 +216,13 @@ describe("uvm_check finds", () => {
 });
 
 const bucket = (i: number) => large.u_swhash![i]!;
+
+/** Two disks, neither of which could be written. */
+function withoutCopy(): void {
+	const sdp = t.k.uvm.swap_list[0]!;
+	const stale = new Int32Array(sdp.swd_map.length).fill(-1);
+	Object.assign(sdp, { swd_mirror: sdp.swd_dev, swd_stale: [stale, stale] });
+}
 
 function marker(): vm_page {
 	const pg = new vm_page(-1);

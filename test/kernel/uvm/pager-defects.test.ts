@@ -282,15 +282,30 @@ describe("swap clusters", () => {
 
 	it("P9: a hard error marks the slots bad, and they are never used again", () => {
 		const { slot, anons, pgs } = anonCluster(4);
-		// Not the slot in which the page of interest would be tried alone.
-		const { disk, sector } = t.sector(slot + 2);
-		disk.failWrites(sector, 8);
+		const { disk, sector } = t.sector(slot);
+		disk.failWrites(sector, 4 * 8);
 		const { error } = putSwap(pgs[0]!, pgs, slot);
 		expect(error).toBe(EIO);
 		expect(t.k.uvmexp.swpgbad).toBe(4);
 		expect(anons.map((anon) => anon.an_swslot)).toEqual([0, 0, 0, 0]);
 		const again = uvm_swap_alloc(t.k, 4, false);
 		expect(again).toBeGreaterThanOrEqual(slot + 4);
+	});
+
+	it.each([0, 1, 2, 3])("a bad sector costs one page of a cluster: page %i", (bad) => {
+		const { slot, anons, pgs } = anonCluster(4);
+		const { disk, sector } = t.sector(slot + bad);
+		disk.failWrites(sector + 3, 1);
+		const { error, pgs: busy } = putSwap(pgs[1]!, pgs, slot);
+		expect(error).toBe(bad === 1 ? EIO : 0);
+		expect(busy).toEqual([pgs[1]]);
+		expect(t.k.uvmexp).toMatchObject({ swpgbad: 1, swpginuse: 4, swpgonly: 0 });
+		expect(t.k.uvm.swapstats.splits).toBe(1);
+		const slots = [0, 1, 2, 3].map((i) => (i === bad ? 0 : slot + i));
+		expect(anons.map((anon) => anon.an_swslot)).toEqual(slots);
+		for (const i of [0, 2, 3]) {
+			expect(pgs[i]!.flags & (PG_BUSY | PG_CLEAN)).toBe(i === bad ? 0 : PG_CLEAN);
+		}
 	});
 
 	it("P9: a single page that cannot be written leaves its slot marked, too", () => {

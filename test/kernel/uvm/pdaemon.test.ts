@@ -212,7 +212,7 @@ describe("writing", () => {
 
 	it("a page that cannot be written stays in memory, and its slot is not used again", () => {
 		const uobj = dirtyObject(4);
-		t.disks[0]!.failWrites(8, 8);
+		t.disks[0]!.failWrites(8, 4 * 8);
 		pageout(t);
 		expect(uobj.uo_npages).toBe(4);
 		expect(t.k.uvmexp).toMatchObject({ swpginuse: 4, swpgbad: 4, swpgonly: 0, paging: 0 });
@@ -220,6 +220,27 @@ describe("writing", () => {
 		pageout(t);
 		expect(uobj.uo_npages).toBe(0);
 		expectPattern(t, uobj, [0, 1, 2, 3]);
+		checkAtRest(t, uobj);
+	});
+
+	it("a bad sector costs one slot, and its page gets another one", () => {
+		const uobj = t.aobj(16);
+		t.run(fill(t, uobj, Array(16).keys()));
+		const { disk } = t.sector(2);
+		disk.failWrites(5 * 8 + 7, 1);
+		pageout(t);
+		expect(t.k.uvmexp).toMatchObject({ swpgbad: 1, paging: 0 });
+		expect(t.k.uvm.swapstats.splits).toBe(1);
+		expect(uobj.uo_npages).toBe(1);
+		const [page] = [...Array(16).keys()].filter((i) => residentPage(t, uobj, i) !== null);
+		expect(slotOf(t, uobj, page!)).toBe(0);
+		expect(residentPage(t, uobj, page!)!.flags & (PG_BUSY | PG_CLEAN)).toBe(0);
+		// The cluster, its pages, and no more: the daemon does not try again by itself.
+		expect(t.board.disks[0]!.counters).toMatchObject({ writes: 15, errors: 2 });
+		pageout(t);
+		expect(uobj.uo_npages).toBe(0);
+		expect(t.k.uvmexp).toMatchObject({ swpgbad: 1, swpginuse: 17, swpgonly: 16 });
+		expectPattern(t, uobj, Array(16).keys());
 		checkAtRest(t, uobj);
 	});
 

@@ -1,10 +1,9 @@
-/** The fault models of memory, hart and MMU, as plans name them. */
+/** The fault models of MMU and TLB, as plans name them. */
 import * as v from "valibot";
-import type { MachineModels } from "../../devices/fault/machine-rule.ts";
-import { may, needs, notBoth, whole } from "./fields.ts";
+import type { MmuModels } from "../../devices/fault/mmu-rule.ts";
+import { ADDRESS_MAX, may, needs, notBoth, whole } from "./fields.ts";
 import type { Catalogue } from "./model.ts";
 
-const ADDRESS_MAX = 2 ** 32 - 1;
 const ASID_MAX = 511;
 
 const page = {
@@ -20,15 +19,48 @@ const pteBit = {
 	bit: may(whole(0, 31), "This bit. Default, without a field: the seed chooses one of all."),
 };
 
-export const MACHINE_MODELS: Catalogue<MachineModels> = {
+const scope = may(
+	v.picklist(["all", "va", "asid", "full"]),
+	"All fences, those that name an address, an address space, or neither. Default: all.",
+);
+
+export const MMU_MODELS: Catalogue<MmuModels> = {
 	"mmu.lost-fence": {
 		does: "A fence of the TLB (sfence.vma), of an instruction or of the kernel, has no effect.",
 		candidates: "fences of its scope",
 		params: {
-			scope: may(
-				v.picklist(["all", "va", "asid", "full"]),
-				"All fences, those that name an address, an address space, or neither. Default: all.",
+			scope,
+		},
+	},
+	"mmu.partial-fence": {
+		does: "A fence of the TLB leaves some of the entries that it should remove.",
+		candidates: "fences of its scope",
+		params: {
+			scope,
+			keeps: may(
+				v.picklist(["half", "superpages", "global", "others"]),
+				"Entries in every second set, of 4 MiB pages, global ones, or of address spaces that do " +
+					"not run. Default: half.",
 			),
+		},
+	},
+	"mmu.delayed-fence": {
+		does: "A fence of the TLB takes effect later.",
+		candidates: "fences of its scope",
+		params: {
+			scope,
+			delayInsns: may(
+				whole(1, 2 ** 32),
+				"When so many more instructions have retired. Default: 100.",
+			),
+		},
+	},
+	"mmu.stale-entry": {
+		does: "A TLB entry outlives a fence.",
+		candidates: "fences that should remove an entry of the page",
+		params: {
+			va: needs(whole(0, ADDRESS_MAX), "A virtual address in the page."),
+			asid: page.asid,
 		},
 	},
 	"mmu.tlb-flip": {
@@ -63,6 +95,22 @@ export const MACHINE_MODELS: Catalogue<MachineModels> = {
 		candidates: "walks that would set A, or fault for A where software sets it",
 		params: page,
 	},
+	"mmu.false-d": {
+		does: "D is set in the page table, though nothing was stored.",
+		candidates: "walks that succeed and leave D clear",
+		params: page,
+	},
+	"mmu.false-a": {
+		does: "A is set in the entry of a page that nobody has accessed.",
+		candidates: "walks that succeed while A is clear in the valid entry of that page",
+		params: {
+			va: may(
+				whole(0, ADDRESS_MAX),
+				"A virtual address in the page. Default: the one behind that which is accessed.",
+			),
+			asid: page.asid,
+		},
+	},
 	"mmu.spurious-fault": {
 		does: "A page fault, although the page table permits the access.",
 		candidates: "walks that succeed",
@@ -88,43 +136,28 @@ export const MACHINE_MODELS: Catalogue<MachineModels> = {
 		},
 		conditions: [notBoth("field", "bit")],
 	},
-	"memory.flip": {
-		does: "Bits of RAM are inverted.",
-		candidates: null,
+	"mmu.walk-flip": {
+		does: "A walk reads a page table entry with a bit inverted; RAM keeps the right one.",
+		candidates: "walks that read an entry of the level",
 		params: {
-			pa: may(
-				whole(0, ADDRESS_MAX),
-				"The physical address of a byte of RAM. Default: the seed chooses one.",
+			...page,
+			level: may(
+				v.picklist([0, 1]),
+				"The entry in the directory, 1, or in the table below it, 0. Default: 0.",
 			),
-			mask: may(
-				whole(1, ADDRESS_MAX),
-				"Bits of the byte and of the three after it, its own the lowest.",
-			),
-			bits: may(
-				whole(1, 8),
-				"How many bits of the byte, without a mask; the seed chooses which. Default: 1.",
-			),
+			...pteBit,
 		},
-		conditions: [notBoth("mask", "bits")],
+		conditions: [notBoth("field", "bit")],
 	},
-	"cpu.register": {
-		does: "Bits of a register are inverted, between two instructions.",
-		candidates: null,
+	"mmu.wrong-level": {
+		does: "A walk takes a page table entry for one of another level.",
+		candidates: "walks that read an entry that can be taken so",
 		params: {
-			register: may(whole(1, 31), "Of x1 to x31. Default: the seed chooses one."),
-			mask: may(whole(1, ADDRESS_MAX), "Default: one bit, which the seed chooses."),
-		},
-	},
-	"cpu.pc": {
-		does: "Bits of pc are inverted, between two instructions.",
-		candidates: null,
-		params: {
-			mask: may(
-				v.pipe(
-					whole(2, ADDRESS_MAX),
-					v.check((n) => n % 2 === 0, "expected no bit 0, which pc does not have"),
-				),
-				"Without bit 0. Default: one of bits 1 to 20, as the seed chooses.",
+			...page,
+			as: may(
+				v.picklist(["pointer", "leaf", "superpage"]),
+				"A leaf in the directory for a pointer; a pointer for a leaf, which permits nothing; a " +
+					"leaf below it for one of 4 MiB. Default: superpage.",
 			),
 		},
 	},

@@ -1,0 +1,48 @@
+/**
+ * Functions that are called later (sys/kern/kern_timeout.c, callout(9)). A callout names its
+ * function, so that it is plain data; softclock in kern/proc/intr.ts calls it.
+ */
+import type { Kernel } from "../../kernel.ts";
+
+/** Names of functions: ld_timeout of the disk `c_arg`. */
+export type callout_func = "ld_timeout";
+
+export interface callout {
+	/** The cycle at which it is due. Infinity: it is not pending. */
+	c_time: number;
+	readonly c_func: callout_func;
+	readonly c_arg: number;
+}
+
+/** A callout that is not pending. => at boot: there are few, and they stay. */
+export function callout_init(k: Kernel, func: callout_func, arg: number): callout {
+	const c: callout = { c_time: Number.POSITIVE_INFINITY, c_func: func, c_arg: arg };
+	k.callouts.push(c);
+	return c;
+}
+
+/**
+ * Have the function called at cycle `time`, and no earlier; a time that was set before is
+ * forgotten. => the timer is armed when the processor next leaves the kernel or has nothing to do.
+ */
+export function callout_schedule(k: Kernel, c: callout, time: number): void {
+	if (c.c_time === time) return;
+	c.c_time = time;
+	let next = Number.POSITIVE_INFINITY;
+	for (const { c_time } of k.callouts) next = Math.min(next, c_time);
+	k.nextcallout = next;
+}
+
+export const callout_stop = (k: Kernel, c: callout): void =>
+	callout_schedule(k, c, Number.POSITIVE_INFINITY);
+
+/** A callout that is due, now no longer pending; or null. */
+export function callout_due(k: Kernel): callout | null {
+	const now = k.port.cycles;
+	for (const c of k.callouts) {
+		if (c.c_time > now) continue;
+		callout_stop(k, c);
+		return c;
+	}
+	return null;
+}
