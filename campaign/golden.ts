@@ -28,6 +28,8 @@ export interface GoldenFacts {
 	readonly messages: readonly string[];
 	readonly uvmexp: Readonly<Record<string, number>>;
 	readonly invariants: readonly string[];
+	/** Pages that do not hold what was stored in them, where that is watched. */
+	readonly shadow: readonly string[];
 	readonly witnessed: Witnessed;
 	/** Candidates in the whole run, by the id of the counting rule. */
 	readonly candidates: ReadonlyMap<string, number>;
@@ -143,6 +145,12 @@ export function violations({ kernel, machine, exit }: Computer): string[] {
 	}
 }
 
+function mismatches(computer: Computer): string[] {
+	if (!(computer instanceof System) || computer.options.shadow !== true) return [];
+	const found = computer.report(0).shadow?.found ?? [];
+	return found.map(({ what, place, cycle }) => `${what} ${place} at ${cycle} ns`);
+}
+
 /** What is to be known of the end of a run. */
 export function factsOf({ computer, witness }: Guest): GoldenFacts {
 	const { kernel, machine } = computer;
@@ -159,6 +167,7 @@ export function factsOf({ computer, witness }: Guest): GoldenFacts {
 		messages: kernel === null ? [] : [...kernel.msgbuf],
 		uvmexp: kernel === null ? {} : { ...kernel.uvmexp },
 		invariants: violations(computer),
+		shadow: mismatches(computer),
 		witnessed: witness.seen,
 		candidates: candidatesOf(computer),
 	};
