@@ -45,6 +45,7 @@ export interface BootFile {
 	readonly tlb?: { readonly entries: number; readonly ways?: number | undefined } | undefined;
 	readonly ad?: "hardware" | "trap" | undefined;
 	readonly check?: boolean | undefined;
+	readonly shadow?: boolean | undefined;
 	readonly input?: string | undefined;
 }
 
@@ -194,6 +195,7 @@ const boot = object({
 	seed: may(whole(0), "Of the random bytes that programs get. Default: 1."),
 	sysctl: may(v.record(v.string(), whole(0)), "Tunables of the kernel."),
 	check: may(flag, "Verify the VM system's invariants while it runs. Default: false."),
+	shadow: may(flag, "Watch that pages hold what was stored in them. Default: false."),
 });
 
 const run = object({

@@ -113,6 +113,25 @@ describe("a run with", () => {
 		}
 	});
 
+	it("a rule that acts just before a checkpoint, and just behind it", () => {
+		const { checkpoints } = checkpointGolden(workload, counting, golden.cycles, 16);
+		const at = checkpoints.filter((_, i) => i % 5 === 3);
+		const pairs = at.flatMap(({ candidates, instructions, cycles }) => {
+			const hits = candidates.get("count:mmu.lost-fence")!;
+			return [
+				rule("mmu.lost-fence", { hit: hits }),
+				rule("mmu.lost-fence", { hit: hits + 1 }),
+				...[-1, 0, 1].map((d) => rule("cpu.register", { atInsn: instructions + d })),
+				...[-1, 0, 1].map((d) => rule("memory.flip", { atNs: cycles + d })),
+			];
+		});
+		expect(pairs.length).toBeGreaterThan(15);
+		for (const one of pairs) {
+			const plan = { seed: 3, rules: [one] };
+			expect(fast.run(plan).evidence).toEqual(slow.run(plan).evidence);
+		}
+	});
+
 	it("a fault that leaves nothing ends early, and one that is never reached does not begin", () => {
 		const results = Array.from({ length: 8 }, (_, i) =>
 			fast.run({ seed: 1, rules: [rule("mmu.lost-fence", { hit: 200 + 10 * i })] }),

@@ -85,7 +85,8 @@ it("Ctrl-C ends it in good order", async () => {
 });
 
 it("runs a shell that reads a script, and a bare image", () => {
-	const rules = `rules: [{ model: "memory.flip", when: { atInsn: { from: 100, to: 900, step: 400 } } }]`;
+	const when = "{ atInsn: { from: 100, to: 900, step: 400 } }";
+	const rules = `rules: [{ model: "memory.flip", when: ${when} }]`;
 	const shell = campaign(
 		"shell.json5",
 		`{ workload: { boot: "sh", bin: true, ram: "2M", input: "echo one\\nexit 0\\n" }, ${rules} }`,
