@@ -31,6 +31,14 @@ const NEEDED: Readonly<Record<string, Record<string, unknown>>> = {
 	"cpu.stuck": { register: 10, bit: 2 },
 	"cpu.csr": { csr: "sepc" },
 	"cpu.stall": { cycles: 10_000 },
+	"irq.lost": { device: "ld0" },
+	"irq.delayed": { device: "ld0", addNs: 50_000 },
+	"irq.duplicated": { device: "ld0" },
+	"irq.spurious": { device: "ld0" },
+	"irq.storm": { device: "ld0" },
+	"irq.flip": { device: "ld0" },
+	"clock.jump": { deltaNs: 1_000_000 },
+	"clock.rate-split": { ratio: 2 },
 };
 const paramsOf = (model: string): Record<string, unknown> =>
 	model.startsWith("disk.") ? { disk: "ld0" } : (NEEDED[model] ?? {});
