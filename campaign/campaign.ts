@@ -46,6 +46,10 @@ export interface BootFile {
 	readonly ad?: "hardware" | "trap" | undefined;
 	readonly check?: boolean | undefined;
 	readonly shadow?: boolean | undefined;
+	readonly diskRetries?: number | undefined;
+	readonly diskTimeout?: number | undefined;
+	readonly swapChecksum?: boolean | undefined;
+	readonly swapMirror?: boolean | undefined;
 	readonly input?: string | undefined;
 }
 
@@ -196,6 +200,10 @@ const boot = object({
 	sysctl: may(v.record(v.string(), whole(0)), "Tunables of the kernel."),
 	check: may(flag, "Verify the VM system's invariants while it runs. Default: false."),
 	shadow: may(flag, "Watch that pages hold what was stored in them. Default: false."),
+	diskRetries: may(whole(0), "How often a failed disk request is repeated. Default: 5."),
+	diskTimeout: may(whole(0), "Seconds after which a disk is reset; 0: never. Default: 10."),
+	swapChecksum: may(flag, "Keep a checksum of each page in swap. Default: false."),
+	swapMirror: may(flag, "Write what is in swap to a second disk, too. Default: false."),
 });
 
 const run = object({

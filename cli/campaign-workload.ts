@@ -35,6 +35,7 @@ export async function readWorkload({ workload }: Campaign, folder: string): Prom
 
 async function bootWorkload(file: BootFile, folder: string): Promise<Workload> {
 	const { boot: program, args, sysctl, tlb, ad, check, shadow, seed } = file;
+	const { diskRetries, diskTimeout, swapChecksum, swapMirror } = file;
 	const isWorkload = WORKLOAD_NAMES.includes(program);
 	const { root, disks } = await openDisks((file.disk ?? []).map((path) => seenFrom(folder, path)));
 	return {
@@ -43,6 +44,7 @@ async function bootWorkload(file: BootFile, folder: string): Promise<Workload> {
 			program,
 			image: readProgram(isWorkload ? program : seenFrom(folder, program)),
 			...{ args, sysctl, seed, check, shadow, adPolicy: ad },
+			...{ diskRetries, diskTimeout, swapChecksum, swapMirror },
 			...{ tlbEntries: tlb?.entries, tlbWays: tlb?.ways },
 			ram: sizeOf(file.ram) ?? DEFAULT_RAM,
 			// Nobody looks at it, and it takes time to hash.
