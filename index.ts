@@ -76,7 +76,6 @@ export type { DiskMedia, DiskResult } from "./devices/disk/disk-media.ts";
 export { FileDisk } from "./devices/disk/file-disk.ts";
 export { MemoryDisk } from "./devices/disk/memory-disk.ts";
 export { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "./devices/disk/timing.ts";
-export { WriteCache } from "./devices/disk/write-cache.ts";
 export type { DiskRule } from "./devices/fault/disk-rule.ts";
 export { FaultyDisk } from "./devices/fault/faulty-disk.ts";
 export type { LedgerEntry } from "./devices/fault/ledger.ts";

@@ -18,6 +18,7 @@ const OF_RULES: ReadonlySet<string> = new Set([
 	"armings",
 	"ledger",
 	"healed",
+	"caches",
 	"failedReads",
 	"failedWrites",
 	"nextId",

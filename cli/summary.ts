@@ -48,6 +48,8 @@ export function describeExit(exit: Exit, stop: Stop = null): string {
 			return `panic: ${exit.reason}`;
 		case "deadlock":
 			return `no progress: ${exit.reason}`;
+		case "power-lost":
+			return `power lost: ${exit.reason}`;
 		case "running":
 			return describeStop(stop);
 	}
@@ -64,6 +66,8 @@ function describeBareExit({ exit, sinceOutput }: BareReport, stop: Stop): string
 			return `waits for ever at pc ${hex(exit.pc)}`;
 		case "stuck":
 			return `traps for ever at pc ${hex(exit.pc)}: the trap handler itself traps`;
+		case "power-lost":
+			return `power lost at pc ${hex(exit.pc)}`;
 		case "running":
 			return stop === null
 				? `${describeStop(stop)}${STOPPED_IN[sinceOutput.hart]} at pc ${hex(exit.pc)}`

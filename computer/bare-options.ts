@@ -83,9 +83,9 @@ export const BARE_OPTIONS = check.record(
 export interface BareExit extends ComputerExit {
 	/**
 	 * "exited" by the power device or tohost; "idle": the hart waits forever; "stuck": the trap
-	 * handler itself traps.
+	 * handler itself traps; "power-lost": a rule of faults has cut the power.
 	 */
-	readonly kind: "exited" | "idle" | "stuck" | "running";
+	readonly kind: "exited" | "idle" | "stuck" | "power-lost" | "running";
 }
 
 export interface BareReport extends ComputerReport {

@@ -423,6 +423,10 @@ export class Bare extends BaseComputer<BareSoftware> {
 		}
 	}
 
+	protected override powerLost(): void {
+		this.#end("power-lost", 0);
+	}
+
 	#end(kind: BareExit["kind"], code: number): void {
 		const { hart } = this.machine;
 		this.#exit = { kind, code, pc: hart.pc };

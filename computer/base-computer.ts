@@ -52,7 +52,13 @@ export abstract class BaseComputer<Software> implements Computer {
 			power: (request) => this.powerRequested(request),
 			starving: () => this.inputMissed(),
 		});
-		this.#faults = new Faults(plan, this.machine, this.board, () => this.#faultPlace());
+		this.#faults = new Faults(
+			plan,
+			this.machine,
+			this.board,
+			() => this.#faultPlace(),
+			(rule) => this.powerLost(rule),
+		);
 	}
 
 	abstract readonly kernel: Kernel | null;
@@ -91,6 +97,8 @@ export abstract class BaseComputer<Software> implements Computer {
 	/** The reset button was pressed. */
 	protected resetBoard(): void {}
 	protected resizeTerminal(_columns: number, _rows: number): void {}
+	/** A rule of faults has cut the power: the run ends here. It may throw. */
+	protected abstract powerLost(rule: string): void;
 	/** The guest has asked for power off or reset. */
 	protected powerRequested(_request: PowerRequest): void {}
 	/** The guest has looked for console input, and there is none. */

@@ -116,11 +116,14 @@ export const SYSTEM_OPTIONS = check.record(
 
 /** How the run of a system ended. */
 export interface Exit extends ComputerExit {
-	/** "deadlock": everything sleeps, and nothing can wake it. */
-	readonly kind: "exited" | "killed" | "panic" | "deadlock" | "running";
+	/**
+	 * "deadlock": everything sleeps, and nothing can wake it; "power-lost": a rule of faults has cut
+	 * the power.
+	 */
+	readonly kind: "exited" | "killed" | "panic" | "deadlock" | "power-lost" | "running";
 	/** The signal that killed the program, or null. */
 	readonly signal: string | null;
-	/** Why, if the signal does not say it: "out of swap", or the message of a panic. */
+	/** Why, if the signal does not say it: "out of swap", the message of a panic, or the rule that cut the power. */
 	readonly reason: string;
 	/** The address of the access for which the signal was sent. */
 	readonly addr: number;

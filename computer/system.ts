@@ -62,6 +62,9 @@ export const DEFAULT_FRAMEBUFFER: FramebufferOptions = { width: 640, height: 480
 /** Less than this and not even a small program fits beside the page tables and rings. */
 export const RAM_MIN = 512 * 1024;
 
+/** Ends a run from within. */
+class PowerLost extends Error {}
+
 export class System extends BaseComputer<Uint8Array> {
 	readonly kernel: Kernel;
 	readonly options: SystemOptions;
@@ -229,10 +232,19 @@ export class System extends BaseComputer<Uint8Array> {
 		try {
 			return this.#run(until, pause);
 		} catch (error) {
+			if (error instanceof PowerLost) {
+				this.#exit = { ...this.#exit, kind: "power-lost", reason: error.message };
+				return "ended";
+			}
 			if (!(error instanceof Panic)) throw error;
 			this.#exit = { ...this.#exit, kind: "panic", reason: error.message };
 			return "ended";
 		}
+	}
+
+	/** Nothing of the kernel runs any more, wherever it is. */
+	protected override powerLost(rule: string): void {
+		throw new PowerLost(rule);
 	}
 
 	#run(until: number, pause: boolean): RunState {
@@ -300,7 +312,7 @@ export class System extends BaseComputer<Uint8Array> {
 
 	/** Which thread keeps the kernel's state from being taken now; null: none. */
 	get busy(): string | null {
-		if (this.#exit.kind === "panic") return "kernel";
+		if (["panic", "power-lost"].includes(this.#exit.kind)) return "kernel";
 		const l = kern_busy(this.kernel);
 		return l === null ? null : `${l.l_name} (${l.l_lid}): ${l.l_wmesg}`;
 	}

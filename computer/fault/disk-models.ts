@@ -6,6 +6,8 @@ import type { Catalogue } from "./model.ts";
 
 /** More than a sector has. */
 const BITS_MAX = 4096;
+/** More than any disk has. */
+const CACHE_MAX = 2 ** 30;
 /** No disk has more sectors. */
 const OFFSET_MAX = 2 ** 40;
 
@@ -117,6 +119,57 @@ export const DISK_MODELS: Catalogue<DiskModels> = {
 		candidates: WRITES,
 		params: disk,
 		conditions: diskConditions,
+	},
+	"disk.power-cut": {
+		does:
+			"The disk has a volatile write cache, and its power fails: what is pending may be lost. " +
+			"A flush empties the cache.",
+		candidates: "writes, which are pending then, or flushes, which have done nothing yet",
+		params: {
+			disk: disk.disk,
+			on: may(v.picklist(["write", "flush"]), "Default: write."),
+			scope: may(
+				v.picklist(["machine", "disk"]),
+				"The computer's power, which ends the run, or that of the disk alone. Default: machine.",
+			),
+			keep: may(
+				v.picklist(["random", "prefix", "single-drop", "all", "none"]),
+				"What survives of all that is pending: by the seed, three of eight parts are kept, three " +
+					"lost, two become garbage; the first parts; all but one; all; none. Default: random.",
+			),
+			units: may(
+				whole(0),
+				"How many parts of a prefix, or which one is lost, from 1. Default: as the seed chooses.",
+			),
+			unit: may(
+				v.picklist(["sector", "write"]),
+				"A part, which survives whole or not at all. Default: sector.",
+			),
+			order: may(
+				v.picklist(["fifo", "free"]),
+				"The first parts of a prefix: the oldest, or as the seed chooses. Default: fifo.",
+			),
+			cache: may(
+				v.pipe(
+					whole(512, CACHE_MAX),
+					v.check((n) => n % 512 === 0, "expected a multiple of 512"),
+				),
+				"Bytes of the cache. Default: 262,144.",
+			),
+			flush: may(v.boolean(), "Whether a flush does what it should. Default: true."),
+		},
+		conditions: [
+			where(
+				"units",
+				({ units, keep }) => units === undefined || keep === "prefix" || keep === "single-drop",
+				"is for prefix and single-drop",
+			),
+			where(
+				"order",
+				({ order, keep }) => order === undefined || keep === "prefix",
+				"is for prefix",
+			),
+		],
 	},
 	"disk.latency": {
 		does: "A request takes longer.",

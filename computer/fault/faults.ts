@@ -118,12 +118,13 @@ export class Faults {
 	/** null without a kernel. */
 	#kernel: KernelFaults | null = null;
 
-	/** `place` says where the computer is. */
+	/** `place` says where the computer is; `powerLost` is called when it loses its power. */
 	constructor(
 		plan: FaultPlan | undefined,
 		machine: Machine,
 		board: Board,
 		place: () => FaultPlace,
+		powerLost: (rule: string) => void,
 	) {
 		this.#plan = plan;
 		this.#place = place;
@@ -138,7 +139,10 @@ export class Faults {
 			timing: timing as FaultyTiming,
 		}));
 		for (const { media, timing } of this.#disks) {
-			media.connect(place);
+			media.connect(place, (outage) => {
+				for (const disk of this.#disks) disk.media.losePower(outage);
+				powerLost(outage.rule);
+			});
 			timing.connect(place);
 		}
 	}

@@ -82,6 +82,33 @@ export interface Controller extends Hang {
 	readonly mode?: ControllerFault | undefined;
 }
 
+/**
+ * The disk has a volatile write cache, and its power fails. A candidate is a write, which is pending
+ * then, too, or a flush, which has done nothing yet.
+ */
+export interface PowerCut extends Pick<DiskTarget, "disk"> {
+	/** Default: "write". */
+	readonly on?: "write" | "flush" | undefined;
+	/** The computer's power, which ends the run, or that of the disk alone. Default: "machine". */
+	readonly scope?: "machine" | "disk" | undefined;
+	/**
+	 * What survives of the writes that are pending: each part is kept, lost or turned into garbage,
+	 * in three, three and two of eight cases, as the seed chooses; the first parts; all but one; all;
+	 * none. Default: "random".
+	 */
+	readonly keep?: "random" | "prefix" | "single-drop" | "all" | "none" | undefined;
+	/** How many of a prefix; which one is lost, from 1. Default: as the seed chooses. */
+	readonly units?: number | undefined;
+	/** What survives whole or not at all. Default: "sector". */
+	readonly unit?: "sector" | "write" | undefined;
+	/** Which the first ones of a prefix are: the oldest, or as the seed chooses. Default: "fifo". */
+	readonly order?: "fifo" | "free" | undefined;
+	/** Size of the cache in bytes, a multiple of 512. Default: 256 KiB. */
+	readonly cache?: number | undefined;
+	/** Whether a flush does what it should. Default: true. */
+	readonly flush?: boolean | undefined;
+}
+
 /** The models of a medium, with their parameters. */
 export interface MediaModels {
 	readonly "disk.bad-sector": BadSector;
@@ -91,6 +118,7 @@ export interface MediaModels {
 	readonly "disk.torn-write": Torn;
 	readonly "disk.misdirected-write": Misdirected;
 	readonly "disk.lost-write": Lost;
+	readonly "disk.power-cut": PowerCut;
 }
 
 /** The models of what a disk takes in time. */

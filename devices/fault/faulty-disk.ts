@@ -1,6 +1,6 @@
 /**
  * A disk that fails. The medium below holds what the guest has written, always; what the disk
- * returns instead, after silent faults, lies in an overlay, sector by sector. So a fault can be
+ * returns instead, after silent faults and losses of its power, lies in an overlay, sector by sector. So a fault can be
  * lifted, and the harm that is done is known.
  */
 import type { WordHash } from "../../machine/hash.ts";
@@ -14,10 +14,17 @@ import {
 	SECTOR_SIZE,
 } from "../disk/disk-media.ts";
 import { Arming, type ArmingState } from "./arming.ts";
-import { directionOf, type MediaRule, type Torn, withLife } from "./disk-rule.ts";
+import { directionOf, type MediaRule, type PowerCut, type Torn, withLife } from "./disk-rule.ts";
 import { draw, drawBelow } from "./draw.ts";
 import { type FaultPlace, NOWHERE } from "./fault-place.ts";
 import { Ledger, type LedgerState } from "./ledger.ts";
+import {
+	type Outage,
+	type PendingWrite,
+	WRITE_CACHE_DEFAULT,
+	WriteCache,
+	type WriteCacheState,
+} from "./write-cache.ts";
 
 export interface FaultyDiskState {
 	readonly seed: number;
@@ -28,6 +35,8 @@ export interface FaultyDiskState {
 	readonly ledger: LedgerState;
 	/** "rule sector" for each sector of a latent error that was written since. */
 	readonly healed: readonly string[];
+	/** Of rules about losses of power, by cacheKey. */
+	readonly caches: readonly (readonly [string, WriteCacheState])[];
 	readonly failedReads: number;
 	readonly failedWrites: number;
 	readonly nextId: number;
@@ -38,12 +47,27 @@ export interface FaultyDiskState {
 const sectorAt = (bytes: Uint8Array, i: number): Uint8Array =>
 	bytes.slice(i * SECTOR_SIZE, (i + 1) * SECTOR_SIZE);
 
-/** Whether the rule changes data; the others make requests fail. */
+const isPowerCut = ({ rule: { model } }: Arming): boolean => model === "disk.power-cut";
+
+/** Whether the rule makes requests fail. */
+const isFailure = (arming: Arming): boolean => !isSilent(arming) && !isPowerCut(arming);
+
+/** Rules that assume the same cache share one. */
+const cacheKey = ({ cache = WRITE_CACHE_DEFAULT, flush = true }: PowerCut): string =>
+	`${cache} ${flush}`;
+
+/** Whether the rule changes data of a transfer. */
 const isSilent = ({ rule: { model } }: Arming): boolean =>
 	model === "disk.corrupt" || model.endsWith("-write");
 
+/** The sectors that the rule is about; `sector` undefined: all. */
+const sectorsOf = ({
+	params,
+}: MediaRule): { sector?: number | undefined; count?: number | undefined } =>
+	params as { sector?: number; count?: number };
+
 function overlaps({ rule }: Arming, sector: number, length: number): boolean {
-	const { sector: first, count = 1 } = (rule as MediaRule).params;
+	const { sector: first, count = 1 } = sectorsOf(rule as MediaRule);
 	return first === undefined || (first < sector + length / SECTOR_SIZE && sector < first + count);
 }
 
@@ -59,7 +83,9 @@ export class FaultyDisk implements DiskMedia {
 	#armings: Arming[] = [];
 	#overlay = new Map<number, Uint8Array>();
 	#healed = new Set<string>();
+	#caches = new Map<string, WriteCache>();
 	#place: () => FaultPlace = () => NOWHERE;
+	#outage: (outage: Outage) => void = (outage) => this.losePower(outage);
 	#nextId = 0;
 
 	/** => `seed`: for random decisions. UserError for sectors that the medium does not have. */
@@ -81,6 +107,11 @@ export class FaultyDisk implements DiskMedia {
 		return this.#armings;
 	}
 
+	/** Writes that a loss of power may undo, the oldest first; of the first cache, if there are several. */
+	get pending(): readonly PendingWrite[] {
+		return [...this.#caches.values()][0]?.pending ?? [];
+	}
+
 	/** Sectors that read as something else than what was written to them. */
 	get altered(): readonly number[] {
 		return [...this.#overlay.keys()].sort((a, b) => a - b);
@@ -93,9 +124,13 @@ export class FaultyDisk implements DiskMedia {
 		}
 	}
 
-	/** From now on `place` says where the computer is. */
-	connect(place: () => FaultPlace): void {
+	/**
+	 * From now on `place` says where the computer is. `outage` is told of a loss of power of the whole
+	 * computer, and calls losePower of all its disks.
+	 */
+	connect(place: () => FaultPlace, outage: (outage: Outage) => void): void {
 		this.#place = place;
+		this.#outage = outage;
 	}
 
 	/**
@@ -103,7 +138,10 @@ export class FaultyDisk implements DiskMedia {
 	 * had. => UserError as `add`.
 	 */
 	load(rules: readonly MediaRule[], seed = 1, candidates: ReadonlyMap<string, number>): void {
+		const caches = this.#caches;
 		this.liftAll();
+		// A cache that new rules assume as well is as full as it was.
+		this.#caches = caches;
 		this.heal();
 		this.#healed.clear();
 		this.ledger.clear();
@@ -111,12 +149,14 @@ export class FaultyDisk implements DiskMedia {
 		this.failedWrites = 0;
 		this.#seed = seed;
 		for (const rule of rules) this.add(rule);
+		this.#dropCaches();
 		for (const arming of this.#armings) arming.candidates = candidates.get(arming.rule.id) ?? 0;
 	}
 
 	/** => UserError for sectors that the disk does not have, or an id that is taken. */
 	add(rule: MediaRule): void {
-		const { disk, sector = 0, count = 1 } = rule.params;
+		const { disk } = rule.params;
+		const { sector = 0, count = 1 } = sectorsOf(rule);
 		if (count < 1 || checkRange(this, sector, count * SECTOR_SIZE) !== DISK_OK) {
 			const range = `sectors ${sector} to ${sector + count - 1}`;
 			throw new UserError(`fault ${rule.id}: ${disk} has no ${range}, but ${this.sectors} in all`);
@@ -124,7 +164,23 @@ export class FaultyDisk implements DiskMedia {
 		if (this.#armings.some((other) => other.rule.id === rule.id)) {
 			throw new UserError(`fault ${rule.id}: there is a rule of this name already`);
 		}
+		if (rule.model === "disk.power-cut") this.#addCache(rule.params);
 		this.#armings.push(new Arming(this.#seed, withLife(rule)));
+	}
+
+	#addCache(params: PowerCut): void {
+		const { disk, cache = WRITE_CACHE_DEFAULT, flush = true } = params;
+		if (cache % SECTOR_SIZE !== 0)
+			throw new UserError(`${disk}: cache ${cache}: not whole sectors`);
+		const key = cacheKey(params);
+		if (!this.#caches.has(key)) this.#caches.set(key, new WriteCache(cache, flush));
+	}
+
+	/** Only what rules in force need is kept. */
+	#dropCaches(): void {
+		const cuts = this.#armings.filter(isPowerCut);
+		const needed = new Set(cuts.map(({ rule }) => cacheKey(rule.params as unknown as PowerCut)));
+		for (const key of [...this.#caches.keys()]) if (!needed.has(key)) this.#caches.delete(key);
 	}
 
 	/**
@@ -150,11 +206,13 @@ export class FaultyDisk implements DiskMedia {
 	lift(id: string): boolean {
 		const before = this.#armings.length;
 		this.#armings = this.#armings.filter(({ rule }) => rule.id !== id);
+		this.#dropCaches();
 		return this.#armings.length < before;
 	}
 
 	liftAll(): void {
 		this.#armings = [];
+		this.#caches = new Map();
 	}
 
 	/** From now on the disk returns what was written to it. */
@@ -193,16 +251,71 @@ export class FaultyDisk implements DiskMedia {
 			this.failedWrites++;
 			return DISK_EIO;
 		}
-		const before = this.#silences("write", sector, bytes.length) ? this.#view(sector, bytes) : null;
+		const harms = this.#silences("write", sector, bytes.length);
+		const before = harms || this.#caches.size > 0 ? this.#view(sector, bytes) : null;
 		const result = this.#medium.write(sector, bytes);
 		if (result !== DISK_OK) return result;
 		for (let i = 0; i < bytes.length / SECTOR_SIZE; i++) this.#overlay.delete(sector + i);
 		this.#healLatent(sector, bytes.length);
-		return before === null ? DISK_OK : this.#harm(sector, bytes, before);
+		if (before === null) return DISK_OK;
+		const harm = harms ? this.#harm(sector, bytes, before) : DISK_OK;
+		if (this.#caches.size > 0) this.#acknowledge(sector, bytes, before);
+		return harm;
 	}
 
 	flush(): DiskResult {
-		return this.#medium.flush();
+		this.#cutPower("flush", "flush");
+		const result = this.#medium.flush();
+		if (result === DISK_OK) for (const cache of this.#caches.values()) cache.flush();
+		return result;
+	}
+
+	/** A write is pending, as what can be read of it. */
+	#acknowledge(sector: number, bytes: Uint8Array, before: Uint8Array): void {
+		const write = { sector, bytes: this.#view(sector, bytes) };
+		for (const cache of this.#caches.values()) cache.add(write, before);
+		const last = sector + bytes.length / SECTOR_SIZE - 1;
+		this.#cutPower("write", `write of sectors ${sector} to ${last}`);
+	}
+
+	/** A write or flush is a candidate of rules about losses of power. */
+	#cutPower(on: "write" | "flush", target: string): void {
+		for (const arming of this.#armings) {
+			const { rule } = arming;
+			if (!isPowerCut(arming)) continue;
+			const params = rule.params as unknown as PowerCut;
+			if ((params.on ?? "write") !== on) continue;
+			const ordinal = arming.decide(this.#place().ns);
+			if (ordinal < 0) continue;
+			const outage: Outage = { rule: rule.id, ordinal, seed: this.#seed, params, target };
+			if (params.scope === "disk") this.losePower(outage);
+			else this.#outage(outage);
+		}
+	}
+
+	/**
+	 * The power fails: of what is pending in the cache, as much survives as the rule says. When the
+	 * whole computer has lost its power, the medium holds what can be read.
+	 * => a disk without a rule about that has no volatile cache
+	 */
+	losePower(outage: Outage): void {
+		const { rule, ordinal, params, target } = outage;
+		const cache = this.#caches.get(cacheKey(params)) ?? [...this.#caches.values()][0];
+		const { contents, effect } = cache?.lose(outage) ?? { contents: new Map(), effect: "" };
+		for (const [sector, bytes] of contents) this.#lay(sector, bytes);
+		for (const each of this.#caches.values()) each.clear();
+		const own = this.#armings.some((arming) => arming.rule.id === rule);
+		if (own || effect !== "") {
+			const what = effect === "" ? "nothing was pending" : effect;
+			this.ledger.add({ rule, ordinal, ...this.#place(), target, effect: `power lost: ${what}` });
+		}
+		if (params.scope !== "disk") this.#settle();
+	}
+
+	/** The medium gets what can be read. */
+	#settle(): void {
+		for (const [sector, bytes] of this.#overlay) this.#medium.write(sector, bytes);
+		this.#overlay.clear();
 	}
 
 	/** Sectors that are written are sound again, if the error has begun. */
@@ -348,7 +461,7 @@ export class FaultyDisk implements DiskMedia {
 	#fails(direction: "read" | "write", sector: number, length: number): boolean {
 		let failed = false;
 		for (const arming of this.#armings) {
-			if (isSilent(arming) || !this.#concerns(arming, direction, sector, length)) continue;
+			if (!isFailure(arming) || !this.#concerns(arming, direction, sector, length)) continue;
 			const ordinal = arming.decide(this.#place().ns);
 			if (ordinal < 0) continue;
 			failed = true;
@@ -398,6 +511,7 @@ export class FaultyDisk implements DiskMedia {
 			overlay: [...this.#overlay],
 			ledger: this.ledger.save(),
 			healed: [...this.#healed],
+			caches: [...this.#caches].map(([key, cache]) => [key, cache.save()]),
 			failedReads: this.failedReads,
 			failedWrites: this.failedWrites,
 			nextId: this.#nextId,
@@ -415,6 +529,11 @@ export class FaultyDisk implements DiskMedia {
 		this.#overlay = new Map(state.overlay);
 		this.ledger.restore(state.ledger);
 		this.#healed = new Set(state.healed);
+		this.#caches = new Map();
+		for (const arming of this.#armings) {
+			if (isPowerCut(arming)) this.#addCache(arming.rule.params as unknown as PowerCut);
+		}
+		for (const [key, cache] of state.caches) this.#caches.get(key)?.restore(cache);
 		this.failedReads = state.failedReads;
 		this.failedWrites = state.failedWrites;
 		this.#nextId = state.nextId;

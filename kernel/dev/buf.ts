@@ -8,6 +8,8 @@ import type { dev_t } from "./conf.ts";
 export interface buf {
 	readonly b_dev: dev_t;
 	readonly b_read: boolean;
+	/** No transfer: the writes that are done have to survive a loss of power. */
+	readonly b_flush: boolean;
 	/** First 512-byte sector on the device, and length in bytes, a multiple of 512. */
 	readonly b_blkno: number;
 	readonly b_bcount: number;
@@ -45,6 +47,7 @@ export const buf_init = (
 ): buf => ({
 	b_dev: dev,
 	b_read: read,
+	b_flush: false,
 	b_blkno: blkno,
 	b_bcount: bcount,
 	b_data: data,
@@ -57,4 +60,10 @@ export const buf_init = (
 	b_part: 0,
 	b_pending: 0,
 	b_failed: [],
+});
+
+/** A buf that makes the writes to a device durable. => as buf_init. */
+export const buf_init_flush = (dev: dev_t): buf => ({
+	...buf_init(dev, false, 0, 0, 0),
+	b_flush: true,
 });

@@ -80,6 +80,8 @@ export interface bdevsw {
 	d_strategy(k: Kernel, bp: buf): void;
 	/** Size in 512-byte sectors, or -1 if there is no such unit. */
 	d_psize(k: Kernel, minor: number): number;
+	/** As bdev_cachesync. Absent: nothing that was written can be lost. */
+	d_cachesync?(k: Kernel, minor: number): Sleeps<Errno>;
 }
 
 /** => as bdevsw.d_open. */
@@ -91,6 +93,15 @@ export function bdev_strategy(k: Kernel, bp: buf): void {
 	const raw = !bp.b_read && bp.b_pages.length === 0 && bp.b_master === null;
 	if (raw) k.watch.shadow?.rawwrite(k, bp);
 	k.bdevsw[major(bp.b_dev)]!.d_strategy(k, bp);
+}
+
+/**
+ * Make all writes that are done survive a loss of power (ioctl DIOCCACHESYNC).
+ * => 0; EIO: they may be lost. ENOMEM: no memory for the request. Sleeps.
+ */
+export function* bdev_cachesync(k: Kernel, dev: dev_t): Sleeps<Errno> {
+	const sync = k.bdevsw[major(dev)]?.d_cachesync;
+	return sync === undefined ? 0 : yield* sync(k, minor(dev));
 }
 
 /** Size in 512-byte sectors, or -1 if there is no such device. */

@@ -13,15 +13,16 @@
  */
 
 import { pmap_extract, pmap_kernel } from "../../pmap/pmap.ts";
-import { EIO, ENXIO, EROFS, type Errno } from "../../sys/errno.ts";
+import { EIO, ENOMEM, ENXIO, EROFS, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
 import { PAGE_MASK, PAGE_SIZE } from "../../sys/vmparam.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
 import { type callout, callout_init, callout_schedule } from "../kern/core/kern_timeout.ts";
 import type { Kernel } from "../kernel.ts";
-import type { buf } from "./buf.ts";
-import { BDEV_LD, type bdevsw, FWRITE, minor } from "./conf.ts";
+import { type buf, buf_init_flush } from "./buf.ts";
+import { BDEV_LD, type bdevsw, FWRITE, makedev, minor } from "./conf.ts";
 import { intr_establish } from "./plic.ts";
-import { biodone } from "./vfs_bio.ts";
+import { biodone, biowait, getiobuf, putiobuf } from "./vfs_bio.ts";
 
 const VIRTIO_MMIO_MAGIC_VALUE = 0x000;
 const VIRTIO_MMIO_VERSION = 0x004;
@@ -53,12 +54,14 @@ const FEATURES_OK = 8;
 const DEVICE_NEEDS_RESET = 64;
 
 const VIRTIO_BLK_F_RO = 1 << 5;
+const VIRTIO_BLK_F_FLUSH = 1 << 9;
 const VIRTIO_F_VERSION_1_HIGH = 1 << 0; // bit 32
 
 const VRING_DESC_F_NEXT = 1;
 const VRING_DESC_F_WRITE = 2;
 const VIRTIO_BLK_T_IN = 0;
 const VIRTIO_BLK_T_OUT = 1;
+const VIRTIO_BLK_T_FLUSH = 4;
 const VIRTIO_BLK_S_OK = 0;
 const VIRTIO_BLK_S_IOERR = 1;
 
@@ -118,6 +121,11 @@ export interface ld_softc {
 	/** Size in 512-byte sectors. */
 	readonly sc_capacity: number;
 	readonly sc_readonly: boolean;
+	/** It may lose writes until it is told to flush its cache. */
+	readonly sc_volatile: boolean;
+	/** Writes that are done; of these, how many no loss of power can undo. */
+	sc_written: number;
+	sc_flushed: number;
 	/** The device has been given up: every transfer fails. */
 	sc_dead: boolean;
 	readonly sc_base: number;
@@ -145,6 +153,7 @@ const ld_bdevsw: bdevsw = {
 	d_open: ld_open,
 	d_strategy: ld_strategy,
 	d_psize: (k, unit) => k.lds[unit]?.sc_capacity ?? -1,
+	d_cachesync: ld_cachesync,
 };
 
 function ld_open(k: Kernel, unit: number, flag: number): Errno {
@@ -177,6 +186,9 @@ export function ld_virtio_attach(k: Kernel, base: number, irq: number, kva: numb
 		sc_unit: unit,
 		sc_capacity: capacity,
 		sc_readonly: (features & VIRTIO_BLK_F_RO) !== 0,
+		sc_volatile: (features & VIRTIO_BLK_F_FLUSH) !== 0,
+		sc_written: 0,
+		sc_flushed: 0,
 		sc_dead: false,
 		sc_base: base,
 		sc_ring: ring,
@@ -210,7 +222,7 @@ function virtio_setup(k: Kernel, base: number, ring: number): number | null {
 	set(VIRTIO_MMIO_DEVICE_FEATURES_SEL, 0);
 	const features = reg(VIRTIO_MMIO_DEVICE_FEATURES);
 	set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
-	set(VIRTIO_MMIO_DRIVER_FEATURES, features & VIRTIO_BLK_F_RO);
+	set(VIRTIO_MMIO_DRIVER_FEATURES, features & (VIRTIO_BLK_F_RO | VIRTIO_BLK_F_FLUSH));
 	set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
 	set(VIRTIO_MMIO_DRIVER_FEATURES, VIRTIO_F_VERSION_1_HIGH);
 	set(VIRTIO_MMIO_STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK);
@@ -253,6 +265,21 @@ function ld_strategy(k: Kernel, bp: buf): void {
 	sc.sc_queue.push({ x_bp: bp, x_errors: 0, x_time: 0, x_chain: [] });
 	ld_start(k, sc);
 	ld_watch(k, sc);
+}
+
+/** Flush the disk's cache, unless nothing was written since. => as bdev_cachesync; the unit exists. */
+function* ld_cachesync(k: Kernel, unit: number): Sleeps<Errno> {
+	const sc = k.lds[unit]!;
+	// Writes that end meanwhile may come too late for this flush.
+	const written = sc.sc_written;
+	if (!sc.sc_volatile || sc.sc_flushed >= written) return 0;
+	if (!getiobuf(k)) return ENOMEM;
+	const bp = buf_init_flush(makedev(BDEV_LD, unit));
+	ld_strategy(k, bp);
+	const error = yield* biowait(k, bp);
+	putiobuf(k);
+	if (error === 0) sc.sc_flushed = Math.max(sc.sc_flushed, written);
+	return error;
 }
 
 /** Start as many waiting transfers as there are descriptors for. */
@@ -305,7 +332,7 @@ function ld_enqueue(k: Kernel, sc: ld_softc, x: ld_xfer, segments: segment[]): v
 	for (let n = segments.length + 2; n > 0; n--) chain.push(sc.sc_free.pop()!);
 	const head = chain[0]!;
 	const request = sc.sc_requests + head * REQUEST_STRIDE;
-	put32(k, request, bp.b_read ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT);
+	put32(k, request, request_type(bp));
 	put32(k, request + 4, 0);
 	put32(k, request + 8, bp.b_blkno % 2 ** 32);
 	put32(k, request + 12, Math.floor(bp.b_blkno / 2 ** 32));
@@ -322,6 +349,11 @@ function ld_enqueue(k: Kernel, sc: ld_softc, x: ld_xfer, segments: segment[]): v
 	put16(k, avail + 4 + (sc.sc_avail % QUEUE_SIZE) * 2, head);
 	sc.sc_avail = (sc.sc_avail + 1) & 0xffff;
 	put16(k, avail + 2, sc.sc_avail);
+}
+
+function request_type({ b_read, b_flush }: buf): number {
+	if (b_flush) return VIRTIO_BLK_T_FLUSH;
+	return b_read ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT;
 }
 
 /** Write descriptor chain[i], linked to the next one unless it is the last. */
@@ -393,8 +425,11 @@ function ld_done(k: Kernel, sc: ld_softc): void {
 		for (const d of x!.x_chain) sc.sc_free.push(d);
 		sc.sc_resets = 0;
 		const status = get8(k, sc.sc_requests + head * REQUEST_STRIDE + STATUS_OFFSET);
-		if (status === VIRTIO_BLK_S_OK) biodone(k, x!.x_bp);
-		else if (status === VIRTIO_BLK_S_IOERR && ld_again(k, sc, x!)) {
+		if (status === VIRTIO_BLK_S_OK) {
+			const { x_bp: bp } = x!;
+			if (!bp.b_read && !bp.b_flush) sc.sc_written++;
+			biodone(k, bp);
+		} else if (status === VIRTIO_BLK_S_IOERR && ld_again(k, sc, x!)) {
 			x!.x_time = k.port.cycles + RECOVERYTIME;
 			sc.sc_delayed.push(x!);
 		} else ld_fail(k, sc, x!);

@@ -5,6 +5,7 @@
 import { EINVAL, ENOENT, ENOTDIR, type Errno } from "../../sys/errno.ts";
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import {
+	bdev_cachesync,
 	bdev_name,
 	bdev_size,
 	CDEV_CONS,
@@ -242,8 +243,9 @@ export const devfs_vnodeops: vnodeops = {
 	...vops_fixed,
 	vop_readdir: devfs_readdir,
 	vop_readlink: () => "",
-	vop_fsync: function* () {
-		return 0;
+	// Their writes do not wait in memory.
+	vop_fsync: function* (k, vp) {
+		return vp.v_type === "VBLK" ? yield* bdev_cachesync(k, vp.v_rdev!) : 0;
 	},
 	vop_inactive: function* () {},
 	vfs_sync: function* () {

@@ -1,7 +1,7 @@
 /**
  * Errors of memory that cannot be corrected.
  *
- * DEVIATION (D53): NetBSD does nothing about them; this does what Linux's mm/memory-failure.c does.
+ * DEVIATION (D54): NetBSD does nothing about them; this does what Linux's mm/memory-failure.c does.
  * The frame is not used again. A page that is clean is read again from its slot or file when
  * somebody wants it; the contents of others are lost, as those of a slot that cannot be read, and
  * who needs them gets SIGBUS.

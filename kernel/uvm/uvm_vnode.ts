@@ -32,7 +32,7 @@ import {
 	VM_PROT_READ,
 } from "../../sys/vmparam.ts";
 import { buf_init } from "../dev/buf.ts";
-import { bdev_name, bdev_strategy, type dev_t } from "../dev/conf.ts";
+import { bdev_cachesync, bdev_name, bdev_strategy, type dev_t } from "../dev/conf.ts";
 import { biowait, getiobuf, putiobuf } from "../dev/vfs_bio.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_lock_init, simple_unlock } from "../kern/core/kern_lock.ts";
@@ -182,7 +182,7 @@ function uvn_cluster(_k: Kernel, uobj: uvm_object, offset: voff_t): { lo: voff_t
  *
  * => object locked; unlocked on return. Sleeps.
  * => PGO_CLEANIT: dirty pages are written, with dirty neighbours in the range. PGO_SYNCIO: it waits
- *    for that, and for writes already in flight.
+ *    for that, for writes already in flight, and until no loss of power can undo them.
  * => PGO_FREE: pages are freed then, except wired ones and, without PGO_SYNCIO, busy ones. Without
  *    PGO_CLEANIT dirty pages are discarded. PGO_DEACTIVATE: they are deactivated.
  * => an error of this call, or (PGO_CLEANIT|PGO_SYNCIO) of an earlier asynchronous write that has
@@ -228,7 +228,9 @@ export function* uvn_put(
 		k.uvm.pdfruitless = 0;
 	}
 	simple_unlock(k, uvn.vmobjlock);
-	return error;
+	const durable = (flags & (PGO_CLEANIT | PGO_SYNCIO)) === (PGO_CLEANIT | PGO_SYNCIO);
+	// DEVIATION (D55): in NetBSD only fsync with FDISKSYNC does that; in Linux msync does it, too.
+	return error === 0 && durable ? yield* bdev_cachesync(k, uvn.u_dev) : error;
 }
 
 /** Offsets of the resident pages in the range, in order, so that neighbours form clusters. */

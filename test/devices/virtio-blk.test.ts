@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { HddTiming, SsdTiming } from "../../devices/disk/timing.ts";
-import { WriteCache } from "../../devices/disk/write-cache.ts";
 import { FaultyDisk } from "../../devices/fault/faulty-disk.ts";
 import { Bench, expectBytes, pattern } from "./bench-board.ts";
 import { BlkDriver, DATA } from "./blk-driver.ts";
+import { cachedDisk } from "./cached-disk.ts";
 
 const IN = 0;
 const OUT = 1;
@@ -297,22 +297,22 @@ describe("time", () => {
 			[1 << 9, 1],
 			[0, 0],
 		] as const) {
-			const cache = new WriteCache(new MemoryDisk(SIZE));
+			const cache = cachedDisk(new MemoryDisk(SIZE));
 			const { driver } = setUp(cache);
 			driver.start([features, 1]);
 			expect(driver.transfer(OUT, 0, DATA, 512)).toBe(OK);
-			expect(cache.dirtySectors).toBe(dirty);
+			expect(cache.pending.length).toBe(dirty);
 		}
 	});
 
 	it("FLUSH empties the write cache", () => {
-		const cache = new WriteCache(new MemoryDisk(SIZE));
+		const cache = cachedDisk(new MemoryDisk(SIZE));
 		const { bench, driver } = setUp(cache);
 		driver.transfer(OUT, 0, DATA, 512);
 		const status = driver.request(FLUSH, 0, []);
 		driver.settle();
 		expect(driver.status(status)).toBe(OK);
-		expect(cache.dirtySectors).toBe(0);
+		expect(cache.pending.length).toBe(0);
 		expect(bench.board.disks[0]!.counters).toMatchObject({ writes: 1, flushes: 1, errors: 0 });
 	});
 
@@ -376,7 +376,7 @@ describe("save and restore", () => {
 			new Bench({
 				disks: [
 					{ media: new MemoryDisk(SIZE), timing: new HddTiming(SIZE / 512) },
-					{ media: new WriteCache(new MemoryDisk(SIZE)), timing: new SsdTiming() },
+					{ media: cachedDisk(new MemoryDisk(SIZE)), timing: new SsdTiming() },
 				],
 			});
 		const first = build();

@@ -3,9 +3,10 @@
 import { describe, expect, it } from "vitest";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { SsdTiming } from "../../devices/disk/timing.ts";
-import { WriteCache } from "../../devices/disk/write-cache.ts";
+import type { FaultyDisk } from "../../devices/fault/faulty-disk.ts";
 import { Bench, expectBytes, pattern } from "./bench-board.ts";
 import { BlkDriver, DATA, type Piece } from "./blk-driver.ts";
+import { cachedDisk, losePower } from "./cached-disk.ts";
 
 const SECTORS = 256;
 const image = pattern(SECTORS * 512);
@@ -23,7 +24,7 @@ describe.each([
 
 	function setUp({ readOnly = false, num = 64, disks = 1 } = {}) {
 		const media = Array.from({ length: disks }, () => new MemoryDisk(image.length, { image }));
-		const caches = media.map((medium) => new WriteCache(medium));
+		const caches = media.map((medium) => cachedDisk(medium));
 		const bench = new Bench({
 			disks: caches.map((cache) => ({ media: cache, readOnly, timing: new SsdTiming() })),
 			virtio: legacy ? "legacy" : "modern",
@@ -33,7 +34,7 @@ describe.each([
 		return { bench, driver, media: media[disks - 1]!, cache: caches[disks - 1]!, caches };
 	}
 
-	const contents = (disk: MemoryDisk | WriteCache) => {
+	const contents = (disk: MemoryDisk | FaultyDisk) => {
 		const bytes = new Uint8Array(image.length);
 		expect(disk.read(0, bytes)).toBe(0);
 		return bytes;
@@ -221,21 +222,26 @@ describe.each([
 		}
 	});
 
-	it("FLUSH, and writes and discards of a driver that does not know it, reach the medium", () => {
-		const { bench, driver, media, cache } = setUp();
+	it("FLUSH, and writes and discards of a driver that does not know it, survive a loss of power", () => {
+		const { bench, driver, cache } = setUp();
 		bench.ram.write(DATA, pattern(512, 5));
 		driver.transfer(1, 0, DATA, 512);
 		ranges(driver, 11, [[1, 1]]);
-		expectBytes(contents(media), image);
+		losePower(cache);
+		expectBytes(contents(cache), image);
+		driver.transfer(1, 0, DATA, 512);
+		ranges(driver, 11, [[1, 1]]);
 		expect(run(driver, 4, 0, [])).toBe(0);
+		losePower(cache);
 		const expected = cleared([[1, 1]]);
-		expectBytes(contents(media).subarray(512), expected.subarray(512));
-		expect(cache.dirtySectors).toBe(0);
+		expectBytes(contents(cache).subarray(512), expected.subarray(512));
+		expect(cache.pending.length).toBe(0);
 		driver.start([all & ~(1 << 9), legacy ? 0 : 1]);
 		driver.transfer(1, 2, DATA, 512);
 		ranges(driver, 13, [[4, 2]]);
-		expect(cache.dirtySectors).toBe(0);
-		expectBytes(contents(media).subarray(4 * 512, 6 * 512), new Uint8Array(1024));
+		expect(cache.pending.length).toBe(0);
+		losePower(cache);
+		expectBytes(contents(cache).subarray(4 * 512, 6 * 512), new Uint8Array(1024));
 	});
 
 	it("a read-only disk says so, refuses what changes it, and does the rest", () => {

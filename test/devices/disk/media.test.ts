@@ -16,10 +16,10 @@ import { DISK_EIO, DISK_OK, type DiskMedia } from "../../../devices/disk/disk-me
 import { FileDisk } from "../../../devices/disk/file-disk.ts";
 import { MemoryDisk } from "../../../devices/disk/memory-disk.ts";
 import { OverlayDisk } from "../../../devices/disk/overlay-disk.ts";
-import { WriteCache } from "../../../devices/disk/write-cache.ts";
 import { FaultyDisk } from "../../../devices/fault/faulty-disk.ts";
 import { UserError } from "../../../machine/user-error.ts";
 import { expectBytes, pattern } from "../bench-board.ts";
+import { cachedDisk } from "../cached-disk.ts";
 import { mediaContract } from "./media.contract.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "uvmachine-disk-"));
@@ -58,14 +58,14 @@ mediaContract({
 	readOnly: (media) => fileDisk((media as FileDisk).path, { readOnly: true }),
 });
 mediaContract({
-	name: "write cache",
-	make: (sectors) => new WriteCache(memory(sectors)),
-	readOnly: (media) => new WriteCache(frozen(media)),
+	name: "disk with a write cache",
+	make: (sectors) => cachedDisk(memory(sectors)),
+	readOnly: (media) => cachedDisk(frozen(media)),
 });
 mediaContract({
-	name: "small write cache",
-	make: (sectors) => new WriteCache(memory(sectors), 3),
-	readOnly: (media) => new WriteCache(frozen(media), 3),
+	name: "disk with a small write cache",
+	make: (sectors) => cachedDisk(memory(sectors), { cache: 1536 }),
+	readOnly: (media) => cachedDisk(frozen(media), { cache: 1536 }),
 });
 mediaContract({
 	name: "overlay",
@@ -226,56 +226,5 @@ describe("overlay", () => {
 		expect(overlay.changedSince(before).map(([page]) => page)).toEqual([0]);
 		overlay.rollback(before);
 		expectBytes(contents(medium), new Uint8Array(SECTORS * 512));
-	});
-});
-
-describe("write cache", () => {
-	const sector = (media: DiskMedia, number: number) => {
-		const bytes = new Uint8Array(512);
-		expect(media.read(number, bytes)).toBe(DISK_OK);
-		return bytes;
-	};
-
-	it("a loss of power forgets the writes since the last flush, and only those", () => {
-		const medium = memory(16);
-		const cache = new WriteCache(medium);
-		cache.write(1, pattern(512, 1));
-		cache.flush();
-		cache.write(1, pattern(512, 2));
-		cache.write(2, pattern(512, 3));
-		expectBytes(sector(cache, 1), pattern(512, 2));
-		expectBytes(sector(medium, 1), pattern(512, 1));
-		expect(cache.losePower()).toBe(2);
-		expectBytes(sector(cache, 1), pattern(512, 1));
-		expectBytes(sector(cache, 2), new Uint8Array(512));
-		expect(cache.dirtySectors).toBe(0);
-	});
-
-	it("moves everything to the medium when it is full", () => {
-		const medium = memory(16);
-		const cache = new WriteCache(medium, 2);
-		cache.write(0, pattern(1024));
-		expectBytes(sector(medium, 0), new Uint8Array(512));
-		cache.write(4, pattern(512, 4));
-		expectBytes(sector(medium, 0), pattern(512));
-		expect(cache.dirtySectors).toBe(1);
-	});
-
-	it("a flush that fails keeps what it could not move, and the next one tries again", () => {
-		const medium = new FaultyDisk(memory(16));
-		const cache = new WriteCache(medium);
-		cache.write(3, pattern(1024));
-		const fault = medium.failWrites(3, 1);
-		expect(cache.flush()).toBe(DISK_EIO);
-		expect(cache.dirtySectors).toBe(1);
-		expectBytes(sector(cache, 3), pattern(512));
-		expectBytes(sector(medium, 4), pattern(1024).slice(512));
-		medium.lift(fault);
-		expect(cache.flush()).toBe(DISK_OK);
-		expectBytes(sector(medium, 3), pattern(512));
-	});
-
-	it("needs room for a sector", () => {
-		expect(() => new WriteCache(memory(1), 0)).toThrow(UserError);
 	});
 });

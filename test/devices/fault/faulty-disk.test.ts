@@ -108,7 +108,10 @@ function faulty(rules: readonly MediaRule[], seed = 1) {
 	const { medium } = setUp();
 	const disk = new FaultyDisk(medium, rules, seed);
 	const place = { ns: 0, instructions: 0, pc: 0 };
-	disk.connect(() => place);
+	disk.connect(
+		() => place,
+		(outage) => disk.losePower(outage),
+	);
 	const contents = (of: DiskMedia = disk): Uint8Array => {
 		const bytes = new Uint8Array(READ_WHOLE);
 		expect(of.read(0, bytes)).toBe(DISK_OK);

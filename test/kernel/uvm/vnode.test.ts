@@ -1,5 +1,6 @@
 /** The vnode pager: reading, and flushing in clusters, on a real disk that may fail. */
 import { beforeEach, describe, expect, it } from "vitest";
+import { DISK_EIO } from "../../../devices/disk/disk-media.ts";
 import { simple_lock, simple_unlock } from "../../../kernel/kern/core/kern_lock.ts";
 import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
 import { ubc_uiomove } from "../../../kernel/uvm/uvm_bio.ts";
@@ -202,6 +203,54 @@ describe("flushing", () => {
 		expect(f.put(uvn, SYNC)).toBe(0);
 		expect(f.put(uvn, SYNC)).toBe(0);
 		expect(f.counters().writes).toBe(before.writes + 1);
+	});
+
+	it("what was written is flushed from the disk's cache before it is over", () => {
+		const uvn = f.file(4 * PAGE_SIZE);
+		const other = f.file(2 * PAGE_SIZE, FIRST + 100);
+		const flushes = (): number => f.counters().flushes;
+		expect(flushes()).toBe(0);
+		f.dirty(uvn, 1, 3);
+		expect(f.put(uvn, SYNC)).toBe(0);
+		expect(flushes()).toBe(1);
+		// Nothing was written since.
+		expect(f.put(uvn, SYNC)).toBe(0);
+		expect(flushes()).toBe(1);
+		// What nobody has waited for.
+		f.dirty(uvn, 2);
+		expect(f.put(uvn, PGO_CLEANIT | PGO_ALLPAGES)).toBe(0);
+		expect(flushes()).toBe(1);
+		expect(f.put(uvn, SYNC)).toBe(0);
+		expect([flushes(), f.counters().writes]).toEqual([2, 3]);
+		// Two files at the same time: the later write is not covered by the earlier flush.
+		f.dirty(uvn, 0, 2);
+		f.dirty(other, 0);
+		const ends: number[] = [];
+		const put = function* (which: typeof uvn): Sleeps<void> {
+			expect(yield* f.putting(which, SYNC)).toBe(0);
+			ends.push(flushes());
+		};
+		const threads = [t.spawn(put(uvn)), t.spawn(put(other))];
+		t.settle();
+		expect(threads.every(({ done }) => done)).toBe(true);
+		expect(f.counters().writes).toBe(6);
+		expect(ends).toEqual([3, 4]);
+		expect(t.k.lds[1]!).toMatchObject({ sc_written: 6, sc_flushed: 6 });
+		t.check();
+	});
+
+	it("a flush that fails is an error, and is made again", () => {
+		const uvn = f.file(PAGE_SIZE);
+		f.dirty(uvn, 0);
+		const { pristine } = t.disks[1]!;
+		const flush = pristine.flush;
+		pristine.flush = () => DISK_EIO;
+		expect(f.put(uvn, SYNC)).toBe(EIO);
+		expect(f.put(uvn, SYNC)).toBe(EIO);
+		pristine.flush = flush;
+		expect(f.put(uvn, SYNC)).toBe(0);
+		expect(f.counters()).toMatchObject({ writes: 1, flushes: 1, errors: 2 });
+		t.check();
 	});
 
 	it("leaves the padding behind the end of the file zero, whatever was stored there", () => {
