@@ -13,7 +13,7 @@ import {
 	type DiskResult,
 	SECTOR_SIZE,
 } from "../disk/disk-media.ts";
-import { Arming, type ArmingState } from "./arming.ts";
+import { Arming, type ArmingState, type Gates } from "./arming.ts";
 import { directionOf, type MediaRule, type Torn, withLife } from "./disk-rule.ts";
 import { draw, drawBelow } from "./draw.ts";
 import { type FaultPlace, NOWHERE } from "./fault-place.ts";
@@ -60,6 +60,7 @@ export class FaultyDisk implements DiskMedia {
 	#overlay = new Map<number, Uint8Array>();
 	#healed = new Set<string>();
 	#place: () => FaultPlace = () => NOWHERE;
+	#gates: Gates | null = null;
 	#nextId = 0;
 
 	/** => `seed`: for random decisions. UserError for sectors that the medium does not have. */
@@ -93,9 +94,11 @@ export class FaultyDisk implements DiskMedia {
 		}
 	}
 
-	/** From now on `place` says where the computer is. */
-	connect(place: () => FaultPlace): void {
+	/** From now on `place` says where the computer is, and `gates` which rules are open. */
+	connect(place: () => FaultPlace, gates: Gates | null = null): void {
 		this.#place = place;
+		this.#gates = gates;
+		for (const arming of this.#armings) arming.gates = gates;
 	}
 
 	/**
@@ -124,7 +127,7 @@ export class FaultyDisk implements DiskMedia {
 		if (this.#armings.some((other) => other.rule.id === rule.id)) {
 			throw new UserError(`fault ${rule.id}: there is a rule of this name already`);
 		}
-		this.#armings.push(new Arming(this.#seed, withLife(rule)));
+		this.#armings.push(new Arming(this.#seed, withLife(rule), this.#gates));
 	}
 
 	/**
@@ -408,7 +411,7 @@ export class FaultyDisk implements DiskMedia {
 	#restore(state: FaultyDiskState): void {
 		this.#seed = state.seed;
 		this.#armings = state.armings.map(({ rule, state: progress }) => {
-			const arming = new Arming(this.#seed, rule);
+			const arming = new Arming(this.#seed, rule, this.#gates);
 			arming.restore(progress);
 			return arming;
 		});

@@ -77,13 +77,13 @@ describe("a plan that is wrong", () => {
 		],
 		[
 			rule({ id: undefined, model: "power" }),
-			"rule 2 (power): model: no such model; there are those of disk, mmu, memory, cpu, irq, clock",
+			"rule 2 (power): model: no such model; there are those of disk, mmu, memory, cpu, irq, clock, alloc",
 			["rules", 1, "model"],
 		],
 		[
 			rule({ model: "toString" }),
 			"rule 2 (lost-1): model: no such model; " +
-				"there are those of disk, mmu, memory, cpu, irq, clock",
+				"there are those of disk, mmu, memory, cpu, irq, clock, alloc",
 			["rules", 1, "model"],
 		],
 		[rule({ params: undefined }), "rule 2 (lost-1): params: is required", ["rules", 1, "params"]],
@@ -211,8 +211,8 @@ describe("a plan that is wrong", () => {
 		],
 		[
 			other("cpu.pc", {}, {}),
-			"rule 2 (lost-1): when.atNs: expected either atNs or atInsn",
-			["rules", 1, "when", "atNs"],
+			"rule 2 (lost-1): when: expected atNs, atInsn or a trigger",
+			["rules", 1, "when"],
 		],
 		[
 			other("cpu.pc", {}, { hit: 1 }),
