@@ -31,6 +31,7 @@ import { BARE_OPTIONS, type BareExit, type BareOptions, type BareReport } from "
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { RunState } from "./computer.ts";
+import { symbolsOf } from "./fault/check-triggers.ts";
 import { checkKernelRules, planOf, rulesOfDisks } from "./fault/faults.ts";
 import { type OutputMark, Progress } from "./progress.ts";
 
@@ -126,6 +127,8 @@ export class Bare extends BaseComputer<BareSoftware> {
 			{ disks: faulty, framebuffer, virtio, plic, epochSeconds: options.rtc },
 			console,
 			plan,
+			symbolsOf(options.image),
+			false,
 		);
 		this.options = options;
 		this.#progress = new Progress(this.machine, this.board);

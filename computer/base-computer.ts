@@ -18,7 +18,7 @@ import type {
 	RunState,
 } from "./computer.ts";
 import { ConsoleLog } from "./console-log.ts";
-import { type FaultReport, Faults, planOf } from "./fault/faults.ts";
+import { type FaultReport, Faults, planOf, type Symbols } from "./fault/faults.ts";
 import { type OutsideEvent, type Place, Recording } from "./recording.ts";
 import { VERSION } from "./version.ts";
 
@@ -35,14 +35,17 @@ export abstract class BaseComputer<Software> implements Computer {
 	#state: RunState = "running";
 
 	/**
-	 * `console` takes each byte that is printed; `plan` is what the disks' rules are from.
+	 * `console` takes each byte that is printed; `plan` is what the disks' rules are from, and
+	 * `symbols` knows those of the program; `hasKernel`: attachFaults is going to be called.
 	 * => UserError for an option out of range.
 	 */
 	constructor(
 		machine: MachineOptions,
 		board: Omit<BoardOptions, "console" | "power" | "starving">,
 		console: (byte: number) => void = () => {},
-		plan?: FaultPlan,
+		plan: FaultPlan | undefined,
+		symbols: Symbols,
+		hasKernel: boolean,
 	) {
 		this.#listener = console;
 		this.machine = new Machine(machine);
@@ -52,13 +55,9 @@ export abstract class BaseComputer<Software> implements Computer {
 			power: (request) => this.powerRequested(request),
 			starving: () => this.inputMissed(),
 		});
-		this.#faults = new Faults(
-			plan,
-			this.machine,
-			this.board,
-			() => this.#faultPlace(),
-			(rule) => this.powerLost(rule),
-		);
+		const place = (): FaultPlace => this.#faultPlace();
+		const powerLost = (rule: string): void => this.powerLost(rule);
+		this.#faults = new Faults(plan, this.machine, this.board, place, powerLost, symbols, hasKernel);
 	}
 
 	abstract readonly kernel: Kernel | null;
@@ -220,6 +219,7 @@ export abstract class BaseComputer<Software> implements Computer {
 	protected print(byte: number): void {
 		this.#console.write(byte);
 		if (!this.#silent) this.#listener(byte);
+		this.#faults.printed(byte);
 	}
 
 	save(): ComputerState | null {

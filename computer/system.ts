@@ -42,6 +42,7 @@ import { PAGE_SIZE } from "../sys/vmparam.ts";
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { ComputerCheckpoint, ComputerState, RunState } from "./computer.ts";
+import { symbolsOf } from "./fault/check-triggers.ts";
 import { planOf, rulesOfDisks } from "./fault/faults.ts";
 import { Recording } from "./recording.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
@@ -125,6 +126,8 @@ export class System extends BaseComputer<Uint8Array> {
 			},
 			options.console,
 			plan,
+			symbolsOf(options.image),
+			true,
 		);
 		this.options = options;
 		this.disks = disks;

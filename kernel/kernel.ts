@@ -57,6 +57,8 @@ export interface kernel_watch {
 	/** Called before a page is freed because its swap slot holds the same bytes. */
 	readonly freeclean?: (k: Kernel, pg: vm_page, slot: number) => void;
 	readonly shadow?: page_watch;
+	/** Called when function `fn` has logged an event in UVMHIST. */
+	readonly event?: (fn: string, message: string) => void;
 	/** Called before a trap raises signal `sig`; l_kernel, not started yet, will raise it. */
 	readonly trapsignal?: (k: Kernel, l: lwp, sig: number) => void;
 	/** Called when a process has started another program, and when it exits. */

@@ -50,6 +50,9 @@ const SLOTS = PAGE_SIZE / 2;
 const PAGE_WORDS = 2 * (SLOTS + 1);
 /** Where an instruction is put to be executed alone. */
 export const ALONE = CODE + PAGES * PAGE_WORDS;
+/** For whom instructions are executed alone: a debugger, or triggers of faults. */
+export const ALONE_DEBUG = 1;
+export const ALONE_TRIGGER = 2;
 /** Stores into a page since it was entered or fenced, after which it is no longer code. */
 const STORES_MAX = 256;
 
@@ -106,7 +109,7 @@ export class CodeCache {
 	#oldest = 0;
 	/** The encoding that was decoded at ALONE. */
 	#aloneWord = 0;
-	/** For each slot of any page, 1 if its instruction is executed alone; null if none is. */
+	/** For each slot of any page, for whom its instruction is executed alone: ALONE_*; null: none. */
 	#alone: Uint8Array | null = null;
 
 	constructor(memory: Memory, mirror: Mirror) {
@@ -185,16 +188,19 @@ export class CodeCache {
 	}
 
 	/**
-	 * Have the hart execute instructions at byte `offset` of any page alone, or no longer. For
-	 * breakpoints; other decoded instructions stay.
+	 * Have the hart execute the instructions at these bytes of any page alone for `whom`, and no
+	 * others. Other decoded instructions stay.
 	 */
-	setAlone(offset: number, alone: boolean): void {
-		if (alone) this.#alone ??= new Uint8Array(SLOTS);
-		if (this.#alone === null) return;
-		this.#alone[offset >> 1] = alone ? 1 : 0;
-		if (!this.#alone.includes(1)) this.#alone = null;
-		for (let n = 0; n < PAGES; n++) {
-			if (this.#hosts[n] !== 0) this.#words[CODE + n * PAGE_WORDS + (offset & ~1)] = OP.UNDECODED;
+	setAlone(offsets: ReadonlySet<number>, whom: number): void {
+		const before = this.#alone ?? new Uint8Array(SLOTS);
+		const now = before.map((who) => who & ~whom);
+		for (const offset of offsets) now[offset >> 1]! |= whom;
+		this.#alone = now.some((who) => who !== 0) ? now : null;
+		for (let slot = 0; slot < SLOTS; slot++) {
+			if (now[slot] === before[slot]) continue;
+			for (let n = 0; n < PAGES; n++) {
+				if (this.#hosts[n] !== 0) this.#words[CODE + n * PAGE_WORDS + 2 * slot] = OP.UNDECODED;
+			}
 		}
 	}
 

@@ -9,6 +9,7 @@ import { ACCESS_FAULT as BUS_FAULT, type Bus, type Width } from "./bus.ts";
 import type { CodeCache } from "./code-cache.ts";
 import type { Counters } from "./counters.ts";
 import { type Debug, WATCH_BOTH, WATCH_LOAD, WATCH_STORE } from "./debug.ts";
+import type { HartTriggers } from "./fault-hooks.ts";
 import type { HartParts } from "./hart-parts.ts";
 import type { HartState } from "./hart-state.ts";
 import type { Memory } from "./memory.ts";
@@ -36,6 +37,8 @@ export class DataAccess {
 	valueHigh = 0;
 	/** Asked before every access here; null without watchpoints. */
 	debug: Debug | null = null;
+	/** Told of every access here; null unless triggers wait for accesses. */
+	triggers: HartTriggers | null = null;
 	readonly #state: HartState;
 	readonly #memory: Memory;
 	readonly #mmu: Mmu;
@@ -77,6 +80,7 @@ export class DataAccess {
 	/** => false after an exception, which is noted; otherwise `value` is set. */
 	load(va: number, width: Width): boolean {
 		if (this.debug?.access(va, width, WATCH_LOAD)) return false;
+		this.triggers?.accesses(va, width, WATCH_LOAD);
 		if ((va & (width - 1)) !== 0) return this.#loadMisaligned(va, width);
 		const host = this.#mmu.translate(va, ACCESS_LOAD, width);
 		if (host <= 0) return host !== 0 && this.#loadDevice(va, width);
@@ -91,6 +95,7 @@ export class DataAccess {
 	/** => false after an exception, which is noted. */
 	store(va: number, width: Width, value: number): boolean {
 		if (this.debug?.access(va, width, WATCH_STORE)) return false;
+		this.triggers?.accesses(va, width, WATCH_STORE);
 		if ((va & (width - 1)) !== 0) return this.#storeMisaligned(va, width, value);
 		const host = this.#mmu.translate(va, ACCESS_STORE, width);
 		if (host <= 0) return host !== 0 && this.#storeDevice(va, width, value);
@@ -109,6 +114,7 @@ export class DataAccess {
 	 */
 	loadDouble(va: number): boolean {
 		if (this.debug?.access(va, 8, WATCH_LOAD)) return false;
+		this.triggers?.accesses(va, 8, WATCH_LOAD);
 		const { i32, u8 } = this.#memory;
 		const host = this.#hostOf(va, 8, ACCESS_LOAD);
 		if (host === 0) return false;
@@ -132,6 +138,7 @@ export class DataAccess {
 	/** Eight bytes, for fsd. => as loadDouble */
 	storeDouble(va: number, low: number, high: number): boolean {
 		if (this.debug?.access(va, 8, WATCH_STORE)) return false;
+		this.triggers?.accesses(va, 8, WATCH_STORE);
 		const { i32, u8 } = this.#memory;
 		const host = this.#hostOf(va, 8, ACCESS_STORE);
 		if (host === 0) return false;
@@ -177,6 +184,7 @@ export class DataAccess {
 	/** lr.w. => false after an exception. */
 	loadReserved(va: number): boolean {
 		if (this.debug?.access(va, 4, WATCH_LOAD)) return false;
+		this.triggers?.accesses(va, 4, WATCH_LOAD);
 		const state = this.#state;
 		if ((va & 3) !== 0) return state.raise(CAUSE_LOAD_MISALIGNED, va) !== 0;
 		const host = this.#mmu.translate(va, ACCESS_LOAD, 4);
@@ -197,6 +205,7 @@ export class DataAccess {
 		this.value = state.reservation === host ? 0 : 1;
 		state.reservation = -1;
 		if (this.value === 0) {
+			this.triggers?.accesses(va, 4, WATCH_STORE);
 			this.#storing(host, 4);
 			this.#memory.i32[host >> 2] = value;
 			this.#seen(host, 4);
@@ -207,6 +216,7 @@ export class DataAccess {
 	/** amo*.w; `funct5` is the top five bits of the instruction. => false after an exception. */
 	atomic(va: number, funct5: number, operand: number): boolean {
 		if (this.debug?.access(va, 4, WATCH_BOTH)) return false;
+		this.triggers?.accesses(va, 4, WATCH_BOTH);
 		const host = this.#atomicHost(va);
 		if (host === 0) return false;
 		if (this.#memory.cells === null) this.value = this.#memory.i32[host >> 2]!;

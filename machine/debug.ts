@@ -14,10 +14,10 @@
  *   attached supervisor are not seen.
  */
 
-import type { CodeCache } from "./code-cache.ts";
+import { ALONE_DEBUG, type CodeCache } from "./code-cache.ts";
 import type { DataAccess } from "./data-access.ts";
 import { type HartState, LEAVE_DEBUG } from "./hart-state.ts";
-import type { Mirror } from "./mirror.ts";
+import { GUARD_DEBUG, type Mirror } from "./mirror.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "./port.ts";
 
 /** Why the hart has stopped. */
@@ -100,17 +100,20 @@ export class Debug {
 	addBreakpoint(va: number): boolean {
 		if (this.#breakpoints.has(va)) return false;
 		this.#breakpoints.add(va);
-		this.#parts.code.setAlone(va & PAGE_MASK, true);
+		this.#setAlone();
 		return true;
 	}
 
 	/** => false if there is none. */
 	removeBreakpoint(va: number): boolean {
 		if (!this.#breakpoints.delete(va)) return false;
-		const offset = va & PAGE_MASK;
-		for (const other of this.#breakpoints) if ((other & PAGE_MASK) === offset) return true;
-		this.#parts.code.setAlone(offset, false);
+		this.#setAlone();
 		return true;
+	}
+
+	#setAlone(): void {
+		const offsets = new Set([...this.#breakpoints].map((va) => va & PAGE_MASK));
+		this.#parts.code.setAlone(offsets, ALONE_DEBUG);
 	}
 
 	addWatchpoint(watchpoint: Watchpoint): void {
@@ -182,7 +185,7 @@ export class Debug {
 			const last = (va + length - 1) >>> PAGE_SHIFT;
 			for (let vpn = va >>> PAGE_SHIFT; vpn <= last; vpn++) pages.add(vpn);
 		}
-		mirror.guard(pages);
+		mirror.guard(pages, GUARD_DEBUG);
 		data.debug = pages.size === 0 ? null : this;
 	}
 }

@@ -88,6 +88,23 @@ export interface HartFaults {
 	stalled(cycles: number): void;
 }
 
+/** Triggers of faults, which watch what the hart does. */
+export interface HartTriggers {
+	/**
+	 * The instruction of `bytes` bytes at `pc` was fetched, and is executed next.
+	 * => true: HartFaults is to be asked first; then it is fetched again
+	 */
+	reaches(pc: number, bytes: 2 | 4): boolean;
+	/** It was executed, or has met an exception. => true: HartFaults is to be asked now */
+	left(): boolean;
+	/** It is about to access `bytes` bytes at `va`. `kind` is WATCH_* of debug.ts. */
+	accesses(va: number, bytes: number, kind: number): void;
+	/** It has done so. => true: HartFaults is to be asked behind it */
+	accessed(): boolean;
+	/** It has not, but met an exception. */
+	refused(): void;
+}
+
 /** Faults of timers: "stimer" is that of Sstc, "mtimer" that of a CLINT. */
 export interface TimerFaults {
 	/** A timer falls due. => how many ns late its interrupt is; 0; or Infinity: there is none */

@@ -12,7 +12,7 @@ import { Csrs } from "./csr.ts";
 import { DataAccess, type MisalignedPolicy } from "./data-access.ts";
 import { Debug } from "./debug.ts";
 import { instructionLength } from "./decode.ts";
-import type { HartFaults } from "./fault-hooks.ts";
+import type { HartFaults, HartTriggers } from "./fault-hooks.ts";
 import { FloatUnit } from "./float/unit.ts";
 import { HartState, MSTATUS_MIE, MSTATUS_MPRV, PRIV_M } from "./hart-state.ts";
 import { Interpreter } from "./interpreter.ts";
@@ -44,6 +44,7 @@ import {
 	STOP_BUDGET,
 	STOP_DEBUG,
 	STOP_ENTER,
+	STOP_LEAVE,
 	STOP_TRAP,
 } from "./rare.ts";
 import { SupervisorTimer } from "./supervisor-timer.ts";
@@ -123,6 +124,8 @@ export class Hart {
 	debug: Debug | null = null;
 	/** null while nothing of the kind is ahead. */
 	faults: HartFaults | null = null;
+	/** null unless triggers wait for addresses that are executed. */
+	triggers: HartTriggers | null = null;
 	readonly #words: Int32Array;
 	readonly #interpreter: Interpreter;
 	readonly #data: DataAccess;
@@ -196,6 +199,11 @@ export class Hart {
 			},
 		});
 		return this.debug;
+	}
+
+	/** Have accesses that miss the mirror's tables told to `triggers`. */
+	watchAccesses(triggers: HartTriggers | null): void {
+		this.#data.triggers = triggers;
 	}
 
 	/** Remove the debugger with its breakpoints and watchpoints. */
@@ -412,8 +420,12 @@ export class Hart {
 		// As in #enter: events that fall due during the walk come before the instruction.
 		const left = words[H_LEFT]!;
 		if (left <= 0) return STOP_BUDGET;
+		const { triggers } = this;
+		if (triggers?.reaches(pc >>> 0, instructionLength(word))) return STOP_LEAVE;
 		faults?.decoded(word);
-		return this.#interpreter.execute(ALONE, (pc - ALONE) | 0, left - 1, first);
+		const stop = this.#interpreter.execute(ALONE, (pc - ALONE) | 0, left - 1, first);
+		if (triggers === null || !triggers.left() || stop === STOP_TRAP) return stop;
+		return STOP_LEAVE;
 	}
 
 	/** The halfword at host offset `host`, whose page was entered. => FETCH_ERROR if it has errors */

@@ -20,6 +20,11 @@ import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 const WATCH_CODE = 1;
 export const WATCH_STORES = 2;
 
+/** For whom pages are guarded: a debugger, or triggers of faults. */
+export const GUARD_DEBUG = 0;
+export const GUARD_TRIGGERS = 1;
+const NO_PAGES: ReadonlySet<number> = new Set();
+
 /** Virtual pages in one 4 MiB page. */
 const SUPERPAGE = 1024;
 const LIST_SIZE = 0x1_0000;
@@ -27,6 +32,8 @@ const LIST_SIZE = 0x1_0000;
 const KEPT = 4;
 /** Cells of the page may err. */
 const DISTRUSTED = 8;
+/** No load from the page, or store to it, may go unseen. */
+const OBSERVED = 16;
 
 export class Mirror {
 	readonly #words: Int32Array;
@@ -38,7 +45,8 @@ export class Mirror {
 	readonly #watched: Uint8Array;
 	/** Told before the first store into a page after `keep`. */
 	#history: PageHistory | null = null;
-	/** Virtual pages whose slots in RT, WT and CT stay empty, for a debugger. */
+	/** Virtual pages whose slots in RT, WT and CT stay empty, by GUARD_*, and all of them or null. */
+	readonly #guards: ReadonlySet<number>[] = [NO_PAGES, NO_PAGES];
 	#guarded: ReadonlySet<number> | null = null;
 
 	constructor(memory: Memory) {
@@ -52,7 +60,7 @@ export class Mirror {
 	 */
 	fill(table: number, vpn: number, host: number): void {
 		const why = this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]!;
-		if (why >= DISTRUSTED) return;
+		if (why >= DISTRUSTED && (table !== XT || (why & DISTRUSTED) !== 0)) return;
 		let to = table;
 		if (table === WT) {
 			if (why === WATCH_CODE) to = CT;
@@ -67,9 +75,11 @@ export class Mirror {
 		this.#words[to + vpn] = host;
 	}
 
-	/** From now on no load from, or store to, these virtual pages goes unseen. */
-	guard(pages: ReadonlySet<number>): void {
-		this.#guarded = pages.size === 0 ? null : pages;
+	/** From now on no load from, or store to, these virtual pages goes unseen by `whom`. */
+	guard(pages: ReadonlySet<number>, whom: number): void {
+		this.#guards[whom] = pages;
+		const all = new Set(this.#guards.flatMap((own) => [...own]));
+		this.#guarded = all.size === 0 ? null : all;
 		for (const vpn of pages) this.clearPage(vpn);
 	}
 
@@ -114,7 +124,15 @@ export class Mirror {
 
 	/** May cells of the page that holds `host` err? */
 	distrusts(host: number): boolean {
-		return this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! >= DISTRUSTED;
+		return (this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! & DISTRUSTED) !== 0;
+	}
+
+	/** From now on no load from the pages at these host offsets, or store to them, goes unseen. */
+	observe(hosts: readonly number[]): void {
+		const watched = this.#watched;
+		for (let page = 0; page < watched.length; page++) watched[page]! &= ~OBSERVED;
+		for (const host of hosts) watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! |= OBSERVED;
+		if (hosts.length > 0) this.clear();
 	}
 
 	isWatched(host: number): boolean {

@@ -113,6 +113,7 @@ export class RareInstructions {
 	#finish(done: boolean, length: number): number {
 		if (!done) return this.#trap();
 		const state = this.#state;
+		if (this.#data.triggers?.accessed() === true) state.leave = 1;
 		const words = this.#words;
 		const stall = state.stall;
 		if (stall !== 0) {
@@ -145,6 +146,7 @@ export class RareInstructions {
 			state.leave = 0;
 			return STOP_DEBUG;
 		}
+		this.#data.triggers?.refused();
 		const used = state.stall + 1;
 		state.stall = 0;
 		state.leave = 0;

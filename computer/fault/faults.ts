@@ -10,10 +10,14 @@ import type { Ledger, LedgerEntry } from "../../devices/fault/ledger.ts";
 import { MachineFaults, type MachineFaultsState } from "../../devices/fault/machine-faults.ts";
 import type { MachineRule } from "../../devices/fault/machine-rule.ts";
 import type { FaultPlan, FaultRule } from "../../devices/fault/rule.ts";
+import { Triggers, type TriggersState } from "../../devices/fault/triggers.ts";
+import type { Outage } from "../../devices/fault/write-cache.ts";
+import { uvmhist_init } from "../../kernel/kern/core/kern_history.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { WordHash } from "../../machine/hash.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { UserError } from "../../machine/user-error.ts";
+import { checkTriggers } from "./check-triggers.ts";
 import {
 	isKernelRule,
 	KernelFaults,
@@ -57,6 +61,8 @@ const isMachineRule = (rule: FaultRule): rule is MachineRule =>
 export interface FaultsState {
 	readonly machine: MachineFaultsState | null;
 	readonly kernel: KernelFaultsState | null;
+	/** Absent in older snapshots. */
+	readonly triggers?: TriggersState | null;
 }
 
 /** => UserError for rules of a kernel where there is none. */
@@ -65,6 +71,12 @@ export function checkKernelRules(rules: readonly FaultRule[], hasKernel: boolean
 	if (rule === undefined || hasKernel) return;
 	throw new UserError(`fault ${rule.id}: ${rule.model} is for our own kernel; there is none`);
 }
+
+/** Events that are kept for a trigger, if nobody else wants them. */
+const EVENTS = 100;
+
+/** The addresses of a program's symbols. */
+export type Symbols = (name: string) => number | undefined;
 
 /** The rules of one disk. */
 export interface RulesOfDisk {
@@ -115,35 +127,53 @@ export class Faults {
 	#machine: MachineFaults | null;
 
 	readonly #place: () => FaultPlace;
+	readonly #symbols: Symbols;
+	readonly #triggers: Triggers;
 	/** null without a kernel. */
 	#kernel: KernelFaults | null = null;
+	#keepEvents = (): void => {};
 
-	/** `place` says where the computer is; `powerLost` is called when it loses its power. */
+	/**
+	 * `place` says where the computer is; `powerLost` is called when it loses its power;
+	 * `hasKernel`: one is going to be attached.
+	 * => UserError for a plan that does not fit the computer.
+	 */
 	constructor(
 		plan: FaultPlan | undefined,
 		machine: Machine,
 		board: Board,
 		place: () => FaultPlace,
 		powerLost: (rule: string) => void,
+		symbols: Symbols,
+		hasKernel: boolean,
 	) {
 		this.#plan = plan;
 		this.#place = place;
+		this.#symbols = symbols;
+		if (plan !== undefined) checkTriggers(plan, machine, symbols, hasKernel);
+		this.#triggers = new Triggers(machine, symbols);
+		this.#triggers.opened = (now) => this.#machine?.opened(now);
+		this.#triggers.wantsEvents = () => this.#keepEvents();
+		this.#triggers.load(plan?.rules ?? []);
 		const rules = plan?.rules.filter(isMachineRule) ?? [];
 		this.#of = machine;
 		this.#board = board;
 		this.#machine =
-			rules.length === 0 ? null : new MachineFaults(machine, rules, plan?.seed, board);
+			rules.length === 0
+				? null
+				: new MachineFaults(machine, rules, plan?.seed, board, this.#triggers);
 		this.#disks = board.disks.map(({ id, media, timing }) => ({
 			id,
 			media: media as FaultyDisk,
 			timing: timing as FaultyTiming,
 		}));
 		for (const { media, timing } of this.#disks) {
-			media.connect(place, (outage) => {
+			const lost = (outage: Outage): void => {
 				for (const disk of this.#disks) disk.media.losePower(outage);
 				powerLost(outage.rule);
-			});
-			timing.connect(place);
+			};
+			media.connect(place, lost, this.#triggers);
+			timing.connect(place, this.#triggers);
 		}
 	}
 
@@ -155,23 +185,39 @@ export class Faults {
 
 	/** There is a kernel, which runs. */
 	attach(kernel: Kernel): void {
-		this.#kernel = new KernelFaults(kernel, this.#place);
+		this.#kernel = new KernelFaults(kernel, this.#place, this.#triggers);
+		this.#keepEvents = () => {
+			kernel.uvmhist ??= uvmhist_init(EVENTS);
+		};
+		kernel.watch = {
+			...kernel.watch,
+			event: (fn, message) => this.#triggers.event(fn, message),
+		};
+		if (this.#triggers.waitsForEvents) this.#keepEvents();
 		this.#kernel.load(this.#plan?.rules.filter(isKernelRule) ?? [], this.#plan?.seed);
 	}
 
 	/** As Computer.inject. */
 	load(plan: FaultPlan | undefined, candidates: ReadonlyMap<string, number>): void {
 		const { seed, rules } = plan ?? { rules: [] };
+		if (plan !== undefined) {
+			checkTriggers(plan, this.#of, this.#symbols, this.#kernel !== null);
+		}
+		this.#triggers.load(rules);
 		const ids = this.#disks.map(({ id }) => id);
 		for (const [i, own] of rulesOfDisks(plan, ids).entries()) {
 			this.#disks[i]!.media.load(own.media, seed, candidates);
 			this.#disks[i]!.timing.load(own.timing, seed, candidates);
 		}
 		const machine = rules.filter(isMachineRule);
-		if (machine.length > 0) this.#machine ??= new MachineFaults(this.#of, [], 1, this.#board);
+		if (machine.length > 0) this.#machine ??= this.#machineFaults();
 		this.#machine?.load(machine, seed, candidates);
 		this.#loadKernel(rules.filter(isKernelRule), seed, candidates);
 		this.#plan = plan;
+	}
+
+	#machineFaults(): MachineFaults {
+		return new MachineFaults(this.#of, [], 1, this.#board, this.#triggers);
 	}
 
 	#loadKernel(
@@ -198,15 +244,22 @@ export class Faults {
 		return {
 			machine: this.#machine?.save() ?? null,
 			kernel: kernel ? null : this.#kernel!.save(),
+			triggers: this.#triggers.save(),
 		};
 	}
 
 	/** To be called beside the restoring of the machine, or its rollback. */
-	restore({ machine, kernel }: FaultsState): void {
+	restore({ machine, kernel, triggers = null }: FaultsState): void {
+		this.#triggers.restore(triggers);
 		if (machine === null) this.#machine?.load([], 1, new Map());
-		else (this.#machine ??= new MachineFaults(this.#of, [], 1, this.#board)).restore(machine);
+		else (this.#machine ??= this.#machineFaults()).restore(machine);
 		if (kernel === null) this.#kernel?.load([]);
 		else this.#kernel!.restore(kernel);
+	}
+
+	/** The console has printed a byte. */
+	printed(byte: number): void {
+		this.#triggers.printed(byte);
 	}
 
 	/** What silent faults have left behind is part of a computer's state. */

@@ -1,5 +1,5 @@
 /** Faults of the kernel's allocations: those that may fail do. */
-import { Arming, type ArmingState } from "../../devices/fault/arming.ts";
+import { Arming, type ArmingState, type Gates } from "../../devices/fault/arming.ts";
 import type { FaultPlace } from "../../devices/fault/fault-place.ts";
 import { Ledger, type LedgerState } from "../../devices/fault/ledger.ts";
 import type { FaultRule } from "../../devices/fault/rule.ts";
@@ -48,8 +48,11 @@ export class KernelFaults {
 	#seed = 1;
 	#armings: Arming[] = [];
 
-	/** `place` says where the computer is. */
-	constructor(kernel: Kernel, place: () => FaultPlace) {
+	readonly #gates: Gates;
+
+	/** `place` says where the computer is, and `gates` which rules are open. */
+	constructor(kernel: Kernel, place: () => FaultPlace, gates: Gates) {
+		this.#gates = gates;
 		this.#kernel = kernel;
 		this.#place = place;
 	}
@@ -70,7 +73,7 @@ export class KernelFaults {
 	): void {
 		this.#seed = seed;
 		this.ledger.clear();
-		this.#armings = rules.map((rule) => new Arming(seed, rule));
+		this.#armings = rules.map((rule) => new Arming(seed, rule, this.#gates));
 		for (const arming of this.#armings) arming.candidates = candidates.get(arming.rule.id) ?? 0;
 		this.#connect();
 	}
@@ -86,7 +89,7 @@ export class KernelFaults {
 	restore(state: KernelFaultsState): void {
 		this.#seed = state.seed;
 		this.#armings = state.rules.map(({ rule, state: progress }) => {
-			const arming = new Arming(this.#seed, rule);
+			const arming = new Arming(this.#seed, rule, this.#gates);
 			arming.restore(progress);
 			return arming;
 		});

@@ -3,10 +3,12 @@
  * check that a plan passes before anything is built from it.
  */
 import * as v from "valibot";
+import { LinePattern, PatternError } from "../../devices/fault/line-pattern.ts";
 import type { FaultPlan, FaultRule } from "../../devices/fault/rule.ts";
+import { UVMHIST_FUNCTIONS } from "../../kernel/kern/core/kern_history.ts";
 import { UserError } from "../../machine/user-error.ts";
 import { complaint } from "../check-options.ts";
-import { type Field, isOptional, may, needs, object, where, whole } from "./fields.ts";
+import { ADDRESS_MAX, type Field, isOptional, may, needs, object, where, whole } from "./fields.ts";
 import type { FaultModel } from "./model.ts";
 import { FAULT_MODELS } from "./models.ts";
 
@@ -14,6 +16,8 @@ import { FAULT_MODELS } from "./models.ts";
 const NAME = /^[\w.:-]{1,64}$/;
 const NAMES = "expected 1 to 64 letters, digits or any of _ - . :";
 const MESSAGE_MAX = 500;
+/** Characters of a regular expression. */
+const PATTERN_MAX = 500;
 
 export type PlanPath = readonly (string | number)[];
 
@@ -33,6 +37,118 @@ export class FaultPlanError extends UserError {
 
 const ns = whole(0);
 
+const hit = may(whole(1), "That many times. Default: 1.");
+
+/** [from, to) of addresses. */
+const range = v.pipe(
+	v.strictTuple([whole(0, 2 ** 32), whole(0, 2 ** 32)]),
+	v.check(([from, to]) => from < to, "expected two addresses, the lower one first"),
+);
+
+const pattern = v.pipe(
+	v.string(),
+	v.maxLength(PATTERN_MAX),
+	v.check(
+		(text) => patternError(text) === "",
+		({ input }) => `is not a regular expression: ${patternError(input as string)}`,
+	),
+);
+
+/** => what is wrong with a pattern for lines of the console, or "" */
+function patternError(text: string): string {
+	try {
+		new LinePattern(text);
+		return "";
+	} catch (error) {
+		if (error instanceof PatternError) return error.message;
+		throw error;
+	}
+}
+
+const triggers = {
+	pc: may(
+		object(
+			{
+				addr: may(
+					v.pipe(
+						whole(0, ADDRESS_MAX),
+						v.check((n) => n % 2 === 0, "expected an even address"),
+					),
+					"Of an instruction.",
+				),
+				symbol: may(v.string(), "Of the program that is run, instead of an address."),
+				hit,
+			},
+			[
+				where(
+					"addr",
+					({ addr, symbol }) => (addr === undefined) !== (symbol === undefined),
+					"expected either addr or symbol",
+				),
+			],
+		),
+		"Before an instruction is executed.",
+	),
+	access: may(
+		object(
+			{
+				va: may(range, "Virtual addresses: from the first on, and below the second."),
+				pa: may(range, "Physical addresses, instead."),
+				kind: needs(
+					v.picklist(["r", "w", "rw", "x"]),
+					"Loads, stores, both, or fetches of instructions.",
+				),
+				hit,
+			},
+			[
+				where(
+					"va",
+					({ va, pa }) => (va === undefined) !== (pa === undefined),
+					"expected either va or pa",
+				),
+			],
+		),
+		"Behind an instruction that has accessed some of these bytes.",
+	),
+	event: may(
+		object({
+			uvmhist: needs(
+				v.pipe(
+					v.string(),
+					v.check(
+						(text) => UVMHIST_FUNCTIONS.includes(text.split(": ", 1)[0]!),
+						`expected a function that logs events: ${UVMHIST_FUNCTIONS.join(", ")}`,
+					),
+				),
+				'The function that logs the event; or function and message, "uvm_fault: va, pa, prot".',
+			),
+			hit,
+		}),
+		"When the kernel of boot logs an event in UVMHIST.",
+	),
+	milestone: may(
+		object({
+			console: needs(pattern, "A regular expression."),
+			hit: may(whole(1), "That many lines. Default: 1."),
+		}),
+		"When the console has printed as much of a line as it takes to match.",
+	),
+};
+
+const stateName = v.union(
+	[whole(1), v.pipe(v.string(), v.regex(NAME, NAMES))],
+	"expected a number from 1, or a name",
+);
+
+const state = needs(
+	stateName,
+	"It is activated only in this state of the plan, which begins in 1. Default: in any.",
+);
+const nextState = needs(
+	stateName,
+	"The state of the plan once it is activated. Default: as it is.",
+);
+
 const candidates = object({
 	hit: may(whole(1), "The candidate with this number, from 1."),
 	every: may(whole(1), "Each candidate whose number is a multiple of it."),
@@ -47,17 +163,19 @@ const candidates = object({
 		),
 		"Only from the first time on, and before the second, in ns.",
 	),
+	...triggers,
 });
 
 const instant = object(
 	{
 		atNs: may(ns, "At this virtual time, in ns."),
 		atInsn: may(whole(0), "When so many instructions have retired since reset."),
+		...triggers,
 	},
 	[
 		where(
 			"atNs",
-			({ atNs, atInsn }) => (atNs === undefined) !== (atInsn === undefined),
+			({ atNs, atInsn }) => atNs === undefined || atInsn === undefined,
 			"expected either atNs or atInsn",
 		),
 	],
@@ -89,11 +207,20 @@ const budget = object({
 
 /** What rules have in common; the JSON schema has each of them once. */
 export const FAULT_PLAN_PARTS: Readonly<Record<string, Field>> = {
+	state,
+	nextState,
 	candidates,
 	instant,
 	life,
 	budget,
 };
+
+/** A rule of an instant says when that is. */
+const hasWhen = where(
+	"when",
+	({ when, state }) => state !== undefined || Object.keys(when as object).length > 0,
+	"expected atNs, atInsn or a trigger",
+);
 
 function ruleSchema([name, model]: readonly [string, FaultModel]): Field {
 	const params = object(model.params, model.conditions);
@@ -101,16 +228,21 @@ function ruleSchema([name, model]: readonly [string, FaultModel]): Field {
 		model.candidates === null
 			? { when: instant }
 			: { when: v.optional(candidates), life: v.optional(life), budget: v.optional(budget) };
-	return object({
-		id: may(
-			v.pipe(v.string(), v.regex(NAME, NAMES)),
-			"Its own name. Default: the name of the model.",
-		),
-		model: needs(v.literal(name), model.does),
-		params: Object.values(model.params).every(isOptional) ? v.optional(params) : params,
-		...when,
-		note: may(v.string(), "For the reader."),
-	});
+	return object(
+		{
+			id: may(
+				v.pipe(v.string(), v.regex(NAME, NAMES)),
+				"Its own name. Default: the name of the model.",
+			),
+			model: needs(v.literal(name), model.does),
+			params: Object.values(model.params).every(isOptional) ? v.optional(params) : params,
+			...when,
+			state: v.optional(state),
+			nextState: v.optional(nextState),
+			note: may(v.string(), "For the reader."),
+		},
+		model.candidates === null ? [hasWhen] : [],
+	);
 }
 
 type RuleSchemas = v.VariantOptions<"model">;
@@ -143,6 +275,10 @@ export function checkFaultPlan(plan: unknown): FaultPlan {
 	}
 	return seed === undefined ? { rules: whole } : { seed, rules: whole };
 }
+
+/** => how messages call rule `index`: "rule 2 (lost-1)" */
+export const nameOfRule = (plan: FaultPlan, index: number): string =>
+	ruleName(plan.rules[index], index);
 
 function errorOf(plan: unknown, issue: v.BaseIssue<unknown>): FaultPlanError {
 	const path = (issue.path ?? []).map(({ key }) => key as string | number);

@@ -2,6 +2,14 @@
 import { drawFraction } from "./draw.ts";
 import type { FaultLife, FaultRule } from "./rule.ts";
 
+/** Conditions of rules that are not about a candidate: triggers, and the state of the plan. */
+export interface Gates {
+	/** May the rule be activated now? Only then are its candidates counted. */
+	isOpen(rule: FaultRule): boolean;
+	/** The rule is activated. */
+	activated(rule: FaultRule): void;
+}
+
 /** What has become of a rule so far. Plain data. */
 export interface ArmingState {
 	readonly candidates: number;
@@ -33,6 +41,8 @@ export class Arming {
 	readonly #seed: number;
 	readonly #life: FaultLife;
 	readonly #times: number;
+	/** null: always open. */
+	gates: Gates | null;
 	/** Candidates so far; the next one has this number, from 0. */
 	candidates = 0;
 	/** Times that the rule has been activated. */
@@ -43,27 +53,35 @@ export class Arming {
 	/** Candidates that the activation in force still covers; 0: none is in force. */
 	#left = 0;
 
-	constructor(seed: number, rule: FaultRule) {
+	constructor(seed: number, rule: FaultRule, gates: Gates | null = null) {
 		const { when = {}, life = "once", budget = {} } = rule;
 		const repeats = when.every !== undefined || when.chance !== undefined;
 		this.rule = rule;
+		this.gates = gates;
 		this.#seed = seed;
 		this.#life = life;
 		const times = budget.times ?? (repeats ? -1 : 1);
 		this.#times = times < 0 ? ALWAYS : times;
 	}
 
+	/** Does it neither act nor count candidates now? */
+	get isClosed(): boolean {
+		return this.#left === 0 && this.gates !== null && !this.gates.isOpen(this.rule);
+	}
+
 	/** A candidate at time `now`, in ns. => its number if the rule acts on it, or -1. */
 	decide(now: number): number {
-		const ordinal = this.candidates++;
 		if (this.#left > 0 && ends(this.#life) && !inForce(this.#life, this.#activeSince, now)) {
 			this.#left = 0;
 		}
+		if (this.isClosed) return -1;
+		const ordinal = this.candidates++;
 		if (this.#left === 0) {
 			if (this.activations >= this.#times || !this.#triggers(ordinal, now)) return -1;
 			this.activations++;
 			this.#activeSince = now;
 			this.#left = covered(this.#life);
+			this.gates?.activated(this.rule);
 		} else if (!inForce(this.#life, this.#activeSince, now)) return -1;
 		this.#left--;
 		this.applied++;

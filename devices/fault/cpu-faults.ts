@@ -162,7 +162,8 @@ export class CpuFaults implements Family {
 	/** Is the next instruction of interest? */
 	get alone(): boolean {
 		return (
-			this.#corrupt !== null || this.#rules.some(({ arming }) => !arming.spent(this.#host.now))
+			this.#corrupt !== null ||
+			this.#rules.some(({ arming }) => !arming.spent(this.#host.now) && !arming.isClosed)
 		);
 	}
 

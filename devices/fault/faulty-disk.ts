@@ -13,7 +13,7 @@ import {
 	type DiskResult,
 	SECTOR_SIZE,
 } from "../disk/disk-media.ts";
-import { Arming, type ArmingState } from "./arming.ts";
+import { Arming, type ArmingState, type Gates } from "./arming.ts";
 import { directionOf, type MediaRule, type PowerCut, type Torn, withLife } from "./disk-rule.ts";
 import { draw, drawBelow } from "./draw.ts";
 import { type FaultPlace, NOWHERE } from "./fault-place.ts";
@@ -86,6 +86,7 @@ export class FaultyDisk implements DiskMedia {
 	#caches = new Map<string, WriteCache>();
 	#place: () => FaultPlace = () => NOWHERE;
 	#outage: (outage: Outage) => void = (outage) => this.losePower(outage);
+	#gates: Gates | null = null;
 	#nextId = 0;
 
 	/** => `seed`: for random decisions. UserError for sectors that the medium does not have. */
@@ -125,12 +126,18 @@ export class FaultyDisk implements DiskMedia {
 	}
 
 	/**
-	 * From now on `place` says where the computer is. `outage` is told of a loss of power of the whole
-	 * computer, and calls losePower of all its disks.
+	 * From now on `place` says where the computer is, and `gates` which rules are open. `outage` is
+	 * told of a loss of power of the whole computer, and calls losePower of all its disks.
 	 */
-	connect(place: () => FaultPlace, outage: (outage: Outage) => void): void {
+	connect(
+		place: () => FaultPlace,
+		outage: (outage: Outage) => void,
+		gates: Gates | null = null,
+	): void {
 		this.#place = place;
 		this.#outage = outage;
+		this.#gates = gates;
+		for (const arming of this.#armings) arming.gates = gates;
 	}
 
 	/**
@@ -165,7 +172,7 @@ export class FaultyDisk implements DiskMedia {
 			throw new UserError(`fault ${rule.id}: there is a rule of this name already`);
 		}
 		if (rule.model === "disk.power-cut") this.#addCache(rule.params);
-		this.#armings.push(new Arming(this.#seed, withLife(rule)));
+		this.#armings.push(new Arming(this.#seed, withLife(rule), this.#gates));
 	}
 
 	#addCache(params: PowerCut): void {
@@ -522,7 +529,7 @@ export class FaultyDisk implements DiskMedia {
 	#restore(state: FaultyDiskState): void {
 		this.#seed = state.seed;
 		this.#armings = state.armings.map(({ rule, state: progress }) => {
-			const arming = new Arming(this.#seed, rule);
+			const arming = new Arming(this.#seed, rule, this.#gates);
 			arming.restore(progress);
 			return arming;
 		});

@@ -1,6 +1,6 @@
 /** A disk that is late, or does not answer. */
 import type { ControllerFault, DiskTiming } from "../disk/timing.ts";
-import { Arming, type ArmingState } from "./arming.ts";
+import { Arming, type ArmingState, type Gates } from "./arming.ts";
 import { type TimingRule, withLife } from "./disk-rule.ts";
 import { drawFraction } from "./draw.ts";
 import { type FaultPlace, NOWHERE } from "./fault-place.ts";
@@ -30,6 +30,7 @@ export class FaultyTiming implements DiskTiming {
 	#armings: Arming[] = [];
 	#seed = 1;
 	#place: () => FaultPlace = () => NOWHERE;
+	#gates: Gates | null = null;
 	#controllerFault: ControllerFault | null = null;
 
 	constructor(timing: DiskTiming, rules: readonly TimingRule[] = [], seed = 1) {
@@ -54,13 +55,15 @@ export class FaultyTiming implements DiskTiming {
 	): void {
 		this.#seed = seed;
 		this.ledger.clear();
-		this.#armings = rules.map((rule) => new Arming(seed, withLife(rule)));
+		this.#armings = rules.map((rule) => new Arming(seed, withLife(rule), this.#gates));
 		for (const arming of this.#armings) arming.candidates = candidates.get(arming.rule.id) ?? 0;
 	}
 
-	/** From now on `place` says where the computer is. */
-	connect(place: () => FaultPlace): void {
+	/** From now on `place` says where the computer is, and `gates` which rules are open. */
+	connect(place: () => FaultPlace, gates: Gates | null = null): void {
 		this.#place = place;
+		this.#gates = gates;
+		for (const arming of this.#armings) arming.gates = gates;
 	}
 
 	completion(now: number, sector: number, count: number): number {
@@ -125,7 +128,7 @@ export class FaultyTiming implements DiskTiming {
 	restore(state: FaultyTimingState): void {
 		this.#seed = state.seed;
 		this.#armings = state.armings.map(({ rule, state: progress }) => {
-			const arming = new Arming(this.#seed, rule);
+			const arming = new Arming(this.#seed, rule, this.#gates);
 			arming.restore(progress);
 			return arming;
 		});

@@ -6,7 +6,8 @@
  * the instruction that reaches it, or right then if none is executed; registers and pc before the
  * next instruction. `when.atInsn` is exact whatever an instruction costs: the hart stops for it
  * when so many instructions have retired, and before the next one. A trap retires nothing: of the
- * moments with the same count it is the first.
+ * moments with the same count it is the first. Triggers (triggers.ts) strike where they come:
+ * before the instruction, behind the access, or right then.
  *
  * The other rules are asked where their candidates are. Without any rule of a kind nobody asks.
  */
@@ -16,7 +17,7 @@ import type { Machine } from "../../machine/machine.ts";
 import { H_BUDGET, H_LEFT } from "../../machine/memory.ts";
 import { UserError } from "../../machine/user-error.ts";
 import type { Board } from "../board.ts";
-import { Arming, type ArmingState } from "./arming.ts";
+import { Arming, type ArmingState, type Gates } from "./arming.ts";
 import { ClockFaults } from "./clock-faults.ts";
 import { CpuFaults } from "./cpu-faults.ts";
 import { drawBelow } from "./draw.ts";
@@ -27,6 +28,7 @@ import { Ledger, type LedgerState } from "./ledger.ts";
 import { hasInstant, type MachineRule, withLife } from "./machine-rule.ts";
 import { MemoryFaults } from "./memory-faults.ts";
 import { MmuRules } from "./mmu-faults.ts";
+import { hasTrigger } from "./triggers.ts";
 
 export interface MachineFaultsState {
 	readonly seed: number;
@@ -49,6 +51,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 	readonly ledger = new Ledger();
 	readonly machine: Machine;
 	readonly board: Board | null;
+	readonly #gates: Gates | null;
 	#seed: number;
 	readonly #event: number;
 	/** In a fixed order: they register with the clock. */
@@ -58,18 +61,22 @@ export class MachineFaults implements FaultHost, HartFaults {
 	#nextNumber = 0;
 	/** Interrupts are to be looked at before the next instruction. */
 	#interrupted = false;
+	/** Rules have become due while others struck. */
+	#again = false;
 
 	/**
 	 * => `seed`: for random decisions. UserError for a rule that cannot be followed; those about
-	 *    devices need the board.
+	 *    devices need the board, and those with triggers or states `gates`, which calls `opened`.
 	 */
 	constructor(
 		machine: Machine,
 		rules: readonly MachineRule[] = [],
 		seed = 1,
 		board: Board | null = null,
+		gates: Gates | null = null,
 	) {
 		this.machine = machine;
+		this.#gates = gates;
 		this.board = board;
 		this.#seed = seed;
 		this.#event = machine.clock.register((number) => this.#reached(number));
@@ -120,7 +127,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 		if (this.#rules.some((other) => other.rule.id === rule.id)) {
 			throw new UserError(`fault ${rule.id}: there is a rule of this name already`);
 		}
-		const arming = new Arming(this.#seed, withLife(rule));
+		const arming = new Arming(this.#seed, withLife(rule), this.#gates);
 		const armed: Armed = { number: this.#nextNumber++, rule, arming, stage: "ahead" };
 		this.#rules.push(armed);
 		this.#schedule(armed);
@@ -169,7 +176,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 	restore(state: MachineFaultsState): void {
 		this.#seed = state.seed;
 		this.#rules = state.rules.map(({ number, rule, state: progress, stage }) => {
-			const arming = new Arming(this.#seed, withLife(rule));
+			const arming = new Arming(this.#seed, withLife(rule), this.#gates);
 			arming.restore(progress);
 			return { number, rule, arming, stage };
 		});
@@ -188,16 +195,18 @@ export class MachineFaults implements FaultHost, HartFaults {
 	between(): number {
 		const { instret } = this.machine.hart.counters;
 		let next = Number.POSITIVE_INFINITY;
-		let settled = true;
-		for (const armed of this.#rules) {
-			const { atInsn } = armed.rule.when ?? {};
-			if (armed.stage === "ahead" && atInsn !== undefined) {
-				if (atInsn <= instret) armed.stage = "due";
-				else next = Math.min(next, atInsn - instret);
+		do {
+			this.#again = false;
+			for (const armed of this.#rules) {
+				const { atInsn } = armed.rule.when ?? {};
+				if (armed.stage === "ahead" && atInsn !== undefined) {
+					if (atInsn > instret) next = Math.min(next, atInsn - instret);
+					else if (this.#isReached(armed)) armed.stage = "due";
+				}
+				if (armed.stage === "due") this.#strike(armed);
 			}
-			if (armed.stage === "due") this.#strike(armed);
-			if (armed.stage === "due") settled = false;
-		}
+		} while (this.#again);
+		const settled = this.#rules.every(({ stage }) => stage !== "due");
 		let waits = false;
 		for (const family of this.#families.values()) {
 			if (!family.waits) continue;
@@ -212,6 +221,21 @@ export class MachineFaults implements FaultHost, HartFaults {
 
 	interrupted(): void {
 		this.#interrupted = true;
+		this.machine.hart.state.leave = 1;
+	}
+
+	/**
+	 * Rules may have opened, or the plan's state has changed. Those whose instant it is strike before
+	 * the next instruction; `now`: right now, as far as their kind can.
+	 */
+	opened(now: boolean): void {
+		for (const armed of this.#rules) {
+			if (!this.#isGated(armed) || armed.stage !== "ahead" || !this.#isReached(armed)) continue;
+			armed.stage = "due";
+			this.#again = true;
+			if (now) this.#strikeNow(armed);
+		}
+		this.connect();
 		this.machine.hart.state.leave = 1;
 	}
 
@@ -291,8 +315,10 @@ export class MachineFaults implements FaultHost, HartFaults {
 	#complaint(rule: MachineRule): string {
 		const { atNs, atInsn } = rule.when ?? {};
 		if (hasInstant(rule)) {
-			if ((atNs === undefined) === (atInsn === undefined)) {
-				return "when: needs atNs or atInsn, one of them";
+			const none = atNs === undefined && atInsn === undefined;
+			const isElsewhen = hasTrigger(rule) || rule.state !== undefined;
+			if (none ? !isElsewhen : atNs !== undefined && atInsn !== undefined) {
+				return "when: needs atNs or atInsn, one of them, or a trigger";
 			}
 			if (rule.life !== undefined && rule.life !== "once") {
 				return "life: acts once, at its instant";
@@ -307,14 +333,37 @@ export class MachineFaults implements FaultHost, HartFaults {
 	#reached(number: number): void {
 		const armed = this.#rules.find((other) => other.number === number);
 		if (armed === undefined || armed.stage !== "ahead") return;
+		if (this.#isGated(armed) && !this.#isReached(armed)) return;
 		armed.stage = "due";
-		// Before the next instruction, for what an instruction may be about to write.
-		if (familyOf(armed.rule) !== "cpu") this.#strike(armed);
+		this.#strikeNow(armed);
 		this.connect();
+	}
+
+	/** Before the next instruction, for what an instruction may be about to write. */
+	#strikeNow(armed: Armed): void {
+		if (familyOf(armed.rule) !== "cpu") this.#strike(armed);
+	}
+
+	/** Does the instant of the rule depend on more than time and instructions? */
+	#isGated({ rule }: Armed): boolean {
+		return this.#gates !== null && hasInstant(rule) && (hasTrigger(rule) || "state" in rule);
+	}
+
+	/** Is it the instant of the rule, or behind it? */
+	#isReached({ rule }: Armed): boolean {
+		const { atNs, atInsn } = rule.when ?? {};
+		if (atNs !== undefined && this.now < atNs) return false;
+		if (atInsn !== undefined && this.instructions < atInsn) return false;
+		return this.#gates === null || this.#gates.isOpen(rule);
 	}
 
 	/** The rule's instant has come. It stays due while there is nothing yet to be hit. */
 	#strike(armed: Armed): void {
+		if (armed.arming.isClosed) {
+			// A rule that struck before has changed the plan's state.
+			armed.stage = "ahead";
+			return;
+		}
 		if (this.#families.get(familyOf(armed.rule))!.strike(armed)) armed.stage = "done";
 	}
 

@@ -20,6 +20,17 @@ export interface uvm_history {
 	readonly entries: uvm_history_ent[];
 }
 
+/** The functions that log events. */
+export const UVMHIST_FUNCTIONS: readonly string[] = [
+	"swapcluster_put",
+	"uao_get",
+	"uao_set_swslot",
+	"uvm_fault",
+	"uvm_swap_io",
+	"uvm_swap_markbad",
+	"uvn_io",
+];
+
 export const uvmhist_init = (size: number): uvm_history => ({
 	size,
 	next: 0,
@@ -34,6 +45,7 @@ export function UVMHIST_LOG(k: Kernel, fn: string, message: string, ...args: num
 	h.entries[h.next] = { cycle: k.port.cycles, lid: k.curlwp.l_lid, fn, message, args };
 	h.next = (h.next + 1) % h.size;
 	h.count++;
+	k.watch.event?.(fn, message);
 }
 
 /** The events still in the ring as lines, oldest first. */

@@ -211,8 +211,8 @@ describe("a plan that is wrong", () => {
 		],
 		[
 			other("cpu.pc", {}, {}),
-			"rule 2 (lost-1): when.atNs: expected either atNs or atInsn",
-			["rules", 1, "when", "atNs"],
+			"rule 2 (lost-1): when: expected atNs, atInsn or a trigger",
+			["rules", 1, "when"],
 		],
 		[
 			other("cpu.pc", {}, { hit: 1 }),
