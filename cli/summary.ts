@@ -152,6 +152,17 @@ function swapRows({ swap }: Report): Row[] {
 	return text === "" ? [] : [["swap errors", text]];
 }
 
+/** Errors of memory, if there were any. */
+function memoryRows({ memory }: Report): Row[] {
+	const text = counts({
+		corrected: memory.corrected,
+		"pages read again": memory.repaired,
+		"pages lost": memory.lost,
+		"frames retired": memory.retired,
+	});
+	return text === "" ? [] : [["memory errors", text]];
+}
+
 /** What the shadow found. */
 const shadowRows = ({ shadow }: Report): Row[] =>
 	shadow === undefined ? [] : [["shadow", `${count(shadow.count)} pages not what they were`]];
@@ -195,6 +206,7 @@ export function summary(report: Report, stop: Stop = null): string {
 		["swap", `${count(e.swpages)} pages, ${count(e.swpginuse)} in use, ${count(e.swpgbad)} bad`],
 		...swapRows(report),
 		...diskRows(report),
+		...memoryRows(report),
 		...shadowRows(report),
 		...faultRows(report),
 		["state hash", report.stateHash],

@@ -31,7 +31,7 @@ import { BARE_OPTIONS, type BareExit, type BareOptions, type BareReport } from "
 import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { RunState } from "./computer.ts";
-import { planOf, rulesOfDisks } from "./fault/faults.ts";
+import { checkKernelRules, planOf, rulesOfDisks } from "./fault/faults.ts";
 import { type OutputMark, Progress } from "./progress.ts";
 
 export const BARE_DEFAULT_RAM = 128 * 1024 * 1024;
@@ -110,6 +110,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 		const { busCycles = DEFAULT_BUS_CYCLES, plic = "raise" } = options;
 		const { disks = [], framebuffer, virtio = "legacy", console } = options;
 		const plan = planOf(options.faults);
+		checkKernelRules(plan?.rules ?? [], false);
 		const faulty = faultyDisks(plan, disks);
 		super(
 			{

@@ -195,6 +195,11 @@ export abstract class BaseComputer<Software> implements Computer {
 		return !stopped();
 	}
 
+	/** The kernel runs: from now on rules about it are in force. */
+	protected attachFaults(kernel: Kernel): void {
+		this.#faults.attach(kernel);
+	}
+
 	inject(plan?: FaultPlan, candidates: ReadonlyMap<string, number> = new Map()): void {
 		this.#faults.load(planOf(plan), candidates);
 	}

@@ -4,14 +4,13 @@
  * work with either through this interface.
  */
 import type { Board, BoardState } from "../devices/board.ts";
-import type { MachineFaultsState } from "../devices/fault/machine-faults.ts";
 import type { FaultPlan } from "../devices/fault/rule.ts";
 import type { DiskCounters } from "../devices/virtio-blk.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Checkpoint, Machine, MachineState } from "../machine/machine.ts";
 import type { TlbCounters } from "../machine/tlb-counters.ts";
 import type { TrapReport } from "../machine/trap-counts.ts";
-import type { FaultReport } from "./fault/faults.ts";
+import type { FaultReport, FaultsState } from "./fault/faults.ts";
 import type { Recording } from "./recording.ts";
 
 /**
@@ -65,8 +64,8 @@ export interface ComputerReport {
 export interface ComputerState {
 	readonly machine: MachineState;
 	readonly board: BoardState;
-	/** What has become of rules of faults of the machine; null without such rules. */
-	readonly faults: MachineFaultsState | null;
+	/** What has become of rules of faults, but for those of disks. */
+	readonly faults: FaultsState;
 	/** The software's state; each kind of computer has a form of its own. */
 	readonly software: unknown;
 	/** What the console has printed. */

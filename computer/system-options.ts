@@ -3,7 +3,7 @@ import type { DiskMedia } from "../devices/disk/disk-media.ts";
 import type { FaultPlan } from "../devices/fault/rule.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
 import type { ld_errors } from "../kernel/dev/ld_virtio.ts";
-import type { swapstats } from "../kernel/uvm/uvm.ts";
+import type { memstats, swapstats } from "../kernel/uvm/uvm.ts";
 import type { uvmexp } from "../kernel/uvm/uvm_extern.ts";
 import type { shadow_mismatch } from "../kernel/uvm/uvm_shadow.ts";
 import * as check from "./check-options.ts";
@@ -134,6 +134,8 @@ export interface Report extends ComputerReport {
 	readonly uvmexp: uvmexp;
 	/** With `shadow`: contents of pages that are not what they were, in all and the first hundred. */
 	readonly shadow?: { readonly count: number; readonly found: readonly shadow_mismatch[] };
+	/** Errors of memory: corrected by its code, and pages that were read again, or lost. */
+	readonly memory: memstats & { readonly corrected: number; readonly retired: number };
 	/** What errors of swap have cost. */
 	readonly swap: swapstats;
 	/** The kernel's messages to its operator. */

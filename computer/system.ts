@@ -154,6 +154,7 @@ export class System extends BaseComputer<Uint8Array> {
 		if (options.shadow === true) this.#shadowWith(uvm_shadow_init());
 		this.#tune(options.sysctl ?? {});
 		const { program, args = [] } = options;
+		this.attachFaults(k);
 		return newproc(k, program, options.image, image, [program, ...args]);
 	}
 
@@ -408,8 +409,15 @@ export class System extends BaseComputer<Uint8Array> {
 			...report,
 			...{ exit, disks, uvmexp: { ...uvmexp } },
 			...(found === null ? {} : { shadow: found }),
-			...{ swap: { ...this.kernel.uvm.swapstats }, messages: [...msgbuf] },
+			...{ memory: this.#memoryReport(), swap: { ...this.kernel.uvm.swapstats } },
+			messages: [...msgbuf],
 		};
+	}
+
+	#memoryReport(): Report["memory"] {
+		const { uvm, port } = this.kernel;
+		const { memstats, page_retired } = uvm;
+		return { corrected: port.correctedErrors, ...memstats, retired: page_retired.length };
 	}
 
 	protected override hashSoftware(hash: WordHash): void {

@@ -283,6 +283,7 @@ export class VirtioBlk implements VirtioDevice {
 	#refuseRanges(type: number, data: readonly Segment[]): number {
 		const flags = type === VIRTIO_BLK_T_WRITE_ZEROES ? RANGE_UNMAP : 0;
 		const ranges = this.#ranges(data);
+		if (ranges.length === 0) return VIRTIO_BLK_S_IOERR;
 		if (ranges.some((range) => (range.flags & ~flags) !== 0)) return VIRTIO_BLK_S_UNSUPP;
 		if (this.readOnly) return VIRTIO_BLK_S_IOERR;
 		const inside = ranges.every(
@@ -291,9 +292,10 @@ export class VirtioBlk implements VirtioDevice {
 		return inside ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 	}
 
+	/** => none if they cannot be read. */
 	#ranges(data: readonly Segment[]): { sector: number; count: number; flags: number }[] {
 		const bytes = Buffer.alloc(totalLength(data));
-		gather(this.#dma, data, bytes);
+		if (!gather(this.#dma, data, bytes)) return [];
 		return Array.from({ length: bytes.length / RANGE_SIZE }, (_, i) => ({
 			sector: bytes.readUInt32LE(RANGE_SIZE * i + 4) * 2 ** 32 + bytes.readUInt32LE(RANGE_SIZE * i),
 			count: bytes.readUInt32LE(RANGE_SIZE * i + 8),
@@ -399,7 +401,8 @@ export class VirtioBlk implements VirtioDevice {
 
 	#write({ sector, data }: BlkRequest): number {
 		const bytes = new Uint8Array(totalLength(data));
-		gather(this.#dma, data, bytes);
+		// Memory may have an error that it cannot correct.
+		if (!gather(this.#dma, data, bytes)) return VIRTIO_BLK_S_IOERR;
 		if (this.media.write(sector, bytes) !== DISK_OK) return VIRTIO_BLK_S_IOERR;
 		if (!this.#persist()) return VIRTIO_BLK_S_IOERR;
 		this.counters.writes++;

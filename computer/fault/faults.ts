@@ -10,9 +10,16 @@ import type { Ledger, LedgerEntry } from "../../devices/fault/ledger.ts";
 import { MachineFaults, type MachineFaultsState } from "../../devices/fault/machine-faults.ts";
 import type { MachineRule } from "../../devices/fault/machine-rule.ts";
 import type { FaultPlan, FaultRule } from "../../devices/fault/rule.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
 import type { WordHash } from "../../machine/hash.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { UserError } from "../../machine/user-error.ts";
+import {
+	isKernelRule,
+	KernelFaults,
+	type KernelFaultsState,
+	type KernelRule,
+} from "./kernel-faults.ts";
 import { checkFaultPlan } from "./plan.ts";
 
 /** What became of a rule. */
@@ -43,7 +50,21 @@ const isDiskRule = (rule: FaultRule): rule is DiskRule => rule.model.startsWith(
 export const planOf = (plan: unknown): FaultPlan | undefined =>
 	plan === undefined ? undefined : checkFaultPlan(plan);
 
-const isMachineRule = (rule: FaultRule): rule is MachineRule => !isDiskRule(rule);
+const isMachineRule = (rule: FaultRule): rule is MachineRule =>
+	!isDiskRule(rule) && !isKernelRule(rule);
+
+/** What has become of rules, but for those of disks. null: there are none. */
+export interface FaultsState {
+	readonly machine: MachineFaultsState | null;
+	readonly kernel: KernelFaultsState | null;
+}
+
+/** => UserError for rules of a kernel where there is none. */
+export function checkKernelRules(rules: readonly FaultRule[], hasKernel: boolean): void {
+	const rule = rules.find(isKernelRule);
+	if (rule === undefined || hasKernel) return;
+	throw new UserError(`fault ${rule.id}: ${rule.model} is for our own kernel; there is none`);
+}
 
 /** The rules of one disk. */
 export interface RulesOfDisk {
@@ -93,6 +114,10 @@ export class Faults {
 	/** null until there are rules of memory, hart or MMU. */
 	#machine: MachineFaults | null;
 
+	readonly #place: () => FaultPlace;
+	/** null without a kernel. */
+	#kernel: KernelFaults | null = null;
+
 	/** `place` says where the computer is. */
 	constructor(
 		plan: FaultPlan | undefined,
@@ -101,6 +126,7 @@ export class Faults {
 		place: () => FaultPlace,
 	) {
 		this.#plan = plan;
+		this.#place = place;
 		const rules = plan?.rules.filter(isMachineRule) ?? [];
 		this.#of = machine;
 		this.#board = board;
@@ -119,7 +145,14 @@ export class Faults {
 
 	get #parts(): FaultyPart[] {
 		const disks = this.#disks.flatMap(({ media, timing }) => [media, timing]);
-		return this.#machine === null ? disks : [...disks, this.#machine];
+		const rest = [this.#machine, this.#kernel].filter((part) => part !== null);
+		return [...disks, ...rest];
+	}
+
+	/** There is a kernel, which runs. */
+	attach(kernel: Kernel): void {
+		this.#kernel = new KernelFaults(kernel, this.#place);
+		this.#kernel.load(this.#plan?.rules.filter(isKernelRule) ?? [], this.#plan?.seed);
 	}
 
 	/** As Computer.inject. */
@@ -133,7 +166,17 @@ export class Faults {
 		const machine = rules.filter(isMachineRule);
 		if (machine.length > 0) this.#machine ??= new MachineFaults(this.#of, [], 1, this.#board);
 		this.#machine?.load(machine, seed, candidates);
+		this.#loadKernel(rules.filter(isKernelRule), seed, candidates);
 		this.#plan = plan;
+	}
+
+	#loadKernel(
+		rules: readonly KernelRule[],
+		seed?: number,
+		candidates?: ReadonlyMap<string, number>,
+	): void {
+		checkKernelRules(rules, this.#kernel !== null);
+		this.#kernel?.load(rules, seed, candidates);
 	}
 
 	/** Whether no rule does anything any more at time `now`, or later. */
@@ -142,18 +185,24 @@ export class Faults {
 			...media.armings,
 			...timing.armings,
 		]);
+		armings.push(...(this.#kernel?.armings ?? []));
 		return armings.every((arming) => arming.spent(now)) && this.#machine?.spent !== false;
 	}
 
-	/** What has become of the rules of memory, hart and MMU. null: there are none. */
-	save(): MachineFaultsState | null {
-		return this.#machine?.save() ?? null;
+	save(): FaultsState {
+		const kernel = this.#kernel === null || this.#kernel.armings.length === 0;
+		return {
+			machine: this.#machine?.save() ?? null,
+			kernel: kernel ? null : this.#kernel!.save(),
+		};
 	}
 
 	/** To be called beside the restoring of the machine, or its rollback. */
-	restore(state: MachineFaultsState | null): void {
-		if (state === null) this.#machine?.load([], 1, new Map());
-		else (this.#machine ??= new MachineFaults(this.#of)).restore(state);
+	restore({ machine, kernel }: FaultsState): void {
+		if (machine === null) this.#machine?.load([], 1, new Map());
+		else (this.#machine ??= new MachineFaults(this.#of, [], 1, this.#board)).restore(machine);
+		if (kernel === null) this.#kernel?.load([]);
+		else this.#kernel!.restore(kernel);
 	}
 
 	/** What silent faults have left behind is part of a computer's state. */

@@ -7,6 +7,7 @@ import { CLOCK_MODELS } from "./clock-models.ts";
 import { CPU_MODELS } from "./cpu-models.ts";
 import { DISK_MODELS } from "./disk-models.ts";
 import { INTERRUPT_MODELS } from "./interrupt-models.ts";
+import { KERNEL_MODELS } from "./kernel-models.ts";
 import { MEMORY_MODELS } from "./memory-models.ts";
 import { MMU_MODELS } from "./mmu-models.ts";
 import type { FaultModel } from "./model.ts";
@@ -20,5 +21,6 @@ export const FAULT_MODELS: ReadonlyMap<string, FaultModel> = new Map(
 		...CPU_MODELS,
 		...INTERRUPT_MODELS,
 		...CLOCK_MODELS,
+		...KERNEL_MODELS,
 	}),
 );

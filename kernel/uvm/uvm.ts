@@ -18,6 +18,12 @@ import { type pglist, pglist_init, type vm_page } from "./uvm_page.ts";
 import type { swapdev } from "./uvm_swap.ts";
 import type { uvm_vnode } from "./uvm_vnode.ts";
 
+/** Pages whose memory was broken: read again from disk; and lost. */
+export interface memstats {
+	repaired: number;
+	lost: number;
+}
+
 /** What errors of swap have cost; each is a count. */
 export interface swapstats {
 	/** Clusters that could not be written, and were written page by page. */
@@ -48,6 +54,9 @@ export interface Uvm {
 	readonly page_active: pglist;
 	readonly page_inactive: pglist;
 	readonly pageqlock: simplelock;
+	/** Pages that are not used any more, because their memory is broken. */
+	readonly page_retired: vm_page[];
+	readonly memstats: memstats;
 
 	/** Wait channels: for free pages; of the page daemon; of the aiodone daemon. */
 	readonly free_wchan: object;
@@ -133,6 +142,8 @@ export function uvm_state(pools: pools): Uvm {
 		page_active: pglist_init(),
 		page_inactive: pglist_init(),
 		pageqlock: simple_lock_init(),
+		page_retired: [],
+		memstats: { repaired: 0, lost: 0 },
 		free_wchan: {},
 		pagedaemon_wchan: {},
 		aiodoned_wchan: {},

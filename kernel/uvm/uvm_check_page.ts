@@ -69,6 +69,10 @@ export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
 		if (queue !== null && length(queue) !== found)
 			wrong.push(`1: queue ${name} has a wrong length`);
 	}
+	for (const pg of k.uvm.page_retired) {
+		const used = pg.uobject !== null || pg.uanon !== null || pg.pqflags !== 0;
+		if (used || pg.md_pvlist !== null) wrong.push("3: a page whose memory is broken is in use");
+	}
 	check_loans(k, wrong);
 	if (quiet) check_rest(k, wrong);
 }

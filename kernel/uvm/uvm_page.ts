@@ -380,6 +380,34 @@ export function uvm_pagefree(k: Kernel, pg: vm_page): void {
 	KASSERT((pg.pqflags & PQ_FREE) === 0, "uvm_pagefree: page is free already");
 	KASSERT(pg.md_pvlist === null, "uvm_pagefree: page is still mapped");
 	if (pg.loan_count === 0) k.watch.shadow?.pagefree(k, pg);
+	page_disown(k, pg);
+	if (pg.wire_count > 0) {
+		pg.wire_count = vslock_count(k, pg);
+		if (pg.wire_count === 0) k.uvmexp.wired--;
+	}
+	if (pg.loan_count > 0 || pg.wire_count > 0) {
+		pg.pqflags = 0;
+		return;
+	}
+	pg.pqflags = PQ_FREE;
+	pageq_insert_tail(k.uvm.page_free, pg);
+	k.uvmexp.free++;
+}
+
+/**
+ * As uvm_pagefree, but the page is not used again: its memory is broken.
+ * => it is neither wired nor on loan.
+ */
+export function uvm_pageretire(k: Kernel, pg: vm_page): void {
+	KASSERT(pg.md_pvlist === null, "uvm_pageretire: page is still mapped");
+	KASSERT(pg.wire_count === 0 && pg.loan_count === 0, "uvm_pageretire: page is wired or lent");
+	page_disown(k, pg);
+	pg.pqflags = 0;
+	k.uvm.page_retired.push(pg);
+}
+
+/** Take a page away from its owner and off its queue. => owner, queues locked. */
+function page_disown(k: Kernel, pg: vm_page): void {
 	uvm_pageremove(k, pg);
 	if (pg.uanon !== null) {
 		pg.uanon.an_page = null;
@@ -388,19 +416,8 @@ export function uvm_pagefree(k: Kernel, pg: vm_page): void {
 		pg.version++;
 	}
 	uvm_pagedequeue(k, pg);
-	if (pg.wire_count > 0) {
-		pg.wire_count = vslock_count(k, pg);
-		if (pg.wire_count === 0) k.uvmexp.wired--;
-	}
 	pg.uobject = null;
 	pg.flags = 0;
-	if (pg.loan_count > 0 || pg.wire_count > 0) {
-		pg.pqflags = 0;
-		return;
-	}
-	pg.pqflags = PQ_FREE;
-	pageq_insert_tail(k.uvm.page_free, pg);
-	k.uvmexp.free++;
 }
 
 /** How often uvm_vslock has wired a page. */

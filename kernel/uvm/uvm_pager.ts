@@ -34,6 +34,7 @@ import { uvm_anon_release } from "./uvm_anon.ts";
 import { aobj_pager, SWSLOT_NOMEM, uao_set_swslot } from "./uvm_aobj.ts";
 import { uvm_km_suballoc, uvm_km_valloc } from "./uvm_km.ts";
 import type { vm_map_entry } from "./uvm_map_entry.ts";
+import { uvm_page_isbroken, uvm_page_memerror } from "./uvm_memerror.ts";
 import {
 	PAGER_AOBJ,
 	PGO_ALLPAGES,
@@ -262,7 +263,10 @@ function drop_written(
 	for (const i of failed) {
 		const page = pgs[i]!;
 		const own = page === pg ? pg : null;
-		uvm_pager_dropcluster(k, null, own, [page], PGO_REALLOCSWAP, swblk + i, error);
+		// It is not the slot that is broken if the page cannot be read from memory.
+		const why = uvm_page_isbroken(k, page) ? EAGAIN : error;
+		uvm_pager_dropcluster(k, null, own, [page], PGO_REALLOCSWAP, swblk + i, why);
+		if (why !== error) uvm_page_memerror(k, page);
 	}
 }
 
@@ -411,5 +415,8 @@ export function uvm_aio_aiodone(k: Kernel, bp: buf): boolean {
 	const flags = error === 0 ? PGO_PDFREECLUST : PGO_REALLOCSWAP;
 	uvm_pager_dropcluster(k, uobj, null, pgs, flags, slot, error);
 	pagerops(k, uobj).pgo_aiodone?.(k, uobj, pgs.length, error);
+	if (error !== 0) {
+		for (const pg of pgs) if (uvm_page_isbroken(k, pg)) uvm_page_memerror(k, pg);
+	}
 	return true;
 }

@@ -4,6 +4,7 @@
  */
 import {
 	CAUSE_BREAKPOINT,
+	CAUSE_HARDWARE_ERROR,
 	CAUSE_ILLEGAL_INSTRUCTION,
 	CAUSE_INSTRUCTION_PAGE_FAULT,
 	CAUSE_LOAD_PAGE_FAULT,
@@ -11,7 +12,7 @@ import {
 	CAUSE_USER_ECALL,
 	SCAUSE_INTERRUPT,
 } from "../../../machine/port.ts";
-import { pmap_fault } from "../../../pmap/pmap.ts";
+import { pmap_extract, pmap_fault } from "../../../pmap/pmap.ts";
 import {
 	EACCES,
 	EINTR,
@@ -22,6 +23,7 @@ import {
 	EWOULDBLOCK,
 } from "../../../sys/errno.ts";
 import {
+	trunc_page,
 	VM_PROT_EXECUTE,
 	VM_PROT_READ,
 	VM_PROT_WRITE,
@@ -30,11 +32,15 @@ import {
 import type { Kernel } from "../../kernel.ts";
 import { VM_FAULT_INVALID } from "../../uvm/uvm_extern.ts";
 import { uvm_fault, uvm_fault_nosleep } from "../../uvm/uvm_fault.ts";
+import { uvm_page_isbroken, uvm_page_memerror } from "../../uvm/uvm_memerror.ts";
+import { PG_BUSY, PHYS_TO_VM_PAGE, uvm_pagewait, type vm_page } from "../../uvm/uvm_page.ts";
+import { simple_lock } from "../core/kern_lock.ts";
 import { type lwp, lwp_pc, lwp_regs, lwp_setpc, RESTART_NO } from "../core/kern_lwp.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import {
 	BUS_ADRALN,
 	BUS_ADRERR,
+	BUS_MCEERR_AR,
 	ILL_ILLOPC,
 	ksi_init,
 	type ksiginfo,
@@ -86,9 +92,36 @@ export function trap(k: Kernel, l: lwp): number {
 			return trap_signal(k, l, trapinfo(SIGILL, ILL_ILLOPC, k.port.sepc));
 		case CAUSE_BREAKPOINT:
 			return trap_signal(k, l, trapinfo(SIGTRAP, TRAP_BRKPT, k.port.sepc));
+		case CAUSE_HARDWARE_ERROR:
+			return trap_memerror(k, l);
 		default:
 			return trap_signal(k, l, trapinfo(SIGBUS, BUS_ADRALN, k.port.stval));
 	}
+}
+
+/**
+ * The memory at stval cannot be read. If its page can be given up, the access is repeated and
+ * faults; else SIGBUS: a page of the kernel, such as a page table, or one that must stay.
+ */
+function trap_memerror(k: Kernel, l: lwp): number {
+	const va = k.port.stval;
+	const pa = pmap_extract(k, l.l_proc!.p_vmspace!.vm_map.pmap, va);
+	const pg = pa < 0 ? null : PHYS_TO_VM_PAGE(k, trunc_page(pa));
+	if (pg !== null && uvm_page_isbroken(k, pg)) {
+		if ((pg.flags & PG_BUSY) !== 0) {
+			l.l_kernel = memerror_wait(k, pg);
+			return TRAP_KERNEL;
+		}
+		if (uvm_page_memerror(k, pg)) return TRAP_RETURN;
+	}
+	return trap_signal(k, l, trapinfo(SIGBUS, BUS_MCEERR_AR, va));
+}
+
+/** Wait until a page is no longer busy; then the access is repeated. */
+function* memerror_wait(k: Kernel, pg: vm_page): Sleeps<void> {
+	const lock = pg.uanon !== null ? pg.uanon.an_lock : pg.uobject!.vmobjlock;
+	simple_lock(k, lock);
+	yield* uvm_pagewait(k, pg, lock, "memerror");
 }
 
 function trap_pagefault(k: Kernel, l: lwp, access: vm_prot_t): number {

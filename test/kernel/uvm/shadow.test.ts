@@ -1,6 +1,6 @@
 /** The shadow of page contents: what it sees, and that it sees nothing where nothing is wrong. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { PG_CLEAN } from "../../../kernel/uvm/uvm_page.ts";
+import { PG_CLEAN, uvm_pageidlezero } from "../../../kernel/uvm/uvm_page.ts";
 import {
 	type shadow_mismatch,
 	type uvm_shadow,
@@ -91,6 +91,13 @@ describe("sees", () => {
 		t.run(fill(t, more, Array(150).keys()));
 		expect(sh.found).toMatchObject([{ what: "free", place: free.phys_addr }]);
 		expectPattern(t, uobj, Array(40).keys());
+	});
+
+	it("a store to a page that is free and was zeroed", () => {
+		uvm_pageidlezero(t.k, 1_000_000);
+		const zeroed = t.k.uvm.page_zeros.first!;
+		t.k.port.writeRam(zeroed.phys_addr, Uint8Array.of(1));
+		expect(kinds()).toEqual(["free"]);
 	});
 
 	it("and keeps the first hundred", () => {

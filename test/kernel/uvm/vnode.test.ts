@@ -4,6 +4,7 @@ import { simple_lock, simple_unlock } from "../../../kernel/kern/core/kern_lock.
 import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
 import { ubc_uiomove } from "../../../kernel/uvm/uvm_bio.ts";
 import { uvm_map_clean } from "../../../kernel/uvm/uvm_map_advice.ts";
+import { uvm_page_memerror } from "../../../kernel/uvm/uvm_memerror.ts";
 import {
 	PGO_ALLPAGES,
 	PGO_CLEANIT,
@@ -90,6 +91,31 @@ describe("reading", () => {
 		expect(f.page(uvn, 3)).toBeNull();
 		t.disks[1]!.liftAll();
 		expect(f.read(uvn, 3 * PAGE_SIZE, 1)).toEqual(Uint8Array.of(original(3 * PAGE_SIZE)));
+		t.check();
+	});
+
+	it("a page whose memory is broken is read again, into another frame", () => {
+		const uvn = f.file(6 * PAGE_SIZE);
+		f.read(uvn, 0, 3 * PAGE_SIZE);
+		const broken = f.page(uvn, 1)!;
+		expect(uvm_page_memerror(t.k, broken)).toBe(true);
+		expect(t.k.uvm.memstats).toEqual({ repaired: 1, lost: 0 });
+		expect(f.read(uvn, PAGE_SIZE, 1)).toEqual(Uint8Array.of(original(PAGE_SIZE)));
+		expect(f.page(uvn, 1)).not.toBe(broken);
+		t.check();
+		// Written to: that is lost, and said so.
+		const written = f.page(uvn, 2)!;
+		written.flags &= ~PG_CLEAN;
+		expect(uvm_page_memerror(t.k, written)).toBe(true);
+		expect(t.k.uvm.memstats).toEqual({ repaired: 1, lost: 1 });
+		expect(uvn.u_error).toBe(EIO);
+		// What is locked stays.
+		const locked = f.page(uvn, 0)!;
+		simple_lock(t.k, t.k.uvm.pageqlock);
+		uvm_pagewire(t.k, locked);
+		simple_unlock(t.k, t.k.uvm.pageqlock);
+		expect(uvm_page_memerror(t.k, locked)).toBe(false);
+		expect(t.k.uvm.page_retired).toEqual([broken, written]);
 		t.check();
 	});
 
