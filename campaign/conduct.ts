@@ -82,8 +82,17 @@ export function identityOf(campaign: Campaign, workload: Workload, runs?: number
 	return { version: VERSION, hash: hash.digest("hex") };
 }
 
-/** The golden run as golden.json has it. */
-export function describeGolden({ golden, reference, runs }: PreparedCampaign): unknown {
+/** The golden run as golden.json has it: of the whole campaign, also in the folder of a shard. */
+export interface GoldenFile {
+	readonly evidence: Evidence;
+	readonly console: string;
+	readonly candidates: Readonly<Record<string, number>>;
+	/** Points of the fault space; null: without number. */
+	readonly population: number | null;
+	readonly runs: number;
+}
+
+export function describeGolden({ golden, reference, runs }: PreparedCampaign): GoldenFile {
 	return {
 		evidence: reference,
 		console: new TextDecoder().decode(golden.console),

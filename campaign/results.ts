@@ -16,6 +16,7 @@ import {
 import { dirname, join } from "node:path";
 import { UserError } from "../machine/user-error.ts";
 import type { Outcome } from "./classify.ts";
+import type { GoldenFile } from "./conduct.ts";
 import type { Evidence } from "./evidence.ts";
 import type { RunEffort, RunPlan } from "./runner.ts";
 import { runAt, type Shard, WHOLE } from "./shard.ts";
@@ -100,13 +101,7 @@ export function parseRows(
 export function readResults(folder: string): {
 	identity: Identity;
 	campaign: unknown;
-	/** Of the whole campaign, also in the folder of a shard. */
-	golden: {
-		readonly evidence: Evidence;
-		/** null: without number. */
-		readonly population: number | null;
-		readonly runs: number;
-	};
+	golden: GoldenFile;
 	shard: Shard;
 	rows: ResultRow[];
 } {
@@ -119,7 +114,7 @@ export function readResults(folder: string): {
 		campaign: unknown;
 		shard?: Shard;
 	};
-	const golden = readJson(join(folder, GOLDEN)) as ReturnType<typeof readResults>["golden"];
+	const golden = readJson(join(folder, GOLDEN)) as GoldenFile;
 	const path = join(folder, RESULTS);
 	const bytes = existsSync(path) ? readFileSync(path) : new Uint8Array(0);
 	return { identity, campaign, golden, shard, rows: parseRows(bytes, shard).rows };

@@ -9,7 +9,9 @@ import {
 	poolExecutor,
 	prepareCampaign,
 	queueExecutor,
+	type ResultRow,
 	ResultsFolder,
+	reportResults,
 	type Shard,
 	type Summary,
 	shardLength,
@@ -19,16 +21,16 @@ import { readWorkload } from "./campaign-workload.ts";
 import { mergeCommand } from "./inject-merge.ts";
 import { jobsOption, runsOption, shardOption } from "./inject-options.ts";
 import { InjectProgress } from "./inject-progress.ts";
+import { addReportOptions, ReportFiles, type ReportFlags, reportCommand } from "./inject-report.ts";
 import { campaignTable } from "./inject-table.ts";
 import { Interrupts, signalExitCode } from "./interrupts.ts";
 import { integerOption } from "./options.ts";
-import { OutputFile } from "./output-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** A worker makes the golden run before its first run: that many times as long is enough. */
 const GOLDEN_TIMES = 20;
 
-interface InjectFlags {
+interface InjectFlags extends ReportFlags {
 	readonly out?: string;
 	readonly jobs?: number;
 	readonly queue?: string;
@@ -36,7 +38,6 @@ interface InjectFlags {
 	readonly runs?: number;
 	readonly seed?: number;
 	readonly resume: boolean;
-	readonly json?: string;
 	readonly list: boolean;
 	readonly quiet: boolean;
 }
@@ -48,6 +49,7 @@ Examples:
   uvmachine inject campaign.json5 --out results     one of your own, with all results in a folder
   uvmachine inject campaign.json5 --out results --resume
   uvmachine inject campaign.json5 --out results --queue redis://10.0.0.5:6379
+  uvmachine inject report results --html report.html
   uvmachine inject campaign.json5 --out part0 --shard 0/3
   uvmachine inject merge part0 part1 part2 --out results`;
 
@@ -63,10 +65,11 @@ export function injectCommand(done: (exitCode: number) => void): Command {
 		.option("--shard <i/n>", "only part i of n, from 0, of the runs; see merge", shardOption)
 		.option("--runs <n>", "so many runs at random, or at most, if all points are run", runsOption)
 		.option("--seed <n>", "for all random decisions, instead of the campaign's", integerOption)
-		.option("--json <file>", "write the summary as JSON; - for stdout instead of the table")
 		.option("-q, --quiet", "no progress", false);
 	command.addHelpText("after", HELP);
+	addReportOptions(command);
 	command.addCommand(mergeCommand(done));
+	command.addCommand(reportCommand(done));
 	return command.action(async (name: string | undefined, flags: InjectFlags) => {
 		done(await inject(name, flags));
 	});
@@ -102,7 +105,7 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 	if (name === undefined) throw new UsageError("inject: no campaign; --list shows some");
 	checkFlags(flags);
 	const file = readCampaign(name);
-	const json = OutputFile.open(flags.json, process.stdout);
+	const files = new ReportFiles(flags);
 	const campaign = { ...file.campaign, seed: flags.seed ?? file.campaign.seed };
 	const workload = await readWorkload(campaign, file.folder);
 	const started = performance.now();
@@ -117,6 +120,8 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 			: new ResultsFolder({ folder, identity, campaign, golden, resume, shard });
 	const interrupts = new Interrupts();
 	const before = store?.before ?? [];
+	/** For the report. */
+	const rows: ResultRow[] = files.wanted ? [...before] : [];
 	const total = shard === undefined ? runs.length : shardLength(shard, runs.length);
 	const progress = new InjectProgress(process.stderr, flags.quiet, total, before.length);
 	const milliseconds = campaign.limits.seconds * 1000 + goldenMs * GOLDEN_TIMES;
@@ -127,6 +132,7 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 			...{ shard, before },
 			onRow: (row, tally) => {
 				store?.append(row);
+				if (files.wanted) rows.push(row);
 				progress.update(tally);
 			},
 			interrupted: () => interrupts.signal !== null,
@@ -141,9 +147,11 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 		const seconds = (performance.now() - started) / 1000;
 		const perHour = Math.round(((tally.runs - before.length) / seconds) * 3600);
 		const end = conducted?.end ?? "interrupted";
-		const report = { name: campaign.name, end, ...identity, seed: campaign.seed, ...summary };
-		json?.write(`${JSON.stringify({ ...report, seconds, perHour }, null, "\t")}\n`);
-		if (flags.json !== "-") {
+		if (files.wanted) {
+			const report = reportResults({ campaign, identity, golden, rows }, total);
+			files.write({ ...report, end, seconds, perHour });
+		}
+		if (!files.onStdout) {
 			process.stdout.write(campaignTable(campaign, summary, prepared.golden));
 			process.stdout.write(closing(summary, total, end, seconds, perHour));
 		}
