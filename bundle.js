@@ -15,8 +15,9 @@ const PROGRAMS = [
 ];
 
 /** Packages stay outside the bundles: npm installs them. */
-const { dependencies } = JSON.parse(readFileSync("package.json", "utf8"));
-const external = Object.keys(dependencies).map((name) => new RegExp(`^${name}(/|$)`));
+const { dependencies, optionalDependencies } = JSON.parse(readFileSync("package.json", "utf8"));
+const packages = Object.keys({ ...dependencies, ...optionalDependencies });
+const external = packages.map((name) => new RegExp(`^${name}(/|$)`));
 
 rmSync("dist", { recursive: true, force: true });
 await build(

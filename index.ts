@@ -28,8 +28,23 @@ export {
 export type { Evidence, Indication } from "./campaign/evidence.ts";
 export { type Executor, localExecutor, poolExecutor } from "./campaign/executor.ts";
 export type { GoldenFacts } from "./campaign/golden.ts";
+export { htmlOf } from "./campaign/html-report.ts";
+export { FAILURES, junitOf } from "./campaign/junit.ts";
+export { type Merged, mergeResults } from "./campaign/merge.ts";
+export { type QueueExecutorOptions, queueExecutor } from "./campaign/queue-executor.ts";
+export { type QueueWorker, type QueueWorkerOptions, queueWorker } from "./campaign/queue-worker.ts";
+export {
+	CAMPAIGN_REPORT,
+	type CampaignReport,
+	explain,
+	type Hit,
+	type RunReport,
+	reclassify,
+	reportResults,
+} from "./campaign/report.ts";
 export { type ResultRow, ResultsFolder, readResults } from "./campaign/results.ts";
 export { Runner, type RunPlan, type RunResult } from "./campaign/runner.ts";
+export { type Shard, shardLength } from "./campaign/shard.ts";
 export { ruleOfThree, sampleSize, wilson } from "./campaign/statistics.ts";
 export { type Share, type Summary, Tally } from "./campaign/tally.ts";
 export { createComputer, type Workload, type WorkloadDisk } from "./campaign/workload.ts";

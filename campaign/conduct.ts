@@ -14,6 +14,7 @@ import { type GoldenFacts, measureGolden } from "./golden.ts";
 import type { Identity, ResultRow } from "./results.ts";
 import type { RunnerOptions, RunResult } from "./runner.ts";
 import { listRuns, type PlannedRun, type RunList } from "./sampling.ts";
+import { type Shard, shardRuns } from "./shard.ts";
 import { countingPlan, spaceOf } from "./space.ts";
 import { PHASES, Tally } from "./tally.ts";
 import type { Workload } from "./workload.ts";
@@ -31,6 +32,8 @@ export interface PreparedCampaign {
 	readonly identity: Identity;
 	/** What workers need. */
 	readonly runner: RunnerOptions;
+	/** At most so many runs were asked for. */
+	readonly runsMax: number | undefined;
 }
 
 /**
@@ -50,8 +53,9 @@ export function prepareCampaign(
 		golden,
 		reference: evidenceOfGolden(golden),
 		runs: listRuns(campaign, spaceOf(campaign, golden), runs),
-		identity: { version: VERSION, hash: hashOfAll(campaign, workload, runs) },
+		identity: identityOf(campaign, workload, runs),
 		runner: { workload, golden, counting, limits, checkpoints, earlyStop },
+		runsMax: runs,
 	};
 }
 
@@ -69,17 +73,26 @@ function withNames<T>({ rules }: Campaign, action: () => T): T {
 	}
 }
 
-/** Of everything that results depend on. */
-function hashOfAll(campaign: Campaign, workload: Workload, runs?: number): string {
+/** The hash is of everything that results depend on. `runs` as in listRuns. */
+export function identityOf(campaign: Campaign, workload: Workload, runs?: number): Identity {
 	const hash = createHash("sha256");
 	const replacer = (_: string, value: unknown): unknown =>
 		value instanceof Uint8Array ? createHash("sha256").update(value).digest("hex") : value;
 	hash.update(JSON.stringify([campaign, workload, runs ?? null], replacer));
-	return hash.digest("hex");
+	return { version: VERSION, hash: hash.digest("hex") };
 }
 
-/** The golden run as golden.json has it. */
-export function describeGolden({ golden, reference, runs }: PreparedCampaign): unknown {
+/** The golden run as golden.json has it: of the whole campaign, also in the folder of a shard. */
+export interface GoldenFile {
+	readonly evidence: Evidence;
+	readonly console: string;
+	readonly candidates: Readonly<Record<string, number>>;
+	/** Points of the fault space; null: without number. */
+	readonly population: number | null;
+	readonly runs: number;
+}
+
+export function describeGolden({ golden, reference, runs }: PreparedCampaign): GoldenFile {
 	return {
 		evidence: reference,
 		console: new TextDecoder().decode(golden.console),
@@ -90,7 +103,12 @@ export function describeGolden({ golden, reference, runs }: PreparedCampaign): u
 }
 
 export interface ConductOptions {
-	/** Results of earlier runs, from number 0 on. */
+	/**
+	 * Only these runs. As no shard knows what the others have seen, none of them stops early:
+	 * `mergeResults` does.
+	 */
+	readonly shard?: Shard | undefined;
+	/** Results of earlier runs, from the first on. */
 	readonly before?: readonly ResultRow[];
 	/** Takes each result, in the order of their numbers. */
 	readonly onRow?: (row: ResultRow, tally: Tally) => void;
@@ -109,30 +127,33 @@ export interface Conducted {
 export async function conductCampaign(
 	prepared: PreparedCampaign,
 	executor: Executor,
-	{ before = [], onRow, onDone, interrupted = () => false }: ConductOptions = {},
+	{ shard, before = [], onRow, onDone, interrupted = () => false }: ConductOptions = {},
 ): Promise<Conducted> {
-	const { runs, campaign } = prepared;
+	const { campaign } = prepared;
+	const runs = shard === undefined ? prepared.runs : shardRuns(prepared.runs, shard);
+	const isOver = (): boolean => shard === undefined && isEnough(campaign, tally);
 	const tally = new Tally();
 	let stopped = false;
 	for (const row of before) {
 		tally.add(row);
-		stopped ||= isEnough(campaign, tally);
+		stopped ||= isOver();
 	}
-	/** Results that wait for earlier ones. */
+	/** Results that wait for earlier ones, by their places. */
 	const waiting = new Map<number, ResultRow>();
 	let next = before.length;
 	let started = before.length;
 	const lane = async (): Promise<void> => {
 		while (started < runs.length && !stopped && !interrupted()) {
-			const run = runs.at(started++);
-			const row = rowOf(run, await executor.execute(run.plan), prepared);
-			waiting.set(run.run, row);
+			const place = started++;
+			const run = runs.at(place);
+			const row = rowOf(run, await executor.execute(run.plan, run.run), prepared);
+			waiting.set(place, row);
 			onDone?.(next + waiting.size);
 			for (let due = waiting.get(next); due !== undefined && !stopped; due = waiting.get(next)) {
 				waiting.delete(next++);
 				tally.add(due);
 				onRow?.(due, tally);
-				stopped = isEnough(campaign, tally);
+				stopped = isOver();
 			}
 		}
 	};
@@ -144,7 +165,8 @@ export async function conductCampaign(
 /** Runs before intervals say anything. */
 const RUNS_MIN = 30;
 
-function isEnough({ stop }: Campaign, tally: Tally): boolean {
+/** Does the campaign stop here? */
+export function isEnough({ stop }: Campaign, tally: Tally): boolean {
 	if (stop === null) return false;
 	if ("error" in stop) return tally.runs >= RUNS_MIN && tally.error <= stop.error;
 	return tally.share(stop.outcome).runs >= (stop.runs ?? 1);

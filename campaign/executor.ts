@@ -9,8 +9,11 @@ import { Runner, type RunnerOptions, type RunPlan, type RunResult } from "./runn
 export interface Executor {
 	/** Runs that it does at the same time. */
 	readonly width: number;
-	/** => never fails: a run that is lost is a result as well. At most `width` at a time. */
-	execute(plan: RunPlan): Promise<RunResult>;
+	/**
+	 * `run`: its number in the campaign.
+	 * => never fails: a run that is lost is a result as well. At most `width` at a time.
+	 */
+	execute(plan: RunPlan, run: number): Promise<RunResult>;
 	close(): Promise<void>;
 }
 
@@ -36,7 +39,7 @@ export interface PoolOptions extends RunnerOptions {
 }
 
 /** The built worker, seen from the sources and from the built program. */
-const WORKER = fileURLToPath(new URL("../campaign/worker.js", import.meta.url));
+export const WORKER = fileURLToPath(new URL("../campaign/worker.js", import.meta.url));
 
 /** One worker, in a pool of its own: so it can be ended when it does not answer. */
 class Slot {
@@ -100,10 +103,10 @@ export async function poolExecutor(options: PoolOptions): Promise<Executor> {
 	};
 }
 
-const messageOf = (error: unknown): string =>
+export const messageOf = (error: unknown): string =>
 	error instanceof Error ? error.message : String(error);
 
-function lostRun(golden: GoldenFacts, error: string): RunResult {
+export function lostRun(golden: GoldenFacts, error: string): RunResult {
 	const evidence: Evidence = evidenceOfFailure(golden, error);
 	return { evidence, effort: { skipped: 0, executed: 0, early: false } };
 }

@@ -16,8 +16,10 @@ import {
 import { dirname, join } from "node:path";
 import { UserError } from "../machine/user-error.ts";
 import type { Outcome } from "./classify.ts";
+import type { GoldenFile } from "./conduct.ts";
 import type { Evidence } from "./evidence.ts";
 import type { RunEffort, RunPlan } from "./runner.ts";
+import { runAt, type Shard, WHOLE } from "./shard.ts";
 
 /** What became of a run. */
 export interface ResultRow {
@@ -75,7 +77,10 @@ function readJson(path: string): unknown {
 }
 
 /** The whole rows of a file, and how many bytes they take: a line may have been cut short. */
-export function parseRows(bytes: Uint8Array): { rows: ResultRow[]; length: number } {
+export function parseRows(
+	bytes: Uint8Array,
+	shard: Shard = WHOLE,
+): { rows: ResultRow[]; length: number } {
 	const rows: ResultRow[] = [];
 	let length = 0;
 	for (;;) {
@@ -83,7 +88,7 @@ export function parseRows(bytes: Uint8Array): { rows: ResultRow[]; length: numbe
 		if (end < 0) return { rows, length };
 		try {
 			const row = JSON.parse(new TextDecoder().decode(bytes.subarray(length, end))) as ResultRow;
-			if (row.run !== rows.length) return { rows, length };
+			if (row.run !== runAt(shard, rows.length)) return { rows, length };
 			rows.push(row);
 		} catch {
 			return { rows, length };
@@ -92,21 +97,27 @@ export function parseRows(bytes: Uint8Array): { rows: ResultRow[]; length: numbe
 	}
 }
 
-/** => UserError unless the folder has results. */
+/** => UserError unless the folder has results. Lines that are damaged are left out. */
 export function readResults(folder: string): {
 	identity: Identity;
 	campaign: unknown;
-	golden: { readonly evidence: Evidence; readonly population: number };
+	golden: GoldenFile;
+	shard: Shard;
 	rows: ResultRow[];
 } {
-	const { identity, campaign } = readJson(join(folder, CAMPAIGN)) as {
+	const {
+		identity,
+		campaign,
+		shard = WHOLE,
+	} = readJson(join(folder, CAMPAIGN)) as {
 		identity: Identity;
 		campaign: unknown;
+		shard?: Shard;
 	};
-	const golden = readJson(join(folder, GOLDEN)) as { evidence: Evidence; population: number };
+	const golden = readJson(join(folder, GOLDEN)) as GoldenFile;
 	const path = join(folder, RESULTS);
 	const bytes = existsSync(path) ? readFileSync(path) : new Uint8Array(0);
-	return { identity, campaign, golden, rows: parseRows(bytes).rows };
+	return { identity, campaign, golden, shard, rows: parseRows(bytes, shard).rows };
 }
 
 export interface ResultsOptions {
@@ -117,6 +128,8 @@ export interface ResultsOptions {
 	readonly golden: unknown;
 	/** Go on with the results that are there. */
 	readonly resume: boolean;
+	/** Default: all runs. */
+	readonly shard?: Shard | undefined;
 }
 
 export class ResultsFolder {
@@ -131,13 +144,13 @@ export class ResultsFolder {
 	 * => UserError for a folder that has results, without `resume`; or results of another campaign
 	 *    or version, with it; or one that cannot be written.
 	 */
-	constructor({ folder, identity, campaign, golden, resume }: ResultsOptions) {
+	constructor({ folder, identity, campaign, golden, resume, shard }: ResultsOptions) {
 		const path = join(folder, RESULTS);
 		const there = existsSync(join(folder, CAMPAIGN));
 		if (there && !resume) {
 			throw new UserError(`${folder}: has results already; go on with --resume`);
 		}
-		if (there) checkIdentity(folder, identity, golden);
+		if (there) checkIdentity(folder, identity, golden, shard);
 		writing(folder, () => makeFolder(folder));
 		if (!there) {
 			const write = (name: string, value: unknown): void =>
@@ -147,10 +160,10 @@ export class ResultsFolder {
 			write(GOLDEN, golden);
 			writing(path, () => writeFileSync(path, ""));
 			// Last: with it the folder is complete.
-			write(CAMPAIGN, { identity, campaign });
+			write(CAMPAIGN, { identity, campaign, shard });
 		}
 		const old = there && existsSync(path) ? readFileSync(path) : new Uint8Array(0);
-		const { rows, length } = parseRows(old);
+		const { rows, length } = parseRows(old, shard);
 		this.before = rows;
 		this.#path = path;
 		this.#fd = writing(path, () => openSync(path, existsSync(path) ? "r+" : "w+"));
@@ -197,12 +210,23 @@ export class ResultsFolder {
 }
 
 /** => UserError unless the folder is of this campaign, and its golden run is ours. */
-function checkIdentity(folder: string, { version, hash }: Identity, golden: unknown): void {
-	const { identity } = readJson(join(folder, CAMPAIGN)) as { identity: Identity };
+function checkIdentity(
+	folder: string,
+	{ version, hash }: Identity,
+	golden: unknown,
+	{ index, count }: Shard = WHOLE,
+): void {
+	const { identity, shard = WHOLE } = readJson(join(folder, CAMPAIGN)) as {
+		identity: Identity;
+		shard?: Shard;
+	};
 	if (identity.version !== version) {
 		throw new UserError(`${folder}: is of version ${identity.version}, and this is ${version}`);
 	}
 	if (identity.hash !== hash) throw new UserError(`${folder}: is of another campaign`);
+	if (shard.index !== index || shard.count !== count) {
+		throw new UserError(`${folder}: has the runs of shard ${shard.index}/${shard.count}`);
+	}
 	const before = JSON.stringify(readJson(join(folder, GOLDEN)));
 	if (before !== JSON.stringify(golden)) {
 		throw new UserError(`${folder}: the run without faults was another one; start again`);

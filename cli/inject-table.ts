@@ -1,7 +1,6 @@
 /** The result of a campaign as tables for the terminal. */
 import {
 	type Campaign,
-	type GoldenFacts,
 	OUTCOME_TEXTS,
 	OUTCOMES,
 	type Outcome,
@@ -16,9 +15,9 @@ const NUMBER_WIDTH = 9;
 const RANGE_WIDTH = 18;
 
 export function campaignTable(
-	{ name }: Campaign,
+	{ name }: Pick<Campaign, "name">,
 	summary: Summary,
-	{ instructions, cycles }: GoldenFacts,
+	{ instructions, cycles }: { readonly instructions: number; readonly cycles: number },
 ): string {
 	const million = (instructions / 1e6).toFixed(1);
 	const points = summary.population?.toLocaleString("en-US") ?? "any number of";

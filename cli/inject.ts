@@ -1,34 +1,43 @@
 /** `uvmachine inject`: run a campaign of faults. */
 import { cpus } from "node:os";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import {
 	conductCampaign,
 	describeGolden,
+	type Executor,
+	type PreparedCampaign,
 	poolExecutor,
 	prepareCampaign,
+	queueExecutor,
+	type ResultRow,
 	ResultsFolder,
+	reportResults,
+	type Shard,
 	type Summary,
+	shardLength,
 } from "../index.ts";
 import { readCampaign, readyCampaigns } from "./campaign-file.ts";
 import { readWorkload } from "./campaign-workload.ts";
+import { mergeCommand } from "./inject-merge.ts";
+import { jobsOption, runsOption, shardOption } from "./inject-options.ts";
 import { InjectProgress } from "./inject-progress.ts";
+import { addReportOptions, ReportFiles, type ReportFlags, reportCommand } from "./inject-report.ts";
 import { campaignTable } from "./inject-table.ts";
 import { Interrupts, signalExitCode } from "./interrupts.ts";
 import { integerOption } from "./options.ts";
-import { OutputFile } from "./output-file.ts";
 import { UsageError } from "./usage-error.ts";
 
-const JOBS_MAX = 256;
 /** A worker makes the golden run before its first run: that many times as long is enough. */
 const GOLDEN_TIMES = 20;
 
-interface InjectFlags {
+interface InjectFlags extends ReportFlags {
 	readonly out?: string;
-	readonly jobs: number;
+	readonly jobs?: number;
+	readonly queue?: string;
+	readonly shard?: Shard;
 	readonly runs?: number;
 	readonly seed?: number;
 	readonly resume: boolean;
-	readonly json?: string;
 	readonly list: boolean;
 	readonly quiet: boolean;
 }
@@ -38,7 +47,11 @@ Examples:
   uvmachine inject --list                           the campaigns that come with uvmachine
   uvmachine inject smoke                            a run or two of each kind of fault
   uvmachine inject campaign.json5 --out results     one of your own, with all results in a folder
-  uvmachine inject campaign.json5 --out results --resume`;
+  uvmachine inject campaign.json5 --out results --resume
+  uvmachine inject campaign.json5 --out results --queue redis://10.0.0.5:6379
+  uvmachine inject report results --html report.html
+  uvmachine inject campaign.json5 --out part0 --shard 0/3
+  uvmachine inject merge part0 part1 part2 --out results`;
 
 export function injectCommand(done: (exitCode: number) => void): Command {
 	const command = new Command("inject")
@@ -48,14 +61,40 @@ export function injectCommand(done: (exitCode: number) => void): Command {
 		.option("--out <folder>", "keep all results in this folder")
 		.option("--resume", "with --out: go on with the results that are there", false)
 		.option("--jobs <n>", "runs at the same time (default: one for each processor)", jobsOption)
+		.option("--queue <url>", "have the runs made by uvmachine work, through this Redis server")
+		.option("--shard <i/n>", "only part i of n, from 0, of the runs; see merge", shardOption)
 		.option("--runs <n>", "so many runs at random, or at most, if all points are run", runsOption)
 		.option("--seed <n>", "for all random decisions, instead of the campaign's", integerOption)
-		.option("--json <file>", "write the summary as JSON; - for stdout instead of the table")
 		.option("-q, --quiet", "no progress", false);
 	command.addHelpText("after", HELP);
+	addReportOptions(command);
+	command.addCommand(mergeCommand(done));
+	command.addCommand(reportCommand(done));
 	return command.action(async (name: string | undefined, flags: InjectFlags) => {
-		done(await inject(name, { ...flags, jobs: flags.jobs ?? cpus().length }));
+		done(await inject(name, flags));
 	});
+}
+
+function checkFlags({ resume, out, shard, queue, jobs }: InjectFlags): void {
+	if (resume && out === undefined) throw new UsageError("--resume: needs --out FOLDER");
+	if (shard !== undefined && out === undefined) throw new UsageError("--shard: needs --out FOLDER");
+	if (queue !== undefined && jobs !== undefined) {
+		throw new UsageError("--jobs: with --queue, it is an option of uvmachine work");
+	}
+}
+
+/** Who makes the runs. `before`: how many of all are done already. */
+async function executorOf(
+	prepared: PreparedCampaign,
+	{ queue: url, jobs = cpus().length }: InjectFlags,
+	milliseconds: number,
+	{ before, total }: { readonly before: number; readonly total: number },
+): Promise<Executor> {
+	if (url !== undefined) {
+		return await queueExecutor({ url, prepared, milliseconds, before, total });
+	}
+	const threads = Math.max(1, Math.min(jobs, total - before));
+	return await poolExecutor({ ...prepared.runner, jobs: threads, milliseconds });
 }
 
 async function inject(name: string | undefined, flags: InjectFlags): Promise<number> {
@@ -64,30 +103,36 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 		return 0;
 	}
 	if (name === undefined) throw new UsageError("inject: no campaign; --list shows some");
-	if (flags.resume && flags.out === undefined) throw new UsageError("--resume: needs --out FOLDER");
+	checkFlags(flags);
 	const file = readCampaign(name);
-	const json = OutputFile.open(flags.json, process.stdout);
+	const files = new ReportFiles(flags);
 	const campaign = { ...file.campaign, seed: flags.seed ?? file.campaign.seed };
 	const workload = await readWorkload(campaign, file.folder);
 	const started = performance.now();
 	const prepared = prepareCampaign(campaign, workload, flags.runs);
 	const goldenMs = performance.now() - started;
-	const { identity, runs, runner } = prepared;
-	const { out: folder, resume } = flags;
+	const { identity, runs } = prepared;
+	const { out: folder, resume, shard } = flags;
 	const golden = describeGolden(prepared);
 	const store =
-		folder === undefined ? null : new ResultsFolder({ folder, identity, campaign, golden, resume });
+		folder === undefined
+			? null
+			: new ResultsFolder({ folder, identity, campaign, golden, resume, shard });
 	const interrupts = new Interrupts();
 	const before = store?.before ?? [];
-	const progress = new InjectProgress(process.stderr, flags.quiet, runs.length, before.length);
-	const jobs = Math.max(1, Math.min(flags.jobs, runs.length - before.length));
+	/** For the report. */
+	const rows: ResultRow[] = files.wanted ? [...before] : [];
+	const total = shard === undefined ? runs.length : shardLength(shard, runs.length);
+	const progress = new InjectProgress(process.stderr, flags.quiet, total, before.length);
 	const milliseconds = campaign.limits.seconds * 1000 + goldenMs * GOLDEN_TIMES;
-	const executor = await poolExecutor({ ...runner, jobs, milliseconds });
+	const done = { before: before.length, total };
+	const executor = await executorOf(prepared, flags, milliseconds, done);
 	try {
 		const conducting = conductCampaign(prepared, executor, {
-			before,
+			...{ shard, before },
 			onRow: (row, tally) => {
 				store?.append(row);
+				if (files.wanted) rows.push(row);
 				progress.update(tally);
 			},
 			interrupted: () => interrupts.signal !== null,
@@ -102,11 +147,13 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 		const seconds = (performance.now() - started) / 1000;
 		const perHour = Math.round(((tally.runs - before.length) / seconds) * 3600);
 		const end = conducted?.end ?? "interrupted";
-		const report = { name: campaign.name, end, ...identity, seed: campaign.seed, ...summary };
-		json?.write(`${JSON.stringify({ ...report, seconds, perHour }, null, "\t")}\n`);
-		if (flags.json !== "-") {
+		if (files.wanted) {
+			const report = reportResults({ campaign, identity, golden, rows }, total);
+			files.write({ ...report, end, seconds, perHour });
+		}
+		if (!files.onStdout) {
 			process.stdout.write(campaignTable(campaign, summary, prepared.golden));
-			process.stdout.write(closing(summary, runs.length, end, seconds, perHour));
+			process.stdout.write(closing(summary, total, end, seconds, perHour));
 		}
 		if (interrupts.signal !== null) return signalExitCode(interrupts.signal);
 		return summary.outcomes["simulator-error"].runs > 0 ? 3 : 0;
@@ -138,14 +185,3 @@ function list(): string {
 		.map((name) => `${name.padEnd(width)}  ${readCampaign(name).campaign.description}\n`)
 		.join("");
 }
-
-function numberOption(text: string, max: number): number {
-	const n = Number(text);
-	if (!/^\d+$/.test(text) || n < 1 || n > max) {
-		throw new InvalidArgumentError(`It must be a number from 1 to ${max}.`);
-	}
-	return n;
-}
-
-const jobsOption = (text: string): number => numberOption(text, JOBS_MAX);
-const runsOption = (text: string): number => numberOption(text, 10_000_000);

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The command line: `uvmachine boot`, `run`, `disasm`, `bench` and `inject`.
+ * The command line: `uvmachine boot`, `run`, `disasm`, `bench`, `inject` and `work`.
  * Exit codes: 0 success, 1 the guest failed, 2 wrong usage or file, 3 panic, 4 no progress.
  */
 import { Command, CommanderError, Help, type Option } from "commander";
@@ -11,6 +11,7 @@ import { writeFailure } from "./console.ts";
 import { disasmCommand } from "./disasm.ts";
 import { injectCommand } from "./inject.ts";
 import { runCommand } from "./run.ts";
+import { workCommand } from "./work.ts";
 
 const EXIT_USAGE = 2;
 
@@ -20,6 +21,8 @@ async function run(argv: string[]): Promise<number> {
 		.description("A RISC-V computer with NetBSD's virtual memory system inside")
 		.version(VERSION)
 		.exitOverride()
+		// What follows the name of a command is for that command.
+		.enablePositionalOptions()
 		.configureHelp({ optionDescription: describeOption })
 		.configureOutput({
 			outputError: (text, write) => write(explain(text).replace(/^error: /, "uvmachine: ")),
@@ -28,9 +31,12 @@ async function run(argv: string[]): Promise<number> {
 		.addCommand(runCommand((exit) => (code = exit)))
 		.addCommand(disasmCommand((exit) => (code = exit)))
 		.addCommand(benchCommand((exit) => (code = exit)))
-		.addCommand(injectCommand((exit) => (code = exit)));
+		.addCommand(injectCommand((exit) => (code = exit)))
+		.addCommand(workCommand((exit) => (code = exit)));
 	for (const command of program.commands) {
-		command.exitOverride().copyInheritedSettings(program);
+		for (const each of [command, ...command.commands]) {
+			each.exitOverride().copyInheritedSettings(program);
+		}
 	}
 	try {
 		await program.parseAsync(argv);

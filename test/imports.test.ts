@@ -24,6 +24,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 		"computer/",
 		...PARTS,
 		"buffer/index.js",
+		"bullmq",
+		"ioredis",
 		"node-worker-threads-pool",
 		"valibot",
 		"node:",

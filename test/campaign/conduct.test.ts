@@ -100,7 +100,7 @@ it("an exception of the simulator is the outcome of its run alone", async () => 
 		params: { disk: "ld7" },
 		countedBy: null,
 	};
-	const { evidence } = await executor.execute({ seed: 1, rules: [bad] });
+	const { evidence } = await executor.execute({ seed: 1, rules: [bad] }, 0);
 	expect(evidence.error).toMatch(/no disk ld7/);
 	expect(evidence.stop).toBe("error");
 	expect(await rowsOf(executor)).toEqual(local);

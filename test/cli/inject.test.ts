@@ -72,6 +72,59 @@ it("prints tables, keeps results, and goes on with them", () => {
 	expect([done.status, readFileSync(results).equals(bytes)]).toEqual([0, true]);
 });
 
+it("shards have the results of one run when they are merged", () => {
+	const stopping = campaign(
+		"stopping.json5",
+		FLIPS.replace("rules:", 'stop: { outcome: "masked", runs: 5 }, rules:'),
+	);
+	const FILES = ["campaign.json", "golden.json", "results.jsonl"];
+	const filesOf = (out: string) => FILES.map((name) => readFileSync(join(out, name), "utf8"));
+	for (const file of [flips, stopping]) {
+		const whole = path(`${file}-whole`);
+		const table = uvmachine(["inject", file, "--out", whole, "--jobs", "1"]).stdout;
+		const parts = [0, 1, 2].map((i) => {
+			const out = `${file}-${i}`;
+			const shard = ["--shard", `${i}/3`, "--jobs", "1"];
+			expect(uvmachine(["inject", file, "--out", out, ...shard]).status).toBe(0);
+			return out;
+		});
+		const merged = `${file}-merged`;
+		const merge = (...folders: string[]) =>
+			uvmachine(["inject", "merge", ...folders, "--out", merged]);
+		const two = merge(parts[0]!, parts[2]!);
+		expect([two.status, existsSync(merged)]).toEqual([2, false]);
+		expect(two.stderr).toMatch(/^uvmachine: merge: \d+ of \d+ runs are missing: 1, 4, 7, /);
+		// The last one was cut short.
+		const results = join(parts[1]!, "results.jsonl");
+		const bytes = readFileSync(results);
+		writeFileSync(results, bytes.subarray(0, bytes.indexOf(10) + 5));
+		expect(merge(...parts).stderr).toContain(`${parts[1]!} ends before run 4: --resume goes on`);
+		const resume = ["--out", parts[1]!, "--resume", "--shard"];
+		expect(uvmachine(["inject", file, ...resume, "2/3"]).stderr).toBe(
+			`uvmachine: ${parts[1]!}: has the runs of shard 1/3\n`,
+		);
+		expect(uvmachine(["inject", file, ...resume, "1/3"]).status).toBe(0);
+		expect(readFileSync(results).equals(bytes)).toBe(true);
+		const { stdout, status } = merge(parts[2]!, parts[0]!, parts[1]!);
+		expect(status).toBe(0);
+		expect(filesOf(merged)).toEqual(filesOf(whole));
+		const withoutEnd = (text: string) => text.trimEnd().split("\n").slice(0, -1);
+		expect(withoutEnd(stdout)).toEqual(withoutEnd(table));
+	}
+	const other = uvmachine([
+		"inject",
+		"merge",
+		path("flips.json5-0"),
+		path("stopping.json5-1"),
+		"--out",
+		path("none"),
+	]);
+	expect([other.status, other.stderr]).toEqual([
+		2,
+		`uvmachine: ${path("stopping.json5-1")}: is of another campaign than ${path("flips.json5-0")}\n`,
+	]);
+});
+
 it("Ctrl-C ends it in good order", async () => {
 	const out = path("interrupted");
 	const args = ["inject", "lost-fence", "--out", out, "--jobs", "1"];
@@ -144,6 +197,12 @@ describe("a mistake is one line", () => {
 	it.each([
 		[["inject"], "inject: no campaign; --list shows some"],
 		[["inject", "smoke", "--resume"], "--resume: needs --out FOLDER"],
+		[["inject", "smoke", "--shard", "0/2"], "--shard: needs --out FOLDER"],
+		[
+			["inject", "smoke", "--shard", "2/2"],
+			"It must be a part from 0 and their number, such as 0/3.",
+		],
+		[["inject", "merge", folder, "--out", "x"], "campaign.json: cannot be read (ENOENT)"],
 		[["inject", "smoke", "--jobs", "0"], "It must be a number from 1 to 256."],
 		[["inject", flips, "--out", "/proc/none"], "/proc/none: cannot be written (ENOENT)"],
 	])("%j", (args, message) => {
