@@ -1,6 +1,11 @@
-/** Every allocation of pmap fails once: the operation works, or says ENOMEM and leaves nothing. */
+/**
+ * Every allocation of pmap fails once: the operation works, or says ENOMEM and leaves nothing. An
+ * entry that memory has spoilt is restored.
+ */
 import { expect, it } from "vitest";
 import * as P from "../../pmap/pmap.ts";
+import { pmap_pte_index } from "../../pmap/pmap_ptp.ts";
+import { PTE_V } from "../../pmap/pte.ts";
 import { ENOMEM } from "../../sys/errno.ts";
 import { PAGE_SIZE, VM_PROT_READ, VM_PROT_WRITE } from "../../sys/vmparam.ts";
 import { load, makeHost, problems, type TestHost, takePage } from "./host.ts";
@@ -99,4 +104,19 @@ it("the PV entries of a steady state are always the same", () => {
 	for (let i = 0; i < 10; i++) cycle();
 	expect(new Set(k.pmap.pv_free)).toEqual(known);
 	expect(k.pmap.pv_free.length).toBe(8);
+});
+
+it("restores an entry that has lost V by a fault of memory", () => {
+	const k = makeHost();
+	const pm = P.pmap_create(k)!;
+	const [page, other] = [takePage(k), takePage(k)];
+	const va = 0x1000;
+	for (const now of [page, other]) {
+		P.pmap_enter(k, pm, va, page.phys_addr, RW, RW);
+		const index = pmap_pte_index(k, pm, va);
+		k.port.storeWord(index, k.port.ram32[index]! & ~PTE_V);
+		expect(P.pmap_enter(k, pm, va, now.phys_addr, RW, RW)).toBe(0);
+		expect(P.pmap_extract(k, pm, va)).toBe(now.phys_addr);
+		expect(problems(k)).toEqual([]);
+	}
 });
