@@ -46,6 +46,14 @@ export interface BootFile {
 	readonly ad?: "hardware" | "trap" | undefined;
 	readonly check?: boolean | undefined;
 	readonly input?: string | undefined;
+	readonly after?: AfterFile | undefined;
+}
+
+/** What is booted after a loss of power. */
+export interface AfterFile {
+	readonly boot: string;
+	readonly args?: readonly string[] | undefined;
+	readonly ram?: number | string | undefined;
 }
 
 export interface RunFile {
@@ -194,6 +202,15 @@ const boot = object({
 	seed: may(whole(0), "Of the random bytes that programs get. Default: 1."),
 	sysctl: may(v.record(v.string(), whole(0)), "Tunables of the kernel."),
 	check: may(flag, "Verify the VM system's invariants while it runs. Default: false."),
+	after: may(
+		object({
+			boot: needs(text, "A program, as above. To exit with 0 says that all is well."),
+			args: may(v.array(text), "Its arguments."),
+			ram: may(size, "Default: as above."),
+		}),
+		"What a second computer runs after a loss of power, on the disks as they are then, with new " +
+			"swap. What the first one has printed is typed on its console.",
+	),
 });
 
 const run = object({

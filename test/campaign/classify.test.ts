@@ -14,6 +14,7 @@ const golden: Evidence = {
 	faults: { applied: 0, rules: [], notFired: [], ledger: [] },
 	detectionNs: null,
 	stateHash: "00",
+	after: null,
 	error: null,
 };
 const applied = { applied: 1, rules: [], notFired: [], ledger: [] };
