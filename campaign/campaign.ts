@@ -45,6 +45,11 @@ export interface BootFile {
 	readonly tlb?: { readonly entries: number; readonly ways?: number | undefined } | undefined;
 	readonly ad?: "hardware" | "trap" | undefined;
 	readonly check?: boolean | undefined;
+	readonly shadow?: boolean | undefined;
+	readonly diskRetries?: number | undefined;
+	readonly diskTimeout?: number | undefined;
+	readonly swapChecksum?: boolean | undefined;
+	readonly swapMirror?: boolean | undefined;
 	readonly input?: string | undefined;
 	readonly after?: AfterFile | undefined;
 }
@@ -202,6 +207,11 @@ const boot = object({
 	seed: may(whole(0), "Of the random bytes that programs get. Default: 1."),
 	sysctl: may(v.record(v.string(), whole(0)), "Tunables of the kernel."),
 	check: may(flag, "Verify the VM system's invariants while it runs. Default: false."),
+	shadow: may(flag, "Watch that pages hold what was stored in them. Default: false."),
+	diskRetries: may(whole(0), "How often a failed disk request is repeated. Default: 5."),
+	diskTimeout: may(whole(0), "Seconds after which a disk is reset; 0: never. Default: 10."),
+	swapChecksum: may(flag, "Keep a checksum of each page in swap. Default: false."),
+	swapMirror: may(flag, "Write what is in swap to a second disk, too. Default: false."),
 	after: may(
 		object({
 			boot: needs(text, "A program, as above. To exit with 0 says that all is well."),

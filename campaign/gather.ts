@@ -42,7 +42,7 @@ export function collectEvidence(
 		...seen,
 		counters: differences(facts.uvmexp, golden.uvmexp),
 		invariants: without(facts.invariants, golden.invariants).slice(0, NOTES_KEPT),
-		shadow: [],
+		shadow: without(facts.shadow, golden.shadow).slice(0, NOTES_KEPT),
 		sleepers: asleep ? sleepersOf(computer) : [],
 		faults: faultEvidence(faults),
 		detectionNs: detection(faults, seen.indications),

@@ -30,6 +30,8 @@ export interface GoldenFacts {
 	readonly messages: readonly string[];
 	readonly uvmexp: Readonly<Record<string, number>>;
 	readonly invariants: readonly string[];
+	/** Pages that do not hold what was stored in them, where that is watched. */
+	readonly shadow: readonly string[];
 	readonly witnessed: Witnessed;
 	/** Candidates in the whole run, by the id of the counting rule. */
 	readonly candidates: ReadonlyMap<string, number>;
@@ -67,7 +69,18 @@ function begin(workload: Workload, counting: FaultPlan | null): Guest {
 	return guest;
 }
 
-/** => UserError if it does not end. */
+/** => UserError if the run is none that others can be compared with. */
+function sound(facts: GoldenFacts): GoldenFacts {
+	const { kind, reason } = facts.exit;
+	if (kind === "panic" || kind === "deadlock") {
+		throw new UserError(`golden run: ends with a ${kind}: ${reason}`);
+	}
+	const [violation] = facts.invariants;
+	if (violation !== undefined) throw new UserError(`golden run: invariant ${violation}`);
+	return facts;
+}
+
+/** => UserError if it does not end, or not well. */
 export function measureGolden(
 	workload: Workload,
 	counting: FaultPlan | null,
@@ -79,7 +92,7 @@ export function measureGolden(
 		const state = guest.run(clock.cycles + SLICE);
 		if (state === "ended") {
 			const checked = checkAfter(workload, guest, limits.ns);
-			if (checked === null || isFine(checked.evidence)) return factsOf(guest);
+			if (checked === null || isFine(checked.evidence)) return sound(factsOf(guest));
 			const { exit, console } = checked.evidence;
 			const what = `${exit.kind} with ${exit.code}: ${console.trimEnd().split("\n").pop()}`;
 			throw new UserError(`golden run: the check after it fails, without any fault: ${what}`);
@@ -140,6 +153,12 @@ export function violations({ kernel, machine, exit }: Computer): string[] {
 	}
 }
 
+function mismatches(computer: Computer): string[] {
+	if (!(computer instanceof System) || computer.options.shadow !== true) return [];
+	const found = computer.report(0).shadow?.found ?? [];
+	return found.map(({ what, place, cycle }) => `${what} ${place} at ${cycle} ns`);
+}
+
 /** What is to be known of the end of a run. */
 export function factsOf({ computer, witness }: Guest): GoldenFacts {
 	const { kernel, machine } = computer;
@@ -156,6 +175,7 @@ export function factsOf({ computer, witness }: Guest): GoldenFacts {
 		messages: kernel === null ? [] : [...kernel.msgbuf],
 		uvmexp: kernel === null ? {} : { ...kernel.uvmexp },
 		invariants: violations(computer),
+		shadow: mismatches(computer),
 		witnessed: witness.seen,
 		candidates: candidatesOf(computer),
 	};

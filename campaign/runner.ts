@@ -59,6 +59,8 @@ export interface RunResult {
 
 /** Looks at the limits in the golden run's length, at least. */
 const LOOKS = 32;
+/** A hart that takes so many traps, and retires no instruction in between, never will. */
+const FRUITLESS_TRAPS = 20_000;
 /** Instructions that a run may take in any case. */
 const INSTRUCTIONS_MIN = 100_000;
 
@@ -172,6 +174,7 @@ export class Runner {
 				: this.#golden!.checkpoints.filter(({ until }) => until > start.until);
 		let next = 0;
 		let progress = clock.cycles;
+		let traps = hart.traps.taken;
 		let instructions = -1;
 		// The looks do not depend on where the run has started.
 		for (let look = Math.floor(clock.cycles / this.#step) + 1; ; look++) {
@@ -190,7 +193,11 @@ export class Runner {
 			if (instret !== instructions) {
 				instructions = instret;
 				progress = clock.cycles;
-			} else if (clock.cycles - progress > this.#options.limits.idleNs) {
+				traps = hart.traps.taken;
+			} else if (
+				clock.cycles - progress > this.#options.limits.idleNs ||
+				hart.traps.taken - traps > FRUITLESS_TRAPS
+			) {
 				return { stop: "idle", same: null };
 			}
 		}

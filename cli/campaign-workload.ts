@@ -34,7 +34,8 @@ export async function readWorkload({ workload }: Campaign, folder: string): Prom
 }
 
 async function bootWorkload(file: BootFile, folder: string): Promise<Workload> {
-	const { boot: program, args, sysctl, tlb, ad, check, seed, after } = file;
+	const { boot: program, args, sysctl, tlb, ad, check, shadow, seed, after } = file;
+	const { diskRetries, diskTimeout, swapChecksum, swapMirror } = file;
 	const imageOf = (name: string): Uint8Array =>
 		readProgram(WORKLOAD_NAMES.includes(name) ? name : seenFrom(folder, name));
 	const { root, disks } = await openDisks((file.disk ?? []).map((path) => seenFrom(folder, path)));
@@ -43,7 +44,8 @@ async function bootWorkload(file: BootFile, folder: string): Promise<Workload> {
 		options: {
 			program,
 			image: imageOf(program),
-			...{ args, sysctl, seed, check, adPolicy: ad },
+			...{ args, sysctl, seed, check, shadow, adPolicy: ad },
+			...{ diskRetries, diskTimeout, swapChecksum, swapMirror },
 			...{ tlbEntries: tlb?.entries, tlbWays: tlb?.ways },
 			ram: sizeOf(file.ram) ?? DEFAULT_RAM,
 			// Nobody looks at it, and it takes time to hash.

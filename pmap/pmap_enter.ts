@@ -96,7 +96,8 @@ export function pmap_enter(
 	// A wired mapping must never trap: where traps set A and D, set them now.
 	if (st.pm_adtrap && (flags & PMAP_WIRED) !== 0) how |= prot;
 	let index = pmap_pte_index(k, pm, va);
-	if (index >= 0 && (k.port.ram32[index]! & PTE_V) !== 0) {
+	// One that has lost V alone, by a fault of memory, still counts as a mapping.
+	if (index >= 0 && k.port.ram32[index] !== 0) {
 		return enter_over(k, pm, va, index, pg, pa, prot, how);
 	}
 

@@ -91,6 +91,13 @@ export const INTERRUPT_MODELS: Catalogue<InterruptModels> = {
 			),
 			bit: may(whole(0, 2), "Of a priority or threshold. Default: the seed chooses one."),
 		},
-		conditions: [notBoth("source", "device")],
+		conditions: [
+			notBoth("source", "device"),
+			where(
+				"source",
+				(p) => p.register === "threshold" || p.source !== undefined || p.device !== undefined,
+				"expected source or device, but for a threshold",
+			),
+		],
 	},
 };

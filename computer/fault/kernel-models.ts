@@ -6,7 +6,7 @@ import type { Catalogue } from "./model.ts";
 
 export const KERNEL_MODELS: Catalogue<KernelModels> = {
 	"alloc.fail": {
-		does: "The kernel asks for memory, and gets none. For `boot`, from the first instruction of a program on.",
+		does: "The kernel asks for memory and gets none, once a program runs. For `boot` only.",
 		candidates: "requests of its kind",
 		params: {
 			of: may(

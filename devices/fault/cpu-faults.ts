@@ -236,8 +236,8 @@ export class CpuFaults implements Family {
 	}
 
 	hashInto(hash: WordHash): void {
-		if (this.stall === 0 && this.#corrupt === null) return;
-		hash.number(this.stall).number(this.#corrupt === null ? 0 : 1);
+		if (this.stall > 0) hash.number(this.stall);
+		if (this.#corrupt !== null) hash.number(this.#corrupt.number);
 	}
 
 	#maskOf(armed: Armed, ordinal: number, bits: number): number {

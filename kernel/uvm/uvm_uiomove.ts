@@ -52,13 +52,16 @@ export function* uiomove(
 	return 0;
 }
 
+/** An address that faults again and again: its page table is in memory that forgets. */
+const FAULTS_MAX = 64;
+
 /**
  * The physical address of `at` for a store (`out`) or a load, or -1.
  * => sleeps for page faults, as uiomove.
  */
 export function* uiofault(k: Kernel, map: vm_map, at: number, out: boolean): Sleeps<number> {
 	const access = out ? VM_PROT_WRITE : VM_PROT_READ;
-	for (;;) {
+	for (let faults = 0; faults < FAULTS_MAX; faults++) {
 		pmap_activate(k, map.pmap);
 		const pa = k.port.translate(at, out ? ACCESS_STORE : ACCESS_LOAD);
 		if (pa >= 0) return pa;
@@ -69,6 +72,7 @@ export function* uiofault(k: Kernel, map: vm_map, at: number, out: boolean): Sle
 		if (error === ENOMEM) k.curlwp.l_nomem = at;
 		if (error !== 0) return -1;
 	}
+	return -1;
 }
 
 const in_ram = (k: Kernel, pa: number): boolean =>

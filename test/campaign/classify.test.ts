@@ -51,7 +51,6 @@ describe("the outcome", () => {
 			{ ...exit("killed"), ...failures("signal a (1) SIGBUS"), ...wrong },
 		],
 		["detected-killed", "another process", { ...failures("signal b (2) SIGSEGV"), ...other }],
-		["detected-handled", "a disk error that somebody dealt with", { ...failures("disk ld0 read") }],
 		["detected-handled", "a failed system call", { ...failures("errno 5"), ...other }],
 		["detected-handled", "a message", { messages: ["ld0: EIO"], ...other }],
 		["detected-handled", "a bad slot", { counters: { swpgbad: 1 }, ...other }],
@@ -68,6 +67,7 @@ describe("the outcome", () => {
 		["sdc", "fewer errors than without faults", { failures: { "errno 2": -1 }, ...wrong }],
 		["latent", "another final state", other],
 		["latent", "with broken invariants", { invariants: ["13: x"], ...other }],
+		["latent", "a disk error that nobody noticed", { ...failures("disk ld0 read"), ...other }],
 		["masked", "the same final state", {}],
 	])("%s: %s", (outcome, _, change) => {
 		expect(classify({ ...golden, faults: applied, ...change }, golden)).toBe(outcome);

@@ -31,6 +31,14 @@ const NEEDED: Readonly<Record<string, Record<string, unknown>>> = {
 	"cpu.stuck": { register: 10, bit: 2 },
 	"cpu.csr": { csr: "sepc" },
 	"cpu.stall": { cycles: 10_000 },
+	"irq.lost": { device: "ld0" },
+	"irq.delayed": { device: "ld0", addNs: 50_000 },
+	"irq.duplicated": { device: "ld0" },
+	"irq.spurious": { device: "ld0" },
+	"irq.storm": { device: "ld0" },
+	"irq.flip": { device: "ld0" },
+	"clock.jump": { deltaNs: 1_000_000 },
+	"clock.rate-split": { ratio: 2 },
 };
 const paramsOf = (model: string): Record<string, unknown> =>
 	model.startsWith("disk.") ? { disk: "ld0" } : (NEEDED[model] ?? {});
@@ -110,6 +118,25 @@ describe("a run with", () => {
 			expect(evidence).toEqual(slow.run({ seed: 1, rules: [one] }).evidence);
 			expect(evidence.faults!.applied).toBe(5);
 			expect(effort.skipped).toBeGreaterThan(0);
+		}
+	});
+
+	it("a rule that acts just before a checkpoint, and just behind it", () => {
+		const { checkpoints } = checkpointGolden(workload, counting, golden.cycles, 16);
+		const at = checkpoints.filter((_, i) => i % 5 === 3);
+		const pairs = at.flatMap(({ candidates, instructions, cycles }) => {
+			const hits = candidates.get("count:mmu.lost-fence")!;
+			return [
+				rule("mmu.lost-fence", { hit: hits }),
+				rule("mmu.lost-fence", { hit: hits + 1 }),
+				...[-1, 0, 1].map((d) => rule("cpu.register", { atInsn: instructions + d })),
+				...[-1, 0, 1].map((d) => rule("memory.flip", { atNs: cycles + d })),
+			];
+		});
+		expect(pairs.length).toBeGreaterThan(15);
+		for (const one of pairs) {
+			const plan = { seed: 3, rules: [one] };
+			expect(fast.run(plan).evidence).toEqual(slow.run(plan).evidence);
 		}
 	});
 

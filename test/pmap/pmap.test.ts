@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import * as P from "../../pmap/pmap.ts";
 import { pmap_check } from "../../pmap/pmap_check.ts";
+import { pmap_pte_index } from "../../pmap/pmap_ptp.ts";
 import {
 	PTE_A,
 	PTE_D,
@@ -141,6 +142,20 @@ describe("pmap_enter", () => {
 		expect(load(k, pm, VA)).toBe(other.phys_addr);
 		expect([P.pmap_resident_count(k, pm), P.pmap_wired_count(k, pm)]).toEqual([1, 0]);
 		expect(problems(k)).toEqual([]);
+	});
+
+	it("restores an entry that has lost V by a fault of memory", () => {
+		const { k, pm, page, other } = setup();
+		for (const now of [page, other]) {
+			P.pmap_enter(k, pm, VA, page.phys_addr, RW, RW);
+			k.port.storeWord(
+				pmap_pte_index(k, pm, VA),
+				k.port.ram32[pmap_pte_index(k, pm, VA)]! & ~PTE_V,
+			);
+			expect(P.pmap_enter(k, pm, VA, now.phys_addr, RW, RW)).toBe(0);
+			expect(P.pmap_extract(k, pm, VA)).toBe(now.phys_addr);
+			expect(problems(k)).toEqual([]);
+		}
 	});
 
 	it("changes between managed and unmanaged memory", () => {

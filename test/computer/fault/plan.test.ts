@@ -77,12 +77,13 @@ describe("a plan that is wrong", () => {
 		],
 		[
 			rule({ id: undefined, model: "power" }),
-			"rule 2 (power): model: no such model; there are those of disk, mmu, memory, cpu",
+			"rule 2 (power): model: no such model; there are those of disk, mmu, memory, cpu, irq, clock, alloc",
 			["rules", 1, "model"],
 		],
 		[
 			rule({ model: "toString" }),
-			"rule 2 (lost-1): model: no such model; there are those of disk, mmu, memory, cpu",
+			"rule 2 (lost-1): model: no such model; " +
+				"there are those of disk, mmu, memory, cpu, irq, clock, alloc",
 			["rules", 1, "model"],
 		],
 		[rule({ params: undefined }), "rule 2 (lost-1): params: is required", ["rules", 1, "params"]],

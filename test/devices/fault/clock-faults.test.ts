@@ -169,6 +169,14 @@ describe("a clock", () => {
 	});
 });
 
+it("a timer that waits is due by the clock as it is then", () => {
+	const b = broken(["nop"], [rule("clock.jump", { deltaNs: 50_000, target: "time" }, at(1000))]);
+	b.port.sie = SIP_STIP;
+	b.port.stimecmp = 600;
+	expect(b.port.wfi()).toBe(true);
+	expect(b.machine.clock.cycles).toBe(10_000);
+});
+
 describe("a timer", () => {
 	it("misses once, until it is set again: the CLINT's", () => {
 		const b = board([rule("clock.timer-miss", { timer: "mtimer" }, { when: { hit: 2 } })]);

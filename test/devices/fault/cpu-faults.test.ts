@@ -93,6 +93,14 @@ describe("an instruction", () => {
 		expect(y[0]).not.toBe(15);
 	});
 
+	it("is fetched wrong even if it is a line of its own", () => {
+		// jal x0, 0: bit 7 makes it jal x1, 0.
+		const g = guest("nop\nloop: j loop");
+		new MachineFaults(g.machine, [rule("cpu.corrupt", { mask: 0x80 }, at(5))]);
+		g.machine.runBare(20);
+		expect(g.machine.hart.x[1]! >>> 0).toBe(RAM_BASE + 8);
+	});
+
 	it("waits out a stall: time passes, nothing retires, events come at their time", () => {
 		const g = guest(source + LOOP);
 		new MachineFaults(g.machine, [rule("cpu.stall", { cycles: 1000 }, at(2))]);

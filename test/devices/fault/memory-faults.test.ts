@@ -157,6 +157,27 @@ describe("error correction", () => {
 		expect(b.machine.hart.mirror.distrusts(0x300_0000 + DATA_FRAME * 4096)).toBe(false);
 	});
 
+	it("a store of the kernel removes a single error, too", () => {
+		const b = broken([A_LOAD], [ECC, flip(PA, 0x10)]);
+		b.next();
+		b.port.storeWord(INDEX, 6);
+		expect(b.machine.hart.mirror.distrusts(0x300_0000 + DATA_FRAME * 4096)).toBe(false);
+	});
+
+	it("scrubbing goes on in another machine, whatever the number of its rule", () => {
+		const scrub = { ...ECC, params: { scrubNs: 1000 } } as MachineRule;
+		const b = broken([A_LOAD], [flip(PA, 2)]);
+		b.faults.add(scrub);
+		b.faults.lift("flip");
+		b.port.charge(300);
+		const saved = structuredClone({ machine: b.machine.save(), faults: b.faults.save() });
+		const machine = new Machine(b.machine.config);
+		const faults = new MachineFaults(machine, [scrub], 5);
+		machine.restore(saved.machine);
+		faults.restore(saved.faults);
+		expect(machine.clock.save().events).toEqual(b.machine.clock.save().events);
+	});
+
 	const double = [ECC, flip(PA, 0x10, "one"), flip(PA + 5, 0x20, "two")];
 
 	it("two wrong bits of a word are a hardware error, for each kind of read", () => {
