@@ -51,6 +51,14 @@ export interface BootFile {
 	readonly swapChecksum?: boolean | undefined;
 	readonly swapMirror?: boolean | undefined;
 	readonly input?: string | undefined;
+	readonly after?: AfterFile | undefined;
+}
+
+/** What is booted after a loss of power. */
+export interface AfterFile {
+	readonly boot: string;
+	readonly args?: readonly string[] | undefined;
+	readonly ram?: number | string | undefined;
 }
 
 export interface RunFile {
@@ -204,6 +212,15 @@ const boot = object({
 	diskTimeout: may(whole(0), "Seconds after which a disk is reset; 0: never. Default: 10."),
 	swapChecksum: may(flag, "Keep a checksum of each page in swap. Default: false."),
 	swapMirror: may(flag, "Write what is in swap to a second disk, too. Default: false."),
+	after: may(
+		object({
+			boot: needs(text, "A program, as above. To exit with 0 says that all is well."),
+			args: may(v.array(text), "Its arguments."),
+			ram: may(size, "Default: as above."),
+		}),
+		"What a second computer runs after a loss of power, on the disks as they are then, with new " +
+			"swap. What the first one has printed is typed on its console.",
+	),
 });
 
 const run = object({

@@ -1,5 +1,5 @@
 /** From the evidence of a run to its outcome: the classes are tried in their order. */
-import type { Evidence } from "./evidence.ts";
+import type { AfterEvidence, Evidence } from "./evidence.ts";
 
 export const OUTCOMES = [
 	"not-fired",
@@ -57,6 +57,7 @@ export function classify(run: Evidence, golden: Evidence): Outcome {
 	if (run.stop !== "ended" || ["deadlock", "stuck", "idle"].includes(run.exit.kind)) return "hang";
 	if (run.exit.kind === "panic") return "panic";
 	if (failuresOf(run, "signal")) return "detected-killed";
+	if (run.exit.kind === "power-lost") return classifyPowerLoss(run);
 	const reported = isReported(run);
 	// That the disk has reported an error is not enough: somebody must have noticed.
 	if (right && reported) return "detected-handled";
@@ -66,3 +67,18 @@ export function classify(run: Evidence, golden: Evidence): Outcome {
 	if (!right || run.shadow.length > 0) return "sdc";
 	return same ? "masked" : "latent";
 }
+
+/** The computer has stopped in the middle: what counts is what it finds when it starts again. */
+function classifyPowerLoss({ console: printed, after }: Evidence): Outcome {
+	const right = [null, printed.bytes].includes(printed.firstDifference);
+	if (!right) return "sdc";
+	// Results of older versions do not have it.
+	if (after === null || after === undefined) return "latent";
+	if (after.stop !== "ended" || after.exit.kind === "deadlock") return "hang";
+	if (after.exit.kind === "panic") return "panic";
+	return isFine(after) ? "detected-handled" : "sdc";
+}
+
+/** Has the check found everything that must have survived? */
+export const isFine = ({ stop, exit }: AfterEvidence): boolean =>
+	stop === "ended" && exit.kind === "exited" && exit.code === 0;

@@ -24,6 +24,14 @@ export interface Indication {
 	readonly what: string;
 }
 
+/** What was found by a second computer, which was booted after a loss of power. */
+export interface AfterEvidence {
+	readonly stop: Stop;
+	readonly exit: Evidence["exit"];
+	/** The end of what it has printed. */
+	readonly console: string;
+}
+
 export interface Evidence {
 	readonly stop: Stop;
 	readonly exit: {
@@ -68,6 +76,8 @@ export interface Evidence {
 	/** From the first application to the first indication after it, in ns. null: there was none. */
 	readonly detectionNs: number | null;
 	readonly stateHash: string;
+	/** After a loss of power, if the workload has a check for that; null: none. */
+	readonly after: AfterEvidence | null;
 	/** What the simulator failed with. */
 	readonly error: string | null;
 }

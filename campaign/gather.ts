@@ -47,6 +47,7 @@ export function collectEvidence(
 		faults: faultEvidence(faults),
 		detectionNs: detection(faults, seen.indications),
 		stateHash: facts.stateHash,
+		after: null,
 		error: null,
 	};
 }
@@ -71,6 +72,7 @@ export function evidenceOfGolden(golden: GoldenFacts, rules: readonly FaultRule[
 		faults: { applied: 0, rules: reports, notFired, ledger: [] },
 		detectionNs: null,
 		stateHash: golden.stateHash,
+		after: null,
 		error: null,
 	};
 }

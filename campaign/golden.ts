@@ -8,7 +8,9 @@ import { System } from "../computer/system.ts";
 import type { FaultPlan } from "../devices/fault/rule.ts";
 import { uvm_check } from "../kernel/uvm/uvm_check.ts";
 import { UserError } from "../machine/user-error.ts";
+import { isFine } from "./classify.ts";
 import { Guest, type GuestState } from "./guest.ts";
+import { checkAfter } from "./reboot.ts";
 import type { Witnessed } from "./witness.ts";
 import type { Workload } from "./workload.ts";
 
@@ -88,7 +90,13 @@ export function measureGolden(
 	const { clock, hart } = guest.computer.machine;
 	for (;;) {
 		const state = guest.run(clock.cycles + SLICE);
-		if (state === "ended") return sound(factsOf(guest));
+		if (state === "ended") {
+			const checked = checkAfter(workload, guest, limits.ns);
+			if (checked === null || isFine(checked.evidence)) return sound(factsOf(guest));
+			const { exit, console } = checked.evidence;
+			const what = `${exit.kind} with ${exit.code}: ${console.trimEnd().split("\n").pop()}`;
+			throw new UserError(`golden run: the check after it fails, without any fault: ${what}`);
+		}
 		if (state === "input") throw new UserError("golden run: waits for more input");
 		if (clock.cycles > limits.ns || hart.counters.instret > limits.instructions) {
 			const done = `${hart.counters.instret} instructions and ${clock.cycles} ns`;

@@ -9,6 +9,7 @@ import type { Evidence, Stop } from "./evidence.ts";
 import { collectEvidence, evidenceOfGolden, evidenceOfGoldenEnd } from "./gather.ts";
 import { checkpointGolden, type GoldenCheckpoint, type GoldenFacts } from "./golden.ts";
 import { Guest } from "./guest.ts";
+import { checkAfter } from "./reboot.ts";
 import { isSameState } from "./same-state.ts";
 import type { Workload } from "./workload.ts";
 
@@ -99,13 +100,18 @@ export class Runner {
 			const candidates = this.#candidates(plan, start);
 			guest.computer.inject(planOf(plan), candidates);
 			const { stop, same } = this.#toEnd(guest, start);
-			const executed = guest.computer.machine.hart.counters.instret - skipped;
+			const ran = guest.computer.machine.hart.counters.instret - skipped;
 			const { golden } = this.#options;
 			const evidence =
 				same === null
 					? collectEvidence(guest, golden, stop)
 					: evidenceOfGoldenEnd(guest, golden, same.guest.witnessed);
-			return { evidence, effort: { skipped, executed, early: same !== null } };
+			const { workload, limits } = this.#options;
+			const lost = evidence.exit.kind === "power-lost";
+			const checked = lost ? checkAfter(workload, guest, limits.idleNs) : null;
+			const executed = ran + (checked?.instructions ?? 0);
+			const effort: RunEffort = { skipped, executed, early: same !== null };
+			return { evidence: { ...evidence, after: checked?.evidence ?? null }, effort };
 		} catch (error) {
 			// Nothing of it can be trusted any more.
 			this.#golden = null;

@@ -28,6 +28,11 @@ export interface BootWorkload {
 	readonly disks?: readonly WorkloadDisk[] | undefined;
 	/** What is typed; then the input ends. Default: nothing. */
 	readonly input?: Uint8Array | undefined;
+	/**
+	 * What is booted after a loss of power, with the disks as they are then and new swap. What the
+	 * first run has printed is typed; to exit with 0 says that all is well.
+	 */
+	readonly after?: { readonly options: SystemData } | undefined;
 }
 
 /** An image on the bare board. */

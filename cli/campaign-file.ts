@@ -45,7 +45,7 @@ export function readCampaign(argument: string): CampaignFile {
 	const text = Json5Text.read("campaign", path);
 	try {
 		const campaign = checkCampaign(text.value());
-		return { campaign, folder: isReady ? process.cwd() : dirname(path) };
+		return { campaign, folder: dirname(path) };
 	} catch (error) {
 		if (!(error instanceof CampaignError)) throw error;
 		throw text.errorAt(error.path, error.message + meant(error.model));

@@ -34,15 +34,16 @@ export async function readWorkload({ workload }: Campaign, folder: string): Prom
 }
 
 async function bootWorkload(file: BootFile, folder: string): Promise<Workload> {
-	const { boot: program, args, sysctl, tlb, ad, check, shadow, seed } = file;
+	const { boot: program, args, sysctl, tlb, ad, check, shadow, seed, after } = file;
 	const { diskRetries, diskTimeout, swapChecksum, swapMirror } = file;
-	const isWorkload = WORKLOAD_NAMES.includes(program);
+	const imageOf = (name: string): Uint8Array =>
+		readProgram(WORKLOAD_NAMES.includes(name) ? name : seenFrom(folder, name));
 	const { root, disks } = await openDisks((file.disk ?? []).map((path) => seenFrom(folder, path)));
 	return {
 		kind: "boot",
 		options: {
 			program,
-			image: readProgram(isWorkload ? program : seenFrom(folder, program)),
+			image: imageOf(program),
 			...{ args, sysctl, seed, check, shadow, adPolicy: ad },
 			...{ diskRetries, diskTimeout, swapChecksum, swapMirror },
 			...{ tlbEntries: tlb?.entries, tlbWays: tlb?.ways },
@@ -55,6 +56,15 @@ async function bootWorkload(file: BootFile, folder: string): Promise<Workload> {
 		bin: file.bin === true ? contentsOf(await binDisk()) : undefined,
 		disks: disks.map(contentsOf),
 		input: inputOf(file),
+		after: after && {
+			options: {
+				program: after.boot,
+				image: imageOf(after.boot),
+				args: after.args,
+				ram: sizeOf(after.ram ?? file.ram) ?? DEFAULT_RAM,
+				framebuffer: null,
+			},
+		},
 	};
 }
 

@@ -1,7 +1,7 @@
 /** From evidence to outcomes. */
 import { describe, expect, it } from "vitest";
 import { classify, type Outcome } from "../../campaign/classify.ts";
-import type { Evidence } from "../../campaign/evidence.ts";
+import type { AfterEvidence, Evidence } from "../../campaign/evidence.ts";
 
 const golden: Evidence = {
 	stop: "ended",
@@ -14,6 +14,7 @@ const golden: Evidence = {
 	faults: { applied: 0, rules: [], notFired: [], ledger: [] },
 	detectionNs: null,
 	stateHash: "00",
+	after: null,
 	error: null,
 };
 const applied = { applied: 1, rules: [], notFired: [], ledger: [] };
@@ -21,6 +22,17 @@ const other = { stateHash: "11" };
 const wrong = { console: { ...golden.console, hash: "bb", firstDifference: 1 }, ...other };
 const exit = (kind: string, code = 0): Pick<Evidence, "exit"> => ({
 	exit: { kind, code, signal: null, reason: "" },
+});
+/** It has printed two bytes of three, and the first that differs is this one. */
+const cutAt = (firstDifference: number): Partial<Evidence> => ({
+	...exit("power-lost"),
+	...other,
+	console: { bytes: 2, hash: "cc", firstDifference, text: "" },
+});
+const after = (kind: string, code = 0): AfterEvidence => ({
+	stop: "ended",
+	...exit(kind, code),
+	console: "",
 });
 const failures = (...names: string[]): Pick<Evidence, "failures"> => ({
 	failures: Object.fromEntries(names.map((name) => [name, 1])),
@@ -37,6 +49,18 @@ describe("the outcome", () => {
 		["simulator-error", "an exception of ours", { error: "TypeError" }],
 		["simulator-error", "an exception, before anything else", { error: "x", stop: "instructions" }],
 		["simulator-error", "a worker was lost", { faults: null }],
+		["latent", "the power was cut, and nobody looks", { ...cutAt(2) }],
+		["sdc", "the power was cut, after wrong output", { ...cutAt(1) }],
+		["detected-handled", "all is there after a cut", { ...cutAt(2), after: after("exited") }],
+		["sdc", "something is lost after a cut", { ...cutAt(2), after: after("exited", 1) }],
+		["sdc", "the check dies", { ...cutAt(2), after: after("killed", 0) }],
+		["panic", "the kernel panics after a cut", { ...cutAt(2), after: after("panic") }],
+		["hang", "nothing goes on after a cut", { ...cutAt(2), after: after("deadlock") }],
+		[
+			"hang",
+			"the check does not end",
+			{ ...cutAt(2), after: { ...after("running"), stop: "instructions" } },
+		],
 		["hang", "too many instructions", { stop: "instructions", ...other }],
 		["hang", "no instruction for long", { stop: "idle", ...other }],
 		["hang", "it waits for input", { stop: "input", ...other }],
