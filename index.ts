@@ -14,6 +14,7 @@ export {
 	prepareAgain,
 	type Replayed,
 	replayRun,
+	stoppedRun,
 } from "./campaign/again.ts";
 export {
 	type Axis,

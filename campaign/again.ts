@@ -1,4 +1,6 @@
 /** One run of a campaign, made again from its results. */
+import type { Bare } from "../computer/bare.ts";
+import type { System } from "../computer/system.ts";
 import { UserError } from "../machine/user-error.ts";
 import type { Campaign } from "./campaign.ts";
 import { classify, type Outcome } from "./classify.ts";
@@ -7,8 +9,8 @@ import type { Guest } from "./guest.ts";
 import { minimisePlan } from "./minimise.ts";
 import { explain } from "./report.ts";
 import type { ResultRow, readResults } from "./results.ts";
-import { Runner, type RunPlan, type RunResult } from "./runner.ts";
-import type { Workload } from "./workload.ts";
+import { planOf, Runner, type RunPlan, type RunResult } from "./runner.ts";
+import { createComputer, type Workload } from "./workload.ts";
 
 type Results = ReturnType<typeof readResults>;
 
@@ -61,6 +63,32 @@ export function replayRun(
 	const why = explain({ evidence, outcome });
 	const same = JSON.stringify(evidence) === JSON.stringify(row.evidence);
 	return { evidence, effort, outcome, why, same };
+}
+
+/** How far before a fault to stop, in ns, until no rule has acted. */
+const STEPS_BACK = [1, 1e3, 1e4, 1e5, 1e6, 1e7];
+
+/**
+ * A computer with the rules of a run, for a debugger: where a rule is about to act, if `atInjection`,
+ * and otherwise at its beginning. `prepare` is what the debugger does with it first.
+ */
+export function stoppedRun<T>(
+	workload: Workload,
+	{ plan, evidence }: ResultRow,
+	atInjection: boolean,
+	prepare: (computer: System | Bare) => T,
+	console: (byte: number) => void = () => {},
+): T {
+	const first = atInjection ? evidence.faults?.ledger[0]?.ns : undefined;
+	const starts = first === undefined ? [] : STEPS_BACK.map((back) => first - back);
+	const options = { ...workload.options, faults: planOf(plan), console };
+	for (const ns of [...starts.filter((start) => start > 0), 0]) {
+		const computer = createComputer({ ...workload, options } as Workload);
+		if (ns > 0) computer.run(ns);
+		const prepared = prepare(computer);
+		if (ns === 0 || computer.faultReport()?.applied === 0) return prepared;
+	}
+	throw new Error("unreachable");
 }
 
 export interface Minimised {

@@ -1,5 +1,7 @@
 /** `uvmachine inject replay` and `inject minimise`: one run of a campaign again. */
 import { Command } from "commander";
+import { BareTarget } from "../gdb/bare-target.ts";
+import { SystemTarget } from "../gdb/system-target.ts";
 import {
 	Bare,
 	type Campaign,
@@ -11,10 +13,13 @@ import {
 	readResults,
 	replayRun,
 	System,
+	stoppedRun,
 	type Workload,
 } from "../index.ts";
 import { readWorkload } from "./campaign-workload.ts";
-import { integerOption } from "./options.ts";
+import { OutputBuffer } from "./console.ts";
+import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
+import { integerOption, portOption } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { TraceFiles, type TraceFlags } from "./trace-file.ts";
 import { UsageError } from "./usage-error.ts";
@@ -24,7 +29,8 @@ const HISTORY_EVENTS = 4096;
 
 const FILES = ["--files <folder>", "where the campaign's files are looked for", "."] as const;
 
-interface ReplayFlags extends TraceFlags {
+interface ReplayFlags extends TraceFlags, GdbFlags {
+	readonly stopAtInjection: boolean;
 	readonly files: string;
 	readonly uvmhist?: string;
 	readonly quiet: boolean;
@@ -48,17 +54,50 @@ async function readAgain(
 
 export function replayCommand(done: (exitCode: number) => void): Command {
 	return new Command("replay")
-		.description("make one run again, and say whether its outcome is the same")
+		.description("make one run again, and say whether its outcome is the same; or debug it")
 		.argument("<folder>", "results of a campaign")
 		.argument("<run>", "the run's number", integerOption)
 		.option(...FILES)
 		.option("--trace <file>", "write a timeline of events for ui.perfetto.dev")
 		.option("--trace-instructions <file>", "write every instruction with the registers it changes")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr")
+		.option("--gdb [port]", "wait for a debugger on 127.0.0.1 (default port: 1234)", portOption)
+		.option("--no-gdb-wait", "with --gdb: run until a debugger connects")
+		.option("--stop-at-injection", "with --gdb: begin where a rule is about to act", false)
 		.option("-q, --quiet", "only the exit code", false)
 		.action(async (folder: string, run: number, flags: ReplayFlags) => {
-			done(await replay(folder, run, flags));
+			const port = gdbPort(flags);
+			if (port !== null) await debug(folder, run, port, flags);
+			else if (!flags.stopAtInjection) return done(await replay(folder, run, flags));
+			else throw new UsageError("--stop-at-injection: needs --gdb");
+			done(0);
 		});
+}
+
+/** The outcome is not looked for: a debugger may change everything. */
+async function debug(folder: string, run: number, port: number, flags: ReplayFlags): Promise<void> {
+	if ((flags.trace ?? flags.traceInstructions ?? flags.uvmhist) !== undefined) {
+		throw new UsageError("--gdb: cannot be combined with --trace or --uvmhist");
+	}
+	const { row, workload } = await readAgain(folder, run, flags.files);
+	if (workload.input !== undefined) {
+		throw new UsageError("--gdb: cannot be combined with a campaign that types on the console");
+	}
+	const output = new OutputBuffer(process.stdout);
+	const show = (byte: number): void => output.put(byte);
+	let print = show;
+	const target = stoppedRun(
+		...([workload, row, flags.stopAtInjection] as const),
+		(computer): SystemTarget | BareTarget => {
+			const reverse = true;
+			return computer instanceof System
+				? new SystemTarget(computer, show, reverse)
+				: new BareTarget(computer, show, reverse);
+		},
+		(byte) => print(byte),
+	);
+	print = (byte) => target.print(byte);
+	await serveGdb(target, port, flags, output);
 }
 
 async function replay(folder: string, run: number, flags: ReplayFlags): Promise<number> {

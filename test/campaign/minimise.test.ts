@@ -7,8 +7,17 @@ import { expect, it } from "vitest";
 import { ddmin, minimisePlan } from "../../campaign/minimise.ts";
 import type { PlannedRule, RunPlan } from "../../campaign/runner.ts";
 import { parseFaults } from "../../cli/fault-file.ts";
-import { type ResultRow, readResults } from "../../index.ts";
+import { SystemTarget } from "../../gdb/system-target.ts";
+import {
+	type ResultRow,
+	readResults,
+	type System,
+	stoppedRun,
+	type Workload,
+} from "../../index.ts";
 import { uvmachine } from "../support/cli.ts";
+import { GdbClient } from "../support/gdb-client.ts";
+import { MiB, workload as program } from "../support/workload.ts";
 
 it("ddmin finds exactly what is needed, whatever it is", () => {
 	const all = Array.from({ length: 20 }, (_, i) => i);
@@ -123,6 +132,30 @@ it("a run is made again, with a trace, and its outcome is the same", () => {
 	writeFileSync(file, text);
 });
 
+it("a debugger gets a run where its fault is about to act", () => {
+	const { rows } = readResults(out);
+	const workload: Workload = {
+		kind: "boot",
+		options: { program: "walk", args: ["1", "1"], image: program("walk"), ram: MiB },
+		swap: [{ bytes: 4 * MiB }],
+	};
+	for (const row of rows) {
+		const [system, target] = stoppedRun(workload, row, true, (computer) => {
+			const made = new SystemTarget(computer as System, () => {}, true);
+			return [computer as System, made] as const;
+		});
+		const first = row.evidence.faults!.ledger[0]!;
+		expect(system.faultReport()!.applied).toBe(0);
+		const before = first.ns - system.machine.clock.cycles;
+		expect(before).toBeGreaterThanOrEqual(0);
+		expect(before).toBeLessThan(20e6);
+		const client = new GdbClient(target);
+		expect(client.ask("?")).toMatch(/^[ST]/);
+		while (system.faultReport()!.applied === 0) client.all("c");
+		expect(system.faultReport()!.ledger[0]).toEqual(first);
+	}
+});
+
 it("the smallest plan of a run has its outcome with boot --faults", () => {
 	const bad = readResults(out).rows.find(({ outcome }) => outcome !== "masked")!;
 	const file = path("plan.json5");
@@ -148,6 +181,8 @@ it("mistakes are one line", () => {
 	const { length } = readResults(out).rows;
 	for (const [args, line] of [
 		[["replay", out, "99"], `run 99: has no result; there are ${length}, up to ${length - 1}`],
+		[["replay", out, "0", "--stop-at-injection"], "--stop-at-injection: needs --gdb"],
+		[["replay", out, "0", "--gdb", "0", "--uvmhist", "-"], "--gdb: cannot be combined with"],
 		[["minimise", path("none"), "0"], /campaign\.json: cannot be read \(ENOENT\)/],
 		[["replay", out, "0", "--uvmhist", "/none/x"], /none.x: cannot be written \(ENOENT\)/],
 	] as const) {
