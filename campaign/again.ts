@@ -69,8 +69,8 @@ export function replayRun(
 const STEPS_BACK = [1, 1e3, 1e4, 1e5, 1e6, 1e7];
 
 /**
- * A computer with the rules of a run, for a debugger: where a rule is about to act, if `atInjection`,
- * and otherwise at its beginning. `prepare` is what the debugger does with it first.
+ * A computer with the rules of a run, for a debugger: where a rule is about to act, if
+ * `atInjection`, and otherwise at its beginning. `prepare` is what the debugger does with it first.
  */
 export function stoppedRun<T>(
 	workload: Workload,
@@ -99,7 +99,7 @@ export interface Minimised {
 	readonly runs: number;
 }
 
-/** => the plan, which was verified twice from the beginning. UserError if the outcome is not kept. */
+/** => the plan, verified twice from the beginning. UserError if the outcome is not kept. */
 export function minimiseRun({ runner, reference }: PreparedCampaign, row: ResultRow): Minimised {
 	const fast = new Runner(runner);
 	const ordinals = new Map<string, number[]>();

@@ -41,7 +41,7 @@ export function minimisePlan(
 	return { seed: plan.seed, rules: ddmin(rules, same) };
 }
 
-/** Zeller's algorithm: => a part of `all` that is enough, and from which no rule can be left out. */
+/** Zeller's algorithm: => a part of `all` that is enough, and of which nothing can be left out. */
 export function ddmin<T>(all: readonly T[], enough: (part: readonly T[]) => boolean): readonly T[] {
 	let rest = all;
 	for (let parts = 2; rest.length > 1; ) {

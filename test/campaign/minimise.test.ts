@@ -41,7 +41,7 @@ const minimised = (
 	ordinals: readonly (readonly [string, readonly number[]])[] = [],
 ): readonly PlannedRule[] => minimisePlan({ seed: 1, rules }, new Map(ordinals), has).rules;
 
-it("what draws becomes the occasion that matters, with a life and a size as small as can be", () => {
+it("what draws becomes the occasion that matters, with a short life and a small size", () => {
 	const drawn = rule("drawn", {
 		params: { disk: "ld0", bits: 64, count: 16 },
 		when: { chance: 0.5 },
@@ -66,7 +66,7 @@ it("what draws becomes the occasion that matters, with a life and a size as smal
 	]);
 });
 
-it("a mask keeps the bits that matter, a window what it must hold, a time is as early as can be", () => {
+it("a mask keeps the bits that matter, a window what it must hold, a time is early", () => {
 	const bits = (plan: RunPlan): number => plan.rules[0]!.params!.mask as number;
 	const masked = rule("masked", { params: { mask: 0xffff_ffff }, life: "once" });
 	const twoBits = (plan: RunPlan): boolean => (bits(plan) & 0x8010) === 0x8010;
