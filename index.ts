@@ -8,6 +8,15 @@
  */
 
 export {
+	findRun,
+	type Minimised,
+	minimiseRun,
+	prepareAgain,
+	type Replayed,
+	replayRun,
+	stoppedRun,
+} from "./campaign/again.ts";
+export {
 	type Axis,
 	type BootFile,
 	CAMPAIGN,
@@ -43,7 +52,7 @@ export {
 	reportResults,
 } from "./campaign/report.ts";
 export { type ResultRow, ResultsFolder, readResults } from "./campaign/results.ts";
-export { Runner, type RunPlan, type RunResult } from "./campaign/runner.ts";
+export { planOf, Runner, type RunPlan, type RunResult } from "./campaign/runner.ts";
 export { type Shard, shardLength } from "./campaign/shard.ts";
 export { ruleOfThree, sampleSize, wilson } from "./campaign/statistics.ts";
 export { type Share, type Summary, Tally } from "./campaign/tally.ts";

@@ -152,13 +152,17 @@ function worstTable({ results }: CampaignReport): string {
 	});
 	const more = bad.length > WORST_MAX ? `<p>and ${bad.length - WORST_MAX} more</p>` : "";
 	return `<h2>Runs that ended badly</h2>
-<table><tr><th>run</th><th>outcome</th><th>rules</th><th>why</th></tr>${lines.join("\n")}</table>${more}`;
+<table><tr><th>run</th><th>outcome</th><th>rules</th><th>why</th></tr>
+${lines.join("\n")}</table>${more}`;
 }
 
-const STYLE = `body { font: 15px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em }
-table { border-collapse: collapse } td, th { padding: .15em .8em; text-align: left; vertical-align: top }
+const STYLE = `body { font: 15px/1.4 system-ui, sans-serif }
+body { margin: 2em auto; max-width: 70em; padding: 0 1em }
+table { border-collapse: collapse }
+td, th { padding: .15em .8em; text-align: left; vertical-align: top }
 tr:nth-child(even) { background: #f3f3f3 } .n { text-align: right; white-space: nowrap }
-i { display: inline-block; width: .8em; height: .8em } .heat { background: #eee; max-width: 100%; height: auto }`;
+i { display: inline-block; width: .8em; height: .8em }
+.heat { background: #eee; max-width: 100%; height: auto }`;
 const ROW_PX = 28;
 const CHART_PX = 110;
 
@@ -188,8 +192,9 @@ export function htmlOf(report: CampaignReport): string {
 	const data = JSON.stringify(charts.map(([, chart]) => chart)).replaceAll("<", "\\u003c");
 	const { name, description, runs, planned, version, seed, golden } = report;
 	const title = `Faults: ${esc(name)}`;
-	const facts = `${runs} of ${planned} runs, seed ${seed}, uvmachine ${esc(version)}; without faults
-${golden.instructions.toLocaleString("en-US")} instructions and ${(golden.cycles / 1e6).toFixed(1)} ms`;
+	const instructions = golden.instructions.toLocaleString("en-US");
+	const facts = `${runs} of ${planned} runs, seed ${seed}, uvmachine ${esc(version)};
+without faults ${instructions} instructions and ${(golden.cycles / 1e6).toFixed(1)} ms`;
 	return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>${title}</title>
 <style>${STYLE}</style></head><body>

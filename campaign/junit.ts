@@ -44,7 +44,8 @@ export function junitOf(report: CampaignReport, failures = FAILURES): string {
 		const time = ((slowdown ?? 0) * seconds).toFixed(6);
 		const open = tag("testcase", { classname: report.name, name, time });
 		if (!fails(run)) {
-			return `\t\t<${open}><system-out>${escapeMarkup(`${outcome}: ${why}`)}</system-out></testcase>`;
+			const text = escapeMarkup(`${outcome}: ${why}`);
+			return `\t\t<${open}><system-out>${text}</system-out></testcase>`;
 		}
 		const kind = isError(run) ? "error" : "failure";
 		const message = `${outcome}: ${OUTCOME_TEXTS[outcome]}`;

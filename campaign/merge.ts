@@ -39,7 +39,7 @@ export function mergeResults(folders: readonly string[], out: string): Merged {
 			}
 		}
 	}
-	const { identity, golden } = first;
+	const { identity, golden, runsMax } = first;
 	const campaign = first.campaign as Campaign;
 	const planned = golden.runs;
 	const tally = new Tally();
@@ -50,7 +50,10 @@ export function mergeResults(folders: readonly string[], out: string): Merged {
 		tally.add(found.row);
 		merged.push(found.row);
 	}
-	const store = new ResultsFolder({ folder: out, identity, campaign, golden, resume: false });
+	const store = new ResultsFolder({
+		...{ folder: out, identity, campaign, golden, runsMax },
+		resume: false,
+	});
 	for (const row of merged) store.append(row);
 	store.close();
 	return { campaign, golden, identity, tally, planned };

@@ -103,21 +103,25 @@ export function readResults(folder: string): {
 	campaign: unknown;
 	golden: GoldenFile;
 	shard: Shard;
+	/** As in prepareCampaign. */
+	runsMax: number | undefined;
 	rows: ResultRow[];
 } {
 	const {
 		identity,
 		campaign,
 		shard = WHOLE,
+		runsMax,
 	} = readJson(join(folder, CAMPAIGN)) as {
 		identity: Identity;
 		campaign: unknown;
 		shard?: Shard;
+		runsMax?: number;
 	};
 	const golden = readJson(join(folder, GOLDEN)) as GoldenFile;
 	const path = join(folder, RESULTS);
 	const bytes = existsSync(path) ? readFileSync(path) : new Uint8Array(0);
-	return { identity, campaign, golden, shard, rows: parseRows(bytes, shard).rows };
+	return { identity, campaign, golden, shard, runsMax, rows: parseRows(bytes, shard).rows };
 }
 
 export interface ResultsOptions {
@@ -130,6 +134,8 @@ export interface ResultsOptions {
 	readonly resume: boolean;
 	/** Default: all runs. */
 	readonly shard?: Shard | undefined;
+	/** As in prepareCampaign. */
+	readonly runsMax?: number | undefined;
 }
 
 export class ResultsFolder {
@@ -144,7 +150,7 @@ export class ResultsFolder {
 	 * => UserError for a folder that has results, without `resume`; or results of another campaign
 	 *    or version, with it; or one that cannot be written.
 	 */
-	constructor({ folder, identity, campaign, golden, resume, shard }: ResultsOptions) {
+	constructor({ folder, identity, campaign, golden, resume, shard, runsMax }: ResultsOptions) {
 		const path = join(folder, RESULTS);
 		const there = existsSync(join(folder, CAMPAIGN));
 		if (there && !resume) {
@@ -160,7 +166,7 @@ export class ResultsFolder {
 			write(GOLDEN, golden);
 			writing(path, () => writeFileSync(path, ""));
 			// Last: with it the folder is complete.
-			write(CAMPAIGN, { identity, campaign, shard });
+			write(CAMPAIGN, { identity, campaign, shard, runsMax });
 		}
 		const old = there && existsSync(path) ? readFileSync(path) : new Uint8Array(0);
 		const { rows, length } = parseRows(old, shard);

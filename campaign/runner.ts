@@ -64,7 +64,8 @@ const FRUITLESS_TRAPS = 20_000;
 /** Instructions that a run may take in any case. */
 const INSTRUCTIONS_MIN = 100_000;
 
-const planOf = ({ seed, rules }: RunPlan): FaultPlan => ({
+/** As `boot --faults` takes it. */
+export const planOf = ({ seed, rules }: RunPlan): FaultPlan => ({
 	seed,
 	rules: rules.map(({ countedBy: _, ...rule }) => rule),
 });
@@ -86,9 +87,12 @@ export class Runner {
 		);
 	}
 
-	/** => never throws: what the simulator throws is evidence. */
-	run(plan: RunPlan): RunResult {
-		if (this.#isGolden(plan)) {
+	/**
+	 * `watch` gets the guest before it runs; without it, a run in which no rule can act is not made.
+	 * => never throws: what the simulator throws is evidence.
+	 */
+	run(plan: RunPlan, watch?: (guest: Guest) => void): RunResult {
+		if (watch === undefined && this.#isGolden(plan)) {
 			const evidence = evidenceOfGolden(this.#options.golden, plan.rules);
 			return { evidence, effort: { skipped: evidence.instructions, executed: 0, early: true } };
 		}
@@ -99,6 +103,7 @@ export class Runner {
 			const skipped = start?.instructions ?? 0;
 			const candidates = this.#candidates(plan, start);
 			guest.computer.inject(planOf(plan), candidates);
+			watch?.(guest);
 			const { stop, same } = this.#toEnd(guest, start);
 			const ran = guest.computer.machine.hart.counters.instret - skipped;
 			const { golden } = this.#options;

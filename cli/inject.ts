@@ -18,6 +18,7 @@ import {
 } from "../index.ts";
 import { readCampaign, readyCampaigns } from "./campaign-file.ts";
 import { readWorkload } from "./campaign-workload.ts";
+import { minimiseCommand, replayCommand } from "./inject-again.ts";
 import { mergeCommand } from "./inject-merge.ts";
 import { jobsOption, runsOption, shardOption } from "./inject-options.ts";
 import { InjectProgress } from "./inject-progress.ts";
@@ -50,6 +51,8 @@ Examples:
   uvmachine inject campaign.json5 --out results --resume
   uvmachine inject campaign.json5 --out results --queue redis://10.0.0.5:6379
   uvmachine inject report results --html report.html
+  uvmachine inject replay results 12 --trace trace.json
+  uvmachine inject minimise results 12 --plan worst.json5
   uvmachine inject campaign.json5 --out part0 --shard 0/3
   uvmachine inject merge part0 part1 part2 --out results`;
 
@@ -70,6 +73,8 @@ export function injectCommand(done: (exitCode: number) => void): Command {
 	addReportOptions(command);
 	command.addCommand(mergeCommand(done));
 	command.addCommand(reportCommand(done));
+	command.addCommand(replayCommand(done));
+	command.addCommand(minimiseCommand(done));
 	return command.action(async (name: string | undefined, flags: InjectFlags) => {
 		done(await inject(name, flags));
 	});
@@ -117,7 +122,10 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 	const store =
 		folder === undefined
 			? null
-			: new ResultsFolder({ folder, identity, campaign, golden, resume, shard });
+			: new ResultsFolder({
+					...{ folder, identity, campaign, golden, resume, shard },
+					runsMax: flags.runs,
+				});
 	const interrupts = new Interrupts();
 	const before = store?.before ?? [];
 	/** For the report. */

@@ -119,10 +119,8 @@ it("shards have the results of one run when they are merged", () => {
 		"--out",
 		path("none"),
 	]);
-	expect([other.status, other.stderr]).toEqual([
-		2,
-		`uvmachine: ${path("stopping.json5-1")}: is of another campaign than ${path("flips.json5-0")}\n`,
-	]);
+	expect(other.status).toBe(2);
+	expect(other.stderr).toContain("stopping.json5-1: is of another campaign than ");
 });
 
 it("Ctrl-C ends it in good order", async () => {
