@@ -9,6 +9,7 @@ const PROGRAMS = [
 	"cli/main",
 	"bench/worker",
 	"campaign/worker",
+	"campaign/measured",
 	"bench/first-instruction",
 	"conformance/main",
 	"conformance/isa-tests",

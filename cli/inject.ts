@@ -150,7 +150,7 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 		const conducted = await Promise.race([conducting, raised]);
 		conducting.catch(() => {});
 		progress.stop();
-		const tally = progress.tally;
+		const tally = conducted?.tally ?? progress.tally;
 		const summary = tally.summary(runs.population);
 		const seconds = (performance.now() - started) / 1000;
 		const perHour = Math.round(((tally.runs - before.length) / seconds) * 3600);
