@@ -1,6 +1,6 @@
 /**
- * docs/campaign-results.md: what the ready-made campaigns find. `npm run docs:campaigns` makes their
- * runs, or goes on with those in the folder of its argument, and writes the page.
+ * docs/campaign-results.md: what the ready-made campaigns find. `npm run docs:campaigns` makes
+ * their runs, or goes on with those in the folder of its argument, and writes the page.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
@@ -16,8 +16,8 @@ const READY = join(ROOT, "campaign/ready");
 
 const HEAD = `# What the ready-made campaigns find
 
-\`npm run docs:campaigns\` has made this page from the results of all campaigns that
-\`uvmachine inject --list\` shows. The same version gives the same numbers on any machine. Shares are
+\`npm run docs:campaigns\` has made this page from the results of all campaigns
+that \`uvmachine inject --list\` shows. The same version gives the same numbers on any machine. Shares are
 of the runs, with the interval in which they lie with a probability of 95 %.
 `;
 

@@ -36,7 +36,8 @@ export const stoppedToSave = (saver: Saver | null, exit: ComputerExit): boolean 
 
 /**
  * 0: the guest succeeded, or a snapshot was wanted, or somebody has left it; 1: it failed; 3: the
- * kernel panicked; 4: no progress, the limit, or power lost; 128 and more: a signal has ended uvmachine.
+ * kernel panicked; 4: no progress, the limit, or power lost; 128 and more: a signal has ended
+ * uvmachine.
  * With --guest-exit-code, the guest's own code, or 128 and the number of the signal that killed it.
  */
 export function exitCode(

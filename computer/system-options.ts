@@ -123,7 +123,7 @@ export interface Exit extends ComputerExit {
 	readonly kind: "exited" | "killed" | "panic" | "deadlock" | "power-lost" | "running";
 	/** The signal that killed the program, or null. */
 	readonly signal: string | null;
-	/** Why, if the signal does not say it: "out of swap", the message of a panic, or the rule that cut the power. */
+	/** "out of swap", the message of a panic, or the rule that cut the power. */
 	readonly reason: string;
 	/** The address of the access for which the signal was sent. */
 	readonly addr: number;

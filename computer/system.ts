@@ -235,12 +235,9 @@ export class System extends BaseComputer<Uint8Array> {
 		try {
 			return this.#run(until, pause);
 		} catch (error) {
-			if (error instanceof PowerLost) {
-				this.#exit = { ...this.#exit, kind: "power-lost", reason: error.message };
-				return "ended";
-			}
-			if (!(error instanceof Panic)) throw error;
-			this.#exit = { ...this.#exit, kind: "panic", reason: error.message };
+			const lost = error instanceof PowerLost;
+			if (!lost && !(error instanceof Panic)) throw error;
+			this.#exit = { ...this.#exit, kind: lost ? "power-lost" : "panic", reason: error.message };
 			return "ended";
 		}
 	}

@@ -83,8 +83,8 @@ export interface Controller extends Hang {
 }
 
 /**
- * The disk has a volatile write cache, and its power fails. A candidate is a write, which is pending
- * then, too, or a flush, which has done nothing yet.
+ * The disk has a volatile write cache, and its power fails. A candidate is a write, which is
+ * pending then, too, or a flush, which has done nothing yet.
  */
 export interface PowerCut extends Pick<DiskTarget, "disk"> {
 	/** Default: "write". */
@@ -92,9 +92,9 @@ export interface PowerCut extends Pick<DiskTarget, "disk"> {
 	/** The computer's power, which ends the run, or that of the disk alone. Default: "machine". */
 	readonly scope?: "machine" | "disk" | undefined;
 	/**
-	 * What survives of the writes that are pending: each part is kept, lost or turned into garbage,
-	 * in three, three and two of eight cases, as the seed chooses; the first parts; all but one; all;
-	 * none. Default: "random".
+	 * What survives of the writes that are pending: each part is kept, lost or turned into
+	 * garbage, in three, three and two of eight cases, as the seed chooses; the first parts; all
+	 * but one; all; none. Default: "random".
 	 */
 	readonly keep?: "random" | "prefix" | "single-drop" | "all" | "none" | undefined;
 	/** How many of a prefix; which one is lost, from 1. Default: as the seed chooses. */
@@ -161,3 +161,9 @@ export function withLife<R extends DiskRule>(rule: R): R {
 	const lasting = ["disk.bad-sector", "disk.latent", "disk.hang"].includes(rule.model);
 	return rule.life === undefined && lasting ? { ...rule, life: "permanent" } : rule;
 }
+
+/** The sectors that the rule is about; `sector` undefined: all. */
+export const sectorsOf = ({
+	params,
+}: MediaRule): { sector?: number | undefined; count?: number | undefined } =>
+	params as { sector?: number; count?: number };

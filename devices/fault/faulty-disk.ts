@@ -1,7 +1,7 @@
 /**
  * A disk that fails. The medium below holds what the guest has written, always; what the disk
- * returns instead, after silent faults and losses of its power, lies in an overlay, sector by sector. So a fault can be
- * lifted, and the harm that is done is known.
+ * returns instead, after silent faults and losses of its power, lies in an overlay, sector by
+ * sector. So a fault can be lifted, and the harm that is done is known.
  */
 import type { WordHash } from "../../machine/hash.ts";
 import { UserError } from "../../machine/user-error.ts";
@@ -14,11 +14,12 @@ import {
 	SECTOR_SIZE,
 } from "../disk/disk-media.ts";
 import { Arming, type ArmingState, type Gates } from "./arming.ts";
-import { directionOf, type MediaRule, type PowerCut, type Torn, withLife } from "./disk-rule.ts";
-import { draw, drawBelow } from "./draw.ts";
+import { invert, tear } from "./disk-damage.ts";
+import { directionOf, type MediaRule, type PowerCut, sectorsOf, withLife } from "./disk-rule.ts";
 import { type FaultPlace, NOWHERE } from "./fault-place.ts";
 import { Ledger, type LedgerState } from "./ledger.ts";
 import {
+	cacheKey,
 	type Outage,
 	type PendingWrite,
 	WRITE_CACHE_DEFAULT,
@@ -52,19 +53,9 @@ const isPowerCut = ({ rule: { model } }: Arming): boolean => model === "disk.pow
 /** Whether the rule makes requests fail. */
 const isFailure = (arming: Arming): boolean => !isSilent(arming) && !isPowerCut(arming);
 
-/** Rules that assume the same cache share one. */
-const cacheKey = ({ cache = WRITE_CACHE_DEFAULT, flush = true }: PowerCut): string =>
-	`${cache} ${flush}`;
-
 /** Whether the rule changes data of a transfer. */
 const isSilent = ({ rule: { model } }: Arming): boolean =>
 	model === "disk.corrupt" || model.endsWith("-write");
-
-/** The sectors that the rule is about; `sector` undefined: all. */
-const sectorsOf = ({
-	params,
-}: MediaRule): { sector?: number | undefined; count?: number | undefined } =>
-	params as { sector?: number; count?: number };
 
 function overlaps({ rule }: Arming, sector: number, length: number): boolean {
 	const { sector: first, count = 1 } = sectorsOf(rule as MediaRule);
@@ -108,7 +99,7 @@ export class FaultyDisk implements DiskMedia {
 		return this.#armings;
 	}
 
-	/** Writes that a loss of power may undo, the oldest first; of the first cache, if there are several. */
+	/** Writes that a loss of power may undo, the oldest first; of the first of its caches. */
 	get pending(): readonly PendingWrite[] {
 		return [...this.#caches.values()][0]?.pending ?? [];
 	}
@@ -243,7 +234,7 @@ export class FaultyDisk implements DiskMedia {
 			}
 			const ordinal = arming.decide(this.#place().ns);
 			if (ordinal < 0) continue;
-			const effect = this.#invert(rule.id, ordinal, rule.params.bits ?? 1, into);
+			const effect = invert({ seed: this.#seed, rule: rule.id, ordinal }, rule.params.bits, into);
 			if (rule.params.sticky === true) this.#lay(sector, into);
 			this.#note(rule.id, ordinal, "read", sector, into.length, effect);
 		}
@@ -357,62 +348,27 @@ export class FaultyDisk implements DiskMedia {
 				}
 				case "disk.corrupt": {
 					const altered = bytes.slice();
-					effect = this.#invert(rule.id, ordinal, rule.params.bits ?? 1, altered);
+					effect = invert({ seed: this.#seed, rule: rule.id, ordinal }, rule.params.bits, altered);
 					this.#lay(sector, altered);
 					break;
 				}
 				case "disk.torn-write":
-					effect = this.#tear(rule.id, ordinal, rule.params, sector, bytes, before);
+					{
+						const torn = tear(
+							{ seed: this.#seed, rule: rule.id, ordinal },
+							rule.params,
+							bytes,
+							before,
+						);
+						this.#lay(sector, torn.seen);
+						effect = torn.effect;
+					}
 					if (rule.params.report === "error") result = DISK_EIO;
 			}
 			this.#note(rule.id, ordinal, "write", sector, bytes.length, effect);
 		}
 		if (result !== DISK_OK) this.failedWrites++;
 		return result;
-	}
-
-	#tear(
-		id: string,
-		ordinal: number,
-		{ unit = 512, keep = "prefix", units, rest = "old" }: Torn,
-		sector: number,
-		bytes: Uint8Array,
-		before: Uint8Array,
-	): string {
-		const total = Math.ceil(bytes.length / unit);
-		// At least one unit arrives and one does not, if there are two.
-		const kept = Math.min(
-			units ?? 1 + drawBelow(this.#seed, id, ordinal, "units", total - 1 || 1),
-			total,
-		);
-		const arrives = (i: number): boolean => {
-			if (keep === "interleaved") return i % 2 === 0;
-			return keep === "prefix" ? i < kept : i >= total - kept;
-		};
-		const seen = bytes.slice();
-		let lost = 0;
-		for (let i = 0; i < total; i++) {
-			if (arrives(i)) continue;
-			lost++;
-			const [from, to] = [i * unit, Math.min((i + 1) * unit, bytes.length)];
-			if (rest === "old") seen.set(before.subarray(from, to), from);
-			else if (rest === "zero") seen.fill(0, from, to);
-			else
-				for (let at = from; at < to; at++) seen[at] = draw(this.#seed, id, ordinal, `byte ${at}`);
-		}
-		this.#lay(sector, seen);
-		return `${lost} of ${total} units of ${unit} bytes did not arrive`;
-	}
-
-	/** Invert bits of `bytes`. => which, in words. */
-	#invert(id: string, ordinal: number, bits: number, bytes: Uint8Array): string {
-		const places = new Set<number>();
-		for (let i = 0; places.size < Math.min(bits, bytes.length * 8); i++) {
-			places.add(drawBelow(this.#seed, id, ordinal, `bit ${i}`, bytes.length * 8));
-		}
-		for (const bit of places) bytes[bit >>> 3]! ^= 1 << (bit & 7);
-		const first = [...places].slice(0, 4).map((bit) => `byte ${bit >>> 3} bit ${bit & 7}`);
-		return `inverted ${first.join(", ")}${places.size > first.length ? ", ..." : ""}`;
 	}
 
 	/** What a read returns now, without noting it. */

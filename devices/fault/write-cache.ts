@@ -9,6 +9,10 @@ import { draw, drawBelow } from "./draw.ts";
 /** Bytes, if a rule does not say. */
 export const WRITE_CACHE_DEFAULT = 256 * 1024;
 
+/** Rules that assume the same cache share one. */
+export const cacheKey = ({ cache = WRITE_CACHE_DEFAULT, flush = true }: PowerCut): string =>
+	`${cache} ${flush}`;
+
 /** A write that is pending. The bytes are never changed. */
 export interface PendingWrite {
 	readonly sector: number;

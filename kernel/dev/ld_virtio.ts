@@ -267,7 +267,7 @@ function ld_strategy(k: Kernel, bp: buf): void {
 	ld_watch(k, sc);
 }
 
-/** Flush the disk's cache, unless nothing was written since. => as bdev_cachesync; the unit exists. */
+/** Flush the disk's cache, unless nothing was written since. => as bdev_cachesync */
 function* ld_cachesync(k: Kernel, unit: number): Sleeps<Errno> {
 	const sc = k.lds[unit]!;
 	// Writes that end meanwhile may come too late for this flush.

@@ -29,7 +29,7 @@ const cutAt = (firstDifference: number): Partial<Evidence> => ({
 	...other,
 	console: { bytes: 2, hash: "cc", firstDifference, text: "" },
 });
-const second = (kind: string, code = 0): AfterEvidence => ({
+const found = (kind: string, code = 0): AfterEvidence => ({
 	stop: "ended",
 	...exit(kind, code),
 	console: "",
@@ -51,15 +51,15 @@ describe("the outcome", () => {
 		["simulator-error", "a worker was lost", { faults: null }],
 		["latent", "the power was cut, and nobody looks", { ...cutAt(2) }],
 		["sdc", "the power was cut, after wrong output", { ...cutAt(1) }],
-		["detected-handled", "all is there after a cut", { ...cutAt(2), after: second("exited") }],
-		["sdc", "something is lost after a cut", { ...cutAt(2), after: second("exited", 1) }],
-		["sdc", "the check dies", { ...cutAt(2), after: second("killed", 0) }],
-		["panic", "the kernel panics after a cut", { ...cutAt(2), after: second("panic") }],
-		["hang", "nothing goes on after a cut", { ...cutAt(2), after: second("deadlock") }],
+		["detected-handled", "all is there after a cut", { ...cutAt(2), after: found("exited") }],
+		["sdc", "something is lost after a cut", { ...cutAt(2), after: found("exited", 1) }],
+		["sdc", "the check dies", { ...cutAt(2), after: found("killed", 0) }],
+		["panic", "the kernel panics after a cut", { ...cutAt(2), after: found("panic") }],
+		["hang", "nothing goes on after a cut", { ...cutAt(2), after: found("deadlock") }],
 		[
 			"hang",
 			"the check does not end",
-			{ ...cutAt(2), after: { ...second("running"), stop: "instructions" } },
+			{ ...cutAt(2), after: { ...found("running"), stop: "instructions" } },
 		],
 		["hang", "too many instructions", { stop: "instructions", ...other }],
 		["hang", "no instruction for long", { stop: "idle", ...other }],

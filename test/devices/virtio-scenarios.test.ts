@@ -222,7 +222,7 @@ describe.each([
 		}
 	});
 
-	it("FLUSH, and writes and discards of a driver that does not know it, survive a loss of power", () => {
+	it("FLUSH, and what a driver writes that does not know it, survive a loss of power", () => {
 		const { bench, driver, cache } = setUp();
 		bench.ram.write(DATA, pattern(512, 5));
 		driver.transfer(1, 0, DATA, 512);

@@ -77,7 +77,8 @@ describe("a plan that is wrong", () => {
 		],
 		[
 			rule({ id: undefined, model: "power" }),
-			"rule 2 (power): model: no such model; there are those of disk, mmu, memory, cpu, irq, clock, alloc",
+			"rule 2 (power): model: no such model; " +
+				"there are those of disk, mmu, memory, cpu, irq, clock, alloc",
 			["rules", 1, "model"],
 		],
 		[
