@@ -91,12 +91,14 @@ export interface HartFaults {
 /** Triggers of faults, which watch what the hart does. */
 export interface HartTriggers {
 	/**
-	 * The instruction of `bytes` bytes at `pc` was fetched, and is executed next.
+	 * The instruction at `pc` was fetched, and is executed next.
 	 * => true: HartFaults is to be asked first; then it is fetched again
 	 */
-	reaches(pc: number, bytes: 2 | 4): boolean;
-	/** It was executed, or has met an exception. => true: HartFaults is to be asked now */
-	left(): boolean;
+	reaches(pc: number): boolean;
+	/** Is it wanted to be told when the instruction of `bytes` bytes at `pc` was executed? */
+	fetches(pc: number, bytes: 2 | 4): boolean;
+	/** It was, or has met an exception. => true: HartFaults is to be asked now */
+	fetched(): boolean;
 	/** It is about to access `bytes` bytes at `va`. `kind` is WATCH_* of debug.ts. */
 	accesses(va: number, bytes: number, kind: number): void;
 	/** It has done so. => true: HartFaults is to be asked behind it */

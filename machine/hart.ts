@@ -421,11 +421,26 @@ export class Hart {
 		const left = words[H_LEFT]!;
 		if (left <= 0) return STOP_BUDGET;
 		const { triggers } = this;
-		if (triggers?.reaches(pc >>> 0, instructionLength(word))) return STOP_LEAVE;
+		if (triggers?.reaches(pc >>> 0)) return STOP_LEAVE;
 		faults?.decoded(word);
-		const stop = this.#interpreter.execute(ALONE, (pc - ALONE) | 0, left - 1, first);
-		if (triggers === null || !triggers.left() || stop === STOP_TRAP) return stop;
-		return STOP_LEAVE;
+		if (triggers?.fetches(pc >>> 0, instructionLength(word))) {
+			return this.#watched(triggers, pc, left, first);
+		}
+		return this.#interpreter.execute(ALONE, (pc - ALONE) | 0, left - 1, first);
+	}
+
+	/** Execute what was decoded at ALONE, and nothing behind it. => STOP_* */
+	#watched(triggers: HartTriggers, pc: number, left: number, first: number): number {
+		const words = this.#words;
+		const rest = left - 1;
+		words[H_LEFT] = 1;
+		words[H_BUDGET]! -= rest;
+		const stop = this.#interpreter.execute(ALONE, (pc - ALONE) | 0, 0, first);
+		words[H_LEFT]! += rest;
+		words[H_BUDGET]! += rest;
+		const opened = triggers.fetched();
+		if (stop !== STOP_BUDGET) return stop;
+		return opened ? STOP_LEAVE : rest > 0 ? STOP_ENTER : stop;
 	}
 
 	/** The halfword at host offset `host`, whose page was entered. => FETCH_ERROR if it has errors */

@@ -90,9 +90,8 @@ export class Triggers implements Gates, HartTriggers {
 	#va = 0;
 	#bytes = 0;
 	#kind = 0;
-	/** The instruction that is executed now; 0 bytes: none. */
-	#pc = 0;
-	#length = 0;
+	/** Those that want the instruction that is executed now. */
+	#fetching: readonly Watched[] = [];
 	#line: number[] = [];
 
 	/** `symbols`: addresses of the program's symbols, for rules that were checked. */
@@ -176,25 +175,26 @@ export class Triggers implements Gates, HartTriggers {
 		if (matching.size > 0) this.#count("milestone", true, (watched) => matching.has(watched));
 	}
 
-	reaches(pc: number, bytes: 2 | 4): boolean {
-		this.#pc = pc;
-		this.#length = bytes;
+	reaches(pc: number): boolean {
 		const { steps } = this.#machine.hart;
 		if (this.#waiting.pc.length === 0 || steps === this.#passing) return false;
 		if (!this.#count("pc", false, (watched) => watched.pc === pc)) return false;
-		this.#length = 0;
 		this.#passing = steps;
 		return true;
 	}
 
-	left(): boolean {
-		if (this.#length === 0) return false;
-		const bytes = this.#length;
-		this.#length = 0;
-		return this.#count("access", false, ({ rule }) => {
+	fetches(pc: number, bytes: 2 | 4): boolean {
+		this.#fetching = this.#waiting.access.filter(({ rule }) => {
 			const { kind, va, pa } = rule.when!.access!;
-			return kind === "x" && overlaps(va, this.#pc, bytes) && this.#isAt(pa, this.#pc, bytes);
+			return kind === "x" && overlaps(va, pc, bytes) && this.#isAt(pa, pc, bytes);
 		});
+		return this.#fetching.length > 0;
+	}
+
+	fetched(): boolean {
+		const fetching = this.#fetching;
+		this.#fetching = [];
+		return this.#count("access", false, (watched) => fetching.includes(watched));
 	}
 
 	accesses(va: number, bytes: number, kind: number): void {
@@ -305,7 +305,7 @@ export class Triggers implements Gates, HartTriggers {
 			for (const [from, to] of [va, pa].filter((range) => range !== undefined)) {
 				// An instruction may begin in front of it.
 				const end = Math.min(to, from + PAGE_SIZE);
-				for (let at = (from & ~1) - 2; at < end; at += 2) offsets.add(at & PAGE_MASK);
+				for (let at = from - (from % 2) - 2; at < end; at += 2) offsets.add(at & PAGE_MASK);
 			}
 		}
 		hart.code.setAlone(offsets, ALONE_TRIGGER);
