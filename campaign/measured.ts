@@ -16,9 +16,9 @@ const READY = join(ROOT, "campaign/ready");
 
 const HEAD = `# What the ready-made campaigns find
 
-\`npm run docs:campaigns\` has made this page from the results of all campaigns
-that \`uvmachine inject --list\` shows. The same version gives the same numbers on any machine. Shares are
-of the runs, with the interval in which they lie with a probability of 95 %.
+\`npm run docs:campaigns\` has made this page from the results of all campaigns that
+\`uvmachine inject --list\` shows. The same version gives the same numbers on any machine. Shares
+are of the runs, with the interval in which they lie with a probability of 95 %.
 `;
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;

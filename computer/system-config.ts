@@ -4,7 +4,10 @@ import { type DiskTiming, HddTiming, InstantTiming, SsdTiming } from "../devices
 import { MEMORY_MAP } from "../devices/memory-map.ts";
 import type { ld_recovery } from "../kernel/dev/ld_virtio.ts";
 import type { autoconf } from "../kernel/kern/proc/init_main.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { sysctl_vm, VM_TUNABLES } from "../kernel/uvm/uvm_meter.ts";
 import { UserError } from "../machine/user-error.ts";
+import { ENOENT } from "../sys/errno.ts";
 import { PAGE_SIZE } from "../sys/vmparam.ts";
 import type { DiskOptions, SystemOptions, TimingName } from "./system-options.ts";
 
@@ -141,4 +144,16 @@ function framebufferConf({ framebuffer }: Board): autoconf["fb"] {
 	if (framebuffer === null) return null;
 	const { width, height, stride } = framebuffer;
 	return { base: MEMORY_MAP.framebuffer.base, width, height, stride };
+}
+
+/** Set tunables of the kernel. => UserError for a name that is none, or a value that it refuses. */
+export function tune(k: Kernel, tunables: Readonly<Record<string, number>>): void {
+	for (const [name, value] of Object.entries(tunables)) {
+		const error = sysctl_vm(k, name, value);
+		if (error === 0) continue;
+		const names = [...VM_TUNABLES.keys()].join(", ");
+		const why =
+			error === ENOENT ? `no such tunable; there are ${names}` : `${value} is out of range`;
+		throw new UserError(`sysctl: ${name}: ${why}`);
+	}
 }

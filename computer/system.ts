@@ -26,7 +26,6 @@ import {
 } from "../kernel/kern/proc/kern_state.ts";
 import { type Kernel, kernel_create } from "../kernel/kernel.ts";
 import { uvm_check_freeclean, uvm_check_panic } from "../kernel/uvm/uvm_check.ts";
-import { sysctl_vm, VM_TUNABLES } from "../kernel/uvm/uvm_meter.ts";
 import {
 	type uvm_shadow,
 	uvm_shadow_found,
@@ -36,7 +35,6 @@ import {
 import type { WordHash } from "../machine/hash.ts";
 import { Prng } from "../machine/prng.ts";
 import { UserError } from "../machine/user-error.ts";
-import { ENOENT } from "../sys/errno.ts";
 import { Panic, panic } from "../sys/panic.ts";
 import { PAGE_SIZE } from "../sys/vmparam.ts";
 import { BaseComputer } from "./base-computer.ts";
@@ -55,6 +53,7 @@ import {
 	diskRecovery,
 	diskTiming,
 	type SystemDisk,
+	tune,
 } from "./system-config.ts";
 import { type Exit, type Report, SYSTEM_OPTIONS, type SystemOptions } from "./system-options.ts";
 
@@ -158,7 +157,7 @@ export class System extends BaseComputer<Uint8Array> {
 			};
 		}
 		if (options.shadow === true) this.#shadowWith(uvm_shadow_init());
-		this.#tune(options.sysctl ?? {});
+		tune(k, options.sysctl ?? {});
 		const { program, args = [] } = options;
 		this.attachFaults(k);
 		return newproc(k, program, options.image, image, [program, ...args]);
@@ -168,18 +167,6 @@ export class System extends BaseComputer<Uint8Array> {
 		const { kernel: k } = this;
 		this.#shadow = shadow;
 		k.watch = { ...k.watch, shadow: uvm_shadow_watch(shadow) };
-	}
-
-	/** => UserError for a name that is none, or a value that the kernel refuses. */
-	#tune(tunables: Readonly<Record<string, number>>): void {
-		for (const [name, value] of Object.entries(tunables)) {
-			const error = sysctl_vm(this.kernel, name, value);
-			if (error === 0) continue;
-			const names = [...VM_TUNABLES.keys()].join(", ");
-			const why =
-				error === ENOENT ? `no such tunable; there are ${names}` : `${value} is out of range`;
-			throw new UserError(`sysctl: ${name}: ${why}`);
-		}
 	}
 
 	/** The resolved configuration. */

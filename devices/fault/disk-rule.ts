@@ -2,6 +2,7 @@
  * What a disk rule does: fault-models of a disk, and their parameters. A candidate is a request of
  * the rule's direction that overlaps its sectors.
  */
+import { SECTOR_SIZE } from "../disk/disk-media.ts";
 import type { ControllerFault } from "../disk/timing.ts";
 import type { FaultRule } from "./rule.ts";
 
@@ -167,3 +168,23 @@ export const sectorsOf = ({
 	params,
 }: MediaRule): { sector?: number | undefined; count?: number | undefined } =>
 	params as { sector?: number; count?: number };
+
+/** Is the rule about any sector of a transfer of `bytes` bytes? */
+export function overlaps(rule: FaultRule, sector: number, bytes: number): boolean {
+	const { sector: first, count = 1 } = sectorsOf(rule as MediaRule);
+	return first === undefined || (first < sector + bytes / SECTOR_SIZE && sector < first + count);
+}
+
+/** A rule in force. */
+interface InForce {
+	readonly rule: FaultRule;
+}
+
+export const isPowerCut = ({ rule: { model } }: InForce): boolean => model === "disk.power-cut";
+
+/** Does the rule change data of a transfer? */
+export const isSilent = ({ rule: { model } }: InForce): boolean =>
+	model === "disk.corrupt" || model.endsWith("-write");
+
+/** Does it make requests fail? */
+export const isFailure = (inForce: InForce): boolean => !isSilent(inForce) && !isPowerCut(inForce);

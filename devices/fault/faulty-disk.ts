@@ -15,7 +15,17 @@ import {
 } from "../disk/disk-media.ts";
 import { Arming, type ArmingState, type Gates } from "./arming.ts";
 import { invert, tear } from "./disk-damage.ts";
-import { directionOf, type MediaRule, type PowerCut, sectorsOf, withLife } from "./disk-rule.ts";
+import {
+	directionOf,
+	isFailure,
+	isPowerCut,
+	isSilent,
+	type MediaRule,
+	overlaps,
+	type PowerCut,
+	sectorsOf,
+	withLife,
+} from "./disk-rule.ts";
 import { type FaultPlace, NOWHERE } from "./fault-place.ts";
 import { Ledger, type LedgerState } from "./ledger.ts";
 import {
@@ -47,20 +57,6 @@ export interface FaultyDiskState {
 /** Sector `i` of a transfer. */
 const sectorAt = (bytes: Uint8Array, i: number): Uint8Array =>
 	bytes.slice(i * SECTOR_SIZE, (i + 1) * SECTOR_SIZE);
-
-const isPowerCut = ({ rule: { model } }: Arming): boolean => model === "disk.power-cut";
-
-/** Whether the rule makes requests fail. */
-const isFailure = (arming: Arming): boolean => !isSilent(arming) && !isPowerCut(arming);
-
-/** Whether the rule changes data of a transfer. */
-const isSilent = ({ rule: { model } }: Arming): boolean =>
-	model === "disk.corrupt" || model.endsWith("-write");
-
-function overlaps({ rule }: Arming, sector: number, length: number): boolean {
-	const { sector: first, count = 1 } = sectorsOf(rule as MediaRule);
-	return first === undefined || (first < sector + length / SECTOR_SIZE && sector < first + count);
-}
 
 export class FaultyDisk implements DiskMedia {
 	readonly sectors: number;
@@ -320,7 +316,7 @@ export class FaultyDisk implements DiskMedia {
 	#healLatent(sector: number, length: number): void {
 		for (const arming of this.#armings) {
 			const { model, id, when } = arming.rule;
-			if (model !== "disk.latent" || !overlaps(arming, sector, length)) continue;
+			if (model !== "disk.latent" || !overlaps(arming.rule, sector, length)) continue;
 			if ((when?.window?.[0] ?? 0) > this.#place().ns) continue;
 			for (let i = 0; i < length / SECTOR_SIZE; i++) this.#healed.add(`${id} ${sector + i}`);
 		}
@@ -404,7 +400,7 @@ export class FaultyDisk implements DiskMedia {
 	#concerns(arming: Arming, direction: "read" | "write", sector: number, length: number): boolean {
 		const rule = arming.rule as MediaRule;
 		const of = directionOf(rule);
-		if ((of !== direction && of !== "both") || !overlaps(arming, sector, length)) return false;
+		if ((of !== direction && of !== "both") || !overlaps(arming.rule, sector, length)) return false;
 		if (rule.model !== "disk.latent") return true;
 		const { sector: first = 0, count = rule.params.sector === undefined ? this.sectors : 1 } =
 			rule.params;
