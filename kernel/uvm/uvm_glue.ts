@@ -4,6 +4,7 @@
  *
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * Copyright (c) 1991, 1993, The Regents of the University of California.
+ * Copyright (c) 1987, 1990 Carnegie-Mellon University.
  * All rights reserved. See NOTICE for the conditions.
  */
 import { EBUSY, EFAULT, type Errno } from "../../sys/errno.ts";

@@ -163,7 +163,7 @@ describe("clean and dirty", () => {
 		expect(f.put(uvn, PGO_CLEANIT | PGO_ALLPAGES)).toBe(0);
 		const before = f.counters();
 		expect(f.put(uvn, SYNC)).toBe(0);
-		expect(f.counters()).toEqual(before);
+		expect(f.counters()).toEqual({ ...before, flushes: before.flushes + 1 });
 		t.run(space.free());
 	});
 
