@@ -72,7 +72,8 @@ describe("a plan that is wrong", () => {
 		[
 			rule({ model: "disk.lost" }),
 			"rule 2 (lost-1): model: no such model; those of disk are bad-sector, transient, latent, " +
-				"corrupt, torn-write, misdirected-write, lost-write, latency, hang, controller",
+				"corrupt, torn-write, misdirected-write, lost-write, power-cut, latency, hang, " +
+				"controller",
 			["rules", 1, "model"],
 		],
 		[
