@@ -6,7 +6,11 @@ import { describe, expect, it } from "vitest";
 import { uvmachine } from "./support/cli.ts";
 import { ROOT } from "./support/sources.ts";
 
-const COMMANDS = ["boot", "run", "disasm", "bench", "inject"];
+const COMMANDS = ["boot", "run", "disasm", "bench", "inject", "work"];
+/** Commands of a command. */
+const PARTS: Readonly<Record<string, readonly string[]>> = {
+	inject: ["merge", "report", "replay", "minimise"],
+};
 
 const folders = (place: string): string[] =>
 	readdirSync(join(ROOT, place), { withFileTypes: true })
@@ -21,7 +25,10 @@ const pages = ["", ...folders("")].flatMap((folder) =>
 );
 const text = (page: string): string => readFileSync(join(ROOT, page), "utf8");
 
-const help = (command: string): string => uvmachine([command, "--help"]).stdout;
+const help = (command: string): string =>
+	[[], ...(PARTS[command] ?? []).map((part) => [part])]
+		.map((part) => uvmachine([command, ...part, "--help"]).stdout)
+		.join("");
 const options = new Map(
 	COMMANDS.map((command) => [
 		command,
@@ -79,7 +86,7 @@ it("examples compile with every strict check", () => {
 describe("options", () => {
 	/** Without the lines that show other programs. */
 	const own = (page: string): string =>
-		text(page).replace(/^.*(gcc|qemu-|npm |build\.sh|objcopy).*$/gm, "");
+		text(page).replace(/^.*(gcc|qemu-|npm |build\.sh|objcopy|SBATCH).*$/gm, "");
 
 	it("that are named exist", () => {
 		const all = new Set([...options.values()].flatMap((known) => [...known]));

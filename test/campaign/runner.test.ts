@@ -41,11 +41,7 @@ const NEEDED: Readonly<Record<string, Record<string, unknown>>> = {
 	"clock.rate-split": { ratio: 2 },
 };
 const paramsOf = (model: string): Record<string, unknown> =>
-	model.startsWith("disk.")
-		? { disk: "ld0" }
-		: model.startsWith("irq.")
-			? { source: 1 }
-			: (NEEDED[model] ?? {});
+	model.startsWith("disk.") ? { disk: "ld0" } : (NEEDED[model] ?? {});
 /** These have the hart execute one instruction after the other: too slow for so many runs. */
 const SLOW = ["cpu.stuck", "cpu.result"];
 const models = [...FAULT_MODELS.keys()].filter((name) => !SLOW.includes(name));

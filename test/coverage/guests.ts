@@ -5,12 +5,15 @@ import { createSystem } from "../../computer/system.ts";
 import type { DiskOptions, Report, SystemOptions } from "../../computer/system-options.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { FaultyDisk } from "../../devices/fault/faulty-disk.ts";
+import type { FaultRule } from "../../devices/fault/rule.ts";
 import { Prng } from "../../machine/prng.ts";
 import { tar } from "../support/tar.ts";
 import { binDisk, boot, MiB, workload } from "../support/workload.ts";
 
 const KiB = 1024;
-const tiny: Partial<SystemOptions> = { ram: MiB, swap: [{ media: 16 * MiB }], uvmhist: 16 };
+const tiny: Partial<SystemOptions> = {
+	...{ ram: MiB, swap: [{ media: 16 * MiB }], uvmhist: 16, diskRetries: 0 },
+};
 
 /** A root disk with a file of 1 MiB, which begins with sector 1. */
 const root = (): MemoryDisk => {
@@ -31,6 +34,14 @@ function failing(
 }
 
 const OBJTOUR = "../checks/bin/objtour";
+
+const copies: Partial<SystemOptions> = {
+	...tiny,
+	...{ swapChecksum: true, swapMirror: true, shadow: true },
+};
+const silent = (model: string): FaultRule => ({
+	...{ id: model, model, params: { disk: "ld0" }, when: { every: 7 } },
+});
 
 type Guest = [string, (string | number)[], Partial<SystemOptions>];
 
@@ -70,7 +81,28 @@ const sound: Guest[] = [
 		{ ...tiny, swap: [failing(new MemoryDisk(16 * MiB), "failWrites", 100, 200)] },
 	],
 	["sort", [2], { ...tiny, swap: [failing(new MemoryDisk(16 * MiB), "failWrites", 8, 1024)] }],
+	// With two copies and checksums, neither disk costs data.
+	["sort", [2], { ...copies, swap: [failing(new MemoryDisk(16 * MiB), "failWrites", 8, 1024)] }],
+	["walk", [2, 3], { ...copies, swap: [failing(new MemoryDisk(16 * MiB), "failReads", 8, 24)] }],
+	[OBJTOUR, [256, 1], { ...copies, swap: [{ media: 16 * MiB }, { media: 16 * MiB }] }],
+	[
+		"walk",
+		[2, 3],
+		{
+			...copies,
+			faults: { rules: [silent("disk.lost-write"), silent("disk.corrupt")] },
+		},
+	],
 ];
+
+it("errors of memory that cannot be corrected", async () => {
+	const rules: FaultRule[] = [{ id: "ecc", model: "memory.ecc", params: {} }];
+	for (let pa = 0x8004_0000; pa < 0x8010_0000; pa += 0x1_4000) {
+		rules.push({ id: `row-${pa}`, model: "memory.row", params: { pa, value: "dead" } });
+	}
+	const { report } = boot("walk", [2, 2], { ...tiny, faults: { rules } });
+	expect(report.memory!.retired).toBeGreaterThan(0);
+});
 
 it.each(sound)("%s %j", async (program, args, options) => {
 	const { report } = boot(program, args, { bin: await binDisk(), ...options });
@@ -115,7 +147,9 @@ it.each<[string, string[], Partial<SystemOptions>]>([
 });
 
 const filetour = "../checks/bin/filetour";
-const small: Partial<SystemOptions> = { ram: 768 * KiB, swap: [{ media: 4 * MiB }] };
+const small: Partial<SystemOptions> = {
+	...{ ram: 768 * KiB, swap: [{ media: 4 * MiB }], diskRetries: 0 },
+};
 /** A root disk with /data, which does not end with a page. */
 const files = (): MemoryDisk => {
 	const image = tar([{ path: "data", data: "x".repeat(400 * KiB + 100) }]);

@@ -150,6 +150,7 @@ describe("when things go wrong", () => {
 			image: workload("walk"),
 			args: ["8", "2"],
 			ram: 4 * MiB,
+			diskRetries: 0,
 		});
 		const disk = system.faults[0]!;
 		disk.failReads(8 * 200, 8 * 50);
