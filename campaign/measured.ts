@@ -1,6 +1,7 @@
 /**
  * docs/campaign-results.md: what the ready-made campaigns find. `npm run docs:campaigns` makes
- * their runs, or goes on with those in the folder of its argument, and writes the page.
+ * their runs, or goes on with those in the folder of its argument, and writes the page; with names
+ * as further arguments, of these only.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
@@ -16,7 +17,7 @@ const READY = join(ROOT, "campaign/ready");
 
 const HEAD = `# What the ready-made campaigns find
 
-\`npm run docs:campaigns\` has made this page from the results of all campaigns that
+\`npm run docs:campaigns\` makes this page from the results of campaigns that
 \`uvmachine inject --list\` shows. The same version gives the same numbers on any machine. Shares
 are of the runs, with the interval in which they lie with a probability of 95 %.
 `;
@@ -45,10 +46,10 @@ function section(name: string, description: string, rows: readonly ResultRow[]):
 	return text;
 }
 
-const folder = process.argv[2] ?? mkdtempSync(join(tmpdir(), "campaigns-"));
+const [folder = mkdtempSync(join(tmpdir(), "campaigns-")), ...only] = process.argv.slice(2);
+const all = readdirSync(READY).map((file) => file.replace(/\.json5$/, ""));
 let page = HEAD;
-for (const file of readdirSync(READY).sort()) {
-	const name = file.replace(/\.json5$/, "");
+for (const name of (only.length > 0 ? only : all).sort()) {
 	const out = join(folder, name);
 	const args = [join(ROOT, "dist/cli/main.js"), "inject", name, "--out", out, "--resume"];
 	execFileSync(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });

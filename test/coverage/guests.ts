@@ -39,6 +39,7 @@ const copies: Partial<SystemOptions> = {
 	...tiny,
 	...{ swapChecksum: true, swapMirror: true, shadow: true },
 };
+const second: Partial<SystemOptions> = { ...copies, swapMirror: [{ media: 16 * MiB }] };
 const silent = (model: string): FaultRule => ({
 	...{ id: model, model, params: { disk: "ld0" }, when: { every: 7 } },
 });
@@ -82,8 +83,8 @@ const sound: Guest[] = [
 	],
 	["sort", [2], { ...tiny, swap: [failing(new MemoryDisk(16 * MiB), "failWrites", 8, 1024)] }],
 	// With two copies and checksums, neither disk costs data.
-	["sort", [2], { ...copies, swap: [failing(new MemoryDisk(16 * MiB), "failWrites", 8, 1024)] }],
-	["walk", [2, 3], { ...copies, swap: [failing(new MemoryDisk(16 * MiB), "failReads", 8, 24)] }],
+	["sort", [2], { ...second, swap: [failing(new MemoryDisk(16 * MiB), "failWrites", 8, 1024)] }],
+	["walk", [2, 3], { ...second, swap: [failing(new MemoryDisk(16 * MiB), "failReads", 8, 24)] }],
 	[OBJTOUR, [256, 1], { ...copies, swap: [{ media: 16 * MiB }, { media: 16 * MiB }] }],
 	[
 		"walk",
