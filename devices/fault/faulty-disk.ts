@@ -54,7 +54,6 @@ export interface FaultyDiskState {
 	readonly medium: unknown;
 }
 
-/** Sector `i` of a transfer. */
 const sectorAt = (bytes: Uint8Array, i: number): Uint8Array =>
 	bytes.slice(i * SECTOR_SIZE, (i + 1) * SECTOR_SIZE);
 
