@@ -40,6 +40,7 @@ export type { GoldenFacts } from "./campaign/golden.ts";
 export { htmlOf } from "./campaign/html-report.ts";
 export { FAILURES, junitOf } from "./campaign/junit.ts";
 export { type Merged, mergeResults } from "./campaign/merge.ts";
+export type { Pruned } from "./campaign/prune/fates.ts";
 export { type QueueExecutorOptions, queueExecutor } from "./campaign/queue-executor.ts";
 export { type QueueWorker, type QueueWorkerOptions, queueWorker } from "./campaign/queue-worker.ts";
 export {

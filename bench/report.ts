@@ -3,6 +3,7 @@ import { cpus } from "node:os";
 import { VERSION } from "../index.ts";
 import { type CallResult, runCalls } from "./calls.ts";
 import type { GuestResult } from "./guests.ts";
+import { type InjectionResult, runInjections } from "./injections.ts";
 import { geometricMean, matrixRuns, runMatrix } from "./matrix.ts";
 import { runNative } from "./native.ts";
 import { BELOW_NOISE } from "./noise.ts";
@@ -10,7 +11,14 @@ import { type PathResult, runPaths } from "./paths.ts";
 import { runSnapshots, type SnapshotResult } from "./snapshots.ts";
 import { runStartup } from "./startup.ts";
 
-export const BENCHMARKS = ["guests", "paths", "calls", "snapshots", "startup"] as const;
+export const BENCHMARKS = [
+	"guests",
+	"paths",
+	"calls",
+	"snapshots",
+	"startup",
+	"injections",
+] as const;
 export type BenchmarkName = (typeof BENCHMARKS)[number];
 
 export interface BenchReport {
@@ -25,6 +33,7 @@ export interface BenchReport {
 	readonly calls: readonly CallResult[];
 	readonly snapshots: readonly SnapshotResult[];
 	readonly startupMs: number | null;
+	readonly injections: readonly InjectionResult[];
 }
 
 export interface BenchOptions {
@@ -41,8 +50,8 @@ const wants = (names: readonly BenchmarkName[], name: BenchmarkName): boolean =>
 /** How often `onStep` will be called. */
 export function countSteps(names: readonly BenchmarkName[], smoke: boolean): number {
 	const guests = wants(names, "guests") ? matrixRuns(smoke).length + 1 : 0;
-	const others = (["paths", "calls", "snapshots", "startup"] as const).filter((name) =>
-		wants(names, name),
+	const others = (["paths", "calls", "snapshots", "startup", "injections"] as const).filter(
+		(name) => wants(names, name),
 	);
 	return guests + others.length;
 }
@@ -67,6 +76,8 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 	if (snapshots.length > 0) step("snapshots");
 	const startupMs = wanted("startup") ? runStartup() : null;
 	if (startupMs !== null) step("startup");
+	const injections = wanted("injections") ? await runInjections(smoke) : [];
+	if (injections.length > 0) step("injections");
 	return {
 		version: VERSION,
 		host: { cpu: cpus()[0]?.model ?? "unknown", node: process.version },
@@ -78,6 +89,7 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 		calls,
 		snapshots,
 		startupMs,
+		injections,
 	};
 }
 
@@ -119,6 +131,7 @@ export function benchTable(report: BenchReport): string {
 	if (report.startupMs !== null) {
 		lines.push("", `process start to first guest instruction: ${report.startupMs.toFixed(0)} ms`);
 	}
+	lines.push(...injectionLines(report.injections));
 	return `${lines.join("\n")}\n`;
 }
 
@@ -139,6 +152,22 @@ function callLines(calls: readonly CallResult[]): string[] {
 		line(["operation", "faults", "instructions", "virtual ns", "host us"]),
 		...calls.map((c) =>
 			line([c.name, ...[c.faults, c.instructions, c.virtualNs, c.hostUs].map(fixed)]),
+		),
+	];
+}
+
+function injectionLines(injections: readonly InjectionResult[]): string[] {
+	const [first] = injections;
+	if (first === undefined) return [];
+	const million = (first.instructions / 1e6).toFixed(1);
+	const jobs = first.jobs === 1 ? "1 worker" : `${first.jobs} workers`;
+	return [
+		"",
+		`injections an hour, of a program of ${million} M instructions, with ${jobs}`,
+		...injections.map(
+			({ name, perHour, points, runs }) =>
+				`${name.padEnd(18)}${perHour.toLocaleString("en-US").padStart(10)}` +
+				`  (${points} points by ${runs} runs)`,
 		),
 	];
 }

@@ -108,6 +108,8 @@ export interface Campaign {
 	};
 	readonly checkpoints: number;
 	readonly earlyStop: boolean;
+	/** Whether points are left out whose outcome the golden run shows. */
+	readonly prune: boolean;
 }
 
 /** What is wrong with a campaign, in one line. */
@@ -299,6 +301,7 @@ export const CAMPAIGN = object({
 	),
 	checkpoints: may(whole(0, CHECKPOINTS_MAX), "Of the golden run. Default: 32."),
 	earlyStop: may(flag, "End runs whose state is golden again. Default: true."),
+	prune: may(flag, "Leave out points whose outcome the golden run shows. Default: false."),
 });
 
 export const isRange = (value: unknown): value is Range =>
@@ -343,8 +346,10 @@ export function checkCampaign(value: unknown): Campaign {
 	}
 	const { name = "campaign", description = "", combine = "single", stop = null, seed = 1 } = file;
 	const { sample = "exhaustive", checkpoints = CHECKPOINTS, earlyStop = true, workload } = file;
+	const { prune = false } = file;
 	const campaign: Campaign = {
 		...{ name, description, workload, rules, combine, sample, stop, seed, checkpoints, earlyStop },
+		prune,
 		limits: { ...LIMITS, ...file.limits },
 	};
 	checkCombination(campaign);
@@ -443,7 +448,11 @@ function extremes(name: string, values: Axis): readonly unknown[] {
 	return [from + Math.floor((to - from) / step) * step];
 }
 
-function checkCombination({ combine, rules, sample }: Campaign): void {
+function checkCombination({ combine, rules, sample, stop, prune }: Campaign): void {
+	if (prune && stop !== null) {
+		// What is known is known of all points, and not of those that come first.
+		throw new CampaignError("campaign: stop: not with prune", ["stop"]);
+	}
 	if (combine === "pairs" && rules.length < 2) {
 		throw new CampaignError("campaign: combine: pairs need two rules", ["combine"]);
 	}

@@ -9,14 +9,16 @@ import type { Campaign } from "./campaign.ts";
 import { classify } from "./classify.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Executor } from "./executor.ts";
-import { evidenceOfGolden } from "./gather.ts";
+import { evidenceOfGolden, evidenceOfKnown } from "./gather.ts";
 import { type GoldenFacts, measureGolden } from "./golden.ts";
+import type { Pruned } from "./prune/fates.ts";
+import { pruneRuns } from "./prune/prune.ts";
 import type { Identity, ResultRow } from "./results.ts";
 import type { RunnerOptions, RunResult } from "./runner.ts";
 import { listRuns, type PlannedRun, type RunList } from "./sampling.ts";
 import { type Shard, shardRuns } from "./shard.ts";
 import { countingPlan, spaceOf } from "./space.ts";
-import { PHASES, Tally } from "./tally.ts";
+import { phaseAt, Tally } from "./tally.ts";
 import type { Workload } from "./workload.ts";
 
 /** Longer golden runs are no workloads for thousands of runs. */
@@ -48,11 +50,12 @@ export function prepareCampaign(
 	const counting = countingPlan(campaign);
 	const golden = withNames(campaign, () => measureGolden(workload, counting, GOLDEN_LIMITS));
 	const { limits, checkpoints, earlyStop } = campaign;
+	const sample = listRuns(campaign, spaceOf(campaign, golden), runs);
 	return {
 		campaign,
 		golden,
 		reference: evidenceOfGolden(golden),
-		runs: listRuns(campaign, spaceOf(campaign, golden), runs),
+		runs: campaign.prune ? pruneRuns(sample, workload, golden) : sample,
 		identity: identityOf(campaign, workload, runs),
 		runner: { workload, golden, counting, limits, checkpoints, earlyStop },
 		runsMax: runs,
@@ -90,6 +93,8 @@ export interface GoldenFile {
 	/** Points of the fault space; null: without number. */
 	readonly population: number | null;
 	readonly runs: number;
+	/** What pruning has saved; absent without. */
+	readonly pruned?: Pruned | undefined;
 }
 
 export function describeGolden({ golden, reference, runs }: PreparedCampaign): GoldenFile {
@@ -99,6 +104,7 @@ export function describeGolden({ golden, reference, runs }: PreparedCampaign): G
 		candidates: Object.fromEntries(golden.candidates),
 		population: Number.isFinite(runs.population) ? runs.population : null,
 		runs: runs.length,
+		pruned: runs.pruned,
 	};
 }
 
@@ -146,7 +152,8 @@ export async function conductCampaign(
 		while (started < runs.length && !stopped && !interrupted()) {
 			const place = started++;
 			const run = runs.at(place);
-			const row = rowOf(run, await executor.execute(run.plan, run.run), prepared);
+			const result = knownResult(run, prepared) ?? (await executor.execute(run.plan, run.run));
+			const row = rowOf(run, result, prepared);
 			waiting.set(place, row);
 			onDone?.(next + waiting.size);
 			for (let due = waiting.get(next); due !== undefined && !stopped; due = waiting.get(next)) {
@@ -172,16 +179,20 @@ export function isEnough({ stop }: Campaign, tally: Tally): boolean {
 	return tally.share(stop.outcome).runs >= (stop.runs ?? 1);
 }
 
+/** => null: the run is to be made */
+function knownResult({ known, plan }: PlannedRun, { golden }: PreparedCampaign): RunResult | null {
+	if (!known) return null;
+	const evidence = evidenceOfKnown(golden, plan.rules, known.what);
+	return { evidence, effort: { skipped: golden.instructions, executed: 0, early: true } };
+}
+
 function rowOf(
-	{ run, templates, weight, plan }: PlannedRun,
+	{ run, templates, weight, points, known, plan }: PlannedRun,
 	{ evidence, effort }: RunResult,
 	{ golden, reference }: PreparedCampaign,
 ): ResultRow {
 	const first = evidence.faults?.ledger[0]?.instructions;
-	const phase =
-		first === undefined
-			? null
-			: Math.min(PHASES - 1, Math.floor((first / golden.instructions) * PHASES));
+	const phase = first === undefined ? (known?.phase ?? null) : phaseAt(first, golden);
 	const outcome = classify(evidence, reference);
-	return { run, outcome, templates, weight, phase, plan, evidence, effort };
+	return { run, outcome, templates, weight, points, phase, plan, evidence, effort };
 }

@@ -1,6 +1,7 @@
 /** What is known of a run when it is over: raw, so that it can be classified again later. */
 import type { RuleReport } from "../computer/fault/faults.ts";
 import type { LedgerEntry } from "../devices/fault/ledger.ts";
+import type { Known } from "./prune/fates.ts";
 
 /** How the run came to its end. */
 export type Stop =
@@ -78,6 +79,8 @@ export interface Evidence {
 	readonly stateHash: string;
 	/** After a loss of power, if the workload has a check for that; null: none. */
 	readonly after: AfterEvidence | null;
+	/** The run was not made: the fault is overwritten before anything reads it, or never read. */
+	readonly known?: Known | undefined;
 	/** What the simulator failed with. */
 	readonly error: string | null;
 }

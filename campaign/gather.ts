@@ -5,6 +5,7 @@ import type { FaultRule } from "../devices/fault/rule.ts";
 import type { Evidence, Indication, Stop } from "./evidence.ts";
 import { factsOf, type GoldenFacts } from "./golden.ts";
 import type { Guest } from "./guest.ts";
+import type { Known } from "./prune/fates.ts";
 import { compareWitnessed, type Witnessed } from "./witness.ts";
 
 /** Entries of the ledger that are kept. */
@@ -74,6 +75,22 @@ export function evidenceOfGolden(golden: GoldenFacts, rules: readonly FaultRule[
 		stateHash: golden.stateHash,
 		after: null,
 		error: null,
+	};
+}
+
+/** Of a run that was not made, as the golden run shows what becomes of its fault. */
+export function evidenceOfKnown(
+	golden: GoldenFacts,
+	rules: readonly FaultRule[],
+	known: Known,
+): Evidence {
+	const reports = rules.map(({ id, model }) => ({ id, model, activations: 1, applied: 1 }));
+	return {
+		...evidenceOfGolden(golden),
+		faults: { applied: rules.length, rules: reports, notFired: [], ledger: [] },
+		// Of a fault that stays, the hash is not known, but another one.
+		stateHash: known === "overwritten" ? golden.stateHash : "",
+		known,
 	};
 }
 

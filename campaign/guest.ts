@@ -1,7 +1,7 @@
 /** A computer with its workload: it runs to the end with nobody at the keyboard. */
 import type { Computer } from "../computer/computer.ts";
 import { Witness, type Witnessed } from "./witness.ts";
-import { createComputer, type Workload } from "./workload.ts";
+import { createComputer, type MakeDisk, type Workload } from "./workload.ts";
 
 /** What is not in the computer's own state. */
 export interface GuestState {
@@ -17,8 +17,8 @@ export class Guest {
 	#fed = 0;
 	#ended = false;
 
-	constructor(workload: Workload) {
-		this.computer = createComputer(workload);
+	constructor(workload: Workload, make?: MakeDisk) {
+		this.computer = createComputer(workload, make);
 		this.witness = new Witness(this.computer);
 		this.#input = workload.input ?? new Uint8Array(0);
 	}

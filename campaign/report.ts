@@ -6,6 +6,7 @@ import type { Campaign } from "./campaign.ts";
 import { classify, OUTCOME_TEXTS, OUTCOMES, type Outcome } from "./classify.ts";
 import { isEnough } from "./conduct.ts";
 import type { Evidence } from "./evidence.ts";
+import type { Pruned } from "./prune/fates.ts";
 import type { Identity, ResultRow, readResults } from "./results.ts";
 import { type Shares, type Summary, Tally } from "./tally.ts";
 
@@ -26,6 +27,8 @@ export interface RunReport {
 	readonly templates: readonly string[];
 	readonly models: readonly string[];
 	readonly weight: number;
+	/** Points of the sample that it was made for. */
+	readonly points: number;
 	readonly phase: number | null;
 	/** From the first application to the first sign of it, in ns; null: there was none. */
 	readonly detectionNs: number | null;
@@ -44,6 +47,8 @@ export interface CampaignReport extends Summary {
 	/** "complete", "stopped" (that was enough) or "interrupted". */
 	readonly end: "complete" | "stopped" | "interrupted";
 	readonly planned: number;
+	/** What pruning has saved; absent without. */
+	readonly pruned?: Pruned | undefined;
 	readonly golden: { readonly instructions: number; readonly cycles: number };
 	/** By fault model; a run with several counts for each. */
 	readonly models: Readonly<Record<string, Shares & { readonly runs: number }>>;
@@ -75,6 +80,7 @@ const run = object({
 	templates: needs(v.array(text), "The names of its rules."),
 	models: needs(v.array(text), "Their fault models."),
 	weight: needs(number, "For how many points it stands, relative to other runs."),
+	points: needs(whole, "Points of the sample that it was made for."),
 	phase: needs(maybe(whole), "The tenth of the golden run in which a rule first acted."),
 	detectionNs: needs(maybe(number), "From the first application to the first sign of it."),
 	slowdown: needs(maybe(number), "Virtual time, times that of the golden run."),
@@ -96,7 +102,14 @@ export const CAMPAIGN_REPORT = object({
 	seed: needs(number, "For all random decisions."),
 	end: needs(v.picklist(["complete", "stopped", "interrupted"]), "Why there are no more runs."),
 	planned: needs(whole, "Runs of its sample."),
-	runs: needs(whole, "Runs that are done."),
+	runs: needs(whole, "Runs that are done; one that was made for several points counts for each."),
+	pruned: v.optional(
+		object({
+			points: needs(whole, "Points of the sample."),
+			known: needs(whole, "Those whose outcome the golden run shows."),
+			runs: needs(whole, "Runs that are made for all others."),
+		}),
+	),
 	population: needs(maybe(whole), "Points of the fault space; null: without number."),
 	golden: needs(
 		object({ instructions: needs(whole, "Retired."), cycles: needs(whole, "Virtual ns.") }),
@@ -145,6 +158,7 @@ export function reportResults(results: Results, planned = results.golden.runs): 
 		...{ name, description, ...identity, seed },
 		end: rows.length >= planned ? "complete" : stopped,
 		planned,
+		pruned: golden.pruned,
 		...tally.summary(population),
 		golden: { instructions, cycles },
 		models: byModel.summary(population).templates,
@@ -158,13 +172,13 @@ const modelsOf = ({ plan }: Pick<ResultRow, "plan">): string[] => [
 ];
 
 function shortly(row: ResultRow, golden: Evidence): RunReport {
-	const { run: n, templates, weight, phase, evidence } = row;
+	const { run: n, templates, weight, points = 1, phase, evidence } = row;
 	const { detectionNs, cycles, error } = evidence;
 	const slowdown = error === null ? cycles / golden.cycles : null;
 	const models = modelsOf(row);
 	const why = explain(row);
 	return {
-		...{ run: n, outcome: row.outcome, templates, models, weight, phase },
+		...{ run: n, outcome: row.outcome, templates, models, weight, points, phase },
 		...{ detectionNs, slowdown, why },
 	};
 }
@@ -181,6 +195,8 @@ export function explain({
 	const [first] = faults?.ledger ?? [];
 	const cause = first === undefined ? "" : `${first.target}: ${first.effect}; `;
 	const named = (list: readonly string[]): string => list.slice(0, SIGNS_MAX).join(", ");
+	if (evidence.known === "overwritten") return "overwritten before anything has read it";
+	if (evidence.known === "unread") return "never read, and still there at the end";
 	const signs = {
 		"not-fired": `never acted: ${named(faults?.notFired ?? [])}`,
 		"simulator-error": error?.split("\n")[0] ?? "differs from the run without faults",

@@ -27,6 +27,8 @@ export interface ResultRow {
 	readonly outcome: Outcome;
 	readonly templates: readonly string[];
 	readonly weight: number;
+	/** Points of the sample that it was made for, all with this outcome. Absent: 1. */
+	readonly points?: number | undefined;
 	/** The tenth of the golden run, 0 to 9, in which a rule first acted; null: none did. */
 	readonly phase: number | null;
 	readonly plan: RunPlan;

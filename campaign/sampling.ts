@@ -4,6 +4,7 @@
  */
 import { draw, drawBelow, drawFraction } from "../devices/fault/draw.ts";
 import type { Campaign, Sample } from "./campaign.ts";
+import type { Known, Pruned } from "./prune/fates.ts";
 import type { RunPlan } from "./runner.ts";
 import type { TemplateSpace } from "./space.ts";
 import { sampleSize } from "./statistics.ts";
@@ -16,6 +17,10 @@ export interface PlannedRun {
 	readonly templates: readonly string[];
 	/** For how many points of the space it stands, relative to the other runs. */
 	readonly weight: number;
+	/** Points of the sample that it is made for. Default: 1. */
+	readonly points?: number | undefined;
+	/** It is not made, as this is known; and in which tenth of the golden run it acts. */
+	readonly known?: { readonly what: Known; readonly phase: number | null } | null | undefined;
 	readonly plan: RunPlan;
 }
 
@@ -26,6 +31,8 @@ export interface RunList {
 	readonly length: number;
 	/** Points of the whole fault space; Infinity for a swarm. */
 	readonly population: number;
+	/** What pruning has saved; absent without. */
+	readonly pruned?: Pruned | undefined;
 	at(run: number): PlannedRun;
 }
 

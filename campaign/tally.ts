@@ -5,6 +5,10 @@ import { type Interval, wilson } from "./statistics.ts";
 
 export const PHASES = 10;
 
+/** The tenth of the golden run, from 0, in which so many instructions have retired. */
+export const phaseAt = (instructions: number, golden: { instructions: number }): number =>
+	Math.min(PHASES - 1, Math.floor((instructions / golden.instructions) * PHASES));
+
 /** Of an outcome, among some runs. */
 export interface Share extends Interval {
 	readonly runs: number;
@@ -12,21 +16,21 @@ export interface Share extends Interval {
 	readonly share: number;
 }
 
-type Row = Pick<ResultRow, "outcome" | "templates" | "weight" | "phase">;
+type Row = Pick<ResultRow, "outcome" | "templates" | "weight" | "phase" | "points">;
 
-/** Runs of one kind. */
+/** Runs of one kind; one that was made for several points counts for each. */
 class Group {
 	runs = 0;
 	#weight = 0;
 	#squares = 0;
 	readonly #byOutcome = new Map<Outcome, { runs: number; weight: number }>();
 
-	add({ outcome, weight }: Row): void {
-		this.runs++;
-		this.#weight += weight;
-		this.#squares += weight * weight;
+	add({ outcome, weight, points = 1 }: Row): void {
+		this.runs += points;
+		this.#weight += weight * points;
+		this.#squares += weight * weight * points;
 		const { runs = 0, weight: sum = 0 } = this.#byOutcome.get(outcome) ?? {};
-		this.#byOutcome.set(outcome, { runs: runs + 1, weight: sum + weight });
+		this.#byOutcome.set(outcome, { runs: runs + points, weight: sum + weight * points });
 	}
 
 	/** With unequal weights the interval is that of fewer runs: Kish's effective sample size. */
@@ -60,11 +64,14 @@ const named = (group: Group): Shares & { readonly runs: number } => ({
 });
 
 export class Tally {
+	/** Results; a run that was made for several points counts once. */
+	rows = 0;
 	readonly #all = new Group();
 	readonly #templates = new Map<string, Group>();
 	readonly #phases = Array.from({ length: PHASES }, () => new Group());
 
 	add(row: Row): void {
+		this.rows++;
 		this.#all.add(row);
 		for (const template of new Set(row.templates)) {
 			const group = this.#templates.get(template) ?? new Group();
@@ -74,6 +81,7 @@ export class Tally {
 		if (row.phase !== null) this.#phases[row.phase]!.add(row);
 	}
 
+	/** A run that was made for several points counts for each. */
 	get runs(): number {
 		return this.#all.runs;
 	}

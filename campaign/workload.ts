@@ -3,7 +3,7 @@ import { Bare } from "../computer/bare.ts";
 import type { BareOptions } from "../computer/bare-options.ts";
 import { createSystem, type System } from "../computer/system.ts";
 import type { DiskOptions, SystemOptions, TimingName } from "../computer/system-options.ts";
-import { MemoryDisk } from "../devices/disk/memory-disk.ts";
+import { MemoryDisk, type MemoryDiskOptions } from "../devices/disk/memory-disk.ts";
 
 /** A disk in memory, so that no run changes what another one finds. */
 export interface WorkloadDisk {
@@ -45,13 +45,19 @@ export interface RunWorkload {
 
 export type Workload = BootWorkload | RunWorkload;
 
-const mediaOf = ({ bytes, image, readOnly }: WorkloadDisk): MemoryDisk =>
-	new MemoryDisk(bytes, { image, readOnly });
-
-const diskOf = (disk: WorkloadDisk): DiskOptions => ({ media: mediaOf(disk), timing: disk.timing });
+export type MakeDisk = (bytes: number, options: MemoryDiskOptions) => MemoryDisk;
 
 /** => a computer that has not run yet. UserError for options that are wrong. */
-export function createComputer(workload: Workload): System | Bare {
+export function createComputer(
+	workload: Workload,
+	make: MakeDisk = (bytes, options) => new MemoryDisk(bytes, options),
+): System | Bare {
+	const mediaOf = ({ bytes, image, readOnly }: WorkloadDisk): MemoryDisk =>
+		make(bytes, { image, readOnly });
+	const diskOf = (disk: WorkloadDisk): DiskOptions => ({
+		media: mediaOf(disk),
+		timing: disk.timing,
+	});
 	if (workload.kind === "run") {
 		const { options, disks = [] } = workload;
 		return new Bare({ ...options, disks: disks.map((disk) => ({ media: mediaOf(disk) })) });

@@ -18,7 +18,7 @@ interface BenchFlags {
 
 export function benchCommand(done: (exitCode: number) => void): Command {
 	return new Command("bench")
-		.description("measure guests, paging, system calls, snapshots and start-up")
+		.description("measure guests, paging, system calls, snapshots, start-up and injections")
 		.addArgument(new Argument("[names...]", "which ones (default: all)").choices(BENCHMARKS))
 		.option("--json <file>", "write the results as JSON; - for stdout instead of the table")
 		.option("--smoke", "small sizes, only to check that the benchmarks work", false)

@@ -11,8 +11,8 @@ export function mergeCommand(done: (exitCode: number) => void): Command {
 		.action((folders: string[], { out }: { readonly out: string }) => {
 			const { campaign, golden, tally, planned } = mergeResults(folders, out);
 			const summary = tally.summary(golden.population ?? Number.POSITIVE_INFINITY);
-			process.stdout.write(campaignTable(campaign, summary, golden.evidence));
-			const runs = summary.runs === planned ? `${planned}` : `${summary.runs} of ${planned}`;
+			process.stdout.write(campaignTable(campaign, summary, golden.evidence, golden.pruned));
+			const runs = tally.rows === planned ? `${planned}` : `${tally.rows} of ${planned}`;
 			process.stdout.write(`${runs} runs from ${folders.length} folders\n`);
 			done(summary.outcomes["simulator-error"].runs > 0 ? 3 : 0);
 		});

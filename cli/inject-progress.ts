@@ -32,11 +32,11 @@ export class InjectProgress {
 		if (this.#bar === null || now - this.#last < INTERVAL) return;
 		this.#last = now;
 		const seconds = (now - this.#started) / 1000;
-		const perSecond = (tally.runs - this.#before) / seconds;
+		const perSecond = (tally.rows - this.#before) / seconds;
 		const { share, low, high } = tally.share("sdc");
-		this.#bar.update(tally.runs, {
+		this.#bar.update(tally.rows, {
 			rate: Math.round(perSecond * 3600).toLocaleString("en-US"),
-			left: duration((this.#total - tally.runs) / perSecond),
+			left: duration((this.#total - tally.rows) / perSecond),
 			sdc: `${percent(share)} (${percent(low)} to ${percent(high)})`,
 		});
 	}

@@ -87,8 +87,8 @@ export function reportCommand(done: (exitCode: number) => void): Command {
 			const report = reportResults({ ...results, rows }, planned);
 			files.write(report);
 			if (!files.onStdout) {
-				process.stdout.write(campaignTable(report, report, report.golden));
-				process.stdout.write(`${report.runs} of ${planned} runs: ${report.end}\n`);
+				process.stdout.write(campaignTable(report, report, report.golden, report.pruned));
+				process.stdout.write(`${report.results.length} of ${planned} runs: ${report.end}\n`);
 				if (flags.reclassify) process.stdout.write(`${changed} have another outcome now\n`);
 			}
 			done(0);

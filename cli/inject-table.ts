@@ -4,6 +4,7 @@ import {
 	OUTCOME_TEXTS,
 	OUTCOMES,
 	type Outcome,
+	type Pruned,
 	ruleOfThree,
 	type Share,
 	type Summary,
@@ -18,12 +19,14 @@ export function campaignTable(
 	{ name }: Pick<Campaign, "name">,
 	summary: Summary,
 	{ instructions, cycles }: { readonly instructions: number; readonly cycles: number },
+	pruned?: Pruned,
 ): string {
 	const million = (instructions / 1e6).toFixed(1);
 	const points = summary.population?.toLocaleString("en-US") ?? "any number of";
 	return [
 		`${name}: ${summary.runs} runs of ${points} points`,
 		`without faults: ${million} M instructions, ${(cycles / 1e6).toFixed(1)} ms`,
+		...(pruned === undefined ? [] : [prunedLine(pruned)]),
 		"",
 		[
 			"outcome".padEnd(OUTCOME_WIDTH),
@@ -36,6 +39,11 @@ export function campaignTable(
 		"",
 		"",
 	].join("\n");
+}
+
+function prunedLine({ points, known, runs }: Pruned): string {
+	const [all, clear, made] = [points, known, runs].map((n) => n.toLocaleString("en-US"));
+	return `pruned: of ${all} points ${clear} are known without a run; ${made} runs for the others`;
 }
 
 const right = (text: string | number, width: number): string => String(text).padStart(width);

@@ -13,8 +13,8 @@ import {
 	ResultsFolder,
 	reportResults,
 	type Shard,
-	type Summary,
 	shardLength,
+	type Tally,
 } from "../index.ts";
 import { readCampaign, readyCampaigns } from "./campaign-file.ts";
 import { readWorkload } from "./campaign-workload.ts";
@@ -38,6 +38,7 @@ interface InjectFlags extends ReportFlags {
 	readonly shard?: Shard;
 	readonly runs?: number;
 	readonly seed?: number;
+	readonly prune?: boolean;
 	readonly resume: boolean;
 	readonly list: boolean;
 	readonly quiet: boolean;
@@ -68,6 +69,8 @@ export function injectCommand(done: (exitCode: number) => void): Command {
 		.option("--shard <i/n>", "only part i of n, from 0, of the runs; see merge", shardOption)
 		.option("--runs <n>", "so many runs at random, or at most, if all points are run", runsOption)
 		.option("--seed <n>", "for all random decisions, instead of the campaign's", integerOption)
+		.option("--prune", "leave out points whose outcome the run without faults shows")
+		.option("--no-prune", "make a run for each point, whatever the campaign says")
 		.option("-q, --quiet", "no progress", false);
 	command.addHelpText("after", HELP);
 	addReportOptions(command);
@@ -111,7 +114,8 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 	checkFlags(flags);
 	const file = readCampaign(name);
 	const files = new ReportFiles(flags);
-	const campaign = { ...file.campaign, seed: flags.seed ?? file.campaign.seed };
+	const { seed = file.campaign.seed, prune = file.campaign.prune } = flags;
+	const campaign = { ...file.campaign, seed, prune };
 	const workload = await readWorkload(campaign, file.folder);
 	const started = performance.now();
 	const prepared = prepareCampaign(campaign, workload, flags.runs);
@@ -153,15 +157,15 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 		const tally = conducted?.tally ?? progress.tally;
 		const summary = tally.summary(runs.population);
 		const seconds = (performance.now() - started) / 1000;
-		const perHour = Math.round(((tally.runs - before.length) / seconds) * 3600);
+		const perHour = Math.round(((tally.rows - before.length) / seconds) * 3600);
 		const end = conducted?.end ?? "interrupted";
 		if (files.wanted) {
 			const report = reportResults({ campaign, identity, golden, rows }, total);
 			files.write({ ...report, end, seconds, perHour });
 		}
 		if (!files.onStdout) {
-			process.stdout.write(campaignTable(campaign, summary, prepared.golden));
-			process.stdout.write(closing(summary, total, end, seconds, perHour));
+			process.stdout.write(campaignTable(campaign, summary, prepared.golden, runs.pruned));
+			process.stdout.write(closing(tally, total, end, seconds, perHour));
 		}
 		if (interrupts.signal !== null) return signalExitCode(interrupts.signal);
 		return summary.outcomes["simulator-error"].runs > 0 ? 3 : 0;
@@ -174,16 +178,16 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 }
 
 function closing(
-	{ runs }: Summary,
+	{ rows }: Tally,
 	planned: number,
 	end: string,
 	seconds: number,
 	perHour: number,
 ): string {
 	const rate = `${seconds.toFixed(1)} s, ${perHour.toLocaleString("en-US")} runs an hour`;
-	if (end === "complete") return `${runs} runs in ${rate}\n`;
+	if (end === "complete") return `${rows} runs in ${rate}\n`;
 	const why = end === "stopped" ? "that was enough" : "interrupted";
-	return `${runs} of ${planned} runs in ${rate}; ${why}\n`;
+	return `${rows} of ${planned} runs in ${rate}; ${why}\n`;
 }
 
 function list(): string {

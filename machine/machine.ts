@@ -147,6 +147,11 @@ export class Machine {
 		return this.#supervisor;
 	}
 
+	/** As Supervisor.watchViews, if one is attached. */
+	watchViews(seen: (host: number, bytes: number) => void): void {
+		this.#supervisor?.watchViews(seen);
+	}
+
 	/** The boot ROM at ROM_BASE, to be filled before the hart runs. */
 	get rom8(): Uint8Array {
 		return this.memory.rom8;

@@ -309,6 +309,7 @@ export class Mmu {
 			if (pte === 0) return false;
 			index = this.#tlb.fill(vpn, this.#walkSuperpage, this.#walkGlobal, this.#asid, pte);
 		} else {
+			this.#tlb.watcher?.hit(index);
 			const pte = this.#tlb.pte(index);
 			if (!permits(pte, access, rights)) return this.#pageFault(va, access);
 			if (access === ACCESS_STORE && (pte & PTE_D) === 0) {

@@ -20,8 +20,16 @@ import {
 } from "./hart-state.ts";
 import { type Memory, RAM_BASE, RAM_OFFSET } from "./memory.ts";
 import { SUPERVISOR_USER_RIGHTS } from "./mmu.ts";
-import { type Access, CYCLES_PER_TIME_TICK, type MachinePort, PAGE_SIZE } from "./port.ts";
+import {
+	type Access,
+	CYCLES_PER_TIME_TICK,
+	type MachinePort,
+	PAGE_SIZE,
+	type ReadonlyBytes,
+	type ReadonlyWords,
+} from "./port.ts";
 import { STOP_TRAP } from "./rare.ts";
+import { watchedView } from "./watched-view.ts";
 
 /** How the software reports its own bugs, such as an access to an unmapped address. */
 export type Panic = (message: string) => never;
@@ -29,8 +37,8 @@ export type Panic = (message: string) => never;
 export class Supervisor implements MachinePort {
 	readonly ramBase = RAM_BASE;
 	readonly ramSize: number;
-	readonly ram8: Uint8Array;
-	readonly ram32: Int32Array;
+	ram8: ReadonlyBytes;
+	ram32: ReadonlyWords;
 	readonly x: Int32Array;
 	readonly f: Int32Array;
 	readonly #hart: Hart;
@@ -76,13 +84,14 @@ export class Supervisor implements MachinePort {
 	}
 
 	storeWord(index: number, value: number): void {
-		this.#check(index >>> 0 < this.ram32.length);
+		const { ram32 } = this.#memory;
+		this.#check(index >>> 0 < ram32.length);
 		const host = RAM_OFFSET + index * 4;
 		const { cells } = this.#memory;
 		const errs = cells !== null && this.#hart.mirror.distrusts(host);
 		if (errs) cells.writing(host, 4);
 		this.#hart.mirror.storing(host);
-		this.ram32[index] = value;
+		ram32[index] = value;
 		if (errs) cells.written(host, 4);
 	}
 
@@ -261,6 +270,15 @@ export class Supervisor implements MachinePort {
 
 	charge(cycles: number): void {
 		this.#clock.advance(cycles);
+	}
+
+	/**
+	 * From now on `seen` is told of all that the software reads through the views of RAM, by host
+	 * offset. => slow
+	 */
+	watchViews(seen: (host: number, bytes: number) => void): void {
+		this.ram8 = watchedView(this.#memory.ram8, seen);
+		this.ram32 = watchedView(this.#memory.ram32, seen);
 	}
 
 	/** Follow the registers after `Machine.restore`. */

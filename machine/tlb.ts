@@ -43,11 +43,23 @@ export interface TlbEntry {
 	readonly pte: number;
 }
 
+/** Told of what becomes of entries; must not change anything. */
+export interface TlbWatcher {
+	/** Entry `index` is about to translate. */
+	hit(index: number): void;
+	/** Entry `index`, which is valid, is removed. */
+	dropped(index: number): void;
+	/** A new entry is at `first`; the `count` entries from there on are one place further. */
+	moved(first: number, count: number): void;
+}
+
 const isPowerOfTwo = (n: number): boolean => Number.isInteger(n) && n > 0 && (n & (n - 1)) === 0;
 
 export class Tlb {
 	readonly entries: number;
 	readonly ways: number;
+	/** null unless somebody wants to know. Hits that the mirror takes are not seen. */
+	watcher: TlbWatcher | null = null;
 	readonly #words: Int32Array;
 	readonly #mirror: Mirror;
 	readonly #setMask: number;
@@ -101,6 +113,7 @@ export class Tlb {
 		while (way < this.ways - 1 && (words[first + 2 * way]! & TAG_VALID) !== 0) way++;
 		this.#drop(first + 2 * way);
 		words.copyWithin(first + 2, first, first + 2 * way);
+		this.watcher?.moved(set * this.ways, way);
 		words[first] =
 			((superpage ? vpn & ~0x3ff : vpn) << 12) |
 			TAG_VALID |
@@ -239,6 +252,7 @@ export class Tlb {
 		const tag = this.#words[i]!;
 		if ((tag & TAG_VALID) === 0) return;
 		this.#clearMirror(tag);
+		this.watcher?.dropped((i - TLB) >> 1);
 		if ((tag & TAG_SUPER) !== 0) this.#superpages--;
 		this.#words[i] = 0;
 		this.#words[i + 1] = 0;

@@ -14,6 +14,7 @@ import type { WordHash } from "../../machine/hash.ts";
 import { OP } from "../../machine/op.ts";
 import { hostOffset, translateNow } from "../../machine/walk.ts";
 import { csrBits, flipCsr } from "./cpu-csr.ts";
+import { flippedRegister } from "./cpu-rule.ts";
 import {
 	type Armed,
 	change,
@@ -120,8 +121,7 @@ export class CpuFaults implements Family {
 		const choose = (field: string, n: number) => this.#host.draw(armed, ordinal, field, n);
 		switch (rule.model) {
 			case "cpu.register": {
-				const register = rule.params.register ?? 1 + choose("register", 31);
-				const mask = rule.params.mask ?? drawMask(1, 32, choose);
+				const { register, mask } = flippedRegister(rule.params, choose);
 				const before = hart.x[register]!;
 				const target = `x${register} mask ${hex(mask)}`;
 				if (this.#host.acts(armed, target, change(before, before ^ mask))) {

@@ -1,4 +1,5 @@
 /** What a rule for the hart does: fault models, and their parameters. */
+import { type Choose, drawMask } from "./fault-host.ts";
 
 /** At an instant bits of a register are inverted, between two instructions. */
 export interface RegisterFlip {
@@ -6,6 +7,17 @@ export interface RegisterFlip {
 	readonly register?: number | undefined;
 	/** Default: one bit, which the seed chooses. */
 	readonly mask?: number | undefined;
+}
+
+/** Which register a rule flips, and which of its bits. */
+export function flippedRegister(
+	{ register, mask }: RegisterFlip,
+	choose: Choose,
+): { register: number; mask: number } {
+	return {
+		register: register ?? 1 + choose("register", 31),
+		mask: mask ?? drawMask(1, 32, choose),
+	};
 }
 
 /** At an instant bits of pc are inverted, between two instructions. */

@@ -68,17 +68,16 @@ export interface Family {
 	hashInto(hash: WordHash): void;
 }
 
+/** A random decision. => 0 to n - 1 */
+export type Choose = (field: string, n: number) => number;
+
 export const hex = (n: number): string => `0x${(n >>> 0).toString(16)}`;
 
 export const change = (before: number, after: number): string =>
 	`${hex(before)} became ${hex(after)}`;
 
 /** `bits` different ones of the lowest `width`. */
-export function drawMask(
-	bits: number,
-	width: number,
-	choose: (field: string, n: number) => number,
-): number {
+export function drawMask(bits: number, width: number, choose: Choose): number {
 	let mask = 0;
 	for (let i = 0; i < bits; i++) {
 		// The n-th of those that are left.

@@ -7,7 +7,7 @@ import type { CellFaults } from "../../machine/fault-hooks.ts";
 import type { WordHash } from "../../machine/hash.ts";
 import { H_FETCH_HOST, H_FETCH_PAGE, RAM_BASE, RAM_OFFSET } from "../../machine/memory.ts";
 import { PAGE_MASK, PAGE_SIZE } from "../../machine/port.ts";
-import { type Armed, change, drawMask, type Family, type FaultHost, hex } from "./fault-host.ts";
+import { type Armed, change, type Family, type FaultHost, hex } from "./fault-host.ts";
 import { hasInstant, type MachineRule, type RuleOf } from "./machine-rule.ts";
 import {
 	countErrors,
@@ -19,6 +19,7 @@ import {
 	aggressorOf,
 	bytesOfMask,
 	checkMemoryRule,
+	flippedBits,
 	isInFailure,
 	reachesPage,
 } from "./memory-places.ts";
@@ -355,8 +356,7 @@ export class MemoryFaults implements Family, CellFaults {
 		const { memory, dma } = this.#host.machine;
 		const ordinal = armed.arming.candidates;
 		const choose = (field: string, n: number) => this.#host.draw(armed, ordinal, field, n);
-		const pa = params.pa ?? RAM_BASE + choose("pa", memory.ramSize);
-		const mask = params.mask ?? drawMask(params.bits ?? 1, 8, choose);
+		const { pa, mask } = flippedBits(params, memory.ramSize, choose);
 		const count = bytesOfMask(mask);
 		const first = RAM_OFFSET + pa - RAM_BASE;
 		const bytes = memory.u8.slice(first, first + count);

@@ -1,7 +1,7 @@
 /** Where in RAM the rules for memory strike, and what they may not say. */
 import type { Dma } from "../../machine/dma.ts";
 import { RAM_BASE } from "../../machine/memory.ts";
-import { firstOf, notBoth, range, WORD_MAX } from "./fault-host.ts";
+import { type Choose, drawMask, firstOf, notBoth, range, WORD_MAX } from "./fault-host.ts";
 import type { MachineRule } from "./machine-rule.ts";
 import type { CellFault, MemoryFlip, RowFailure } from "./memory-rule.ts";
 
@@ -15,6 +15,18 @@ const SCRUB_MIN_NS = 1000;
 
 /** Bytes that a mask for the byte at an address and those after it reaches. */
 export const bytesOfMask = (mask: number): number => Math.ceil((32 - Math.clz32(mask)) / 8);
+
+/** Where a rule flips memory, and which bits. */
+export function flippedBits(
+	{ pa, mask, bits = 1 }: MemoryFlip,
+	ramSize: number,
+	choose: Choose,
+): { pa: number; mask: number } {
+	return {
+		pa: pa ?? RAM_BASE + choose("pa", ramSize),
+		mask: mask ?? drawMask(bits, 8, choose),
+	};
+}
 
 /** The other cell of a coupling fault. */
 export function aggressorOf(cell: CellFault): { pa: number; bit: number } {

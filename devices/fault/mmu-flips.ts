@@ -10,7 +10,7 @@ import {
 	SATP_PPN_MASK,
 } from "../../machine/port.ts";
 import { walk } from "../../machine/walk.ts";
-import { change, hex } from "./fault-host.ts";
+import { type Choose, change, hex } from "./fault-host.ts";
 import type { PteBit, PteField, PteFlip, TlbFlip } from "./mmu-rule.ts";
 
 /** A change that can be made now. */
@@ -19,10 +19,10 @@ export interface Flip {
 	readonly target: string;
 	readonly effect: string;
 	readonly apply: () => void;
+	/** The index of the TLB entry, or the physical address of the page table entry. */
+	readonly at: number;
+	readonly mask: number;
 }
-
-/** A random decision. => 0 to n - 1 */
-export type Choose = (field: string, n: number) => number;
 
 /** The lowest bit of each field, and how many it has. */
 const FIELDS: Readonly<Record<PteField, readonly [number, number]>> = {
@@ -74,6 +74,8 @@ export function flipTlb(machine: Machine, params: TlbFlip, choose: Choose): Flip
 		target: `tlb ${entry.index}, ${page} asid ${entry.asid}, mask ${hex(mask)}`,
 		effect: change(entry.pte, entry.pte ^ mask),
 		apply: () => mmu.damage(entry.index, mask),
+		at: entry.index,
+		mask,
 	};
 }
 
@@ -90,5 +92,7 @@ export function flipPte(machine: Machine, params: PteFlip, choose: Choose): Flip
 		target: `pte of ${hex(params.va & ~PAGE_MASK)}, at ${hex(at)}, mask ${hex(mask)}`,
 		effect: change(before, before ^ mask),
 		apply: () => dma.store32(at, before ^ mask),
+		at,
+		mask,
 	};
 }

@@ -40,7 +40,15 @@ it("the table says so", () => {
 	const report: BenchReport = {
 		version: "",
 		host: { cpu: "", node: "" },
-		...{ guests: [], geomeanMips: null, nativeMs: null, calls, snapshots: [], startupMs: null },
+		...{
+			guests: [],
+			geomeanMips: null,
+			nativeMs: null,
+			calls,
+			snapshots: [],
+			startupMs: null,
+			injections: [],
+		},
 		paths: [
 			{ name: "faults", perSecond: null, marginPercent: 140, samples: 3 },
 			{ name: "pages", perSecond: 1_000, marginPercent: 1, samples: 3 },

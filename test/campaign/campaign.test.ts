@@ -47,7 +47,7 @@ describe("a campaign", () => {
 		expect(rules.map(({ id }) => id)).toEqual(["mmu.lost-fence-1", "mmu.lost-fence-2"]);
 		expect(rest).toEqual({
 			...{ name: "campaign", description: "", workload, combine: "single", sample: "exhaustive" },
-			...{ stop: null, seed: 1, checkpoints: 32, earlyStop: true },
+			...{ stop: null, seed: 1, checkpoints: 32, earlyStop: true, prune: false },
 			limits: { instructions: 3, idleNs: 60e9, seconds: 60 },
 		});
 	});
@@ -100,6 +100,11 @@ describe("a campaign", () => {
 			{ workload, rules: [fence, { ...fence, id: "mmu.lost-fence-1" }] },
 			"rule 2 (mmu.lost-fence-1): id: rule 1 has this name already",
 			["rules", 1, "id"],
+		],
+		[
+			{ workload, rules: [fence], prune: true, stop: { error: 0.1 } },
+			"campaign: stop: not with prune",
+			["stop"],
 		],
 		[
 			{ workload, rules: [fence], combine: "pairs" },
