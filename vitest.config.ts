@@ -3,10 +3,14 @@ import { configDefaults, defineConfig } from "vitest/config";
 /** An hour, for what hangs. The longest test takes minutes, and twenty on a very busy machine. */
 const LIMIT_MS = 3_600_000;
 
-/** Tests of parts, whose files share a process: so it does not load the code for each. */
-const PARTS = ["pmap", "kernel", "machine", "devices", "firmware", "isa"].map(
-	(folder) => `test/${folder}/**/*.test.ts`,
-);
+/** Tests whose files share a process, so that it does not load the code for each. */
+const SHARED = [
+	...["pmap", "kernel", "machine", "devices", "firmware", "isa"],
+	...["computer", "system", "workloads", "gdb", "trace", "bench"],
+].map((folder) => `test/${folder}/**/*.test.ts`);
+
+/** Tests that run many others, or many guests, to see what they reach: npm run test:reach. */
+const REACH = ["test/coverage.test.ts", "test/calls.test.ts"];
 
 export default defineConfig({
 	test: {
@@ -17,12 +21,13 @@ export default defineConfig({
 			{
 				extends: true,
 				test: {
-					name: "whole",
+					name: "alone",
 					include: ["test/**/*.test.ts"],
-					exclude: [...configDefaults.exclude, ...PARTS],
+					exclude: [...configDefaults.exclude, ...SHARED, ...REACH],
 				},
 			},
-			{ extends: true, test: { name: "parts", include: PARTS, isolate: false } },
+			{ extends: true, test: { name: "shared", include: SHARED, isolate: false } },
+			{ extends: true, test: { name: "reach", include: REACH } },
 		],
 	},
 });

@@ -61,7 +61,7 @@ describe("workloads on 4 MiB under the checker", () => {
 		["malloc", [], mallocOutput()],
 		["pipe", [1], pipeOutput()],
 		["signal", [], signalOutput()],
-		["mlock", [1, 3], mlockOutput()],
+		["mlock", [1, 1], mlockOutput()],
 		["swapload", [], swaploadOutput()],
 		["fb", [], fbOutput(640, 480)],
 	] as const)("%s %j", (program, args, output) => {
@@ -81,12 +81,12 @@ describe("many processes", () => {
 	it("five copies of walk and of fork in parallel give correct results, and leave nothing", () => {
 		const numbers = "1 2 3 4 5";
 		const { system, report } = sh(
-			`for i in ${numbers}; do walk 1 2 > /tmp/w$i & fork 6 32 > /tmp/f$i & done; wait
+			`for i in ${numbers}; do walk 1 1 > /tmp/w$i & fork 6 16 > /tmp/f$i & done; wait
 			for i in ${numbers}; do cat /tmp/w$i /tmp/f$i | grep checksum; done`,
 			{ ram: MiB, swap: [{ media: 64 * MiB }], check: true },
 		);
 		expect(report.exit).toMatchObject({ kind: "exited", code: 0 });
-		const both = [checksum(walkOutput(1, 2)), checksum(forkOutput(6, 32))];
+		const both = [checksum(walkOutput(1, 1)), checksum(forkOutput(6, 16))];
 		const lines = Array.from({ length: 5 }, () => both).flat();
 		expect(report.console.trim().split("\n")).toEqual(lines);
 		expect(report.uvmexp.pdswout).toBeGreaterThan(0);
