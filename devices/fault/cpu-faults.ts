@@ -44,10 +44,15 @@ type ResultRule = Armed & { readonly rule: RuleOf<"cpu.result"> };
 
 const isStuck = (armed: Armed): armed is StuckRule => armed.rule.model === "cpu.stuck";
 const isResult = (armed: Armed): armed is ResultRule => armed.rule.model === "cpu.result";
+/** Is the result one that is altered when the instruction has retired? */
+const isOfRegister = ({ rule: { params } }: ResultRule): boolean =>
+	params.class === undefined || params.class === "alu" || params.class === "load";
 
 export class CpuFaults implements Family {
 	/** Cycles for which the hart is to do nothing. */
 	stall = 0;
+	/** Is the next instruction of interest? As of `between`. */
+	alone = false;
 	readonly #host: FaultHost;
 	readonly #decoder = new Decoder();
 	/** What words stand for: bits 7 to 0 op, the others rd. */
@@ -67,7 +72,9 @@ export class CpuFaults implements Family {
 	#register = 0;
 	#instret = 0;
 	#pc = 0;
-	/** The step for which candidates were decided last, and what of it acts. */
+	/** Are there rules that decide before the instruction is executed? */
+	#decidesBefore = false;
+	/** The step for which they did so last, and what of it acts. */
 	#step = -1;
 	#acting: { readonly armed: Armed; readonly ordinal: number }[] = [];
 
@@ -118,6 +125,7 @@ export class CpuFaults implements Family {
 		this.#rules = rules.filter((armed) => isStuck(armed) || isResult(armed));
 		this.#stuck = rules.filter(isStuck);
 		this.#results = rules.filter(isResult);
+		this.#decidesBefore = this.#results.some((armed) => !isOfRegister(armed));
 		if (this.#corrupt !== null && !rules.includes(this.#corrupt)) this.#corrupt = null;
 	}
 
@@ -164,11 +172,17 @@ export class CpuFaults implements Family {
 	}
 
 	get waits(): boolean {
-		return this.stall > 0 || this.alone;
+		return this.stall > 0 || this.#isLooking();
 	}
 
-	/** Is the next instruction of interest? */
-	get alone(): boolean {
+	between(): number {
+		this.alone = this.#isLooking();
+		if ((this.alone || this.stall > 0) && this.#stick()) this.alone = this.#isLooking();
+		return Number.POSITIVE_INFINITY;
+	}
+
+	/** Does a rule look at the next instruction? */
+	#isLooking(): boolean {
 		if (this.#corrupt !== null) return true;
 		const rules = this.#rules;
 		for (let i = 0; i < rules.length; i++) {
@@ -176,11 +190,6 @@ export class CpuFaults implements Family {
 			if (!arming.spent(this.#host.now) && !arming.isClosed) return true;
 		}
 		return false;
-	}
-
-	between(): number {
-		this.#stick();
-		return Number.POSITIVE_INFINITY;
 	}
 
 	fetched(half: number, which: 0 | 1): number {
@@ -212,8 +221,8 @@ export class CpuFaults implements Family {
 			const kind = this.#kindOf(word);
 			const of = classOf(kind & 0xff);
 			for (let i = 0; i < results.length; i++) this.#produce(results[i]!, of, kind);
+			if (this.#decidesBefore) this.#step = this.#host.machine.hart.steps;
 		}
-		this.#step = this.#host.machine.hart.steps;
 	}
 
 	executed(): void {
@@ -277,22 +286,25 @@ export class CpuFaults implements Family {
 		return mask ?? drawMask(1, bits, (field, n) => this.#host.draw(armed, ordinal, field, n));
 	}
 
-	/** Registers with a bit that is stuck. */
-	#stick(): void {
+	/** Registers with a bit that is stuck. => whether there was a candidate */
+	#stick(): boolean {
 		const stuck = this.#stuck;
-		if (stuck.length === 0) return;
+		if (stuck.length === 0) return false;
 		const { x } = this.#host.machine.hart;
+		let met = false;
 		for (let i = 0; i < stuck.length; i++) {
 			const armed = stuck[i]!;
 			const { register, bit, value = 0 } = armed.rule.params;
 			const before = x[register]!;
 			if (((before >>> bit) & 1) === value) continue;
+			met = true;
 			const ordinal = this.#host.decides(armed);
 			if (ordinal < 0) continue;
 			const after = before ^ (1 << bit);
 			this.#host.note(armed, ordinal, `x${register} bit ${bit}`, change(before, after));
 			x[register] = after;
 		}
+		return met;
 	}
 
 	#skip(armed: Armed, { params: { count = 1 } }: RuleOf<"cpu.skip">): boolean {

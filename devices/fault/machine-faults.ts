@@ -204,7 +204,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 		if (!settled) this.#settle(instret);
 		const next = this.#ahead - instret;
 		const cpu = this.#cpu;
-		if (cpu.waits) cpu.between();
+		cpu.between();
 		const { alone } = cpu;
 		if (!alone && next === Number.POSITIVE_INFINITY && cpu.stall === 0 && !this.#unsettled) {
 			this.machine.hart.faults = null;

@@ -95,9 +95,13 @@ export class Triggers implements Gates, HartTriggers {
 	#waitingForFetch: readonly Watched[] = [];
 	/** The addresses that rules wait for. */
 	#addresses: readonly number[] = [];
-	/** Those that want the instruction that is executed now. */
+	/** Those that want the instruction that is executed now: the first so many of these. */
 	readonly #fetching: Watched[] = [];
-	readonly #isFetching = (watched: Watched): boolean => this.#fetching.includes(watched);
+	#fetchings = 0;
+	readonly #isFetching = (watched: Watched): boolean => {
+		const at = this.#fetching.indexOf(watched);
+		return at >= 0 && at < this.#fetchings;
+	};
 	#line: number[] = [];
 
 	/** `symbols`: addresses of the program's symbols, for rules that were checked. */
@@ -191,13 +195,14 @@ export class Triggers implements Gates, HartTriggers {
 	}
 
 	fetches(pc: number, bytes: 2 | 4): boolean {
-		this.#fetching.length = 0;
+		let n = 0;
 		const waiting = this.#waitingForFetch;
 		for (let i = 0; i < waiting.length; i++) {
 			const { va, pa } = waiting[i]!.rule.when!.access!;
-			if (overlaps(va, pc, bytes) && this.#isAt(pa, pc, bytes)) this.#fetching.push(waiting[i]!);
+			if (overlaps(va, pc, bytes) && this.#isAt(pa, pc, bytes)) this.#fetching[n++] = waiting[i]!;
 		}
-		return this.#fetching.length > 0;
+		this.#fetchings = n;
+		return n > 0;
 	}
 
 	fetched(): boolean {
