@@ -42,6 +42,7 @@ import {
 import type { Mirror } from "./mirror.ts";
 import { OP } from "./op.ts";
 import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
+import { WordMemo } from "./word-memo.ts";
 
 /** Pages that are decoded at the same time; the oldest is replaced first. */
 const PAGES = 1024;
@@ -109,6 +110,8 @@ export class CodeCache {
 	#oldest = 0;
 	/** The encoding that was decoded at ALONE. */
 	#aloneWord = 0;
+	/** The two words of encodings at ALONE. */
+	readonly #aloneMemo = new WordMemo(2);
 	/** For each slot of any page, for whom its instruction is executed alone: ALONE_*; null: none. */
 	#alone: Uint8Array | null = null;
 
@@ -120,6 +123,8 @@ export class CodeCache {
 		this.#mirror = mirror;
 		this.#numbers = new Uint16Array(memory.pages);
 		for (let n = PAGES - 1; n >= 0; n--) this.#free.push(n);
+		for (const slot of [ALONE, ALONE + 2, ALONE + 4]) this.#words[slot] = OP.LEAVE;
+		this.#halves[lengthOf(ALONE)] = 1;
 	}
 
 	/**
@@ -206,12 +211,19 @@ export class CodeCache {
 
 	/** Decode `word` at ALONE: execution leaves the interpreter's straight line behind it. */
 	decodeAlone(word: number): void {
-		for (let i = 0; i <= 4; i += 2) {
-			this.#words[ALONE + i] = OP.LEAVE;
-			this.#halves[lengthOf(ALONE + i)] = i === 0 ? 1 : 0;
+		const words = this.#words;
+		const memo = this.#aloneMemo;
+		this.#aloneWord = word;
+		const known = memo.find(word);
+		if (known >= 0) {
+			words[ALONE] = memo.values[known]!;
+			words[ALONE + 1] = memo.values[known + 1]!;
+			return;
 		}
-		this.#aloneWord = instructionLength(word) === 2 ? word & 0xffff : word;
 		this.#pack(ALONE, word, 0, true);
+		const at = memo.put(word);
+		memo.values[at] = words[ALONE]!;
+		memo.values[at + 1] = words[ALONE + 1]!;
 	}
 
 	/**

@@ -66,22 +66,34 @@ export interface CellFaults {
 	errorIn(host: number, bytes: number): number;
 }
 
-/** Faults of the hardware that strike between two instructions, or one by one. */
+/**
+ * Faults of the hardware that strike between two instructions, or one by one.
+ *
+ * While `alone` is true, each instruction is executed alone: `between`, then `fetched` and `decoded`,
+ * then `executed`. `hart.counters.instret` and `hart.traps.taken` are right in all of these: they are
+ * the instructions retired and the traps taken before this one, and in `executed` with it. They
+ * differ from those at the `decoded` before unless the same attempt is made again, because a
+ * debugger has stopped the hart. An instruction that cannot be fetched is not decoded.
+ */
 export interface HartFaults {
 	/**
-	 * Asked before each slice.
+	 * Asked before each slice, and before each instruction that is executed alone.
 	 * => cycles after which it is to be asked again, or Infinity. As an instruction takes a cycle or
-	 *    more, no more instructions than that retire before. 0: interrupts have changed, and are to
-	 *    be looked at before the next instruction.
+	 *    more, no more instructions than that retire before. 1: what lets the hart run has changed,
+	 *    such as the clock. 0: interrupts have changed, and are to be looked at before the next
+	 *    instruction.
 	 */
 	between(): number;
 	/** Is the next instruction to be executed alone? Then the functions below are called for it. */
 	readonly alone: boolean;
 	/** A halfword of it was fetched, the first (0) or the second. => what is executed */
 	fetched(half: number, which: 0 | 1): number;
-	/** It was decoded (CodeCache.decodeAlone), and is executed now. */
+	/** It was decoded (CodeCache.decodeAlone), and is executed now. pc is its own. */
 	decoded(word: number): void;
-	/** It has retired, or met an exception, or a debugger has stopped the hart before it. */
+	/**
+	 * It has retired, or met an exception, or a debugger has stopped the hart before it. Also when
+	 * the lookup of its page has used up the cycles: then it is still to be executed.
+	 */
 	executed(): void;
 	/** Cycles for which the hart is to do nothing now; `stalled` says how many have passed. */
 	readonly stall: number;

@@ -252,14 +252,30 @@ export class Hart {
 		return this.#slice(allowed);
 	}
 
+	/** Instructions that are executed alone follow each other as long as nobody else is concerned. */
 	#faulty(budget: number, faults: HartFaults): number {
-		const limit = Math.min(SLICE_MAX, faults.between());
-		if (limit <= 0) return STOP_BUDGET;
-		if (faults.stall > 0) return this.#stalled(Math.min(budget, faults.stall), faults);
-		if (!faults.alone) return this.#whole(budget, limit);
-		const stop = this.#whole(budget, 1);
-		faults.executed();
-		return stop;
+		const { clock, state } = this;
+		const end = clock.cycles + budget;
+		const { nextEvent } = clock;
+		for (;;) {
+			const limit = Math.min(SLICE_MAX, faults.between());
+			if (limit <= 0) return STOP_BUDGET;
+			const left = end - clock.cycles;
+			if (faults.stall > 0) return this.#stalled(Math.min(left, faults.stall), faults);
+			if (!faults.alone) return this.#whole(left, limit);
+			const stop = this.#whole(left, 1);
+			faults.executed();
+			const goesOn =
+				stop === STOP_BUDGET &&
+				limit > 1 &&
+				clock.cycles < end &&
+				clock.nextEvent === nextEvent &&
+				state.leave === 0 &&
+				this.faults === faults &&
+				this.debug === null &&
+				!this.#halted;
+			if (!goesOn) return stop;
+		}
 	}
 
 	/** Let cycles pass in which nothing is executed. */

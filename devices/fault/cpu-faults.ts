@@ -13,6 +13,7 @@ import { Decoder, instructionLength } from "../../machine/decode.ts";
 import type { WordHash } from "../../machine/hash.ts";
 import { OP } from "../../machine/op.ts";
 import { hostOffset, translateNow } from "../../machine/walk.ts";
+import { WordMemo } from "../../machine/word-memo.ts";
 import { csrBits, flipCsr } from "./cpu-csr.ts";
 import { flippedRegister } from "./cpu-rule.ts";
 import {
@@ -39,28 +40,42 @@ interface CpuFaultsState {
 	readonly stall: number;
 }
 
-/** A result of the present instruction that is to be altered when it has retired. */
-interface Pending {
-	readonly armed: Armed;
-	readonly register: number;
-	readonly instret: number;
-	readonly pc: number;
-}
+type StuckRule = Armed & { readonly rule: RuleOf<"cpu.stuck"> };
+type ResultRule = Armed & { readonly rule: RuleOf<"cpu.result"> };
+
+const isStuck = (armed: Armed): armed is StuckRule => armed.rule.model === "cpu.stuck";
+const isResult = (armed: Armed): armed is ResultRule => armed.rule.model === "cpu.result";
+/** Is the result one that is altered when the instruction has retired? */
+const isOfRegister = ({ rule: { params } }: ResultRule): boolean =>
+	params.class === undefined || params.class === "alu" || params.class === "load";
 
 export class CpuFaults implements Family {
 	/** Cycles for which the hart is to do nothing. */
 	stall = 0;
+	/** Is the next instruction of interest? As of `between`. */
+	alone = false;
 	readonly #host: FaultHost;
 	readonly #decoder = new Decoder();
-	/** Rules that look at single instructions. */
+	/** What words stand for: bits 7 to 0 op, the others rd. */
+	readonly #kinds = new WordMemo(1);
+	/** Rules that look at single instructions: both kinds, in their order, and each. */
 	#rules: readonly Armed[] = [];
+	#stuck: readonly StuckRule[] = [];
+	#results: readonly ResultRule[] = [];
 	#all: readonly Armed[] = [];
 	#corrupt: Armed | null = null;
 	/** Of the instruction that is fetched: the bits that come out wrong, and what was right. */
 	#mask = 0;
 	#right = 0;
-	#pending: Pending[] = [];
-	/** The step for which candidates were decided last, and what of it acts. */
+	/** Rules for the result of the present instruction, which is altered when it has retired. */
+	readonly #pending: ResultRule[] = [];
+	#pendings = 0;
+	#register = 0;
+	#instret = 0;
+	#pc = 0;
+	/** Are there rules that decide before the instruction is executed? */
+	#decidesBefore = false;
+	/** The step for which they did so last, and what of it acts. */
 	#step = -1;
 	#acting: { readonly armed: Armed; readonly ordinal: number }[] = [];
 
@@ -108,9 +123,10 @@ export class CpuFaults implements Family {
 
 	connect(rules: readonly Armed[]): void {
 		this.#all = rules;
-		this.#rules = rules.filter(
-			({ rule: { model } }) => model === "cpu.stuck" || model === "cpu.result",
-		);
+		this.#rules = rules.filter((armed) => isStuck(armed) || isResult(armed));
+		this.#stuck = rules.filter(isStuck);
+		this.#results = rules.filter(isResult);
+		this.#decidesBefore = this.#results.some((armed) => !isOfRegister(armed));
 		if (this.#corrupt !== null && !rules.includes(this.#corrupt)) this.#corrupt = null;
 	}
 
@@ -156,20 +172,24 @@ export class CpuFaults implements Family {
 	}
 
 	get waits(): boolean {
-		return this.stall > 0 || this.alone;
-	}
-
-	/** Is the next instruction of interest? */
-	get alone(): boolean {
-		return (
-			this.#corrupt !== null ||
-			this.#rules.some(({ arming }) => !arming.spent(this.#host.now) && !arming.isClosed)
-		);
+		return this.stall > 0 || this.#isLooking();
 	}
 
 	between(): number {
-		this.#stick();
-		return this.alone ? 1 : Number.POSITIVE_INFINITY;
+		this.alone = this.#isLooking();
+		if ((this.alone || this.stall > 0) && this.#stick()) this.alone = this.#isLooking();
+		return Number.POSITIVE_INFINITY;
+	}
+
+	/** Does a rule look at the next instruction? */
+	#isLooking(): boolean {
+		if (this.#corrupt !== null) return true;
+		const rules = this.#rules;
+		for (let i = 0; i < rules.length; i++) {
+			const { arming } = rules[i]!;
+			if (!arming.spent(this.#host.now) && !arming.isClosed) return true;
+		}
+		return false;
 	}
 
 	fetched(half: number, which: 0 | 1): number {
@@ -195,29 +215,38 @@ export class CpuFaults implements Family {
 			const target = `fetch at ${hex(this.#host.machine.hart.pc)} mask ${hex(this.#mask)}`;
 			this.#host.acts(armed, target, change(this.#right, word));
 		}
-		this.#decoder.decode(word);
-		const { op, rd } = this.#decoder;
-		this.#pending = [];
-		const of = classOf(op);
-		for (const rule of this.#rules) this.#produce(rule, of, op, rd);
-		this.#step = this.#host.machine.hart.steps;
+		this.#pendings = 0;
+		const results = this.#results;
+		if (results.length > 0) {
+			const kind = this.#kindOf(word);
+			const of = classOf(kind & 0xff);
+			for (let i = 0; i < results.length; i++) this.#produce(results[i]!, of, kind);
+			if (this.#decidesBefore) this.#step = this.#host.machine.hart.steps;
+		}
 	}
 
 	executed(): void {
-		const { hart } = this.#host.machine;
-		if (hart.steps !== this.#step) this.#acting = [];
-		for (const { armed, register, instret, pc } of this.#pending) {
-			if (hart.counters.instret === instret) continue;
+		if (this.#acting.length > 0 && this.#host.machine.hart.steps !== this.#step) this.#acting = [];
+		if (this.#pendings > 0) this.#alterResult();
+		this.#stick();
+	}
+
+	/** The present instruction may have retired. */
+	#alterResult(): void {
+		const { counters, x } = this.#host.machine.hart;
+		const pending = this.#pending;
+		const register = this.#register;
+		for (let i = 0; i < this.#pendings && counters.instret !== this.#instret; i++) {
+			const armed = pending[i]!;
 			const ordinal = this.#host.decides(armed);
 			if (ordinal < 0) continue;
 			const mask = this.#maskOf(armed, ordinal, 32);
-			const before = hart.x[register]!;
-			hart.x[register] = before ^ mask;
-			const target = `x${register} of the instruction at ${hex(pc)}, mask ${hex(mask)}`;
+			const before = x[register]!;
+			x[register] = before ^ mask;
+			const target = `x${register} of the instruction at ${hex(this.#pc)}, mask ${hex(mask)}`;
 			this.#host.note(armed, ordinal, target, change(before, before ^ mask));
 		}
-		this.#pending = [];
-		this.#stick();
+		this.#pendings = 0;
 	}
 
 	stalled(cycles: number): void {
@@ -241,25 +270,41 @@ export class CpuFaults implements Family {
 		if (this.#corrupt !== null) hash.number(this.#corrupt.number);
 	}
 
-	#maskOf(armed: Armed, ordinal: number, bits: number): number {
-		const { mask } = (armed.rule as RuleOf<"cpu.result">).params;
+	#kindOf(word: number): number {
+		const kinds = this.#kinds;
+		const at = kinds.find(word);
+		if (at >= 0) return kinds.values[at]!;
+		this.#decoder.decode(word);
+		const { op, rd } = this.#decoder;
+		const kind = op | (rd << 8);
+		kinds.values[kinds.put(word)] = kind;
+		return kind;
+	}
+
+	#maskOf(armed: ResultRule, ordinal: number, bits: number): number {
+		const { mask } = armed.rule.params;
 		return mask ?? drawMask(1, bits, (field, n) => this.#host.draw(armed, ordinal, field, n));
 	}
 
-	/** Registers with a bit that is stuck. */
-	#stick(): void {
+	/** Registers with a bit that is stuck. => whether there was a candidate */
+	#stick(): boolean {
+		const stuck = this.#stuck;
+		if (stuck.length === 0) return false;
 		const { x } = this.#host.machine.hart;
-		for (const armed of this.#rules) {
-			const { rule } = armed;
-			if (rule.model !== "cpu.stuck") continue;
-			const { register, bit, value = 0 } = rule.params;
+		let met = false;
+		for (let i = 0; i < stuck.length; i++) {
+			const armed = stuck[i]!;
+			const { register, bit, value = 0 } = armed.rule.params;
 			const before = x[register]!;
 			if (((before >>> bit) & 1) === value) continue;
+			met = true;
+			const ordinal = this.#host.decides(armed);
+			if (ordinal < 0) continue;
 			const after = before ^ (1 << bit);
-			if (this.#host.acts(armed, `x${register} bit ${bit}`, change(before, after))) {
-				x[register] = after;
-			}
+			this.#host.note(armed, ordinal, `x${register} bit ${bit}`, change(before, after));
+			x[register] = after;
 		}
+		return met;
 	}
 
 	#skip(armed: Armed, { params: { count = 1 } }: RuleOf<"cpu.skip">): boolean {
@@ -278,16 +323,18 @@ export class CpuFaults implements Family {
 	}
 
 	/** The present instruction is one of class `of`: what a rule makes of it. */
-	#produce(armed: Armed, of: ResultClass, op: number, rd: number): void {
-		const { rule } = armed;
-		if (rule.model !== "cpu.result" || armed.arming.spent(this.#host.now)) return;
-		const { class: wanted = "alu" } = rule.params;
+	#produce(armed: ResultRule, of: ResultClass, kind: number): void {
+		if (armed.arming.spent(this.#host.now)) return;
+		const { class: wanted = "alu" } = armed.rule.params;
 		const { hart, memory } = this.#host.machine;
 		const { pc } = hart;
 		if (wanted === "alu" || wanted === "load") {
+			const rd = kind >>> 8;
 			if (of !== wanted || rd === 0) return;
-			const { instret } = hart.counters;
-			this.#pending.push({ armed, register: rd, instret, pc });
+			this.#register = rd;
+			this.#instret = hart.counters.instret;
+			this.#pc = pc;
+			this.#pending[this.#pendings++] = armed;
 			return;
 		}
 		if (of !== (wanted === "branch" ? "branch" : "store")) return;
@@ -300,7 +347,7 @@ export class CpuFaults implements Family {
 			return;
 		}
 		const isData = wanted === "store-data";
-		const mask = this.#maskOf(armed, ordinal, isData ? 8 * WIDTHS[op - OP.SB]! : 32);
+		const mask = this.#maskOf(armed, ordinal, isData ? 8 * WIDTHS[(kind & 0xff) - OP.SB]! : 32);
 		if (isData) alterStoreData(memory, mask);
 		else alterStoreAddress(memory, mask);
 		this.#host.note(armed, ordinal, name, `mask ${hex(mask)}`);

@@ -28,7 +28,7 @@ import { Ledger, type LedgerState } from "./ledger.ts";
 import { hasInstant, type MachineRule, withLife } from "./machine-rule.ts";
 import { MemoryFaults } from "./memory-faults.ts";
 import { MmuRules } from "./mmu-faults.ts";
-import { hasTrigger } from "./triggers.ts";
+import { hasTrigger, isGated } from "./triggers.ts";
 
 export interface MachineFaultsState {
 	readonly seed: number;
@@ -56,6 +56,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 	readonly #event: number;
 	/** In a fixed order: they register with the clock. */
 	readonly #families: ReadonlyMap<string, Family>;
+	readonly #familyList: readonly Family[];
 	readonly #cpu: CpuFaults;
 	#rules: Armed[] = [];
 	#nextNumber = 0;
@@ -63,6 +64,10 @@ export class MachineFaults implements FaultHost, HartFaults {
 	#interrupted = false;
 	/** Rules have become due while others struck. */
 	#again = false;
+	/** Rules may be due. */
+	#unsettled = true;
+	/** When so many instructions have retired, rules are due, or a family is to be asked. */
+	#ahead = 0;
 
 	/**
 	 * => `seed`: for random decisions. UserError for a rule that cannot be followed; those about
@@ -88,6 +93,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 			["irq", new InterruptFaults(this)],
 			["clock", new ClockFaults(this)],
 		]);
+		this.#familyList = [...this.#families.values()];
 		for (const rule of rules) this.add(rule);
 	}
 
@@ -107,7 +113,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 		this.ledger.clear();
 		this.#seed = seed;
 		this.#changed();
-		for (const family of this.#families.values()) family.restore(undefined);
+		for (const family of this.#familyList) family.restore(undefined);
 		for (const rule of rules) this.add(rule);
 		for (const { rule, arming } of this.#rules) arming.candidates = candidates.get(rule.id) ?? 0;
 	}
@@ -127,7 +133,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 		if (this.#rules.some((other) => other.rule.id === rule.id)) {
 			throw new UserError(`fault ${rule.id}: there is a rule of this name already`);
 		}
-		const arming = new Arming(this.#seed, withLife(rule), this.#gates);
+		const arming = this.#arming(rule);
 		const armed: Armed = { number: this.#nextNumber++, rule, arming, stage: "ahead" };
 		this.#rules.push(armed);
 		this.#schedule(armed);
@@ -151,7 +157,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 	rearm(): void {
 		this.machine.clock.cancel(this.#event);
 		for (const armed of this.#rules) this.#schedule(armed);
-		for (const family of this.#families.values()) family.rearm?.();
+		for (const family of this.#familyList) family.rearm?.();
 	}
 
 	/** The clock's events are in the machine's own state. */
@@ -176,7 +182,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 	restore(state: MachineFaultsState): void {
 		this.#seed = state.seed;
 		this.#rules = state.rules.map(({ number, rule, state: progress, stage }) => {
-			const arming = new Arming(this.#seed, withLife(rule), this.#gates);
+			const arming = this.#arming(rule);
 			arming.restore(progress);
 			return { number, rule, arming, stage };
 		});
@@ -189,11 +195,40 @@ export class MachineFaults implements FaultHost, HartFaults {
 
 	/** What faults have left behind outside of the machine's own state. */
 	hashInto(hash: WordHash): void {
-		for (const family of this.#families.values()) family.hashInto(hash);
+		for (const family of this.#familyList) family.hashInto(hash);
 	}
 
 	between(): number {
 		const { instret } = this.machine.hart.counters;
+		const settled = !this.#unsettled && instret < this.#ahead;
+		if (!settled) this.#settle(instret);
+		const next = this.#ahead - instret;
+		const cpu = this.#cpu;
+		cpu.between();
+		const { alone } = cpu;
+		if (!alone && next === Number.POSITIVE_INFINITY && cpu.stall === 0 && !this.#unsettled) {
+			this.machine.hart.faults = null;
+		}
+		if (this.#interrupted) {
+			this.#interrupted = false;
+			return 0;
+		}
+		// What has struck may concern those who let the hart run.
+		return settled || !alone ? next : 1;
+	}
+
+	/** Rules whose instant has come strike; and the families do what they wait for. */
+	#settle(instret: number): void {
+		let next = this.#strikeDue(instret);
+		this.#unsettled = this.#rules.some(({ stage }) => stage === "due");
+		for (const family of this.#familyList) {
+			if (family !== this.#cpu && family.waits) next = Math.min(next, family.between());
+		}
+		this.#ahead = instret + next;
+	}
+
+	/** => instructions until the next rule is due */
+	#strikeDue(instret: number): number {
 		let next = Number.POSITIVE_INFINITY;
 		do {
 			this.#again = false;
@@ -206,17 +241,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 				if (armed.stage === "due") this.#strike(armed);
 			}
 		} while (this.#again);
-		const settled = this.#rules.every(({ stage }) => stage !== "due");
-		let waits = false;
-		for (const family of this.#families.values()) {
-			if (!family.waits) continue;
-			next = Math.min(next, family.between());
-			waits ||= family.waits;
-		}
-		if (settled && !waits && next === Number.POSITIVE_INFINITY) this.machine.hart.faults = null;
-		if (!this.#interrupted) return next;
-		this.#interrupted = false;
-		return 0;
+		return next;
 	}
 
 	interrupted(): void {
@@ -298,8 +323,9 @@ export class MachineFaults implements FaultHost, HartFaults {
 			stage === "due" || (stage === "ahead" && rule.when?.atInsn !== undefined);
 		const wanted =
 			this.#rules.some((armed) => hasInstant(armed.rule) && waits(armed)) ||
-			[...this.#families.values()].some((family) => family.waits);
+			this.#familyList.some((family) => family.waits);
 		this.machine.hart.faults = wanted ? this : null;
+		this.#unsettled = true;
 	}
 
 	/** Rules have come or gone. */
@@ -309,6 +335,10 @@ export class MachineFaults implements FaultHost, HartFaults {
 			family.connect(own, isRestored);
 		}
 		this.connect();
+	}
+
+	#arming(rule: MachineRule): Arming {
+		return new Arming(this.#seed, withLife(rule), isGated(rule) ? this.#gates : null);
 	}
 
 	/** => what is wrong with a rule, or "" */

@@ -34,7 +34,8 @@ const FIRST_STATE = 1;
 export const hasTrigger = ({ when = {} }: FaultRule): boolean =>
 	TRIGGERS.some((name) => when[name] !== undefined);
 
-const isGated = (rule: FaultRule): boolean =>
+/** Are there conditions, or a state of the plan, that Triggers follow? */
+export const isGated = (rule: FaultRule): boolean =>
 	hasTrigger(rule) || rule.state !== undefined || rule.nextState !== undefined;
 
 export interface TriggersState {
@@ -90,8 +91,17 @@ export class Triggers implements Gates, HartTriggers {
 	#va = 0;
 	#bytes = 0;
 	#kind = 0;
-	/** Those that want the instruction that is executed now. */
-	#fetching: readonly Watched[] = [];
+	/** Those of them that wait for an instruction to be fetched. */
+	#waitingForFetch: readonly Watched[] = [];
+	/** The addresses that rules wait for. */
+	#addresses: readonly number[] = [];
+	/** Those that want the instruction that is executed now: the first so many of these. */
+	readonly #fetching: Watched[] = [];
+	#fetchings = 0;
+	readonly #isFetching = (watched: Watched): boolean => {
+		const at = this.#fetching.indexOf(watched);
+		return at >= 0 && at < this.#fetchings;
+	};
 	#line: number[] = [];
 
 	/** `symbols`: addresses of the program's symbols, for rules that were checked. */
@@ -176,25 +186,27 @@ export class Triggers implements Gates, HartTriggers {
 	}
 
 	reaches(pc: number): boolean {
+		if (!this.#addresses.includes(pc)) return false;
 		const { steps } = this.#machine.hart;
-		if (this.#waiting.pc.length === 0 || steps === this.#passing) return false;
+		if (steps === this.#passing) return false;
 		if (!this.#count("pc", false, (watched) => watched.pc === pc)) return false;
 		this.#passing = steps;
 		return true;
 	}
 
 	fetches(pc: number, bytes: 2 | 4): boolean {
-		this.#fetching = this.#waiting.access.filter(({ rule }) => {
-			const { kind, va, pa } = rule.when!.access!;
-			return kind === "x" && overlaps(va, pc, bytes) && this.#isAt(pa, pc, bytes);
-		});
-		return this.#fetching.length > 0;
+		let n = 0;
+		const waiting = this.#waitingForFetch;
+		for (let i = 0; i < waiting.length; i++) {
+			const { va, pa } = waiting[i]!.rule.when!.access!;
+			if (overlaps(va, pc, bytes) && this.#isAt(pa, pc, bytes)) this.#fetching[n++] = waiting[i]!;
+		}
+		this.#fetchings = n;
+		return n > 0;
 	}
 
 	fetched(): boolean {
-		const fetching = this.#fetching;
-		this.#fetching = [];
-		return this.#count("access", false, (watched) => fetching.includes(watched));
+		return this.#count("access", false, this.#isFetching);
 	}
 
 	accesses(va: number, bytes: number, kind: number): void {
@@ -291,6 +303,10 @@ export class Triggers implements Gates, HartTriggers {
 			event: waiting("event"),
 			milestone: waiting("milestone"),
 		};
+		this.#addresses = this.#waiting.pc.map(({ pc }) => pc);
+		this.#waitingForFetch = this.#waiting.access.filter(
+			({ rule }) => rule.when!.access!.kind === "x",
+		);
 		if (this.#waiting.event.length > 0) this.wantsEvents();
 		this.#connect();
 	}
