@@ -189,7 +189,6 @@ export class Supervisor implements MachinePort {
 
 	run(until = Number.POSITIVE_INFINITY): boolean {
 		const hart = this.#hart;
-		const { counters } = hart;
 		const clock = this.#clock;
 		const traps = hart.traps;
 		const debug = hart.debug;
@@ -203,10 +202,8 @@ export class Supervisor implements MachinePort {
 				traps.tellSupervisor(irq, 0, true);
 				return true;
 			}
-			// The clock that `until` is meant by may be changed by an event.
-			const end = counters.cycleOf(until);
-			if (clock.cycles >= end) return false;
-			if (hart.slice(Math.min(clock.nextEvent, end) - clock.cycles) === STOP_TRAP) {
+			if (clock.cycles >= until) return false;
+			if (hart.slice(Math.min(clock.nextEvent, until) - clock.cycles) === STOP_TRAP) {
 				traps.tellSupervisor(this.#state.cause, this.#state.tval, false);
 				return true;
 			}
@@ -241,14 +238,17 @@ export class Supervisor implements MachinePort {
 
 	wfi(until = Number.POSITIVE_INFINITY): boolean {
 		const clock = this.#clock;
-		const { counters, traps } = this.#hart;
+		const { traps } = this.#hart;
 		while (!traps.wakes()) {
-			const end = counters.cycleOf(until);
-			if (clock.cycles >= end) break;
+			if (clock.cycles >= until) break;
 			if (clock.nextEvent === Number.POSITIVE_INFINITY) return false;
-			clock.advance(Math.max(0, Math.min(clock.nextEvent, end) - clock.cycles));
+			clock.advance(Math.max(0, Math.min(clock.nextEvent, until) - clock.cycles));
 		}
 		return true;
+	}
+
+	reached(until: number): boolean {
+		return this.#clock.cycles >= until;
 	}
 
 	get cycles(): number {
