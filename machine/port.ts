@@ -97,10 +97,10 @@ export interface MachinePort {
 	writeRam(pa: number, bytes: Uint8Array): void;
 	/**
 	 * Copy bytes of RAM from `pa` on, as memory returns them: where its cells err, not what the views
-	 * show, which is what was written there.
-	 * => false: an error that cannot be corrected; `into` is undefined then.
+	 * show, which is what was written there. `at` and `bytes`: a part of `into`; default: all of it.
+	 * => false: an error that cannot be corrected; the part is undefined then.
 	 */
-	readRam(pa: number, into: Uint8Array): boolean;
+	readRam(pa: number, into: Uint8Array, at?: number, bytes?: number): boolean;
 
 	/** Errors that the error correction of memory has corrected, since power on. */
 	readonly correctedErrors: number;

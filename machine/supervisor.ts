@@ -90,9 +90,10 @@ export class Supervisor implements MachinePort {
 		this.#check(this.#dma.write(pa, bytes));
 	}
 
-	readRam(pa: number, into: Uint8Array): boolean {
-		this.#check(this.#dma.contains(pa, into.length));
-		return this.#dma.read(pa, into);
+	readRam(pa: number, into: Uint8Array, at = 0, bytes = into.length - at): boolean {
+		if (this.#dma.read(pa, into, at, bytes)) return true;
+		this.#check(this.#dma.contains(pa, bytes));
+		return bytes === 0;
 	}
 
 	get correctedErrors(): number {

@@ -1,4 +1,4 @@
-/** A plan of faults for a computer that was saved without one; and one in the middle of its plan. */
+/** A plan for a computer that was saved without one; and runs that are cut in the middle of one. */
 import { describe, expect, it } from "vitest";
 import { createSystem, type System } from "../../../computer/system.ts";
 import type { SystemOptions } from "../../../computer/system-options.ts";
