@@ -73,7 +73,11 @@ export type { FaultModel } from "./computer/fault/model.ts";
 export { FAULT_MODELS } from "./computer/fault/models.ts";
 export { checkFaultPlan, FaultPlanError, type PlanPath } from "./computer/fault/plan.ts";
 export type { OutsideEvent, Place, RecordedEvent, Recording } from "./computer/recording.ts";
-export { restoreBare, saveBare } from "./computer/snapshot/bare-snapshot.ts";
+export {
+	type RestoreBareOptions,
+	restoreBare,
+	saveBare,
+} from "./computer/snapshot/bare-snapshot.ts";
 export { SnapshotError } from "./computer/snapshot/container.ts";
 export { fileOf } from "./computer/snapshot/saved-disk.ts";
 export {

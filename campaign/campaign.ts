@@ -175,10 +175,12 @@ const template = object({
 	when: may(
 		axes,
 		"As in a rule. hit, atInsn and atNs may be all: every candidate, instruction or nanosecond " +
-			"of the golden run. A window stays a pair of times.",
+			"of the golden run. A window stays a pair of times, and triggers have single values.",
 	),
 	life: may(v.unknown(), "As in a rule."),
 	budget: may(v.unknown(), "As in a rule."),
+	state: may(v.unknown(), "As in a rule."),
+	nextState: may(v.unknown(), "As in a rule."),
 	note: may(text, "For the reader."),
 	weight: may(
 		fraction(Number.MIN_VALUE, 1e9),
@@ -421,7 +423,7 @@ function messageOf(action: () => void): string {
 }
 
 /** The rule with the first values, and with each other value of one field. */
-function samplesOf(rule: Template): FaultRule[] {
+export function samplesOf(rule: Template): FaultRule[] {
 	const { weight: _, ...rest } = rule;
 	const first = (section: "params" | "when"): Record<string, unknown> =>
 		Object.fromEntries(

@@ -4,11 +4,11 @@
  */
 import { createHash } from "node:crypto";
 import { VERSION } from "../computer/version.ts";
-import { UserError } from "../machine/user-error.ts";
 import type { Campaign } from "./campaign.ts";
 import { classify } from "./classify.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Executor } from "./executor.ts";
+import { checkFits } from "./fits.ts";
 import { evidenceOfGolden, evidenceOfKnown } from "./gather.ts";
 import { type GoldenFacts, measureGolden } from "./golden.ts";
 import type { Pruned } from "./prune/fates.ts";
@@ -40,15 +40,16 @@ export interface PreparedCampaign {
 
 /**
  * Make the golden run, and find out what there is to be run. `runs` as in listRuns.
- * => UserError if the campaign does not fit the workload.
+ * => CampaignError if its rules do not fit the workload; UserError for a golden run that is none.
  */
 export function prepareCampaign(
 	campaign: Campaign,
 	workload: Workload,
 	runs?: number,
 ): PreparedCampaign {
+	checkFits(campaign, workload);
 	const counting = countingPlan(campaign);
-	const golden = withNames(campaign, () => measureGolden(workload, counting, GOLDEN_LIMITS));
+	const golden = measureGolden(workload, counting, GOLDEN_LIMITS);
 	const { limits, checkpoints, earlyStop } = campaign;
 	const sample = listRuns(campaign, spaceOf(campaign, golden), runs);
 	return {
@@ -60,20 +61,6 @@ export function prepareCampaign(
 		runner: { workload, golden, counting, limits, checkpoints, earlyStop },
 		runsMax: runs,
 	};
-}
-
-/** A rule that counts has the fault of the template that it was made of. */
-function withNames<T>({ rules }: Campaign, action: () => T): T {
-	try {
-		return action();
-	} catch (error) {
-		if (!(error instanceof UserError)) throw error;
-		const message = error.message.replace(
-			/^fault count:(\d+):\d+/,
-			(_, i) => `rule ${Number(i) + 1} (${rules[Number(i)]!.id})`,
-		);
-		throw new UserError(message);
-	}
 }
 
 /** The hash is of everything that results depend on. `runs` as in listRuns. */

@@ -2,7 +2,8 @@
  * The points of a fault space: every rule that a template stands for, by number. How many there
  * are depends on the golden run, where a field is "all".
  */
-import type { FaultPlan, FaultRule } from "../devices/fault/rule.ts";
+import type { FaultPlan, FaultRule, FaultWhen } from "../devices/fault/rule.ts";
+import { TRIGGERS } from "../devices/fault/triggers.ts";
 import { UserError } from "../machine/user-error.ts";
 import { hasInstant } from "./activation.ts";
 import { type Axis, type Campaign, isRange, type Template } from "./campaign.ts";
@@ -53,9 +54,23 @@ function combination(axes: readonly Values[], index: number): Record<string, unk
 const paramsOf = ({ params }: Template): Values[] =>
 	Object.entries(params).map(([name, values]) => valuesOf(name, values, null));
 
+/** All combinations of parameters. => none if they are too many */
+export function parameterSets(template: Template): Record<string, unknown>[] {
+	const axes = paramsOf(template);
+	const count = product(axes);
+	if (count > COUNTED_MAX) return [];
+	return Array.from({ length: count }, (_, i) => combination(axes, i));
+}
+
 /** The rule of the golden run that counts for a combination of parameters. */
 const counterOf = (template: number, combination: number): string =>
 	`count:${template}:${combination}`;
+
+/** Candidates are counted from the triggers on. */
+const triggersOf = ({ when }: Template): FaultWhen =>
+	Object.fromEntries(
+		TRIGGERS.flatMap((name) => (when[name] === undefined ? [] : [[name, when[name]]])),
+	);
 
 /** Which templates have candidates that can be counted, so many that none is left out. */
 function countedTemplates(rules: readonly Template[]): number[] {
@@ -64,6 +79,10 @@ function countedTemplates(rules: readonly Template[]): number[] {
 		if (hasInstant(template as unknown as FaultRule)) return [];
 		const combinations = product(paramsOf(template));
 		if (combinations > left) return [];
+		// A computer has one rule of it at most.
+		const { model } = template;
+		const alike = rules.filter((other) => other.model === model).length;
+		if (model === "memory.ecc" && alike * combinations > 1) return [];
 		left -= combinations;
 		return [i];
 	});
@@ -78,7 +97,7 @@ export function countingPlan({ rules }: Campaign): FaultPlan | null {
 			id: counterOf(i, c),
 			model,
 			params: combination(axes, c),
-			when: NEVER,
+			when: { ...triggersOf(rules[i]!), ...NEVER },
 		}));
 	});
 	return counting.length === 0 ? null : { rules: counting };

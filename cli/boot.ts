@@ -23,11 +23,11 @@ import {
 	addCommonOptions,
 	type CommonFlags,
 	checkCommonOptions,
-	faultPlan,
 	inputPaths,
 	onTerminal,
 	outputPaths,
 	type Runs,
+	withFaults,
 } from "./common-options.ts";
 import { OutputBuffer } from "./console.ts";
 import { gdbPort, serveGdb } from "./gdb-server.ts";
@@ -222,7 +222,6 @@ async function systemOptions(
 		tlbWays: flags.tlb?.ways,
 		adPolicy: flags.ad,
 		rtc: flags.rtc.seconds,
-		faults: faultPlan(flags),
 		diskRetries: flags.diskRetries,
 		diskTimeout: flags.diskTimeout,
 		swapChecksum: flags.swapChecksum,
@@ -236,8 +235,9 @@ async function systemOptions(
 }
 
 function restored(flags: BootFlags, path: string, output: OutputBuffer): System {
-	const system = openSnapshot(path, (file) =>
-		restoreSystem(file, { console: (byte) => output.put(byte) }),
+	const console = (byte: number): void => output.put(byte);
+	const system = withFaults(flags, (faults) =>
+		openSnapshot(path, (file) => restoreSystem(file, { console, faults })),
 	);
 	if (flags.uvmhist !== undefined && (system.options.uvmhist ?? 0) === 0) {
 		throw new UsageError("--uvmhist: the snapshot was made without it");
@@ -269,7 +269,7 @@ async function runOne(
 	const options = await systemOptions(program, args, flags, output);
 	const port = gdbPort(flags);
 	if (port !== null) return await debugSystem(options, port, flags, output);
-	const system = createSystem(options);
+	const system = withFaults(flags, (faults) => createSystem({ ...options, faults }));
 	lockDisks(system.files);
 	watch(system);
 	return await runSystem(system, flags, output);
@@ -295,7 +295,7 @@ async function debugSystem(
 	// Going back would undo what the guest has written to a disk of the host.
 	const reverse = flags.disk.length === 0;
 	const console = (byte: number): void => target.print(byte);
-	const system = createSystem({ ...options, console });
+	const system = withFaults(flags, (faults) => createSystem({ ...options, faults, console }));
 	lockDisks(system.files);
 	const show = (byte: number): void => output.put(byte);
 	const target: SystemTarget = new SystemTarget(system, show, reverse);

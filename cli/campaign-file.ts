@@ -30,6 +30,8 @@ export interface CampaignFile {
 	readonly campaign: Campaign;
 	/** Where the files that it names are looked for. */
 	readonly folder: string;
+	/** Do what needs the campaign. => UsageError as readCampaign for what is wrong only then. */
+	located<T>(action: () => T): T;
 }
 
 /** => UsageError, one line that names the file, the line and the field. */
@@ -43,11 +45,14 @@ export function readCampaign(argument: string): CampaignFile {
 	}
 	const path = isReady ? `${READY}${argument}${SUFFIX}` : argument;
 	const text = Json5Text.read("campaign", path);
-	try {
-		const campaign = checkCampaign(text.value());
-		return { campaign, folder: dirname(path) };
-	} catch (error) {
-		if (!(error instanceof CampaignError)) throw error;
-		throw text.errorAt(error.path, error.message + meant(error.model));
-	}
+	const located = <T>(action: () => T): T => {
+		try {
+			return action();
+		} catch (error) {
+			if (!(error instanceof CampaignError)) throw error;
+			throw text.errorAt(error.path, error.message + meant(error.model));
+		}
+	};
+	const campaign = located(() => checkCampaign(text.value()));
+	return { campaign, folder: dirname(path), located };
 }

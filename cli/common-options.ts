@@ -1,7 +1,7 @@
 /** The options that `boot` and `run` share: declarations, types and checks. */
 import { type Command, Option } from "commander";
 import type { FaultPlan } from "../index.ts";
-import { faultFile, parseFaults } from "./fault-file.ts";
+import { faultFile, readFaults } from "./fault-file.ts";
 import { type GdbFlags, gdbPort } from "./gdb-server.ts";
 import {
 	integerOption,
@@ -33,7 +33,7 @@ export interface CommonFlags extends GdbFlags, TraceFlags {
 }
 
 /** The common options that describe the machine, which with --restore the snapshot does. */
-export const COMMON_CONFIGURATION = ["tlb", "ad", "rtc", "faults"] as const;
+export const COMMON_CONFIGURATION = ["tlb", "ad", "rtc"] as const;
 
 /** What a command runs, in its help and its messages. */
 export interface Runs {
@@ -126,9 +126,14 @@ export const inputPaths = (flags: CommonFlags, own: readonly NamedPath[]): Named
 	return flags.save === flags.restore ? read : [...read, ["--restore", flags.restore]];
 };
 
-/** The rules of --faults. => UsageError for a plan that is wrong. */
-export const faultPlan = ({ faults }: CommonFlags): FaultPlan | undefined =>
-	faults === undefined ? undefined : parseFaults(faults);
+/**
+ * Build a computer that follows --faults.
+ * => UsageError that names the line if the plan is wrong, or does not fit the computer.
+ */
+export const withFaults = <T>(
+	{ faults }: CommonFlags,
+	build: (plan: FaultPlan | undefined) => T,
+): T => (faults === undefined ? build(undefined) : readFaults(faults).build(build));
 
 /** Whether the guest gets the host's terminal for itself. */
 export const onTerminal = (flags: CommonFlags): boolean =>

@@ -13,31 +13,42 @@ const isText = (argument: string): boolean => /^\s*\{/.test(argument);
 export const faultFile = (argument: string | undefined): string | undefined =>
 	argument === undefined || isText(argument) ? undefined : argument;
 
+/** What --faults gives. */
+export interface GivenFaults {
+	readonly plan: FaultPlan;
+	/** Build from the plan. => UsageError as readFaults for what is found wrong with it only then. */
+	build<T>(from: (plan: FaultPlan) => T): T;
+}
+
 /** => UsageError, one line that names the file, the line, the rule and the field. */
-export function parseFaults(argument: string): FaultPlan {
+export function readFaults(argument: string): GivenFaults {
 	if (!isText(argument)) {
 		const file = Json5Text.read("fault plan", argument);
-		return check(file, file.value(), 0);
+		return given(file, file.value(), 0);
 	}
 	const text = new Json5Text("--faults", false, argument);
 	const value = text.value();
 	// A rule by itself.
 	const alone = isObject(value) && !("rules" in value);
-	return check(text, alone ? { rules: [value] } : value, alone ? 2 : 0);
+	return given(text, alone ? { rules: [value] } : value, alone ? 2 : 0);
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
 	typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** `above`: how many steps of a path into `plan` do not lead into the text. */
-function check(text: Json5Text, plan: unknown, above: number): FaultPlan {
-	try {
-		return checkFaultPlan(plan);
-	} catch (error) {
-		if (!(error instanceof FaultPlanError)) throw error;
-		const { message, model, path } = error;
-		throw text.errorAt(path.slice(above), message + meant(model));
-	}
+/** `above`: how many steps of a path into `value` do not lead into the text. */
+function given(text: Json5Text, value: unknown, above: number): GivenFaults {
+	const located = <T>(action: () => T): T => {
+		try {
+			return action();
+		} catch (error) {
+			if (!(error instanceof FaultPlanError)) throw error;
+			const { message, model, path } = error;
+			throw text.errorAt(path.slice(above), message + meant(model));
+		}
+	};
+	const plan = located(() => checkFaultPlan(value));
+	return { plan, build: (from) => located(() => from(plan)) };
 }
 
 /** => advice: a model whose name is much like this. */

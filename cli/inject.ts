@@ -118,7 +118,7 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 	const campaign = { ...file.campaign, seed, prune };
 	const workload = await readWorkload(campaign, file.folder);
 	const started = performance.now();
-	const prepared = prepareCampaign(campaign, workload, flags.runs);
+	const prepared = file.located(() => prepareCampaign(campaign, workload, flags.runs));
 	const goldenMs = performance.now() - started;
 	const { identity, runs } = prepared;
 	const { out: folder, resume, shard } = flags;

@@ -14,11 +14,11 @@ import {
 	addCommonOptions,
 	type CommonFlags,
 	checkCommonOptions,
-	faultPlan,
 	inputPaths,
 	onTerminal,
 	outputPaths,
 	type Runs,
+	withFaults,
 } from "./common-options.ts";
 import { OutputBuffer } from "./console.ts";
 import { gdbPort, serveGdb } from "./gdb-server.ts";
@@ -142,10 +142,12 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	const output = new OutputBuffer(process.stdout);
 	let show = (byte: number): void => output.put(byte);
 	const console = (byte: number): void => show(byte);
-	const bare =
-		flags.restore === undefined
-			? new Bare({ ...bareOptions(path, flags), console })
-			: openSnapshot(flags.restore, (file) => restoreBare(file, console));
+	const { restore } = flags;
+	const bare = withFaults(flags, (faults) =>
+		restore === undefined
+			? new Bare({ ...bareOptions(path, flags), faults, console })
+			: openSnapshot(restore, (file) => restoreBare(file, { console, faults })),
+	);
 	lockDisks(bare.board.disks.map(({ media }) => media));
 	if (flags.dumpDtb !== undefined) {
 		new OutputFile(flags.dumpDtb, process.stdout).write(bare.dtb);
@@ -225,7 +227,6 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		virtio: flags.virtio,
 		adPolicy: flags.ad,
 		rtc: flags.rtc.seconds,
-		faults: faultPlan(flags),
 		misaligned: flags.misaligned,
 		plic: flags.plic,
 		busCycles: flags.busTime,

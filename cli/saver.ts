@@ -1,7 +1,7 @@
 /** The snapshot that `--save` asks for: when it is made, and its file. */
 import { closeSync, openSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { type Computer, SnapshotError, UserError } from "../index.ts";
+import { type Computer, FaultPlanError, SnapshotError, UserError } from "../index.ts";
 import { readInputFile } from "./input-file.ts";
 import { writing } from "./output-file.ts";
 import { UsageError } from "./usage-error.ts";
@@ -134,10 +134,12 @@ export class Saver {
  * => UsageError, one line that names the file, if it is no snapshot or does not fit.
  */
 export function openSnapshot<T>(path: string, restore: (file: Uint8Array) => T): T {
+	const file = readInputFile("snapshot", path);
 	try {
-		return restore(readInputFile("snapshot", path));
+		return restore(file);
 	} catch (error) {
-		if (!(error instanceof UserError)) throw error;
+		// That is about --faults.
+		if (!(error instanceof UserError) || error instanceof FaultPlanError) throw error;
 		throw new UsageError(`snapshot ${path}: ${error.message}`);
 	}
 }

@@ -32,7 +32,8 @@ import { BaseComputer } from "./base-computer.ts";
 import { checkOptions } from "./check-options.ts";
 import type { RunState } from "./computer.ts";
 import { symbolsOf } from "./fault/check-triggers.ts";
-import { checkKernelRules, planOf, rulesOfDisks } from "./fault/faults.ts";
+import { planOf, rulesOfDisks } from "./fault/faults.ts";
+import { building } from "./fault/plan.ts";
 import { type OutputMark, Progress } from "./progress.ts";
 
 export const BARE_DEFAULT_RAM = 128 * 1024 * 1024;
@@ -69,7 +70,7 @@ function faultyDisks(plan: FaultPlan | undefined, disks: readonly BoardDisk[]): 
 		const { media, timing } = rules[i]!;
 		return {
 			...disk,
-			media: new FaultyDisk(disk.media, media, plan?.seed),
+			media: building(plan, () => new FaultyDisk(disk.media, media, plan?.seed)),
 			timing: new FaultyTiming(disk.timing ?? new InstantTiming(), timing, plan?.seed),
 		};
 	});
@@ -83,7 +84,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 	protected override readonly sleepsForInput = false;
 	/** The device tree, as the guest finds it. */
 	readonly dtb: Uint8Array;
-	readonly options: BareOptions;
+	#options: BareOptions;
 	readonly #ram: number;
 	/** Where the hart starts in S-mode, or null to start at the boot ROM. */
 	readonly #supervisor: { readonly sbi: Sbi; readonly start: number; readonly tree: number } | null;
@@ -111,7 +112,6 @@ export class Bare extends BaseComputer<BareSoftware> {
 		const { busCycles = DEFAULT_BUS_CYCLES, plic = "raise" } = options;
 		const { disks = [], framebuffer, virtio = "legacy", console } = options;
 		const plan = planOf(options.faults);
-		checkKernelRules(plan?.rules ?? [], false);
 		const faulty = faultyDisks(plan, disks);
 		super(
 			{
@@ -130,7 +130,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 			symbolsOf(options.image),
 			false,
 		);
-		this.options = options;
+		this.#options = options;
 		this.#progress = new Progress(this.machine, this.board);
 		this.#ram = ram;
 		if (options.dtb !== undefined) checkTree(options.dtb);
@@ -153,6 +153,14 @@ export class Bare extends BaseComputer<BareSoftware> {
 		this.machine.hart.firmware = this.#firmware();
 		this.#connectHtif(main.symbols);
 		this.#start();
+	}
+
+	get options(): BareOptions {
+		return this.#options;
+	}
+
+	protected override hasFaults(faults: FaultPlan): void {
+		this.#options = { ...this.#options, faults };
 	}
 
 	/** => "input" also after the guest has polled for input for long. */

@@ -95,6 +95,8 @@ export abstract class BaseComputer<Software> implements Computer {
 	protected hashDisks(_hash: WordHash): void {}
 	/** The reset button was pressed. */
 	protected resetBoard(): void {}
+	/** The options have this plan now. */
+	protected abstract hasFaults(plan: FaultPlan): void;
 	protected resizeTerminal(_columns: number, _rows: number): void {}
 	/** A rule of faults has cut the power: the run ends here. It may throw. */
 	protected abstract powerLost(rule: string): void;
@@ -153,6 +155,9 @@ export abstract class BaseComputer<Software> implements Computer {
 			case "pass":
 				this.letPass(event.cycles);
 				break;
+			case "faults":
+				this.#break(event.plan);
+				break;
 			case "reset":
 				this.resetBoard();
 		}
@@ -209,6 +214,23 @@ export abstract class BaseComputer<Software> implements Computer {
 
 	inject(plan?: FaultPlan, candidates: ReadonlyMap<string, number> = new Map()): void {
 		this.#faults.load(planOf(plan), candidates);
+	}
+
+	/**
+	 * From now on the hardware follows `plan`, as if it had been one of the options: snapshots have
+	 * it, and a recording repeats it here.
+	 * => there is no plan. FaultPlanError for one that is wrong; the computer is of no use then.
+	 */
+	beginFaults(plan: FaultPlan): void {
+		const { place } = this;
+		const event = { what: "faults", plan } as const;
+		this.#apply(event);
+		this.recording.add({ ...place, event });
+	}
+
+	#break(plan: FaultPlan): void {
+		this.inject(plan);
+		this.hasFaults(plan);
 	}
 
 	get faultsSpent(): boolean {

@@ -4,6 +4,7 @@
  *
  * Snapshots use one where the state itself cannot be taken, and the debugger to run backwards.
  */
+import type { FaultPlan } from "../devices/fault/rule.ts";
 import type { RunState } from "./computer.ts";
 
 export type OutsideEvent =
@@ -11,7 +12,9 @@ export type OutsideEvent =
 	| { readonly what: "end" }
 	| { readonly what: "resize"; readonly columns: number; readonly rows: number }
 	| { readonly what: "pass"; readonly cycles: number }
-	| { readonly what: "reset" };
+	| { readonly what: "reset" }
+	/** The hardware is broken from now on. */
+	| { readonly what: "faults"; readonly plan: FaultPlan };
 
 /** A point in a run between two calls of `run`. */
 export interface Place {

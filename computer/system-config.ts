@@ -157,3 +157,22 @@ export function tune(k: Kernel, tunables: Readonly<Record<string, number>>): voi
 		throw new UserError(`sysctl: ${name}: ${why}`);
 	}
 }
+
+/** Share of RAM that checksums may take. */
+const CHECKSUM_SHARE = 1 / 4;
+const CHECKSUM_SIZE = 4;
+
+/** => UserError for checksums that take too much of RAM. */
+export function checkChecksums(
+	options: SystemOptions,
+	disks: readonly SystemDisk[],
+	ram: number,
+): void {
+	if (options.swapChecksum !== true) return;
+	const pages = disks
+		.filter(({ role }) => role === "swap")
+		.reduce((n, { media }) => n + (typeof media === "number" ? media : media.sectors * 512), 0);
+	const size = Math.ceil((pages / PAGE_SIZE) * CHECKSUM_SIZE);
+	if (size <= ram * CHECKSUM_SHARE) return;
+	throw new UserError(`swapChecksum: the checksums take ${size} bytes, too much of ${ram} of RAM`);
+}

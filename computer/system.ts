@@ -7,6 +7,7 @@ import { MemoryDisk } from "../devices/disk/memory-disk.ts";
 import { OverlayDisk } from "../devices/disk/overlay-disk.ts";
 import { FaultyDisk } from "../devices/fault/faulty-disk.ts";
 import { FaultyTiming } from "../devices/fault/faulty-timing.ts";
+import type { FaultPlan } from "../devices/fault/rule.ts";
 import type { FramebufferOptions } from "../devices/framebuffer.ts";
 import { cnhangup, cnwaiting } from "../kernel/dev/cons.ts";
 import { ttyresize } from "../kernel/dev/tty.ts";
@@ -42,12 +43,14 @@ import { checkOptions } from "./check-options.ts";
 import type { ComputerCheckpoint, ComputerState, RunState } from "./computer.ts";
 import { symbolsOf } from "./fault/check-triggers.ts";
 import { planOf, rulesOfDisks } from "./fault/faults.ts";
+import { building } from "./fault/plan.ts";
 import { Recording } from "./recording.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
 import { fileOf } from "./snapshot/saved-disk.ts";
 import {
 	arrangeDisks,
 	boardConf,
+	checkChecksums,
 	DEFAULT_DISK_RETRIES,
 	DEFAULT_DISK_TIMEOUT,
 	diskRecovery,
@@ -67,7 +70,7 @@ class PowerLost extends Error {}
 
 export class System extends BaseComputer<Uint8Array> {
 	readonly kernel: Kernel;
-	readonly options: SystemOptions;
+	#options: SystemOptions;
 	/** All disks by unit. */
 	readonly disks: readonly SystemDisk[];
 	/** All disks by unit, as the board has them. Without rules they change nothing. */
@@ -83,7 +86,7 @@ export class System extends BaseComputer<Uint8Array> {
 	/** null without the option. */
 	#shadow: uvm_shadow | null = null;
 	#exit: Exit = { kind: "running", code: 0, signal: null, reason: "", pc: 0, addr: 0 };
-	protected override readonly config: Record<string, unknown>;
+	#config: Record<string, unknown>;
 	override readonly spins = false;
 	override readonly dozed = 0;
 	protected override readonly sleepsForInput = true;
@@ -105,7 +108,7 @@ export class System extends BaseComputer<Uint8Array> {
 		);
 		const faults = disks.map(({ media }, i) => {
 			const medium = typeof media === "number" ? new MemoryDisk(media) : media;
-			return new FaultyDisk(medium, rules[i]!.media, plan?.seed);
+			return building(plan, () => new FaultyDisk(medium, rules[i]!.media, plan?.seed));
 		});
 		const { adPolicy, tlbEntries, tlbWays } = options;
 		super(
@@ -128,13 +131,26 @@ export class System extends BaseComputer<Uint8Array> {
 			symbolsOf(options.image),
 			true,
 		);
-		this.options = options;
+		this.#options = options;
 		this.disks = disks;
 		this.faults = faults;
 		this.initialMedia = faults.map(({ pristine }) => pristine.save());
-		this.config = this.#describe(ram, seed, framebuffer);
+		this.#config = this.#describe(ram, seed, framebuffer);
 		this.kernel = kernel_create(this.machine.supervisor(panic));
 		this.process = this.#boot(image, seed);
+	}
+
+	get options(): SystemOptions {
+		return this.#options;
+	}
+
+	protected override get config(): Record<string, unknown> {
+		return this.#config;
+	}
+
+	protected override hasFaults(faults: FaultPlan): void {
+		this.#options = { ...this.#options, faults };
+		this.#config = { ...this.#config, faults };
 	}
 
 	#boot(image: elf_image, seed: number): proc {
@@ -236,7 +252,7 @@ export class System extends BaseComputer<Uint8Array> {
 
 	#run(until: number, pause: boolean): RunState {
 		for (;;) {
-			const end = this.machine.portCycles(Math.ceil(until));
+			const end = Math.ceil(until);
 			switch (cpu_run(this.kernel, end, pause)) {
 				case CPU_HALTED:
 					this.#exit = exitOf(this.process);
@@ -454,20 +470,6 @@ function checker(tlb: () => Parameters<typeof uvm_check_panic>[1]): (k: Kernel) 
 		const pages = k.uvmexp.npages + mapped / PAGE_SIZE + k.procs.length * PROCESS_PAGES;
 		skip = Math.floor(pages / 1000);
 	};
-}
-
-/** Share of RAM that checksums may take. */
-const CHECKSUM_SHARE = 1 / 4;
-const CHECKSUM_SIZE = 4;
-
-function checkChecksums(options: SystemOptions, disks: readonly SystemDisk[], ram: number): void {
-	if (options.swapChecksum !== true) return;
-	const pages = disks
-		.filter(({ role }) => role === "swap")
-		.reduce((n, { media }) => n + (typeof media === "number" ? media : media.sectors * 512), 0);
-	const size = Math.ceil((pages / PAGE_SIZE) * CHECKSUM_SIZE);
-	if (size <= ram * CHECKSUM_SHARE) return;
-	throw new UserError(`swapChecksum: the checksums take ${size} bytes, too much of ${ram} of RAM`);
 }
 
 function parseProgram(name: string, file: Uint8Array): elf_image {

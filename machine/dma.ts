@@ -37,14 +37,17 @@ export class Dma {
 	}
 
 	/**
-	 * Fill `bytes` from RAM at `pa`. => false, and nothing read, unless all of it lies in RAM. false
-	 * as well where memory cannot correct what it reads; `bytes` is undefined then.
+	 * Fill `bytes`, or `length` of them from `at` on, from RAM at `pa`. => false, and nothing read,
+	 * unless all of it lies in RAM. false as well where memory cannot correct what it reads; `bytes`
+	 * is undefined then.
 	 */
-	read(pa: number, bytes: Uint8Array): boolean {
-		const host = this.#memory.offsetOf(pa, bytes.length);
+	read(pa: number, bytes: Uint8Array, at = 0, length = bytes.length - at): boolean {
+		const host = this.#memory.offsetOf(pa, length);
 		if (host < 0) return false;
-		if (this.#memory.cells !== null) return this.#readCells(host, bytes);
-		bytes.set(this.#memory.u8.subarray(host, host + bytes.length));
+		if (this.#memory.cells !== null) {
+			return this.#readCells(host, bytes.subarray(at, at + length));
+		}
+		bytes.set(this.#memory.u8.subarray(host, host + length), at);
 		return true;
 	}
 

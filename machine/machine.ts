@@ -179,15 +179,6 @@ export class Machine {
 		return this.hart.counters.time;
 	}
 
-	/**
-	 * What the kernel's clock (MachinePort.cycles) shows at cycle `cycle`. Where it is wrong: the
-	 * first number that it does not show before, as far as is known now.
-	 */
-	portCycles(cycle: number): number {
-		const { counters } = this.hart;
-		return counters.skew === null ? cycle : counters.ns(cycle) + 1;
-	}
-
 	/** mtime was written: `time` minus the ticks since reset, modulo 2^64. */
 	setTimeOffset(high: number, low: number): void {
 		this.hart.counters.setTimeOffset(high, low);

@@ -97,10 +97,10 @@ export interface MachinePort {
 	writeRam(pa: number, bytes: Uint8Array): void;
 	/**
 	 * Copy bytes of RAM from `pa` on, as memory returns them: where its cells err, not what the views
-	 * show, which is what was written there.
-	 * => false: an error that cannot be corrected; `into` is undefined then.
+	 * show, which is what was written there. `at` and `bytes`: a part of `into`; default: all of it.
+	 * => false: an error that cannot be corrected; the part is undefined then.
 	 */
-	readRam(pa: number, into: Uint8Array): boolean;
+	readRam(pa: number, into: Uint8Array, at?: number, bytes?: number): boolean;
 
 	/** Errors that the error correction of memory has corrected, since power on. */
 	readonly correctedErrors: number;
@@ -143,6 +143,8 @@ export interface MachinePort {
 	 *    pending is taken before the next instruction.
 	 * => sets scause, sepc, stval; `pc` is sepc.
 	 * => false, and no trap: cycle `until` is reached, or a debugger has stopped the hart.
+	 * => cycle `until`, here and below, is where whoever drives the machine wants to look at it: of
+	 *    virtual time, which is right where a fault makes `cycles` wrong.
 	 */
 	run(until?: number): boolean;
 	/** A debugger has stopped the hart: `run` comes back at once, and without a trap. */
@@ -167,11 +169,12 @@ export interface MachinePort {
 	 * => false if no event is left that could ever raise one.
 	 */
 	wfi(until?: number): boolean;
+	/** Is cycle `until` reached? */
+	reached(until: number): boolean;
 
 	/**
 	 * Cycles since reset, and instructions retired. Exact integers below 2^53. Cycles are read off
-	 * the clock that `time` counts: where a fault makes that wrong, they are, too, and so is `until`
-	 * of `run` and `wfi`.
+	 * the clock that `time` counts: where a fault makes that wrong, they are, too.
 	 */
 	readonly cycles: number;
 	readonly instret: number;

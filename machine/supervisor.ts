@@ -99,9 +99,10 @@ export class Supervisor implements MachinePort {
 		this.#check(this.#dma.write(pa, bytes));
 	}
 
-	readRam(pa: number, into: Uint8Array): boolean {
-		this.#check(this.#dma.contains(pa, into.length));
-		return this.#dma.read(pa, into);
+	readRam(pa: number, into: Uint8Array, at = 0, bytes = into.length - at): boolean {
+		if (this.#dma.read(pa, into, at, bytes)) return true;
+		this.#check(this.#dma.contains(pa, bytes));
+		return bytes === 0;
 	}
 
 	get correctedErrors(): number {
@@ -198,7 +199,6 @@ export class Supervisor implements MachinePort {
 
 	run(until = Number.POSITIVE_INFINITY): boolean {
 		const hart = this.#hart;
-		const { counters } = hart;
 		const clock = this.#clock;
 		const traps = hart.traps;
 		const debug = hart.debug;
@@ -212,10 +212,8 @@ export class Supervisor implements MachinePort {
 				traps.tellSupervisor(irq, 0, true);
 				return true;
 			}
-			// The clock that `until` is meant by may be changed by an event.
-			const end = counters.cycleOf(until);
-			if (clock.cycles >= end) return false;
-			if (hart.slice(Math.min(clock.nextEvent, end) - clock.cycles) === STOP_TRAP) {
+			if (clock.cycles >= until) return false;
+			if (hart.slice(Math.min(clock.nextEvent, until) - clock.cycles) === STOP_TRAP) {
 				traps.tellSupervisor(this.#state.cause, this.#state.tval, false);
 				return true;
 			}
@@ -250,14 +248,17 @@ export class Supervisor implements MachinePort {
 
 	wfi(until = Number.POSITIVE_INFINITY): boolean {
 		const clock = this.#clock;
-		const { counters, traps } = this.#hart;
+		const { traps } = this.#hart;
 		while (!traps.wakes()) {
-			const end = counters.cycleOf(until);
-			if (clock.cycles >= end) break;
+			if (clock.cycles >= until) break;
 			if (clock.nextEvent === Number.POSITIVE_INFINITY) return false;
-			clock.advance(Math.max(0, Math.min(clock.nextEvent, end) - clock.cycles));
+			clock.advance(Math.max(0, Math.min(clock.nextEvent, until) - clock.cycles));
 		}
 		return true;
+	}
+
+	reached(until: number): boolean {
+		return this.#clock.cycles >= until;
 	}
 
 	get cycles(): number {

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { type JsonSchema, toJsonSchema } from "@valibot/to-json-schema";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, it } from "vitest";
-import { parseFaults } from "../cli/fault-file.ts";
+import { readFaults } from "../cli/fault-file.ts";
 import { FAULT_PLAN, FAULT_PLAN_PARTS } from "../computer/fault/plan.ts";
 import { checkFaultPlan, FAULT_MODELS } from "../index.ts";
 import { ROOT } from "./support/sources.ts";
@@ -38,7 +38,9 @@ it("docs/fault-plan.schema.json is the schema", async () => {
 
 describe("an example of the documentation", () => {
 	it("exists, for each family of models", () => {
-		const models = examples.flatMap((text) => parseFaults(text).rules.map(({ model }) => model));
+		const models = examples.flatMap((text) =>
+			readFaults(text).plan.rules.map(({ model }) => model),
+		);
 		const families = new Set([...FAULT_MODELS.keys()].map((name) => name.split(".")[0]!));
 		for (const family of families) {
 			expect(models.some((model) => model.startsWith(`${family}.`))).toBe(true);
@@ -47,7 +49,7 @@ describe("an example of the documentation", () => {
 	});
 
 	it.each(examples)("is right: %s", (text) => {
-		const plan = parseFaults(text);
+		const { plan } = readFaults(text);
 		validate(plan);
 		expect(validate.errors).toBe(null);
 	});

@@ -5,7 +5,7 @@ import { isElf, parse } from "../../firmware/image.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { PAGE_SIZE } from "../../machine/port.ts";
 import type { Symbols } from "./faults.ts";
-import { FaultPlanError, nameOfRule } from "./plan.ts";
+import { ruleError } from "./plan.ts";
 
 /** The symbols of a file, which is read when the first is asked for. */
 export function symbolsOf(file: Uint8Array): Symbols {
@@ -30,11 +30,9 @@ export function checkTriggers(
 	symbols: Symbols,
 	hasKernel: boolean,
 ): void {
-	for (const [i, { when = {} }] of plan.rules.entries()) {
+	for (const { id, when = {} } of plan.rules) {
 		const fail = (field: string, message: string): never => {
-			const path = ["when", ...field.split(".")];
-			const text = `${nameOfRule(plan, i)}: ${path.join(".")}: ${message}`;
-			throw new FaultPlanError(text, ["rules", i, ...path]);
+			throw ruleError(plan, id, ["when", ...field.split(".")], message);
 		};
 		const { pc, access, event } = when;
 		if (pc?.symbol !== undefined) {

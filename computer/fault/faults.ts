@@ -2,7 +2,7 @@
 import type { Board } from "../../devices/board.ts";
 import type { Arming } from "../../devices/fault/arming.ts";
 import type { DiskRule, MediaRule, TimingRule } from "../../devices/fault/disk-rule.ts";
-import { isTimingRule } from "../../devices/fault/disk-rule.ts";
+import { checkSectors, isTimingRule } from "../../devices/fault/disk-rule.ts";
 import type { FaultPlace } from "../../devices/fault/fault-place.ts";
 import type { FaultyDisk } from "../../devices/fault/faulty-disk.ts";
 import type { FaultyTiming } from "../../devices/fault/faulty-timing.ts";
@@ -16,15 +16,9 @@ import { uvmhist_init } from "../../kernel/kern/core/kern_history.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { WordHash } from "../../machine/hash.ts";
 import type { Machine } from "../../machine/machine.ts";
-import { UserError } from "../../machine/user-error.ts";
 import { checkTriggers } from "./check-triggers.ts";
-import {
-	isKernelRule,
-	KernelFaults,
-	type KernelFaultsState,
-	type KernelRule,
-} from "./kernel-faults.ts";
-import { checkFaultPlan } from "./plan.ts";
+import { isKernelRule, KernelFaults, type KernelFaultsState } from "./kernel-faults.ts";
+import { building, checkFaultPlan, ruleError } from "./plan.ts";
 
 /** What became of a rule. */
 export interface RuleReport {
@@ -65,11 +59,11 @@ export interface FaultsState {
 	readonly triggers?: TriggersState | null;
 }
 
-/** => UserError for rules of a kernel where there is none. */
-export function checkKernelRules(rules: readonly FaultRule[], hasKernel: boolean): void {
-	const rule = rules.find(isKernelRule);
+/** => FaultPlanError for rules of a kernel where there is none. */
+function checkKernelRules(plan: FaultPlan, hasKernel: boolean): void {
+	const rule = plan.rules.find(isKernelRule);
 	if (rule === undefined || hasKernel) return;
-	throw new UserError(`fault ${rule.id}: ${rule.model} is for our own kernel; there is none`);
+	throw ruleError(plan, rule.id, ["model"], "is for our own kernel; there is none");
 }
 
 /** Events that are kept for a trigger, if nobody else wants them. */
@@ -86,14 +80,14 @@ export interface RulesOfDisk {
 
 /**
  * The rules for each disk, by the ids of the disks.
- * => UserError for a rule about a disk that is not there.
+ * => FaultPlanError for a rule about a disk that is not there.
  */
 export function rulesOfDisks(plan: FaultPlan | undefined, ids: readonly string[]): RulesOfDisk[] {
 	const rules = plan?.rules.filter(isDiskRule) ?? [];
 	for (const { id, params } of rules) {
 		if (ids.includes(params.disk)) continue;
 		const there = ids.length === 0 ? "there are none" : `there are ${ids.join(", ")}`;
-		throw new UserError(`fault ${id}: no disk ${params.disk}; ${there}`);
+		throw ruleError(plan!, id, ["params", "disk"], `no disk ${params.disk}; ${there}`);
 	}
 	return ids.map((disk) => {
 		const own = rules.filter(({ params }) => params.disk === disk);
@@ -136,7 +130,7 @@ export class Faults {
 	/**
 	 * `place` says where the computer is; `powerLost` is called when it loses its power;
 	 * `hasKernel`: one is going to be attached.
-	 * => UserError for a plan that does not fit the computer.
+	 * => FaultPlanError for a plan that does not fit the computer.
 	 */
 	constructor(
 		plan: FaultPlan | undefined,
@@ -150,7 +144,7 @@ export class Faults {
 		this.#plan = plan;
 		this.#place = place;
 		this.#symbols = symbols;
-		if (plan !== undefined) checkTriggers(plan, machine, symbols, hasKernel);
+		if (plan !== undefined) this.#check(plan, machine, hasKernel);
 		this.#triggers = new Triggers(machine, symbols);
 		this.#triggers.opened = (now) => this.#machine?.opened(now);
 		this.#triggers.wantsEvents = () => this.#keepEvents();
@@ -161,12 +155,16 @@ export class Faults {
 		this.#machine =
 			rules.length === 0
 				? null
-				: new MachineFaults(machine, rules, plan?.seed, board, this.#triggers);
+				: building(
+						plan,
+						() => new MachineFaults(machine, rules, plan?.seed, board, this.#triggers),
+					);
 		this.#disks = board.disks.map(({ id, media, timing }) => ({
 			id,
 			media: media as FaultyDisk,
 			timing: timing as FaultyTiming,
 		}));
+		building(plan, () => this.#checkSectors());
 		for (const { media, timing } of this.#disks) {
 			const lost = (outage: Outage): void => {
 				for (const disk of this.#disks) disk.media.losePower(outage);
@@ -197,36 +195,43 @@ export class Faults {
 		this.#kernel.load(this.#plan?.rules.filter(isKernelRule) ?? [], this.#plan?.seed);
 	}
 
+	/** => FaultPlanError for rules about what is not there. */
+	#check(plan: FaultPlan, machine: Machine, hasKernel: boolean): void {
+		checkKernelRules(plan, hasKernel);
+		checkTriggers(plan, machine, this.#symbols, hasKernel);
+	}
+
 	/** As Computer.inject. */
 	load(plan: FaultPlan | undefined, candidates: ReadonlyMap<string, number>): void {
-		const { seed, rules } = plan ?? { rules: [] };
-		if (plan !== undefined) {
-			checkTriggers(plan, this.#of, this.#symbols, this.#kernel !== null);
+		if (plan !== undefined) this.#check(plan, this.#of, this.#kernel !== null);
+		building(plan, () => this.#load(plan, candidates));
+		this.#plan = plan;
+	}
+
+	/** Disks themselves look at the sectors of their media's rules. */
+	#checkSectors(): void {
+		for (const { media, timing } of this.#disks) {
+			for (const { rule } of timing.armings) checkSectors(rule as DiskRule, media.sectors);
 		}
+	}
+
+	#load(plan: FaultPlan | undefined, candidates: ReadonlyMap<string, number>): void {
+		const { seed, rules } = plan ?? { rules: [] };
 		this.#triggers.load(rules);
 		const ids = this.#disks.map(({ id }) => id);
 		for (const [i, own] of rulesOfDisks(plan, ids).entries()) {
 			this.#disks[i]!.media.load(own.media, seed, candidates);
 			this.#disks[i]!.timing.load(own.timing, seed, candidates);
 		}
+		this.#checkSectors();
 		const machine = rules.filter(isMachineRule);
 		if (machine.length > 0) this.#machine ??= this.#machineFaults();
 		this.#machine?.load(machine, seed, candidates);
-		this.#loadKernel(rules.filter(isKernelRule), seed, candidates);
-		this.#plan = plan;
+		this.#kernel?.load(rules.filter(isKernelRule), seed, candidates);
 	}
 
 	#machineFaults(): MachineFaults {
 		return new MachineFaults(this.#of, [], 1, this.#board, this.#triggers);
-	}
-
-	#loadKernel(
-		rules: readonly KernelRule[],
-		seed?: number,
-		candidates?: ReadonlyMap<string, number>,
-	): void {
-		checkKernelRules(rules, this.#kernel !== null);
-		this.#kernel?.load(rules, seed, candidates);
 	}
 
 	/** Whether no rule does anything any more at time `now`, or later. */

@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { LinePattern, PatternError } from "../../devices/fault/line-pattern.ts";
 import type { FaultPlan, FaultRule } from "../../devices/fault/rule.ts";
+import { FaultRuleError } from "../../devices/fault/rule-error.ts";
 import { UVMHIST_FUNCTIONS } from "../../kernel/kern/core/kern_history.ts";
 import { UserError } from "../../machine/user-error.ts";
 import { complaint } from "../check-options.ts";
@@ -274,6 +275,32 @@ export function checkFaultPlan(plan: unknown): FaultPlan {
 		throw new FaultPlanError(message, ["rules", i, "id"]);
 	}
 	return seed === undefined ? { rules: whole } : { seed, rules: whole };
+}
+
+/**
+ * Build from the rules of a plan, or change to them.
+ * => FaultPlanError for a rule that the hardware cannot follow
+ */
+export function building<T>(plan: FaultPlan | undefined, build: () => T): T {
+	try {
+		return build();
+	} catch (error) {
+		if (plan === undefined || !(error instanceof FaultRuleError)) throw error;
+		const { rule, field, what } = error;
+		throw ruleError(plan, rule, field, what);
+	}
+}
+
+/** => about a field of the rule with this id: "rule 2 (lost-1): params.disk: ..." */
+export function ruleError(
+	plan: FaultPlan,
+	id: string,
+	field: readonly string[],
+	what: string,
+): FaultPlanError {
+	const index = plan.rules.findIndex((rule) => rule.id === id);
+	const place = [nameOfRule(plan, index), ...(field.length === 0 ? [] : [field.join(".")])];
+	return new FaultPlanError(`${place.join(": ")}: ${what}`, ["rules", index, ...field]);
 }
 
 /** => how messages call rule `index`: "rule 2 (lost-1)" */

@@ -1,14 +1,24 @@
 /** Snapshots of bare machines, whose state can be taken at any time. */
 import type { BoardDisk } from "../../devices/board.ts";
+import type { FaultPlan } from "../../devices/fault/rule.ts";
 import { Bare } from "../bare.ts";
 import type { BareOptions } from "../bare-options.ts";
 import type { ComputerState } from "../computer.ts";
 import { VERSION } from "../version.ts";
+import { beginFaults } from "./begin-faults.ts";
 import { packSnapshot, rejectDamaged, SnapshotError, unpackSnapshot } from "./container.ts";
 import { Graph, writeGraph } from "./graph.ts";
 import { describeDisk, openSavedDisk, type SavedDisk } from "./saved-disk.ts";
 
 const KIND = "run";
+
+/** What a restored machine gets from its new host. */
+export interface RestoreBareOptions {
+	/** Takes each byte that is printed from now on. */
+	readonly console?: ((byte: number) => void) | undefined;
+	/** Break the hardware from now on. => the snapshot has no plan */
+	readonly faults?: FaultPlan | undefined;
+}
 
 /** Options that are data; the others are disks, and the console. */
 type PlainOptions = Omit<BareOptions, "disks" | "console">;
@@ -48,22 +58,24 @@ function describe({ media, timing, readOnly, id }: BoardDisk): BareDisk {
 }
 
 /**
- * The machine that a snapshot was made of, as it was. `console` takes each byte that is printed
- * from now on.
- * => SnapshotError, one line, if the file is damaged, or does not fit this uvmachine or its disks;
+ * The machine that a snapshot was made of, as it was.
+ * => SnapshotError, one line, if the file is damaged, or does not fit this uvmachine or its disks,
+ *    or has a plan of faults and is to follow another one; FaultPlanError for a plan that is wrong;
  *    UserError of one line from a disk that cannot be opened.
  */
-export function restoreBare(file: Uint8Array, console?: (byte: number) => void): Bare {
+export function restoreBare(file: Uint8Array, { console, faults }: RestoreBareOptions = {}): Bare {
 	const { header, body } = unpackSnapshot(file, KIND, VERSION);
-	return rejectDamaged(() => {
+	const bare = rejectDamaged(() => {
 		const { options, saved } = new Graph(body).root as Body;
 		const config = header.config as unknown as Config;
 		const disks = config.disks.map((disk) => ({ ...disk.options, media: openSavedDisk(disk) }));
-		const bare = new Bare({ ...options, disks, console });
-		bare.restore(saved);
-		if (bare.stateHash() !== config.stateHash) {
+		const restored = new Bare({ ...options, disks, console });
+		restored.restore(saved);
+		if (restored.stateHash() !== config.stateHash) {
 			throw new SnapshotError("replay diverged: state hash mismatch");
 		}
-		return bare;
+		return restored;
 	});
+	beginFaults(bare, faults);
+	return bare;
 }

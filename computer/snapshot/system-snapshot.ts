@@ -7,6 +7,7 @@ import { SECTOR_SIZE } from "../../devices/disk/disk-media.ts";
 import { MemoryDisk, type MemoryDiskState } from "../../devices/disk/memory-disk.ts";
 import { OverlayDisk } from "../../devices/disk/overlay-disk.ts";
 import type { FaultyDiskState } from "../../devices/fault/faulty-disk.ts";
+import type { FaultPlan } from "../../devices/fault/rule.ts";
 import { Panic } from "../../sys/panic.ts";
 import type { ComputerState } from "../computer.ts";
 import { type Place, type RecordedEvent, Recording } from "../recording.ts";
@@ -14,6 +15,7 @@ import { System } from "../system.ts";
 import { diskOptions, type SystemDisk } from "../system-config.ts";
 import type { SystemOptions } from "../system-options.ts";
 import { VERSION } from "../version.ts";
+import { beginFaults } from "./begin-faults.ts";
 import {
 	packSnapshot,
 	rejectDamaged,
@@ -30,6 +32,8 @@ type OldPages = readonly DiskPage[];
 
 interface Body {
 	readonly image: Uint8Array;
+	/** It may be large. */
+	readonly faults: FaultPlan | undefined;
 	/** null: the start. */
 	readonly base: ComputerState | null;
 	/** The start: what disks in memory held; null for others. */
@@ -44,7 +48,7 @@ interface Body {
 type DiskConfig = SavedDisk & Pick<SystemDisk, "role" | "timing">;
 
 /** The configuration in the header. */
-type SavedConfig = Omit<SystemOptions, "disks" | "image" | "console"> & {
+type SavedConfig = Omit<SystemOptions, "disks" | "image" | "console" | "faults"> & {
 	readonly disks: readonly DiskConfig[];
 	readonly stateHash: string;
 };
@@ -115,7 +119,7 @@ export function saveSystem(system: System): Uint8Array {
 	const { diskRetries, diskTimeout, swapChecksum, shadow } = system.options;
 	const config = {
 		...{ program, args, ram, seed, rtc, tlbEntries, tlbWays, adPolicy },
-		...{ check, uvmhist, terminal, framebuffer, sysctl, faults, disks },
+		...{ check, uvmhist, terminal, framebuffer, sysctl, disks },
 		...{ diskRetries, diskTimeout, swapChecksum, shadow },
 		cycles: system.machine.clock.cycles,
 		stateHash: system.stateHash(),
@@ -124,9 +128,9 @@ export function saveSystem(system: System): Uint8Array {
 	const base = takeState(system);
 	const body: Body =
 		base !== null
-			? { image, base, media: [], old: [], recording: [], place }
+			? { image, faults, base, media: [], old: [], recording: [], place }
 			: {
-					image,
+					...{ image, faults },
 					base: system.base,
 					media: system.base === null ? system.initialMedia : [],
 					old: disks.map((_, i) => oldPages(system, i)),
@@ -151,14 +155,23 @@ export interface RestoreOptions {
 	readonly console?: ((byte: number) => void) | undefined;
 	/** Keep what is overwritten in files (System.trackFiles). */
 	readonly track?: boolean | undefined;
+	/** Break the hardware from now on. => the snapshot has no plan */
+	readonly faults?: FaultPlan | undefined;
 }
 
 /**
  * The system that a snapshot was made of, as it was.
- * => SnapshotError, one line, if the file is damaged, or does not fit this uvmachine or its disks;
+ * => SnapshotError, one line, if the file is damaged, or does not fit this uvmachine or its disks,
+ *    or has a plan of faults and is to follow another one; FaultPlanError for a plan that is wrong;
  *    UserError of one line from a disk that cannot be opened.
  */
 export function restoreSystem(file: Uint8Array, options: RestoreOptions = {}): System {
+	const system = restored(file, options);
+	beginFaults(system, options.faults);
+	return system;
+}
+
+function restored(file: Uint8Array, options: RestoreOptions): System {
 	const { header, body: bytes } = unpackSnapshot(file, KIND, VERSION);
 	try {
 		return rejectDamaged(() => restore(header, new Graph(bytes).root as Body, options));
@@ -171,13 +184,19 @@ export function restoreSystem(file: Uint8Array, options: RestoreOptions = {}): S
 function restore(header: SnapshotHeader, body: Body, options: RestoreOptions): System {
 	const { disks: saved, stateHash, ...config } = header.config as unknown as SavedConfig;
 	const { cycles: _, ...given } = config as typeof config & { cycles: number };
-	const { image, base, media, old, recording, place } = body;
+	const { image, faults, base, media, old, recording, place } = body;
+	// A plan that came later is in the recording.
+	const isLater = recording.some(({ event }) => event.what === "faults");
 	const disks = saved.map((disk, i): SystemDisk => {
 		const { role, timing } = disk;
 		return { role, timing, media: openDisk(disk, media[i] ?? null, old[i] ?? null) };
 	});
 	const { console, track = false } = options;
-	const system = new System({ ...given, ...diskOptions(disks), image, console });
+	const system = new System({
+		...given,
+		...diskOptions(disks),
+		...{ image, console, faults: isLater ? undefined : faults },
+	});
 	if (base !== null) system.restore(base);
 	if (track) system.trackFiles();
 	system.recording = new Recording(recording);

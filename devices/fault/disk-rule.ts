@@ -5,6 +5,7 @@
 import { SECTOR_SIZE } from "../disk/disk-media.ts";
 import type { ControllerFault } from "../disk/timing.ts";
 import type { FaultRule } from "./rule.ts";
+import { FaultRuleError } from "./rule-error.ts";
 
 export type DiskDirection = "read" | "write" | "both";
 
@@ -166,8 +167,17 @@ export function withLife<R extends DiskRule>(rule: R): R {
 /** The sectors that the rule is about; `sector` undefined: all. */
 export const sectorsOf = ({
 	params,
-}: MediaRule): { sector?: number | undefined; count?: number | undefined } =>
+}: DiskRule): { sector?: number | undefined; count?: number | undefined } =>
 	params as { sector?: number; count?: number };
+
+/** => FaultRuleError for sectors that its disk, which has so many, does not have */
+export function checkSectors(rule: DiskRule, sectors: number): void {
+	const { sector = 0, count = 1 } = sectorsOf(rule);
+	if (count >= 1 && sector >= 0 && sector + count <= sectors) return;
+	const range = `sectors ${sector} to ${sector + count - 1}`;
+	const what = `${rule.params.disk} has no ${range}, but ${sectors} in all`;
+	throw new FaultRuleError(rule.id, ["params", "sector"], what);
+}
 
 /** Is the rule about any sector of a transfer of `bytes` bytes? */
 export function overlaps(rule: FaultRule, sector: number, bytes: number): boolean {

@@ -4,7 +4,6 @@
  * sector. So a fault can be lifted, and the harm that is done is known.
  */
 import type { WordHash } from "../../machine/hash.ts";
-import { UserError } from "../../machine/user-error.ts";
 import {
 	checkRange,
 	DISK_EIO,
@@ -16,6 +15,7 @@ import {
 import { Arming, type ArmingState, type Gates } from "./arming.ts";
 import { invert, tear } from "./disk-damage.ts";
 import {
+	checkSectors,
 	directionOf,
 	isFailure,
 	isPowerCut,
@@ -23,11 +23,11 @@ import {
 	type MediaRule,
 	overlaps,
 	type PowerCut,
-	sectorsOf,
 	withLife,
 } from "./disk-rule.ts";
 import { type FaultPlace, NOWHERE } from "./fault-place.ts";
 import { Ledger, type LedgerState } from "./ledger.ts";
+import { FaultRuleError } from "./rule-error.ts";
 import {
 	cacheKey,
 	type Outage,
@@ -128,7 +128,7 @@ export class FaultyDisk implements DiskMedia {
 
 	/**
 	 * Replace all rules, and forget what the old ones have done. `candidates` says how many each has
-	 * had. => UserError as `add`.
+	 * had. => FaultRuleError as `add`.
 	 */
 	load(rules: readonly MediaRule[], seed = 1, candidates: ReadonlyMap<string, number>): void {
 		const caches = this.#caches;
@@ -146,25 +146,21 @@ export class FaultyDisk implements DiskMedia {
 		for (const arming of this.#armings) arming.candidates = candidates.get(arming.rule.id) ?? 0;
 	}
 
-	/** => UserError for sectors that the disk does not have, or an id that is taken. */
+	/** => FaultRuleError for sectors that the disk does not have, or an id that is taken. */
 	add(rule: MediaRule): void {
-		const { disk } = rule.params;
-		const { sector = 0, count = 1 } = sectorsOf(rule);
-		if (count < 1 || checkRange(this, sector, count * SECTOR_SIZE) !== DISK_OK) {
-			const range = `sectors ${sector} to ${sector + count - 1}`;
-			throw new UserError(`fault ${rule.id}: ${disk} has no ${range}, but ${this.sectors} in all`);
-		}
+		checkSectors(rule, this.sectors);
 		if (this.#armings.some((other) => other.rule.id === rule.id)) {
-			throw new UserError(`fault ${rule.id}: there is a rule of this name already`);
+			throw new FaultRuleError(rule.id, ["id"], "there is a rule of this name already");
 		}
-		if (rule.model === "disk.power-cut") this.#addCache(rule.params);
+		if (rule.model === "disk.power-cut") this.#addCache(rule.id, rule.params);
 		this.#armings.push(new Arming(this.#seed, withLife(rule), this.#gates));
 	}
 
-	#addCache(params: PowerCut): void {
-		const { disk, cache = WRITE_CACHE_DEFAULT, flush = true } = params;
-		if (cache % SECTOR_SIZE !== 0)
-			throw new UserError(`${disk}: cache ${cache}: not whole sectors`);
+	#addCache(id: string, params: PowerCut): void {
+		const { cache = WRITE_CACHE_DEFAULT, flush = true } = params;
+		if (cache % SECTOR_SIZE !== 0) {
+			throw new FaultRuleError(id, ["params", "cache"], `${cache}: not whole sectors`);
+		}
 		const key = cacheKey(params);
 		if (!this.#caches.has(key)) this.#caches.set(key, new WriteCache(cache, flush));
 	}
@@ -489,7 +485,8 @@ export class FaultyDisk implements DiskMedia {
 		this.#healed = new Set(state.healed);
 		this.#caches = new Map();
 		for (const arming of this.#armings) {
-			if (isPowerCut(arming)) this.#addCache(arming.rule.params as unknown as PowerCut);
+			if (isPowerCut(arming))
+				this.#addCache(arming.rule.id, arming.rule.params as unknown as PowerCut);
 		}
 		for (const [key, cache] of state.caches) this.#caches.get(key)?.restore(cache);
 		this.failedReads = state.failedReads;

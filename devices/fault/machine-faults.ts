@@ -15,7 +15,6 @@ import type { HartFaults } from "../../machine/fault-hooks.ts";
 import type { WordHash } from "../../machine/hash.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { H_BUDGET, H_LEFT } from "../../machine/memory.ts";
-import { UserError } from "../../machine/user-error.ts";
 import type { Board } from "../board.ts";
 import { Arming, type ArmingState, type Gates } from "./arming.ts";
 import { ClockFaults } from "./clock-faults.ts";
@@ -28,6 +27,7 @@ import { Ledger, type LedgerState } from "./ledger.ts";
 import { hasInstant, type MachineRule, withLife } from "./machine-rule.ts";
 import { MemoryFaults } from "./memory-faults.ts";
 import { MmuRules } from "./mmu-faults.ts";
+import { FaultRuleError } from "./rule-error.ts";
 import { hasTrigger, isGated } from "./triggers.ts";
 
 export interface MachineFaultsState {
@@ -43,6 +43,18 @@ export interface MachineFaultsState {
 	readonly ledger: LedgerState;
 	/** What each family keeps, by the first part of its models' names. Absent in older snapshots. */
 	readonly families?: Readonly<Record<string, unknown>>;
+}
+
+/** => `complaint`, which begins with the name of a field, or is about the rule */
+function errorOf({ id, params }: MachineRule, complaint: string): FaultRuleError {
+	const [, name = "", what = ""] = /^(\w+):? (.*)$/s.exec(complaint) ?? [];
+	if (Object.hasOwn(params, name)) {
+		return new FaultRuleError(id, ["params", name], what, complaint);
+	}
+	const isOwn = name === "when" || name === "life";
+	return isOwn
+		? new FaultRuleError(id, [name], what, complaint)
+		: new FaultRuleError(id, [], complaint);
 }
 
 const familyOf = ({ model }: MachineRule): string => model.slice(0, model.indexOf("."));
@@ -70,7 +82,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 	#ahead = 0;
 
 	/**
-	 * => `seed`: for random decisions. UserError for a rule that cannot be followed; those about
+	 * => `seed`: for random decisions. FaultRuleError for a rule that cannot be followed; those about
 	 *    devices need the board, and those with triggers or states `gates`, which calls `opened`.
 	 */
 	constructor(
@@ -104,7 +116,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 
 	/**
 	 * Replace all rules, and forget what the old ones have done. `candidates` says how many each has
-	 * had. => UserError as `add`.
+	 * had. => FaultRuleError as `add`.
 	 */
 	load(rules: readonly MachineRule[], seed = 1, candidates: ReadonlyMap<string, number>): void {
 		this.machine.clock.cancel(this.#event);
@@ -126,12 +138,12 @@ export class MachineFaults implements FaultHost, HartFaults {
 		);
 	}
 
-	/** => UserError for a rule that cannot be followed, or an id that is taken. */
+	/** => FaultRuleError for a rule that cannot be followed, or an id that is taken. */
 	add(rule: MachineRule): void {
 		const wrong = this.#complaint(rule);
-		if (wrong !== "") throw new UserError(`fault ${rule.id}: ${wrong}`);
+		if (wrong !== "") throw errorOf(rule, wrong);
 		if (this.#rules.some((other) => other.rule.id === rule.id)) {
-			throw new UserError(`fault ${rule.id}: there is a rule of this name already`);
+			throw new FaultRuleError(rule.id, ["id"], "there is a rule of this name already");
 		}
 		const arming = this.#arming(rule);
 		const armed: Armed = { number: this.#nextNumber++, rule, arming, stage: "ahead" };

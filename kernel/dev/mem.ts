@@ -42,14 +42,16 @@ export function mem_attach(k: Kernel): void {
 	};
 }
 
-/** Physical memory: RAM only, because reading a device may change it. => bytes, or -EFAULT */
+/**
+ * Physical memory: RAM only, because reading a device may change it.
+ * => bytes, or -EFAULT: also where memory cannot correct what it holds
+ */
 function mem_read(k: Kernel, pa: number, bytes: Uint8Array): number {
-	const { ramBase, ramSize, ram8 } = k.port;
+	const { ramBase, ramSize } = k.port;
 	const at = pa - ramBase;
 	if (at < 0 || at >= ramSize) return -EFAULT;
-	const part = ram8.subarray(at, Math.min(at + bytes.length, ramSize));
-	bytes.set(part);
-	return part.length;
+	const n = Math.min(bytes.length, ramSize - at);
+	return k.port.readRam(pa, bytes, 0, n) ? n : -EFAULT;
 }
 
 /** Kernel addresses, as far as something is mapped. => bytes, or -EFAULT */

@@ -8,12 +8,21 @@
  */
 import { pmap_clear_modify, pmap_page_protect } from "../../pmap/pmap.ts";
 import { EIO } from "../../sys/errno.ts";
-import { atop, PAGE_SIZE, VM_PROT_NONE } from "../../sys/vmparam.ts";
+import { atop, PAGE_SIZE, type paddr_t, trunc_page, VM_PROT_NONE } from "../../sys/vmparam.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
+import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { SWSLOT_NOMEM, uao_find_swslot, uao_set_swslot } from "./uvm_aobj.ts";
 import { PAGER_AOBJ, PAGER_VNODE } from "./uvm_object.ts";
-import { PG_BUSY, PG_CLEAN, PQ_SWAPBACKED, uvm_pageretire, type vm_page } from "./uvm_page.ts";
+import {
+	PG_BUSY,
+	PG_CLEAN,
+	PHYS_TO_VM_PAGE,
+	PQ_SWAPBACKED,
+	uvm_pageretire,
+	uvm_pagewait,
+	type vm_page,
+} from "./uvm_page.ts";
 import { SWSLOT_BAD, uvm_swap_free, uvm_swpgonly_add } from "./uvm_swap.ts";
 import type { uvm_vnode } from "./uvm_vnode.ts";
 
@@ -62,6 +71,27 @@ export function uvm_page_memerror(k: Kernel, pg: vm_page): boolean {
 	simple_unlock(k, k.uvm.pageqlock);
 	simple_unlock(k, lock);
 	return done;
+}
+
+/**
+ * The kernel has met an error in the page at `pa`, in user memory that it copies.
+ *
+ * => nothing locked. Sleeps if the page is busy.
+ * => true: look up the page again, and fault; false: nothing can be done, as above.
+ */
+export function* uvm_copy_memerror(k: Kernel, pa: paddr_t): Sleeps<boolean> {
+	const pg = PHYS_TO_VM_PAGE(k, trunc_page(pa));
+	if (pg === null || !uvm_page_isbroken(k, pg)) return false;
+	if ((pg.flags & PG_BUSY) === 0) return uvm_page_memerror(k, pg);
+	yield* uvm_memerror_wait(k, pg);
+	return true;
+}
+
+/** Wait until a page is no longer busy. => nothing locked. */
+export function* uvm_memerror_wait(k: Kernel, pg: vm_page): Sleeps<void> {
+	const lock = pg.uanon !== null ? pg.uanon.an_lock : pg.uobject!.vmobjlock;
+	simple_lock(k, lock);
+	yield* uvm_pagewait(k, pg, lock, "memerror");
 }
 
 /** Record that a page's contents are lost. => owner locked; false: there is no memory for that. */

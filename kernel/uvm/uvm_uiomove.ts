@@ -13,6 +13,7 @@ import type { Kernel } from "../kernel.ts";
 import { VM_FAULT_INVALID } from "./uvm_extern.ts";
 import { uvm_fault, uvm_fault_nosleep } from "./uvm_fault.ts";
 import type { vm_map } from "./uvm_map_entry.ts";
+import { uvm_copy_memerror } from "./uvm_memerror.ts";
 
 /** Copying costs a cycle for each 8 bytes. */
 const BYTES_PER_CYCLE = 8;
@@ -21,6 +22,8 @@ const BYTES_PER_CYCLE = 8;
  * Copy `bytes` to address `va` of `map`, or from there to `bytes`.
  * => sleeps for page faults. 0, or EFAULT; then a part may have been copied. If memory was short,
  *    l_nomem of the thread is set.
+ * => what memory cannot correct is read again from the page's slot or file if it is clean (D54);
+ *    otherwise EFAULT.
  * => `map`: of the running process, or kernel_map with addresses of the kernel.
  */
 export function* uiomove(
@@ -43,9 +46,12 @@ export function* uiomove(
 			done += n;
 			continue;
 		}
-		const ram = pa - k.port.ramBase;
-		if (out) k.port.writeRam(pa, bytes.subarray(done, done + n));
-		else bytes.set(k.port.ram8.subarray(ram, ram + n), done);
+		if (out) {
+			k.port.writeRam(pa, bytes.subarray(done, done + n));
+		} else if (!k.port.readRam(pa, bytes, done, n)) {
+			if (yield* uvm_copy_memerror(k, pa)) continue;
+			return EFAULT;
+		}
 		k.port.charge(Math.ceil(n / BYTES_PER_CYCLE));
 		done += n;
 	}

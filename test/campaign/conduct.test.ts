@@ -168,6 +168,6 @@ it("a campaign stops when it has seen enough, at the same run whatever is in fli
 it("a rule about a disk that is not there is named as the campaign names it", () => {
 	const rules = [{ id: "lost", model: "disk.lost-write", params: { disk: "ld3" } }];
 	expect(() => prepareCampaign(campaignOf({ rules }), workload)).toThrow(
-		"rule 1 (lost): no disk ld3; there are ld0",
+		"rule 1 (lost): params.disk: no disk ld3; there are ld0",
 	);
 });

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { ddmin, minimisePlan } from "../../campaign/minimise.ts";
 import type { PlannedRule, RunPlan } from "../../campaign/runner.ts";
-import { parseFaults } from "../../cli/fault-file.ts";
+import { readFaults } from "../../cli/fault-file.ts";
 import { SystemTarget } from "../../gdb/system-target.ts";
 import {
 	type ResultRow,
@@ -167,7 +167,7 @@ it("the smallest plan of a run has its outcome with boot --faults", () => {
 	]);
 	const text = readFileSync(file, "utf8");
 	expect(text).toMatch(new RegExp(`^// Run ${bad.run}: ${bad.outcome}\\.\n// .+\n`));
-	const { rules } = parseFaults(file);
+	const { rules } = readFaults(file).plan;
 	expect(rules.map(({ model, params, when }) => [model, params?.bits, Object.keys(when!)])).toEqual(
 		[["disk.corrupt", 1, ["hit"]]],
 	);

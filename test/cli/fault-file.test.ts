@@ -1,11 +1,12 @@
 /** `--faults`: plans as text. A mistake is one line that names the file, the line and the field. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { faultFile, parseFaults } from "../../cli/fault-file.ts";
+import { faultFile, readFaults } from "../../cli/fault-file.ts";
 import { UsageError } from "../../cli/usage-error.ts";
+import type { Report } from "../../computer/system-options.ts";
 import { uvmachine } from "../support/cli.ts";
 
 let directory: string;
@@ -53,7 +54,7 @@ function complaint(contents: string | Uint8Array): string {
 
 function complaintOf(argument: string): string {
 	try {
-		parseFaults(argument);
+		readFaults(argument);
 	} catch (error) {
 		if (error instanceof UsageError) return error.message;
 		throw error;
@@ -64,18 +65,18 @@ function complaintOf(argument: string): string {
 describe("a plan", () => {
 	it("is read from a file", () => {
 		writeFileSync(file(), PLAN);
-		expect(parseFaults(file())).toEqual(MEANT);
+		expect(readFaults(file()).plan).toEqual(MEANT);
 		writeFileSync(file(), `\ufeff${PLAN}`);
-		expect(parseFaults(file())).toEqual(MEANT);
+		expect(readFaults(file()).plan).toEqual(MEANT);
 		writeFileSync(file(), JSON.stringify(MEANT));
-		expect(parseFaults(file())).toEqual(MEANT);
+		expect(readFaults(file()).plan).toEqual(MEANT);
 	});
 
 	it("may be written on the command line, and so may a rule", () => {
-		expect(parseFaults(JSON.stringify(MEANT))).toEqual(MEANT);
+		expect(readFaults(JSON.stringify(MEANT)).plan).toEqual(MEANT);
 		const rule = ' {model: "disk.lost-write", params: {disk: "ld0"}, when: {hit: 3}}';
 		const params = { disk: "ld0" };
-		expect(parseFaults(rule)).toEqual({
+		expect(readFaults(rule).plan).toEqual({
 			rules: [{ id: "disk.lost-write", model: "disk.lost-write", params, when: { hit: 3 } }],
 		});
 		expect([faultFile(rule), faultFile("plan.json5"), faultFile(undefined)]).toEqual([
@@ -170,11 +171,67 @@ describe("on the command line", () => {
 		expect([wrong.status, wrong.stderr]).toEqual([2, line]);
 		const same = uvmachine([...sort, "--faults", file(), "--json", file()]);
 		expect([same.status, same.stderr]).toEqual([2, expect.stringContaining("--faults")]);
-		const restored = uvmachine(["boot", "--restore", "x", "--faults", lost]);
-		expect([restored.status, restored.stderr]).toEqual([
+		writeFileSync(file("none.json5"), `{\nrules: [\n${lost.replace("ld0", "ld9")}]}`);
+		const none = uvmachine([...sort, "--faults", file("none.json5")]);
+		const there = "rule 1 (disk.lost-write): params.disk: no disk ld9; there are ld0, ld1";
+		expect([none.status, none.stderr]).toEqual([
 			2,
-			expect.stringContaining("--faults: with"),
+			`uvmachine: ${file("none.json5")}:3: ${there}\n`,
 		]);
+	});
+
+	/** The report, without what the host says. */
+	const reportOf = (args: readonly string[]): Report => {
+		const run = uvmachine([...args, "-q", "--json", file("report")]);
+		expect(run.stderr).toBe("");
+		const { hostMs: _, ...report } = JSON.parse(readFileSync(file("report"), "utf8")) as Report;
+		return report as Report;
+	};
+	const walk = ["boot", "walk", "1", "2", "--ram", "1M", "--swap", "4M"];
+
+	it("a snapshot without a plan takes one, and keeps it", () => {
+		const saved = file("snapshot");
+		reportOf([...walk, "--save", saved, "--save-at", "12000000"]);
+		const faults = `{rules: [
+			{ id: "past", model: "memory.flip", params: { pa: 0x80080000 }, when: { atNs: 5 } },
+			{ model: "disk.latency", params: { disk: "ld0" }, when: { hit: 2 } }]}`;
+		const restored = ["boot", "--restore", saved, "--faults", faults];
+		const again = file("again");
+		const whole = reportOf([...restored, "--save", again, "--save-at", "13000000"]);
+		expect(whole.faults).toMatchObject({ notFired: [], applied: 2 });
+		expect(whole.faults!.ledger[0]).toMatchObject({ rule: "past", ns: 12_000_000 });
+		expect(reportOf(["boot", "--restore", again])).toEqual(whole);
+		const wrong = (args: readonly string[]) => {
+			const { status, stderr } = uvmachine(args);
+			expect(status).toBe(2);
+			return stderr;
+		};
+		const none = "params.disk: no disk ld3; there are ld0, ld1";
+		expect(wrong([...restored.slice(0, -1), faults.replace("ld0", "ld3")])).toBe(
+			`uvmachine: --faults:3: rule 2 (disk.latency): ${none}\n`,
+		);
+		expect(wrong(["boot", "--restore", again, "--faults", faults])).toBe(
+			`uvmachine: snapshot ${again}: it has a plan of faults, and takes no other\n`,
+		);
+	});
+
+	it("goes together with traces, the history and checks, which change nothing", () => {
+		const hello = ["boot", "hello", "--ram", "1M"];
+		const rules = `{rules: [
+			{ id: "event", model: "mmu.spurious-fault",
+				when: { event: { uvmhist: "uvm_fault", hit: 2 } }, nextState: "later" },
+			{ id: "access", model: "cpu.stall", params: { cycles: 11 },
+				when: { access: { va: [0x10000, 0x11000], kind: "x", hit: 100 } }, state: "later" },
+			{ id: "pc", model: "cpu.stall", params: { cycles: 9 },
+				when: { pc: { addr: 0x10000 } } }]}`;
+		const plain = reportOf([...hello, "--faults", rules]);
+		expect(plain.faults!.ledger).toHaveLength(3);
+		const files = ["trace", "instructions", "history"].map((name) => file(name));
+		const all = ["--trace", files[0]!, "--trace-instructions", files[1]!, "--uvmhist", files[2]!];
+		const watched = reportOf([...hello, "--faults", rules, ...all, "--check", "--shadow"]);
+		const { faults, cycles, instructions, stateHash, uvmexp, console } = plain;
+		expect(watched).toMatchObject({ faults, cycles, instructions, stateHash, uvmexp, console });
+		for (const name of files) expect(readFileSync(name).length).toBeGreaterThan(500);
 	});
 });
 

@@ -181,7 +181,20 @@ describe("a mistake is one line", () => {
 		[
 			"f.json5",
 			`{ workload: { boot: "hello" }, rules: [{ model: "disk.hang", params: { disk: "ld9" } }] }`,
-			"rule 1 (disk.hang): no disk ld9; there are ld0",
+			"f.json5:1: rule 1 (disk.hang): params.disk: no disk ld9; there are ld0",
+		],
+		[
+			"h.json5",
+			`{ workload: { boot: "hello" }, rules: [{ model: "cpu.pc", when: { atInsn: 5 } },
+			{ model: "memory.flip", params: { mask: 1,
+				pa: [0x80000000, 4096] }, when: { atInsn: 5 } }] }`,
+			"h.json5:3: rule 2 (memory.flip): params.pa: 0x1000: not in RAM",
+		],
+		[
+			"i.json5",
+			`{ workload: { boot: "hello" }, rules: [{ model: "cpu.pc", when: {
+				pc: { symbol: "no_such" } } }] }`,
+			"i.json5:2: rule 1 (cpu.pc): when.pc.symbol: the program has no symbol no_such",
 		],
 		["g.json5", boot("hello", ` checkpoints: 2000`), "g.json5:3: campaign: checkpoints: expected"],
 	])("%s %s", (name, text, message) => {

@@ -35,7 +35,7 @@ export const CPU_IDLE = 3; // everything sleeps, and the caller advances time (`
  */
 export function cpu_run(k: Kernel, until: number, pause = false): number {
 	while (!k.halted) {
-		if (k.port.cycles >= until || k.port.stopped) return CPU_LIMIT;
+		if (k.port.reached(until) || k.port.stopped) return CPU_LIMIT;
 		const interrupted = k.interrupted;
 		if (interrupted !== null) {
 			k.interrupted = null;
@@ -126,7 +126,7 @@ function cpu_switchto(k: Kernel, l: lwp): void {
  */
 function run_user(k: Kernel, l: lwp, until: number): void {
 	for (;;) {
-		if (k.port.cycles >= until) {
+		if (k.port.reached(until)) {
 			k.interrupted = l;
 			return;
 		}

@@ -19,6 +19,7 @@ import type { Kernel } from "../../kernel.ts";
 import { uvm_vslock, uvm_vsunlock } from "../../uvm/uvm_glue.ts";
 import { uvm_km_free, uvm_km_valloc, uvm_km_zalloc } from "../../uvm/uvm_km.ts";
 import type { vm_map } from "../../uvm/uvm_map_entry.ts";
+import { uvm_page_isbroken } from "../../uvm/uvm_memerror.ts";
 import type { vm_page } from "../../uvm/uvm_page.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 
@@ -29,7 +30,7 @@ const MAXPHYS = 64 * 1024;
  * Read sectors into user memory at `va`, or write them from there. => `va` need not be aligned, and
  * `size` is a multiple of 512. The disk has the sectors. Sleeps.
  * => bytes moved, at most MAXPHYS; -EFAULT; -EIO; -EBUSY: the memory has to be copied (uvm_vslock),
- *    or there is none for a buf or the addresses.
+ *    or there is none for a buf or the addresses, or the disk could not read it.
  */
 export function* physio(
 	k: Kernel,
@@ -54,6 +55,8 @@ export function* physio(
 		const bp = buf_init(dev, read, blkno, bytes, kva + (va & PAGE_MASK));
 		bdev_strategy(k, bp);
 		error = yield* biowait(k, bp);
+		// The copy finds out whether that can be repaired.
+		if (error !== 0 && pgs.some((pg) => uvm_page_isbroken(k, pg))) error = EBUSY;
 		vunmapbuf(k, kva, pgs.length);
 	}
 	uvm_vsunlock(k, pgs, access);
@@ -108,20 +111,20 @@ export function* physio_copy(
 		const bp = buf_init(dev, read, blkno + done / 512, part.length, kva);
 		bdev_strategy(k, bp);
 		error = yield* biowait(k, bp);
-		if (read && error === 0) kva_copy(k, kva, part, false);
+		if (read && error === 0) error = kva_copy(k, kva, part, false);
 	}
 	putiobuf(k);
 	uvm_km_free(k, map, kva, size);
 	return error;
 }
 
-/** Copy to or from wired kernel memory. */
-function kva_copy(k: Kernel, kva: number, bytes: Uint8Array, out: boolean): void {
+/** Copy to or from wired kernel memory. => EIO: memory cannot correct what it holds. */
+function kva_copy(k: Kernel, kva: number, bytes: Uint8Array, out: boolean): Errno {
 	for (let done = 0; done < bytes.length; done += PAGE_SIZE) {
 		const part = bytes.subarray(done, done + PAGE_SIZE);
 		const pa = pmap_extract(k, pmap_kernel(k), kva + done);
-		const ram = pa - k.port.ramBase;
 		if (out) k.port.writeRam(pa, part);
-		else part.set(k.port.ram8.subarray(ram, ram + part.length));
+		else if (!k.port.readRam(pa, part)) return EIO;
 	}
+	return 0;
 }

@@ -32,9 +32,8 @@ import {
 import type { Kernel } from "../../kernel.ts";
 import { VM_FAULT_INVALID } from "../../uvm/uvm_extern.ts";
 import { uvm_fault, uvm_fault_nosleep } from "../../uvm/uvm_fault.ts";
-import { uvm_page_isbroken, uvm_page_memerror } from "../../uvm/uvm_memerror.ts";
-import { PG_BUSY, PHYS_TO_VM_PAGE, uvm_pagewait, type vm_page } from "../../uvm/uvm_page.ts";
-import { simple_lock } from "../core/kern_lock.ts";
+import { uvm_memerror_wait, uvm_page_isbroken, uvm_page_memerror } from "../../uvm/uvm_memerror.ts";
+import { PG_BUSY, PHYS_TO_VM_PAGE } from "../../uvm/uvm_page.ts";
 import { type lwp, lwp_pc, lwp_regs, lwp_setpc, RESTART_NO } from "../core/kern_lwp.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import {
@@ -109,19 +108,12 @@ function trap_memerror(k: Kernel, l: lwp): number {
 	const pg = pa < 0 ? null : PHYS_TO_VM_PAGE(k, trunc_page(pa));
 	if (pg !== null && uvm_page_isbroken(k, pg)) {
 		if ((pg.flags & PG_BUSY) !== 0) {
-			l.l_kernel = memerror_wait(k, pg);
+			l.l_kernel = uvm_memerror_wait(k, pg);
 			return TRAP_KERNEL;
 		}
 		if (uvm_page_memerror(k, pg)) return TRAP_RETURN;
 	}
 	return trap_signal(k, l, trapinfo(SIGBUS, BUS_MCEERR_AR, va));
-}
-
-/** Wait until a page is no longer busy; then the access is repeated. */
-function* memerror_wait(k: Kernel, pg: vm_page): Sleeps<void> {
-	const lock = pg.uanon !== null ? pg.uanon.an_lock : pg.uobject!.vmobjlock;
-	simple_lock(k, lock);
-	yield* uvm_pagewait(k, pg, lock, "memerror");
 }
 
 function trap_pagefault(k: Kernel, l: lwp, access: vm_prot_t): number {

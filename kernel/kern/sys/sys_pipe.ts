@@ -160,13 +160,16 @@ export function pipe_create(k: Kernel, p: proc, flags: number): { read: file; wr
 function* pipe_read(k: Kernel, _p: proc, fp: file, bytes: Uint8Array): Sleeps<number> {
 	const pipe = fp.f_pipe!;
 	if (bytes.length === 0) return 0;
-	while (pipe_count(pipe) === 0) {
-		if (pipe.pipe_writers === 0) return 0;
-		if ((fp.f_flag & O_NONBLOCK) !== 0) return -EAGAIN;
-		const error = yield* tsleep(k, pipe.pipe_rwait, "piperd", 0);
-		if (error !== 0) return -error;
+	for (;;) {
+		while (pipe_count(pipe) === 0) {
+			if (pipe.pipe_writers === 0) return 0;
+			if ((fp.f_flag & O_NONBLOCK) !== 0) return -EAGAIN;
+			const error = yield* tsleep(k, pipe.pipe_rwait, "piperd", 0);
+			if (error !== 0) return -error;
+		}
+		const n = pipe_take(k, pipe, bytes);
+		if (n > 0) return n;
 	}
-	return pipe_take(k, pipe, bytes);
 }
 
 /** Pages for `bytes` bytes. */
@@ -259,15 +262,14 @@ function* pipe_direct_write(
 	wakeup(k, k.selwait);
 	let error: Errno = 0;
 	// The rest may go into the ring if there is memory for it.
-	while (
-		error === 0 &&
-		pipe.pipe_readers > 0 &&
-		!(pipe_direct_done(pipe) && pipe_reserve(k, pipe, map.cnt))
-	) {
+	const waits = (): boolean => pipe.pipe_map === map && pipe.pipe_readers > 0;
+	while (error === 0 && waits() && !(pipe_direct_done(pipe) && pipe_reserve(k, pipe, map.cnt))) {
 		error = yield* tsleep(k, pipe.pipe_wwait, "pipdwt", 0);
 	}
-	pipe.pipe_map = null;
-	if (error === 0 && pipe.pipe_readers > 0) pipe_direct_rest(k, pipe, map);
+	if (pipe.pipe_map === map) {
+		pipe.pipe_map = null;
+		if (error === 0 && pipe.pipe_readers > 0) pipe_direct_rest(k, pipe, map);
+	}
 	uvm_unloan(k, pgs);
 	wakeup(k, pipe.pipe_wwait);
 	wakeup(k, k.selwait);
@@ -284,22 +286,24 @@ const pipe_direct_done = ({ pipe_map: map, pipe_cnt, pipe_size }: pipe): boolean
 function pipe_direct_rest(k: Kernel, pipe: pipe, map: pipemapping): void {
 	if (map.cnt === 0) return;
 	const rest = new Uint8Array(map.cnt);
-	pipe_direct_read(k, map, rest);
+	const n = pipe_direct_read(k, map, rest);
 	k.port.charge(Math.ceil(rest.length / BYTES_PER_CYCLE));
-	pipe_put(k, pipe, rest);
+	pipe_put(k, pipe, rest.subarray(0, n));
 }
 
-/** Fill `bytes` from pages that are lent. => there are as many. */
-function pipe_direct_read(k: Kernel, map: pipemapping, bytes: Uint8Array): void {
-	for (let done = 0; done < bytes.length; ) {
+/** Fill `bytes` from pages that are lent. => how many; fewer: memory cannot correct the next. */
+function pipe_direct_read(k: Kernel, map: pipemapping, bytes: Uint8Array): number {
+	let done = 0;
+	while (done < bytes.length) {
 		const at = map.pos & PAGE_MASK;
 		const n = Math.min(PAGE_SIZE - at, bytes.length - done);
-		const ram = map.pgs[(map.pos - at) / PAGE_SIZE]!.phys_addr - k.port.ramBase + at;
-		bytes.set(k.port.ram8.subarray(ram, ram + n), done);
+		const pg = map.pgs[(map.pos - at) / PAGE_SIZE]!;
+		if (!k.port.readRam(pg.phys_addr + at, bytes, done, n)) break;
 		map.pos += n;
 		map.cnt -= n;
 		done += n;
 	}
+	return done;
 }
 
 /** Bytes that can be read, and room in the ring for more. */
@@ -406,7 +410,10 @@ const pipeops: fileops = {
 	fo_close: pipe_close,
 };
 
-/** Fill `bytes` as far as possible. => there is something to read. */
+/**
+ * Fill `bytes` as far as possible. => there is something to read. What is lent and cannot be read is
+ * lent no longer: its writer copies the rest, and meets the error himself.
+ */
 function pipe_take(k: Kernel, pipe: pipe, bytes: Uint8Array): number {
 	const { pipe_map: map } = pipe;
 	const ring = Math.min(bytes.length, pipe.pipe_cnt);
@@ -415,11 +422,12 @@ function pipe_take(k: Kernel, pipe: pipe, bytes: Uint8Array): number {
 	pipe_trim(k, pipe);
 	pipe.pipe_out = pipe.pipe_cnt === 0 ? 0 : (pipe.pipe_out + ring) % pipe.pipe_size;
 	const lent = map === null ? 0 : Math.min(bytes.length - ring, map.cnt);
-	if (lent > 0) pipe_direct_read(k, map!, bytes.subarray(ring, ring + lent));
+	const n = lent > 0 ? pipe_direct_read(k, map!, bytes.subarray(ring, ring + lent)) : 0;
+	if (n < lent) pipe.pipe_map = null;
 	vattr_accessed(k, pipe.pipe_attr);
-	if (map === null || pipe_direct_done(pipe)) wakeup(k, pipe.pipe_wwait);
+	if (pipe.pipe_map === null || pipe_direct_done(pipe)) wakeup(k, pipe.pipe_wwait);
 	wakeup(k, k.selwait);
-	return ring + lent;
+	return ring + n;
 }
 
 /** Copy the first bytes of the ring, which stay in it. => there are as many. */

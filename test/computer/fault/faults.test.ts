@@ -259,10 +259,10 @@ it("a rule about a disk that is not there is refused", () => {
 	const wrong = plan(rule("disk.lost-write", { params: { disk: "ld7" } }));
 	expect(() => createSystem(sort(wrong))).toThrow(UserError);
 	expect(() => createSystem(sort(wrong))).toThrow(
-		"fault disk.lost-write: no disk ld7; there are ld0",
+		"rule 1 (disk.lost-write): params.disk: no disk ld7; there are ld0",
 	);
 	expect(() => new Bare({ image: new Uint8Array(4), faults: wrong })).toThrow(
-		"fault disk.lost-write: no disk ld7; there are none",
+		"rule 1 (disk.lost-write): params.disk: no disk ld7; there are none",
 	);
 	const outside = plan(rule("disk.lost-write", { params: { sector: 16 * 1024, count: 2 } }));
 	expect(() => createSystem(sort(outside))).toThrow(/ld0 has no sectors 16384 to 16385, but 16384/);

@@ -83,5 +83,5 @@ it("a checkpoint keeps what has become of them", () => {
 it("software without our kernel has no such allocations", () => {
 	const faults = { rules: [{ id: "none", model: "alloc.fail" }] };
 	const image = workload("../bare/bin/board");
-	expect(() => new Bare({ image, faults })).toThrow("fault none: alloc.fail is for our own");
+	expect(() => new Bare({ image, faults })).toThrow("rule 1 (none): model: is for our own");
 });
