@@ -18,7 +18,7 @@ const workload: Workload = {
 	swap: [{ bytes: 4 * MiB }],
 };
 const limits = { instructions: 3, idleNs: 60e9 };
-const ENOUGH = { instructions: 1e9, ns: 1e12 };
+const ENOUGH = { instructions: 1e9, ns: 1e12, seconds: 600 };
 const NEVER = { hit: Number.MAX_SAFE_INTEGER };
 
 /** Parameters that models need. */
@@ -59,6 +59,11 @@ const options = { workload, golden, counting, limits };
 const fast = new Runner({ ...options, checkpoints: 16, earlyStop: true });
 const whole = new Runner({ ...options, checkpoints: 16, earlyStop: false });
 const slow = new Runner({ ...options, checkpoints: 0, earlyStop: false });
+
+it("a golden run that takes too long on the host is given up", () => {
+	const late = /^golden run: has not ended within 0 s of the host$/;
+	expect(() => measureGolden(workload, null, { ...ENOUGH, seconds: 0 })).toThrow(late);
+});
 
 it("the golden run is the run without an injector", () => {
 	const { kind: _, swap, ...rest } = workload as Extract<Workload, { kind: "boot" }>;
