@@ -24,6 +24,7 @@ import {
 	type KernelFaultsState,
 	type KernelRule,
 } from "./kernel-faults.ts";
+import { KernelHolds } from "./kernel-holds.ts";
 import { checkFaultPlan } from "./plan.ts";
 
 /** What became of a rule. */
@@ -67,7 +68,7 @@ export interface FaultsState {
 
 /** => UserError for rules of a kernel where there is none. */
 export function checkKernelRules(rules: readonly FaultRule[], hasKernel: boolean): void {
-	const rule = rules.find(isKernelRule);
+	const rule = rules.find(({ model }) => model.startsWith("alloc."));
 	if (rule === undefined || hasKernel) return;
 	throw new UserError(`fault ${rule.id}: ${rule.model} is for our own kernel; there is none`);
 }
@@ -131,6 +132,7 @@ export class Faults {
 	readonly #triggers: Triggers;
 	/** null without a kernel. */
 	#kernel: KernelFaults | null = null;
+	#attached: Kernel | null = null;
 	#keepEvents = (): void => {};
 
 	/**
@@ -158,10 +160,7 @@ export class Faults {
 		const rules = plan?.rules.filter(isMachineRule) ?? [];
 		this.#of = machine;
 		this.#board = board;
-		this.#machine =
-			rules.length === 0
-				? null
-				: new MachineFaults(machine, rules, plan?.seed, board, this.#triggers);
+		this.#machine = rules.length === 0 ? null : this.#machineFaults(rules, plan?.seed);
 		this.#disks = board.disks.map(({ id, media, timing }) => ({
 			id,
 			media: media as FaultyDisk,
@@ -185,6 +184,7 @@ export class Faults {
 
 	/** There is a kernel, which runs. */
 	attach(kernel: Kernel): void {
+		this.#attached = kernel;
 		this.#kernel = new KernelFaults(kernel, this.#place, this.#triggers);
 		this.#keepEvents = () => {
 			kernel.uvmhist ??= uvmhist_init(EVENTS);
@@ -209,6 +209,7 @@ export class Faults {
 			this.#disks[i]!.media.load(own.media, seed, candidates);
 			this.#disks[i]!.timing.load(own.timing, seed, candidates);
 		}
+		checkKernelRules(rules, this.#attached !== null);
 		const machine = rules.filter(isMachineRule);
 		if (machine.length > 0) this.#machine ??= this.#machineFaults();
 		this.#machine?.load(machine, seed, candidates);
@@ -216,8 +217,10 @@ export class Faults {
 		this.#plan = plan;
 	}
 
-	#machineFaults(): MachineFaults {
-		return new MachineFaults(this.#of, [], 1, this.#board, this.#triggers);
+	#machineFaults(rules: readonly MachineRule[] = [], seed = 1): MachineFaults {
+		return new MachineFaults(this.#of, rules, seed, this.#board, this.#triggers, (host) => [
+			["alloc", new KernelHolds(host, () => this.#attached)],
+		]);
 	}
 
 	#loadKernel(
@@ -225,7 +228,6 @@ export class Faults {
 		seed?: number,
 		candidates?: ReadonlyMap<string, number>,
 	): void {
-		checkKernelRules(rules, this.#kernel !== null);
 		this.#kernel?.load(rules, seed, candidates);
 	}
 

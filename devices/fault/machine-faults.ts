@@ -25,9 +25,10 @@ import type { Armed, Family, FaultHost, Stage } from "./fault-host.ts";
 import type { FaultPlace } from "./fault-place.ts";
 import { InterruptFaults } from "./interrupt-faults.ts";
 import { Ledger, type LedgerState } from "./ledger.ts";
-import { hasInstant, type MachineRule, withLife } from "./machine-rule.ts";
+import { hasInstant, lasts, type MachineRule, withLife } from "./machine-rule.ts";
 import { MemoryFaults } from "./memory-faults.ts";
 import { MmuRules } from "./mmu-faults.ts";
+import type { FaultLife } from "./rule.ts";
 import { hasTrigger } from "./triggers.ts";
 
 export interface MachineFaultsState {
@@ -44,6 +45,10 @@ export interface MachineFaultsState {
 	/** What each family keeps, by the first part of its models' names. Absent in older snapshots. */
 	readonly families?: Readonly<Record<string, unknown>>;
 }
+
+/** For ever, or for a time? */
+const isSpan = (life: FaultLife): boolean =>
+	life === "permanent" || life === "once" || (typeof life === "object" && "forNs" in life);
 
 const familyOf = ({ model }: MachineRule): string => model.slice(0, model.indexOf("."));
 
@@ -67,6 +72,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 	/**
 	 * => `seed`: for random decisions. UserError for a rule that cannot be followed; those about
 	 *    devices need the board, and those with triggers or states `gates`, which calls `opened`.
+	 * => `more`: families of other parts, by the first part of their models' names.
 	 */
 	constructor(
 		machine: Machine,
@@ -74,6 +80,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 		seed = 1,
 		board: Board | null = null,
 		gates: Gates | null = null,
+		more: (host: FaultHost) => readonly [string, Family][] = () => [],
 	) {
 		this.machine = machine;
 		this.#gates = gates;
@@ -87,6 +94,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 			["cpu", this.#cpu],
 			["irq", new InterruptFaults(this)],
 			["clock", new ClockFaults(this)],
+			...more(this),
 		]);
 		for (const rule of rules) this.add(rule);
 	}
@@ -320,13 +328,15 @@ export class MachineFaults implements FaultHost, HartFaults {
 			if (none ? !isElsewhen : atNs !== undefined && atInsn !== undefined) {
 				return "when: needs atNs or atInsn, one of them, or a trigger";
 			}
-			if (rule.life !== undefined && rule.life !== "once") {
-				return "life: acts once, at its instant";
+			const { life = "once" } = rule;
+			if (lasts(rule) ? !isSpan(life) : life !== "once") {
+				return lasts(rule) ? "life: is permanent or {forNs}" : "life: acts once, at its instant";
 			}
 		} else if (atNs !== undefined || atInsn !== undefined) {
 			return `when: ${rule.model} has no instant; use hit, every, chance or window`;
 		}
-		return this.#families.get(familyOf(rule))!.check(rule);
+		const family = this.#families.get(familyOf(rule));
+		return family === undefined ? `${rule.model}: there is no kernel of ours` : family.check(rule);
 	}
 
 	/** The event of rule `number`. */

@@ -124,7 +124,7 @@ it("--check finds pages that are marked clean too early, and none in ours", asyn
 /** Harmless in itself: each run needs a fault. */
 const spurious = { model: "mmu.spurious-fault", when: { hit: [5, 50] } };
 
-it("a kernel that forgets a fence corrupts data in silence, and --check finds it; ours does not", async () => {
+it("a kernel that forgets a fence corrupts data, and --check finds it; ours does not", async () => {
 	const plant = (): void => {
 		defect.forgetsFence = true;
 	};

@@ -39,6 +39,10 @@ const NEEDED: Readonly<Record<string, Record<string, unknown>>> = {
 	"irq.flip": { device: "ld0" },
 	"clock.jump": { deltaNs: 1_000_000 },
 	"clock.rate-split": { ratio: 2 },
+	"alloc.hold-pages": { leave: 20 },
+	"alloc.hold-slots": { every: 2 },
+	"alloc.wire-limit": { pages: 10 },
+	"alloc.pager-windows": { leave: 1 },
 };
 const paramsOf = (model: string): Record<string, unknown> =>
 	model.startsWith("disk.") ? { disk: "ld0" } : (NEEDED[model] ?? {});
