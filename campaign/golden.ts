@@ -52,6 +52,8 @@ export interface GoldenLimits {
 	/** The golden run must end within so many instructions and so much virtual time, in ns. */
 	readonly instructions: number;
 	readonly ns: number;
+	/** And within so many seconds of the host, or nobody learns that it does not end. */
+	readonly seconds: number;
 }
 
 /** Cycles between two looks at the limits, when the length of the run is not known yet. */
@@ -88,6 +90,7 @@ export function measureGolden(
 ): GoldenFacts {
 	const guest = begin(workload, counting);
 	const { clock, hart } = guest.computer.machine;
+	const started = performance.now();
 	for (;;) {
 		const state = guest.run(clock.cycles + SLICE);
 		if (state === "ended") {
@@ -101,6 +104,9 @@ export function measureGolden(
 		if (clock.cycles > limits.ns || hart.counters.instret > limits.instructions) {
 			const done = `${hart.counters.instret} instructions and ${clock.cycles} ns`;
 			throw new UserError(`golden run: has not ended after ${done}`);
+		}
+		if (performance.now() - started > limits.seconds * 1000) {
+			throw new UserError(`golden run: has not ended within ${limits.seconds} s of the host`);
 		}
 	}
 }

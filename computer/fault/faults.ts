@@ -18,6 +18,7 @@ import type { WordHash } from "../../machine/hash.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { checkTriggers } from "./check-triggers.ts";
 import { isKernelRule, KernelFaults, type KernelFaultsState } from "./kernel-faults.ts";
+import { KernelHolds } from "./kernel-holds.ts";
 import { building, checkFaultPlan, ruleError } from "./plan.ts";
 
 /** What became of a rule. */
@@ -61,7 +62,7 @@ export interface FaultsState {
 
 /** => FaultPlanError for rules of a kernel where there is none. */
 function checkKernelRules(plan: FaultPlan, hasKernel: boolean): void {
-	const rule = plan.rules.find(isKernelRule);
+	const rule = plan.rules.find(({ model }) => model.startsWith("alloc."));
 	if (rule === undefined || hasKernel) return;
 	throw ruleError(plan, rule.id, ["model"], "is for our own kernel; there is none");
 }
@@ -125,6 +126,7 @@ export class Faults {
 	readonly #triggers: Triggers;
 	/** null without a kernel. */
 	#kernel: KernelFaults | null = null;
+	#attached: Kernel | null = null;
 	#keepEvents = (): void => {};
 
 	/**
@@ -153,12 +155,7 @@ export class Faults {
 		this.#of = machine;
 		this.#board = board;
 		this.#machine =
-			rules.length === 0
-				? null
-				: building(
-						plan,
-						() => new MachineFaults(machine, rules, plan?.seed, board, this.#triggers),
-					);
+			rules.length === 0 ? null : building(plan, () => this.#machineFaults(rules, plan?.seed));
 		this.#disks = board.disks.map(({ id, media, timing }) => ({
 			id,
 			media: media as FaultyDisk,
@@ -183,6 +180,7 @@ export class Faults {
 
 	/** There is a kernel, which runs. */
 	attach(kernel: Kernel): void {
+		this.#attached = kernel;
 		this.#kernel = new KernelFaults(kernel, this.#place, this.#triggers);
 		this.#keepEvents = () => {
 			kernel.uvmhist ??= uvmhist_init(EVENTS);
@@ -230,8 +228,10 @@ export class Faults {
 		this.#kernel?.load(rules.filter(isKernelRule), seed, candidates);
 	}
 
-	#machineFaults(): MachineFaults {
-		return new MachineFaults(this.#of, [], 1, this.#board, this.#triggers);
+	#machineFaults(rules: readonly MachineRule[] = [], seed = 1): MachineFaults {
+		return new MachineFaults(this.#of, rules, seed, this.#board, this.#triggers, (host) => [
+			["alloc", new KernelHolds(host, () => this.#attached)],
+		]);
 	}
 
 	/** Whether no rule does anything any more at time `now`, or later. */

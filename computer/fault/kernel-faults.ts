@@ -32,8 +32,7 @@ export type KernelRule = FaultRule & {
 	readonly params: AllocFail;
 };
 
-export const isKernelRule = (rule: FaultRule): rule is KernelRule =>
-	rule.model.startsWith("alloc.");
+export const isKernelRule = (rule: FaultRule): rule is KernelRule => rule.model === "alloc.fail";
 
 export interface KernelFaultsState {
 	readonly seed: number;

@@ -6,6 +6,8 @@ export interface FaultModel {
 	readonly does: string;
 	/** Its candidates; null: it has none, but acts at an instant. */
 	readonly candidates: string | null;
+	/** What begins at its instant lasts, and rules have a `life`. Default: false. */
+	readonly lasts?: true;
 	readonly params: Fields;
 	readonly conditions?: readonly Condition[];
 }

@@ -195,6 +195,11 @@ const life = v.union(
 	"expected once, permanent, {count}, {forNs} or {onNs, offNs}",
 );
 
+const span = v.union(
+	[v.literal("permanent"), object({ forNs: needs(whole(1), "For that long, in ns.") })],
+	"expected permanent or {forNs}",
+);
+
 const budget = object({
 	skip: may(whole(0), "Candidates that are passed over first. Default: 0."),
 	times: may(
@@ -213,6 +218,7 @@ export const FAULT_PLAN_PARTS: Readonly<Record<string, Field>> = {
 	candidates,
 	instant,
 	life,
+	span,
 	budget,
 };
 
@@ -227,7 +233,7 @@ function ruleSchema([name, model]: readonly [string, FaultModel]): Field {
 	const params = object(model.params, model.conditions);
 	const when =
 		model.candidates === null
-			? { when: instant }
+			? { when: instant, ...(model.lasts === true ? { life: v.optional(span) } : {}) }
 			: { when: v.optional(candidates), life: v.optional(life), budget: v.optional(budget) };
 	return object(
 		{

@@ -24,9 +24,10 @@ import type { Armed, Family, FaultHost, Stage } from "./fault-host.ts";
 import type { FaultPlace } from "./fault-place.ts";
 import { InterruptFaults } from "./interrupt-faults.ts";
 import { Ledger, type LedgerState } from "./ledger.ts";
-import { hasInstant, type MachineRule, withLife } from "./machine-rule.ts";
+import { hasInstant, lasts, type MachineRule, withLife } from "./machine-rule.ts";
 import { MemoryFaults } from "./memory-faults.ts";
 import { MmuRules } from "./mmu-faults.ts";
+import type { FaultLife } from "./rule.ts";
 import { FaultRuleError } from "./rule-error.ts";
 import { hasTrigger, isGated } from "./triggers.ts";
 
@@ -56,6 +57,9 @@ function errorOf({ id, params }: MachineRule, complaint: string): FaultRuleError
 		? new FaultRuleError(id, [name], what, complaint)
 		: new FaultRuleError(id, [], complaint);
 }
+/** For ever, or for a time? */
+const isSpan = (life: FaultLife): boolean =>
+	life === "permanent" || life === "once" || (typeof life === "object" && "forNs" in life);
 
 const familyOf = ({ model }: MachineRule): string => model.slice(0, model.indexOf("."));
 
@@ -84,6 +88,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 	/**
 	 * => `seed`: for random decisions. FaultRuleError for a rule that cannot be followed; those about
 	 *    devices need the board, and those with triggers or states `gates`, which calls `opened`.
+	 * => `more`: families of other parts, by the first part of their models' names.
 	 */
 	constructor(
 		machine: Machine,
@@ -91,6 +96,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 		seed = 1,
 		board: Board | null = null,
 		gates: Gates | null = null,
+		more: (host: FaultHost) => readonly [string, Family][] = () => [],
 	) {
 		this.machine = machine;
 		this.#gates = gates;
@@ -104,6 +110,7 @@ export class MachineFaults implements FaultHost, HartFaults {
 			["cpu", this.#cpu],
 			["irq", new InterruptFaults(this)],
 			["clock", new ClockFaults(this)],
+			...more(this),
 		]);
 		this.#familyList = [...this.#families.values()];
 		for (const rule of rules) this.add(rule);
@@ -362,13 +369,15 @@ export class MachineFaults implements FaultHost, HartFaults {
 			if (none ? !isElsewhen : atNs !== undefined && atInsn !== undefined) {
 				return "when: needs atNs or atInsn, one of them, or a trigger";
 			}
-			if (rule.life !== undefined && rule.life !== "once") {
-				return "life: acts once, at its instant";
+			const { life = "once" } = rule;
+			if (lasts(rule) ? !isSpan(life) : life !== "once") {
+				return lasts(rule) ? "life: is permanent or {forNs}" : "life: acts once, at its instant";
 			}
 		} else if (atNs !== undefined || atInsn !== undefined) {
 			return `when: ${rule.model} has no instant; use hit, every, chance or window`;
 		}
-		return this.#families.get(familyOf(rule))!.check(rule);
+		const family = this.#families.get(familyOf(rule));
+		return family === undefined ? `${rule.model}: there is no kernel of ours` : family.check(rule);
 	}
 
 	/** The event of rule `number`. */

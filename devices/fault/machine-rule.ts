@@ -1,16 +1,22 @@
 /**
- * Rules for memory, hart, MMU, interrupts and clocks: all models. Rules of some act at an instant,
- * `when.atNs` or `when.atInsn`; the others have candidates.
+ * Rules for memory, hart, MMU, interrupts and clocks, and for resources of a kernel: all models.
+ * Rules of some act at an instant, `when.atNs` or `when.atInsn`; the others have candidates.
  */
 import type { ClockModels } from "./clock-rule.ts";
 import type { CpuModels } from "./cpu-rule.ts";
 import type { InterruptModels } from "./interrupt-rule.ts";
 import type { MemoryModels } from "./memory-rule.ts";
 import type { MmuModels } from "./mmu-rule.ts";
+import type { ResourceModels } from "./resource-rule.ts";
 import type { FaultRule } from "./rule.ts";
 
 /** The models, with their parameters. */
-export type MachineModels = MmuModels & MemoryModels & CpuModels & InterruptModels & ClockModels;
+export type MachineModels = MmuModels &
+	MemoryModels &
+	CpuModels &
+	InterruptModels &
+	ClockModels &
+	ResourceModels;
 export type MachineModel = keyof MachineModels;
 
 export type MachineRule = {
@@ -40,9 +46,16 @@ const INSTANTS: ReadonlySet<MachineModel> = new Set<MachineModel>([
 	"clock.drift",
 	"clock.freeze",
 	"clock.rate-split",
+	"alloc.hold-pages",
+	"alloc.hold-slots",
+	"alloc.wire-limit",
+	"alloc.pager-windows",
 ]);
 
 export const hasInstant = ({ model }: MachineRule): boolean => INSTANTS.has(model);
+
+/** Does what the rule begins at its instant last, for ever or for `life.forNs`? */
+export const lasts = ({ model }: MachineRule): boolean => model.startsWith("alloc.");
 
 /** Models whose rules last unless `life` says otherwise. */
 const LASTING: ReadonlySet<MachineModel> = new Set<MachineModel>([

@@ -12,6 +12,7 @@ import type { vm_amap } from "./uvm_amap.ts";
 import type { uvm_aobj } from "./uvm_aobj.ts";
 import type { uvm_device } from "./uvm_device.ts";
 import type { uvm_faultinfo } from "./uvm_fault.ts";
+import type { uvm_hold } from "./uvm_hold.ts";
 import type { vm_map } from "./uvm_map_entry.ts";
 import type { uvm_pagerops } from "./uvm_object.ts";
 import { type pglist, pglist_init, type vm_page } from "./uvm_page.ts";
@@ -115,6 +116,9 @@ export interface Uvm {
 	/** The thread in swapoff; one at a time. */
 	swapoff_lwp: lwp | null;
 
+	/** What is held by nobody who needs it, the oldest first. */
+	readonly holds: uvm_hold[];
+
 	/** What is on loan to the kernel: the results of uvm_loan. */
 	readonly loans: vm_page[][];
 	/** What devices read or write in user memory: the results of uvm_vslock. */
@@ -178,6 +182,7 @@ export function uvm_state(pools: pools): Uvm {
 		swap_alloc_nslots: 0,
 		swapstats: { splits: 0, sumErrors: 0, degraded: 0, mirrorReads: 0, repairs: 0 },
 		swapoff_lwp: null,
+		holds: [],
 		loans: [],
 		vslocks: [],
 		fault: null,

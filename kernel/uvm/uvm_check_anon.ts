@@ -8,7 +8,12 @@ import type { vm_anon } from "./uvm_anon.ts";
 import { UAO_FLAG_NOSWAP, uao_find_swslot, uao_slots } from "./uvm_aobj.ts";
 import { memq_length } from "./uvm_check_page.ts";
 import { PG_BUSY, PG_CLEAN, uvm_pagelookup, type vm_page } from "./uvm_page.ts";
-import { SWSLOT_NONE, uvm_swap_isallocated, uvm_swap_isreadable } from "./uvm_swap.ts";
+import {
+	SWSLOT_NONE,
+	uvm_swap_isallocated,
+	uvm_swap_isreadable,
+	uvm_swap_navail,
+} from "./uvm_swap.ts";
 
 /** Objects: memq, page counts, slot tables. */
 export function check_aobjs(k: Kernel, quiet: boolean, wrong: string[]): void {
@@ -104,21 +109,32 @@ export function check_swap(k: Kernel, quiet: boolean, wrong: string[]): void {
 				wrong.push("7: a clean page has no slot");
 		}
 	}
-	let [inuse, bad, npages] = [0, 0, 0];
+	const slots = k.uvm.holds.flatMap(({ h_slots }) => h_slots);
+	for (const slot of slots) {
+		if (seen.has(slot)) wrong.push("5: a slot that is held is recorded, or held twice");
+		seen.add(slot);
+		if (!uvm_swap_isallocated(k, slot)) wrong.push("5: a slot that is held is free");
+	}
+	let [inuse, bad, held, npages, avail] = [0, 0, 0, 0, 0];
 	for (const sdp of k.uvm.swap_list) {
 		inuse += sdp.swd_npginuse;
 		bad += sdp.swd_npgbad;
+		held += sdp.swd_npgheld;
 		npages += sdp.swd_npages;
-		if (sdp.swd_npgbad > sdp.swd_npginuse || sdp.swd_npginuse > sdp.swd_npages) {
+		avail += uvm_swap_navail(sdp);
+		const lost = sdp.swd_npgbad + sdp.swd_npgheld;
+		if (lost > sdp.swd_npginuse || sdp.swd_npginuse > sdp.swd_npages) {
 			wrong.push("5: a swap device counts more than it has");
 		}
 	}
+	if (held !== slots.length) wrong.push("5: swd_npgheld is not the number of slots that are held");
+	if (avail !== e.swpgavail) wrong.push("5: swpgavail is not the sum over the devices");
 	if (inuse !== e.swpginuse) wrong.push("5: swpginuse is not the sum over the devices");
 	if (npages !== e.swpages) wrong.push("5: swpages is not the sum over the devices");
 	if (e.swpgonly < 0 || e.swpgonly > e.swpginuse) wrong.push("5: swpgonly is out of range");
 	if (!quiet) return;
 	if (seen.size + bad !== inuse) {
-		wrong.push(`5: ${inuse} slots in use, ${seen.size} recorded, ${bad} bad`);
+		wrong.push(`5: ${inuse} slots in use, ${seen.size} recorded or held, ${bad} bad`);
 	}
 	if (only !== e.swpgonly) wrong.push(`6: swpgonly is ${e.swpgonly}, counted ${only}`);
 }

@@ -73,6 +73,11 @@ export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
 		const used = pg.uobject !== null || pg.uanon !== null || pg.pqflags !== 0;
 		if (used || pg.md_pvlist !== null) wrong.push("3: a page whose memory is broken is in use");
 	}
+	for (const pg of k.uvm.holds.flatMap(({ h_pages }) => h_pages)) {
+		const used = pg.uobject !== null || pg.uanon !== null || pg.pqflags !== 0 || pg.flags !== 0;
+		const lent = pg.wire_count !== 0 || pg.loan_count !== 0;
+		if (used || lent || pg.md_pvlist !== null) wrong.push("3: a page that is held is in use");
+	}
 	check_loans(k, wrong);
 	if (quiet) check_rest(k, wrong);
 }

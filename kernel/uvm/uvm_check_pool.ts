@@ -29,13 +29,17 @@ export function check_pools(k: Kernel, quiet: boolean, wrong: string[]): void {
 	check_items(k, quiet, wrong);
 }
 
-/** Each page that is not free belongs to an object, an anon, a table or a pool, or is broken. */
+/** A page that is not free belongs to an object, anon, table or pool, or is broken or held. */
 function check_ownerless(k: Kernel, held: Set<vm_page>, wrong: string[]): void {
 	for (const pm of k.pmap.pm_list) {
 		held.add(pm.pm_rootpage as vm_page);
 		pmap_foreach_table(k, pm, (_va, pa) => held.add(PHYS_TO_VM_PAGE(k, pa)!));
 	}
 	for (const pg of [...k.uvm.vslocks.flat(), ...k.uvm.page_retired]) held.add(pg);
+	for (const pg of k.uvm.holds.flatMap(({ h_pages }) => h_pages)) {
+		if (held.has(pg)) wrong.push("17: a page that is held belongs to somebody else, too");
+		held.add(pg);
+	}
 	for (const pg of k.uvm.vm_pages) {
 		if (pg.phys_addr < k.uvm.avail_start || pg.phys_addr >= k.uvm.avail_end) continue;
 		if (pg.uobject !== null || pg.uanon !== null || pg.loan_count > 0 || held.has(pg)) continue;

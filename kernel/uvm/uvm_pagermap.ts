@@ -80,7 +80,9 @@ const emergva_wchan = (k: Kernel): object => k.uvm.pager_map_wanted_lock;
 /** Room for `npages` in pager_map, or the page daemon's own window. => 0 if there is none. */
 function pagermap_alloc(k: Kernel, npages: number): number {
 	const map = k.uvm.pager_map!;
-	if (!k.failinject?.("pager_map") && vm_map_lock_try(k, map)) {
+	let refused = k.failinject?.("pager_map") === true;
+	for (const { h_windows } of k.uvm.holds) refused ||= map.nentries >= h_windows;
+	if (!refused && vm_map_lock_try(k, map)) {
 		const args = uvm_map_args(0, ptoa(npages));
 		args.flags = UVM_FLAG_NOMERGE;
 		args.offset = UVM_UNKNOWN_OFFSET;

@@ -44,6 +44,8 @@ export interface swapdev {
 	readonly swd_npages: number;
 	swd_npginuse: number;
 	swd_npgbad: number;
+	/** How many are allocated because they are held (uvm_hold.ts). */
+	swd_npgheld: number;
 	/** The drum range [drumoffset, drumoffset + drumsize). */
 	readonly swd_drumoffset: number;
 	readonly swd_drumsize: number;
@@ -181,6 +183,28 @@ export function uvm_swap_markbad(k: Kernel, slot: SwapSlot, nslots: number): voi
 	uvm_swpgonly_add(k, -nslots);
 	if (k.uvmhist !== null) UVMHIST_LOG(k, "uvm_swap_markbad", "slot, nslots", slot, nslots);
 }
+
+/** Hold a slot: nobody else gets it. => it is free, and its device enabled. */
+export function uvm_swap_hold(k: Kernel, slot: SwapSlot): void {
+	const sdp = swapdrum_getsdp(k, slot)!;
+	swapmap_set(sdp, slot - sdp.swd_drumoffset, 1);
+	sdp.swd_npginuse++;
+	sdp.swd_npgheld++;
+	k.uvmexp.swpginuse++;
+	k.uvmexp.swpgavail--;
+}
+
+/** Undo uvm_swap_hold. */
+export function uvm_swap_unhold(k: Kernel, slot: SwapSlot): void {
+	const sdp = swapdrum_getsdp(k, slot)!;
+	sdp.swd_npgheld--;
+	if ((sdp.swd_flags & SWF_ENABLE) !== 0) k.uvmexp.swpgavail++;
+	uvm_swap_free(k, slot, 1);
+}
+
+/** Slots of a device that hold pages, or may. */
+export const uvm_swap_navail = (sdp: swapdev): number =>
+	(sdp.swd_flags & SWF_ENABLE) !== 0 ? sdp.swd_npages - sdp.swd_npgbad - sdp.swd_npgheld : 0;
 
 /** Add `delta` to the number of pages whose only copy is in swap. */
 export function uvm_swpgonly_add(k: Kernel, delta: number): void {

@@ -25,6 +25,7 @@ import {
 	SWF_INUSE,
 	type SwapSlot,
 	type swapdev,
+	uvm_swap_navail,
 } from "./uvm_swap.ts";
 import { uvm_swap_cksum_size } from "./uvm_swap_cksum.ts";
 
@@ -79,6 +80,7 @@ export function swap_on(
 		swd_npages: npages,
 		swd_npginuse: 0,
 		swd_npgbad: 0,
+		swd_npgheld: 0,
 		swd_drumoffset: drumoffset,
 		swd_drumsize: pages,
 		swd_map: new Int32Array(Math.ceil(pages / 32)),
@@ -135,28 +137,31 @@ export function* swap_off(k: Kernel, dev: dev_t, vp: vnode | null = null): Sleep
 	if (sdp === undefined) return ENXIO;
 	if (k.uvm.swapoff_lwp !== null) return EBUSY;
 	k.uvm.swapoff_lwp = k.curlwp;
+	k.uvmexp.swpgavail -= uvm_swap_navail(sdp);
 	sdp.swd_flags &= ~SWF_ENABLE;
-	k.uvmexp.swpgavail -= sdp.swd_npages - sdp.swd_npgbad;
 	const start = sdp.swd_drumoffset;
 	const end = start + sdp.swd_drumsize;
 	let error: Errno = 0;
 	if (yield* uao_swap_off(k, start, end)) error = ENOMEM;
 	if (error === 0 && (yield* amap_swap_off(k, start, end))) error = ENOMEM;
 	// A cluster on its way to the device, or an object that is being freed, still has slots.
-	if (error === 0 && sdp.swd_npginuse > sdp.swd_npgbad) error = EBUSY;
+	if (error === 0 && sdp.swd_npginuse > sdp.swd_npgbad + sdp.swd_npgheld) error = EBUSY;
 	k.uvm.swapoff_lwp = null;
 	k.uvm.pdfruitless = 0;
 	if (error !== 0) {
 		sdp.swd_flags |= SWF_ENABLE;
-		k.uvmexp.swpgavail += sdp.swd_npages - sdp.swd_npgbad;
+		k.uvmexp.swpgavail += uvm_swap_navail(sdp);
 		return error;
 	}
 	simple_lock(k, k.uvm.swap_data_lock);
 	k.uvmexp.nswapdev--;
 	k.uvmexp.swpages -= sdp.swd_npages;
-	k.uvmexp.swpginuse -= sdp.swd_npgbad;
+	k.uvmexp.swpginuse -= sdp.swd_npgbad + sdp.swd_npgheld;
 	k.uvmexp.swpgbad -= sdp.swd_npgbad;
 	k.uvm.swap_list.splice(k.uvm.swap_list.indexOf(sdp), 1);
+	for (const hold of k.uvm.holds) {
+		hold.h_slots = hold.h_slots.filter((slot) => slot < start || slot >= end);
+	}
 	simple_unlock(k, k.uvm.swap_data_lock);
 	if (sdp.swd_sums !== 0) {
 		uvm_km_free(k, k.uvm.kernel_map!, sdp.swd_sums, uvm_swap_cksum_size(sdp.swd_drumsize));

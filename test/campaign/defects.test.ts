@@ -8,9 +8,14 @@ import type { Workload } from "../../campaign/workload.ts";
 import type { buf } from "../../kernel/dev/buf.ts";
 import type * as bio from "../../kernel/dev/vfs_bio.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
+import { PG_CLEAN, type vm_page } from "../../kernel/uvm/uvm_page.ts";
+import type * as pager from "../../kernel/uvm/uvm_pager.ts";
+import type { PmapHost, PmapPage } from "../../pmap/host.ts";
+import type * as pmap from "../../pmap/pmap.ts";
 import { MiB, workload as program } from "../support/workload.ts";
 
-const defect = vi.hoisted(() => ({ ignoresWriteErrors: false }));
+const SOUND = { ignoresWriteErrors: false, cleanTooEarly: false, forgetsFence: false };
+const defect = vi.hoisted(() => ({}) as typeof SOUND);
 
 vi.mock(import("../../kernel/dev/vfs_bio.ts"), async (original) => {
 	const real: typeof bio = await original();
@@ -21,9 +26,30 @@ vi.mock(import("../../kernel/dev/vfs_bio.ts"), async (original) => {
 	return { ...real, biodone };
 });
 
-afterEach(() => {
-	defect.ignoresWriteErrors = false;
+/** A page is clean when its write begins, and stays so when that fails. */
+vi.mock(import("../../kernel/uvm/uvm_pager.ts"), async (original) => {
+	const real: typeof pager = await original();
+	const uvm_pager_pageout = (k: Kernel, pg: vm_page): void => {
+		real.uvm_pager_pageout(k, pg);
+		if (defect.cleanTooEarly) pg.flags |= PG_CLEAN;
+	};
+	return { ...real, uvm_pager_pageout };
 });
+
+/** The page daemon clears A bits, and leaves the translations in the TLB. */
+vi.mock(import("../../pmap/pmap.ts"), async (original) => {
+	const real: typeof pmap = await original();
+	const pmap_clear_reference = (k: PmapHost, pg: PmapPage): boolean => {
+		if (!defect.forgetsFence) return real.pmap_clear_reference(k, pg);
+		const unfenced = vi.spyOn(k.port, "sfenceVma").mockImplementation(() => {});
+		const was = real.pmap_clear_reference(k, pg);
+		unfenced.mockRestore();
+		return was;
+	};
+	return { ...real, pmap_clear_reference };
+});
+
+afterEach(() => void Object.assign(defect, SOUND));
 
 const workload: Workload = {
 	kind: "boot",
@@ -32,17 +58,26 @@ const workload: Workload = {
 };
 
 it("the shadow finds lost writes", async () => {
-	const { options } = workload;
-	const watched: Workload = { ...workload, options: { ...options, shadow: true } } as Workload;
+	const watched = withOptions({ shadow: true });
 	const lost = { model: "disk.lost-write", params: { disk: "ld0" }, when: { hit: [2, 8] } };
 	const rows = await outcomes([lost], watched);
 	expect(rows.map(({ outcome }) => outcome)).toEqual(["sdc", "sdc"]);
 	expect(rows.every(({ evidence }) => evidence.shadow.length > 0)).toBe(true);
 });
 
-async function outcomes(rules: readonly object[], of = workload): Promise<ResultRow[]> {
-	const campaign = checkCampaign({ workload: { boot: "walk" }, rules });
+const withOptions = (options: object): Workload =>
+	({ ...workload, options: { ...workload.options, ...options } }) as Workload;
+
+/** `plant` puts a defect into the kernel, behind the golden run. */
+async function outcomes(
+	rules: readonly object[],
+	of = workload,
+	plant = (): void => {},
+): Promise<ResultRow[]> {
+	// All runs begin at the start: there is nothing that a kernel without the defect has done.
+	const campaign = checkCampaign({ workload: { boot: "walk" }, rules, checkpoints: 0 });
 	const prepared = prepareCampaign(campaign, of);
+	plant();
 	const rows: ResultRow[] = [];
 	const onRow = (row: ResultRow): void => void rows.push(row);
 	await conductCampaign(prepared, localExecutor(prepared.runner), { onRow });
@@ -65,4 +100,45 @@ it("a kernel that ignores write errors corrupts data in silence; ours does not",
 	const planted = await outcomes([failing]);
 	expect(planted.filter(({ outcome }) => outcome === "sdc").length).toBeGreaterThan(1);
 	expect(planted.filter(({ outcome }) => outcome === "detected-handled")).toEqual([]);
+});
+
+it("--check finds pages that are marked clean too early, and none in ours", async () => {
+	const checked = withOptions({ check: true, diskRetries: 0 });
+	const failed = { ...failing, when: { hit: [1, 8] } };
+	const sound = await outcomes([failed], checked);
+	expect(sound.map(({ outcome }) => outcome)).toEqual(["detected-handled", "detected-handled"]);
+	const planted = await outcomes([failed], checked, () => {
+		defect.cleanTooEarly = true;
+	});
+	expect(planted.map(({ outcome }) => outcome)).toEqual(["panic", "panic"]);
+	const reasons = new Set(planted.map(({ evidence }) => evidence.exit.reason));
+	expect([...reasons]).toEqual(["uvm_check: invariant 7: a clean page has no slot"]);
+	// Without --check an assertion of the kernel notices it.
+	const [row] = await outcomes([failed], withOptions({ diskRetries: 0 }), () => {
+		defect.cleanTooEarly = true;
+	});
+	expect(row!.outcome).toBe("panic");
+	expect(row!.evidence.exit.reason).toContain("clean page without a swap slot");
+});
+
+/** Harmless in itself: each run needs a fault. */
+const spurious = { model: "mmu.spurious-fault", when: { hit: [5, 50] } };
+
+it("a kernel that forgets a fence corrupts data, and --check finds it; ours does not", async () => {
+	const plant = (): void => {
+		defect.forgetsFence = true;
+	};
+	const classes = async (of: Workload, planted?: () => void): Promise<string[]> => {
+		const rows = await outcomes([spurious], of, planted);
+		return rows.map(({ outcome, evidence }) => `${outcome} ${evidence.exit.reason}`);
+	};
+	expect(await classes(workload)).toEqual(["latent ", "latent "]);
+	expect(await classes(workload, plant)).toEqual(["sdc ", "sdc "]);
+	defect.forgetsFence = false;
+	const checked = withOptions({ check: true });
+	expect(await classes(checked)).toEqual(["latent ", "latent "]);
+	const stale = "panic uvm_check: invariant 15: the TLB holds a stale translation";
+	expect(await classes(checked, plant)).toEqual([stale, stale]);
+	// It needs no fault: the run that all others are compared with is refused.
+	await expect(classes(checked)).rejects.toThrow(/golden run: ends with a panic: .*stale/);
 });

@@ -18,7 +18,7 @@ const workload: Workload = {
 	swap: [{ bytes: 4 * MiB }],
 };
 const limits = { instructions: 3, idleNs: 60e9 };
-const ENOUGH = { instructions: 1e9, ns: 1e12 };
+const ENOUGH = { instructions: 1e9, ns: 1e12, seconds: 600 };
 const NEVER = { hit: Number.MAX_SAFE_INTEGER };
 
 /** Parameters that models need. */
@@ -39,6 +39,10 @@ const NEEDED: Readonly<Record<string, Record<string, unknown>>> = {
 	"irq.flip": { device: "ld0" },
 	"clock.jump": { deltaNs: 1_000_000 },
 	"clock.rate-split": { ratio: 2 },
+	"alloc.hold-pages": { leave: 20 },
+	"alloc.hold-slots": { every: 2 },
+	"alloc.wire-limit": { pages: 10 },
+	"alloc.pager-windows": { leave: 1 },
 };
 const paramsOf = (model: string): Record<string, unknown> =>
 	model.startsWith("disk.") ? { disk: "ld0" } : (NEEDED[model] ?? {});
@@ -72,6 +76,11 @@ const plain = measureGolden(workload, null, ENOUGH);
 const main = prepare(workload, others);
 const oneByOne = prepare(fewInstructions, ONE_BY_ONE);
 const { golden, counting, reference, fast, slow } = main;
+
+it("a golden run that takes too long on the host is given up", () => {
+	const late = /^golden run: has not ended within 0 s of the host$/;
+	expect(() => measureGolden(workload, null, { ...ENOUGH, seconds: 0 })).toThrow(late);
+});
 
 it("the golden run is the run without an injector", () => {
 	const { kind: _, swap, ...rest } = workload as Extract<Workload, { kind: "boot" }>;

@@ -411,8 +411,8 @@ const pipeops: fileops = {
 };
 
 /**
- * Fill `bytes` as far as possible. => there is something to read. What is lent and cannot be read is
- * lent no longer: its writer copies the rest, and meets the error himself.
+ * Fill `bytes` as far as possible. => there is something to read. What is lent and cannot be read
+ * is lent no longer: its writer copies the rest, and meets the error himself.
  */
 function pipe_take(k: Kernel, pipe: pipe, bytes: Uint8Array): number {
 	const { pipe_map: map } = pipe;
