@@ -63,6 +63,13 @@ it("registers: what is read first, or overwritten", async () => {
 				params: { register: { from: 1, to: 31 }, mask: 0x80000001 },
 				when: { atInsn: { from: 3, to: 400, step: 57 } },
 			},
+			// The number of a system call, which nobody but the kernel reads.
+			{
+				id: "a7",
+				model: "cpu.register",
+				params: { register: 17, mask: 1 },
+				when: { atInsn: { from: 350, to: 457 } },
+			},
 		],
 	});
 	expect(pruned.length).toBeLessThan(whole.length);
