@@ -123,7 +123,8 @@ function heatMap(place: string, hits: readonly Hit[]): string {
 			return `<rect ${box} fill="hsl(${hue} 70% 45%)"><title>${esc(title)}</title></rect>`;
 		});
 	const [width, height] = [COLUMNS * CELL, rows * CELL];
-	const note = `a square is ${unit} ${place === "ram" ? "bytes" : "sectors"}, from ${name(base)}`;
+	const what = `${place === "ram" ? "byte" : "sector"}${unit === 1 ? "" : "s"}`;
+	const note = `a square is ${unit} ${what}, from ${name(base)}`;
 	const box = `viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`;
 	return `<h2>Faults in ${esc(place)}</h2>
 <p>${note}; green: nothing bad came of it, red: panic, hang or silent corruption</p>
@@ -169,13 +170,20 @@ const CHART_PX = 110;
 /** => opens without a server; the report's data is in it as JSON, too */
 export function htmlOf(report: CampaignReport): string {
 	const phases = report.phases.map((shares, i) => [`${i * 10} to ${i * 10 + 10} %`, shares]);
+	const byModel = Object.keys(report.models);
+	const byRule = Object.keys(report.templates);
 	const charts: [string, object, number][] = [
-		["Outcomes by fault model", shareChart(report.models), Object.keys(report.models).length],
-		["Outcomes by rule", shareChart(report.templates), Object.keys(report.templates).length],
+		["Outcomes by fault model", shareChart(report.models), byModel.length],
+	];
+	// Rules without names of their own have those of their models.
+	if (byRule.join() !== byModel.join()) {
+		charts.push(["Outcomes by rule", shareChart(report.templates), byRule.length]);
+	}
+	charts.push(
 		["Outcomes by phase of the run", shareChart(Object.fromEntries(phases)), phases.length],
 		["Detection latency", latencyChart(report), 6],
 		["Slowdown", slowdownChart(report), 6],
-	];
+	);
 	const canvases = charts.map(([title, , rows], i) => {
 		const height = CHART_PX + rows * ROW_PX;
 		const canvas = `<canvas id="chart${i}" role="img" aria-label="${title}"></canvas>`;
@@ -190,10 +198,14 @@ export function htmlOf(report: CampaignReport): string {
 	);
 	// No text of the report may end the script that it stands in.
 	const data = JSON.stringify(charts.map(([, chart]) => chart)).replaceAll("<", "\\u003c");
-	const { name, description, runs, planned, version, seed, golden } = report;
+	const { name, description, runs, planned, version, seed, golden, results } = report;
 	const title = `Faults: ${esc(name)}`;
 	const instructions = golden.instructions.toLocaleString("en-US");
-	const facts = `${runs} of ${planned} runs, seed ${seed}, uvmachine ${esc(version)};
+	const done =
+		report.pruned === undefined
+			? `${runs} of ${planned} runs`
+			: `${runs} of ${report.pruned.points} points by ${results.length} of ${planned} runs`;
+	const facts = `${done}, seed ${seed}, uvmachine ${esc(version)};
 without faults ${instructions} instructions and ${(golden.cycles / 1e6).toFixed(1)} ms`;
 	return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>${title}</title>
