@@ -22,6 +22,7 @@ import {
 import type { Machine } from "../machine/machine.ts";
 import {
 	ACCESS_LOAD,
+	CAUSE_HARDWARE_ERROR,
 	CAUSE_SUPERVISOR_ECALL,
 	FENCE_ALL,
 	IRQ_SSI,
@@ -114,6 +115,11 @@ export class Sbi implements Firmware {
 	/** Calls from S-mode are answered here. */
 	trap(): boolean {
 		const { hart } = this.#machine;
+		if (hart.state.cause === CAUSE_HARDWARE_ERROR) {
+			// Like OpenSBI: it is for S-mode, and medeleg has no bit for it.
+			hart.traps.redirectException();
+			return true;
+		}
 		if (hart.state.cause !== CAUSE_SUPERVISOR_ECALL) return false;
 		const { x } = hart;
 		// A call that succeeds may set pc itself.

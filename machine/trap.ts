@@ -104,6 +104,12 @@ export class Traps {
 		else this.#enterMachine(cause, tval, false);
 	}
 
+	/** Enter the handler of S-mode, as M-mode software does for what cannot be delegated. */
+	redirectException(): void {
+		const { cause, tval } = this.#state;
+		this.#enterSupervisor(cause, tval, false);
+	}
+
 	enterInterrupt(irq: number): void {
 		if (((this.#state.mideleg >>> irq) & 1) !== 0) this.#enterSupervisor(irq, 0, true);
 		else this.#enterMachine(irq, 0, true);

@@ -58,6 +58,36 @@ describe("start", () => {
 });
 
 describe("exceptions and interrupts", () => {
+	it("an error of memory goes to the handler of S-mode, too", () => {
+		const { bare } = new Guest();
+		const { machine } = bare;
+		const { hart } = machine;
+		machine.dma.store32(ENTRY, 0x0005_2283); // lw t0, 0(a0)
+		machine.dma.store32(BUFFER, 0x6f);
+		hart.state.stvec = BUFFER;
+		hart.x[10] = BUFFER + 64;
+		bare.inject({
+			rules: [
+				{ id: "ecc", model: "memory.ecc" },
+				{
+					id: "two",
+					model: "memory.flip",
+					params: { pa: BUFFER + 64, mask: 3 },
+					when: { atNs: machine.clock.cycles },
+				},
+			],
+		});
+		bare.run(machine.clock.cycles + 4);
+		const { state } = hart;
+		expect([hart.pc, state.priv, state.scause, state.stval, state.sepc]).toEqual([
+			BUFFER,
+			1,
+			19,
+			BUFFER + 64,
+			ENTRY,
+		]);
+	});
+
 	it("go to the handler of S-mode", () => {
 		const { bare } = new Guest();
 		const { machine } = bare;
