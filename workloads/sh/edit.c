@@ -219,6 +219,9 @@ static void scroll(size_t window)
 {
 	if (line_columns(0, line.length) <= window)
 		window_start = 0;
+	/* Another line may have been recalled, with another character there. */
+	if (window_start < line.length && continues(line.start[window_start]))
+		window_start = previous_character(window_start);
 	if (window_start <= cursor && line_columns(window_start, cursor) <= window)
 		return;
 	/* The cursor comes into the middle. */
