@@ -81,6 +81,11 @@ export type Hang = Pick<DiskTarget, "disk">;
 export interface Controller extends Hang {
 	/** It works on, or stops until the driver resets it. Default: "needs-reset". */
 	readonly mode?: ControllerFault | undefined;
+	/**
+	 * The disk has a volatile write cache of so many bytes, a multiple of 512, and loses what is
+	 * pending there, too. Default: it has none.
+	 */
+	readonly cache?: number | undefined;
 }
 
 /**
