@@ -203,8 +203,8 @@ export const DISK_MODELS: Catalogue<DiskModels> = {
 					whole(512, CACHE_MAX),
 					v.check((n) => n % 512 === 0, "expected a multiple of 512"),
 				),
-				"The disk has a volatile write cache of so many bytes, and what is pending there is lost, " +
-					"too; a flush empties it. Default: it has none.",
+				"The disk has a volatile write cache of so many bytes; what is pending there is lost, " +
+					"too. A flush empties it. Default: it has none.",
 			),
 		},
 	},

@@ -48,7 +48,7 @@ it("swap whose disk alone loses its power has old pages, which only checksums no
 	expect(checked.report(0).swap.sumErrors).toBeGreaterThan(0);
 });
 
-it("a controller that fails may lose its write cache, which no repeated request makes up for", () => {
+it("a controller that fails may lose its write cache, and nobody makes up for that", () => {
 	const fails = (params: object): FaultRule => ({
 		...{ id: "fails", model: "disk.controller", when: { hit: 9 } },
 		params: { disk: "ld0", ...params },
