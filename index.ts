@@ -43,6 +43,7 @@ export { type Merged, mergeResults } from "./campaign/merge.ts";
 export type { Pruned } from "./campaign/prune/fates.ts";
 export { type QueueExecutorOptions, queueExecutor } from "./campaign/queue-executor.ts";
 export { type QueueWorker, type QueueWorkerOptions, queueWorker } from "./campaign/queue-worker.ts";
+export { hasRecovered } from "./campaign/recovery.ts";
 export {
 	CAMPAIGN_REPORT,
 	type CampaignReport,

@@ -10,6 +10,7 @@ import { checkFaultPlan, FaultPlanError, type PlanPath } from "../computer/fault
 import type { FaultRule } from "../devices/fault/rule.ts";
 import { UserError } from "../machine/user-error.ts";
 import { OUTCOMES, type Outcome } from "./classify.ts";
+import { endless } from "./recovery.ts";
 import { CONFIDENCES } from "./statistics.ts";
 
 type Scalar = number | string | boolean;
@@ -110,6 +111,8 @@ export interface Campaign {
 	readonly earlyStop: boolean;
 	/** Whether points are left out whose outcome the golden run shows. */
 	readonly prune: boolean;
+	/** All rules end, and each run must end as the golden one. Absent: it need not. */
+	readonly recover?: true | undefined;
 }
 
 /** What is wrong with a campaign, in one line. */
@@ -302,6 +305,11 @@ export const CAMPAIGN = object({
 		"After which a run is given up.",
 	),
 	checkpoints: may(whole(0, CHECKPOINTS_MAX), "Of the golden run. Default: 32."),
+	recover: may(
+		flag,
+		"All rules end, and each run must then end as the one without faults: with the same output, " +
+			"and intact pages. The runs that do not are named, and the exit code is 1. Default: false.",
+	),
 	earlyStop: may(flag, "End runs whose state is golden again. Default: true."),
 	prune: may(flag, "Leave out points whose outcome the golden run shows. Default: false."),
 });
@@ -350,11 +358,13 @@ export function checkCampaign(value: unknown): Campaign {
 	const { sample = "exhaustive", checkpoints = CHECKPOINTS, earlyStop = true, workload } = file;
 	const { prune = false } = file;
 	const campaign: Campaign = {
+		...(file.recover === true ? { recover: file.recover } : {}),
 		...{ name, description, workload, rules, combine, sample, stop, seed, checkpoints, earlyStop },
 		prune,
 		limits: { ...LIMITS, ...file.limits },
 	};
 	checkCombination(campaign);
+	if (campaign.recover === true) checkEnds(rules);
 	return campaign;
 }
 
@@ -448,6 +458,15 @@ function extremes(name: string, values: Axis): readonly unknown[] {
 	if (!isRange(values)) return [];
 	const { from, to, step = 1 } = values;
 	return [from + Math.floor((to - from) / step) * step];
+}
+
+function checkEnds(rules: readonly Template[]): void {
+	for (const [i, rule] of rules.entries()) {
+		const why = endless(samplesOf(rule)[0]!);
+		if (why === "") continue;
+		const path = ["rules", i, why.slice(0, why.indexOf(":"))];
+		throw new CampaignError(`rule ${i + 1} (${rule.id}): ${why}`, path);
+	}
 }
 
 function checkCombination({ combine, rules, sample, stop, prune }: Campaign): void {

@@ -5,6 +5,7 @@ import {
 	conductCampaign,
 	describeGolden,
 	type Executor,
+	hasRecovered,
 	type PreparedCampaign,
 	poolExecutor,
 	prepareCampaign,
@@ -135,6 +136,11 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 	/** For the report. */
 	const rows: ResultRow[] = files.wanted ? [...before] : [];
 	const total = shard === undefined ? runs.length : shardLength(shard, runs.length);
+	const lost: number[] = [];
+	const check = ({ run, evidence }: ResultRow): void => {
+		if (campaign.recover === true && !hasRecovered(evidence, prepared.reference)) lost.push(run);
+	};
+	before.forEach(check);
 	const progress = new InjectProgress(process.stderr, flags.quiet, total, before.length);
 	const milliseconds = campaign.limits.seconds * 1000 + goldenMs * GOLDEN_TIMES;
 	const done = { before: before.length, total };
@@ -144,6 +150,7 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 			...{ shard, before },
 			onRow: (row, tally) => {
 				store?.append(row);
+				check(row);
 				if (files.wanted) rows.push(row);
 				progress.update(tally);
 			},
@@ -166,15 +173,27 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 		if (!files.onStdout) {
 			process.stdout.write(campaignTable(campaign, summary, prepared.golden, runs.pruned));
 			process.stdout.write(closing(tally, total, end, seconds, perHour));
+			if (campaign.recover === true) process.stdout.write(recoveryLine(lost, summary.runs));
 		}
 		if (interrupts.signal !== null) return signalExitCode(interrupts.signal);
-		return summary.outcomes["simulator-error"].runs > 0 ? 3 : 0;
+		if (summary.outcomes["simulator-error"].runs > 0) return 3;
+		return lost.length > 0 ? 1 : 0;
 	} finally {
 		interrupts.close();
 		progress.stop();
 		await executor.close();
 		store?.close();
 	}
+}
+
+/** Runs that are named. */
+const NAMED_MAX = 20;
+
+function recoveryLine(lost: readonly number[], runs: number): string {
+	if (lost.length === 0) return `all ${runs} runs have recovered\n`;
+	const more = lost.length > NAMED_MAX ? ", ..." : "";
+	const names = lost.slice(0, NAMED_MAX).join(", ");
+	return `${lost.length} of ${runs} runs have not recovered: ${names}${more}\n`;
 }
 
 function closing(

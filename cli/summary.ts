@@ -151,6 +151,7 @@ function swapRows({ swap }: Report): Row[] {
 		"pages on one disk only": swap.degraded,
 		"read from the second disk": swap.mirrorReads,
 		repaired: swap.repairs,
+		"dead disks": swap.dead,
 		"clusters page by page": swap.splits,
 	});
 	return text === "" ? [] : [["swap errors", text]];

@@ -198,6 +198,14 @@ export const DISK_MODELS: Catalogue<DiskModels> = {
 				"It works on and completes later requests; or it says that it needs a reset, and does " +
 					"nothing before the driver has reset it. Default: needs-reset.",
 			),
+			cache: may(
+				v.pipe(
+					whole(512, CACHE_MAX),
+					v.check((n) => n % 512 === 0, "expected a multiple of 512"),
+				),
+				"The disk has a volatile write cache of so many bytes; what is pending there is lost, " +
+					"too. A flush empties it. Default: it has none.",
+			),
 		},
 	},
 };

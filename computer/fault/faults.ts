@@ -169,6 +169,8 @@ export class Faults {
 			};
 			media.connect(place, lost, this.#triggers);
 			timing.connect(place, this.#triggers);
+			timing.cacheLost = (outage) => media.losePower(outage);
+			media.assume(timing.caches);
 		}
 	}
 
@@ -218,8 +220,10 @@ export class Faults {
 		this.#triggers.load(rules);
 		const ids = this.#disks.map(({ id }) => id);
 		for (const [i, own] of rulesOfDisks(plan, ids).entries()) {
-			this.#disks[i]!.media.load(own.media, seed, candidates);
-			this.#disks[i]!.timing.load(own.timing, seed, candidates);
+			const { media, timing } = this.#disks[i]!;
+			media.load(own.media, seed, candidates);
+			timing.load(own.timing, seed, candidates);
+			media.assume(timing.caches);
 		}
 		this.#checkSectors();
 		const machine = rules.filter(isMachineRule);

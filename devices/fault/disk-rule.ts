@@ -82,6 +82,11 @@ export type Hang = Pick<DiskTarget, "disk">;
 export interface Controller extends Hang {
 	/** It works on, or stops until the driver resets it. Default: "needs-reset". */
 	readonly mode?: ControllerFault | undefined;
+	/**
+	 * The disk has a volatile write cache of so many bytes, a multiple of 512, and loses what is
+	 * pending there, too. Default: it has none.
+	 */
+	readonly cache?: number | undefined;
 }
 
 /**
@@ -170,9 +175,13 @@ export const sectorsOf = ({
 }: DiskRule): { sector?: number | undefined; count?: number | undefined } =>
 	params as { sector?: number; count?: number };
 
-/** => FaultRuleError for sectors that its disk, which has so many, does not have */
+/** => FaultRuleError for sectors that its disk, which has so many, does not have, or a part of one */
 export function checkSectors(rule: DiskRule, sectors: number): void {
 	const { sector = 0, count = 1 } = sectorsOf(rule);
+	const { cache = 0 } = rule.params as { readonly cache?: number };
+	if (cache % SECTOR_SIZE !== 0) {
+		throw new FaultRuleError(rule.id, ["params", "cache"], `${cache}: not whole sectors`);
+	}
 	if (count >= 1 && sector >= 0 && sector + count <= sectors) return;
 	const range = `sectors ${sector} to ${sector + count - 1}`;
 	const what = `${rule.params.disk} has no ${range}, but ${sectors} in all`;

@@ -29,12 +29,11 @@ import { type FaultPlace, NOWHERE } from "./fault-place.ts";
 import { Ledger, type LedgerState } from "./ledger.ts";
 import { FaultRuleError } from "./rule-error.ts";
 import {
-	cacheKey,
+	type CacheParameters,
 	type Outage,
 	type PendingWrite,
-	WRITE_CACHE_DEFAULT,
-	WriteCache,
-	type WriteCacheState,
+	WriteCaches,
+	type WriteCachesState,
 } from "./write-cache.ts";
 
 export interface FaultyDiskState {
@@ -46,8 +45,8 @@ export interface FaultyDiskState {
 	readonly ledger: LedgerState;
 	/** "rule sector" for each sector of a latent error that was written since. */
 	readonly healed: readonly string[];
-	/** Of rules about losses of power, by cacheKey. */
-	readonly caches: readonly (readonly [string, WriteCacheState])[];
+	/** Of rules about losses of power. */
+	readonly caches: WriteCachesState;
 	readonly failedReads: number;
 	readonly failedWrites: number;
 	readonly nextId: number;
@@ -69,7 +68,9 @@ export class FaultyDisk implements DiskMedia {
 	#armings: Arming[] = [];
 	#overlay = new Map<number, Uint8Array>();
 	#healed = new Set<string>();
-	#caches = new Map<string, WriteCache>();
+	#caches = new WriteCaches();
+	/** Caches that rules about the disk's timing assume. */
+	#assumed: readonly CacheParameters[] = [];
 	#place: () => FaultPlace = () => NOWHERE;
 	#outage: (outage: Outage) => void = (outage) => this.losePower(outage);
 	#gates: Gates | null = null;
@@ -96,7 +97,7 @@ export class FaultyDisk implements DiskMedia {
 
 	/** Writes that a loss of power may undo, the oldest first; of the first of its caches. */
 	get pending(): readonly PendingWrite[] {
-		return [...this.#caches.values()][0]?.pending ?? [];
+		return this.#caches.pending;
 	}
 
 	/** Sectors that read as something else than what was written to them. */
@@ -152,24 +153,22 @@ export class FaultyDisk implements DiskMedia {
 		if (this.#armings.some((other) => other.rule.id === rule.id)) {
 			throw new FaultRuleError(rule.id, ["id"], "there is a rule of this name already");
 		}
-		if (rule.model === "disk.power-cut") this.#addCache(rule.id, rule.params);
+		if (rule.model === "disk.power-cut") this.#caches.add(rule.params);
 		this.#armings.push(new Arming(this.#seed, withLife(rule), this.#gates));
 	}
 
-	#addCache(id: string, params: PowerCut): void {
-		const { cache = WRITE_CACHE_DEFAULT, flush = true } = params;
-		if (cache % SECTOR_SIZE !== 0) {
-			throw new FaultRuleError(id, ["params", "cache"], `${cache}: not whole sectors`);
-		}
-		const key = cacheKey(params);
-		if (!this.#caches.has(key)) this.#caches.set(key, new WriteCache(cache, flush));
+	/** From now on there are these caches, too, for rules that call losePower. */
+	assume(caches: readonly CacheParameters[]): void {
+		this.#assumed = caches;
+		for (const params of caches) this.#caches.add(params);
+		this.#dropCaches();
 	}
 
 	/** Only what rules in force need is kept. */
 	#dropCaches(): void {
 		const cuts = this.#armings.filter(isPowerCut);
-		const needed = new Set(cuts.map(({ rule }) => cacheKey(rule.params as unknown as PowerCut)));
-		for (const key of [...this.#caches.keys()]) if (!needed.has(key)) this.#caches.delete(key);
+		const own = cuts.map(({ rule }) => rule.params as unknown as PowerCut);
+		this.#caches.keep([...own, ...this.#assumed]);
 	}
 
 	/**
@@ -201,7 +200,7 @@ export class FaultyDisk implements DiskMedia {
 
 	liftAll(): void {
 		this.#armings = [];
-		this.#caches = new Map();
+		this.#caches = new WriteCaches();
 	}
 
 	/** From now on the disk returns what was written to it. */
@@ -241,28 +240,27 @@ export class FaultyDisk implements DiskMedia {
 			return DISK_EIO;
 		}
 		const harms = this.#silences("write", sector, bytes.length);
-		const before = harms || this.#caches.size > 0 ? this.#view(sector, bytes) : null;
+		const before = harms || !this.#caches.none ? this.#view(sector, bytes) : null;
 		const result = this.#medium.write(sector, bytes);
 		if (result !== DISK_OK) return result;
 		for (let i = 0; i < bytes.length / SECTOR_SIZE; i++) this.#overlay.delete(sector + i);
 		this.#healLatent(sector, bytes.length);
 		if (before === null) return DISK_OK;
 		const harm = harms ? this.#harm(sector, bytes, before) : DISK_OK;
-		if (this.#caches.size > 0) this.#acknowledge(sector, bytes, before);
+		if (!this.#caches.none) this.#acknowledge(sector, bytes, before);
 		return harm;
 	}
 
 	flush(): DiskResult {
 		this.#cutPower("flush", "flush");
 		const result = this.#medium.flush();
-		if (result === DISK_OK) for (const cache of this.#caches.values()) cache.flush();
+		if (result === DISK_OK) this.#caches.flush();
 		return result;
 	}
 
 	/** A write is pending, as what can be read of it. */
 	#acknowledge(sector: number, bytes: Uint8Array, before: Uint8Array): void {
-		const write = { sector, bytes: this.#view(sector, bytes) };
-		for (const cache of this.#caches.values()) cache.add(write, before);
+		this.#caches.write({ sector, bytes: this.#view(sector, bytes) }, before);
 		const last = sector + bytes.length / SECTOR_SIZE - 1;
 		this.#cutPower("write", `write of sectors ${sector} to ${last}`);
 	}
@@ -276,7 +274,8 @@ export class FaultyDisk implements DiskMedia {
 			if ((params.on ?? "write") !== on) continue;
 			const ordinal = arming.decide(this.#place().ns);
 			if (ordinal < 0) continue;
-			const outage: Outage = { rule: rule.id, ordinal, seed: this.#seed, params, target };
+			const how = { seed: this.#seed, params, target, what: "power" } as const;
+			const outage: Outage = { rule: rule.id, ordinal, ...how };
 			if (params.scope === "disk") this.losePower(outage);
 			else this.#outage(outage);
 		}
@@ -288,15 +287,13 @@ export class FaultyDisk implements DiskMedia {
 	 * => a disk without a rule about that has no volatile cache
 	 */
 	losePower(outage: Outage): void {
-		const { rule, ordinal, params, target } = outage;
-		const cache = this.#caches.get(cacheKey(params)) ?? [...this.#caches.values()][0];
-		const { contents, effect } = cache?.lose(outage) ?? { contents: new Map(), effect: "" };
+		const { rule, ordinal, params, target, what: lost } = outage;
+		const { contents, effect } = this.#caches.lose(outage);
 		for (const [sector, bytes] of contents) this.#lay(sector, bytes);
-		for (const each of this.#caches.values()) each.clear();
-		const own = this.#armings.some((arming) => arming.rule.id === rule);
+		const own = lost === "cache" || this.#armings.some((arming) => arming.rule.id === rule);
 		if (own || effect !== "") {
 			const what = effect === "" ? "nothing was pending" : effect;
-			this.ledger.add({ rule, ordinal, ...this.#place(), target, effect: `power lost: ${what}` });
+			this.ledger.add({ rule, ordinal, ...this.#place(), target, effect: `${lost} lost: ${what}` });
 		}
 		if (params.scope !== "disk") this.#settle();
 	}
@@ -465,7 +462,7 @@ export class FaultyDisk implements DiskMedia {
 			overlay: [...this.#overlay],
 			ledger: this.ledger.save(),
 			healed: [...this.#healed],
-			caches: [...this.#caches].map(([key, cache]) => [key, cache.save()]),
+			caches: this.#caches.save(),
 			failedReads: this.failedReads,
 			failedWrites: this.failedWrites,
 			nextId: this.#nextId,
@@ -483,12 +480,7 @@ export class FaultyDisk implements DiskMedia {
 		this.#overlay = new Map(state.overlay);
 		this.ledger.restore(state.ledger);
 		this.#healed = new Set(state.healed);
-		this.#caches = new Map();
-		for (const arming of this.#armings) {
-			if (isPowerCut(arming))
-				this.#addCache(arming.rule.id, arming.rule.params as unknown as PowerCut);
-		}
-		for (const [key, cache] of state.caches) this.#caches.get(key)?.restore(cache);
+		this.#caches.restore(state.caches);
 		this.failedReads = state.failedReads;
 		this.failedWrites = state.failedWrites;
 		this.#nextId = state.nextId;

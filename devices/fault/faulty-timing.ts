@@ -1,10 +1,11 @@
 /** A disk that is late, or does not answer. */
 import type { ControllerFault, DiskTiming } from "../disk/timing.ts";
 import { Arming, type ArmingState, type Gates } from "./arming.ts";
-import { type TimingRule, withLife } from "./disk-rule.ts";
+import { type Controller, type TimingRule, withLife } from "./disk-rule.ts";
 import { drawFraction } from "./draw.ts";
 import { type FaultPlace, NOWHERE } from "./fault-place.ts";
 import { Ledger, type LedgerState } from "./ledger.ts";
+import type { CacheParameters, Outage } from "./write-cache.ts";
 
 export interface FaultyTimingState {
 	readonly seed: number;
@@ -32,6 +33,8 @@ export class FaultyTiming implements DiskTiming {
 	#place: () => FaultPlace = () => NOWHERE;
 	#gates: Gates | null = null;
 	#controllerFault: ControllerFault | null = null;
+	/** A rule has the disk lose its write cache. */
+	cacheLost: (outage: Outage) => void = () => {};
 
 	constructor(timing: DiskTiming, rules: readonly TimingRule[] = [], seed = 1) {
 		this.name = timing.name;
@@ -80,6 +83,7 @@ export class FaultyTiming implements DiskTiming {
 				this.#controllerFault = rule.params.mode ?? "needs-reset";
 				const effect = EFFECTS[this.#controllerFault];
 				this.#note(rule.id, ordinal, sector, count, effect);
+				if (rule.params.cache !== undefined) this.#loseCache(rule, ordinal);
 				continue;
 			}
 			const added = rule.model === "disk.latency" ? this.#delay(rule, ordinal) : 0;
@@ -91,8 +95,24 @@ export class FaultyTiming implements DiskTiming {
 		return when;
 	}
 
+	/** The write caches that its rules assume. */
+	get caches(): CacheParameters[] {
+		return this.#armings.flatMap(({ rule }) => {
+			const { model, params } = rule as TimingRule;
+			const { cache } = params as Controller;
+			return model === "disk.controller" && cache !== undefined ? [{ ...params, cache }] : [];
+		});
+	}
+
 	controllerFault(): ControllerFault | null {
 		return this.#controllerFault;
+	}
+
+	#loseCache(rule: TimingRule, ordinal: number): void {
+		const { disk, cache } = rule.params as Controller;
+		const params = { disk, cache, scope: "disk", keep: "none" } as const;
+		const outage = { rule: rule.id, ordinal, seed: this.#seed, params, target: "controller" };
+		this.cacheLost({ ...outage, what: "cache" });
 	}
 
 	/** In whole ns. */

@@ -54,8 +54,15 @@ const INSTANTS: ReadonlySet<MachineModel> = new Set<MachineModel>([
 
 export const hasInstant = ({ model }: MachineRule): boolean => INSTANTS.has(model);
 
+const LASTING_INSTANTS: ReadonlySet<MachineModel> = new Set<MachineModel>([
+	"alloc.hold-pages",
+	"alloc.hold-slots",
+	"alloc.wire-limit",
+	"alloc.pager-windows",
+]);
+
 /** Does what the rule begins at its instant last, for ever or for `life.forNs`? */
-export const lasts = ({ model }: MachineRule): boolean => model.startsWith("alloc.");
+export const lasts = ({ model }: MachineRule): boolean => LASTING_INSTANTS.has(model);
 
 /** Models whose rules last unless `life` says otherwise. */
 const LASTING: ReadonlySet<MachineModel> = new Set<MachineModel>([
@@ -68,4 +75,6 @@ const LASTING: ReadonlySet<MachineModel> = new Set<MachineModel>([
 
 /** The rule with the `life` that it has by default. */
 export const withLife = (rule: MachineRule): MachineRule =>
-	rule.life === undefined && LASTING.has(rule.model) ? { ...rule, life: "permanent" } : rule;
+	rule.life === undefined && (LASTING.has(rule.model) || lasts(rule))
+		? { ...rule, life: "permanent" }
+		: rule;

@@ -9,8 +9,11 @@ import { draw, drawBelow } from "./draw.ts";
 /** Bytes, if a rule does not say. */
 export const WRITE_CACHE_DEFAULT = 256 * 1024;
 
+/** Which cache a rule assumes. */
+export type CacheParameters = Pick<PowerCut, "disk" | "cache" | "flush">;
+
 /** Rules that assume the same cache share one. */
-export const cacheKey = ({ cache = WRITE_CACHE_DEFAULT, flush = true }: PowerCut): string =>
+const cacheKey = ({ cache = WRITE_CACHE_DEFAULT, flush = true }: CacheParameters): string =>
 	`${cache} ${flush}`;
 
 /** A write that is pending. The bytes are never changed. */
@@ -44,6 +47,8 @@ export interface Outage {
 	readonly params: PowerCut;
 	/** What happened then: "flush". */
 	readonly target: string;
+	/** What is lost: "power", or "cache" alone. */
+	readonly what: "power" | "cache";
 }
 
 /** What a loss of power leaves. */
@@ -155,6 +160,68 @@ export class WriteCache {
 		this.#stored = new Map(stored.map(([sector, bytes, writes]) => [sector, { bytes, writes }]));
 	}
 }
+
+/** The caches that the rules of one disk assume. */
+export class WriteCaches {
+	#caches = new Map<string, WriteCache>();
+
+	get none(): boolean {
+		return this.#caches.size === 0;
+	}
+
+	/** Of the first of them. */
+	get pending(): readonly PendingWrite[] {
+		return [...this.#caches.values()][0]?.pending ?? [];
+	}
+
+	/** => `params.cache` is whole sectors: see checkSectors. */
+	add(params: CacheParameters): void {
+		const { cache = WRITE_CACHE_DEFAULT, flush = true } = params;
+		const key = cacheKey(params);
+		if (!this.#caches.has(key)) this.#caches.set(key, new WriteCache(cache, flush));
+	}
+
+	/** Only those that are needed are kept. */
+	keep(needed: readonly CacheParameters[]): void {
+		const keys = new Set(needed.map(cacheKey));
+		for (const key of [...this.#caches.keys()]) if (!keys.has(key)) this.#caches.delete(key);
+	}
+
+	/** As WriteCache.add, for each. */
+	write(write: PendingWrite, before: Uint8Array): void {
+		for (const cache of this.#caches.values()) cache.add(write, before);
+	}
+
+	flush(): void {
+		for (const cache of this.#caches.values()) cache.flush();
+	}
+
+	/** What is pending is lost, as the rule says. => nothing is pending any more */
+	lose(outage: Outage): Aftermath {
+		const { params } = outage;
+		const cache = this.#caches.get(cacheKey(params)) ?? [...this.#caches.values()][0];
+		const aftermath = cache?.lose(outage) ?? { contents: new Map(), effect: "" };
+		for (const each of this.#caches.values()) each.clear();
+		return aftermath;
+	}
+
+	save(): WriteCachesState {
+		return [...this.#caches].map(([key, cache]) => [key, cache.save()]);
+	}
+
+	restore(state: WriteCachesState): void {
+		this.#caches = new Map();
+		for (const [key, saved] of state) {
+			const [capacity, flush] = key.split(" ");
+			const cache = new WriteCache(Number(capacity), flush === "true");
+			cache.restore(saved);
+			this.#caches.set(key, cache);
+		}
+	}
+}
+
+/** By the rules' parameters. */
+export type WriteCachesState = readonly (readonly [string, WriteCacheState])[];
 
 function unitsOf(pending: readonly PendingWrite[], unit: "sector" | "write"): Unit[] {
 	return pending.flatMap((write, i): Unit[] =>

@@ -82,6 +82,8 @@ export interface bdevsw {
 	d_psize(k: Kernel, minor: number): number;
 	/** As bdev_cachesync. Absent: nothing that was written can be lost. */
 	d_cachesync?(k: Kernel, minor: number): Sleeps<Errno>;
+	/** Has the driver given the device up, so that every transfer fails? Absent: it never does. */
+	d_isdead?(k: Kernel, minor: number): boolean;
 }
 
 /** => as bdevsw.d_open. */
@@ -103,6 +105,10 @@ export function* bdev_cachesync(k: Kernel, dev: dev_t): Sleeps<Errno> {
 	const sync = k.bdevsw[major(dev)]?.d_cachesync;
 	return sync === undefined ? 0 : yield* sync(k, minor(dev));
 }
+
+/** => as bdevsw.d_isdead. */
+export const bdev_isdead = (k: Kernel, dev: dev_t): boolean =>
+	k.bdevsw[major(dev)]?.d_isdead?.(k, minor(dev)) === true;
 
 /** Size in 512-byte sectors, or -1 if there is no such device. */
 export const bdev_size = (k: Kernel, dev: dev_t): number =>

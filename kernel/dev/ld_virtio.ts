@@ -11,7 +11,6 @@
  * number of times. A device that does not answer in time, or says that it needs a reset, is reset,
  * and each transfer that it had is given to it again.
  */
-
 import { pmap_extract, pmap_kernel } from "../../pmap/pmap.ts";
 import { EIO, ENOMEM, ENXIO, EROFS, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
@@ -154,6 +153,7 @@ const ld_bdevsw: bdevsw = {
 	d_strategy: ld_strategy,
 	d_psize: (k, unit) => k.lds[unit]?.sc_capacity ?? -1,
 	d_cachesync: ld_cachesync,
+	d_isdead: (k, unit) => k.lds[unit]?.sc_dead === true,
 };
 
 function ld_open(k: Kernel, unit: number, flag: number): Errno {

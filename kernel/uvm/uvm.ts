@@ -33,6 +33,8 @@ export interface swapstats {
 	sumErrors: number;
 	/** Pages that could be written to one of two disks only. */
 	degraded: number;
+	/** Devices whose disk died, and which are no longer used. */
+	dead: number;
 	/** Pages that were read from the second disk, and copies on the other that were put right. */
 	mirrorReads: number;
 	repairs: number;
@@ -180,7 +182,7 @@ export function uvm_state(pools: pools): Uvm {
 		swap_data_lock: simple_lock_init(),
 		swap_files: [],
 		swap_alloc_nslots: 0,
-		swapstats: { splits: 0, sumErrors: 0, degraded: 0, mirrorReads: 0, repairs: 0 },
+		swapstats: { splits: 0, sumErrors: 0, degraded: 0, dead: 0, mirrorReads: 0, repairs: 0 },
 		swapoff_lwp: null,
 		holds: [],
 		loans: [],

@@ -56,6 +56,8 @@ import {
 	type SwapSlot,
 	uvm_swap_alloc,
 	uvm_swap_free,
+	uvm_swap_isdead,
+	uvm_swap_isexhausted,
 	uvm_swapisfull,
 	uvm_swpgonly_add,
 } from "./uvm_swap.ts";
@@ -149,7 +151,7 @@ function* uvmpd_scan(k: Kernel): Sleeps<void> {
 	const fruitless = e.pdfreed + e.pdpageouts === done;
 	let swap_shortage = 0;
 	// Every slot is in use, but some belong to pages in memory: free those slots.
-	if (e.free < e.freetarg && fruitless && e.swpginuse >= e.swpages && !uvm_swapisfull(k)) {
+	if (e.free < e.freetarg && fruitless && uvm_swap_isexhausted(k) && !uvm_swapisfull(k)) {
 		swap_shortage = e.freetarg - e.free;
 	}
 	uvmpd_scan_active(k, e.inactarg - e.inactive, swap_shortage);
@@ -256,6 +258,10 @@ function scan_inactive_page(k: Kernel, pg: vm_page, cluster: swapcluster, react:
 	// Unmap first, or a store after the test would be lost (M6).
 	pmap_page_protect(k, pg, VM_PROT_NONE);
 	if (pmap_clear_modify(k, pg)) pg.flags &= ~PG_CLEAN;
+	else if ((pg.pqflags & PQ_SWAPBACKED) !== 0 && uvm_swap_isdead(k, owner_slot(k, pg))) {
+		// What it was read from cannot be read again: it goes to another slot (D60).
+		pg.flags &= ~PG_CLEAN;
+	}
 	let outcome: Outcome = "done";
 	if ((pg.flags & PG_CLEAN) !== 0) {
 		free_clean(k, pg);

@@ -10,7 +10,7 @@
  */
 import { KASSERT, panic } from "../../sys/panic.ts";
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
-import type { dev_t } from "../dev/conf.ts";
+import { bdev_isdead, bdev_name, type dev_t } from "../dev/conf.ts";
 import type { vnode } from "../fs/vnode.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
@@ -31,6 +31,8 @@ export const SWAP_LABEL_PAGES = 1;
 
 export const SWF_INUSE = 0x01;
 export const SWF_ENABLE = 0x02;
+/** Its disk does nothing any more: no slot is taken, and none can be read. */
+export const SWF_DEAD = 0x04;
 
 export interface swapdev {
 	readonly swd_dev: dev_t;
@@ -126,7 +128,7 @@ export function uvm_swap_alloc(k: Kernel, nslots: number, lessok: boolean): Swap
 	for (const want of lessok && nslots > 1 ? [nslots, 1] : [nslots]) {
 		for (let i = 0; i < list.length; i++) {
 			const sdp = list[i]!;
-			if ((sdp.swd_flags & SWF_ENABLE) === 0) continue;
+			if ((sdp.swd_flags & SWF_ENABLE) === 0 || swap_isdead(k, sdp)) continue;
 			if (sdp.swd_npginuse + want > sdp.swd_npages) continue;
 			const first = swapmap_find(sdp, want);
 			if (first < 0) continue;
@@ -139,6 +141,37 @@ export function uvm_swap_alloc(k: Kernel, nslots: number, lessok: boolean): Swap
 		}
 	}
 	return SWSLOT_NONE;
+}
+
+/**
+ * Whether a device is dead. It becomes that here when its driver has given up its disk, or with a
+ * mirror both: slots that are in use stay until their owners give them up, and no others count.
+ * DEVIATION (D60): NetBSD goes on writing to it, and has a page without slot for each attempt.
+ */
+function swap_isdead(k: Kernel, sdp: swapdev): boolean {
+	if ((sdp.swd_flags & SWF_DEAD) !== 0) return true;
+	if ((sdp.swd_flags & SWF_ENABLE) === 0 || !bdev_isdead(k, sdp.swd_dev)) return false;
+	if (sdp.swd_mirror !== null && !bdev_isdead(k, sdp.swd_mirror)) return false;
+	const before = uvm_swap_navail(sdp);
+	sdp.swd_flags = (sdp.swd_flags & ~SWF_ENABLE) | SWF_DEAD;
+	k.uvmexp.swpgavail += uvm_swap_navail(sdp) - before;
+	k.uvm.swapstats.dead++;
+	k.msgbuf.push(`${bdev_name(k, sdp.swd_dev)}: no longer used for swap: it is dead`);
+	return true;
+}
+
+/** Whether a slot is on a device that is dead: what it holds cannot be read. */
+export function uvm_swap_isdead(k: Kernel, slot: SwapSlot): boolean {
+	const sdp = swapdrum_getsdp(k, slot);
+	return sdp !== null && swap_isdead(k, sdp);
+}
+
+/** Whether no slot is free on a device that is not dead. */
+export function uvm_swap_isexhausted(k: Kernel): boolean {
+	for (const { swd_flags, swd_npginuse, swd_npages } of k.uvm.swap_list) {
+		if ((swd_flags & SWF_DEAD) === 0 && swd_npginuse < swd_npages) return false;
+	}
+	return true;
 }
 
 /** Devices of one priority take turns: move the one just used behind its equals. */
@@ -166,6 +199,7 @@ export function uvm_swap_free(k: Kernel, slot: SwapSlot, nslots: number): void {
 	k.watch.shadow?.swapfree(k, slot, nslots);
 	sdp.swd_npginuse -= nslots;
 	k.uvmexp.swpginuse -= nslots;
+	if ((sdp.swd_flags & SWF_DEAD) !== 0) k.uvmexp.swpgavail -= nslots;
 	KASSERT(sdp.swd_npginuse >= sdp.swd_npgbad, "uvm_swap_free: count went below the bad slots");
 }
 
@@ -179,7 +213,7 @@ export function uvm_swap_markbad(k: Kernel, slot: SwapSlot, nslots: number): voi
 	if (sdp === null) panic("uvm_swap_markbad: slot on no device");
 	sdp.swd_npgbad += nslots;
 	k.uvmexp.swpgbad += nslots;
-	if ((sdp.swd_flags & SWF_ENABLE) !== 0) k.uvmexp.swpgavail -= nslots;
+	if ((sdp.swd_flags & (SWF_ENABLE | SWF_DEAD)) !== 0) k.uvmexp.swpgavail -= nslots;
 	uvm_swpgonly_add(k, -nslots);
 	if (k.uvmhist !== null) UVMHIST_LOG(k, "uvm_swap_markbad", "slot, nslots", slot, nslots);
 }
@@ -198,13 +232,22 @@ export function uvm_swap_hold(k: Kernel, slot: SwapSlot): void {
 export function uvm_swap_unhold(k: Kernel, slot: SwapSlot): void {
 	const sdp = swapdrum_getsdp(k, slot)!;
 	sdp.swd_npgheld--;
-	if ((sdp.swd_flags & SWF_ENABLE) !== 0) k.uvmexp.swpgavail++;
+	if ((sdp.swd_flags & (SWF_ENABLE | SWF_DEAD)) !== 0) k.uvmexp.swpgavail++;
 	uvm_swap_free(k, slot, 1);
 }
 
-/** Slots of a device that hold pages, or may. */
-export const uvm_swap_navail = (sdp: swapdev): number =>
-	(sdp.swd_flags & SWF_ENABLE) !== 0 ? sdp.swd_npages - sdp.swd_npgbad - sdp.swd_npgheld : 0;
+/** Slots of a device that hold pages, or may. Of one that is dead no others may. */
+export function uvm_swap_navail({
+	swd_flags: flags,
+	swd_npages,
+	swd_npginuse,
+	swd_npgbad,
+	swd_npgheld,
+}: swapdev): number {
+	if ((flags & (SWF_ENABLE | SWF_DEAD)) === 0) return 0;
+	const all = (flags & SWF_DEAD) !== 0 ? swd_npginuse : swd_npages;
+	return all - swd_npgbad - swd_npgheld;
+}
 
 /** Add `delta` to the number of pages whose only copy is in swap. */
 export function uvm_swpgonly_add(k: Kernel, delta: number): void {

@@ -21,6 +21,7 @@ import { uvm_km_free, uvm_km_zalloc } from "./uvm_km.ts";
 import { PG_BUSY, PG_CLEAN, uvm_pagedeactivate } from "./uvm_page.ts";
 import {
 	SWAP_LABEL_PAGES,
+	SWF_DEAD,
 	SWF_ENABLE,
 	SWF_INUSE,
 	type SwapSlot,
@@ -138,7 +139,8 @@ export function* swap_off(k: Kernel, dev: dev_t, vp: vnode | null = null): Sleep
 	if (k.uvm.swapoff_lwp !== null) return EBUSY;
 	k.uvm.swapoff_lwp = k.curlwp;
 	k.uvmexp.swpgavail -= uvm_swap_navail(sdp);
-	sdp.swd_flags &= ~SWF_ENABLE;
+	const state = sdp.swd_flags & (SWF_ENABLE | SWF_DEAD);
+	sdp.swd_flags &= ~state;
 	const start = sdp.swd_drumoffset;
 	const end = start + sdp.swd_drumsize;
 	let error: Errno = 0;
@@ -149,7 +151,7 @@ export function* swap_off(k: Kernel, dev: dev_t, vp: vnode | null = null): Sleep
 	k.uvm.swapoff_lwp = null;
 	k.uvm.pdfruitless = 0;
 	if (error !== 0) {
-		sdp.swd_flags |= SWF_ENABLE;
+		sdp.swd_flags |= state;
 		k.uvmexp.swpgavail += uvm_swap_navail(sdp);
 		return error;
 	}

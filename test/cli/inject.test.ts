@@ -49,6 +49,20 @@ it("smoke has every kind of fault, and each acts", () => {
 	}
 });
 
+it("says which runs have not recovered, and the exit code is 1", () => {
+	const rule = (text: string): string => `{
+		name: "recovery", recover: true,
+		workload: { boot: "walk", args: ["1", "1"], ram: "1M", swap: ["2M"] },
+		rules: [{ params: { disk: "ld0" }, when: { hit: [2, 3] }, ${text} }],
+	}`;
+	const good = campaign("good.json5", rule('model: "disk.hang", life: { forNs: 1000000 }'));
+	const healed = uvmachine(["inject", good, "--jobs", "1"]);
+	expect([healed.status, healed.stdout]).toEqual([0, expect.stringMatching(/all 2 runs have r/)]);
+	const bad = campaign("bad.json5", rule('model: "disk.lost-write"'));
+	const { status, stdout } = uvmachine(["inject", bad, "--jobs", "1"]);
+	expect([status, stdout]).toEqual([1, expect.stringMatching(/^2 of 2 runs have not .*: 0, 1$/m)]);
+});
+
 it("prints tables, keeps results, and goes on with them", () => {
 	const out = path("flips");
 	const { stdout, status } = uvmachine(["inject", flips, "--out", out, "--jobs", "2"]);

@@ -13,6 +13,6 @@ export const cachedDisk = (medium: DiskMedia, params: Partial<PowerCut> = {}): F
 /** The disk's power fails, and nothing of what is pending survives. */
 export const losePower = (disk: FaultyDisk): void =>
 	disk.losePower({
-		...{ rule: "cut", ordinal: 0, seed: 1, target: "test" },
+		...{ rule: "cut", ordinal: 0, seed: 1, target: "test", what: "power" },
 		params: { disk: "ld0", scope: "disk", keep: "none" },
 	});

@@ -95,6 +95,19 @@ describe("sort, paging, on a disk with", () => {
 		expect(run({ ...sort(hang), diskTimeout: 0 }).exit.kind).toBe("deadlock");
 	});
 
+	it("one of two swap disks dies: what fits on the other goes on, with the same output", () => {
+		const dies = plan(rule("disk.hang", { params: { disk: "ld1" } }));
+		const swap = [{ media: 4 * MiB }, { media: 4 * MiB }];
+		const report = run({ ...sort(dies), swap, check: true });
+		expect(report.console).toBe(golden.console);
+		expect(report.exit).toMatchObject({ kind: "exited", code: 0 });
+		expect(report.messages).toContain("ld1: no longer used for swap: it is dead");
+		expect(report.swap.dead).toBe(1);
+		// Only what was under way has cost slots.
+		expect(report.disks[1]!.failed).toBeLessThan(120);
+		expect(report.uvmexp.swpgbad).toBeLessThan(120);
+	});
+
 	it.each(["drop-queue", "needs-reset"])("a controller that fails, %s: the same output", (mode) => {
 		const fails = rule("disk.controller", { when: { every: 25 }, params: { mode } });
 		const report = run({ ...sort(plan(fails)), check: true });

@@ -48,6 +48,55 @@ it("swap whose disk alone loses its power has old pages, which only checksums no
 	expect(checked.report(0).swap.sumErrors).toBeGreaterThan(0);
 });
 
+it("a controller that fails may lose its write cache, and nobody makes up for that", () => {
+	const fails = (params: object): FaultRule => ({
+		...{ id: "fails", model: "disk.controller", when: { hit: 9 } },
+		params: { disk: "ld0", ...params },
+	});
+	const run = (params: object) => {
+		const system = createSystem({ ...sort(fails(params)), shadow: true });
+		system.run(2e6);
+		for (let at = 2e6; system.busy !== null; at += 1000) system.run(at);
+		const saved = structuredClone(system.save()!);
+		system.run();
+		const other = createSystem({ ...sort(fails(params)), shadow: true });
+		other.restore(saved);
+		other.run();
+		expect(other.stateHash()).toBe(system.stateHash());
+		return system.report(0);
+	};
+	const kept = run({});
+	expect([kept.exit.code, kept.shadow!.count, kept.disks[0]!.resets]).toEqual([0, 0, 1]);
+	const lost = run({ cache: 256 * 1024 });
+	expect([lost.shadow!.count > 0, lost.disks[0]!.resets]).toEqual([true, 1]);
+	expect(lost.exit.code).toBe(1);
+	const effects = lost.faults!.ledger.map(({ effect }) => effect);
+	expect(effects).toContainEqual(expect.stringMatching(/^cache lost: sectors \d+ to \d+: lost; /));
+	expect(effects).toContainEqual(expect.stringMatching(/the controller needs a reset$/));
+});
+
+it("what was flushed before is not lost with the cache", () => {
+	const lost = (hit: number): string => {
+		const system = createSystem(
+			durable(new MemoryDisk(image.length, { image }), {
+				...{ id: "fails", model: "disk.controller", when: { hit } },
+				params: { disk: "ld1", cache: 65536 },
+			}),
+		);
+		system.run();
+		expect(system.exit).toMatchObject({ kind: "exited", code: 0 });
+		const entry = system.report(0).faults!.ledger.find(({ target }) => target === "controller");
+		return entry!.effect;
+	};
+	// Requests that write and flush the file take turns.
+	const effects = Array.from({ length: 12 }, (_, i) => lost(i + 1));
+	expect(effects.filter((effect) => effect === "cache lost: nothing was pending")).not.toEqual([]);
+	const pending = effects.filter((effect) => effect.startsWith("cache lost: sectors"));
+	expect(pending).not.toEqual([]);
+	// It is flushed after each page.
+	expect(pending.every((effect) => !effect.includes(";"))).toBe(true);
+});
+
 it("a computer that loses its power stops there, and its disks hold what was left", () => {
 	const path = join(folder, "root.tar");
 	writeFileSync(path, image);

@@ -23,7 +23,7 @@ const BOTH: TestKernelOptions = { ...MIRROR, ...CHECKSUM };
 
 const PAGES = 40;
 const ALL = Array.from({ length: PAGES }, (_, i) => i);
-const NONE = { splits: 0, sumErrors: 0, degraded: 0, mirrorReads: 0, repairs: 0 };
+const NONE = { splits: 0, sumErrors: 0, degraded: 0, dead: 0, mirrorReads: 0, repairs: 0 };
 
 function expectStats(t: TestKernel, some: Partial<typeof NONE>): void {
 	expect(t.k.uvm.swapstats).toEqual({ ...NONE, ...some });
@@ -227,7 +227,7 @@ describe("with both", () => {
 		pageout(t);
 		expectPattern(t, uobj, ALL);
 		const { sumErrors, mirrorReads, repairs, ...rest } = t.k.uvm.swapstats;
-		expect(rest).toEqual({ splits: 0, degraded: 0 });
+		expect(rest).toEqual({ splits: 0, degraded: 0, dead: 0 });
 		expect(mirrorReads).toBeGreaterThan(10);
 		expect(repairs).toBe(mirrorReads);
 		expect(sumErrors).toBe(2 * mirrorReads);
