@@ -69,11 +69,11 @@ export interface CellFaults {
 /**
  * Faults of the hardware that strike between two instructions, or one by one.
  *
- * While `alone` is true, each instruction is executed alone: `between`, then `fetched` and `decoded`,
- * then `executed`. `hart.counters.instret` and `hart.traps.taken` are right in all of these: they are
- * the instructions retired and the traps taken before this one, and in `executed` with it. They
- * differ from those at the `decoded` before unless the same attempt is made again, because a
- * debugger has stopped the hart. An instruction that cannot be fetched is not decoded.
+ * While `alone` is true, each instruction is executed alone: `between`, then `fetched` and
+ * `decoded`, then `executed`. `hart.counters.instret` and `hart.traps.taken` are right in all of
+ * these: they are the instructions retired and the traps taken before this one, and in `executed`
+ * with it. They differ from those at the `decoded` before unless the same attempt is made again,
+ * because a debugger has stopped the hart. An instruction that cannot be fetched is not decoded.
  */
 export interface HartFaults {
 	/**
