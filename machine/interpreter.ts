@@ -19,14 +19,17 @@
  */
 import { H_BASE, H_FIRST, H_IP, H_PC_BASE, type Memory } from "./memory.ts";
 import { type RareInstructions, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } from "./rare.ts";
+import { warmUp } from "./warm-up.ts";
 
 export class Interpreter {
 	readonly #memory: Memory;
 	readonly #rare: RareInstructions;
 
+	/** => `memory` is not in use yet. */
 	constructor(memory: Memory, rare: RareInstructions) {
 		this.#memory = memory;
 		this.#rare = rare;
+		warmUp(memory, () => this.#run());
 	}
 
 	/**
