@@ -25,7 +25,7 @@ type Axes = Readonly<Record<string, Axis>>;
 /** A rule whose parameters and conditions may have several values. */
 export interface Template extends Omit<FaultRule, "params" | "when"> {
 	readonly params: Axes;
-	/** `window` is a pair of times, as in a rule, and no list of values. */
+	/** `window` and `hits` are lists, as in a rule, and no lists of values. */
 	readonly when: Axes;
 	/** How often it is chosen, relative to the others. Default: as it has points. */
 	readonly weight?: number | undefined;
@@ -173,7 +173,7 @@ const template = object({
 	when: may(
 		axes,
 		"As in a rule. hit, atInsn and atNs may be all: every candidate, instruction or nanosecond " +
-			"of the golden run. A window stays a pair of times, and triggers have single values.",
+			"of the golden run. window and hits stay as they are, and triggers have single values.",
 	),
 	life: may(v.unknown(), "As in a rule."),
 	budget: may(v.unknown(), "As in a rule."),
@@ -306,14 +306,16 @@ export const CAMPAIGN = object({
 export const isRange = (value: unknown): value is Range =>
 	typeof value === "object" && value !== null && "from" in value && "to" in value;
 
+/** Is one value of a condition a list itself? */
+export const isList = (name: string): boolean => name === "window" || name === "hits";
+
 /** Fields of `when` that may be "all". */
 const COUNTABLE: readonly string[] = ["hit", "atInsn", "atNs"];
 
 /** The first value of a field. */
 export function firstValue(name: string, values: Axis | readonly unknown[]): unknown {
 	if (values === "all" && COUNTABLE.includes(name)) return name === "hit" ? 1 : 0;
-	// A window is a pair.
-	if (name === "window" || typeof values !== "object") return values;
+	if (isList(name) || typeof values !== "object") return values;
 	if (Array.isArray(values)) return values[0];
 	return isRange(values) ? values.from : values;
 }
@@ -438,7 +440,7 @@ export function samplesOf(rule: Template): FaultRule[] {
 
 /** Values that may be wrong although the first one is right. */
 function extremes(name: string, values: Axis): readonly unknown[] {
-	if (name === "window" || typeof values !== "object") return [];
+	if (isList(name) || typeof values !== "object") return [];
 	if (Array.isArray(values)) return values.slice(1);
 	if (!isRange(values)) return [];
 	const { from, to, step = 1 } = values;
