@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { complaint } from "../computer/check-options.ts";
 import { type Field, may, needs, object, where, whole } from "../computer/fault/fields.ts";
 import { FAULT_MODELS } from "../computer/fault/models.ts";
-import { checkFaultPlan, FaultPlanError, type PlanPath } from "../computer/fault/plan.ts";
+import { checkFaultPlan, FaultPlanError, oneLine, type PlanPath } from "../computer/fault/plan.ts";
 import type { FaultRule } from "../devices/fault/rule.ts";
 import { UserError } from "../machine/user-error.ts";
 import { OUTCOMES, type Outcome } from "./classify.ts";
@@ -117,7 +117,7 @@ export class CampaignError extends UserError {
 	readonly model: string | null;
 
 	constructor(message: string, path: PlanPath, model: string | null = null) {
-		super(message);
+		super(oneLine(message));
 		this.path = path;
 		this.model = model;
 	}

@@ -354,8 +354,8 @@ function ruleName(rule: unknown, index: number): string {
 	return `rule ${index + 1}${known ? ` (${name})` : ""}`;
 }
 
-/** Texts of the plan may hold anything. */
-function oneLine(message: string): string {
+/** Texts of a plan, or a campaign, may hold anything. */
+export function oneLine(message: string): string {
 	const line = message.replace(
 		/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu,
 		(c) => `\\u{${c.codePointAt(0)!.toString(16)}}`,
