@@ -175,10 +175,12 @@ describe("a run with", () => {
 		fc
 			.record({
 				va: fc.constantFrom(...RANGES),
-				kind: fc.constantFrom("r", "w", "rw", "x"),
+				kind: fc.constantFrom("r", "w", "rw"),
 				hit: fc.constantFrom(1, 30, 5000),
 			})
 			.map((access) => ({ access })),
+		// Of a wide range the hart would execute one instruction after the other.
+		fc.constantFrom(1, 30).map((n) => ({ access: { va: RANGES[1]!, kind: "x" as const, hit: n } })),
 		fc
 			.record({
 				uvmhist: fc.constantFrom("uvm_fault", "uvm_swap_io: read slot, npages"),
@@ -205,13 +207,21 @@ describe("a run with", () => {
 		fc
 			.tuple(
 				rules(model),
-				fc.record(
-					{ trigger: triggers, life: lives, budget: budgets, state: stateOf, nextState: stateOf },
-					{ requiredKeys: [] },
+				fc.record({ life: lives, budget: budgets }, { requiredKeys: [] }),
+				fc.oneof(
+					{ weight: 3, arbitrary: fc.constant({}) },
+					{
+						weight: 2,
+						arbitrary: fc.record(
+							{ trigger: triggers, state: stateOf, nextState: stateOf },
+							{ requiredKeys: [] },
+						),
+					},
 				),
 				fc.option(fc.uniqueArray(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 5 })),
 			)
-			.map(([one, { trigger, life, budget, ...states }, numbers]): PlannedRule => {
+			.map(([one, { life, budget }, gates, numbers]): PlannedRule => {
+				const { trigger, ...states } = gates as { readonly trigger?: object };
 				const { budget: _, ...rest } = one;
 				if (one.countedBy === null)
 					return { ...rest, ...states, when: { ...one.when, ...trigger } };
