@@ -231,6 +231,24 @@ describe("a run with", () => {
 				return { ...rest, ...states, ...more, when: { ...when, ...trigger } };
 			});
 
+	it("a trigger or a state that comes early, and candidates that come late", () => {
+		const late = { hit: Math.floor(total("mmu.lost-fence") / 2) };
+		const fence = (when: object) => rule("mmu.lost-fence", { ...late, ...when });
+		const first = { ...rule("mmu.missed-a", { hit: 40 }), nextState: 2 };
+		for (const of of [
+			[fence({ event: { uvmhist: "uvm_fault", hit: 90 } })],
+			[fence({ access: { va: RANGES[3]!, kind: "w", hit: 90 } })],
+			[fence({ pc: { addr: PLACES[2]!, hit: 30 } })],
+			[first, { ...fence({}), state: 2 }],
+			[first, { ...fence({}), state: 1 }],
+			[rule("mmu.lost-fence", { hits: [late.hit, late.hit + 3] })],
+			[{ ...rule("mmu.lost-fence", late), budget: { skip: 5 }, life: { count: 3 } } as const],
+		]) {
+			const plan = { seed: 1, rules: of };
+			expect(fast.run(plan).evidence).toEqual(slow.run(plan).evidence);
+		}
+	});
+
 	it("triggers, states, lives and budgets, of one rule or two", () => {
 		const one = fc.constantFrom(...models).chain(anything);
 		const some = fc.uniqueArray(one, { minLength: 1, maxLength: 2, selector: ({ id }) => id });
