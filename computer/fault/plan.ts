@@ -340,7 +340,7 @@ function errorOf(plan: unknown, issue: v.BaseIssue<unknown>): FaultPlanError {
 /** The models of the family that `model` names, or else all families. */
 function modelsLike(model: unknown): string {
 	const names = [...FAULT_MODELS.keys()].map((name) => name.split(".") as [string, string]);
-	const [family] = String(model).split(".");
+	const [family] = typeof model === "string" ? model.split(".") : [];
 	const own = names.filter(([of]) => of === family).map(([, name]) => name);
 	if (own.length > 0) return `those of ${family} are ${own.join(", ")}`;
 	return `there are those of ${[...new Set(names.map(([of]) => of))].join(", ")}`;

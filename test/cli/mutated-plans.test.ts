@@ -1,6 +1,6 @@
 /**
- * Plans and campaigns with mistakes: each is right after all, and a short run of it ends, or one line
- * says what is wrong. MUTATED_RUNS is how many of each kind.
+ * Plans and campaigns with mistakes: each is right after all, and a short run of it ends, or one
+ * line says what is wrong. MUTATED_RUNS is how many of each kind.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
@@ -26,17 +26,21 @@ const docs = readFileSync(`${ROOT}/docs/faults.md`, "utf8");
 const plans = [
 	...[...docs.matchAll(/```json5\n([\s\S]*?)```/g)].map((match) => match[1]!),
 	`{ seed: 3, rules: [
-		{ id: "a", model: "cpu.register", when: { pc: { addr: 0x10074, hit: 2 }, milestone: { console: "^H(e|l)+" } },
-			state: 1, nextState: "b", note: "n" },
-		{ id: "b", model: "mmu.spurious-fault", params: { access: "load" }, when: { hits: [1, 3], window: [0, 1000000] },
-			life: { onNs: 1000, offNs: 9000 }, budget: { skip: 1, times: -1 }, state: "b" },
+		{ id: "a", model: "cpu.register", state: 1, nextState: "b", note: "n",
+			when: { pc: { addr: 0x10074, hit: 2 }, milestone: { console: "^H(e|l)+" } } },
+		{ id: "b", model: "mmu.spurious-fault", params: { access: "load" }, state: "b",
+			when: { hits: [1, 3], window: [0, 1000000] },
+			life: { onNs: 1000, offNs: 9000 }, budget: { skip: 1, times: -1 } },
 		{ id: "c", model: "memory.flip", params: { pa: 0x80080000, mask: 0x10 },
 			when: { access: { va: [0x10000, 0x11000], kind: "rw", hit: 3 } } },
-		{ id: "d", model: "disk.power-cut", params: { disk: "ld0", keep: "prefix", units: 2, cache: 4096 } },
-		{ id: "e", model: "alloc.fail", params: { of: "page" }, when: { event: { uvmhist: "uvm_fault", hit: 2 } } },
-		{ id: "f", model: "irq.storm", params: { device: "uart", rateHz: 1000 }, when: { atInsn: 100 } },
+		{ id: "d", model: "disk.power-cut",
+			params: { disk: "ld0", keep: "prefix", units: 2, cache: 4096 } },
+		{ id: "e", model: "alloc.fail", params: { of: "page" },
+			when: { event: { uvmhist: "uvm_fault", hit: 2 } } },
+		{ id: "f", model: "irq.storm", params: { device: "uart", rateHz: 1000 }, when: { atInsn: 9 } },
 		{ id: "g", model: "clock.drift", params: { ppm: -200.5 }, when: { atNs: 1000 }, },
-		{ id: "h", model: "cpu.result", params: { class: "branch" }, when: { chance: 0.01 }, life: { count: 3 } }]}`,
+		{ id: "h", model: "cpu.result", params: { class: "branch" }, when: { chance: 0.01 },
+			life: { count: 3 } }]}`,
 ];
 
 const system = createSystem({
@@ -125,12 +129,14 @@ it("plans with changes in their values", () => {
 const READY = `${ROOT}/campaign/ready`;
 const campaigns = [
 	...readdirSync(READY).map((name) => readFileSync(`${READY}/${name}`, "utf8")),
-	`{ workload: { boot: "hello" }, combine: "pairs", sample: { every: 3 }, stop: { outcome: "sdc", runs: 2 },
-		limits: { instructions: 3, idleNs: 1000000, seconds: 5 }, checkpoints: 3, rules: [
-		{ model: "memory.flip", params: { pa: [0x80080000, 0x80090000], bits: { from: 1, to: 8, step: 3 } },
-			when: { atInsn: "all" }, nextState: 2, weight: 3 },
-		{ model: "mmu.lost-fence", when: { hit: "all", pc: { addr: 0x10074 } }, life: { count: 2 }, state: 2,
-			budget: { skip: 1 } },
+	`{ workload: { boot: "hello" }, combine: "pairs", sample: { every: 3 }, checkpoints: 3,
+		stop: { outcome: "sdc", runs: 2 },
+		limits: { instructions: 3, idleNs: 1000000, seconds: 5 }, rules: [
+		{ model: "memory.flip", nextState: 2, weight: 3,
+			params: { pa: [0x80080000, 0x80090000], bits: { from: 1, to: 8, step: 3 } },
+			when: { atInsn: "all" } },
+		{ model: "mmu.lost-fence", when: { hit: "all", pc: { addr: 0x10074 } }, state: 2,
+			life: { count: 2 }, budget: { skip: 1 } },
 		{ model: "cpu.register", when: { access: { va: [0x10000, 0x11000], kind: "r" } } }] }`,
 ];
 const hello: Workload = {
