@@ -11,6 +11,7 @@ const KNOWN_CONDITIONS: ReadonlySet<string> = new Set([
 	"atNs",
 	"atInsn",
 	"hit",
+	"hits",
 	"every",
 	"chance",
 	"window",
@@ -41,15 +42,19 @@ export const hasInstant = ({ model }: FaultRule): boolean =>
  * => Infinity: none of the first `limit`
  */
 export function firstActivation(rule: FaultRule, seed: number, limit: number): number {
-	const { hit, every, chance } = rule.when ?? {};
+	const { hit, hits, every, chance } = rule.when ?? {};
 	const skip = rule.budget?.skip ?? 0;
-	const first = skip + (hit ?? every ?? 1) - 1;
-	const step = hit !== undefined ? Number.POSITIVE_INFINITY : (every ?? 1);
-	for (let ordinal = first; ordinal < limit; ordinal += step) {
-		if (every !== undefined && (ordinal + 1 - skip) % every !== 0) continue;
-		if (chance === undefined || drawFraction(seed, rule.id, ordinal, "chance") < chance) {
-			return ordinal;
-		}
+	const activates = (ordinal: number): boolean =>
+		(every === undefined || (ordinal + 1 - skip) % every === 0) &&
+		(chance === undefined || drawFraction(seed, rule.id, ordinal, "chance") < chance);
+	const named = hits ?? (hit === undefined ? null : [hit]);
+	if (named !== null) {
+		const numbers = named.filter((n) => hit === undefined || n === hit);
+		const of = numbers.map((n) => skip + n - 1).filter((ordinal) => ordinal < limit);
+		return of.find(activates) ?? Number.POSITIVE_INFINITY;
+	}
+	for (let ordinal = skip + (every ?? 1) - 1; ordinal < limit; ordinal += every ?? 1) {
+		if (activates(ordinal)) return ordinal;
 	}
 	return Number.POSITIVE_INFINITY;
 }

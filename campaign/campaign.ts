@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { complaint } from "../computer/check-options.ts";
 import { type Field, may, needs, object, where, whole } from "../computer/fault/fields.ts";
 import { FAULT_MODELS } from "../computer/fault/models.ts";
-import { checkFaultPlan, FaultPlanError, type PlanPath } from "../computer/fault/plan.ts";
+import { checkFaultPlan, FaultPlanError, oneLine, type PlanPath } from "../computer/fault/plan.ts";
 import type { FaultRule } from "../devices/fault/rule.ts";
 import { UserError } from "../machine/user-error.ts";
 import { OUTCOMES, type Outcome } from "./classify.ts";
@@ -26,7 +26,7 @@ type Axes = Readonly<Record<string, Axis>>;
 /** A rule whose parameters and conditions may have several values. */
 export interface Template extends Omit<FaultRule, "params" | "when"> {
 	readonly params: Axes;
-	/** `window` is a pair of times, as in a rule, and no list of values. */
+	/** `window` and `hits` are lists, as in a rule, and no lists of values. */
 	readonly when: Axes;
 	/** How often it is chosen, relative to the others. Default: as it has points. */
 	readonly weight?: number | undefined;
@@ -122,7 +122,7 @@ export class CampaignError extends UserError {
 	readonly model: string | null;
 
 	constructor(message: string, path: PlanPath, model: string | null = null) {
-		super(message);
+		super(oneLine(message));
 		this.path = path;
 		this.model = model;
 	}
@@ -178,7 +178,7 @@ const template = object({
 	when: may(
 		axes,
 		"As in a rule. hit, atInsn and atNs may be all: every candidate, instruction or nanosecond " +
-			"of the golden run. A window stays a pair of times, and triggers have single values.",
+			"of the golden run. window and hits stay as they are, and triggers have single values.",
 	),
 	life: may(v.unknown(), "As in a rule."),
 	budget: may(v.unknown(), "As in a rule."),
@@ -317,14 +317,16 @@ export const CAMPAIGN = object({
 export const isRange = (value: unknown): value is Range =>
 	typeof value === "object" && value !== null && "from" in value && "to" in value;
 
+/** Is one value of a condition a list itself? */
+export const isList = (name: string): boolean => name === "window" || name === "hits";
+
 /** Fields of `when` that may be "all". */
 const COUNTABLE: readonly string[] = ["hit", "atInsn", "atNs"];
 
 /** The first value of a field. */
 export function firstValue(name: string, values: Axis | readonly unknown[]): unknown {
 	if (values === "all" && COUNTABLE.includes(name)) return name === "hit" ? 1 : 0;
-	// A window is a pair.
-	if (name === "window" || typeof values !== "object") return values;
+	if (isList(name) || typeof values !== "object") return values;
 	if (Array.isArray(values)) return values[0];
 	return isRange(values) ? values.from : values;
 }
@@ -453,7 +455,7 @@ export function samplesOf(rule: Template): FaultRule[] {
 
 /** Values that may be wrong although the first one is right. */
 function extremes(name: string, values: Axis): readonly unknown[] {
-	if (name === "window" || typeof values !== "object") return [];
+	if (isList(name) || typeof values !== "object") return [];
 	if (Array.isArray(values)) return values.slice(1);
 	if (!isRange(values)) return [];
 	const { from, to, step = 1 } = values;

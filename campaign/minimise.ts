@@ -77,17 +77,24 @@ function smallest(low: number, high: number, works: (n: number) => boolean): num
 	return yes;
 }
 
-/** One occasion on which it has acted, instead of a rule that draws or repeats. */
+/** More cannot be named in a rule. */
+const HITS_MAX = 10_000;
+
+/** The occasions on which it has acted and that matter, instead of a rule that draws or repeats. */
 const withoutChance =
 	(ordinals: Ordinals): Step =>
 	(rule, works) => {
-		const { chance, every, window: _, ...rest } = rule.when ?? {};
-		if (chance === undefined && every === undefined) return rule;
+		const { chance, every, window: _, hits = [], ...rest } = rule.when ?? {};
+		if (chance === undefined && every === undefined && hits.length < 2) return rule;
 		const { budget: __, ...without } = rule;
-		const explicit = (ordinals.get(rule.id) ?? []).map(
-			(ordinal): PlannedRule => ({ ...without, when: { ...rest, hit: ordinal + 1 } }),
-		);
-		return explicit.find(works) ?? rule;
+		const acted = (ordinals.get(rule.id) ?? []).map((ordinal) => ordinal + 1).slice(0, HITS_MAX);
+		const at = (of: readonly number[]): PlannedRule => {
+			const when = of.length === 1 ? { hit: of[0]! } : { hits: of };
+			return { ...without, when: { ...rest, ...when } };
+		};
+		if (acted.length > 0 && works(at(acted))) return at(ddmin(acted, (of) => works(at(of))));
+		// With what it was not activated by, a life may cover other occasions.
+		return acted.map((n) => at([n])).find(works) ?? rule;
 	};
 
 const shorterLife: Step = (rule, works) => {

@@ -6,7 +6,7 @@ import type { FaultPlan, FaultRule, FaultWhen } from "../devices/fault/rule.ts";
 import { TRIGGERS } from "../devices/fault/triggers.ts";
 import { UserError } from "../machine/user-error.ts";
 import { hasInstant } from "./activation.ts";
-import { type Axis, type Campaign, isRange, type Template } from "./campaign.ts";
+import { type Axis, type Campaign, isList, isRange, type Template } from "./campaign.ts";
 import type { GoldenFacts } from "./golden.ts";
 import type { PlannedRule } from "./runner.ts";
 
@@ -31,7 +31,7 @@ function valuesOf(name: string, values: Axis | readonly unknown[], all: number |
 		const { from, to, step = 1 } = values;
 		return { name, count: Math.floor((to - from) / step) + 1, at: (i) => from + i * step };
 	}
-	if (Array.isArray(values) && name !== "window") {
+	if (Array.isArray(values) && !isList(name)) {
 		return { name, count: values.length, at: (i) => values[i] };
 	}
 	return { name, count: 1, at: () => values };

@@ -44,7 +44,7 @@ export const INTERRUPT_MODELS: Catalogue<InterruptModels> = {
 	},
 	"irq.duplicated": {
 		does: "When the interrupt was completed, it comes once more, without work.",
-		candidates: "completions of the source",
+		candidates: "completions of the source, but for those of what has come once more",
 		params: target,
 		conditions: needsTarget,
 	},

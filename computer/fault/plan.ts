@@ -40,6 +40,14 @@ const ns = whole(0);
 
 const hit = may(whole(1), "That many times. Default: 1.");
 
+const HITS_MAX = 10_000;
+const hits = v.pipe(
+	v.array(whole(1)),
+	v.minLength(1, "expected at least one"),
+	v.maxLength(HITS_MAX, `expected at most ${HITS_MAX}`),
+	v.check((all) => all.every((n, i) => i === 0 || n > all[i - 1]!), "expected growing numbers"),
+);
+
 /** [from, to) of addresses. */
 const range = v.pipe(
 	v.strictTuple([whole(0, 2 ** 32), whole(0, 2 ** 32)]),
@@ -152,6 +160,7 @@ const nextState = needs(
 
 const candidates = object({
 	hit: may(whole(1), "The candidate with this number, from 1."),
+	hits: may(hits, "The candidates with these numbers, in their order."),
 	every: may(whole(1), "Each candidate whose number is a multiple of it."),
 	chance: may(
 		v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
@@ -207,7 +216,7 @@ const budget = object({
 			whole(-1),
 			v.check((n) => n !== 0, "expected -1 or at least 1"),
 		),
-		"Activations at most; -1: any number. Default: 1, but -1 for every and chance.",
+		"Activations at most; -1: any number. Default: 1, but -1 for hits, every and chance.",
 	),
 });
 
@@ -337,7 +346,7 @@ function errorOf(plan: unknown, issue: v.BaseIssue<unknown>): FaultPlanError {
 /** The models of the family that `model` names, or else all families. */
 function modelsLike(model: unknown): string {
 	const names = [...FAULT_MODELS.keys()].map((name) => name.split(".") as [string, string]);
-	const [family] = String(model).split(".");
+	const [family] = typeof model === "string" ? model.split(".") : [];
 	const own = names.filter(([of]) => of === family).map(([, name]) => name);
 	if (own.length > 0) return `those of ${family} are ${own.join(", ")}`;
 	return `there are those of ${[...new Set(names.map(([of]) => of))].join(", ")}`;
@@ -351,8 +360,8 @@ function ruleName(rule: unknown, index: number): string {
 	return `rule ${index + 1}${known ? ` (${name})` : ""}`;
 }
 
-/** Texts of the plan may hold anything. */
-function oneLine(message: string): string {
+/** Texts of a plan, or a campaign, may hold anything. */
+export function oneLine(message: string): string {
 	const line = message.replace(
 		/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu,
 		(c) => `\\u{${c.codePointAt(0)!.toString(16)}}`,

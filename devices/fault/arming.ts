@@ -41,6 +41,9 @@ export class Arming {
 	readonly #seed: number;
 	readonly #life: FaultLife;
 	readonly #times: number;
+	readonly #hits: ReadonlySet<number> | null;
+	/** No candidate behind this number activates it. */
+	readonly #last: number;
 	/** null: always open. */
 	gates: Gates | null;
 	/** Candidates so far; the next one has this number, from 0. */
@@ -55,13 +58,16 @@ export class Arming {
 
 	constructor(seed: number, rule: FaultRule, gates: Gates | null = null) {
 		const { when = {}, life = "once", budget = {} } = rule;
-		const repeats = when.every !== undefined || when.chance !== undefined;
+		const { hits, every, chance } = when;
+		const repeats = hits !== undefined || every !== undefined || chance !== undefined;
 		this.rule = rule;
 		this.gates = gates;
 		this.#seed = seed;
 		this.#life = life;
 		const times = budget.times ?? (repeats ? -1 : 1);
 		this.#times = times < 0 ? ALWAYS : times;
+		this.#hits = hits === undefined ? null : new Set(hits);
+		this.#last = hits === undefined ? ALWAYS : hits[hits.length - 1]! + (budget.skip ?? 0);
 	}
 
 	/** Does it neither act nor count candidates now? */
@@ -90,7 +96,7 @@ export class Arming {
 
 	/** Whether the rule acts on no candidate any more, from time `now` on. */
 	spent(now: number): boolean {
-		if (this.activations < this.#times) return false;
+		if (this.activations < this.#times && this.candidates < this.#last) return false;
 		return this.#left === 0 || (ends(this.#life) && !inForce(this.#life, this.#activeSince, now));
 	}
 
@@ -110,6 +116,7 @@ export class Arming {
 		if (number < 1) return false;
 		if (window !== undefined && (now < window[0] || now >= window[1])) return false;
 		if (hit !== undefined && number !== hit) return false;
+		if (this.#hits !== null && !this.#hits.has(number)) return false;
 		if (every !== undefined && number % every !== 0) return false;
 		return chance === undefined || drawFraction(this.#seed, id, ordinal, "chance") < chance;
 	}

@@ -31,6 +31,7 @@ interface Storm {
 
 interface InterruptFaultsState {
 	readonly held: readonly number[];
+	readonly again: readonly number[];
 	readonly storms: readonly Storm[];
 }
 
@@ -70,6 +71,8 @@ export class InterruptFaults implements Family, PlicFaults {
 	#rules: readonly Armed[] = [];
 	/** Sources whose requests are under way. */
 	#held = new Set<number>();
+	/** Sources that have come again, and were not completed since then: that is no candidate. */
+	#again = new Set<number>();
 	#storms: Storm[] = [];
 
 	constructor(host: FaultHost) {
@@ -144,19 +147,27 @@ export class InterruptFaults implements Family, PlicFaults {
 	}
 
 	save(): InterruptFaultsState {
-		return { held: [...this.#held].sort((a, b) => a - b), storms: this.#storms.slice() };
+		const sorted = (sources: Iterable<number>): number[] => [...sources].sort((a, b) => a - b);
+		return {
+			held: sorted(this.#held),
+			again: sorted(this.#again),
+			storms: this.#storms.slice(),
+		};
 	}
 
 	restore(state: unknown): void {
-		const { held = [], storms = [] } = (state as InterruptFaultsState | undefined) ?? {};
+		const saved = (state as InterruptFaultsState | undefined) ?? {};
+		const { held = [], again = [], storms = [] } = saved as Partial<InterruptFaultsState>;
 		this.#held = new Set(held);
+		this.#again = new Set(again);
 		this.#storms = [...storms];
 		const { board } = this.#host;
 		if (board !== null) board.plic.faults = this.#rules.length + held.length > 0 ? this : null;
 	}
 
 	hashInto(hash: WordHash): void {
-		for (const source of this.save().held) hash.number(source);
+		const { held, again } = this.save();
+		for (const source of [...held, ...again]) hash.number(source);
 	}
 
 	requests(source: number): RequestFate {
@@ -204,11 +215,14 @@ export class InterruptFaults implements Family, PlicFaults {
 	}
 
 	completed(source: number): void {
+		// A kernel that takes no time for it would be interrupted for ever.
+		if (this.#again.delete(source)) return;
 		for (const armed of this.#rules) {
 			const { rule } = armed;
 			if (rule.model !== "irq.duplicated") continue;
 			if (sourceOf(rule.params, this.#host.board!) !== source) continue;
 			if (this.#host.acts(armed, `source ${source}`, "comes again")) {
+				this.#again.add(source);
 				this.#host.board!.plic.inject(source);
 			}
 		}

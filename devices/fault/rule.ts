@@ -47,6 +47,8 @@ export interface FaultWhen {
 	readonly atInsn?: number | undefined;
 	/** The candidate with this number, from 1. */
 	readonly hit?: number | undefined;
+	/** The candidates with these numbers, from 1, each larger than the one before. */
+	readonly hits?: readonly number[] | undefined;
 	/** Each candidate whose number is a multiple of it. */
 	readonly every?: number | undefined;
 	/** Each candidate with this probability. */
@@ -82,7 +84,7 @@ export type FaultLife =
 export interface FaultBudget {
 	/** Candidates that are passed over first. */
 	readonly skip?: number | undefined;
-	/** Activations at most; -1: any number. Default: 1, but -1 for `every` and `chance`. */
+	/** Activations at most; -1: any number. Default: 1, but -1 for `hits`, `every` and `chance`. */
 	readonly times?: number | undefined;
 }
 

@@ -13,6 +13,7 @@ import {
 import { type Executor, localExecutor, poolExecutor } from "../../campaign/executor.ts";
 import { parseRows, type ResultRow, ResultsFolder, readResults } from "../../campaign/results.ts";
 import type { Workload } from "../../campaign/workload.ts";
+import { createSystem } from "../../computer/system.ts";
 import { ROOT } from "../support/sources.ts";
 import { MiB, workload as program } from "../support/workload.ts";
 
@@ -169,5 +170,51 @@ it("a rule about a disk that is not there is named as the campaign names it", ()
 	const rules = [{ id: "lost", model: "disk.lost-write", params: { disk: "ld3" } }];
 	expect(() => prepareCampaign(campaignOf({ rules }), workload)).toThrow(
 		"rule 1 (lost): params.disk: no disk ld3; there are ld0",
+	);
+});
+
+it("a rule may have triggers and states; candidates are those behind a trigger", async () => {
+	const event = { event: { uvmhist: "uvm_fault", hit: 4 } };
+	const spurious = { id: "behind", model: "mmu.spurious-fault" };
+	const { kind: _, swap, ...rest } = workload as Extract<Workload, { kind: "boot" }>;
+	const counting = { ...spurious, when: { ...event, hit: Number.MAX_SAFE_INTEGER } };
+	const system = createSystem({
+		...rest.options,
+		swap: [{ media: swap![0]!.bytes }],
+		faults: { rules: [counting] },
+	});
+	system.run();
+	const { candidates } = system.faultReport()!.rules[0]!;
+	const gated = prepareCampaign(
+		campaignOf({
+			rules: [
+				{ ...spurious, when: { hit: "all", ...event } },
+				{
+					model: "cpu.stall",
+					params: { cycles: [5, 9] },
+					when: { pc: { addr: 0x10074 } },
+					state: 1,
+				},
+				{ model: "mmu.lost-fence", when: { hit: 1 }, state: "never", nextState: 2 },
+			],
+		}),
+		workload,
+	);
+	expect(candidates).toBeGreaterThan(2);
+	expect(candidates).toBeLessThan(count);
+	expect(gated.runs.length).toBe(candidates + 2 + 1);
+	const rows = await rowsOf(localExecutor(gated.runner), gated);
+	const fired = rows.map(({ evidence }) => evidence.faults?.applied ?? 0);
+	expect(fired.slice(0, candidates)).toEqual(Array(candidates).fill(1));
+	expect(fired.at(-1)).toBe(0);
+	expect(rows.filter(({ outcome }) => outcome === "simulator-error")).toEqual([]);
+});
+
+it("memory with error correction may have several values, though a computer has one", () => {
+	const rules = [{ model: "memory.ecc", params: { miscorrect: [0.1, 0.5] } }];
+	expect(prepareCampaign(campaignOf({ rules }), workload).runs.length).toBe(2);
+	const both = [...rules, { id: "other", model: "memory.ecc" }];
+	expect(() => prepareCampaign(campaignOf({ rules: both, combine: "pairs" }), workload)).toThrow(
+		"rule 2 (other): memory.ecc: there is a rule of this model already",
 	);
 });

@@ -9,6 +9,7 @@ import type { PlannedRule, RunPlan } from "../../campaign/runner.ts";
 import { readFaults } from "../../cli/fault-file.ts";
 import { SystemTarget } from "../../gdb/system-target.ts";
 import {
+	checkFaultPlan,
 	type ResultRow,
 	readResults,
 	type System,
@@ -64,6 +65,28 @@ it("what draws becomes the occasion that matters, with a short life and a small 
 			life: { count: 7 },
 		}),
 	]);
+});
+
+it("several occasions that are needed together are named", () => {
+	const acted = [2, 3, 5, 8, 13, 21, 34];
+	const needed = [4, 14, 35];
+	for (const when of [{ chance: 0.3, window: [1, 1e9] }, { every: 1 }] as const) {
+		const drawn = rule("drawn", { params: { disk: "ld0" }, when, life: "once" });
+		const has = ({ rules }: RunPlan): boolean => {
+			const { when: at } = rules.find(({ id }) => id === "drawn")!;
+			const { chance, every, hits = [] } = at!;
+			return chance !== undefined || every !== undefined || needed.every((n) => hits.includes(n));
+		};
+		const [smallest] = minimised([drawn], has, [["drawn", acted]]);
+		expect(smallest).toEqual(rule("drawn", { ...drawn, when: { hits: needed } }));
+		// It is one that a plan may have.
+		const { countedBy: _, ...plain } = smallest!;
+		expect(checkFaultPlan({ rules: [plain] }).rules[0]).toEqual(plain);
+		// Of many that are named, those that matter.
+		const named = rule("drawn", { when: { hits: acted.map((n) => n + 1) }, life: "once" });
+		const [fewer] = minimised([named], has, [["drawn", acted]]);
+		expect(fewer!.when).toEqual({ hits: needed });
+	}
 });
 
 it("a mask keeps the bits that matter, a window what it must hold, a time is early", () => {

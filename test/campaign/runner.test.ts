@@ -4,9 +4,10 @@ import { describe, expect, it } from "vitest";
 import { classify } from "../../campaign/classify.ts";
 import { evidenceOfGolden } from "../../campaign/gather.ts";
 import { checkpointGolden, measureGolden } from "../../campaign/golden.ts";
-import { type PlannedRule, Runner } from "../../campaign/runner.ts";
+import { type PlannedRule, planOf, Runner } from "../../campaign/runner.ts";
 import type { Workload } from "../../campaign/workload.ts";
 import { FAULT_MODELS } from "../../computer/fault/models.ts";
+import { checkFaultPlan } from "../../computer/fault/plan.ts";
 import { createSystem } from "../../computer/system.ts";
 import type { FaultRule } from "../../devices/fault/rule.ts";
 import { MiB, workload as program } from "../support/workload.ts";
@@ -20,6 +21,17 @@ const workload: Workload = {
 const limits = { instructions: 3, idleNs: 60e9 };
 const ENOUGH = { instructions: 1e9, ns: 1e12, seconds: 600 };
 const NEVER = { hit: Number.MAX_SAFE_INTEGER };
+
+/** Plans with everything; runs in a row of thousands: RUNNER_RUNS. */
+const RUNS = Number(process.env.RUNNER_RUNS ?? 24);
+/** Instructions and data of the program, and where nothing is. */
+const PLACES = [0x10c1a, 0x10c20, 0x10cb8, 0x3000];
+const RANGES: [number, number][] = [
+	[0x10000, 0x11000],
+	[0x10c00, 0x10c08],
+	[0x4000_0000, 0x4000_0004],
+	[0x4002_0000, 0x4004_0000],
+];
 
 /** Parameters that models need. */
 const NEEDED: Readonly<Record<string, Record<string, unknown>>> = {
@@ -176,6 +188,112 @@ describe("a run with", () => {
 		const { evidence, effort } = fast.run({ seed: 1, rules: [beyond] });
 		expect(evidence).toEqual(slow.run({ seed: 1, rules: [beyond] }).evidence);
 		expect([classify(evidence, reference), effort.executed]).toEqual(["not-fired", 0]);
+	});
+
+	/** Conditions that come at some time of the run, or never. */
+	const triggers = fc.oneof(
+		fc
+			.record({ addr: fc.constantFrom(...PLACES), hit: fc.constantFrom(1, 2, 7, 900) })
+			.map((pc) => ({
+				pc,
+			})),
+		fc
+			.record({
+				va: fc.constantFrom(...RANGES),
+				kind: fc.constantFrom("r", "w", "rw"),
+				hit: fc.constantFrom(1, 30, 5000),
+			})
+			.map((access) => ({ access })),
+		// Of a wide range the hart would execute one instruction after the other.
+		fc.constantFrom(1, 30).map((n) => ({ access: { va: RANGES[1]!, kind: "x" as const, hit: n } })),
+		fc
+			.record({
+				uvmhist: fc.constantFrom("uvm_fault", "uvm_swap_io: read slot, npages"),
+				hit: fc.constantFrom(1, 9, 100),
+			})
+			.map((event) => ({ event })),
+		fc
+			.record({ console: fc.constantFrom("^.", "\\d$", "never"), hit: fc.constantFrom(1, 2) })
+			.map((milestone) => ({ milestone })),
+	);
+	const stateOf = fc.constantFrom(1, 1, 1, 2, "hurt");
+	const lives = fc.oneof(
+		fc.constantFrom("once", "permanent"),
+		fc.record({ count: fc.constantFrom(1, 3, 50) }),
+		fc.record({ forNs: fc.constantFrom(1000, 3_000_000) }),
+		fc.record({ onNs: fc.constant(20_000), offNs: fc.constantFrom(20_000, 900_000) }),
+	);
+	const budgets = fc.record(
+		{ skip: fc.constantFrom(0, 3, 40), times: fc.constantFrom(-1, 1, 2, 5) },
+		{ requiredKeys: [] },
+	);
+	/** A rule with anything that plans know. */
+	const anything = (model: string): fc.Arbitrary<PlannedRule> =>
+		fc
+			.tuple(
+				rules(model),
+				fc.record({ life: lives, budget: budgets }, { requiredKeys: [] }),
+				fc.oneof(
+					{ weight: 3, arbitrary: fc.constant({}) },
+					{
+						weight: 2,
+						arbitrary: fc.record(
+							{ trigger: triggers, state: stateOf, nextState: stateOf },
+							{ requiredKeys: [] },
+						),
+					},
+				),
+				fc.option(fc.uniqueArray(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 5 })),
+			)
+			.map(([one, { life, budget }, gates, numbers]): PlannedRule => {
+				const { trigger, ...states } = gates as { readonly trigger?: object };
+				const { budget: _, ...rest } = one;
+				if (one.countedBy === null)
+					return { ...rest, ...states, when: { ...one.when, ...trigger } };
+				const hits = numbers === null ? {} : { hits: numbers.sort((a, b) => a - b) };
+				const when = numbers === null ? one.when : hits;
+				const more = { ...(life && { life }), ...(budget && { budget }) } as Partial<PlannedRule>;
+				return { ...rest, ...states, ...more, when: { ...when, ...trigger } };
+			});
+
+	it("a trigger or a state that comes early, and candidates that come late", () => {
+		const late = { hit: Math.floor(total("mmu.lost-fence") / 2) };
+		const fence = (when: object) => rule("mmu.lost-fence", { ...late, ...when });
+		const first = { ...rule("mmu.missed-a", { hit: 40 }), nextState: 2 };
+		for (const of of [
+			[fence({ event: { uvmhist: "uvm_fault", hit: 90 } })],
+			[fence({ access: { va: RANGES[3]!, kind: "w", hit: 90 } })],
+			[fence({ pc: { addr: PLACES[2]!, hit: 30 } })],
+			[first, { ...fence({}), state: 2 }],
+			[first, { ...fence({}), state: 1 }],
+			[rule("mmu.lost-fence", { hits: [late.hit, late.hit + 3] })],
+			[{ ...rule("mmu.lost-fence", late), budget: { skip: 5 }, life: { count: 3 } } as const],
+		]) {
+			const plan = { seed: 1, rules: of };
+			expect(fast.run(plan).evidence).toEqual(slow.run(plan).evidence);
+		}
+	});
+
+	it("triggers, states, lives and budgets, of one rule or two", () => {
+		const one = fc.constantFrom(...others).chain(anything);
+		const some = fc.uniqueArray(one, { minLength: 1, maxLength: 2, selector: ({ id }) => id });
+		let acted = 0;
+		let skipped = 0;
+		fc.assert(
+			fc.property(some, fc.nat(1000), (of, seed) => {
+				const plan = { seed, rules: of };
+				checkFaultPlan(planOf(plan));
+				const expected = slow.run(plan);
+				const quick = fast.run(plan);
+				expect(quick.evidence).toEqual(expected.evidence);
+				expect(expected.evidence.error).toBeNull();
+				if ((expected.evidence.faults?.applied ?? 0) > 0) acted++;
+				if (quick.effort.skipped > 0) skipped++;
+			}),
+			{ numRuns: RUNS, seed: 7, endOnFailure: true },
+		);
+		expect(acted).toBeGreaterThan(RUNS / 5);
+		expect(skipped).toBeGreaterThan(RUNS / 10);
 	});
 
 	it("a rule for single instructions has candidates", () => {

@@ -262,8 +262,9 @@ function* pipe_direct_write(
 	wakeup(k, k.selwait);
 	let error: Errno = 0;
 	// The rest may go into the ring if there is memory for it.
-	const waits = (): boolean => pipe.pipe_map === map && pipe.pipe_readers > 0;
-	while (error === 0 && waits() && !(pipe_direct_done(pipe) && pipe_reserve(k, pipe, map.cnt))) {
+	const isLent = (): boolean => pipe.pipe_map === map && pipe.pipe_readers > 0;
+	const isDone = (): boolean => pipe_direct_done(pipe) && pipe_reserve(k, pipe, map.cnt);
+	while (error === 0 && isLent() && !isDone()) {
 		error = yield* tsleep(k, pipe.pipe_wwait, "pipdwt", 0);
 	}
 	if (pipe.pipe_map === map) {
@@ -286,9 +287,8 @@ const pipe_direct_done = ({ pipe_map: map, pipe_cnt, pipe_size }: pipe): boolean
 function pipe_direct_rest(k: Kernel, pipe: pipe, map: pipemapping): void {
 	if (map.cnt === 0) return;
 	const rest = new Uint8Array(map.cnt);
-	const n = pipe_direct_read(k, map, rest);
 	k.port.charge(Math.ceil(rest.length / BYTES_PER_CYCLE));
-	pipe_put(k, pipe, rest.subarray(0, n));
+	pipe_put(k, pipe, rest.subarray(0, pipe_direct_read(k, map, rest)));
 }
 
 /** Fill `bytes` from pages that are lent. => how many; fewer: memory cannot correct the next. */

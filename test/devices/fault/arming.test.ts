@@ -25,6 +25,11 @@ const rule: fc.Arbitrary<FaultRule> = fc.record({
 	when: maybe(
 		fc.record({
 			hit: maybe(few),
+			hits: maybe(
+				fc
+					.uniqueArray(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 8 })
+					.map((all) => all.sort((a, b) => a - b)),
+			),
 			every: maybe(few),
 			chance: maybe(fc.constantFrom(0, 0.25, 0.5, 1)),
 			window: maybe(fc.tuple(time, time)),
@@ -51,6 +56,7 @@ function activates({ id, when = {}, budget = {} }: FaultRule, i: number, now: nu
 	return [
 		n >= 1,
 		when.hit === undefined || when.hit === n,
+		when.hits === undefined || when.hits.includes(n),
 		when.every === undefined || n % when.every === 0,
 		when.window === undefined || (when.window[0] <= now && now < when.window[1]),
 		when.chance === undefined || drawFraction(SEED, id, i, "chance") < when.chance,
@@ -71,7 +77,8 @@ const SEED = 99;
 
 /** => for each candidate whether the rule acts on it */
 function expected(r: FaultRule, times: readonly number[]): boolean[] {
-	const repeats = r.when?.every !== undefined || r.when?.chance !== undefined;
+	const { hits, every, chance } = r.when ?? {};
+	const repeats = [hits, every, chance].some((condition) => condition !== undefined);
 	const limit = r.budget?.times ?? (repeats ? -1 : 1);
 	const activations: number[] = [];
 	return times.map((now, i) => {
@@ -102,6 +109,29 @@ describe("a rule", () => {
 			}),
 			{ numRuns: 2000 },
 		);
+	});
+
+	it("is spent only when it acts no more", () => {
+		let spent = 0;
+		fc.assert(
+			fc.property(rule, candidates, (r, times) => {
+				const arming = new Arming(SEED, r);
+				let over = false;
+				for (const now of times) {
+					expect(arming.decide(now) >= 0 && over).toBe(false);
+					over = arming.spent(now);
+					if (over) spent++;
+				}
+			}),
+			{ numRuns: 2000 },
+		);
+		expect(spent).toBeGreaterThan(2000);
+		const named: FaultRule = { id: "a", model: "m", when: { hits: [2, 3] }, budget: { skip: 5 } };
+		const arming = new Arming(SEED, named);
+		const seen = Array.from({ length: 10 }, (_, i) => [arming.decide(i) >= 0, arming.spent(i)]);
+		expect(seen.findIndex(([acts]) => acts)).toBe(6);
+		expect(seen.findLastIndex(([acts]) => acts)).toBe(7);
+		expect(seen.findIndex(([, over]) => over)).toBe(7);
 	});
 
 	it("goes on after save and restore as without", () => {
