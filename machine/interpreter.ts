@@ -21,6 +21,9 @@ import { H_BASE, H_FIRST, H_IP, H_PC_BASE, type Memory } from "./memory.ts";
 import { type RareInstructions, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } from "./rare.ts";
 import { warmUp } from "./warm-up.ts";
 
+/** What the host's compiler has seen, it has seen of all interpreters. */
+let isWarm = false;
+
 export class Interpreter {
 	readonly #memory: Memory;
 	readonly #rare: RareInstructions;
@@ -29,7 +32,8 @@ export class Interpreter {
 	constructor(memory: Memory, rare: RareInstructions) {
 		this.#memory = memory;
 		this.#rare = rare;
-		warmUp(memory, () => this.#run());
+		if (!isWarm) warmUp(memory, () => this.#run());
+		isWarm = true;
 	}
 
 	/**
