@@ -26,7 +26,6 @@ export {
 	type RunFile,
 	type Template,
 } from "./campaign/campaign.ts";
-export { classify, OUTCOME_TEXTS, OUTCOMES, type Outcome } from "./campaign/classify.ts";
 export {
 	type Conducted,
 	conductCampaign,
@@ -34,16 +33,19 @@ export {
 	type PreparedCampaign,
 	prepareCampaign,
 } from "./campaign/conduct.ts";
-export type { Evidence, Indication } from "./campaign/evidence.ts";
 export { type Executor, localExecutor, poolExecutor } from "./campaign/executor.ts";
-export type { GoldenFacts } from "./campaign/golden.ts";
-export { htmlOf } from "./campaign/html-report.ts";
-export { FAILURES, junitOf } from "./campaign/junit.ts";
 export { type Merged, mergeResults } from "./campaign/merge.ts";
 export type { Pruned } from "./campaign/prune/fates.ts";
-export { type QueueExecutorOptions, queueExecutor } from "./campaign/queue-executor.ts";
-export { type QueueWorker, type QueueWorkerOptions, queueWorker } from "./campaign/queue-worker.ts";
-export { hasRecovered } from "./campaign/recovery.ts";
+export { type QueueExecutorOptions, queueExecutor } from "./campaign/queue/queue-executor.ts";
+export {
+	type QueueWorker,
+	type QueueWorkerOptions,
+	queueWorker,
+} from "./campaign/queue/queue-worker.ts";
+export { classify, OUTCOME_TEXTS, OUTCOMES, type Outcome } from "./campaign/report/classify.ts";
+export { htmlOf } from "./campaign/report/html-report.ts";
+export { FAILURES, junitOf } from "./campaign/report/junit.ts";
+export { hasRecovered } from "./campaign/report/recovery.ts";
 export {
 	CAMPAIGN_REPORT,
 	type CampaignReport,
@@ -52,13 +54,15 @@ export {
 	type RunReport,
 	reclassify,
 	reportResults,
-} from "./campaign/report.ts";
+} from "./campaign/report/report.ts";
+export { ruleOfThree, sampleSize, wilson } from "./campaign/report/statistics.ts";
+export { type Share, type Summary, Tally } from "./campaign/report/tally.ts";
 export { type ResultRow, ResultsFolder, readResults } from "./campaign/results.ts";
-export { planOf, Runner, type RunPlan, type RunResult } from "./campaign/runner.ts";
+export type { Evidence, Indication } from "./campaign/run/evidence.ts";
+export type { GoldenFacts } from "./campaign/run/golden.ts";
+export { planOf, Runner, type RunPlan, type RunResult } from "./campaign/run/runner.ts";
+export { createComputer, type Workload, type WorkloadDisk } from "./campaign/run/workload.ts";
 export { type Shard, shardLength } from "./campaign/shard.ts";
-export { ruleOfThree, sampleSize, wilson } from "./campaign/statistics.ts";
-export { type Share, type Summary, Tally } from "./campaign/tally.ts";
-export { createComputer, type Workload, type WorkloadDisk } from "./campaign/workload.ts";
 export { BARE_DEFAULT_RAM, Bare } from "./computer/bare.ts";
 export type { BareExit, BareOptions, BareReport } from "./computer/bare-options.ts";
 export type { BaseComputer } from "./computer/base-computer.ts";
@@ -101,6 +105,7 @@ export type {
 	TimingName,
 } from "./computer/system-options.ts";
 export { VERSION } from "./computer/version.ts";
+export { warmUpHost } from "./computer/warm-up.ts";
 export { type BoardDisk, DEFAULT_EPOCH_SECONDS } from "./devices/board.ts";
 export type { DiskMedia, DiskResult } from "./devices/disk/disk-media.ts";
 export { FileDisk } from "./devices/disk/file-disk.ts";

@@ -9,8 +9,16 @@ const SHARED = [
 	...["computer", "system", "workloads", "gdb", "trace", "bench"],
 ].map((folder) => `test/${folder}/**/*.test.ts`);
 
-/** Tests that run many others, or many guests, to see what they reach: npm run test:reach. */
-const REACH = ["test/coverage.test.ts", "test/calls.test.ts"];
+/**
+ * Tests that take long, of what seldom breaks: what guests and tests reach of the VM system, each
+ * allocation that fails, defects that are planted in the hart. npm run test:reach runs them.
+ */
+const REACH = [
+	"test/coverage.test.ts",
+	"test/calls.test.ts",
+	"test/kernel/uvm/alloc-sweep.test.ts",
+	"test/conformance/mutants.test.ts",
+];
 
 export default defineConfig({
 	test: {
@@ -26,7 +34,15 @@ export default defineConfig({
 					exclude: [...configDefaults.exclude, ...SHARED, ...REACH],
 				},
 			},
-			{ extends: true, test: { name: "shared", include: SHARED, isolate: false } },
+			{
+				extends: true,
+				test: {
+					name: "shared",
+					include: SHARED,
+					exclude: [...configDefaults.exclude, ...REACH],
+					isolate: false,
+				},
+			},
 			{ extends: true, test: { name: "reach", include: REACH } },
 		],
 	},

@@ -3,14 +3,14 @@ import type { Bare } from "../computer/bare.ts";
 import type { System } from "../computer/system.ts";
 import { UserError } from "../machine/user-error.ts";
 import type { Campaign } from "./campaign.ts";
-import { classify, type Outcome } from "./classify.ts";
 import { identityOf, type PreparedCampaign, prepareCampaign } from "./conduct.ts";
-import type { Guest } from "./guest.ts";
 import { minimisePlan } from "./minimise.ts";
-import { explain } from "./report.ts";
+import { classify, type Outcome } from "./report/classify.ts";
+import { explain } from "./report/report.ts";
 import type { ResultRow, readResults } from "./results.ts";
-import { planOf, Runner, type RunPlan, type RunResult } from "./runner.ts";
-import { createComputer, type Workload } from "./workload.ts";
+import type { Guest } from "./run/guest.ts";
+import { planOf, Runner, type RunPlan, type RunResult } from "./run/runner.ts";
+import { createComputer, type Workload } from "./run/workload.ts";
 
 type Results = ReturnType<typeof readResults>;
 

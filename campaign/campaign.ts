@@ -9,9 +9,9 @@ import { FAULT_MODELS } from "../computer/fault/models.ts";
 import { checkFaultPlan, FaultPlanError, oneLine, type PlanPath } from "../computer/fault/plan.ts";
 import type { FaultRule } from "../devices/fault/rule.ts";
 import { UserError } from "../machine/user-error.ts";
-import { OUTCOMES, type Outcome } from "./classify.ts";
-import { endless } from "./recovery.ts";
-import { CONFIDENCES } from "./statistics.ts";
+import { OUTCOMES, type Outcome } from "./report/classify.ts";
+import { endless } from "./report/recovery.ts";
+import { CONFIDENCES } from "./report/statistics.ts";
 
 type Scalar = number | string | boolean;
 export interface Range {

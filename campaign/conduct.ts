@@ -5,21 +5,20 @@
 import { createHash } from "node:crypto";
 import { VERSION } from "../computer/version.ts";
 import type { Campaign } from "./campaign.ts";
-import { classify } from "./classify.ts";
-import type { Evidence } from "./evidence.ts";
 import type { Executor } from "./executor.ts";
 import { checkFits } from "./fits.ts";
-import { evidenceOfGolden, evidenceOfKnown } from "./gather.ts";
-import { type GoldenFacts, measureGolden } from "./golden.ts";
-import type { Pruned } from "./prune/fates.ts";
 import { pruneRuns } from "./prune/prune.ts";
-import type { Identity, ResultRow } from "./results.ts";
-import type { RunnerOptions, RunResult } from "./runner.ts";
+import { classify } from "./report/classify.ts";
+import { phaseAt, Tally } from "./report/tally.ts";
+import type { GoldenFile, Identity, ResultRow } from "./results.ts";
+import type { Evidence } from "./run/evidence.ts";
+import { evidenceOfGolden, evidenceOfKnown } from "./run/gather.ts";
+import { type GoldenFacts, measureGolden } from "./run/golden.ts";
+import type { RunnerOptions, RunResult } from "./run/runner.ts";
+import type { Workload } from "./run/workload.ts";
 import { listRuns, type PlannedRun, type RunList } from "./sampling.ts";
 import { type Shard, shardRuns } from "./shard.ts";
 import { countingPlan, spaceOf } from "./space.ts";
-import { phaseAt, Tally } from "./tally.ts";
-import type { Workload } from "./workload.ts";
 
 /** Longer golden runs are no workloads for thousands of runs. */
 const GOLDEN_LIMITS = { instructions: 20e9, ns: 3600e9 };
@@ -73,18 +72,6 @@ export function identityOf(campaign: Campaign, workload: Workload, runs?: number
 		value instanceof Uint8Array ? createHash("sha256").update(value).digest("hex") : value;
 	hash.update(JSON.stringify([campaign, workload, runs ?? null], replacer));
 	return { version: VERSION, hash: hash.digest("hex") };
-}
-
-/** The golden run as golden.json has it: of the whole campaign, also in the folder of a shard. */
-export interface GoldenFile {
-	readonly evidence: Evidence;
-	readonly console: string;
-	readonly candidates: Readonly<Record<string, number>>;
-	/** Points of the fault space; null: without number. */
-	readonly population: number | null;
-	readonly runs: number;
-	/** What pruning has saved; absent without. */
-	readonly pruned?: Pruned | undefined;
 }
 
 export function describeGolden({ golden, reference, runs }: PreparedCampaign): GoldenFile {

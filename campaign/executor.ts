@@ -1,10 +1,10 @@
 /** Who does the runs: this thread, or workers in threads of their own. */
 import { fileURLToPath } from "node:url";
 import type { StaticPool } from "node-worker-threads-pool";
-import type { Evidence } from "./evidence.ts";
-import { evidenceOfFailure } from "./gather.ts";
-import type { GoldenFacts } from "./golden.ts";
-import { Runner, type RunnerOptions, type RunPlan, type RunResult } from "./runner.ts";
+import type { Evidence } from "./run/evidence.ts";
+import { evidenceOfFailure } from "./run/gather.ts";
+import type { GoldenFacts } from "./run/golden.ts";
+import { Runner, type RunnerOptions, type RunPlan, type RunResult } from "./run/runner.ts";
 
 export interface Executor {
 	/** Runs that it does at the same time. */

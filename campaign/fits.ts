@@ -2,8 +2,8 @@
 import { FaultPlanError } from "../computer/fault/plan.ts";
 import type { FaultRule } from "../devices/fault/rule.ts";
 import { type Campaign, CampaignError, samplesOf } from "./campaign.ts";
+import { createComputer, type Workload } from "./run/workload.ts";
 import { parameterSets } from "./space.ts";
-import { createComputer, type Workload } from "./workload.ts";
 
 /**
  * => CampaignError for a rule about what is not there. All combinations of parameters are tried if

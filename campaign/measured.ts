@@ -7,9 +7,9 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { OUTCOMES, type Outcome } from "./classify.ts";
+import { OUTCOMES, type Outcome } from "./report/classify.ts";
+import { wilson } from "./report/statistics.ts";
 import { type ResultRow, readResults } from "./results.ts";
-import { wilson } from "./statistics.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const PAGE = join(ROOT, "docs/campaign-results.md");

@@ -2,9 +2,9 @@
 import { UserError } from "../machine/user-error.ts";
 import type { Campaign } from "./campaign.ts";
 import { isEnough } from "./conduct.ts";
+import { Tally } from "./report/tally.ts";
 import { type ResultRow, ResultsFolder, readResults } from "./results.ts";
 import { runAt, shardLength } from "./shard.ts";
-import { Tally } from "./tally.ts";
 
 type Results = ReturnType<typeof readResults>;
 

@@ -3,7 +3,7 @@
  * occasions instead of chance, shorter lives, fewer bits and sectors, earlier times.
  */
 import type { FaultLife, FaultWhen } from "../devices/fault/rule.ts";
-import type { PlannedRule, RunPlan } from "./runner.ts";
+import type { PlannedRule, RunPlan } from "./run/runner.ts";
 
 type Rules = readonly PlannedRule[];
 /** Does a plan with these rules have the outcome? */

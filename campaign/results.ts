@@ -15,10 +15,10 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { UserError } from "../machine/user-error.ts";
-import type { Outcome } from "./classify.ts";
-import type { GoldenFile } from "./conduct.ts";
-import type { Evidence } from "./evidence.ts";
-import type { RunEffort, RunPlan } from "./runner.ts";
+import type { Pruned } from "./prune/fates.ts";
+import type { Outcome } from "./report/classify.ts";
+import type { Evidence } from "./run/evidence.ts";
+import type { RunEffort, RunPlan } from "./run/runner.ts";
 import { runAt, type Shard, WHOLE } from "./shard.ts";
 
 /** What became of a run. */
@@ -34,6 +34,18 @@ export interface ResultRow {
 	readonly plan: RunPlan;
 	readonly evidence: Evidence;
 	readonly effort: RunEffort;
+}
+
+/** The golden run as golden.json has it: of the whole campaign, also in the folder of a shard. */
+export interface GoldenFile {
+	readonly evidence: Evidence;
+	readonly console: string;
+	readonly candidates: Readonly<Record<string, number>>;
+	/** Points of the fault space; null: without number. */
+	readonly population: number | null;
+	readonly runs: number;
+	/** What pruning has saved; absent without. */
+	readonly pruned?: Pruned | undefined;
 }
 
 /** What must be equal for results to belong together. */

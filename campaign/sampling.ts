@@ -5,9 +5,9 @@
 import { draw, drawBelow, drawFraction } from "../devices/fault/draw.ts";
 import type { Campaign, Sample } from "./campaign.ts";
 import type { Known, Pruned } from "./prune/fates.ts";
-import type { RunPlan } from "./runner.ts";
+import { sampleSize } from "./report/statistics.ts";
+import type { RunPlan } from "./run/runner.ts";
 import type { TemplateSpace } from "./space.ts";
-import { sampleSize } from "./statistics.ts";
 
 /** A run of a campaign. */
 export interface PlannedRun {

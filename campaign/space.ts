@@ -5,10 +5,10 @@
 import type { FaultPlan, FaultRule, FaultWhen } from "../devices/fault/rule.ts";
 import { TRIGGERS } from "../devices/fault/triggers.ts";
 import { UserError } from "../machine/user-error.ts";
-import { hasInstant } from "./activation.ts";
 import { type Axis, type Campaign, isList, isRange, type Template } from "./campaign.ts";
-import type { GoldenFacts } from "./golden.ts";
-import type { PlannedRule } from "./runner.ts";
+import { hasInstant } from "./run/activation.ts";
+import type { GoldenFacts } from "./run/golden.ts";
+import type { PlannedRule } from "./run/runner.ts";
 
 /** Combinations of parameters whose candidates the golden run counts, of all templates. */
 const COUNTED_MAX = 512;

@@ -1,7 +1,9 @@
 /** A worker of a campaign: a thread that does one run at a time. */
 import { parentPort, workerData } from "node:worker_threads";
-import { Runner, type RunnerOptions, type RunPlan } from "./runner.ts";
+import { warmUpHost } from "../computer/warm-up.ts";
+import { Runner, type RunnerOptions, type RunPlan } from "./run/runner.ts";
 
+warmUpHost();
 const runner = new Runner(workerData as RunnerOptions);
 
 parentPort?.on("message", (plan: RunPlan) => parentPort?.postMessage(runner.run(plan)));

@@ -127,7 +127,7 @@ export class Hart {
 	/** null unless triggers wait for addresses that are executed. */
 	triggers: HartTriggers | null = null;
 	readonly #words: Int32Array;
-	readonly #interpreter: Interpreter;
+	readonly interpreter: Interpreter;
 	readonly #data: DataAccess;
 	#firmware: Firmware | null = null;
 	/** For bare machines only. */
@@ -165,7 +165,7 @@ export class Hart {
 		this.csrs = csrs;
 		this.#words = memory.i32;
 		this.#data = data;
-		this.#interpreter = new Interpreter(memory, rare);
+		this.interpreter = new Interpreter(memory, rare);
 	}
 
 	get pc(): number {
@@ -386,7 +386,7 @@ export class Hart {
 		const ip = first + (pc & PAGE_MASK);
 		const base = left - this.memory.u16[LENGTHS + ((ip - CODE) >> 1)]!;
 		if (base < 0) return STOP_ALONE;
-		return this.#interpreter.execute(ip, (page - first) | 0, base, first);
+		return this.interpreter.execute(ip, (page - first) | 0, base, first);
 	}
 
 	/** Execute one instruction in a page where each fetch is checked on its own. => STOP_* */
@@ -442,7 +442,7 @@ export class Hart {
 		if (triggers?.fetches(pc >>> 0, instructionLength(word))) {
 			return this.#watched(triggers, pc, left, first);
 		}
-		return this.#interpreter.execute(ALONE, (pc - ALONE) | 0, left - 1, first);
+		return this.interpreter.execute(ALONE, (pc - ALONE) | 0, left - 1, first);
 	}
 
 	/** Execute what was decoded at ALONE, and nothing behind it. => STOP_* */
@@ -451,7 +451,7 @@ export class Hart {
 		const rest = left - 1;
 		words[H_LEFT] = 1;
 		words[H_BUDGET]! -= rest;
-		const stop = this.#interpreter.execute(ALONE, (pc - ALONE) | 0, 0, first);
+		const stop = this.interpreter.execute(ALONE, (pc - ALONE) | 0, 0, first);
 		words[H_LEFT]! += rest;
 		words[H_BUDGET]! += rest;
 		const opened = triggers.fetched();

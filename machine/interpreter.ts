@@ -21,19 +21,18 @@ import { H_BASE, H_FIRST, H_IP, H_PC_BASE, type Memory } from "./memory.ts";
 import { type RareInstructions, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } from "./rare.ts";
 import { warmUp } from "./warm-up.ts";
 
-/** What the host's compiler has seen, it has seen of all interpreters. */
-let isWarm = false;
-
 export class Interpreter {
 	readonly #memory: Memory;
 	readonly #rare: RareInstructions;
 
-	/** => `memory` is not in use yet. */
 	constructor(memory: Memory, rare: RareInstructions) {
 		this.#memory = memory;
 		this.#rare = rare;
-		if (!isWarm) warmUp(memory, () => this.#run());
-		isWarm = true;
+	}
+
+	/** Have the host's compiler see all of the loop. => memory is as it was */
+	warmUp(): void {
+		warmUp(this.#memory, () => this.#run());
 	}
 
 	/**

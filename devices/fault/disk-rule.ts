@@ -175,7 +175,7 @@ export const sectorsOf = ({
 }: DiskRule): { sector?: number | undefined; count?: number | undefined } =>
 	params as { sector?: number; count?: number };
 
-/** => FaultRuleError for sectors that its disk, which has so many, does not have, or a part of one */
+/** => FaultRuleError for sectors that its disk, which has so many, does not have, and for parts */
 export function checkSectors(rule: DiskRule, sectors: number): void {
 	const { sector = 0, count = 1 } = sectorsOf(rule);
 	const { cache = 0 } = rule.params as { readonly cache?: number };

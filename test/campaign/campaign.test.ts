@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Campaign, CampaignError, checkCampaign } from "../../campaign/campaign.ts";
-import type { GoldenFacts } from "../../campaign/golden.ts";
-import type { PlannedRule } from "../../campaign/runner.ts";
+import type { GoldenFacts } from "../../campaign/run/golden.ts";
+import type { PlannedRule } from "../../campaign/run/runner.ts";
 import { listRuns } from "../../campaign/sampling.ts";
 import { countingPlan, spaceOf } from "../../campaign/space.ts";
 import { checkFaultPlan } from "../../computer/fault/plan.ts";

@@ -12,7 +12,7 @@ import {
 } from "../../campaign/conduct.ts";
 import { type Executor, localExecutor, poolExecutor } from "../../campaign/executor.ts";
 import { parseRows, type ResultRow, ResultsFolder, readResults } from "../../campaign/results.ts";
-import type { Workload } from "../../campaign/workload.ts";
+import type { Workload } from "../../campaign/run/workload.ts";
 import { createSystem } from "../../computer/system.ts";
 import { ROOT } from "../support/sources.ts";
 import { MiB, workload as program } from "../support/workload.ts";

@@ -1,6 +1,6 @@
 /** A worker that fails in some runs, as the engine of a host may. */
 import { parentPort, workerData } from "node:worker_threads";
-import { Runner } from "../../dist/campaign/runner.js";
+import { Runner } from "../../dist/campaign/run/runner.js";
 
 const runner = new Runner(workerData);
 

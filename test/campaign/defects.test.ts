@@ -4,7 +4,7 @@ import { checkCampaign } from "../../campaign/campaign.ts";
 import { conductCampaign, prepareCampaign } from "../../campaign/conduct.ts";
 import { localExecutor } from "../../campaign/executor.ts";
 import type { ResultRow } from "../../campaign/results.ts";
-import type { Workload } from "../../campaign/workload.ts";
+import type { Workload } from "../../campaign/run/workload.ts";
 import type { buf } from "../../kernel/dev/buf.ts";
 import type * as bio from "../../kernel/dev/vfs_bio.ts";
 import type { Kernel } from "../../kernel/kernel.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { ddmin, minimisePlan } from "../../campaign/minimise.ts";
-import type { PlannedRule, RunPlan } from "../../campaign/runner.ts";
+import type { PlannedRule, RunPlan } from "../../campaign/run/runner.ts";
 import { readFaults } from "../../cli/fault-file.ts";
 import { SystemTarget } from "../../gdb/system-target.ts";
 import {

@@ -21,7 +21,7 @@ const FLIPS = `{
 	name: "flips",
 	workload: { boot: "hello", ram: "1M", swap: ["1M"] },
 	rules: [
-		{ id: "register", model: "cpu.register", when: { atInsn: { from: 0, to: 440, step: 11 } } },
+		{ id: "register", model: "cpu.register", when: { atInsn: { from: 0, to: 440, step: 22 } } },
 		{ id: "fence", model: "mmu.lost-fence", when: { hit: "all" } },
 	],
 }`;

@@ -83,7 +83,7 @@ describe("repeats", () => {
 				while (system.busy !== null) system.run(system.machine.clock.cycles + 1000);
 				check(system, list);
 			}),
-			{ numRuns: 40 },
+			{ numRuns: 15 },
 		);
 	});
 
@@ -94,7 +94,7 @@ describe("repeats", () => {
 			fc.property(actions(rare, reset), (list) => {
 				check(new Bare({ image: bytes, ram: 1 << 20 }), list);
 			}),
-			{ numRuns: 40 },
+			{ numRuns: 15 },
 		);
 	});
 });

@@ -12,7 +12,7 @@ import { Prng } from "../../machine/prng.ts";
 import { binDisk, MiB, workload } from "../support/workload.ts";
 
 /** The number of cycles at which each workload is saved. */
-const SAVES = Number(process.env.SNAPSHOT_RUNS ?? 2);
+const SAVES = Number(process.env.SNAPSHOT_RUNS ?? 4);
 
 const dir = mkdtempSync(join(tmpdir(), "uvmachine-test-"));
 afterAll(() => rmSync(dir, { recursive: true }));

@@ -16,7 +16,7 @@ const RAM_SIZE = 0x1_8000;
 const SECTORS = 32;
 const image = pattern(SECTORS * 512);
 const TABLES = 0x8000_4000;
-const RUNS = Number(process.env.VIRTIO_RUNS ?? 700);
+const RUNS = Number(process.env.VIRTIO_RUNS ?? 300);
 
 /** Where a buffer may be: mostly among the buffers, at times anywhere. */
 const address = fc.oneof(

@@ -104,7 +104,7 @@ describe("a bare machine", () => {
 				expect(place(client)).toEqual(places.at(-1));
 				wander(client, places, moves);
 			}),
-			{ numRuns: 40 },
+			{ numRuns: 15 },
 		);
 	});
 

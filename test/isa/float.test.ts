@@ -181,7 +181,7 @@ describe("F and D agree with the definition", () => {
 					const boxed = c.to === "s" ? BOX | wanted.result : wanted.result;
 					expect(got).toEqual({ result: boxed, flags: flags | wanted.flags });
 				}),
-				{ numRuns: 300 },
+				{ numRuns: 120 },
 			);
 		});
 	}

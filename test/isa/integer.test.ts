@@ -134,7 +134,7 @@ describe("integer instructions", () => {
 				expect(execute(g, w, a, b)).toBe(truncate(oracle(a, b)));
 			};
 			for (const a of EDGES) for (const b of EDGES) check(a, b);
-			fc.assert(fc.property(operand, operand, check), { numRuns: 300 });
+			fc.assert(fc.property(operand, operand, check), { numRuns: 120 });
 		});
 	}
 
@@ -148,7 +148,7 @@ describe("integer instructions", () => {
 					const w = encode(name, { rd: 12, rs1: 10, imm: b });
 					expect(execute(g, w, a, 0)).toBe(truncate(oracle(a, b)));
 				}),
-				{ numRuns: 300 },
+				{ numRuns: 120 },
 			);
 		});
 	}
@@ -164,7 +164,7 @@ describe("integer instructions", () => {
 			};
 			for (const a of EDGES) check(a);
 			for (let n = 0; n < 32; n++) for (const a of [1 << n, ~(1 << n), -1 << n]) check(a);
-			fc.assert(fc.property(operand, check), { numRuns: 300 });
+			fc.assert(fc.property(operand, check), { numRuns: 120 });
 		});
 	}
 
@@ -255,7 +255,7 @@ describe("jumps and branches", () => {
 						expect(hart.pc).toBe(oracle(a, b) ? pc + imm : pc + 4);
 					},
 				),
-				{ numRuns: 300 },
+				{ numRuns: 120 },
 			);
 		});
 	}

@@ -6,7 +6,7 @@ import { RAM_BASE } from "../../machine/memory.ts";
 import { CYCLES_PER_TIME_TICK, FENCE_ALL, SIP_STIP } from "../../machine/port.ts";
 import { RW, TEXT, TEXT_FRAME, type User, user } from "./user.ts";
 
-const RUNS = Number(process.env.CHECKPOINT_RUNS ?? 40);
+const RUNS = Number(process.env.CHECKPOINT_RUNS ?? 20);
 const MIB = 1 << 20;
 
 /** Data of eight pages, and a second mapping of the program, to be written to. */

@@ -5,7 +5,7 @@ import { Machine } from "../../machine/machine.ts";
 import { RAM_BASE } from "../../machine/memory.ts";
 import { encode } from "../isa/assembler.ts";
 
-const RUNS = Number(process.env.CODE_RUNS ?? 60);
+const RUNS = Number(process.env.CODE_RUNS ?? 25);
 const CYCLES = 400;
 
 /** What the program stores, kept in x8..x15: instructions of both lengths, and halves of them. */

@@ -363,7 +363,7 @@ describe("counting", () => {
 					expect(sliced.stateHash()).toBe(whole.stateHash());
 				},
 			),
-			{ numRuns: 250 },
+			{ numRuns: 100 },
 		);
 	});
 });

@@ -328,7 +328,7 @@ describe("the guest notices nothing", () => {
 				disturb(bare, actions, 0x8000_0000, 0x70);
 				expect(bare.stateHash()).toBe(plain.stateHash());
 			}),
-			{ numRuns: 60 },
+			{ numRuns: 25 },
 		);
 	});
 
@@ -345,7 +345,7 @@ describe("the guest notices nothing", () => {
 				expect(debugged.report(0).exit).toEqual(undisturbed.report(0).exit);
 				expect(debugged.stateHash()).toBe(undisturbed.stateHash());
 			}),
-			{ numRuns: 10 },
+			{ numRuns: 5 },
 		);
 	});
 });

@@ -334,7 +334,7 @@ describe("Sv32 translation", () => {
 						}
 						compare(machine, model);
 					}),
-					{ numRuns: 120 },
+					{ numRuns: 50 },
 				);
 			});
 		}

@@ -94,7 +94,7 @@ describe("--check", () => {
 
 	it.each([
 		["sort", [2]],
-		["matmul", [320]],
+		["matmul", [120]],
 		["walk", [2, 1]],
 		["shm", [2, 3]],
 		["touch", [2, 1]],

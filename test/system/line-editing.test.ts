@@ -153,7 +153,7 @@ describe("any keys against a model", () => {
 });
 
 describe("history", () => {
-	it("a line that is recalled begins with a whole character, however the last one was shown", () => {
+	it("a line that is recalled begins with a whole character, whatever was shown before", () => {
 		const user = new Typist(24);
 		user.type(`: ${"a".repeat(9)}${"€".repeat(12)}\r`);
 		user.type(`${"x".repeat(30)}${UP}`);

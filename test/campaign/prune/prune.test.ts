@@ -4,7 +4,7 @@ import { checkCampaign } from "../../../campaign/campaign.ts";
 import { conductCampaign, prepareCampaign } from "../../../campaign/conduct.ts";
 import { localExecutor } from "../../../campaign/executor.ts";
 import type { ResultRow } from "../../../campaign/results.ts";
-import type { Workload } from "../../../campaign/workload.ts";
+import type { Workload } from "../../../campaign/run/workload.ts";
 import { MiB, workload as program } from "../../support/workload.ts";
 
 const HELLO: Workload = {

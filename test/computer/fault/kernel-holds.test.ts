@@ -218,5 +218,5 @@ it("a rule that cannot be followed is refused in one line", () => {
 	const faults = { rules: [{ id: "none", model: "alloc.wire-limit", params: { pages: 1 } }] };
 	expect(
 		() => new Bare({ image, faults: { rules: [{ ...faults.rules[0]!, when: { atNs: 1 } }] } }),
-	).toThrow("fault none: alloc.wire-limit is for our own kernel");
+	).toThrow("rule 1 (none): model: is for our own kernel; there is none");
 });

@@ -15,7 +15,7 @@ import { EXIT, elf } from "../../support/program.ts";
 import { tar } from "../../support/tar.ts";
 
 const BASE = 0x1000_0000;
-const PAGES = 16;
+const PAGES = 24;
 const SIZE = PAGES * PAGE_SIZE;
 const RW = 3;
 const PRIVATE = 0x32;

@@ -1,7 +1,7 @@
 /** What is known of a run when it is over: raw, so that it can be classified again later. */
-import type { RuleReport } from "../computer/fault/faults.ts";
-import type { LedgerEntry } from "../devices/fault/ledger.ts";
-import type { Known } from "./prune/fates.ts";
+import type { RuleReport } from "../../computer/fault/faults.ts";
+import type { LedgerEntry } from "../../devices/fault/ledger.ts";
+import type { Known } from "../prune/fates.ts";
 
 /** How the run came to its end. */
 export type Stop =

@@ -1,11 +1,11 @@
 /** The evidence of a run, from the computer at its end. */
-import type { Computer } from "../computer/computer.ts";
-import type { FaultReport } from "../computer/fault/faults.ts";
-import type { FaultRule } from "../devices/fault/rule.ts";
+import type { Computer } from "../../computer/computer.ts";
+import type { FaultReport } from "../../computer/fault/faults.ts";
+import type { FaultRule } from "../../devices/fault/rule.ts";
+import type { Known } from "../prune/fates.ts";
 import type { Evidence, Indication, Stop } from "./evidence.ts";
 import { factsOf, type GoldenFacts } from "./golden.ts";
 import type { Guest } from "./guest.ts";
-import type { Known } from "./prune/fates.ts";
 import { compareWitnessed, type Witnessed } from "./witness.ts";
 
 /** Entries of the ledger that are kept. */

@@ -1,9 +1,9 @@
 /** What a campaign runs, as data that can be sent to a worker, and the computer made of it. */
-import { Bare } from "../computer/bare.ts";
-import type { BareOptions } from "../computer/bare-options.ts";
-import { createSystem, type System } from "../computer/system.ts";
-import type { DiskOptions, SystemOptions, TimingName } from "../computer/system-options.ts";
-import { MemoryDisk, type MemoryDiskOptions } from "../devices/disk/memory-disk.ts";
+import { Bare } from "../../computer/bare.ts";
+import type { BareOptions } from "../../computer/bare-options.ts";
+import { createSystem, type System } from "../../computer/system.ts";
+import type { DiskOptions, SystemOptions, TimingName } from "../../computer/system-options.ts";
+import { MemoryDisk, type MemoryDiskOptions } from "../../devices/disk/memory-disk.ts";
 
 /** A disk in memory, so that no run changes what another one finds. */
 export interface WorkloadDisk {

@@ -5,8 +5,15 @@ import { join } from "node:path";
 import { Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { uvmachine } from "../support/cli.ts";
-import { type Command, end, hasRedis, RedisServer, startCommand, until } from "../support/redis.ts";
+import { uvmachine } from "../../support/cli.ts";
+import {
+	type Command,
+	end,
+	hasRedis,
+	RedisServer,
+	startCommand,
+	until,
+} from "../../support/redis.ts";
 
 if (!hasRedis) console.log("redis-server is not installed: queues are not tested");
 

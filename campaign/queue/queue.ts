@@ -8,13 +8,13 @@ import { readFileSync } from "node:fs";
 import { deserialize, serialize } from "node:v8";
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { Redis } from "ioredis";
-import { VERSION } from "../computer/version.ts";
-import { UserError } from "../machine/user-error.ts";
-import type { Campaign } from "./campaign.ts";
-import { identityOf, type PreparedCampaign } from "./conduct.ts";
-import { WORKER } from "./executor.ts";
-import type { Identity } from "./results.ts";
-import type { RunnerOptions, RunPlan } from "./runner.ts";
+import { VERSION } from "../../computer/version.ts";
+import { UserError } from "../../machine/user-error.ts";
+import type { Campaign } from "../campaign.ts";
+import { identityOf, type PreparedCampaign } from "../conduct.ts";
+import { WORKER } from "../executor.ts";
+import type { Identity } from "../results.ts";
+import type { RunnerOptions, RunPlan } from "../run/runner.ts";
 
 export const QUEUE = "runs";
 /** Of all keys on the server. */

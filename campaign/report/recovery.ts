@@ -2,11 +2,11 @@
  * Campaigns in which all faults end, and everything must be as if there had been none: the second
  * phase of TigerBeetle's VOPR, in which the system is healed and has to converge.
  */
-import { type DiskRule, withLife as lifeOfDisk } from "../devices/fault/disk-rule.ts";
-import { withLife as lifeOfMachine, type MachineRule } from "../devices/fault/machine-rule.ts";
-import type { FaultRule } from "../devices/fault/rule.ts";
+import { type DiskRule, withLife as lifeOfDisk } from "../../devices/fault/disk-rule.ts";
+import { withLife as lifeOfMachine, type MachineRule } from "../../devices/fault/machine-rule.ts";
+import type { FaultRule } from "../../devices/fault/rule.ts";
+import type { Evidence } from "../run/evidence.ts";
 import { hasRightOutput } from "./classify.ts";
-import type { Evidence } from "./evidence.ts";
 
 /** The rule with the life that its model has by default. */
 function withLife(rule: FaultRule): FaultRule {

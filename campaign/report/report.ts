@@ -1,13 +1,13 @@
 /** A campaign's results as one object, for people and programs: counts, and each run in short. */
 import * as v from "valibot";
-import { type Field, needs, object } from "../computer/fault/fields.ts";
-import { RAM_BASE } from "../machine/memory.ts";
-import type { Campaign } from "./campaign.ts";
+import { type Field, needs, object } from "../../computer/fault/fields.ts";
+import { RAM_BASE } from "../../machine/memory.ts";
+import type { Campaign } from "../campaign.ts";
+import { isEnough } from "../conduct.ts";
+import type { Pruned } from "../prune/fates.ts";
+import type { Identity, ResultRow, readResults } from "../results.ts";
+import type { Evidence } from "../run/evidence.ts";
 import { classify, OUTCOME_TEXTS, OUTCOMES, type Outcome } from "./classify.ts";
-import { isEnough } from "./conduct.ts";
-import type { Evidence } from "./evidence.ts";
-import type { Pruned } from "./prune/fates.ts";
-import type { Identity, ResultRow, readResults } from "./results.ts";
 import { type Shares, type Summary, Tally } from "./tally.ts";
 
 /** A place that a fault has hit, and what became of the run. */

@@ -3,7 +3,7 @@
  * act, and ends as soon as its state is that of the golden run again and no rule acts any more.
  * Neither changes what is found out.
  */
-import type { FaultPlan, FaultRule } from "../devices/fault/rule.ts";
+import type { FaultPlan, FaultRule } from "../../devices/fault/rule.ts";
 import { type GoldenInstant, isBefore } from "./activation.ts";
 import type { Evidence, Stop } from "./evidence.ts";
 import { collectEvidence, evidenceOfGolden, evidenceOfGoldenEnd } from "./gather.ts";

@@ -1,10 +1,10 @@
 /** Notes what fails while a computer runs. It only looks. */
-import type { Computer } from "../computer/computer.ts";
-import type { BlkRequest } from "../devices/virtio-blk.ts";
-import { VIRTIO_BLK_S_OK, VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT } from "../devices/virtio-blk.ts";
-import type { kernel_trace } from "../kernel/kern/core/kern_trace.ts";
-import { signame } from "../kernel/kern/core/signal.ts";
-import type { proc } from "../kernel/kern/proc/kern_proc.ts";
+import type { Computer } from "../../computer/computer.ts";
+import type { BlkRequest } from "../../devices/virtio-blk.ts";
+import { VIRTIO_BLK_S_OK, VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT } from "../../devices/virtio-blk.ts";
+import type { kernel_trace } from "../../kernel/kern/core/kern_trace.ts";
+import { signame } from "../../kernel/kern/core/signal.ts";
+import type { proc } from "../../kernel/kern/proc/kern_proc.ts";
 import type { Indication } from "./evidence.ts";
 
 /** More are only counted. */

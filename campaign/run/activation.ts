@@ -2,9 +2,9 @@
  * When a rule can act for the first time, as far as the golden run says. Up to there a run with
  * the rule is the golden run.
  */
-import { FAULT_MODELS } from "../computer/fault/models.ts";
-import { drawFraction } from "../devices/fault/draw.ts";
-import type { FaultRule } from "../devices/fault/rule.ts";
+import { FAULT_MODELS } from "../../computer/fault/models.ts";
+import { drawFraction } from "../../devices/fault/draw.ts";
+import type { FaultRule } from "../../devices/fault/rule.ts";
 
 /** Conditions whose meaning is known here. With any other a run begins at the start. */
 const KNOWN_CONDITIONS: ReadonlySet<string> = new Set([

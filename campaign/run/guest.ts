@@ -1,5 +1,5 @@
 /** A computer with its workload: it runs to the end with nobody at the keyboard. */
-import type { Computer } from "../computer/computer.ts";
+import type { Computer } from "../../computer/computer.ts";
 import { Witness, type Witnessed } from "./witness.ts";
 import { createComputer, type MakeDisk, type Workload } from "./workload.ts";
 

@@ -1,6 +1,7 @@
 /** Counts of outcomes, with their shares and how sure they are. */
+
+import type { ResultRow } from "../results.ts";
 import { OUTCOMES, type Outcome } from "./classify.ts";
-import type { ResultRow } from "./results.ts";
 import { type Interval, wilson } from "./statistics.ts";
 
 export const PHASES = 10;

@@ -14,8 +14,8 @@ import {
 	junitOf,
 	OUTCOMES,
 	type ResultRow,
-} from "../../index.ts";
-import { uvmachine } from "../support/cli.ts";
+} from "../../../index.ts";
+import { uvmachine } from "../../support/cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "uvm-report-"));
 const path = (name: string): string => join(folder, name);

@@ -1,7 +1,7 @@
 /** After a loss of power: a second computer, with the disks as the cut has left them. */
-import { System } from "../computer/system.ts";
-import type { SystemDisk } from "../computer/system-config.ts";
-import type { FaultyDisk } from "../devices/fault/faulty-disk.ts";
+import { System } from "../../computer/system.ts";
+import type { SystemDisk } from "../../computer/system-config.ts";
+import type { FaultyDisk } from "../../devices/fault/faulty-disk.ts";
 import type { AfterEvidence, Stop } from "./evidence.ts";
 import { Guest } from "./guest.ts";
 import type { BootWorkload, Workload, WorkloadDisk } from "./workload.ts";

@@ -1,8 +1,8 @@
 /** Sample sizes and intervals. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ruleOfThree, sampleSize, wilson } from "../../campaign/statistics.ts";
-import { Tally } from "../../campaign/tally.ts";
+import { ruleOfThree, sampleSize, wilson } from "../../../campaign/report/statistics.ts";
+import { Tally } from "../../../campaign/report/tally.ts";
 
 const INFINITE = Number.POSITIVE_INFINITY;
 

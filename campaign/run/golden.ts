@@ -3,12 +3,12 @@
  * checkpoints of it are where other runs start.
  */
 import { createHash } from "node:crypto";
-import type { Computer, ComputerCheckpoint } from "../computer/computer.ts";
-import { System } from "../computer/system.ts";
-import type { FaultPlan } from "../devices/fault/rule.ts";
-import { uvm_check } from "../kernel/uvm/uvm_check.ts";
-import { UserError } from "../machine/user-error.ts";
-import { isFine } from "./classify.ts";
+import type { Computer, ComputerCheckpoint } from "../../computer/computer.ts";
+import { System } from "../../computer/system.ts";
+import type { FaultPlan } from "../../devices/fault/rule.ts";
+import { uvm_check } from "../../kernel/uvm/uvm_check.ts";
+import { UserError } from "../../machine/user-error.ts";
+import { isFine } from "../report/classify.ts";
 import { Guest, type GuestState } from "./guest.ts";
 import { checkAfter } from "./reboot.ts";
 import type { Witnessed } from "./witness.ts";

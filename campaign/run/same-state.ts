@@ -1,7 +1,7 @@
 /** Whether a computer is in the state of a checkpoint, down to the last bit that matters. */
-import type { Computer, ComputerCheckpoint } from "../computer/computer.ts";
-import type { ClockEvent } from "../machine/clock.ts";
-import { H_F, H_FETCH_HOST, H_FETCH_PAGE, H_PC } from "../machine/memory.ts";
+import type { Computer, ComputerCheckpoint } from "../../computer/computer.ts";
+import type { ClockEvent } from "../../machine/clock.ts";
+import { H_F, H_FETCH_HOST, H_FETCH_PAGE, H_PC } from "../../machine/memory.ts";
 
 /** Words of the hart block that are state; the others are an engine's own. */
 const HART_STATE: readonly number[] = [

@@ -1,7 +1,7 @@
 /** From evidence to outcomes. */
 import { describe, expect, it } from "vitest";
-import { classify, type Outcome } from "../../campaign/classify.ts";
-import type { AfterEvidence, Evidence } from "../../campaign/evidence.ts";
+import { classify, type Outcome } from "../../../campaign/report/classify.ts";
+import type { AfterEvidence, Evidence } from "../../../campaign/run/evidence.ts";
 
 const golden: Evidence = {
 	stop: "ended",

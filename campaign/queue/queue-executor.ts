@@ -1,9 +1,10 @@
 /** An executor that puts runs into a queue, for workers on any machine. */
 import type { Job, Queue } from "bullmq";
 import type { Redis } from "ioredis";
-import { VERSION } from "../computer/version.ts";
-import type { PreparedCampaign } from "./conduct.ts";
-import { type Executor, lostRun, messageOf } from "./executor.ts";
+import { VERSION } from "../../computer/version.ts";
+import type { PreparedCampaign } from "../conduct.ts";
+import { type Executor, lostRun, messageOf } from "../executor.ts";
+import type { RunPlan, RunResult } from "../run/runner.ts";
 import {
 	campaignKey,
 	codeHash,
@@ -20,7 +21,6 @@ import {
 	type RunJob,
 	setupKey,
 } from "./queue.ts";
-import type { RunPlan, RunResult } from "./runner.ts";
 
 /** Runs in the queue at the same time. */
 const WIDTH = 512;

@@ -4,8 +4,9 @@
  */
 import type { Job, Worker } from "bullmq";
 import type { Redis } from "ioredis";
-import { UserError } from "../machine/user-error.ts";
-import { type Executor, poolExecutor } from "./executor.ts";
+import { UserError } from "../../machine/user-error.ts";
+import { type Executor, poolExecutor } from "../executor.ts";
+import type { RunResult } from "../run/runner.ts";
 import {
 	codeHash,
 	connect,
@@ -19,7 +20,6 @@ import {
 	setupKey,
 	unpackCampaign,
 } from "./queue.ts";
-import type { RunResult } from "./runner.ts";
 
 /** Milliseconds for which a run belongs to a worker that does not say that it is alive. */
 const LOCK_MS = 8000;

@@ -1,12 +1,12 @@
 /** Campaigns in which all faults end, and everything must be as without them. */
 import { expect, it } from "vitest";
-import { checkCampaign } from "../../campaign/campaign.ts";
-import { conductCampaign, prepareCampaign } from "../../campaign/conduct.ts";
-import { localExecutor } from "../../campaign/executor.ts";
-import { hasRecovered } from "../../campaign/recovery.ts";
-import type { ResultRow } from "../../campaign/results.ts";
-import type { Workload } from "../../campaign/workload.ts";
-import { MiB, workload as program } from "../support/workload.ts";
+import { checkCampaign } from "../../../campaign/campaign.ts";
+import { conductCampaign, prepareCampaign } from "../../../campaign/conduct.ts";
+import { localExecutor } from "../../../campaign/executor.ts";
+import { hasRecovered } from "../../../campaign/report/recovery.ts";
+import type { ResultRow } from "../../../campaign/results.ts";
+import type { Workload } from "../../../campaign/run/workload.ts";
+import { MiB, workload as program } from "../../support/workload.ts";
 
 const workload: Workload = {
 	kind: "boot",

@@ -1,5 +1,5 @@
 /** From the evidence of a run to its outcome: the classes are tried in their order. */
-import type { AfterEvidence, Evidence } from "./evidence.ts";
+import type { AfterEvidence, Evidence } from "../run/evidence.ts";
 
 export const OUTCOMES = [
 	"not-fired",
