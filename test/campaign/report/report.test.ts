@@ -60,7 +60,7 @@ it("JSON follows docs/campaign-report.schema.json", async () => {
 		title: "A report of uvmachine inject",
 	};
 	const text = `${JSON.stringify(schema, null, "\t")}\n`;
-	await expect(text).toMatchFileSnapshot("../../docs/campaign-report.schema.json");
+	await expect(text).toMatchFileSnapshot("../../../docs/campaign-report.schema.json");
 	const validate = new Ajv2020({ strictTypes: false }).compile(schema as object);
 	validate(report);
 	expect(validate.errors).toBe(null);
