@@ -94,7 +94,7 @@ describe("--check", () => {
 
 	it.each([
 		["sort", [2]],
-		["matmul", [120]],
+		["matmul", [320]],
 		["walk", [2, 1]],
 		["shm", [2, 3]],
 		["touch", [2, 1]],
