@@ -94,6 +94,16 @@ const sound: Guest[] = [
 			faults: { rules: [silent("disk.lost-write"), silent("disk.corrupt")] },
 		},
 	],
+	// One of two disks dies.
+	[
+		"sort",
+		[2],
+		{
+			...tiny,
+			swap: [{ media: 8 * MiB }, { media: 8 * MiB }],
+			faults: { rules: [{ id: "dies", model: "disk.hang", params: { disk: "ld1" } }] },
+		},
+	],
 ];
 
 it("errors of memory that cannot be corrected", async () => {
