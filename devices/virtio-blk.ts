@@ -79,6 +79,8 @@ const RANGE_SIZE = 16;
 const RANGE_UNMAP = 1;
 /** Bytes that are written at a time to clear a range. */
 const ZEROS_SIZE = 0x1_0000;
+/** Data of longer transfers get a buffer of their own: a cluster of pages has this size. */
+const BOUNCE_SIZE = 0x1_0000;
 /** A longer transfer is refused with IOERR, so that a guest cannot make the host allocate more. */
 const BLK_TRANSFER_MAX = 16 * 1024 * 1024; // bytes
 
@@ -154,6 +156,7 @@ export class VirtioBlk implements VirtioDevice {
 	readonly #dma: Dma;
 	readonly #completionEvent: number;
 	readonly #requests = new Map<number, BlkRequest>();
+	readonly #bounce = new Uint8Array(BOUNCE_SIZE);
 	#nextId = 0;
 	#port: VirtioPort | null = null;
 
@@ -390,8 +393,13 @@ export class VirtioBlk implements VirtioDevice {
 		return this.#port!.accepted(VIRTIO_BLK_F_FLUSH) || this.media.flush() === DISK_OK;
 	}
 
+	/** Room for data on their way between memory and medium; its contents are undefined. */
+	#bounceFor(length: number): Uint8Array {
+		return length <= BOUNCE_SIZE ? this.#bounce.subarray(0, length) : new Uint8Array(length);
+	}
+
 	#read({ sector, data }: BlkRequest): number {
-		const bytes = new Uint8Array(totalLength(data));
+		const bytes = this.#bounceFor(totalLength(data));
 		if (this.media.read(sector, bytes) !== DISK_OK) return VIRTIO_BLK_S_IOERR;
 		scatter(this.#dma, data, bytes);
 		this.counters.reads++;
@@ -400,7 +408,7 @@ export class VirtioBlk implements VirtioDevice {
 	}
 
 	#write({ sector, data }: BlkRequest): number {
-		const bytes = new Uint8Array(totalLength(data));
+		const bytes = this.#bounceFor(totalLength(data));
 		// Memory may have an error that it cannot correct.
 		if (!gather(this.#dma, data, bytes)) return VIRTIO_BLK_S_IOERR;
 		if (this.media.write(sector, bytes) !== DISK_OK) return VIRTIO_BLK_S_IOERR;

@@ -63,9 +63,15 @@ export class Clock {
 
 	/** Drop the events of `handler`, or only those with `argument`. */
 	cancel(handler: number, argument: number | null = null): void {
-		this.#events = this.#events.filter(
-			(e) => e.handler !== handler || (argument !== null && e.argument !== argument),
-		);
+		const events = this.#events;
+		let left = 0;
+		for (let i = 0; i < events.length; i++) {
+			const event = events[i]!;
+			const stays = event.handler !== handler || (argument !== null && event.argument !== argument);
+			if (stays) events[left++] = event;
+		}
+		if (left === events.length) return;
+		events.length = left;
 		this.#update();
 	}
 

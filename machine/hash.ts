@@ -5,6 +5,8 @@
 
 const C1 = 0xcc9e2d51 | 0;
 const C2 = 0x1b873593;
+/** Words that are mixed in one call, so that a host's compiler soon has a whole function. */
+const BLOCK = 1024;
 
 function mix(lane: number, word: number): number {
 	const k = Math.imul(word, C1);
@@ -30,24 +32,30 @@ export class WordHash {
 
 	/** Add `words`; where one array ends and the next begins makes a difference. */
 	words(words: Int32Array): this {
+		const whole = words.length & ~3;
+		for (let i = 0; i < whole; i += BLOCK) this.#block(words, i, Math.min(i + BLOCK, whole));
+		for (let i = whole; i < words.length; i++) this.#a = mix(this.#a, words[i]!);
+		this.#a = mix(this.#a, words.length);
+		this.#length += words.length;
+		return this;
+	}
+
+	/** Add words[first] to words[end - 1], a multiple of four. */
+	#block(words: Int32Array, first: number, end: number): void {
 		let a = this.#a;
 		let b = this.#b;
 		let c = this.#c;
 		let d = this.#d;
-		const whole = words.length & ~3;
-		for (let i = 0; i < whole; i += 4) {
+		for (let i = first; i < end; i += 4) {
 			a = mix(a, words[i]!);
 			b = mix(b, words[i + 1]!);
 			c = mix(c, words[i + 2]!);
 			d = mix(d, words[i + 3]!);
 		}
-		for (let i = whole; i < words.length; i++) a = mix(a, words[i]!);
-		this.#a = mix(a, words.length);
+		this.#a = a;
 		this.#b = b;
 		this.#c = c;
 		this.#d = d;
-		this.#length += words.length;
-		return this;
 	}
 
 	/** Add one number: an integer below 2^53 in magnitude, or an infinity. */

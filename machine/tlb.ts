@@ -65,6 +65,8 @@ export class Tlb {
 	readonly #setMask: number;
 	/** Number of valid entries for 4 MiB pages; while it is 0 lookups skip them. */
 	#superpages = 0;
+	/** Number of valid entries by the ASID in their tag, which global ones have, too. */
+	readonly #owned = new Uint32Array(TAG_ASID + 1);
 
 	/** => UserError for sizes that are not powers of two or out of range. */
 	constructor(memory: Memory, mirror: Mirror, options: TlbOptions) {
@@ -121,6 +123,7 @@ export class Tlb {
 			(global ? TAG_GLOBAL : 0) |
 			asid;
 		words[first + 1] = pte;
+		this.#owned[asid]!++;
 		if (superpage) this.#superpages++;
 		return set * this.ways;
 	}
@@ -131,8 +134,11 @@ export class Tlb {
 	 */
 	update(index: number, global: boolean, asid: number, pte: number): void {
 		const i = TLB + 2 * index;
-		this.#clearMirror(this.#words[i]!);
-		this.#words[i] = (this.#words[i]! & TAG_PAGE) | (global ? TAG_GLOBAL : 0) | asid;
+		const tag = this.#words[i]!;
+		this.#clearMirror(tag);
+		this.#owned[tag & TAG_ASID]!--;
+		this.#owned[asid]!++;
+		this.#words[i] = (tag & TAG_PAGE) | (global ? TAG_GLOBAL : 0) | asid;
 		this.#words[i + 1] = pte;
 	}
 
@@ -162,7 +168,8 @@ export class Tlb {
 	 */
 	fence(va: number, asid: number, spares: ((index: number) => boolean) | null = null): void {
 		if (va === FENCE_ALL) {
-			this.#fenceRange(0, this.entries, 0, 0, asid, spares);
+			if (asid === FENCE_ALL) this.#fenceRange(0, this.entries, 0, 0, asid, spares);
+			else this.#fenceSpace(asid, spares);
 			return;
 		}
 		const vpn = va >>> 12;
@@ -214,8 +221,12 @@ export class Tlb {
 		this.#mirror.clear();
 		this.words().set(words);
 		this.#superpages = 0;
+		this.#owned.fill(0);
 		for (let i = 0; i < words.length; i += 2) {
-			if ((words[i]! & (TAG_VALID | TAG_SUPER)) === (TAG_VALID | TAG_SUPER)) this.#superpages++;
+			const tag = words[i]!;
+			if ((tag & TAG_VALID) === 0) continue;
+			this.#owned[tag & TAG_ASID]!++;
+			if ((tag & TAG_SUPER) !== 0) this.#superpages++;
 		}
 	}
 
@@ -228,6 +239,18 @@ export class Tlb {
 			if ((tag & TAG_GLOBAL) !== 0 || (tag & TAG_ASID) === asid) return i;
 		}
 		return -1;
+	}
+
+	/** Remove the entries of one address space, global ones excepted. */
+	#fenceSpace(asid: number, spares: ((index: number) => boolean) | null): void {
+		const words = this.#words;
+		for (let i = 0, left = this.#owned[asid]!; left > 0 && i < this.entries; i++) {
+			const tag = words[TLB + 2 * i]!;
+			if ((tag & TAG_VALID) === 0 || (tag & TAG_ASID) !== asid) continue;
+			left--;
+			if ((tag & TAG_GLOBAL) !== 0 || spares?.(i)) continue;
+			this.#drop(TLB + 2 * i);
+		}
 	}
 
 	#fenceRange(
@@ -253,6 +276,7 @@ export class Tlb {
 		if ((tag & TAG_VALID) === 0) return;
 		this.#clearMirror(tag);
 		this.watcher?.dropped((i - TLB) >> 1);
+		this.#owned[tag & TAG_ASID]!--;
 		if ((tag & TAG_SUPER) !== 0) this.#superpages--;
 		this.#words[i] = 0;
 		this.#words[i + 1] = 0;

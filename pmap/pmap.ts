@@ -215,24 +215,28 @@ export function pmap_remove(k: PmapHost, pm: pmap, sva: vaddr_t, eva: vaddr_t): 
 /** Remove the mappings in [sva, eva) that have none of the bits `keep`. */
 function remove_range(k: PmapHost, pm: pmap, sva: vaddr_t, eva: vaddr_t, keep: number): void {
 	const ram32 = k.port.ram32;
+	const ptcount = k.pmap.pm_ptcount;
 	const end = eva / PAGE_SIZE;
 	for (let vpn = sva / PAGE_SIZE; vpn < end; ) {
 		const first = vpn * PAGE_SIZE;
 		const stop = Math.min(end, next_table(vpn));
 		let index = pmap_pte_index(k, pm, first);
-		if (index < 0 || k.pmap.pm_ptcount[index >>> 10] === 0) {
+		if (index < 0 || ptcount[index >>> 10] === 0) {
 			vpn = stop;
 			continue;
 		}
-		for (; vpn < stop; vpn++, index++) {
+		for (let left = ptcount[index >>> 10]!; vpn < stop && left > 0; vpn++, index++) {
 			const pte = ram32[index]!;
-			if ((pte & PTE_V) === 0 || (pte & keep) !== 0) continue;
+			if ((pte & PTE_V) === 0) continue;
+			left--;
+			if ((pte & keep) !== 0) continue;
 			const va = vpn * PAGE_SIZE;
 			const managed = (pte & PTE_MANAGED) !== 0;
 			KASSERT(managed || pm !== k.pmap.pm_kernel, "pmap_remove: kenter'd mapping");
 			pmap_leaf_remove(k, pm, va, index);
 			if ((pte & PTE_A) !== 0) pmap_tlb_defer(k, pm, va);
 		}
+		vpn = stop;
 		pmap_ptp_release(k, pm, first);
 	}
 	pmap_ptp_reap(k, pm);

@@ -57,11 +57,12 @@ export class MemoryDisk implements DiskMedia {
 	read(sector: number, into: Uint8Array): DiskResult {
 		const range = checkRange(this, sector, into.length);
 		if (range !== DISK_OK) return range;
-		for (const piece of pieces(sector * SECTOR_SIZE, into.length)) {
-			const target = into.subarray(piece.at, piece.at + piece.length);
-			const chunk = this.#chunks.get(piece.chunk);
-			if (chunk === undefined) target.fill(0);
-			else target.set(chunk.subarray(piece.offset, piece.offset + piece.length));
+		for (let at = 0, size = 0; at < into.length; at += size) {
+			const from = (sector * SECTOR_SIZE + at) % CHUNK_SIZE;
+			size = Math.min(CHUNK_SIZE - from, into.length - at);
+			const chunk = this.#chunks.get(Math.floor((sector * SECTOR_SIZE + at) / CHUNK_SIZE));
+			if (chunk === undefined) into.fill(0, at, at + size);
+			else into.set(chunk.subarray(from, from + size), at);
 		}
 		return DISK_OK;
 	}
@@ -123,33 +124,21 @@ export class MemoryDisk implements DiskMedia {
 	release(): void {}
 
 	#store(offset: number, bytes: Uint8Array): void {
-		for (const piece of pieces(offset, bytes.length)) {
-			const source = bytes.subarray(piece.at, piece.at + piece.length);
-			let chunk = this.#chunks.get(piece.chunk);
-			if (chunk === undefined && source.every((byte) => byte === 0)) continue;
-			if (chunk === undefined || !this.#owned.has(piece.chunk)) {
+		for (let at = 0, size = 0; at < bytes.length; at += size) {
+			const number = Math.floor((offset + at) / CHUNK_SIZE);
+			const to = (offset + at) % CHUNK_SIZE;
+			size = Math.min(CHUNK_SIZE - to, bytes.length - at);
+			const source = bytes.subarray(at, at + size);
+			let chunk = this.#chunks.get(number);
+			if (chunk === undefined && source.every(isZero)) continue;
+			if (chunk === undefined || !this.#owned.has(number)) {
 				chunk = chunk === undefined ? new Uint8Array(CHUNK_SIZE) : chunk.slice();
-				this.#chunks.set(piece.chunk, chunk);
-				this.#owned.add(piece.chunk);
+				this.#chunks.set(number, chunk);
+				this.#owned.add(number);
 			}
-			chunk.set(source, piece.offset);
+			chunk.set(source, to);
 		}
 	}
 }
 
-interface Piece {
-	readonly chunk: number;
-	readonly offset: number; // in the chunk
-	readonly at: number; // in the caller's bytes
-	readonly length: number;
-}
-
-/** Split [offset, offset + length) at the borders of chunks. */
-function* pieces(offset: number, length: number): Generator<Piece, void, void> {
-	for (let at = 0; at < length; ) {
-		const from = (offset + at) % CHUNK_SIZE;
-		const size = Math.min(CHUNK_SIZE - from, length - at);
-		yield { chunk: Math.floor((offset + at) / CHUNK_SIZE), offset: from, at, length: size };
-		at += size;
-	}
-}
+const isZero = (byte: number): boolean => byte === 0;
