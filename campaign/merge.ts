@@ -12,6 +12,7 @@ export interface Merged {
 	readonly campaign: Campaign;
 	readonly golden: Results["golden"];
 	readonly identity: Results["identity"];
+	readonly rows: readonly ResultRow[];
 	readonly tally: Tally;
 	/** How many runs were planned. */
 	readonly planned: number;
@@ -56,7 +57,7 @@ export function mergeResults(folders: readonly string[], out: string): Merged {
 	});
 	for (const row of merged) store.append(row);
 	store.close();
-	return { campaign, golden, identity, tally, planned };
+	return { campaign, golden, identity, rows: merged, tally, planned };
 }
 
 type Part = Results & { readonly folder: string };

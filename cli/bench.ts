@@ -1,6 +1,6 @@
 /** `uvmachine bench`: run the benchmarks. */
 import { SingleBar } from "cli-progress";
-import { Argument, Command, InvalidArgumentError } from "commander";
+import { Argument, type Command, InvalidArgumentError } from "commander";
 import {
 	BENCHMARKS,
 	type BenchmarkName,
@@ -16,9 +16,8 @@ interface BenchFlags {
 	readonly jobs: number;
 }
 
-export function benchCommand(done: (exitCode: number) => void): Command {
-	return new Command("bench")
-		.description("measure guests, paging, system calls, snapshots, start-up and injections")
+export function defineBench(command: Command, done: (exitCode: number) => void): void {
+	command
 		.addArgument(new Argument("[names...]", "which ones (default: all)").choices(BENCHMARKS))
 		.option("--json <file>", "write the results as JSON; - for stdout instead of the table")
 		.option("--smoke", "small sizes, only to check that the benchmarks work", false)

@@ -1,6 +1,6 @@
 /** `uvmachine boot`: run a program on the kernel. */
 import { existsSync, readFileSync } from "node:fs";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { distance } from "fastest-levenshtein";
 import { SystemTarget } from "../gdb/session.ts";
 import {
@@ -84,9 +84,8 @@ Examples:
   uvmachine boot sh -- -c 'ls /bin | wc'            options of the program come after --
   uvmachine boot ./prog --disk root/ --json -       a program of your own, with a root folder`;
 
-export function bootCommand(done: (exitCode: number) => void): Command {
-	const command = new Command("boot")
-		.description("run a program on the kernel; its output goes to stdout, a summary to stderr")
+export function defineBoot(command: Command, done: (exitCode: number) => void): void {
+	command
 		.argument("[program]", "a workload by name, or the path of a static RV32 ELF file")
 		.argument("[args...]", "its arguments (after -- if they begin with a dash)")
 		.addOption(sizedOption("--ram <size>", "RAM, such as 512K, 8M, 1G", DEFAULT_RAM))
@@ -131,7 +130,7 @@ export function bootCommand(done: (exitCode: number) => void): Command {
 		.option("--screenshot <file>", "save the final contents of the frame buffer, as PNG")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr");
 	command.addHelpText("after", HELP);
-	return addCommonOptions(command, PROGRAM).action(
+	addCommonOptions(command, PROGRAM).action(
 		async (program: string | undefined, args: string[], flags: BootFlags) => {
 			checkCommonOptions(command, PROGRAM, program, CONFIGURATION);
 			done(await boot(program ?? "", args, flags));

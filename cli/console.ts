@@ -1,7 +1,7 @@
 /** The guest's console on the host's standard streams. */
 import { constants, readFileSync, readlinkSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
-import { UsageError } from "./usage-error.ts";
+import { writeFailure } from "./usage-error.ts";
 
 const BUFFER_SIZE = 4096;
 
@@ -22,10 +22,6 @@ function stdoutClosed(): boolean {
 
 /** How long a guest that computes is kept waiting for input, once. */
 const PATIENCE_MS = 300;
-
-/** The reader is gone, or the disk is full. */
-export const writeFailure = (error: Error): UsageError =>
-	new UsageError(`output: cannot be written (${(error as NodeJS.ErrnoException).code})`);
 
 /** Collects the bytes that a guest prints one by one. */
 export class OutputBuffer {

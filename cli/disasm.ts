@@ -1,5 +1,5 @@
 /** `uvmachine disasm`: machine code as text. */
-import { Command } from "commander";
+import type { Command } from "commander";
 import { disassembly, RAM_BASE } from "../index.ts";
 import { readInputFile } from "./input-file.ts";
 import { addressOption } from "./options.ts";
@@ -7,9 +7,8 @@ import { addressOption } from "./options.ts";
 /** Characters that are written at a time. */
 const CHUNK = 1 << 16;
 
-export function disasmCommand(done: (exitCode: number) => void): Command {
-	return new Command("disasm")
-		.description("disassemble an RV32 ELF file or a raw image")
+export function defineDisasm(command: Command, done: (exitCode: number) => void): void {
+	command
 		.argument("<file>", "the executable segments of an ELF file, or all of a raw file")
 		.option("--address <address>", "where a raw file begins", addressOption, RAM_BASE)
 		.action((file: string, { address }: { address: number }) => {

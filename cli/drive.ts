@@ -24,7 +24,7 @@ export async function drive(
 	output: OutputBuffer,
 	saver: Saver | null,
 ): Promise<GivenUp> {
-	const progress = new RunProgress(process.stderr, flags.quiet);
+	const progress = await RunProgress.open(process.stderr, flags.quiet);
 	const input = new InputReader(process.stdin);
 	const limit = limitOf(flags);
 	const { clock } = guest.machine;
@@ -64,7 +64,7 @@ export async function driveTerminal(
 	output: OutputBuffer,
 	saver: Saver | null,
 ): Promise<GivenUp> {
-	const progress = new RunProgress(process.stderr, flags.quiet);
+	const progress = await RunProgress.open(process.stderr, flags.quiet);
 	const terminal = new HostTerminal(process.stdin, process.stdout, (columns, rows) =>
 		guest.resize(columns, rows),
 	);

@@ -1,6 +1,7 @@
 /** `uvmachine inject merge`: the results of shards as those of one run. */
 import { Command } from "commander";
 import { mergeResults } from "../index.ts";
+import { Recovery } from "./inject-recovery.ts";
 import { campaignTable } from "./inject-table.ts";
 
 export function mergeCommand(done: (exitCode: number) => void): Command {
@@ -9,11 +10,14 @@ export function mergeCommand(done: (exitCode: number) => void): Command {
 		.argument("<folders...>", "those that inject --shard has written")
 		.requiredOption("--out <folder>", "the results of the whole campaign")
 		.action((folders: string[], { out }: { readonly out: string }) => {
-			const { campaign, golden, tally, planned } = mergeResults(folders, out);
+			const { campaign, golden, rows, tally, planned } = mergeResults(folders, out);
 			const summary = tally.summary(golden.population ?? Number.POSITIVE_INFINITY);
 			process.stdout.write(campaignTable(campaign, summary, golden.evidence, golden.pruned));
 			const runs = tally.rows === planned ? `${planned}` : `${tally.rows} of ${planned}`;
 			process.stdout.write(`${runs} runs from ${folders.length} folders\n`);
+			const recovery = new Recovery(campaign, golden.evidence);
+			for (const row of rows) recovery.add(row);
+			process.stdout.write(`${recovery}`);
 			done(summary.outcomes["simulator-error"].runs > 0 ? 3 : 0);
 		});
 }

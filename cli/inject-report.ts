@@ -1,6 +1,7 @@
 /** The files that say what became of a campaign, and `uvmachine inject report`. */
 import { Command, InvalidArgumentError } from "commander";
 import {
+	type Campaign,
 	type CampaignReport,
 	FAILURES,
 	htmlOf,
@@ -12,6 +13,7 @@ import {
 	reportResults,
 	shardLength,
 } from "../index.ts";
+import { Recovery } from "./inject-recovery.ts";
 import { campaignTable } from "./inject-table.ts";
 import { OutputFile } from "./output-file.ts";
 
@@ -89,6 +91,9 @@ export function reportCommand(done: (exitCode: number) => void): Command {
 			if (!files.onStdout) {
 				process.stdout.write(campaignTable(report, report, report.golden, report.pruned));
 				process.stdout.write(`${report.results.length} of ${planned} runs: ${report.end}\n`);
+				const recovery = new Recovery(results.campaign as Campaign, results.golden.evidence);
+				for (const row of rows) recovery.add(row);
+				process.stdout.write(`${recovery}`);
 				if (flags.reclassify) process.stdout.write(`${changed} have another outcome now\n`);
 			}
 			done(0);

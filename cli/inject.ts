@@ -1,11 +1,10 @@
 /** `uvmachine inject`: run a campaign of faults. */
 import { cpus } from "node:os";
-import { Command } from "commander";
+import type { Command } from "commander";
 import {
 	conductCampaign,
 	describeGolden,
 	type Executor,
-	hasRecovered,
 	type PreparedCampaign,
 	poolExecutor,
 	prepareCampaign,
@@ -23,6 +22,7 @@ import { minimiseCommand, replayCommand } from "./inject-again.ts";
 import { mergeCommand } from "./inject-merge.ts";
 import { jobsOption, runsOption, shardOption } from "./inject-options.ts";
 import { InjectProgress } from "./inject-progress.ts";
+import { Recovery } from "./inject-recovery.ts";
 import { addReportOptions, ReportFiles, type ReportFlags, reportCommand } from "./inject-report.ts";
 import { campaignTable } from "./inject-table.ts";
 import { Interrupts, signalExitCode } from "./interrupts.ts";
@@ -58,9 +58,8 @@ Examples:
   uvmachine inject campaign.json5 --out part0 --shard 0/3
   uvmachine inject merge part0 part1 part2 --out results`;
 
-export function injectCommand(done: (exitCode: number) => void): Command {
-	const command = new Command("inject")
-		.description("run a campaign of hardware faults, and say what became of the runs")
+export function defineInject(command: Command, done: (exitCode: number) => void): void {
+	command
 		.argument("[campaign]", "one that comes with uvmachine, or a JSON5 file")
 		.option("--list", "list the campaigns that come with uvmachine", false)
 		.option("--out <folder>", "keep all results in this folder")
@@ -79,7 +78,7 @@ export function injectCommand(done: (exitCode: number) => void): Command {
 	command.addCommand(reportCommand(done));
 	command.addCommand(replayCommand(done));
 	command.addCommand(minimiseCommand(done));
-	return command.action(async (name: string | undefined, flags: InjectFlags) => {
+	command.action(async (name: string | undefined, flags: InjectFlags) => {
 		done(await inject(name, flags));
 	});
 }
@@ -136,11 +135,8 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 	/** For the report. */
 	const rows: ResultRow[] = files.wanted ? [...before] : [];
 	const total = shard === undefined ? runs.length : shardLength(shard, runs.length);
-	const lost: number[] = [];
-	const check = ({ run, evidence }: ResultRow): void => {
-		if (campaign.recover === true && !hasRecovered(evidence, prepared.reference)) lost.push(run);
-	};
-	before.forEach(check);
+	const recovery = new Recovery(campaign, prepared.reference);
+	for (const row of before) recovery.add(row);
 	const progress = new InjectProgress(process.stderr, flags.quiet, total, before.length);
 	const milliseconds = campaign.limits.seconds * 1000 + goldenMs * GOLDEN_TIMES;
 	const done = { before: before.length, total };
@@ -150,7 +146,7 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 			...{ shard, before },
 			onRow: (row, tally) => {
 				store?.append(row);
-				check(row);
+				recovery.add(row);
 				if (files.wanted) rows.push(row);
 				progress.update(tally);
 			},
@@ -173,27 +169,17 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 		if (!files.onStdout) {
 			process.stdout.write(campaignTable(campaign, summary, prepared.golden, runs.pruned));
 			process.stdout.write(closing(tally, total, end, seconds, perHour));
-			if (campaign.recover === true) process.stdout.write(recoveryLine(lost, summary.runs));
+			process.stdout.write(`${recovery}`);
 		}
 		if (interrupts.signal !== null) return signalExitCode(interrupts.signal);
 		if (summary.outcomes["simulator-error"].runs > 0) return 3;
-		return lost.length > 0 ? 1 : 0;
+		return recovery.lost.length > 0 ? 1 : 0;
 	} finally {
 		interrupts.close();
 		progress.stop();
 		await executor.close();
 		store?.close();
 	}
-}
-
-/** Runs that are named. */
-const NAMED_MAX = 20;
-
-function recoveryLine(lost: readonly number[], runs: number): string {
-	if (lost.length === 0) return `all ${runs} runs have recovered\n`;
-	const more = lost.length > NAMED_MAX ? ", ..." : "";
-	const names = lost.slice(0, NAMED_MAX).join(", ");
-	return `${lost.length} of ${runs} runs have not recovered: ${names}${more}\n`;
 }
 
 function closing(

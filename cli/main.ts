@@ -5,13 +5,8 @@
  */
 import { Command, CommanderError, Help, type Option } from "commander";
 import { UserError, VERSION } from "../index.ts";
-import { benchCommand } from "./bench.ts";
-import { bootCommand } from "./boot.ts";
-import { writeFailure } from "./console.ts";
-import { disasmCommand } from "./disasm.ts";
-import { injectCommand } from "./inject.ts";
-import { runCommand } from "./run.ts";
-import { workCommand } from "./work.ts";
+import { COMMANDS } from "./commands.ts";
+import { writeFailure } from "./usage-error.ts";
 
 const EXIT_USAGE = 2;
 
@@ -23,16 +18,21 @@ async function run(argv: string[]): Promise<number> {
 		.exitOverride()
 		// What follows the name of a command is for that command.
 		.enablePositionalOptions()
-		.configureHelp({ optionDescription: describeOption })
+		.configureHelp({
+			optionDescription: describeOption,
+			subcommandTerm: (command) => `${command.name()} ${command.usage()}`,
+		})
 		.configureOutput({
 			outputError: (text, write) => write(explain(text).replace(/^error: /, "uvmachine: ")),
-		})
-		.addCommand(bootCommand((exit) => (code = exit)))
-		.addCommand(runCommand((exit) => (code = exit)))
-		.addCommand(disasmCommand((exit) => (code = exit)))
-		.addCommand(benchCommand((exit) => (code = exit)))
-		.addCommand(injectCommand((exit) => (code = exit)))
-		.addCommand(workCommand((exit) => (code = exit)));
+		});
+	// What the others are made of is not loaded.
+	const wanted = argv[2] === "help" ? argv[3] : argv[2];
+	for (const { name, description, usage, load } of COMMANDS) {
+		const command = new Command(name).description(description);
+		if (name === wanted) (await load())(command, (exit) => (code = exit));
+		else command.usage(usage);
+		program.addCommand(command);
+	}
 	for (const command of program.commands) {
 		for (const each of [command, ...command.commands]) {
 			each.exitOverride().copyInheritedSettings(program);

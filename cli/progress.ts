@@ -1,5 +1,5 @@
 /** A line on the terminal that shows the progress of a run. */
-import { SingleBar } from "cli-progress";
+import type { SingleBar } from "cli-progress";
 import type { Computer, Report } from "../index.ts";
 
 /** Milliseconds of the host between two updates. */
@@ -19,12 +19,17 @@ export class RunProgress {
 	#last = performance.now();
 	#shown = false;
 
+	private constructor(bar: SingleBar | null) {
+		this.#bar = bar;
+	}
+
 	/** => shows nothing unless `stream` is a terminal. */
-	constructor(stream: NodeJS.WriteStream, quiet: boolean) {
-		this.#bar =
-			stream.isTTY && !quiet
-				? new SingleBar({ format: FORMAT, stream, clearOnComplete: true, hideCursor: true })
-				: null;
+	static async open(stream: NodeJS.WriteStream, quiet: boolean): Promise<RunProgress> {
+		if (!stream.isTTY || quiet) return new RunProgress(null);
+		const { SingleBar } = await import("cli-progress");
+		return new RunProgress(
+			new SingleBar({ format: FORMAT, stream, clearOnComplete: true, hideCursor: true }),
+		);
 	}
 
 	update({ machine, kernel }: Computer): void {

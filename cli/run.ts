@@ -1,5 +1,5 @@
 /** `uvmachine run`: run software for QEMU's virt board, without the kernel. */
-import { Command, Option } from "commander";
+import { type Command, Option } from "commander";
 import { BareTarget } from "../gdb/session.ts";
 import {
 	BARE_DEFAULT_RAM,
@@ -88,9 +88,8 @@ Examples:
   uvmachine run Image --sbi --initrd initrd.cpio.gz --append 'console=hvc0'
   uvmachine run kernel.elf --gdb                    then: gdb -ex 'target remote :1234'`;
 
-export function runCommand(done: (exitCode: number) => void): Command {
-	const command = new Command("run")
-		.description("run software for QEMU's virt board, without the kernel")
+export function defineRun(command: Command, done: (exitCode: number) => void): void {
+	command
 		.argument("[image]", "an RV32 ELF file, or a raw image that is loaded at 0x80000000")
 		.addOption(sizedOption("--ram <size>", "RAM, such as 64M, 1G", BARE_DEFAULT_RAM))
 		.addOption(
@@ -126,12 +125,10 @@ export function runCommand(done: (exitCode: number) => void): Command {
 		)
 		.option("--bus-time <ns>", "what an access to a device takes", busTimeOption, 100);
 	command.addHelpText("after", HELP);
-	return addCommonOptions(command, IMAGE).action(
-		async (image: string | undefined, flags: RunFlags) => {
-			checkCommonOptions(command, IMAGE, image, CONFIGURATION);
-			done(await run(image ?? "", flags));
-		},
-	);
+	addCommonOptions(command, IMAGE).action(async (image: string | undefined, flags: RunFlags) => {
+		checkCommonOptions(command, IMAGE, image, CONFIGURATION);
+		done(await run(image ?? "", flags));
+	});
 }
 
 async function run(image: string, flags: RunFlags): Promise<number> {

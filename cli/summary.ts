@@ -7,7 +7,8 @@ import { rtcText } from "./options.ts";
 
 const hex = (n: number): string => `0x${n.toString(16).padStart(8, "0")}`;
 
-const count = (n: number): string => n.toLocaleString("en-US");
+/** A whole number in groups of three digits. Intl takes 20 ms to do it for the first time. */
+const count = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 
 /** Why a run was stopped: to save it, or by somebody; null: at the cycle limit. */
 export type Stop = "saved" | GivenUp;

@@ -1,6 +1,6 @@
 /** `uvmachine work`: make the runs of campaigns that others have put into a queue. */
 import { cpus } from "node:os";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { queueWorker } from "../index.ts";
 import { jobsOption } from "./inject-options.ts";
 import { Interrupts, signalExitCode } from "./interrupts.ts";
@@ -19,9 +19,8 @@ Examples:
 /** Milliseconds of the host between two updates of the progress. */
 const INTERVAL = 1000;
 
-export function workCommand(done: (exitCode: number) => void): Command {
-	return new Command("work")
-		.description("make runs of fault campaigns that are in a queue, until Ctrl-C")
+export function defineWork(command: Command, done: (exitCode: number) => void): void {
+	command
 		.requiredOption("--queue <url>", "the Redis server of the queue, such as redis://host:6379")
 		.option("--jobs <n>", "runs at the same time (default: one for each processor)", jobsOption)
 		.option("-q, --quiet", "no progress", false)

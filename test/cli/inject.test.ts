@@ -58,8 +58,15 @@ it("says which runs have not recovered, and the exit code is 1", () => {
 	const healed = uvmachine(["inject", good, "--jobs", "1"]);
 	expect([healed.status, healed.stdout]).toEqual([0, expect.stringMatching(/all 2 runs have r/)]);
 	const bad = campaign("bad.json5", rule('model: "disk.lost-write"'));
-	const { status, stdout } = uvmachine(["inject", bad, "--jobs", "1"]);
-	expect([status, stdout]).toEqual([1, expect.stringMatching(/^2 of 2 runs have not .*: 0, 1$/m)]);
+	const shards = ["0/2", "1/2"].map((shard, i) => ["--shard", shard, "--out", path(`lost${i}`)]);
+	for (const shard of shards) {
+		const { status, stdout } = uvmachine(["inject", bad, "--jobs", "1", ...shard]);
+		expect([status, stdout]).toEqual([1, expect.stringMatching(/^1 of 1 runs have not .*: [01]$/m)]);
+	}
+	const all = expect.stringMatching(/^2 of 2 runs have not recovered: 0, 1$/m);
+	const folders = [path("lost0"), path("lost1"), "--out", path("lost")];
+	expect(uvmachine(["inject", "merge", ...folders]).stdout).toEqual(all);
+	expect(uvmachine(["inject", "report", path("lost")]).stdout).toEqual(all);
 });
 
 it("prints tables, keeps results, and goes on with them", () => {
