@@ -1,13 +1,8 @@
 import { configDefaults, defineConfig } from "vitest/config";
+import { BUILT, built } from "./test/support/built.ts";
 
 /** An hour, for what hangs. The longest test takes minutes, and twenty on a very busy machine. */
 const LIMIT_MS = 3_600_000;
-
-/** Tests whose files share a process, so that it does not load the code for each. */
-const SHARED = [
-	...["pmap", "kernel", "machine", "devices", "firmware", "isa"],
-	...["computer", "system", "workloads", "gdb", "trace", "bench"],
-].map((folder) => `test/${folder}/**/*.test.ts`);
 
 /**
  * Tests that take long, of what seldom breaks: what guests and tests reach of the VM system, each
@@ -20,30 +15,34 @@ const REACH = [
 	"test/conformance/mutants.test.ts",
 ];
 
+/** Tests that put functions of their own into modules, which Node cannot load then. */
+const MOCKED = ["test/campaign/defects.test.ts"];
+
+const onBuilt = {
+	extends: true as const,
+	plugins: [built],
+	test: { server: { deps: { external: [BUILT] } } },
+};
+
 export default defineConfig({
 	test: {
 		maxWorkers: 2,
 		testTimeout: LIMIT_MS,
 		hookTimeout: LIMIT_MS,
+		globalSetup: "test/support/built.ts",
+		// Test files share a process, and what it has compiled.
+		isolate: false,
 		projects: [
 			{
-				extends: true,
+				...onBuilt,
 				test: {
-					name: "alone",
-					include: ["test/**/*.test.ts"],
-					exclude: [...configDefaults.exclude, ...SHARED, ...REACH],
+					...onBuilt.test,
+					name: "main",
+					exclude: [...configDefaults.exclude, ...REACH, ...MOCKED],
 				},
 			},
-			{
-				extends: true,
-				test: {
-					name: "shared",
-					include: SHARED,
-					exclude: [...configDefaults.exclude, ...REACH],
-					isolate: false,
-				},
-			},
-			{ extends: true, test: { name: "reach", include: REACH } },
+			{ ...onBuilt, test: { ...onBuilt.test, name: "reach", include: REACH } },
+			{ extends: true, test: { name: "mocked", include: MOCKED } },
 		],
 	},
 });

@@ -107,7 +107,7 @@ function property(
 		// They are small already.
 		{ numRuns, endOnFailure: true },
 	);
-	expect(right).toBeGreaterThan(numRuns / 50);
+	expect(right).toBeGreaterThan(numRuns / 200);
 	expect(wrong).toBeGreaterThan(numRuns / 3);
 }
 
