@@ -61,7 +61,10 @@ it("says which runs have not recovered, and the exit code is 1", () => {
 	const shards = ["0/2", "1/2"].map((shard, i) => ["--shard", shard, "--out", path(`lost${i}`)]);
 	for (const shard of shards) {
 		const { status, stdout } = uvmachine(["inject", bad, "--jobs", "1", ...shard]);
-		expect([status, stdout]).toEqual([1, expect.stringMatching(/^1 of 1 runs have not .*: [01]$/m)]);
+		expect([status, stdout]).toEqual([
+			1,
+			expect.stringMatching(/^1 of 1 runs have not .*: [01]$/m),
+		]);
 	}
 	const all = expect.stringMatching(/^2 of 2 runs have not recovered: 0, 1$/m);
 	const folders = [path("lost0"), path("lost1"), "--out", path("lost")];
