@@ -89,9 +89,11 @@ interface Csr {
 	readonly modify: ((hart: CsrParts) => number) | null;
 	/** May the present mode access it? null: the number's own rule (csrPrivilege) is enough. */
 	readonly allowed: ((state: HartState) => boolean) | null;
+	/** It holds a value and does nothing: an engine may run on after a write. */
+	readonly quiet: boolean;
 }
 
-/** An entry of the table; members left out are null. */
+/** An entry of the table; members left out are null or false. */
 type CsrEntry = Pick<Csr, "read" | "write"> & Partial<Csr>;
 
 /** A register that reads as zero and ignores writes. */
@@ -218,42 +220,49 @@ const REGISTERS: Readonly<Record<Exclude<CsrName, "pmpcfg0" | "pmpaddr0">, CsrEn
 		},
 	},
 	stvec: {
+		quiet: true,
 		read: ({ state }) => state.stvec,
 		write: ({ state }, value) => {
 			state.stvec = (value & TVEC) >>> 0;
 		},
 	},
 	scounteren: {
+		quiet: true,
 		read: ({ state }) => state.scounteren,
 		write: ({ state }, value) => {
 			state.scounteren = value & ALL_COUNTERS;
 		},
 	},
 	senvcfg: {
+		quiet: true,
 		read: ({ state }) => state.senvcfg,
 		write: ({ state }, value) => {
 			state.senvcfg = value & FIOM;
 		},
 	},
 	sscratch: {
+		quiet: true,
 		read: ({ state }) => state.sscratch,
 		write: ({ state }, value) => {
 			state.sscratch = value;
 		},
 	},
 	sepc: {
+		quiet: true,
 		read: ({ state }) => state.sepc,
 		write: ({ state }, value) => {
 			state.sepc = (value & EPC) >>> 0;
 		},
 	},
 	scause: {
+		quiet: true,
 		read: ({ state }) => state.scause,
 		write: ({ state }, value) => {
 			state.scause = value;
 		},
 	},
 	stval: {
+		quiet: true,
 		read: ({ state }) => state.stval,
 		write: ({ state }, value) => {
 			state.stval = value;
@@ -304,18 +313,21 @@ const REGISTERS: Readonly<Record<Exclude<CsrName, "pmpcfg0" | "pmpaddr0">, CsrEn
 		},
 	},
 	mtvec: {
+		quiet: true,
 		read: ({ state }) => state.mtvec,
 		write: ({ state }, value) => {
 			state.mtvec = (value & TVEC) >>> 0;
 		},
 	},
 	mcounteren: {
+		quiet: true,
 		read: ({ state }) => state.mcounteren,
 		write: ({ state }, value) => {
 			state.mcounteren = value & ALL_COUNTERS;
 		},
 	},
 	menvcfg: {
+		quiet: true,
 		read: ({ state }) => state.menvcfg,
 		write: ({ state }, value) => {
 			state.menvcfg = value & FIOM;
@@ -331,24 +343,28 @@ const REGISTERS: Readonly<Record<Exclude<CsrName, "pmpcfg0" | "pmpaddr0">, CsrEn
 	},
 	mcountinhibit: ZERO,
 	mscratch: {
+		quiet: true,
 		read: ({ state }) => state.mscratch,
 		write: ({ state }, value) => {
 			state.mscratch = value;
 		},
 	},
 	mepc: {
+		quiet: true,
 		read: ({ state }) => state.mepc,
 		write: ({ state }, value) => {
 			state.mepc = (value & EPC) >>> 0;
 		},
 	},
 	mcause: {
+		quiet: true,
 		read: ({ state }) => state.mcause,
 		write: ({ state }, value) => {
 			state.mcause = value;
 		},
 	},
 	mtval: {
+		quiet: true,
 		read: ({ state }) => state.mtval,
 		write: ({ state }, value) => {
 			state.mtval = value;
@@ -420,8 +436,9 @@ const TABLE: readonly (Csr | null)[] = buildTable();
 function buildTable(): (Csr | null)[] {
 	const table = new Array<Csr | null>(CSR_COUNT).fill(null);
 	// One order of properties, so that all entries have one shape.
-	const put = (csr: number, { read, write, modify = null, allowed = null }: CsrEntry) => {
-		table[csr] = { read, write, modify, allowed };
+	const put = (csr: number, entry: CsrEntry) => {
+		const { read, write, modify = null, allowed = null, quiet = false } = entry;
+		table[csr] = { read, write, modify, allowed, quiet };
 	};
 	for (const [name, entry] of Object.entries(REGISTERS)) put(CSR[name as CsrName], entry);
 	for (const [name, entryOf] of Object.entries(ROWS)) {
@@ -442,7 +459,7 @@ export class Csrs {
 	/**
 	 * Execute csrrw, csrrs or csrrc: write `operand`, or set or clear its bits.
 	 * => `writes` is false if the instruction only reads.
-	 * => the old value, or -1 for an illegal instruction.
+	 * => the old value, or -1 for an illegal instruction. `leave` is set if the write concerns others.
 	 */
 	execute(csr: number, kind: number, operand: number, writes: boolean): number {
 		const hart = this.#hart;
@@ -451,9 +468,10 @@ export class Csrs {
 		if (register === null || csrPrivilege(csr) > state.priv) return -1;
 		if (writes && isReadOnlyCsr(csr)) return -1;
 		if (register.allowed !== null && !register.allowed(state)) return -1;
-		hart.counters.sync();
+		if (!register.quiet) hart.counters.sync();
 		const old = register.read(hart);
 		if (!writes) return old;
+		if (!register.quiet) state.leave = 1;
 		let value = operand;
 		if (kind !== CSR_WRITE) {
 			const present = register.modify === null ? old : register.modify(hart);

@@ -1,6 +1,8 @@
 /**
  * The flat tables RT, WT, CT and XT: for each virtual page the host offset of its RAM page, if the
- * current context may load from it, store to it or fetch from it.
+ * current context may load from it, store to it or fetch from it. A context is an address space
+ * with the rights of a privilege. What the latest ones had in the tables is kept, so that going
+ * back costs less than to fill them again.
  *
  * They mirror the TLB and are invisible to software: a slot may be empty at any time, and is empty
  * whenever the TLB holds no translation that permits the access. Slots are filled one by one by
@@ -14,7 +16,7 @@
 
 import { CT, type Memory, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
 import type { PageHistory } from "./page-history.ts";
-import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
+import { FENCE_ALL, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 
 /** Why a page is watched: for the code cache, or for a StoreWatcher outside the hart. */
 const WATCH_CODE = 1;
@@ -28,6 +30,37 @@ const NO_PAGES: ReadonlySet<number> = new Set();
 /** Virtual pages in one 4 MiB page. */
 const SUPERPAGE = 1024;
 const LIST_SIZE = 0x1_0000;
+/** Contexts that something is kept of, and how many pages of each. */
+const CONTEXTS = 8;
+const KEPT_MAX = 128;
+/** Where the slots of a page are, from that in RT on. */
+const SLOT_WT = 1;
+const SLOT_CT = 2;
+const SLOT_XT = 3;
+/** The ASID of a context without translation. */
+export const NOT_TRANSLATED = -2;
+
+class Context {
+	/** As `Mirror.use` was told; -1: nobody's. */
+	key = -1;
+	asid = NOT_TRANSLATED;
+	/** Virtual page numbers of the slots that may be filled, each once. */
+	readonly pages = new Int32Array(LIST_SIZE);
+	count = 0;
+	/** While another context runs: what the slots of each page were. */
+	readonly slots = new Int32Array(4 * KEPT_MAX);
+	/** Which bit says that a page is listed. */
+	readonly bit: number;
+
+	constructor(bit: number) {
+		this.bit = bit;
+	}
+
+	/** Has it translations of address space `asid`, or of any if that is FENCE_ALL? */
+	isOf(asid: number): boolean {
+		return this.asid === asid || (asid === FENCE_ALL && this.asid !== NOT_TRANSLATED);
+	}
+}
 /** The page is watched for checkpoints. */
 const KEPT = 4;
 /** Cells of the page may err. */
@@ -37,10 +70,14 @@ const OBSERVED = 16;
 
 export class Mirror {
 	readonly #words: Int32Array;
-	/** Virtual page numbers of the slots that may be filled, each once; and whether it is listed. */
-	readonly #filled = new Int32Array(LIST_SIZE);
+	readonly #contexts = Array.from({ length: CONTEXTS }, (_, bit) => new Context(1 << bit));
+	#running = this.#contexts[0]!;
+	/** The one that gives way to the next new one. */
+	#oldest = 0;
+	/** For each virtual page, the bits of the contexts that list it. */
 	readonly #listed = new Uint8Array(1 << 20);
-	#count = 0;
+	/** The same for four pages at a time. */
+	readonly #listed4 = new Int32Array(this.#listed.buffer);
 	/** For each page of RAM and ROM, why stores into it must be seen; 0 if they need not be. */
 	readonly #watched: Uint8Array;
 	/** Told before the first store into a page after `keep`. */
@@ -52,6 +89,80 @@ export class Mirror {
 	constructor(memory: Memory) {
 		this.#words = memory.i32;
 		this.#watched = new Uint8Array(memory.pages);
+	}
+
+	/**
+	 * Context `key` runs now: a number from 0, different for any two that may see different memory.
+	 * => `asid`: that of its translations, or NOT_TRANSLATED.
+	 */
+	use(key: number, asid: number): void {
+		const running = this.#running;
+		if (running.key === key) return;
+		this.#takeOut(running);
+		const next = this.#contextOf(key, asid);
+		this.#running = next;
+		this.#bringBack(next);
+	}
+
+	#contextOf(key: number, asid: number): Context {
+		for (let i = 0; i < CONTEXTS; i++) {
+			const context = this.#contexts[i]!;
+			if (context.key === key) return context;
+		}
+		const context = this.#contexts[this.#oldest]!;
+		this.#oldest = (this.#oldest + 1) % CONTEXTS;
+		this.#forget(context);
+		context.key = key;
+		context.asid = asid;
+		return context;
+	}
+
+	/** Empty the tables, and keep what the running context had last. */
+	#takeOut(context: Context): void {
+		const words = this.#words;
+		const { pages, slots, bit } = context;
+		let kept = 0;
+		for (let i = 0; i < context.count; i++) {
+			const vpn = pages[i]!;
+			const load = words[RT + vpn]!;
+			const store = words[WT + vpn]!;
+			const code = words[CT + vpn]!;
+			const fetch = words[XT + vpn]!;
+			if ((load | store | code | fetch) === 0 || i < context.count - KEPT_MAX) {
+				this.#listed[vpn]! &= ~bit;
+			} else {
+				pages[kept] = vpn;
+				slots[4 * kept] = load;
+				slots[4 * kept + SLOT_WT] = store;
+				slots[4 * kept + SLOT_CT] = code;
+				slots[4 * kept + SLOT_XT] = fetch;
+				kept++;
+			}
+			this.#clearSlots(vpn);
+		}
+		context.count = kept;
+	}
+
+	/** Fill the tables with what is kept and still valid. */
+	#bringBack(context: Context): void {
+		const words = this.#words;
+		const { pages, slots, bit } = context;
+		let left = 0;
+		for (let i = 0; i < context.count; i++) {
+			const vpn = pages[i]!;
+			if ((this.#listed[vpn]! & bit) === 0) continue;
+			pages[left++] = vpn;
+			words[RT + vpn] = slots[4 * i]!;
+			words[WT + vpn] = slots[4 * i + SLOT_WT]!;
+			words[CT + vpn] = slots[4 * i + SLOT_CT]!;
+			words[XT + vpn] = slots[4 * i + SLOT_XT]!;
+		}
+		context.count = left;
+	}
+
+	/** Keep nothing of a context that does not run. */
+	#forget({ pages, count, bit }: Context): void {
+		for (let i = 0; i < count; i++) this.#listed[pages[i]!]! &= ~bit;
 	}
 
 	/**
@@ -67,10 +178,11 @@ export class Mirror {
 			else if (why !== 0) return;
 		}
 		if (this.#guarded !== null && table !== XT && this.#guarded.has(vpn)) return;
-		if (this.#listed[vpn] === 0) {
-			if (this.#count === LIST_SIZE) this.clear();
-			this.#listed[vpn] = 1;
-			this.#filled[this.#count++] = vpn;
+		const running = this.#running;
+		if ((this.#listed[vpn]! & running.bit) === 0) {
+			if (running.count === LIST_SIZE) this.clear();
+			this.#listed[vpn]! |= running.bit;
+			running.pages[running.count++] = vpn;
 		}
 		this.#words[to + vpn] = host;
 	}
@@ -80,38 +192,48 @@ export class Mirror {
 		this.#guards[whom] = pages;
 		const all = new Set(this.#guards.flatMap((own) => [...own]));
 		this.#guarded = all.size === 0 ? null : all;
-		for (const vpn of pages) this.clearPage(vpn);
+		for (const vpn of pages) {
+			this.#clearSlots(vpn);
+			this.#listed[vpn]! &= this.#running.bit;
+		}
 	}
 
-	/** Empty the slots of one virtual page. */
-	clearPage(vpn: number): void {
+	/** Empty the slots of one virtual page in address space `asid`, or in all. */
+	clearPage(vpn: number, asid: number): void {
+		const listed = this.#listed[vpn]!;
+		if (listed === 0) return;
+		const running = this.#running;
+		if ((listed & running.bit) !== 0 && running.isOf(asid)) this.#clearSlots(vpn);
+		if ((listed & ~running.bit) === 0) return;
+		for (const context of this.#contexts) {
+			if (context !== running && context.isOf(asid)) this.#listed[vpn]! &= ~context.bit;
+		}
+	}
+
+	/** Empty the slots of the 4 MiB page that holds `vpn` in address space `asid`, or in all. */
+	clearSuperpage(vpn: number, asid: number): void {
+		const first = vpn & -SUPERPAGE;
+		for (let page = first; page < first + SUPERPAGE; page += 4) {
+			if (this.#listed4[page >> 2] === 0) continue;
+			for (let i = 0; i < 4; i++) this.clearPage(page + i, asid);
+		}
+	}
+
+	clear(): void {
+		const { pages, count } = this.#running;
+		for (let i = 0; i < count; i++) this.#clearSlots(pages[i]!);
+		for (const context of this.#contexts) {
+			this.#forget(context);
+			context.count = 0;
+		}
+	}
+
+	#clearSlots(vpn: number): void {
 		const words = this.#words;
 		words[RT + vpn] = 0;
 		words[WT + vpn] = 0;
 		words[CT + vpn] = 0;
 		words[XT + vpn] = 0;
-	}
-
-	/** Empty the slots of the 4 MiB page that holds `vpn`. */
-	clearSuperpage(vpn: number): void {
-		const first = vpn & -SUPERPAGE;
-		for (const table of [RT, WT, CT, XT]) {
-			this.#words.fill(0, table + first, table + first + SUPERPAGE);
-		}
-	}
-
-	clear(): void {
-		const words = this.#words;
-		const filled = this.#filled;
-		for (let i = 0; i < this.#count; i++) {
-			const vpn = filled[i]!;
-			words[RT + vpn] = 0;
-			words[WT + vpn] = 0;
-			words[CT + vpn] = 0;
-			words[XT + vpn] = 0;
-			this.#listed[vpn] = 0;
-		}
-		this.#count = 0;
 	}
 
 	/** From now on, or no longer, no access to the page at `host` goes unseen. */
@@ -143,11 +265,19 @@ export class Mirror {
 	watch(host: number, who: number = WATCH_CODE): void {
 		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! |= who;
 		const words = this.#words;
-		const filled = this.#filled;
-		for (let i = 0; i < this.#count; i++) {
-			const vpn = filled[i]!;
+		const { pages, count } = this.#running;
+		for (let i = 0; i < count; i++) {
+			const vpn = pages[i]!;
 			if (words[WT + vpn] === host) words[WT + vpn] = 0;
 			if (who !== WATCH_CODE && words[CT + vpn] === host) words[CT + vpn] = 0;
+		}
+		for (const context of this.#contexts) {
+			if (context === this.#running) continue;
+			const { slots } = context;
+			for (let i = 0; i < 4 * context.count; i += 4) {
+				if (slots[i + SLOT_WT] === host) slots[i + SLOT_WT] = 0;
+				if (who !== WATCH_CODE && slots[i + SLOT_CT] === host) slots[i + SLOT_CT] = 0;
+			}
 		}
 	}
 
@@ -160,10 +290,17 @@ export class Mirror {
 		this.#history = history;
 		const watched = this.#watched;
 		for (let page = 0; page < watched.length; page++) watched[page]! |= KEPT;
-		for (let i = 0; i < this.#count; i++) {
-			const vpn = this.#filled[i]!;
-			this.#words[WT + vpn] = 0;
-			this.#words[CT + vpn] = 0;
+		const words = this.#words;
+		const { pages, count } = this.#running;
+		for (let i = 0; i < count; i++) {
+			words[WT + pages[i]!] = 0;
+			words[CT + pages[i]!] = 0;
+		}
+		for (const context of this.#contexts) {
+			for (let i = 0; i < 4 * context.count; i += 4) {
+				context.slots[i + SLOT_WT] = 0;
+				context.slots[i + SLOT_CT] = 0;
+			}
 		}
 	}
 

@@ -34,7 +34,7 @@ import {
 	type Privilege,
 } from "./hart-state.ts";
 import { H_FETCH_PAGE, type Memory, RAM_BASE, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
-import type { Mirror } from "./mirror.ts";
+import { type Mirror, NOT_TRANSLATED } from "./mirror.ts";
 import { PMP_ALLOWED, PMP_MIXED, type Pmp } from "./pmp.ts";
 import {
 	ACCESS_FETCH,
@@ -99,6 +99,11 @@ const ACCESS_FAULT = [
 	CAUSE_STORE_ACCESS_FAULT,
 ] as const;
 const TABLE = [XT, RT, WT] as const;
+/** Parts of a context's key: two bits for each privilege, and these. */
+const KEY_SUM = 1 << 4;
+const KEY_MXR = 1 << 5;
+const KEY_TRANSLATES = 1 << 6;
+const KEY_ASID_SHIFT = 7;
 
 /** Privilege and mstatus bits that decide whether an access is permitted. */
 export interface Rights {
@@ -197,8 +202,20 @@ export class Mmu {
 		data.mxr = mxr;
 		this.#satp = state.satp;
 		this.#asid = (state.satp >>> SATP_ASID_SHIFT) & SATP_ASID_MAX;
-		this.#mirror.clear();
+		this.#useMirror();
 		this.#words[H_FETCH_PAGE] = 1;
+	}
+
+	/** What the rights of a privilege do not depend on makes no other context. */
+	#useMirror(): void {
+		const { priv, sum, mxr } = this.#dataRights;
+		const fetchPriv = this.#fetchRights.priv;
+		const translates = this.#satp >= SATP_MODE_SV32 && (priv !== PRIV_M || fetchPriv !== PRIV_M);
+		let key: number = fetchPriv | (priv << 2);
+		if (priv === PRIV_S && sum) key |= KEY_SUM;
+		if (priv !== PRIV_M && mxr) key |= KEY_MXR;
+		if (translates) key |= KEY_TRANSLATES | (this.#asid << KEY_ASID_SHIFT);
+		this.#mirror.use(key, translates ? this.#asid : NOT_TRANSLATED);
 	}
 
 	/**

@@ -130,7 +130,6 @@ export class SystemInstructions {
 		const writes = kind === CSR_WRITE || field !== 0;
 		const old = this.#csrs.execute(csr, kind, operand, writes);
 		if (old < 0) return this.#illegal(w);
-		if (writes) this.#state.leave = 1;
 		const rd = (w >>> 7) & 31;
 		words[rd === 0 ? H_SINK : rd] = old;
 		return SYSTEM_NEXT;

@@ -123,6 +123,8 @@ export class Tlb {
 			(global ? TAG_GLOBAL : 0) |
 			asid;
 		words[first + 1] = pte;
+		// It comes before entries that other address spaces have for this page.
+		if (global) this.#clearMirror(words[first]);
 		this.#owned[asid]!++;
 		if (superpage) this.#superpages++;
 		return set * this.ways;
@@ -140,6 +142,7 @@ export class Tlb {
 		this.#owned[asid]!++;
 		this.#words[i] = (tag & TAG_PAGE) | (global ? TAG_GLOBAL : 0) | asid;
 		this.#words[i + 1] = pte;
+		this.#clearMirror(this.#words[i]!);
 	}
 
 	/** Invert bits of the page table entry in entry `index`; its page and address space stay. */
@@ -152,7 +155,7 @@ export class Tlb {
 	/** A global entry becomes one of the address space that it was read in, or the reverse. */
 	invertGlobal(index: number): void {
 		const i = TLB + 2 * index;
-		this.#clearMirror(this.#words[i]!);
+		this.#clearMirror(this.#words[i]! | TAG_GLOBAL);
 		this.#words[i]! ^= TAG_GLOBAL;
 	}
 
@@ -283,7 +286,8 @@ export class Tlb {
 	}
 
 	#clearMirror(tag: number): void {
-		if ((tag & TAG_SUPER) !== 0) this.#mirror.clearSuperpage(tag >>> 12);
-		else this.#mirror.clearPage(tag >>> 12);
+		const asid = (tag & TAG_GLOBAL) !== 0 ? FENCE_ALL : tag & TAG_ASID;
+		if ((tag & TAG_SUPER) !== 0) this.#mirror.clearSuperpage(tag >>> 12, asid);
+		else this.#mirror.clearPage(tag >>> 12, asid);
 	}
 }
