@@ -5,12 +5,8 @@ import { atop, PAGE_SIZE, ptoa, VM_PROT_WRITE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import { AMAP_SHARED, pp_getreflen, type vm_amap } from "./uvm_amap.ts";
 import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY, UVM_ET_ONFAULT } from "./uvm_extern.ts";
-import {
-	entry_contains,
-	uvm_map_lookup_entry,
-	type vm_map,
-	type vm_map_entry,
-} from "./uvm_map_entry.ts";
+import { entry_contains, type vm_map, type vm_map_entry } from "./uvm_map_entry.ts";
+import { uvm_map_lookup_entry_bytree, uvm_rb_space, uvm_rb_subtree_space } from "./uvm_map_tree.ts";
 import type { uvm_object } from "./uvm_object.ts";
 import { PHYS_TO_VM_PAGE, type vm_page } from "./uvm_page.ts";
 import { entry_page } from "./uvm_unwire.ts";
@@ -135,7 +131,7 @@ function check_wired(k: Kernel, mapped: ReadonlyMap<uvm_object, number>, wrong: 
 		if (p.p_vmspace === null) continue;
 		const { vm_map: map } = p.p_vmspace;
 		pmap_foreach(k, map.pmap, (va, pte) => {
-			if ((pte & PTE_WIRED) === 0 || uvm_map_lookup_entry(map, va).wired_count > 0) return;
+			if ((pte & PTE_WIRED) === 0 || uvm_map_lookup_entry_bytree(map, va).wired_count > 0) return;
 			wrong.push("12: a mapping is wired and its entry is not");
 		});
 	}
@@ -198,6 +194,34 @@ function check_map(map: vm_map, wrong: string[]): void {
 	if (!hint) wrong.push("12: the hint names an entry that is gone");
 	if (nentries !== map.nentries) wrong.push("12: nentries counts wrongly");
 	if (size !== map.size) wrong.push("12: size counts wrongly");
+	uvm_tree_sanity(map, wrong);
+}
+
+/** The tree has the entries of the list in its order, is balanced, and knows the gaps. */
+function uvm_tree_sanity(map: vm_map, wrong: string[]): void {
+	if (map.rbhead !== null && (map.rbhead.rb_red || map.rbhead.rb_parent !== null)) {
+		wrong.push("12: the root of the tree of entries is none");
+	}
+	let next = map.header.next;
+	/** => black nodes on each way down from here. */
+	const visit = (e: vm_map_entry | null): number => {
+		if (e === null) return 1;
+		const left = visit(e.rb_left);
+		if (e !== next) wrong.push("12: the tree of entries has not the order of the list");
+		next = e.next;
+		const right = visit(e.rb_right);
+		for (const child of [e.rb_left, e.rb_right]) {
+			if (child === null) continue;
+			if (child.rb_parent !== e) wrong.push("12: the tree of entries is broken");
+			if (e.rb_red && child.rb_red) wrong.push("12: a red entry has a red child");
+		}
+		if (left !== right) wrong.push("12: the tree of entries is not balanced");
+		if (e.ownspace !== uvm_rb_space(e)) wrong.push("12: ownspace is not the gap behind an entry");
+		if (e.space !== uvm_rb_subtree_space(e)) wrong.push("12: space is not the largest gap");
+		return left + (e.rb_red ? 0 : 1);
+	};
+	visit(map.rbhead);
+	if (next !== map.header) wrong.push("12: an entry is not in the tree");
 }
 
 /** Page table entries allow no more than map entries, and the TLB no more than both. */
@@ -206,7 +230,7 @@ export function check_user_ptes(k: Kernel, tlb: readonly tlb_translation[], wron
 		if (p.p_vmspace === null) continue;
 		const map = p.p_vmspace.vm_map;
 		pmap_foreach(k, map.pmap, (va, pte) => {
-			const entry = uvm_map_lookup_entry(map, va);
+			const entry = uvm_map_lookup_entry_bytree(map, va);
 			if (!entry_contains(map, entry, va)) wrong.push("14: a mapping outside of any entry");
 			else if ((pte & PTE_W) !== 0) check_writable(k, map, entry, pte, wrong);
 		});

@@ -18,7 +18,11 @@ import {
 } from "../../../kernel/uvm/uvm_amap.ts";
 import { uvm_analloc, uvm_anfree, type vm_anon } from "../../../kernel/uvm/uvm_anon.ts";
 import { UVM_ET_NEEDSCOPY, UVM_FLAG_OVERLAY } from "../../../kernel/uvm/uvm_extern.ts";
-import { uvm_map_lookup_entry, type vm_map_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
+import {
+	uvm_map_entry_moved,
+	uvm_map_lookup_entry,
+	type vm_map_entry,
+} from "../../../kernel/uvm/uvm_map_entry.ts";
 import { PG_RELEASED, uvm_pagealloc } from "../../../kernel/uvm/uvm_page.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { AddressSpace, BASE, cowClone } from "../../support/address-space.ts";
@@ -137,6 +141,8 @@ describe("amap_extend", () => {
 				entry.start -= add * PAGE_SIZE;
 				front += add;
 			}
+			uvm_map_entry_moved(space.map, entry);
+			uvm_map_entry_moved(space.map, entry.prev);
 			expect(held(front)).toEqual(anons);
 			checkAtRest(t);
 			const whole = contents(63).slice(26, 52);

@@ -53,6 +53,12 @@ const check = (): string[] => uvm_check(t.k, t.machine.hart.tlb.list());
 const entry = (va = BASE, where = space): vm_map_entry => uvm_map_lookup_entry(where.map, va);
 const amap = (): vm_amap => entry().amap!;
 const anon = (i: number) => amap().am_anon[i]!;
+/** Of the tree of entries. */
+const leaf = (): vm_map_entry => space.map.rbhead!.rb_left!;
+function swapChildren(): void {
+	const root = space.map.rbhead!;
+	[root.rb_left, root.rb_right] = [root.rb_right, root.rb_left];
+}
 const smallPage = (): vm_page => residentPage(t, small, 0)!;
 const pteIndex = (va: number): number => pmap_pte_index(t.k, space.map.pmap, va);
 const setPte = (va: number, change: (pte: number) => number): void =>
@@ -188,6 +194,13 @@ const breakages: [number, string, () => void][] = [
 	[12, "size", () => void (space.map.size += PAGE_SIZE)],
 	[12, "first_free behind a gap", () => void (space.map.first_free = entry(LARGE))],
 	[12, "a list that is torn", () => void (entry(SMALL).prev = entry(LARGE))],
+	[12, "a tree in another order", () => void swapChildren()],
+	[12, "a tree without an entry", () => void (space.map.rbhead = space.map.rbhead!.rb_left)],
+	[12, "a node with a wrong parent", () => void (leaf().rb_parent = leaf())],
+	[12, "a red root", () => void (space.map.rbhead!.rb_red = true)],
+	[12, "ways with unlike numbers of black nodes", () => void (leaf().rb_red = !leaf().rb_red)],
+	[12, "the gap behind an entry", () => void leaf().ownspace++],
+	[12, "the largest gap of a subtree", () => void leaf().space++],
 	[12, "NEEDSCOPY alone", () => void (entry(SMALL).etype |= UVM_ET_NEEDSCOPY)],
 	[12, "a hint at a dead entry", () => void (space.map.hint = { ...entry() })],
 	[13, "a mapping without a PV entry", () => void (smallPage().md_pvlist = null)],
