@@ -8,6 +8,7 @@ import type { System } from "../computer/system.ts";
 import { minor } from "../kernel/dev/conf.ts";
 import type { proc } from "../kernel/kern/proc/kern_proc.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { amap_lookup } from "../kernel/uvm/uvm_amap.ts";
 import type { vm_anon } from "../kernel/uvm/uvm_anon.ts";
 import { uao_find_swslot } from "../kernel/uvm/uvm_aobj.ts";
 import { VM_FAULT_INVALID } from "../kernel/uvm/uvm_extern.ts";
@@ -71,7 +72,7 @@ function unmapped(system: System, map: vm_map, va: number): Uint8Array | null {
 	const entry = entryAt(map, va);
 	if (entry === null || entry.protection === 0) return null;
 	const slot = entry.pageoff + (va - entry.start) / PAGE_SIZE;
-	const anon = entry.amap?.am_anon[slot] ?? null;
+	const anon = entry.amap === null ? null : amap_lookup(entry.amap, slot);
 	if (anon !== null) return anonPage(system, anon);
 	if (entry.uvm_obj === null) return new Uint8Array(PAGE_SIZE);
 	return objectPage(system, entry.uvm_obj, entry.offset + va - entry.start);

@@ -3,7 +3,7 @@ import { type pmap, pmap_foreach, pmap_kernel, pmap_pte } from "../../pmap/pmap.
 import { PTE_D, PTE_RWX, PTE_TO_PA, PTE_V, PTE_W, PTE_WIRED } from "../../pmap/pte.ts";
 import { atop, PAGE_SIZE, ptoa, VM_PROT_WRITE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
-import { AMAP_SHARED, pp_getreflen, type vm_amap } from "./uvm_amap.ts";
+import { AMAP_SHARED, amap_used, type vm_amap, type vm_amap_run } from "./uvm_amap.ts";
 import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY, UVM_ET_ONFAULT } from "./uvm_extern.ts";
 import { entry_contains, type vm_map, type vm_map_entry } from "./uvm_map_entry.ts";
 import { uvm_map_lookup_entry_bytree, uvm_rb_space, uvm_rb_subtree_space } from "./uvm_map_tree.ts";
@@ -74,42 +74,43 @@ function check_amap_refs(amap: vm_amap, entries: vm_map_entry[], wrong: string[]
 	if (amap.am_ref === 1 && (amap.am_flags & AMAP_SHARED) !== 0) {
 		wrong.push("10: an amap with one reference is marked shared");
 	}
-	const cover = new Int32Array(amap.am_nslot);
-	for (const e of entries) {
-		const n = atop(e.end - e.start);
-		if (e.pageoff + n > amap.am_nslot) wrong.push("10: an entry is longer than its amap");
-		for (let s = e.pageoff; s < e.pageoff + n; s++) cover[s]!++;
-	}
-	check_ppref(amap, cover, wrong);
-	for (let s = 0; s < amap.am_nslot; s++) {
-		if (cover[s] === 0 && amap.am_anon[s] !== null) wrong.push("10: an anon that no entry covers");
+	const runs = cover(amap, entries, wrong);
+	check_ppref(amap, runs, wrong);
+	let i = 0;
+	for (const slot of amap_used(amap, 0, amap.am_nslot)) {
+		while (i + 1 < runs.length && runs[i + 1]!.at <= slot) i++;
+		if (runs[i]!.ref === 0) wrong.push("10: an anon that no entry covers");
 	}
 }
 
+/** How many of these entries cover each slot, in runs. */
+function cover(amap: vm_amap, entries: vm_map_entry[], wrong: string[]): vm_amap_run[] {
+	const edges = new Map<number, number>([[0, 0]]);
+	for (const e of entries) {
+		const end = e.pageoff + atop(e.end - e.start);
+		if (end > amap.am_nslot) wrong.push("10: an entry is longer than its amap");
+		edges.set(e.pageoff, (edges.get(e.pageoff) ?? 0) + 1);
+		edges.set(end, (edges.get(end) ?? 0) - 1);
+	}
+	const runs: vm_amap_run[] = [];
+	let ref = 0;
+	for (const [at, change] of [...edges].sort(([a], [b]) => a - b)) {
+		ref += change;
+		if ((at === 0 || change !== 0) && at < amap.am_nslot) runs.push({ at, ref });
+	}
+	return runs;
+}
+
 /** The references of each slot are counted in runs as long as they can be, or all are am_ref. */
-function check_ppref(amap: vm_amap, cover: Int32Array, wrong: string[]): void {
-	if (amap.am_ppref === null) {
-		if (cover.some((n) => n !== amap.am_ref)) wrong.push("10: am_ppref is missing");
+function check_ppref(amap: vm_amap, runs: readonly vm_amap_run[], wrong: string[]): void {
+	const { am_ppref: ppref } = amap;
+	if (ppref === null) {
+		if (runs.some(({ ref }) => ref !== amap.am_ref)) wrong.push("10: am_ppref is missing");
 		return;
 	}
-	let before = -1;
-	for (let slot = 0; slot < amap.am_nslot; ) {
-		if (amap.am_ppref[slot] === 0) {
-			wrong.push("10: am_ppref has a hole");
-			return;
-		}
-		const { ref, len } = pp_getreflen(amap.am_ppref, slot);
-		if (len < 1 || slot + len > amap.am_nslot) {
-			wrong.push("10: a run of am_ppref is too long");
-			return;
-		}
-		if (ref === before) wrong.push("10: two runs of am_ppref could be one");
-		if (cover.subarray(slot, slot + len).some((n) => n !== ref)) {
-			wrong.push("10: am_ppref counts wrongly");
-		}
-		before = ref;
-		slot += len;
-	}
+	const same = ({ at, ref }: vm_amap_run, i: number): boolean =>
+		at === runs[i]?.at && ref === runs[i]?.ref;
+	if (ppref.length !== runs.length || !ppref.every(same)) wrong.push("10: am_ppref counts wrongly");
 }
 
 /** A page is wired once for each wired mapping of it, and wired entries have such mappings. */
