@@ -8,11 +8,13 @@ import type { System } from "../computer/system.ts";
 import { minor } from "../kernel/dev/conf.ts";
 import type { proc } from "../kernel/kern/proc/kern_proc.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { amap_lookup } from "../kernel/uvm/uvm_amap.ts";
 import type { vm_anon } from "../kernel/uvm/uvm_anon.ts";
 import { uao_find_swslot } from "../kernel/uvm/uvm_aobj.ts";
 import { VM_FAULT_INVALID } from "../kernel/uvm/uvm_extern.ts";
 import { uvm_fault_nosleep } from "../kernel/uvm/uvm_fault.ts";
-import type { vm_map, vm_map_entry } from "../kernel/uvm/uvm_map_entry.ts";
+import { entry_contains, type vm_map, type vm_map_entry } from "../kernel/uvm/uvm_map_entry.ts";
+import { uvm_map_lookup_entry_bytree } from "../kernel/uvm/uvm_map_tree.ts";
 import { PAGER_AOBJ, PAGER_VNODE, type uvm_object } from "../kernel/uvm/uvm_object.ts";
 import { PG_FAKE, uvm_pagelookup, type vm_page } from "../kernel/uvm/uvm_page.ts";
 import { swapdrum_getsdp, uvm_swap_sector } from "../kernel/uvm/uvm_swap.ts";
@@ -70,7 +72,7 @@ function unmapped(system: System, map: vm_map, va: number): Uint8Array | null {
 	const entry = entryAt(map, va);
 	if (entry === null || entry.protection === 0) return null;
 	const slot = entry.pageoff + (va - entry.start) / PAGE_SIZE;
-	const anon = entry.amap?.am_anon[slot] ?? null;
+	const anon = entry.amap === null ? null : amap_lookup(entry.amap, slot);
 	if (anon !== null) return anonPage(system, anon);
 	if (entry.uvm_obj === null) return new Uint8Array(PAGE_SIZE);
 	return objectPage(system, entry.uvm_obj, entry.offset + va - entry.start);
@@ -78,10 +80,8 @@ function unmapped(system: System, map: vm_map, va: number): Uint8Array | null {
 
 /** Like uvm_map_lookup_entry, but it leaves the map's hint alone. */
 function entryAt(map: vm_map, va: number): vm_map_entry | null {
-	for (let entry = map.header.next; entry !== map.header; entry = entry.next) {
-		if (va >= entry.start && va < entry.end) return entry;
-	}
-	return null;
+	const entry = uvm_map_lookup_entry_bytree(map, va);
+	return entry_contains(map, entry, va) ? entry : null;
 }
 
 function anonPage(system: System, anon: vm_anon): Uint8Array | null {

@@ -130,7 +130,7 @@ export interface Uvm {
 	fault: uvm_faultinfo | null;
 	/** Every amap, linked by am_list, so that swapoff finds the anons on a device. */
 	amap_list: vm_amap | null;
-	/** Slots of all amaps together. */
+	/** Slots that the chunks of all amaps have room for. */
 	amap_slots: number;
 }
 

@@ -4,8 +4,10 @@
  * Copyright (c) 1997 Charles D. Cranor and Washington University.
  * All rights reserved. See NOTICE for the conditions.
  *
- * am_anon[slot] is the anon of a slot. The slots in use are packed in am_slots[0..am_nused), and
- * am_bckptr says where: am_slots[am_bckptr[s]] === s.
+ * The slots of an amap are kept in chunks, and only chunks that have an anon exist. The slots in
+ * use are packed in am_slots[0..am_nused), and a chunk says where: am_slots[ac_bckptr] is the slot.
+ * DEVIATION (D62): NetBSD has one array for all slots, and therefore splits a large entry at the
+ * first touch (canchunk of amap_copy), so that a sparse mapping gets small amaps.
  *
  * A map entry refers to a range of an amap. When entries cover different parts of it, am_ppref
  * counts the references of each slot, as runs of slots with equal counts. Without it every slot has
@@ -38,8 +40,27 @@ export const AMAP_REFALL = 2;
 export const AMAP_EXTEND_BACKWARDS = 0;
 export const AMAP_EXTEND_FORWARDS = 1;
 
-/** Pages of a part of a sparse mapping that gets an amap of its own (uvm_amap.h). */
+/** Slots of a chunk, as many pages as NetBSD gives an amap of its own (uvm_amap.h). */
 export const UVM_AMAP_CHUNK = 16;
+const CHUNK_SHIFT = 4;
+const CHUNK_MASK = UVM_AMAP_CHUNK - 1;
+
+/** More slots than an address space has pages make no sense. */
+const SLOTS_MAX = 1 << 20;
+
+/** UVM_AMAP_CHUNK slots, by their number in the chunk. */
+export interface vm_amap_chunk {
+	ac_nused: number;
+	readonly ac_anon: (vm_anon | null)[];
+	/** Where in am_slots a slot in use is. */
+	readonly ac_bckptr: number[];
+}
+
+/** Slots with the same number of references, from `at` to the next run or the last slot. */
+export interface vm_amap_run {
+	at: number;
+	ref: number;
+}
 
 export interface vm_amap {
 	readonly am_l: simplelock;
@@ -47,11 +68,16 @@ export interface vm_amap {
 	am_flags: number;
 	am_nslot: number;
 	am_nused: number;
-	am_anon: (vm_anon | null)[];
-	am_slots: Int32Array;
-	am_bckptr: Int32Array;
-	/** Runs, see pp_setreflen; as long as am_slots. */
-	am_ppref: Int32Array | null;
+	/** Chunks with an anon, by slot / UVM_AMAP_CHUNK. */
+	am_chunks: Map<number, vm_amap_chunk>;
+	am_slots: number[];
+	/**
+	 * All slots from 0 on, in runs as long as they can be.
+	 * DEVIATION (D1): each reference by a part of the amap adds two runs at most, and the memory for
+	 * them is taken with the map entry, so that counting cannot fail; in NetBSD am_ppref is an array
+	 * of all slots, and if there is no memory for it, the references are not counted any more.
+	 */
+	am_ppref: vm_amap_run[] | null;
 	/** k.uvm.amap_list */
 	am_list_next: vm_amap | null;
 	am_list_prev: vm_amap | null;
@@ -59,12 +85,8 @@ export interface vm_amap {
 
 /** Bytes of an element of an array of slots. */
 const SLOT_SIZE = 4;
-/**
- * Arrays of an amap: am_slots, am_bckptr, am_anon and am_ppref.
- * DEVIATION (D1): the memory of am_ppref is taken with that of the others, so that counting cannot
- * fail later; in NetBSD it can, and then the references are not counted any more.
- */
-const ARRAYS = 4;
+/** Arrays of a chunk: ac_anon, ac_bckptr, and its part of am_slots. */
+const ARRAYS = 3;
 
 /**
  * An amap of `slots` empty slots, one reference, unlocked.
@@ -72,20 +94,14 @@ const ARRAYS = 4;
  */
 export function amap_alloc(k: Kernel, slots: number): vm_amap | null {
 	if (!pool_get(k, k.uvm.amap_pool)) return null;
-	if (!malloc(k, slots * SLOT_SIZE, ARRAYS)) {
-		pool_put(k.uvm.amap_pool);
-		return null;
-	}
-	k.uvm.amap_slots += slots;
 	const amap: vm_amap = {
 		am_l: simple_lock_init(),
 		am_ref: 1,
 		am_flags: 0,
 		am_nslot: slots,
 		am_nused: 0,
-		am_anon: new Array<vm_anon | null>(slots).fill(null),
-		am_slots: new Int32Array(slots),
-		am_bckptr: new Int32Array(slots),
+		am_chunks: new Map(),
+		am_slots: [],
 		am_ppref: null,
 		am_list_next: k.uvm.amap_list,
 		am_list_prev: null,
@@ -101,9 +117,58 @@ function amap_free(k: Kernel, amap: vm_amap): void {
 	if (amap.am_list_prev === null) k.uvm.amap_list = amap.am_list_next;
 	else amap.am_list_prev.am_list_next = amap.am_list_next;
 	if (amap.am_list_next !== null) amap.am_list_next.am_list_prev = amap.am_list_prev;
-	k.uvm.amap_slots -= amap.am_nslot;
-	free(k, amap.am_slots.length * SLOT_SIZE, ARRAYS);
 	pool_put(k.uvm.amap_pool);
+}
+
+/** A chunk for slots `index` * UVM_AMAP_CHUNK and on. => null if memory is short. */
+function chunk_alloc(k: Kernel, amap: vm_amap, index: number): vm_amap_chunk | null {
+	if (!malloc(k, UVM_AMAP_CHUNK * SLOT_SIZE, ARRAYS)) return null;
+	k.uvm.amap_slots += UVM_AMAP_CHUNK;
+	const chunk: vm_amap_chunk = {
+		ac_nused: 0,
+		ac_anon: new Array<vm_anon | null>(UVM_AMAP_CHUNK).fill(null),
+		ac_bckptr: new Array<number>(UVM_AMAP_CHUNK).fill(0),
+	};
+	amap.am_chunks.set(index, chunk);
+	return chunk;
+}
+
+function chunk_free(k: Kernel, amap: vm_amap, index: number): void {
+	amap.am_chunks.delete(index);
+	k.uvm.amap_slots -= UVM_AMAP_CHUNK;
+	free(k, UVM_AMAP_CHUNK * SLOT_SIZE, ARRAYS);
+}
+
+/** The anon of a slot, or null. => amap locked. */
+export function amap_lookup(amap: vm_amap, slot: number): vm_anon | null {
+	const chunk = amap.am_chunks.get(slot >>> CHUNK_SHIFT);
+	return chunk === undefined ? null : chunk.ac_anon[slot & CHUNK_MASK]!;
+}
+
+/** The anons of `npages` slots from `slot` on. => amap locked. */
+export function amap_lookups(
+	amap: vm_amap,
+	slot: number,
+	anons: (vm_anon | null)[],
+	npages: number,
+): void {
+	let chunk = amap.am_chunks.get(slot >>> CHUNK_SHIFT);
+	for (let i = 0; i < npages; i++) {
+		const s = slot + i;
+		if (i > 0 && (s & CHUNK_MASK) === 0) chunk = amap.am_chunks.get(s >>> CHUNK_SHIFT);
+		anons[i] = chunk === undefined ? null : chunk.ac_anon[s & CHUNK_MASK]!;
+	}
+}
+
+/** The slots in use of `len` from `slot` on, in order. => amap locked. */
+export function amap_used(amap: vm_amap, slot: number, len: number): number[] {
+	const used: number[] = [];
+	if (len <= amap.am_nused) {
+		for (let s = slot; s < slot + len; s++) if (amap_lookup(amap, s) !== null) used.push(s);
+		return used;
+	}
+	for (const s of amap.am_slots) if (s >= slot && s < slot + len) used.push(s);
+	return used.sort((a, b) => a - b);
 }
 
 export const amap_lock = (k: Kernel, amap: vm_amap): void => simple_lock(k, amap.am_l);
@@ -113,6 +178,7 @@ export const amap_unlock = (k: Kernel, amap: vm_amap): void => simple_unlock(k, 
  * Put an anon into a slot, empty unless `replace`.
  * => amap locked; the slot takes over the caller's reference. The caller gets the old anon's
  *    reference.
+ * => false, and nothing changes: memory is short. Never with `replace`.
  */
 export function amap_add(
 	k: Kernel,
@@ -120,9 +186,11 @@ export function amap_add(
 	slot: number,
 	anon: vm_anon,
 	replace: boolean,
-): void {
+): boolean {
 	KASSERT(slot < amap.am_nslot, "amap_add: slot out of range");
-	const old = amap.am_anon[slot]!;
+	const index = slot >>> CHUNK_SHIFT;
+	const chunk = amap.am_chunks.get(index) ?? (replace ? null : chunk_alloc(k, amap, index));
+	const old = chunk === null ? null : chunk.ac_anon[slot & CHUNK_MASK]!;
 	if (replace) {
 		KASSERT(old !== null, "amap_add: nothing to replace");
 		// Other address spaces that share the amap must fault to see the new page.
@@ -130,48 +198,57 @@ export function amap_add(
 			pmap_page_protect(k, old.an_page, VM_PROT_NONE);
 		}
 	} else {
+		if (chunk === null) return false;
 		KASSERT(old === null, "amap_add: slot in use");
-		amap.am_bckptr[slot] = amap.am_nused;
-		amap.am_slots[amap.am_nused++] = slot;
+		chunk.ac_nused++;
+		chunk.ac_bckptr[slot & CHUNK_MASK] = amap.am_nused++;
+		amap.am_slots.push(slot);
 	}
-	amap.am_anon[slot] = anon;
+	chunk!.ac_anon[slot & CHUNK_MASK] = anon;
+	return true;
 }
 
 /** Take the anon out of a slot. => amap locked; the caller gets its reference. */
-export function amap_unadd(amap: vm_amap, slot: number): void {
-	KASSERT(amap.am_anon[slot] !== null, "amap_unadd: slot is empty");
-	amap.am_anon[slot] = null;
-	const hole = amap.am_bckptr[slot]!;
-	const last = amap.am_slots[--amap.am_nused]!;
-	amap.am_slots[hole] = last;
-	amap.am_bckptr[last] = hole;
-}
-
-/**
- * Begin a run of `len` slots with `ref` references at `slot` of a per-page reference array. A run
- * of one slot is stored as ref + 1; a longer one as -(ref + 1), and the length behind it.
- */
-export function pp_setreflen(ppref: Int32Array, slot: number, ref: number, len: number): void {
-	if (len === 0) return;
-	if (len === 1) {
-		ppref[slot] = ref + 1;
-	} else {
-		ppref[slot] = -(ref + 1);
-		ppref[slot + 1] = len;
+export function amap_unadd(k: Kernel, amap: vm_amap, slot: number): void {
+	const index = slot >>> CHUNK_SHIFT;
+	const chunk = amap.am_chunks.get(index);
+	KASSERT(
+		chunk !== undefined && chunk.ac_anon[slot & CHUNK_MASK] !== null,
+		"amap_unadd: slot is empty",
+	);
+	chunk.ac_anon[slot & CHUNK_MASK] = null;
+	const hole = chunk.ac_bckptr[slot & CHUNK_MASK]!;
+	const last = amap.am_slots.pop()!;
+	amap.am_nused--;
+	if (last !== slot) {
+		amap.am_slots[hole] = last;
+		amap.am_chunks.get(last >>> CHUNK_SHIFT)!.ac_bckptr[last & CHUNK_MASK] = hole;
 	}
-}
-
-/** The references and the length of the run that begins at `slot`. */
-export function pp_getreflen(ppref: Int32Array, slot: number): { ref: number; len: number } {
-	const head = ppref[slot]!;
-	KASSERT(head !== 0, "pp_getreflen: no run begins here");
-	return head > 0 ? { ref: head - 1, len: 1 } : { ref: -head - 1, len: ppref[slot + 1]! };
+	if (--chunk.ac_nused === 0) chunk_free(k, amap, index);
 }
 
 /** Start to count references slot by slot. => amap locked, without am_ppref. */
 function amap_pp_establish(amap: vm_amap): void {
-	amap.am_ppref = new Int32Array(amap.am_slots.length);
-	pp_setreflen(amap.am_ppref, 0, amap.am_ref, amap.am_nslot);
+	amap.am_ppref = [{ at: 0, ref: amap.am_ref }];
+}
+
+/** Let a run begin at `slot`. => its number. */
+function pp_split(runs: vm_amap_run[], slot: number): number {
+	let [low, high] = [0, runs.length];
+	while (high - low > 1) {
+		const middle = (low + high) >>> 1;
+		if (runs[middle]!.at <= slot) low = middle;
+		else high = middle;
+	}
+	const run = runs[low]!;
+	if (run.at === slot) return low;
+	runs.splice(low + 1, 0, { at: slot, ref: run.ref });
+	return low + 1;
+}
+
+/** Make a run one with the run before, if they have the same count. */
+function pp_merge(runs: vm_amap_run[], i: number): void {
+	if (i > 0 && i < runs.length && runs[i - 1]!.ref === runs[i]!.ref) runs.splice(i, 1);
 }
 
 /**
@@ -182,26 +259,20 @@ function amap_pp_establish(amap: vm_amap): void {
  *    runs side by side have the same count; NetBSD merges only the first of them.
  */
 function amap_pp_adjref(k: Kernel, amap: vm_amap, slot: number, len: number, adjval: number): void {
-	const ppref = amap.am_ppref!;
+	const runs = amap.am_ppref!;
 	const stop = slot + len;
 	KASSERT(stop <= amap.am_nslot, "amap_pp_adjref: range out of the amap");
-	let prev = { at: 0, ref: -1, len: 0 };
-	for (let at = 0; at < amap.am_nslot; ) {
-		const run = pp_getreflen(ppref, at);
-		let end = at + run.len;
-		// A run may go past either end of the range.
-		for (const edge of [slot, stop]) if (at < edge && edge < end) end = edge;
-		if (end < at + run.len) pp_setreflen(ppref, end, run.ref, at + run.len - end);
-		const inside = at >= slot && at < stop;
-		const ref = inside ? run.ref + adjval : run.ref;
-		KASSERT(ref >= 0, "amap_pp_adjref: fewer than no references");
-		if (ref === prev.ref) prev.len += end - at;
-		else prev = { at, ref, len: end - at };
-		pp_setreflen(ppref, prev.at, ref, prev.len);
-		if (inside && ref === 0) amap_wiperange(k, amap, at, end - at);
-		if (at >= stop) return;
-		at = end;
+	const first = pp_split(runs, slot);
+	const last = stop < amap.am_nslot ? pp_split(runs, stop) : runs.length;
+	for (let i = first; i < last; i++) {
+		const run = runs[i]!;
+		run.ref += adjval;
+		KASSERT(run.ref >= 0, "amap_pp_adjref: fewer than no references");
+		const end = i + 1 < runs.length ? runs[i + 1]!.at : amap.am_nslot;
+		if (run.ref === 0) amap_wiperange(k, amap, run.at, end - run.at);
 	}
+	pp_merge(runs, last);
+	pp_merge(runs, first);
 }
 
 /**
@@ -252,8 +323,8 @@ function amap_wipeout(k: Kernel, amap: vm_amap): void {
 /** Drop the references of `len` slots from `slot` to their anons. => amap locked. */
 function amap_wiperange(k: Kernel, amap: vm_amap, slot: number, len: number): void {
 	const drop = (s: number): void => {
-		const anon = amap.am_anon[s]!;
-		amap_unadd(amap, s);
+		const anon = amap_lookup(amap, s)!;
+		amap_unadd(k, amap, s);
 		simple_lock(k, anon.an_lock);
 		const refs = --anon.an_ref;
 		simple_unlock(k, anon.an_lock);
@@ -266,7 +337,7 @@ function amap_wiperange(k: Kernel, amap: vm_amap, slot: number, len: number): vo
 			if (s >= slot && s < slot + len) drop(s);
 		}
 	} else {
-		for (let s = slot; s < slot + len; s++) if (amap.am_anon[s] !== null) drop(s);
+		for (let s = slot; s < slot + len; s++) if (amap_lookup(amap, s) !== null) drop(s);
 	}
 }
 
@@ -300,8 +371,8 @@ export function amap_extend(
 	const add = atop(addsize);
 	const forwards = (flags & AMAP_EXTEND_FORWARDS) !== 0;
 	const extended = forwards
-		? extend_forwards(k, amap, entry.pageoff + mapped + add)
-		: extend_backwards(k, amap, entry, mapped, add);
+		? extend_forwards(amap, entry.pageoff + mapped + add)
+		: extend_backwards(amap, entry, mapped, add);
 	if (extended) pp_single(amap, entry.pageoff, mapped + add);
 	amap_unlock(k, amap);
 	return extended;
@@ -315,68 +386,41 @@ export function amap_extend(
  */
 function pp_single(amap: vm_amap, slot: number, len: number): void {
 	if (amap.am_ppref === null && len === amap.am_nslot) return;
-	amap.am_ppref = new Int32Array(amap.am_slots.length);
-	pp_setreflen(amap.am_ppref, 0, 0, slot);
-	pp_setreflen(amap.am_ppref, slot, 1, len);
-	pp_setreflen(amap.am_ppref, slot + len, 0, amap.am_nslot - slot - len);
+	const runs = [{ at: slot, ref: 1 }];
+	if (slot > 0) runs.unshift({ at: 0, ref: 0 });
+	if (slot + len < amap.am_nslot) runs.push({ at: slot + len, ref: 0 });
+	amap.am_ppref = runs;
 }
 
 /** Slots behind the entry that exist belonged to a part that was unmapped, and are empty. */
-function extend_forwards(k: Kernel, amap: vm_amap, need: number): boolean {
-	if (need <= amap.am_nslot) return true;
-	if (need > amap.am_slots.length) {
-		// Twice the room, so that a heap that grows page by page does not copy each time.
-		const room = Math.max(need, amap.am_slots.length * 2);
-		if (!malloc(k, room * SLOT_SIZE, ARRAYS)) return false;
-		free(k, amap.am_slots.length * SLOT_SIZE, ARRAYS);
-		amap.am_slots = grow(amap.am_slots, room, 0, amap.am_nused, 0);
-		amap.am_bckptr = grow(amap.am_bckptr, room, 0, amap.am_nslot, 0);
-	}
-	while (amap.am_anon.length < need) amap.am_anon.push(null);
-	k.uvm.amap_slots += need - amap.am_nslot;
-	amap.am_nslot = need;
+function extend_forwards(amap: vm_amap, need: number): boolean {
+	if (need > SLOTS_MAX) return false;
+	if (need > amap.am_nslot) amap.am_nslot = need;
 	return true;
 }
 
 /** Slots in front of the entry that exist are empty, too; otherwise its slots move up. */
 function extend_backwards(
-	k: Kernel,
 	amap: vm_amap,
 	entry: vm_map_entry,
 	mapped: number,
 	add: number,
 ): boolean {
-	if (add <= entry.pageoff) {
-		entry.pageoff -= add;
-		return true;
+	if (add > entry.pageoff) {
+		if (mapped + add > SLOTS_MAX) return false;
+		// By whole chunks, and by twice what is needed, so that a mapping that grows page by page does
+		// not renumber them each time.
+		const chunks = Math.ceil((add - entry.pageoff + mapped) / UVM_AMAP_CHUNK);
+		const up = chunks * UVM_AMAP_CHUNK;
+		const old = amap.am_chunks;
+		amap.am_chunks = new Map();
+		for (const [index, chunk] of old) amap.am_chunks.set(index + chunks, chunk);
+		for (let i = 0; i < amap.am_nused; i++) amap.am_slots[i]! += up;
+		entry.pageoff += up;
+		amap.am_nslot = entry.pageoff + mapped;
 	}
-	const need = mapped + add;
-	const max = amap.am_slots.length;
-	// Twice the room here as well, or all that there is: what is too much lies in front.
-	const room = need <= max ? max : Math.max(need, max * 2);
-	if (room > max) {
-		if (!malloc(k, room * SLOT_SIZE, ARRAYS)) return false;
-		free(k, max * SLOT_SIZE, ARRAYS);
-	}
-	const area = room - mapped;
-	const up = area - entry.pageoff;
-	const anons = new Array<vm_anon | null>(room).fill(null);
-	for (let s = 0; s < mapped; s++) anons[area + s] = amap.am_anon[entry.pageoff + s]!;
-	amap.am_anon = anons;
-	amap.am_slots = grow(amap.am_slots, room, 0, amap.am_nused, 0);
-	for (let i = 0; i < amap.am_nused; i++) amap.am_slots[i]! += up;
-	amap.am_bckptr = grow(amap.am_bckptr, room, entry.pageoff, mapped, area);
-	k.uvm.amap_slots += room - amap.am_nslot;
-	amap.am_nslot = room;
-	entry.pageoff = area - add;
+	entry.pageoff -= add;
 	return true;
-}
-
-/** An array of `length` with `n` elements of `from`, from `at` on, moved to `to`. */
-function grow(from: Int32Array, length: number, at: number, n: number, to: number): Int32Array {
-	const array = new Int32Array(length);
-	array.set(from.subarray(at, at + n), to);
-	return array;
 }
 
 /** Cost of copying one slot, in cycles. */
@@ -405,9 +449,12 @@ export function amap_copy(k: Kernel, entry: vm_map_entry): boolean {
 	const amap = amap_alloc(k, slots);
 	if (amap === null) return false;
 	amap_lock(k, old);
-	for (let s = 0; s < slots; s++) {
-		const anon = old.am_anon[entry.pageoff + s]!;
-		if (anon === null) continue;
+	const used = amap_used(old, entry.pageoff, slots);
+	let whole = true;
+	for (const s of used) {
+		const anon = amap_lookup(old, s)!;
+		whole = amap_add(k, amap, s - entry.pageoff, anon, false);
+		if (!whole) break;
 		simple_lock(k, anon.an_lock);
 		anon.an_ref++;
 		// Others who share the old amap may have it mapped writable (amap_share_protect).
@@ -415,10 +462,13 @@ export function amap_copy(k: Kernel, entry: vm_map_entry): boolean {
 			pmap_page_protect(k, anon.an_page, VM_PROT_READ);
 		}
 		simple_unlock(k, anon.an_lock);
-		amap_add(k, amap, s, anon, false);
 	}
 	amap_unlock(k, old);
-	k.port.charge(slots * COPY_SLOT_CYCLES);
+	k.port.charge(used.length * COPY_SLOT_CYCLES);
+	if (!whole) {
+		amap_unref(k, amap, 0, slots);
+		return false;
+	}
 	amap_unref(k, old, entry.pageoff, slots);
 	entry.amap = amap;
 	entry.pageoff = 0;

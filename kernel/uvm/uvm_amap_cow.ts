@@ -10,7 +10,14 @@ import { atop } from "../../sys/vmparam.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
-import { amap_add, amap_lock, amap_unlock, type vm_amap } from "./uvm_amap.ts";
+import {
+	amap_add,
+	amap_lock,
+	amap_lookup,
+	amap_unlock,
+	amap_used,
+	type vm_amap,
+} from "./uvm_amap.ts";
 import { uvm_analloc, uvm_anfree, type vm_anon } from "./uvm_anon.ts";
 import { uvmfault_anonget } from "./uvm_fault.ts";
 import type { vm_map_entry } from "./uvm_map_entry.ts";
@@ -36,7 +43,7 @@ export function* amap_cow_now(k: Kernel, entry: vm_map_entry): Sleeps<Errno> {
 			amap_unlock(k, amap);
 			return 0;
 		}
-		const anon = amap.am_anon[slot]!;
+		const anon = amap_lookup(amap, slot)!;
 		const pg = anon.an_page;
 		if (pg === null || (pg.flags & PG_BUSY) !== 0) {
 			amap_unlock(k, amap);
@@ -54,12 +61,8 @@ export function* amap_cow_now(k: Kernel, entry: vm_map_entry): Sleeps<Errno> {
 
 /** The first slot of the entry whose anon is shared, or -1. => amap locked. */
 function first_shared(amap: vm_amap, entry: vm_map_entry): number {
-	const end = entry.pageoff + atop(entry.end - entry.start);
-	for (let slot = entry.pageoff; slot < end; slot++) {
-		const anon = amap.am_anon[slot]!;
-		if (anon !== null && anon.an_ref > 1) return slot;
-	}
-	return -1;
+	const slots = amap_used(amap, entry.pageoff, atop(entry.end - entry.start));
+	return slots.find((slot) => amap_lookup(amap, slot)!.an_ref > 1) ?? -1;
 }
 
 /** Replace an anon by a copy. => amap locked; the anon is resident. false: no memory. */

@@ -3,7 +3,7 @@
 import { pmap_is_modified } from "../../pmap/pmap.ts";
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
-import type { vm_amap } from "./uvm_amap.ts";
+import { amap_lookup, UVM_AMAP_CHUNK, type vm_amap } from "./uvm_amap.ts";
 import type { vm_anon } from "./uvm_anon.ts";
 import { UAO_FLAG_NOSWAP, uao_find_swslot, uao_slots } from "./uvm_aobj.ts";
 import { memq_length } from "./uvm_check_page.ts";
@@ -46,7 +46,7 @@ export function anons(k: Kernel): Map<vm_anon, number> {
 	const refs = new Map<vm_anon, number>();
 	for (let amap = k.uvm.amap_list; amap !== null; amap = amap.am_list_next) {
 		for (let i = 0; i < amap.am_nused; i++) {
-			const anon = amap.am_anon[amap.am_slots[i]!]!;
+			const anon = amap_lookup(amap, amap.am_slots[i]!)!;
 			refs.set(anon, (refs.get(anon) ?? 0) + 1);
 		}
 	}
@@ -56,6 +56,7 @@ export function anons(k: Kernel): Map<vm_anon, number> {
 /** Amaps and anons. */
 export function check_anons(k: Kernel, quiet: boolean, wrong: string[]): void {
 	for (let amap = k.uvm.amap_list; amap !== null; amap = amap.am_list_next) check_amap(amap, wrong);
+	if (amap_slots(k) !== k.uvm.amap_slots) wrong.push("10: amap_slots counts wrongly");
 	const refs = anons(k);
 	for (const [anon, n] of refs) {
 		if (anon.an_ref !== n) wrong.push("8: an_ref is not the number of slots that refer to it");
@@ -67,15 +68,29 @@ export function check_anons(k: Kernel, quiet: boolean, wrong: string[]): void {
 }
 
 function check_amap(amap: vm_amap, wrong: string[]): void {
-	for (let i = 0; i < amap.am_nused; i++) {
-		const slot = amap.am_slots[i]!;
-		if (amap.am_bckptr[slot] !== i) wrong.push("10: am_bckptr does not lead back");
-		if (amap.am_anon[slot] === null) wrong.push("10: am_slots names an empty slot");
-		if (slot >= amap.am_nslot) wrong.push("10: a slot lies outside of its amap");
+	if (amap.am_slots.length !== amap.am_nused) wrong.push("10: am_nused counts wrongly");
+	for (const [i, slot] of amap.am_slots.entries()) {
+		const chunk = amap.am_chunks.get(Math.floor(slot / UVM_AMAP_CHUNK));
+		if (chunk?.ac_bckptr[slot % UVM_AMAP_CHUNK] !== i) wrong.push("10: ac_bckptr leads elsewhere");
+		if (amap_lookup(amap, slot) === null) wrong.push("10: am_slots names an empty slot");
+		if (slot < 0 || slot >= amap.am_nslot) wrong.push("10: a slot lies outside of its amap");
 	}
 	let used = 0;
-	for (let s = 0; s < amap.am_nslot; s++) if (amap.am_anon[s] !== null) used++;
-	if (used !== amap.am_nused) wrong.push("10: am_nused counts wrongly");
+	for (const { ac_nused, ac_anon } of amap.am_chunks.values()) {
+		const n = ac_anon.filter((anon) => anon !== null).length;
+		if (n !== ac_nused || n === 0) wrong.push("10: a chunk of an amap counts wrongly");
+		used += n;
+	}
+	if (used !== amap.am_nused) wrong.push("10: a slot in use is not in am_slots");
+}
+
+/** Memory for slots that amaps have. */
+function amap_slots(k: Kernel): number {
+	let chunks = 0;
+	for (let amap = k.uvm.amap_list; amap !== null; amap = amap.am_list_next) {
+		chunks += amap.am_chunks.size;
+	}
+	return chunks * UVM_AMAP_CHUNK;
 }
 
 /** Swap slots, and the counters about them. */

@@ -3,14 +3,10 @@ import { type pmap, pmap_foreach, pmap_kernel, pmap_pte } from "../../pmap/pmap.
 import { PTE_D, PTE_RWX, PTE_TO_PA, PTE_V, PTE_W, PTE_WIRED } from "../../pmap/pte.ts";
 import { atop, PAGE_SIZE, ptoa, VM_PROT_WRITE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
-import { AMAP_SHARED, pp_getreflen, type vm_amap } from "./uvm_amap.ts";
+import { AMAP_SHARED, amap_used, type vm_amap, type vm_amap_run } from "./uvm_amap.ts";
 import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY, UVM_ET_ONFAULT } from "./uvm_extern.ts";
-import {
-	entry_contains,
-	uvm_map_lookup_entry,
-	type vm_map,
-	type vm_map_entry,
-} from "./uvm_map_entry.ts";
+import { entry_contains, type vm_map, type vm_map_entry } from "./uvm_map_entry.ts";
+import { uvm_map_lookup_entry_bytree, uvm_rb_space, uvm_rb_subtree_space } from "./uvm_map_tree.ts";
 import type { uvm_object } from "./uvm_object.ts";
 import { PHYS_TO_VM_PAGE, type vm_page } from "./uvm_page.ts";
 import { entry_page } from "./uvm_unwire.ts";
@@ -78,42 +74,43 @@ function check_amap_refs(amap: vm_amap, entries: vm_map_entry[], wrong: string[]
 	if (amap.am_ref === 1 && (amap.am_flags & AMAP_SHARED) !== 0) {
 		wrong.push("10: an amap with one reference is marked shared");
 	}
-	const cover = new Int32Array(amap.am_nslot);
-	for (const e of entries) {
-		const n = atop(e.end - e.start);
-		if (e.pageoff + n > amap.am_nslot) wrong.push("10: an entry is longer than its amap");
-		for (let s = e.pageoff; s < e.pageoff + n; s++) cover[s]!++;
-	}
-	check_ppref(amap, cover, wrong);
-	for (let s = 0; s < amap.am_nslot; s++) {
-		if (cover[s] === 0 && amap.am_anon[s] !== null) wrong.push("10: an anon that no entry covers");
+	const runs = cover(amap, entries, wrong);
+	check_ppref(amap, runs, wrong);
+	let i = 0;
+	for (const slot of amap_used(amap, 0, amap.am_nslot)) {
+		while (i + 1 < runs.length && runs[i + 1]!.at <= slot) i++;
+		if (runs[i]!.ref === 0) wrong.push("10: an anon that no entry covers");
 	}
 }
 
+/** How many of these entries cover each slot, in runs. */
+function cover(amap: vm_amap, entries: vm_map_entry[], wrong: string[]): vm_amap_run[] {
+	const edges = new Map<number, number>([[0, 0]]);
+	for (const e of entries) {
+		const end = e.pageoff + atop(e.end - e.start);
+		if (end > amap.am_nslot) wrong.push("10: an entry is longer than its amap");
+		edges.set(e.pageoff, (edges.get(e.pageoff) ?? 0) + 1);
+		edges.set(end, (edges.get(end) ?? 0) - 1);
+	}
+	const runs: vm_amap_run[] = [];
+	let ref = 0;
+	for (const [at, change] of [...edges].sort(([a], [b]) => a - b)) {
+		ref += change;
+		if ((at === 0 || change !== 0) && at < amap.am_nslot) runs.push({ at, ref });
+	}
+	return runs;
+}
+
 /** The references of each slot are counted in runs as long as they can be, or all are am_ref. */
-function check_ppref(amap: vm_amap, cover: Int32Array, wrong: string[]): void {
-	if (amap.am_ppref === null) {
-		if (cover.some((n) => n !== amap.am_ref)) wrong.push("10: am_ppref is missing");
+function check_ppref(amap: vm_amap, runs: readonly vm_amap_run[], wrong: string[]): void {
+	const { am_ppref: ppref } = amap;
+	if (ppref === null) {
+		if (runs.some(({ ref }) => ref !== amap.am_ref)) wrong.push("10: am_ppref is missing");
 		return;
 	}
-	let before = -1;
-	for (let slot = 0; slot < amap.am_nslot; ) {
-		if (amap.am_ppref[slot] === 0) {
-			wrong.push("10: am_ppref has a hole");
-			return;
-		}
-		const { ref, len } = pp_getreflen(amap.am_ppref, slot);
-		if (len < 1 || slot + len > amap.am_nslot) {
-			wrong.push("10: a run of am_ppref is too long");
-			return;
-		}
-		if (ref === before) wrong.push("10: two runs of am_ppref could be one");
-		if (cover.subarray(slot, slot + len).some((n) => n !== ref)) {
-			wrong.push("10: am_ppref counts wrongly");
-		}
-		before = ref;
-		slot += len;
-	}
+	const same = ({ at, ref }: vm_amap_run, i: number): boolean =>
+		at === runs[i]?.at && ref === runs[i]?.ref;
+	if (ppref.length !== runs.length || !ppref.every(same)) wrong.push("10: am_ppref counts wrongly");
 }
 
 /** A page is wired once for each wired mapping of it, and wired entries have such mappings. */
@@ -135,7 +132,7 @@ function check_wired(k: Kernel, mapped: ReadonlyMap<uvm_object, number>, wrong: 
 		if (p.p_vmspace === null) continue;
 		const { vm_map: map } = p.p_vmspace;
 		pmap_foreach(k, map.pmap, (va, pte) => {
-			if ((pte & PTE_WIRED) === 0 || uvm_map_lookup_entry(map, va).wired_count > 0) return;
+			if ((pte & PTE_WIRED) === 0 || uvm_map_lookup_entry_bytree(map, va).wired_count > 0) return;
 			wrong.push("12: a mapping is wired and its entry is not");
 		});
 	}
@@ -198,6 +195,34 @@ function check_map(map: vm_map, wrong: string[]): void {
 	if (!hint) wrong.push("12: the hint names an entry that is gone");
 	if (nentries !== map.nentries) wrong.push("12: nentries counts wrongly");
 	if (size !== map.size) wrong.push("12: size counts wrongly");
+	uvm_tree_sanity(map, wrong);
+}
+
+/** The tree has the entries of the list in its order, is balanced, and knows the gaps. */
+function uvm_tree_sanity(map: vm_map, wrong: string[]): void {
+	if (map.rbhead !== null && (map.rbhead.rb_red || map.rbhead.rb_parent !== null)) {
+		wrong.push("12: the root of the tree of entries is none");
+	}
+	let next = map.header.next;
+	/** => black nodes on each way down from here. */
+	const visit = (e: vm_map_entry | null): number => {
+		if (e === null) return 1;
+		const left = visit(e.rb_left);
+		if (e !== next) wrong.push("12: the tree of entries has not the order of the list");
+		next = e.next;
+		const right = visit(e.rb_right);
+		for (const child of [e.rb_left, e.rb_right]) {
+			if (child === null) continue;
+			if (child.rb_parent !== e) wrong.push("12: the tree of entries is broken");
+			if (e.rb_red && child.rb_red) wrong.push("12: a red entry has a red child");
+		}
+		if (left !== right) wrong.push("12: the tree of entries is not balanced");
+		if (e.ownspace !== uvm_rb_space(e)) wrong.push("12: ownspace is not the gap behind an entry");
+		if (e.space !== uvm_rb_subtree_space(e)) wrong.push("12: space is not the largest gap");
+		return left + (e.rb_red ? 0 : 1);
+	};
+	visit(map.rbhead);
+	if (next !== map.header) wrong.push("12: an entry is not in the tree");
 }
 
 /** Page table entries allow no more than map entries, and the TLB no more than both. */
@@ -206,7 +231,7 @@ export function check_user_ptes(k: Kernel, tlb: readonly tlb_translation[], wron
 		if (p.p_vmspace === null) continue;
 		const map = p.p_vmspace.vm_map;
 		pmap_foreach(k, map.pmap, (va, pte) => {
-			const entry = uvm_map_lookup_entry(map, va);
+			const entry = uvm_map_lookup_entry_bytree(map, va);
 			if (!entry_contains(map, entry, va)) wrong.push("14: a mapping outside of any entry");
 			else if ((pte & PTE_W) !== 0) check_writable(k, map, entry, pte, wrong);
 		});

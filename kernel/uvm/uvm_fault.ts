@@ -54,8 +54,8 @@ import {
 	amap_add,
 	amap_copy,
 	amap_lock,
+	amap_lookups,
 	amap_unlock,
-	UVM_AMAP_CHUNK,
 	type vm_amap,
 } from "./uvm_amap.ts";
 import {
@@ -77,8 +77,6 @@ import {
 import { uvm_loanbreak, uvm_loanbreak_anon } from "./uvm_loanbreak.ts";
 import {
 	entry_contains,
-	uvm_map_clip_end,
-	uvm_map_clip_start,
 	uvm_map_lookup_entry,
 	VM_MAP_PAGEABLE,
 	type vm_map,
@@ -121,9 +119,6 @@ const UVM_MAXRANGE = 16;
 /** By advice: neighbours behind and ahead (normal, random, sequential). */
 const nback = [3, 0, 8];
 const nforw = [4, 0, 7];
-
-/** Entries of this many pages get their amaps in chunks of UVM_AMAP_CHUNK (uvm_amap.h). */
-const UVM_AMAP_LARGE = 256;
 
 /** How often a fault is retried after a pool refused an allocation. */
 const REFUSALS_MAX = 16;
@@ -343,31 +338,10 @@ function fault_lookup(k: Kernel, ufi: uvm_faultinfo): Errno {
 	}
 	vm_map_unlock_read(k, map);
 	if (!vm_map_lock_try(k, map)) return would_block(ufi, "map");
-	const chunked = amap_chunk(k, map, entry, ufi.va, ufi.va + PAGE_SIZE);
-	const copied = chunked && amap_copy(k, entry);
+	const copied = amap_copy(k, entry);
 	vm_map_unlock(k, map);
 	k.uvmexp.fltamcopy++;
 	return copied ? ERESTART : uvmfault_noram(k, ufi);
-}
-
-/**
- * Cut the chunks of [from, to) out of a large entry that has no amap yet, so that a sparsely used
- * mapping needs little memory (canchunk of amap_copy).
- * => map locked for writing; the range lies in the entry. false if memory is short.
- */
-export function amap_chunk(
-	k: Kernel,
-	map: vm_map,
-	entry: vm_map_entry,
-	from: vaddr_t,
-	to: vaddr_t,
-): boolean {
-	if (entry.amap !== null || atop(entry.end - entry.start) < UVM_AMAP_LARGE) return true;
-	const size = ptoa(UVM_AMAP_CHUNK);
-	const start = from - (from % size);
-	const end = Math.ceil(to / size) * size;
-	if (start > entry.start && !uvm_map_clip_start(k, map, entry, start)) return false;
-	return end >= entry.end || uvm_map_clip_end(k, map, entry, end);
 }
 
 /** The window of pages round the fault, by the entry's advice, inside the entry. */
@@ -395,7 +369,7 @@ function fault_resolve(k: Kernel, ufi: uvm_faultinfo): Errno {
 	if (amap !== null) {
 		amap_lock(k, amap);
 		const slot = entry.pageoff + atop(ufi.startva - entry.start);
-		for (let i = 0; i < npages; i++) anons[i] = amap.am_anon[slot + i]!;
+		amap_lookups(amap, slot, anons, npages);
 	} else {
 		for (let i = 0; i < npages; i++) anons[i] = null;
 	}
@@ -623,7 +597,12 @@ function fault_promote(
 	}
 	const pg = anon.an_page!;
 	pg.flags &= ~(PG_BUSY | PG_FAKE);
-	amap_add(k, amap, slot_of(ufi), anon, false);
+	if (!amap_add(k, amap, slot_of(ufi), anon, false)) {
+		anon.an_ref = 0;
+		uvm_anfree(k, anon);
+		uvmfault_unlockall(k, ufi, amap);
+		return uvmfault_noram(k, ufi);
+	}
 	const error = fault_enter(k, ufi, pg);
 	uvmfault_unlockall(k, ufi, amap);
 	return error === 0 ? 0 : uvmfault_noram(k, ufi);

@@ -22,7 +22,7 @@ import { atop, PAGE_MASK, PAGE_SIZE, VM_PROT_READ, type vaddr_t } from "../../sy
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
-import { amap_lock, amap_unlock, type vm_amap } from "./uvm_amap.ts";
+import { amap_lock, amap_lookup, amap_unlock, type vm_amap } from "./uvm_amap.ts";
 import type { vm_anon } from "./uvm_anon.ts";
 import { UVM_ET_COPYONWRITE, UVM_PGA_ZERO } from "./uvm_extern.ts";
 import { uvmfault_anonget, uvmfault_objget } from "./uvm_fault.ts";
@@ -153,7 +153,7 @@ function uvm_loanentry(
 }
 
 const loan_anon = (amap: vm_amap, entry: vm_map_entry, va: vaddr_t): vm_anon | null =>
-	amap.am_anon[entry.pageoff + atop(va - entry.start)]!;
+	amap_lookup(amap, entry.pageoff + atop(va - entry.start));
 
 /** Lend the page of an anon. => amap locked. null: see `why`. */
 function uvm_loananon(k: Kernel, anon: vm_anon, why: refusal): vm_page | null {

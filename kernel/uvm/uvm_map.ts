@@ -53,11 +53,11 @@ import {
 } from "./uvm_extern.ts";
 import { uvm_km_pgremove } from "./uvm_kmpage.ts";
 import {
-	advance_first_free,
 	entry_contains,
 	uvm_map_clip_end,
 	uvm_map_clip_start,
 	uvm_map_entry_link,
+	uvm_map_entry_moved,
 	uvm_map_entry_unlink,
 	uvm_map_findspace,
 	uvm_map_lookup_entry,
@@ -186,7 +186,7 @@ function merge_back(
 	merged_reference(args.uobj);
 	prev.end += args.size;
 	map.size += args.size;
-	advance_first_free(map);
+	uvm_map_entry_moved(map, prev);
 	return true;
 }
 
@@ -230,7 +230,7 @@ function merge_forward(
 		if (args.uobj !== null) next.offset = offset;
 		map.size += args.size;
 	}
-	advance_first_free(map);
+	uvm_map_entry_moved(map, prev);
 	return true;
 }
 

@@ -20,7 +20,15 @@ import { atop, PAGE_SIZE, VM_PROT_NONE, VM_PROT_WRITE, type vaddr_t } from "../.
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
-import { amap_lock, amap_unadd, amap_unlock, amap_unref, type vm_amap } from "./uvm_amap.ts";
+import {
+	amap_lock,
+	amap_lookup,
+	amap_unadd,
+	amap_unlock,
+	amap_unref,
+	amap_used,
+	type vm_amap,
+} from "./uvm_amap.ts";
 import { uvm_anfree } from "./uvm_anon.ts";
 import {
 	UVM_ET_COPYONWRITE,
@@ -211,10 +219,9 @@ function remove_anons(
 	to: vaddr_t,
 ): void {
 	amap_lock(k, amap);
-	for (let va = from; va < to; va += PAGE_SIZE) {
-		const slot = entry.pageoff + atop(va - entry.start);
-		const anon = amap.am_anon[slot]!;
-		if (anon === null) continue;
+	const first = entry.pageoff + atop(from - entry.start);
+	for (const slot of amap_used(amap, first, atop(to - from))) {
+		const anon = amap_lookup(amap, slot)!;
 		KASSERT(anon.an_ref === 1, "uvm_map_remove: shared memory with a copy");
 		const pg = anon.an_page;
 		if (pg !== null && pg.wire_count > 0) {
@@ -222,7 +229,7 @@ function remove_anons(
 			uvm_pagezero(k, pg);
 			continue;
 		}
-		amap_unadd(amap, slot);
+		amap_unadd(k, amap, slot);
 		anon.an_ref = 0;
 		uvm_anfree(k, anon);
 	}
@@ -307,17 +314,16 @@ function clean_anons(
 	flags: number,
 ): void {
 	amap_lock(k, amap);
-	for (let va = from; va < to; va += PAGE_SIZE) {
-		const slot = entry.pageoff + atop(va - entry.start);
-		const anon = amap.am_anon[slot]!;
-		if (anon === null) continue;
+	const first = entry.pageoff + atop(from - entry.start);
+	for (const slot of amap_used(amap, first, atop(to - from))) {
+		const anon = amap_lookup(amap, slot)!;
 		const pg = anon.an_page;
 		if (pg !== null && (pg.wire_count > 0 || (pg.flags & PG_BUSY) !== 0)) continue;
 		if ((flags & (PGO_FREE | PGO_CLEANIT)) !== PGO_FREE || amap.am_ref > 1) {
 			if (pg !== null) deactivate(k, pg);
 			continue;
 		}
-		amap_unadd(amap, slot);
+		amap_unadd(k, amap, slot);
 		// Others may have the same anon in amaps of their own; our mapping of it must go.
 		if (pg !== null && anon.an_ref > 1) pmap_page_protect(k, pg, VM_PROT_NONE);
 		if (--anon.an_ref === 0) uvm_anfree(k, anon);
@@ -364,7 +370,9 @@ export function* uvm_map_willneed(
 function on_disk(k: Kernel, entry: vm_map_entry, va: vaddr_t): boolean {
 	if (entry_page(k, entry, va) !== null) return false;
 	if (entry.uvm_obj !== null) return true;
-	return entry.amap !== null && entry.amap.am_anon[entry.pageoff + atop(va - entry.start)] !== null;
+	return (
+		entry.amap !== null && amap_lookup(entry.amap, entry.pageoff + atop(va - entry.start)) !== null
+	);
 }
 
 /**

@@ -7,8 +7,8 @@
  * Copyright (c) 1987, 1990 Carnegie-Mellon University.
  * All rights reserved. See NOTICE for the conditions.
  *
- * The entries are a sorted circular list round `header`, disjoint. `hint` remembers the latest
- * lookup; no gap lies before `first_free`.
+ * The entries are a sorted circular list round `header`, disjoint, and a tree (uvm_map_tree.ts).
+ * `hint` remembers the latest lookup; no gap lies before `first_free`.
  */
 
 import { type pmap, pmap_kernel } from "../../pmap/pmap.ts";
@@ -30,6 +30,16 @@ import { pool_get, pool_prime, pool_put, pool_setlowat } from "../kern/core/subr
 import type { Kernel } from "../kernel.ts";
 import { amap_splitref, type vm_amap } from "./uvm_amap.ts";
 import { UVM_ADV_NORMAL, UVM_ET_SUBMAP, UVM_INH_COPY } from "./uvm_extern.ts";
+import {
+	uvm_rb_fixup,
+	uvm_rb_insert,
+	uvm_rb_remove,
+	uvm_rb_space,
+	type uvm_tree,
+	type uvm_tree_entry,
+	uvm_tree_findgap,
+	uvm_tree_lookup,
+} from "./uvm_map_tree.ts";
 import { pagerops, type uvm_object, type voff_t } from "./uvm_object.ts";
 
 /** vm_map.flags */
@@ -40,11 +50,7 @@ export const VM_MAP_WIREFUTURE = 0x04;
 /** With WIREFUTURE: their pages are, when faults bring them in (MCL_ONFAULT). */
 export const VM_MAP_ONFAULT = 0x08;
 
-export interface vm_map_entry {
-	prev: vm_map_entry;
-	next: vm_map_entry;
-	start: vaddr_t;
-	end: vaddr_t;
+export interface vm_map_entry extends uvm_tree_entry<vm_map_entry> {
 	uvm_obj: uvm_object | null;
 	sub_map: vm_map | null;
 	/** Offset of `start` in uvm_obj. */
@@ -62,11 +68,9 @@ export interface vm_map_entry {
 	flags: number;
 }
 
-export interface vm_map {
+export interface vm_map extends uvm_tree<vm_map_entry> {
 	readonly pmap: pmap;
 	readonly lock: lock;
-	/** Sentinel of the list; its start and end are the map's bounds turned inside out. */
-	readonly header: vm_map_entry;
 	nentries: number;
 	/** Bytes covered by entries. */
 	size: number;
@@ -100,6 +104,12 @@ function blank_entry(start: vaddr_t, end: vaddr_t): vm_map_entry {
 		pageoff: 0,
 		advice: UVM_ADV_NORMAL,
 		flags: 0,
+		rb_left: null,
+		rb_right: null,
+		rb_parent: null,
+		rb_red: false,
+		ownspace: 0,
+		space: 0,
 	} as unknown as vm_map_entry;
 	entry.prev = entry;
 	entry.next = entry;
@@ -114,6 +124,9 @@ export function uvm_map_setup(pm: pmap, min: vaddr_t, max: vaddr_t, flags: numbe
 		pmap: pm,
 		lock: lockinit(),
 		header,
+		rbhead: null,
+		steps: 0,
+		owed: 0,
 		nentries: 0,
 		size: 0,
 		ref_count: 1,
@@ -140,7 +153,21 @@ export function vm_map_lock_try(k: Kernel, map: vm_map): boolean {
 	return true;
 }
 
+/**
+ * Cost of a step of a long search, in cycles: a load that depends on the one before, and a branch
+ * that cannot be predicted.
+ */
+const STEP_CYCLES = 10;
+
+/** The cost of searches is charged when the map is unlocked, as they sleep for nothing. */
+function charge_searches(k: Kernel, map: vm_map): void {
+	if (map.owed === 0) return;
+	k.port.charge(map.owed * STEP_CYCLES);
+	map.owed = 0;
+}
+
 export function vm_map_unlock(k: Kernel, map: vm_map): void {
+	charge_searches(k, map);
 	lock_release_exclusive(k, map.lock);
 }
 
@@ -157,6 +184,7 @@ export function* vm_map_lock_read(k: Kernel, map: vm_map): Sleeps<void> {
 export const vm_map_lock_read_try = (map: vm_map): boolean => lock_shared_try(map.lock);
 
 export function vm_map_unlock_read(k: Kernel, map: vm_map): void {
+	charge_searches(k, map);
 	lock_release_shared(k, map.lock);
 }
 
@@ -203,18 +231,13 @@ export function uvm_mapent_free(k: Kernel, entry: vm_map_entry): void {
  * => map locked. `entry.start <= va && va < entry.end` tells which.
  */
 export function uvm_map_lookup_entry(map: vm_map, va: vaddr_t): vm_map_entry {
-	const header = map.header;
-	let cur = map.hint;
-	if (cur === header) cur = header.next;
-	if (cur !== header && va >= cur.start) {
-		while (cur !== header && va >= cur.end) cur = cur.next;
-		if (cur === header || va < cur.start) cur = cur.prev;
-	} else {
-		cur = cur === header ? header : cur.prev;
-		while (cur !== header && va < cur.start) cur = cur.prev;
+	const { header, hint } = map;
+	if (hint !== header && va >= hint.start) {
+		if (va < hint.end || hint.next === header || va < hint.next.start) return hint;
 	}
-	if (cur !== header) map.hint = cur;
-	return cur;
+	const entry = uvm_tree_lookup(map, va);
+	if (entry !== header) map.hint = entry;
+	return entry;
 }
 
 export const entry_contains = (map: vm_map, entry: vm_map_entry, va: vaddr_t): boolean =>
@@ -226,6 +249,7 @@ export function uvm_map_entry_link(map: vm_map, after: vm_map_entry, entry: vm_m
 	entry.next = after.next;
 	after.next.prev = entry;
 	after.next = entry;
+	uvm_rb_insert(map, entry);
 	map.nentries++;
 	advance_first_free(map);
 }
@@ -234,6 +258,7 @@ export function uvm_map_entry_link(map: vm_map, after: vm_map_entry, entry: vm_m
 export function uvm_map_entry_unlink(map: vm_map, entry: vm_map_entry): void {
 	entry.prev.next = entry.next;
 	entry.next.prev = entry.prev;
+	uvm_rb_remove(map, entry);
 	map.nentries--;
 	if (map.hint === entry) map.hint = map.header;
 	const free = map.first_free;
@@ -241,12 +266,15 @@ export function uvm_map_entry_unlink(map: vm_map, entry: vm_map_entry): void {
 }
 
 /** first_free is the last entry before the first gap, counted from the bottom. */
-export function advance_first_free(map: vm_map): void {
-	let e = map.first_free;
-	while (e.next !== map.header && e.next.start <= (e === map.header ? map.min_offset : e.end)) {
-		e = e.next;
-	}
-	map.first_free = e;
+function advance_first_free(map: vm_map): void {
+	if (uvm_rb_space(map.first_free) > 0) return;
+	map.first_free = uvm_tree_findgap(map, map.first_free, 1) ?? map.header.prev;
+}
+
+/** `entry`, or the header, ends elsewhere now, or the next one begins elsewhere. => map locked. */
+export function uvm_map_entry_moved(map: vm_map, entry: vm_map_entry): void {
+	uvm_rb_fixup(map, entry);
+	advance_first_free(map);
 }
 
 /** Bytes of the wired entries of a map. */
@@ -282,14 +310,12 @@ export function uvm_map_findspace(
 			start = after.end;
 		}
 	}
-	for (;;) {
-		const end = start + length;
-		if (end > limit) return null;
-		if (after.next === map.header || after.next.start >= end) return { start, after };
-		if (fixed) return null;
-		after = after.next;
-		start = after.end;
-	}
+	if (start + length > limit) return null;
+	if (after.next.start >= start + length) return { start, after };
+	if (fixed) return null;
+	const entry = uvm_tree_findgap(map, after, length);
+	if (entry === null || entry.end + length > limit) return null;
+	return { start: entry.end, after: entry };
 }
 
 /** Copy an entry, except its links. => takes no references. */

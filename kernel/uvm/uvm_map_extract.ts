@@ -22,7 +22,6 @@ import {
 	UVM_FLAG_NOMERGE,
 	UVM_INH_NONE,
 } from "./uvm_extern.ts";
-import { amap_chunk } from "./uvm_fault.ts";
 import { uvm_map, uvm_map_args, uvm_unmap, uvm_unmap_detach, uvm_unmap_remove } from "./uvm_map.ts";
 import {
 	copy_entry,
@@ -187,8 +186,6 @@ function extract_chain(
 	for (; entry !== map.header && entry.start < end; entry = entry.next) {
 		if (!qref && !uvm_map_clip_end(k, map, entry, end)) return ENOMEM;
 		if ((flags & UVM_EXTRACT_REMOVE) === 0 && (entry.etype & UVM_ET_NEEDSCOPY) !== 0) {
-			const from = Math.max(start, entry.start);
-			if (!amap_chunk(k, map, entry, from, Math.min(end, entry.end))) return ENOMEM;
 			if (!amap_copy(k, entry)) return ENOMEM;
 		}
 		const fresh = extract_entry(k, entry, start, end, dstmap, dstaddr - start, flags);

@@ -161,8 +161,7 @@ function extent(map: vm_map, start: vaddr_t, newsize: number): number {
 }
 
 /**
- * The entries of a range that the program sees as one mapping; faults, forks and wiring may have
- * split it.
+ * The entries of a range that the program sees as one mapping; forks and wiring may have split it.
  * => map locked. null: a hole, or parts of several mappings.
  */
 function mapping(map: vm_map, start: vaddr_t, end: vaddr_t): vm_map_entry[] | null {

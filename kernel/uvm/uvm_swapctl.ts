@@ -13,7 +13,7 @@ import type { vnode } from "../fs/vnode.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
-import type { vm_amap } from "./uvm_amap.ts";
+import { amap_lookup, type vm_amap } from "./uvm_amap.ts";
 import { uvm_anon_dropswap, type vm_anon } from "./uvm_anon.ts";
 import { uao_swap_off } from "./uvm_aobj.ts";
 import { uvmfault_anonget } from "./uvm_fault.ts";
@@ -191,7 +191,7 @@ function swapped_anons(k: Kernel, start: SwapSlot, end: SwapSlot): vm_anon[] {
 	const found: vm_anon[] = [];
 	for (let amap: vm_amap | null = k.uvm.amap_list; amap !== null; amap = amap.am_list_next) {
 		for (let i = 0; i < amap.am_nused; i++) {
-			const anon = amap.am_anon[amap.am_slots[i]!]!;
+			const anon = amap_lookup(amap, amap.am_slots[i]!)!;
 			if (anon.an_swslot >= start && anon.an_swslot < end) found.push(anon);
 		}
 	}

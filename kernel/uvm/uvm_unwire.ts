@@ -11,6 +11,7 @@ import { KASSERT } from "../../sys/panic.ts";
 import { atop, PAGE_SIZE, type vaddr_t } from "../../sys/vmparam.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Kernel } from "../kernel.ts";
+import { amap_lookup } from "./uvm_amap.ts";
 import {
 	entry_contains,
 	uvm_map_lookup_entry,
@@ -49,7 +50,7 @@ export function uvm_fault_unwire_locked(
 /** The page that an access to `va` would find resident, or null. => map locked. */
 export function entry_page(k: Kernel, entry: vm_map_entry, va: vaddr_t): vm_page | null {
 	const off = va - entry.start;
-	const anon = entry.amap === null ? null : entry.amap.am_anon[entry.pageoff + atop(off)]!;
+	const anon = entry.amap === null ? null : amap_lookup(entry.amap, entry.pageoff + atop(off));
 	if (anon !== null) return anon.an_page;
 	return entry.uvm_obj === null ? null : uvm_pagelookup(k, entry.uvm_obj, entry.offset + off);
 }

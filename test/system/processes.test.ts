@@ -1,9 +1,11 @@
 /** Several processes on one machine: they share memory, swap and the disk's bad sectors. */
+
 import { describe, expect, it } from "vitest";
 import { createSystem, type System } from "../../computer/system.ts";
 import { elf32_parse } from "../../kernel/kern/proc/exec_elf32.ts";
 import { newproc } from "../../kernel/kern/proc/init_main.ts";
 import type { proc } from "../../kernel/kern/proc/kern_proc.ts";
+import { amap_lookup, amap_used } from "../../kernel/uvm/uvm_amap.ts";
 import { uvm_check } from "../../kernel/uvm/uvm_check.ts";
 import { swapdrum_getsdp } from "../../kernel/uvm/uvm_swap.ts";
 import { MAXSSIZ, USRSTACK, VM_DEFAULT_ADDRESS } from "../../sys/vmparam.ts";
@@ -35,7 +37,9 @@ function swappedPage(system: System, p: proc): number {
 	// From the end: walk's last act is to read all of its mapping from the start.
 	for (let e = header.prev; e !== header; e = e.prev) {
 		if (e.start < VM_DEFAULT_ADDRESS || e.start >= USRSTACK - MAXSSIZ) continue;
-		for (const anon of e.amap?.am_anon.toReversed() ?? []) {
+		const slots = e.amap === null ? [] : amap_used(e.amap, 0, e.amap.am_nslot).reverse();
+		for (const slot of slots) {
+			const anon = amap_lookup(e.amap!, slot);
 			if (anon === null || anon.an_page !== null || anon.an_swslot <= 0) continue;
 			const sdp = swapdrum_getsdp(system.kernel, anon.an_swslot)!;
 			return (anon.an_swslot - sdp.swd_drumoffset) * 8;

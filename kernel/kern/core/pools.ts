@@ -10,20 +10,21 @@ import { type pool, pool_init } from "./subr_pool.ts";
 export const POOL_SIZES = {
 	/** uvm_anon.h, struct vm_anon: lock, references, page, slot. */
 	anonpl: 16,
-	/** uvm_amap.h, struct vm_amap: lock, 5 counts, 4 arrays; the arrays are malloc's. */
+	/** uvm_amap.h, struct vm_amap: lock, 4 counts, 3 lists, 2 links; the lists are malloc's. */
 	amappl: 40,
 	/**
 	 * uvm_map.h, struct vm_map_entry: 2 links, 2 addresses, object, offset (8), type, 2 protections,
-	 * inheritance, wirings, aref (2), advice, flags.
+	 * inheritance, wirings, aref (2), advice, flags; 4 words and 2 gaps of the tree (2003), and two
+	 * runs of am_ppref.
 	 */
-	vmmpepl: 72,
+	vmmpepl: 112,
 	/** The same, for maps of the kernel. */
-	vmmpekpl: 72,
+	vmmpekpl: 112,
 	/**
-	 * uvm_extern.h, struct vmspace: a vm_map of 152 (lock 36, header entry 72, 11 words) and 12
+	 * uvm_extern.h, struct vmspace: a vm_map of 196 (lock 36, header entry 112, 12 words) and 12
 	 * words; and pmap.h, struct pmap: 8 words beside its page tables.
 	 */
-	vmsppl: 232,
+	vmsppl: 276,
 	/** uvm_aobj.c, struct uvm_aobj: uvm_object (6 words), 5 words, 2 links. */
 	aobjpl: 52,
 	/** uvm_aobj.c, struct uao_swhash_elt: 2 links, tag (8), count, 16 slots, padding. */

@@ -2,9 +2,11 @@
  * Core dumps (sys/kern/kern_core.c, core_elf32.c): the registers and the memory of a process in an
  * ELF file, with Linux's notes for riscv32.
  */
+
 import { PAGE_SIZE, VM_PROT_EXECUTE, VM_PROT_READ, VM_PROT_WRITE } from "../../../sys/vmparam.ts";
 import { VOP, type vnode, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
+import { amap_lookup } from "../../uvm/uvm_amap.ts";
 import type { vm_map_entry } from "../../uvm/uvm_map_entry.ts";
 import { PAGER_AOBJ } from "../../uvm/uvm_object.ts";
 import { type lwp, lwp_pc, lwp_regs } from "../core/kern_lwp.ts";
@@ -80,7 +82,7 @@ const is_dumped = ({ protection, amap, uvm_obj }: vm_map_entry): boolean =>
 /** Is there nothing at `va` but zeros? */
 function is_hole({ start, pageoff, amap, uvm_obj }: vm_map_entry, va: number): boolean {
 	const slot = pageoff + (va - start) / PAGE_SIZE;
-	return uvm_obj === null && (amap === null || amap.am_anon[slot] === null);
+	return uvm_obj === null && (amap === null || amap_lookup(amap, slot) === null);
 }
 
 function* write_core(

@@ -1,8 +1,10 @@
 /** What a process may say of its memory: inheritance, msync and MADV_FREE. */
+
 import { beforeEach, expect, it } from "vitest";
 import { vfs_mountroot } from "../../../kernel/fs/vfs.ts";
 import { O_CREAT, O_RDWR } from "../../../kernel/kern/proc/file.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
+import { amap_lookup } from "../../../kernel/uvm/uvm_amap.ts";
 import { UVM_INH_COPY } from "../../../kernel/uvm/uvm_extern.ts";
 import { uvm_map_inherit } from "../../../kernel/uvm/uvm_map_advice.ts";
 import { uvm_map_lookup_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
@@ -193,7 +195,7 @@ it.each([PRIVATE, SHARED])("COLD makes pages the next to go, with what they hold
 	map(flags);
 	const queues = (): number[] => {
 		const { amap, pageoff } = uvm_map_lookup_entry(agent.map, BASE);
-		return [...Array(8).keys()].map((i) => amap!.am_anon[pageoff + i]!.an_page!.pqflags);
+		return [...Array(8).keys()].map((i) => amap_lookup(amap!, pageoff + i)!.an_page!.pqflags);
 	};
 	expect(queues().every((q) => (q & PQ_ACTIVE) !== 0)).toBe(true);
 	expect(range(SYS.madvise, 2, 3, MADV_COLD)).toBe(0);

@@ -9,16 +9,20 @@ import {
 	amap_alloc,
 	amap_copy,
 	amap_extend,
+	amap_lookup,
 	amap_ref,
 	amap_unadd,
 	amap_unref,
-	pp_getreflen,
-	pp_setreflen,
+	amap_used,
 	type vm_amap,
 } from "../../../kernel/uvm/uvm_amap.ts";
 import { uvm_analloc, uvm_anfree, type vm_anon } from "../../../kernel/uvm/uvm_anon.ts";
 import { UVM_ET_NEEDSCOPY, UVM_FLAG_OVERLAY } from "../../../kernel/uvm/uvm_extern.ts";
-import { uvm_map_lookup_entry, type vm_map_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
+import {
+	uvm_map_entry_moved,
+	uvm_map_lookup_entry,
+	type vm_map_entry,
+} from "../../../kernel/uvm/uvm_map_entry.ts";
 import { PG_RELEASED, uvm_pagealloc } from "../../../kernel/uvm/uvm_page.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { AddressSpace, BASE, cowClone } from "../../support/address-space.ts";
@@ -118,7 +122,7 @@ describe("amap_extend", () => {
 		const entry = entryAt(40);
 		const amap = entry.amap!;
 		const held = (first: number): (vm_anon | null)[] =>
-			amap.am_anon.slice(entry.pageoff + first, entry.pageoff + first + 3);
+			[0, 1, 2].map((i) => amap_lookup(amap, entry.pageoff + first + i));
 		const anons = held(0);
 		let front = 0;
 		for (const [add, flags] of [
@@ -137,6 +141,8 @@ describe("amap_extend", () => {
 				entry.start -= add * PAGE_SIZE;
 				front += add;
 			}
+			uvm_map_entry_moved(space.map, entry);
+			uvm_map_entry_moved(space.map, entry.prev);
 			expect(held(front)).toEqual(anons);
 			checkAtRest(t);
 			const whole = contents(63).slice(26, 52);
@@ -186,8 +192,8 @@ describe("amap_copy", () => {
 		expect(copy).not.toBe(old);
 		expect([old.am_ref, copy.am_ref, copy.am_nused]).toEqual([1, 1, 3]);
 		for (let s = 0; s < 3; s++) {
-			expect(copy.am_anon[s]).toBe(old.am_anon[s]);
-			expect(copy.am_anon[s]!.an_ref).toBe(2);
+			expect(amap_lookup(copy, s)).toBe(amap_lookup(old, s));
+			expect(amap_lookup(copy, s)!.an_ref).toBe(2);
 		}
 		expect(entryAt(0, child).etype & UVM_ET_NEEDSCOPY).toBe(0);
 		checkAtRest(t);
@@ -232,6 +238,73 @@ describe("amap_copy", () => {
 	});
 });
 
+describe("a sparse mapping", () => {
+	/** One page of each 16, `n` of them, in a mapping of `pages`. */
+	function sparse(pages: number, n: number): void {
+		expect(space.anon(BASE, pages)).toBe(0);
+		for (let i = 0; i < n; i++) expect(t.run(space.store(va(i * 16), (i % 255) + 1))).toBe(0);
+	}
+
+	it("stays one entry, and costs what is touched of it, however large it is", () => {
+		const costs = [1 << 12, 1 << 14, 1 << 16, 1 << 18].map((pages) => {
+			t = new TestKernel({ ram: 4 << 20 });
+			space = new AddressSpace(t);
+			sparse(pages, 200);
+			expect([space.map.nentries, entryAt(0).amap!.am_nslot]).toEqual([1, pages]);
+			expect(t.k.uvm.amap_slots).toBe(200 * 16);
+			const { poolpages } = t.k.uvmexp;
+			const { steps } = space.map;
+			expect(space.unmap(va(16), pages - 32)).toBe(0);
+			expect(t.k.uvm.amap_slots).toBe(16);
+			checkAtRest(t);
+			space.unmap(BASE, pages);
+			expect([t.k.uvm.amap_slots, t.k.uvm.amap_pool.pr_nout]).toEqual([0, 0]);
+			return [poolpages, steps];
+		});
+		for (const cost of costs) expect(cost).toEqual(costs[0]);
+	});
+
+	it("of which every second page is unmapped counts each part by itself", () => {
+		space.anon(BASE, 200);
+		touch(0, 100);
+		for (let i = 1; i < 200; i += 2) expect(space.unmap(va(i), 1)).toBe(0);
+		expect(t.k.uvmexp.nanon).toBe(50);
+		expect(entryAt(0).amap!.am_ppref!.length).toBe(200);
+		checkAtRest(t);
+		expect(contents(100)).toEqual([...Array(100).keys()].map((i) => (i % 2 === 0 ? i + 1 : -14)));
+		space.unmap(BASE, 200);
+		expect([t.k.uvmexp.nanon, t.k.uvm.amap_slots]).toEqual([0, 0]);
+	});
+
+	it("is copied as a whole or not at all", () => {
+		sparse(4096, 6);
+		const child = cowClone(space, BASE, 4096);
+		let left = 3;
+		t.k.failinject = (what) => what === "kmem64" && left-- === 0;
+		expect(amap_copy(t.k, entryAt(0, child))).toBe(false);
+		t.k.failinject = null;
+		expect(left).toBe(-1);
+		expect(entryAt(0, child).etype & UVM_ET_NEEDSCOPY).toBe(UVM_ET_NEEDSCOPY);
+		expect(entryAt(0, child).amap).toBe(entryAt(0).amap);
+		checkAtRest(t);
+		expect(amap_copy(t.k, entryAt(0, child))).toBe(true);
+		expect(entryAt(0, child).amap!.am_slots).toEqual([0, 16, 32, 48, 64, 80]);
+		checkAtRest(t);
+	});
+
+	it("waits for memory for a chunk as for a page", () => {
+		sparse(4096, 1);
+		let refused = 0;
+		t.k.failinject = (what) => what === "kmem64" && refused++ < 2;
+		expect(t.run(space.store(va(100), 7))).toBe(0);
+		t.k.failinject = null;
+		expect(refused).toBeGreaterThan(2);
+		expect([load(0), load(99), load(100)]).toEqual([1, 0, 7]);
+		expect(t.k.uvmexp.nanon).toBe(3);
+		checkAtRest(t);
+	});
+});
+
 describe("amap_add, amap_unadd", () => {
 	const fresh = (slots: number): vm_amap => amap_alloc(t.k, slots)!;
 
@@ -242,19 +315,19 @@ describe("amap_add, amap_unadd", () => {
 		expect(() => amap_add(t.k, amap, 1, anon, false)).toThrow("slot in use");
 		expect(() => amap_add(t.k, amap, 0, anon, true)).toThrow("nothing to replace");
 		expect(() => amap_add(t.k, amap, 2, anon, false)).toThrow("out of range");
-		expect(() => amap_unadd(amap, 0)).toThrow("slot is empty");
+		expect(() => amap_unadd(t.k, amap, 0)).toThrow("slot is empty");
 	});
 
 	it("keep the slots in use packed, in any order of both", () => {
-		const slots = 12;
+		const slots = 40;
 		fc.assert(
 			fc.property(fc.array(fc.nat(slots - 1), { maxLength: 60 }), (steps) => {
 				const amap = fresh(slots);
 				const used = new Set<number>();
 				for (const slot of steps) {
 					if (used.delete(slot)) {
-						const anon = amap.am_anon[slot]!;
-						amap_unadd(amap, slot);
+						const anon = amap_lookup(amap, slot)!;
+						amap_unadd(t.k, amap, slot);
 						anon.an_ref = 0;
 						uvm_anfree(t.k, anon);
 					} else {
@@ -264,9 +337,12 @@ describe("amap_add, amap_unadd", () => {
 						anon.an_page!.flags = 0;
 						used.add(slot);
 					}
-					const packed = [...amap.am_slots.subarray(0, amap.am_nused)];
+					const packed = amap.am_slots;
 					expect(new Set(packed)).toEqual(used);
-					expect(packed.map((s) => amap.am_bckptr[s])).toEqual(packed.map((_, i) => i));
+					expect(packed.length).toBe(used.size);
+					expect(amap_used(amap, 0, slots)).toEqual([...used].sort((a, b) => a - b));
+					const bckptr = packed.map((s) => amap.am_chunks.get(s >>> 4)!.ac_bckptr[s & 15]);
+					expect(bckptr).toEqual(packed.map((_, i) => i));
 				}
 				amap_unref(t.k, amap, 0, slots);
 				expect(t.k.uvmexp.nanon).toBe(0);
@@ -295,7 +371,7 @@ describe("amap_add, amap_unadd", () => {
 					amap_unref(t.k, amap, gone![0], gone![1]);
 					for (let s = 0; s < slots; s++) {
 						const covered = left.some(([slot, len]) => s >= slot && s < slot + len);
-						expect(amap.am_anon[s] !== null).toBe(covered);
+						expect(amap_lookup(amap, s) !== null).toBe(covered);
 					}
 				}
 				expect(t.k.uvmexp.nanon).toBe(0);
@@ -308,31 +384,16 @@ describe("amap_add, amap_unadd", () => {
 /** The count of each slot, read from the runs; two equal runs side by side are an error. */
 function ppref(amap: vm_amap): number[] {
 	const counts: number[] = [];
-	for (let slot = 0; slot < amap.am_nslot; ) {
-		const { ref, len } = pp_getreflen(amap.am_ppref!, slot);
+	for (const { at, ref } of amap.am_ppref!) {
 		expect(counts.at(-1)).not.toBe(ref);
-		counts.push(...new Array<number>(len).fill(ref));
-		slot += len;
+		while (counts.length < at) counts.push(counts.at(-1)!);
+		counts.push(ref);
 	}
+	while (counts.length < amap.am_nslot) counts.push(counts.at(-1)!);
 	return counts;
 }
 
 describe("am_ppref", () => {
-	it("stores a run in one or two places, and reads it back", () => {
-		const array = new Int32Array(8).fill(77);
-		pp_setreflen(array, 0, 0, 1);
-		pp_setreflen(array, 1, 5, 2);
-		pp_setreflen(array, 3, 0, 5);
-		pp_setreflen(array, 5, 9, 0);
-		expect([...array.subarray(0, 5)]).toEqual([1, -6, 2, -1, 5]);
-		expect(array[5]).toBe(77);
-		expect([0, 1, 3].map((slot) => pp_getreflen(array, slot))).toEqual([
-			{ ref: 0, len: 1 },
-			{ ref: 5, len: 2 },
-			{ ref: 0, len: 5 },
-		]);
-	});
-
 	it("counts in runs what an array with a count for each slot counts", () => {
 		const slots = 24;
 		const part = fc.tuple(fc.nat(slots - 1), fc.integer({ min: 1, max: slots }), fc.boolean());
@@ -404,7 +465,7 @@ describe("uvm_anfree", () => {
 			space.anon(BASE, 1);
 			touch(0, 1);
 			pageout(t);
-			const { disk, sector } = t.sector(t.k.uvm.amap_list!.am_anon[0]!.an_swslot);
+			const { disk, sector } = t.sector(amap_lookup(t.k.uvm.amap_list!, 0)!.an_swslot);
 			if (!readable) disk.failReads(sector, 8);
 			const reader = t.spawn(space.load(va(0)));
 			t.spawn(space.free());

@@ -2,7 +2,12 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { simple_lock } from "../../../kernel/kern/core/kern_lock.ts";
 import { pool_take } from "../../../kernel/kern/core/subr_pool.ts";
-import { AMAP_SHARED, type vm_amap } from "../../../kernel/uvm/uvm_amap.ts";
+import {
+	AMAP_SHARED,
+	amap_lookup,
+	type vm_amap,
+	type vm_amap_chunk,
+} from "../../../kernel/uvm/uvm_amap.ts";
 import { UAO_FLAG_NOSWAP, uao_set_swslot, type uvm_aobj } from "../../../kernel/uvm/uvm_aobj.ts";
 import { uvm_check, uvm_check_freeclean, uvm_check_panic } from "../../../kernel/uvm/uvm_check.ts";
 import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY } from "../../../kernel/uvm/uvm_extern.ts";
@@ -52,7 +57,25 @@ const page = (va: number, i: number): number => va + i * PAGE_SIZE;
 const check = (): string[] => uvm_check(t.k, t.machine.hart.tlb.list());
 const entry = (va = BASE, where = space): vm_map_entry => uvm_map_lookup_entry(where.map, va);
 const amap = (): vm_amap => entry().amap!;
-const anon = (i: number) => amap().am_anon[i]!;
+const chunk = (): vm_amap_chunk => amap().am_chunks.get(0)!;
+const emptyChunk = (): vm_amap_chunk => ({
+	ac_nused: 0,
+	ac_anon: Array(16).fill(null),
+	ac_bckptr: Array(16).fill(0),
+});
+/** Two runs, with these references, the second one from `at` on. */
+const runs = (first: number, second: number, at: number): void =>
+	void (amap().am_ppref = [
+		{ at: 0, ref: first },
+		{ at, ref: second },
+	]);
+const anon = (i: number) => amap_lookup(amap(), i)!;
+/** Of the tree of entries. */
+const leaf = (): vm_map_entry => space.map.rbhead!.rb_left!;
+function swapChildren(): void {
+	const root = space.map.rbhead!;
+	[root.rb_left, root.rb_right] = [root.rb_right, root.rb_left];
+}
 const smallPage = (): vm_page => residentPage(t, small, 0)!;
 const pteIndex = (va: number): number => pmap_pte_index(t.k, space.map.pmap, va);
 const setPte = (va: number, change: (pte: number) => number): void =>
@@ -171,15 +194,19 @@ const breakages: [number, string, () => void][] = [
 	[9, "an element in a wrong bucket", () => void bucket(1).push(bucket(0).pop()!)],
 	[9, "two elements with one tag", () => void bucket(0).push(bucket(0)[0]!)],
 	[9, "slots of an object that is never swapped", () => void (small.u_flags |= UAO_FLAG_NOSWAP)],
-	[10, "am_bckptr", () => void (amap().am_bckptr[2] = 3)],
+	[10, "ac_bckptr", () => void (chunk().ac_bckptr[2] = 3)],
+	[10, "ac_nused", () => void chunk().ac_nused--],
+	[10, "an empty chunk", () => void amap().am_chunks.set(7, emptyChunk())],
+	[10, "a slot that am_slots does not name", () => void amap().am_slots.pop()],
+	[10, "amap_slots", () => void (t.k.uvm.amap_slots += 16)],
 	[10, "am_nused", () => void amap().am_nused--],
 	[10, "am_ref", () => void amap().am_ref++],
 	[10, "an amap of nobody", () => void (entry().amap = entry(BASE, child).amap = null)],
 	[10, "the mark of a shared amap", () => markShared()],
-	[10, "am_ppref", () => void (amap().am_ppref = new Int32Array(8).fill(4))],
-	[10, "am_ppref with a hole", () => void (amap().am_ppref = new Int32Array(8))],
-	[10, "a run beyond the amap", () => void (amap().am_ppref = Int32Array.of(-3, 9))],
-	[10, "runs that could be one", () => void (amap().am_ppref = Int32Array.of(3, -3, 7))],
+	[10, "am_ppref", () => void (amap().am_ppref = [{ at: 0, ref: 3 }])],
+	[10, "am_ppref without a run", () => void (amap().am_ppref = [])],
+	[10, "a run beyond the amap", () => runs(2, 2, 8)],
+	[10, "runs that could be one", () => runs(2, 2, 4)],
 	[10, "an entry longer than its amap", () => void (entry().pageoff = 4)],
 	[11, "uo_refs", () => void small.uo_refs++],
 	[11, "an object without references", () => void (small.uo_refs = 0)],
@@ -188,6 +215,13 @@ const breakages: [number, string, () => void][] = [
 	[12, "size", () => void (space.map.size += PAGE_SIZE)],
 	[12, "first_free behind a gap", () => void (space.map.first_free = entry(LARGE))],
 	[12, "a list that is torn", () => void (entry(SMALL).prev = entry(LARGE))],
+	[12, "a tree in another order", () => void swapChildren()],
+	[12, "a tree without an entry", () => void (space.map.rbhead = space.map.rbhead!.rb_left)],
+	[12, "a node with a wrong parent", () => void (leaf().rb_parent = leaf())],
+	[12, "a red root", () => void (space.map.rbhead!.rb_red = true)],
+	[12, "ways with unlike numbers of black nodes", () => void (leaf().rb_red = !leaf().rb_red)],
+	[12, "the gap behind an entry", () => void leaf().ownspace++],
+	[12, "the largest gap of a subtree", () => void leaf().space++],
 	[12, "NEEDSCOPY alone", () => void (entry(SMALL).etype |= UVM_ET_NEEDSCOPY)],
 	[12, "a hint at a dead entry", () => void (space.map.hint = { ...entry() })],
 	[13, "a mapping without a PV entry", () => void (smallPage().md_pvlist = null)],

@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { simple_lock } from "../../../kernel/kern/core/kern_lock.ts";
+import { amap_lookup } from "../../../kernel/uvm/uvm_amap.ts";
 import { uao_put } from "../../../kernel/uvm/uvm_aobj.ts";
 import {
 	UVM_ADV_NORMAL,
@@ -275,7 +276,7 @@ describe("errors", () => {
 		store(0, 1);
 		store(1, 2);
 		pageout(t);
-		const { disk, sector } = t.sector(t.k.uvm.amap_list!.am_anon[1]!.an_swslot);
+		const { disk, sector } = t.sector(amap_lookup(t.k.uvm.amap_list!, 1)!.an_swslot);
 		disk.failReads(sector, 8);
 		expect(fault(1, VM_PROT_READ)).toBe(EIO);
 		disk.liftAll();

@@ -3,11 +3,13 @@
  * numbers are those of the table in docs/port.md, which also names the tests of the bugs that are
  * not here because the tests of their subject have them.
  */
+
 import { beforeEach, describe, expect, it } from "vitest";
 import { HddTiming } from "../../../devices/disk/timing.ts";
 import { ltsleep, type Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
 import { cpu_run } from "../../../kernel/kern/proc/kern_cpu.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
+import { amap_lookup } from "../../../kernel/uvm/uvm_amap.ts";
 import { uao_detach } from "../../../kernel/uvm/uvm_aobj.ts";
 import { uvm_map_lookup_entry, type vm_map_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
 import { uvm_map_wire } from "../../../kernel/uvm/uvm_map_wire.ts";
@@ -309,7 +311,7 @@ describe("protection and wiring", () => {
 		range(SYS.mprotect, 12, 4, READ);
 		swapOut(8, 1);
 		const entry = entryAt(8);
-		const anon = entry.amap!.am_anon[entry.pageoff + (at(8) - entry.start) / PAGE_SIZE]!;
+		const anon = amap_lookup(entry.amap!, entry.pageoff + (at(8) - entry.start) / PAGE_SIZE)!;
 		const { disk, sector } = t.sector(anon.an_swslot);
 		disk.failReads(sector, 8);
 		expect(agent.syscall(SYS.mlockall, MCL_CURRENT)).toBe(-ENOMEM);

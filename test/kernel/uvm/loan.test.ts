@@ -1,6 +1,8 @@
 /** Pages on loan to the kernel: who may do what with them, and who gets them in the end. */
+
 import { beforeEach, describe, expect, it } from "vitest";
 import { makedev } from "../../../kernel/dev/conf.ts";
+import { amap_lookup } from "../../../kernel/uvm/uvm_amap.ts";
 import { ubc_uiomove } from "../../../kernel/uvm/uvm_bio.ts";
 import { uvm_check } from "../../../kernel/uvm/uvm_check.ts";
 import { udv_attach } from "../../../kernel/uvm/uvm_device.ts";
@@ -72,7 +74,7 @@ const store = (page: number, byte: number, to = space): number =>
 const load = (page: number, from = space): number => t.run(from.load(BASE + page * PAGE_SIZE));
 const anon = (page: number) => {
 	const { amap, pageoff } = uvm_map_lookup_entry(space.map, BASE);
-	return amap!.am_anon[pageoff + page]!;
+	return amap_lookup(amap!, pageoff + page)!;
 };
 
 describe("a loan", () => {

@@ -85,7 +85,9 @@ describe("a mapping beside others", () => {
 		space.anon(va(1), 1);
 		space.anon(va(2), 2);
 		const { amap, pageoff, etype } = map.header.next;
-		expect([map.nentries, amap!.am_nslot, pageoff, etype & UVM_ET_NEEDSCOPY]).toEqual([1, 8, 1, 0]);
+		expect([map.nentries, amap!.am_nslot, pageoff, etype & UVM_ET_NEEDSCOPY]).toEqual([
+			1, 20, 13, 0,
+		]);
 		expect([4, 5, 7].map((page) => t.run(space.load(va(page))))).toEqual([4, 0, 7]);
 		checkAtRest(t);
 	});

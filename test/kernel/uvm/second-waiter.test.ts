@@ -1,6 +1,8 @@
 /** Paths that fail while somebody waits: who waits is woken, and what was counted is undone. */
+
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
+import { amap_lookup } from "../../../kernel/uvm/uvm_amap.ts";
 import { uao_detach, uao_grow, uao_reference, uao_shrink } from "../../../kernel/uvm/uvm_aobj.ts";
 import { ubc_uiomove } from "../../../kernel/uvm/uvm_bio.ts";
 import { uvm_map_lookup_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
@@ -63,7 +65,7 @@ function swappedSpace(pages: number): AddressSpace {
 /** The slot of the anon at BASE. */
 function slotAtBase(space: AddressSpace): number {
 	const entry = uvm_map_lookup_entry(space.map, BASE);
-	return entry.amap!.am_anon[entry.pageoff]!.an_swslot;
+	return amap_lookup(entry.amap!, entry.pageoff)!.an_swslot;
 }
 
 describe("uao_shrink", () => {

@@ -1,6 +1,8 @@
 /** Taking a swap device away: everything comes back to memory, or the device stays. */
+
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
+import { amap_lookup } from "../../../kernel/uvm/uvm_amap.ts";
 import { uao_detach } from "../../../kernel/uvm/uvm_aobj.ts";
 import { SWF_ENABLE, uvm_swap_alloc, uvm_swap_free } from "../../../kernel/uvm/uvm_swap.ts";
 import { swap_off, swap_on } from "../../../kernel/uvm/uvm_swapctl.ts";
@@ -173,7 +175,7 @@ describe("swap_off", () => {
 		const uobj = swappedObject(t, 4);
 		breakSlot(t, uobj, 1);
 		const space = swappedSpace(2);
-		const anon = t.k.uvm.amap_list!.am_anon[1]!;
+		const anon = amap_lookup(t.k.uvm.amap_list!, 1)!;
 		const { disk, sector } = t.sector(anon.an_swslot);
 		disk.failReads(sector, 8);
 		expect(off()).toBe(0);

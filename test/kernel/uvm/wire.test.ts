@@ -1,10 +1,12 @@
 /** Wiring: mlock, mlockall, and what fork, mprotect and failures make of it. */
+
 import { beforeEach, describe, expect, it } from "vitest";
 import { vfs_mountroot } from "../../../kernel/fs/vfs.ts";
 import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
 import { RLIMIT_MEMLOCK } from "../../../kernel/kern/core/rlimit.ts";
 import { O_CREAT, O_RDWR } from "../../../kernel/kern/proc/file.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
+import { amap_lookup } from "../../../kernel/uvm/uvm_amap.ts";
 import { uvm_check } from "../../../kernel/uvm/uvm_check.ts";
 import { uvm_map_lookup_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
 import { entry_page } from "../../../kernel/uvm/uvm_unwire.ts";
@@ -111,7 +113,7 @@ describe("mlock", () => {
 		// Page 8 cannot be read.
 		t.settle();
 		const entry = uvm_map_lookup_entry(agent.map, at(8));
-		const anon = entry.amap!.am_anon[entry.pageoff + (at(8) - entry.start) / PAGE_SIZE]!;
+		const anon = amap_lookup(entry.amap!, entry.pageoff + (at(8) - entry.start) / PAGE_SIZE)!;
 		const { disk, sector } = t.sector(anon.an_swslot);
 		disk.failReads(sector, 8);
 		// Its neighbours are in memory, but not mapped.
