@@ -25,12 +25,18 @@ export interface GrowthResult {
 export const growsTooFast = ({ exponent, margin, allowed }: GrowthResult): boolean =>
 	exponent - margin > allowed;
 
-/** The best of some measurements at each size, taken in turn, so that a busy host hurts all. */
-export function runGrowth(smoke: boolean): GrowthResult[] {
-	const turns = smoke ? 1 : 3;
+/** The rows, by name. */
+export const growthNames = (smoke: boolean): string[] => rows(smoke).map(({ name }) => name);
+
+/**
+ * The best of some measurements at each size, taken in turn, so that a busy host hurts all.
+ * => `onRow` is called after each row.
+ */
+export function runGrowth(smoke: boolean, onRow?: (name: string) => void): GrowthResult[] {
+	const turns = smoke ? 1 : 2;
 	return rows(smoke).map(({ name, unit, sizes, allowed, measure }) => {
 		// The host's compiler has to see the code first.
-		if (!smoke) for (const size of sizes.slice(0, 2)) measure(size);
+		if (!smoke) measure(sizes[0]!);
 		const best: (Measured | undefined)[] = sizes.map(() => undefined);
 		for (let turn = 0; turn < turns; turn++) {
 			for (const [i, size] of sizes.entries()) {
@@ -39,6 +45,7 @@ export function runGrowth(smoke: boolean): GrowthResult[] {
 				if (found.us < us) best[i] = found;
 			}
 		}
+		onRow?.(name);
 		const hostUs = best.map((m) => m!.us);
 		const steps = best.map((m) => m!.steps);
 		return {

@@ -2,7 +2,7 @@
 import { cpus } from "node:os";
 import { VERSION } from "../index.ts";
 import { type CallResult, runCalls } from "./calls.ts";
-import { type GrowthResult, growsTooFast, runGrowth } from "./growth.ts";
+import { type GrowthResult, growsTooFast, growthNames, runGrowth } from "./growth.ts";
 import type { GuestResult } from "./guests.ts";
 import { type InjectionResult, runInjections } from "./injections.ts";
 import { geometricMean, matrixRuns, runMatrix } from "./matrix.ts";
@@ -53,8 +53,11 @@ const wants = (names: readonly BenchmarkName[], name: BenchmarkName): boolean =>
 /** How often `onStep` will be called. */
 export function countSteps(names: readonly BenchmarkName[], smoke: boolean): number {
 	const guests = wants(names, "guests") ? matrixRuns(smoke).length + 1 : 0;
-	const others = BENCHMARKS.filter((name) => name !== "guests" && wants(names, name));
-	return guests + others.length;
+	const growth = wants(names, "growth") ? growthNames(smoke).length : 0;
+	const others = BENCHMARKS.filter(
+		(name) => name !== "guests" && name !== "growth" && wants(names, name),
+	);
+	return guests + growth + others.length;
 }
 
 export async function runBenchmarks(options: BenchOptions): Promise<BenchReport> {
@@ -75,8 +78,7 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 	if (calls.length > 0) step("calls");
 	const snapshots = wanted("snapshots") ? runSnapshots(smoke) : [];
 	if (snapshots.length > 0) step("snapshots");
-	const growth = wanted("growth") ? runGrowth(smoke) : [];
-	if (growth.length > 0) step("growth");
+	const growth = wanted("growth") ? runGrowth(smoke, step) : [];
 	const startupMs = wanted("startup") ? runStartup() : null;
 	if (startupMs !== null) step("startup");
 	const injections = wanted("injections") ? await runInjections(smoke) : [];

@@ -336,6 +336,10 @@ static void case_wired(u32 pages, u32 times, u32 rounds)
 	u8 *locked = map(pages, MAP_PRIVATE);
 	u8 *hot = map(times, MAP_PRIVATE);
 
+	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+
+	if (setrlimit(RLIMIT_MEMLOCK, &all) != 0)
+		fail("growth: setrlimit: error %d", errno);
 	if (mlock(locked, pages * PAGE_BYTES) != 0)
 		fail("growth: mlock: error %d", errno);
 	store(hot, times);
