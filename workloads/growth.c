@@ -307,6 +307,8 @@ static void case_random(int flags, u32 pages, u32 times, u32 rounds)
 			continue;
 		}
 		chosen = rounds;
+		/* The first fault copies the amap. */
+		load(memory, 1);
 		begin();
 		for (u32 i = 0; i < times; i++)
 			load(memory + choose(pages) * PAGE_BYTES, 1);
