@@ -2,6 +2,7 @@
 import { cpus } from "node:os";
 import { VERSION } from "../index.ts";
 import { type CallResult, runCalls } from "./calls.ts";
+import { type GrowthResult, growsTooFast, growthNames, runGrowth } from "./growth.ts";
 import type { GuestResult } from "./guests.ts";
 import { type InjectionResult, runInjections } from "./injections.ts";
 import { geometricMean, matrixRuns, runMatrix } from "./matrix.ts";
@@ -16,6 +17,7 @@ export const BENCHMARKS = [
 	"paths",
 	"calls",
 	"snapshots",
+	"growth",
 	"startup",
 	"injections",
 ] as const;
@@ -32,6 +34,7 @@ export interface BenchReport {
 	readonly paths: readonly PathResult[];
 	readonly calls: readonly CallResult[];
 	readonly snapshots: readonly SnapshotResult[];
+	readonly growth: readonly GrowthResult[];
 	readonly startupMs: number | null;
 	readonly injections: readonly InjectionResult[];
 }
@@ -50,10 +53,11 @@ const wants = (names: readonly BenchmarkName[], name: BenchmarkName): boolean =>
 /** How often `onStep` will be called. */
 export function countSteps(names: readonly BenchmarkName[], smoke: boolean): number {
 	const guests = wants(names, "guests") ? matrixRuns(smoke).length + 1 : 0;
-	const others = (["paths", "calls", "snapshots", "startup", "injections"] as const).filter(
-		(name) => wants(names, name),
+	const growth = wants(names, "growth") ? growthNames(smoke).length : 0;
+	const others = BENCHMARKS.filter(
+		(name) => name !== "guests" && name !== "growth" && wants(names, name),
 	);
-	return guests + others.length;
+	return guests + growth + others.length;
 }
 
 export async function runBenchmarks(options: BenchOptions): Promise<BenchReport> {
@@ -74,6 +78,7 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 	if (calls.length > 0) step("calls");
 	const snapshots = wanted("snapshots") ? runSnapshots(smoke) : [];
 	if (snapshots.length > 0) step("snapshots");
+	const growth = wanted("growth") ? runGrowth(smoke, step) : [];
 	const startupMs = wanted("startup") ? runStartup() : null;
 	if (startupMs !== null) step("startup");
 	const injections = wanted("injections") ? await runInjections(smoke) : [];
@@ -88,6 +93,7 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 		paths,
 		calls,
 		snapshots,
+		growth,
 		startupMs,
 		injections,
 	};
@@ -128,6 +134,7 @@ export function benchTable(report: BenchReport): string {
 	for (const s of report.snapshots) {
 		lines.push(`${s.name}: ${s.ms.toFixed(2)} ms (median of ${s.samples})`);
 	}
+	lines.push(...growthLines(report.growth));
 	if (report.startupMs !== null) {
 		lines.push("", `process start to first guest instruction: ${report.startupMs.toFixed(0)} ms`);
 	}
@@ -155,6 +162,33 @@ function callLines(calls: readonly CallResult[]): string[] {
 		),
 	];
 }
+
+function growthLines(growth: readonly GrowthResult[]): string[] {
+	if (growth.length === 0) return [];
+	const line = (cells: readonly string[]): string =>
+		cells.map((cell, i) => (i === 0 ? cell.padEnd(41) : cell.padStart(GROWTH[i]!))).join("");
+	const steps = (n: number | undefined): string => (n === undefined ? "" : n.toFixed(1));
+	return [
+		"",
+		line(["growth", "from", "host us", "steps", "to", "host us", "steps", "exponent", "allowed"]),
+		...growth.map((g) => {
+			const verdict = growsTooFast(g) ? " TOO FAST" : "";
+			const exponent = `${g.exponent.toFixed(2)} ±${g.margin.toFixed(2)}`;
+			const [us, last] = [g.hostUs[0]!, g.hostUs.at(-1)!];
+			return (
+				line([
+					g.name,
+					...[String(g.sizes[0]), us.toFixed(us < 100 ? 2 : 0), steps(g.steps?.[0])],
+					`${g.sizes.at(-1)} ${g.unit}`,
+					...[last.toFixed(last < 100 ? 2 : 0), steps(g.steps?.at(-1))],
+					...[exponent, g.allowed.toFixed(2)],
+				]) + verdict
+			);
+		}),
+	];
+}
+
+const GROWTH = [41, 6, 9, 6, 20, 9, 6, 14, 8];
 
 function injectionLines(injections: readonly InjectionResult[]): string[] {
 	const [first] = injections;

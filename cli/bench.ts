@@ -1,6 +1,7 @@
 /** `uvmachine bench`: run the benchmarks. */
 import { SingleBar } from "cli-progress";
 import { Argument, type Command, InvalidArgumentError } from "commander";
+import { growsTooFast } from "../bench/growth.ts";
 import {
 	BENCHMARKS,
 	type BenchmarkName,
@@ -28,12 +29,12 @@ export function defineBench(command: Command, done: (exitCode: number) => void):
 			1,
 		)
 		.action(async (names: BenchmarkName[], flags: BenchFlags) => {
-			await bench(names, flags);
-			done(0);
+			done(await bench(names, flags));
 		});
 }
 
-async function bench(names: BenchmarkName[], flags: BenchFlags): Promise<void> {
+/** => the exit code: 1 if something grows faster than it may. */
+async function bench(names: BenchmarkName[], flags: BenchFlags): Promise<number> {
 	const json = OutputFile.open(flags.json, process.stdout);
 	const bar = process.stderr.isTTY
 		? new SingleBar({ format: "{bar} {value}/{total} {step} | ETA {eta} s", clearOnComplete: true })
@@ -48,6 +49,7 @@ async function bench(names: BenchmarkName[], flags: BenchFlags): Promise<void> {
 	bar?.stop();
 	if (flags.json !== "-") process.stdout.write(benchTable(report));
 	json?.write(`${JSON.stringify(report, null, "\t")}\n`);
+	return report.growth.some(growsTooFast) ? 1 : 0;
 }
 
 function jobsOption(text: string): number {

@@ -13,6 +13,7 @@ import type { plic } from "./dev/plic.ts";
 import { type vfs_state as vfs, vfs_state, type vnode, type vnodeops } from "./fs/vnode.ts";
 import type { uvm_history } from "./kern/core/kern_history.ts";
 import { type lwp, lwp_boot } from "./kern/core/kern_lwp.ts";
+import { type sleepq, sleepq_init } from "./kern/core/kern_sleepq.ts";
 import type { runqueue } from "./kern/core/kern_synch.ts";
 import type { timespec } from "./kern/core/kern_tc.ts";
 import type { callout } from "./kern/core/kern_timeout.ts";
@@ -90,7 +91,7 @@ export interface Kernel extends PmapHost {
 	interrupted: lwp | null;
 	readonly lwps: lwp[];
 	nextlid: number;
-	readonly sleepers: lwp[];
+	readonly sleepq: sleepq;
 	/** Earliest timeout among the sleepers, in cycles. */
 	nextwakeup: number;
 	/** All callouts, and when the first is due, in cycles. */
@@ -162,7 +163,7 @@ export function kernel_create(port: MachinePort): Kernel {
 		interrupted: null,
 		lwps: [],
 		nextlid: 1,
-		sleepers: [],
+		sleepq: sleepq_init(),
 		nextwakeup: Number.POSITIVE_INFINITY,
 		callouts: [],
 		nextcallout: Number.POSITIVE_INFINITY,

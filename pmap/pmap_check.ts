@@ -7,7 +7,8 @@
 import { VM_MAXUSER_ADDRESS, type vaddr_t } from "../sys/vmparam.ts";
 import type { PmapHost, PmapPage } from "./host.ts";
 import { pmap_foreach, pmap_foreach_table, pmap_pte } from "./pmap_ptp.ts";
-import type { pmap } from "./pmap_var.ts";
+import { pmap_pv_check } from "./pmap_pv.ts";
+import type { PvEntry, pmap } from "./pmap_var.ts";
 import {
 	L1_SHIFT,
 	NPTEPG,
@@ -32,10 +33,12 @@ export function pmap_check(k: PmapHost, pages: Iterable<PmapPage>): string[] {
 		managed += check_leaves(k, pm, wrong);
 		check_root(k, pm, wrong);
 	}
-	let listed = 0;
-	for (const pg of pages) listed += check_pvlist(k, pg, wrong);
+	const pvs = new Set<PvEntry>();
+	for (const pg of pages) check_pvlist(k, pg, pvs, wrong);
+	const listed = pvs.size;
 	if (listed !== managed) wrong.push(`${listed} PV entries for ${managed} managed mappings`);
 	if (listed !== st.pv_count) wrong.push(`${listed} PV entries, counted as ${st.pv_count}`);
+	wrong.push(...pmap_pv_check(st, pvs));
 	if (st.pm_deadtables.length !== 0) wrong.push("page tables wait to be freed");
 	return wrong;
 }
@@ -85,12 +88,17 @@ function check_root(k: PmapHost, pm: pmap, wrong: string[]): void {
 	}
 }
 
-/** => the number of PV entries of a page, each of which has a leaf. */
-function check_pvlist(k: PmapHost, pg: PmapPage, wrong: string[]): number {
+/** Collect the PV entries of a page, each of which has a leaf. */
+function check_pvlist(k: PmapHost, pg: PmapPage, pvs: Set<PvEntry>, wrong: string[]): void {
 	const seen = new Map<pmap, Set<vaddr_t>>();
-	let n = 0;
+	let prev: PvEntry | null = null;
 	for (let pv = pg.md_pvlist; pv !== null; pv = pv.next) {
-		n++;
+		if (pv.page !== pg || pv.prev !== prev || pvs.has(pv)) {
+			wrong.push(`page ${hex(pg.phys_addr)}: the links of a PV entry are wrong`);
+			return;
+		}
+		pvs.add(pv);
+		prev = pv;
 		const pm = pv.pmap;
 		if (pm === null || pm.pm_refs === 0) {
 			wrong.push(`page ${hex(pg.phys_addr)}: PV entry of a dead pmap`);
@@ -106,5 +114,4 @@ function check_pvlist(k: PmapHost, pg: PmapPage, wrong: string[]): number {
 			wrong.push(`page ${hex(pg.phys_addr)}: PV entry for ${hex(pv.va)}, leaf ${hex(pte)}`);
 		}
 	}
-	return n;
 }

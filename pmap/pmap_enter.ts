@@ -115,7 +115,7 @@ export function pmap_enter(
 			return no_memory(flags);
 		}
 	}
-	if (pv !== null) pmap_pv_link(pg!, pv, pm, va);
+	if (pv !== null) pmap_pv_link(k, pg!, pv, pm, va);
 	k.port.storeWord(index, make_leaf(pm, pg, pa, prot, how));
 	st.pm_ptcount[index >>> 10]!++;
 	pm.pm_resident++;
@@ -140,10 +140,10 @@ function enter_over(
 	if (oldpg !== null) pmap_sync_attrs(oldpg, old);
 	if (oldpg !== pg) {
 		let pv: PvEntry | null = null;
-		if (oldpg !== null) pv = pmap_pv_unlink(oldpg, pm, va);
+		if (oldpg !== null) pv = pmap_pv_unlink(k, oldpg, pm, va);
 		else pv = pmap_pv_alloc(k, flags);
 		if (pv === null) return no_memory(flags);
-		if (pg !== null) pmap_pv_link(pg, pv, pm, va);
+		if (pg !== null) pmap_pv_link(k, pg, pv, pm, va);
 		else pmap_pv_free(k, pv);
 	}
 	k.port.storeWord(index, make_leaf(pm, pg, pa, prot, flags));

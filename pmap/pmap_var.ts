@@ -49,7 +49,12 @@ export interface pmap {
 export interface PvEntry {
 	pmap: pmap | null; // null while on the free list
 	va: vaddr_t;
+	page: PmapPage | null; // null while on no list
+	/** The list of the page's mappings. */
 	next: PvEntry | null;
+	prev: PvEntry | null;
+	/** Next entry of the same bucket of pv_hash. */
+	hash: PvEntry | null;
 }
 
 export interface PmapState {
@@ -72,6 +77,10 @@ export interface PmapState {
 	readonly pv_free: PvEntry[];
 	/** PV entries in use. */
 	pv_count: number;
+	/** Those on lists, by address space and address: as many buckets as entries, a power of 2. */
+	pv_hash: (PvEntry | null)[];
+	/** Entries that searches of pv_hash have looked at, to show that they do not grow. */
+	pv_probes: number;
 
 	/** Owner of each ASID; 0 is the kernel's. */
 	readonly asid_owner: (pmap | null)[];
@@ -106,6 +115,8 @@ export function pmap_state(): PmapState {
 		pm_deadtables: [],
 		pv_free: [],
 		pv_count: 0,
+		pv_hash: [null],
+		pv_probes: 0,
 		asid_owner: [],
 		asid_hand: 1,
 		fence_asid: new Int32Array(PMAP_FENCES),

@@ -123,9 +123,7 @@ export function cnwaiting(k: Kernel): boolean {
 	const { cons } = k;
 	if (cons === null || cons.eof) return false;
 	if (cons.tty !== null) return true;
-	return k.sleepers.some(
-		(l) => l.l_wchan === cons || (l.l_wchan === k.selwait && cons.pollers.includes(l)),
-	);
+	return k.sleepq.sq_chan.has(cons) || cons.pollers.some((l) => l.l_wchan === k.selwait);
 }
 
 /** Make the console the terminal of a new session, if no other session has it. */

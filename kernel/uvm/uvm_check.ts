@@ -10,6 +10,7 @@ import { pmap_check } from "../../pmap/pmap_check.ts";
 import { panic } from "../../sys/panic.ts";
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import { minor } from "../dev/conf.ts";
+import { sleepq_check } from "../kern/core/kern_sleepq.ts";
 import type { Kernel } from "../kernel.ts";
 import { check_anons, check_aobjs, check_swap } from "./uvm_check_anon.ts";
 import { check_files } from "./uvm_check_file.ts";
@@ -55,6 +56,8 @@ export function uvm_check(k: Kernel, tlb: readonly tlb_translation[] = []): stri
 	// A lookup in a map with a broken list might not return.
 	if (!wrong.some((what) => what.startsWith("12:"))) check_user_ptes(k, tlb, wrong);
 	for (const problem of pmap_check(k, k.uvm.vm_pages)) wrong.push(`13: ${problem}`);
+	const sleepers = k.lwps.filter((l) => l.l_wchan !== null);
+	for (const problem of sleepq_check(k.sleepq, sleepers)) wrong.push(`18: ${problem}`);
 	return wrong;
 }
 

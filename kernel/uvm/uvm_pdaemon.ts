@@ -121,7 +121,9 @@ export function* uvm_pageout(k: Kernel): Sleeps<void> {
 function uvm_swapout(k: Kernel): void {
 	const e = k.uvmexp;
 	const enough = e.free + SWAPOUT_PAGES;
-	for (const l of k.sleepers) if (e.free < enough) swapout_lwp(k, l);
+	for (let l = k.sleepq.sq_head; l !== null && e.free < enough; l = l.l_sleepnext) {
+		swapout_lwp(k, l);
+	}
 	// If that was not enough: those of runnable processes.
 	for (const l of k.lwps) {
 		if (e.free < enough && e.free <= e.reserve_kernel && l.l_stat === LSRUN) swapout_lwp(k, l);

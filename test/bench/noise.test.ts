@@ -46,6 +46,7 @@ it("the table says so", () => {
 			nativeMs: null,
 			calls,
 			snapshots: [],
+			growth: [],
 			startupMs: null,
 			injections: [],
 		},

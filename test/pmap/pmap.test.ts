@@ -472,7 +472,8 @@ describe("the checker sees", () => {
 		[
 			"a PV entry too many",
 			({ k, page, other }) => {
-				other.md_pvlist = { pmap: P.pmap_kernel(k), va: KVA, next: null };
+				const rest = { next: null, prev: null, hash: null };
+				other.md_pvlist = { pmap: P.pmap_kernel(k), va: KVA, page: other, ...rest };
 				page.md_pvlist = page.md_pvlist!.next;
 			},
 		],

@@ -13,6 +13,7 @@ import { BDEV_LD, type dev_t, makedev, minor } from "../../kernel/dev/conf.ts";
 import type { ld_recovery } from "../../kernel/dev/ld_virtio.ts";
 import { simple_lock, simple_unlock } from "../../kernel/kern/core/kern_lock.ts";
 import { type lwp, lwp_create, lwp_free } from "../../kernel/kern/core/kern_lwp.ts";
+import { sleepq_remove } from "../../kernel/kern/core/kern_sleepq.ts";
 import { ltsleep, type Sleeps, setrunnable } from "../../kernel/kern/core/kern_synch.ts";
 import { main } from "../../kernel/kern/proc/init_main.ts";
 import { CPU_DEADLOCK, cpu_run } from "../../kernel/kern/proc/kern_cpu.ts";
@@ -129,7 +130,7 @@ export class TestKernel {
 		// Threads that have ended do not count.
 		for (const { l, ended } of this.#threads) {
 			if (!ended() || !this.k.lwps.includes(l)) continue;
-			this.k.sleepers.splice(this.k.sleepers.indexOf(l), 1);
+			sleepq_remove(this.k.sleepq, l);
 			lwp_free(this.k, l);
 		}
 	}

@@ -92,7 +92,7 @@ export class OverlapMachine extends OverlapBase {
 		const { k } = this.t;
 		for (let n = 0; n < 1000; n++) {
 			const count = pipe.pipe_cnt + (pipe.pipe_map?.cnt ?? 0);
-			const waits = k.sleepers.some((l) => l.l_wchan === pipe.pipe_rwait);
+			const waits = k.sleepq.sq_chan.has(pipe.pipe_rwait);
 			if (count > 0) {
 				this.keeper.syscall(SYS.read, this.pipe[0], BUFFER, Math.min(count, PAGE_SIZE));
 			} else if (waits) {

@@ -35,6 +35,14 @@ export interface lwp {
 	/** Cycle at which the sleep times out, or Infinity; and whether it did. */
 	l_wakecycle: number;
 	l_timedout: boolean;
+	/** Sleep queues: all sleepers; those of l_wchan, whose first refers to the last. */
+	l_sleepnext: lwp | null;
+	l_sleepprev: lwp | null;
+	l_channext: lwp | null;
+	l_chanprev: lwp | null;
+	/** How many had gone to sleep before; index in sq_timed, or -1. */
+	l_sleepseq: number;
+	l_timedidx: number;
 	/** The rest of a system call, fault or kernel thread; null while in user mode. */
 	l_kernel: Sleeps<void> | null;
 	/** User registers and pc while another thread owns the hart's. */
@@ -131,6 +139,12 @@ function lwp_new(lid: number, name: string, p: proc | null, kernel: Sleeps<void>
 		l_sinterruptible: false,
 		l_wakecycle: Number.POSITIVE_INFINITY,
 		l_timedout: false,
+		l_sleepnext: null,
+		l_sleepprev: null,
+		l_channext: null,
+		l_chanprev: null,
+		l_sleepseq: 0,
+		l_timedidx: -1,
 		l_kernel: kernel,
 		l_regs: new Int32Array(32),
 		l_pc: 0,

@@ -9,6 +9,13 @@ import { KASSERT, panic } from "../../../sys/panic.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { simplelock } from "./kern_lock.ts";
 import type { lwp } from "./kern_lwp.ts";
+import {
+	sleepq_detach,
+	sleepq_due,
+	sleepq_enter,
+	sleepq_next,
+	sleepq_remove,
+} from "./kern_sleepq.ts";
 import { sigispending } from "./signal.ts";
 
 /** States of a thread (sys/lwp.h). */
@@ -58,7 +65,7 @@ export function* ltsleep(
 		l.l_wakecycle = k.port.cycles + timeout;
 		k.nextwakeup = Math.min(k.nextwakeup, l.l_wakecycle);
 	}
-	k.sleepers.push(l);
+	sleepq_enter(k.sleepq, l);
 	yield chan;
 	return l.l_timedout ? TIMEDOUT : AWOKEN;
 }
@@ -86,42 +93,30 @@ export function* tsleep(k: Kernel, chan: object, wmesg: string, timeout: number)
 
 /** Wake one thread because of a signal. => it sleeps. */
 export function unsleep(k: Kernel, l: lwp): void {
-	k.sleepers.splice(k.sleepers.indexOf(l), 1);
+	sleepq_remove(k.sleepq, l);
 	awaken(k, l, false);
 }
 
 /** Wake every thread that sleeps on `chan`, in the order in which they went to sleep. */
 export function wakeup(k: Kernel, chan: object): void {
-	const sleepers = k.sleepers;
-	let kept = 0;
-	for (let i = 0; i < sleepers.length; i++) {
-		const l = sleepers[i]!;
-		if (l.l_wchan === chan) awaken(k, l, false);
-		else sleepers[kept++] = l;
+	for (let l = sleepq_detach(k.sleepq, chan); l !== null; ) {
+		const next: lwp | null = l.l_channext;
+		l.l_channext = null;
+		awaken(k, l, false);
+		l = next;
 	}
-	sleepers.length = kept;
 }
 
 /**
- * Wake the threads whose timeout has passed.
+ * Wake the threads whose timeout has passed, in the order in which they went to sleep.
  * => called with the cycle counter past k.nextwakeup.
  */
 export function wakeup_timeouts(k: Kernel): void {
-	const now = k.port.cycles;
-	const sleepers = k.sleepers;
-	let kept = 0;
-	let next = Number.POSITIVE_INFINITY;
-	for (let i = 0; i < sleepers.length; i++) {
-		const l = sleepers[i]!;
-		if (l.l_wakecycle <= now) {
-			awaken(k, l, true);
-		} else {
-			if (l.l_wakecycle < next) next = l.l_wakecycle;
-			sleepers[kept++] = l;
-		}
+	for (const l of sleepq_due(k.sleepq, k.port.cycles)) {
+		sleepq_remove(k.sleepq, l);
+		awaken(k, l, true);
 	}
-	sleepers.length = kept;
-	k.nextwakeup = next;
+	k.nextwakeup = sleepq_next(k.sleepq);
 }
 
 function awaken(k: Kernel, l: lwp, timedout: boolean): void {

@@ -29,7 +29,11 @@ export const POOL_SIZES = {
 	aobjpl: 52,
 	/** uvm_aobj.c, struct uao_swhash_elt: 2 links, tag (8), count, 16 slots, padding. */
 	uaoeltpl: 88,
-	/** pmap.h, struct pv_entry: link, pmap, address (i386 has its page table as well). */
+	/**
+	 * pmap.h, struct pv_entry: link, pmap, address (i386 has its page table as well).
+	 * DEVIATION: PvEntry has the links of NetBSD 5 (2008, 20 bytes) too, which make it quick to find
+	 * on the host and change nothing that a program could see.
+	 */
 	pvpl: 12,
 	/** proc.h, struct proc: 118 words with two callouts and the signal context (112). */
 	procpl: 472,

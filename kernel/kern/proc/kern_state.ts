@@ -12,6 +12,7 @@ import { PGO_DONTCARE, vm_page } from "../../uvm/uvm_page.ts";
 import { uvm_aiodone_daemon } from "../../uvm/uvm_pager.ts";
 import { uvm_pageout } from "../../uvm/uvm_pdaemon.ts";
 import { type lwp, lwp_regs } from "../core/kern_lwp.ts";
+import { sleepq_remove } from "../core/kern_sleepq.ts";
 import { LSSLEEP, type Sleeps } from "../core/kern_synch.ts";
 import { syscall } from "../sys/syscall.ts";
 import { syscall_sleeping } from "./trap.ts";
@@ -128,6 +129,7 @@ export function kern_resume(k: Kernel, { inkernel }: kernel_state): Sleeps<void>
 		l.l_deadline = l.l_wakecycle;
 		l.l_recall = 0;
 		l.l_wmesg = "";
+		sleepq_remove(k.sleepq, l);
 		if (l.l_proc !== null) call_again(k, l);
 		else if (l === k.uvm.pagedaemon) l.l_kernel = uvm_pageout(k);
 		else l.l_kernel = uvm_aiodone_daemon(k);

@@ -239,6 +239,9 @@ const breakages: [number, string, () => void][] = [
 	[17, "a free page in a pool", () => uvm_pagefree(t.k, t.k.pools.procpl.pr_pages[0]!)],
 	[17, "a map entry that no map has", () => pool_take(t.k, t.k.uvm.kmap_entry_pool)],
 	[17, "a process that pools do not know", () => t.k.procs.push(t.k.procs[0]!)],
+	[18, "a sleeper that no queue has", () => t.k.sleepq.sq_chan.clear()],
+	[18, "a thread that is queued and does not sleep", () => void (sleeper().l_wchan = null)],
+	[18, "a timeout that the heap does not know", () => void (sleeper().l_wakecycle = 1)],
 	[15, "a dirty bit that was cleared", () => setPte(SMALL, (pte) => pte & ~PTE_D)],
 ];
 
@@ -249,6 +252,7 @@ describe("uvm_check finds", () => {
 	});
 });
 
+const sleeper = () => t.k.sleepq.sq_head!;
 const bucket = (i: number) => large.u_swhash![i]!;
 
 /** Two disks, neither of which could be written. */

@@ -1,0 +1,50 @@
+/** The exponents of `bench growth`, and each of its rows with small sizes. */
+import { expect, it } from "vitest";
+import { exponentOf } from "../../bench/fit.ts";
+import { type GrowthResult, growsTooFast, runGrowth } from "../../bench/growth.ts";
+
+const SIZES = [10, 30, 100, 300, 1000];
+
+it.each([0, 0.5, 1, 2])("a power of %d is found exactly", (power) => {
+	const found = exponentOf(
+		SIZES,
+		SIZES.map((n) => 3 * n ** power),
+	);
+	expect(found.exponent).toBeCloseTo(power, 9);
+	expect(found.margin).toBeCloseTo(0, 6);
+});
+
+it("the interval is that of a regression", () => {
+	// By hand: the residuals are -1/2, 1, -1/2, and there is one degree of freedom.
+	const { exponent, margin } = exponentOf([1, Math.E, Math.E ** 2], [1, Math.E ** 2, Math.E]);
+	expect(exponent).toBeCloseTo(0.5, 9);
+	expect(margin).toBeCloseTo(12.706 * Math.sqrt(1.5 / 2), 3);
+	expect(exponentOf([1, 2], [1, 2])).toEqual({ exponent: 1, margin: Number.POSITIVE_INFINITY });
+});
+
+it("what is certainly above is too fast, what may be noise is not", () => {
+	const result = (power: number, noise: number): GrowthResult => ({
+		...{ name: "", unit: "", sizes: SIZES, steps: null, allowed: 0.25 },
+		hostUs: SIZES.map((n, i) => n ** power * (i % 2 === 0 ? 1 : noise)),
+		...exponentOf(
+			SIZES,
+			SIZES.map((n, i) => n ** power * (i % 2 === 0 ? 1 : noise)),
+		),
+	});
+	expect([result(1, 1.2), result(0.5, 1.1)].map(growsTooFast)).toEqual([true, true]);
+	expect([result(0.1, 1.2), result(0.5, 9)].map(growsTooFast)).toEqual([false, false]);
+});
+
+it("every row works", () => {
+	const results = runGrowth(true);
+	expect(new Set(results.map(({ name }) => name)).size).toBe(results.length);
+	for (const { name, hostUs, steps } of results) {
+		expect(
+			hostUs.every((us) => us > 0 && us < Number.POSITIVE_INFINITY),
+			name,
+		).toBe(true);
+		expect(steps?.every((n) => n > 0) ?? true, `${name}: steps`).toBe(true);
+	}
+	expect(results.filter(({ steps }) => steps !== null).length).toBe(5);
+	expect(results.some(growsTooFast)).toBe(false);
+});
