@@ -7,13 +7,13 @@
  * the MMU and listed, so that emptying the tables costs what was filled.
  *
  * Some pages of RAM must not be stored to unseen, because decoded code was made from them, or
- * because a checkpoint needs their contents. Such a page is watched, and never has a slot in WT.
- * If decoded code is the only reason, it may have a slot in CT: the engine then looks whether code
- * was decoded where it stores.
+ * because they have not been stored to since somebody looked: a checkpoint needs their contents, or
+ * their hash is known. Such a page is watched, and never has a slot in WT. If decoded code is the
+ * only reason, it may have a slot in CT: the engine then looks whether code was decoded where it
+ * stores.
  */
 
 import { CT, type Memory, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
-import type { PageHistory } from "./page-history.ts";
 import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 
 /** Why a page is watched: for the code cache, or for a StoreWatcher outside the hart. */
@@ -28,12 +28,17 @@ const NO_PAGES: ReadonlySet<number> = new Set();
 /** Virtual pages in one 4 MiB page. */
 const SUPERPAGE = 1024;
 const LIST_SIZE = 0x1_0000;
-/** The page is watched for checkpoints. */
-const KEPT = 4;
+/** The page has not been stored to since `watchStores`. */
+const UNSTORED = 4;
 /** Cells of the page may err. */
 const DISTRUSTED = 8;
 /** No load from the page, or store to it, may go unseen. */
 const OBSERVED = 16;
+
+/** Is told before the first store into a page of RAM since `watchStores`. */
+export interface FirstStores {
+	storing(page: number): void;
+}
 
 export class Mirror {
 	readonly #words: Int32Array;
@@ -43,15 +48,21 @@ export class Mirror {
 	#count = 0;
 	/** For each page of RAM and ROM, why stores into it must be seen; 0 if they need not be. */
 	readonly #watched: Uint8Array;
-	/** Told before the first store into a page after `keep`. */
-	#history: PageHistory | null = null;
+	/** Pages without UNSTORED, each once. */
+	readonly #stored: Int32Array;
+	#storedCount = 0;
+	readonly #firstStores: FirstStores;
+	/** Host offsets of the pages with OBSERVED. */
+	#observed: readonly number[] = [];
 	/** Virtual pages whose slots in RT, WT and CT stay empty, by GUARD_*, and all of them or null. */
 	readonly #guards: ReadonlySet<number>[] = [NO_PAGES, NO_PAGES];
 	#guarded: ReadonlySet<number> | null = null;
 
-	constructor(memory: Memory) {
+	constructor(memory: Memory, firstStores: FirstStores) {
 		this.#words = memory.i32;
-		this.#watched = new Uint8Array(memory.pages);
+		this.#firstStores = firstStores;
+		this.#watched = new Uint8Array(memory.pages).fill(UNSTORED);
+		this.#stored = new Int32Array(memory.pages);
 	}
 
 	/**
@@ -130,7 +141,8 @@ export class Mirror {
 	/** From now on no load from the pages at these host offsets, or store to them, goes unseen. */
 	observe(hosts: readonly number[]): void {
 		const watched = this.#watched;
-		for (let page = 0; page < watched.length; page++) watched[page]! &= ~OBSERVED;
+		for (const host of this.#observed) watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! &= ~OBSERVED;
+		this.#observed = hosts;
 		for (const host of hosts) watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! |= OBSERVED;
 		if (hosts.length > 0) this.clear();
 	}
@@ -155,11 +167,11 @@ export class Mirror {
 		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! &= ~who;
 	}
 
-	/** From now on `history` is told before any page of RAM is written for the first time. */
-	keep(history: PageHistory): void {
-		this.#history = history;
-		const watched = this.#watched;
-		for (let page = 0; page < watched.length; page++) watched[page]! |= KEPT;
+	/** From now on the first store into each page is told, again. */
+	watchStores(): void {
+		if (this.#storedCount === 0) return;
+		for (let i = 0; i < this.#storedCount; i++) this.#watched[this.#stored[i]!]! |= UNSTORED;
+		this.#storedCount = 0;
 		for (let i = 0; i < this.#count; i++) {
 			const vpn = this.#filled[i]!;
 			this.#words[WT + vpn] = 0;
@@ -167,29 +179,17 @@ export class Mirror {
 		}
 	}
 
-	/** There is no checkpoint left. */
-	keepNothing(): void {
-		this.#history = null;
-		const watched = this.#watched;
-		for (let page = 0; page < watched.length; page++) watched[page]! &= ~KEPT;
-	}
-
-	/** The page at host offset `host` was restored to a checkpoint: the next store is kept again. */
-	keepAgain(host: number): void {
-		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! |= KEPT;
-	}
-
 	/** The page that holds host offset `host`, in RAM, is about to be written. */
 	storing(host: number): void {
 		const page = (host - RAM_OFFSET) >>> PAGE_SHIFT;
-		if ((this.#watched[page]! & KEPT) === 0) return;
-		this.#watched[page]! &= ~KEPT;
-		this.#history!.writing(page);
+		if ((this.#watched[page]! & UNSTORED) === 0) return;
+		this.#watched[page]! &= ~UNSTORED;
+		this.#stored[this.#storedCount++] = page;
+		this.#firstStores.storing(page);
 	}
 
 	/** The same for all pages of a range. */
 	storingRange(host: number, bytes: number): void {
-		if (this.#history === null) return;
 		for (let at = host & ~PAGE_MASK; at < host + bytes; at += PAGE_SIZE) this.storing(at);
 	}
 }
