@@ -34,6 +34,7 @@ import {
 	uvm_shadow_watch,
 } from "../kernel/uvm/uvm_shadow.ts";
 import type { WordHash } from "../machine/hash.ts";
+import type { Instant } from "../machine/page-history.ts";
 import { Prng } from "../machine/prng.ts";
 import { UserError } from "../machine/user-error.ts";
 import { Panic, panic } from "../sys/panic.ts";
@@ -82,7 +83,7 @@ export class System extends BaseComputer<Uint8Array> {
 	/** The state that the recording begins with; null: the start. */
 	#base: ComputerState | null = null;
 	/** Checkpoints of the files that are disks, taken at the base; null: not kept. */
-	#oldFiles: readonly (Int32Array | null)[] | null = null;
+	#oldFiles: readonly (Instant | null)[] | null = null;
 	/** null without the option. */
 	#shadow: uvm_shadow | null = null;
 	#exit: Exit = { kind: "running", code: 0, signal: null, reason: "", pc: 0, addr: 0 };

@@ -146,11 +146,11 @@ export function writeProcess(system: System, p: proc, va: number, bytes: Uint8Ar
 function writable(system: System, p: proc, va: number): number {
 	const map = mapOf(p);
 	if (map === null || va >= VM_MAXUSER_ADDRESS) return -1;
-	const { memory } = system.machine;
+	const { memory, dma } = system.machine;
 	const find = (): number => {
 		const leaf = walk(memory, map.pmap.pm_root, va);
 		if (leaf === null || (leaf.pte & (PTE_W | PTE_U)) !== (PTE_W | PTE_U)) return -1;
-		memory.i32[memory.offsetOf(leaf.at, 4) >> 2]! |= PTE_A | PTE_D;
+		dma.store32(leaf.at, leaf.pte | PTE_A | PTE_D);
 		return (leaf.pte >>> 10) * PAGE_SIZE + (va & PAGE_MASK);
 	};
 	const pa = find();

@@ -98,7 +98,6 @@ export class CodeCache {
 	readonly #words: Int32Array;
 	readonly #halves: Uint16Array;
 	readonly #bytes: Uint8Array;
-	readonly #pages: number;
 	readonly #mirror: Mirror;
 	readonly #decoder = new Decoder();
 	/** For each page of RAM the number of its decoded page plus one, or 0. */
@@ -119,7 +118,6 @@ export class CodeCache {
 		this.#words = memory.i32;
 		this.#halves = memory.u16;
 		this.#bytes = memory.u8;
-		this.#pages = memory.pages;
 		this.#mirror = mirror;
 		this.#numbers = new Uint16Array(memory.pages);
 		for (let n = PAGES - 1; n >= 0; n--) this.#free.push(n);
@@ -294,7 +292,7 @@ export class CodeCache {
 
 	/** Forget all decoded code. */
 	clear(): void {
-		this.overwritten(RAM_OFFSET, this.#pages * PAGE_SIZE);
+		for (let n = 0; n < PAGES; n++) if (this.#hosts[n] !== 0) this.#drop(n);
 	}
 
 	#allocate(): number {

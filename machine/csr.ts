@@ -459,7 +459,8 @@ export class Csrs {
 	/**
 	 * Execute csrrw, csrrs or csrrc: write `operand`, or set or clear its bits.
 	 * => `writes` is false if the instruction only reads.
-	 * => the old value, or -1 for an illegal instruction. `leave` is set if the write concerns others.
+	 * => the old value, or -1 for an illegal instruction. HartState.leave is set if a write concerns
+	 *    others.
 	 */
 	execute(csr: number, kind: number, operand: number, writes: boolean): number {
 		const hart = this.#hart;

@@ -39,3 +39,6 @@ export interface HartParts {
 	readonly data: DataAccess;
 	readonly float: FloatUnit;
 }
+
+/** The parts that a hart is given. */
+export type GivenParts = Pick<HartParts, "memory" | "mirror" | "bus" | "clock" | "lines">;

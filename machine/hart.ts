@@ -4,7 +4,6 @@
  * `slice` runs an engine and handles its stops; `runBare` and the attached supervisor
  * (supervisor.ts) are loops around it that decide where traps go.
  */
-import type { Bus } from "./bus.ts";
 import type { Clock } from "./clock.ts";
 import { ALONE, CodeCache } from "./code-cache.ts";
 import { Counters } from "./counters.ts";
@@ -14,6 +13,7 @@ import { Debug } from "./debug.ts";
 import { instructionLength } from "./decode.ts";
 import type { HartFaults, HartTriggers } from "./fault-hooks.ts";
 import { FloatUnit } from "./float/unit.ts";
+import type { GivenParts } from "./hart-parts.ts";
 import { HartState, MSTATUS_MIE, MSTATUS_MPRV, PRIV_M } from "./hart-state.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
@@ -28,7 +28,7 @@ import {
 	LENGTHS,
 	type Memory,
 } from "./memory.ts";
-import { Mirror, WATCH_STORES } from "./mirror.ts";
+import { type Mirror, WATCH_STORES } from "./mirror.ts";
 import { type AdPolicy, Mmu, type StoreWatcher } from "./mmu.ts";
 import { Pmp, type PmpEntries } from "./pmp.ts";
 import {
@@ -134,9 +134,9 @@ export class Hart {
 	observer: HartObserver | null = null;
 	#halted = false;
 
-	constructor(memory: Memory, bus: Bus, clock: Clock, lines: InterruptLines, options: HartOptions) {
+	constructor(given: GivenParts, options: HartOptions) {
 		const { state } = this;
-		const mirror = new Mirror(memory);
+		const { memory, mirror, bus, clock, lines } = given;
 		const tlb = new Tlb(memory, mirror, { entries: options.tlbEntries, ways: options.tlbWays });
 		const code = new CodeCache(memory, mirror);
 		const pmp = new Pmp(options.pmpEntries);

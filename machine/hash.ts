@@ -23,11 +23,16 @@ export function finish(h: number): number {
 	return x ^ (x >>> 16);
 }
 
+const SEED_A = 0x9e3779b1 | 0;
+const SEED_B = 0x85ebca77 | 0;
+const SEED_C = 0xc2b2ae3d | 0;
+const SEED_D = 0x27d4eb2f;
+
 export class WordHash {
-	#a = 0x9e3779b1 | 0;
-	#b = 0x85ebca77 | 0;
-	#c = 0xc2b2ae3d | 0;
-	#d = 0x27d4eb2f;
+	#a = SEED_A;
+	#b = SEED_B;
+	#c = SEED_C;
+	#d = SEED_D;
 	#length = 0;
 
 	/** Add `words`; where one array ends and the next begins makes a difference. */
@@ -90,6 +95,45 @@ export class WordHash {
 			second = mix(second, finish(lane));
 		}
 		return [finish(first) >>> 0, finish(second) >>> 0];
+	}
+}
+
+/** Hash of one piece of something large, of which the pieces are hashed one by one. */
+export class PageHash {
+	/** Two signed words. */
+	first = 0;
+	second = 0;
+
+	/**
+	 * Hash `count` words, a multiple of four, from words[from] on, which are piece `number`.
+	 * => false, and nothing is hashed, if they are all zero.
+	 */
+	of(words: Int32Array, from: number, count: number, number: number): boolean {
+		let a = SEED_A;
+		let b = SEED_B;
+		let c = SEED_C;
+		let d = SEED_D;
+		let any = 0;
+		const end = from + count;
+		for (let i = from; i < end; i += 4) {
+			const w = words[i]!;
+			const x = words[i + 1]!;
+			const y = words[i + 2]!;
+			const z = words[i + 3]!;
+			any |= w | x | y | z;
+			a = mix(a, w);
+			b = mix(b, x);
+			c = mix(c, y);
+			d = mix(d, z);
+		}
+		if (any === 0) return false;
+		let first = number | 0;
+		let second = ~number;
+		first = mix(mix(mix(mix(first, a), b), c), d);
+		second = mix(mix(mix(mix(second, finish(a)), finish(b)), finish(c)), finish(d));
+		this.first = finish(first);
+		this.second = finish(second);
+		return true;
 	}
 }
 

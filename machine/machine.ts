@@ -12,8 +12,10 @@ import { type HartRegisters, HartState, REGISTERS } from "./hart-state.ts";
 import { WordHash } from "./hash.ts";
 import { InterruptLines } from "./interrupt-lines.ts";
 import { H_FETCH_HOST, H_FETCH_PAGE, H_PC, HART_WORDS, Memory, RAM_OFFSET } from "./memory.ts";
+import { Mirror } from "./mirror.ts";
 import type { AdPolicy } from "./mmu.ts";
-import { PageHistory } from "./page-history.ts";
+import { PageHashes } from "./page-hashes.ts";
+import { type Instant, PageHistory } from "./page-history.ts";
 import type { PmpEntries, PmpState } from "./pmp.ts";
 import { type MachinePort, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 import { packPages, type SparsePages, unpackPages } from "./sparse-pages.ts";
@@ -69,8 +71,8 @@ export interface MachineState extends RestOfState {
 
 /** An instant of one machine, to roll back to any number of times until it is released. */
 export interface Checkpoint extends RestOfState {
-	/** The version of each page of RAM; null once it is released. */
-	ram: Int32Array | null;
+	/** null once it is released. */
+	ram: Instant | null;
 }
 
 /** Of a page table walk, and of an access to a device. */
@@ -93,8 +95,7 @@ export class Machine {
 	readonly dma: Dma;
 	readonly config: MachineConfig;
 	readonly #history: PageHistory;
-	/** Checkpoints not yet released. */
-	#checkpoints = 0;
+	readonly #hashes: PageHashes;
 	#supervisor: Supervisor | null = null;
 
 	/** => UserError for an option out of range. */
@@ -126,15 +127,26 @@ export class Machine {
 			pmpEntries,
 		};
 		this.memory = new Memory(ramSize);
-		this.hart = new Hart(this.memory, this.bus, this.clock, this.lines, this.config);
-		const { mirror, code, state } = this.hart;
-		this.dma = new Dma({ memory: this.memory, mirror, code, state });
-		const { ram8 } = this.memory;
-		this.#history = new PageHistory({
+		const { ram8, ram32 } = this.memory;
+		const history = new PageHistory({
 			pages: ramSize >>> PAGE_SHIFT,
 			read: (page, into) => into.set(ram8.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE)),
 			write: (page, from) => ram8.set(from, page * PAGE_SIZE),
 		});
+		const hashes = new PageHashes(ram32);
+		this.#history = history;
+		this.#hashes = hashes;
+		const stores = {
+			storing(page: number): void {
+				hashes.writing(page);
+				history.writing(page);
+			},
+		};
+		const { memory, bus, clock, lines } = this;
+		const mirror = new Mirror(memory, stores);
+		this.hart = new Hart({ memory, mirror, bus, clock, lines }, this.config);
+		const { code, state } = this.hart;
+		this.dma = new Dma({ memory, mirror, code, state });
 	}
 
 	/**
@@ -187,7 +199,8 @@ export class Machine {
 
 	/** The clock's events are included: devices save only their own state. */
 	save(): MachineState {
-		return { ...this.#saveRest(), ram: packPages(this.memory.ram32), config: this.config };
+		const ram = packPages(this.memory.ram32, this.#filled());
+		return { ...this.#saveRest(), ram, config: this.config };
 	}
 
 	/** => UserError if the options of the saved machine differ. */
@@ -198,8 +211,9 @@ export class Machine {
 				throw new UserError(`snapshot: ${name} differs from this machine's`);
 			}
 		}
-		hart.mirror.storingRange(RAM_OFFSET, memory.ramSize);
-		unpackPages(state.ram, memory.ram32);
+		unpackPages(state.ram, memory.ram32, this.#filled(), (page) =>
+			hart.mirror.storing(RAM_OFFSET + page * PAGE_SIZE),
+		);
 		hart.code.clear();
 		this.#restoreRest(state);
 	}
@@ -210,8 +224,7 @@ export class Machine {
 	 */
 	checkpoint(): Checkpoint {
 		const ram = this.#history.take();
-		this.#checkpoints++;
-		this.hart.mirror.keep(this.#history);
+		this.hart.mirror.watchStores();
 		return { ...this.#saveRest(), ram };
 	}
 
@@ -224,9 +237,10 @@ export class Machine {
 		if (checkpoint.ram === null) throw new UserError("checkpoint: already released");
 		this.#history.rollback(checkpoint.ram, (page) => {
 			const host = RAM_OFFSET + page * PAGE_SIZE;
+			mirror.storing(host);
 			if (mirror.isWatched(host)) code.overwritten(host, PAGE_SIZE);
-			mirror.keepAgain(host);
 		});
+		mirror.watchStores();
 		this.#restoreRest(checkpoint);
 	}
 
@@ -235,7 +249,6 @@ export class Machine {
 		if (checkpoint.ram === null) return;
 		this.#history.release(checkpoint.ram);
 		checkpoint.ram = null;
-		if (--this.#checkpoints === 0) this.hart.mirror.keepNothing();
 	}
 
 	/** Does RAM hold what it held at `checkpoint`? => it is this machine's and not released. */
@@ -250,6 +263,18 @@ export class Machine {
 	/** Bytes of host memory used by checkpoints for copies of pages. */
 	get checkpointBytes(): number {
 		return this.#history.copied;
+	}
+
+	/** How many pages of RAM were hashed so far: those that were written between two hashes. */
+	get pagesHashed(): number {
+		return this.#hashes.hashed;
+	}
+
+	/** The pages of RAM that are not zero. */
+	#filled(): number[] {
+		const pages = this.#hashes.filled();
+		this.hart.mirror.watchStores();
+		return pages;
 	}
 
 	#saveRest(): RestOfState {
@@ -297,8 +322,11 @@ export class Machine {
 
 	#hash(): WordHash {
 		const { hart, memory } = this;
+		const [first, second] = this.#hashes.sum();
+		hart.mirror.watchStores();
 		const hash = new WordHash()
-			.words(memory.ram32)
+			.number(first)
+			.number(second)
 			.words(hart.x)
 			.words(memory.f)
 			.words(hart.tlb.words())

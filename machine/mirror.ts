@@ -9,13 +9,13 @@
  * the MMU and listed, so that emptying the tables costs what was filled.
  *
  * Some pages of RAM must not be stored to unseen, because decoded code was made from them, or
- * because a checkpoint needs their contents. Such a page is watched, and never has a slot in WT.
- * If decoded code is the only reason, it may have a slot in CT: the engine then looks whether code
- * was decoded where it stores.
+ * because they have not been stored to since somebody looked: a checkpoint needs their contents, or
+ * their hash is known. Such a page is watched, and never has a slot in WT. If decoded code is the
+ * only reason, it may have a slot in CT: the engine then looks whether code was decoded where it
+ * stores.
  */
 
 import { CT, type Memory, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
-import type { PageHistory } from "./page-history.ts";
 import { FENCE_ALL, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 
 /** Why a page is watched: for the code cache, or for a StoreWatcher outside the hart. */
@@ -39,6 +39,12 @@ const SLOT_CT = 2;
 const SLOT_XT = 3;
 /** The ASID of a context without translation. */
 export const NOT_TRANSLATED = -2;
+/** The page has not been stored to since `watchStores`. */
+const UNSTORED = 4;
+/** Cells of the page may err. */
+const DISTRUSTED = 8;
+/** No load from the page, or store to it, may go unseen. */
+const OBSERVED = 16;
 
 class Context {
 	/** As `Mirror.use` was told; -1: nobody's. */
@@ -61,12 +67,11 @@ class Context {
 		return this.asid === asid || (asid === FENCE_ALL && this.asid !== NOT_TRANSLATED);
 	}
 }
-/** The page is watched for checkpoints. */
-const KEPT = 4;
-/** Cells of the page may err. */
-const DISTRUSTED = 8;
-/** No load from the page, or store to it, may go unseen. */
-const OBSERVED = 16;
+
+/** Is told before the first store into a page of RAM since `watchStores`. */
+export interface FirstStores {
+	storing(page: number): void;
+}
 
 export class Mirror {
 	readonly #words: Int32Array;
@@ -80,15 +85,21 @@ export class Mirror {
 	readonly #listed4 = new Int32Array(this.#listed.buffer);
 	/** For each page of RAM and ROM, why stores into it must be seen; 0 if they need not be. */
 	readonly #watched: Uint8Array;
-	/** Told before the first store into a page after `keep`. */
-	#history: PageHistory | null = null;
+	/** Pages without UNSTORED, each once. */
+	readonly #stored: Int32Array;
+	#storedCount = 0;
+	readonly #firstStores: FirstStores;
+	/** Host offsets of the pages with OBSERVED. */
+	#observed: readonly number[] = [];
 	/** Virtual pages whose slots in RT, WT and CT stay empty, by GUARD_*, and all of them or null. */
 	readonly #guards: ReadonlySet<number>[] = [NO_PAGES, NO_PAGES];
 	#guarded: ReadonlySet<number> | null = null;
 
-	constructor(memory: Memory) {
+	constructor(memory: Memory, firstStores: FirstStores) {
 		this.#words = memory.i32;
-		this.#watched = new Uint8Array(memory.pages);
+		this.#firstStores = firstStores;
+		this.#watched = new Uint8Array(memory.pages).fill(UNSTORED);
+		this.#stored = new Int32Array(memory.pages);
 	}
 
 	/**
@@ -252,7 +263,8 @@ export class Mirror {
 	/** From now on no load from the pages at these host offsets, or store to them, goes unseen. */
 	observe(hosts: readonly number[]): void {
 		const watched = this.#watched;
-		for (let page = 0; page < watched.length; page++) watched[page]! &= ~OBSERVED;
+		for (const host of this.#observed) watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! &= ~OBSERVED;
+		this.#observed = hosts;
 		for (const host of hosts) watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! |= OBSERVED;
 		if (hosts.length > 0) this.clear();
 	}
@@ -285,11 +297,11 @@ export class Mirror {
 		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! &= ~who;
 	}
 
-	/** From now on `history` is told before any page of RAM is written for the first time. */
-	keep(history: PageHistory): void {
-		this.#history = history;
-		const watched = this.#watched;
-		for (let page = 0; page < watched.length; page++) watched[page]! |= KEPT;
+	/** From now on the first store into each page is told, again. */
+	watchStores(): void {
+		if (this.#storedCount === 0) return;
+		for (let i = 0; i < this.#storedCount; i++) this.#watched[this.#stored[i]!]! |= UNSTORED;
+		this.#storedCount = 0;
 		const words = this.#words;
 		const { pages, count } = this.#running;
 		for (let i = 0; i < count; i++) {
@@ -297,6 +309,7 @@ export class Mirror {
 			words[CT + pages[i]!] = 0;
 		}
 		for (const context of this.#contexts) {
+			if (context === this.#running) continue;
 			for (let i = 0; i < 4 * context.count; i += 4) {
 				context.slots[i + SLOT_WT] = 0;
 				context.slots[i + SLOT_CT] = 0;
@@ -304,29 +317,17 @@ export class Mirror {
 		}
 	}
 
-	/** There is no checkpoint left. */
-	keepNothing(): void {
-		this.#history = null;
-		const watched = this.#watched;
-		for (let page = 0; page < watched.length; page++) watched[page]! &= ~KEPT;
-	}
-
-	/** The page at host offset `host` was restored to a checkpoint: the next store is kept again. */
-	keepAgain(host: number): void {
-		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! |= KEPT;
-	}
-
 	/** The page that holds host offset `host`, in RAM, is about to be written. */
 	storing(host: number): void {
 		const page = (host - RAM_OFFSET) >>> PAGE_SHIFT;
-		if ((this.#watched[page]! & KEPT) === 0) return;
-		this.#watched[page]! &= ~KEPT;
-		this.#history!.writing(page);
+		if ((this.#watched[page]! & UNSTORED) === 0) return;
+		this.#watched[page]! &= ~UNSTORED;
+		this.#stored[this.#storedCount++] = page;
+		this.#firstStores.storing(page);
 	}
 
 	/** The same for all pages of a range. */
 	storingRange(host: number, bytes: number): void {
-		if (this.#history === null) return;
 		for (let at = host & ~PAGE_MASK; at < host + bytes; at += PAGE_SIZE) this.storing(at);
 	}
 }

@@ -57,6 +57,7 @@ import {
 	SATP_MODE_SV32,
 	SATP_PPN_MASK,
 } from "./port.ts";
+import { contextKey, type Rights } from "./rights.ts";
 import type { Tlb } from "./tlb.ts";
 import { newTlbCounters, type TlbCounters } from "./tlb-counters.ts";
 
@@ -99,19 +100,6 @@ const ACCESS_FAULT = [
 	CAUSE_STORE_ACCESS_FAULT,
 ] as const;
 const TABLE = [XT, RT, WT] as const;
-/** Parts of a context's key: two bits for each privilege, and these. */
-const KEY_SUM = 1 << 4;
-const KEY_MXR = 1 << 5;
-const KEY_TRANSLATES = 1 << 6;
-const KEY_ASID_SHIFT = 7;
-
-/** Privilege and mstatus bits that decide whether an access is permitted. */
-export interface Rights {
-	priv: Privilege;
-	sum: boolean;
-	mxr: boolean;
-}
-
 /** Does the leaf `pte` allow `access`? Section 4.3.1. */
 function permits(pte: number, access: Access, rights: Rights): boolean {
 	if (rights.priv === PRIV_U) {
@@ -202,20 +190,11 @@ export class Mmu {
 		data.mxr = mxr;
 		this.#satp = state.satp;
 		this.#asid = (state.satp >>> SATP_ASID_SHIFT) & SATP_ASID_MAX;
-		this.#useMirror();
+		const translates =
+			state.satp >= SATP_MODE_SV32 && !(dataPriv === PRIV_M && state.priv === PRIV_M);
+		const asid = translates ? this.#asid : NOT_TRANSLATED;
+		this.#mirror.use(contextKey(state.priv, data, asid), asid);
 		this.#words[H_FETCH_PAGE] = 1;
-	}
-
-	/** What the rights of a privilege do not depend on makes no other context. */
-	#useMirror(): void {
-		const { priv, sum, mxr } = this.#dataRights;
-		const fetchPriv = this.#fetchRights.priv;
-		const translates = this.#satp >= SATP_MODE_SV32 && (priv !== PRIV_M || fetchPriv !== PRIV_M);
-		let key: number = fetchPriv | (priv << 2);
-		if (priv === PRIV_S && sum) key |= KEY_SUM;
-		if (priv !== PRIV_M && mxr) key |= KEY_MXR;
-		if (translates) key |= KEY_TRANSLATES | (this.#asid << KEY_ASID_SHIFT);
-		this.#mirror.use(key, translates ? this.#asid : NOT_TRANSLATED);
 	}
 
 	/**
@@ -502,6 +481,3 @@ export class Mmu {
 		return this.#state.raise(ACCESS_FAULT[access], va);
 	}
 }
-
-/** The rights of a kernel that copies from or to user memory. */
-export const SUPERVISOR_USER_RIGHTS: Readonly<Rights> = { priv: PRIV_S, sum: true, mxr: false };

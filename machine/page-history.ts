@@ -2,15 +2,19 @@
  * The contents of an array of pages at several instants, at the cost of the pages written between
  * them.
  *
- * Contents of a page that some instant still needs are a version. An instant is a table: the
- * version of each page. A version is copied out of the store only when its page is about to be
- * written, so taking an instant copies nothing, and going back writes only pages that differ.
- * Instants are independent: a rollback may go to any of them, in any order.
+ * Contents that some instant still needs are a version: of a page, or of a range of pages, which
+ * consists of versions of its parts. An instant is a version of the whole array, so instants share
+ * the versions of what is equal in both. A version is made when a part of what holds it changes,
+ * and copied out of the store only when its page is about to be written: taking an instant costs
+ * nothing, and going back costs what differs, whatever the size of the array. Instants are
+ * independent: a rollback may go to any of them, in any order.
  */
 import { PAGE_SIZE } from "./port.ts";
 
 /** Copies are allocated this many at a time. */
 const SLAB = 64;
+/** Parts of a range. */
+const PARTS = 16;
 
 /** Where the pages are. */
 export interface PageStore {
@@ -21,94 +25,177 @@ export interface PageStore {
 	write(page: number, from: Uint8Array): void;
 }
 
+/** A version of a page, or of a range of pages. */
+interface Version {
+	/** How many ranges have it as a part; an instant, and the store as it is now, count as one. */
+	references: number;
+	/**
+	 * Of a range; null if there are none yet. A part that is null belongs to this version alone, and
+	 * its pages are as they were when this version began.
+	 */
+	parts: (Version | null)[] | null;
+	/** Of a page, unless the store holds it. */
+	copy: Uint8Array | null;
+}
+
+/** An instant: pass it back, and nothing else. */
+export type Instant = Version;
+
+const newVersion = (references: number): Version => ({ references, parts: null, copy: null });
+
 export class PageHistory {
 	readonly #store: PageStore;
-	/** The version that each page holds now; 0 if it belongs to no instant. */
-	readonly #current: Int32Array;
-	/** For each version: how many instants have it, and its copy unless the store holds it. */
-	readonly #references: number[] = [0];
-	readonly #copies: (Uint8Array | null)[] = [null];
-	readonly #free: number[] = [];
+	/** A part of the whole array has this many pages. */
+	readonly #partPages: number;
+	/** What the store holds now. */
+	#current = newVersion(1);
+	#instants = 0;
+	#copies = 0;
 	readonly #spare: Uint8Array[] = [];
 
 	constructor(store: PageStore) {
 		this.#store = store;
-		this.#current = new Int32Array(store.pages);
+		let partPages = 1;
+		while (partPages * PARTS < store.pages) partPages *= PARTS;
+		this.#partPages = partPages;
 	}
 
-	/** Note this instant. => its table, for `rollback` and `release`. */
-	take(): Int32Array {
-		const current = this.#current;
-		for (let page = 0; page < current.length; page++) {
-			if (current[page] === 0) current[page] = this.#create();
-			this.#references[current[page]!]!++;
-		}
-		return current.slice();
+	/** Note this instant, for `rollback` and `release`. */
+	take(): Instant {
+		this.#instants++;
+		this.#current.references++;
+		return this.#current;
 	}
 
 	/** To be called before a page is written, once or more. */
 	writing(page: number): void {
-		const version = this.#current[page]!;
-		if (version === 0) return;
-		this.#current[page] = 0;
-		if (this.#references[version] === 0) this.#forget(version);
-		else if (this.#copies[version] === null) {
-			const copy = this.#spare.pop() ?? this.#allocate();
-			this.#store.read(page, copy);
-			this.#copies[version] = copy;
+		if (this.#instants === 0) return;
+		let range = this.#current;
+		if (range.references > 1) {
+			range = this.#copyOf(range);
+			this.#current = range;
+		}
+		for (let pages = this.#partPages; ; pages /= PARTS) {
+			if (range.parts === null) return;
+			const i = Math.floor(page / pages) % PARTS;
+			const part = range.parts[i]!;
+			if (part === null) return;
+			if (pages === 1) {
+				range.parts[i] = null;
+				this.#leave(part, page);
+				return;
+			}
+			if (part.references > 1) range.parts[i] = this.#copyOf(part);
+			range = range.parts[i]!;
 		}
 	}
 
 	/** Restore all pages to an instant. => `changed` is called before each page that is written. */
-	rollback(table: Int32Array, changed: (page: number) => void): void {
-		const current = this.#current;
-		for (let page = 0; page < current.length; page++) {
-			const version = table[page]!;
-			if (version === current[page]) continue;
+	rollback(to: Instant, changed: (page: number) => void): void {
+		for (const [page, then] of this.#differences(to)) {
 			this.writing(page);
 			changed(page);
-			this.#store.write(page, this.#copies[version]!);
-			current[page] = version;
+			this.#store.write(page, then.copy!);
 		}
+		to.references++;
+		const left = this.#current;
+		this.#current = to;
+		this.#drop(left, to);
 	}
 
 	/** The pages that have changed since an instant, and their bytes then: views of copies. */
-	changes(table: Int32Array): [page: number, bytes: Uint8Array][] {
-		const changed: [number, Uint8Array][] = [];
-		for (let page = 0; page < table.length; page++) {
-			const version = table[page]!;
-			if (version !== this.#current[page]) changed.push([page, this.#copies[version]!]);
-		}
-		return changed;
+	changes(since: Instant): [page: number, bytes: Uint8Array][] {
+		return this.#differences(since).map(([page, then]) => [page, then.copy!]);
 	}
 
 	/** Free an instant. */
-	release(table: Int32Array): void {
-		for (let page = 0; page < table.length; page++) {
-			const version = table[page]!;
-			if (--this.#references[version]! !== 0) continue;
-			if (this.#current[page] === version) this.#current[page] = 0;
-			this.#forget(version);
-		}
+	release(instant: Instant): void {
+		this.#instants--;
+		this.#drop(instant, this.#current);
+		if (this.#instants === 0) this.#current = newVersion(1);
 	}
 
 	/** Bytes of host memory used by copies. */
 	get copied(): number {
-		return this.#copies.reduce((sum, copy) => sum + (copy === null ? 0 : PAGE_SIZE), 0);
+		return this.#copies * PAGE_SIZE;
 	}
 
-	#create(): number {
-		const version = this.#free.pop();
-		if (version !== undefined) return version;
-		this.#references.push(0);
-		return this.#copies.push(null) - 1;
+	/** Another version of a range, with the same parts, in the place of one reference to it. */
+	#copyOf(range: Version): Version {
+		range.references--;
+		range.parts ??= new Array<Version | null>(PARTS).fill(null);
+		const { parts } = range;
+		for (let i = 0; i < PARTS; i++) {
+			const part = parts[i]!;
+			if (part === null) parts[i] = newVersion(2);
+			else part.references++;
+		}
+		return { references: 1, parts: parts.slice(), copy: null };
 	}
 
-	#forget(version: number): void {
-		const copy = this.#copies[version]!;
-		if (copy !== null) this.#spare.push(copy);
-		this.#copies[version] = null;
-		this.#free.push(version);
+	/** The store is about to hold another version of a page. */
+	#leave(version: Version, page: number): void {
+		version.references--;
+		if (version.references === 0) this.#forget(version);
+		else if (version.copy === null) {
+			const copy = this.#spare.pop() ?? this.#allocate();
+			this.#store.read(page, copy);
+			version.copy = copy;
+			this.#copies++;
+		}
+	}
+
+	/** The pages of which an instant has another version than the store, in ascending order. */
+	#differences(to: Instant): [page: number, then: Version][] {
+		const found: [number, Version][] = [];
+		const compare = (now: Version | null, then: Version, first: number, pages: number): void => {
+			if (pages < 1) {
+				found.push([first, then]);
+				return;
+			}
+			for (let i = 0; i < PARTS; i++) {
+				const part = then.parts?.[i] ?? null;
+				const other = now?.parts?.[i] ?? null;
+				if (part === null || part === other) continue;
+				compare(other, part, first + i * pages, pages / PARTS);
+			}
+		};
+		if (to !== this.#current) compare(this.#current, to, 0, this.#partPages);
+		return found;
+	}
+
+	/**
+	 * Something that had `version` has it no longer. `now` is the store's version of the same pages,
+	 * or null if an instant has that one too.
+	 */
+	#drop(version: Version, now: Version | null): void {
+		version.references--;
+		const own = now !== null && now.references === 1 ? now : null;
+		if (version.references > 0) {
+			if (version === own) this.#spareCopies(version);
+			return;
+		}
+		if (version.copy !== null) this.#forget(version);
+		if (version.parts === null) return;
+		for (let i = 0; i < PARTS; i++) {
+			const part = version.parts[i]!;
+			if (part !== null) this.#drop(part, own?.parts?.[i] ?? null);
+		}
+	}
+
+	/** Only the store has `version` now: what was copied of it is in the store as well. */
+	#spareCopies(version: Version): void {
+		if (version.copy !== null) this.#forget(version);
+		for (const part of version.parts ?? []) {
+			if (part?.references === 1) this.#spareCopies(part);
+		}
+	}
+
+	#forget(version: Version): void {
+		if (version.copy === null) return;
+		this.#spare.push(version.copy);
+		version.copy = null;
+		this.#copies--;
 	}
 
 	#allocate(): Uint8Array {

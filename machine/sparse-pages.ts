@@ -10,11 +10,8 @@ export interface SparsePages {
 	readonly words: Int32Array;
 }
 
-export function packPages(memory: Int32Array): SparsePages {
-	const numbers: number[] = [];
-	for (let from = 0; from < memory.length; from += PAGE_WORDS) {
-		if (!isZero(memory, from)) numbers.push(from / PAGE_WORDS);
-	}
+/** => `numbers` are those of all pages of `memory` that are not zero, ascending. */
+export function packPages(memory: Int32Array, numbers: readonly number[]): SparsePages {
 	const words = new Int32Array(numbers.length * PAGE_WORDS);
 	for (const [i, number] of numbers.entries()) {
 		const from = number * PAGE_WORDS;
@@ -23,19 +20,26 @@ export function packPages(memory: Int32Array): SparsePages {
 	return { numbers: Int32Array.from(numbers), words };
 }
 
-/** => UserError, and nothing written, for pages that `memory` does not have. */
-export function unpackPages({ numbers, words }: SparsePages, memory: Int32Array): void {
+/**
+ * => `filled` are all pages of `memory` that are not zero; `storing` is called before each page
+ *    that is written. UserError, and nothing written, for pages that `memory` does not have.
+ */
+export function unpackPages(
+	{ numbers, words }: SparsePages,
+	memory: Int32Array,
+	filled: readonly number[],
+	storing: (page: number) => void,
+): void {
 	const fits = numbers.every((number) => number >= 0 && (number + 1) * PAGE_WORDS <= memory.length);
 	if (!fits || words.length !== numbers.length * PAGE_WORDS) {
 		throw new UserError("snapshot: it has pages outside this machine's RAM");
 	}
-	memory.fill(0);
-	for (const [i, number] of numbers.entries()) {
-		memory.set(words.subarray(i * PAGE_WORDS, (i + 1) * PAGE_WORDS), number * PAGE_WORDS);
+	for (const page of filled) {
+		storing(page);
+		memory.fill(0, page * PAGE_WORDS, (page + 1) * PAGE_WORDS);
 	}
-}
-
-function isZero(memory: Int32Array, from: number): boolean {
-	for (let i = from; i < from + PAGE_WORDS; i++) if (memory[i] !== 0) return false;
-	return true;
+	for (const [i, page] of numbers.entries()) {
+		storing(page);
+		memory.set(words.subarray(i * PAGE_WORDS, (i + 1) * PAGE_WORDS), page * PAGE_WORDS);
+	}
 }

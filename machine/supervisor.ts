@@ -19,7 +19,6 @@ import {
 	S_INTERRUPTS,
 } from "./hart-state.ts";
 import { type Memory, RAM_BASE, RAM_OFFSET } from "./memory.ts";
-import { SUPERVISOR_USER_RIGHTS } from "./mmu.ts";
 import {
 	type Access,
 	CYCLES_PER_TIME_TICK,
@@ -29,6 +28,7 @@ import {
 	type ReadonlyWords,
 } from "./port.ts";
 import { STOP_TRAP } from "./rare.ts";
+import { SUPERVISOR_USER_RIGHTS } from "./rights.ts";
 import { watchedView } from "./watched-view.ts";
 
 /** How the software reports its own bugs, such as an access to an unmapped address. */

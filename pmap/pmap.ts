@@ -88,10 +88,9 @@ export {
  */
 export function pmap_bootstrap(k: PmapHost, avail_start: paddr_t): paddr_t {
 	const st = k.pmap;
-	const { ramBase, ramSize } = k.port;
+	const { ramBase } = k.port;
 	KASSERT((avail_start & PAGE_MASK) === 0, "pmap_bootstrap: avail_start is not page aligned");
 	st.pm_basewords = ramBase / 4;
-	st.pm_ptcount = new Uint16Array(ramSize / PAGE_SIZE);
 	st.asid_owner.length = 0;
 	for (let asid = 0; asid <= SATP_ASID_MAX; asid++) st.asid_owner.push(null);
 	st.asid_owner[0] = st.pm_kernel;
@@ -108,6 +107,7 @@ export function pmap_bootstrap(k: PmapHost, avail_start: paddr_t): paddr_t {
 	for (let va = VM_MIN_KERNEL_ADDRESS; va < VM_MAX_KERNEL_ADDRESS; va += L1_SIZE) {
 		k.port.storeWord(st.pm_kernel.pm_rootidx + (va >>> L1_SHIFT), PA_TO_PTE(steal()) | PTE_V);
 	}
+	st.pm_ptcount = new Uint16Array((pa - ramBase) / PAGE_SIZE);
 	pmap_activate(k, st.pm_kernel);
 	return pa;
 }

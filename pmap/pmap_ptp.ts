@@ -47,7 +47,17 @@ export function pmap_ptp_alloc(k: PmapHost, pm: pmap, va: vaddr_t): number {
 	const page = k.pmap_ptpage_alloc();
 	if (page === null) return -1;
 	k.port.storeWord(pm.pm_rootidx + (va >>> L1_SHIFT), PA_TO_PTE(page.phys_addr) | PTE_V);
-	return pmap_pte_index(k, pm, va);
+	const index = pmap_pte_index(k, pm, va);
+	count_tables(k, index >>> 10);
+	return index;
+}
+
+/** Have room in pm_ptcount for the table in page frame `frame`. */
+function count_tables(k: PmapHost, frame: number): void {
+	const old = k.pmap.pm_ptcount;
+	if (frame < old.length) return;
+	k.pmap.pm_ptcount = new Uint16Array(Math.max(2 * old.length, frame + 1));
+	k.pmap.pm_ptcount.set(old);
 }
 
 /**

@@ -69,7 +69,7 @@ export interface PmapState {
 
 	/** Physical address of ram32[0], in words. */
 	pm_basewords: number;
-	/** Valid entries of each level-0 table, by page frame of RAM. */
+	/** Valid entries of each level-0 table, by page frame of RAM, as far as there are tables. */
 	pm_ptcount: Uint16Array;
 	/** Tables that no root entry points to, to be freed after a fence. */
 	readonly pm_deadtables: PmapPage[];

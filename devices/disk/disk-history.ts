@@ -2,7 +2,7 @@
  * Checkpoints of a medium whose contents are not in this process, or change in place: a page is
  * copied before it is first written after a checkpoint.
  */
-import { PageHistory } from "../../machine/page-history.ts";
+import { type Instant, PageHistory } from "../../machine/page-history.ts";
 import { PAGE_SIZE } from "../../machine/port.ts";
 import { type DiskMedia, SECTOR_SIZE } from "./disk-media.ts";
 
@@ -40,20 +40,20 @@ export class DiskHistory {
 		}
 	}
 
-	checkpoint(): Int32Array {
+	checkpoint(): Instant {
 		return this.#pages.take();
 	}
 
-	rollback(checkpoint: Int32Array): void {
+	rollback(checkpoint: Instant): void {
 		this.#pages.rollback(checkpoint, () => {});
 	}
 
-	release(checkpoint: Int32Array): void {
+	release(checkpoint: Instant): void {
 		this.#pages.release(checkpoint);
 	}
 
 	/** Pages that have changed since a checkpoint, with the bytes they had then. */
-	changedSince(checkpoint: Int32Array): DiskPage[] {
+	changedSince(checkpoint: Instant): DiskPage[] {
 		return this.#pages.changes(checkpoint);
 	}
 }

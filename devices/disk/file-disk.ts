@@ -5,6 +5,7 @@
  */
 
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import type { Instant } from "../../machine/page-history.ts";
 import { UserError } from "../../machine/user-error.ts";
 import { DiskHistory, type DiskPage } from "./disk-history.ts";
 import {
@@ -125,21 +126,21 @@ export class FileDisk implements DiskMedia {
 
 	restore(): void {}
 
-	checkpoint(): Int32Array {
+	checkpoint(): Instant {
 		this.#history ??= new DiskHistory(this, (sector, bytes) => this.#write(sector, bytes));
 		return this.#history.checkpoint();
 	}
 
-	rollback(checkpoint: Int32Array): void {
+	rollback(checkpoint: Instant): void {
 		this.#history!.rollback(checkpoint);
 	}
 
-	release(checkpoint: Int32Array): void {
+	release(checkpoint: Instant): void {
 		this.#history!.release(checkpoint);
 	}
 
 	/** Pages that have changed since a checkpoint, with the bytes they had then. */
-	changedSince(checkpoint: Int32Array): DiskPage[] {
+	changedSince(checkpoint: Instant): DiskPage[] {
 		return this.#history!.changedSince(checkpoint);
 	}
 

@@ -6,6 +6,7 @@
  * After `commit` every access goes to the medium below. A saved state is that of the medium below.
  */
 import { Buffer } from "buffer/index.js";
+import type { Instant } from "../../machine/page-history.ts";
 import { PAGE_SIZE } from "../../machine/port.ts";
 import { DiskHistory, type DiskPage, PAGE_SECTORS, pageLength } from "./disk-history.ts";
 import {
@@ -75,21 +76,21 @@ export class OverlayDisk<M extends DiskMedia = DiskMedia> implements DiskMedia {
 		this.medium.restore(state);
 	}
 
-	checkpoint(): Int32Array {
+	checkpoint(): Instant {
 		this.#history ??= new DiskHistory(this, (sector, bytes) => this.#write(sector, bytes));
 		return this.#history.checkpoint();
 	}
 
-	rollback(checkpoint: Int32Array): void {
+	rollback(checkpoint: Instant): void {
 		this.#history!.rollback(checkpoint);
 	}
 
-	release(checkpoint: Int32Array): void {
+	release(checkpoint: Instant): void {
 		this.#history!.release(checkpoint);
 	}
 
 	/** Pages that have changed since a checkpoint, with the bytes they had then. */
-	changedSince(checkpoint: Int32Array): DiskPage[] {
+	changedSince(checkpoint: Instant): DiskPage[] {
 		return this.#history!.changedSince(checkpoint);
 	}
 

@@ -41,7 +41,7 @@ export interface swapstats {
 }
 
 export interface Uvm {
-	/** Pages by physical address, from physmem_start on. */
+	/** Pages by physical address, from physmem_start on; those behind them were never used. */
 	readonly vm_pages: vm_page[];
 	physmem_start: number;
 	avail_start: number;

@@ -18,6 +18,7 @@ import {
 	PQ_FREE,
 	PQ_INACTIVE,
 	type pglist,
+	uvm_page_unused,
 	uvm_pagelookup,
 	type vm_page,
 } from "./uvm_page.ts";
@@ -52,10 +53,12 @@ export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
 		if (quiet && (pg.flags & IN_TRANSIT) !== 0) wrong.push("2: a page is in transit at rest");
 		check_owner(k, pg, wrong);
 	}
+	const unused = uvm_page_unused(k);
+	if (unused < 0) wrong.push("1: there are more pages than memory");
 	const counts: [string, number, number, pglist | null][] = [
-		["npages", npages, e.npages, null],
-		["free", free, e.free, null],
-		["page_free", free - zeros, free - e.zeropages, k.uvm.page_free],
+		["npages", npages + unused, e.npages, null],
+		["free", free + unused, e.free, null],
+		["page_free", free - zeros, e.free - unused - e.zeropages, k.uvm.page_free],
 		["zeropages", zeros, e.zeropages, k.uvm.page_zeros],
 		["active", active, e.active, k.uvm.page_active],
 		["inactive", inactive, e.inactive, k.uvm.page_inactive],

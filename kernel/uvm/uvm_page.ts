@@ -8,6 +8,9 @@
  *
  * A page is found in three ways: by physical address in k.uvm.vm_pages, by (object, offset) in
  * a hash table, and by the queue it is on: free, active, inactive, or none.
+ *
+ * DEVIATION (D71): a page gets its vm_page when it is first used, so that a large memory costs what
+ * is used of it. Until then it counts as free, and comes before those on the free queue.
  */
 
 import type { PmapPage } from "../../pmap/host.ts";
@@ -20,7 +23,7 @@ import {
 	ZERO_PAGE_CYCLES,
 } from "../../pmap/pmap.ts";
 import { KASSERT } from "../../sys/panic.ts";
-import { PAGE_SIZE, VM_PROT_NONE } from "../../sys/vmparam.ts";
+import { atop, PAGE_SIZE, ptoa, VM_PROT_NONE } from "../../sys/vmparam.ts";
 import type { simplelock } from "../kern/core/kern_lock.ts";
 import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
@@ -56,6 +59,8 @@ export const PQ_ANON = 0x10; // owned by uanon
 export const PQ_AOBJ = 0x20; // owned by an aobj
 export const PQ_SWAPBACKED = PQ_ANON | PQ_AOBJ;
 
+/** Buckets of the page hash at first; it grows with the pages that are used. */
+const PAGE_HASH_MIN = 64;
 /** Cost of a hash lookup, in steps along memq. */
 export const UVM_PAGE_HASH_PENALTY = 4;
 
@@ -142,7 +147,8 @@ export function memq_remove(uobj: uvm_object, pg: vm_page): void {
 /**
  * Hand a range of physical memory to the page layer, before uvm_page_init.
  *
- * => [start, end) gets vm_page structures; [avail_start, avail_end) of it is free to use.
+ * => [start, end) gets vm_page structures; [avail_start, avail_end) of it is free to use, and
+ *    nothing comes behind it.
  */
 export function uvm_page_physload(
 	k: Kernel,
@@ -153,31 +159,82 @@ export function uvm_page_physload(
 ): void {
 	KASSERT(k.uvm.vm_pages.length === 0, "uvm_page_physload: only one segment of memory");
 	KASSERT(avail_start >= start && avail_end <= end, "uvm_page_physload: bad range");
+	KASSERT(avail_end === end, "uvm_page_physload: memory behind the free pages");
 	k.uvm.physmem_start = start;
-	for (let pa = start; pa < end; pa += PAGE_SIZE) k.uvm.vm_pages.push(new vm_page(pa));
+	for (let pa = start; pa < avail_start; pa += PAGE_SIZE) k.uvm.vm_pages.push(new vm_page(pa));
 	k.uvm.avail_start = avail_start;
 	k.uvm.avail_end = avail_end;
 }
 
 /** Make the page hash and free the available pages. Reserves and targets are set by the daemon. */
 export function uvm_page_init(k: Kernel): void {
-	let buckets = 64;
-	while (buckets < k.uvm.vm_pages.length) buckets *= 2;
-	k.uvm.page_hash = new Array<vm_page | null>(buckets).fill(null);
-	k.uvm.page_hashmask = buckets - 1;
-	for (const pg of k.uvm.vm_pages) {
-		if (pg.phys_addr < k.uvm.avail_start || pg.phys_addr >= k.uvm.avail_end) continue;
-		k.uvmexp.npages++;
-		pg.pqflags = PQ_FREE;
-		pageq_insert_tail(k.uvm.page_free, pg);
-		k.uvmexp.free++;
+	const e = k.uvmexp;
+	k.uvm.page_hash = new Array<vm_page | null>(PAGE_HASH_MIN).fill(null);
+	k.uvm.page_hashmask = PAGE_HASH_MIN - 1;
+	e.npages = uvm_page_unused(k);
+	e.free = e.npages;
+}
+
+/** Pages that have no vm_page yet: they are free, and behind all that have one. */
+export const uvm_page_unused = (k: Kernel): number =>
+	atop(k.uvm.avail_end - k.uvm.physmem_start) - k.uvm.vm_pages.length;
+
+/** The vm_page of the first page without one. => uvm_page_unused is not 0; on no queue. */
+function page_create(k: Kernel): vm_page {
+	const { vm_pages, physmem_start } = k.uvm;
+	const pg = new vm_page(physmem_start + ptoa(vm_pages.length));
+	pg.pqflags = PQ_FREE;
+	vm_pages.push(pg);
+	if (vm_pages.length > k.uvm.page_hash.length) uvm_page_rehash(k);
+	return pg;
+}
+
+/** Double the page hash. */
+function uvm_page_rehash(k: Kernel): void {
+	const old = k.uvm.page_hash;
+	k.uvm.page_hash = new Array<vm_page | null>(old.length * 2).fill(null);
+	k.uvm.page_hashmask = k.uvm.page_hash.length - 1;
+	for (const chain of old) {
+		for (let pg = chain; pg !== null; ) {
+			const next: vm_page | null = pg.hashq_next;
+			const bucket = pagehash(k, pg.uobject!, pg.offset);
+			pg.hashq_next = k.uvm.page_hash[bucket]!;
+			k.uvm.page_hash[bucket] = pg;
+			pg = next;
+		}
 	}
+}
+
+/** Take a page off the free queue whose contents are not known. => null if there is none. */
+function page_take(k: Kernel): vm_page | null {
+	const { page_free } = k.uvm;
+	if (uvm_page_unused(k) > 0) return page_create(k);
+	const pg = page_free.first;
+	if (pg !== null) pageq_remove(page_free, pg);
+	return pg;
 }
 
 /** The page at physical address `pa`, or null for memory the page layer does not own. */
 export function PHYS_TO_VM_PAGE(k: Kernel, pa: number): vm_page | null {
 	const i = Math.floor((pa - k.uvm.physmem_start) / PAGE_SIZE);
-	return k.uvm.vm_pages[i] ?? null;
+	const pg = k.uvm.vm_pages[i];
+	if (pg !== undefined) return pg;
+	return i >= 0 && pa < k.uvm.avail_end ? page_unused_at(k, i) : null;
+}
+
+/** A page that has never been used: all such pages are put at the head of the free queue. */
+function page_unused_at(k: Kernel, index: number): vm_page {
+	const { page_free, vm_pages } = k.uvm;
+	const after = { ...page_free };
+	Object.assign(page_free, pglist_init());
+	while (uvm_page_unused(k) > 0) pageq_insert_tail(page_free, page_create(k));
+	if (after.first !== null) {
+		page_free.last!.pageq_next = after.first;
+		after.first.pageq_prev = page_free.last;
+		page_free.last = after.last;
+		page_free.count += after.count;
+	}
+	return vm_pages[index]!;
 }
 
 const pagehash = (k: Kernel, uobj: uvm_object, off: voff_t): number =>
@@ -294,12 +351,12 @@ export function uvm_pagealloc(
 	if (e.free <= e.reserve_pagedaemon && !(reserve && k.curlwp === k.uvm.pagedaemon)) return null;
 	if (k.failinject?.("page")) return null;
 	const zero = (flags & UVM_PGA_ZERO) !== 0;
-	const { page_free, page_zeros } = k.uvm;
-	const pg = (zero ? page_zeros.first : page_free.first) ?? page_free.first ?? page_zeros.first;
+	const { page_zeros } = k.uvm;
+	const pg = (zero ? page_zeros.first : null) ?? page_take(k) ?? page_zeros.first;
 	if (pg === null) return null;
 	k.watch.shadow?.pagealloc(k, pg);
 	const zeroed = (pg.flags & PG_ZERO) !== 0;
-	pageq_remove(zeroed ? page_zeros : page_free, pg);
+	if (zeroed) pageq_remove(page_zeros, pg);
 	e.free--;
 	if (zeroed) e.zeropages--;
 	pg.offset = off;
@@ -341,15 +398,14 @@ const UVM_PAGEZERO_TARGET = 256;
  */
 export function uvm_pageidlezero(k: Kernel, cycles: number): void {
 	const e = k.uvmexp;
-	const { page_free, page_zeros } = k.uvm;
+	const { page_zeros } = k.uvm;
 	for (let left = cycles; e.zeropages < UVM_PAGEZERO_TARGET; left -= ZERO_PAGE_CYCLES) {
-		const pg = page_free.first;
-		if (pg === null) return;
+		if (e.free === e.zeropages) return;
 		if (left < ZERO_PAGE_CYCLES) {
 			if (left > 0) e.zeroaborts++;
 			return;
 		}
-		pageq_remove(page_free, pg);
+		const pg = page_take(k)!;
 		k.watch.shadow?.pagealloc(k, pg);
 		pmap_pageidlezero(k, pg.phys_addr);
 		k.watch.shadow?.pagezeroed(k, pg);

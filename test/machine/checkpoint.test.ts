@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { Checkpoint, Machine, MachineState } from "../../machine/machine.ts";
 import { RAM_BASE } from "../../machine/memory.ts";
 import { CYCLES_PER_TIME_TICK, FENCE_ALL, SIP_STIP } from "../../machine/port.ts";
+import { scanPages, scratchHash } from "../support/scratch-hash.ts";
 import { RW, TEXT, TEXT_FRAME, type User, user } from "./user.ts";
 
 const RUNS = Number(process.env.CHECKPOINT_RUNS ?? 20);
@@ -62,7 +63,8 @@ type Op =
 	| { readonly op: "run"; readonly ticks: number }
 	/** `clean`: first the A and D bits of all data are cleared, and the TLB is emptied. */
 	| { readonly op: "take"; readonly clean: boolean }
-	| { readonly op: "back" | "release"; readonly which: number }
+	| { readonly op: "back" | "release" | "load"; readonly which: number }
+	| { readonly op: "hash" }
 	| { readonly op: "write" | "zero" | "copy" | "flip" | "word"; readonly at: number };
 
 const page = fc.integer({ min: 0, max: DATA_PAGES + 1 });
@@ -81,10 +83,11 @@ const operation: fc.Arbitrary<Op> = fc.oneof(
 	{
 		weight: 4,
 		arbitrary: fc.record({
-			op: fc.constantFrom("back" as const, "back" as const, "release" as const),
+			op: fc.constantFrom("back", "back", "release", "load") as fc.Arbitrary<"back">,
 			which: fc.nat(20),
 		}),
 	},
+	{ weight: 3, arbitrary: fc.constant({ op: "hash" } as const) },
 	{
 		weight: 3,
 		arbitrary: fc.record({
@@ -131,8 +134,21 @@ function run(u: User, ticks: number): void {
 	port.run();
 }
 
+const bytesOf = ({ buffer }: Int32Array): Uint8Array => new Uint8Array(buffer);
+
+/** What is kept of the hash of RAM is that of all of it. */
+function checkHash(machine: Machine): void {
+	// First the hash: to save looks at the pages, too.
+	const hash = machine.stateHash();
+	const { ram } = machine.save();
+	const all = scanPages(machine);
+	expect([...ram.numbers]).toEqual([...all.numbers]);
+	expect(Buffer.compare(bytesOf(ram.words), bytesOf(all.words))).toBe(0);
+	expect(hash).toBe(scratchHash(machine));
+}
+
 describe.each(["hardware", "trap"] as const)("with A and D by %s", (adPolicy) => {
-	it("any checkpoint brings back what a copy of everything holds", () => {
+	it("any checkpoint brings back what a copy of everything holds, and its hash", () => {
 		fc.assert(
 			fc.property(fc.array(operation, { minLength: 5, maxLength: 60 }), (ops) => {
 				const u = build(adPolicy);
@@ -146,6 +162,11 @@ describe.each(["hardware", "trap"] as const)("with A and D by %s", (adPolicy) =>
 						taken.push({ checkpoint: machine.checkpoint(), copy: machine.save() });
 					} else if ("at" in op) {
 						change(u, op.op, op.at, step);
+					} else if (op.op === "hash") {
+						checkHash(machine);
+					} else if (which >= 0 && op.op === "load") {
+						machine.restore(taken[which]!.copy);
+						checkHash(machine);
 					} else if (which >= 0 && op.op === "release") {
 						machine.release(taken[which]!.checkpoint);
 						taken.splice(which, 1);
@@ -159,6 +180,7 @@ describe.each(["hardware", "trap"] as const)("with A and D by %s", (adPolicy) =>
 						expect(machine.stateHash()).toBe(fresh.machine.stateHash());
 					}
 				}
+				checkHash(machine);
 				for (const { checkpoint } of taken) machine.release(checkpoint);
 				expect(machine.checkpointBytes).toBe(0);
 			}),
@@ -216,5 +238,60 @@ describe("a checkpoint", () => {
 		u.machine.rollback(checkpoint);
 		expect(u.machine.save()).toEqual(copy);
 		expect(u.port.pc).toBeGreaterThanOrEqual(TEXT);
+	});
+});
+
+describe("whatever the size of RAM", () => {
+	/** Pages that were hashed by `action`. */
+	function hashed(machine: Machine, action: () => void): number {
+		const before = machine.pagesHashed;
+		action();
+		return machine.pagesHashed - before;
+	}
+
+	it.each([16, 256])("%i MiB: only pages that were written are hashed and copied", (mib) => {
+		const { machine } = user("ecall", { ramSize: mib * MIB });
+		const last = mib * 256 - 1;
+		const write = (pages: number): void => {
+			for (let i = 0; i < pages; i++) machine.dma.store8(RAM_BASE + (last - i) * 4096, 7);
+		};
+		const first = hashed(machine, () => machine.stateHash());
+		expect(first).toBeLessThan(5);
+		write(10);
+		expect(hashed(machine, () => machine.stateHash())).toBe(10);
+		expect(hashed(machine, () => machine.stateHash())).toBe(0);
+		let saved = machine.save();
+		expect(saved.ram.numbers).toHaveLength(10 + first);
+		const checkpoint = machine.checkpoint();
+		write(3);
+		expect(machine.checkpointBytes).toBe(3 * 4096);
+		machine.rollback(checkpoint);
+		expect(hashed(machine, () => machine.stateHash())).toBe(3);
+		machine.restore(saved);
+		expect(hashed(machine, () => machine.stateHash())).toBe(10 + first);
+		expect(machine.checkpointBytes).toBe((10 + first) * 4096);
+		machine.release(checkpoint);
+		expect(hashed(machine, () => (saved = machine.save()))).toBe(0);
+		expect(saved.ram.numbers).toHaveLength(10 + first);
+	});
+
+	it("a page that is zero again is as one that was never written", () => {
+		const { machine } = user("ecall", { ramSize: 16 * MIB });
+		const before = machine.stateHash();
+		machine.dma.fill(RAM_BASE + 8 * MIB, 8192, 1);
+		expect(machine.stateHash()).not.toBe(before);
+		machine.dma.fill(RAM_BASE + 8 * MIB, 8192, 0);
+		expect(machine.stateHash()).toBe(before);
+	});
+
+	it("where a page is makes a difference, and what it holds", () => {
+		const hashes = [0, 4096, 4].flatMap((at) =>
+			[1, 2].map((value) => {
+				const { machine } = user("ecall", { ramSize: 16 * MIB });
+				machine.dma.store32(RAM_BASE + 8 * MIB + at, value);
+				return machine.stateHash();
+			}),
+		);
+		expect(new Set(hashes).size).toBe(6);
 	});
 });

@@ -1,8 +1,7 @@
-/** What the mirror keeps of contexts that do not run; translation.test.ts compares all with a model. */
+/** What the mirror keeps of contexts that do not run; translation.test.ts has the rest. */
 import { describe, expect, it } from "vitest";
 import { CT, Memory, RAM_OFFSET, RT, WT, XT } from "../../machine/memory.ts";
 import { GUARD_DEBUG, Mirror, NOT_TRANSLATED, WATCH_STORES } from "../../machine/mirror.ts";
-import { PageHistory } from "../../machine/page-history.ts";
 import { FENCE_ALL } from "../../machine/port.ts";
 
 const VPN = 0x1_2345;
@@ -13,15 +12,14 @@ type Table = keyof typeof TABLES;
 /** A mirror in which context 7, of address space 5, has the page, and context 8 runs. */
 function away(): { mirror: Mirror; slots: () => Table[] } {
 	const memory = new Memory(0x1_0000);
-	const mirror = new Mirror(memory);
+	const mirror = new Mirror(memory, { storing: () => {} });
 	mirror.use(7, 5);
+	mirror.storing(PAGE);
 	for (const table of [RT, WT, XT]) mirror.fill(table, VPN, PAGE);
 	mirror.use(8, 6);
 	const filled = (name: Table): boolean => memory.i32[TABLES[name] + VPN] === PAGE;
 	return { mirror, slots: () => (Object.keys(TABLES) as Table[]).filter(filled) };
 }
-
-const history = (): PageHistory => new PageHistory({ pages: 16, read: () => {}, write: () => {} });
 
 describe("slots of a context that does not run", () => {
 	it("are out of the tables, and come back", () => {
@@ -38,7 +36,7 @@ describe("slots of a context that does not run", () => {
 		["all is cleared", (m) => m.clear(), []],
 		["code of the page was decoded", (m) => m.watch(PAGE), ["RT", "XT"]],
 		["somebody watches stores", (m) => m.watch(PAGE, WATCH_STORES), ["RT", "XT"]],
-		["a checkpoint is taken", (m) => m.keep(history()), ["RT", "XT"]],
+		["a checkpoint is taken", (m) => m.watchStores(), ["RT", "XT"]],
 		["a debugger guards the page", (m) => m.guard(new Set([VPN]), GUARD_DEBUG), []],
 		["the page errs", (m) => m.distrust(PAGE, true), []],
 		["the page is observed", (m) => m.observe([PAGE]), []],

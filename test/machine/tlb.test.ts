@@ -7,7 +7,7 @@ import { Tlb } from "../../machine/tlb.ts";
 
 function newTlb(): Tlb {
 	const memory = new Memory(0x1_0000);
-	return new Tlb(memory, new Mirror(memory), { entries: 16, ways: 4 });
+	return new Tlb(memory, new Mirror(memory, { storing() {} }), { entries: 16, ways: 4 });
 }
 
 it("that was restored is fenced by address space", () => {

@@ -10,6 +10,7 @@ import { UserError } from "../../../machine/user-error.ts";
 import { panic } from "../../../sys/panic.ts";
 import { guest } from "../../isa/guest.ts";
 import { TEXT_FRAME } from "../../machine/user.ts";
+import { scratchHash } from "../../support/scratch-hash.ts";
 import { A_LOAD, A_STORE, A0, type Broken, broken, DATA, DATA_FRAME } from "./broken.ts";
 
 const S3 = 19;
@@ -321,11 +322,13 @@ describe("a cell that fails on", () => {
 			params: { pa: PA, bit: 2, ...params },
 		};
 		const b = broken([A_LOAD, A_STORE, A_LOAD], [rule]);
-		b.machine.memory.ram32[INDEX] = start;
+		if (start !== 1) b.port.storeWord(INDEX, start);
 		b.next();
 		const before = b.port.x[A0]!;
+		b.machine.stateHash();
 		b.next();
 		b.next();
+		expect(b.machine.stateHash()).toBe(scratchHash(b.machine));
 		return [before, b.port.x[A0]!, b.port.ram32[INDEX]!];
 	}
 

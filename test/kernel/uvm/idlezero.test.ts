@@ -5,11 +5,13 @@ import { ltsleep, type Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
 import { UVM_PGA_ZERO } from "../../../kernel/uvm/uvm_extern.ts";
 import {
 	PG_ZERO,
+	PHYS_TO_VM_PAGE,
 	uvm_pagealloc,
 	uvm_pagefree,
 	uvm_pageidlezero,
 	type vm_page,
 } from "../../../kernel/uvm/uvm_page.ts";
+import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { TestKernel } from "../../support/kernel.ts";
 import { MiB, workload } from "../../support/workload.ts";
 
@@ -38,6 +40,8 @@ describe("uvm_pageidlezero", () => {
 	it("zeroes a page in each 512 cycles, and gives up the last one", () => {
 		const e = t.k.uvmexp;
 		const { cycles } = t.k.port;
+		// A page that had another owner before.
+		PHYS_TO_VM_PAGE(t.k, t.k.uvm.avail_end - PAGE_SIZE);
 		t.bytes(t.k.uvm.page_free.first!).fill(0x55);
 		uvm_pageidlezero(t.k, 3 * 512 + 511);
 		expect(e).toMatchObject({ zeropages: 3, zeroaborts: 1 });

@@ -17,10 +17,12 @@ import {
 	PQ_FREE,
 	PQ_INACTIVE,
 	uvm_page_unbusy1,
+	uvm_page_unused,
 	uvm_pageactivate,
 	uvm_pagealloc,
 	uvm_pagedeactivate,
 	uvm_pagefree,
+	uvm_pageidlezero,
 	uvm_pagelookup,
 	uvm_pageunwire,
 	uvm_pagewire,
@@ -31,6 +33,7 @@ import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { TestKernel } from "../../support/kernel.ts";
 import { holdPage, readByte } from "../../support/paging.ts";
 import { testObject } from "../../support/test-pager.ts";
+import { MiB } from "../../support/workload.ts";
 
 let t: TestKernel;
 let uobj: uvm_object;
@@ -92,6 +95,7 @@ describe("uvm_pagealloc", () => {
 	});
 
 	it("zeroes a page if asked to, and then it is dirty", () => {
+		PHYS_TO_VM_PAGE(t.k, t.k.uvm.avail_end - PAGE_SIZE);
 		for (const pg of t.k.uvm.vm_pages) if ((pg.pqflags & PQ_FREE) !== 0) t.bytes(pg).fill(0xff);
 		const pg = alloc(0, UVM_PGA_ZERO)!;
 		expect(t.bytes(pg).every((byte) => byte === 0)).toBe(true);
@@ -104,6 +108,74 @@ describe("uvm_pagealloc", () => {
 		uvm_pagefree(t.k, pg);
 		versions.push(pg.version);
 		expect(new Set(versions).size).toBe(2);
+	});
+});
+
+describe("pages that were never used", () => {
+	it.each([16, 256])("have no vm_page, with %i MiB", (mib) => {
+		t = new TestKernel({ ram: mib * MiB });
+		uobj = testObject(t);
+		const used = t.k.uvm.vm_pages.length;
+		expect(used).toBeLessThan(400);
+		for (let i = 0; i < 100; i++) page(i);
+		expect(t.k.uvm.vm_pages).toHaveLength(used + 100);
+		expect(t.k.uvm.page_hash.length).toBeLessThanOrEqual(1024);
+		expect(uvm_page_unused(t.k)).toBe((mib * MiB) / PAGE_SIZE - used - 100);
+		t.check();
+	});
+
+	it("are all looked up: the page hash grows with them", () => {
+		t = new TestKernel({ ram: 4 * MiB });
+		uobj = testObject(t);
+		const pages = Array.from({ length: 600 }, (_, i) => page(i));
+		expect(t.k.uvm.page_hash.length).toBeGreaterThanOrEqual(600);
+		for (const [i, pg] of pages.entries()) {
+			expect(uvm_pagelookup(t.k, uobj, i * PAGE_SIZE)).toBe(pg);
+		}
+		t.check();
+	});
+
+	it("come in the order of one queue of all free pages, whatever looks at them", () => {
+		const step = fc.constantFrom("alloc", "alloc", "zero", "free", "idle", "look");
+		fc.assert(
+			fc.property(fc.array(step, { maxLength: 40 }), fc.nat(1000), (steps, where) => {
+				t = new TestKernel();
+				uobj = testObject(t);
+				const { uvm, port } = t.k;
+				// Physical addresses: the queue of free pages, that of zeroed ones, pages in use.
+				const [free, zeros, used]: number[][] = [[], [], []];
+				for (let pg = uvm.page_free.first; pg !== null; pg = pg.pageq_next)
+					free!.push(pg.phys_addr);
+				const fresh: number[] = [];
+				const unused = uvm_page_unused(t.k);
+				for (let i = unused; i > 0; i--) fresh.push(port.ramBase + port.ramSize - i * PAGE_SIZE);
+				free!.unshift(...fresh);
+				for (let pg = uvm.page_zeros.first; pg !== null; pg = pg.pageq_next) {
+					zeros!.push(pg.phys_addr);
+				}
+				for (const [i, what] of steps.entries()) {
+					if (what === "alloc" || what === "zero") {
+						const pg = alloc(i, what === "zero" ? UVM_PGA_ZERO : 0);
+						const next = (what === "zero" ? zeros!.shift() : undefined) ?? free!.shift();
+						expect(pg!.phys_addr).toBe(next);
+						pg!.flags &= ~(PG_BUSY | PG_FAKE);
+						used!.push(pg!.phys_addr);
+					} else if (what === "free" && used!.length > 0) {
+						const pa = used!.shift()!;
+						uvm_pagefree(t.k, PHYS_TO_VM_PAGE(t.k, pa)!);
+						free!.push(pa);
+					} else if (what === "idle") {
+						uvm_pageidlezero(t.k, 512);
+						zeros!.push(free!.shift()!);
+					} else if (what === "look") {
+						const pa = free![where % free!.length]!;
+						expect(PHYS_TO_VM_PAGE(t.k, pa)!.phys_addr).toBe(pa);
+					}
+				}
+				t.check();
+			}),
+			{ numRuns: 30 },
+		);
 	});
 });
 
