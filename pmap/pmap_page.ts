@@ -3,6 +3,7 @@
  * and run the fences that other calls have deferred.
  */
 
+import { panic } from "../sys/panic.ts";
 import {
 	type paddr_t,
 	VM_PROT_EXECUTE,
@@ -52,6 +53,8 @@ export function pmap_page_protect(k: PmapHost, pg: PmapPage, prot: vm_prot_t): v
 		const pm = pv.pmap!;
 		const va = pv.va;
 		const pte = pmap_leaf_remove(k, pm, va, leaf_index(k, pv));
+		// Page tables that memory has spoilt may have another entry there.
+		if (pg.md_pvlist === pv) panic("pmap_page_protect: PV entry without a mapping");
 		if ((pte & PTE_A) !== 0) pmap_tlb_fence(k, pm, va);
 		pmap_ptp_release(k, pm, va);
 		pmap_ptp_reap(k, pm);

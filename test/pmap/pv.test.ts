@@ -124,3 +124,15 @@ it.each([
 		expect(probes(makeHost({ ramPages: 4096 }), n, order), `${n} spaces`).toBeLessThan(2);
 	}
 });
+
+it("a mapping that spoilt page tables hide ends with a panic, not without an end", () => {
+	const k = makeHost({}, makeMachine({ ramPages: 64 }));
+	const pm = P.pmap_create(k)!;
+	const [pg, other] = [takePage(k), takePage(k)];
+	P.pmap_enter(k, pm, VAS[0]!, pg.phys_addr, VM_PROT_READ, 0);
+	P.pmap_enter(k, pm, VAS[3]!, other.phys_addr, VM_PROT_READ, 0);
+	// The first table of the root is the second one now, which has no entry there.
+	k.port.storeWord(pm.pm_rootidx, k.port.ram32[pm.pm_rootidx + 1]!);
+	P.pmap_remove(k, pm, VAS[3]!, VAS[3]! + PAGE_SIZE);
+	expect(() => P.pmap_page_protect(k, pg, VM_PROT_NONE)).toThrow(/PV entry without a mapping/);
+});
