@@ -38,8 +38,8 @@ describe("a shell goes on after", () => {
 		// A quarter of the pages is the number of processes.
 		expect(system.kernel.uvmexp.npages / 4).toBeLessThan(fork!.count);
 		expect(map).toMatchObject({ mode: "map", errno: ENOMEM });
-		// Half of the pages hold 56 entries each, but for what else is in pools.
-		const most = (system.kernel.uvmexp.npages / 2) * 56;
+		// Half of the pages hold 36 entries each, but for what else is in pools.
+		const most = (system.kernel.uvmexp.npages / 2) * 36;
 		expect(map!.count).toBeGreaterThan(most * 0.9);
 		expect(map!.count).toBeLessThan(most);
 		expect(open).toMatchObject({ mode: "open", errno: ENFILE });
@@ -48,7 +48,7 @@ describe("a shell goes on after", () => {
 		expect(pipe).toMatchObject({ mode: "pipe", errno: ENOMEM });
 		expect(pipe!.count).toBeLessThan(system.kernel.uvmexp.npages / 2);
 		expect(files).toMatchObject({ mode: "files", errno: ENOSPC });
-		const row = /^vmmpepl +72 +\d+ +[1-9]\d* +\d+ +\d+ +\d+ +\d+ +(\d+) +\d+$/m.exec(console);
+		const row = /^vmmpepl +112 +\d+ +[1-9]\d* +\d+ +\d+ +\d+ +\d+ +(\d+) +\d+$/m.exec(console);
 		expect(Number(row?.[1])).toBeGreaterThan(400);
 	});
 

@@ -66,7 +66,7 @@ it("what fails for a time leaves nothing behind", async () => {
 });
 
 it("what is lost does not come back: wrong output, or a page that is wrong", async () => {
-	const lost = { model: "disk.lost-write", params: { disk: "ld0" }, when: { hit: [2, 8] } };
+	const lost = { model: "disk.lost-write", params: { disk: "ld0" }, when: { hit: [2, 3] } };
 	expect(await recovered(lost)).toEqual([false, false]);
 });
 
