@@ -270,7 +270,7 @@ it.each<[string, string[], number, number]>([
 
 it.each([
 	["anything", 20, 1],
-	["anything", 60, 2],
+	["anything", 50, 2],
 	["anything", 200, 3],
 	["vmmpepl", 20, 5],
 	["vmmpepl", 40, 7],
