@@ -6,13 +6,17 @@ const LIMIT_MS = 3_600_000;
 
 /**
  * Tests that take long, of what seldom breaks: what guests and tests reach of the VM system, each
- * allocation that fails, defects that are planted in the hart. npm run test:reach runs them.
+ * allocation that fails, defects that are planted in the hart, a campaign with every fault model,
+ * each row of `bench growth`, the committed guest programs. npm run test:reach runs them.
  */
 const REACH = [
 	"test/coverage.test.ts",
 	"test/calls.test.ts",
 	"test/kernel/uvm/alloc-sweep.test.ts",
 	"test/conformance/mutants.test.ts",
+	"test/campaign/smoke.test.ts",
+	"test/bench/growth-rows.test.ts",
+	"test/workloads/committed.test.ts",
 ];
 
 /** Tests that put functions of their own into modules, which Node cannot load then. */

@@ -34,20 +34,6 @@ it("lists the campaigns that come with it", () => {
 	expect(stdout.split("\n").length).toBeGreaterThan(4);
 });
 
-it("smoke has every kind of fault, and each acts", () => {
-	const { stdout, stderr, status } = uvmachine(["inject", "smoke", "--jobs", "2", "--json", "-"]);
-	expect([status, stderr]).toEqual([0, ""]);
-	const { end, runs, population, outcomes, templates } = JSON.parse(stdout);
-	expect([end, runs]).toEqual(["complete", population]);
-	expect(outcomes["not-fired"].runs + outcomes["simulator-error"].runs).toBe(0);
-	const models = readFileSync(`${ROOT}/docs/fault-models.md`, "utf8").matchAll(/^## `(.*)`$/gm);
-	// One acts on what other faults leave, the other one on interrupts that come at once.
-	const others = ["memory.ecc", "irq.reordered"];
-	for (const [, model] of models) {
-		if (!others.includes(model!)) expect(templates).toHaveProperty([model!]);
-	}
-});
-
 it("says which runs have not recovered, and the exit code is 1", () => {
 	const rule = (text: string): string => `{
 		name: "recovery", recover: true,
