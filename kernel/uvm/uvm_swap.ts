@@ -15,6 +15,13 @@ import type { vnode } from "../fs/vnode.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Kernel } from "../kernel.ts";
+import {
+	type swapmap,
+	swapmap_clear,
+	swapmap_find,
+	swapmap_isset,
+	swapmap_set,
+} from "./uvm_swapmap.ts";
 
 /** A slot of the drum; SWSLOT_NONE and SWSLOT_BAD are not slots. */
 export type SwapSlot = number;
@@ -51,16 +58,14 @@ export interface swapdev {
 	/** The drum range [drumoffset, drumoffset + drumsize). */
 	readonly swd_drumoffset: number;
 	readonly swd_drumsize: number;
-	/** One bit a slot: allocated. The label's bits are set for ever. */
-	readonly swd_map: Int32Array;
+	/** The slots; the label's are allocated for ever. */
+	readonly swd_map: swapmap;
 	/** Checksums of the slots (uvm_swap_cksum.ts); 0: there are none. */
 	readonly swd_sums: number;
 	/** Another disk on which everything is written, too; or null. */
 	readonly swd_mirror: dev_t | null;
 	/** With a mirror: one bit a slot for each copy, the device's first: it could not be written. */
 	readonly swd_stale: readonly Int32Array[];
-	/** No word of swd_map before this one has a clear bit. */
-	swd_hint: number;
 }
 
 /** The device that a slot is on, or null. */
@@ -71,48 +76,10 @@ export function swapdrum_getsdp(k: Kernel, slot: SwapSlot): swapdev | null {
 	return null;
 }
 
-/** First of `n` adjacent clear bits, or -1. */
-function swapmap_find(sdp: swapdev, n: number): number {
-	const map = sdp.swd_map;
-	let run = 0;
-	for (let word = sdp.swd_hint; word < map.length; word++) {
-		const bits = map[word]!;
-		if (bits === -1) {
-			run = 0;
-			continue;
-		}
-		for (let bit = 0; bit < 32; bit++) {
-			if ((bits & (1 << bit)) !== 0) {
-				run = 0;
-			} else if (++run === n) {
-				return word * 32 + bit + 1 - n;
-			}
-		}
-	}
-	return -1;
-}
-
-function swapmap_set(sdp: swapdev, first: number, n: number): void {
-	const map = sdp.swd_map;
-	for (let i = first; i < first + n; i++) map[i >>> 5]! |= 1 << (i & 31);
-	while (sdp.swd_hint < map.length && map[sdp.swd_hint] === -1) sdp.swd_hint++;
-}
-
-function swapmap_clear(sdp: swapdev, first: number, n: number): void {
-	const map = sdp.swd_map;
-	for (let i = first; i < first + n; i++) {
-		KASSERT((map[i >>> 5]! & (1 << (i & 31))) !== 0, "uvm_swap_free: slot is free already");
-		map[i >>> 5]! &= ~(1 << (i & 31));
-	}
-	sdp.swd_hint = Math.min(sdp.swd_hint, first >>> 5);
-}
-
 /** Whether `slot` is allocated (uvm_check). */
 export function uvm_swap_isallocated(k: Kernel, slot: SwapSlot): boolean {
 	const sdp = swapdrum_getsdp(k, slot);
-	if (sdp === null) return false;
-	const i = slot - sdp.swd_drumoffset;
-	return (sdp.swd_map[i >>> 5]! & (1 << (i & 31))) !== 0;
+	return sdp !== null && swapmap_isset(sdp.swd_map, slot - sdp.swd_drumoffset);
 }
 
 /**
@@ -130,9 +97,9 @@ export function uvm_swap_alloc(k: Kernel, nslots: number, lessok: boolean): Swap
 			const sdp = list[i]!;
 			if ((sdp.swd_flags & SWF_ENABLE) === 0 || swap_isdead(k, sdp)) continue;
 			if (sdp.swd_npginuse + want > sdp.swd_npages) continue;
-			const first = swapmap_find(sdp, want);
+			const first = swapmap_find(sdp.swd_map, want);
 			if (first < 0) continue;
-			swapmap_set(sdp, first, want);
+			swapmap_set(sdp.swd_map, first, want);
 			swaplist_rotate(list, i);
 			sdp.swd_npginuse += want;
 			k.uvmexp.swpginuse += want;
@@ -195,7 +162,7 @@ export function uvm_swap_free(k: Kernel, slot: SwapSlot, nslots: number): void {
 	if (slot === SWSLOT_BAD) return;
 	const sdp = swapdrum_getsdp(k, slot);
 	if (sdp === null) panic("uvm_swap_free: slot on no device");
-	swapmap_clear(sdp, slot - sdp.swd_drumoffset, nslots);
+	swapmap_clear(sdp.swd_map, slot - sdp.swd_drumoffset, nslots);
 	k.watch.shadow?.swapfree(k, slot, nslots);
 	sdp.swd_npginuse -= nslots;
 	k.uvmexp.swpginuse -= nslots;
@@ -221,7 +188,7 @@ export function uvm_swap_markbad(k: Kernel, slot: SwapSlot, nslots: number): voi
 /** Hold a slot: nobody else gets it. => it is free, and its device enabled. */
 export function uvm_swap_hold(k: Kernel, slot: SwapSlot): void {
 	const sdp = swapdrum_getsdp(k, slot)!;
-	swapmap_set(sdp, slot - sdp.swd_drumoffset, 1);
+	swapmap_set(sdp.swd_map, slot - sdp.swd_drumoffset, 1);
 	sdp.swd_npginuse++;
 	sdp.swd_npgheld++;
 	k.uvmexp.swpginuse++;

@@ -29,6 +29,7 @@ import {
 	uvm_swap_navail,
 } from "./uvm_swap.ts";
 import { uvm_swap_cksum_size } from "./uvm_swap_cksum.ts";
+import { swapmap_create, swapmap_set } from "./uvm_swapmap.ts";
 
 /** A file to swap to: whole sectors, one behind the other, on the disk. */
 interface swapfile {
@@ -84,15 +85,12 @@ export function swap_on(
 		swd_npgheld: 0,
 		swd_drumoffset: drumoffset,
 		swd_drumsize: pages,
-		swd_map: new Int32Array(Math.ceil(pages / 32)),
+		swd_map: swapmap_create(pages),
 		swd_sums: sums,
 		swd_mirror: mirror,
 		swd_stale: mirror === null ? [] : [0, 1].map(() => new Int32Array(Math.ceil(pages / 32))),
-		swd_hint: 0,
 	};
-	// The label, and the bits behind the end in the last word, are never free.
-	for (let i = 0; i < SWAP_LABEL_PAGES; i++) sdp.swd_map[i >>> 5]! |= 1 << (i & 31);
-	for (let i = pages; i % 32 !== 0; i++) sdp.swd_map[i >>> 5]! |= 1 << (i & 31);
+	swapmap_set(sdp.swd_map, 0, SWAP_LABEL_PAGES);
 	simple_lock(k, k.uvm.swap_data_lock);
 	let at = list.findIndex((other) => other.swd_priority > priority);
 	if (at < 0) at = list.length;

@@ -258,7 +258,7 @@ const bucket = (i: number) => large.u_swhash![i]!;
 /** Two disks, neither of which could be written. */
 function withoutCopy(): void {
 	const sdp = t.k.uvm.swap_list[0]!;
-	const stale = new Int32Array(sdp.swd_map.length).fill(-1);
+	const stale = new Int32Array(sdp.swd_map.sm_bits.length).fill(-1);
 	Object.assign(sdp, { swd_mirror: sdp.swd_dev, swd_stale: [stale, stale] });
 }
 
