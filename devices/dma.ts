@@ -6,14 +6,18 @@
 export interface Dma {
 	/** True if `length` bytes from physical address `pa` lie in RAM; `length` may be 0. */
 	contains(pa: number, length: number): boolean;
-	/** Copy RAM from `pa` into `into`. => false, with `into` untouched, outside RAM. */
-	read(pa: number, into: Uint8Array): boolean;
+	/**
+	 * Copy RAM from `pa` into `into`, or into `length` bytes of it from `at` on.
+	 * => false, with `into` untouched, outside RAM.
+	 */
+	read(pa: number, into: Uint8Array, at?: number, length?: number): boolean;
 	/** Copy `bytes` into RAM at `pa`. => false, with RAM untouched, outside RAM. */
 	write(pa: number, bytes: Uint8Array): boolean;
 	/** Little-endian, naturally aligned. => an unsigned value, or -1 outside RAM. */
 	load16(pa: number): number;
 	load32(pa: number): number;
 	/** Little-endian, naturally aligned. => false outside RAM. */
+	store8(pa: number, value: number): boolean;
 	store16(pa: number, value: number): boolean;
 	store32(pa: number, value: number): boolean;
 }

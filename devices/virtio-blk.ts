@@ -157,6 +157,8 @@ export class VirtioBlk implements VirtioDevice {
 	readonly #completionEvent: number;
 	readonly #requests = new Map<number, BlkRequest>();
 	readonly #bounce = new Uint8Array(BOUNCE_SIZE);
+	/** The header of the request that is parsed. */
+	readonly #header = Buffer.alloc(REQUEST_HEADER_SIZE);
 	#nextId = 0;
 	#port: VirtioPort | null = null;
 
@@ -243,7 +245,7 @@ export class VirtioBlk implements VirtioDevice {
 		const before = totalLength(writable) - 1;
 		if (before < 0 || totalLength(readable) < REQUEST_HEADER_SIZE) return null;
 		const statusPa = slice(writable, before, 1)[0]!.pa;
-		const header = Buffer.alloc(REQUEST_HEADER_SIZE);
+		const header = this.#header;
 		if (!this.#dma.contains(statusPa, 1)) return null;
 		if (!gather(this.#dma, slice(readable, 0, REQUEST_HEADER_SIZE), header)) return null;
 		const type = header.readUInt32LE(0);
@@ -327,7 +329,7 @@ export class VirtioBlk implements VirtioDevice {
 		const status = request.refusal === VIRTIO_BLK_S_OK ? this.#perform(request) : request.refusal;
 		if (status !== VIRTIO_BLK_S_OK) this.counters.errors++;
 		this.observer?.completed(this.id, request, status);
-		this.#dma.write(request.statusPa, Uint8Array.of(status));
+		this.#dma.store8(request.statusPa, status);
 		// 2.7.8.2: only bytes written without a gap from the start count.
 		const fills = status === VIRTIO_BLK_S_OK;
 		const filled = fills ? this.#answerLength(request) : 0;

@@ -241,7 +241,7 @@ export class Virtqueue {
 		for (let left = size; left > 0; left--) {
 			if (index >= size) return null;
 			if (!this.#dma.read(table + DESC_SIZE * index, this.#entryBytes)) return null;
-			const pa = address([entry.getUint32(0, true), entry.getUint32(4, true)]);
+			const pa = entry.getUint32(4, true) * 2 ** 32 + entry.getUint32(0, true);
 			const length = entry.getUint32(8, true);
 			const flags = entry.getUint16(12, true);
 			if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) {
@@ -271,7 +271,9 @@ function address([low, high]: readonly [number, number]): number {
 }
 
 export function totalLength(segments: readonly Segment[]): number {
-	return segments.reduce((sum, segment) => sum + segment.length, 0);
+	let length = 0;
+	for (const segment of segments) length += segment.length;
+	return length;
 }
 
 /** The bytes [from, from + length) of a scattered buffer, as segments. */
@@ -296,9 +298,9 @@ export function inRam(dma: Dma, segments: readonly Segment[]): boolean {
 export function gather(dma: Dma, segments: readonly Segment[], bytes: Uint8Array): boolean {
 	let at = 0;
 	for (const { pa, length } of segments) {
-		const end = Math.min(at + length, bytes.length);
-		if (!dma.read(pa, bytes.subarray(at, end))) return false;
-		at = end;
+		const n = Math.min(length, bytes.length - at);
+		if (!dma.read(pa, bytes, at, n)) return false;
+		at += n;
 	}
 	return true;
 }

@@ -4,7 +4,7 @@
  */
 import type { Errno } from "../../sys/errno.ts";
 import { KASSERT, panic } from "../../sys/panic.ts";
-import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
+import { type Sleeps, sleep_enter, wakeup } from "../kern/core/kern_synch.ts";
 import { pool_getitem, pool_prime, pool_put, pool_setlowat } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { type buf, buf_init } from "./buf.ts";
@@ -68,6 +68,9 @@ export const putiobuf = (k: Kernel): void => pool_put(k.pools.bufpl);
 
 /** Sleep until the transfer is done. => its error. */
 export function* biowait(k: Kernel, bp: buf): Sleeps<Errno> {
-	while (!bp.b_done) yield* ltsleep(k, bp, "biowait", 0, null);
+	while (!bp.b_done) {
+		sleep_enter(k, bp, "biowait", 0, null);
+		yield bp;
+	}
 	return bp.b_error;
 }

@@ -214,10 +214,18 @@ export function uvm_fault_nosleep(
 	return error;
 }
 
+/** Take the state of a fault from where it is kept for the next one; new if others have it. */
+function faultinfo_take(k: Kernel, map: vm_map): uvm_faultinfo {
+	const ufi = k.uvm.fault ?? faultinfo(map);
+	k.uvm.fault = null;
+	return ufi;
+}
+
 /**
- * Resolve a fault that uvm_fault_nosleep could not.
+ * Resolve a fault, waiting for what it needs.
  *
  * => nothing locked. Sleeps: for memory, a busy page, the disk, the map's lock.
+ * => `tried`: uvm_fault_nosleep has just returned EWOULDBLOCK, and this goes on from there.
  * => 0, EFAULT, EACCES, ENOMEM as above; EIO: the contents could not be read.
  */
 export function* uvm_fault(
@@ -226,23 +234,31 @@ export function* uvm_fault(
 	va: vaddr_t,
 	fault_type: number,
 	access: vm_prot_t,
+	tried = false,
 ): Sleeps<Errno> {
-	const ufi = faultinfo(map);
-	faultinfo_start(ufi, map, va, fault_type, access);
+	const ufi = faultinfo_take(k, map);
 	const read = k.uvmexp.pageins;
-	for (;;) {
-		let error = fault_attempt(k, ufi);
-		if (error !== EWOULDBLOCK) {
-			if (k.uvmexp.pageins === read) k.curlwp.l_minflt++;
-			else k.curlwp.l_majflt++;
-			return error;
-		}
-		k.uvmexp.fltrelck++;
-		error = yield* fault_wait(k, ufi);
-		if (error !== 0) return error;
+	let error = EWOULDBLOCK;
+	if (tried) {
+		KASSERT(ufi.orig_map === map && ufi.va === trunc_page(va), "uvm_fault: another fault");
+	} else {
+		faultinfo_start(ufi, map, va, fault_type, access);
+		error = fault_attempt(k, ufi);
 	}
+	while (error === EWOULDBLOCK) {
+		k.uvmexp.fltrelck++;
+		error =
+			ufi.wait === "anon" ? yield* uvmfault_anonget(k, ufi.wait_anon!) : yield* fault_wait(k, ufi);
+		if (error !== 0) return error;
+		error = fault_attempt(k, ufi);
+	}
+	if (k.uvmexp.pageins === read) k.curlwp.l_minflt++;
+	else k.curlwp.l_majflt++;
+	k.uvm.fault = ufi;
+	return error;
 }
 
+/** Wait for what an attempt needs, other than an anon. */
 function* fault_wait(k: Kernel, ufi: uvm_faultinfo): Sleeps<Errno> {
 	switch (ufi.wait) {
 		case "memory":
@@ -256,11 +272,9 @@ function* fault_wait(k: Kernel, ufi: uvm_faultinfo): Sleeps<Errno> {
 			yield* vm_map_lock_read(k, ufi.orig_map);
 			vm_map_unlock_read(k, ufi.orig_map);
 			return 0;
-		case "anon":
-			return yield* uvmfault_anonget(k, ufi.wait_anon!);
 		case "object":
 			return yield* uvmfault_objget(k, ufi.wait_uobj!, ufi.wait_offset, ufi.access);
-		case "none":
+		default:
 			return EINVAL;
 	}
 }
@@ -685,11 +699,15 @@ export function* uvmfault_anonget(k: Kernel, anon: vm_anon): Sleeps<Errno> {
 		return 0;
 	}
 	simple_lock(k, anon.an_lock);
-	return yield* anonget_done(k, anon, pg, error);
+	anonget_done(k, anon, pg, error);
+	if (error !== ENOMEM && error !== EAGAIN) return error;
+	// Lack of resources: the slot is still good.
+	yield* uvm_pause(k, "anonget2");
+	return 0;
 }
 
 /** Finish the read of an anon's page. => anon locked, page busy; all unlocked on return. */
-function* anonget_done(k: Kernel, anon: vm_anon, pg: vm_page, error: Errno): Sleeps<Errno> {
+function anonget_done(k: Kernel, anon: vm_anon, pg: vm_page, error: Errno): void {
 	if ((pg.flags & PG_WANTED) !== 0) wakeup(k, pg);
 	simple_lock(k, k.uvm.pageqlock);
 	if (error === 0) {
@@ -705,10 +723,6 @@ function* anonget_done(k: Kernel, anon: vm_anon, pg: vm_page, error: Errno): Sle
 		anon.an_swslot = SWSLOT_BAD;
 	}
 	simple_unlock(k, anon.an_lock);
-	if (error !== ENOMEM && error !== EAGAIN) return error;
-	// Lack of resources: the slot is still good.
-	yield* uvm_pause(k, "anonget2");
-	return 0;
 }
 
 /**

@@ -43,28 +43,27 @@ export function* uvm_pagermapin(
 	k: Kernel,
 	pps: vm_page[],
 	npages: number,
-	flags: pagermapin_flags,
+	{ waitok, read }: pagermapin_flags,
 ): Sleeps<number> {
-	// DEVIATION: the buf describes the transfer; no descriptor is made here that could leak (P5).
-	let kva: number;
-	for (;;) {
-		kva = pagermap_alloc(k, npages);
-		if (kva !== 0 || !flags.waitok) break;
-		// DEVIATION: the flag is set before anything can run that might free space (P6).
-		if (k.curlwp === k.uvm.pagedaemon) {
-			yield* ltsleep(k, emergva_wchan(k), "emrgva", 0, null);
-		} else if (k.uvm.pager_map!.nentries === 0) {
-			// DEVIATION (D31): a map entry could not be allocated. The map is not in use, so no wakeup
-			// would come.
-			yield* uvm_pause(k, "pager_map");
-		} else {
-			simple_lock(k, k.uvm.pager_map_wanted_lock);
-			k.uvm.pager_map_wanted = true;
-			yield* ltsleep(k, k.uvm.pager_map!, "pager_map", 0, k.uvm.pager_map_wanted_lock);
-		}
+	let kva = uvm_pagermapin_nosleep(k, pps, npages, read);
+	while (kva === 0 && waitok) {
+		yield* uvm_pagermap_wait(k);
+		kva = uvm_pagermapin_nosleep(k, pps, npages, read);
 	}
+	return kva;
+}
+
+/** The same. => never sleeps; 0: uvm_pagermap_wait waits for room. */
+export function uvm_pagermapin_nosleep(
+	k: Kernel,
+	pps: vm_page[],
+	npages: number,
+	read: boolean,
+): number {
+	// DEVIATION: the buf describes the transfer; no descriptor is made here that could leak (P5).
+	const kva = pagermap_alloc(k, npages);
 	if (kva === 0) return 0;
-	const prot = flags.read ? VM_PROT_READ | VM_PROT_WRITE : VM_PROT_READ;
+	const prot = read ? VM_PROT_READ | VM_PROT_WRITE : VM_PROT_READ;
 	for (let i = 0; i < npages; i++) {
 		const pg = pps[i]!;
 		if ((pg.flags & PG_BUSY) === 0) panic("uvm_pagermapin: page not busy");
@@ -72,6 +71,22 @@ export function* uvm_pagermapin(
 	}
 	pmap_update(k, pmap_kernel(k));
 	return kva;
+}
+
+/** Sleep until there may be room. => nothing has run since it was missing. */
+export function* uvm_pagermap_wait(k: Kernel): Sleeps<void> {
+	// DEVIATION: the flag is set before anything can run that might free space (P6).
+	if (k.curlwp === k.uvm.pagedaemon) {
+		yield* ltsleep(k, emergva_wchan(k), "emrgva", 0, null);
+	} else if (k.uvm.pager_map!.nentries === 0) {
+		// DEVIATION (D31): a map entry could not be allocated. The map is not in use, so no wakeup
+		// would come.
+		yield* uvm_pause(k, "pager_map");
+	} else {
+		simple_lock(k, k.uvm.pager_map_wanted_lock);
+		k.uvm.pager_map_wanted = true;
+		yield* ltsleep(k, k.uvm.pager_map!, "pager_map", 0, k.uvm.pager_map_wanted_lock);
+	}
 }
 
 /** Wait channel for the emergency window; any object with no other sleepers will do. */

@@ -4,7 +4,7 @@
  * Copyright (c) 1995, 1996, 1997 Matthew R. Green.
  * All rights reserved. See NOTICE for the conditions.
  */
-import { EAGAIN, EIO, ENOMEM, type Errno } from "../../sys/errno.ts";
+import { EIO, ENOMEM, type Errno } from "../../sys/errno.ts";
 import { KASSERT, panic } from "../../sys/panic.ts";
 import { ptoa } from "../../sys/vmparam.ts";
 import { type buf, buf_init } from "../dev/buf.ts";
@@ -15,7 +15,7 @@ import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { PGO_PENDING, PGO_SYNCIO } from "./uvm_object.ts";
 import type { vm_page } from "./uvm_page.ts";
-import { uvm_pagermapin, uvm_pagermapout } from "./uvm_pagermap.ts";
+import { uvm_pagermap_wait, uvm_pagermapin_nosleep, uvm_pagermapout } from "./uvm_pagermap.ts";
 import {
 	SWSLOT_BAD,
 	type SwapSlot,
@@ -34,7 +34,7 @@ import { uvm_swap_cksum_right, uvm_swap_cksum_set } from "./uvm_swap_cksum.ts";
  *
  * => the page is PG_BUSY; its owner is unlocked. Sleeps.
  * => 0: contents valid, PG_CLEAN set; the slot is kept and no longer counted in swpgonly.
- * => EIO: the slot could not be read. ENOMEM, EAGAIN: for lack of resources, try again.
+ * => EIO: the slot could not be read. ENOMEM: for lack of resources, try again.
  */
 export function* uvm_swap_get(
 	k: Kernel,
@@ -46,7 +46,11 @@ export function* uvm_swap_get(
 	if (slot === SWSLOT_BAD) return EIO;
 	k.uvmexp.pageins++;
 	k.pagingwork = true;
-	const error = yield* swap_read(k, pg, slot, flags);
+	const sdp = slot_device(k, slot);
+	const plain = sdp.swd_mirror === null && sdp.swd_sums === 0;
+	const error = plain
+		? yield* uvm_swap_io(k, [pg], slot, READ_COPY[0]!, flags, null)
+		: yield* swap_read(k, sdp, pg, slot, flags);
 	if (error !== 0) return error;
 	k.watch.shadow?.swapin(k, slot, pg);
 	uvm_swpgonly_add(k, -1);
@@ -81,14 +85,21 @@ export function* uvm_swap_put(
 /** What uvm_swap_io transfers: all copies are written, or copy 0 or 1 is read or written. */
 const COPY_ALL = -1;
 type transfer = typeof COPY_ALL | { readonly read: boolean; readonly copy: number };
+const READ_COPY: readonly transfer[] = [0, 1].map((copy) => ({ read: true, copy }));
+const WRITE_COPY: readonly transfer[] = [0, 1].map((copy) => ({ read: false, copy }));
 
 /**
  * Read a page from a copy of its slot that is as it was written, and put others right.
  * DEVIATION (D52): NetBSD has no copies here; ccd and raidframe have them below swap.
  * => as uvm_swap_get.
  */
-function* swap_read(k: Kernel, pg: vm_page, slot: SwapSlot, flags: number): Sleeps<Errno> {
-	const sdp = slot_device(k, slot);
+function* swap_read(
+	k: Kernel,
+	sdp: swapdev,
+	pg: vm_page,
+	slot: SwapSlot,
+	flags: number,
+): Sleeps<Errno> {
 	const copies = sdp.swd_mirror === null ? 1 : 2;
 	const wrong: number[] = [];
 	let error: Errno = EIO;
@@ -100,8 +111,7 @@ function* swap_read(k: Kernel, pg: vm_page, slot: SwapSlot, flags: number): Slee
 	}
 	if (error !== 0) return error;
 	for (const copy of wrong) {
-		const how = { read: false, copy };
-		const result = yield* uvm_swap_io(k, [pg], slot, how, flags, []);
+		const result = yield* uvm_swap_io(k, [pg], slot, WRITE_COPY[copy]!, flags, null);
 		if (result === 0) k.uvm.swapstats.repairs++;
 		else if (result === EIO) uvm_swap_setcurrent(sdp, slot, copy, false);
 	}
@@ -118,7 +128,7 @@ function* read_copy(
 ): Sleeps<Errno> {
 	const sdp = slot_device(k, slot);
 	for (let attempt = 0; attempt < 2; attempt++) {
-		const error = yield* uvm_swap_io(k, [pg], slot, { read: true, copy }, flags, []);
+		const error = yield* uvm_swap_io(k, [pg], slot, READ_COPY[copy]!, flags, null);
 		if (error !== 0 || uvm_swap_cksum_right(k, sdp, slot, pg)) return error;
 		k.uvm.swapstats.sumErrors++;
 		const name = bdev_name(k, uvm_swap_disk(sdp, copy));
@@ -128,21 +138,27 @@ function* read_copy(
 	return EIO;
 }
 
-/** Map pages, hand them to the driver, and (synchronously) wait. => `failed` as uvm_swap_put. */
+/**
+ * Map pages, hand them to the driver, and (synchronously) wait.
+ * => `failed` as uvm_swap_put; null unless all copies are written.
+ */
 function* uvm_swap_io(
 	k: Kernel,
 	pps: vm_page[],
 	startslot: SwapSlot,
 	how: transfer,
 	flags: number,
-	failed: number[],
+	failed: number[] | null,
 ): Sleeps<Errno> {
 	const npages = pps.length;
 	const sdp = slot_device(k, startslot);
 	const sync = (flags & PGO_SYNCIO) !== 0;
 	const read = how !== COPY_ALL && how.read;
-	const kva = yield* uvm_pagermapin(k, pps, npages, { waitok: true, read });
-	if (kva === 0) return EAGAIN;
+	let kva = uvm_pagermapin_nosleep(k, pps, npages, read);
+	while (kva === 0) {
+		yield* uvm_pagermap_wait(k);
+		kva = uvm_pagermapin_nosleep(k, pps, npages, read);
+	}
 	if (!getiobuf(k)) {
 		uvm_pagermapout(k, kva, npages);
 		return ENOMEM;
@@ -166,7 +182,7 @@ function* uvm_swap_io(
 	else bdev_strategy(k, bp);
 	if (!sync) return PGO_PENDING;
 	yield* biowait(k, bp);
-	if (how === COPY_ALL) {
+	if (failed !== null) {
 		while (uvm_swap_again(k, bp)) yield* biowait(k, bp);
 		failed.push(...uvm_swap_done(k, bp));
 		if (failed.length === 0) bp.b_error = 0;

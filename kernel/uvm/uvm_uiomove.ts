@@ -74,7 +74,9 @@ export function* uiofault(k: Kernel, map: vm_map, at: number, out: boolean): Sle
 		if (pmap_fault(k, map.pmap, at, access)) continue;
 		if (isdevice(k, map, at)) return -1;
 		let error = uvm_fault_nosleep(k, map, at, VM_FAULT_INVALID, access);
-		if (error === EWOULDBLOCK) error = yield* uvm_fault(k, map, at, VM_FAULT_INVALID, access);
+		if (error === EWOULDBLOCK) {
+			error = yield* uvm_fault(k, map, at, VM_FAULT_INVALID, access, true);
+		}
 		if (error === ENOMEM) k.curlwp.l_nomem = at;
 		if (error !== 0) return -1;
 	}

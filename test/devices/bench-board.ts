@@ -29,9 +29,9 @@ export class BenchRam implements Dma {
 		return pa >= this.base && pa + length <= this.base + this.bytes.length;
 	}
 
-	read(pa: number, into: Uint8Array): boolean {
-		if (!this.#check(pa, into.length)) return false;
-		into.set(this.bytes.subarray(pa - this.base, pa - this.base + into.length));
+	read(pa: number, into: Uint8Array, at = 0, length = into.length - at): boolean {
+		if (!this.#check(pa, length)) return false;
+		into.set(this.bytes.subarray(pa - this.base, pa - this.base + length), at);
 		return true;
 	}
 
@@ -47,6 +47,10 @@ export class BenchRam implements Dma {
 
 	load32(pa: number): number {
 		return this.#check(pa, 4, 4) ? this.#view.getUint32(pa - this.base, true) : -1;
+	}
+
+	store8(pa: number, value: number): boolean {
+		return this.write(pa, Uint8Array.of(value));
 	}
 
 	store16(pa: number, value: number): boolean {

@@ -49,6 +49,22 @@ export function* ltsleep(
 	timeout: number,
 	interlock: simplelock | null,
 ): Sleeps<number> {
+	sleep_enter(k, chan, wmesg, timeout, interlock);
+	yield chan;
+	return k.curlwp.l_timedout ? TIMEDOUT : AWOKEN;
+}
+
+/**
+ * Put the running thread to sleep: the part of ltsleep before it gives up the processor, which the
+ * caller does at once with `yield chan`.
+ */
+export function sleep_enter(
+	k: Kernel,
+	chan: object,
+	wmesg: string,
+	timeout: number,
+	interlock: simplelock | null,
+): void {
 	if (interlock !== null) {
 		KASSERT(interlock.locked, "ltsleep: interlock not held");
 		interlock.locked = false;
@@ -66,8 +82,6 @@ export function* ltsleep(
 		k.nextwakeup = Math.min(k.nextwakeup, l.l_wakecycle);
 	}
 	sleepq_enter(k.sleepq, l);
-	yield chan;
-	return l.l_timedout ? TIMEDOUT : AWOKEN;
 }
 
 /**

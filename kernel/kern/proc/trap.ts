@@ -138,7 +138,7 @@ function trap_pagefault(k: Kernel, l: lwp, access: vm_prot_t): number {
 /** The part of a page fault that sleeps. */
 function* pagefault(k: Kernel, l: lwp, va: number, access: vm_prot_t): Sleeps<void> {
 	const { vm_map: map } = l.l_proc!.p_vmspace!;
-	const error = yield* uvm_fault(k, map, va, VM_FAULT_INVALID, access);
+	const error = yield* uvm_fault(k, map, va, VM_FAULT_INVALID, access, true);
 	k.watch.trace?.faultdone(l, error, true);
 	if (error !== 0) yield* fault_failed(k, l, va, error);
 }

@@ -218,6 +218,23 @@ describe("cases", () => {
 		checkAtRest(t);
 	});
 
+	it("a fault goes on where the attempt ended that could not sleep, and waits for that", () => {
+		const uobj = residentObject(2);
+		uobj.uo_refs++;
+		pageout(t);
+		space.object(BASE, 2, uobj);
+		const { uvmexp } = t.k;
+		const attempts = uvmexp.fltlget;
+		const fault = [t.k, space.map, BASE, VM_FAULT_INVALID, VM_PROT_READ] as const;
+		expect(uvm_fault_nosleep(...fault)).toBe(EWOULDBLOCK);
+		expect(t.run(uvm_fault(...fault, true))).toBe(0);
+		// One before the page was read, and one after it.
+		expect(uvmexp.fltlget - attempts).toBe(2);
+		expect(uvmexp.pgswapin).toBe(1);
+		const other = uvm_fault(t.k, space.map, va(1), VM_FAULT_INVALID, VM_PROT_READ, true);
+		expect(() => t.run(other)).toThrow("another fault");
+	});
+
 	it("M6: a store through a mapping that outlived deactivation is not lost", () => {
 		const uobj = t.aobj(2);
 		uobj.uo_refs++;
