@@ -7,7 +7,8 @@ const LIMIT_MS = 3_600_000;
 /**
  * Tests that take long, of what seldom breaks: what guests and tests reach of the VM system, each
  * allocation that fails, defects that are planted in the hart, a campaign with every fault model,
- * each row of `bench growth`, the committed guest programs. npm run test:reach runs them.
+ * each row of `bench growth`, the committed guest programs, the host's memory after many operations.
+ * npm run test:reach runs them.
  */
 const REACH = [
 	"test/coverage.test.ts",
@@ -17,6 +18,7 @@ const REACH = [
 	"test/campaign/smoke.test.ts",
 	"test/bench/growth-rows.test.ts",
 	"test/workloads/committed.test.ts",
+	"test/system/host-memory.test.ts",
 ];
 
 /** Tests that put functions of their own into modules, which Node cannot load then. */
