@@ -376,6 +376,8 @@ export class CodeCache {
 			else if (!near) op += OP.BEQ_FAR - OP.BEQ;
 		} else if (op === OP.ADDI && d.rs1 === 0) {
 			op = short ? OP.C_LUI : OP.LUI;
+		} else if (op === OP.AMO) {
+			imm = w >>> 27;
 		} else if (op === OP.ADD && d.rs1 === 0 && short) {
 			op = OP.C_MV;
 		} else if (short) {

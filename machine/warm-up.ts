@@ -45,6 +45,8 @@ interface Round {
  * results overflow or are -0. There are few runs, so that it does not compile before the last one.
  */
 const ALL = [OP.LUI, OP.BSETI] as const;
+/** Of an amo, as its immediate. */
+const FUNCT5 = [0x00, 0x01, 0x04, 0x08, 0x0c, 0x10, 0x14, 0x18, 0x1c] as const;
 const ROUNDS: readonly Round[] = [
 	{ cycles: 0, tables: [], ops: ALL, operands: [[1, 2]] },
 	{
@@ -70,6 +72,16 @@ const ROUNDS: readonly Round[] = [
 			[0x100, 0],
 		],
 	},
+	// Atomics have no offset. The first sc.w finds its reservation.
+	{ cycles: 100, tables: [], ops: [OP.LR, OP.AMO], operands: [[IMMEDIATE, 0]] },
+	...FUNCT5.map((immediate) => ({
+		...{ cycles: 100, tables: [RT, WT], ops: [OP.LR, OP.AMO] as const, immediate },
+		operands: [
+			[IMMEDIATE, 0x7fff_ffff],
+			[IMMEDIATE, -1],
+			[IMMEDIATE, -0x8000_0000],
+		] as const,
+	})),
 	{ cycles: 0, tables: [], ops: [OP.JAL, OP.JAL], operands: [[0, 0]], immediate: TO_LONGER },
 ];
 /** Length of each straight line: after two of them the cycles are used up. */

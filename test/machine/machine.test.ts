@@ -61,13 +61,14 @@ describe("the interpreter's literals", () => {
 			[`m32[${layout.H_PC}] = pc`, layout.H_PC],
 			[`m32[${layout.H_LEFT}] = left`, layout.H_LEFT],
 			[`m32[${layout.H_FETCH_HOST}] = e`, layout.H_FETCH_HOST],
+			[`m32[${layout.H_RESERVATION}] = e`, layout.H_RESERVATION],
 		] as const) {
 			expect(source.includes(text), `${text} (${value})`).toBe(true);
 		}
 	});
 
 	it("name a case for every operation that is not rare", () => {
-		const cases = [...source.matchAll(/^\t+case ([0-9]+):/gm)].map((m) => Number(m[1]));
+		const cases = [...source.matchAll(/^\t{5}case ([0-9]+):/gm)].map((m) => Number(m[1]));
 		const wanted = Object.values(OP).filter((op) => op !== OP.UNDECODED && op < OP.STRADDLE);
 		expect(cases.toSorted((a, b) => a - b)).toEqual(wanted.toSorted((a, b) => a - b));
 	});
