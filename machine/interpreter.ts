@@ -733,7 +733,7 @@ export class Interpreter {
 						break jump;
 				}
 				if (base >= 0) {
-					// A store into a page with decoded code, none of it made from the bytes stored to.
+					// A store into a page with decoded code: what was made of these bytes is forgotten.
 					pc = w & 0xff;
 					if (pc >= 34 && pc <= 38 && pc !== 37) {
 						e = m32[0xa8_0000 + (va >>> 12)]!;
@@ -741,16 +741,25 @@ export class Interpreter {
 						if (e !== 0 && (va & left) === 0) {
 							left = m32[0x4_0000 + ((e - 0x300_0000) >> 12)]!;
 							if (left !== 0) {
-								va = va & 0xfff;
-								left = (left + (va & 0xffe)) | 0;
+								e = (e + (va & 0xfff)) | 0;
+								va = (left + (va & 0xffe)) | 0;
 								// A four-byte instruction may begin one halfword earlier.
 								if (
-									(m32[left]! | m32[(left + 2) | 0]!) === 0 &&
-									(va < 2 || m32[(left - 2) | 0] === 0 || (u16[((e + va) >> 1) - 1]! & 3) !== 3)
+									(m32[va]! | m32[(va + 2) | 0]!) !== 0 ||
+									(va !== left && m32[(va - 2) | 0] !== 0 && (u16[(e >> 1) - 1]! & 3) === 3)
 								) {
-									if (pc === 34) u8[e + va] = m32[w >>> 24]!;
-									else if (pc === 35) u16[(e + va) >> 1] = m32[w >>> 24]!;
-									else m32[(e + va) >> 2] = m32[w >>> 24]!;
+									if (m32[(left + 4097) | 0]! <= 0) left = 0;
+									else {
+										m32[(left + 4097) | 0]!--;
+										if (va !== left) m32[(va - 2) | 0] = 0;
+										m32[va] = 0;
+										if (pc >= 36) m32[(va + 2) | 0] = 0;
+									}
+								}
+								if (left !== 0) {
+									if (pc === 34) u8[e] = m32[w >>> 24]!;
+									else if (pc === 35) u16[e >> 1] = m32[w >>> 24]!;
+									else m32[e >> 2] = m32[w >>> 24]!;
 									ip = (pc === 38 ? ip + 2 : ip + 4) | 0;
 									continue;
 								}

@@ -14,7 +14,12 @@ import { type HartState, LEAVE_DEBUG, MSTATUS_FS } from "./hart-state.ts";
 import { CODE, H_BASE, H_IP, H_LEFT, H_PC, H_PC_BASE, H_SINK, H_STALL, LENGTHS } from "./memory.ts";
 import { OP } from "./op.ts";
 import { CAUSE_ILLEGAL_INSTRUCTION } from "./port.ts";
-import { SYSTEM_JUMP, SYSTEM_TRAP, type SystemInstructions } from "./system-instructions.ts";
+import {
+	SYSTEM_ENTER,
+	SYSTEM_JUMP,
+	SYSTEM_TRAP,
+	type SystemInstructions,
+} from "./system-instructions.ts";
 
 // Returned by an engine; pc and the cycles left are then in the hart block.
 /** The budget is used up. */
@@ -101,7 +106,10 @@ export class RareInstructions {
 			this.#state.leave = 0;
 			return STOP_LEAVE;
 		}
-		return this.#finish(true, length);
+		const stop = this.#finish(true, length);
+		if (result !== SYSTEM_ENTER || stop !== STOP_RARE) return stop;
+		words[H_PC]! += length;
+		return --words[H_LEFT]! > 0 ? STOP_ENTER : STOP_BUDGET;
 	}
 
 	#illegal(w: number): number {

@@ -3,6 +3,7 @@
  * the first operation that it has not. The interpreter's loop is the largest function there is, and
  * without this it is compiled once for nearly each kind of instruction that a guest comes to.
  */
+import { STORES } from "./code-cache.ts";
 import {
 	CODE,
 	CODE_MAP,
@@ -97,6 +98,7 @@ export function warmUp(memory: Memory, run: () => void): void {
 		[0, HART_WORDS],
 		[CODE_MAP, 1],
 		[CODE, 12],
+		[CODE + STORES, 1],
 		[LENGTHS >> 1, 4],
 		[RAM_OFFSET >> 2, PAGE_SIZE >> 2],
 		...[RT, WT, XT, CT].map((table) => [table + VPN, 1] as const),
@@ -106,7 +108,7 @@ export function warmUp(memory: Memory, run: () => void): void {
 	i32[CODE_MAP] = CODE;
 	// Where jumps out of the page go.
 	i32[XT + 2 * VPN] = RAM_OFFSET;
-	for (const at of [2, 4, 10]) i32[CODE + at] = OP.LEAVE;
+	i32[CODE + STORES] = 100;
 	u16.fill(LENGTH, LENGTHS, LENGTHS + 5);
 	for (const { cycles, tables, ops, operands, immediate = IMMEDIATE } of ROUNDS) {
 		for (const table of [RT, WT, XT, CT]) i32[table + VPN] = 0;
@@ -115,6 +117,7 @@ export function warmUp(memory: Memory, run: () => void): void {
 			for (const [a, b] of operands) {
 				i32[5] = a;
 				i32[6] = b;
+				for (const at of [2, 4, 10]) i32[CODE + at] = OP.LEAVE;
 				i32[CODE] = op | (7 << 8) | (5 << 16) | (6 << 24);
 				i32[CODE + 1] = immediate;
 				i32[H_IP] = i32[H_FIRST] = CODE;

@@ -1,6 +1,7 @@
 /** Options, snapshots, hashing, the layout that interpreter.ts repeats. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { STORES } from "../../machine/code-cache.ts";
 import { RUN_HALTED, RUN_IDLE, RUN_LIMIT } from "../../machine/hart.ts";
 import { WordHash } from "../../machine/hash.ts";
 import { Machine } from "../../machine/machine.ts";
@@ -62,6 +63,7 @@ describe("the interpreter's literals", () => {
 			[`m32[${layout.H_LEFT}] = left`, layout.H_LEFT],
 			[`m32[${layout.H_FETCH_HOST}] = e`, layout.H_FETCH_HOST],
 			[`m32[${layout.H_RESERVATION}] = e`, layout.H_RESERVATION],
+			[`m32[(left + ${STORES}) | 0]!--`, STORES],
 		] as const) {
 			expect(source.includes(text), `${text} (${value})`).toBe(true);
 		}
