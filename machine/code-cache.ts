@@ -74,6 +74,17 @@ function isJump(h: number): boolean {
 	return (h & 0xe07f) === 0x8002 && (h & 0xf80) !== 0; // c.jr, c.jalr
 }
 
+/**
+ * Length of a slot, from the bytes there and the lengths of the slots behind it. `copy` and
+ * `lengths` are the halfword indexes of the page's first ones.
+ */
+function straightLength(halves: Uint16Array, copy: number, lengths: number, slot: number): number {
+	const h = halves[copy + slot]!;
+	if (isJump(h)) return 1;
+	const next = slot + (instructionLength(h) >> 1);
+	return next > SLOTS ? 1 : 1 + halves[lengths + next]!;
+}
+
 /** The two-byte variant of an operation, or 0. */
 const SHORT = new Uint8Array(256);
 for (const [op, short] of [
@@ -233,27 +244,33 @@ export class CodeCache {
 		const copy = (CODE_COPY + n * PAGE_SIZE) >> 1;
 		const now = this.#hosts[n]! >> 1;
 		const halves = this.#halves;
+		const words = this.#words;
 		const lengths = lengthOf(first);
 		const before = halves[lengths + from]!;
 		let to = from;
 		do {
-			this.#words[first + 2 * to] = OP.UNDECODED;
+			words[first + 2 * to] = OP.UNDECODED;
 			halves[copy + to] = halves[now + to]!;
 			to++;
-		} while (to < SLOTS && (to === from + 1 || this.#differs(n, to)));
+		} while (
+			to < SLOTS &&
+			(to === from + 1 ||
+				halves[now + to] !== halves[copy + to] ||
+				(to < SLOTS - 1 && halves[now + to + 1] !== halves[copy + to + 1]))
+		);
 		// A four-byte instruction may begin one halfword earlier.
-		if (from > 0) this.#words[first + 2 * from - 2] = OP.UNDECODED;
+		if (from > 0) words[first + 2 * from - 2] = OP.UNDECODED;
 		// Lengths follow from those of the next two slots.
 		let same = 0;
 		for (let slot = to - 1; slot >= 0 && (slot >= from || same < 2); slot--) {
-			const length = this.#lengthAt(n, slot);
+			const length = straightLength(halves, copy, lengths, slot);
 			if (halves[lengths + slot] === length) {
 				same++;
 				continue;
 			}
 			same = 0;
 			halves[lengths + slot] = length;
-			this.#words[first + 2 * slot] = OP.UNDECODED;
+			words[first + 2 * slot] = OP.UNDECODED;
 			const target = n * SLOTS + slot;
 			if ((this.#targets[target >> 5]! & (1 << target)) !== 0) this.#undecode(n);
 		}
@@ -387,8 +404,25 @@ export class CodeCache {
 		const words = this.#words;
 		const host = this.#hosts[n]! >> 2;
 		const copy = (CODE_COPY + n * PAGE_SIZE) >> 2;
-		const last = Math.min((this.#highest[n]! + 1) >> 1, PAGE_SIZE / 4 - 1);
-		for (let i = this.#lowest[n]! >> 1; i <= last; i++) {
+		const last = copy + Math.min((this.#highest[n]! + 1) >> 1, PAGE_SIZE / 4 - 1);
+		const distance = host - copy;
+		for (let i = copy + ((this.#lowest[n]! >> 1) & ~3); i <= last; i += 4) {
+			const different =
+				(words[i + distance]! ^ words[i]!) |
+				(words[i + distance + 1]! ^ words[i + 1]!) |
+				(words[i + distance + 2]! ^ words[i + 2]!) |
+				(words[i + distance + 3]! ^ words[i + 3]!);
+			if (different !== 0 && this.#staleIn(n, i - copy)) return true;
+		}
+		return false;
+	}
+
+	/** The same for the four words of a page from `word` on. */
+	#staleIn(n: number, word: number): boolean {
+		const words = this.#words;
+		const host = this.#hosts[n]! >> 2;
+		const copy = (CODE_COPY + n * PAGE_SIZE) >> 2;
+		for (let i = word; i < word + 4; i++) {
 			if (words[host + i] !== words[copy + i] && this.#isDecoded(n, 4 * i, 4)) return true;
 		}
 		return false;
@@ -400,10 +434,11 @@ export class CodeCache {
 		const copy = CODE_COPY + n * PAGE_SIZE;
 		this.#bytes.copyWithin(copy, host, host + PAGE_SIZE);
 		this.#undecode(n);
+		const halves = this.#halves;
 		const lengths = lengthOf(CODE + n * PAGE_WORDS);
-		this.#halves[lengths + SLOTS] = 0;
+		halves[lengths + SLOTS] = 0;
 		for (let slot = SLOTS - 1; slot >= 0; slot--) {
-			this.#halves[lengths + slot] = this.#lengthAt(n, slot);
+			halves[lengths + slot] = straightLength(halves, copy >> 1, lengths, slot);
 		}
 	}
 
@@ -415,14 +450,6 @@ export class CodeCache {
 		this.#targets.fill(0, (n * SLOTS) / 32, ((n + 1) * SLOTS) / 32);
 		this.#lowest[n] = SLOTS;
 		this.#highest[n] = 0;
-	}
-
-	/** Length of a slot, from the bytes there and the lengths of the slots behind it. */
-	#lengthAt(n: number, slot: number): number {
-		const h = this.#halves[((CODE_COPY + n * PAGE_SIZE) >> 1) + slot]!;
-		if (isJump(h)) return 1;
-		const next = slot + (instructionLength(h) >> 1);
-		return next > SLOTS ? 1 : 1 + this.#halves[lengthOf(CODE + n * PAGE_WORDS) + next]!;
 	}
 
 	/** Write the two words of instruction `w`, which lies at byte `offset` of its page. */
