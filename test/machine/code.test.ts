@@ -151,6 +151,7 @@ describe("code that changes", () => {
 		const g = guest(`
 			la a1, patch
 			li a2, 0x450d4509      # c.li a0, 2; c.li a0, 3
+			sw a2, 100(a1)        # the next store is not the first one
 			call patch
 			c.addi a1, 2
 			jalr ra, 0(a1)
