@@ -1,5 +1,6 @@
-/** The speed of single paths through the kernel. */
+/** The speed of single paths through the kernel, and of generated code without one. */
 import { createSystem, type System } from "../index.ts";
+import { generatedPath } from "./generated.ts";
 import { workload } from "./guests.ts";
 import { certain } from "./noise.ts";
 
@@ -126,5 +127,6 @@ export async function runPaths(smoke: boolean): Promise<PathResult[]> {
 			pages,
 			seconds,
 		),
+		generatedPath(smoke ? 1 : 9),
 	];
 }

@@ -5,8 +5,8 @@
  * take effect after fence.i, or before.
  *
  * A page is decoded from a copy of its bytes. The copy equals RAM where instructions have been
- * decoded. The hart's stores between them (data beside code) change RAM alone: before a slot is
- * decoded its bytes are compared. Lengths of straight lines are those of the copy.
+ * decoded. The hart's stores change RAM alone, and forget what was decoded from the bytes stored to:
+ * before a slot is decoded its bytes are compared. Lengths of straight lines are those of the copy.
  *
  *   word 0   31..24 rs2   23..16 rs1   15..8 rd (32 instead of x0)   7..0 OP
  *   word 1   immediate
@@ -47,14 +47,18 @@ import { WordMemo } from "./word-memo.ts";
 /** Pages that are decoded at the same time; the oldest is replaced first. */
 const PAGES = 1024;
 const SLOTS = PAGE_SIZE / 2;
-/** One more slot ends the page. */
+/** One more slot ends the page; its second word is how many more stores may hit decoded code. */
 const PAGE_WORDS = 2 * (SLOTS + 1);
 /** Where an instruction is put to be executed alone. */
 export const ALONE = CODE + PAGES * PAGE_WORDS;
 /** For whom instructions are executed alone: a debugger, or triggers of faults. */
 export const ALONE_DEBUG = 1;
 export const ALONE_TRIGGER = 2;
-/** Stores into a page since it was entered or fenced, after which it is no longer code. */
+export const STORES = 2 * SLOTS + 1;
+/**
+ * Stores to decoded instructions of a page since it was first entered, or entered after fence.i;
+ * after so many the page is no longer code.
+ */
 const STORES_MAX = 256;
 
 /** Word 0 of instructions that are not executed by the interpreter's loop holds their length. */
@@ -68,6 +72,17 @@ function isJump(h: number): boolean {
 	if ((h & 3) === 3) return (h & 0x7f) === 0x6f || (h & 0x7f) === 0x67;
 	if ((h & 0x6003) === 0x2001 && (h & 3) === 1) return true; // c.jal, c.j
 	return (h & 0xe07f) === 0x8002 && (h & 0xf80) !== 0; // c.jr, c.jalr
+}
+
+/**
+ * Length of a slot, from the bytes there and the lengths of the slots behind it. `copy` and
+ * `lengths` are the halfword indexes of the page's first ones.
+ */
+function straightLength(halves: Uint16Array, copy: number, lengths: number, slot: number): number {
+	const h = halves[copy + slot]!;
+	if (isJump(h)) return 1;
+	const next = slot + (instructionLength(h) >> 1);
+	return next > SLOTS ? 1 : 1 + halves[lengths + next]!;
 }
 
 /** The two-byte variant of an operation, or 0. */
@@ -94,6 +109,11 @@ for (const [op, short] of [
 	SHORT[op] = short;
 }
 
+/** Behind these operations control need not run on: jumps, branches, and those of rare.ts. */
+const ENDS_RUN = new Uint8Array(256)
+	.fill(1, OP.JAL, OP.C_BNEZ_FAR + 1)
+	.fill(1, OP.STRADDLE, OP.BITS);
+
 export class CodeCache {
 	readonly #words: Int32Array;
 	readonly #halves: Uint16Array;
@@ -104,13 +124,23 @@ export class CodeCache {
 	readonly #numbers: Uint16Array;
 	/** For each decoded page the host offset of its page of RAM, or 0 if it is free. */
 	readonly #hosts = new Int32Array(PAGES);
-	readonly #stores = new Uint16Array(PAGES);
+	/** For each decoded page its lowest and its highest slot that may be decoded. */
+	readonly #lowest = new Uint16Array(PAGES);
+	readonly #highest = new Uint16Array(PAGES);
+	/** For each slot a bit: decoded branches of its page may know its length. */
+	readonly #targets = new Int32Array((PAGES * SLOTS) / 32);
+	/** The decoded pages that were entered since fence.i, each once, and which they are. */
+	readonly #entered = new Uint16Array(PAGES);
+	#enteredCount = 0;
+	readonly #isEntered = new Uint8Array(PAGES);
 	readonly #free: number[] = [];
 	#oldest = 0;
 	/** The encoding that was decoded at ALONE. */
 	#aloneWord = 0;
 	/** The two words of encodings at ALONE. */
 	readonly #aloneMemo = new WordMemo(2);
+	/** The two words of encodings that are the same in every place. */
+	readonly #memo = new WordMemo(2);
 	/** For each slot of any page, for whom its instruction is executed alone: ALONE_*; null: none. */
 	#alone: Uint8Array | null = null;
 
@@ -144,8 +174,12 @@ export class CodeCache {
 			this.#reset(n);
 		}
 		const first = CODE + n * PAGE_WORDS;
-		this.#stores[n] = 0;
+		this.#words[first + STORES] = STORES_MAX;
 		this.#words[CODE_MAP + page] = first;
+		if (this.#isEntered[n] === 0) {
+			this.#isEntered[n] = 1;
+			this.#entered[this.#enteredCount++] = n;
+		}
 		return first;
 	}
 
@@ -155,30 +189,92 @@ export class CodeCache {
 	}
 
 	/**
-	 * Decode the slot at word index `ip`.
-	 * => true if straight lines have changed: the interpreter must enter its page again.
+	 * Decode the slot at word index `ip`, and those that control runs on to from there.
+	 * => true if its straight line has changed: the interpreter must enter its page again.
 	 */
 	decode(ip: number): boolean {
 		const n = ((ip - CODE) / PAGE_WORDS) | 0;
-		const offset = ip - CODE - n * PAGE_WORDS;
-		const source = (CODE_COPY + n * PAGE_SIZE + offset) >> 1;
-		const now = (this.#hosts[n]! + offset) >> 1;
-		const changed =
-			this.#halves[now] !== this.#halves[source] ||
-			(offset < PAGE_SIZE - 2 && this.#halves[now + 1] !== this.#halves[source + 1]);
-		if (changed && this.#copy(n, offset, Math.min(4, PAGE_SIZE - offset))) return true;
-		const low = this.#halves[source]!;
-		if (this.#alone !== null && this.#alone[offset >> 1] !== 0) {
-			this.#words[ip] = OP.STRADDLE;
-		} else if (instructionLength(low) === 2) {
-			this.#pack(ip, low, offset, false);
-		} else if (offset === PAGE_SIZE - 2) {
-			this.#words[ip] = OP.STRADDLE | (4 << RARE_LENGTH_SHIFT);
-			this.#words[ip + 1] = low;
-		} else {
-			this.#pack(ip, low | (this.#halves[source + 1]! << 16), offset, false);
-		}
+		const first = CODE + n * PAGE_WORDS;
+		const copy = (CODE_COPY + n * PAGE_SIZE) >> 1;
+		const now = this.#hosts[n]! >> 1;
+		const halves = this.#halves;
+		let slot = (ip - first) >> 1;
+		if (this.#differs(n, slot) && this.#refresh(n, slot)) return true;
+		if (slot < this.#lowest[n]!) this.#lowest[n] = slot;
+		do {
+			const low = halves[copy + slot]!;
+			const short = instructionLength(low) === 2;
+			if (this.#alone !== null && this.#alone[slot] !== 0) {
+				this.#words[first + 2 * slot] = OP.STRADDLE;
+			} else if (short) {
+				this.#pack(first + 2 * slot, low, 2 * slot, false);
+			} else if (slot === SLOTS - 1) {
+				this.#words[first + 2 * slot] = OP.STRADDLE | (4 << RARE_LENGTH_SHIFT);
+				this.#words[first + 2 * slot + 1] = low;
+			} else {
+				this.#pack(first + 2 * slot, low | (halves[copy + slot + 1]! << 16), 2 * slot, false);
+			}
+			if (slot > this.#highest[n]!) this.#highest[n] = slot;
+			if (ENDS_RUN[this.#words[first + 2 * slot]! & 0xff] !== 0) break;
+			slot += short ? 1 : 2;
+		} while (
+			slot < SLOTS &&
+			this.#words[first + 2 * slot] === OP.UNDECODED &&
+			halves[now + slot] === halves[copy + slot] &&
+			(slot === SLOTS - 1 || halves[now + slot + 1] === halves[copy + slot + 1])
+		);
 		return false;
+	}
+
+	/** Has a slot other bytes in RAM than in the copy, or the one behind it? */
+	#differs(n: number, slot: number): boolean {
+		const copy = ((CODE_COPY + n * PAGE_SIZE) >> 1) + slot;
+		const now = (this.#hosts[n]! >> 1) + slot;
+		const halves = this.#halves;
+		if (halves[now] !== halves[copy]) return true;
+		return slot < SLOTS - 1 && halves[now + 1] !== halves[copy + 1];
+	}
+
+	/**
+	 * Copy what was stored from a slot on, and see to the lengths of straight lines.
+	 * => true if the slot's own has changed.
+	 */
+	#refresh(n: number, from: number): boolean {
+		const first = CODE + n * PAGE_WORDS;
+		const copy = (CODE_COPY + n * PAGE_SIZE) >> 1;
+		const now = this.#hosts[n]! >> 1;
+		const halves = this.#halves;
+		const words = this.#words;
+		const lengths = lengthOf(first);
+		const before = halves[lengths + from]!;
+		let to = from;
+		do {
+			words[first + 2 * to] = OP.UNDECODED;
+			halves[copy + to] = halves[now + to]!;
+			to++;
+		} while (
+			to < SLOTS &&
+			(to === from + 1 ||
+				halves[now + to] !== halves[copy + to] ||
+				(to < SLOTS - 1 && halves[now + to + 1] !== halves[copy + to + 1]))
+		);
+		// A four-byte instruction may begin one halfword earlier.
+		if (from > 0) words[first + 2 * from - 2] = OP.UNDECODED;
+		// Lengths follow from those of the next two slots.
+		let same = 0;
+		for (let slot = to - 1; slot >= 0 && (slot >= from || same < 2); slot--) {
+			const length = straightLength(halves, copy, lengths, slot);
+			if (halves[lengths + slot] === length) {
+				same++;
+				continue;
+			}
+			same = 0;
+			halves[lengths + slot] = length;
+			words[first + 2 * slot] = OP.UNDECODED;
+			const target = n * SLOTS + slot;
+			if ((this.#targets[target >> 5]! & (1 << target)) !== 0) this.#undecode(n);
+		}
+		return halves[lengths + from] !== before;
 	}
 
 	/** The encoding of the instruction at word index `ip`, which was decoded. */
@@ -225,8 +321,9 @@ export class CodeCache {
 	}
 
 	/**
-	 * The hart has stored `bytes` bytes (up to 8, within a page) at `host`, in a watched page.
-	 * => true if straight lines have changed: the interpreter must enter its page again.
+	 * The hart has stored `bytes` bytes (up to 8, within a page) at `host`, in a watched page. The
+	 * interpreter does the same on its own where it finds the page in CT.
+	 * => true if the page is no longer decoded: the interpreter must enter it again.
 	 */
 	stored(host: number, bytes: number): boolean {
 		const page = (host - RAM_OFFSET) >>> PAGE_SHIFT;
@@ -234,42 +331,27 @@ export class CodeCache {
 		if (n < 0) return false;
 		const offset = host & PAGE_MASK;
 		if (!this.#isDecoded(n, offset, bytes)) return false;
-		if (++this.#stores[n]! > STORES_MAX) {
+		const words = this.#words;
+		const first = CODE + n * PAGE_WORDS;
+		if (words[first + STORES]!-- <= 0) {
 			this.#drop(n);
 			return true;
 		}
-		return this.#copy(n, offset, bytes);
+		// A four-byte instruction may begin one halfword earlier.
+		const to = (offset + bytes - 1) >> 1;
+		for (let slot = Math.max(0, (offset >> 1) - 1); slot <= to; slot++) {
+			words[first + 2 * slot] = OP.UNDECODED;
+		}
+		return false;
 	}
 
 	/** Was an instruction decoded, or perhaps so, from any of these bytes of a page? */
 	#isDecoded(n: number, offset: number, bytes: number): boolean {
 		const first = CODE + n * PAGE_WORDS;
 		const to = (offset + bytes - 1) >> 1;
-		// A four-byte instruction may begin one halfword earlier.
 		for (let slot = Math.max(0, (offset >> 1) - 1); slot <= to; slot++) {
 			if (this.#words[first + 2 * slot] !== OP.UNDECODED) return true;
 		}
-		return false;
-	}
-
-	/**
-	 * Copy bytes of a page again, and forget the instructions decoded from them.
-	 * => true if straight lines have changed.
-	 */
-	#copy(n: number, offset: number, bytes: number): boolean {
-		const host = this.#hosts[n]! + offset;
-		this.#bytes.copyWithin(CODE_COPY + n * PAGE_SIZE + offset, host, host + bytes);
-		const first = CODE + n * PAGE_WORDS;
-		const from = offset >> 1;
-		const to = (offset + bytes - 1) >> 1;
-		for (let slot = to; slot >= from; slot--) {
-			if (this.#halves[lengthOf(first) + slot] !== this.#lengthAt(n, slot)) {
-				this.#reset(n);
-				return true;
-			}
-		}
-		// A four-byte instruction may begin one halfword earlier.
-		for (let slot = Math.max(0, from - 1); slot <= to; slot++) this.#words[first + 2 * slot] = 0;
 		return false;
 	}
 
@@ -284,10 +366,13 @@ export class CodeCache {
 
 	/** fence.i: decoded pages are compared with RAM before control enters them again. */
 	fence(): void {
-		for (let n = 0; n < PAGES; n++) {
+		for (let i = 0; i < this.#enteredCount; i++) {
+			const n = this.#entered[i]!;
 			const host = this.#hosts[n]!;
+			this.#isEntered[n] = 0;
 			if (host !== 0) this.#words[CODE_MAP + ((host - RAM_OFFSET) >>> PAGE_SHIFT)] = 0;
 		}
+		this.#enteredCount = 0;
 	}
 
 	/** Forget all decoded code. */
@@ -319,7 +404,25 @@ export class CodeCache {
 		const words = this.#words;
 		const host = this.#hosts[n]! >> 2;
 		const copy = (CODE_COPY + n * PAGE_SIZE) >> 2;
-		for (let i = 0; i < PAGE_SIZE / 4; i++) {
+		const last = copy + Math.min((this.#highest[n]! + 1) >> 1, PAGE_SIZE / 4 - 1);
+		const distance = host - copy;
+		for (let i = copy + ((this.#lowest[n]! >> 1) & ~3); i <= last; i += 4) {
+			const different =
+				(words[i + distance]! ^ words[i]!) |
+				(words[i + distance + 1]! ^ words[i + 1]!) |
+				(words[i + distance + 2]! ^ words[i + 2]!) |
+				(words[i + distance + 3]! ^ words[i + 3]!);
+			if (different !== 0 && this.#staleIn(n, i - copy)) return true;
+		}
+		return false;
+	}
+
+	/** The same for the four words of a page from `word` on. */
+	#staleIn(n: number, word: number): boolean {
+		const words = this.#words;
+		const host = this.#hosts[n]! >> 2;
+		const copy = (CODE_COPY + n * PAGE_SIZE) >> 2;
+		for (let i = word; i < word + 4; i++) {
 			if (words[host + i] !== words[copy + i] && this.#isDecoded(n, 4 * i, 4)) return true;
 		}
 		return false;
@@ -330,26 +433,33 @@ export class CodeCache {
 		const host = this.#hosts[n]!;
 		const copy = CODE_COPY + n * PAGE_SIZE;
 		this.#bytes.copyWithin(copy, host, host + PAGE_SIZE);
-		const first = CODE + n * PAGE_WORDS;
-		this.#words.fill(OP.UNDECODED, first, first + PAGE_WORDS);
-		this.#words[first + 2 * SLOTS] = OP.PAGE_END;
-		const lengths = lengthOf(first);
-		this.#halves[lengths + SLOTS] = 0;
+		this.#undecode(n);
+		const halves = this.#halves;
+		const lengths = lengthOf(CODE + n * PAGE_WORDS);
+		halves[lengths + SLOTS] = 0;
 		for (let slot = SLOTS - 1; slot >= 0; slot--) {
-			this.#halves[lengths + slot] = this.#lengthAt(n, slot);
+			halves[lengths + slot] = straightLength(halves, copy >> 1, lengths, slot);
 		}
 	}
 
-	/** Length of a slot, from the bytes there and the lengths of the slots behind it. */
-	#lengthAt(n: number, slot: number): number {
-		const h = this.#halves[((CODE_COPY + n * PAGE_SIZE) >> 1) + slot]!;
-		if (isJump(h)) return 1;
-		const next = slot + (instructionLength(h) >> 1);
-		return next > SLOTS ? 1 : 1 + this.#halves[lengthOf(CODE + n * PAGE_WORDS) + next]!;
+	/** Forget the decoded code of a page. */
+	#undecode(n: number): void {
+		const first = CODE + n * PAGE_WORDS;
+		this.#words.fill(OP.UNDECODED, first, first + 2 * SLOTS);
+		this.#words[first + 2 * SLOTS] = OP.PAGE_END;
+		this.#targets.fill(0, (n * SLOTS) / 32, ((n + 1) * SLOTS) / 32);
+		this.#lowest[n] = SLOTS;
+		this.#highest[n] = 0;
 	}
 
 	/** Write the two words of instruction `w`, which lies at byte `offset` of its page. */
 	#pack(ip: number, w: number, offset: number, alone: boolean): void {
+		const known = this.#memo.find(w);
+		if (known >= 0) {
+			this.#words[ip] = this.#memo.values[known]!;
+			this.#words[ip + 1] = this.#memo.values[known + 1]!;
+			return;
+		}
 		const d = this.#decoder;
 		d.decode(w);
 		const short = instructionLength(w) === 2;
@@ -359,6 +469,7 @@ export class CodeCache {
 			op |= instructionLength(w) << RARE_LENGTH_SHIFT;
 			this.#words[ip] = op;
 			this.#words[ip + 1] = short ? w & 0xffff : w;
+			this.#remember(ip, w);
 			return;
 		}
 		const target = offset + imm;
@@ -376,6 +487,8 @@ export class CodeCache {
 			else if (!near) op += OP.BEQ_FAR - OP.BEQ;
 		} else if (op === OP.ADDI && d.rs1 === 0) {
 			op = short ? OP.C_LUI : OP.LUI;
+		} else if (op === OP.AMO) {
+			imm = w >>> 27;
 		} else if (op === OP.ADD && d.rs1 === 0 && short) {
 			op = OP.C_MV;
 		} else if (short) {
@@ -391,11 +504,22 @@ export class CodeCache {
 		}
 		this.#words[ip] = op | (rd << 8) | (rs1 << 16) | (rs2 << 24);
 		this.#words[ip + 1] = imm;
+		if (op < OP.JAL || op > OP.C_BNEZ_FAR) this.#remember(ip, w);
+	}
+
+	/** What was decoded at word index `ip` is the same wherever `w` lies. */
+	#remember(ip: number, w: number): void {
+		const at = this.#memo.put(w);
+		this.#memo.values[at] = this.#words[ip]!;
+		this.#memo.values[at + 1] = this.#words[ip + 1]!;
 	}
 
 	/** Operand of a branch within the page: its distance, and what `base` changes by. */
 	#nearOperand(ip: number, distance: number): number {
 		const length = this.#halves[lengthOf(ip)]!;
+		const n = ((ip - CODE) / PAGE_WORDS) | 0;
+		const target = n * SLOTS + ((ip + distance - CODE - n * PAGE_WORDS) >> 1);
+		this.#targets[target >> 5]! |= 1 << target;
 		const targetLength = this.#halves[lengthOf(ip + distance)]!;
 		return (distance << 16) | ((length - 1 - targetLength) & 0xffff);
 	}

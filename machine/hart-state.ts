@@ -1,10 +1,11 @@
 /**
  * The hart's privileged state: mode, control and status registers, the exception being raised.
  *
- * Integer registers, pc and what engines share lie in the hart block of Memory instead. Values are
+ * Integer registers, pc, the reservation and what engines share lie in the hart block of Memory. Values are
  * unsigned 32-bit unless a comment says otherwise. Privileged specification 1.12, chapters 3, 4.
  */
 
+import { H_RESERVATION, HART_WORDS } from "./memory.ts";
 import { IRQ_SEI, IRQ_SSI, IRQ_STI } from "./port.ts";
 
 export const PRIV_U = 0;
@@ -123,8 +124,6 @@ export class HartState {
 	cycleOffsetHigh = 0;
 	instretOffsetLow = 0;
 	instretOffsetHigh = 0;
-	/** Host offset that lr.w has reserved, or -1. */
-	reservation = -1;
 	/** 1 while wfi waits for an interrupt. */
 	waiting = 0;
 
@@ -138,6 +137,23 @@ export class HartState {
 	stall = 0;
 	/** 1 if the engine must not run on after the current instruction, or LEAVE_DEBUG; see rare.ts. */
 	leave = 0;
+
+	readonly #words: Int32Array;
+
+	/** `words` begins with the hart block that this state belongs to. */
+	constructor(words: Int32Array = new Int32Array(HART_WORDS)) {
+		this.#words = words;
+		this.reservation = -1;
+	}
+
+	/** Host offset that lr.w has reserved, or -1. It lies in the hart block. */
+	get reservation(): number {
+		return this.#words[H_RESERVATION]!;
+	}
+
+	set reservation(host: number) {
+		this.#words[H_RESERVATION] = host;
+	}
 
 	/** Note an exception. => 0, so that a function can end with `return state.raise(...)`. */
 	raise(cause: number, tval: number): 0 {

@@ -103,7 +103,7 @@ const SLICE_MAX = 1 << 22;
 const FETCH_ERROR = -2;
 
 export class Hart {
-	readonly state = new HartState();
+	readonly state: HartState;
 	readonly memory: Memory;
 	readonly clock: Clock;
 	readonly lines: InterruptLines;
@@ -135,8 +135,8 @@ export class Hart {
 	#halted = false;
 
 	constructor(given: GivenParts, options: HartOptions) {
-		const { state } = this;
 		const { memory, mirror, bus, clock, lines } = given;
+		const state = new HartState(memory.i32);
 		const tlb = new Tlb(memory, mirror, { entries: options.tlbEntries, ways: options.tlbWays });
 		const code = new CodeCache(memory, mirror);
 		const pmp = new Pmp(options.pmpEntries);
@@ -150,6 +150,7 @@ export class Hart {
 		const data = new DataAccess(access, options);
 		const float = new FloatUnit(state, memory);
 		const rare = new RareInstructions({ state, memory, data, system, float, code });
+		this.state = state;
 		this.memory = memory;
 		this.clock = clock;
 		this.lines = lines;

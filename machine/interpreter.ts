@@ -15,7 +15,7 @@
  * 0x30_0000 XT, 0xa8_0000 CT, 0x4_0000 CODE_MAP, 0xe2_0000 LENGTHS less half of CODE,
  * 0x300_0000 RAM_OFFSET;
  * 33 H_PC, 34 H_LEFT, 37 H_BASE, 38 H_FETCH_PAGE, 39 H_FETCH_HOST, 40 H_IP, 41 H_PC_BASE,
- * 42 H_FIRST. Reading an imported constant in the loop would cost more than the instruction.
+ * 42 H_FIRST, 45 H_RESERVATION. Reading an imported constant in the loop would cost more than the instruction.
  */
 import { H_BASE, H_FIRST, H_IP, H_PC_BASE, type Memory } from "./memory.ts";
 import { type RareInstructions, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } from "./rare.ts";
@@ -663,6 +663,66 @@ export class Interpreter {
 						m32[(w >>> 8) & 0xff] = m32[(w >>> 16) & 0xff]! | (1 << m32[(ip + 1) | 0]!);
 						ip = (ip + 4) | 0;
 						continue;
+					case 109: // lr.w
+						va = m32[(w >>> 16) & 0xff]!;
+						e = m32[0x10_0000 + (va >>> 12)]!;
+						if ((va << 30) >>> 0 >= e >>> 0) break;
+						e = (e + (va & 0xfff)) | 0;
+						m32[(w >>> 8) & 0xff] = m32[e >> 2]!;
+						m32[45] = e;
+						ip = (ip + 4) | 0;
+						continue;
+					case 110: // sc.w
+						va = m32[(w >>> 16) & 0xff]!;
+						e = m32[0x20_0000 + (va >>> 12)]!;
+						if ((va << 30) >>> 0 >= e >>> 0) break;
+						e = (e + (va & 0xfff)) | 0;
+						if (m32[45] === e) {
+							m32[e >> 2] = m32[w >>> 24]!;
+							m32[(w >>> 8) & 0xff] = 0;
+						} else m32[(w >>> 8) & 0xff] = 1;
+						m32[45] = -1;
+						ip = (ip + 4) | 0;
+						continue;
+					case 111: // amo*.w
+						va = m32[(w >>> 16) & 0xff]!;
+						e = m32[0x20_0000 + (va >>> 12)]!;
+						if ((va << 30) >>> 0 >= e >>> 0) break;
+						e = (e + (va & 0xfff)) >> 2;
+						va = m32[e]!;
+						left = m32[w >>> 24]!;
+						switch (m32[(ip + 1) | 0]!) {
+							case 0: // amoadd.w
+								m32[e] = va + left;
+								break;
+							case 1: // amoswap.w
+								m32[e] = left;
+								break;
+							case 4: // amoxor.w
+								m32[e] = va ^ left;
+								break;
+							case 8: // amoor.w
+								m32[e] = va | left;
+								break;
+							case 12: // amoand.w
+								m32[e] = va & left;
+								break;
+							case 16: // amomin.w
+								m32[e] = va < left ? va : left;
+								break;
+							case 20: // amomax.w
+								m32[e] = va > left ? va : left;
+								break;
+							case 24: // amominu.w
+								m32[e] = va >>> 0 < left >>> 0 ? va : left;
+								break;
+							default: // amomaxu.w
+								m32[e] = va >>> 0 > left >>> 0 ? va : left;
+								break;
+						}
+						m32[(w >>> 8) & 0xff] = va;
+						ip = (ip + 4) | 0;
+						continue;
 					case 78: // the next page follows
 						pc = (ip + pcBase) | 0;
 						left = base;
@@ -673,7 +733,7 @@ export class Interpreter {
 						break jump;
 				}
 				if (base >= 0) {
-					// A store into a page with decoded code, none of it made from the bytes stored to.
+					// A store into a page with decoded code: what was made of these bytes is forgotten.
 					pc = w & 0xff;
 					if (pc >= 34 && pc <= 38 && pc !== 37) {
 						e = m32[0xa8_0000 + (va >>> 12)]!;
@@ -681,16 +741,25 @@ export class Interpreter {
 						if (e !== 0 && (va & left) === 0) {
 							left = m32[0x4_0000 + ((e - 0x300_0000) >> 12)]!;
 							if (left !== 0) {
-								va = va & 0xfff;
-								left = (left + (va & 0xffe)) | 0;
+								e = (e + (va & 0xfff)) | 0;
+								va = (left + (va & 0xffe)) | 0;
 								// A four-byte instruction may begin one halfword earlier.
 								if (
-									(m32[left]! | m32[(left + 2) | 0]!) === 0 &&
-									(va < 2 || m32[(left - 2) | 0] === 0 || (u16[((e + va) >> 1) - 1]! & 3) !== 3)
+									(m32[va]! | m32[(va + 2) | 0]!) !== 0 ||
+									(va !== left && m32[(va - 2) | 0] !== 0 && (u16[(e >> 1) - 1]! & 3) === 3)
 								) {
-									if (pc === 34) u8[e + va] = m32[w >>> 24]!;
-									else if (pc === 35) u16[(e + va) >> 1] = m32[w >>> 24]!;
-									else m32[(e + va) >> 2] = m32[w >>> 24]!;
+									if (m32[(left + 4097) | 0]! <= 0) left = 0;
+									else {
+										m32[(left + 4097) | 0]!--;
+										if (va !== left) m32[(va - 2) | 0] = 0;
+										m32[va] = 0;
+										if (pc >= 36) m32[(va + 2) | 0] = 0;
+									}
+								}
+								if (left !== 0) {
+									if (pc === 34) u8[e] = m32[w >>> 24]!;
+									else if (pc === 35) u16[e >> 1] = m32[w >>> 24]!;
+									else m32[e >> 2] = m32[w >>> 24]!;
 									ip = (pc === 38 ? ip + 2 : ip + 4) | 0;
 									continue;
 								}

@@ -300,6 +300,8 @@ export class Machine {
 		hart.mmu.updateContext();
 		hart.tlb.restore(state.tlb);
 		memory.i32.set(state.hart);
+		// Older snapshots do not have it in the hart block.
+		hart.state.reservation = state.registers.reservation;
 		hart.mmu.counters = { ...state.tlbCounters };
 		hart.counters.instret = state.instret;
 		// Older snapshots have fewer, or none.

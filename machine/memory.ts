@@ -54,6 +54,8 @@ export const H_FIRST = 42;
 /** Operands that a fault has altered. */
 export const H_ALTERED = 43;
 export const H_ALTERED_ADDRESS = 44;
+/** Host offset that lr.w has reserved, or -1. */
+export const H_RESERVATION = 45;
 /** f0..f31: two words each, the low one first. */
 export const H_F = 64;
 const F_WORDS = 64;

@@ -115,20 +115,20 @@ export const OP = {
 	BEXTI: 106,
 	BINVI: 107,
 	BSETI: 108,
+	LR: 109,
+	SC: 110,
+	AMO: 111, // its immediate is funct5
 	// From here on an instruction is executed outside the interpreter's loop (rare.ts).
-	STRADDLE: 109, // its second half lies in the next page
-	ILLEGAL: 110,
-	FENCE_I: 111,
-	CSR: 112,
-	ECALL: 113,
-	EBREAK: 114,
-	SRET: 115,
-	MRET: 116,
-	WFI: 117,
-	SFENCE_VMA: 118,
-	LR: 119,
-	SC: 120,
-	AMO: 121,
+	STRADDLE: 112, // its second half lies in the next page
+	ILLEGAL: 113,
+	FENCE_I: 114,
+	CSR: 115,
+	ECALL: 116,
+	EBREAK: 117,
+	SRET: 118,
+	MRET: 119,
+	WFI: 120,
+	SFENCE_VMA: 121,
 	BITS: 122, // one of Zbc or Zbkb (bits.ts)
 	// From here on it is one of F or D (float/unit.ts).
 	FLW: 123,

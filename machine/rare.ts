@@ -1,5 +1,5 @@
 /**
- * Instructions outside the interpreter's loop: accesses that miss the mirror tables, atomics,
+ * Instructions outside the interpreter's loop: accesses and atomics that miss the mirror tables,
  * floating point, system instructions, illegal instructions, slots not yet decoded. An instruction
  * is executed completely or not at all.
  */
@@ -14,7 +14,12 @@ import { type HartState, LEAVE_DEBUG, MSTATUS_FS } from "./hart-state.ts";
 import { CODE, H_BASE, H_IP, H_LEFT, H_PC, H_PC_BASE, H_SINK, H_STALL, LENGTHS } from "./memory.ts";
 import { OP } from "./op.ts";
 import { CAUSE_ILLEGAL_INSTRUCTION } from "./port.ts";
-import { SYSTEM_JUMP, SYSTEM_TRAP, type SystemInstructions } from "./system-instructions.ts";
+import {
+	SYSTEM_ENTER,
+	SYSTEM_JUMP,
+	SYSTEM_TRAP,
+	type SystemInstructions,
+} from "./system-instructions.ts";
 
 // Returned by an engine; pc and the cycles left are then in the hart block.
 /** The budget is used up. */
@@ -88,11 +93,11 @@ export class RareInstructions {
 			const short = op === OP.C_FLW || op === OP.C_FLD || op === OP.C_FSW || op === OP.C_FSD;
 			return this.#finish(this.#floatAccess(ip, op), short ? 2 : 4);
 		}
-		if (op < OP.STRADDLE) return this.#finish(this.#memoryAccess(ip, op), lengthOfAccess(op));
+		if (op < OP.LR) return this.#finish(this.#memoryAccess(ip, op), lengthOfAccess(op));
+		if (op <= OP.AMO) return this.#finish(this.#atomic(ip, op), 4);
 		const length = (words[ip]! >>> RARE_LENGTH_SHIFT) & 7;
 		if (op === OP.STRADDLE) return STOP_ALONE;
 		if (op === OP.BITS) return this.#finish(this.#bits(words[ip + 1]!), length);
-		if (op >= OP.LR) return this.#finish(this.#atomic(op, words[ip + 1]!), length);
 		if (op === OP.ILLEGAL) return this.#illegal(words[ip + 1]!);
 		const result = this.#system.execute(op, words[ip + 1]!);
 		if (result === SYSTEM_TRAP) return this.#trap();
@@ -101,7 +106,10 @@ export class RareInstructions {
 			this.#state.leave = 0;
 			return STOP_LEAVE;
 		}
-		return this.#finish(true, length);
+		const stop = this.#finish(true, length);
+		if (result !== SYSTEM_ENTER || stop !== STOP_RARE) return stop;
+		words[H_PC]! += length;
+		return --words[H_LEFT]! > 0 ? STOP_ENTER : STOP_BUDGET;
 	}
 
 	#illegal(w: number): number {
@@ -200,19 +208,19 @@ export class RareInstructions {
 		return true;
 	}
 
-	#atomic(op: number, w: number): boolean {
+	#atomic(ip: number, op: number): boolean {
 		const words = this.#words;
-		const va = words[(w >>> 15) & 31]!;
-		const operand = words[(w >>> 20) & 31]!;
+		const w = words[ip]!;
+		const va = words[(w >>> 16) & 0xff]!;
+		const operand = words[w >>> 24]!;
 		const data = this.#data;
-		const rd = (w >>> 7) & 31;
 		const done =
 			op === OP.LR
 				? data.loadReserved(va)
 				: op === OP.SC
 					? data.storeConditional(va, operand)
-					: data.atomic(va, w >>> 27, operand);
-		return done && this.#write(rd === 0 ? H_SINK : rd, data.value);
+					: data.atomic(va, words[ip + 1]!, operand);
+		return done && this.#write((w >>> 8) & 0xff, data.value);
 	}
 
 	#bits(w: number): boolean {

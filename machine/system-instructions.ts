@@ -31,6 +31,8 @@ const SYSTEM_NEXT = 0;
 export const SYSTEM_JUMP = 1;
 /** The instruction has met an exception, which HartState notes. */
 export const SYSTEM_TRAP = 2;
+/** The instruction is done; the page of the next one must be entered again. */
+export const SYSTEM_ENTER = 3;
 
 type SystemParts = Pick<HartParts, "state" | "memory" | "mmu" | "csrs" | "traps" | "code">;
 
@@ -57,8 +59,7 @@ export class SystemInstructions {
 		switch (op) {
 			case OP.FENCE_I:
 				this.#code.fence();
-				state.leave = 1;
-				return SYSTEM_NEXT;
+				return SYSTEM_ENTER;
 			case OP.CSR:
 				return this.#csr(w);
 			case OP.ECALL:

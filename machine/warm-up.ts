@@ -3,6 +3,7 @@
  * the first operation that it has not. The interpreter's loop is the largest function there is, and
  * without this it is compiled once for nearly each kind of instruction that a guest comes to.
  */
+import { STORES } from "./code-cache.ts";
 import {
 	CODE,
 	CODE_MAP,
@@ -45,6 +46,8 @@ interface Round {
  * results overflow or are -0. There are few runs, so that it does not compile before the last one.
  */
 const ALL = [OP.LUI, OP.BSETI] as const;
+/** Of an amo, as its immediate. */
+const FUNCT5 = [0x00, 0x01, 0x04, 0x08, 0x0c, 0x10, 0x14, 0x18, 0x1c] as const;
 const ROUNDS: readonly Round[] = [
 	{ cycles: 0, tables: [], ops: ALL, operands: [[1, 2]] },
 	{
@@ -70,6 +73,16 @@ const ROUNDS: readonly Round[] = [
 			[0x100, 0],
 		],
 	},
+	// Atomics have no offset. The first sc.w finds its reservation.
+	{ cycles: 100, tables: [], ops: [OP.LR, OP.AMO], operands: [[IMMEDIATE, 0]] },
+	...FUNCT5.map((immediate) => ({
+		...{ cycles: 100, tables: [RT, WT], ops: [OP.LR, OP.AMO] as const, immediate },
+		operands: [
+			[IMMEDIATE, 0x7fff_ffff],
+			[IMMEDIATE, -1],
+			[IMMEDIATE, -0x8000_0000],
+		] as const,
+	})),
 	{ cycles: 0, tables: [], ops: [OP.JAL, OP.JAL], operands: [[0, 0]], immediate: TO_LONGER },
 ];
 /** Length of each straight line: after two of them the cycles are used up. */
@@ -85,6 +98,7 @@ export function warmUp(memory: Memory, run: () => void): void {
 		[0, HART_WORDS],
 		[CODE_MAP, 1],
 		[CODE, 12],
+		[CODE + STORES, 1],
 		[LENGTHS >> 1, 4],
 		[RAM_OFFSET >> 2, PAGE_SIZE >> 2],
 		...[RT, WT, XT, CT].map((table) => [table + VPN, 1] as const),
@@ -94,7 +108,7 @@ export function warmUp(memory: Memory, run: () => void): void {
 	i32[CODE_MAP] = CODE;
 	// Where jumps out of the page go.
 	i32[XT + 2 * VPN] = RAM_OFFSET;
-	for (const at of [2, 4, 10]) i32[CODE + at] = OP.LEAVE;
+	i32[CODE + STORES] = 100;
 	u16.fill(LENGTH, LENGTHS, LENGTHS + 5);
 	for (const { cycles, tables, ops, operands, immediate = IMMEDIATE } of ROUNDS) {
 		for (const table of [RT, WT, XT, CT]) i32[table + VPN] = 0;
@@ -103,6 +117,7 @@ export function warmUp(memory: Memory, run: () => void): void {
 			for (const [a, b] of operands) {
 				i32[5] = a;
 				i32[6] = b;
+				for (const at of [2, 4, 10]) i32[CODE + at] = OP.LEAVE;
 				i32[CODE] = op | (7 << 8) | (5 << 16) | (6 << 24);
 				i32[CODE + 1] = immediate;
 				i32[H_IP] = i32[H_FIRST] = CODE;

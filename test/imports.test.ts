@@ -31,7 +31,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 		"node:",
 	],
 	"conformance/": ["conformance/", "computer/", ...PARTS, "node:"],
-	"bench/": ["bench/", "index.ts", "benchmark", "node-worker-threads-pool", "node:"],
+	"bench/": [
+		"bench/",
+		"computer/bare.ts",
+		"index.ts",
+		"benchmark",
+		"node-worker-threads-pool",
+		"node:",
+	],
 	"cli/": [
 		"cli/",
 		"bench/",

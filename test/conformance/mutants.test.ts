@@ -56,12 +56,52 @@ const MUTANTS: readonly Mutant[] = [
 	},
 	{
 		name: "sc.w always succeeds",
+		file: "interpreter.ts",
+		from: "if (m32[45] === e) {",
+		to: "if (e !== 0) {",
+	},
+	{
+		name: "sc.w always succeeds where its page was not stored to before",
 		file: "data-access.ts",
 		from: "state.reservation === host ? 0 : 1",
 		to: "0",
 	},
 	{
+		name: "sc.w keeps the reservation",
+		file: "interpreter.ts",
+		from: "m32[45] = -1;",
+		to: "",
+	},
+	{
+		name: "lr.w reserves its page",
+		file: "interpreter.ts",
+		from: "m32[45] = e;",
+		to: "m32[45] = e & ~0xfff;",
+	},
+	{
+		name: "amos return what they wrote",
+		file: "interpreter.ts",
+		from: "m32[(w >>> 8) & 0xff] = va;\n",
+		to: "m32[(w >>> 8) & 0xff] = m32[e]!;\n",
+	},
+	{
+		name: "amos need no page that may be stored to",
+		file: "interpreter.ts",
+		from: `case 111: // amo*.w
+						va = m32[(w >>> 16) & 0xff]!;
+						e = m32[0x20_0000 +`,
+		to: `case 111: // amo*.w
+						va = m32[(w >>> 16) & 0xff]!;
+						e = m32[0x10_0000 +`,
+	},
+	{
 		name: "amomin.w compares unsigned",
+		file: "interpreter.ts",
+		from: "m32[e] = va < left ? va : left;",
+		to: "m32[e] = va >>> 0 < left >>> 0 ? va : left;",
+	},
+	{
+		name: "amomin.w compares unsigned in a page that was not stored to before",
 		file: "data-access.ts",
 		from: "return Math.min(old, operand);",
 		to: "return Math.min(old >>> 0, operand >>> 0);",

@@ -147,6 +147,49 @@ describe("code that changes", () => {
 		expect(machine.hart.x[11]).toBe(7);
 	});
 
+	it("a store of two instructions is seen by who jumps to the second one alone", () => {
+		const g = guest(`
+			la a1, patch
+			li a2, 0x450d4509      # c.li a0, 2; c.li a0, 3
+			sw a2, 100(a1)        # the next store is not the first one
+			call patch
+			c.addi a1, 2
+			jalr ra, 0(a1)
+			mv a3, a0
+			sw a2, -2(a1)
+			jalr ra, 0(a1)
+		loop:	j loop
+			c.addi a4, 1
+		patch:	c.li a0, 0
+			c.li a0, 1
+			ret
+		`);
+		expect(g.labels.get("patch")! % 4).toBe(0);
+		g.machine.runBare(40);
+		expect([g.machine.hart.x[13], g.machine.hart.x[10]]).toEqual([1, 3]);
+	});
+
+	it("fence.i compares all that was decoded with RAM, to the end of the page", () => {
+		const g = guest(`
+			lui a1, 0x80008
+			addi a1, a1, -4
+		again:	fence.i
+			jalr ra, 0(a1)
+			mv a2, a0
+			j again
+		`);
+		const { machine } = g;
+		const { ram32 } = machine.memory;
+		const last = (value: number): number =>
+			encode("c.li", { rd: 10, imm: value }) + 0x1_0000 * encode("c.jr", { rs1: 1 });
+		ram32[0x7ffc >> 2] = last(1);
+		machine.runBare(40);
+		expect(machine.hart.x[12]).toBe(1);
+		ram32[0x7ffc >> 2] = last(2);
+		machine.runBare(14);
+		expect(machine.hart.x[12]).toBe(2);
+	});
+
 	it("data beside code may be stored to again and again", () => {
 		const g = guest(`
 			la a1, data

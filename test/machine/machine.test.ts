@@ -1,6 +1,7 @@
 /** Options, snapshots, hashing, the layout that interpreter.ts repeats. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { STORES } from "../../machine/code-cache.ts";
 import { RUN_HALTED, RUN_IDLE, RUN_LIMIT } from "../../machine/hart.ts";
 import { WordHash } from "../../machine/hash.ts";
 import { Machine } from "../../machine/machine.ts";
@@ -61,13 +62,15 @@ describe("the interpreter's literals", () => {
 			[`m32[${layout.H_PC}] = pc`, layout.H_PC],
 			[`m32[${layout.H_LEFT}] = left`, layout.H_LEFT],
 			[`m32[${layout.H_FETCH_HOST}] = e`, layout.H_FETCH_HOST],
+			[`m32[${layout.H_RESERVATION}] = e`, layout.H_RESERVATION],
+			[`m32[(left + ${STORES}) | 0]!--`, STORES],
 		] as const) {
 			expect(source.includes(text), `${text} (${value})`).toBe(true);
 		}
 	});
 
 	it("name a case for every operation that is not rare", () => {
-		const cases = [...source.matchAll(/^\t+case ([0-9]+):/gm)].map((m) => Number(m[1]));
+		const cases = [...source.matchAll(/^\t{5}case ([0-9]+):/gm)].map((m) => Number(m[1]));
 		const wanted = Object.values(OP).filter((op) => op !== OP.UNDECODED && op < OP.STRADDLE);
 		expect(cases.toSorted((a, b) => a - b)).toEqual(wanted.toSorted((a, b) => a - b));
 	});
