@@ -20,6 +20,9 @@ import { TRAP_KERNEL, TRAP_NONE, TRAP_RETURN, trap } from "./trap.ts";
 /** Cost of giving the hart to another thread, in cycles. */
 const SWITCH_CYCLES = 200;
 
+/** Integer registers; x0 is always zero. */
+const REGS = 32;
+
 /** Why cpu_run returned. */
 export const CPU_HALTED = 0; // the last process has ended
 export const CPU_LIMIT = 1; // the cycle limit is reached; call again to continue
@@ -107,11 +110,13 @@ function cpu_switchto(k: Kernel, l: lwp): void {
 	const old = k.hartlwp;
 	if (old !== l) {
 		if (old !== null) {
-			old.l_regs.set(x.subarray(0, 32));
+			const { l_regs: saved } = old;
+			for (let i = 1; i < REGS; i++) saved[i] = x[i]!;
 			old.l_pc = k.port.pc;
 			fpu_save(k, old);
 		}
-		x.set(l.l_regs);
+		const { l_regs: regs } = l;
+		for (let i = 1; i < REGS; i++) x[i] = regs[i]!;
 		k.port.pc = l.l_pc;
 		fpu_load(k, l);
 		k.hartlwp = l;

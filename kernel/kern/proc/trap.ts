@@ -180,7 +180,7 @@ function trap_syscall(k: Kernel, l: lwp): number {
 		return TRAP_PREEMPT;
 	}
 	l.l_again = true;
-	l.l_copied.length = 0;
+	if (l.l_copied.length > 0) l.l_copied.length = 0;
 	l.l_kernel = syscall_sleeping(k, l, result, k.port.x[17]!, k.port.x[10]!);
 	return TRAP_KERNEL;
 }
