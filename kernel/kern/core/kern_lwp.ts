@@ -23,6 +23,11 @@ export interface futexwait {
 	readonly fw_bitset: number;
 }
 
+/** What the processor resumes: a generator, or what takes the place of one. */
+export interface resumable {
+	next(): { readonly done?: boolean };
+}
+
 export interface lwp {
 	readonly l_lid: number;
 	readonly l_name: string;
@@ -46,8 +51,11 @@ export interface lwp {
 	/** How many had gone to sleep before; index in sq_timed, or -1. */
 	l_sleepseq: number;
 	l_timedidx: number;
-	/** The rest of a system call, fault or kernel thread; null while in user mode. */
-	l_kernel: Sleeps<void> | null;
+	/**
+	 * The rest of a system call, fault or kernel thread; null while in user mode; k.callagain: a
+	 * system call that is started again when the thread wakes.
+	 */
+	l_kernel: resumable | null;
 	/** User registers and pc while another thread owns the hart's. */
 	readonly l_regs: Int32Array;
 	l_pc: number;

@@ -55,6 +55,13 @@ export function* ltsleep(
 		k.simplelocks--;
 	}
 	const l = k.curlwp;
+	sleep_enter(k, l, chan, wmesg, timeout);
+	yield chan;
+	return l.l_timedout ? TIMEDOUT : AWOKEN;
+}
+
+/** Put the running thread on the sleep queue. => as ltsleep. */
+function sleep_enter(k: Kernel, l: lwp, chan: object, wmesg: string, timeout: number): void {
 	KASSERT(l !== k.lwp0, "ltsleep: the boot thread cannot sleep");
 	l.l_stat = LSSLEEP;
 	l.l_wchan = chan;
@@ -66,8 +73,6 @@ export function* ltsleep(
 		k.nextwakeup = Math.min(k.nextwakeup, l.l_wakecycle);
 	}
 	sleepq_enter(k.sleepq, l);
-	yield chan;
-	return l.l_timedout ? TIMEDOUT : AWOKEN;
 }
 
 /**
@@ -89,6 +94,20 @@ export function* tsleep(k: Kernel, chan: object, wmesg: string, timeout: number)
 	const how = yield* ltsleep(k, chan, wmesg, timeout, null);
 	l.l_sinterruptible = false;
 	return how === TIMEDOUT ? EWOULDBLOCK : 0;
+}
+
+/**
+ * tsleep without a timeout for a system call that is not a generator: the thread is on the sleep
+ * queue, and the caller returns ESLEEPS at once.
+ * => 0; or EINTR, and it does not sleep. When it wakes, the call is started again and looks whether
+ *    it goes on (kern_lwp.ts, l_kernel).
+ */
+export function tsleep_enter(k: Kernel, chan: object, wmesg: string): Errno {
+	const l = k.curlwp;
+	if (sigispending(l.l_proc!)) return EINTR;
+	l.l_sinterruptible = true;
+	sleep_enter(k, l, chan, wmesg, 0);
+	return 0;
 }
 
 /** Wake one thread because of a signal. => it sleeps. */

@@ -15,7 +15,7 @@ import { cputime_check } from "./kern_itimer.ts";
 import { sig_userret } from "./kern_sig.ts";
 import { postsigs } from "./postsig.ts";
 import { timer_idle, timer_kernel, timer_quantum } from "./timer.ts";
-import { TRAP_KERNEL, TRAP_NONE, TRAP_RETURN, trap } from "./trap.ts";
+import { TRAP_KERNEL, TRAP_NONE, TRAP_RETURN, TRAP_SLEEP, trap } from "./trap.ts";
 
 /** Cost of giving the hart to another thread, in cycles. */
 const SWITCH_CYCLES = 200;
@@ -142,6 +142,7 @@ function run_user(k: Kernel, l: lwp, until: number): void {
 			continue;
 		}
 		let what = l.l_kernel === null ? run_trap(k, l, until) : TRAP_KERNEL;
+		if (what === TRAP_SLEEP) return;
 		if (what === TRAP_NONE || k.port.stopped) {
 			k.interrupted = l;
 			return;
