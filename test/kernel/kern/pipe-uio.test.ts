@@ -1,11 +1,12 @@
 /** Pipes and user memory: no byte is lost or doubled, whatever happens to the reader's pages. */
 import { beforeEach, describe, expect, it } from "vitest";
+import type { Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
 import { SIGUSR1, sigfillset } from "../../../kernel/kern/core/signal.ts";
 import { copyin, copyout } from "../../../kernel/kern/proc/copy.ts";
 import { psignal, sigclear } from "../../../kernel/kern/proc/kern_sig.ts";
-import { syscall_handler } from "../../../kernel/kern/sys/syscall.ts";
+import { syscall, syscall_handler } from "../../../kernel/kern/sys/syscall.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
-import { EFAULT, EINTR } from "../../../sys/errno.ts";
+import { EFAULT, EINTR, ESPIPE } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { Agent, type Job } from "../../support/agents.ts";
 import { TestKernel } from "../../support/kernel.ts";
@@ -211,7 +212,26 @@ describe("a write to a pipe without a generator", () => {
 		const { pr_nfail } = t.k.pools.pipebuf;
 		expect(call(writer, true, SYS.write, fds[1], FROM, 50).result).toBe(50);
 		expect(t.k.pools.pipebuf.pr_nfail).toBe(pr_nfail + 1);
+		// By the write, by its wait for memory, and by the write again.
+		expect(asked).toBe(3);
 		t.k.failinject = null;
 		expect(drained(50)).toEqual(bytes);
+	});
+});
+
+describe("arguments of a system call", () => {
+	it("are the thread's own while it sleeps", () => {
+		const trap = (agent: Agent, number: number, ...args: number[]): number | Sleeps<number> => {
+			agent.l.l_regs.set(args, 10);
+			agent.l.l_regs[17] = number;
+			return syscall(t.k, agent.l);
+		};
+		const job = writer.start(function* () {
+			const first = trap(writer, SYS.preadv, fds[0], FROM, 1, 0, 0);
+			expect(trap(reader, SYS.getpid, 99, 98, 97, 96, 95)).toBe(reader.p.p_pid);
+			return typeof first === "number" ? 0 : yield* first;
+		});
+		t.settle();
+		expect(job.result).toBe(-ESPIPE);
 	});
 });
