@@ -12,7 +12,7 @@ import type { ld_softc } from "./dev/ld_virtio.ts";
 import type { plic } from "./dev/plic.ts";
 import { type vfs_state as vfs, vfs_state, type vnode, type vnodeops } from "./fs/vnode.ts";
 import type { uvm_history } from "./kern/core/kern_history.ts";
-import { type lwp, lwp_boot } from "./kern/core/kern_lwp.ts";
+import { type lwp, lwp_boot, type resumable } from "./kern/core/kern_lwp.ts";
 import { type sleepq, sleepq_init } from "./kern/core/kern_sleepq.ts";
 import type { runqueue } from "./kern/core/kern_synch.ts";
 import type { timespec } from "./kern/core/kern_tc.ts";
@@ -101,6 +101,8 @@ export interface Kernel extends PmapHost {
 	readonly runuser: runqueue;
 	/** Simple locks held; 0 whenever a thread sleeps. */
 	simplelocks: number;
+	/** l_kernel of threads whose system call is started again; null until there is one. */
+	callagain: resumable | null;
 
 	/** Threads that wait for futexes, longest waiter first. */
 	readonly futexq: lwp[];
@@ -170,6 +172,7 @@ export function kernel_create(port: MachinePort): Kernel {
 		runkernel: { head: null, tail: null },
 		runuser: { head: null, tail: null },
 		simplelocks: 0,
+		callagain: null,
 		futexq: [],
 		procs: [],
 		nextpid: 1,

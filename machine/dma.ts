@@ -13,6 +13,21 @@ import { PAGE_MASK, PAGE_SIZE } from "./port.ts";
 /** Returned by the loads for an address outside RAM; no value in memory equals it. */
 export const DMA_FAULT = -1;
 
+/** Up to so many bytes a loop is faster than `set`, which needs a view. */
+const FEW = 32;
+
+/** Copy a part of an array into another one. */
+function copyBytes(
+	from: Uint8Array,
+	at: number,
+	to: Uint8Array,
+	where: number,
+	length: number,
+): void {
+	if (length > FEW) to.set(from.subarray(at, at + length), where);
+	else for (let i = 0; i < length; i++) to[where + i] = from[at + i]!;
+}
+
 export class Dma {
 	readonly #memory: Memory;
 	readonly #mirror: Mirror;
@@ -47,17 +62,20 @@ export class Dma {
 		if (this.#memory.cells !== null) {
 			return this.#readCells(host, bytes.subarray(at, at + length));
 		}
-		bytes.set(this.#memory.u8.subarray(host, host + length), at);
+		copyBytes(this.#memory.u8, host, bytes, at, length);
 		return true;
 	}
 
-	/** Copy `bytes` to RAM at `pa`. => false, and nothing written, unless all of it lies in RAM. */
-	write(pa: number, bytes: Uint8Array): boolean {
-		const host = this.#memory.offsetOf(pa, bytes.length);
+	/**
+	 * Copy `bytes`, or `length` of them from `at` on, to RAM at `pa`. => false, and nothing written,
+	 * unless all of it lies in RAM.
+	 */
+	write(pa: number, bytes: Uint8Array, at = 0, length = bytes.length - at): boolean {
+		const host = this.#memory.offsetOf(pa, length);
 		if (host < 0) return false;
-		this.#writing(host, bytes.length);
-		this.#memory.u8.set(bytes, host);
-		this.overwritten(host, bytes.length);
+		this.#writing(host, length);
+		copyBytes(bytes, at, this.#memory.u8, host, length);
+		this.overwritten(host, length);
 		return true;
 	}
 

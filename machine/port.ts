@@ -93,8 +93,11 @@ export interface MachinePort {
 	zeroPage(pa: number): void;
 	/** Copy a whole page of RAM. Coherent with instruction fetch. */
 	copyPage(src: number, dst: number): void;
-	/** Copy bytes into RAM at `pa`. Coherent with instruction fetch. */
-	writeRam(pa: number, bytes: Uint8Array): void;
+	/**
+	 * Copy `from` into RAM at `pa`. Coherent with instruction fetch. `at` and `bytes`: a part of it;
+	 * default: all of it.
+	 */
+	writeRam(pa: number, from: Uint8Array, at?: number, bytes?: number): void;
 	/**
 	 * Copy bytes of RAM from `pa` on, as memory returns them: where its cells err, not what the views
 	 * show, which is what was written there. `at` and `bytes`: a part of `into`; default: all of it.

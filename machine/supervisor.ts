@@ -95,8 +95,8 @@ export class Supervisor implements MachinePort {
 		if (errs) cells.written(host, 4);
 	}
 
-	writeRam(pa: number, bytes: Uint8Array): void {
-		this.#check(this.#dma.write(pa, bytes));
+	writeRam(pa: number, from: Uint8Array, at = 0, bytes = from.length - at): void {
+		this.#check(this.#dma.write(pa, from, at, bytes));
 	}
 
 	readRam(pa: number, into: Uint8Array, at = 0, bytes = into.length - at): boolean {

@@ -47,3 +47,5 @@ export const ENOTSUP = 86;
 export const ERESTART = -3;
 /** Pseudo error of a system call that has set the registers itself: store no result. */
 export const EJUSTRETURN = -2_000_000;
+/** Pseudo error of a system call that has put the thread to sleep: start it again when it wakes. */
+export const ESLEEPS = -2_000_001;

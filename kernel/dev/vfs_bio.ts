@@ -69,7 +69,7 @@ export const putiobuf = (k: Kernel): void => pool_put(k.pools.bufpl);
 /** Sleep until the transfer is done. => its error. */
 export function* biowait(k: Kernel, bp: buf): Sleeps<Errno> {
 	while (!bp.b_done) {
-		sleep_enter(k, bp, "biowait", 0, null);
+		sleep_enter(k, bp, "biowait", 0);
 		yield bp;
 	}
 	return bp.b_error;

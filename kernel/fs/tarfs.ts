@@ -6,7 +6,7 @@ import { EFBIG, EISDIR, ENOENT, ENOTDIR, EROFS, type Errno, ETXTBSY } from "../.
 import { bdev_open, bdev_size, type dev_t, FREAD, FWRITE } from "../dev/conf.ts";
 import { simple_lock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
-import { pipe_new } from "../kern/sys/sys_pipe.ts";
+import { pipe_new } from "../kern/sys/pipe.ts";
 import type { Kernel } from "../kernel.ts";
 import { ubc_uiomove } from "../uvm/uvm_bio.ts";
 import { PGO_ALLPAGES, PGO_CLEANIT, PGO_SYNCIO, type uvm_object } from "../uvm/uvm_object.ts";

@@ -6,7 +6,7 @@ import { type lock, lockinit } from "../kern/core/kern_lock.ts";
 import { free, malloc } from "../kern/core/kern_malloc.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import { pool_get, pool_put } from "../kern/core/subr_pool.ts";
-import { pipe_new } from "../kern/sys/sys_pipe.ts";
+import { pipe_new } from "../kern/sys/pipe.ts";
 import type { Kernel } from "../kernel.ts";
 import { uao_create, uao_grow, uao_shrink, type uvm_aobj } from "../uvm/uvm_aobj.ts";
 import { ubc_uiomove } from "../uvm/uvm_bio.ts";

@@ -6,7 +6,7 @@ import { KASSERT } from "../../sys/panic.ts";
 import type { dev_t } from "../dev/conf.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { timespec } from "../kern/core/kern_tc.ts";
-import type { pipe } from "../kern/sys/sys_pipe.ts";
+import type { pipe } from "../kern/sys/pipe.ts";
 import type { lockf_head, lockf_wait } from "../kern/sys/vfs_lockf.ts";
 import type { Kernel } from "../kernel.ts";
 import type { uvm_object } from "../uvm/uvm_object.ts";

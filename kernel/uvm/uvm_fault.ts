@@ -191,6 +191,7 @@ function faultinfo_start(
 	ufi.access = access;
 	ufi.narrow = fault_type === VM_FAULT_WIRE;
 	ufi.refusals = 0;
+	ufi.wait = "none";
 }
 
 /**
@@ -239,8 +240,10 @@ export function* uvm_fault(
 	const ufi = faultinfo_take(k, map);
 	const read = k.uvmexp.pageins;
 	let error = EWOULDBLOCK;
-	if (tried) {
-		KASSERT(ufi.orig_map === map && ufi.va === trunc_page(va), "uvm_fault: another fault");
+	// A debugger may have had a fault of its own meanwhile.
+	if (tried && ufi.wait !== "none" && ufi.orig_map === map && ufi.va === trunc_page(va)) {
+		ufi.fault_type = fault_type;
+		ufi.access = access;
 	} else {
 		faultinfo_start(ufi, map, va, fault_type, access);
 		error = fault_attempt(k, ufi);

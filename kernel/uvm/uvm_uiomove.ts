@@ -25,6 +25,7 @@ const BYTES_PER_CYCLE = 8;
  * => what memory cannot correct is read again from the page's slot or file if it is clean (D54);
  *    otherwise EFAULT.
  * => `map`: of the running process, or kernel_map with addresses of the kernel.
+ * => `from`: so many bytes have been copied already; `blocked`: the next one has met UIO_SLEEPS.
  */
 export function* uiomove(
 	k: Kernel,
@@ -32,55 +33,102 @@ export function* uiomove(
 	va: number,
 	bytes: Uint8Array,
 	out: boolean,
+	from = 0,
+	blocked = false,
 ): Sleeps<Errno> {
-	for (let done = 0; done < bytes.length; ) {
+	for (let done = from, faults = blocked; done < bytes.length; ) {
 		const at = va + done;
-		const n = Math.min(PAGE_SIZE - (at & PAGE_MASK), bytes.length - done);
-		pmap_activate(k, map.pmap);
-		let pa = k.port.translate(at, out ? ACCESS_STORE : ACCESS_LOAD);
-		if (pa < 0) pa = yield* uiofault(k, map, at, out);
+		let pa = faults ? UIO_SLEEPS : uiotranslate(k, map, at, out);
+		faults = false;
+		if (pa === UIO_SLEEPS) pa = yield* uiofault_wait(k, map, at, out);
 		if (pa < 0) return EFAULT;
-		if (!in_ram(k, pa)) {
-			// A device that the program has mapped.
-			bus_space_copy(k, pa, bytes.subarray(done, done + n), out);
+		const n = Math.min(uiopage(at), bytes.length - done);
+		if (uiocopy(k, pa, bytes, done, n, out)) {
+			uiocharge(k, pa, n);
 			done += n;
-			continue;
-		}
-		if (out) {
-			k.port.writeRam(pa, bytes.subarray(done, done + n));
-		} else if (!k.port.readRam(pa, bytes, done, n)) {
-			if (yield* uvm_copy_memerror(k, pa)) continue;
-			return EFAULT;
-		}
-		k.port.charge(Math.ceil(n / BYTES_PER_CYCLE));
-		done += n;
+		} else if (!(yield* uvm_copy_memerror(k, pa))) return EFAULT;
 	}
 	return 0;
+}
+
+/** Bytes from `va` to the end of its page: what is copied at once. */
+export const uiopage = (va: number): number => PAGE_SIZE - (va & PAGE_MASK);
+
+/**
+ * Copy `n` bytes at `done` of `bytes` to physical address `pa`, or from there; within a page.
+ * => false: memory cannot correct what it reads. Never sleeps; the caller charges it (uiocharge).
+ */
+export function uiocopy(
+	k: Kernel,
+	pa: number,
+	bytes: Uint8Array,
+	done: number,
+	n: number,
+	out: boolean,
+): boolean {
+	// A device that the program has mapped.
+	if (!in_ram(k, pa)) bus_space_copy(k, pa, bytes.subarray(done, done + n), out);
+	else if (out) k.port.writeRam(pa, bytes, done, n);
+	else return k.port.readRam(pa, bytes, done, n);
+	return true;
+}
+
+/** The time that it takes to copy `n` bytes from or to a page of memory. */
+export function uiocharge(k: Kernel, pa: number, n: number): void {
+	if (in_ram(k, pa)) k.port.charge(Math.ceil(n / BYTES_PER_CYCLE));
 }
 
 /** An address that faults again and again: its page table is in memory that forgets. */
 const FAULTS_MAX = 64;
 
-/**
- * The physical address of `at` for a store (`out`) or a load, or -1.
- * => sleeps for page faults, as uiomove.
- */
-export function* uiofault(k: Kernel, map: vm_map, at: number, out: boolean): Sleeps<number> {
+/** No physical address: there is none (EFAULT), or uvm_fault has to be called, and sleeps. */
+export const UIO_FAULT = -1;
+export const UIO_SLEEPS = -2;
+
+/** The physical address of `at` for a store (`out`) or a load. => never sleeps; or UIO_. */
+export function uiotranslate(k: Kernel, map: vm_map, at: number, out: boolean): number {
+	pmap_activate(k, map.pmap);
+	const pa = k.port.translate(at, out ? ACCESS_STORE : ACCESS_LOAD);
+	return pa >= 0 ? pa : uiofault_nosleep(k, map, at, out);
+}
+
+/** The same with the page faults that need not sleep. => never sleeps; or UIO_. */
+export function uiofault_nosleep(k: Kernel, map: vm_map, at: number, out: boolean): number {
 	const access = out ? VM_PROT_WRITE : VM_PROT_READ;
 	for (let faults = 0; faults < FAULTS_MAX; faults++) {
 		pmap_activate(k, map.pmap);
 		const pa = k.port.translate(at, out ? ACCESS_STORE : ACCESS_LOAD);
 		if (pa >= 0) return pa;
 		if (pmap_fault(k, map.pmap, at, access)) continue;
-		if (isdevice(k, map, at)) return -1;
-		let error = uvm_fault_nosleep(k, map, at, VM_FAULT_INVALID, access);
-		if (error === EWOULDBLOCK) {
-			error = yield* uvm_fault(k, map, at, VM_FAULT_INVALID, access, true);
-		}
+		if (isdevice(k, map, at)) return UIO_FAULT;
+		const error = uvm_fault_nosleep(k, map, at, VM_FAULT_INVALID, access);
+		if (error === EWOULDBLOCK) return UIO_SLEEPS;
 		if (error === ENOMEM) k.curlwp.l_nomem = at;
-		if (error !== 0) return -1;
+		if (error !== 0) return UIO_FAULT;
 	}
-	return -1;
+	return UIO_FAULT;
+}
+
+/**
+ * The physical address of `at` for a store (`out`) or a load, or UIO_FAULT.
+ * => sleeps for page faults, as uiomove.
+ */
+export function* uiofault(k: Kernel, map: vm_map, at: number, out: boolean): Sleeps<number> {
+	const pa = uiofault_nosleep(k, map, at, out);
+	return pa === UIO_SLEEPS ? yield* uiofault_wait(k, map, at, out) : pa;
+}
+
+/** The same where that has met UIO_SLEEPS. Sleeps. */
+export function* uiofault_wait(k: Kernel, map: vm_map, at: number, out: boolean): Sleeps<number> {
+	const access = out ? VM_PROT_WRITE : VM_PROT_READ;
+	for (let faults = 0; faults < FAULTS_MAX; faults++) {
+		const error = yield* uvm_fault(k, map, at, VM_FAULT_INVALID, access, true);
+		if (error === ENOMEM) k.curlwp.l_nomem = at;
+		if (error !== 0) return UIO_FAULT;
+		const pa = uiofault_nosleep(k, map, at, out);
+		if (pa !== UIO_SLEEPS) return pa;
+	}
+	return UIO_FAULT;
 }
 
 const in_ram = (k: Kernel, pa: number): boolean =>

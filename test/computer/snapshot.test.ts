@@ -1,4 +1,5 @@
 /** Snapshots of systems: a restored system continues exactly like the saved one. */
+
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,7 @@ import { createSystem, type System } from "../../computer/system.ts";
 import type { Report, SystemOptions } from "../../computer/system-options.ts";
 import { FileDisk } from "../../devices/disk/file-disk.ts";
 import { Prng } from "../../machine/prng.ts";
+import { pmap_extract } from "../../pmap/pmap.ts";
 import { binDisk, MiB, workload } from "../support/workload.ts";
 
 /** The number of cycles at which each workload is saved. */
@@ -252,6 +254,29 @@ describe("a thread that sleeps in a system call", () => {
 		for (const one of [system, restored]) one.run();
 		expect(restored.report(0)).toEqual(system.report(0));
 		expect(restored.report(0).console).toBe("done\n");
+	});
+
+	it("sleeps again in a read of a pipe, also where its memory is in swap by now", async () => {
+		const line = { line: "sh -c", script: "sleep 4 | cat & walk 2; echo walked; wait; echo done" };
+		const system = createSystem({
+			...(await optionsOf(line)),
+			ram: MiB,
+			swap: [{ media: 8 * MiB }],
+		});
+		const { kernel } = system;
+		const runs = (): boolean => kernel.procs.some((p) => p.p_comm === "walk");
+		while (!runs()) system.run(system.machine.clock.cycles + 10_000_000);
+		while (runs() || system.busy !== null) system.run(system.machine.clock.cycles + 10_000_000);
+		const cat = kernel.lwps.find((l) => l.l_wmesg === "piperd")!;
+		// It is in no generator, and what it reads to is in swap.
+		expect(cat.l_kernel).toBe(kernel.callagain);
+		const { pmap } = cat.l_proc!.p_vmspace!.vm_map;
+		expect(pmap_extract(kernel, pmap, cat.l_args[1]!)).toBe(-1);
+		const restored = restoreSystem(saveSystem(system));
+		expect(restored.base).not.toBe(null);
+		for (const one of [system, restored]) one.run();
+		expect(restored.report(0)).toEqual(system.report(0));
+		expect(restored.report(0).console).toContain("done\n");
 	});
 
 	it("is reached by replay from the start, if it would not sleep again", async () => {

@@ -13,11 +13,19 @@ export const RESTART_NO = 0;
 export const RESTART_SYS = 1;
 export const RESTART_NOHAND = 2;
 
+/** Arguments of a system call: a0 to a5. */
+export const ARGS = 6;
+
 /** A futex that a thread waits for (sys_futex.ts): what it lies in, where, and for which wakes. */
 export interface futexwait {
 	readonly fw_obj: object;
 	readonly fw_off: number;
 	readonly fw_bitset: number;
+}
+
+/** What the processor resumes: a generator, or what takes the place of one. */
+export interface resumable {
+	next(): { readonly done?: boolean };
 }
 
 export interface lwp {
@@ -43,12 +51,17 @@ export interface lwp {
 	/** How many had gone to sleep before; index in sq_timed, or -1. */
 	l_sleepseq: number;
 	l_timedidx: number;
-	/** The rest of a system call, fault or kernel thread; null while in user mode. */
-	l_kernel: Sleeps<void> | null;
+	/**
+	 * The rest of a system call, fault or kernel thread; null while in user mode; k.callagain: a
+	 * system call that is started again when the thread wakes.
+	 */
+	l_kernel: resumable | null;
 	/** User registers and pc while another thread owns the hart's. */
 	readonly l_regs: Int32Array;
 	l_pc: number;
 	readonly l_fpregs: fpreg;
+	/** a0 to a5 of its latest system call, which may read them also after it has slept. */
+	readonly l_args: Uint32Array;
 	/** Runs ahead of threads that return to user mode. */
 	readonly l_system: boolean;
 	l_runnext: lwp | null;
@@ -149,6 +162,7 @@ function lwp_new(lid: number, name: string, p: proc | null, kernel: Sleeps<void>
 		l_regs: new Int32Array(32),
 		l_pc: 0,
 		l_fpregs: fpreg_new(),
+		l_args: new Uint32Array(ARGS),
 		l_system: p === null,
 		l_runnext: null,
 		l_nomem: -1,

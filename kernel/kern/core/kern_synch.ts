@@ -49,27 +49,21 @@ export function* ltsleep(
 	timeout: number,
 	interlock: simplelock | null,
 ): Sleeps<number> {
-	sleep_enter(k, chan, wmesg, timeout, interlock);
-	yield chan;
-	return k.curlwp.l_timedout ? TIMEDOUT : AWOKEN;
-}
-
-/**
- * Put the running thread to sleep: the part of ltsleep before it gives up the processor, which the
- * caller does at once with `yield chan`.
- */
-export function sleep_enter(
-	k: Kernel,
-	chan: object,
-	wmesg: string,
-	timeout: number,
-	interlock: simplelock | null,
-): void {
 	if (interlock !== null) {
 		KASSERT(interlock.locked, "ltsleep: interlock not held");
 		interlock.locked = false;
 		k.simplelocks--;
 	}
+	sleep_enter(k, chan, wmesg, timeout);
+	yield chan;
+	return k.curlwp.l_timedout ? TIMEDOUT : AWOKEN;
+}
+
+/**
+ * Put the running thread on the sleep queue. => as ltsleep; the caller gives up the processor at
+ * once.
+ */
+export function sleep_enter(k: Kernel, chan: object, wmesg: string, timeout: number): void {
 	const l = k.curlwp;
 	KASSERT(l !== k.lwp0, "ltsleep: the boot thread cannot sleep");
 	l.l_stat = LSSLEEP;
@@ -103,6 +97,20 @@ export function* tsleep(k: Kernel, chan: object, wmesg: string, timeout: number)
 	const how = yield* ltsleep(k, chan, wmesg, timeout, null);
 	l.l_sinterruptible = false;
 	return how === TIMEDOUT ? EWOULDBLOCK : 0;
+}
+
+/**
+ * tsleep without a timeout for a system call that is not a generator: the thread is on the sleep
+ * queue, and the caller returns ESLEEPS at once.
+ * => 0; or EINTR, and it does not sleep. When it wakes, the call is started again and looks whether
+ *    it goes on (kern_lwp.ts, l_kernel).
+ */
+export function tsleep_enter(k: Kernel, chan: object, wmesg: string): Errno {
+	const l = k.curlwp;
+	if (sigispending(l.l_proc!)) return EINTR;
+	l.l_sinterruptible = true;
+	sleep_enter(k, chan, wmesg, 0);
+	return 0;
 }
 
 /** Wake one thread because of a signal. => it sleeps. */

@@ -7,7 +7,7 @@ import { EFAULT, type Errno } from "../../../sys/errno.ts";
 import { PAGE_MASK, PAGE_SIZE, VM_MAXUSER_ADDRESS } from "../../../sys/vmparam.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { vm_map } from "../../uvm/uvm_map_entry.ts";
-import { uiofault, uiomove } from "../../uvm/uvm_uiomove.ts";
+import { UIO_FAULT, uiofault_nosleep, uiomove } from "../../uvm/uvm_uiomove.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 
 /**
@@ -20,8 +20,15 @@ export function* copyout(k: Kernel, map: vm_map, bytes: Uint8Array, va: number):
 	return yield* uiomove(k, map, va, bytes, true);
 }
 
-/** Fill `bytes` from user address `va`. => as copyout. */
-export function* copyin(k: Kernel, map: vm_map, va: number, bytes: Uint8Array): Sleeps<Errno> {
+/** Fill `bytes` from user address `va`. => as copyout; `from` and `blocked` as of uiomove. */
+export function* copyin(
+	k: Kernel,
+	map: vm_map,
+	va: number,
+	bytes: Uint8Array,
+	from = 0,
+	blocked = false,
+): Sleeps<Errno> {
 	const l = k.curlwp;
 	if (l.l_recall >= 0) {
 		bytes.set(l.l_copied[l.l_recall++]!);
@@ -29,7 +36,7 @@ export function* copyin(k: Kernel, map: vm_map, va: number, bytes: Uint8Array): 
 	}
 	if (va + bytes.length > VM_MAXUSER_ADDRESS) return EFAULT;
 	const again = l.l_again;
-	const error = yield* uiomove(k, map, va, bytes, false);
+	const error = yield* uiomove(k, map, va, bytes, false, from, blocked);
 	if (again && error === 0) {
 		l.l_again = true;
 		l.l_copied.push(bytes);
@@ -39,12 +46,10 @@ export function* copyin(k: Kernel, map: vm_map, va: number, bytes: Uint8Array): 
 
 /**
  * Whether the byte at `va` can be stored to, before data is taken from where it cannot be put back.
- * => as copyout.
+ * => never sleeps: the page's address, UIO_FAULT, or UIO_SLEEPS, and uiofault_wait goes on.
  */
-export function* copyout_probe(k: Kernel, map: vm_map, va: number): Sleeps<Errno> {
-	if (va >= VM_MAXUSER_ADDRESS) return EFAULT;
-	return (yield* uiofault(k, map, va, true)) < 0 ? EFAULT : 0;
-}
+export const copyout_probe = (k: Kernel, map: vm_map, va: number): number =>
+	va >= VM_MAXUSER_ADDRESS ? UIO_FAULT : uiofault_nosleep(k, map, va, true);
 
 /**
  * A string that ends with a zero byte, at most `max` bytes with it; a byte is a character.

@@ -2,7 +2,7 @@
 import type { vattr, vnode } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
-import type { pipe } from "../sys/sys_pipe.ts";
+import type { pipe } from "../sys/pipe.ts";
 import type { proc } from "./kern_proc.ts";
 
 /** Flags of open (Linux's values), kept in f_flag. */
@@ -54,6 +54,26 @@ export interface file {
 export interface fileops {
 	/** Fill `bytes` as far as possible. => how many (0: end of file), or -errno. Sleeps. */
 	fo_read(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<number>;
+	/**
+	 * The same straight to user memory at `va`; nothing is taken from the file that cannot be stored
+	 * there. Absent: there is none, and what cannot be stored is lost. Sleeps.
+	 */
+	fo_readuser?(k: Kernel, p: proc, fp: file, va: number, size: number): Sleeps<number>;
+	/**
+	 * read and write of a thread that is in no generator, without one. `again`: the call has slept
+	 * and is started again (ESLEEPS). Absent: as if it were null.
+	 * => how many bytes, or -errno; ESLEEPS: put to sleep; a function that does the rest and sleeps;
+	 *    null: nothing was done, use the other operations.
+	 */
+	fo_rdwr_nosleep?(
+		k: Kernel,
+		p: proc,
+		fp: file,
+		va: number,
+		size: number,
+		write: boolean,
+		again: boolean,
+	): number | Sleeps<number> | null;
 	/** => how many bytes were written, or -errno. Sleeps. */
 	fo_write(k: Kernel, p: proc, fp: file, bytes: Uint8Array): Sleeps<number>;
 	/**

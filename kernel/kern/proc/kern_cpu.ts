@@ -15,10 +15,13 @@ import { cputime_check } from "./kern_itimer.ts";
 import { sig_userret } from "./kern_sig.ts";
 import { postsigs } from "./postsig.ts";
 import { timer_idle, timer_kernel, timer_quantum } from "./timer.ts";
-import { TRAP_KERNEL, TRAP_NONE, TRAP_RETURN, trap } from "./trap.ts";
+import { TRAP_KERNEL, TRAP_NONE, TRAP_RETURN, TRAP_SLEEP, trap } from "./trap.ts";
 
 /** Cost of giving the hart to another thread, in cycles. */
 const SWITCH_CYCLES = 200;
+
+/** Integer registers; x0 is always zero. */
+const REGS = 32;
 
 /** Why cpu_run returned. */
 export const CPU_HALTED = 0; // the last process has ended
@@ -107,11 +110,13 @@ function cpu_switchto(k: Kernel, l: lwp): void {
 	const old = k.hartlwp;
 	if (old !== l) {
 		if (old !== null) {
-			old.l_regs.set(x.subarray(0, 32));
+			const { l_regs: saved } = old;
+			for (let i = 1; i < REGS; i++) saved[i] = x[i]!;
 			old.l_pc = k.port.pc;
 			fpu_save(k, old);
 		}
-		x.set(l.l_regs);
+		const { l_regs: regs } = l;
+		for (let i = 1; i < REGS; i++) x[i] = regs[i]!;
 		k.port.pc = l.l_pc;
 		fpu_load(k, l);
 		k.hartlwp = l;
@@ -137,6 +142,7 @@ function run_user(k: Kernel, l: lwp, until: number): void {
 			continue;
 		}
 		let what = l.l_kernel === null ? run_trap(k, l, until) : TRAP_KERNEL;
+		if (what === TRAP_SLEEP) return;
 		if (what === TRAP_NONE || k.port.stopped) {
 			k.interrupted = l;
 			return;

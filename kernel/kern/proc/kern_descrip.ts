@@ -112,6 +112,12 @@ export function fd_hold(p: proc, fd: number): file | null {
 	return fp;
 }
 
+/** Drop a reference that is not the last one. */
+export function fd_unhold(fp: file): void {
+	KASSERT(fp.f_count > 1, "fd_unhold: the last reference");
+	fp.f_count--;
+}
+
 /** Drop a reference to an open file; the last one closes it. Sleeps. */
 export function* closef(k: Kernel, fp: file): Sleeps<void> {
 	KASSERT(fp.f_count > 0, "closef: no reference");

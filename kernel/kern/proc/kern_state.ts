@@ -11,9 +11,9 @@ import type { Kernel } from "../../kernel.ts";
 import { PGO_DONTCARE, vm_page } from "../../uvm/uvm_page.ts";
 import { uvm_aiodone_daemon } from "../../uvm/uvm_pager.ts";
 import { uvm_pageout } from "../../uvm/uvm_pdaemon.ts";
-import { type lwp, lwp_regs } from "../core/kern_lwp.ts";
+import type { lwp, resumable } from "../core/kern_lwp.ts";
 import { sleepq_remove } from "../core/kern_sleepq.ts";
-import { LSSLEEP, type Sleeps } from "../core/kern_synch.ts";
+import { LSSLEEP } from "../core/kern_synch.ts";
 import { syscall } from "../sys/syscall.ts";
 import { syscall_sleeping } from "./trap.ts";
 
@@ -26,6 +26,7 @@ const FIXED: ReadonlySet<string> = new Set<keyof Kernel>([
 	"bdevsw",
 	"watch",
 	"failinject",
+	"callagain",
 	"pmap_ptpage_alloc",
 	"pmap_ptpage_free",
 	"pmap_pv_get",
@@ -121,7 +122,7 @@ export function kern_load(k: Kernel, { members }: kernel_state): void {
  *    more, and then sets l_kernel to the generators.
  * => panics if a thread would not go to sleep again as it did.
  */
-export function kern_resume(k: Kernel, { inkernel }: kernel_state): Sleeps<void>[] {
+export function kern_resume(k: Kernel, { inkernel }: kernel_state): resumable[] {
 	return inkernel.map((l) => {
 		const wmesg = l.l_wmesg;
 		k.curlwp = l;
@@ -142,8 +143,7 @@ export function kern_resume(k: Kernel, { inkernel }: kernel_state): Sleeps<void>
 
 /** Start the system call that a thread sleeps in again. */
 function call_again(k: Kernel, l: lwp): void {
-	const x = lwp_regs(k, l);
 	const call = syscall(k, l);
 	if (typeof call === "number") panic("kern_resume: a system call does not sleep again");
-	l.l_kernel = syscall_sleeping(k, l, call, x[17]!, x[10]!);
+	l.l_kernel = syscall_sleeping(k, l, call);
 }

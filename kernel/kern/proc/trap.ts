@@ -20,6 +20,7 @@ import {
 	EJUSTRETURN,
 	ENOMEM,
 	type Errno,
+	ESLEEPS,
 	EWOULDBLOCK,
 } from "../../../sys/errno.ts";
 import {
@@ -34,7 +35,14 @@ import { VM_FAULT_INVALID } from "../../uvm/uvm_extern.ts";
 import { uvm_fault, uvm_fault_nosleep } from "../../uvm/uvm_fault.ts";
 import { uvm_memerror_wait, uvm_page_isbroken, uvm_page_memerror } from "../../uvm/uvm_memerror.ts";
 import { PG_BUSY, PHYS_TO_VM_PAGE } from "../../uvm/uvm_page.ts";
-import { type lwp, lwp_pc, lwp_regs, lwp_setpc, RESTART_NO } from "../core/kern_lwp.ts";
+import {
+	type lwp,
+	lwp_pc,
+	lwp_regs,
+	lwp_setpc,
+	RESTART_NO,
+	type resumable,
+} from "../core/kern_lwp.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import {
 	BUS_ADRALN,
@@ -52,7 +60,7 @@ import {
 	SIGTRAP,
 	TRAP_BRKPT,
 } from "../core/signal.ts";
-import { syscall, syscall_restarts, syscall_result } from "../sys/syscall.ts";
+import { syscall, syscall_handler, syscall_restarts, syscall_result } from "../sys/syscall.ts";
 import { cpu_intr } from "./intr.ts";
 import { exit1, killed } from "./kern_exit.ts";
 import { sig_userret } from "./kern_sig.ts";
@@ -68,6 +76,7 @@ export const TRAP_RETURN = 0; // it returns to user mode
 export const TRAP_KERNEL = 1; // it runs l_kernel to its end first
 export const TRAP_PREEMPT = 2; // its time slice is over
 export const TRAP_NONE = 3; // there was none
+export const TRAP_SLEEP = 4; // it sleeps
 
 /**
  * Handle the trap that ended the latest run of user code.
@@ -172,39 +181,66 @@ function trap_syscall(k: Kernel, l: lwp): number {
 	const { trace } = k.watch;
 	trace?.syscall(l, k.port.x[17]!, k.port.x.subarray(10, 16));
 	const result = syscall(k, l);
-	if (typeof result === "number") {
-		trace?.sysret(l, result);
-		k.port.x[10] = syscall_result(result);
+	if (typeof result === "number" && result !== ESLEEPS) {
+		if (syscall_done(k, l, result)) {
+			l.l_kernel = fault_failed(k, l, l.l_nomem, ENOMEM);
+			return TRAP_KERNEL;
+		}
 		if (!l.l_yield) return TRAP_RETURN;
 		l.l_yield = false;
 		return TRAP_PREEMPT;
 	}
 	l.l_again = true;
-	l.l_copied.length = 0;
-	l.l_kernel = syscall_sleeping(k, l, result, k.port.x[17]!, k.port.x[10]!);
+	if (l.l_copied.length > 0) l.l_copied.length = 0;
+	if (typeof result === "number") {
+		k.callagain ??= callagain(k);
+		l.l_kernel = k.callagain;
+		return TRAP_SLEEP;
+	}
+	l.l_kernel = syscall_sleeping(k, l, result);
 	return TRAP_KERNEL;
 }
 
 /** Run a system call that may sleep, and give the thread its result. */
-export function* syscall_sleeping(
-	k: Kernel,
-	l: lwp,
-	call: Sleeps<number>,
-	number: number,
-	a0: number,
-): Sleeps<void> {
+export function* syscall_sleeping(k: Kernel, l: lwp, call: Sleeps<number>): Sleeps<void> {
 	const value = yield* call;
+	if (syscall_done(k, l, value)) yield* fault_failed(k, l, l.l_nomem, ENOMEM);
+}
+
+/** Give the thread the result of its system call. => true: memory was short, and it has to die. */
+function syscall_done(k: Kernel, l: lwp, value: number): boolean {
 	k.watch.trace?.sysret(l, value);
-	if (l.l_proc!.p_exit !== null || value === EJUSTRETURN) return;
-	if (l.l_nomem >= 0) {
-		yield* fault_failed(k, l, l.l_nomem, ENOMEM);
-	} else if (value === -EINTR && syscall_restarts(number) !== RESTART_NO) {
+	if (l.l_proc!.p_exit !== null || value === EJUSTRETURN) return false;
+	if (l.l_nomem >= 0) return true;
+	const x = lwp_regs(k, l);
+	if (value === -EINTR && syscall_restarts(x[17]!) !== RESTART_NO) {
 		// Back to the ecall, unless a handler without SA_RESTART is entered.
-		lwp_regs(k, l)[10] = a0;
 		lwp_setpc(k, l, lwp_pc(k, l) - 4);
 		// A SIGCONT may have cancelled the signal meanwhile.
-		l.l_restart = sig_userret(l) ? syscall_restarts(number) : RESTART_NO;
+		l.l_restart = sig_userret(l) ? syscall_restarts(x[17]!) : RESTART_NO;
 	} else {
-		lwp_regs(k, l)[10] = syscall_result(value);
+		x[10] = syscall_result(value);
 	}
+	return false;
+}
+
+/** What a thread does that wakes in a system call to be started again. */
+function callagain(k: Kernel): resumable {
+	const sleeps = { done: false };
+	const done = { done: true };
+	return {
+		next() {
+			const l = k.curlwp;
+			l.l_sinterruptible = false;
+			const result = syscall_handler(lwp_regs(k, l)[17]!)!(k, l.l_proc!, l.l_args);
+			if (result === ESLEEPS) return sleeps;
+			if (typeof result !== "number") {
+				l.l_kernel = syscall_sleeping(k, l, result);
+			} else {
+				if (!syscall_done(k, l, result)) return done;
+				l.l_kernel = fault_failed(k, l, l.l_nomem, ENOMEM);
+			}
+			return l.l_kernel.next();
+		},
+	};
 }

@@ -1,17 +1,27 @@
 /** Transfers through descriptors, and ioctl (sys/kern/sys_generic.c). */
-import { EBADF, EFAULT, EINVAL, EISDIR, ENOTSUP, type Errno, ESPIPE } from "../../../sys/errno.ts";
+import {
+	EBADF,
+	EFAULT,
+	EINVAL,
+	EISDIR,
+	ENOTSUP,
+	type Errno,
+	ESLEEPS,
+	ESPIPE,
+} from "../../../sys/errno.ts";
 import { FIONREAD } from "../../dev/termios.ts";
 import { IO_APPEND, VOP, type vnode } from "../../fs/vnode.ts";
 
 import type { Kernel } from "../../kernel.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
-import { copyin, copyout, copyout_probe } from "../proc/copy.ts";
+import { copyin, copyout } from "../proc/copy.ts";
 import { type file, O_APPEND, O_NONBLOCK, POLLIN } from "../proc/file.ts";
 import {
 	closef,
 	FOP,
 	fd_getfile,
 	fd_hold,
+	fd_unhold,
 	file_readable,
 	file_writable,
 } from "../proc/kern_descrip.ts";
@@ -26,8 +36,8 @@ const SIZE_MAX = 0x7fff_f000;
 const IOV_MAX = 1024;
 
 export const sysent_generic: sysent = {
-	[SYS.read]: (k, p, a) => sys_rdwr(k, p, a[0]!, [[a[1]!, a[2]!]], null, false),
-	[SYS.write]: (k, p, a) => sys_rdwr(k, p, a[0]!, [[a[1]!, a[2]!]], null, true),
+	[SYS.read]: (k, p, a) => sys_rdwr1(k, p, a[0]!, a[1]!, a[2]!, false),
+	[SYS.write]: (k, p, a) => sys_rdwr1(k, p, a[0]!, a[1]!, a[2]!, true),
 	[SYS.readv]: (k, p, a) => sys_rdwrv(k, p, a[0]!, a[1]!, a[2]!, false),
 	[SYS.writev]: (k, p, a) => sys_rdwrv(k, p, a[0]!, a[1]!, a[2]!, true),
 	[SYS.pread64]: (k, p, a) => sys_rdwr(k, p, a[0]!, [[a[1]!, a[2]!]], off64(a, 3), false),
@@ -45,6 +55,38 @@ export const off64 = (a: Uint32Array, i: number): number => (a[i + 1]! | 0) * 2 
 
 /** User memory: address and size. */
 export type iovec = readonly [va: number, size: number];
+
+/** read and write: without a generator, if the file has that. */
+function sys_rdwr1(
+	k: Kernel,
+	p: proc,
+	fd: number,
+	va: number,
+	size: number,
+	write: boolean,
+): number | Sleeps<number> {
+	const { l_kernel, l_recall } = k.curlwp;
+	const again = l_kernel !== null && l_kernel === k.callagain;
+	if (again || (l_kernel === null && l_recall < 0)) {
+		const fp = fd_getfile(p, fd);
+		if (again) fd_unhold(fp!);
+		if (fp !== null && (write ? file_writable(fp) : file_readable(fp))) {
+			const n = FOP(k, fp).fo_rdwr_nosleep?.(k, p, fp, va, size, write, again) ?? null;
+			if (n === ESLEEPS) fp.f_count++;
+			if (typeof n === "number") return n;
+			if (n !== null) return held(k, fp, n);
+		}
+	}
+	return sys_rdwr(k, p, fd, [[va, size]], null, write);
+}
+
+/** The rest of a call, with a reference to its file. */
+function* held(k: Kernel, fp: file, rest: Sleeps<number>): Sleeps<number> {
+	fp.f_count++;
+	const n = yield* rest;
+	yield* closef(k, fp);
+	return n;
+}
 
 /** Read into or write from user memory, at `offset`; null: at the file's own. */
 function* sys_rdwr(
@@ -98,7 +140,7 @@ function* rdwr(
 ): Sleeps<number> {
 	const { vm_map: map } = p.p_vmspace!;
 	let done = 0;
-	const direct = FOP(k, fp).fo_direct;
+	const { fo_direct: direct, fo_readuser: readuser } = FOP(k, fp);
 	while (done < size) {
 		const at = offset === null || offset === IO_APPEND ? offset : offset + done;
 		if (direct !== undefined && isdirect(fp, write)) {
@@ -107,23 +149,25 @@ function* rdwr(
 			done += n;
 			if (n > 0) continue;
 		}
-		const bytes = new Uint8Array(Math.min(MAXIO, size - done));
-		if (write && (yield* copyin(k, map, va + done, bytes)) !== 0) {
-			return done > 0 ? done : -EFAULT;
+		const want = Math.min(MAXIO, size - done);
+		let n: number;
+		if (!write && readuser !== undefined) {
+			n = yield* readuser(k, p, fp, va + done, want);
+		} else {
+			const bytes = new Uint8Array(want);
+			if (write && (yield* copyin(k, map, va + done, bytes)) !== 0) {
+				return done > 0 ? done : -EFAULT;
+			}
+			n = yield* transfer(k, p, fp, bytes, at, write);
+			if (!write && n > 0) {
+				const error = yield* copyout(k, map, bytes.subarray(0, n), va + done);
+				if (error !== 0) return done > 0 ? done : -error;
+			}
 		}
-		// What is in a pipe must stay there if it cannot be copied.
-		if (!write && fp.f_pipe !== null && (yield* copyout_probe(k, map, va + done)) !== 0) {
-			return done > 0 ? done : -EFAULT;
-		}
-		const n = yield* transfer(k, p, fp, bytes, at, write);
 		if (n < 0) return done > 0 ? done : n;
-		if (!write && n > 0) {
-			const error = yield* copyout(k, map, bytes.subarray(0, n), va + done);
-			if (error !== 0) return done > 0 ? done : -error;
-		}
 		done += n;
 		p.p_lwp!.l_again = false;
-		if (n < bytes.length) break;
+		if (n < want) break;
 		// Return a full buffer rather than wait for more.
 		if (!write && (FOP(k, fp).fo_poll(k, fp, POLLIN) & POLLIN) === 0) break;
 	}

@@ -21,7 +21,14 @@ import { swap_off_file, swap_on_file } from "../../fs/vfs_swap.ts";
 import { type vnode, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import { swap_off, swap_on } from "../../uvm/uvm_swapctl.ts";
-import { type lwp, lwp_regs, RESTART_NO, RESTART_NOHAND, RESTART_SYS } from "../core/kern_lwp.ts";
+import {
+	ARGS,
+	type lwp,
+	lwp_regs,
+	RESTART_NO,
+	RESTART_NOHAND,
+	RESTART_SYS,
+} from "../core/kern_lwp.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { copyinstr } from "../proc/copy.ts";
 import { sysent_itimer } from "../proc/kern_itimer.ts";
@@ -122,9 +129,11 @@ export const syscall_handler = (number: number): syscall_fn | undefined => calls
 export function syscall(k: Kernel, l: lwp): number | Sleeps<number> {
 	const x = lwp_regs(k, l);
 	const number = x[17]! >>> 0;
-	const handler = syscall_handler(number);
+	const handler = number < calls.length ? calls[number] : undefined;
 	if (handler === undefined) return nosys(k, number);
-	return handler(k, l.l_proc!, new Uint32Array(x.subarray(10, 16)));
+	const { l_args: a } = l;
+	for (let i = 0; i < ARGS; i++) a[i] = x[10 + i]!;
+	return handler(k, l.l_proc!, a);
 }
 
 /** A result as the program sees it. */

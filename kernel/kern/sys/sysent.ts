@@ -4,7 +4,7 @@ import type { Sleeps } from "../core/kern_synch.ts";
 import type { proc } from "../proc/kern_proc.ts";
 
 /**
- * `a` holds a0 to a5, unsigned.
+ * `a` holds a0 to a5, unsigned; it is the thread's own, and stays until its next call.
  * => a result, negative for an errno, or a function that sleeps and returns one.
  */
 export type syscall_fn = (k: Kernel, p: proc, a: Uint32Array) => number | Sleeps<number>;

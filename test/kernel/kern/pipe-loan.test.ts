@@ -8,7 +8,7 @@ import { copyin, copyout } from "../../../kernel/kern/proc/copy.ts";
 import { O_NONBLOCK, POLLIN, POLLOUT } from "../../../kernel/kern/proc/file.ts";
 import { FOP } from "../../../kernel/kern/proc/kern_descrip.ts";
 import { psignal, sigclear } from "../../../kernel/kern/proc/kern_sig.ts";
-import { PIPE_SIZE } from "../../../kernel/kern/sys/sys_pipe.ts";
+import { PIPE_SIZE } from "../../../kernel/kern/sys/pipe.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
 import { uvm_unmap } from "../../../kernel/uvm/uvm_map.ts";
 import { swap_off, swap_on } from "../../../kernel/uvm/uvm_swapctl.ts";

@@ -19,12 +19,8 @@ import {
 import { fdinit } from "../../../kernel/kern/proc/kern_descrip.ts";
 import { type proc, proc_create } from "../../../kernel/kern/proc/kern_proc.ts";
 import { psignal, sigclear } from "../../../kernel/kern/proc/kern_sig.ts";
-import {
-	PIPE_BUF,
-	PIPE_SIZE,
-	pipe_create,
-	sysent_pipe,
-} from "../../../kernel/kern/sys/sys_pipe.ts";
+import { PIPE_BUF, PIPE_SIZE } from "../../../kernel/kern/sys/pipe.ts";
+import { pipe_create, sysent_pipe } from "../../../kernel/kern/sys/sys_pipe.ts";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
 import { EAGAIN, EFAULT, EINTR, EINVAL, EMFILE, ENOTTY, EPIPE } from "../../../sys/errno.ts";
 import { AddressSpace } from "../../support/address-space.ts";
