@@ -9,7 +9,7 @@ const MiB = 1024 * 1024;
 /** As the program prints it. */
 const FUNCTIONS = 100_000;
 
-/** Functions that are written, fenced, and called a second. The first of `rounds` + 1 runs warms up. */
+/** Functions written and called a second, in `rounds` runs after one that warms up. */
 export function generatedPath(rounds: number): PathResult {
 	const image = readFileSync(`${WORKLOADS}bare/bin/generate`);
 	const rates: number[] = [];

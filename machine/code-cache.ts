@@ -5,8 +5,8 @@
  * take effect after fence.i, or before.
  *
  * A page is decoded from a copy of its bytes. The copy equals RAM where instructions have been
- * decoded. The hart's stores change RAM alone, and forget what was decoded from the bytes stored to:
- * before a slot is decoded its bytes are compared. Lengths of straight lines are those of the copy.
+ * decoded. The hart's stores change RAM alone, and forget what was decoded from those bytes: before
+ * a slot is decoded its bytes are compared. Lengths of straight lines are those of the copy.
  *
  *   word 0   31..24 rs2   23..16 rs1   15..8 rd (32 instead of x0)   7..0 OP
  *   word 1   immediate
@@ -40,13 +40,13 @@ import {
 	RAM_OFFSET,
 } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
-import { OP } from "./op.ts";
+import { ENDS_RUN, OP, SHORT } from "./op.ts";
 import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
+import { SLOTS, straightLength } from "./straight-line.ts";
 import { WordMemo } from "./word-memo.ts";
 
 /** Pages that are decoded at the same time; the oldest is replaced first. */
 const PAGES = 1024;
-const SLOTS = PAGE_SIZE / 2;
 /** One more slot ends the page; its second word is how many more stores may hit decoded code. */
 const PAGE_WORDS = 2 * (SLOTS + 1);
 /** Where an instruction is put to be executed alone. */
@@ -66,53 +66,6 @@ export const RARE_LENGTH_SHIFT = 8;
 
 /** Halfword index of the length of the slot at word index `ip`. */
 const lengthOf = (ip: number): number => LENGTHS + ((ip - CODE) >> 1);
-
-/** Is an instruction that begins with halfword `h` an unconditional jump? */
-function isJump(h: number): boolean {
-	if ((h & 3) === 3) return (h & 0x7f) === 0x6f || (h & 0x7f) === 0x67;
-	if ((h & 0x6003) === 0x2001 && (h & 3) === 1) return true; // c.jal, c.j
-	return (h & 0xe07f) === 0x8002 && (h & 0xf80) !== 0; // c.jr, c.jalr
-}
-
-/**
- * Length of a slot, from the bytes there and the lengths of the slots behind it. `copy` and
- * `lengths` are the halfword indexes of the page's first ones.
- */
-function straightLength(halves: Uint16Array, copy: number, lengths: number, slot: number): number {
-	const h = halves[copy + slot]!;
-	if (isJump(h)) return 1;
-	const next = slot + (instructionLength(h) >> 1);
-	return next > SLOTS ? 1 : 1 + halves[lengths + next]!;
-}
-
-/** The two-byte variant of an operation, or 0. */
-const SHORT = new Uint8Array(256);
-for (const [op, short] of [
-	[OP.LUI, OP.C_LUI],
-	[OP.LW, OP.C_LW],
-	[OP.SW, OP.C_SW],
-	[OP.ADDI, OP.C_ADDI],
-	[OP.ANDI, OP.C_ANDI],
-	[OP.SLLI, OP.C_SLLI],
-	[OP.SRLI, OP.C_SRLI],
-	[OP.SRAI, OP.C_SRAI],
-	[OP.ADD, OP.C_ADD],
-	[OP.SUB, OP.C_SUB],
-	[OP.XOR, OP.C_XOR],
-	[OP.OR, OP.C_OR],
-	[OP.AND, OP.C_AND],
-	[OP.FLW, OP.C_FLW],
-	[OP.FLD, OP.C_FLD],
-	[OP.FSW, OP.C_FSW],
-	[OP.FSD, OP.C_FSD],
-] as const) {
-	SHORT[op] = short;
-}
-
-/** Behind these operations control need not run on: jumps, branches, and those of rare.ts. */
-const ENDS_RUN = new Uint8Array(256)
-	.fill(1, OP.JAL, OP.C_BNEZ_FAR + 1)
-	.fill(1, OP.STRADDLE, OP.BITS);
 
 export class CodeCache {
 	readonly #words: Int32Array;

@@ -1,8 +1,9 @@
 /**
  * The hart's privileged state: mode, control and status registers, the exception being raised.
  *
- * Integer registers, pc, the reservation and what engines share lie in the hart block of Memory. Values are
- * unsigned 32-bit unless a comment says otherwise. Privileged specification 1.12, chapters 3, 4.
+ * Integer registers, pc, the reservation and what engines share lie in the hart block of Memory.
+ * Values are unsigned 32-bit unless a comment says otherwise. Privileged specification 1.12,
+ * chapters 3, 4.
  */
 
 import { H_RESERVATION, HART_WORDS } from "./memory.ts";

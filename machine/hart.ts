@@ -146,8 +146,7 @@ export class Hart {
 		const timer = new SupervisorTimer(state, counters);
 		const csrs = new Csrs({ state, mmu, pmp, traps, counters, clock, timer });
 		const system = new SystemInstructions({ state, memory, mmu, csrs, traps, code });
-		const access = { state, memory, mmu, mirror, code, bus, counters };
-		const data = new DataAccess(access, options);
+		const data = new DataAccess({ state, memory, mmu, mirror, code, bus, counters }, options);
 		const float = new FloatUnit(state, memory);
 		const rare = new RareInstructions({ state, memory, data, system, float, code });
 		this.state = state;

@@ -15,7 +15,8 @@
  * 0x30_0000 XT, 0xa8_0000 CT, 0x4_0000 CODE_MAP, 0xe2_0000 LENGTHS less half of CODE,
  * 0x300_0000 RAM_OFFSET;
  * 33 H_PC, 34 H_LEFT, 37 H_BASE, 38 H_FETCH_PAGE, 39 H_FETCH_HOST, 40 H_IP, 41 H_PC_BASE,
- * 42 H_FIRST, 45 H_RESERVATION. Reading an imported constant in the loop would cost more than the instruction.
+ * 42 H_FIRST, 45 H_RESERVATION. Reading an imported constant in the loop would cost more than the
+ * instruction.
  */
 import { H_BASE, H_FIRST, H_IP, H_PC_BASE, type Memory } from "./memory.ts";
 import { type RareInstructions, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } from "./rare.ts";

@@ -189,3 +189,32 @@ export const OP = {
 	FCVT_S_D: 177,
 	FCVT_D_S: 178,
 } as const;
+
+/** The two-byte variant of an operation, or 0. */
+export const SHORT = new Uint8Array(256);
+for (const [op, short] of [
+	[OP.LUI, OP.C_LUI],
+	[OP.LW, OP.C_LW],
+	[OP.SW, OP.C_SW],
+	[OP.ADDI, OP.C_ADDI],
+	[OP.ANDI, OP.C_ANDI],
+	[OP.SLLI, OP.C_SLLI],
+	[OP.SRLI, OP.C_SRLI],
+	[OP.SRAI, OP.C_SRAI],
+	[OP.ADD, OP.C_ADD],
+	[OP.SUB, OP.C_SUB],
+	[OP.XOR, OP.C_XOR],
+	[OP.OR, OP.C_OR],
+	[OP.AND, OP.C_AND],
+	[OP.FLW, OP.C_FLW],
+	[OP.FLD, OP.C_FLD],
+	[OP.FSW, OP.C_FSW],
+	[OP.FSD, OP.C_FSD],
+] as const) {
+	SHORT[op] = short;
+}
+
+/** Behind these operations control need not run on: jumps, branches, and those of rare.ts. */
+export const ENDS_RUN = new Uint8Array(256)
+	.fill(1, OP.JAL, OP.C_BNEZ_FAR + 1)
+	.fill(1, OP.STRADDLE, OP.BITS);
