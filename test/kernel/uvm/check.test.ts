@@ -213,6 +213,7 @@ const breakages: [number, string, () => void][] = [
 	[11, "an object without references", () => void (small.uo_refs = 0)],
 	[12, "entries that overlap", () => void (entry().end = SMALL + PAGE_SIZE)],
 	[12, "nentries", () => void space.map.nentries++],
+	[12, "a free entry that is in a map", () => void t.k.uvm.mapent_free.push(entry())],
 	[12, "size", () => void (space.map.size += PAGE_SIZE)],
 	[12, "first_free behind a gap", () => void (space.map.first_free = entry(LARGE))],
 	[12, "a list that is torn", () => void (entry(SMALL).prev = entry(LARGE))],
