@@ -10,7 +10,7 @@
 import { pmap_protect, pmap_resident_count, pmap_update } from "../../pmap/pmap.ts";
 import { ENOMEM, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
-import { atop, VM_PROT_WRITE, type vaddr_t } from "../../sys/vmparam.ts";
+import { atop, VM_PROT_ALL, VM_PROT_WRITE, type vaddr_t } from "../../sys/vmparam.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { AMAP_SHARED, amap_copy, amap_ref } from "./uvm_amap.ts";
@@ -155,8 +155,8 @@ function fork_copy(k: Kernel, old: vm_map, map: vm_map, entry: vm_map_entry): Er
 		return amap_copy(k, fresh) ? 0 : ENOMEM;
 	}
 	if ((entry.etype & UVM_ET_NEEDSCOPY) === 0) {
-		const readable = entry.protection & ~VM_PROT_WRITE;
-		pmap_protect(k, old.pmap, entry.start, entry.end, readable);
+		// No mapping has more rights than its entry, so this takes the right to write alone.
+		pmap_protect(k, old.pmap, entry.start, entry.end, VM_PROT_ALL & ~VM_PROT_WRITE);
 		entry.etype |= UVM_ET_NEEDSCOPY;
 	}
 	return 0;
