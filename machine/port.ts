@@ -88,6 +88,11 @@ export interface MachinePort {
 	 * => like any store into code, it is seen by instruction fetch only after `fenceI`.
 	 */
 	storeWord(index: number, value: number): void;
+	/**
+	 * Clear `bits` in those of the `count` words from `index` on that have all bits of `having`: in
+	 * page table entries. => the words lie in one page. As storeWord for each word that changes.
+	 */
+	clearBits(index: number, count: number, having: number, bits: number): void;
 
 	/** Fill the page at `pa` (page aligned, in RAM) with zeros. Coherent with instruction fetch. */
 	zeroPage(pa: number): void;

@@ -95,6 +95,27 @@ export class Supervisor implements MachinePort {
 		if (errs) cells.written(host, 4);
 	}
 
+	clearBits(index: number, count: number, having: number, bits: number): void {
+		const { ram32, cells } = this.#memory;
+		const end = index + count;
+		this.#check(index >= 0 && end <= ram32.length && index >>> 10 === (end - 1) >>> 10);
+		const host = RAM_OFFSET + index * 4;
+		const errs = cells !== null && this.#hart.mirror.distrusts(host);
+		let stored = false;
+		for (let i = index; i < end; i++) {
+			const word = ram32[i]!;
+			if ((word & having) !== having || (word & bits) === 0) continue;
+			if (errs) {
+				this.storeWord(i, word & ~bits);
+				continue;
+			}
+			// Before the first store, and once: they are all in one page.
+			if (!stored) this.#hart.mirror.storing(host);
+			stored = true;
+			ram32[i] = word & ~bits;
+		}
+	}
+
 	writeRam(pa: number, from: Uint8Array, at = 0, bytes = from.length - at): void {
 		this.#check(this.#dma.write(pa, from, at, bytes));
 	}

@@ -34,6 +34,7 @@ import {
 	pmap_asid_alloc,
 	pmap_asid_free,
 	pmap_tlb_defer,
+	pmap_tlb_deferred,
 	pmap_tlb_fence,
 	pmap_tlb_settle,
 } from "./pmap_tlb.ts";
@@ -47,11 +48,13 @@ import {
 	PTE_A,
 	PTE_D,
 	PTE_MANAGED,
+	PTE_R,
 	PTE_RWX,
 	PTE_TO_PA,
 	PTE_TO_PROT,
 	PTE_U,
 	PTE_V,
+	PTE_W,
 	PTE_WIRED,
 } from "./pte.ts";
 
@@ -269,15 +272,21 @@ export function pmap_protect(
 			vpn = stop;
 			continue;
 		}
-		for (; vpn < stop; vpn++, index++) {
+		// Without fences that are to be noted for each, nor mappings that go, it is the entries alone.
+		let bits = revoked === PTE_W && pmap_tlb_deferred(k, pm);
+		for (; vpn < stop && !bits; vpn++, index++) {
 			const pte = ram32[index]!;
 			if ((pte & PTE_V) === 0 || (pte & revoked) === 0) continue;
 			const va = vpn * PAGE_SIZE;
 			if ((pte & PTE_WIRED) === 0 && (pte & PTE_RWX & ~revoked) === 0) {
 				pmap_leaf_remove(k, pm, va, index);
 			} else k.port.storeWord(index, pte & ~revoked);
-			if ((pte & PTE_A) !== 0) pmap_tlb_defer(k, pm, va);
+			if ((pte & PTE_A) === 0) continue;
+			pmap_tlb_defer(k, pm, va);
+			bits = revoked === PTE_W && pmap_tlb_deferred(k, pm);
 		}
+		if (vpn < stop) k.port.clearBits(index, stop - vpn, PTE_V | PTE_R, PTE_W);
+		vpn = stop;
 		pmap_ptp_release(k, pm, first);
 	}
 	pmap_ptp_reap(k, pm);

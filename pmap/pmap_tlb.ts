@@ -48,6 +48,16 @@ export function pmap_tlb_defer(k: PmapHost, pm: pmap, va: vaddr_t): void {
 	queue(k, asid, PMAP_FENCE_SPACE);
 }
 
+/** Whether more deferred fences of `pm` change nothing: all of it is fenced, or needs no fence. */
+export function pmap_tlb_deferred(k: PmapHost, pm: pmap): boolean {
+	if (!in_tlb(k, pm)) return true;
+	const st = k.pmap;
+	for (let i = 0; i < st.fence_n; i++) {
+		if (st.fence_asid[i] === pm.pm_asid && st.fence_va[i] === PMAP_FENCE_SPACE) return true;
+	}
+	return false;
+}
+
 function queue(k: PmapHost, asid: number, va: vaddr_t): void {
 	const st = k.pmap;
 	st.fence_asid[st.fence_n] = asid;

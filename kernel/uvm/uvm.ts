@@ -13,7 +13,7 @@ import type { uvm_aobj } from "./uvm_aobj.ts";
 import type { uvm_device } from "./uvm_device.ts";
 import type { uvm_faultinfo } from "./uvm_fault.ts";
 import type { uvm_hold } from "./uvm_hold.ts";
-import type { vm_map } from "./uvm_map_entry.ts";
+import type { vm_map, vm_map_entry } from "./uvm_map_entry.ts";
 import type { uvm_pagerops } from "./uvm_object.ts";
 import { type pglist, pglist_init, type vm_page } from "./uvm_page.ts";
 import type { swapdev } from "./uvm_swap.ts";
@@ -101,6 +101,8 @@ export interface Uvm {
 	readonly amap_pool: pool;
 	readonly map_entry_pool: pool;
 	readonly kmap_entry_pool: pool;
+	/** Map entries that are not in use, so that no new ones have to be made. */
+	readonly mapent_free: vm_map_entry[];
 	readonly vmspace_pool: pool;
 
 	/** Every file's object, and every device's. */
@@ -174,6 +176,7 @@ export function uvm_state(pools: pools): Uvm {
 		anon_pool: pools.anonpl,
 		amap_pool: pools.amappl,
 		map_entry_pool: pools.vmmpepl,
+		mapent_free: [],
 		kmap_entry_pool: pools.vmmpekpl,
 		vmspace_pool: pools.vmsppl,
 		uvn_list: [],

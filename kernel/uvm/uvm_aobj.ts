@@ -92,6 +92,8 @@ export const SWSLOT_NOMEM = -2;
 
 /** The swap slots of 16 adjacent pages. */
 export interface uao_swhash_elt {
+	/** Next element of the same bucket. */
+	list: uao_swhash_elt | null;
 	readonly tag: number;
 	/** Slots that are not SWSLOT_NONE. */
 	count: number;
@@ -105,18 +107,58 @@ export interface uvm_aobj extends uvm_object {
 	u_flags: number;
 	/** o: Slots by page index, if the object is small. */
 	u_swslots: Int32Array | null;
-	/** o: Buckets of elements, if the object is large. */
-	u_swhash: uao_swhash_elt[][] | null;
+	/** o: Buckets of elements, if the object is large: a power of two. */
+	u_swhash: (uao_swhash_elt | null)[] | null;
+	/** o: Elements in u_swhash. */
+	u_swhashcnt: number;
 }
 
 const UAO_USES_SWHASH = (aobj: uvm_aobj): boolean => aobj.u_swhash !== null;
 
 const swhash_tag = (pageidx: number): number => pageidx >>> UAO_SWHASH_CLUSTER_SHIFT;
 
-const swhash_bucket = (aobj: uvm_aobj, pageidx: number): uao_swhash_elt[] => {
+/** Put an element into its bucket. */
+function swhash_link(buckets: (uao_swhash_elt | null)[], elt: uao_swhash_elt): void {
+	const b = elt.tag & (buckets.length - 1);
+	elt.list = buckets[b]!;
+	buckets[b] = elt;
+}
+
+/** Free an element without slots. */
+function swhash_free(k: Kernel, aobj: uvm_aobj, elt: uao_swhash_elt): void {
 	const buckets = aobj.u_swhash!;
-	return buckets[swhash_tag(pageidx) & (buckets.length - 1)]!;
-};
+	const b = elt.tag & (buckets.length - 1);
+	let before = buckets[b]!;
+	if (before === elt) {
+		buckets[b] = elt.list;
+	} else {
+		while (before.list !== elt) before = before.list!;
+		before.list = elt.list;
+	}
+	aobj.u_swhashcnt--;
+	pool_put(k.uvm.uao_swhash_elt_pool);
+}
+
+/**
+ * Have `n` buckets, more than there are. => false, and nothing has changed, if memory is short.
+ */
+function swhash_resize(k: Kernel, aobj: uvm_aobj, n: number): boolean {
+	if (!malloc(k, n * SLOT_SIZE)) return false;
+	free(k, uao_tablesize(aobj));
+	const old = aobj.u_swhash!;
+	aobj.u_swhash = swhash_init(n);
+	for (const head of old) {
+		for (let elt = head; elt !== null; ) {
+			const next = elt.list;
+			swhash_link(aobj.u_swhash, elt);
+			elt = next;
+		}
+	}
+	return true;
+}
+
+/** Elements for each bucket at which the buckets are doubled. */
+const SWHASH_LOAD_MAX = 2;
 
 /**
  * The hash element of a page, made if `create`.
@@ -128,14 +170,30 @@ function uao_find_swhash_elt(
 	pageidx: number,
 	create: boolean,
 ): uao_swhash_elt | null {
-	const bucket = swhash_bucket(aobj, pageidx);
+	const buckets = aobj.u_swhash!;
 	const tag = swhash_tag(pageidx);
-	for (const elt of bucket) if (elt.tag === tag) return elt;
+	for (let elt = buckets[tag & (buckets.length - 1)]!; elt !== null; elt = elt.list!) {
+		if (elt.tag === tag) return elt;
+	}
 	if (!create || !pool_get(k, k.uvm.uao_swhash_elt_pool)) return null;
-	const elt = { tag, count: 0, slots: new Int32Array(UAO_SWHASH_CLUSTER_SIZE) };
-	bucket.unshift(elt);
+	// DEVIATION (D72): NetBSD has never more than UAO_SWHASH_MAXBUCKETS, so that searches of a huge
+	// object with most pages in swap take as long as it is large. Without memory it stays as it is.
+	if (aobj.u_swhashcnt >= buckets.length * SWHASH_LOAD_MAX) {
+		swhash_resize(k, aobj, buckets.length * 2);
+	}
+	const elt = swhash_elt(tag);
+	swhash_link(aobj.u_swhash!, elt);
+	aobj.u_swhashcnt++;
 	return elt;
 }
+
+/** An element without slots, whose memory is the caller's business. */
+const swhash_elt = (tag: number): uao_swhash_elt => ({
+	list: null,
+	tag,
+	count: 0,
+	slots: new Int32Array(UAO_SWHASH_CLUSTER_SIZE),
+});
 
 /** DEVIATION: the index is checked; JavaScript would return undefined (A16). */
 function check_pageidx(aobj: uvm_aobj, pageidx: number): void {
@@ -184,11 +242,7 @@ export function uao_set_swslot(
 	elt.slots[i] = slot;
 	if (old === SWSLOT_NONE && slot !== SWSLOT_NONE) elt.count++;
 	else if (old !== SWSLOT_NONE && slot === SWSLOT_NONE) elt.count--;
-	if (elt.count === 0) {
-		const bucket = swhash_bucket(aobj, pageidx);
-		bucket.splice(bucket.indexOf(elt), 1);
-		pool_put(k.uvm.uao_swhash_elt_pool);
-	}
+	if (elt.count === 0) swhash_free(k, aobj, elt);
 	return old;
 }
 
@@ -201,8 +255,10 @@ export function uao_slots(aobj: uvm_aobj): { pageidx: number; slot: SwapSlot }[]
 		}
 	};
 	if (aobj.u_swslots !== null) add(0, aobj.u_swslots);
-	for (const bucket of aobj.u_swhash ?? []) {
-		for (const elt of bucket) add(elt.tag * UAO_SWHASH_CLUSTER_SIZE, elt.slots);
+	for (const head of aobj.u_swhash ?? []) {
+		for (let elt = head; elt !== null; elt = elt.list) {
+			add(elt.tag * UAO_SWHASH_CLUSTER_SIZE, elt.slots);
+		}
 	}
 	return found;
 }
@@ -221,12 +277,11 @@ function uao_free(k: Kernel, aobj: uvm_aobj): void {
 		uvm_swap_free(k, slot, 1);
 		swpgonlydelta++;
 	}
-	for (const bucket of aobj.u_swhash ?? []) {
-		for (let n = bucket.length; n > 0; n--) pool_put(k.uvm.uao_swhash_elt_pool);
-	}
+	pool_put(k.uvm.uao_swhash_elt_pool, aobj.u_swhashcnt);
 	free(k, uao_tablesize(aobj));
 	aobj.u_swslots = null;
 	aobj.u_swhash = null;
+	aobj.u_swhashcnt = 0;
 	// DEVIATION: swapoff must see the object for as long as it has slots (A17).
 	const list = k.uvm.uao_list;
 	simple_lock(k, k.uvm.uao_list_lock);
@@ -236,13 +291,16 @@ function uao_free(k: Kernel, aobj: uvm_aobj): void {
 	uvm_swpgonly_add(k, -swpgonlydelta);
 }
 
-/** Buckets of the hash of an object of `pages` pages: a power of two, at most 256. */
-function swhash_init(pages: number): uao_swhash_elt[][] {
+/** Buckets for a new object of `pages` pages: a power of two, at most 256. */
+function swhash_buckets(pages: number): number {
 	const want = Math.min(pages >> UAO_SWHASH_CLUSTER_SHIFT, UAO_SWHASH_MAXBUCKETS);
 	let n = 1;
 	while (n < want) n *= 2;
-	return Array.from({ length: n }, () => []);
+	return n;
 }
+
+const swhash_init = (buckets: number): (uao_swhash_elt | null)[] =>
+	new Array<uao_swhash_elt | null>(buckets).fill(null);
 
 /**
  * Make an aobj of `size` bytes, rounded up to pages.
@@ -279,6 +337,7 @@ export function uao_create(k: Kernel, size: number, flags: number): uvm_aobj | n
 		u_flags: kernobj ? UAO_FLAG_NOSWAP : 0,
 		u_swslots: null,
 		u_swhash: null,
+		u_swhashcnt: 0,
 	};
 	if (!kernobj && !uao_alloc_slots(k, aobj)) {
 		pool_put(k.uvm.uvm_aobj_pool);
@@ -299,8 +358,9 @@ const uao_tablesize = ({ u_swslots, u_swhash }: uvm_aobj): number =>
 
 /** => false if memory is short. */
 function uao_alloc_slots(k: Kernel, aobj: uvm_aobj): boolean {
-	if (aobj.u_pages > UAO_SWHASH_THRESHOLD) aobj.u_swhash = swhash_init(aobj.u_pages);
-	else aobj.u_swslots = new Int32Array(aobj.u_pages);
+	if (aobj.u_pages > UAO_SWHASH_THRESHOLD) {
+		aobj.u_swhash = swhash_init(swhash_buckets(aobj.u_pages));
+	} else aobj.u_swslots = new Int32Array(aobj.u_pages);
 	return malloc(k, uao_tablesize(aobj));
 }
 
@@ -311,48 +371,48 @@ function uao_alloc_slots(k: Kernel, aobj: uvm_aobj): boolean {
  */
 export function uao_grow(k: Kernel, aobj: uvm_aobj, pages: number): boolean {
 	KASSERT(pages >= aobj.u_pages, "uao_grow: object would shrink");
-	const slots = uao_slots(aobj);
-	if (aobj.u_swslots !== null && pages <= UAO_SWHASH_THRESHOLD) {
+	if (aobj.u_swslots === null) {
+		const buckets = swhash_buckets(pages);
+		if (buckets > aobj.u_swhash!.length && !swhash_resize(k, aobj, buckets)) return false;
+	} else if (pages > UAO_SWHASH_THRESHOLD) {
+		if (!uao_array_to_hash(k, aobj, swhash_buckets(pages))) return false;
+	} else if (pages > aobj.u_swslots.length) {
 		// The table of an object that has shrunk is longer than it.
-		const grown = new Int32Array(Math.max(pages, aobj.u_swslots.length));
+		const grown = new Int32Array(pages);
 		if (!malloc(k, grown.length * SLOT_SIZE)) return false;
 		free(k, uao_tablesize(aobj));
 		grown.set(aobj.u_swslots);
 		aobj.u_swslots = grown;
-	} else {
-		const old = aobj.u_swhash === null ? [] : aobj.u_swhash.flat();
-		const buckets = swhash_init(pages);
-		if (!malloc(k, buckets.length * SLOT_SIZE)) return false;
-		const place = (elt: uao_swhash_elt): void => {
-			buckets[elt.tag & (buckets.length - 1)]!.unshift(elt);
-		};
-		if (aobj.u_swslots === null) {
-			for (const elt of old) place(elt);
-		} else {
-			const made = new Map<number, uao_swhash_elt>();
-			for (const { pageidx, slot } of slots) {
-				const tag = swhash_tag(pageidx);
-				let elt = made.get(tag);
-				if (elt === undefined) {
-					if (!pool_get(k, k.uvm.uao_swhash_elt_pool)) {
-						for (let n = made.size; n > 0; n--) pool_put(k.uvm.uao_swhash_elt_pool);
-						free(k, buckets.length * SLOT_SIZE);
-						return false;
-					}
-					elt = { tag, count: 0, slots: new Int32Array(UAO_SWHASH_CLUSTER_SIZE) };
-					made.set(tag, elt);
-				}
-				elt.slots[pageidx & (UAO_SWHASH_CLUSTER_SIZE - 1)] = slot;
-				elt.count++;
-			}
-			for (const elt of made.values()) place(elt);
-		}
-		free(k, uao_tablesize(aobj));
-		aobj.u_swslots = null;
-		aobj.u_swhash = buckets;
 	}
 	aobj.u_pages = pages;
 	aobj.u_end = pages;
+	return true;
+}
+
+/** Keep the slots in a hash from now on. => false, and nothing has changed, if memory is short. */
+function uao_array_to_hash(k: Kernel, aobj: uvm_aobj, buckets: number): boolean {
+	if (!malloc(k, buckets * SLOT_SIZE)) return false;
+	const elts: uao_swhash_elt[] = [];
+	for (const { pageidx, slot } of uao_slots(aobj)) {
+		const tag = swhash_tag(pageidx);
+		let elt = elts.at(-1);
+		if (elt?.tag !== tag) {
+			if (!pool_get(k, k.uvm.uao_swhash_elt_pool)) {
+				pool_put(k.uvm.uao_swhash_elt_pool, elts.length);
+				free(k, buckets * SLOT_SIZE);
+				return false;
+			}
+			elt = swhash_elt(tag);
+			elts.push(elt);
+		}
+		elt.slots[pageidx & (UAO_SWHASH_CLUSTER_SIZE - 1)] = slot;
+		elt.count++;
+	}
+	free(k, uao_tablesize(aobj));
+	aobj.u_swslots = null;
+	aobj.u_swhash = swhash_init(buckets);
+	aobj.u_swhashcnt = elts.length;
+	for (const elt of elts) swhash_link(aobj.u_swhash, elt);
 	return true;
 }
 
@@ -550,21 +610,45 @@ function uao_put_page(
 	return true;
 }
 
-/** Free the slots of pages in [first, last) that are only in swap. => object locked. */
+/**
+ * Free the slots of pages in [first, last) that are only in swap. => object locked.
+ * => by the elements of the hash, as NetBSD, if the range has more room for some than there are.
+ */
 function uao_dropswap_range(k: Kernel, aobj: uvm_aobj, first: number, last: number): void {
+	const buckets = aobj.u_swhash;
+	const clusters = (last - first) >>> UAO_SWHASH_CLUSTER_SHIFT;
+	if (buckets !== null && clusters > buckets.length + aobj.u_swhashcnt) {
+		for (const head of buckets) {
+			for (let elt = head; elt !== null; ) {
+				// The element may go with its last slot.
+				const next = elt.list;
+				const begin = elt.tag * UAO_SWHASH_CLUSTER_SIZE;
+				const end = Math.min(last, begin + UAO_SWHASH_CLUSTER_SIZE);
+				for (let idx = Math.max(first, begin); idx < end; idx++)
+					uao_dropswap_nonresident(k, aobj, idx);
+				elt = next;
+			}
+		}
+		return;
+	}
 	for (let idx = first; idx < last; idx++) {
 		if (UAO_USES_SWHASH(aobj) && uao_find_swhash_elt(k, aobj, idx, false) === null) {
 			// None of the pages of this element has a slot.
 			idx |= UAO_SWHASH_CLUSTER_SIZE - 1;
 			continue;
 		}
-		const slot = uao_find_swslot(k, aobj, idx);
-		if (slot === SWSLOT_NONE || uvm_pagelookup(k, aobj, ptoa(idx)) !== null) continue;
-		uao_set_swslot(k, aobj, idx, SWSLOT_NONE);
-		if (slot <= 0) continue;
-		uvm_swap_free(k, slot, 1);
-		uvm_swpgonly_add(k, -1);
+		uao_dropswap_nonresident(k, aobj, idx);
 	}
+}
+
+/** Free the slot of a page, if it has one and is not in memory. => object locked. */
+function uao_dropswap_nonresident(k: Kernel, aobj: uvm_aobj, idx: number): void {
+	const slot = uao_find_swslot(k, aobj, idx);
+	if (slot === SWSLOT_NONE || uvm_pagelookup(k, aobj, ptoa(idx)) !== null) return;
+	uao_set_swslot(k, aobj, idx, SWSLOT_NONE);
+	if (slot <= 0) return;
+	uvm_swap_free(k, slot, 1);
+	uvm_swpgonly_add(k, -1);
 }
 
 /** uao_get with PGO_LOCKED: see uvm_pagerops.pgo_get_locked. */

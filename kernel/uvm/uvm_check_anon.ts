@@ -5,7 +5,7 @@ import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import { amap_lookup, UVM_AMAP_CHUNK, type vm_amap } from "./uvm_amap.ts";
 import type { vm_anon } from "./uvm_anon.ts";
-import { UAO_FLAG_NOSWAP, uao_find_swslot, uao_slots } from "./uvm_aobj.ts";
+import { UAO_FLAG_NOSWAP, uao_find_swslot, uao_slots, type uvm_aobj } from "./uvm_aobj.ts";
 import { memq_length } from "./uvm_check_page.ts";
 import { PG_BUSY, PG_CLEAN, uvm_pagelookup, type vm_page } from "./uvm_page.ts";
 import {
@@ -28,17 +28,28 @@ export function check_aobjs(k: Kernel, quiet: boolean, wrong: string[]): void {
 		if ((aobj.u_flags & UAO_FLAG_NOSWAP) !== 0 && uao_slots(aobj).length > 0) {
 			wrong.push("9: an object that is never swapped has slots");
 		}
-		for (const [b, bucket] of (aobj.u_swhash ?? []).entries()) {
-			const tags = new Set(bucket.map((elt) => elt.tag));
-			if (tags.size !== bucket.length) wrong.push("9: two hash elements have one tag");
-			for (const elt of bucket) {
-				if ((elt.tag & (aobj.u_swhash!.length - 1)) !== b)
-					wrong.push("9: element in a wrong bucket");
-				const used = elt.slots.filter((slot) => slot !== SWSLOT_NONE).length;
-				if (used !== elt.count || used === 0) wrong.push("9: a hash element counts wrongly");
+		check_swhash(aobj, wrong);
+	}
+}
+
+/** The hash of slots of an object, if it has one. */
+function check_swhash(aobj: uvm_aobj, wrong: string[]): void {
+	const tags = new Set<number>();
+	let elts = 0;
+	for (const [b, head] of (aobj.u_swhash ?? []).entries()) {
+		for (let elt = head; elt !== null; elt = elt.list) {
+			if (tags.has(elt.tag)) {
+				wrong.push("9: two hash elements have one tag");
+				break;
 			}
+			tags.add(elt.tag);
+			elts++;
+			if ((elt.tag & (aobj.u_swhash!.length - 1)) !== b) wrong.push("9: element in a wrong bucket");
+			const used = elt.slots.filter((slot) => slot !== SWSLOT_NONE).length;
+			if (used !== elt.count || used === 0) wrong.push("9: a hash element counts wrongly");
 		}
 	}
+	if (elts !== aobj.u_swhashcnt) wrong.push("9: u_swhashcnt is not the number of elements");
 }
 
 /** Every anon that an amap refers to, with the number of slots that do. */

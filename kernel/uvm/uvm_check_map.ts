@@ -44,6 +44,10 @@ export function check_maps(k: Kernel, quiet: boolean, wrong: string[]): void {
 			if (e.uvm_obj !== null) objects.set(e.uvm_obj, (objects.get(e.uvm_obj) ?? 0) + 1);
 		}
 	}
+	for (const e of k.uvm.mapent_free) {
+		const used = e.amap !== null || e.uvm_obj !== null || e.rb_parent !== null;
+		if (used || e.next !== e || e.prev !== e) wrong.push("12: a free map entry is in use");
+	}
 	if (!quiet) return;
 	if (k.uvm.kernel_object !== null) objects.delete(k.uvm.kernel_object);
 	check_wired(k, objects, wrong);

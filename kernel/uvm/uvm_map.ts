@@ -59,6 +59,7 @@ import {
 	uvm_map_entry_link,
 	uvm_map_entry_moved,
 	uvm_map_entry_unlink,
+	uvm_map_entry_unlink_all,
 	uvm_map_findspace,
 	uvm_map_lookup_entry,
 	uvm_map_setup,
@@ -322,6 +323,7 @@ export function uvm_unmap_remove(
 	const last = uvm_map_lookup_entry(map, end - 1);
 	if (entry_contains(map, last, end - 1) && !uvm_map_clip_end(k, map, last, end)) return null;
 	const dead: vm_map_entry[] = [];
+	const all = entry.prev === map.header && map.header.prev.start < end;
 	const resident = pmap_resident_count(k, map.pmap);
 	while (entry !== map.header && entry.start < end) {
 		const next = entry.next;
@@ -339,11 +341,12 @@ export function uvm_unmap_remove(
 				uvm_km_pgremove(k, entry.uvm_obj, entry.start - min, entry.end - min);
 			}
 		}
-		uvm_map_entry_unlink(map, entry);
+		if (!all) uvm_map_entry_unlink(map, entry);
 		map.size -= entry.end - entry.start;
 		dead.push(entry);
 		entry = next;
 	}
+	if (all) uvm_map_entry_unlink_all(map);
 	pmap_update(k, map.pmap);
 	k.port.charge((resident - pmap_resident_count(k, map.pmap)) * UNMAP_PAGE_CYCLES);
 	return dead;

@@ -31,6 +31,8 @@ import type { Kernel } from "../kernel.ts";
 import { amap_splitref, type vm_amap } from "./uvm_amap.ts";
 import { UVM_ADV_NORMAL, UVM_ET_SUBMAP, UVM_INH_COPY } from "./uvm_extern.ts";
 import {
+	uvm_rb_append,
+	uvm_rb_appended,
 	uvm_rb_fixup,
 	uvm_rb_insert,
 	uvm_rb_remove,
@@ -90,6 +92,9 @@ export interface vm_map extends uvm_tree<vm_map_entry> {
 
 function blank_entry(start: vaddr_t, end: vaddr_t): vm_map_entry {
 	const entry = {
+		// Here, so that the object has room for them.
+		prev: null,
+		next: null,
 		start,
 		end,
 		uvm_obj: null,
@@ -203,6 +208,9 @@ export function uvm_map_init(k: Kernel): void {
 /** A map has no more entries than this: Linux's default of vm.max_map_count. */
 const MAX_MAP_COUNT = 65530;
 
+/** Free entries that are kept: what a few large processes need. */
+const MAPENT_FREE_MAX = 16_384;
+
 /**
  * A new entry for `map`, not in it yet.
  * => null if memory is short, or the map of a process is full. Never sleeps.
@@ -216,14 +224,36 @@ export function uvm_mapent_alloc(
 	const kernel = map.pmap === pmap_kernel(k);
 	if (!kernel && map.nentries >= MAX_MAP_COUNT) return null;
 	if (!pool_get(k, kernel ? k.uvm.kmap_entry_pool : k.uvm.map_entry_pool)) return null;
-	const entry = blank_entry(start, end);
-	if (kernel) entry.flags = UVM_MAP_KERNEL;
+	const entry = k.uvm.mapent_free.pop() ?? blank_entry(start, end);
+	entry.start = start;
+	entry.end = end;
+	entry.flags = kernel ? UVM_MAP_KERNEL : 0;
 	return entry;
 }
 
+/** => nothing refers to the entry, which is used again. */
 export function uvm_mapent_free(k: Kernel, entry: vm_map_entry): void {
 	const kernel = (entry.flags & UVM_MAP_KERNEL) !== 0;
 	pool_put(kernel ? k.uvm.kmap_entry_pool : k.uvm.map_entry_pool);
+	if (k.uvm.mapent_free.length >= MAPENT_FREE_MAX) return;
+	// As blank_entry makes it.
+	entry.prev = entry;
+	entry.next = entry;
+	entry.uvm_obj = null;
+	entry.sub_map = null;
+	entry.offset = 0;
+	entry.etype = 0;
+	entry.protection = 0;
+	entry.max_protection = 0;
+	entry.inheritance = UVM_INH_COPY;
+	entry.wired_count = 0;
+	entry.amap = null;
+	entry.pageoff = 0;
+	entry.advice = UVM_ADV_NORMAL;
+	entry.rb_left = null;
+	entry.rb_right = null;
+	entry.rb_parent = null;
+	k.uvm.mapent_free.push(entry);
 }
 
 /**
@@ -254,6 +284,28 @@ export function uvm_map_entry_link(map: vm_map, after: vm_map_entry, entry: vm_m
 	advance_first_free(map);
 }
 
+/**
+ * uvm_map_entry_link behind all entries, for one who makes many and then calls uvm_map_append_done.
+ * => map locked, and not searched before that.
+ */
+export function uvm_map_entry_append(map: vm_map, entry: vm_map_entry): void {
+	const { header } = map;
+	const last = header.prev;
+	entry.prev = last;
+	entry.next = header;
+	header.prev = entry;
+	last.next = entry;
+	uvm_rb_append(map, entry);
+	map.nentries++;
+	if (map.first_free === last && last.end === entry.start) map.first_free = entry;
+}
+
+/** The entries of a map that had none are appended. => map locked. */
+export function uvm_map_append_done(map: vm_map): void {
+	uvm_rb_appended(map);
+	advance_first_free(map);
+}
+
 /** => map locked. */
 export function uvm_map_entry_unlink(map: vm_map, entry: vm_map_entry): void {
 	entry.prev.next = entry.next;
@@ -263,6 +315,17 @@ export function uvm_map_entry_unlink(map: vm_map, entry: vm_map_entry): void {
 	if (map.hint === entry) map.hint = map.header;
 	const free = map.first_free;
 	if (free !== map.header && free.start >= entry.start) map.first_free = entry.prev;
+}
+
+/** Unlink all entries. => map locked. The caller has them. */
+export function uvm_map_entry_unlink_all(map: vm_map): void {
+	const { header } = map;
+	header.prev = header;
+	header.next = header;
+	map.rbhead = null;
+	map.nentries = 0;
+	map.hint = header;
+	map.first_free = header;
 }
 
 /** first_free is the last entry before the first gap, counted from the bottom. */

@@ -10,7 +10,7 @@
 import { pmap_protect, pmap_resident_count, pmap_update } from "../../pmap/pmap.ts";
 import { ENOMEM, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
-import { atop, VM_PROT_WRITE, type vaddr_t } from "../../sys/vmparam.ts";
+import { atop, VM_PROT_ALL, VM_PROT_WRITE, type vaddr_t } from "../../sys/vmparam.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { AMAP_SHARED, amap_copy, amap_ref } from "./uvm_amap.ts";
@@ -27,7 +27,8 @@ import {
 import { uvmspace_alloc, uvmspace_free, type vmspace } from "./uvm_map.ts";
 import {
 	copy_entry,
-	uvm_map_entry_link,
+	uvm_map_append_done,
+	uvm_map_entry_append,
 	uvm_mapent_alloc,
 	type vm_map,
 	type vm_map_entry,
@@ -83,10 +84,15 @@ export function* uvmspace_fork(k: Kernel, parent: vmspace): Sleeps<vmspace | nul
 	for (let e = old.header.next; e !== old.header && error === 0; e = e.next) {
 		KASSERT(e.sub_map === null, "uvmspace_fork: submap in a process");
 		if (e.inheritance === UVM_INH_SHARE) error = fork_share(k, child.vm_map, e);
-		else if (e.inheritance === UVM_INH_COPY) error = yield* fork_copy(k, old, child.vm_map, e);
 		else if (e.inheritance === UVM_INH_ZERO) error = fork_zero(k, child.vm_map, e);
-		else KASSERT(e.inheritance === UVM_INH_NONE, "uvmspace_fork: no such inheritance");
+		else if (e.inheritance === UVM_INH_COPY) {
+			error = fork_copy(k, old, child.vm_map, e);
+			if (error === 0 && e.wired_count > 0 && e.amap !== null) {
+				error = yield* amap_cow_now(k, child.vm_map.header.prev);
+			}
+		} else KASSERT(e.inheritance === UVM_INH_NONE, "uvmspace_fork: no such inheritance");
 	}
+	uvm_map_append_done(child.vm_map);
 	pmap_update(k, old.pmap);
 	vm_map_unlock(k, old);
 	if (error === 0) return child;
@@ -101,7 +107,7 @@ function append_entry(k: Kernel, map: vm_map, entry: vm_map_entry): vm_map_entry
 	copy_entry(fresh, entry);
 	fresh.wired_count = 0;
 	fresh.etype &= ~UVM_ET_ONFAULT;
-	uvm_map_entry_link(map, map.header.prev, fresh);
+	uvm_map_entry_append(map, fresh);
 	map.size += fresh.end - fresh.start;
 	return fresh;
 }
@@ -132,9 +138,10 @@ function fork_zero(k: Kernel, map: vm_map, entry: vm_map_entry): Errno {
 
 /**
  * The child gets a copy, made page by page when parent or child writes.
- * => the parent's map locked. Sleeps if the entry is wired: such pages are copied at once.
+ * => the parent's map locked. Never sleeps: the caller copies the pages of a wired entry, which now
+ *    has an amap of its own.
  */
-function* fork_copy(k: Kernel, old: vm_map, map: vm_map, entry: vm_map_entry): Sleeps<Errno> {
+function fork_copy(k: Kernel, old: vm_map, map: vm_map, entry: vm_map_entry): Errno {
 	const fresh = append_entry(k, map, entry);
 	if (fresh === null) return ENOMEM;
 	if (entry.amap !== null) {
@@ -143,15 +150,13 @@ function* fork_copy(k: Kernel, old: vm_map, map: vm_map, entry: vm_map_entry): S
 	if (entry.uvm_obj !== null) pagerops(k, entry.uvm_obj).pgo_reference(k, entry.uvm_obj);
 	fresh.etype |= UVM_ET_COPYONWRITE | UVM_ET_NEEDSCOPY;
 	if (entry.amap === null) return 0;
-	const wired = entry.wired_count > 0;
-	if ((entry.amap.am_flags & AMAP_SHARED) !== 0 || wired) {
+	if ((entry.amap.am_flags & AMAP_SHARED) !== 0 || entry.wired_count > 0) {
 		// The parent will write to these anons, or must not fault on them.
-		if (!amap_copy(k, fresh)) return ENOMEM;
-		return wired ? yield* amap_cow_now(k, fresh) : 0;
+		return amap_copy(k, fresh) ? 0 : ENOMEM;
 	}
 	if ((entry.etype & UVM_ET_NEEDSCOPY) === 0) {
-		const readable = entry.protection & ~VM_PROT_WRITE;
-		pmap_protect(k, old.pmap, entry.start, entry.end, readable);
+		// No mapping has more rights than its entry, so this takes the right to write alone.
+		pmap_protect(k, old.pmap, entry.start, entry.end, VM_PROT_ALL & ~VM_PROT_WRITE);
 		entry.etype |= UVM_ET_NEEDSCOPY;
 	}
 	return 0;

@@ -142,6 +142,37 @@ export function uvm_rb_insert<E extends uvm_tree_entry<E>>(map: uvm_tree<E>, ent
 	insert_color(map, entry);
 }
 
+/**
+ * uvm_rb_insert of the last entry of the list, except for the `space` of the nodes on the way to
+ * it, which uvm_rb_appended sets. => map locked. The tree gets the same form.
+ */
+export function uvm_rb_append<E extends uvm_tree_entry<E>>(map: uvm_tree<E>, entry: E): void {
+	const { prev } = entry;
+	const parent = prev === map.header ? null : prev;
+	if (parent === null) {
+		map.rbhead = entry;
+	} else {
+		parent.rb_right = entry;
+		parent.ownspace = entry.start - parent.end;
+	}
+	entry.rb_left = null;
+	entry.rb_right = null;
+	entry.rb_parent = parent;
+	entry.rb_red = true;
+	map.steps++;
+	insert_color(map, entry);
+}
+
+/** All entries of a tree were appended. Those that a rotation moved to the left are right. */
+export function uvm_rb_appended<E extends uvm_tree_entry<E>>(map: uvm_tree<E>): void {
+	const last = map.header.prev;
+	if (last === map.header) return;
+	last.ownspace = uvm_rb_space(last);
+	for (let node: E | null = last; node !== null; node = node.rb_parent) {
+		node.space = uvm_rb_subtree_space(node);
+	}
+}
+
 /** RB_INSERT_COLOR: `entry` is red, and its parent may be. */
 function insert_color<E extends uvm_tree_entry<E>>(map: uvm_tree<E>, entry: E): void {
 	let node = entry;

@@ -55,7 +55,7 @@ const sound: Guest[] = [
 	["malloc", [3000], tiny],
 	["pipe", [], tiny],
 	["signal", [], tiny],
-	["touch", [], tiny],
+	["touch", [], { ...tiny, swapMirror: true }],
 	["mlock", [], { ...tiny, ram: 6 * MiB }],
 	["swapload", ["/dev/ld0", 3, 768, 2], { ...tiny, ram: 3 * MiB }],
 	[

@@ -337,6 +337,18 @@ describe("memory", () => {
 		expect(once()).toBe(3);
 	});
 
+	it("clears bits of those words that have some others", () => {
+		const { port } = user("ecall");
+		const words = [0b1111, 0b1101, 0b0111, 0, -1, 0b1110];
+		const index = 0x32 * 1024 - words.length;
+		for (const [i, word] of words.entries()) port.storeWord(index + i, word);
+		port.clearBits(index + 1, words.length - 1, 0b101, 0b1010);
+		const after = Array.from(words, (_, i) => port.ram32[index + i]);
+		expect(after).toEqual([0b1111, 0b0101, 0b0101, 0, ~0b1010, 0b1110]);
+		port.clearBits(index, 0, 0, -1);
+		expect(port.ram32[index]).toBe(0b1111);
+	});
+
 	it("an access to memory outside RAM panics, and writes nothing", () => {
 		const { port } = user("ecall");
 		const end = RAM_BASE + (1 << 20);
@@ -348,6 +360,10 @@ describe("memory", () => {
 			() => port.writeRam(end - 1, new Uint8Array(2)),
 			() => port.storeWord((1 << 20) / 4, 1),
 			() => port.storeWord(-1, 1),
+			() => port.clearBits((1 << 20) / 4 - 1, 2, 0, -1),
+			() => port.clearBits(-1, 1, 0, -1),
+			// Nor two pages at a time.
+			() => port.clearBits(1023, 2, 0, -1),
 		]) {
 			expect(access).toThrow(Panic);
 		}

@@ -8,16 +8,18 @@ import {
 	UVM_FLAG_FIXED,
 	UVM_FLAG_NOMERGE,
 } from "../../../kernel/uvm/uvm_extern.ts";
-import { uvm_map_args, uvm_map_enter } from "../../../kernel/uvm/uvm_map.ts";
+import { uvm_map_args, uvm_map_enter, uvmspace_free } from "../../../kernel/uvm/uvm_map.ts";
 import {
 	uvm_map_clip_end,
 	uvm_map_clip_start,
 	uvm_map_findspace,
 	uvm_map_lookup_entry,
 	type vm_map,
+	type vm_map_entry,
 	vm_map_lock_read,
 	vm_map_unlock_read,
 } from "../../../kernel/uvm/uvm_map_entry.ts";
+import { uvmspace_fork } from "../../../kernel/uvm/uvm_map_fork.ts";
 import { uvm_map_lookup_entry_bytree } from "../../../kernel/uvm/uvm_map_tree.ts";
 import { PAGE_SIZE, VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS } from "../../../sys/vmparam.ts";
 import { AddressSpace } from "../../support/address-space.ts";
@@ -150,6 +152,74 @@ describe("the tree of entries", () => {
 			}),
 			{ numRuns: 100 },
 		);
+	});
+});
+
+describe("the map of a child", () => {
+	/** Its tree, from the root on, and what else the entries leave behind. */
+	function form(map: vm_map): unknown[] {
+		const nodes: unknown[] = [];
+		const walk = (node: vm_map_entry | null): void => {
+			if (node === null) return void nodes.push(null);
+			const { start, end, rb_red, ownspace, space } = node;
+			nodes.push([pageOf(start), pageOf(end), rb_red, ownspace, space]);
+			walk(node.rb_left);
+			walk(node.rb_right);
+		};
+		walk(map.rbhead);
+		const { nentries, size, first_free, owed } = map;
+		return [nodes, nentries, size, first_free === map.header || first_free.start, owed];
+	}
+
+	it("is as if its entries had been entered one by one", () => {
+		const t = new TestKernel();
+		const gap = fc.oneof(fc.constant(0), fc.nat(3));
+		const range = fc.tuple(gap, fc.integer({ min: 1, max: 3 }));
+		fc.assert(
+			fc.property(fc.array(range, { maxLength: 200 }), fc.boolean(), (ranges, full) => {
+				const all = [...ranges];
+				const end = all.reduce((at, [free, pages]) => at + free + pages, 0);
+				const last = pageOf(VM_MAXUSER_ADDRESS);
+				if (full) all.push([0, last - end]);
+				const enterAll = (): AddressSpace => {
+					const space = new AddressSpace(t);
+					let at = 0;
+					for (const [free, pages] of all) {
+						expect(enter(t, space.map, at + free, pages)).toBe(0);
+						at += free + pages;
+					}
+					return space;
+				};
+				const [parent, model] = [enterAll(), enterAll()];
+				const child = t.run(uvmspace_fork(t.k, parent.vm))!;
+				expect(form(child.vm_map)).toEqual(form(model.map));
+				// Its entries, and those of the model, are used again.
+				t.run(uvmspace_free(t.k, child));
+				t.run(model.free());
+				expect(t.k.uvm.mapent_free.length).toBeGreaterThanOrEqual(2 * all.length);
+				t.run(parent.free());
+				expect(wrong(t)).toEqual([]);
+			}),
+			{ numRuns: 60 },
+		);
+	});
+
+	it("that is emptied at once can be filled again", () => {
+		const t = new TestKernel();
+		const space = new AddressSpace(t);
+		for (let i = 0; i < 50; i++) enter(t, space.map, 2 * i, 1);
+		uvm_map_lookup_entry(space.map, va(20));
+		expect(space.unmap(va(0), 100)).toBe(0);
+		const { map } = space;
+		expect([map.nentries, map.size, map.rbhead]).toEqual([0, 0, null]);
+		expect([map.hint, map.first_free, map.header.next]).toEqual(Array(3).fill(map.header));
+		expect(wrong(t)).toEqual([]);
+		for (let i = 0; i < 50; i++) enter(t, map, 2 * i + 1, 1);
+		expect(map.nentries).toBe(50);
+		// All but the first one.
+		expect(space.unmap(va(2), 100)).toBe(0);
+		expect([map.nentries, map.size, map.first_free]).toEqual([1, PAGE_SIZE, map.header]);
+		expect(wrong(t)).toEqual([]);
 	});
 });
 
