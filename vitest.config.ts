@@ -6,7 +6,7 @@ const LIMIT_MS = 3_600_000;
 
 /**
  * Tests that take long, of what seldom breaks: what guests and tests reach of the VM system, each
- * allocation that fails, defects that are planted in the hart, a campaign with every fault model,
+ * allocation that fails, defects that are planted in the hart, two campaigns, disks beside QEMU's,
  * each row of `bench growth`, the committed guest programs, the host's memory after many operations.
  * npm run test:reach runs them.
  */
@@ -16,6 +16,8 @@ const REACH = [
 	"test/kernel/uvm/alloc-sweep.test.ts",
 	"test/conformance/mutants.test.ts",
 	"test/campaign/smoke.test.ts",
+	"test/campaign/power-prefix.test.ts",
+	"test/devices/qemu-virtio.test.ts",
 	"test/bench/growth-rows.test.ts",
 	"test/workloads/committed.test.ts",
 	"test/system/host-memory.test.ts",
