@@ -67,7 +67,20 @@ export const RARE_LENGTH_SHIFT = 8;
 /** Halfword index of the length of the slot at word index `ip`. */
 const lengthOf = (ip: number): number => LENGTHS + ((ip - CODE) >> 1);
 
+/** Who has made something else of decoded pages. */
+export interface CodeUser {
+	/** Instructions of decoded page `n` are forgotten, or others are there. */
+	forgotten(n: number): void;
+}
+
 export class CodeCache {
+	/** null: nobody. */
+	user: CodeUser | null = null;
+	/** Which decoded pages `user` has used. */
+	readonly #used = new Uint8Array(PAGES);
+	/** Slots of all decoded pages, and of one, that of the page's end included. */
+	readonly slots = PAGES * (SLOTS + 1);
+	readonly pageSlots = SLOTS + 1;
 	readonly #words: Int32Array;
 	readonly #halves: Uint16Array;
 	readonly #bytes: Uint8Array;
@@ -127,7 +140,8 @@ export class CodeCache {
 			this.#reset(n);
 		}
 		const first = CODE + n * PAGE_WORDS;
-		this.#words[first + STORES] = STORES_MAX;
+		// Stores to pages that somebody uses are none of the interpreter's.
+		this.#words[first + STORES] = this.#used[n] === 0 ? STORES_MAX : 0;
 		this.#words[CODE_MAP + page] = first;
 		if (this.#isEntered[n] === 0) {
 			this.#isEntered[n] = 1;
@@ -200,6 +214,7 @@ export class CodeCache {
 		const words = this.#words;
 		const lengths = lengthOf(first);
 		const before = halves[lengths + from]!;
+		this.#forget(n);
 		let to = from;
 		do {
 			words[first + 2 * to] = OP.UNDECODED;
@@ -230,6 +245,23 @@ export class CodeCache {
 		return halves[lengths + from] !== before;
 	}
 
+	/** The number of the decoded page that holds word index `ip`. */
+	pageOf(ip: number): number {
+		return ((ip - CODE) / PAGE_WORDS) | 0;
+	}
+
+	/** `user` has used decoded page `n`. */
+	use(n: number): void {
+		this.#used[n] = 1;
+		this.#words[CODE + n * PAGE_WORDS + STORES] = 0;
+	}
+
+	#forget(n: number): void {
+		if (this.#used[n] === 0) return;
+		this.#used[n] = 0;
+		this.user?.forgotten(n);
+	}
+
 	/** The encoding of the instruction at word index `ip`, which was decoded. */
 	wordAt(ip: number): number {
 		if (ip >= ALONE) return this.#aloneWord;
@@ -251,6 +283,7 @@ export class CodeCache {
 		for (let slot = 0; slot < SLOTS; slot++) {
 			if (now[slot] === before[slot]) continue;
 			for (let n = 0; n < PAGES; n++) {
+				this.#forget(n);
 				if (this.#hosts[n] !== 0) this.#words[CODE + n * PAGE_WORDS + 2 * slot] = OP.UNDECODED;
 			}
 		}
@@ -286,7 +319,10 @@ export class CodeCache {
 		if (!this.#isDecoded(n, offset, bytes)) return false;
 		const words = this.#words;
 		const first = CODE + n * PAGE_WORDS;
-		if (words[first + STORES]!-- <= 0) {
+		if (this.#used[n] !== 0) {
+			this.#forget(n);
+			words[first + STORES] = STORES_MAX;
+		} else if (words[first + STORES]!-- <= 0) {
 			this.#drop(n);
 			return true;
 		}
@@ -343,6 +379,7 @@ export class CodeCache {
 	}
 
 	#drop(n: number): void {
+		this.#forget(n);
 		const host = this.#hosts[n]!;
 		const page = (host - RAM_OFFSET) >>> PAGE_SHIFT;
 		this.#hosts[n] = 0;
@@ -397,6 +434,7 @@ export class CodeCache {
 
 	/** Forget the decoded code of a page. */
 	#undecode(n: number): void {
+		this.#forget(n);
 		const first = CODE + n * PAGE_WORDS;
 		this.#words.fill(OP.UNDECODED, first, first + 2 * SLOTS);
 		this.#words[first + 2 * SLOTS] = OP.PAGE_END;

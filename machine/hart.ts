@@ -29,6 +29,7 @@ import {
 	type Memory,
 } from "./memory.ts";
 import { type Mirror, WATCH_STORES } from "./mirror.ts";
+import { Jit } from "./jit/jit.ts";
 import { type AdPolicy, Mmu, type StoreWatcher } from "./mmu.ts";
 import { Pmp, type PmpEntries } from "./pmp.ts";
 import {
@@ -129,6 +130,9 @@ export class Hart {
 	readonly #words: Int32Array;
 	readonly interpreter: Interpreter;
 	readonly #data: DataAccess;
+	readonly #rare: RareInstructions;
+	/** null: everything is interpreted. */
+	jit: Jit | null = null;
 	#firmware: Firmware | null = null;
 	/** For bare machines only. */
 	observer: HartObserver | null = null;
@@ -165,7 +169,12 @@ export class Hart {
 		this.csrs = csrs;
 		this.#words = memory.i32;
 		this.#data = data;
+		this.#rare = rare;
 		this.interpreter = new Interpreter(memory, rare);
+		if (memory.wasm !== null && process.env["UVM_JIT"] !== undefined) {
+			const [chunk = 2000, hot = 2] = process.env["UVM_JIT"].split(",").map(Number);
+			this.jit = new Jit(memory, code, { chunk, hot, functions: 1500 });
+		}
 	}
 
 	get pc(): number {
@@ -235,6 +244,8 @@ export class Hart {
 	 *    stops the hart, perhaps before the first instruction.
 	 */
 	slice(budget: number): number {
+		const plain = this.beforeInstruction === null && this.debug === null && this.faults === null;
+		this.#rare.compiled = plain && this.triggers === null ? this.jit : null;
 		return this.faults === null
 			? this.#whole(budget, SLICE_MAX)
 			: this.#faulty(budget, this.faults);
@@ -291,10 +302,31 @@ export class Hart {
 
 	#slice(budget: number): number {
 		this.counters.start(budget);
+		const { jit } = this;
+		if (jit !== null && this.#rare.compiled !== null) return this.#compiled(jit);
 		let stop = this.#enter();
 		while (stop === STOP_ALONE || stop === STOP_ENTER) {
 			stop = stop === STOP_ALONE ? this.#alone() : this.#enter();
 		}
+		this.counters.sync();
+		if (stop === STOP_TRAP) {
+			this.traps.taken++;
+			this.traps.byCause.exception(this.state.cause);
+		}
+		return stop;
+	}
+
+	/** As #slice, with compiled code. */
+	#compiled(jit: Jit): number {
+		jit.begin();
+		let stop = this.#enter();
+		for (;;) {
+			if (stop === STOP_ENTER) stop = this.#enter();
+			else if (stop === STOP_ALONE) stop = jit.more(stop) ? this.#enter() : this.#alone();
+			else if (stop === STOP_BUDGET && jit.more(stop)) stop = this.#enter();
+			else break;
+		}
+		jit.end();
 		this.counters.sync();
 		if (stop === STOP_TRAP) {
 			this.traps.taken++;

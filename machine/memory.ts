@@ -77,14 +77,11 @@ export const CT = 0x2a0_0000 >> 2;
 
 const WASM_PAGE = 0x1_0000;
 
-/** The part of WebAssembly.Memory that is used here; its type is not in the library's. */
-export interface WasmMemory {
-	readonly buffer: ArrayBuffer;
-}
-
 export class Memory {
 	/** The memory itself, for code compiled at run time; null if the host has no WebAssembly. */
-	readonly wasm: WasmMemory | null;
+	readonly wasm: WebAssembly.Memory | null;
+	/** Its size in pages of 64 KiB. */
+	readonly wasmPages: number;
 	readonly buffer: ArrayBuffer;
 	/** Size of RAM in bytes. */
 	readonly ramSize: number;
@@ -119,6 +116,7 @@ export class Memory {
 			);
 		}
 		const pages = Math.ceil((RAM_OFFSET + ramSize + ROM_SIZE) / WASM_PAGE);
+		this.wasmPages = pages;
 		this.wasm =
 			typeof WebAssembly === "undefined"
 				? null

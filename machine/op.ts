@@ -188,6 +188,8 @@ export const OP = {
 	FNMADD_D: 176,
 	FCVT_S_D: 177,
 	FCVT_D_S: 178,
+	/** Compiled code is entered here (jit/jit.ts). */
+	REGION: 255,
 } as const;
 
 /** The two-byte variant of an operation, or 0. */

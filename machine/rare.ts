@@ -37,7 +37,15 @@ export const STOP_RARE = -6;
 /** Before the instruction at pc: a debugger has stopped the hart (debug.ts). */
 export const STOP_DEBUG = -7;
 
+/** Code that was compiled; see jit/jit.ts. */
+export interface CompiledCode {
+	/** Run it from pc. => STOP_*, but not STOP_RARE */
+	enter(): number;
+}
+
 export class RareInstructions {
+	/** null: the interpreter executes everything. */
+	compiled: CompiledCode | null = null;
 	readonly #state: HartState;
 	readonly #words: Int32Array;
 	readonly #lengths: Uint16Array;
@@ -73,6 +81,15 @@ export class RareInstructions {
 		let ip = words[H_IP]!;
 		let op = words[ip]! & 0xff;
 		let floating = FLOAT_NEXT;
+		if (op === OP.REGION) {
+			if (this.compiled !== null) {
+				words[H_PC] = ip + words[H_PC_BASE]!;
+				words[H_LEFT] = words[H_BASE]! + this.#lengths[LENGTHS + ((ip - CODE) >> 1)]!;
+				return this.compiled.enter();
+			}
+			words[ip] = OP.UNDECODED;
+			op = OP.UNDECODED;
+		}
 		if (op >= OP.FLW) {
 			floating = this.#float.run();
 			if (floating === FLOAT_NEXT) return STOP_RARE;

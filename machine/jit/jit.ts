@@ -1,0 +1,286 @@
+/**
+ * Compiles guest code that is executed often to WebAssembly, and runs it.
+ *
+ * The decoded slot of an instruction where control enters compiled code holds OP.REGION, the number
+ * of a function and of an entry, and the virtual address that it was compiled for. So the
+ * interpreter finds compiled code at no cost, and what forgets decoded instructions makes the
+ * function unreachable as well.
+ *
+ * What is hot is found by samples: the interpreter is given its cycles in chunks, and at the end of
+ * each of them control is at the target of a branch or jump.
+ */
+import { ALONE, type CodeCache, type CodeUser } from "../code-cache.ts";
+import { Decoder, instructionLength } from "../decode.ts";
+import { atomics, effects } from "../effects.ts";
+import {
+	CODE,
+	CODE_MAP,
+	H_BUDGET,
+	H_FETCH_HOST,
+	H_FETCH_PAGE,
+	H_LEFT,
+	H_PC,
+	LENGTHS,
+	type Memory,
+	RAM_OFFSET,
+	XT,
+} from "../memory.ts";
+import { OP } from "../op.ts";
+import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
+import { STOP_ALONE, STOP_BUDGET, STOP_ENTER } from "../rare.ts";
+import type { Instruction } from "./block.ts";
+import {
+	dispatcherModule,
+	ENTRY_SHIFT,
+	FUNCTION_SHIFT,
+	FUNCTIONS_MAX,
+	TYPES,
+} from "./dispatcher.ts";
+import { Emitter } from "./emit.ts";
+import { Bytes, encodeModule } from "./encoder.ts";
+import { type CodeSource, regionAt } from "./region.ts";
+
+export interface JitOptions {
+	/** Instructions between two samples. */
+	readonly chunk: number;
+	/** Samples of a place after which it is compiled. */
+	readonly hot: number;
+	/** Functions that are kept. */
+	readonly functions: number;
+}
+
+export const JIT_DEFAULTS: JitOptions = { chunk: 2000, hot: 2, functions: 1500 };
+
+/** A compiled function. */
+interface Compiled {
+	readonly number: number;
+	/** Decoded slots at which it is entered, as word indexes. */
+	readonly slots: number[];
+	/** Numbers of the decoded pages that it was made from. */
+	readonly pages: readonly number[];
+}
+
+export class Jit implements CodeUser {
+	readonly #memory: Memory;
+	readonly #words: Int32Array;
+	readonly #code: CodeCache;
+	readonly #options: JitOptions;
+	readonly #decoder = new Decoder();
+	readonly #effects = effects();
+	readonly #atomics = atomics();
+	readonly #table: WebAssembly.Table;
+	readonly #run: (pc: number) => number;
+	readonly #functions: (Compiled | null)[] = [];
+	#next = 0;
+	/** Samples of each decoded slot. */
+	readonly #heat: Uint8Array;
+	/** Cycles that the engine has, beyond those of the interpreter's chunk. */
+	#rest = 0;
+	#seed = 1;
+	/** For tests and measurements. */
+	readonly counts = { compiled: 0, instructions: 0, bytes: 0, dropped: 0 };
+
+	constructor(memory: Memory, code: CodeCache, options: JitOptions = JIT_DEFAULTS) {
+		this.#memory = memory;
+		this.#words = memory.i32;
+		this.#code = code;
+		this.#options = options;
+		this.#heat = new Uint8Array(code.slots);
+		this.#table = new WebAssembly.Table({
+			element: "anyfunc",
+			initial: FUNCTIONS_MAX,
+			maximum: FUNCTIONS_MAX,
+		});
+		const bytes = dispatcherModule(memory.wasmPages, FUNCTIONS_MAX);
+		const imports = { e: { m: memory.wasm!, t: this.#table } };
+		const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
+		this.#run = instance.exports["0"] as (pc: number) => number;
+		code.user = this;
+	}
+
+	/** Leave the interpreter a chunk of the cycles that were given. */
+	begin(): void {
+		const words = this.#words;
+		this.#rest = 0;
+		this.#limit(words[H_LEFT]!);
+	}
+
+	#limit(left: number, least = 0): void {
+		const words = this.#words;
+		// Chunks differ, or loops of the same length would be sampled at one place alone.
+		this.#seed = (Math.imul(this.#seed, 1664525) + 1013904223) | 0;
+		const { chunk } = this.#options;
+		const length = chunk + ((this.#seed >>> 16) % chunk);
+		const keep = Math.max(0, left - Math.max(length, least));
+		words[H_LEFT] = left - keep;
+		words[H_BUDGET]! -= keep;
+		this.#rest += keep;
+	}
+
+	/** Give back what is left of the cycles. */
+	end(): void {
+		const words = this.#words;
+		words[H_LEFT]! += this.#rest;
+		words[H_BUDGET]! += this.#rest;
+		this.#rest = 0;
+	}
+
+	/**
+	 * The interpreter has used its chunk, or the next straight line is longer than what is left.
+	 * => true: it has a new one, and enters the page of pc
+	 */
+	more(stop: number): boolean {
+		const words = this.#words;
+		if (this.#rest === 0) return false;
+		const length = this.#length(words[H_PC]!);
+		if (stop === STOP_ALONE && words[H_LEFT]! >= length) return false;
+		this.#sample(words[H_PC]!);
+		this.end();
+		this.#limit(words[H_LEFT]!, length);
+		return true;
+	}
+
+	/** Length of the straight line at `pc`, in the page being executed. */
+	#length(pc: number): number {
+		const words = this.#words;
+		const first = words[CODE_MAP + ((words[H_FETCH_HOST]! - RAM_OFFSET) >>> PAGE_SHIFT)]!;
+		if (first === 0) return 0;
+		return this.#memory.u16[LENGTHS + ((first + (pc & PAGE_MASK) - CODE) >> 1)]!;
+	}
+
+	/** Run compiled code at pc. => STOP_*, as RareInstructions.execute */
+	enter(): number {
+		const words = this.#words;
+		const pc = words[H_PC]!;
+		this.end();
+		const next = this.#run(pc);
+		words[H_PC] = next & ~1;
+		const left = words[H_LEFT]!;
+		if (left <= 0) return STOP_BUDGET;
+		this.#limit(left);
+		if ((next & 1) === 0 && next !== pc) return STOP_ENTER;
+		return this.#isEntry(next & ~1) ? STOP_ALONE : STOP_ENTER;
+	}
+
+	/** Would the interpreter come straight back from `pc`? */
+	#isEntry(pc: number): boolean {
+		const ip = this.#slot(pc);
+		return ip !== 0 && (this.#words[ip]! & 0xff) === OP.REGION;
+	}
+
+	/** The decoded slot of `pc` as a word index, or 0 if its page is not at hand. */
+	#slot(pc: number): number {
+		const host = this.#host(pc);
+		if (host === 0) return 0;
+		const first = this.#words[CODE_MAP + ((host - RAM_OFFSET) >>> PAGE_SHIFT)]!;
+		return first === 0 ? 0 : first + (pc & PAGE_MASK);
+	}
+
+	/** Host offset of the page of `pc`, or 0. */
+	#host(pc: number): number {
+		const words = this.#words;
+		if (((pc ^ words[H_FETCH_PAGE]!) & ~PAGE_MASK) === 0) return words[H_FETCH_HOST]!;
+		return words[XT + (pc >>> PAGE_SHIFT)]!;
+	}
+
+	#sample(pc: number): void {
+		const ip = this.#slot(pc);
+		if (ip === 0 || ip >= ALONE) return;
+		const heat = this.#heat;
+		const at = (ip - CODE) >> 1;
+		if (heat[at] === 0xff) return;
+		heat[at]!++;
+		if (heat[at]! < this.#options.hot || (this.#words[ip]! & 0xff) === OP.REGION) return;
+		if (!this.#compile(pc)) heat[at] = 0xff;
+	}
+
+	#compile(pc: number): boolean {
+		const region = regionAt(pc, this.#source);
+		if (region === null || region.entries.length === 0) return false;
+		const body = new Bytes();
+		const translation = {
+			host: (at: number): number => this.#host(at),
+			effects: this.#effects,
+			atomics: this.#atomics,
+		};
+		new Emitter(region, translation, body).emit();
+		const bytes = encodeModule({
+			pages: this.#memory.wasmPages,
+			table: 0,
+			types: TYPES,
+			functions: [{ type: 0, body }],
+		});
+		const module = new WebAssembly.Module(bytes);
+		const instance = new WebAssembly.Instance(module, { e: { m: this.#memory.wasm! } });
+		const number = this.#next;
+		this.#next = (number + 1) % this.#options.functions;
+		this.#drop(number);
+		this.#table.set(number, instance.exports["0"]);
+		const pages = new Set<number>();
+		const slots: number[] = [];
+		for (const block of region.blocks) {
+			if (block.instructions.length > 0) pages.add(this.#code.pageOf(this.#slot(block.pc)));
+		}
+		for (const block of region.entries) {
+			if (block.isCopy || block.instructions.length === 0) continue;
+			const slot = this.#slot(block.pc);
+			this.#replace(slot);
+			this.#words[slot] =
+				OP.REGION | (number << FUNCTION_SHIFT) | (block.entry << ENTRY_SHIFT);
+			this.#words[slot + 1] = block.pc;
+			slots.push(slot);
+		}
+		for (const page of pages) this.#code.use(page);
+		this.#functions[number] = { number, slots, pages: [...pages] };
+		this.counts.compiled++;
+		this.counts.instructions += region.instructions;
+		this.counts.bytes += bytes.length;
+		return true;
+	}
+
+	/** A slot that was an entry of another function no longer is. */
+	#replace(slot: number): void {
+		const word = this.#words[slot]!;
+		if ((word & 0xff) !== OP.REGION) return;
+		const number = (word >>> FUNCTION_SHIFT) & (FUNCTIONS_MAX - 1);
+		const { slots } = this.#functions[number]!;
+		slots.splice(slots.indexOf(slot), 1);
+		if (slots.length === 0) this.#drop(number);
+	}
+
+	#drop(number: number): void {
+		const old = this.#functions[number] ?? null;
+		if (old === null) return;
+		for (const slot of old.slots) this.#words[slot] = OP.UNDECODED;
+		this.#functions[number] = null;
+		this.#table.set(number, null);
+		this.counts.dropped++;
+	}
+
+	forgotten(page: number): void {
+		for (const compiled of this.#functions) {
+			if (compiled?.pages.includes(page)) this.#drop(compiled.number);
+		}
+		this.#heat.fill(0, page * this.#code.pageSlots, (page + 1) * this.#code.pageSlots);
+	}
+
+	readonly #source: CodeSource = {
+		at: (pc: number): Instruction | null => {
+			const ip = this.#slot(pc);
+			if (ip === 0 || this.#words[ip] === OP.UNDECODED) return null;
+			const word = this.#code.wordAt(ip);
+			const length = instructionLength(word);
+			if (length === 4 && (pc & PAGE_MASK) === PAGE_MASK - 1) {
+				return { op: OP.STRADDLE, rd: 0, rs1: 0, rs2: 0, imm: 0, pc, length };
+			}
+			const decoder = this.#decoder;
+			decoder.decode(word);
+			const { op, rd, rs1, rs2 } = decoder;
+			const imm = op === OP.AMO ? word >>> 27 : decoder.imm;
+			return { op, rd, rs1, rs2, imm, pc, length };
+		},
+		compiles: (op: number): boolean =>
+			this.#effects[op] !== undefined || (op >= OP.LR && op <= OP.AMO),
+		targets: (): readonly number[] => [],
+	};
+}
