@@ -56,6 +56,8 @@ export const H_ALTERED = 43;
 export const H_ALTERED_ADDRESS = 44;
 /** Host offset that lr.w has reserved, or -1. */
 export const H_RESERVATION = 45;
+/** The jump by which control has left compiled code for an address unknown before, or 1. */
+export const H_JUMP = 46;
 /** f0..f31: two words each, the low one first. */
 export const H_F = 64;
 const F_WORDS = 64;

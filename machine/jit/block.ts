@@ -1,5 +1,7 @@
 /** The control flow graph of a region: guest code that is compiled as one function. */
 
+import { OP } from "../op.ts";
+
 export interface Instruction {
 	/** OP of the 32-bit form. */
 	readonly op: number;
@@ -12,6 +14,10 @@ export interface Instruction {
 	/** In bytes. */
 	readonly length: number;
 }
+
+export const isLink = (register: number): boolean => register === 1 || register === 5;
+export const isReturn = ({ op, rd, rs1, imm }: Instruction): boolean =>
+	op === OP.JALR && rd === 0 && isLink(rs1) && imm === 0;
 
 // How a block ends.
 /** Control goes to the successor. */

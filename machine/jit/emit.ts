@@ -14,6 +14,7 @@ import {
 	CODE_MAP,
 	H_FETCH_HOST,
 	H_FETCH_PAGE,
+	H_JUMP,
 	H_LEFT,
 	H_RESERVATION,
 	RAM_OFFSET,
@@ -32,6 +33,7 @@ import {
 	END_JUMP,
 	END_LEAVE,
 	type Instruction,
+	isReturn,
 	type Region,
 } from "./block.ts";
 import * as wasm from "./encoder.ts";
@@ -49,6 +51,9 @@ const LEFT = 2;
 const VA = 3;
 const HOST = 4;
 const FIRST_REGISTER = 5;
+/** Addresses that a jump is compared with one by one, and halfwords that a table spans. */
+const COMPARED_MAX = 3;
+const TABLE_MAX = 2048;
 /** Of the byte offsets that an entry of a table has. */
 const SLOT_MASK = 0x3f_fffc;
 
@@ -241,7 +246,7 @@ export class Emitter {
 	}
 
 	#end(block: Block): void {
-		const { instructions, successors } = block;
+		const { instructions } = block;
 		switch (block.end) {
 			case END_GOTO:
 				return this.#edge(block, 0);
@@ -262,36 +267,72 @@ export class Emitter {
 				return;
 			}
 			case END_JUMP:
-				for (let i = 0; i < successors.length; i++) {
-					this.#get(PC);
-					this.#constant(successors[i]!.pc);
-					this.#out.byte(wasm.I32_EQ);
-					this.#open(wasm.IF);
-					this.#edge(block, i);
-					this.#close();
-				}
-				return this.#branchTo(1);
+				return this.#jump(block);
 			case END_DISPATCH:
 				return this.#dispatch(block);
 		}
 	}
 
+	/** Control goes to the successor at PC, or leaves the region. */
+	#jump(block: Block): void {
+		const { successors } = block;
+		const addresses = successors.map((successor) => successor.pc >>> 0);
+		const lowest = Math.min(...addresses);
+		const span = (Math.max(...addresses) - lowest) / 2 + 1;
+		if (successors.length > COMPARED_MAX && span <= TABLE_MAX) {
+			const table = new Array<number>(span).fill(-1);
+			for (let i = 0; i < addresses.length; i++) table[(addresses[i]! - lowest) / 2] = i;
+			this.#switch(block, 0, table, () => {
+				this.#get(PC);
+				this.#constant(lowest);
+				this.#out.byte(wasm.I32_SUB);
+				this.#constant(1);
+				this.#out.byte(wasm.I32_ROTR);
+			});
+		} else {
+			for (let i = 0; i < successors.length; i++) {
+				this.#get(PC);
+				this.#constant(successors[i]!.pc);
+				this.#out.byte(wasm.I32_EQ);
+				this.#open(wasm.IF);
+				this.#edge(block, i);
+				this.#close();
+			}
+		}
+		const jump = block.instructions.at(-1)!;
+		if (!isReturn(jump)) this.#store(H_JUMP, jump.pc);
+		this.#branchTo(1);
+	}
+
+	/**
+	 * Control goes to the successor that `table` has for an index, or on behind this code for -1.
+	 * Successors before `first` are not among them.
+	 */
+	#switch(block: Block, first: number, table: readonly number[], index: () => void): void {
+		const length = block.successors.length - first;
+		for (let i = 0; i <= length; i++) this.#open(wasm.BLOCK);
+		index();
+		this.#out.byte(wasm.BR_TABLE);
+		this.#out.unsigned(table.length);
+		for (const i of table) this.#out.unsigned(i < 0 ? length : i - first);
+		this.#out.unsigned(length);
+		for (let i = 0; i < length; i++) {
+			this.#close();
+			this.#edge(block, first + i);
+		}
+		this.#close();
+	}
+
 	#dispatch(block: Block): void {
 		const { routes, successors } = block;
-		if (successors.length === 1) return this.#edge(block, 0);
-		const numbers = [...routes.keys()];
-		const most = Math.max(...numbers);
-		// The first successor is a child that may not have a label: it follows the table.
-		this.#open(wasm.BLOCK);
-		this.#get(ENTRY);
-		this.#out.byte(wasm.BR_TABLE);
-		this.#out.unsigned(most + 1);
-		for (let entry = 0; entry <= most; entry++) {
-			const to = routes.get(entry);
-			this.#label(to === undefined || to === successors[0] ? this.#depth : this.#mergeLabels.get(to)!);
+		if (successors.length > 1) {
+			const table: number[] = [];
+			for (const [entry, to] of routes) {
+				while (table.length <= entry) table.push(-1);
+				if (to !== successors[0]) table[entry] = successors.indexOf(to);
+			}
+			this.#switch(block, 1, table, () => this.#get(ENTRY));
 		}
-		this.#label(this.#depth);
-		this.#close();
 		this.#edge(block, 0);
 	}
 

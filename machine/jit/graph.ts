@@ -208,10 +208,7 @@ export function shape(root: Block, wanted: readonly Block[]): Region | null {
 			else if (!dominates(block, predecessor)) return null;
 			else block.isHeader = true;
 		}
-		// All but the first successor of a dispatching block are reached through labels.
-		block.isMerge =
-			forward > 1 ||
-			block.predecessors.some((p) => p.end === END_DISPATCH && p.successors[0] !== block);
+		block.isMerge = forward > 1;
 		if (block !== start) block.dominator!.children.push(block);
 		// Not at the dispatching block before it: control may only pass there on its way in.
 		block.checks = heads.has(block);

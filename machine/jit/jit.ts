@@ -18,6 +18,7 @@ import {
 	H_BUDGET,
 	H_FETCH_HOST,
 	H_FETCH_PAGE,
+	H_JUMP,
 	H_LEFT,
 	H_PC,
 	LENGTHS,
@@ -28,7 +29,7 @@ import {
 import { OP } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import { STOP_ALONE, STOP_BUDGET, STOP_ENTER } from "../rare.ts";
-import type { Instruction } from "./block.ts";
+import { END_JUMP, type Instruction, isReturn } from "./block.ts";
 import {
 	dispatcherModule,
 	ENTRY_SHIFT,
@@ -38,6 +39,7 @@ import {
 } from "./dispatcher.ts";
 import { Emitter } from "./emit.ts";
 import { Bytes, encodeModule } from "./encoder.ts";
+import { type Jump, JumpProfile } from "./jump-profile.ts";
 import { type CodeSource, regionAt } from "./region.ts";
 
 export interface JitOptions {
@@ -51,6 +53,9 @@ export interface JitOptions {
 
 export const JIT_DEFAULTS: JitOptions = { chunk: 2000, hot: 2, functions: 1500 };
 
+const NO_JUMP = 1;
+const AGAIN_MAX = 12;
+
 /** A compiled function. */
 interface Compiled {
 	readonly number: number;
@@ -58,6 +63,12 @@ interface Compiled {
 	readonly slots: number[];
 	/** Numbers of the decoded pages that it was made from. */
 	readonly pages: readonly number[];
+	/** Addresses of its jumps to addresses that are not fixed. */
+	readonly jumps: readonly number[];
+	/** Where it begins. */
+	readonly root: number;
+	/** How often it was compiled before, with fewer targets of its jumps. */
+	readonly again: number;
 }
 
 export class Jit implements CodeUser {
@@ -71,6 +82,9 @@ export class Jit implements CodeUser {
 	readonly #table: WebAssembly.Table;
 	readonly #run: (pc: number) => number;
 	readonly #functions: (Compiled | null)[] = [];
+	readonly #jumps = new JumpProfile();
+	/** For each jump to an address that is not fixed, the function that it was compiled in. */
+	readonly #owners = new Map<number, number>();
 	#next = 0;
 	/** Samples of each decoded slot. */
 	readonly #heat: Uint8Array;
@@ -96,6 +110,7 @@ export class Jit implements CodeUser {
 		const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
 		this.#run = instance.exports["0"] as (pc: number) => number;
 		code.user = this;
+		memory.i32[H_JUMP] = NO_JUMP;
 	}
 
 	/** Leave the interpreter a chunk of the cycles that were given. */
@@ -155,11 +170,37 @@ export class Jit implements CodeUser {
 		this.end();
 		const next = this.#run(pc);
 		words[H_PC] = next & ~1;
+		if (words[H_JUMP] !== NO_JUMP) this.#jumped(next & ~1);
 		const left = words[H_LEFT]!;
 		if (left <= 0) return STOP_BUDGET;
-		this.#limit(left);
-		if ((next & 1) === 0 && next !== pc) return STOP_ENTER;
-		return this.#isEntry(next & ~1) ? STOP_ALONE : STOP_ENTER;
+		if (((next & 1) === 0 && next !== pc) || !this.#isEntry(next & ~1)) {
+			this.#limit(left);
+			return STOP_ENTER;
+		}
+		// With fewer cycles than the straight line has it would be tried again.
+		this.#limit(left, this.#length(next & ~1));
+		return STOP_ALONE;
+	}
+
+	/** Control has left compiled code by a jump whose target was unknown. */
+	#jumped(target: number): void {
+		const words = this.#words;
+		const pc = words[H_JUMP]!;
+		words[H_JUMP] = NO_JUMP;
+		const jump = this.#jumps.missed(pc, target);
+		if (jump.misses < jump.patience) return;
+		jump.patience *= 4;
+		this.#compileAgain(jump);
+	}
+
+	/** Compile the function with `jump` again, for its targets of now. => false: there is none */
+	#compileAgain(jump: Jump): boolean {
+		const owner = this.#functions[this.#owners.get(jump.pc) ?? -1] ?? null;
+		if (owner === null || !owner.jumps.includes(jump.pc)) return false;
+		if (owner.again === AGAIN_MAX) return false;
+		jump.misses = 0;
+		this.#drop(owner.number);
+		return this.#compile(owner.root, owner.again + 1);
 	}
 
 	/** Would the interpreter come straight back from `pc`? */
@@ -191,10 +232,12 @@ export class Jit implements CodeUser {
 		if (heat[at] === 0xff) return;
 		heat[at]!++;
 		if (heat[at]! < this.#options.hot || (this.#words[ip]! & 0xff) === OP.REGION) return;
-		if (!this.#compile(pc)) heat[at] = 0xff;
+		const jump = this.#jumps.jumpTo(pc);
+		if (jump !== null && this.#compileAgain(jump)) return;
+		if (!this.#compile(pc, 0)) heat[at] = 0xff;
 	}
 
-	#compile(pc: number): boolean {
+	#compile(pc: number, again: number): boolean {
 		const region = regionAt(pc, this.#source);
 		if (region === null || region.entries.length === 0) return false;
 		const body = new Bytes();
@@ -231,7 +274,15 @@ export class Jit implements CodeUser {
 			slots.push(slot);
 		}
 		for (const page of pages) this.#code.use(page);
-		this.#functions[number] = { number, slots, pages: [...pages] };
+		const jumps: number[] = [];
+		for (const block of region.blocks) {
+			const jump = block.instructions.at(-1);
+			if (block.end !== END_JUMP || isReturn(jump!)) continue;
+			jumps.push(jump!.pc);
+			this.#owners.set(jump!.pc, number);
+		}
+		const root = region.start.pc;
+		this.#functions[number] = { number, slots, pages: [...pages], jumps, root, again };
 		this.counts.compiled++;
 		this.counts.instructions += region.instructions;
 		this.counts.bytes += bytes.length;
@@ -281,6 +332,6 @@ export class Jit implements CodeUser {
 		},
 		compiles: (op: number): boolean =>
 			this.#effects[op] !== undefined || (op >= OP.LR && op <= OP.AMO),
-		targets: (): readonly number[] => [],
+		targets: (pc: number): readonly number[] => this.#jumps.targets(pc),
 	};
 }

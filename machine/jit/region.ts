@@ -3,7 +3,7 @@
  * was executed before, over the ends of pages, into functions that are called and back. Small
  * functions that call nothing are copied to their callers.
  */
-import { Block, END_BRANCH, END_GOTO, END_INTERPRET, END_JUMP, END_LEAVE, type Instruction } from "./block.ts";
+import { Block, END_BRANCH, END_GOTO, END_INTERPRET, END_JUMP, END_LEAVE, type Instruction, isLink, isReturn } from "./block.ts";
 import type { Region } from "./block.ts";
 import { shape } from "./graph.ts";
 import { OP } from "../op.ts";
@@ -44,10 +44,6 @@ class Context {
 }
 
 const isBranch = (op: number): boolean => op >= OP.BEQ && op <= OP.BGEU;
-const isLink = (register: number): boolean => register === 1 || register === 5;
-const isReturn = ({ op, rd, rs1, imm }: Instruction): boolean =>
-	op === OP.JALR && rd === 0 && isLink(rs1) && imm === 0;
-
 class Builder {
 	readonly #source: CodeSource;
 	readonly #first = new Context(null, 0);
