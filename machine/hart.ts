@@ -11,12 +11,14 @@ import { Csrs } from "./csr.ts";
 import { DataAccess, type MisalignedPolicy } from "./data-access.ts";
 import { Debug } from "./debug.ts";
 import { instructionLength } from "./decode.ts";
+import type { Engine } from "./engine.ts";
 import type { HartFaults, HartTriggers } from "./fault-hooks.ts";
 import { FloatUnit } from "./float/unit.ts";
 import type { GivenParts } from "./hart-parts.ts";
 import { HartState, MSTATUS_MIE, MSTATUS_MPRV, PRIV_M } from "./hart-state.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
+import { JIT_DEFAULTS, JIT_EAGER, Jit } from "./jit/jit.ts";
 import {
 	CODE,
 	H_BUDGET,
@@ -29,7 +31,6 @@ import {
 	type Memory,
 } from "./memory.ts";
 import { type Mirror, WATCH_STORES } from "./mirror.ts";
-import { Jit } from "./jit/jit.ts";
 import { type AdPolicy, Mmu, type StoreWatcher } from "./mmu.ts";
 import { Pmp, type PmpEntries } from "./pmp.ts";
 import {
@@ -40,6 +41,7 @@ import {
 	PAGE_SIZE,
 } from "./port.ts";
 import {
+	type CompiledCode,
 	RareInstructions,
 	STOP_ALONE,
 	STOP_BUDGET,
@@ -52,6 +54,7 @@ import { SupervisorTimer } from "./supervisor-timer.ts";
 import { SystemInstructions } from "./system-instructions.ts";
 import { Tlb } from "./tlb.ts";
 import { Traps } from "./trap.ts";
+import { UserError } from "./user-error.ts";
 
 /** Why `runBare` has returned. */
 export const RUN_LIMIT = 0; // the cycles are used up
@@ -132,7 +135,7 @@ export class Hart {
 	readonly #data: DataAccess;
 	readonly #rare: RareInstructions;
 	/** null: everything is interpreted. */
-	jit: Jit | null = null;
+	#jit: Jit | null = null;
 	#firmware: Firmware | null = null;
 	/** For bare machines only. */
 	observer: HartObserver | null = null;
@@ -171,10 +174,6 @@ export class Hart {
 		this.#data = data;
 		this.#rare = rare;
 		this.interpreter = new Interpreter(memory, rare);
-		if (memory.wasm !== null && process.env["UVM_JIT"] !== undefined) {
-			const [chunk = 2000, hot = 2] = process.env["UVM_JIT"].split(",").map(Number);
-			this.jit = new Jit(memory, code, { chunk, hot, functions: 1500 });
-		}
 	}
 
 	get pc(): number {
@@ -245,7 +244,7 @@ export class Hart {
 	 */
 	slice(budget: number): number {
 		const plain = this.beforeInstruction === null && this.debug === null && this.faults === null;
-		this.#rare.compiled = plain && this.triggers === null ? this.jit : null;
+		this.#rare.compiled = plain && this.triggers === null ? this.#jit : null;
 		return this.faults === null
 			? this.#whole(budget, SLICE_MAX)
 			: this.#faulty(budget, this.faults);
@@ -302,8 +301,7 @@ export class Hart {
 
 	#slice(budget: number): number {
 		this.counters.start(budget);
-		const { jit } = this;
-		if (jit !== null && this.#rare.compiled !== null) return this.#compiled(jit);
+		if (this.#rare.compiled !== null) return this.#compiled(this.#rare.compiled);
 		let stop = this.#enter();
 		while (stop === STOP_ALONE || stop === STOP_ENTER) {
 			stop = stop === STOP_ALONE ? this.#alone() : this.#enter();
@@ -316,8 +314,25 @@ export class Hart {
 		return stop;
 	}
 
+	/** => "jit" where code cannot be compiled is a UserError */
+	set engine(engine: Engine) {
+		const { memory, code } = this;
+		if (engine === "jit" && memory.wasm === null) {
+			throw new UserError("engine jit: this host has no WebAssembly");
+		}
+		code.clear();
+		const compiles = engine !== "interp" && memory.wasm !== null;
+		const options = engine === "jit" ? JIT_EAGER : JIT_DEFAULTS;
+		this.#jit = compiles ? new Jit(memory, code, options) : null;
+		code.user = this.#jit;
+	}
+
+	get jit(): Jit | null {
+		return this.#jit;
+	}
+
 	/** As #slice, with compiled code. */
-	#compiled(jit: Jit): number {
+	#compiled(jit: CompiledCode): number {
 		jit.begin();
 		let stop = this.#enter();
 		for (;;) {

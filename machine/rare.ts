@@ -41,6 +41,12 @@ export const STOP_DEBUG = -7;
 export interface CompiledCode {
 	/** Run it from pc. => STOP_*, but not STOP_RARE */
 	enter(): number;
+	/** The interpreter begins with cycles that were just given. */
+	begin(): void;
+	/** The interpreter has stopped by STOP_ALONE or STOP_BUDGET. => true: it runs on at pc */
+	more(stop: number): boolean;
+	/** Count what is left of the cycles. */
+	end(): void;
 }
 
 export class RareInstructions {

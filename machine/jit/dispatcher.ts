@@ -1,12 +1,5 @@
 /** The loop that goes from one compiled function to the next, as a WebAssembly module. */
-import {
-	CODE_MAP,
-	H_FETCH_HOST,
-	H_FETCH_PAGE,
-	H_LEFT,
-	RAM_OFFSET,
-	XT,
-} from "../memory.ts";
+import { CODE_MAP, H_FETCH_HOST, H_FETCH_PAGE, H_LEFT, RAM_OFFSET, XT } from "../memory.ts";
 import { OP } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import * as wasm from "./encoder.ts";

@@ -249,11 +249,14 @@ export class Emitter {
 		const { instructions } = block;
 		switch (block.end) {
 			case END_GOTO:
-				return this.#edge(block, 0);
+				this.#edge(block, 0);
+				break;
 			case END_LEAVE:
-				return this.#leave(block.target);
+				this.#leave(block.target);
+				break;
 			case END_INTERPRET:
-				return this.#leave(block.target | 1);
+				this.#leave(block.target | 1);
+				break;
 			case END_BRANCH: {
 				const branch = instructions.at(-1)!;
 				const effect = this.#translation.effects[branch.op] as Effect & { kind: "branch" };
@@ -264,12 +267,13 @@ export class Emitter {
 				this.#edge(block, 1);
 				this.#close();
 				this.#out.byte(wasm.UNREACHABLE);
-				return;
+				break;
 			}
 			case END_JUMP:
-				return this.#jump(block);
+				this.#jump(block);
+				break;
 			case END_DISPATCH:
-				return this.#dispatch(block);
+				this.#dispatch(block);
 		}
 	}
 
@@ -384,7 +388,10 @@ export class Emitter {
 	/** `left`: how many instructions of the block remain, with this one. */
 	#instruction(instruction: Instruction, left: number): void {
 		const { op, rd, pc, length } = instruction;
-		if (op === OP.LR || op === OP.SC || op === OP.AMO) return this.#atomic(instruction, left);
+		if (op === OP.LR || op === OP.SC || op === OP.AMO) {
+			this.#atomic(instruction, left);
+			return;
+		}
 		const effect = this.#translation.effects[op]!;
 		switch (effect.kind) {
 			case "value":
@@ -513,8 +520,14 @@ export class Emitter {
 
 	#expression(expression: Expression, instruction: Instruction): void {
 		const out = this.#out;
-		if (typeof expression === "number") return this.#constant(expression);
-		if (typeof expression === "string") return this.#operand(expression, instruction);
+		if (typeof expression === "number") {
+			this.#constant(expression);
+			return;
+		}
+		if (typeof expression === "string") {
+			this.#operand(expression, instruction);
+			return;
+		}
 		const [operator, a, b, c] = expression as [string, Expression, Expression, Expression];
 		const binary = BINARY[operator];
 		if (binary !== undefined) {

@@ -28,7 +28,7 @@ import {
 } from "../memory.ts";
 import { OP } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
-import { STOP_ALONE, STOP_BUDGET, STOP_ENTER } from "../rare.ts";
+import { type CompiledCode, STOP_ALONE, STOP_BUDGET, STOP_ENTER } from "../rare.ts";
 import { END_JUMP, type Instruction, isReturn } from "./block.ts";
 import {
 	dispatcherModule,
@@ -37,7 +37,7 @@ import {
 	FUNCTIONS_MAX,
 	TYPES,
 } from "./dispatcher.ts";
-import { Emitter } from "./emit.ts";
+import { Emitter, type Translation } from "./emit.ts";
 import { Bytes, encodeModule } from "./encoder.ts";
 import { type Jump, JumpProfile } from "./jump-profile.ts";
 import { type CodeSource, regionAt } from "./region.ts";
@@ -52,9 +52,19 @@ export interface JitOptions {
 }
 
 export const JIT_DEFAULTS: JitOptions = { chunk: 2000, hot: 2, functions: 1500 };
+/** For tests: whatever is executed twice. */
+export const JIT_EAGER: JitOptions = { chunk: 20, hot: 1, functions: 1500 };
 
 const NO_JUMP = 1;
+/** Operations that are compiled. */
+const COMPILED = new Uint8Array(256).fill(1, OP.LUI, OP.FENCE + 1).fill(1, OP.SH1ADD, OP.AMO + 1);
 const AGAIN_MAX = 12;
+
+/** What is made when the first code is compiled. */
+interface Compiler extends Translation {
+	readonly table: WebAssembly.Table;
+	readonly run: (pc: number) => number;
+}
 
 /** A compiled function. */
 interface Compiled {
@@ -71,16 +81,13 @@ interface Compiled {
 	readonly again: number;
 }
 
-export class Jit implements CodeUser {
+export class Jit implements CodeUser, CompiledCode {
 	readonly #memory: Memory;
 	readonly #words: Int32Array;
 	readonly #code: CodeCache;
 	readonly #options: JitOptions;
 	readonly #decoder = new Decoder();
-	readonly #effects = effects();
-	readonly #atomics = atomics();
-	readonly #table: WebAssembly.Table;
-	readonly #run: (pc: number) => number;
+	#compiler: Compiler | null = null;
 	readonly #functions: (Compiled | null)[] = [];
 	readonly #jumps = new JumpProfile();
 	/** For each jump to an address that is not fixed, the function that it was compiled in. */
@@ -100,16 +107,6 @@ export class Jit implements CodeUser {
 		this.#code = code;
 		this.#options = options;
 		this.#heat = new Uint8Array(code.slots);
-		this.#table = new WebAssembly.Table({
-			element: "anyfunc",
-			initial: FUNCTIONS_MAX,
-			maximum: FUNCTIONS_MAX,
-		});
-		const bytes = dispatcherModule(memory.wasmPages, FUNCTIONS_MAX);
-		const imports = { e: { m: memory.wasm!, t: this.#table } };
-		const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
-		this.#run = instance.exports["0"] as (pc: number) => number;
-		code.user = this;
 		memory.i32[H_JUMP] = NO_JUMP;
 	}
 
@@ -168,7 +165,7 @@ export class Jit implements CodeUser {
 		const words = this.#words;
 		const pc = words[H_PC]!;
 		this.end();
-		const next = this.#run(pc);
+		const next = this.#compiler!.run(pc);
 		words[H_PC] = next & ~1;
 		if (words[H_JUMP] !== NO_JUMP) this.#jumped(next & ~1);
 		const left = words[H_LEFT]!;
@@ -237,16 +234,24 @@ export class Jit implements CodeUser {
 		if (!this.#compile(pc, 0)) heat[at] = 0xff;
 	}
 
+	#createCompiler(): Compiler {
+		const { wasm, wasmPages } = this.#memory;
+		const size = FUNCTIONS_MAX;
+		const table = new WebAssembly.Table({ element: "anyfunc", initial: size, maximum: size });
+		const module = new WebAssembly.Module(dispatcherModule(wasmPages, size));
+		const instance = new WebAssembly.Instance(module, { e: { m: wasm!, t: table } });
+		return {
+			...{ table, run: instance.exports["0"] as (pc: number) => number },
+			...{ effects: effects(), atomics: atomics(), host: (at) => this.#host(at) },
+		};
+	}
+
 	#compile(pc: number, again: number): boolean {
 		const region = regionAt(pc, this.#source);
 		if (region === null || region.entries.length === 0) return false;
 		const body = new Bytes();
-		const translation = {
-			host: (at: number): number => this.#host(at),
-			effects: this.#effects,
-			atomics: this.#atomics,
-		};
-		new Emitter(region, translation, body).emit();
+		this.#compiler ??= this.#createCompiler();
+		new Emitter(region, this.#compiler, body).emit();
 		const bytes = encodeModule({
 			pages: this.#memory.wasmPages,
 			table: 0,
@@ -258,7 +263,7 @@ export class Jit implements CodeUser {
 		const number = this.#next;
 		this.#next = (number + 1) % this.#options.functions;
 		this.#drop(number);
-		this.#table.set(number, instance.exports["0"]);
+		this.#compiler.table.set(number, instance.exports["0"]);
 		const pages = new Set<number>();
 		const slots: number[] = [];
 		for (const block of region.blocks) {
@@ -268,8 +273,7 @@ export class Jit implements CodeUser {
 			if (block.isCopy || block.instructions.length === 0) continue;
 			const slot = this.#slot(block.pc);
 			this.#replace(slot);
-			this.#words[slot] =
-				OP.REGION | (number << FUNCTION_SHIFT) | (block.entry << ENTRY_SHIFT);
+			this.#words[slot] = OP.REGION | (number << FUNCTION_SHIFT) | (block.entry << ENTRY_SHIFT);
 			this.#words[slot + 1] = block.pc;
 			slots.push(slot);
 		}
@@ -304,7 +308,7 @@ export class Jit implements CodeUser {
 		if (old === null) return;
 		for (const slot of old.slots) this.#words[slot] = OP.UNDECODED;
 		this.#functions[number] = null;
-		this.#table.set(number, null);
+		this.#compiler!.table.set(number, null);
 		this.counts.dropped++;
 	}
 
@@ -330,8 +334,7 @@ export class Jit implements CodeUser {
 			const imm = op === OP.AMO ? word >>> 27 : decoder.imm;
 			return { op, rd, rs1, rs2, imm, pc, length };
 		},
-		compiles: (op: number): boolean =>
-			this.#effects[op] !== undefined || (op >= OP.LR && op <= OP.AMO),
+		compiles: (op: number): boolean => COMPILED[op] !== 0,
 		targets: (pc: number): readonly number[] => this.#jumps.targets(pc),
 	};
 }

@@ -3,11 +3,22 @@
  * was executed before, over the ends of pages, into functions that are called and back. Small
  * functions that call nothing are copied to their callers.
  */
-import { Block, END_BRANCH, END_GOTO, END_INTERPRET, END_JUMP, END_LEAVE, type Instruction, isLink, isReturn } from "./block.ts";
-import type { Region } from "./block.ts";
-import { shape } from "./graph.ts";
+
 import { OP } from "../op.ts";
 import { PAGE_SHIFT } from "../port.ts";
+import type { Region } from "./block.ts";
+import {
+	Block,
+	END_BRANCH,
+	END_GOTO,
+	END_INTERPRET,
+	END_JUMP,
+	END_LEAVE,
+	type Instruction,
+	isLink,
+	isReturn,
+} from "./block.ts";
+import { shape } from "./graph.ts";
 
 /** Instructions of a region, and of a function that is copied to its callers. */
 const REGION_MAX = 400;
@@ -134,8 +145,10 @@ class Builder {
 				return;
 			}
 			pc = behind;
-			if (leaders.has(pc)) return this.#add(context, pc, from);
-			if (behind >>> PAGE_SHIFT !== start >>> PAGE_SHIFT) return this.#add(context, pc, from);
+			if (leaders.has(pc) || pc >>> PAGE_SHIFT !== start >>> PAGE_SHIFT) {
+				this.#add(context, pc, from);
+				return;
+			}
 		}
 	}
 
