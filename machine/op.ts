@@ -188,9 +188,10 @@ export const OP = {
 	FNMADD_D: 176,
 	FCVT_S_D: 177,
 	FCVT_D_S: 178,
-	/** Compiled code is entered here (jit/jit.ts). */
-	REGION: 255,
 } as const;
+
+/** No operation of an instruction: compiled code is entered here (jit/jit.ts). */
+export const REGION = 255;
 
 /** The two-byte variant of an operation, or 0. */
 export const SHORT = new Uint8Array(256);

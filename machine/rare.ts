@@ -12,7 +12,7 @@ import { FLOAT_ILLEGAL, FLOAT_NEXT, type FloatUnit } from "./float/unit.ts";
 import type { HartParts } from "./hart-parts.ts";
 import { type HartState, LEAVE_DEBUG, MSTATUS_FS } from "./hart-state.ts";
 import { CODE, H_BASE, H_IP, H_LEFT, H_PC, H_PC_BASE, H_SINK, H_STALL, LENGTHS } from "./memory.ts";
-import { OP } from "./op.ts";
+import { OP, REGION } from "./op.ts";
 import { CAUSE_ILLEGAL_INSTRUCTION } from "./port.ts";
 import {
 	SYSTEM_ENTER,
@@ -87,7 +87,7 @@ export class RareInstructions {
 		let ip = words[H_IP]!;
 		let op = words[ip]! & 0xff;
 		let floating = FLOAT_NEXT;
-		if (op === OP.REGION) {
+		if (op === REGION) {
 			if (this.compiled !== null) {
 				words[H_PC] = ip + words[H_PC_BASE]!;
 				words[H_LEFT] = words[H_BASE]! + this.#lengths[LENGTHS + ((ip - CODE) >> 1)]!;

@@ -1,6 +1,6 @@
 /** The loop that goes from one compiled function to the next, as a WebAssembly module. */
 import { CODE_MAP, H_FETCH_HOST, H_FETCH_PAGE, H_LEFT, RAM_OFFSET, XT } from "../memory.ts";
-import { OP } from "../op.ts";
+import { REGION } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import * as wasm from "./encoder.ts";
 
@@ -109,7 +109,7 @@ export function dispatcherModule(pages: number, functions: number): Uint8Array {
 	code(wasm.LOCAL_TEE, HOST);
 	constant(0xff);
 	code(wasm.I32_AND);
-	constant(OP.REGION);
+	constant(REGION);
 	code(wasm.I32_NE);
 	returnIf();
 	get(SLOT);

@@ -1,7 +1,7 @@
 /**
  * Compiles guest code that is executed often to WebAssembly, and runs it.
  *
- * The decoded slot of an instruction where control enters compiled code holds OP.REGION, the number
+ * The decoded slot of an instruction where control enters compiled code holds REGION, the number
  * of a function and of an entry, and the virtual address that it was compiled for. So the
  * interpreter finds compiled code at no cost, and what forgets decoded instructions makes the
  * function unreachable as well.
@@ -26,7 +26,7 @@ import {
 	RAM_OFFSET,
 	XT,
 } from "../memory.ts";
-import { OP } from "../op.ts";
+import { OP, REGION } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import { type CompiledCode, STOP_ALONE, STOP_BUDGET, STOP_ENTER } from "../rare.ts";
 import { END_JUMP, type Instruction, isReturn } from "./block.ts";
@@ -203,7 +203,7 @@ export class Jit implements CodeUser, CompiledCode {
 	/** Would the interpreter come straight back from `pc`? */
 	#isEntry(pc: number): boolean {
 		const ip = this.#slot(pc);
-		return ip !== 0 && (this.#words[ip]! & 0xff) === OP.REGION;
+		return ip !== 0 && (this.#words[ip]! & 0xff) === REGION;
 	}
 
 	/** The decoded slot of `pc` as a word index, or 0 if its page is not at hand. */
@@ -228,7 +228,7 @@ export class Jit implements CodeUser, CompiledCode {
 		const at = (ip - CODE) >> 1;
 		if (heat[at] === 0xff) return;
 		heat[at]!++;
-		if (heat[at]! < this.#options.hot || (this.#words[ip]! & 0xff) === OP.REGION) return;
+		if (heat[at]! < this.#options.hot || (this.#words[ip]! & 0xff) === REGION) return;
 		const jump = this.#jumps.jumpTo(pc);
 		if (jump !== null && this.#compileAgain(jump)) return;
 		if (!this.#compile(pc, 0)) heat[at] = 0xff;
@@ -273,7 +273,7 @@ export class Jit implements CodeUser, CompiledCode {
 			if (block.isCopy || block.instructions.length === 0) continue;
 			const slot = this.#slot(block.pc);
 			this.#replace(slot);
-			this.#words[slot] = OP.REGION | (number << FUNCTION_SHIFT) | (block.entry << ENTRY_SHIFT);
+			this.#words[slot] = REGION | (number << FUNCTION_SHIFT) | (block.entry << ENTRY_SHIFT);
 			this.#words[slot + 1] = block.pc;
 			slots.push(slot);
 		}
@@ -296,7 +296,7 @@ export class Jit implements CodeUser, CompiledCode {
 	/** A slot that was an entry of another function no longer is. */
 	#replace(slot: number): void {
 		const word = this.#words[slot]!;
-		if ((word & 0xff) !== OP.REGION) return;
+		if ((word & 0xff) !== REGION) return;
 		const number = (word >>> FUNCTION_SHIFT) & (FUNCTIONS_MAX - 1);
 		const { slots } = this.#functions[number]!;
 		slots.splice(slots.indexOf(slot), 1);
