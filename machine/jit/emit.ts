@@ -37,6 +37,7 @@ import {
 	type Region,
 } from "./block.ts";
 import * as wasm from "./encoder.ts";
+import { type Group, GROUPS_MAX, groupsOf } from "./groups.ts";
 
 export interface Translation {
 	/** Host offset of the page that holds virtual address `pc`. */
@@ -98,6 +99,10 @@ export class Emitter {
 	readonly #locals = new Int32Array(32);
 	readonly #written: number[] = [];
 	#localCount = FIRST_REGISTER;
+	/** The first of the locals that hold where groups of accesses are. */
+	#groupLocals = 0;
+	/** Accesses that need no look at the tables: local and distance. */
+	readonly #known = new Map<Instruction, { local: number; offset: number }>();
 	/** Labels that are open. */
 	#depth = 0;
 	/** The depth at which the label of a loop, or of what follows a block, was opened. */
@@ -160,6 +165,8 @@ export class Emitter {
 			}
 		}
 		this.#written.push(...written);
+		this.#groupLocals = this.#localCount;
+		this.#localCount += GROUPS_MAX;
 	}
 
 	/** Emit a block, and those that it dominates. */
@@ -208,9 +215,77 @@ export class Emitter {
 		}
 		const { instructions } = block;
 		if (instructions.length > 0) this.#spend(-instructions.length);
+		const groups = groupsOf(instructions, this.#translation.effects);
+		if (groups.length === 0) {
+			this.#straight(instructions);
+			return;
+		}
+		for (let i = 0; i < groups.length; i++) {
+			this.#lookUp(groups[i]!, this.#groupLocals + i);
+			if (i > 0) this.#out.byte(wasm.I32_OR);
+		}
+		this.#open(wasm.IF);
+		this.#straight(instructions);
+		this.#out.byte(wasm.ELSE);
+		for (let i = 0; i < groups.length; i++) {
+			const { low, members } = groups[i]!;
+			for (const { instruction, offset } of members) {
+				this.#known.set(instruction, { local: this.#groupLocals + i, offset: offset - low });
+			}
+		}
+		this.#straight(instructions);
+		this.#known.clear();
+		this.#close();
+	}
+
+	#straight(instructions: readonly Instruction[]): void {
 		for (let i = 0; i < instructions.length; i++) {
 			this.#instruction(instructions[i]!, instructions.length - i);
 		}
+	}
+
+	/**
+	 * Set `local` to the host offset of a group's lowest byte. Leaves 0 on the stack if the mirror's
+	 * table allows all of its accesses, and they lie in one page.
+	 */
+	#lookUp({ register, low, high, bytes, aligned, stores }: Group, local: number): void {
+		const out = this.#out;
+		this.#register(register);
+		if (low !== 0) {
+			this.#constant(low);
+			out.byte(wasm.I32_ADD);
+		}
+		this.#tee(VA);
+		this.#constant(PAGE_SHIFT - 2);
+		out.byte(wasm.I32_SHR_U);
+		this.#constant(SLOT_MASK);
+		out.byte(wasm.I32_AND);
+		this.#memory(wasm.I32_LOAD, 2, 4 * (stores ? WT : RT));
+		this.#tee(HOST);
+		if (bytes === 1) out.byte(wasm.I32_EQZ);
+		else {
+			out.byte(wasm.DROP);
+			this.#get(VA);
+			if (aligned !== low) {
+				this.#constant(aligned - low);
+				out.byte(wasm.I32_ADD);
+			}
+			this.#constant(bytes === 2 ? 31 : 30);
+			out.byte(wasm.I32_SHL);
+			this.#get(HOST);
+			out.byte(wasm.I32_GE_U);
+		}
+		this.#get(VA);
+		this.#constant(PAGE_MASK);
+		out.byte(wasm.I32_AND);
+		this.#tee(VA);
+		this.#constant(PAGE_MASK + 1 - (high - low));
+		out.byte(wasm.I32_GT_U);
+		out.byte(wasm.I32_OR);
+		this.#get(HOST);
+		this.#get(VA);
+		out.byte(wasm.I32_ADD);
+		this.#set(local);
 	}
 
 	/** Leave the region unless `need` cycles are left. */
@@ -401,22 +476,22 @@ export class Emitter {
 				return;
 			case "load": {
 				const { bytes, signed } = effect;
-				this.#access(instruction, RT, bytes, left);
+				const offset = this.#access(instruction, RT, bytes, left);
 				const byte = signed ? wasm.I32_LOAD8_S : wasm.I32_LOAD8_U;
 				const half = signed ? wasm.I32_LOAD16_S : wasm.I32_LOAD16_U;
 				const code = bytes === 1 ? byte : bytes === 2 ? half : wasm.I32_LOAD;
-				this.#memory(code, bytes >> 1, 0);
+				this.#memory(code, bytes >> 1, offset);
 				if (rd === 0) this.#out.byte(wasm.DROP);
 				else this.#set(this.#locals[rd]!);
 				return;
 			}
 			case "store": {
 				const { bytes } = effect;
-				this.#access(instruction, WT, bytes, left);
+				const offset = this.#access(instruction, WT, bytes, left);
 				this.#register(instruction.rs2);
 				const code =
 					bytes === 1 ? wasm.I32_STORE8 : bytes === 2 ? wasm.I32_STORE16 : wasm.I32_STORE;
-				this.#memory(code, bytes >> 1, 0);
+				this.#memory(code, bytes >> 1, offset);
 				return;
 			}
 			case "jump":
@@ -434,11 +509,16 @@ export class Emitter {
 
 	/**
 	 * Leave the host offset of an access on the stack, or the region if the mirror's table does not
-	 * allow it.
+	 * allow it. => what is to be added to the offset
 	 */
-	#access(instruction: Instruction, table: number, bytes: 1 | 2 | 4, left: number): void {
+	#access(instruction: Instruction, table: number, bytes: 1 | 2 | 4, left: number): number {
 		const { rs1, imm, pc } = instruction;
 		const out = this.#out;
+		const known = this.#known.get(instruction);
+		if (known !== undefined) {
+			this.#get(known.local);
+			return known.offset;
+		}
 		this.#register(rs1);
 		if (imm !== 0) {
 			this.#constant(imm);
@@ -470,6 +550,7 @@ export class Emitter {
 		out.byte(wasm.I32_AND);
 		this.#get(HOST);
 		out.byte(wasm.I32_ADD);
+		return 0;
 	}
 
 	/** Unprivileged specification 8.2 to 8.4. */

@@ -15,12 +15,16 @@ import { atomics, effects } from "../effects.ts";
 import {
 	CODE,
 	CODE_MAP,
+	H_BASE,
 	H_BUDGET,
 	H_FETCH_HOST,
 	H_FETCH_PAGE,
+	H_FIRST,
+	H_IP,
 	H_JUMP,
 	H_LEFT,
 	H_PC,
+	H_PC_BASE,
 	LENGTHS,
 	type Memory,
 	RAM_OFFSET,
@@ -28,7 +32,7 @@ import {
 } from "../memory.ts";
 import { OP, REGION } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
-import { type CompiledCode, STOP_ALONE, STOP_BUDGET, STOP_ENTER } from "../rare.ts";
+import { type CompiledCode, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } from "../rare.ts";
 import { END_JUMP, type Instruction, isReturn } from "./block.ts";
 import {
 	dispatcherModule,
@@ -114,10 +118,10 @@ export class Jit implements CodeUser, CompiledCode {
 	begin(): void {
 		const words = this.#words;
 		this.#rest = 0;
-		this.#limit(words[H_LEFT]!);
+		this.#limit(words[H_LEFT]!, 0);
 	}
 
-	#limit(left: number, least = 0): void {
+	#limit(left: number, least: number): void {
 		const words = this.#words;
 		// Chunks differ, or loops of the same length would be sampled at one place alone.
 		this.#seed = (Math.imul(this.#seed, 1664525) + 1013904223) | 0;
@@ -160,23 +164,35 @@ export class Jit implements CodeUser, CompiledCode {
 		return this.#memory.u16[LENGTHS + ((first + (pc & PAGE_MASK) - CODE) >> 1)]!;
 	}
 
-	/** Run compiled code at pc. => STOP_*, as RareInstructions.execute */
+	/** Run compiled code at pc. => as RareInstructions.execute */
 	enter(): number {
 		const words = this.#words;
-		const pc = words[H_PC]!;
 		this.end();
-		const next = this.#compiler!.run(pc);
-		words[H_PC] = next & ~1;
-		if (words[H_JUMP] !== NO_JUMP) this.#jumped(next & ~1);
+		const pc = this.#compiler!.run(words[H_PC]!) & ~1;
+		words[H_PC] = pc;
+		if (words[H_JUMP] !== NO_JUMP) this.#jumped(pc);
 		const left = words[H_LEFT]!;
 		if (left <= 0) return STOP_BUDGET;
-		if (((next & 1) === 0 && next !== pc) || !this.#isEntry(next & ~1)) {
-			this.#limit(left);
+		const page = pc & ~PAGE_MASK;
+		const first =
+			words[H_FETCH_PAGE] === page
+				? words[CODE_MAP + ((words[H_FETCH_HOST]! - RAM_OFFSET) >>> PAGE_SHIFT)]!
+				: 0;
+		if (first === 0) {
+			this.#limit(left, 0);
 			return STOP_ENTER;
 		}
-		// With fewer cycles than the straight line has it would be tried again.
-		this.#limit(left, this.#length(next & ~1));
-		return STOP_ALONE;
+		const ip = first + (pc & PAGE_MASK);
+		const length = this.#memory.u16[LENGTHS + ((ip - CODE) >> 1)]!;
+		this.#limit(left, length);
+		const base = words[H_LEFT]! - length;
+		// Compiled code would be entered again, and do nothing.
+		if (base < 0 || (words[ip]! & 0xff) === REGION) return STOP_ALONE;
+		words[H_IP] = ip;
+		words[H_PC_BASE] = (page - first) | 0;
+		words[H_FIRST] = first;
+		words[H_BASE] = base;
+		return STOP_RARE;
 	}
 
 	/** Control has left compiled code by a jump whose target was unknown. */
@@ -198,12 +214,6 @@ export class Jit implements CodeUser, CompiledCode {
 		jump.misses = 0;
 		this.#drop(owner.number);
 		return this.#compile(owner.root, owner.again + 1);
-	}
-
-	/** Would the interpreter come straight back from `pc`? */
-	#isEntry(pc: number): boolean {
-		const ip = this.#slot(pc);
-		return ip !== 0 && (this.#words[ip]! & 0xff) === REGION;
 	}
 
 	/** The decoded slot of `pc` as a word index, or 0 if its page is not at hand. */
