@@ -37,7 +37,7 @@ import {
 	type Region,
 } from "./block.ts";
 import * as wasm from "./encoder.ts";
-import { type Group, GROUPS_MAX, groupsOf } from "./groups.ts";
+import { GROUPS_MAX, type Group, groupsOf } from "./groups.ts";
 
 export interface Translation {
 	/** Host offset of the page that holds virtual address `pc`. */
