@@ -46,12 +46,15 @@ const DISTRUSTED = 8;
 /** No load from the page, or store to it, may go unseen. */
 const OBSERVED = 16;
 
+/** That of a context which was never used: hosts collect garbage when they hand out much memory. */
+const NO_LIST = new Int32Array(0);
+
 class Context {
 	/** As `Mirror.use` was told; -1: nobody's. */
 	key = -1;
 	asid = NOT_TRANSLATED;
 	/** Virtual page numbers of the slots that may be filled, each once. */
-	readonly pages = new Int32Array(LIST_SIZE);
+	pages = NO_LIST;
 	count = 0;
 	/** While another context runs: what the slots of each page were. */
 	readonly slots = new Int32Array(4 * KEPT_MAX);
@@ -60,6 +63,13 @@ class Context {
 
 	constructor(bit: number) {
 		this.bit = bit;
+	}
+
+	/** To be called before it runs for `key`. */
+	begin(key: number, asid: number): void {
+		if (this.pages === NO_LIST) this.pages = new Int32Array(LIST_SIZE);
+		this.key = key;
+		this.asid = asid;
 	}
 
 	/** Has it translations of address space `asid`, or of any if that is FENCE_ALL? */
@@ -98,6 +108,7 @@ export class Mirror {
 	constructor(memory: Memory, firstStores: FirstStores) {
 		this.#words = memory.i32;
 		this.#firstStores = firstStores;
+		this.#running.begin(-1, NOT_TRANSLATED);
 		this.#watched = new Uint8Array(memory.pages).fill(UNSTORED);
 		this.#stored = new Int32Array(memory.pages);
 	}
@@ -123,8 +134,7 @@ export class Mirror {
 		const context = this.#contexts[this.#oldest]!;
 		this.#oldest = (this.#oldest + 1) % CONTEXTS;
 		this.#forget(context);
-		context.key = key;
-		context.asid = asid;
+		context.begin(key, asid);
 		return context;
 	}
 
