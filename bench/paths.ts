@@ -1,6 +1,6 @@
-/** The speed of single paths through the kernel, and of generated code without one. */
+/** The speed of single paths through the kernel, and of programs without one. */
 import { createSystem, type System } from "../index.ts";
-import { generatedPath } from "./generated.ts";
+import { generatedPath, trapPath } from "./bare.ts";
 import { workload } from "./guests.ts";
 import { certain } from "./noise.ts";
 
@@ -128,5 +128,6 @@ export async function runPaths(smoke: boolean): Promise<PathResult[]> {
 			seconds,
 		),
 		generatedPath(smoke ? 1 : 9),
+		trapPath(smoke ? 1 : 9),
 	];
 }

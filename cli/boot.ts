@@ -1,8 +1,6 @@
 /** `uvmachine boot`: run a program on the kernel. */
-import { existsSync, readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { distance } from "fastest-levenshtein";
-import { SystemTarget } from "../gdb/session.ts";
+import type { SystemTarget } from "../gdb/session.ts";
 import {
 	createSystem,
 	DEFAULT_DISK_RETRIES,
@@ -30,15 +28,16 @@ import {
 	withFaults,
 } from "./common-options.ts";
 import { OutputBuffer } from "./console.ts";
-import { gdbPort, serveGdb } from "./gdb-server.ts";
+import { gdbPort } from "./gdb-flags.ts";
 import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
+import { hostMs } from "./host-time.ts";
 import { lockDisks } from "./image-lock.ts";
-import { readInputFile } from "./input-file.ts";
 import type { GivenUp } from "./interrupts.ts";
 import { collect, integerOption, sizedOption, sysctlOption, TIMINGS } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { checkOutputPaths } from "./output-paths.ts";
-import { binDisk, openDisks, WORKLOAD_NAMES, WORKLOADS } from "./root-disk.ts";
+import { isWorkload, readProgram } from "./program-file.ts";
+import { binDisk, openDisks, WORKLOAD_NAMES } from "./root-disk.ts";
 import { openSnapshot, type Saver } from "./saver.ts";
 import { screenshot } from "./screenshot.ts";
 import { parseSize, sizeText } from "./size.ts";
@@ -146,12 +145,12 @@ async function boot(program: string, args: string[], flags: BootFlags): Promise<
 	const history = OutputFile.open(flags.uvmhist, process.stderr);
 	const trace = new TraceFiles(flags);
 	const output = new OutputBuffer(process.stdout);
-	const started = performance.now();
+	const started = hostMs();
 	const watch = (system: System): void => trace.begin(system);
 	const { system, left, saver } = await runOne(program, args, flags, output, watch);
 	trace.close();
 	checkRoot(system);
-	const report = system.report(performance.now() - started);
+	const report = system.report(hostMs() - started);
 	const saved = stoppedToSave(saver, report.exit);
 	const stop = saved ? "saved" : left;
 	json?.writeJson(withCommand(report, flags, stop));
@@ -214,7 +213,7 @@ async function systemOptions(
 		ram: flags.ram,
 		swap: swap.filter((disk) => disk.media !== 0),
 		...(await openDisks(flags.disk)),
-		bin: await binDisk(),
+		bin: binDisk(),
 		seed: flags.seed,
 		sysctl: Object.keys(flags.sysctl).length > 0 ? flags.sysctl : undefined,
 		tlbEntries: flags.tlb?.entries,
@@ -234,9 +233,9 @@ async function systemOptions(
 	};
 }
 
-function restored(flags: BootFlags, path: string, output: OutputBuffer): System {
+async function restored(flags: BootFlags, path: string, output: OutputBuffer): Promise<System> {
 	const console = (byte: number): void => output.put(byte);
-	const system = withFaults(flags, (faults) =>
+	const system = await withFaults(flags, (faults) =>
 		openSnapshot(path, (file) => restoreSystem(file, { console, engine: flags.engine, faults })),
 	);
 	if (flags.uvmhist !== undefined && (system.options.uvmhist ?? 0) === 0) {
@@ -261,7 +260,7 @@ async function runOne(
 	watch: (system: System) => void,
 ): Promise<Ended> {
 	if (flags.restore !== undefined) {
-		const system = restored(flags, flags.restore, output);
+		const system = await restored(flags, flags.restore, output);
 		lockDisks(system.files);
 		watch(system);
 		return await runSystem(system, flags, output);
@@ -269,7 +268,7 @@ async function runOne(
 	const options = await systemOptions(program, args, flags, output);
 	const port = gdbPort(flags);
 	if (port !== null) return await debugSystem(options, port, flags, output);
-	const system = withFaults(flags, (faults) => createSystem({ ...options, faults }));
+	const system = await withFaults(flags, (faults) => createSystem({ ...options, faults }));
 	lockDisks(system.files);
 	watch(system);
 	return await runSystem(system, flags, output);
@@ -292,10 +291,12 @@ async function debugSystem(
 	flags: BootFlags,
 	output: OutputBuffer,
 ): Promise<Ended> {
+	const { serveGdb } = await import("./gdb-server.ts");
+	const { SystemTarget } = await import("../gdb/session.ts");
 	// Going back would undo what the guest has written to a disk of the host.
 	const reverse = flags.disk.length === 0;
 	const console = (byte: number): void => target.print(byte);
-	const system = withFaults(flags, (faults) => createSystem({ ...options, faults, console }));
+	const system = await withFaults(flags, (faults) => createSystem({ ...options, faults, console }));
 	lockDisks(system.files);
 	const show = (byte: number): void => output.put(byte);
 	const target: SystemTarget = new SystemTarget(system, show, reverse);
@@ -312,27 +313,6 @@ function panicLines(system: System, report: Report): string {
 		JSON.stringify(report.uvmexp),
 	];
 	return `${lines.join("\n")}\n`;
-}
-
-const workloadFile = (name: string): URL => new URL(encodeURIComponent(name), WORKLOADS);
-
-/** => a workload whose name is much like this. */
-function meant(program: string): string {
-	const near = WORKLOAD_NAMES.filter((name) => distance(name, program) <= 2);
-	near.sort((a, b) => distance(a, program) - distance(b, program));
-	return near[0] === undefined ? "" : `; did you mean ${near[0]}?`;
-}
-
-/** Does a workload of this name come with uvmachine? */
-const isWorkload = (program: string): boolean => WORKLOAD_NAMES.includes(program);
-
-/** A workload that comes with uvmachine, or a file. */
-export function readProgram(program: string): Uint8Array {
-	if (isWorkload(program)) return readFileSync(workloadFile(program));
-	if (!existsSync(program)) {
-		throw new UsageError(`program ${program}: no such workload or file${meant(program)}`);
-	}
-	return readInputFile("program", program);
 }
 
 function swapOption(text: string, all: DiskOptions[]): DiskOptions[] {

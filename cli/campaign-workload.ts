@@ -11,9 +11,9 @@ import {
 	type Workload,
 	type WorkloadDisk,
 } from "../index.ts";
-import { readProgram } from "./boot.ts";
 import { readInputFile } from "./input-file.ts";
 import { TIMINGS } from "./options.ts";
+import { readProgram } from "./program-file.ts";
 import { binDisk, openDisks, WORKLOAD_NAMES } from "./root-disk.ts";
 import { parseSize } from "./size.ts";
 import { UsageError } from "./usage-error.ts";
@@ -53,7 +53,7 @@ async function bootWorkload(file: BootFile, folder: string): Promise<Workload> {
 		},
 		swap: (file.swap ?? [String(DEFAULT_SWAP)]).map(swapDisk),
 		root: root && contentsOf(root),
-		bin: file.bin === true ? contentsOf(await binDisk()) : undefined,
+		bin: file.bin === true ? contentsOf(binDisk()) : undefined,
 		disks: disks.map(contentsOf),
 		input: inputOf(file),
 		after: after && {

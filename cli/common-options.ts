@@ -1,8 +1,7 @@
 /** The options that `boot` and `run` share: declarations, types and checks. */
 import { type Command, Option } from "commander";
 import type { Engine, FaultPlan } from "../index.ts";
-import { faultFile, readFaults } from "./fault-file.ts";
-import { type GdbFlags, gdbPort } from "./gdb-server.ts";
+import { type GdbFlags, gdbPort } from "./gdb-flags.ts";
 import {
 	engineOption,
 	integerOption,
@@ -15,6 +14,7 @@ import {
 	tlbOption,
 } from "./options.ts";
 import type { NamedPath } from "./output-paths.ts";
+import { planFile } from "./plan-argument.ts";
 import { refuseConfiguration } from "./saver.ts";
 import type { TraceFlags } from "./trace-file.ts";
 import { UsageError } from "./usage-error.ts";
@@ -125,7 +125,7 @@ export const outputPaths = (flags: CommonFlags, own: readonly NamedPath[]): Name
  * of --restore, which has been read completely by then.
  */
 export const inputPaths = (flags: CommonFlags, own: readonly NamedPath[]): NamedPath[] => {
-	const read: NamedPath[] = [...own, ["--faults", faultFile(flags.faults)]];
+	const read: NamedPath[] = [...own, ["--faults", planFile(flags.faults)]];
 	return flags.save === flags.restore ? read : [...read, ["--restore", flags.restore]];
 };
 
@@ -133,10 +133,14 @@ export const inputPaths = (flags: CommonFlags, own: readonly NamedPath[]): Named
  * Build a computer that follows --faults.
  * => UsageError that names the line if the plan is wrong, or does not fit the computer.
  */
-export const withFaults = <T>(
+export async function withFaults<T>(
 	{ faults }: CommonFlags,
 	build: (plan: FaultPlan | undefined) => T,
-): T => (faults === undefined ? build(undefined) : readFaults(faults).build(build));
+): Promise<T> {
+	if (faults === undefined) return build(undefined);
+	const { readFaults } = await import("./fault-file.ts");
+	return readFaults(faults).build(build);
+}
 
 /** Whether the guest gets the host's terminal for itself. */
 export const onTerminal = (flags: CommonFlags): boolean =>

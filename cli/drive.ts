@@ -1,7 +1,8 @@
 /** Running a guest to its end, with its console on the host's standard streams. */
-import type { Computer } from "../index.ts";
+import { type Computer, warmUpHost } from "../index.ts";
 import { InputReader, type OutputBuffer } from "./console.ts";
 import { HostTerminal } from "./host-terminal.ts";
+import { hostMs } from "./host-time.ts";
 import { driveInteractive } from "./interactive.ts";
 import { type GivenUp, Interrupts, turn } from "./interrupts.ts";
 import { RunProgress } from "./progress.ts";
@@ -9,6 +10,9 @@ import type { Saver } from "./saver.ts";
 
 /** Cycles between two looks at the host's clock: some tens of milliseconds. */
 const SLICE = 10_000_000;
+/** So much shorter are the first ones, until it is clear that the warm-up is worth its time. */
+const FIRST_SLICE = 100_000;
+const FEW_INSTRUCTIONS = 10_000;
 
 export interface DriveFlags {
 	readonly maxCycles?: number;
@@ -27,11 +31,17 @@ export async function drive(
 	const progress = await RunProgress.open(process.stderr, flags.quiet);
 	const input = new InputReader(process.stdin);
 	const limit = limitOf(flags);
-	const { clock } = guest.machine;
+	const { clock, hart } = guest.machine;
+	const few = hart.counters.instret + FEW_INSTRUCTIONS;
+	let warm = false;
 	const interrupts = new Interrupts();
 	const hungUp = interrupts.raised.then(() => "interrupted" as const);
 	while (clock.cycles < limit && interrupts.signal === null) {
-		const until = Math.min(clock.cycles + SLICE, limit);
+		if (!warm && hart.counters.instret >= few) {
+			warmUpHost();
+			warm = true;
+		}
+		const until = Math.min(clock.cycles + (warm ? SLICE : FIRST_SLICE), limit);
 		const state = guest.run(saver?.next(until) ?? until);
 		saver?.look();
 		// The guest's lines and the progress line share a terminal.
@@ -64,6 +74,7 @@ export async function driveTerminal(
 	output: OutputBuffer,
 	saver: Saver | null,
 ): Promise<GivenUp> {
+	warmUpHost();
 	const progress = await RunProgress.open(process.stderr, flags.quiet);
 	const terminal = new HostTerminal(process.stdin, process.stdout, (columns, rows) =>
 		guest.resize(columns, rows),
@@ -77,11 +88,10 @@ export async function driveTerminal(
 		process.stdout.write(`\r\nuvmachine: ${text}\r\n`);
 		process.stdout.write(guest.lastLine);
 	};
-	const now = (): number => performance.now();
 	// A restored guest may wait at a prompt, which this terminal has not seen.
 	for (const byte of guest.lastLine) output.put(byte);
 	try {
-		await driveInteractive(guest, terminal, { flush, say }, limitOf(flags), now, saver);
+		await driveInteractive(guest, terminal, { flush, say }, limitOf(flags), hostMs, saver);
 	} finally {
 		progress.stop();
 		terminal.close();

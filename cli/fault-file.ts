@@ -2,16 +2,10 @@
 import { distance } from "fastest-levenshtein";
 import { checkFaultPlan, FAULT_MODELS, type FaultPlan, FaultPlanError } from "../index.ts";
 import { Json5Text } from "./json5-text.ts";
+import { isPlanText } from "./plan-argument.ts";
 
 /** How many letters a model's name may be off. */
 const MEANT_MAX = 4;
-
-/** Whether the option's value is a rule or a plan itself, and not the name of a file. */
-const isText = (argument: string): boolean => /^\s*\{/.test(argument);
-
-/** The file that the option names, if it does. */
-export const faultFile = (argument: string | undefined): string | undefined =>
-	argument === undefined || isText(argument) ? undefined : argument;
 
 /** What --faults gives. */
 export interface GivenFaults {
@@ -22,7 +16,7 @@ export interface GivenFaults {
 
 /** => UsageError, one line that names the file, the line, the rule and the field. */
 export function readFaults(argument: string): GivenFaults {
-	if (!isText(argument)) {
+	if (!isPlanText(argument)) {
 		const file = Json5Text.read("fault plan", argument);
 		return given(file, file.value(), 0);
 	}

@@ -6,10 +6,9 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { MachineTarget } from "../gdb/session.ts";
 import { GdbStub } from "../gdb/session.ts";
 import { InputReader, type OutputBuffer } from "./console.ts";
+import type { GdbFlags } from "./gdb-flags.ts";
 import { type GivenUp, Interrupts, turn } from "./interrupts.ts";
 import { UsageError } from "./usage-error.ts";
-
-export const DEFAULT_GDB_PORT = 1234;
 
 const HOST = "127.0.0.1";
 /** A debugger that does not read its answers is not listened to beyond this many bytes. */
@@ -17,18 +16,6 @@ const BACKLOG_MAX = 1 << 20;
 /** How long a debugger that comes waits for another one to go, and how many may wait. */
 const GRACE_MS = 200;
 const CONNECTIONS_MAX = 8;
-
-export interface GdbFlags {
-	/** The port; true for the default, 0 for any that is free. */
-	readonly gdb?: number | true;
-	/** Does the machine stand still until a debugger lets it run? */
-	readonly gdbWait: boolean;
-	readonly maxCycles?: number;
-}
-
-/** => the port, or null if no debugger is wanted. */
-export const gdbPort = ({ gdb }: GdbFlags): number | null =>
-	gdb === undefined ? null : gdb === true ? DEFAULT_GDB_PORT : gdb;
 
 /** Let a debugger have `target`, until one of them has ended. => who gave it up before. */
 export async function serveGdb(

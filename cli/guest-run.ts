@@ -1,5 +1,5 @@
 /** Running a guest, as `boot` and `run` both do: to its end, with a snapshot, to an exit code. */
-import { type Computer, type ComputerExit, signo, warmUpHost } from "../index.ts";
+import { type Computer, type ComputerExit, signo } from "../index.ts";
 import type { CommonFlags } from "./common-options.ts";
 import type { OutputBuffer } from "./console.ts";
 import { drive, driveTerminal } from "./drive.ts";
@@ -24,7 +24,6 @@ export async function runGuest(
 	saver: Saver | null,
 	terminal: boolean,
 ): Promise<GivenUp> {
-	warmUpHost();
 	const run = terminal ? driveTerminal : drive;
 	const left = await run(guest, flags, output, saver);
 	saver?.finish(left !== null);

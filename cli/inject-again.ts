@@ -1,7 +1,6 @@
 /** `uvmachine inject replay` and `inject minimise`: one run of a campaign again. */
 import { Command } from "commander";
-import { BareTarget } from "../gdb/bare-target.ts";
-import { SystemTarget } from "../gdb/system-target.ts";
+import type { BareTarget, SystemTarget } from "../gdb/session.ts";
 import {
 	Bare,
 	type Campaign,
@@ -18,7 +17,7 @@ import {
 } from "../index.ts";
 import { readWorkload } from "./campaign-workload.ts";
 import { OutputBuffer } from "./console.ts";
-import { type GdbFlags, gdbPort, serveGdb } from "./gdb-server.ts";
+import { type GdbFlags, gdbPort } from "./gdb-flags.ts";
 import { integerOption, portOption } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { TraceFiles, type TraceFlags } from "./trace-file.ts";
@@ -83,6 +82,8 @@ async function debug(folder: string, run: number, port: number, flags: ReplayFla
 	if (workload.input !== undefined) {
 		throw new UsageError("--gdb: cannot be combined with a campaign that types on the console");
 	}
+	const { serveGdb } = await import("./gdb-server.ts");
+	const { BareTarget, SystemTarget } = await import("../gdb/session.ts");
 	const output = new OutputBuffer(process.stdout);
 	const show = (byte: number): void => output.put(byte);
 	let print = show;

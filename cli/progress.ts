@@ -1,6 +1,7 @@
 /** A line on the terminal that shows the progress of a run. */
 import type { SingleBar } from "cli-progress";
 import type { Computer, Report } from "../index.ts";
+import { hostMs } from "./host-time.ts";
 
 /** Milliseconds of the host between two updates. */
 const INTERVAL = 200;
@@ -15,8 +16,8 @@ function paging({ faults, pgswapin, pgswapout }: Report["uvmexp"]): string {
 /** The length of a run is not known, so there is a rate but no estimate of the end. */
 export class RunProgress {
 	readonly #bar: SingleBar | null;
-	readonly #started = performance.now();
-	#last = performance.now();
+	readonly #started = hostMs();
+	#last = hostMs();
 	#shown = false;
 
 	private constructor(bar: SingleBar | null) {
@@ -33,7 +34,7 @@ export class RunProgress {
 	}
 
 	update({ machine, kernel }: Computer): void {
-		const now = performance.now();
+		const now = hostMs();
 		if (this.#bar === null || now - this.#last < INTERVAL) return;
 		this.#last = now;
 		const { instret } = machine.hart.counters;

@@ -1,6 +1,6 @@
 /** `uvmachine run`: run software for QEMU's virt board, without the kernel. */
 import { type Command, Option } from "commander";
-import { BareTarget } from "../gdb/session.ts";
+import type { BareTarget } from "../gdb/session.ts";
 import {
 	BARE_DEFAULT_RAM,
 	Bare,
@@ -21,8 +21,9 @@ import {
 	withFaults,
 } from "./common-options.ts";
 import { OutputBuffer } from "./console.ts";
-import { gdbPort, serveGdb } from "./gdb-server.ts";
+import { gdbPort } from "./gdb-flags.ts";
 import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
+import { hostMs } from "./host-time.ts";
 import { lockDisks } from "./image-lock.ts";
 import { readInputFile } from "./input-file.ts";
 import type { GivenUp } from "./interrupts.ts";
@@ -140,7 +141,7 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	let show = (byte: number): void => output.put(byte);
 	const console = (byte: number): void => show(byte);
 	const { restore } = flags;
-	const bare = withFaults(flags, (faults) =>
+	const bare = await withFaults(flags, (faults) =>
 		restore === undefined
 			? new Bare({ ...bareOptions(path, flags), faults, console })
 			: openSnapshot(restore, (file) =>
@@ -155,10 +156,12 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	// Any state of a bare machine can be saved.
 	const saver = createSaver(bare, flags, { rebase: () => true, save: () => saveBare(bare) });
 	trace.begin(bare);
-	const started = performance.now();
+	const started = hostMs();
 	const port = gdbPort(flags);
 	let left: GivenUp;
 	if (port !== null) {
+		const { serveGdb } = await import("./gdb-server.ts");
+		const { BareTarget } = await import("../gdb/session.ts");
 		const reverse = flags.disk.every((text) => diskPath(text).readOnly);
 		const target: BareTarget = new BareTarget(bare, show, reverse);
 		show = (byte) => target.print(byte);
@@ -167,7 +170,7 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 		left = await runGuest(bare, flags, output, saver, onTerminal(flags));
 	}
 	trace.close();
-	const report = bare.report(performance.now() - started);
+	const report = bare.report(hostMs() - started);
 	const saved = stoppedToSave(saver, report.exit);
 	json?.writeJson(withCommand(report, path, flags));
 	if (!flags.quiet) process.stderr.write(output.lost);

@@ -23,7 +23,7 @@ import {
 	RUN_LIMIT,
 	RUN_STOPPED,
 	RUN_STUCK,
-} from "../machine/hart.ts";
+} from "../machine/bare-run.ts";
 import { RAM_BASE, RAM_OFFSET, ROM_BASE, ROM_SIZE } from "../machine/memory.ts";
 import { PAGE_SIZE } from "../machine/port.ts";
 import { UserError } from "../machine/user-error.ts";
@@ -362,7 +362,10 @@ export class Bare extends BaseComputer<BareSoftware> {
 		const semihosting = this.#semihosting;
 		const sbi = this.#supervisor?.sbi ?? null;
 		if (semihosting === null || sbi === null) return semihosting ?? sbi;
-		return { trap: () => semihosting.trap() || sbi.trap() };
+		return {
+			causes: semihosting.causes | sbi.causes,
+			trap: () => semihosting.trap() || sbi.trap(),
+		};
 	}
 
 	#semihost(tree: number): Semihosting {

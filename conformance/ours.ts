@@ -1,6 +1,7 @@
 /** Our side of the comparison: runs a stream step by step, and takes notes for allowances.ts. */
+
+import type { HartObserver } from "../machine/bare-run.ts";
 import { Decoder } from "../machine/decode.ts";
-import type { HartObserver } from "../machine/hart.ts";
 import { WordHash } from "../machine/hash.ts";
 import { Machine } from "../machine/machine.ts";
 import { RAM_BASE } from "../machine/memory.ts";

@@ -8,8 +8,8 @@
 import { MEMORY_MAP } from "../devices/memory-map.ts";
 import { FINISHER_FAIL, FINISHER_PASS, FINISHER_RESET } from "../devices/power.ts";
 import { LSR, LSR_DR, RBR, THR } from "../devices/uart-16550.ts";
+import type { Firmware } from "../machine/bare-run.ts";
 import { DMA_FAULT } from "../machine/dma.ts";
-import type { Firmware } from "../machine/hart.ts";
 import {
 	ALL_COUNTERS,
 	MENVCFGH_STCE,
@@ -92,6 +92,7 @@ const success = (value = 0): Result => ({ error: SBI_SUCCESS, value });
 const failure = (error: number): Result => ({ error, value: 0 });
 
 export class Sbi implements Firmware {
+	readonly causes = (1 << CAUSE_SUPERVISOR_ECALL) | (1 << CAUSE_HARDWARE_ERROR);
 	readonly #machine: Machine;
 
 	constructor(machine: Machine) {

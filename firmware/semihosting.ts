@@ -7,8 +7,9 @@
  * are the machine's.
  */
 
+import type { Firmware } from "../machine/bare-run.ts";
 import type { Dma } from "../machine/dma.ts";
-import type { Firmware, Hart } from "../machine/hart.ts";
+import type { Hart } from "../machine/hart.ts";
 import { PRIV_U } from "../machine/hart-state.ts";
 import { RAM_BASE } from "../machine/memory.ts";
 import { ACCESS_LOAD, ACCESS_STORE, CAUSE_BREAKPOINT } from "../machine/port.ts";
@@ -87,6 +88,7 @@ export interface SemihostingHost {
 const AGAIN = -2;
 
 export class Semihosting implements Firmware {
+	readonly causes = 1 << CAUSE_BREAKPOINT;
 	readonly #host: SemihostingHost;
 	#files: OpenFile[] = [];
 	#errno = 0;

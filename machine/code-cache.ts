@@ -12,7 +12,8 @@
  *   word 1   immediate
  *
  * Registers are word indexes of the hart block. An instruction of rare.ts has its length in bits 10
- * to 8 of word 0 instead, and its encoding in word 1.
+ * to 8 of word 0 instead, and its encoding in word 1. One of Zicsr has its encoding there as well,
+ * and in place of rs2 where the control and status register lies (csr-words.ts), or 0.
  *
  * Word indexes of decoded code count as pc does: slot n of a page is at word 2 n, and the halfword
  * it comes from at byte 2 n. An instruction of length 4 is followed by that at word + 4.
@@ -28,6 +29,7 @@
  * is reached before the cycles run out, and counting costs one addition for each taken branch.
  */
 
+import { CSR_WORDS } from "./csr-words.ts";
 import { Decoder, instructionLength } from "./decode.ts";
 import {
 	CODE,
@@ -456,6 +458,13 @@ export class CodeCache {
 		const short = instructionLength(w) === 2;
 		let op: number = d.op;
 		let imm = d.imm;
+		if (op === OP.CSR) {
+			const rd = d.rd === 0 ? H_SINK : d.rd;
+			this.#words[ip] = op | (rd << 8) | (d.rs1 << 16) | (CSR_WORDS[w >>> 20]! << 24);
+			this.#words[ip + 1] = w;
+			this.#remember(ip, w);
+			return;
+		}
 		if (op >= OP.STRADDLE && op < OP.FLW) {
 			op |= instructionLength(w) << RARE_LENGTH_SHIFT;
 			this.#words[ip] = op;

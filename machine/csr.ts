@@ -16,6 +16,7 @@ import {
 	csrPrivilege,
 	isReadOnlyCsr,
 } from "./csr-numbers.ts";
+import { csrMask, type HeldCsr } from "./csr-words.ts";
 import type { HartParts } from "./hart-parts.ts";
 import {
 	ALL_COUNTERS,
@@ -71,17 +72,20 @@ const MEDELEG = S_EXCEPTIONS | (1 << CAUSE_SUPERVISOR_ECALL);
 const MIE = S_INTERRUPTS | (1 << IRQ_MSI) | (1 << IRQ_MTI) | (1 << IRQ_MEI);
 const COUNTEREN_TM = 1 << 1;
 const FIOM = 1;
-/** Bit 1 of xtvec is reserved. */
-const TVEC = ~2;
-/** Instructions are aligned to two bytes. */
-const EPC = ~1;
-
 /** The parts of a hart that its registers belong to. */
 type CsrParts = Pick<HartParts, "state" | "mmu" | "pmp" | "traps" | "counters" | "clock" | "timer">;
 
+/** Leave, after the time is up to date: others may be concerned. Reads need the time as well. */
+const LEAVE = 0;
+/** Nothing: the register holds a value and does nothing. */
+const NOTHING = 1;
+/** Look: the context, or which interrupts are taken, may have changed. */
+const LOOK = 2;
+type After = typeof LEAVE | typeof NOTHING | typeof LOOK;
+
 /** One control and status register. Values are unsigned. */
 interface Csr {
-	/** => the clock is up to date. */
+	/** => the clock is up to date if the register is one of LEAVE. */
 	readonly read: (hart: CsrParts) => number;
 	/** null: no instruction can write the register. */
 	readonly write: ((hart: CsrParts, value: number) => void) | null;
@@ -89,15 +93,24 @@ interface Csr {
 	readonly modify: ((hart: CsrParts) => number) | null;
 	/** May the present mode access it? null: the number's own rule (csrPrivilege) is enough. */
 	readonly allowed: ((state: HartState) => boolean) | null;
-	/** It holds a value and does nothing: an engine may run on after a write. */
-	readonly quiet: boolean;
+	/** What an engine must do after a write. */
+	readonly after: After;
 }
 
-/** An entry of the table; members left out are null or false. */
+/** An entry of the table; members left out are null, or LEAVE. */
 type CsrEntry = Pick<Csr, "read" | "write"> & Partial<Csr>;
 
 /** A register that reads as zero and ignores writes. */
-const ZERO: CsrEntry = { read: () => 0, write: () => {} };
+const ZERO: CsrEntry = { after: NOTHING, read: () => 0, write: () => {} };
+
+/** A register that lies in the hart block: engines need not come here for it. */
+const held = (name: HeldCsr): CsrEntry => ({
+	after: NOTHING,
+	read: ({ state }) => state[name],
+	write: ({ state }, value) => {
+		state[name] = (value & csrMask(CSR[name])) >>> 0;
+	},
+});
 
 const floatEnabled = (state: HartState): boolean => (state.mstatus & MSTATUS_FS) !== 0;
 
@@ -113,6 +126,7 @@ const float = (read: CsrEntry["read"], write: (state: HartState, value: number) 
 
 /** mstatus or sstatus, of which the bits of `mask` are visible. */
 const status = (mask: number): CsrEntry => ({
+	after: LOOK,
 	read: ({ state }) => {
 		const mstatus = state.mstatus & mask;
 		return (mstatus & MSTATUS_FS) === MSTATUS_FS ? mstatus + MSTATUS_SD : mstatus;
@@ -214,60 +228,31 @@ const REGISTERS: Readonly<Record<Exclude<CsrName, "pmpcfg0" | "pmpaddr0">, CsrEn
 
 	sstatus: status(SSTATUS),
 	sie: {
+		after: LOOK,
 		read: ({ state }) => state.mie & state.mideleg,
 		write: ({ state }, value) => {
 			state.mie = (state.mie & ~state.mideleg) | (value & state.mideleg & S_INTERRUPTS);
 		},
 	},
-	stvec: {
-		quiet: true,
-		read: ({ state }) => state.stvec,
-		write: ({ state }, value) => {
-			state.stvec = (value & TVEC) >>> 0;
-		},
-	},
+	stvec: held("stvec"),
 	scounteren: {
-		quiet: true,
+		after: NOTHING,
 		read: ({ state }) => state.scounteren,
 		write: ({ state }, value) => {
 			state.scounteren = value & ALL_COUNTERS;
 		},
 	},
 	senvcfg: {
-		quiet: true,
+		after: NOTHING,
 		read: ({ state }) => state.senvcfg,
 		write: ({ state }, value) => {
 			state.senvcfg = value & FIOM;
 		},
 	},
-	sscratch: {
-		quiet: true,
-		read: ({ state }) => state.sscratch,
-		write: ({ state }, value) => {
-			state.sscratch = value;
-		},
-	},
-	sepc: {
-		quiet: true,
-		read: ({ state }) => state.sepc,
-		write: ({ state }, value) => {
-			state.sepc = (value & EPC) >>> 0;
-		},
-	},
-	scause: {
-		quiet: true,
-		read: ({ state }) => state.scause,
-		write: ({ state }, value) => {
-			state.scause = value;
-		},
-	},
-	stval: {
-		quiet: true,
-		read: ({ state }) => state.stval,
-		write: ({ state }, value) => {
-			state.stval = value;
-		},
-	},
+	sscratch: held("sscratch"),
+	sepc: held("sepc"),
+	scause: held("scause"),
+	stval: held("stval"),
 	sip: {
 		read: ({ state, traps }) => traps.mip & state.mideleg,
 		modify: ({ state, traps }) => withSoftwareSeip(traps.mip & state.mideleg, state),
@@ -284,6 +269,7 @@ const REGISTERS: Readonly<Record<Exclude<CsrName, "pmpcfg0" | "pmpaddr0">, CsrEn
 		write: ({ state, timer }, value) => timer.set(state.stimecmpLow, value),
 	},
 	satp: {
+		after: LOOK,
 		allowed: (state) => state.priv !== PRIV_S || (state.mstatus & MSTATUS_TVM) === 0,
 		read: ({ state }) => state.satp,
 		write: ({ state, mmu }, value) => {
@@ -295,39 +281,36 @@ const REGISTERS: Readonly<Record<Exclude<CsrName, "pmpcfg0" | "pmpaddr0">, CsrEn
 	mstatus: status(MSTATUS),
 	misa: { read: () => MISA, write: () => {} },
 	medeleg: {
+		after: NOTHING,
 		read: ({ state }) => state.medeleg,
 		write: ({ state }, value) => {
 			state.medeleg = value & MEDELEG;
 		},
 	},
 	mideleg: {
+		after: LOOK,
 		read: ({ state }) => state.mideleg,
 		write: ({ state }, value) => {
 			state.mideleg = value & S_INTERRUPTS;
 		},
 	},
 	mie: {
+		after: LOOK,
 		read: ({ state }) => state.mie,
 		write: ({ state }, value) => {
 			state.mie = value & MIE;
 		},
 	},
-	mtvec: {
-		quiet: true,
-		read: ({ state }) => state.mtvec,
-		write: ({ state }, value) => {
-			state.mtvec = (value & TVEC) >>> 0;
-		},
-	},
+	mtvec: held("mtvec"),
 	mcounteren: {
-		quiet: true,
+		after: NOTHING,
 		read: ({ state }) => state.mcounteren,
 		write: ({ state }, value) => {
 			state.mcounteren = value & ALL_COUNTERS;
 		},
 	},
 	menvcfg: {
-		quiet: true,
+		after: NOTHING,
 		read: ({ state }) => state.menvcfg,
 		write: ({ state }, value) => {
 			state.menvcfg = value & FIOM;
@@ -342,34 +325,10 @@ const REGISTERS: Readonly<Record<Exclude<CsrName, "pmpcfg0" | "pmpaddr0">, CsrEn
 		},
 	},
 	mcountinhibit: ZERO,
-	mscratch: {
-		quiet: true,
-		read: ({ state }) => state.mscratch,
-		write: ({ state }, value) => {
-			state.mscratch = value;
-		},
-	},
-	mepc: {
-		quiet: true,
-		read: ({ state }) => state.mepc,
-		write: ({ state }, value) => {
-			state.mepc = (value & EPC) >>> 0;
-		},
-	},
-	mcause: {
-		quiet: true,
-		read: ({ state }) => state.mcause,
-		write: ({ state }, value) => {
-			state.mcause = value;
-		},
-	},
-	mtval: {
-		quiet: true,
-		read: ({ state }) => state.mtval,
-		write: ({ state }, value) => {
-			state.mtval = value;
-		},
-	},
+	mscratch: held("mscratch"),
+	mepc: held("mepc"),
+	mcause: held("mcause"),
+	mtval: held("mtval"),
 	mip: {
 		read: ({ traps }) => traps.mip,
 		modify: ({ state, traps }) => withSoftwareSeip(traps.mip, state),
@@ -437,8 +396,8 @@ function buildTable(): (Csr | null)[] {
 	const table = new Array<Csr | null>(CSR_COUNT).fill(null);
 	// One order of properties, so that all entries have one shape.
 	const put = (csr: number, entry: CsrEntry) => {
-		const { read, write, modify = null, allowed = null, quiet = false } = entry;
-		table[csr] = { read, write, modify, allowed, quiet };
+		const { read, write, modify = null, allowed = null, after = LEAVE } = entry;
+		table[csr] = { read, write, modify, allowed, after };
 	};
 	for (const [name, entry] of Object.entries(REGISTERS)) put(CSR[name as CsrName], entry);
 	for (const [name, entryOf] of Object.entries(ROWS)) {
@@ -460,7 +419,7 @@ export class Csrs {
 	 * Execute csrrw, csrrs or csrrc: write `operand`, or set or clear its bits.
 	 * => `writes` is false if the instruction only reads.
 	 * => the old value, or -1 for an illegal instruction. HartState.leave is set if a write concerns
-	 *    others.
+	 *    others, or an interrupt is to be taken; H_FETCH_PAGE is 1 if the context has changed.
 	 */
 	execute(csr: number, kind: number, operand: number, writes: boolean): number {
 		const hart = this.#hart;
@@ -469,16 +428,17 @@ export class Csrs {
 		if (register === null || csrPrivilege(csr) > state.priv) return -1;
 		if (writes && isReadOnlyCsr(csr)) return -1;
 		if (register.allowed !== null && !register.allowed(state)) return -1;
-		if (!register.quiet) hart.counters.sync();
+		if (register.after === LEAVE) hart.counters.sync();
 		const old = register.read(hart);
 		if (!writes) return old;
-		if (!register.quiet) state.leave = 1;
+		if (register.after === LEAVE) state.leave = 1;
 		let value = operand;
 		if (kind !== CSR_WRITE) {
 			const present = register.modify === null ? old : register.modify(hart);
 			value = (kind === CSR_SET ? present | operand : present & ~operand) >>> 0;
 		}
 		register.write?.(hart, value);
+		if (register.after === LOOK && hart.traps.pending() >= 0) state.leave = 1;
 		return old;
 	}
 

@@ -37,11 +37,10 @@ function index(
 			signShift: runs.length === 0 ? 0 : signShift,
 			rounds: /,rm/.test(instruction.format.syntax),
 		};
-		for (let k = 0; k < size; k++) {
-			// An entry belongs to every key that agrees with it in the bits it fixes.
-			const fixed = key(instruction.mask) & keyMask;
-			if ((k & fixed) === (key(instruction.match) & fixed)) table[k]!.push(entry);
-		}
+		// An entry belongs to every key that agrees with it in the bits it fixes.
+		const fixed = key(instruction.mask) & keyMask;
+		const bits = key(instruction.match) & fixed;
+		for (let k = 0; k < size; k++) if ((k & fixed) === bits) table[k]!.push(entry);
 	}
 	return table;
 }

@@ -3,14 +3,14 @@ import type { Clock } from "./clock.ts";
 import type { CodeCache } from "./code-cache.ts";
 import type { Counters } from "./counters.ts";
 import type { Csrs } from "./csr.ts";
-import type { DataAccess } from "./data-access.ts";
+import type { DataAccess, MisalignedPolicy } from "./data-access.ts";
 import type { FloatUnit } from "./float/unit.ts";
 import type { HartState } from "./hart-state.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
 import type { Memory } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
-import type { Mmu } from "./mmu.ts";
-import type { Pmp } from "./pmp.ts";
+import type { AdPolicy, Mmu } from "./mmu.ts";
+import type { Pmp, PmpEntries } from "./pmp.ts";
 import type { SupervisorTimer } from "./supervisor-timer.ts";
 import type { SystemInstructions } from "./system-instructions.ts";
 import type { Tlb } from "./tlb.ts";
@@ -42,3 +42,16 @@ export interface HartParts {
 
 /** The parts that a hart is given. */
 export type GivenParts = Pick<HartParts, "memory" | "mirror" | "bus" | "clock" | "lines">;
+
+export interface HartOptions {
+	readonly tlbEntries: number;
+	readonly tlbWays: number;
+	readonly adPolicy: AdPolicy;
+	readonly misaligned: MisalignedPolicy;
+	/** Cycles that a page table walk costs. */
+	readonly walkCycles: number;
+	/** Cycles that an access to a device takes beside its own. */
+	readonly busCycles: number;
+	/** Entries of physical memory protection. */
+	readonly pmpEntries: PmpEntries;
+}

@@ -6,7 +6,20 @@
  * chapters 3, 4.
  */
 
-import { H_RESERVATION, HART_WORDS } from "./memory.ts";
+import {
+	H_MCAUSE,
+	H_MEPC,
+	H_MSCRATCH,
+	H_MTVAL,
+	H_MTVEC,
+	H_SCAUSE,
+	H_SEPC,
+	H_SSCRATCH,
+	H_STVAL,
+	H_STVEC,
+	setCsrMasks,
+} from "./csr-words.ts";
+import { H_PRIV, H_RESERVATION, HART_BLOCK } from "./memory.ts";
 import { IRQ_SEI, IRQ_SSI, IRQ_STI } from "./port.ts";
 
 export const PRIV_U = 0;
@@ -92,7 +105,6 @@ export const REGISTERS = [
 export const LEAVE_DEBUG = 2;
 
 export class HartState {
-	priv: Privilege = PRIV_M;
 	mstatus = 0;
 	/** fcsr. */
 	fflags = 0;
@@ -102,19 +114,9 @@ export class HartState {
 	mie = 0;
 	/** The bits of mip that software may set: SSIP, STIP, SEIP. Lines are in InterruptLines. */
 	mipSoftware = 0;
-	mtvec = 0;
-	mepc = 0;
-	mcause = 0;
-	mtval = 0;
-	mscratch = 0;
 	mcounteren = 0;
 	menvcfg = 0;
 	menvcfgh = 0;
-	stvec = 0;
-	sepc = 0;
-	scause = 0;
-	stval = 0;
-	sscratch = 0;
 	scounteren = 0;
 	senvcfg = 0;
 	satp = 0;
@@ -142,8 +144,10 @@ export class HartState {
 	readonly #words: Int32Array;
 
 	/** `words` begins with the hart block that this state belongs to. */
-	constructor(words: Int32Array = new Int32Array(HART_WORDS)) {
+	constructor(words: Int32Array = new Int32Array(HART_BLOCK)) {
 		this.#words = words;
+		setCsrMasks(words);
+		this.priv = PRIV_M;
 		this.reservation = -1;
 	}
 
@@ -154,6 +158,94 @@ export class HartState {
 
 	set reservation(host: number) {
 		this.#words[H_RESERVATION] = host;
+	}
+
+	get priv(): Privilege {
+		return this.#words[H_PRIV] as Privilege;
+	}
+
+	set priv(priv: Privilege) {
+		this.#words[H_PRIV] = priv;
+	}
+
+	get mtvec(): number {
+		return this.#words[H_MTVEC]! >>> 0;
+	}
+
+	set mtvec(value: number) {
+		this.#words[H_MTVEC] = value;
+	}
+
+	get mepc(): number {
+		return this.#words[H_MEPC]! >>> 0;
+	}
+
+	set mepc(value: number) {
+		this.#words[H_MEPC] = value;
+	}
+
+	get mcause(): number {
+		return this.#words[H_MCAUSE]! >>> 0;
+	}
+
+	set mcause(value: number) {
+		this.#words[H_MCAUSE] = value;
+	}
+
+	get mtval(): number {
+		return this.#words[H_MTVAL]! >>> 0;
+	}
+
+	set mtval(value: number) {
+		this.#words[H_MTVAL] = value;
+	}
+
+	get mscratch(): number {
+		return this.#words[H_MSCRATCH]! >>> 0;
+	}
+
+	set mscratch(value: number) {
+		this.#words[H_MSCRATCH] = value;
+	}
+
+	get stvec(): number {
+		return this.#words[H_STVEC]! >>> 0;
+	}
+
+	set stvec(value: number) {
+		this.#words[H_STVEC] = value;
+	}
+
+	get sepc(): number {
+		return this.#words[H_SEPC]! >>> 0;
+	}
+
+	set sepc(value: number) {
+		this.#words[H_SEPC] = value;
+	}
+
+	get scause(): number {
+		return this.#words[H_SCAUSE]! >>> 0;
+	}
+
+	set scause(value: number) {
+		this.#words[H_SCAUSE] = value;
+	}
+
+	get stval(): number {
+		return this.#words[H_STVAL]! >>> 0;
+	}
+
+	set stval(value: number) {
+		this.#words[H_STVAL] = value;
+	}
+
+	get sscratch(): number {
+		return this.#words[H_SSCRATCH]! >>> 0;
+	}
+
+	set sscratch(value: number) {
+		this.#words[H_SSCRATCH] = value;
 	}
 
 	/** Note an exception. => 0, so that a function can end with `return state.raise(...)`. */

@@ -4,17 +4,27 @@
  * `slice` runs an engine and handles its stops; `runBare` and the attached supervisor
  * (supervisor.ts) are loops around it that decide where traps go.
  */
+import {
+	type Firmware,
+	type HartObserver,
+	RUN_HALTED,
+	RUN_IDLE,
+	RUN_LIMIT,
+	RUN_STOPPED,
+	RUN_STUCK,
+	type RunResult,
+} from "./bare-run.ts";
 import type { Clock } from "./clock.ts";
 import { ALONE, CodeCache } from "./code-cache.ts";
 import { Counters } from "./counters.ts";
 import { Csrs } from "./csr.ts";
-import { DataAccess, type MisalignedPolicy } from "./data-access.ts";
+import { DataAccess } from "./data-access.ts";
 import { Debug } from "./debug.ts";
 import { instructionLength } from "./decode.ts";
 import type { Engine } from "./engine.ts";
 import type { HartFaults, HartTriggers } from "./fault-hooks.ts";
 import { FloatUnit } from "./float/unit.ts";
-import type { GivenParts } from "./hart-parts.ts";
+import type { GivenParts, HartOptions } from "./hart-parts.ts";
 import { HartState, MSTATUS_MIE, MSTATUS_MPRV, PRIV_M } from "./hart-state.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
@@ -31,8 +41,8 @@ import {
 	type Memory,
 } from "./memory.ts";
 import { type Mirror, WATCH_STORES } from "./mirror.ts";
-import { type AdPolicy, Mmu, type StoreWatcher } from "./mmu.ts";
-import { Pmp, type PmpEntries } from "./pmp.ts";
+import { Mmu, type StoreWatcher } from "./mmu.ts";
+import { Pmp } from "./pmp.ts";
 import {
 	ACCESS_FETCH,
 	CAUSE_HARDWARE_ERROR,
@@ -48,6 +58,7 @@ import {
 	STOP_DEBUG,
 	STOP_ENTER,
 	STOP_LEAVE,
+	STOP_STUCK,
 	STOP_TRAP,
 } from "./rare.ts";
 import { SupervisorTimer } from "./supervisor-timer.ts";
@@ -55,51 +66,6 @@ import { SystemInstructions } from "./system-instructions.ts";
 import { Tlb } from "./tlb.ts";
 import { Traps } from "./trap.ts";
 import { UserError } from "./user-error.ts";
-
-/** Why `runBare` has returned. */
-export const RUN_LIMIT = 0; // the cycles are used up
-export const RUN_HALTED = 1; // `halt` was called
-export const RUN_IDLE = 2; // wfi waits for an interrupt
-export const RUN_STUCK = 3; // the first instruction of the trap handler traps, again and again
-export const RUN_STOPPED = 4; // a debugger has stopped the hart
-export type RunResult =
-	| typeof RUN_LIMIT
-	| typeof RUN_HALTED
-	| typeof RUN_IDLE
-	| typeof RUN_STUCK
-	| typeof RUN_STOPPED;
-
-/** Observes a bare machine; called at the current cycle, and must not change anything. */
-export interface HartObserver {
-	/** The instruction at `pc` has met an exception. */
-	exception(cause: number, tval: number, pc: number): void;
-	/** Interrupt `irq` is taken before the instruction at `pc`. */
-	interrupt(irq: number, pc: number): void;
-	/** wfi begins or ends to wait. */
-	waits(waiting: boolean): void;
-}
-
-/** M-mode software outside the machine's memory. */
-export interface Firmware {
-	/**
-	 * Asked before the exception that HartState notes enters its handler.
-	 * => true: it is handled, and execution goes on at pc.
-	 */
-	trap(): boolean;
-}
-
-export interface HartOptions {
-	readonly tlbEntries: number;
-	readonly tlbWays: number;
-	readonly adPolicy: AdPolicy;
-	readonly misaligned: MisalignedPolicy;
-	/** Cycles that a page table walk costs. */
-	readonly walkCycles: number;
-	/** Cycles that an access to a device takes beside its own. */
-	readonly busCycles: number;
-	/** Entries of physical memory protection. */
-	readonly pmpEntries: PmpEntries;
-}
 
 /** Cycles an engine runs at a time. Code compiled while it runs is put to use between slices. */
 const SLICE_MAX = 1 << 22;
@@ -155,7 +121,7 @@ export class Hart {
 		const system = new SystemInstructions({ state, memory, mmu, csrs, traps, code });
 		const data = new DataAccess({ state, memory, mmu, mirror, code, bus, counters }, options);
 		const float = new FloatUnit(state, memory);
-		const rare = new RareInstructions({ state, memory, data, system, float, code });
+		const rare = new RareInstructions({ state, memory, data, system, float, code, traps });
 		this.state = state;
 		this.memory = memory;
 		this.clock = clock;
@@ -240,7 +206,7 @@ export class Hart {
 	 * => at least one instruction is attempted if `budget` is positive; `budget` reaches no
 	 *    further than the next event.
 	 * => STOP_BUDGET, STOP_TRAP (pc is the instruction's) or STOP_LEAVE; STOP_DEBUG if a debugger
-	 *    stops the hart, perhaps before the first instruction.
+	 *    stops the hart, perhaps before the first instruction; STOP_STUCK on a bare machine alone.
 	 */
 	slice(budget: number): number {
 		const plain = this.beforeInstruction === null && this.debug === null && this.faults === null;
@@ -303,14 +269,14 @@ export class Hart {
 		this.counters.start(budget);
 		if (this.#rare.compiled !== null) return this.#compiled(this.#rare.compiled);
 		let stop = this.#enter();
-		while (stop === STOP_ALONE || stop === STOP_ENTER) {
-			stop = stop === STOP_ALONE ? this.#alone() : this.#enter();
+		for (;;) {
+			if (stop === STOP_TRAP) stop = this.#trap();
+			if (stop === STOP_ENTER) stop = this.#enter();
+			else if (stop === STOP_ALONE) stop = this.#alone();
+			else break;
 		}
 		this.counters.sync();
-		if (stop === STOP_TRAP) {
-			this.traps.taken++;
-			this.traps.byCause.exception(this.state.cause);
-		}
+		if (stop === STOP_TRAP) this.traps.count(this.state.cause);
 		return stop;
 	}
 
@@ -336,6 +302,7 @@ export class Hart {
 		jit.begin();
 		let stop = this.#enter();
 		for (;;) {
+			if (stop === STOP_TRAP) stop = this.#trap();
 			if (stop === STOP_ENTER) stop = this.#enter();
 			else if (stop === STOP_ALONE) stop = jit.more(stop) ? this.#enter() : this.#alone();
 			else if (stop === STOP_BUDGET && jit.more(stop)) stop = this.#enter();
@@ -343,11 +310,22 @@ export class Hart {
 		}
 		jit.end();
 		this.counters.sync();
-		if (stop === STOP_TRAP) {
-			this.traps.taken++;
-			this.traps.byCause.exception(this.state.cause);
-		}
+		if (stop === STOP_TRAP) this.traps.count(this.state.cause);
 		return stop;
+	}
+
+	/** An exception that concerns nobody else enters its handler at once. => STOP_* */
+	#trap(): number {
+		const { traps } = this;
+		if (!traps.isQuick()) return STOP_TRAP;
+		if (traps.enterQuickly()) return STOP_STUCK;
+		return this.#words[H_LEFT]! > 0 ? STOP_ENTER : STOP_BUDGET;
+	}
+
+	/** The exceptions that enter their handlers at once: nobody is told of them. */
+	#quickTraps(): number {
+		const told = this.observer ?? this.debug ?? this.faults ?? this.triggers;
+		return told === null ? ~(this.#firmware?.causes ?? 0) : 0;
 	}
 
 	/** Let `firmware` take the place of M-mode; null for the machine's own software. */
@@ -391,11 +369,14 @@ export class Hart {
 				traps.enterInterrupt(irq);
 				if (debug?.arrived()) return RUN_STOPPED;
 			}
+			traps.quick = this.#quickTraps();
 			const stop = this.slice(Math.min(clock.nextEvent, end) - clock.cycles);
+			traps.quick = 0;
+			if (stop === STOP_STUCK && pause) return RUN_STUCK;
 			if (stop === STOP_TRAP) {
 				this.observer?.exception(state.cause, state.tval, this.pc);
 				const done = this.#firmware?.trap() === true;
-				if (!done && this.#enterException() && pause) return RUN_STUCK;
+				if (!done && traps.enterException() && pause) return RUN_STUCK;
 			}
 			// By wfi, perhaps as the last instruction of the slice, or by a call of the firmware.
 			if (state.waiting !== 0) this.observer?.waits(true);
@@ -403,15 +384,6 @@ export class Hart {
 		if (!this.#halted) return debug?.arrived() ? RUN_STOPPED : RUN_LIMIT;
 		this.#halted = false;
 		return RUN_HALTED;
-	}
-
-	/** => true if the handler's first instruction trapped, and no interrupt can end that. */
-	#enterException(): boolean {
-		const { pc, state } = this;
-		const { priv } = state;
-		this.traps.enterException();
-		const deaf = priv === PRIV_M || (state.mie & ~state.mideleg) === 0;
-		return this.pc === pc && state.priv === priv && deaf;
 	}
 
 	/** Make `runBare` return after the current instruction. For a power switch. */

@@ -11,12 +11,11 @@
  *   hence the two-byte variants;
  * - instructions are counted by straight lines (code-cache.ts), not one by one.
  *
- * The literals are indexes of memory.ts, and a test compares them: 0x10_0000 RT, 0x20_0000 WT,
- * 0x30_0000 XT, 0xa8_0000 CT, 0x4_0000 CODE_MAP, 0xe2_0000 LENGTHS less half of CODE,
- * 0x300_0000 RAM_OFFSET;
+ * The literals are indexes of memory.ts, and a test compares them: 0x10_0000 WT, 0x20_0000 XT,
+ * 0x30_0000 CT, 0x4_0000 CODE_MAP, 0x9c_0000 LENGTHS less half of CODE, 0x300_0000 RAM_OFFSET;
  * 33 H_PC, 34 H_LEFT, 37 H_BASE, 38 H_FETCH_PAGE, 39 H_FETCH_HOST, 40 H_IP, 41 H_PC_BASE,
- * 42 H_FIRST, 45 H_RESERVATION. Reading an imported constant in the loop would cost more than the
- * instruction.
+ * 42 H_FIRST, 45 H_RESERVATION, 160 H_PRIV, 161 H_TABLES; 16 from H_CSR to H_CSR_MASK. Reading an
+ * imported constant in the loop would cost more than the instruction.
  */
 import { H_BASE, H_FIRST, H_IP, H_PC_BASE, type Memory } from "./memory.ts";
 import { type RareInstructions, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } from "./rare.ts";
@@ -64,6 +63,7 @@ export class Interpreter {
 		let base = m32[37]!;
 		let first = m32[42]!;
 		let page = m32[38]!;
+		const tables = m32[161]!;
 		let pc = 0;
 		let left = 0;
 		let va = 0;
@@ -290,70 +290,70 @@ export class Interpreter {
 						break jump;
 					case 29: // lb
 						va = (m32[(w >>> 16) & 0xff]! + m32[(ip + 1) | 0]!) | 0;
-						e = m32[0x10_0000 + (va >>> 12)]!;
+						e = m32[(tables + (va >>> 12)) | 0]!;
 						if (e === 0) break;
 						m32[(w >>> 8) & 0xff] = i8[e + (va & 0xfff)]!;
 						ip = (ip + 4) | 0;
 						continue;
 					case 30: // lh
 						va = (m32[(w >>> 16) & 0xff]! + m32[(ip + 1) | 0]!) | 0;
-						e = m32[0x10_0000 + (va >>> 12)]!;
+						e = m32[(tables + (va >>> 12)) | 0]!;
 						if ((va << 31) >>> 0 >= e >>> 0) break;
 						m32[(w >>> 8) & 0xff] = i16[(e + (va & 0xfff)) >> 1]!;
 						ip = (ip + 4) | 0;
 						continue;
 					case 31: // lw
 						va = (m32[(w >>> 16) & 0xff]! + m32[(ip + 1) | 0]!) | 0;
-						e = m32[0x10_0000 + (va >>> 12)]!;
+						e = m32[(tables + (va >>> 12)) | 0]!;
 						if ((va << 30) >>> 0 >= e >>> 0) break;
 						m32[(w >>> 8) & 0xff] = m32[(e + (va & 0xfff)) >> 2]!;
 						ip = (ip + 4) | 0;
 						continue;
 					case 32: // lbu
 						va = (m32[(w >>> 16) & 0xff]! + m32[(ip + 1) | 0]!) | 0;
-						e = m32[0x10_0000 + (va >>> 12)]!;
+						e = m32[(tables + (va >>> 12)) | 0]!;
 						if (e === 0) break;
 						m32[(w >>> 8) & 0xff] = u8[e + (va & 0xfff)]!;
 						ip = (ip + 4) | 0;
 						continue;
 					case 33: // lhu
 						va = (m32[(w >>> 16) & 0xff]! + m32[(ip + 1) | 0]!) | 0;
-						e = m32[0x10_0000 + (va >>> 12)]!;
+						e = m32[(tables + (va >>> 12)) | 0]!;
 						if ((va << 31) >>> 0 >= e >>> 0) break;
 						m32[(w >>> 8) & 0xff] = u16[(e + (va & 0xfff)) >> 1]!;
 						ip = (ip + 4) | 0;
 						continue;
 					case 34: // sb
 						va = (m32[(w >>> 16) & 0xff]! + m32[(ip + 1) | 0]!) | 0;
-						e = m32[0x20_0000 + (va >>> 12)]!;
+						e = m32[(tables + 0x10_0000 + (va >>> 12)) | 0]!;
 						if (e === 0) break;
 						u8[e + (va & 0xfff)] = m32[w >>> 24]!;
 						ip = (ip + 4) | 0;
 						continue;
 					case 35: // sh
 						va = (m32[(w >>> 16) & 0xff]! + m32[(ip + 1) | 0]!) | 0;
-						e = m32[0x20_0000 + (va >>> 12)]!;
+						e = m32[(tables + 0x10_0000 + (va >>> 12)) | 0]!;
 						if ((va << 31) >>> 0 >= e >>> 0) break;
 						u16[(e + (va & 0xfff)) >> 1] = m32[w >>> 24]!;
 						ip = (ip + 4) | 0;
 						continue;
 					case 36: // sw
 						va = (m32[(w >>> 16) & 0xff]! + m32[(ip + 1) | 0]!) | 0;
-						e = m32[0x20_0000 + (va >>> 12)]!;
+						e = m32[(tables + 0x10_0000 + (va >>> 12)) | 0]!;
 						if ((va << 30) >>> 0 >= e >>> 0) break;
 						m32[(e + (va & 0xfff)) >> 2] = m32[w >>> 24]!;
 						ip = (ip + 4) | 0;
 						continue;
 					case 37: // c.lw, c.lwsp
 						va = (m32[(w >>> 16) & 0xff]! + m32[(ip + 1) | 0]!) | 0;
-						e = m32[0x10_0000 + (va >>> 12)]!;
+						e = m32[(tables + (va >>> 12)) | 0]!;
 						if ((va << 30) >>> 0 >= e >>> 0) break;
 						m32[(w >>> 8) & 0xff] = m32[(e + (va & 0xfff)) >> 2]!;
 						ip = (ip + 2) | 0;
 						continue;
 					case 38: // c.sw, c.swsp
 						va = (m32[(w >>> 16) & 0xff]! + m32[(ip + 1) | 0]!) | 0;
-						e = m32[0x20_0000 + (va >>> 12)]!;
+						e = m32[(tables + 0x10_0000 + (va >>> 12)) | 0]!;
 						if ((va << 30) >>> 0 >= e >>> 0) break;
 						m32[(e + (va & 0xfff)) >> 2] = m32[w >>> 24]!;
 						ip = (ip + 2) | 0;
@@ -666,7 +666,7 @@ export class Interpreter {
 						continue;
 					case 109: // lr.w
 						va = m32[(w >>> 16) & 0xff]!;
-						e = m32[0x10_0000 + (va >>> 12)]!;
+						e = m32[(tables + (va >>> 12)) | 0]!;
 						if ((va << 30) >>> 0 >= e >>> 0) break;
 						e = (e + (va & 0xfff)) | 0;
 						m32[(w >>> 8) & 0xff] = m32[e >> 2]!;
@@ -675,7 +675,7 @@ export class Interpreter {
 						continue;
 					case 110: // sc.w
 						va = m32[(w >>> 16) & 0xff]!;
-						e = m32[0x20_0000 + (va >>> 12)]!;
+						e = m32[(tables + 0x10_0000 + (va >>> 12)) | 0]!;
 						if ((va << 30) >>> 0 >= e >>> 0) break;
 						e = (e + (va & 0xfff)) | 0;
 						if (m32[45] === e) {
@@ -687,7 +687,7 @@ export class Interpreter {
 						continue;
 					case 111: // amo*.w
 						va = m32[(w >>> 16) & 0xff]!;
-						e = m32[0x20_0000 + (va >>> 12)]!;
+						e = m32[(tables + 0x10_0000 + (va >>> 12)) | 0]!;
 						if ((va << 30) >>> 0 >= e >>> 0) break;
 						e = (e + (va & 0xfff)) >> 2;
 						va = m32[e]!;
@@ -724,6 +724,17 @@ export class Interpreter {
 						m32[(w >>> 8) & 0xff] = va;
 						ip = (ip + 4) | 0;
 						continue;
+					case 115: // csrrw, csrrs, csrrc and their immediate forms
+						e = m32[(ip + 1) | 0]!;
+						left = w >>> 24;
+						if (left === 0 || m32[160]! < ((e >>> 28) & 3)) break;
+						pc = (e & 0x4000) !== 0 ? (e >>> 15) & 31 : m32[(w >>> 16) & 0xff]!;
+						va = m32[left]!;
+						if ((e & 0x2000) !== 0) pc = (e & 0x1000) !== 0 ? va & ~pc : va | pc;
+						m32[left] = pc & m32[(left + 16) | 0]!;
+						m32[(w >>> 8) & 0xff] = va;
+						ip = (ip + 4) | 0;
+						continue;
 					case 78: // the next page follows
 						pc = (ip + pcBase) | 0;
 						left = base;
@@ -737,7 +748,7 @@ export class Interpreter {
 					// A store into a page with decoded code: what was made of these bytes is forgotten.
 					pc = w & 0xff;
 					if (pc >= 34 && pc <= 38 && pc !== 37) {
-						e = m32[0xa8_0000 + (va >>> 12)]!;
+						e = m32[(tables + 0x30_0000 + (va >>> 12)) | 0]!;
 						left = pc === 34 ? 0 : pc === 35 ? 1 : 3;
 						if (e !== 0 && (va & left) === 0) {
 							left = m32[0x4_0000 + ((e - 0x300_0000) >> 12)]!;
@@ -775,14 +786,14 @@ export class Interpreter {
 				}
 				// A branch was taken, and the next straight line is longer than the cycles last.
 				pc = (ip + pcBase) | 0;
-				left = (base + u16[0xe2_0000 + (ip >> 1)]!) | 0;
+				left = (base + u16[0x9c_0000 + (ip >> 1)]!) | 0;
 			}
 			// Control goes to pc with `left` cycles left.
 			m32[33] = pc;
 			m32[34] = left;
 			if (left <= 0) return STOP_BUDGET;
 			if (((pc ^ page) & ~0xfff) !== 0) {
-				e = m32[0x30_0000 + (pc >>> 12)]!;
+				e = m32[(tables + 0x20_0000 + (pc >>> 12)) | 0]!;
 				if (e === 0) return STOP_ENTER;
 				first = m32[0x4_0000 + ((e - 0x300_0000) >> 12)]!;
 				if (first === 0) return STOP_ENTER;
@@ -792,7 +803,7 @@ export class Interpreter {
 			}
 			ip = (first + (pc & 0xfff)) | 0;
 			pcBase = (page - first) | 0;
-			base = (left - u16[0xe2_0000 + (ip >> 1)]!) | 0;
+			base = (left - u16[0x9c_0000 + (ip >> 1)]!) | 0;
 			if (base < 0) return STOP_ALONE;
 		}
 	}

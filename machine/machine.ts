@@ -3,12 +3,14 @@
  * devices to `bus`, `clock`, `lines` and `dma`; software is put in RAM and run bare, or a kernel
  * attaches as supervisor.
  */
+
+import type { RunResult } from "./bare-run.ts";
 import { Bus } from "./bus.ts";
 import { Clock, type ClockEvent } from "./clock.ts";
 import type { MisalignedPolicy } from "./data-access.ts";
 import { Dma } from "./dma.ts";
 import type { Engine } from "./engine.ts";
-import { Hart, type RunResult } from "./hart.ts";
+import { Hart } from "./hart.ts";
 import { type HartRegisters, HartState, REGISTERS } from "./hart-state.ts";
 import { WordHash } from "./hash.ts";
 import { InterruptLines } from "./interrupt-lines.ts";

@@ -7,20 +7,22 @@
  *   0000_0000     hart block: registers, pc and the state of an engine (H_*)
  *   0000_1000     TLB entries, two words each (tlb.ts)
  *   0010_0000     code map: one word for each page of RAM, 0 or the index of its decoded code
- *   0040_0000     RT: one word for each virtual page, 0 or the host offset of the page for loads
- *   0080_0000     WT: the same for stores
- *   00c0_0000     XT: the same for instruction fetch
- *   0100_0000     decoded code (code-cache.ts)
- *   0204_0000     straight-line lengths of decoded code, one halfword for each instruction slot
- *   0248_0000     the bytes that were decoded
- *   02a0_0000     CT: as WT, for pages of RAM with decoded code, which are not in WT
+ *   0040_0000     decoded code (code-cache.ts)
+ *   0148_0000     straight-line lengths of decoded code, one halfword for each instruction slot
+ *   0190_0000     the bytes that were decoded
+ *   0200_0000     the tables of the first context (mirror.ts), 4 MiB each:
+ *                 RT: one word for each virtual page, 0 or the host offset of the page for loads
+ *                 WT: the same for stores
+ *                 XT: the same for instruction fetch
+ *                 CT: as WT, for pages of RAM with decoded code, which are not in WT
  *   0300_0000     RAM, physical address 8000_0000
  *   behind RAM    boot ROM, physical address 0000_1000
+ *   behind that   the tables of the other contexts
  *
- * A "host offset" is an index into this memory in bytes. The whole memory stays below 1 GiB: an
+ * A "host offset" is an index into this memory in bytes. RAM and ROM lie below 1 GiB: an
  * entry of RT is then below 2^30, and one unsigned comparison, (va << 30) >= entry, finds both a
  * missing translation (entry 0) and a misaligned word. The host commits pages when they are
- * touched, so of the 16 MiB of tables only those in use take host memory.
+ * touched, so of the 16 MiB of tables for each context only those in use take host memory.
  *
  * The numbers below are repeated as literals in interpreter.ts; a test compares them.
  */
@@ -62,20 +64,30 @@ export const H_JUMP = 46;
 export const H_F = 64;
 const F_WORDS = 64;
 export const HART_WORDS = H_F + F_WORDS;
+// Behind those that a snapshot copies: what it keeps otherwise, or not at all.
+export const H_CSR = 128; // csr-words.ts
+export const H_CSR_MASK = 144;
+export const H_PRIV = 160;
+export const H_TABLES = 161; // word index of the running context's tables
+export const HART_BLOCK = 192;
 
 export const TLB_OFFSET = 0x1000;
 export const TLB_ENTRIES_MAX = 0x1_0000;
-/** Word indexes of the tables. */
+/** Word indexes. */
 export const CODE_MAP = 0x10_0000 >> 2;
-export const RT = 0x40_0000 >> 2;
-export const WT = 0x80_0000 >> 2;
-export const XT = 0xc0_0000 >> 2;
-export const CODE = 0x100_0000 >> 2;
+export const CODE = 0x40_0000 >> 2;
 /** Halfword index of the first straight-line length, and host offset of the decoded bytes. */
-export const LENGTHS = 0x204_0000 >> 1;
-export const CODE_COPY = 0x248_0000;
-/** Word index of CT. */
-export const CT = 0x2a0_0000 >> 2;
+export const LENGTHS = 0x148_0000 >> 1;
+export const CODE_COPY = 0x190_0000;
+/** Where each table is, in words from the tables of its context on. */
+export const RT = 0;
+export const WT = 0x10_0000;
+export const XT = 0x20_0000;
+export const CT = 0x30_0000;
+const TABLES = 0x40_0000;
+const FIRST_TABLES = 0x200_0000 >> 2;
+/** Contexts that have tables. */
+export const CONTEXTS = 8;
 
 const WASM_PAGE = 0x1_0000;
 
@@ -106,6 +118,8 @@ export class Memory {
 	readonly x: Int32Array;
 	/** f0..f31, as H_F says. */
 	readonly f: Int32Array;
+	/** Word index of the tables of context 1. */
+	readonly #tables: number;
 	/** null while no cell of RAM errs. */
 	cells: CellFaults | null = null;
 
@@ -117,7 +131,8 @@ export class Memory {
 					`from ${RAM_SIZE_MIN} to ${RAM_SIZE_MAX} bytes`,
 			);
 		}
-		const pages = Math.ceil((RAM_OFFSET + ramSize + ROM_SIZE) / WASM_PAGE);
+		this.#tables = Math.ceil((RAM_OFFSET + ramSize + ROM_SIZE) / WASM_PAGE) * (WASM_PAGE >> 2);
+		const pages = this.tables(CONTEXTS) / (WASM_PAGE >> 2);
 		this.wasmPages = pages;
 		this.wasm =
 			typeof WebAssembly === "undefined"
@@ -140,6 +155,12 @@ export class Memory {
 		this.x = new Int32Array(buffer, 0, 32);
 		this.f = new Int32Array(buffer, H_F * 4, F_WORDS);
 		this.i32[H_FETCH_PAGE] = 1;
+		this.i32[H_TABLES] = this.tables(0);
+	}
+
+	/** Word index of the tables of context `n`. */
+	tables(n: number): number {
+		return n === 0 ? FIRST_TABLES : this.#tables + (n - 1) * TABLES;
 	}
 
 	/**

@@ -1,8 +1,8 @@
 /**
  * The flat tables RT, WT, CT and XT: for each virtual page the host offset of its RAM page, if the
- * current context may load from it, store to it or fetch from it. A context is an address space
- * with the rights of a privilege. What the latest ones had in the tables is kept, so that going
- * back costs less than to fill them again.
+ * context may load from it, store to it or fetch from it. A context is an address space with the
+ * rights of a privilege. The latest ones have tables each, so that a change between them refills
+ * nothing: H_TABLES names those of the running one.
  *
  * They mirror the TLB and are invisible to software: a slot may be empty at any time, and is empty
  * whenever the TLB holds no translation that permits the access. Slots are filled one by one by
@@ -15,7 +15,7 @@
  * stores.
  */
 
-import { CT, type Memory, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
+import { CONTEXTS, CT, H_TABLES, type Memory, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
 import { FENCE_ALL, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 
 /** Why a page is watched: for the code cache, or for a StoreWatcher outside the hart. */
@@ -30,13 +30,6 @@ const NO_PAGES: ReadonlySet<number> = new Set();
 /** Virtual pages in one 4 MiB page. */
 const SUPERPAGE = 1024;
 const LIST_SIZE = 0x1_0000;
-/** Contexts that something is kept of, and how many pages of each. */
-const CONTEXTS = 8;
-const KEPT_MAX = 128;
-/** Where the slots of a page are, from that in RT on. */
-const SLOT_WT = 1;
-const SLOT_CT = 2;
-const SLOT_XT = 3;
 /** The ASID of a context without translation. */
 export const NOT_TRANSLATED = -2;
 /** The page has not been stored to since `watchStores`. */
@@ -46,20 +39,31 @@ const DISTRUSTED = 8;
 /** No load from the page, or store to it, may go unseen. */
 const OBSERVED = 16;
 
+/** That of a context which was never used: hosts collect garbage when they hand out much memory. */
+const NO_LIST = new Int32Array(0);
+
 class Context {
 	/** As `Mirror.use` was told; -1: nobody's. */
 	key = -1;
 	asid = NOT_TRANSLATED;
 	/** Virtual page numbers of the slots that may be filled, each once. */
-	readonly pages = new Int32Array(LIST_SIZE);
+	pages = NO_LIST;
 	count = 0;
-	/** While another context runs: what the slots of each page were. */
-	readonly slots = new Int32Array(4 * KEPT_MAX);
+	/** Word index of its tables. */
+	readonly tables: number;
 	/** Which bit says that a page is listed. */
 	readonly bit: number;
 
-	constructor(bit: number) {
+	constructor(tables: number, bit: number) {
+		this.tables = tables;
 		this.bit = bit;
+	}
+
+	/** To be called before it runs for `key`. */
+	begin(key: number, asid: number): void {
+		if (this.pages === NO_LIST) this.pages = new Int32Array(LIST_SIZE);
+		this.key = key;
+		this.asid = asid;
 	}
 
 	/** Has it translations of address space `asid`, or of any if that is FENCE_ALL? */
@@ -75,8 +79,10 @@ export interface FirstStores {
 
 export class Mirror {
 	readonly #words: Int32Array;
-	readonly #contexts = Array.from({ length: CONTEXTS }, (_, bit) => new Context(1 << bit));
-	#running = this.#contexts[0]!;
+	readonly #contexts: readonly Context[];
+	#running: Context;
+	/** The one that ran before. */
+	#previous: Context;
 	/** The one that gives way to the next new one. */
 	#oldest = 0;
 	/** For each virtual page, the bits of the contexts that list it. */
@@ -97,22 +103,29 @@ export class Mirror {
 
 	constructor(memory: Memory, firstStores: FirstStores) {
 		this.#words = memory.i32;
+		this.#contexts = Array.from(
+			{ length: CONTEXTS },
+			(_, n) => new Context(memory.tables(n), 1 << n),
+		);
+		this.#running = this.#previous = this.#contexts[0]!;
 		this.#firstStores = firstStores;
+		this.#running.begin(-1, NOT_TRANSLATED);
 		this.#watched = new Uint8Array(memory.pages).fill(UNSTORED);
 		this.#stored = new Int32Array(memory.pages);
 	}
 
 	/**
-	 * Context `key` runs now: a number from 0, different for any two that may see different memory.
+	 * Context `key` runs from now on: a number from 0, different for any two that may see different
+	 * memory.
 	 * => `asid`: that of its translations, or NOT_TRANSLATED.
 	 */
 	use(key: number, asid: number): void {
 		const running = this.#running;
 		if (running.key === key) return;
-		this.#takeOut(running);
-		const next = this.#contextOf(key, asid);
+		const next = this.#previous.key === key ? this.#previous : this.#contextOf(key, asid);
+		this.#previous = running;
 		this.#running = next;
-		this.#bringBack(next);
+		this.#words[H_TABLES] = next.tables;
 	}
 
 	#contextOf(key: number, asid: number): Context {
@@ -122,58 +135,19 @@ export class Mirror {
 		}
 		const context = this.#contexts[this.#oldest]!;
 		this.#oldest = (this.#oldest + 1) % CONTEXTS;
-		this.#forget(context);
-		context.key = key;
-		context.asid = asid;
+		this.#empty(context);
+		context.begin(key, asid);
 		return context;
 	}
 
-	/** Empty the tables, and keep what the running context had last. */
-	#takeOut(context: Context): void {
-		const words = this.#words;
-		const { pages, slots, bit } = context;
-		let kept = 0;
-		for (let i = 0; i < context.count; i++) {
+	#empty(context: Context): void {
+		const { pages, count, bit } = context;
+		for (let i = 0; i < count; i++) {
 			const vpn = pages[i]!;
-			const load = words[RT + vpn]!;
-			const store = words[WT + vpn]!;
-			const code = words[CT + vpn]!;
-			const fetch = words[XT + vpn]!;
-			if ((load | store | code | fetch) === 0 || i < context.count - KEPT_MAX) {
-				this.#listed[vpn]! &= ~bit;
-			} else {
-				pages[kept] = vpn;
-				slots[4 * kept] = load;
-				slots[4 * kept + SLOT_WT] = store;
-				slots[4 * kept + SLOT_CT] = code;
-				slots[4 * kept + SLOT_XT] = fetch;
-				kept++;
-			}
-			this.#clearSlots(vpn);
+			this.#listed[vpn]! &= ~bit;
+			this.#clearSlots(context, vpn);
 		}
-		context.count = kept;
-	}
-
-	/** Fill the tables with what is kept and still valid. */
-	#bringBack(context: Context): void {
-		const words = this.#words;
-		const { pages, slots, bit } = context;
-		let left = 0;
-		for (let i = 0; i < context.count; i++) {
-			const vpn = pages[i]!;
-			if ((this.#listed[vpn]! & bit) === 0) continue;
-			pages[left++] = vpn;
-			words[RT + vpn] = slots[4 * i]!;
-			words[WT + vpn] = slots[4 * i + SLOT_WT]!;
-			words[CT + vpn] = slots[4 * i + SLOT_CT]!;
-			words[XT + vpn] = slots[4 * i + SLOT_XT]!;
-		}
-		context.count = left;
-	}
-
-	/** Keep nothing of a context that does not run. */
-	#forget({ pages, count, bit }: Context): void {
-		for (let i = 0; i < count; i++) this.#listed[pages[i]!]! &= ~bit;
+		context.count = 0;
 	}
 
 	/**
@@ -191,11 +165,11 @@ export class Mirror {
 		if (this.#guarded !== null && table !== XT && this.#guarded.has(vpn)) return;
 		const running = this.#running;
 		if ((this.#listed[vpn]! & running.bit) === 0) {
-			if (running.count === LIST_SIZE) this.clear();
+			if (running.count === LIST_SIZE) this.#empty(running);
 			this.#listed[vpn]! |= running.bit;
 			running.pages[running.count++] = vpn;
 		}
-		this.#words[to + vpn] = host;
+		this.#words[running.tables + to + vpn] = host;
 	}
 
 	/** From now on no load from, or store to, these virtual pages goes unseen by `whom`. */
@@ -204,8 +178,7 @@ export class Mirror {
 		const all = new Set(this.#guards.flatMap((own) => [...own]));
 		this.#guarded = all.size === 0 ? null : all;
 		for (const vpn of pages) {
-			this.#clearSlots(vpn);
-			this.#listed[vpn]! &= this.#running.bit;
+			for (const context of this.#contexts) this.#clearSlots(context, vpn);
 		}
 	}
 
@@ -213,11 +186,10 @@ export class Mirror {
 	clearPage(vpn: number, asid: number): void {
 		const listed = this.#listed[vpn]!;
 		if (listed === 0) return;
-		const running = this.#running;
-		if ((listed & running.bit) !== 0 && running.isOf(asid)) this.#clearSlots(vpn);
-		if ((listed & ~running.bit) === 0) return;
-		for (const context of this.#contexts) {
-			if (context !== running && context.isOf(asid)) this.#listed[vpn]! &= ~context.bit;
+		for (let i = 0; i < CONTEXTS; i++) {
+			if ((listed & (1 << i)) === 0) continue;
+			const context = this.#contexts[i]!;
+			if (context.isOf(asid)) this.#clearSlots(context, vpn);
 		}
 	}
 
@@ -231,20 +203,15 @@ export class Mirror {
 	}
 
 	clear(): void {
-		const { pages, count } = this.#running;
-		for (let i = 0; i < count; i++) this.#clearSlots(pages[i]!);
-		for (const context of this.#contexts) {
-			this.#forget(context);
-			context.count = 0;
-		}
+		for (const context of this.#contexts) this.#empty(context);
 	}
 
-	#clearSlots(vpn: number): void {
+	#clearSlots({ tables }: Context, vpn: number): void {
 		const words = this.#words;
-		words[RT + vpn] = 0;
-		words[WT + vpn] = 0;
-		words[CT + vpn] = 0;
-		words[XT + vpn] = 0;
+		words[tables + RT + vpn] = 0;
+		words[tables + WT + vpn] = 0;
+		words[tables + CT + vpn] = 0;
+		words[tables + XT + vpn] = 0;
 	}
 
 	/** From now on, or no longer, no access to the page at `host` goes unseen. */
@@ -277,18 +244,11 @@ export class Mirror {
 	watch(host: number, who: number = WATCH_CODE): void {
 		this.#watched[(host - RAM_OFFSET) >>> PAGE_SHIFT]! |= who;
 		const words = this.#words;
-		const { pages, count } = this.#running;
-		for (let i = 0; i < count; i++) {
-			const vpn = pages[i]!;
-			if (words[WT + vpn] === host) words[WT + vpn] = 0;
-			if (who !== WATCH_CODE && words[CT + vpn] === host) words[CT + vpn] = 0;
-		}
-		for (const context of this.#contexts) {
-			if (context === this.#running) continue;
-			const { slots } = context;
-			for (let i = 0; i < 4 * context.count; i += 4) {
-				if (slots[i + SLOT_WT] === host) slots[i + SLOT_WT] = 0;
-				if (who !== WATCH_CODE && slots[i + SLOT_CT] === host) slots[i + SLOT_CT] = 0;
+		for (const { pages, count, tables } of this.#contexts) {
+			for (let i = 0; i < count; i++) {
+				const slot = tables + pages[i]!;
+				if (words[slot + WT] === host) words[slot + WT] = 0;
+				if (who !== WATCH_CODE && words[slot + CT] === host) words[slot + CT] = 0;
 			}
 		}
 	}
@@ -303,16 +263,11 @@ export class Mirror {
 		for (let i = 0; i < this.#storedCount; i++) this.#watched[this.#stored[i]!]! |= UNSTORED;
 		this.#storedCount = 0;
 		const words = this.#words;
-		const { pages, count } = this.#running;
-		for (let i = 0; i < count; i++) {
-			words[WT + pages[i]!] = 0;
-			words[CT + pages[i]!] = 0;
-		}
-		for (const context of this.#contexts) {
-			if (context === this.#running) continue;
-			for (let i = 0; i < 4 * context.count; i += 4) {
-				context.slots[i + SLOT_WT] = 0;
-				context.slots[i + SLOT_CT] = 0;
+		for (const { pages, count, tables } of this.#contexts) {
+			for (let i = 0; i < count; i++) {
+				const slot = tables + pages[i]!;
+				words[slot + WT] = 0;
+				words[slot + CT] = 0;
 			}
 		}
 	}

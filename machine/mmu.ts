@@ -33,7 +33,7 @@ import {
 	PRIV_U,
 	type Privilege,
 } from "./hart-state.ts";
-import { H_FETCH_PAGE, type Memory, RAM_BASE, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
+import { H_FETCH_PAGE, H_TABLES, type Memory, RAM_BASE, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
 import { type Mirror, NOT_TRANSLATED } from "./mirror.ts";
 import { PMP_ALLOWED, PMP_MIXED, type Pmp } from "./pmp.ts";
 import {
@@ -205,7 +205,8 @@ export class Mmu {
 	translate(va: number, access: Access, bytes = 1): number {
 		const vpn = va >>> PAGE_SHIFT;
 		const table = TABLE[access];
-		const mirrored = this.#words[table + vpn]!;
+		const words = this.#words;
+		const mirrored = words[words[H_TABLES]! + table + vpn]!;
 		if (mirrored !== 0) return mirrored + (va & PAGE_MASK);
 		const rights = access === ACCESS_FETCH ? this.#fetchRights : this.#dataRights;
 		if (!this.#resolve(va, access, rights)) return 0;

@@ -122,7 +122,7 @@ export const OP = {
 	STRADDLE: 112, // its second half lies in the next page
 	ILLEGAL: 113,
 	FENCE_I: 114,
-	CSR: 115,
+	CSR: 115, // the loop executes those of csr-words.ts
 	ECALL: 116,
 	EBREAK: 117,
 	SRET: 118,

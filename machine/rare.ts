@@ -11,15 +11,33 @@ import type { DataAccess } from "./data-access.ts";
 import { FLOAT_ILLEGAL, FLOAT_NEXT, type FloatUnit } from "./float/unit.ts";
 import type { HartParts } from "./hart-parts.ts";
 import { type HartState, LEAVE_DEBUG, MSTATUS_FS } from "./hart-state.ts";
-import { CODE, H_BASE, H_IP, H_LEFT, H_PC, H_PC_BASE, H_SINK, H_STALL, LENGTHS } from "./memory.ts";
+import {
+	CODE,
+	CODE_MAP,
+	H_BASE,
+	H_FETCH_HOST,
+	H_FETCH_PAGE,
+	H_FIRST,
+	H_IP,
+	H_LEFT,
+	H_PC,
+	H_PC_BASE,
+	H_SINK,
+	H_STALL,
+	H_TABLES,
+	LENGTHS,
+	RAM_OFFSET,
+	XT,
+} from "./memory.ts";
 import { OP, REGION } from "./op.ts";
-import { CAUSE_ILLEGAL_INSTRUCTION } from "./port.ts";
+import { CAUSE_ILLEGAL_INSTRUCTION, PAGE_MASK, PAGE_SHIFT } from "./port.ts";
 import {
 	SYSTEM_ENTER,
 	SYSTEM_JUMP,
 	SYSTEM_TRAP,
 	type SystemInstructions,
 } from "./system-instructions.ts";
+import type { Traps } from "./trap.ts";
 
 // Returned by an engine; pc and the cycles left are then in the hart block.
 /** The budget is used up. */
@@ -36,6 +54,8 @@ export const STOP_LEAVE = -5;
 export const STOP_RARE = -6;
 /** Before the instruction at pc: a debugger has stopped the hart (debug.ts). */
 export const STOP_DEBUG = -7;
+/** The first instruction of an exception's handler has met the exception, and will again. */
+export const STOP_STUCK = -8;
 
 /** Code that was compiled; see jit/jit.ts. */
 export interface CompiledCode {
@@ -59,6 +79,7 @@ export class RareInstructions {
 	readonly #system: SystemInstructions;
 	readonly #float: FloatUnit;
 	readonly #code: CodeCache;
+	readonly #traps: Traps;
 
 	constructor({
 		state,
@@ -67,7 +88,8 @@ export class RareInstructions {
 		system,
 		float,
 		code,
-	}: Pick<HartParts, "state" | "memory" | "data" | "system" | "float" | "code">) {
+		traps,
+	}: Pick<HartParts, "state" | "memory" | "data" | "system" | "float" | "code" | "traps">) {
 		this.#state = state;
 		this.#words = memory.i32;
 		this.#lengths = memory.u16;
@@ -75,6 +97,7 @@ export class RareInstructions {
 		this.#system = system;
 		this.#float = float;
 		this.#code = code;
+		this.#traps = traps;
 	}
 
 	/**
@@ -118,7 +141,7 @@ export class RareInstructions {
 		}
 		if (op < OP.LR) return this.#finish(this.#memoryAccess(ip, op), lengthOfAccess(op));
 		if (op <= OP.AMO) return this.#finish(this.#atomic(ip, op), 4);
-		const length = (words[ip]! >>> RARE_LENGTH_SHIFT) & 7;
+		const length = op === OP.CSR ? 4 : (words[ip]! >>> RARE_LENGTH_SHIFT) & 7;
 		if (op === OP.STRADDLE) return STOP_ALONE;
 		if (op === OP.BITS) return this.#finish(this.#bits(words[ip + 1]!), length);
 		if (op === OP.ILLEGAL) return this.#illegal(words[ip + 1]!);
@@ -126,13 +149,15 @@ export class RareInstructions {
 		if (result === SYSTEM_TRAP) return this.#trap();
 		if (result === SYSTEM_JUMP) {
 			words[H_LEFT]!--;
-			this.#state.leave = 0;
-			return STOP_LEAVE;
+			// The new state may take an interrupt that waits.
+			return this.#traps.pending() < 0 ? this.#goto() : STOP_LEAVE;
 		}
 		const stop = this.#finish(true, length);
 		if (result !== SYSTEM_ENTER || stop !== STOP_RARE) return stop;
 		words[H_PC]! += length;
-		return --words[H_LEFT]! > 0 ? STOP_ENTER : STOP_BUDGET;
+		words[H_LEFT]!--;
+		if (words[H_FETCH_PAGE] === 1) return this.#goto();
+		return words[H_LEFT]! > 0 ? STOP_ENTER : STOP_BUDGET;
 	}
 
 	#illegal(w: number): number {
@@ -183,7 +208,30 @@ export class RareInstructions {
 		state.leave = 0;
 		this.#words[H_STALL]! += used;
 		this.#words[H_LEFT]! -= used;
-		return STOP_TRAP;
+		const traps = this.#traps;
+		if (!traps.isQuick()) return STOP_TRAP;
+		return traps.enterQuickly() ? STOP_STUCK : this.#goto();
+	}
+
+	/** Control goes to pc, whose page is looked up again. => as `execute` */
+	#goto(): number {
+		const words = this.#words;
+		const left = words[H_LEFT]!;
+		if (left <= 0) return STOP_BUDGET;
+		const pc = words[H_PC]!;
+		const host = words[words[H_TABLES]! + XT + (pc >>> PAGE_SHIFT)]!;
+		if (host === 0) return STOP_ENTER;
+		const first = words[CODE_MAP + ((host - RAM_OFFSET) >> PAGE_SHIFT)]!;
+		if (first === 0) return STOP_ENTER;
+		const ip = first + (pc & PAGE_MASK);
+		const page = pc & ~PAGE_MASK;
+		words[H_FETCH_PAGE] = page;
+		words[H_FETCH_HOST] = host;
+		words[H_FIRST] = first;
+		words[H_IP] = ip;
+		words[H_PC_BASE] = page - first;
+		words[H_BASE] = left - this.#lengths[LENGTHS + ((ip - CODE) >> 1)]!;
+		return words[H_BASE]! < 0 ? STOP_ALONE : STOP_RARE;
 	}
 
 	#memoryAccess(ip: number, op: number): boolean {

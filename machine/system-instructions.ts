@@ -14,7 +14,7 @@ import {
 	PRIV_S,
 	PRIV_U,
 } from "./hart-state.ts";
-import { H_PC, H_SINK } from "./memory.ts";
+import { H_FETCH_PAGE, H_PC, H_SINK } from "./memory.ts";
 import type { Mmu } from "./mmu.ts";
 import { OP } from "./op.ts";
 import {
@@ -117,8 +117,7 @@ export class SystemInstructions {
 		const rs2 = (w >>> 20) & 31;
 		const x = this.#words;
 		this.#mmu.fence(rs1 === 0 ? FENCE_ALL : x[rs1]! >>> 0, rs2 === 0 ? FENCE_ALL : x[rs2]! >>> 0);
-		state.leave = 1;
-		return SYSTEM_NEXT;
+		return SYSTEM_ENTER;
 	}
 
 	/** csrrw, csrrs, csrrc and their immediate forms. */
@@ -133,6 +132,6 @@ export class SystemInstructions {
 		if (old < 0) return this.#illegal(w);
 		const rd = (w >>> 7) & 31;
 		words[rd === 0 ? H_SINK : rd] = old;
-		return SYSTEM_NEXT;
+		return words[H_FETCH_PAGE] === 1 ? SYSTEM_ENTER : SYSTEM_NEXT;
 	}
 }

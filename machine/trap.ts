@@ -34,10 +34,12 @@ import { TrapCounts } from "./trap-counts.ts";
 const PRIORITY = [IRQ_MEI, IRQ_MSI, IRQ_MTI, IRQ_SEI, IRQ_SSI, IRQ_STI] as const;
 
 export class Traps {
-	/** Traps since reset, to any handler; `Hart.slice` counts exceptions. Only debuggers use it. */
+	/** Traps since reset, to any handler. Only debuggers use it. */
 	taken = 0;
 	/** The same by cause. */
 	readonly byCause = new TrapCounts();
+	/** Bits of the exceptions that enter their handlers at once, and end no slice. */
+	quick = 0;
 	readonly #state: HartState;
 	readonly #words: Int32Array;
 	readonly #mmu: Mmu;
@@ -97,11 +99,35 @@ export class Traps {
 		return state.priv !== PRIV_M && ((state.medeleg >>> cause) & 1) !== 0;
 	}
 
-	/** Enter the handler of the exception that HartState notes, met at pc. */
-	enterException(): void {
-		const { cause, tval } = this.#state;
+	/** Count an exception; interrupts are counted where they are taken. */
+	count(cause: number): void {
+		this.taken++;
+		this.byCause.exception(cause);
+	}
+
+	/** Does the exception that HartState notes enter its handler at once? */
+	isQuick(): boolean {
+		return ((this.quick >>> this.#state.cause) & 1) !== 0;
+	}
+
+	/** Count the exception that HartState notes, and enter its handler. => as enterException */
+	enterQuickly(): boolean {
+		this.count(this.#state.cause);
+		return this.enterException();
+	}
+
+	/**
+	 * Enter the handler of the exception that HartState notes, met at pc.
+	 * => true if the handler's first instruction has met it, and no interrupt can end that.
+	 */
+	enterException(): boolean {
+		const state = this.#state;
+		const { cause, tval, priv } = state;
+		const pc = this.#words[H_PC]!;
 		if (this.isDelegated(cause)) this.#enterSupervisor(cause, tval, false);
 		else this.#enterMachine(cause, tval, false);
+		if (this.#words[H_PC] !== pc || state.priv !== priv) return false;
+		return priv === PRIV_M || (state.mie & ~state.mideleg) === 0;
 	}
 
 	/** Enter the handler of S-mode, as M-mode software does for what cannot be delegated. */
@@ -118,7 +144,7 @@ export class Traps {
 	/** Set sepc, scause and stval. `interrupt` says which kind `cause` is. */
 	tellSupervisor(cause: number, tval: number, interrupt: boolean): void {
 		const state = this.#state;
-		if (interrupt) this.#count(cause);
+		if (interrupt) this.#countInterrupt(cause);
 		state.sepc = this.#words[H_PC]! >>> 0;
 		state.scause = interrupt ? SCAUSE_INTERRUPT + cause : cause;
 		state.stval = tval;
@@ -169,7 +195,7 @@ export class Traps {
 	#enterMachine(cause: number, tval: number, interrupt: boolean): void {
 		const state = this.#state;
 		const mstatus = state.mstatus;
-		if (interrupt) this.#count(cause);
+		if (interrupt) this.#countInterrupt(cause);
 		state.mepc = this.#words[H_PC]! >>> 0;
 		state.mcause = interrupt ? SCAUSE_INTERRUPT + cause : cause;
 		state.mtval = tval;
@@ -183,7 +209,7 @@ export class Traps {
 		this.#goto(handler(state.mtvec, cause, interrupt));
 	}
 
-	#count(irq: number): void {
+	#countInterrupt(irq: number): void {
 		this.taken++;
 		this.byCause.interrupt(irq);
 	}

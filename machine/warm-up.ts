@@ -13,7 +13,8 @@ import {
 	H_FIRST,
 	H_IP,
 	H_PC_BASE,
-	HART_WORDS,
+	H_TABLES,
+	HART_BLOCK,
 	LENGTHS,
 	type Memory,
 	RAM_OFFSET,
@@ -83,6 +84,14 @@ const ROUNDS: readonly Round[] = [
 			[IMMEDIATE, -0x8000_0000],
 		] as const,
 	})),
+	// csrrw, csrrsi and csrrc of a register of U-mode.
+	...[0x1000, 0x6000, 0x3000].map((immediate) => ({
+		...{ cycles: 100, tables: [], ops: [OP.CSR, OP.CSR] as const, immediate },
+		operands: [
+			[0x7fff_ffff, 1],
+			[-1, -0x8000_0000],
+		] as const,
+	})),
 	{ cycles: 0, tables: [], ops: [OP.JAL, OP.JAL], operands: [[0, 0]], immediate: TO_LONGER },
 ];
 /** Length of each straight line: after two of them the cycles are used up. */
@@ -94,25 +103,26 @@ const LENGTH = 60;
  */
 export function warmUp(memory: Memory, run: () => void): void {
 	const { i32, u16 } = memory;
+	const tables = i32[H_TABLES]!;
 	const places: readonly (readonly [number, number])[] = [
-		[0, HART_WORDS],
+		[0, HART_BLOCK],
 		[CODE_MAP, 1],
 		[CODE, 12],
 		[CODE + STORES, 1],
 		[LENGTHS >> 1, 4],
 		[RAM_OFFSET >> 2, PAGE_SIZE >> 2],
-		...[RT, WT, XT, CT].map((table) => [table + VPN, 1] as const),
-		[XT + 2 * VPN, 1],
+		...[RT, WT, XT, CT].map((table) => [tables + table + VPN, 1] as const),
+		[tables + XT + 2 * VPN, 1],
 	];
 	const before = places.map(([at, n]) => i32.slice(at, at + n));
 	i32[CODE_MAP] = CODE;
 	// Where jumps out of the page go.
-	i32[XT + 2 * VPN] = RAM_OFFSET;
+	i32[tables + XT + 2 * VPN] = RAM_OFFSET;
 	i32[CODE + STORES] = 100;
 	u16.fill(LENGTH, LENGTHS, LENGTHS + 5);
-	for (const { cycles, tables, ops, operands, immediate = IMMEDIATE } of ROUNDS) {
-		for (const table of [RT, WT, XT, CT]) i32[table + VPN] = 0;
-		for (const table of tables) i32[table + VPN] = RAM_OFFSET;
+	for (const { cycles, tables: filled, ops, operands, immediate = IMMEDIATE } of ROUNDS) {
+		for (const table of [RT, WT, XT, CT]) i32[tables + table + VPN] = 0;
+		for (const table of filled) i32[tables + table + VPN] = RAM_OFFSET;
 		for (let op = ops[0]; op <= ops[1]; op++) {
 			for (const [a, b] of operands) {
 				i32[5] = a;

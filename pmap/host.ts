@@ -5,8 +5,11 @@
 import type { MachinePort } from "../machine/port.ts";
 import type { PmapState, PvEntry } from "./pmap_var.ts";
 
-/** The part of a vm_page that belongs to pmap (NetBSD's mdpage, VM_MDPAGE_MEMBERS). */
-export interface PmapPage {
+/**
+ * The part of a vm_page that belongs to pmap (NetBSD's mdpage, VM_MDPAGE_MEMBERS). It is a PV entry
+ * itself, for one mapping of the page: most pages have no other (pp_pte of NetBSD 5).
+ */
+export interface PmapPage extends PvEntry {
 	readonly phys_addr: number;
 	/** Head of the list of managed mappings. */
 	md_pvlist: PvEntry | null;

@@ -72,6 +72,7 @@ export {
 	ZERO_PAGE_CYCLES,
 } from "./pmap_page.ts";
 export { pmap_foreach, pmap_foreach_table, pmap_pte } from "./pmap_ptp.ts";
+export { pmap_pv_va } from "./pmap_pv.ts";
 export {
 	PMAP_ATTR_MOD,
 	PMAP_ATTR_REF,
@@ -329,6 +330,25 @@ export function pmap_extract(k: PmapHost, pm: pmap, va: vaddr_t): paddr_t {
 	const pte = k.port.ram32[index]!;
 	if ((pte & PTE_V) === 0) return -1;
 	return PTE_TO_PA(pte) + (va & PAGE_MASK);
+}
+
+/**
+ * Which of `npages` pages from `va` on are mapped: bit i stands for the page i pages further on.
+ * => at most 32 pages. DEVIATION (D73): NetBSD calls pmap_extract for each.
+ */
+export function pmap_mapped(k: PmapHost, pm: pmap, va: vaddr_t, npages: number): number {
+	const ram32 = k.port.ram32;
+	const first = va >>> PAGE_SHIFT;
+	let index = pmap_pte_index(k, pm, va);
+	let mapped = 0;
+	for (let i = 0; i < npages; i++) {
+		if (i > 0) {
+			if (((first + i) & (NPTEPG - 1)) === 0) index = pmap_pte_index(k, pm, va + i * PAGE_SIZE);
+			else if (index >= 0) index++;
+		}
+		if (index >= 0 && (ram32[index]! & PTE_V) !== 0) mapped |= 1 << i;
+	}
+	return mapped;
 }
 
 /**

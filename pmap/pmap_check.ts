@@ -7,7 +7,7 @@
 import { VM_MAXUSER_ADDRESS, type vaddr_t } from "../sys/vmparam.ts";
 import type { PmapHost, PmapPage } from "./host.ts";
 import { pmap_foreach, pmap_foreach_table, pmap_pte } from "./pmap_ptp.ts";
-import { pmap_pv_check } from "./pmap_pv.ts";
+import { pmap_pv_check, pmap_pv_va } from "./pmap_pv.ts";
 import type { PvEntry, pmap } from "./pmap_var.ts";
 import {
 	L1_SHIFT,
@@ -92,26 +92,27 @@ function check_root(k: PmapHost, pm: pmap, wrong: string[]): void {
 function check_pvlist(k: PmapHost, pg: PmapPage, pvs: Set<PvEntry>, wrong: string[]): void {
 	const seen = new Map<pmap, Set<vaddr_t>>();
 	let prev: PvEntry | null = null;
-	for (let pv = pg.md_pvlist; pv !== null; pv = pv.next) {
-		if (pv.page !== pg || pv.prev !== prev || pvs.has(pv)) {
+	for (let pv = pg.md_pvlist; pv !== null; pv = pv.pv_next) {
+		if (pv.pv_page !== pg || pv.pv_prev !== prev || pvs.has(pv)) {
 			wrong.push(`page ${hex(pg.phys_addr)}: the links of a PV entry are wrong`);
 			return;
 		}
 		pvs.add(pv);
 		prev = pv;
-		const pm = pv.pmap;
+		const pm = pv.pv_pmap;
+		const va = pmap_pv_va(pv);
 		if (pm === null || pm.pm_refs === 0) {
 			wrong.push(`page ${hex(pg.phys_addr)}: PV entry of a dead pmap`);
 			continue;
 		}
 		const vas = seen.get(pm) ?? new Set<vaddr_t>();
 		seen.set(pm, vas);
-		if (vas.has(pv.va)) wrong.push(`page ${hex(pg.phys_addr)}: two PV entries for ${hex(pv.va)}`);
-		vas.add(pv.va);
-		const pte = pmap_pte(k, pm, pv.va);
+		if (vas.has(va)) wrong.push(`page ${hex(pg.phys_addr)}: two PV entries for ${hex(va)}`);
+		vas.add(va);
+		const pte = pmap_pte(k, pm, va);
 		const managed = (pte & (PTE_V | PTE_MANAGED)) === (PTE_V | PTE_MANAGED);
 		if (!managed || PTE_TO_PA(pte) !== pg.phys_addr) {
-			wrong.push(`page ${hex(pg.phys_addr)}: PV entry for ${hex(pv.va)}, leaf ${hex(pte)}`);
+			wrong.push(`page ${hex(pg.phys_addr)}: PV entry for ${hex(va)}, leaf ${hex(pte)}`);
 		}
 	}
 }

@@ -23,14 +23,7 @@ import {
 	pmap_sync_attrs,
 } from "./pmap_pv.ts";
 import { pmap_tlb_defer } from "./pmap_tlb.ts";
-import {
-	PMAP_ATTR_MOD,
-	PMAP_ATTR_REF,
-	PMAP_CANFAIL,
-	PMAP_WIRED,
-	type PvEntry,
-	type pmap,
-} from "./pmap_var.ts";
+import { PMAP_ATTR_MOD, PMAP_ATTR_REF, PMAP_CANFAIL, PMAP_WIRED, type pmap } from "./pmap_var.ts";
 import {
 	PA_TO_PTE,
 	PROT_TO_PTE,
@@ -101,21 +94,19 @@ export function pmap_enter(
 		return enter_over(k, pm, va, index, pg, pa, prot, how);
 	}
 
-	let pv: PvEntry | null = null;
 	if (pg !== null) {
-		pv = pmap_pv_alloc(k, flags);
-		if (pv === null) return no_memory(flags);
+		if (!pmap_pv_alloc(k, flags)) return no_memory(flags);
 	} else if (pm === st.pm_kernel) {
 		panic("pmap_enter: unmanaged kernel mapping, use pmap_kenter_pa");
 	}
 	if (index < 0) {
 		index = pmap_ptp_alloc(k, pm, va);
 		if (index < 0) {
-			if (pv !== null) pmap_pv_free(k, pv);
+			if (pg !== null) pmap_pv_free(k);
 			return no_memory(flags);
 		}
 	}
-	if (pv !== null) pmap_pv_link(k, pg!, pv, pm, va);
+	if (pg !== null) pmap_pv_link(k, pg, pm, va);
 	k.port.storeWord(index, make_leaf(pm, pg, pa, prot, how));
 	st.pm_ptcount[index >>> 10]!++;
 	pm.pm_resident++;
@@ -139,12 +130,10 @@ function enter_over(
 	if (oldpg === null && pm === k.pmap.pm_kernel) panic("pmap_enter: over a kenter'd mapping");
 	if (oldpg !== null) pmap_sync_attrs(oldpg, old);
 	if (oldpg !== pg) {
-		let pv: PvEntry | null = null;
-		if (oldpg !== null) pv = pmap_pv_unlink(k, oldpg, pm, va);
-		else pv = pmap_pv_alloc(k, flags);
-		if (pv === null) return no_memory(flags);
-		if (pg !== null) pmap_pv_link(k, pg, pv, pm, va);
-		else pmap_pv_free(k, pv);
+		if (oldpg !== null) pmap_pv_unlink(k, oldpg, pm, va);
+		else if (!pmap_pv_alloc(k, flags)) return no_memory(flags);
+		if (pg !== null) pmap_pv_link(k, pg, pm, va);
+		else pmap_pv_free(k);
 	}
 	k.port.storeWord(index, make_leaf(pm, pg, pa, prot, flags));
 	if ((old & PTE_WIRED) !== 0) pm.pm_wired--;

@@ -13,7 +13,7 @@ import {
 } from "../sys/vmparam.ts";
 import type { PmapHost, PmapPage } from "./host.ts";
 import { pmap_pte_index, pmap_ptp_reap, pmap_ptp_release } from "./pmap_ptp.ts";
-import { pmap_leaf_remove } from "./pmap_pv.ts";
+import { pmap_leaf_remove, pmap_pv_va } from "./pmap_pv.ts";
 import { pmap_tlb_fence, pmap_tlb_settle } from "./pmap_tlb.ts";
 import { PMAP_ATTR_MOD, PMAP_ATTR_REF, type PvEntry } from "./pmap_var.ts";
 import { PTE_A, PTE_D, PTE_W } from "./pte.ts";
@@ -23,7 +23,8 @@ export const ZERO_PAGE_CYCLES = 512;
 const COPY_PAGE_CYCLES = 1024;
 
 /** Index in ram32 of a mapping's leaf entry. */
-const leaf_index = (k: PmapHost, pv: PvEntry): number => pmap_pte_index(k, pv.pmap!, pv.va);
+const leaf_index = (k: PmapHost, pv: PvEntry): number =>
+	pmap_pte_index(k, pv.pv_pmap!, pmap_pv_va(pv));
 
 /**
  * Lower the protection of every managed mapping of `pg`.
@@ -40,18 +41,18 @@ export function pmap_page_protect(k: PmapHost, pg: PmapPage, prot: vm_prot_t): v
 	// the caller wants to stop stores, and fetches would only fault the page in again.
 	if ((prot & (VM_PROT_READ | VM_PROT_EXECUTE)) !== 0) {
 		const ram32 = k.port.ram32;
-		for (let pv = pg.md_pvlist; pv !== null; pv = pv.next) {
+		for (let pv = pg.md_pvlist; pv !== null; pv = pv.pv_next) {
 			const index = leaf_index(k, pv);
 			const pte = ram32[index]!;
 			if ((pte & PTE_W) === 0) continue;
 			k.port.storeWord(index, pte & ~PTE_W);
-			if ((pte & PTE_A) !== 0) pmap_tlb_fence(k, pv.pmap!, pv.va);
+			if ((pte & PTE_A) !== 0) pmap_tlb_fence(k, pv.pv_pmap!, pmap_pv_va(pv));
 		}
 		return;
 	}
 	for (let pv = pg.md_pvlist; pv !== null; pv = pg.md_pvlist) {
-		const pm = pv.pmap!;
-		const va = pv.va;
+		const pm = pv.pv_pmap!;
+		const va = pmap_pv_va(pv);
 		const pte = pmap_leaf_remove(k, pm, va, leaf_index(k, pv));
 		// Page tables that memory has spoilt may have another entry there.
 		if (pg.md_pvlist === pv) panic("pmap_page_protect: PV entry without a mapping");
@@ -64,7 +65,7 @@ export function pmap_page_protect(k: PmapHost, pg: PmapPage, prot: vm_prot_t): v
 /** Whether the page's attributes or any mapping has the bit. */
 function test_attr(k: PmapHost, pg: PmapPage, attr: number, bit: number): boolean {
 	if ((pg.md_attrs & attr) !== 0) return true;
-	for (let pv = pg.md_pvlist; pv !== null; pv = pv.next) {
+	for (let pv = pg.md_pvlist; pv !== null; pv = pv.pv_next) {
 		if ((k.port.ram32[leaf_index(k, pv)]! & bit) !== 0) return true;
 	}
 	return false;
@@ -76,13 +77,13 @@ function clear_attr(k: PmapHost, pg: PmapPage, attr: number, bit: number): boole
 	const ram32 = k.port.ram32;
 	let old = (pg.md_attrs & attr) !== 0;
 	pg.md_attrs &= ~attr;
-	for (let pv = pg.md_pvlist; pv !== null; pv = pv.next) {
+	for (let pv = pg.md_pvlist; pv !== null; pv = pv.pv_next) {
 		const index = leaf_index(k, pv);
 		const pte = ram32[index]!;
 		if ((pte & bit) === 0) continue;
 		old = true;
 		k.port.storeWord(index, pte & ~bit);
-		if ((pte & PTE_A) !== 0) pmap_tlb_fence(k, pv.pmap!, pv.va);
+		if ((pte & PTE_A) !== 0) pmap_tlb_fence(k, pv.pv_pmap!, pmap_pv_va(pv));
 	}
 	return old;
 }

@@ -27,8 +27,9 @@ export function pmap_pte_index(k: PmapHost, pm: pmap, va: vaddr_t): number {
 	const ram32 = k.port.ram32;
 	const pde = ram32[pm.pm_rootidx + (va >>> L1_SHIFT)]!;
 	if ((pde & PTE_V) === 0) return -1;
-	// The PPN field as it stands is the table's physical address in words.
-	const table = ((pde & PTE_PPN) >>> 0) - k.pmap.pm_basewords;
+	// The PPN field as it stands is the table's physical address in words. Where it lies below RAM,
+	// or so far behind it that the difference overflows, that is no index of ram32 either.
+	const table = ((pde & PTE_PPN) - k.pmap.pm_basewords) | 0;
 	if (!PTE_IS_TABLE(pde) || table < 0 || table >= ram32.length) {
 		panic("pmap: root table entry points to no table");
 	}

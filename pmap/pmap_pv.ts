@@ -1,12 +1,13 @@
 /**
  * PV lists: from a page to its managed mappings, the latest first; and a hash table, from a mapping
  * to its entry on such a list, so that a mapping goes in the same time however many others its page
- * has (pv_hash_heads of NetBSD's x86 pmap, 2008). PV entries are recycled, so that a system in its
- * steady state allocates none.
+ * has (pv_hash_heads of NetBSD's x86 pmap, 2008). The page itself is the entry of one mapping, and
+ * needs no hash (pp_pte there); others are recycled, so that a system in its steady state allocates
+ * none.
  */
 
 import { panic } from "../sys/panic.ts";
-import { PAGE_SIZE, type vaddr_t } from "../sys/vmparam.ts";
+import { PAGE_SHIFT, PAGE_SIZE, type vaddr_t } from "../sys/vmparam.ts";
 import type { PmapHost, PmapPage } from "./host.ts";
 import {
 	PMAP_ATTR_MOD,
@@ -18,37 +19,38 @@ import {
 } from "./pmap_var.ts";
 import { PTE_A, PTE_D, PTE_MANAGED, PTE_TO_PA, PTE_WIRED } from "./pte.ts";
 
-/** A PV entry on no list. => null if memory is short. */
-export function pmap_pv_alloc(k: PmapHost, flags: number): PvEntry | null {
-	if ((flags & PMAP_CANFAIL) !== 0 && k.failinject?.("pv")) return null;
-	if (!k.pmap_pv_get()) return null;
+/** Memory for a PV entry. => false if it is short. */
+export function pmap_pv_alloc(k: PmapHost, flags: number): boolean {
+	if ((flags & PMAP_CANFAIL) !== 0 && k.failinject?.("pv")) return false;
+	if (!k.pmap_pv_get()) return false;
 	k.pmap.pv_count++;
-	return k.pmap.pv_free.pop() ?? pv_new();
+	return true;
 }
 
-/** => `pv` is on no list. */
-export function pmap_pv_free(k: PmapHost, pv: PvEntry): void {
-	pv.pmap = null;
+/** Return the memory of an entry that is on no list. */
+export function pmap_pv_free(k: PmapHost): void {
 	k.pmap.pv_count--;
 	k.pmap_pv_put();
-	k.pmap.pv_free.push(pv);
 }
 
+/** The address of a mapping. */
+export const pmap_pv_va = (pv: PvEntry): vaddr_t => pv.pv_vpn * PAGE_SIZE;
+
 const pv_new = (): PvEntry => ({
-	pmap: null,
-	va: 0,
-	page: null,
-	next: null,
-	prev: null,
-	hash: null,
+	pv_pmap: null,
+	pv_vpn: 0,
+	pv_page: null,
+	pv_next: null,
+	pv_prev: null,
+	pv_hash: null,
 });
 
 /** Odd, so that the buckets of as many address spaces as there are buckets begin apart. */
 const SPACE_STEP = 0x9e37_79b1;
 
 /** Bucket of pv_hash. => neighbours in an address space are in neighbouring buckets. */
-const pv_bucket = (st: PmapState, pm: pmap, va: vaddr_t): number =>
-	(va / PAGE_SIZE + Math.imul(pm.pm_rootidx >>> PTP_SHIFT, SPACE_STEP)) & (st.pv_hash.length - 1);
+const pv_bucket = (st: PmapState, pm: pmap, vpn: number): number =>
+	(vpn + Math.imul(pm.pm_rootidx >>> PTP_SHIFT, SPACE_STEP)) & (st.pv_hash.length - 1);
 
 /** log2 of the words of a table. */
 const PTP_SHIFT = 10;
@@ -61,69 +63,89 @@ function pv_rehash(st: PmapState): void {
 	st.pv_hash = buckets;
 	for (const head of old) {
 		for (let pv = head; pv !== null; ) {
-			const next = pv.hash;
-			const i = pv_bucket(st, pv.pmap!, pv.va);
-			pv.hash = buckets[i]!;
+			const next = pv.pv_hash;
+			const i = pv_bucket(st, pv.pv_pmap!, pv.pv_vpn);
+			pv.pv_hash = buckets[i]!;
 			buckets[i] = pv;
 			pv = next;
 		}
 	}
 }
 
-/** Note that `pm` maps `pg` at `va`. => `pv` is on no list; there is none for that mapping. */
-export function pmap_pv_link(k: PmapHost, pg: PmapPage, pv: PvEntry, pm: pmap, va: vaddr_t): void {
+/**
+ * Note that `pm` maps `pg` at `va`.
+ * => there is no entry for that mapping yet, and pmap_pv_alloc has got memory for one.
+ */
+export function pmap_pv_link(k: PmapHost, pg: PmapPage, pm: pmap, va: vaddr_t): void {
 	const st = k.pmap;
 	if (st.pv_count > st.pv_hash.length) pv_rehash(st);
-	const i = pv_bucket(st, pm, va);
+	const pv = pg.pv_page === null ? pg : (st.pv_free.pop() ?? pv_new());
+	const vpn = va >>> PAGE_SHIFT;
 	const next = pg.md_pvlist;
-	pv.pmap = pm;
-	pv.va = va;
-	pv.page = pg;
-	pv.next = next;
-	if (next !== null) next.prev = pv;
-	pv.hash = st.pv_hash[i]!;
-	st.pv_hash[i] = pv;
+	pv.pv_pmap = pm;
+	pv.pv_vpn = vpn;
+	pv.pv_page = pg;
+	pv.pv_next = next;
+	if (next !== null) next.pv_prev = pv;
 	pg.md_pvlist = pv;
+	if (pv === pg) return;
+	const i = pv_bucket(st, pm, vpn);
+	pv.pv_hash = st.pv_hash[i]!;
+	st.pv_hash[i] = pv;
 }
 
-/** Take the entry of a mapping off its page's list. => it must be there. */
-export function pmap_pv_unlink(k: PmapHost, pg: PmapPage, pm: pmap, va: vaddr_t): PvEntry {
-	const st = k.pmap;
-	const i = pv_bucket(st, pm, va);
+/** Take an entry off the hash table. => panics if there is none for this mapping of this page. */
+function pv_unhash(st: PmapState, pg: PmapPage, pm: pmap, vpn: number): PvEntry {
+	const i = pv_bucket(st, pm, vpn);
 	let before: PvEntry | null = null;
 	let pv = st.pv_hash[i] ?? null;
-	st.pv_probes++;
-	while (pv !== null && (pv.va !== va || pv.pmap !== pm)) {
+	while (pv !== null && (pv.pv_vpn !== vpn || pv.pv_pmap !== pm)) {
 		before = pv;
-		pv = pv.hash;
+		pv = pv.pv_hash;
 		st.pv_probes++;
 	}
 	// An entry that memory has spoilt may name a page that is not the mapping's.
-	if (pv === null || pv.page !== pg) panic("pmap: managed mapping without PV entry");
-	if (before === null) st.pv_hash[i] = pv.hash;
-	else before.hash = pv.hash;
-	if (pv.prev === null) pg.md_pvlist = pv.next;
-	else pv.prev.next = pv.next;
-	if (pv.next !== null) pv.next.prev = pv.prev;
-	pv.page = null;
-	pv.next = null;
-	pv.prev = null;
-	pv.hash = null;
+	if (pv === null || pv.pv_page !== pg) panic("pmap: managed mapping without PV entry");
+	if (before === null) st.pv_hash[i] = pv.pv_hash;
+	else before.pv_hash = pv.pv_hash;
+	pv.pv_hash = null;
+	st.pv_free.push(pv);
 	return pv;
+}
+
+/**
+ * Take the entry of a mapping off its page's list. => it must be there. The caller returns its
+ * memory (pmap_pv_free), or uses it for another entry.
+ */
+export function pmap_pv_unlink(k: PmapHost, pg: PmapPage, pm: pmap, va: vaddr_t): void {
+	const st = k.pmap;
+	const vpn = va >>> PAGE_SHIFT;
+	st.pv_probes++;
+	const own = pg.pv_page !== null && pg.pv_vpn === vpn && pg.pv_pmap === pm;
+	const pv = own ? pg : pv_unhash(st, pg, pm, vpn);
+	if (pv.pv_prev === null) pg.md_pvlist = pv.pv_next;
+	else pv.pv_prev.pv_next = pv.pv_next;
+	if (pv.pv_next !== null) pv.pv_next.pv_prev = pv.pv_prev;
+	pv.pv_pmap = null;
+	pv.pv_page = null;
+	pv.pv_next = null;
+	pv.pv_prev = null;
 }
 
 /** For checkers: what is wrong with pv_hash. => `listed` are the entries on the lists of pages. */
 export function pmap_pv_check(st: PmapState, listed: ReadonlySet<PvEntry>): string[] {
 	const wrong: string[] = [];
-	const left = new Set(listed);
+	const left = new Set<PvEntry>();
+	// A page's own entry is found without the table.
+	for (const pv of listed) if (pv !== pv.pv_page) left.add(pv);
 	for (const [i, head] of st.pv_hash.entries()) {
-		for (let pv = head; pv !== null; pv = pv.hash) {
+		for (let pv = head; pv !== null; pv = pv.pv_hash) {
 			// Not again, or a circle would never end.
 			if (!left.delete(pv)) {
 				wrong.push("a hashed PV entry is on no list, or hashed twice");
 				break;
 			}
-			if (pv.pmap === null || pv_bucket(st, pv.pmap, pv.va) !== i) {
+			if (pv.pv_pmap === null || pv_bucket(st, pv.pv_pmap, pv.pv_vpn) !== i) {
 				wrong.push("a PV entry is in the wrong bucket");
 			}
 		}
@@ -157,7 +179,8 @@ export function pmap_leaf_remove(k: PmapHost, pm: pmap, va: vaddr_t, index: numb
 	if ((pte & PTE_MANAGED) !== 0) {
 		const pg = pmap_pte_page(k, pte);
 		pmap_sync_attrs(pg, pte);
-		pmap_pv_free(k, pmap_pv_unlink(k, pg, pm, va));
+		pmap_pv_unlink(k, pg, pm, va);
+		pmap_pv_free(k);
 	}
 	return pte;
 }

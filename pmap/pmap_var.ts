@@ -47,14 +47,16 @@ export interface pmap {
 
 /** One managed mapping of a page. */
 export interface PvEntry {
-	pmap: pmap | null; // null while on the free list
-	va: vaddr_t;
-	page: PmapPage | null; // null while on no list
+	/** null while on no list, as the rest. */
+	pv_pmap: pmap | null;
+	/** The address by pages: a small integer, which the host keeps in the object itself. */
+	pv_vpn: number;
+	pv_page: PmapPage | null;
 	/** The list of the page's mappings. */
-	next: PvEntry | null;
-	prev: PvEntry | null;
+	pv_next: PvEntry | null;
+	pv_prev: PvEntry | null;
 	/** Next entry of the same bucket of pv_hash. */
-	hash: PvEntry | null;
+	pv_hash: PvEntry | null;
 }
 
 export interface PmapState {
@@ -75,11 +77,11 @@ export interface PmapState {
 	readonly pm_deadtables: PmapPage[];
 
 	readonly pv_free: PvEntry[];
-	/** PV entries in use. */
+	/** PV entries in use, those of pages too. */
 	pv_count: number;
-	/** Those on lists, by address space and address: as many buckets as entries, a power of 2. */
+	/** Those on lists that are no pages, by address space and address: a power of 2 of buckets. */
 	pv_hash: (PvEntry | null)[];
-	/** Entries that searches of pv_hash have looked at, to show that they do not grow. */
+	/** Entries that searches have looked at, to show that they do not grow. */
 	pv_probes: number;
 
 	/** Owner of each ASID; 0 is the kernel's. */

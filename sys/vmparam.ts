@@ -3,7 +3,7 @@
  * pmap(9) and UVM share. Sizes and addresses are bytes, unsigned.
  */
 
-import { PAGE_SIZE } from "../machine/port.ts";
+import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "../machine/port.ts";
 
 export { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "../machine/port.ts";
 
@@ -40,3 +40,11 @@ export const round_page = (n: number): number => trunc_page(n + PAGE_SIZE - 1);
 export const ptoa = (pages: number): number => pages * PAGE_SIZE;
 /** Bytes to pages, rounding down. */
 export const atop = (bytes: number): number => Math.floor(bytes / PAGE_SIZE);
+
+/**
+ * trunc_page, ptoa and atop for paths that must be fast: of addresses and lengths below 4 GiB, and
+ * of page counts below 2^19, where all is done with small integers.
+ */
+export const va_trunc = (va: vaddr_t): vaddr_t => (va & ~PAGE_MASK) >>> 0;
+export const va_ptoa = (pages: number): number => pages << PAGE_SHIFT;
+export const va_atop = (bytes: number): number => bytes >>> PAGE_SHIFT;

@@ -10,8 +10,8 @@ import {
 	VIRTIO_BLK_T_OUT,
 	VIRTIO_BLK_T_WRITE_ZEROES,
 } from "../devices/virtio-blk.ts";
+import type { HartObserver } from "../machine/bare-run.ts";
 import type { Clock } from "../machine/clock.ts";
-import type { HartObserver } from "../machine/hart.ts";
 import { EXCEPTION_NAMES, INTERRUPT_NAMES } from "../machine/trap-counts.ts";
 import type { ChromeTrace } from "./chrome-trace.ts";
 

@@ -12,13 +12,12 @@
  *
  * Numbers are little-endian.
  */
-import { createHash } from "node:crypto";
-import { deflateRawSync, inflateRawSync } from "node:zlib";
+import type { Hash } from "node:crypto";
 import { UserError } from "../../machine/user-error.ts";
 import { DamagedError } from "./bytes.ts";
 
 const MAGIC = [0x89, ...Buffer.from("UVMSNAP", "latin1")];
-const FORMAT = 11;
+const FORMAT = 12;
 const CHECKSUM = 20;
 const CHECKSUM_LENGTH = 32;
 const FRONT = CHECKSUM + CHECKSUM_LENGTH;
@@ -43,6 +42,7 @@ export interface SnapshotHeader {
 
 export function packSnapshot(header: SnapshotHeader, body: Uint8Array): Uint8Array {
 	const text = Buffer.from(JSON.stringify({ ...header, bodyBytes: body.length }));
+	const { deflateRawSync } = process.getBuiltinModule("node:zlib");
 	const packed = deflateRawSync(body, { level: 4 });
 	const front = Buffer.alloc(FRONT);
 	front.set(MAGIC);
@@ -101,9 +101,12 @@ export function rejectDamaged<T>(action: () => T): T {
 	}
 }
 
+/** Node takes long to load this module, as that for compression; most runs need neither. */
+export const sha256 = (): Hash => process.getBuiltinModule("node:crypto").createHash("sha256");
+
 /** Of everything but the checksum itself. */
 function checksum(file: Buffer): Buffer {
-	const hash = createHash("sha256");
+	const hash = sha256();
 	return hash.update(file.subarray(0, CHECKSUM)).update(file.subarray(FRONT)).digest();
 }
 
@@ -123,6 +126,7 @@ function parseHeader(text: string): SnapshotHeader & { bodyBytes: number } {
 }
 
 function inflate(packed: Uint8Array, length: number): Uint8Array {
+	const { inflateRawSync } = process.getBuiltinModule("node:zlib");
 	try {
 		const body = inflateRawSync(packed, { maxOutputLength: Math.max(1, length) });
 		if (body.length === length) return body;

@@ -1,11 +1,10 @@
 /** A disk in a snapshot: how it is described, and how it is opened again. */
-import { createHash } from "node:crypto";
 import { DISK_OK, type DiskMedia, SECTOR_SIZE } from "../../devices/disk/disk-media.ts";
 import { FileDisk } from "../../devices/disk/file-disk.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { OverlayDisk } from "../../devices/disk/overlay-disk.ts";
 import { FaultyDisk } from "../../devices/fault/faulty-disk.ts";
-import { SnapshotError } from "./container.ts";
+import { SnapshotError, sha256 } from "./container.ts";
 
 export interface SavedDisk {
 	readonly bytes: number;
@@ -51,7 +50,7 @@ export function openSavedDisk({ bytes, readOnly, file }: SavedDisk): MemoryDisk 
 }
 
 function hashDisk(disk: FileDisk): string {
-	const hash = createHash("sha256");
+	const hash = sha256();
 	const bytes = new Uint8Array(CHUNK);
 	const chunk = CHUNK / SECTOR_SIZE;
 	for (let sector = 0; sector < disk.sectors; sector += chunk) {

@@ -8,7 +8,8 @@ import { simple_lock_init, type simplelock } from "../kern/core/kern_lock.ts";
 import type { lwp } from "../kern/core/kern_lwp.ts";
 import type { pools } from "../kern/core/pools.ts";
 import type { pool } from "../kern/core/subr_pool.ts";
-import type { vm_amap } from "./uvm_amap.ts";
+import type { vm_amap, vm_amap_chunk } from "./uvm_amap.ts";
+import type { vm_anon } from "./uvm_anon.ts";
 import type { uvm_aobj } from "./uvm_aobj.ts";
 import type { uvm_device } from "./uvm_device.ts";
 import type { uvm_faultinfo } from "./uvm_fault.ts";
@@ -44,6 +45,8 @@ export interface Uvm {
 	/** Pages by physical address, from physmem_start on; those behind them were never used. */
 	readonly vm_pages: vm_page[];
 	physmem_start: number;
+	/** Pages of memory from there to avail_end. */
+	physmem_pages: number;
 	avail_start: number;
 	avail_end: number;
 
@@ -98,7 +101,11 @@ export interface Uvm {
 	readonly uvm_aobj_pool: pool;
 	readonly uao_swhash_elt_pool: pool;
 	readonly anon_pool: pool;
+	/** Anons that are not in use, so that no new ones have to be made. */
+	readonly anon_free: vm_anon[];
 	readonly amap_pool: pool;
+	/** Chunks of amaps, likewise. */
+	readonly amap_chunk_free: vm_amap_chunk[];
 	readonly map_entry_pool: pool;
 	readonly kmap_entry_pool: pool;
 	/** Map entries that are not in use, so that no new ones have to be made. */
@@ -140,6 +147,7 @@ export function uvm_state(pools: pools): Uvm {
 	return {
 		vm_pages: [],
 		physmem_start: 0,
+		physmem_pages: 0,
 		avail_start: 0,
 		avail_end: 0,
 		page_hash: [],
@@ -174,7 +182,9 @@ export function uvm_state(pools: pools): Uvm {
 		uvm_aobj_pool: pools.aobjpl,
 		uao_swhash_elt_pool: pools.uaoeltpl,
 		anon_pool: pools.anonpl,
+		anon_free: [],
 		amap_pool: pools.amappl,
+		amap_chunk_free: [],
 		map_entry_pool: pools.vmmpepl,
 		mapent_free: [],
 		kmap_entry_pool: pools.vmmpekpl,

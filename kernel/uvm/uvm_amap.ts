@@ -120,21 +120,28 @@ function amap_free(k: Kernel, amap: vm_amap): void {
 	pool_put(k.uvm.amap_pool);
 }
 
+const chunk_new = (): vm_amap_chunk => ({
+	ac_nused: 0,
+	ac_anon: new Array<vm_anon | null>(UVM_AMAP_CHUNK).fill(null),
+	ac_bckptr: new Array<number>(UVM_AMAP_CHUNK).fill(0),
+});
+
+/** Free chunks that are kept: those of a process of 64 MiB. */
+const CHUNK_FREE_MAX = 1024;
+
 /** A chunk for slots `index` * UVM_AMAP_CHUNK and on. => null if memory is short. */
 function chunk_alloc(k: Kernel, amap: vm_amap, index: number): vm_amap_chunk | null {
 	if (!malloc(k, UVM_AMAP_CHUNK * SLOT_SIZE, ARRAYS)) return null;
 	k.uvm.amap_slots += UVM_AMAP_CHUNK;
-	const chunk: vm_amap_chunk = {
-		ac_nused: 0,
-		ac_anon: new Array<vm_anon | null>(UVM_AMAP_CHUNK).fill(null),
-		ac_bckptr: new Array<number>(UVM_AMAP_CHUNK).fill(0),
-	};
+	const chunk = k.uvm.amap_chunk_free.pop() ?? chunk_new();
 	amap.am_chunks.set(index, chunk);
 	return chunk;
 }
 
-function chunk_free(k: Kernel, amap: vm_amap, index: number): void {
+/** => all its slots are empty. */
+function chunk_free(k: Kernel, amap: vm_amap, index: number, chunk: vm_amap_chunk): void {
 	amap.am_chunks.delete(index);
+	if (k.uvm.amap_chunk_free.length < CHUNK_FREE_MAX) k.uvm.amap_chunk_free.push(chunk);
 	k.uvm.amap_slots -= UVM_AMAP_CHUNK;
 	free(k, UVM_AMAP_CHUNK * SLOT_SIZE, ARRAYS);
 }
@@ -224,7 +231,7 @@ export function amap_unadd(k: Kernel, amap: vm_amap, slot: number): void {
 		amap.am_slots[hole] = last;
 		amap.am_chunks.get(last >>> CHUNK_SHIFT)!.ac_bckptr[last & CHUNK_MASK] = hole;
 	}
-	if (--chunk.ac_nused === 0) chunk_free(k, amap, index);
+	if (--chunk.ac_nused === 0) chunk_free(k, amap, index, chunk);
 }
 
 /** Start to count references slot by slot. => amap locked, without am_ppref. */
@@ -325,9 +332,9 @@ function amap_wiperange(k: Kernel, amap: vm_amap, slot: number, len: number): vo
 	const drop = (s: number): void => {
 		const anon = amap_lookup(amap, s)!;
 		amap_unadd(k, amap, s);
-		simple_lock(k, anon.an_lock);
+		simple_lock(k, anon);
 		const refs = --anon.an_ref;
-		simple_unlock(k, anon.an_lock);
+		simple_unlock(k, anon);
 		if (refs === 0) uvm_anfree(k, anon);
 	};
 	if (len > amap.am_nused) {
@@ -455,13 +462,13 @@ export function amap_copy(k: Kernel, entry: vm_map_entry): boolean {
 		const anon = amap_lookup(old, s)!;
 		whole = amap_add(k, amap, s - entry.pageoff, anon, false);
 		if (!whole) break;
-		simple_lock(k, anon.an_lock);
+		simple_lock(k, anon);
 		anon.an_ref++;
 		// Others who share the old amap may have it mapped writable (amap_share_protect).
 		if ((old.am_flags & AMAP_SHARED) !== 0 && anon.an_page !== null) {
 			pmap_page_protect(k, anon.an_page, VM_PROT_READ);
 		}
-		simple_unlock(k, anon.an_lock);
+		simple_unlock(k, anon);
 	}
 	amap_unlock(k, old);
 	k.port.charge(used.length * COPY_SLOT_CYCLES);

@@ -75,12 +75,12 @@ function copy_anon(k: Kernel, amap: vm_amap, slot: number, anon: vm_anon): boole
 		uvm_anfree(k, copy);
 		return false;
 	}
-	simple_lock(k, anon.an_lock);
+	simple_lock(k, anon);
 	uvm_pagecopy(k, anon.an_page!, npg);
 	npg.flags &= ~(PG_BUSY | PG_FAKE);
 	amap_add(k, amap, slot, copy, true);
 	anon.an_ref--;
-	simple_unlock(k, anon.an_lock);
+	simple_unlock(k, anon);
 	simple_lock(k, k.uvm.pageqlock);
 	uvm_pageactivate(k, npg);
 	simple_unlock(k, k.uvm.pageqlock);

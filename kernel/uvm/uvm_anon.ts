@@ -8,20 +8,15 @@
 import { pmap_page_protect } from "../../pmap/pmap.ts";
 import { KASSERT } from "../../sys/panic.ts";
 import { VM_PROT_NONE } from "../../sys/vmparam.ts";
-import {
-	simple_lock,
-	simple_lock_init,
-	simple_unlock,
-	type simplelock,
-} from "../kern/core/kern_lock.ts";
+import { simple_lock, simple_unlock, type simplelock } from "../kern/core/kern_lock.ts";
 import { wakeup } from "../kern/core/kern_synch.ts";
 import { pool_get, pool_put } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { PG_BUSY, PG_RELEASED, PG_WANTED, uvm_pagefree, type vm_page } from "./uvm_page.ts";
 import { SWSLOT_NONE, type SwapSlot, uvm_swap_free, uvm_swpgonly_add } from "./uvm_swap.ts";
 
-export interface vm_anon {
-	readonly an_lock: simplelock;
+/** An anon is a lock, too: NetBSD's an_lock, which protects all of it. */
+export interface vm_anon extends simplelock {
 	/** Amap slots that refer to it. */
 	an_ref: number;
 	/** Its page if resident. */
@@ -30,11 +25,19 @@ export interface vm_anon {
 	an_swslot: SwapSlot;
 }
 
+/** Free anons that are kept: those of a process of 64 MiB. */
+const ANON_FREE_MAX = 16_384;
+
 /** => reference count 1, no page, no slot, unlocked; null if the pool is empty. Never sleeps. */
 export function uvm_analloc(k: Kernel): vm_anon | null {
 	if (!pool_get(k, k.uvm.anon_pool)) return null;
 	k.uvmexp.nanon++;
-	return { an_lock: simple_lock_init(), an_ref: 1, an_page: null, an_swslot: SWSLOT_NONE };
+	const anon = k.uvm.anon_free.pop();
+	if (anon === undefined) {
+		return { locked: false, an_ref: 1, an_page: null, an_swslot: SWSLOT_NONE };
+	}
+	anon.an_ref = 1;
+	return anon;
 }
 
 /**
@@ -46,7 +49,7 @@ export function uvm_analloc(k: Kernel): vm_anon | null {
  */
 export function uvm_anfree(k: Kernel, anon: vm_anon): void {
 	KASSERT(anon.an_ref === 0, "uvm_anfree: still referred to");
-	KASSERT(!anon.an_lock.locked, "uvm_anfree: locked");
+	KASSERT(!anon.locked, "uvm_anfree: locked");
 	const pg = anon.an_page;
 	if (pg !== null) {
 		pmap_page_protect(k, pg, VM_PROT_NONE);
@@ -64,6 +67,8 @@ export function uvm_anfree(k: Kernel, anon: vm_anon): void {
 	}
 	k.uvmexp.nanon--;
 	pool_put(k.uvm.anon_pool);
+	// It has no page and no slot.
+	if (k.uvm.anon_free.length < ANON_FREE_MAX) k.uvm.anon_free.push(anon);
 }
 
 /**

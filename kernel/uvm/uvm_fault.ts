@@ -20,6 +20,7 @@ import {
 	pmap_enter,
 	pmap_extract,
 	pmap_extract_wired,
+	pmap_mapped,
 	pmap_page_protect,
 	pmap_update,
 } from "../../pmap/pmap.ts";
@@ -39,9 +40,11 @@ import {
 	atop,
 	PAGE_SIZE,
 	ptoa,
-	trunc_page,
 	VM_PROT_NONE,
 	VM_PROT_WRITE,
+	va_atop,
+	va_ptoa,
+	va_trunc,
 	type vaddr_t,
 	type vm_prot_t,
 } from "../../sys/vmparam.ts";
@@ -186,7 +189,7 @@ function faultinfo_start(
 	access: vm_prot_t,
 ): void {
 	ufi.orig_map = map;
-	ufi.va = trunc_page(va);
+	ufi.va = va_trunc(va);
 	ufi.fault_type = fault_type;
 	ufi.access = access;
 	ufi.narrow = fault_type === VM_FAULT_WIRE;
@@ -241,7 +244,7 @@ export function* uvm_fault(
 	const read = k.uvmexp.pageins;
 	let error = EWOULDBLOCK;
 	// A debugger may have had a fault of its own meanwhile.
-	if (tried && ufi.wait !== "none" && ufi.orig_map === map && ufi.va === trunc_page(va)) {
+	if (tried && ufi.wait !== "none" && ufi.orig_map === map && ufi.va === va_trunc(va)) {
 		ufi.fault_type = fault_type;
 		ufi.access = access;
 	} else {
@@ -368,11 +371,11 @@ function fault_window(ufi: uvm_faultinfo): void {
 	let forw = 0;
 	// The neighbours in a wired entry are mapped already, or will be by faults of their own.
 	if (!ufi.narrow && !ufi.wired) {
-		back = Math.min(nback[entry.advice]!, atop(va - entry.start));
-		forw = Math.min(nforw[entry.advice]!, atop(entry.end - va) - 1);
+		back = Math.min(nback[entry.advice]!, va_atop(va - entry.start));
+		forw = Math.min(nforw[entry.advice]!, va_atop(entry.end - va) - 1);
 		ufi.narrow = true;
 	}
-	ufi.startva = va - ptoa(back);
+	ufi.startva = va - va_ptoa(back);
 	ufi.npages = back + forw + 1;
 	ufi.centeridx = back;
 }
@@ -385,7 +388,7 @@ function fault_resolve(k: Kernel, ufi: uvm_faultinfo): Errno {
 	const { anons, pages, npages, centeridx } = ufi;
 	if (amap !== null) {
 		amap_lock(k, amap);
-		const slot = entry.pageoff + atop(ufi.startva - entry.start);
+		const slot = entry.pageoff + va_atop(ufi.startva - entry.start);
 		amap_lookups(amap, slot, anons, npages);
 	} else {
 		for (let i = 0; i < npages; i++) anons[i] = null;
@@ -424,26 +427,23 @@ function fault_resolve(k: Kernel, ufi: uvm_faultinfo): Errno {
 function fault_neighbours(k: Kernel, ufi: uvm_faultinfo): void {
 	const { anons, pages, npages, centeridx, startva } = ufi;
 	const pm = ufi.orig_map.pmap;
+	const mapped = pmap_mapped(k, pm, startva, npages);
 	for (let i = 0; i < npages; i++) {
 		if (i === centeridx) continue;
-		const va = startva + ptoa(i);
 		const anon = anons[i]!;
-		const pg = anon === null ? null : anon.an_page;
-		pages[i] = anon === null ? null : PGO_DONTCARE;
-		if (anon === null && ufi.entry.uvm_obj === null) continue;
-		if (pmap_extract(k, pm, va) >= 0) {
-			pages[i] = PGO_DONTCARE;
-			continue;
-		}
-		if (anon === null || pg === null || pg.loan_count > 0 || (pg.flags & PG_BUSY) !== 0) continue;
+		const done = (mapped & (1 << i)) !== 0;
+		pages[i] = anon === null && !done ? null : PGO_DONTCARE;
+		if (anon === null || done) continue;
+		const pg = anon.an_page;
+		if (pg === null || pg.loan_count > 0 || (pg.flags & PG_BUSY) !== 0) continue;
 		const prot = anon.an_ref > 1 ? ufi.enter_prot & ~VM_PROT_WRITE : ufi.enter_prot;
 		// A write-only mapping allows nothing before its copy is made.
 		if (prot === VM_PROT_NONE) continue;
-		simple_lock(k, anon.an_lock);
+		simple_lock(k, anon);
 		uvm_pageactivate(k, pg);
-		pmap_enter(k, pm, va, pg.phys_addr, prot, PMAP_CANFAIL);
+		pmap_enter(k, pm, startva + va_ptoa(i), pg.phys_addr, prot, PMAP_CANFAIL);
 		k.uvmexp.fltnamap++;
-		simple_unlock(k, anon.an_lock);
+		simple_unlock(k, anon);
 	}
 	pmap_update(k, pm);
 }
@@ -483,10 +483,10 @@ function fault_map_neighbours(k: Kernel, ufi: uvm_faultinfo): void {
 
 /** Case 1: the page belongs to an anon. => map, amap locked. */
 function fault_anon(k: Kernel, ufi: uvm_faultinfo, amap: vm_amap, anon: vm_anon): Errno {
-	simple_lock(k, anon.an_lock);
+	simple_lock(k, anon);
 	let pg = anon.an_page;
 	if (pg === null || (pg.flags & PG_BUSY) !== 0) {
-		simple_unlock(k, anon.an_lock);
+		simple_unlock(k, anon);
 		uvmfault_unlockall(k, ufi, amap);
 		ufi.wait_anon = anon;
 		return would_block(ufi, "anon");
@@ -499,7 +499,7 @@ function fault_anon(k: Kernel, ufi: uvm_faultinfo, amap: vm_amap, anon: vm_anon)
 		if (anon.an_ref > 1) pg = fault_copy_anon(k, ufi, amap, anon);
 		else pg = uvm_loanbreak_anon(k, anon) === 0 ? anon.an_page : null;
 		if (pg === null) {
-			simple_unlock(k, anon.an_lock);
+			simple_unlock(k, anon);
 			uvmfault_unlockall(k, ufi, amap);
 			return uvmfault_noram(k, ufi);
 		}
@@ -507,7 +507,7 @@ function fault_anon(k: Kernel, ufi: uvm_faultinfo, amap: vm_amap, anon: vm_anon)
 		ufi.enter_prot &= ~VM_PROT_WRITE;
 	}
 	const error = fault_enter(k, ufi, pg);
-	simple_unlock(k, anon.an_lock);
+	simple_unlock(k, anon);
 	uvmfault_unlockall(k, ufi, amap);
 	return error === 0 ? 0 : uvmfault_noram(k, ufi);
 }
@@ -536,7 +536,8 @@ function unwire_original(k: Kernel, ufi: uvm_faultinfo, pg: vm_page): void {
 	if (pmap_extract_wired(k, ufi.orig_map.pmap, ufi.va) === pg.phys_addr) uvm_pageunwire(k, pg);
 }
 
-const slot_of = (ufi: uvm_faultinfo): number => ufi.entry.pageoff + atop(ufi.va - ufi.entry.start);
+const slot_of = (ufi: uvm_faultinfo): number =>
+	ufi.entry.pageoff + va_atop(ufi.va - ufi.entry.start);
 
 /** An anon with a busy page. => null if there is no anon or no page for it. */
 function new_anon(k: Kernel, pga_flags: number): vm_anon | null {
@@ -664,24 +665,24 @@ function fault_enter(k: Kernel, ufi: uvm_faultinfo, pg: vm_page): Errno {
  * => 0: try again. EIO: the contents are lost. ENOMEM: out of memory and swap.
  */
 export function* uvmfault_anonget(k: Kernel, anon: vm_anon): Sleeps<Errno> {
-	simple_lock(k, anon.an_lock);
+	simple_lock(k, anon);
 	const resident = anon.an_page;
 	if (resident !== null) {
 		if ((resident.flags & PG_BUSY) === 0) {
-			simple_unlock(k, anon.an_lock);
+			simple_unlock(k, anon);
 			return 0;
 		}
 		k.uvmexp.fltpgwait++;
-		yield* uvm_pagewait(k, resident, anon.an_lock, "anonget");
+		yield* uvm_pagewait(k, resident, anon, "anonget");
 		return 0;
 	}
 	const slot = anon.an_swslot;
 	if (slot === SWSLOT_BAD) {
-		simple_unlock(k, anon.an_lock);
+		simple_unlock(k, anon);
 		return EIO;
 	}
 	const pg = uvm_pagealloc(k, null, 0, anon, 0);
-	simple_unlock(k, anon.an_lock);
+	simple_unlock(k, anon);
 	if (pg === null) {
 		k.uvmexp.fltnoram++;
 		if (!uvm_reclaimable(k)) return ENOMEM;
@@ -701,7 +702,7 @@ export function* uvmfault_anonget(k: Kernel, anon: vm_anon): Sleeps<Errno> {
 		uvm_anon_release(k, anon);
 		return 0;
 	}
-	simple_lock(k, anon.an_lock);
+	simple_lock(k, anon);
 	anonget_done(k, anon, pg, error);
 	if (error !== ENOMEM && error !== EAGAIN) return error;
 	// Lack of resources: the slot is still good.
@@ -725,7 +726,7 @@ function anonget_done(k: Kernel, anon: vm_anon, pg: vm_page, error: Errno): void
 		uvm_swap_markbad(k, anon.an_swslot, 1);
 		anon.an_swslot = SWSLOT_BAD;
 	}
-	simple_unlock(k, anon.an_lock);
+	simple_unlock(k, anon);
 }
 
 /**

@@ -163,9 +163,9 @@ function uvm_loananon(k: Kernel, anon: vm_anon, why: refusal): vm_page | null {
 		why.anon = anon;
 		return null;
 	}
-	simple_lock(k, anon.an_lock);
+	simple_lock(k, anon);
 	const lent = uvm_loanpage(k, pg, why);
-	simple_unlock(k, anon.an_lock);
+	simple_unlock(k, anon);
 	return lent ? pg : null;
 }
 

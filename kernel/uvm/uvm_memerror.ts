@@ -50,7 +50,7 @@ function is_movable(
  */
 export function uvm_page_memerror(k: Kernel, pg: vm_page): boolean {
 	if (!is_movable(k, pg)) return false;
-	const lock = pg.uanon !== null ? pg.uanon.an_lock : pg.uobject!.vmobjlock;
+	const lock = pg.uanon ?? pg.uobject!.vmobjlock;
 	simple_lock(k, lock);
 	simple_lock(k, k.uvm.pageqlock);
 	pmap_page_protect(k, pg, VM_PROT_NONE);
@@ -89,7 +89,7 @@ export function* uvm_copy_memerror(k: Kernel, pa: paddr_t): Sleeps<boolean> {
 
 /** Wait until a page is no longer busy. => nothing locked. */
 export function* uvm_memerror_wait(k: Kernel, pg: vm_page): Sleeps<void> {
-	const lock = pg.uanon !== null ? pg.uanon.an_lock : pg.uobject!.vmobjlock;
+	const lock = pg.uanon ?? pg.uobject!.vmobjlock;
 	simple_lock(k, lock);
 	yield* uvm_pagewait(k, pg, lock, "memerror");
 }

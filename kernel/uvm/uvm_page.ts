@@ -14,7 +14,7 @@
  */
 
 import type { PmapPage } from "../../pmap/host.ts";
-import type { PvEntry } from "../../pmap/pmap.ts";
+import type { PvEntry, pmap } from "../../pmap/pmap.ts";
 import {
 	pmap_copy_page,
 	pmap_page_protect,
@@ -23,7 +23,7 @@ import {
 	ZERO_PAGE_CYCLES,
 } from "../../pmap/pmap.ts";
 import { KASSERT } from "../../sys/panic.ts";
-import { atop, PAGE_SIZE, ptoa, VM_PROT_NONE } from "../../sys/vmparam.ts";
+import { atop, PAGE_SHIFT, PAGE_SIZE, ptoa, VM_PROT_NONE } from "../../sys/vmparam.ts";
 import type { simplelock } from "../kern/core/kern_lock.ts";
 import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
@@ -66,26 +66,38 @@ export const UVM_PAGE_HASH_PENALTY = 4;
 
 /** A page of physical memory. o: owner's lock, q: page queue lock, f: free queue lock. */
 export class vm_page implements PmapPage {
-	pageq_next: vm_page | null = null; // q, or f
-	pageq_prev: vm_page | null = null; // q, or f
-	hashq_next: vm_page | null = null; // hash
-	listq_next: vm_page | null = null; // o: memq
-	listq_prev: vm_page | null = null; // o: memq
-	uobject: uvm_object | null = null; // o, q
-	uanon: vm_anon | null = null; // o, q
-	offset: voff_t = 0; // o, q
+	// What a fault looks at comes first, to lie close together.
 	flags = 0; // o
 	pqflags = 0; // q
 	wire_count = 0; // o, q
 	loan_count = 0; // o, q
+	/** Its address by pages: a small integer, which the host keeps in the object itself. */
+	readonly frame: number;
+	md_attrs = 0;
+	md_pvlist: PvEntry | null = null;
+	pv_pmap: pmap | null = null;
+	pv_vpn = 0;
+	pv_page: PmapPage | null = null;
+	pv_next: PvEntry | null = null;
+	pv_prev: PvEntry | null = null;
+	pv_hash: PvEntry | null = null;
+	pageq_next: vm_page | null = null; // q, or f
+	pageq_prev: vm_page | null = null; // q, or f
+	uanon: vm_anon | null = null; // o, q
+	uobject: uvm_object | null = null; // o, q
+	offset: voff_t = 0; // o, q
 	/** Incremented when the page gets or loses an identity, so that a sleeper sees it. */
 	version = 0; // o
-	md_pvlist: PvEntry | null = null;
-	md_attrs = 0;
-	readonly phys_addr: number;
+	listq_next: vm_page | null = null; // o: memq
+	listq_prev: vm_page | null = null; // o: memq
+	hashq_next: vm_page | null = null; // hash
 
 	constructor(pa: number) {
-		this.phys_addr = pa;
+		this.frame = atop(pa);
+	}
+
+	get phys_addr(): number {
+		return this.frame * PAGE_SIZE;
 	}
 }
 
@@ -161,6 +173,7 @@ export function uvm_page_physload(
 	KASSERT(avail_start >= start && avail_end <= end, "uvm_page_physload: bad range");
 	KASSERT(avail_end === end, "uvm_page_physload: memory behind the free pages");
 	k.uvm.physmem_start = start;
+	k.uvm.physmem_pages = atop(end - start);
 	for (let pa = start; pa < avail_start; pa += PAGE_SIZE) k.uvm.vm_pages.push(new vm_page(pa));
 	k.uvm.avail_start = avail_start;
 	k.uvm.avail_end = avail_end;
@@ -176,8 +189,7 @@ export function uvm_page_init(k: Kernel): void {
 }
 
 /** Pages that have no vm_page yet: they are free, and behind all that have one. */
-export const uvm_page_unused = (k: Kernel): number =>
-	atop(k.uvm.avail_end - k.uvm.physmem_start) - k.uvm.vm_pages.length;
+export const uvm_page_unused = (k: Kernel): number => k.uvm.physmem_pages - k.uvm.vm_pages.length;
 
 /** The vm_page of the first page without one. => uvm_page_unused is not 0; on no queue. */
 function page_create(k: Kernel): vm_page {
@@ -216,10 +228,10 @@ function page_take(k: Kernel): vm_page | null {
 
 /** The page at physical address `pa`, or null for memory the page layer does not own. */
 export function PHYS_TO_VM_PAGE(k: Kernel, pa: number): vm_page | null {
-	const i = Math.floor((pa - k.uvm.physmem_start) / PAGE_SIZE);
-	const pg = k.uvm.vm_pages[i];
-	if (pg !== undefined) return pg;
-	return i >= 0 && pa < k.uvm.avail_end ? page_unused_at(k, i) : null;
+	const { vm_pages, physmem_start } = k.uvm;
+	if (pa < physmem_start || pa >= k.uvm.avail_end) return null;
+	const i = (pa - physmem_start) >>> PAGE_SHIFT;
+	return i < vm_pages.length ? vm_pages[i]! : page_unused_at(k, i);
 }
 
 /** A page that has never been used: all such pages are put at the head of the free queue. */

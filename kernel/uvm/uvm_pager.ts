@@ -363,7 +363,7 @@ function drop_page(k: Kernel, page: vm_page, written: boolean, realloc: boolean)
 		uvm_anon_release(k, anon);
 		return;
 	}
-	const lock = anon !== null ? anon.an_lock : page.uobject!.vmobjlock;
+	const lock = anon ?? page.uobject!.vmobjlock;
 	simple_lock(k, lock);
 	simple_lock(k, k.uvm.pageqlock);
 	if (realloc) set_owner_slot(k, page, SWSLOT_NONE);

@@ -164,7 +164,7 @@ function* uvmpd_scan(k: Kernel): Sleeps<void> {
  * => null if the page has none, or it is locked: the daemon locks against the order.
  */
 function trylock_owner(k: Kernel, pg: vm_page): simplelock | null {
-	const lock = pg.uanon !== null ? pg.uanon.an_lock : (pg.uobject?.vmobjlock ?? null);
+	const lock = pg.uanon ?? pg.uobject?.vmobjlock ?? null;
 	if (lock === null || lock.locked) return null;
 	simple_lock(k, lock);
 	return lock;

@@ -204,13 +204,13 @@ function* anon_swap_off(k: Kernel, anon: vm_anon, start: SwapSlot, end: SwapSlot
 		// A slot that could not be read was marked bad, and the anon no longer has it.
 		return error === EIO ? 0 : error;
 	}
-	simple_lock(k, anon.an_lock);
+	simple_lock(k, anon);
 	KASSERT(anon.an_swslot >= start && anon.an_swslot < end, "anon_swap_off: slot moved");
 	uvm_anon_dropswap(k, anon);
 	pg.flags &= ~PG_CLEAN;
 	simple_lock(k, k.uvm.pageqlock);
 	if (pg.wire_count === 0) uvm_pagedeactivate(k, pg);
 	simple_unlock(k, k.uvm.pageqlock);
-	simple_unlock(k, anon.an_lock);
+	simple_unlock(k, anon);
 	return 0;
 }

@@ -6,7 +6,7 @@
  * nearest, by the host's arithmetic (host.ts); every other case leaves the switch and is computed
  * exactly (slow.ts). As in interpreter.ts, whose decoded code this reads, the labels are
  * number literals (op.ts) and so are the indexes of memory.ts, and a test compares them: 40 H_IP,
- * 64 H_F, 0x10_0000 RT, 0x20_0000 WT. A floating-point register is named by the index of its low
+ * 64 H_F, 161 H_TABLES, 0x10_0000 WT. A floating-point register is named by the index of its low
  * word; half of that is its index in `f64`. Nothing that might be a NaN is ever copied as a number:
  * the host may change its payload.
  */
@@ -84,6 +84,7 @@ export class FloatUnit {
 		const dynamic = state.frm === 0 ? 7 : 0;
 		// While this is true, the question is asked whether a result is exact.
 		let exact = (state.fflags & NX) === 0;
+		const tables = m32[161]!;
 		let ip = m32[40]!;
 		for (;;) {
 			const w = m32[ip]!;
@@ -103,7 +104,7 @@ export class FloatUnit {
 				switch (w & 0xff) {
 					case 123: // flw
 						va = (m32[(w >>> 16) & 0xff]! + imm) | 0;
-						e = m32[0x10_0000 + (va >>> 12)]!;
+						e = m32[(tables + (va >>> 12)) | 0]!;
 						if ((va << 30) >>> 0 >= e >>> 0) {
 							m32[40] = ip;
 							return FLOAT_ACCESS;
@@ -114,7 +115,7 @@ export class FloatUnit {
 						break done;
 					case 124: // fld
 						va = (m32[(w >>> 16) & 0xff]! + imm) | 0;
-						e = m32[0x10_0000 + (va >>> 12)]!;
+						e = m32[(tables + (va >>> 12)) | 0]!;
 						if (e === 0 || (va & 7) !== 0) {
 							m32[40] = ip;
 							return FLOAT_ACCESS;
@@ -125,7 +126,7 @@ export class FloatUnit {
 						break done;
 					case 125: // c.flw, c.flwsp
 						va = (m32[(w >>> 16) & 0xff]! + imm) | 0;
-						e = m32[0x10_0000 + (va >>> 12)]!;
+						e = m32[(tables + (va >>> 12)) | 0]!;
 						if ((va << 30) >>> 0 >= e >>> 0) {
 							m32[40] = ip;
 							return FLOAT_ACCESS;
@@ -137,7 +138,7 @@ export class FloatUnit {
 						break done;
 					case 126: // c.fld, c.fldsp
 						va = (m32[(w >>> 16) & 0xff]! + imm) | 0;
-						e = m32[0x10_0000 + (va >>> 12)]!;
+						e = m32[(tables + (va >>> 12)) | 0]!;
 						if (e === 0 || (va & 7) !== 0) {
 							m32[40] = ip;
 							return FLOAT_ACCESS;
@@ -149,7 +150,7 @@ export class FloatUnit {
 						break done;
 					case 127: // fsw
 						va = (m32[(w >>> 16) & 0xff]! + imm) | 0;
-						e = m32[0x20_0000 + (va >>> 12)]!;
+						e = m32[(tables + 0x10_0000 + (va >>> 12)) | 0]!;
 						if ((va << 30) >>> 0 >= e >>> 0) {
 							m32[40] = ip;
 							return FLOAT_ACCESS;
@@ -159,7 +160,7 @@ export class FloatUnit {
 						break done;
 					case 128: // fsd
 						va = (m32[(w >>> 16) & 0xff]! + imm) | 0;
-						e = m32[0x20_0000 + (va >>> 12)]!;
+						e = m32[(tables + 0x10_0000 + (va >>> 12)) | 0]!;
 						if (e === 0 || (va & 7) !== 0) {
 							m32[40] = ip;
 							return FLOAT_ACCESS;
@@ -170,7 +171,7 @@ export class FloatUnit {
 						break done;
 					case 129: // c.fsw, c.fswsp
 						va = (m32[(w >>> 16) & 0xff]! + imm) | 0;
-						e = m32[0x20_0000 + (va >>> 12)]!;
+						e = m32[(tables + 0x10_0000 + (va >>> 12)) | 0]!;
 						if ((va << 30) >>> 0 >= e >>> 0) {
 							m32[40] = ip;
 							return FLOAT_ACCESS;
@@ -181,7 +182,7 @@ export class FloatUnit {
 						break done;
 					case 130: // c.fsd, c.fsdsp
 						va = (m32[(w >>> 16) & 0xff]! + imm) | 0;
-						e = m32[0x20_0000 + (va >>> 12)]!;
+						e = m32[(tables + 0x10_0000 + (va >>> 12)) | 0]!;
 						if (e === 0 || (va & 7) !== 0) {
 							m32[40] = ip;
 							return FLOAT_ACCESS;

@@ -1,5 +1,13 @@
 /** The loop that goes from one compiled function to the next, as a WebAssembly module. */
-import { CODE_MAP, H_FETCH_HOST, H_FETCH_PAGE, H_LEFT, RAM_OFFSET, XT } from "../memory.ts";
+import {
+	CODE_MAP,
+	H_FETCH_HOST,
+	H_FETCH_PAGE,
+	H_LEFT,
+	H_TABLES,
+	RAM_OFFSET,
+	XT,
+} from "../memory.ts";
 import { REGION } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import * as wasm from "./encoder.ts";
@@ -75,6 +83,10 @@ export function dispatcherModule(pages: number, functions: number): Uint8Array {
 	code(wasm.I32_SHR_U);
 	constant(2);
 	code(wasm.I32_SHL);
+	constant(0);
+	load(H_TABLES);
+	constant(2);
+	code(wasm.I32_SHL, wasm.I32_ADD);
 	load(XT);
 	code(wasm.LOCAL_TEE, HOST, wasm.I32_EQZ);
 	returnIf();

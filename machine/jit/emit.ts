@@ -17,6 +17,7 @@ import {
 	H_JUMP,
 	H_LEFT,
 	H_RESERVATION,
+	H_TABLES,
 	RAM_OFFSET,
 	RT,
 	WT,
@@ -51,7 +52,9 @@ const PC = 1;
 const LEFT = 2;
 const VA = 3;
 const HOST = 4;
-const FIRST_REGISTER = 5;
+/** Host offset of the running context's tables. */
+const TABLES = 5;
+const FIRST_REGISTER = 6;
 /** Addresses that a jump is compared with one by one, and halfwords that a table spans. */
 const COMPARED_MAX = 3;
 const TABLE_MAX = 2048;
@@ -134,6 +137,11 @@ export class Emitter {
 		this.#constant(0);
 		this.#memory(wasm.I32_LOAD, 2, H_LEFT * 4);
 		this.#set(LEFT);
+		this.#constant(0);
+		this.#memory(wasm.I32_LOAD, 2, H_TABLES * 4);
+		this.#constant(2);
+		out.byte(wasm.I32_SHL);
+		this.#set(TABLES);
 		this.#open(wasm.BLOCK);
 		this.#tree(this.#region.start);
 		this.#close();
@@ -260,6 +268,8 @@ export class Emitter {
 		out.byte(wasm.I32_SHR_U);
 		this.#constant(SLOT_MASK);
 		out.byte(wasm.I32_AND);
+		this.#get(TABLES);
+		out.byte(wasm.I32_ADD);
 		this.#memory(wasm.I32_LOAD, 2, 4 * (stores ? WT : RT));
 		this.#tee(HOST);
 		if (bytes === 1) out.byte(wasm.I32_EQZ);
@@ -438,7 +448,7 @@ export class Emitter {
 		// Perhaps without a cycle left: the page is looked up by the hart.
 		if (to.end === END_LEAVE || (to.end === END_INTERPRET && to.instructions.length === 0)) return;
 		const host = this.#translation.host(to.pc);
-		this.#constant(0);
+		this.#get(TABLES);
 		this.#memory(wasm.I32_LOAD, 2, 4 * (XT + page));
 		this.#constant(host);
 		this.#out.byte(wasm.I32_NE);
@@ -529,6 +539,8 @@ export class Emitter {
 		out.byte(wasm.I32_SHR_U);
 		this.#constant(SLOT_MASK);
 		out.byte(wasm.I32_AND);
+		this.#get(TABLES);
+		out.byte(wasm.I32_ADD);
 		this.#memory(wasm.I32_LOAD, 2, 4 * table);
 		if (bytes === 1) {
 			this.#tee(HOST);

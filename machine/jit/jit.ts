@@ -25,6 +25,7 @@ import {
 	H_LEFT,
 	H_PC,
 	H_PC_BASE,
+	H_TABLES,
 	LENGTHS,
 	type Memory,
 	RAM_OFFSET,
@@ -228,7 +229,7 @@ export class Jit implements CodeUser, CompiledCode {
 	#host(pc: number): number {
 		const words = this.#words;
 		if (((pc ^ words[H_FETCH_PAGE]!) & ~PAGE_MASK) === 0) return words[H_FETCH_HOST]!;
-		return words[XT + (pc >>> PAGE_SHIFT)]!;
+		return words[words[H_TABLES]! + XT + (pc >>> PAGE_SHIFT)]!;
 	}
 
 	#sample(pc: number): void {

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { faultFile, readFaults } from "../../cli/fault-file.ts";
+import { readFaults } from "../../cli/fault-file.ts";
+import { planFile } from "../../cli/plan-argument.ts";
 import { UsageError } from "../../cli/usage-error.ts";
 import type { Report } from "../../computer/system-options.ts";
 import { uvmachine } from "../support/cli.ts";
@@ -79,7 +80,7 @@ describe("a plan", () => {
 		expect(readFaults(rule).plan).toEqual({
 			rules: [{ id: "disk.lost-write", model: "disk.lost-write", params, when: { hit: 3 } }],
 		});
-		expect([faultFile(rule), faultFile("plan.json5"), faultFile(undefined)]).toEqual([
+		expect([planFile(rule), planFile("plan.json5"), planFile(undefined)]).toEqual([
 			undefined,
 			"plan.json5",
 			undefined,

@@ -2,8 +2,10 @@
 import { execFileSync } from "node:child_process";
 import {
 	chmodSync,
+	cpSync,
 	mkdirSync,
 	mkdtempSync,
+	readdirSync,
 	readFileSync,
 	rmSync,
 	symlinkSync,
@@ -19,6 +21,7 @@ import { createSystem } from "../../computer/system.ts";
 import type { DiskOptions } from "../../computer/system-options.ts";
 import { FileDisk } from "../../devices/disk/file-disk.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
+import { ROOT } from "../support/sources.ts";
 import { workload } from "../support/workload.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "uvmachine-test-"));
@@ -127,8 +130,8 @@ describe("a file", () => {
 
 describe("the disk of programs", () => {
 	it("holds every workload, is read-only, and is made once", async () => {
-		const disk = await binDisk();
-		expect(await binDisk()).toBe(disk);
+		const disk = binDisk();
+		expect(binDisk()).toBe(disk);
 		expect((disk.media as MemoryDisk).readOnly).toBe(true);
 		const names = list(contents(disk)).map((line) => line.split(" ").pop());
 		expect(names).toContain("sort");
@@ -138,13 +141,23 @@ describe("the disk of programs", () => {
 	});
 });
 
+it("the disk of programs is what a folder of them would be, to the byte", async () => {
+	const top = join(dir, "programs");
+	cpSync(join(ROOT, "workloads/bin"), top, { recursive: true });
+	for (const name of readdirSync(top)) {
+		chmodSync(join(top, name), 0o755);
+		utimesSync(join(top, name), 0, 0);
+	}
+	expect(Buffer.compare(await packFolder(top), contents(binDisk()))).toBe(0);
+});
+
 describe("units", () => {
 	const hello = { program: "hello", image: workload("hello") };
 	const disk = (): DiskOptions => ({ media: 1 << 20 });
 
 	it("are swap, root, bin, others, and the kernel knows which is which", async () => {
 		const root = disk();
-		const bin = await binDisk();
+		const bin = binDisk();
 		const swap = [disk(), disk()];
 		const system = createSystem({ ...hello, swap, root, bin, disks: [disk()] });
 		expect(system.kernel.conf).toMatchObject({ swap: [0, 1], root: 2, bin: 3 });

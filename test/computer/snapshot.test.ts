@@ -80,7 +80,7 @@ const optionsOf = async ({ line, script, check, ram = 4 }: Case): Promise<System
 		image: workload(check ? `../checks/bin/${program}` : program),
 		ram: ram * MiB,
 		swap: [{ media: 16 * MiB }],
-		bin: await binDisk(),
+		bin: binDisk(),
 		framebuffer: { width: 96, height: 64 },
 	};
 };

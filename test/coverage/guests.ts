@@ -116,7 +116,7 @@ it("errors of memory that cannot be corrected", async () => {
 });
 
 it.each(sound)("%s %j", async (program, args, options) => {
-	const { report } = boot(program, args, { bin: await binDisk(), ...options });
+	const { report } = boot(program, args, { bin: binDisk(), ...options });
 	expect([report.exit, report.console]).toMatchObject([
 		{ kind: "exited", code: 0 },
 		expect.anything(),
@@ -125,19 +125,19 @@ it.each(sound)("%s %j", async (program, args, options) => {
 
 it("pressure.sh", async () => {
 	const script = readFileSync(new URL("../../workloads/pressure.sh", import.meta.url), "utf8");
-	const options = { ...tiny, ram: 2 * MiB, bin: await binDisk() };
+	const options = { ...tiny, ram: 2 * MiB, bin: binDisk() };
 	const { report } = boot("sh", ["-c", script], options);
 	expect(report.exit).toMatchObject({ kind: "exited", code: 0 });
 	expect(report.console).toContain("pressure: 0 failed");
 });
 
 it.each(["fork", "map", "files", "pipe", "open"])("hog %s", async (what) => {
-	const { report } = boot("../checks/bin/hog", [what], { ...tiny, bin: await binDisk() });
+	const { report } = boot("../checks/bin/hog", [what], { ...tiny, bin: binDisk() });
 	expect(report.exit.kind).toBe("exited");
 });
 
 it("pipeloan", async () => {
-	const { report } = boot("../checks/bin/pipeloan", [], { ram: 8 * MiB, bin: await binDisk() });
+	const { report } = boot("../checks/bin/pipeloan", [], { ram: 8 * MiB, bin: binDisk() });
 	expect(report.exit).toMatchObject({ kind: "exited", code: 0 });
 });
 
@@ -223,7 +223,7 @@ const unlucky: Guest[] = [
 ];
 
 it.each(unlucky)("%s %j, which cannot end well", async (program, args, options) => {
-	const { report } = boot(program, args, { bin: await binDisk(), ...options });
+	const { report } = boot(program, args, { bin: binDisk(), ...options });
 	expect(report.exit.kind).not.toBe("panic");
 	expect(report.exit.kind).not.toBe("deadlock");
 });
@@ -237,7 +237,7 @@ async function refusing(
 	what = "anything",
 ): Promise<Report> {
 	const system = createSystem({
-		...{ program, args, image: workload(program), bin: await binDisk() },
+		...{ program, args, image: workload(program), bin: binDisk() },
 		...{ ...tiny, root: { media: root() } },
 	});
 	// At boot there is no memory pressure, and a panic for lack of memory is right.

@@ -1,8 +1,8 @@
 /** Instruction fetch: decoded code follows memory, and instructions may cross pages. */
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
+import { RUN_STOPPED } from "../../machine/bare-run.ts";
 import { WATCH_STORE } from "../../machine/debug.ts";
-import { RUN_STOPPED } from "../../machine/hart.ts";
 import { Machine } from "../../machine/machine.ts";
 import { RAM_BASE } from "../../machine/memory.ts";
 import {

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Bare } from "../../computer/bare.ts";
 import { createSystem } from "../../computer/system.ts";
+import { RUN_STOPPED } from "../../machine/bare-run.ts";
 import {
 	DEBUG_BREAKPOINT,
 	DEBUG_GOAL,
@@ -13,7 +14,6 @@ import {
 	WATCH_LOAD,
 	WATCH_STORE,
 } from "../../machine/debug.ts";
-import { RUN_STOPPED } from "../../machine/hart.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { assemble } from "../isa/assembler.ts";
 import { type Guest, guest } from "../isa/guest.ts";

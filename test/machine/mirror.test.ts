@@ -1,6 +1,6 @@
 /** What the mirror keeps of contexts that do not run; translation.test.ts has the rest. */
 import { describe, expect, it } from "vitest";
-import { CT, Memory, RAM_OFFSET, RT, WT, XT } from "../../machine/memory.ts";
+import { CT, H_TABLES, Memory, RAM_OFFSET, RT, WT, XT } from "../../machine/memory.ts";
 import { GUARD_DEBUG, Mirror, NOT_TRANSLATED, WATCH_STORES } from "../../machine/mirror.ts";
 import { FENCE_ALL } from "../../machine/port.ts";
 
@@ -17,7 +17,8 @@ function away(): { mirror: Mirror; slots: () => Table[] } {
 	mirror.storing(PAGE);
 	for (const table of [RT, WT, XT]) mirror.fill(table, VPN, PAGE);
 	mirror.use(8, 6);
-	const filled = (name: Table): boolean => memory.i32[TABLES[name] + VPN] === PAGE;
+	const { i32 } = memory;
+	const filled = (name: Table): boolean => i32[i32[H_TABLES]! + TABLES[name] + VPN] === PAGE;
 	return { mirror, slots: () => (Object.keys(TABLES) as Table[]).filter(filled) };
 }
 

@@ -1,7 +1,7 @@
 /** Bugs that were fixed. */
 import { describe, expect, it } from "vitest";
 import { Board, boardParts } from "../../devices/board.ts";
-import { RUN_HALTED } from "../../machine/hart.ts";
+import { RUN_HALTED } from "../../machine/bare-run.ts";
 import { MSTATUS_FS } from "../../machine/hart-state.ts";
 import { Machine } from "../../machine/machine.ts";
 import { RAM_BASE } from "../../machine/memory.ts";

@@ -92,6 +92,11 @@ it("the PV entries of a steady state are always the same", () => {
 	const k = makeHost();
 	const pm = P.pmap_create(k)!;
 	const pages = Array.from({ length: 8 }, () => takePage(k));
+	// These are the pages themselves.
+	pages.forEach((page, i) => {
+		P.pmap_enter(k, pm, 0x10_0000 + i * PAGE_SIZE, page.phys_addr, RW, 0);
+	});
+	expect(pages.every((page) => page.md_pvlist === page)).toBe(true);
 	const cycle = (): void => {
 		pages.forEach((page, i) => {
 			P.pmap_enter(k, pm, 0x1000 + i * PAGE_SIZE, page.phys_addr, RW, 0);

@@ -78,9 +78,17 @@ export function makeHost(options: HostOptions = {}, machine = makeMachine(option
 	};
 	host.pmap.pm_adtrap = adtrap;
 	// The first page stays with nobody: memory that the page layer does not own.
+	const pv = {
+		pv_pmap: null,
+		pv_vpn: 0,
+		pv_page: null,
+		pv_next: null,
+		pv_prev: null,
+		pv_hash: null,
+	};
 	const first = pmap_bootstrap(host, port.ramBase + PAGE_SIZE);
 	for (let pa = first; pa < port.ramBase + port.ramSize; pa += PAGE_SIZE) {
-		const page: PmapPage = { phys_addr: pa, md_pvlist: null, md_attrs: 0 };
+		const page: PmapPage = { ...pv, phys_addr: pa, md_pvlist: null, md_attrs: 0 };
 		pages.push(page);
 		free.push(page);
 		frames.set(pa, page);

@@ -137,7 +137,7 @@ describe("pmap_enter", () => {
 		expect(P.pmap_is_modified(k, page)).toBe(true);
 		expect(P.pmap_is_modified(k, other)).toBe(false);
 		expect(page.md_pvlist).toBeNull();
-		expect(other.md_pvlist?.va).toBe(VA);
+		expect(P.pmap_pv_va(other.md_pvlist!)).toBe(VA);
 		expect(load(k, pm, VA)).toBe(other.phys_addr);
 		expect([P.pmap_resident_count(k, pm), P.pmap_wired_count(k, pm)]).toEqual([1, 0]);
 		expect(problems(k)).toEqual([]);
@@ -149,7 +149,7 @@ describe("pmap_enter", () => {
 		P.pmap_enter(k, pm, VA, device, RW, 0);
 		expect(P.pmap_extract(k, pm, VA + 5)).toBe(device + 5);
 		P.pmap_enter(k, pm, VA, page.phys_addr, RW, 0);
-		expect(page.md_pvlist?.va).toBe(VA);
+		expect(P.pmap_pv_va(page.md_pvlist!)).toBe(VA);
 		expect(problems(k)).toEqual([]);
 		P.pmap_enter(k, pm, VA, device, RW, 0);
 		expect(page.md_pvlist).toBeNull();
@@ -472,9 +472,10 @@ describe("the checker sees", () => {
 		[
 			"a PV entry too many",
 			({ k, page, other }) => {
-				const rest = { next: null, prev: null, hash: null };
-				other.md_pvlist = { pmap: P.pmap_kernel(k), va: KVA, page: other, ...rest };
-				page.md_pvlist = page.md_pvlist!.next;
+				const rest = { pv_next: null, pv_prev: null, pv_hash: null };
+				const where = { pv_pmap: P.pmap_kernel(k), pv_vpn: KVA / PAGE_SIZE };
+				other.md_pvlist = { ...where, pv_page: other, ...rest };
+				page.md_pvlist = page.md_pvlist!.pv_next;
 			},
 		],
 		["a wrong resident count", ({ pm }) => void pm.pm_resident++],

@@ -32,6 +32,9 @@ import {
 	VM_PROT_EXECUTE,
 	VM_PROT_READ,
 	VM_PROT_WRITE,
+	va_atop,
+	va_ptoa,
+	va_trunc,
 } from "../../sys/vmparam.ts";
 import { load, makeHost, store, type TestHost, takePage } from "./host.ts";
 
@@ -152,4 +155,7 @@ it("pages and addresses convert above 2 GiB", () => {
 	expect(atop(0x8000_1fff)).toBe(0x8_0001);
 	expect(trunc_page(0x8000_1fff)).toBe(0x8000_1000);
 	expect(round_page(0x8000_1001)).toBe(0x8000_2000);
+	expect(va_trunc(0xffff_ffff)).toBe(0xffff_f000);
+	expect(va_atop(0xffff_ffff)).toBe(0xf_ffff);
+	expect(va_ptoa(va_atop(0x7fff_ffff))).toBe(0x7fff_f000);
 });

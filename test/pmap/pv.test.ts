@@ -3,7 +3,7 @@
  * entries are looked at, which must not depend on how many mappings a page has.
  */
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { PmapPage } from "../../pmap/host.ts";
 import * as P from "../../pmap/pmap.ts";
 import { PAGE_SIZE, VM_PROT_NONE, VM_PROT_READ } from "../../sys/vmparam.ts";
@@ -26,8 +26,8 @@ const ops = fc.oneof(
 /** What the list of a page says: the latest mapping first. */
 function listed(pg: PmapPage, spaces: readonly P.pmap[]): string[] {
 	const found: string[] = [];
-	for (let pv = pg.md_pvlist; pv !== null; pv = pv.next) {
-		found.push(`${spaces.indexOf(pv.pmap!)}:${pv.va}`);
+	for (let pv = pg.md_pvlist; pv !== null; pv = pv.pv_next) {
+		found.push(`${spaces.indexOf(pv.pv_pmap!)}:${P.pmap_pv_va(pv)}`);
 	}
 	return found;
 }
@@ -74,8 +74,8 @@ it("the list of a page has its mappings, the latest first", () => {
 });
 
 const broken: [string, (k: TestHost, pv: P.PvEntry, other: PmapPage) => void][] = [
-	["of another page", (_k, pv, other) => void (pv.page = other)],
-	["with a wrong link", (_k, pv) => void (pv.prev = pv)],
+	["of another page", (_k, pv, other) => void (pv.pv_page = other)],
+	["with a wrong link", (_k, pv) => void (pv.pv_prev = pv)],
 	["that is not hashed", (k) => void k.pmap.pv_hash.fill(null)],
 	[
 		"in a wrong bucket",
@@ -86,15 +86,24 @@ const broken: [string, (k: TestHost, pv: P.PvEntry, other: PmapPage) => void][] 
 		},
 	],
 ];
-it.each(broken)("the checker sees a PV entry %s", (_name, damage) => {
-	const k = makeHost();
-	const pm = P.pmap_create(k)!;
-	const [one, two, other] = [takePage(k), takePage(k), takePage(k)];
-	P.pmap_enter(k, pm, 0x1000, one.phys_addr, VM_PROT_READ, 0);
-	P.pmap_enter(k, pm, 0x2000, two.phys_addr, VM_PROT_READ, 0);
-	expect(problems(k)).toEqual([]);
-	damage(k, one.md_pvlist!, other);
-	expect(problems(k)).not.toEqual([]);
+describe.each([0, 1])("with %i mappings before it, the checker sees", (mappings) => {
+	// The first mapping of a page is the page itself, which is not hashed.
+	it.each(broken.slice(0, mappings === 0 ? 2 : 4))("a PV entry %s", (_name, damage) => {
+		const k = makeHost();
+		const pm = P.pmap_create(k)!;
+		const [one, two, other] = [takePage(k), takePage(k), takePage(k)];
+		const enter = (va: number, { phys_addr }: PmapPage): void => {
+			P.pmap_enter(k, pm, va, phys_addr, VM_PROT_READ, 0);
+		};
+		for (let i = 0; i < mappings; i++) enter(0x1_0000 + i * PAGE_SIZE, one);
+		enter(0x1000, one);
+		enter(0x2000, two);
+		enter(0x3000, two);
+		expect(problems(k)).toEqual([]);
+		expect(one.md_pvlist === one).toBe(mappings === 0);
+		damage(k, one.md_pvlist!, other);
+		expect(problems(k)).not.toEqual([]);
+	});
 });
 
 /** Entries looked at for each mapping, when `n` spaces map the same pages and let go of them. */

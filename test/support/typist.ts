@@ -3,7 +3,7 @@ import { createSystem, type System } from "../../computer/system.ts";
 import type { SystemOptions } from "../../computer/system-options.ts";
 import { binDisk, workload } from "./workload.ts";
 
-const bin = await binDisk();
+const bin = binDisk();
 
 const SEQUENCE_OR_CHARACTER = new RegExp(`${"\x1b"}\\[[\\d;]*[A-Za-z]|.`, "gsu");
 

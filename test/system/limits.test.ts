@@ -13,7 +13,7 @@ const ENOSPC = 28;
 const hog = readFileSync(new URL("../../workloads/checks/bin/hog", import.meta.url));
 const archive = tar([{ path: "hog", data: hog, mode: 0o755 }]);
 const media = new MemoryDisk(Math.ceil(archive.length / 4096) * 4096, { image: archive });
-const bin = await binDisk();
+const bin = binDisk();
 
 /** What a shell prints that runs the given modes of hog, one after the other. */
 function run(ram: number, modes: readonly string[]) {

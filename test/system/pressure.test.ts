@@ -39,7 +39,7 @@ it.skipIf(process.platform !== "linux" || !hasCommand("cc", "--version"))(
 
 it("pressure.sh: many programs at once while the swap disk goes and comes", async () => {
 	const script = readFileSync(`${workloads}/pressure.sh`, "utf8");
-	const options = { ram: 2 * MiB, swap: [{ media: 16 * MiB }], bin: await binDisk() };
+	const options = { ram: 2 * MiB, swap: [{ media: 16 * MiB }], bin: binDisk() };
 	const { report } = boot("sh", ["-c", script], options);
 	expect(report.exit).toMatchObject({ kind: "exited", code: 0 });
 	expect(report.console).toMatch(/^(swapoff: (done|refused)\n){3}pressure: 0 failed\n$/);

@@ -29,7 +29,7 @@ import { binDisk, boot, MiB, workload } from "../support/workload.ts";
 const checksum = (output: string): string => /checksum .*/.exec(output)![0];
 
 /** The disk of programs: it is read-only, so that all systems can have the same. */
-const bin = await binDisk();
+const bin = binDisk();
 
 /** A shell that runs one line. */
 function sh(line: string, options: object = {}): ReturnType<typeof boot> {

@@ -9,7 +9,7 @@ import { type pool, pool_getn, pool_put } from "./subr_pool.ts";
 
 function bucket(k: Kernel, size: number): pool {
 	let shift = MINBUCKET;
-	while (2 ** shift < size && shift < PAGEBUCKET) shift++;
+	while (1 << shift < size && shift < PAGEBUCKET) shift++;
 	return k.pools.kmembuckets[shift - MINBUCKET]!;
 }
 

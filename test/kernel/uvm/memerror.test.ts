@@ -130,12 +130,12 @@ describe("a system call that reads memory with an error", () => {
 		const job = agent.start(() => agent.call(SYS.write, write, BUFFER, 64));
 		t.settle();
 		expect(job.done).toBe(false);
-		const { an_lock } = pg.uanon!;
-		simple_lock(t.k, an_lock);
+		const anon = pg.uanon!;
+		simple_lock(t.k, anon);
 		simple_lock(t.k, t.k.uvm.pageqlock);
 		uvm_page_unbusy1(t.k, pg);
 		simple_unlock(t.k, t.k.uvm.pageqlock);
-		simple_unlock(t.k, an_lock);
+		simple_unlock(t.k, anon);
 		t.settle();
 		expect(job.result).toBe(64);
 		expect(stats()).toMatchObject(REPAIRED);

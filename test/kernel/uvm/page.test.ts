@@ -208,7 +208,9 @@ describe("lookup", () => {
 		const pg = page();
 		expect(PHYS_TO_VM_PAGE(t.k, pg.phys_addr)).toBe(pg);
 		expect(PHYS_TO_VM_PAGE(t.k, pg.phys_addr + PAGE_SIZE - 1)).toBe(pg);
-		expect(PHYS_TO_VM_PAGE(t.k, 0x1000_0000)).toBeNull();
+		for (const pa of [0, 0x1000_0000, t.k.uvm.avail_end, pg.phys_addr + 2 ** 32, 2 ** 34 - 1]) {
+			expect(PHYS_TO_VM_PAGE(t.k, pa)).toBeNull();
+		}
 	});
 
 	it("finds what was inserted and not removed, in any order of both", () => {

@@ -259,7 +259,7 @@ describe("swap clusters", () => {
 		expect(pgs[1]!.flags & PG_RELEASED).toBe(PG_RELEASED);
 		putSwap(null, pgs, slot, PGO_PDFREECLUST);
 		expect(anons[1]!.an_page).toBeNull();
-		expect(anons[1]!.an_lock.locked).toBe(false);
+		expect(anons[1]!.locked).toBe(false);
 		expect(pgs[1]!.pqflags & PQ_FREE).toBe(PQ_FREE);
 		expect(uvm_swap_isallocated(t.k, slot + 1)).toBe(false);
 	});
