@@ -50,16 +50,20 @@ import { type CodeSource, regionAt } from "./region.ts";
 export interface JitOptions {
 	/** Instructions between two samples. */
 	readonly chunk: number;
-	/** Samples of a place after which it is compiled. */
+	/** Heat of a place at which it is compiled. */
 	readonly hot: number;
 	/** Functions that are kept. */
 	readonly functions: number;
 }
 
-export const JIT_DEFAULTS: JitOptions = { chunk: 2000, hot: 2, functions: 1500 };
+export const JIT_DEFAULTS: JitOptions = { chunk: 2000, hot: 64, functions: 1500 };
 /** For tests: whatever is executed twice. */
 export const JIT_EAGER: JitOptions = { chunk: 20, hot: 1, functions: 1500 };
 
+/** Heat of a place where a sample was taken; where control leaves compiled code it is 1. */
+const SAMPLE_HEAT = 32;
+/** Heat of a place that cannot be compiled. */
+const NEVER = 0xff;
 const NO_JUMP = 1;
 /** Operations that are compiled. */
 const COMPILED = new Uint8Array(256).fill(1, OP.LUI, OP.FENCE + 1).fill(1, OP.SH1ADD, OP.AMO + 1);
@@ -98,7 +102,7 @@ export class Jit implements CodeUser, CompiledCode {
 	/** For each jump to an address that is not fixed, the function that it was compiled in. */
 	readonly #owners = new Map<number, number>();
 	#next = 0;
-	/** Samples of each decoded slot. */
+	/** How hot each decoded slot is. */
 	readonly #heat: Uint8Array;
 	/** Cycles that the engine has, beyond those of the interpreter's chunk. */
 	#rest = 0;
@@ -115,21 +119,24 @@ export class Jit implements CodeUser, CompiledCode {
 		memory.i32[H_JUMP] = NO_JUMP;
 	}
 
-	/** Leave the interpreter a chunk of the cycles that were given. */
 	begin(): void {
-		const words = this.#words;
 		this.#rest = 0;
-		this.#limit(words[H_LEFT]!, 0);
+		this.#give(this.#chunk());
 	}
 
-	#limit(left: number, least: number): void {
-		const words = this.#words;
+	/** Instructions to the next sample. */
+	#chunk(): number {
 		// Chunks differ, or loops of the same length would be sampled at one place alone.
 		this.#seed = (Math.imul(this.#seed, 1664525) + 1013904223) | 0;
 		const { chunk } = this.#options;
-		const length = chunk + ((this.#seed >>> 16) % chunk);
-		const keep = Math.max(0, left - Math.max(length, least));
-		words[H_LEFT] = left - keep;
+		return chunk + ((this.#seed >>> 16) % chunk);
+	}
+
+	/** Keep all but `cycles` of what is left from the interpreter. */
+	#give(cycles: number): void {
+		const words = this.#words;
+		const keep = Math.max(0, words[H_LEFT]! - cycles);
+		words[H_LEFT]! -= keep;
 		words[H_BUDGET]! -= keep;
 		this.#rest += keep;
 	}
@@ -151,9 +158,9 @@ export class Jit implements CodeUser, CompiledCode {
 		if (this.#rest === 0) return false;
 		const length = this.#length(words[H_PC]!);
 		if (stop === STOP_ALONE && words[H_LEFT]! >= length) return false;
-		this.#sample(words[H_PC]!);
+		this.#warm(words[H_PC]!, SAMPLE_HEAT);
 		this.end();
-		this.#limit(words[H_LEFT]!, length);
+		this.#give(Math.max(this.#chunk(), length));
 		return true;
 	}
 
@@ -168,10 +175,16 @@ export class Jit implements CodeUser, CompiledCode {
 	/** Run compiled code at pc. => as RareInstructions.execute */
 	enter(): number {
 		const words = this.#words;
+		// The interpreter's chunk goes on: what is between compiled code is sampled, too.
+		const chunk = words[H_LEFT]!;
 		this.end();
-		const pc = this.#compiler!.run(words[H_PC]!) & ~1;
+		const next = this.#compiler!.run(words[H_PC]!);
+		const pc = next & ~1;
 		words[H_PC] = pc;
-		if (words[H_JUMP] !== NO_JUMP) this.#jumped(pc);
+		if ((next & 1) === 0) {
+			if (words[H_JUMP] !== NO_JUMP) this.#jumped(pc);
+			else this.#warm(pc, 1);
+		}
 		const left = words[H_LEFT]!;
 		if (left <= 0) return STOP_BUDGET;
 		const page = pc & ~PAGE_MASK;
@@ -180,12 +193,12 @@ export class Jit implements CodeUser, CompiledCode {
 				? words[CODE_MAP + ((words[H_FETCH_HOST]! - RAM_OFFSET) >>> PAGE_SHIFT)]!
 				: 0;
 		if (first === 0) {
-			this.#limit(left, 0);
+			this.#give(chunk);
 			return STOP_ENTER;
 		}
 		const ip = first + (pc & PAGE_MASK);
 		const length = this.#memory.u16[LENGTHS + ((ip - CODE) >> 1)]!;
-		this.#limit(left, length);
+		this.#give(Math.max(chunk, length));
 		const base = words[H_LEFT]! - length;
 		// Compiled code would be entered again, and do nothing.
 		if (base < 0 || (words[ip]! & 0xff) === REGION) return STOP_ALONE;
@@ -232,17 +245,22 @@ export class Jit implements CodeUser, CompiledCode {
 		return words[words[H_TABLES]! + XT + (pc >>> PAGE_SHIFT)]!;
 	}
 
-	#sample(pc: number): void {
+	/** Control is at `pc`, which is not compiled, and worth `heat`. */
+	#warm(pc: number, heat: number): void {
 		const ip = this.#slot(pc);
 		if (ip === 0 || ip >= ALONE) return;
-		const heat = this.#heat;
+		const op = this.#words[ip]! & 0xff;
+		if (op === OP.UNDECODED || op === REGION) return;
 		const at = (ip - CODE) >> 1;
-		if (heat[at] === 0xff) return;
-		heat[at]!++;
-		if (heat[at]! < this.#options.hot || (this.#words[ip]! & 0xff) === REGION) return;
+		const before = this.#heat[at]!;
+		if (before === NEVER) return;
+		const now = Math.min(before + heat, NEVER - 1);
+		this.#heat[at] = now;
+		if (now < this.#options.hot) return;
 		const jump = this.#jumps.jumpTo(pc);
 		if (jump !== null && this.#compileAgain(jump)) return;
-		if (!this.#compile(pc, 0)) heat[at] = 0xff;
+		const done = this.#compile(pc, 0) && (this.#words[ip]! & 0xff) === REGION;
+		this.#heat[at] = done ? 0 : NEVER;
 	}
 
 	#createCompiler(): Compiler {

@@ -55,6 +55,14 @@ class Context {
 }
 
 const isBranch = (op: number): boolean => op >= OP.BEQ && op <= OP.BGEU;
+interface Built {
+	readonly root: Block;
+	/** Where control comes back to after calls, and what is not compiled. */
+	readonly entries: readonly Block[];
+	/** The block that begins at `pc`, or null. */
+	blockAt(pc: number): Block | null;
+}
+
 class Builder {
 	readonly #source: CodeSource;
 	readonly #first = new Context(null, 0);
@@ -70,7 +78,7 @@ class Builder {
 		this.#source = source;
 	}
 
-	build(root: number): { root: Block; entries: Block[] } {
+	build(root: number): Built {
 		const first = this.#first;
 		this.#add(first, root, root);
 		for (let i = 0; i < this.#work.length; i++) {
@@ -94,7 +102,11 @@ class Builder {
 		for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
 			this.#fill(next.context, next.block, get);
 		}
-		return { root: start, entries };
+		const blockAt = (pc: number): Block | null => {
+			const block = first.blocks.get(pc) ?? null;
+			return block === null || block.instructions.length === 0 ? null : block;
+		};
+		return { root: start, entries, blockAt };
 	}
 
 	#add(context: Context, pc: number, from: number): void {
@@ -308,14 +320,21 @@ function outermostHead(root: Block): Block {
 	return head;
 }
 
-/** The region around the instruction at `pc`. => null if there is nothing to compile */
+/** The region around the instruction at `pc`, which is an entry. => null: nothing to compile */
 export function regionAt(pc: number, source: CodeSource): Region | null {
 	let built = new Builder(source).build(pc);
-	const head = outermostHead(built.root);
-	if (head !== built.root) built = new Builder(source).build(head.pc);
 	if (built.root.instructions.length === 0) return null;
-	return shape(
-		built.root,
-		built.entries.filter((block) => block.instructions.length > 0),
-	);
+	const head = outermostHead(built.root);
+	let wanted = built.root;
+	if (head !== wanted) {
+		const whole = new Builder(source).build(head.pc);
+		const place = whole.blockAt(pc);
+		// It may be too far from the head.
+		if (place !== null) {
+			built = whole;
+			wanted = place;
+		}
+	}
+	const entries = built.entries.filter((block) => block.instructions.length > 0);
+	return shape(built.root, [wanted, ...entries]);
 }
