@@ -73,6 +73,8 @@ const lengthOf = (ip: number): number => LENGTHS + ((ip - CODE) >> 1);
 export interface CodeUser {
 	/** Instructions of decoded page `n` are forgotten, or others are there. */
 	forgotten(n: number): void;
+	/** Decoded page `n` is another page of RAM from now on. */
+	renewed(n: number): void;
 }
 
 export class CodeCache {
@@ -136,6 +138,7 @@ export class CodeCache {
 			n = this.#allocate();
 			this.#hosts[n] = host;
 			this.#numbers[page] = n + 1;
+			this.user?.renewed(n);
 			this.#mirror.watch(host);
 			this.#reset(n);
 		} else if (this.#isStale(n)) {

@@ -59,13 +59,16 @@ export const STOP_STUCK = -8;
 
 /** Code that was compiled; see jit/jit.ts. */
 export interface CompiledCode {
-	/** Run it from pc. => STOP_*, but not STOP_RARE */
+	/** Run it from pc. => as RareInstructions.execute */
 	enter(): number;
-	/** The interpreter begins with cycles that were just given. */
+	/** Leave the interpreter a part of the cycles that it was given. */
 	begin(): void;
-	/** The interpreter has stopped by STOP_ALONE or STOP_BUDGET. => true: it runs on at pc */
+	/**
+	 * The interpreter has used its part (STOP_BUDGET), or the next straight line is longer than what
+	 * is left (STOP_ALONE). => true: it has another one, and enters the page of pc
+	 */
 	more(stop: number): boolean;
-	/** Count what is left of the cycles. */
+	/** Give back what is left of the cycles. */
 	end(): void;
 }
 
