@@ -28,7 +28,7 @@ import type { GivenParts, HartOptions } from "./hart-parts.ts";
 import { HartState, MSTATUS_MIE, MSTATUS_MPRV, PRIV_M } from "./hart-state.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
-import { JIT_DEFAULTS, JIT_EAGER, Jit } from "./jit/jit.ts";
+import { Jit } from "./jit/jit.ts";
 import {
 	CODE,
 	H_BUDGET,
@@ -51,7 +51,6 @@ import {
 	PAGE_SIZE,
 } from "./port.ts";
 import {
-	type CompiledCode,
 	RareInstructions,
 	STOP_ALONE,
 	STOP_BUDGET,
@@ -65,7 +64,6 @@ import { SupervisorTimer } from "./supervisor-timer.ts";
 import { SystemInstructions } from "./system-instructions.ts";
 import { Tlb } from "./tlb.ts";
 import { Traps } from "./trap.ts";
-import { UserError } from "./user-error.ts";
 
 /** Cycles an engine runs at a time. Code compiled while it runs is put to use between slices. */
 const SLICE_MAX = 1 << 22;
@@ -266,52 +264,29 @@ export class Hart {
 	}
 
 	#slice(budget: number): number {
+		const { compiled } = this.#rare;
 		this.counters.start(budget);
-		if (this.#rare.compiled !== null) return this.#compiled(this.#rare.compiled);
+		compiled?.begin();
 		let stop = this.#enter();
 		for (;;) {
 			if (stop === STOP_TRAP) stop = this.#trap();
-			if (stop === STOP_ENTER) stop = this.#enter();
+			const used = stop === STOP_BUDGET || stop === STOP_ALONE;
+			if (stop === STOP_ENTER || (used && compiled?.more(stop) === true)) stop = this.#enter();
 			else if (stop === STOP_ALONE) stop = this.#alone();
 			else break;
 		}
+		compiled?.end();
 		this.counters.sync();
 		if (stop === STOP_TRAP) this.traps.count(this.state.cause);
 		return stop;
 	}
 
-	/** => "jit" where code cannot be compiled is a UserError */
+	/** => UserError for "jit" where code cannot be compiled */
 	set engine(engine: Engine) {
 		const { memory, code } = this;
-		if (engine === "jit" && memory.wasm === null) {
-			throw new UserError("engine jit: this host has no WebAssembly");
-		}
 		code.clear();
-		const compiles = engine !== "interp" && memory.wasm !== null;
-		const options = engine === "jit" ? JIT_EAGER : JIT_DEFAULTS;
-		this.#jit = compiles ? new Jit(memory, code, options) : null;
+		this.#jit = engine === "interp" ? null : Jit.create(memory, code, engine);
 		code.user = this.#jit;
-	}
-
-	get jit(): Jit | null {
-		return this.#jit;
-	}
-
-	/** As #slice, with compiled code. */
-	#compiled(jit: CompiledCode): number {
-		jit.begin();
-		let stop = this.#enter();
-		for (;;) {
-			if (stop === STOP_TRAP) stop = this.#trap();
-			if (stop === STOP_ENTER) stop = this.#enter();
-			else if (stop === STOP_ALONE) stop = jit.more(stop) ? this.#enter() : this.#alone();
-			else if (stop === STOP_BUDGET && jit.more(stop)) stop = this.#enter();
-			else break;
-		}
-		jit.end();
-		this.counters.sync();
-		if (stop === STOP_TRAP) this.traps.count(this.state.cause);
-		return stop;
 	}
 
 	/** An exception that concerns nobody else enters its handler at once. => STOP_* */

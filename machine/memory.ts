@@ -26,6 +26,8 @@
  *
  * The numbers below are repeated as literals in interpreter.ts; a test compares them.
  */
+
+import { canCompile } from "./engine.ts";
 import type { CellFaults } from "./fault-hooks.ts";
 import { PAGE_SIZE } from "./port.ts";
 import { UserError } from "./user-error.ts";
@@ -134,10 +136,7 @@ export class Memory {
 		this.#tables = Math.ceil((RAM_OFFSET + ramSize + ROM_SIZE) / WASM_PAGE) * (WASM_PAGE >> 2);
 		const pages = this.tables(CONTEXTS) / (WASM_PAGE >> 2);
 		this.wasmPages = pages;
-		this.wasm =
-			typeof WebAssembly === "undefined"
-				? null
-				: new WebAssembly.Memory({ initial: pages, maximum: pages });
+		this.wasm = canCompile() ? new WebAssembly.Memory({ initial: pages, maximum: pages }) : null;
 		const buffer = this.wasm?.buffer ?? new ArrayBuffer(pages * WASM_PAGE);
 		this.buffer = buffer;
 		this.ramSize = ramSize;

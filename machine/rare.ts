@@ -6,7 +6,7 @@
 
 import { bitResult } from "./bits.ts";
 import type { Width } from "./bus.ts";
-import { type CodeCache, RARE_LENGTH_SHIFT } from "./code-cache.ts";
+import type { CodeCache } from "./code-cache.ts";
 import type { DataAccess } from "./data-access.ts";
 import { FLOAT_ILLEGAL, FLOAT_NEXT, type FloatUnit } from "./float/unit.ts";
 import type { HartParts } from "./hart-parts.ts";
@@ -30,6 +30,7 @@ import {
 	XT,
 } from "./memory.ts";
 import { OP, REGION } from "./op.ts";
+import { RARE_LENGTH_SHIFT } from "./packer.ts";
 import { CAUSE_ILLEGAL_INSTRUCTION, PAGE_MASK, PAGE_SHIFT } from "./port.ts";
 import {
 	SYSTEM_ENTER,

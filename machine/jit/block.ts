@@ -34,7 +34,7 @@ export const END_INTERPRET = 4;
 export const END_DISPATCH = 5;
 
 export class Block {
-	/** Virtual address of the first instruction; of a dispatching block, that of its first successor. */
+	/** Virtual address of the first instruction; if it dispatches, of its first successor's. */
 	readonly pc: number;
 	readonly instructions: Instruction[] = [];
 	end = END_GOTO;

@@ -25,7 +25,7 @@ import {
 	TYPES,
 } from "./dispatcher.ts";
 import { Emitter, type Translation } from "./emit.ts";
-import { Bytes, encodeModule } from "./encoder.ts";
+import { type Bytes, encodeModule } from "./encoder.ts";
 import type { JumpProfile } from "./jump-profile.ts";
 import { type CodeSource, regionAt } from "./region.ts";
 
@@ -108,8 +108,7 @@ export class Compiler implements CodeSource, Translation {
 			entries.push({ slot: this.slot(block.pc), pc: block.pc, number: block.entry });
 		}
 		if (!entries.some((entry) => entry.pc === pc)) return false;
-		const body = new Bytes();
-		new Emitter(region, this, body).emit();
+		const body = new Emitter(region, this).emit();
 		const pages = this.#pagesOf(region.blocks);
 		const jumps: number[] = [];
 		for (const { end, instructions } of region.blocks) {

@@ -11,8 +11,9 @@ import {
 import { REGION } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import * as wasm from "./encoder.ts";
+import { Writer } from "./writer.ts";
 
-/** Word 0 of a decoded slot where a compiled function is entered: OP, function, entry. */
+/** Word 0 of a decoded slot where a compiled function is entered: REGION, function, entry. */
 export const FUNCTION_SHIFT = 8;
 export const ENTRY_SHIFT = 20;
 export const FUNCTIONS_MAX = 1 << (ENTRY_SHIFT - FUNCTION_SHIFT);
@@ -33,119 +34,99 @@ export const TYPES = [
  * => pc, with bit 0 set if the instruction there is for the interpreter
  */
 export function dispatcherModule(pages: number, functions: number): Uint8Array {
-	const body = new wasm.Bytes();
-	const get = (local: number): void => {
-		body.byte(wasm.LOCAL_GET);
-		body.unsigned(local);
-	};
-	const set = (local: number): void => {
-		body.byte(wasm.LOCAL_SET);
-		body.unsigned(local);
-	};
-	const constant = (value: number): void => {
-		body.byte(wasm.I32_CONST);
-		body.signed(value);
-	};
-	const load = (word: number): void => {
-		body.byte(wasm.I32_LOAD);
-		body.unsigned(2);
-		body.unsigned(4 * word);
-	};
-	const code = (...codes: number[]): void => {
-		for (const value of codes) body.byte(value);
-	};
-	const returnIf = (): void => {
-		code(wasm.IF, wasm.NO_VALUE);
-		get(PC);
-		code(wasm.RETURN, wasm.END);
-	};
-	body.unsigned(1);
-	body.unsigned(2);
-	body.byte(wasm.I32);
-	code(wasm.LOOP, wasm.NO_VALUE);
-	constant(0);
-	constant(0);
-	load(H_LEFT);
-	code(wasm.I32_GE_S);
-	returnIf();
-	// Another page is looked up.
-	constant(0);
-	load(H_FETCH_HOST);
-	set(HOST);
-	get(PC);
-	constant(0);
-	load(H_FETCH_PAGE);
-	code(wasm.I32_XOR);
-	constant(~PAGE_MASK);
-	code(wasm.I32_AND, wasm.IF, wasm.NO_VALUE);
-	get(PC);
-	constant(PAGE_SHIFT);
-	code(wasm.I32_SHR_U);
-	constant(2);
-	code(wasm.I32_SHL);
-	constant(0);
-	load(H_TABLES);
-	constant(2);
-	code(wasm.I32_SHL, wasm.I32_ADD);
-	load(XT);
-	code(wasm.LOCAL_TEE, HOST, wasm.I32_EQZ);
-	returnIf();
-	code(wasm.END);
-	// Its decoded code.
-	get(HOST);
-	constant(RAM_OFFSET);
-	code(wasm.I32_SUB);
-	constant(PAGE_SHIFT);
-	code(wasm.I32_SHR_U);
-	constant(2);
-	code(wasm.I32_SHL);
-	load(CODE_MAP);
-	code(wasm.LOCAL_TEE, SLOT, wasm.I32_EQZ);
-	returnIf();
-	constant(0);
-	get(PC);
-	constant(~PAGE_MASK);
-	code(wasm.I32_AND, wasm.I32_STORE, 2);
-	body.unsigned(4 * H_FETCH_PAGE);
-	constant(0);
-	get(HOST);
-	code(wasm.I32_STORE, 2);
-	body.unsigned(4 * H_FETCH_HOST);
-	get(SLOT);
-	get(PC);
-	constant(PAGE_MASK);
-	code(wasm.I32_AND, wasm.I32_ADD);
-	constant(2);
-	code(wasm.I32_SHL, wasm.LOCAL_TEE, SLOT);
-	load(0);
-	code(wasm.LOCAL_TEE, HOST);
-	constant(0xff);
-	code(wasm.I32_AND);
-	constant(REGION);
-	code(wasm.I32_NE);
-	returnIf();
-	get(SLOT);
-	load(1);
-	get(PC);
-	code(wasm.I32_NE);
-	returnIf();
-	get(HOST);
-	constant(ENTRY_SHIFT);
-	code(wasm.I32_SHR_U);
-	get(PC);
-	get(HOST);
-	constant(FUNCTION_SHIFT);
-	code(wasm.I32_SHR_U);
-	constant(FUNCTIONS_MAX - 1);
-	code(wasm.I32_AND, wasm.CALL_INDIRECT, 0, 0, wasm.LOCAL_TEE, PC);
-	constant(1);
-	code(wasm.I32_AND, wasm.I32_EQZ, wasm.BR_IF, 0, wasm.END);
-	get(PC);
-	body.byte(wasm.END);
-	return wasm.encodeModule({
-		pages,
-		table: functions,
-		types: TYPES,
-		functions: [{ type: 1, body }],
+	const code = new Writer();
+	code.locals(2);
+	code.open(wasm.LOOP);
+	code.constant(0);
+	code.loadWord(H_LEFT);
+	code.op(wasm.I32_GE_S);
+	returnIf(code);
+	findPage(code);
+	findSlot(code);
+	code.get(HOST);
+	code.constant(ENTRY_SHIFT);
+	code.op(wasm.I32_SHR_U);
+	code.get(PC);
+	code.get(HOST);
+	code.constant(FUNCTION_SHIFT);
+	code.op(wasm.I32_SHR_U);
+	code.constant(FUNCTIONS_MAX - 1);
+	code.op(wasm.I32_AND, wasm.CALL_INDIRECT, 0, 0);
+	code.tee(PC);
+	code.constant(1);
+	code.op(wasm.I32_AND, wasm.I32_EQZ, wasm.BR_IF, 0);
+	code.close();
+	code.get(PC);
+	code.op(wasm.END);
+	const run = { type: 1, body: code.bytes };
+	return wasm.encodeModule({ pages, table: functions, types: TYPES, functions: [run] });
+}
+
+/** Set HOST to the page of PC. As in the interpreter, only another page is looked up. */
+function findPage(code: Writer): void {
+	code.loadWord(H_FETCH_HOST);
+	code.set(HOST);
+	code.get(PC);
+	code.loadWord(H_FETCH_PAGE);
+	code.op(wasm.I32_XOR);
+	code.constant(~PAGE_MASK);
+	code.op(wasm.I32_AND);
+	code.open(wasm.IF);
+	code.get(PC);
+	code.constant(PAGE_SHIFT);
+	code.op(wasm.I32_SHR_U);
+	code.loadWord(H_TABLES);
+	code.op(wasm.I32_ADD);
+	code.scale();
+	code.loadBehind(XT);
+	code.tee(HOST);
+	code.op(wasm.I32_EQZ);
+	returnIf(code);
+	code.close();
+}
+
+/** Set SLOT to the decoded slot of PC, and HOST to its first word, if that is an entry. */
+function findSlot(code: Writer): void {
+	code.get(HOST);
+	code.constant(RAM_OFFSET);
+	code.op(wasm.I32_SUB);
+	code.constant(PAGE_SHIFT);
+	code.op(wasm.I32_SHR_U);
+	code.scale();
+	code.loadBehind(CODE_MAP);
+	code.tee(SLOT);
+	code.op(wasm.I32_EQZ);
+	returnIf(code);
+	code.storeWord(H_FETCH_PAGE, () => {
+		code.get(PC);
+		code.constant(~PAGE_MASK);
+		code.op(wasm.I32_AND);
 	});
+	code.storeLocal(H_FETCH_HOST, HOST);
+	code.get(SLOT);
+	code.get(PC);
+	code.constant(PAGE_MASK);
+	code.op(wasm.I32_AND, wasm.I32_ADD);
+	code.scale();
+	code.tee(SLOT);
+	code.loadBehind(0);
+	code.tee(HOST);
+	code.constant(0xff);
+	code.op(wasm.I32_AND);
+	code.constant(REGION);
+	code.op(wasm.I32_NE);
+	returnIf(code);
+	code.get(SLOT);
+	code.loadBehind(1);
+	code.get(PC);
+	code.op(wasm.I32_NE);
+	returnIf(code);
+}
+
+/** Return PC if what is on the stack is not 0. */
+function returnIf(code: Writer): void {
+	code.open(wasm.IF);
+	code.get(PC);
+	code.op(wasm.RETURN);
+	code.close();
 }

@@ -30,6 +30,7 @@ import {
 import { OP, REGION } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import { type CompiledCode, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } from "../rare.ts";
+import { UserError } from "../user-error.ts";
 import { Compiler } from "./compiler.ts";
 import { JumpProfile } from "./jump-profile.ts";
 
@@ -44,9 +45,9 @@ export interface JitOptions {
 	readonly functions: number;
 }
 
-export const JIT_DEFAULTS: JitOptions = { chunk: 2000, hot: 160, patience: 6, functions: 2000 };
+const DEFAULTS: JitOptions = { chunk: 2000, hot: 160, patience: 6, functions: 2000 };
 /** For tests: whatever was executed before. */
-export const JIT_EAGER: JitOptions = { chunk: 20, hot: 1, patience: 0, functions: 2000 };
+const EAGER: JitOptions = { chunk: 20, hot: 1, patience: 0, functions: 2000 };
 
 const SAMPLE_HEAT = 16;
 /** Heat of a place that is compiled, or cannot be. */
@@ -74,6 +75,13 @@ export class Jit implements CodeUser, CompiledCode {
 	#seed = 1;
 	/** Chunks since a function has begun to wait for its module. */
 	#waited = 0;
+
+	/** => null where code cannot be compiled; UserError if it has to be */
+	static create(memory: Memory, code: CodeCache, engine: "auto" | "jit"): Jit | null {
+		if (memory.wasm !== null) return new Jit(memory, code, engine === "jit" ? EAGER : DEFAULTS);
+		if (engine === "jit") throw new UserError("engine jit: this host has no WebAssembly");
+		return null;
+	}
 
 	constructor(memory: Memory, code: CodeCache, options: JitOptions) {
 		this.#memory = memory;
@@ -121,7 +129,8 @@ export class Jit implements CodeUser, CompiledCode {
 
 	more(stop: number): boolean {
 		const words = this.#words;
-		if (this.#rest === 0) return false;
+		// A walk may have used more than the interpreter's part.
+		if (this.#rest === 0 || words[H_LEFT]! + this.#rest <= 0) return false;
 		const length = this.#length(words[H_PC]!);
 		if (stop === STOP_ALONE && words[H_LEFT]! >= length) return false;
 		const compiler = this.#compiler;
