@@ -1,7 +1,7 @@
 /**
  * The instructions of a block. Guest registers are locals. An access to memory is one look at the
- * tables of the mirror; what they do not allow is left to the interpreter, from the same instruction
- * on, so that nothing is ever half executed.
+ * tables of the mirror; what they do not allow is left to the interpreter, from the same
+ * instruction on, so that nothing is ever half executed.
  */
 import type { Effect, Expression } from "../effects.ts";
 import { H_RESERVATION, H_TABLES, RT, WT } from "../memory.ts";

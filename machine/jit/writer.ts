@@ -1,4 +1,4 @@
-/** Writes the instructions of one function; labels are named by the depth at which they were opened. */
+/** Writes the instructions of one function. A label is named by the depth where it was opened. */
 import { H_LEFT } from "../memory.ts";
 import * as wasm from "./encoder.ts";
 
