@@ -119,6 +119,7 @@ export type { FramebufferOptions } from "./devices/framebuffer.ts";
 export { disassembly } from "./firmware/disassembly.ts";
 export { ImageError } from "./firmware/image.ts";
 export { signo } from "./kernel/kern/core/signal.ts";
+export { canCompile, type Engine } from "./machine/engine.ts";
 export { RAM_BASE } from "./machine/memory.ts";
 export { UserError } from "./machine/user-error.ts";
 export { Panic } from "./sys/panic.ts";

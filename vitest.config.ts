@@ -26,6 +26,17 @@ const REACH = [
 /** Tests that put functions of their own into modules, which Node cannot load then. */
 const MOCKED = ["test/campaign/defects.test.ts"];
 
+/** What runs once more on an engine that compiles whatever is executed: npm run test:jit. */
+const EAGER = [
+	"test/machine/**/*.test.ts",
+	"test/conformance/*.test.ts",
+	"test/gdb/*.test.ts",
+	"test/trace/*.test.ts",
+	"test/system/*.test.ts",
+	"test/computer/**/*.test.ts",
+	"test/kernel/**/*.test.ts",
+];
+
 const onBuilt = {
 	extends: true as const,
 	plugins: [built],
@@ -50,6 +61,16 @@ export default defineConfig({
 				},
 			},
 			{ ...onBuilt, test: { ...onBuilt.test, name: "reach", include: REACH } },
+			{
+				...onBuilt,
+				test: {
+					...onBuilt.test,
+					name: "jit",
+					include: EAGER,
+					exclude: [...configDefaults.exclude, ...REACH],
+					setupFiles: "test/support/eager-engine.ts",
+				},
+			},
 			{ extends: true, test: { name: "mocked", include: MOCKED } },
 		],
 	},

@@ -219,6 +219,7 @@ async function systemOptions(
 		tlbEntries: flags.tlb?.entries,
 		tlbWays: flags.tlb?.ways,
 		adPolicy: flags.ad,
+		engine: flags.engine,
 		rtc: flags.rtc.seconds,
 		diskRetries: flags.diskRetries,
 		diskTimeout: flags.diskTimeout,
@@ -235,7 +236,7 @@ async function systemOptions(
 async function restored(flags: BootFlags, path: string, output: OutputBuffer): Promise<System> {
 	const console = (byte: number): void => output.put(byte);
 	const system = await withFaults(flags, (faults) =>
-		openSnapshot(path, (file) => restoreSystem(file, { console, faults })),
+		openSnapshot(path, (file) => restoreSystem(file, { console, engine: flags.engine, faults })),
 	);
 	if (flags.uvmhist !== undefined && (system.options.uvmhist ?? 0) === 0) {
 		throw new UsageError("--uvmhist: the snapshot was made without it");

@@ -1,8 +1,9 @@
 /** The options that `boot` and `run` share: declarations, types and checks. */
 import { type Command, Option } from "commander";
-import type { FaultPlan } from "../index.ts";
+import type { Engine, FaultPlan } from "../index.ts";
 import { type GdbFlags, gdbPort } from "./gdb-flags.ts";
 import {
+	engineOption,
 	integerOption,
 	policyOption,
 	portOption,
@@ -21,6 +22,7 @@ import { UsageError } from "./usage-error.ts";
 export interface CommonFlags extends GdbFlags, TraceFlags {
 	readonly tlb?: { entries: number; ways: number };
 	readonly ad: "hardware" | "trap";
+	readonly engine: Engine;
 	readonly json?: string;
 	readonly maxCycles?: number;
 	readonly save?: string;
@@ -49,6 +51,7 @@ export function addCommonOptions(command: Command, { printer, instead }: Runs): 
 	return command
 		.option("--tlb <entries[,ways]>", "shape of the TLB (default: 1024,4)", tlbOption)
 		.option("--ad <policy>", "who sets A and D bits: hardware or trap", policyOption, "hardware")
+		.option("--engine <name>", "what runs guest code: auto, interp or jit", engineOption, "auto")
 		.option("--trace <file>", "write a timeline of events for ui.perfetto.dev")
 		.option("--trace-instructions <file>", "write every instruction with the registers it changes")
 		.option("--json <file>", `write a report as JSON; - for stdout, after the ${printer}'s output`)

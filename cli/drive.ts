@@ -1,5 +1,5 @@
 /** Running a guest to its end, with its console on the host's standard streams. */
-import { type Computer, warmUpHost } from "../index.ts";
+import { type Computer, canCompile, type Engine, warmUpHost } from "../index.ts";
 import { InputReader, type OutputBuffer } from "./console.ts";
 import { HostTerminal } from "./host-terminal.ts";
 import { hostMs } from "./host-time.ts";
@@ -15,6 +15,7 @@ const FIRST_SLICE = 100_000;
 const FEW_INSTRUCTIONS = 10_000;
 
 export interface DriveFlags {
+	readonly engine: Engine;
 	readonly maxCycles?: number;
 	readonly quiet: boolean;
 }
@@ -28,6 +29,9 @@ export async function drive(
 	output: OutputBuffer,
 	saver: Saver | null,
 ): Promise<GivenUp> {
+	if (flags.engine === "auto" && !flags.quiet && !canCompile()) {
+		process.stderr.write("uvmachine: no WebAssembly here: guest code is interpreted\n");
+	}
 	const progress = await RunProgress.open(process.stderr, flags.quiet);
 	const input = new InputReader(process.stdin);
 	const limit = limitOf(flags);

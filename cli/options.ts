@@ -1,6 +1,6 @@
 /** Parsers for the values of options. They throw InvalidArgumentError. */
 import { InvalidArgumentError, Option } from "commander";
-import { DEFAULT_EPOCH_SECONDS, type TimingName } from "../index.ts";
+import { DEFAULT_EPOCH_SECONDS, type Engine, type TimingName } from "../index.ts";
 import { parseSize, sizeText } from "./size.ts";
 
 export const TIMINGS: readonly string[] = ["instant", "ssd", "hdd"] satisfies TimingName[];
@@ -54,6 +54,11 @@ export function tlbOption(text: string): { entries: number; ways: number } {
 export function policyOption(text: string): "hardware" | "trap" {
 	if (text === "hardware" || text === "trap") return text;
 	throw new InvalidArgumentError("The policy is hardware or trap.");
+}
+
+export function engineOption(text: string): Engine {
+	if (text === "auto" || text === "interp" || text === "jit") return text;
+	throw new InvalidArgumentError("The engine is auto, interp or jit.");
 }
 
 export function misalignedOption(text: string): "handle" | "trap" {

@@ -144,7 +144,9 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 	const bare = await withFaults(flags, (faults) =>
 		restore === undefined
 			? new Bare({ ...bareOptions(path, flags), faults, console })
-			: openSnapshot(restore, (file) => restoreBare(file, { console, faults })),
+			: openSnapshot(restore, (file) =>
+					restoreBare(file, { console, engine: flags.engine, faults }),
+				),
 	);
 	lockDisks(bare.board.disks.map(({ media }) => media));
 	if (flags.dumpDtb !== undefined) {
@@ -226,6 +228,7 @@ function bareOptions(image: string, flags: RunFlags): BareOptions {
 		tlbWays: tlb?.ways,
 		virtio: flags.virtio,
 		adPolicy: flags.ad,
+		engine: flags.engine,
 		rtc: flags.rtc.seconds,
 		misaligned: flags.misaligned,
 		plic: flags.plic,

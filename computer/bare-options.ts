@@ -72,6 +72,7 @@ export const BARE_OPTIONS = check.record(
 		tlbEntries: check.whole,
 		tlbWays: check.whole,
 		adPolicy: check.policy,
+		engine: check.engine,
 		misaligned: check.misaligned,
 		walkCycles: check.whole,
 		busCycles: check.whole,

@@ -109,6 +109,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 		const { ram = BARE_DEFAULT_RAM, sbi = false, bios, initrd } = options;
 		if (sbi && bios !== undefined) throw new UserError("sbi: there is a bios already");
 		const { tlbEntries, tlbWays, adPolicy, misaligned, walkCycles, pmpEntries = 16 } = options;
+		const { engine } = options;
 		const { busCycles = DEFAULT_BUS_CYCLES, plic = "raise" } = options;
 		const { disks = [], framebuffer, virtio = "legacy", console } = options;
 		const plan = planOf(options.faults);
@@ -123,6 +124,7 @@ export class Bare extends BaseComputer<BareSoftware> {
 				walkCycles,
 				busCycles,
 				pmpEntries,
+				engine,
 			},
 			{ disks: faulty, framebuffer, virtio, plic, epochSeconds: options.rtc },
 			console,

@@ -30,6 +30,7 @@ export const timingModel = v.custom(
 );
 export const pmpEntries = v.picklist([0, 16, 64]);
 export const policy = v.picklist(["hardware", "trap"]);
+export const engine = v.picklist(["auto", "interp", "jit"]);
 export const misaligned = v.picklist(["handle", "trap"]);
 export const registers = v.picklist(["legacy", "modern"]);
 export const plicRequests = v.picklist(["raise", "level"]);

@@ -6,6 +6,7 @@ import type { ld_errors } from "../kernel/dev/ld_virtio.ts";
 import type { memstats, swapstats } from "../kernel/uvm/uvm.ts";
 import type { uvmexp } from "../kernel/uvm/uvm_extern.ts";
 import type { shadow_mismatch } from "../kernel/uvm/uvm_shadow.ts";
+import type { Engine } from "../machine/engine.ts";
 import * as check from "./check-options.ts";
 import type { ComputerExit, ComputerReport } from "./computer.ts";
 
@@ -66,6 +67,8 @@ export interface SystemOptions {
 	readonly tlbEntries?: number | undefined;
 	readonly tlbWays?: number | undefined;
 	readonly adPolicy?: "hardware" | "trap" | undefined;
+	/** What executes guest code: see Engine. Default: "auto". */
+	readonly engine?: Engine | undefined;
 	/** Verify the VM system's invariants while it runs. */
 	readonly check?: boolean | undefined;
 	/** Compare pages with what they held when they left memory: see Report.shadow. */
@@ -105,6 +108,7 @@ export const SYSTEM_OPTIONS = check.record(
 		tlbEntries: check.whole,
 		tlbWays: check.whole,
 		adPolicy: check.policy,
+		engine: check.engine,
 		check: check.flag,
 		shadow: check.flag,
 		uvmhist: check.whole,

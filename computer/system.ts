@@ -111,9 +111,9 @@ export class System extends BaseComputer<Uint8Array> {
 			const medium = typeof media === "number" ? new MemoryDisk(media) : media;
 			return building(plan, () => new FaultyDisk(medium, rules[i]!.media, plan?.seed));
 		});
-		const { adPolicy, tlbEntries, tlbWays } = options;
+		const { adPolicy, tlbEntries, tlbWays, engine } = options;
 		super(
-			{ ramSize: ram, adPolicy, tlbEntries, tlbWays },
+			{ ramSize: ram, adPolicy, tlbEntries, tlbWays, engine },
 			{
 				framebuffer: framebuffer ?? undefined,
 				epochSeconds: options.rtc,

@@ -29,28 +29,17 @@
  * is reached before the cycles run out, and counting costs one addition for each taken branch.
  */
 
-import { CSR_WORDS } from "./csr-words.ts";
-import { Decoder, instructionLength } from "./decode.ts";
-import {
-	CODE,
-	CODE_COPY,
-	CODE_MAP,
-	H_F,
-	H_SINK,
-	LENGTHS,
-	type Memory,
-	RAM_OFFSET,
-} from "./memory.ts";
+import { instructionLength } from "./decode.ts";
+import { CODE, CODE_COPY, CODE_MAP, type Memory, RAM_OFFSET } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
-import { ENDS_RUN, OP, SHORT } from "./op.ts";
+import { ENDS_RUN, OP } from "./op.ts";
+import { lengthOf, PAGE_WORDS, Packer, RARE_LENGTH_SHIFT } from "./packer.ts";
 import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 import { SLOTS, straightLength } from "./straight-line.ts";
 import { WordMemo } from "./word-memo.ts";
 
 /** Pages that are decoded at the same time; the oldest is replaced first. */
 const PAGES = 1024;
-/** One more slot ends the page; its second word is how many more stores may hit decoded code. */
-const PAGE_WORDS = 2 * (SLOTS + 1);
 /** Where an instruction is put to be executed alone. */
 export const ALONE = CODE + PAGES * PAGE_WORDS;
 /** For whom instructions are executed alone: a debugger, or triggers of faults. */
@@ -63,18 +52,27 @@ export const STORES = 2 * SLOTS + 1;
  */
 const STORES_MAX = 256;
 
-/** Word 0 of instructions that are not executed by the interpreter's loop holds their length. */
-export const RARE_LENGTH_SHIFT = 8;
-
-/** Halfword index of the length of the slot at word index `ip`. */
-const lengthOf = (ip: number): number => LENGTHS + ((ip - CODE) >> 1);
+/** Who has made something else of decoded pages. */
+export interface CodeUser {
+	/** Instructions of decoded page `n` are forgotten, or others are there. */
+	forgotten(n: number): void;
+	/** Decoded page `n` is another page of RAM from now on. */
+	renewed(n: number): void;
+}
 
 export class CodeCache {
+	/** null: nobody. */
+	user: CodeUser | null = null;
+	/** Which decoded pages `user` has used. */
+	readonly #used = new Uint8Array(PAGES);
+	/** Slots of all decoded pages, and of one, that of the page's end included. */
+	readonly slots = PAGES * (SLOTS + 1);
+	readonly pageSlots = SLOTS + 1;
 	readonly #words: Int32Array;
 	readonly #halves: Uint16Array;
 	readonly #bytes: Uint8Array;
 	readonly #mirror: Mirror;
-	readonly #decoder = new Decoder();
+	readonly #packer: Packer;
 	/** For each page of RAM the number of its decoded page plus one, or 0. */
 	readonly #numbers: Uint16Array;
 	/** For each decoded page the host offset of its page of RAM, or 0 if it is free. */
@@ -82,8 +80,6 @@ export class CodeCache {
 	/** For each decoded page its lowest and its highest slot that may be decoded. */
 	readonly #lowest = new Uint16Array(PAGES);
 	readonly #highest = new Uint16Array(PAGES);
-	/** For each slot a bit: decoded branches of its page may know its length. */
-	readonly #targets = new Int32Array((PAGES * SLOTS) / 32);
 	/** The decoded pages that were entered since fence.i, each once, and which they are. */
 	readonly #entered = new Uint16Array(PAGES);
 	#enteredCount = 0;
@@ -94,8 +90,6 @@ export class CodeCache {
 	#aloneWord = 0;
 	/** The two words of encodings at ALONE. */
 	readonly #aloneMemo = new WordMemo(2);
-	/** The two words of encodings that are the same in every place. */
-	readonly #memo = new WordMemo(2);
 	/** For each slot of any page, for whom its instruction is executed alone: ALONE_*; null: none. */
 	#alone: Uint8Array | null = null;
 
@@ -104,6 +98,7 @@ export class CodeCache {
 		this.#halves = memory.u16;
 		this.#bytes = memory.u8;
 		this.#mirror = mirror;
+		this.#packer = new Packer(memory, PAGES);
 		this.#numbers = new Uint16Array(memory.pages);
 		for (let n = PAGES - 1; n >= 0; n--) this.#free.push(n);
 		for (const slot of [ALONE, ALONE + 2, ALONE + 4]) this.#words[slot] = OP.LEAVE;
@@ -123,13 +118,15 @@ export class CodeCache {
 			n = this.#allocate();
 			this.#hosts[n] = host;
 			this.#numbers[page] = n + 1;
+			this.user?.renewed(n);
 			this.#mirror.watch(host);
 			this.#reset(n);
 		} else if (this.#isStale(n)) {
 			this.#reset(n);
 		}
 		const first = CODE + n * PAGE_WORDS;
-		this.#words[first + STORES] = STORES_MAX;
+		// Stores to pages that somebody uses are none of the interpreter's.
+		this.#words[first + STORES] = this.#used[n] === 0 ? STORES_MAX : 0;
 		this.#words[CODE_MAP + page] = first;
 		if (this.#isEntered[n] === 0) {
 			this.#isEntered[n] = 1;
@@ -162,12 +159,17 @@ export class CodeCache {
 			if (this.#alone !== null && this.#alone[slot] !== 0) {
 				this.#words[first + 2 * slot] = OP.STRADDLE;
 			} else if (short) {
-				this.#pack(first + 2 * slot, low, 2 * slot, false);
+				this.#packer.pack(first + 2 * slot, low, 2 * slot, false);
 			} else if (slot === SLOTS - 1) {
 				this.#words[first + 2 * slot] = OP.STRADDLE | (4 << RARE_LENGTH_SHIFT);
 				this.#words[first + 2 * slot + 1] = low;
 			} else {
-				this.#pack(first + 2 * slot, low | (halves[copy + slot + 1]! << 16), 2 * slot, false);
+				this.#packer.pack(
+					first + 2 * slot,
+					low | (halves[copy + slot + 1]! << 16),
+					2 * slot,
+					false,
+				);
 			}
 			if (slot > this.#highest[n]!) this.#highest[n] = slot;
 			if (ENDS_RUN[this.#words[first + 2 * slot]! & 0xff] !== 0) break;
@@ -202,6 +204,7 @@ export class CodeCache {
 		const words = this.#words;
 		const lengths = lengthOf(first);
 		const before = halves[lengths + from]!;
+		this.#forget(n);
 		let to = from;
 		do {
 			words[first + 2 * to] = OP.UNDECODED;
@@ -227,9 +230,26 @@ export class CodeCache {
 			halves[lengths + slot] = length;
 			words[first + 2 * slot] = OP.UNDECODED;
 			const target = n * SLOTS + slot;
-			if ((this.#targets[target >> 5]! & (1 << target)) !== 0) this.#undecode(n);
+			if ((this.#packer.targets[target >> 5]! & (1 << target)) !== 0) this.#undecode(n);
 		}
 		return halves[lengths + from] !== before;
+	}
+
+	/** The number of the decoded page that holds word index `ip`. */
+	pageOf(ip: number): number {
+		return ((ip - CODE) / PAGE_WORDS) | 0;
+	}
+
+	/** `user` has used decoded page `n`. */
+	use(n: number): void {
+		this.#used[n] = 1;
+		this.#words[CODE + n * PAGE_WORDS + STORES] = 0;
+	}
+
+	#forget(n: number): void {
+		if (this.#used[n] === 0) return;
+		this.#used[n] = 0;
+		this.user?.forgotten(n);
 	}
 
 	/** The encoding of the instruction at word index `ip`, which was decoded. */
@@ -253,6 +273,7 @@ export class CodeCache {
 		for (let slot = 0; slot < SLOTS; slot++) {
 			if (now[slot] === before[slot]) continue;
 			for (let n = 0; n < PAGES; n++) {
+				this.#forget(n);
 				if (this.#hosts[n] !== 0) this.#words[CODE + n * PAGE_WORDS + 2 * slot] = OP.UNDECODED;
 			}
 		}
@@ -269,7 +290,7 @@ export class CodeCache {
 			words[ALONE + 1] = memo.values[known + 1]!;
 			return;
 		}
-		this.#pack(ALONE, word, 0, true);
+		this.#packer.pack(ALONE, word, 0, true);
 		const at = memo.put(word);
 		memo.values[at] = words[ALONE]!;
 		memo.values[at + 1] = words[ALONE + 1]!;
@@ -288,7 +309,10 @@ export class CodeCache {
 		if (!this.#isDecoded(n, offset, bytes)) return false;
 		const words = this.#words;
 		const first = CODE + n * PAGE_WORDS;
-		if (words[first + STORES]!-- <= 0) {
+		if (this.#used[n] !== 0) {
+			this.#forget(n);
+			words[first + STORES] = STORES_MAX;
+		} else if (words[first + STORES]!-- <= 0) {
 			this.#drop(n);
 			return true;
 		}
@@ -345,6 +369,7 @@ export class CodeCache {
 	}
 
 	#drop(n: number): void {
+		this.#forget(n);
 		const host = this.#hosts[n]!;
 		const page = (host - RAM_OFFSET) >>> PAGE_SHIFT;
 		this.#hosts[n] = 0;
@@ -399,90 +424,12 @@ export class CodeCache {
 
 	/** Forget the decoded code of a page. */
 	#undecode(n: number): void {
+		this.#forget(n);
 		const first = CODE + n * PAGE_WORDS;
 		this.#words.fill(OP.UNDECODED, first, first + 2 * SLOTS);
 		this.#words[first + 2 * SLOTS] = OP.PAGE_END;
-		this.#targets.fill(0, (n * SLOTS) / 32, ((n + 1) * SLOTS) / 32);
+		this.#packer.targets.fill(0, (n * SLOTS) / 32, ((n + 1) * SLOTS) / 32);
 		this.#lowest[n] = SLOTS;
 		this.#highest[n] = 0;
-	}
-
-	/** Write the two words of instruction `w`, which lies at byte `offset` of its page. */
-	#pack(ip: number, w: number, offset: number, alone: boolean): void {
-		const known = this.#memo.find(w);
-		if (known >= 0) {
-			this.#words[ip] = this.#memo.values[known]!;
-			this.#words[ip + 1] = this.#memo.values[known + 1]!;
-			return;
-		}
-		const d = this.#decoder;
-		d.decode(w);
-		const short = instructionLength(w) === 2;
-		let op: number = d.op;
-		let imm = d.imm;
-		if (op === OP.CSR) {
-			const rd = d.rd === 0 ? H_SINK : d.rd;
-			this.#words[ip] = op | (rd << 8) | (d.rs1 << 16) | (CSR_WORDS[w >>> 20]! << 24);
-			this.#words[ip + 1] = w;
-			this.#remember(ip, w);
-			return;
-		}
-		if (op >= OP.STRADDLE && op < OP.FLW) {
-			op |= instructionLength(w) << RARE_LENGTH_SHIFT;
-			this.#words[ip] = op;
-			this.#words[ip + 1] = short ? w & 0xffff : w;
-			this.#remember(ip, w);
-			return;
-		}
-		const target = offset + imm;
-		const near = !alone && target >= 0 && target < PAGE_SIZE;
-		if (op === OP.JAL) {
-			op = short ? (d.rd === 0 ? OP.C_J : OP.C_JAL) : OP.JAL;
-			if (!near) op++;
-			else imm = this.#nearOperand(ip, imm);
-		} else if (op === OP.JALR) {
-			if (short) op = d.rd === 0 ? OP.C_JR : OP.C_JALR;
-		} else if (op >= OP.BEQ && op <= OP.BGEU) {
-			if (!near) imm = (imm << 16) | (this.#halves[lengthOf(ip)]! - 1);
-			else imm = this.#nearOperand(ip, imm);
-			if (short) op = op - OP.BEQ + (near ? OP.C_BEQZ : OP.C_BEQZ_FAR);
-			else if (!near) op += OP.BEQ_FAR - OP.BEQ;
-		} else if (op === OP.ADDI && d.rs1 === 0) {
-			op = short ? OP.C_LUI : OP.LUI;
-		} else if (op === OP.AMO) {
-			imm = w >>> 27;
-		} else if (op === OP.ADD && d.rs1 === 0 && short) {
-			op = OP.C_MV;
-		} else if (short) {
-			op = SHORT[op]!;
-		}
-		let { rd, rs1, rs2 } = d;
-		if (rd === 0) rd = H_SINK;
-		if (op >= OP.FLW) {
-			const { floatRd, floatRs1, floatRs2 } = d.instruction!.format;
-			if (floatRd) rd = H_F + 2 * d.rd;
-			if (floatRs1) rs1 = H_F + 2 * rs1;
-			if (floatRs2) rs2 = H_F + 2 * rs2;
-		}
-		this.#words[ip] = op | (rd << 8) | (rs1 << 16) | (rs2 << 24);
-		this.#words[ip + 1] = imm;
-		if (op < OP.JAL || op > OP.C_BNEZ_FAR) this.#remember(ip, w);
-	}
-
-	/** What was decoded at word index `ip` is the same wherever `w` lies. */
-	#remember(ip: number, w: number): void {
-		const at = this.#memo.put(w);
-		this.#memo.values[at] = this.#words[ip]!;
-		this.#memo.values[at + 1] = this.#words[ip + 1]!;
-	}
-
-	/** Operand of a branch within the page: its distance, and what `base` changes by. */
-	#nearOperand(ip: number, distance: number): number {
-		const length = this.#halves[lengthOf(ip)]!;
-		const n = ((ip - CODE) / PAGE_WORDS) | 0;
-		const target = n * SLOTS + ((ip + distance - CODE - n * PAGE_WORDS) >> 1);
-		this.#targets[target >> 5]! |= 1 << target;
-		const targetLength = this.#halves[lengthOf(ip + distance)]!;
-		return (distance << 16) | ((length - 1 - targetLength) & 0xffff);
 	}
 }

@@ -21,12 +21,14 @@ import { Csrs } from "./csr.ts";
 import { DataAccess } from "./data-access.ts";
 import { Debug } from "./debug.ts";
 import { instructionLength } from "./decode.ts";
+import type { Engine } from "./engine.ts";
 import type { HartFaults, HartTriggers } from "./fault-hooks.ts";
 import { FloatUnit } from "./float/unit.ts";
 import type { GivenParts, HartOptions } from "./hart-parts.ts";
 import { HartState, MSTATUS_MIE, MSTATUS_MPRV, PRIV_M } from "./hart-state.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
+import { Jit } from "./jit/jit.ts";
 import {
 	CODE,
 	H_BUDGET,
@@ -95,6 +97,9 @@ export class Hart {
 	readonly #words: Int32Array;
 	readonly interpreter: Interpreter;
 	readonly #data: DataAccess;
+	readonly #rare: RareInstructions;
+	/** null: everything is interpreted. */
+	#jit: Jit | null = null;
 	#firmware: Firmware | null = null;
 	/** For bare machines only. */
 	observer: HartObserver | null = null;
@@ -131,6 +136,7 @@ export class Hart {
 		this.csrs = csrs;
 		this.#words = memory.i32;
 		this.#data = data;
+		this.#rare = rare;
 		this.interpreter = new Interpreter(memory, rare);
 	}
 
@@ -201,6 +207,8 @@ export class Hart {
 	 *    stops the hart, perhaps before the first instruction; STOP_STUCK on a bare machine alone.
 	 */
 	slice(budget: number): number {
+		const plain = this.beforeInstruction === null && this.debug === null && this.faults === null;
+		this.#rare.compiled = plain && this.triggers === null ? this.#jit : null;
 		return this.faults === null
 			? this.#whole(budget, SLICE_MAX)
 			: this.#faulty(budget, this.faults);
@@ -256,17 +264,29 @@ export class Hart {
 	}
 
 	#slice(budget: number): number {
+		const { compiled } = this.#rare;
 		this.counters.start(budget);
+		compiled?.begin();
 		let stop = this.#enter();
 		for (;;) {
 			if (stop === STOP_TRAP) stop = this.#trap();
-			if (stop === STOP_ENTER) stop = this.#enter();
+			const used = stop === STOP_BUDGET || stop === STOP_ALONE;
+			if (stop === STOP_ENTER || (used && compiled?.more(stop) === true)) stop = this.#enter();
 			else if (stop === STOP_ALONE) stop = this.#alone();
 			else break;
 		}
+		compiled?.end();
 		this.counters.sync();
 		if (stop === STOP_TRAP) this.traps.count(this.state.cause);
 		return stop;
+	}
+
+	/** => UserError for "jit" where code cannot be compiled */
+	set engine(engine: Engine) {
+		const { memory, code } = this;
+		code.clear();
+		this.#jit = engine === "interp" ? null : Jit.create(memory, code, engine);
+		code.user = this.#jit;
 	}
 
 	/** An exception that concerns nobody else enters its handler at once. => STOP_* */

@@ -9,6 +9,7 @@ import { Bus } from "./bus.ts";
 import { Clock, type ClockEvent } from "./clock.ts";
 import type { MisalignedPolicy } from "./data-access.ts";
 import { Dma } from "./dma.ts";
+import type { Engine } from "./engine.ts";
 import { Hart } from "./hart.ts";
 import { type HartRegisters, HartState, REGISTERS } from "./hart-state.ts";
 import { WordHash } from "./hash.ts";
@@ -41,11 +42,13 @@ export interface MachineOptions {
 	readonly busCycles?: number | undefined;
 	/** Entries of physical memory protection. Default: none, and nothing is protected. */
 	readonly pmpEntries?: PmpEntries | undefined;
+	/** Not part of the configuration: software cannot tell. Default "auto". */
+	readonly engine?: Engine | undefined;
 }
 
 /** All options of a machine, defaults filled in. */
 export type MachineConfig = {
-	readonly [K in keyof MachineOptions]-?: Exclude<MachineOptions[K], undefined>;
+	readonly [K in Exclude<keyof MachineOptions, "engine">]-?: Exclude<MachineOptions[K], undefined>;
 };
 
 /** State outside RAM, as plain data, without the devices. */
@@ -111,6 +114,7 @@ export class Machine {
 			walkCycles = 20,
 			busCycles = 0,
 			pmpEntries = 0,
+			engine = "auto",
 		} = options;
 		if (!(Number.isInteger(walkCycles) && walkCycles >= 0 && walkCycles <= MAX_WALK_CYCLES)) {
 			throw new UserError(`walk cycles ${walkCycles}: must be 0 to ${MAX_WALK_CYCLES}`);
@@ -147,6 +151,7 @@ export class Machine {
 		const { memory, bus, clock, lines } = this;
 		const mirror = new Mirror(memory, stores);
 		this.hart = new Hart({ memory, mirror, bus, clock, lines }, this.config);
+		this.hart.engine = engine;
 		const { code, state } = this.hart;
 		this.dma = new Dma({ memory, mirror, code, state });
 	}
@@ -209,7 +214,7 @@ export class Machine {
 	restore(state: MachineState): void {
 		const { hart, memory } = this;
 		for (const [name, value] of Object.entries(this.config)) {
-			if (state.config[name as keyof MachineOptions] !== value) {
+			if (state.config[name as keyof MachineConfig] !== value) {
 				throw new UserError(`snapshot: ${name} differs from this machine's`);
 			}
 		}

@@ -26,6 +26,8 @@
  *
  * The numbers below are repeated as literals in interpreter.ts; a test compares them.
  */
+
+import { canCompile } from "./engine.ts";
 import type { CellFaults } from "./fault-hooks.ts";
 import { PAGE_SIZE } from "./port.ts";
 import { UserError } from "./user-error.ts";
@@ -58,6 +60,8 @@ export const H_ALTERED = 43;
 export const H_ALTERED_ADDRESS = 44;
 /** Host offset that lr.w has reserved, or -1. */
 export const H_RESERVATION = 45;
+/** The jump by which control has left compiled code for an address unknown before, or 1. */
+export const H_JUMP = 46;
 /** f0..f31: two words each, the low one first. */
 export const H_F = 64;
 const F_WORDS = 64;
@@ -89,14 +93,11 @@ export const CONTEXTS = 8;
 
 const WASM_PAGE = 0x1_0000;
 
-/** The part of WebAssembly.Memory that is used here; its type is not in the library's. */
-export interface WasmMemory {
-	readonly buffer: ArrayBuffer;
-}
-
 export class Memory {
 	/** The memory itself, for code compiled at run time; null if the host has no WebAssembly. */
-	readonly wasm: WasmMemory | null;
+	readonly wasm: WebAssembly.Memory | null;
+	/** Its size in pages of 64 KiB. */
+	readonly wasmPages: number;
 	readonly buffer: ArrayBuffer;
 	/** Size of RAM in bytes. */
 	readonly ramSize: number;
@@ -134,10 +135,8 @@ export class Memory {
 		}
 		this.#tables = Math.ceil((RAM_OFFSET + ramSize + ROM_SIZE) / WASM_PAGE) * (WASM_PAGE >> 2);
 		const pages = this.tables(CONTEXTS) / (WASM_PAGE >> 2);
-		this.wasm =
-			typeof WebAssembly === "undefined"
-				? null
-				: new WebAssembly.Memory({ initial: pages, maximum: pages });
+		this.wasmPages = pages;
+		this.wasm = canCompile() ? new WebAssembly.Memory({ initial: pages, maximum: pages }) : null;
 		const buffer = this.wasm?.buffer ?? new ArrayBuffer(pages * WASM_PAGE);
 		this.buffer = buffer;
 		this.ramSize = ramSize;

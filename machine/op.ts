@@ -190,6 +190,9 @@ export const OP = {
 	FCVT_D_S: 178,
 } as const;
 
+/** No operation of an instruction: compiled code is entered here (jit/jit.ts). */
+export const REGION = 255;
+
 /** The two-byte variant of an operation, or 0. */
 export const SHORT = new Uint8Array(256);
 for (const [op, short] of [

@@ -6,7 +6,7 @@
 
 import { bitResult } from "./bits.ts";
 import type { Width } from "./bus.ts";
-import { type CodeCache, RARE_LENGTH_SHIFT } from "./code-cache.ts";
+import type { CodeCache } from "./code-cache.ts";
 import type { DataAccess } from "./data-access.ts";
 import { FLOAT_ILLEGAL, FLOAT_NEXT, type FloatUnit } from "./float/unit.ts";
 import type { HartParts } from "./hart-parts.ts";
@@ -29,7 +29,8 @@ import {
 	RAM_OFFSET,
 	XT,
 } from "./memory.ts";
-import { OP } from "./op.ts";
+import { OP, REGION } from "./op.ts";
+import { RARE_LENGTH_SHIFT } from "./packer.ts";
 import { CAUSE_ILLEGAL_INSTRUCTION, PAGE_MASK, PAGE_SHIFT } from "./port.ts";
 import {
 	SYSTEM_ENTER,
@@ -57,7 +58,24 @@ export const STOP_DEBUG = -7;
 /** The first instruction of an exception's handler has met the exception, and will again. */
 export const STOP_STUCK = -8;
 
+/** Code that was compiled; see jit/jit.ts. */
+export interface CompiledCode {
+	/** Run it from pc. => as RareInstructions.execute */
+	enter(): number;
+	/** Leave the interpreter a part of the cycles that it was given. */
+	begin(): void;
+	/**
+	 * The interpreter has used its part (STOP_BUDGET), or the next straight line is longer than what
+	 * is left (STOP_ALONE). => true: it has another one, and enters the page of pc
+	 */
+	more(stop: number): boolean;
+	/** Give back what is left of the cycles. */
+	end(): void;
+}
+
 export class RareInstructions {
+	/** null: the interpreter executes everything. */
+	compiled: CompiledCode | null = null;
 	readonly #state: HartState;
 	readonly #words: Int32Array;
 	readonly #lengths: Uint16Array;
@@ -96,6 +114,15 @@ export class RareInstructions {
 		let ip = words[H_IP]!;
 		let op = words[ip]! & 0xff;
 		let floating = FLOAT_NEXT;
+		if (op === REGION) {
+			if (this.compiled !== null) {
+				words[H_PC] = ip + words[H_PC_BASE]!;
+				words[H_LEFT] = words[H_BASE]! + this.#lengths[LENGTHS + ((ip - CODE) >> 1)]!;
+				return this.compiled.enter();
+			}
+			words[ip] = OP.UNDECODED;
+			op = OP.UNDECODED;
+		}
 		if (op >= OP.FLW) {
 			floating = this.#float.run();
 			if (floating === FLOAT_NEXT) return STOP_RARE;

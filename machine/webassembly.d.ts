@@ -5,4 +5,15 @@ declare namespace WebAssembly {
 		constructor(descriptor: { initial: number; maximum: number });
 		readonly buffer: ArrayBuffer;
 	}
+	class Table {
+		constructor(descriptor: { element: "anyfunc"; initial: number; maximum: number });
+		set(index: number, value: unknown): void;
+	}
+	class Module {
+		constructor(bytes: Uint8Array);
+	}
+	class Instance {
+		constructor(module: Module, imports: Record<string, Record<string, Memory | Table>>);
+		readonly exports: Readonly<Record<string, unknown>>;
+	}
 }

@@ -38,6 +38,7 @@ RUNTIME="crt0.S syscalls.c stdio.c malloc.c string.c strerror.c environ.c file.c
 PICO_FLAGS="--specs=picolibc.specs $MACHINE_FLAGS -nostartfiles -static -T rt/link.ld
 	-Wl,--wrap=main $SEGMENT_FLAGS"
 
+# compute/ is one more of them, of several files.
 BARE_FLAGS="-march=rv32imac_zicsr -mabi=ilp32 -O2 -std=gnu11 -ffreestanding
 	-fno-asynchronous-unwind-tables -fno-ident -nostdlib -static -T bare/virt.ld
 	-Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -s"
@@ -99,6 +100,12 @@ build_bare() {
 	done
 }
 
+build_compute() {
+	"${PREFIX}gcc" $BARE_FLAGS $WARNINGS -fno-tree-loop-distribute-patterns -o "$1/compute" \
+		compute/start.S compute/*.c -lgcc
+	chmod 755 "$1/compute"
+}
+
 build_pico() {
 	for program in $PICO; do
 		"${PREFIX}gcc" $PICO_FLAGS $WARNINGS -o "$1/$program" \
@@ -135,6 +142,7 @@ check() {
 		echo "workloads: the recorded picolibc is not installed, its programs are not checked"
 	fi
 	build_bare "$rebuilt/bare"
+	build_compute "$rebuilt/bare"
 	differing=0
 	for file in "$rebuilt"/bare/*; do
 		if ! cmp -s "$file" "bare/bin/${file##*/}"; then
@@ -172,6 +180,7 @@ case "${1-}" in
 	fi
 	build_guest bin checks/bin
 	build_bare bare/bin
+	build_compute bare/bin
 	if [ -n "$(picolibc)" ]; then
 		build_pico bin
 		{ toolchain && picolibc; } >toolchain.txt

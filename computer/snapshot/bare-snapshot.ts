@@ -1,6 +1,8 @@
 /** Snapshots of bare machines, whose state can be taken at any time. */
+
 import type { BoardDisk } from "../../devices/board.ts";
 import type { FaultPlan } from "../../devices/fault/rule.ts";
+import type { Engine } from "../../machine/engine.ts";
 import { Bare } from "../bare.ts";
 import type { BareOptions } from "../bare-options.ts";
 import type { ComputerState } from "../computer.ts";
@@ -16,12 +18,14 @@ const KIND = "run";
 export interface RestoreBareOptions {
 	/** Takes each byte that is printed from now on. */
 	readonly console?: ((byte: number) => void) | undefined;
+	/** What executes guest code from now on. Default: "auto". */
+	readonly engine?: Engine | undefined;
 	/** Break the hardware from now on. => the snapshot has no plan */
 	readonly faults?: FaultPlan | undefined;
 }
 
-/** Options that are data; the others are disks, and the console. */
-type PlainOptions = Omit<BareOptions, "disks" | "console">;
+/** Options that are data and the guest's; the others are disks, the console and the engine. */
+type PlainOptions = Omit<BareOptions, "disks" | "console" | "engine">;
 
 interface Body {
 	readonly options: PlainOptions;
@@ -39,7 +43,7 @@ interface Config {
 
 /** => SnapshotError for disks that are neither memory nor a file, or have a timing model. */
 export function saveBare(bare: Bare): Uint8Array {
-	const { disks = [], console: _, ...options } = bare.options;
+	const { disks = [], console: _, engine: _engine, ...options } = bare.options;
 	const body: Body = { options, saved: bare.save()! };
 	const config = {
 		ram: bare.machine.config.ramSize,
@@ -63,13 +67,14 @@ function describe({ media, timing, readOnly, id }: BoardDisk): BareDisk {
  *    or has a plan of faults and is to follow another one; FaultPlanError for a plan that is wrong;
  *    UserError of one line from a disk that cannot be opened.
  */
-export function restoreBare(file: Uint8Array, { console, faults }: RestoreBareOptions = {}): Bare {
+export function restoreBare(file: Uint8Array, given: RestoreBareOptions = {}): Bare {
+	const { console, engine, faults } = given;
 	const { header, body } = unpackSnapshot(file, KIND, VERSION);
 	const bare = rejectDamaged(() => {
 		const { options, saved } = new Graph(body).root as Body;
 		const config = header.config as unknown as Config;
 		const disks = config.disks.map((disk) => ({ ...disk.options, media: openSavedDisk(disk) }));
-		const restored = new Bare({ ...options, disks, console });
+		const restored = new Bare({ ...options, disks, console, engine });
 		restored.restore(saved);
 		if (restored.stateHash() !== config.stateHash) {
 			throw new SnapshotError("replay diverged: state hash mismatch");

@@ -2,12 +2,14 @@
  * Snapshots of systems: files that hold a state, or the latest one before it that could be taken
  * and a recording of what has come since. Either way what is restored is exactly what was saved.
  */
+
 import type { DiskPage } from "../../devices/disk/disk-history.ts";
 import { SECTOR_SIZE } from "../../devices/disk/disk-media.ts";
 import { MemoryDisk, type MemoryDiskState } from "../../devices/disk/memory-disk.ts";
 import { OverlayDisk } from "../../devices/disk/overlay-disk.ts";
 import type { FaultyDiskState } from "../../devices/fault/faulty-disk.ts";
 import type { FaultPlan } from "../../devices/fault/rule.ts";
+import type { Engine } from "../../machine/engine.ts";
 import { Panic } from "../../sys/panic.ts";
 import type { ComputerState } from "../computer.ts";
 import { type Place, type RecordedEvent, Recording } from "../recording.ts";
@@ -48,7 +50,7 @@ interface Body {
 type DiskConfig = SavedDisk & Pick<SystemDisk, "role" | "timing">;
 
 /** The configuration in the header. */
-type SavedConfig = Omit<SystemOptions, "disks" | "image" | "console" | "faults"> & {
+type SavedConfig = Omit<SystemOptions, "disks" | "image" | "console" | "faults" | "engine"> & {
 	readonly disks: readonly DiskConfig[];
 	readonly stateHash: string;
 };
@@ -153,6 +155,8 @@ function oldPages(system: System, unit: number): OldPages | null {
 export interface RestoreOptions {
 	/** Takes each byte that is printed from now on. */
 	readonly console?: ((byte: number) => void) | undefined;
+	/** What executes guest code from now on. Default: "auto". */
+	readonly engine?: Engine | undefined;
 	/** Keep what is overwritten in files (System.trackFiles). */
 	readonly track?: boolean | undefined;
 	/** Break the hardware from now on. => the snapshot has no plan */
@@ -191,11 +195,11 @@ function restore(header: SnapshotHeader, body: Body, options: RestoreOptions): S
 		const { role, timing } = disk;
 		return { role, timing, media: openDisk(disk, media[i] ?? null, old[i] ?? null) };
 	});
-	const { console, track = false } = options;
+	const { console, engine, track = false } = options;
 	const system = new System({
 		...given,
 		...diskOptions(disks),
-		...{ image, console, faults: isLater ? undefined : faults },
+		...{ image, console, engine, faults: isLater ? undefined : faults },
 	});
 	if (base !== null) system.restore(base);
 	if (track) system.trackFiles();

@@ -41,7 +41,29 @@ describe("boot", () => {
 		const usual = hash();
 		const run = uvmachine(args, "", ["--jitless"]);
 		expect(run).toMatchObject({ status: 0, stdout: "hello from user mode\n" });
+		expect(run.stderr.match(/no WebAssembly here: guest code is interpreted/g)).toHaveLength(1);
 		expect(hash()).toBe(usual);
+		const compiled = uvmachine([...args, "--engine", "jit"], "", ["--jitless"]);
+		expect(compiled).toMatchObject({
+			status: 2,
+			stderr: expect.stringContaining("engine jit: this host has no WebAssembly\n"),
+		});
+	});
+
+	it("runs the same way on every engine", () => {
+		const path = join(dir, "engine.json");
+		const runs = ["auto", "interp", "jit"].map((engine) => {
+			const run = uvmachine(["boot", "sort", "1", "-q", "--engine", engine, "--json", path]);
+			const { stateHash, instructions, cycles } = JSON.parse(readFileSync(path, "utf8"));
+			return [run.status, run.stdout, stateHash, instructions, cycles];
+		});
+		expect(runs[0]![0]).toBe(0);
+		expect(runs[1]).toEqual(runs[0]);
+		expect(runs[2]).toEqual(runs[0]);
+		expect(uvmachine(["boot", "hello", "--engine", "fast"])).toMatchObject({
+			status: 2,
+			stderr: expect.stringContaining("The engine is auto, interp or jit."),
+		});
 	});
 
 	it("runs a file by its path", () => {

@@ -29,6 +29,11 @@ describe("createSystem refuses", () => {
 			{ adPolicy: "maybe" },
 			/adPolicy: expected \("hardware" \| "trap"\) but received "maybe"$/,
 		],
+		[
+			"an unknown engine",
+			{ engine: "fast" },
+			/engine: expected \("auto" \| "interp" \| "jit"\) but received "fast"$/,
+		],
 		["half a seed", { seed: 1.5 }, /^createSystem: seed: .*received 1\.5$/],
 		["a negative size", { ram: -4096 }, /^createSystem: ram: .*received -4096$/],
 		["RAM as text", { ram: "8M" }, /^createSystem: ram: expected number but received "8M"$/],

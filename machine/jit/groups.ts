@@ -1,0 +1,89 @@
+/**
+ * Accesses of a block that lie beside each other: their addresses differ from one register's value
+ * at the start of the block by constants. One look at the mirror's tables is enough for all.
+ */
+import type { Effect } from "../effects.ts";
+import { OP } from "../op.ts";
+import { PAGE_SIZE } from "../port.ts";
+import type { Instruction } from "./block.ts";
+
+/** Groups of a block. */
+export const GROUPS_MAX = 4;
+/** Bytes from the first to the last. */
+const SPAN_MAX = 1024;
+
+export interface Group {
+	/** The register whose value at the start of the block the offsets count from. */
+	readonly register: number;
+	/** Lowest offset, and the end of the highest access. */
+	low: number;
+	high: number;
+	/** Of the largest access, and the offset of one of them. */
+	bytes: number;
+	aligned: number;
+	stores: boolean;
+	readonly members: Member[];
+}
+
+export interface Member {
+	readonly instruction: Instruction;
+	/** From the register's value at the start of the block. */
+	readonly offset: number;
+	readonly bytes: number;
+}
+
+/** Has a group that is aligned for `group` room for the member too? */
+function fits(group: Group, { offset, bytes }: Member): boolean {
+	const low = Math.min(group.low, offset);
+	const high = Math.max(group.high, offset + bytes);
+	const smaller = Math.min(bytes, group.bytes);
+	return high - low <= SPAN_MAX && (offset - group.aligned) % smaller === 0;
+}
+
+/** The largest groups of two or more accesses. */
+export function groupsOf(
+	instructions: readonly Instruction[],
+	effects: readonly (Effect | undefined)[],
+): Group[] {
+	// For each register the one whose value it has, and what was added; -1: neither.
+	const origin = Array.from({ length: 32 }, (_, register) => register);
+	const added = new Array<number>(32).fill(0);
+	const groups: Group[] = [];
+	for (const instruction of instructions) {
+		const { op, rd, rs1, imm } = instruction;
+		const effect = effects[op];
+		if (effect?.kind === "load" || effect?.kind === "store") {
+			const register = origin[rs1]!;
+			const { bytes } = effect;
+			const member = { instruction, offset: added[rs1]! + imm, bytes };
+			if (register > 0) join(groups, register, member, effect.kind === "store");
+		}
+		if (rd === 0) continue;
+		if (op === OP.ADDI && rs1 !== 0) {
+			added[rd] = added[rs1]! + imm;
+			origin[rd] = Math.abs(added[rd]) < PAGE_SIZE ? origin[rs1]! : -1;
+		} else origin[rd] = -1;
+	}
+	return groups
+		.filter(({ members }) => members.length > 1)
+		.sort((a, b) => b.members.length - a.members.length)
+		.slice(0, GROUPS_MAX);
+}
+
+function join(groups: Group[], register: number, member: Member, stores: boolean): void {
+	const { offset, bytes } = member;
+	for (const group of groups) {
+		if (group.register !== register || !fits(group, member)) continue;
+		group.low = Math.min(group.low, offset);
+		group.high = Math.max(group.high, offset + bytes);
+		if (bytes > group.bytes) {
+			group.bytes = bytes;
+			group.aligned = offset;
+		}
+		group.stores ||= stores;
+		group.members.push(member);
+		return;
+	}
+	const [low, high] = [offset, offset + bytes];
+	groups.push({ register, low, high, bytes, aligned: offset, stores, members: [member] });
+}

@@ -1,0 +1,230 @@
+/**
+ * Finds guest code that is executed often, has it compiled to WebAssembly, and runs it.
+ *
+ * The decoded slot of an instruction where control enters compiled code holds REGION, the number of
+ * a function and of an entry, and the virtual address that it was compiled for. So the interpreter
+ * finds compiled code at no cost, and what forgets decoded instructions makes the function
+ * unreachable as well.
+ *
+ * What is hot is found by samples: the interpreter is given its cycles in chunks, and at the end of
+ * each of them control is at the target of a branch or jump.
+ */
+import { ALONE, type CodeCache, type CodeUser } from "../code-cache.ts";
+import {
+	CODE,
+	CODE_MAP,
+	H_BASE,
+	H_BUDGET,
+	H_FETCH_HOST,
+	H_FETCH_PAGE,
+	H_FIRST,
+	H_IP,
+	H_JUMP,
+	H_LEFT,
+	H_PC,
+	H_PC_BASE,
+	LENGTHS,
+	type Memory,
+	RAM_OFFSET,
+} from "../memory.ts";
+import { OP, REGION } from "../op.ts";
+import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
+import { type CompiledCode, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } from "../rare.ts";
+import { UserError } from "../user-error.ts";
+import { Compiler } from "./compiler.ts";
+import { JumpProfile } from "./jump-profile.ts";
+
+export interface JitOptions {
+	/** Instructions between two samples: so many, and up to as many again. */
+	readonly chunk: number;
+	/** Heat of a place at which it is compiled; a sample is SAMPLE_HEAT. */
+	readonly hot: number;
+	/** Chunks that a function waits for others of its module. */
+	readonly patience: number;
+	/** Functions that are kept. */
+	readonly functions: number;
+}
+
+const DEFAULTS: JitOptions = { chunk: 2000, hot: 160, patience: 6, functions: 2000 };
+/** For tests: whatever was executed before. */
+const EAGER: JitOptions = { chunk: 20, hot: 1, patience: 0, functions: 2000 };
+
+const SAMPLE_HEAT = 16;
+/** Heat of a place that is compiled, or cannot be. */
+const NEVER = 0xff;
+const NO_JUMP = 1;
+/** How often a function is compiled for more targets of its jumps. */
+const AGAIN_MAX = 12;
+/** How often what was made of a page is forgotten before it is only interpreted. */
+const CHURN_MAX = 16;
+
+export class Jit implements CodeUser, CompiledCode {
+	readonly #memory: Memory;
+	readonly #words: Int32Array;
+	readonly #code: CodeCache;
+	readonly #options: JitOptions;
+	/** null: nothing was compiled yet. */
+	#compiler: Compiler | null = null;
+	readonly #jumps = new JumpProfile();
+	/** How hot each decoded slot is. */
+	readonly #heat: Uint8Array;
+	/** How often each decoded page was forgotten after it was compiled. */
+	readonly #churn: Uint8Array;
+	/** Cycles that the engine has, beyond those of the interpreter's chunk. */
+	#rest = 0;
+	#seed = 1;
+	/** Chunks since a function has begun to wait for its module. */
+	#waited = 0;
+
+	/** => null where code cannot be compiled; UserError if it has to be */
+	static create(memory: Memory, code: CodeCache, engine: "auto" | "jit"): Jit | null {
+		if (memory.wasm !== null) return new Jit(memory, code, engine === "jit" ? EAGER : DEFAULTS);
+		if (engine === "jit") throw new UserError("engine jit: this host has no WebAssembly");
+		return null;
+	}
+
+	constructor(memory: Memory, code: CodeCache, options: JitOptions) {
+		this.#memory = memory;
+		this.#words = memory.i32;
+		this.#code = code;
+		this.#options = options;
+		this.#heat = new Uint8Array(code.slots);
+		this.#churn = new Uint8Array(code.slots / code.pageSlots);
+		memory.i32[H_JUMP] = NO_JUMP;
+	}
+
+	/** For tests and measurements. */
+	get counts(): Readonly<Record<string, number>> {
+		return this.#compiler?.counts ?? {};
+	}
+
+	begin(): void {
+		this.#rest = 0;
+		this.#give(this.#chunk());
+	}
+
+	/** Instructions to the next sample. */
+	#chunk(): number {
+		// Chunks differ, or loops of the same length would be sampled at one place alone.
+		this.#seed = (Math.imul(this.#seed, 1664525) + 1013904223) | 0;
+		const { chunk } = this.#options;
+		return chunk + ((this.#seed >>> 16) % chunk);
+	}
+
+	/** Keep all but `cycles` of what is left from the interpreter. */
+	#give(cycles: number): void {
+		const words = this.#words;
+		const keep = Math.max(0, words[H_LEFT]! - cycles);
+		words[H_LEFT]! -= keep;
+		words[H_BUDGET]! -= keep;
+		this.#rest += keep;
+	}
+
+	end(): void {
+		const words = this.#words;
+		words[H_LEFT]! += this.#rest;
+		words[H_BUDGET]! += this.#rest;
+		this.#rest = 0;
+	}
+
+	more(stop: number): boolean {
+		const words = this.#words;
+		// A walk may have used more than the interpreter's part.
+		if (this.#rest === 0 || words[H_LEFT]! + this.#rest <= 0) return false;
+		const length = this.#length(words[H_PC]!);
+		if (stop === STOP_ALONE && words[H_LEFT]! >= length) return false;
+		const compiler = this.#compiler;
+		if (compiler !== null && compiler.pending > 0) {
+			if (++this.#waited > this.#options.patience) compiler.finish();
+		} else this.#waited = 0;
+		this.#warm(words[H_PC]!, SAMPLE_HEAT);
+		this.end();
+		this.#give(Math.max(this.#chunk(), length));
+		return true;
+	}
+
+	/** Length of the straight line at `pc`, in the page being executed. */
+	#length(pc: number): number {
+		const words = this.#words;
+		const first = words[CODE_MAP + ((words[H_FETCH_HOST]! - RAM_OFFSET) >>> PAGE_SHIFT)]!;
+		if (first === 0) return 0;
+		return this.#memory.u16[LENGTHS + ((first + (pc & PAGE_MASK) - CODE) >> 1)]!;
+	}
+
+	enter(): number {
+		const words = this.#words;
+		// The interpreter's chunk goes on: what is between compiled code is sampled, too.
+		const chunk = words[H_LEFT]!;
+		this.end();
+		const next = this.#compiler!.run(words[H_PC]!);
+		const pc = next & ~1;
+		words[H_PC] = pc;
+		if ((next & 1) === 0) {
+			if (words[H_JUMP] !== NO_JUMP) this.#jumped(pc);
+			else this.#warm(pc, 1);
+		}
+		if (words[H_LEFT]! <= 0) return STOP_BUDGET;
+		const page = pc & ~PAGE_MASK;
+		const first =
+			words[H_FETCH_PAGE] === page
+				? words[CODE_MAP + ((words[H_FETCH_HOST]! - RAM_OFFSET) >>> PAGE_SHIFT)]!
+				: 0;
+		if (first === 0) {
+			this.#give(chunk);
+			return STOP_ENTER;
+		}
+		const ip = first + (pc & PAGE_MASK);
+		const length = this.#memory.u16[LENGTHS + ((ip - CODE) >> 1)]!;
+		this.#give(Math.max(chunk, length));
+		const base = words[H_LEFT]! - length;
+		// Compiled code would be entered again, and do nothing.
+		if (base < 0 || (words[ip]! & 0xff) === REGION) return STOP_ALONE;
+		words[H_IP] = ip;
+		words[H_PC_BASE] = (page - first) | 0;
+		words[H_FIRST] = first;
+		words[H_BASE] = base;
+		return STOP_RARE;
+	}
+
+	/** Control has left compiled code by a jump whose target was unknown. */
+	#jumped(target: number): void {
+		const words = this.#words;
+		const pc = words[H_JUMP]!;
+		words[H_JUMP] = NO_JUMP;
+		const jump = this.#jumps.missed(pc, target);
+		if (jump.misses < jump.patience) return;
+		jump.patience *= 4;
+		if (this.#compiler!.compileAgain(pc, AGAIN_MAX)) jump.misses = 0;
+	}
+
+	/** Control is at `pc`, which is not compiled, and worth `heat`. */
+	#warm(pc: number, heat: number): void {
+		this.#compiler ??= new Compiler(this.#memory, this.#code, this.#jumps, this.#options.functions);
+		const compiler = this.#compiler;
+		const ip = compiler.slot(pc);
+		if (ip === 0 || ip >= ALONE) return;
+		const op = this.#words[ip]! & 0xff;
+		if (op === OP.UNDECODED || op === REGION) return;
+		const at = (ip - CODE) >> 1;
+		const before = this.#heat[at]!;
+		if (before === NEVER || this.#churn[this.#code.pageOf(ip)]! >= CHURN_MAX) return;
+		const now = Math.min(before + heat, NEVER - 1);
+		this.#heat[at] = now;
+		if (now < this.#options.hot) return;
+		const jump = this.#jumps.jumpTo(pc);
+		if (jump !== null && compiler.compileAgain(jump.pc, AGAIN_MAX)) return;
+		this.#heat[at] = NEVER;
+		if (compiler.compile(pc) && this.#options.patience === 0) compiler.finish();
+	}
+
+	forgotten(page: number): void {
+		const { pageSlots } = this.#code;
+		this.#compiler?.forget(page);
+		this.#heat.fill(0, page * pageSlots, (page + 1) * pageSlots);
+		if (this.#churn[page]! < CHURN_MAX) this.#churn[page]!++;
+	}
+
+	renewed(page: number): void {
+		this.#churn[page] = 0;
+	}
+}

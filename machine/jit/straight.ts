@@ -1,0 +1,320 @@
+/**
+ * The instructions of a block. Guest registers are locals. An access to memory is one look at the
+ * tables of the mirror; what they do not allow is left to the interpreter, from the same
+ * instruction on, so that nothing is ever half executed.
+ */
+import type { Effect, Expression } from "../effects.ts";
+import { H_RESERVATION, H_TABLES, RT, WT } from "../memory.ts";
+import { OP } from "../op.ts";
+import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
+import type { Block, Instruction } from "./block.ts";
+import * as wasm from "./encoder.ts";
+import { writeExpression } from "./expression.ts";
+import { GROUPS_MAX, type Group, groupsOf } from "./groups.ts";
+import type { Writer } from "./writer.ts";
+
+/** What instructions do. */
+export interface Meaning {
+	readonly effects: readonly (Effect | undefined)[];
+	/** By funct5. */
+	readonly atomics: readonly (Expression | undefined)[];
+}
+
+// Parameters and locals of a function.
+export const ENTRY = 0;
+export const PC = 1;
+export const LEFT = 2;
+/** Host offset of the running context's tables. */
+export const TABLES = 3;
+const VA = 4;
+const HOST = 5;
+const FIRST_REGISTER = 6;
+
+/** The label behind everything: control leaves the region for PC. */
+export const EXIT = 1;
+/** Of the byte offsets that an entry of a table has. */
+const SLOT_MASK = 0x3f_fffc;
+
+export class StraightCode {
+	readonly #code: Writer;
+	readonly #meaning: Meaning;
+	/** The local of each register; 0: the region does not use it. */
+	readonly #locals = new Int32Array(32);
+	readonly #written = new Set<number>();
+	/** The first of the locals that hold where groups of accesses are. */
+	readonly #groups: number;
+	/** Accesses that need no look at the tables: local and distance. */
+	readonly #known = new Map<Instruction, { local: number; offset: number }>();
+
+	constructor(code: Writer, meaning: Meaning, blocks: readonly Block[]) {
+		this.#code = code;
+		this.#meaning = meaning;
+		let next = FIRST_REGISTER;
+		for (const { instructions } of blocks) {
+			for (const { rs1, rs2, rd } of instructions) {
+				for (const register of [rs1, rs2, rd]) {
+					if (register !== 0 && this.#locals[register] === 0) this.#locals[register] = next++;
+				}
+				if (rd !== 0) this.#written.add(rd);
+			}
+		}
+		this.#groups = next;
+		code.locals(next + GROUPS_MAX - LEFT);
+	}
+
+	/** Where control enters the function. */
+	load(): void {
+		const code = this.#code;
+		this.#locals.forEach((local, register) => {
+			if (local === 0) return;
+			code.loadWord(register);
+			code.set(local);
+		});
+		code.loadLeft(LEFT);
+		code.loadWord(H_TABLES);
+		code.scale();
+		code.set(TABLES);
+	}
+
+	/** Where it leaves. */
+	store(): void {
+		for (const register of this.#written) {
+			this.#code.storeLocal(register, this.#locals[register]!);
+		}
+	}
+
+	/** Leave the region for `pc`, whose bit 0 may say that the interpreter is to go on there. */
+	leave(pc: number): void {
+		this.#code.constant(pc);
+		this.#code.set(PC);
+		this.#code.branchTo(EXIT);
+	}
+
+	/** The instructions of a block; a branch is left to who knows where it goes. */
+	body(instructions: readonly Instruction[]): void {
+		const code = this.#code;
+		if (instructions.length > 0) code.spend(LEFT, -instructions.length);
+		const groups = groupsOf(instructions, this.#meaning.effects);
+		if (groups.length === 0) {
+			this.#all(instructions);
+			return;
+		}
+		for (let i = 0; i < groups.length; i++) {
+			this.#lookUp(groups[i]!, this.#groups + i);
+			if (i > 0) code.op(wasm.I32_OR);
+		}
+		code.open(wasm.IF);
+		this.#all(instructions);
+		code.op(wasm.ELSE);
+		for (let i = 0; i < groups.length; i++) {
+			const { low, members } = groups[i]!;
+			for (const { instruction, offset } of members) {
+				this.#known.set(instruction, { local: this.#groups + i, offset: offset - low });
+			}
+		}
+		this.#all(instructions);
+		this.#known.clear();
+		code.close();
+	}
+
+	/** The condition of a branch. */
+	condition(branch: Instruction): void {
+		const effect = this.#meaning.effects[branch.op];
+		if (effect?.kind === "branch") this.#expression(effect.condition, branch);
+	}
+
+	#all(instructions: readonly Instruction[]): void {
+		for (let i = 0; i < instructions.length; i++) {
+			this.#instruction(instructions[i]!, instructions.length - i);
+		}
+	}
+
+	/**
+	 * Set `local` to the host offset of a group's lowest byte. Leaves 0 on the stack if the mirror's
+	 * table allows all of its accesses, and they lie in one page.
+	 */
+	#lookUp({ register, low, high, bytes, aligned, stores }: Group, local: number): void {
+		const code = this.#code;
+		this.#add(register, low);
+		this.#entry(stores ? WT : RT);
+		this.#isRefused(bytes, aligned - low);
+		code.get(VA);
+		code.constant(PAGE_MASK);
+		code.op(wasm.I32_AND);
+		code.tee(VA);
+		code.constant(PAGE_MASK + 1 - (high - low));
+		code.op(wasm.I32_GT_U, wasm.I32_OR);
+		code.get(HOST);
+		code.get(VA);
+		code.op(wasm.I32_ADD);
+		code.set(local);
+	}
+
+	/** Set HOST to the entry that a table has for VA, which is on the stack. */
+	#entry(table: number): void {
+		const code = this.#code;
+		code.tee(VA);
+		code.constant(PAGE_SHIFT - 2);
+		code.op(wasm.I32_SHR_U);
+		code.constant(SLOT_MASK);
+		code.op(wasm.I32_AND);
+		code.get(TABLES);
+		code.op(wasm.I32_ADD);
+		code.loadBehind(table);
+		code.set(HOST);
+	}
+
+	/** Is there no entry, or are the `bytes` bytes at VA + `distance` not aligned? See memory.ts. */
+	#isRefused(bytes: number, distance: number): void {
+		const code = this.#code;
+		if (bytes === 1) {
+			code.get(HOST);
+			code.op(wasm.I32_EQZ);
+			return;
+		}
+		code.get(VA);
+		if (distance !== 0) {
+			code.constant(distance);
+			code.op(wasm.I32_ADD);
+		}
+		code.constant(bytes === 2 ? 31 : 30);
+		code.op(wasm.I32_SHL);
+		code.get(HOST);
+		code.op(wasm.I32_GE_U);
+	}
+
+	/** `left`: how many instructions of the block remain, with this one. */
+	#instruction(instruction: Instruction, left: number): void {
+		const { op, rd, pc, length } = instruction;
+		const code = this.#code;
+		if (op === OP.LR || op === OP.SC || op === OP.AMO) {
+			this.#atomic(instruction, left);
+			return;
+		}
+		const effect = this.#meaning.effects[op]!;
+		switch (effect.kind) {
+			case "value":
+				if (rd === 0) return;
+				this.#expression(effect.value, instruction);
+				code.set(this.#locals[rd]!);
+				return;
+			case "load": {
+				const { bytes, signed } = effect;
+				const offset = this.#access(instruction, RT, bytes, left);
+				const byte = signed ? wasm.I32_LOAD8_S : wasm.I32_LOAD8_U;
+				const half = signed ? wasm.I32_LOAD16_S : wasm.I32_LOAD16_U;
+				const load = bytes === 1 ? byte : bytes === 2 ? half : wasm.I32_LOAD;
+				code.memory(load, bytes >> 1, offset);
+				if (rd === 0) code.op(wasm.DROP);
+				else code.set(this.#locals[rd]!);
+				return;
+			}
+			case "store": {
+				const { bytes } = effect;
+				const offset = this.#access(instruction, WT, bytes, left);
+				this.#register(instruction.rs2);
+				const wide = bytes === 2 ? wasm.I32_STORE16 : wasm.I32_STORE;
+				code.memory(bytes === 1 ? wasm.I32_STORE8 : wide, bytes >> 1, offset);
+				return;
+			}
+			case "jump":
+				// The target first: rd may be rs1.
+				if (op === OP.JALR) {
+					this.#expression(effect.target, instruction);
+					code.set(PC);
+				}
+				if (rd === 0) return;
+				code.constant(pc + length);
+				code.set(this.#locals[rd]!);
+				return;
+			default:
+		}
+	}
+
+	/**
+	 * Leave the host offset of an access on the stack, or the region if the mirror's table does not
+	 * allow it. => what is to be added to the offset
+	 */
+	#access(instruction: Instruction, table: number, bytes: 1 | 2 | 4, left: number): number {
+		const { rs1, imm, pc } = instruction;
+		const code = this.#code;
+		const known = this.#known.get(instruction);
+		if (known !== undefined) {
+			code.get(known.local);
+			return known.offset;
+		}
+		this.#add(rs1, imm);
+		this.#entry(table);
+		this.#isRefused(bytes, 0);
+		code.open(wasm.IF);
+		code.spend(LEFT, left);
+		this.leave(pc | 1);
+		code.close();
+		code.get(VA);
+		code.constant(PAGE_MASK);
+		code.op(wasm.I32_AND);
+		code.get(HOST);
+		code.op(wasm.I32_ADD);
+		return 0;
+	}
+
+	/** Unprivileged specification 8.2 to 8.4. */
+	#atomic(instruction: Instruction, left: number): void {
+		const { op, rd, rs2 } = instruction;
+		const code = this.#code;
+		this.#access({ ...instruction, imm: 0 }, op === OP.LR ? RT : WT, 4, left);
+		code.set(HOST);
+		const store = (value: () => void): void => {
+			code.get(HOST);
+			value();
+			code.memory(wasm.I32_STORE, 2, 0);
+		};
+		const load = (): void => {
+			code.get(HOST);
+			code.memory(wasm.I32_LOAD, 2, 0);
+			code.set(VA);
+		};
+		if (op === OP.LR) {
+			code.storeLocal(H_RESERVATION, HOST);
+			load();
+		} else if (op === OP.SC) {
+			code.loadWord(H_RESERVATION);
+			code.get(HOST);
+			code.op(wasm.I32_NE);
+			code.tee(VA);
+			code.op(wasm.I32_EQZ);
+			code.open(wasm.IF);
+			store(() => this.#register(rs2));
+			code.close();
+			code.storeConstant(H_RESERVATION, -1);
+		} else {
+			load();
+			store(() => this.#expression(this.#meaning.atomics[instruction.imm]!, instruction));
+		}
+		if (rd === 0) return;
+		code.get(VA);
+		code.set(this.#locals[rd]!);
+	}
+
+	#expression(expression: Expression, { rs1, rs2, imm, pc }: Instruction): void {
+		writeExpression(this.#code, expression, (name) => {
+			if (name === "rs1") this.#register(rs1);
+			else if (name === "rs2") this.#register(rs2);
+			else if (name === "imm") this.#code.constant(imm);
+			else if (name === "pc") this.#code.constant(pc);
+			else this.#code.get(VA); // old
+		});
+	}
+
+	#add(register: number, value: number): void {
+		this.#register(register);
+		if (value === 0) return;
+		this.#code.constant(value);
+		this.#code.op(wasm.I32_ADD);
+	}
+
+	#register(register: number): void {
+		if (register === 0) this.#code.constant(0);
+		else this.#code.get(this.#locals[register]!);
+	}
+}

@@ -1,0 +1,152 @@
+/** The effects of instructions as data, against the interpreter. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { atomics, type Expression, effects, parse } from "../../../machine/effects.ts";
+import { WORD_INSTRUCTIONS } from "../../../machine/isa.ts";
+import { Machine } from "../../../machine/machine.ts";
+import { RAM_BASE } from "../../../machine/memory.ts";
+import { encode } from "../../isa/assembler.ts";
+
+type Operands = Readonly<Record<string, number>>;
+
+const high = (a: bigint, b: bigint): number => Number(BigInt.asIntN(32, (a * b) >> 32n));
+const signed = (n: number): bigint => BigInt(n | 0);
+const unsigned = (n: number): bigint => BigInt(n >>> 0);
+
+/** What the operators mean, from the specification's words. */
+const MEANING: Readonly<Record<string, (a: number, b: number) => number>> = {
+	"+": (a, b) => a + b,
+	"-": (a, b) => a - b,
+	"*": Math.imul,
+	"&": (a, b) => a & b,
+	"|": (a, b) => a | b,
+	"^": (a, b) => a ^ b,
+	"<<": (a, b) => a << b,
+	">>": (a, b) => a >> b,
+	">>>": (a, b) => a >>> b,
+	"<": (a, b) => Number(a < b),
+	">": (a, b) => Number(a > b),
+	">=": (a, b) => Number(a >= b),
+	"==": (a, b) => Number(a === b),
+	"!=": (a, b) => Number(a !== b),
+	"<u": (a, b) => Number(a >>> 0 < b >>> 0),
+	">u": (a, b) => Number(a >>> 0 > b >>> 0),
+	">=u": (a, b) => Number(a >>> 0 >= b >>> 0),
+	rol: (a, b) => (a << b) | (a >>> -b),
+	ror: (a, b) => (a >>> b) | (a << -b),
+	clz: (a) => Math.clz32(a),
+	ctz: (a) => (a === 0 ? 32 : 31 - Math.clz32(a & -a)),
+	cpop: (a) => (a >>> 0).toString(2).replaceAll("0", "").length,
+	mulh: (a, b) => high(signed(a), signed(b)),
+	mulhsu: (a, b) => high(signed(a), unsigned(b)),
+	mulhu: (a, b) => high(unsigned(a), unsigned(b)),
+	div: (a, b) => (b === 0 ? -1 : a / b),
+	divu: (a, b) => (b === 0 ? -1 : (a >>> 0) / (b >>> 0)),
+	rem: (a, b) => (b === 0 ? a : a % b),
+	remu: (a, b) => (b === 0 ? a : (a >>> 0) % (b >>> 0)),
+};
+
+function evaluate(expression: Expression, operands: Operands): number {
+	if (typeof expression === "number") return expression;
+	if (typeof expression === "string") return operands[expression]!;
+	const [operator, ...parts] = expression;
+	const [a, b, c] = parts.map((part) => evaluate(part, operands)) as [number, number, number];
+	if (operator === "?") return a !== 0 ? b : c;
+	return MEANING[operator]!(a, b) | 0;
+}
+
+const word = fc.oneof(
+	fc.integer(),
+	fc.constantFrom(0, 1, -1, 0x7fff_ffff, -0x8000_0000, 0x8000, 31, 32),
+);
+
+/** Execute `code` at the start of RAM with x11 and x12 set. */
+function execute(code: number, rs1: number, rs2: number): Machine {
+	const machine = new Machine({ ramSize: 0x1_0000, engine: "interp" });
+	machine.memory.ram32[0] = code;
+	machine.reset(RAM_BASE);
+	machine.hart.x[11] = rs1;
+	machine.hart.x[12] = rs2;
+	machine.hart.slice(1);
+	return machine;
+}
+
+describe("the value of", () => {
+	const table = effects();
+	const rows = WORD_INSTRUCTIONS.filter(({ op }) => table[op]?.kind === "value");
+	it.each(rows.map((row) => [row.name, row] as const))("%s", (name, { op, format }) => {
+		const { value } = table[op] as { value: Expression };
+		fc.assert(
+			fc.property(word, word, word, (rs1, rs2, any) => {
+				const isShift = format.imm === "4:0@20";
+				const isUpper = format.syntax.includes("upper");
+				const imm = isShift ? any & 31 : isUpper ? any & ~0xfff : (any << 20) >> 20;
+				const operands = { rd: 10, rs1: format.rs1 && 11, rs2: format.rs2 && 12, imm };
+				const code = encode(name, operands);
+				const { hart } = execute(code, rs1, rs2);
+				expect(hart.x[10]).toBe(evaluate(value, { rs1, rs2, imm, pc: RAM_BASE | 0 }) | 0);
+			}),
+			{ numRuns: 60 },
+		);
+	});
+	it("is there for every operation that the interpreter has between lui and remu", () => {
+		expect(rows.length).toBeGreaterThan(50);
+	});
+});
+
+describe("the condition of", () => {
+	const table = effects();
+	const rows = WORD_INSTRUCTIONS.filter(({ op }) => table[op]?.kind === "branch");
+	it.each(rows.map((row) => [row.name, row] as const))("%s", (name, { op }) => {
+		const { condition } = table[op] as { condition: Expression };
+		fc.assert(
+			fc.property(word, fc.option(word, { nil: null }), (rs1, other) => {
+				const rs2 = other ?? rs1;
+				const { hart } = execute(encode(name, { rs1: 11, rs2: 12, imm: 64 }), rs1, rs2);
+				const taken = evaluate(condition, { rs1, rs2 }) !== 0;
+				expect(hart.pc - RAM_BASE).toBe(taken ? 64 : 4);
+			}),
+		);
+	});
+	it("is there for all six", () => expect(rows.length).toBe(6));
+});
+
+it.each([
+	["amoadd.w", 0x00],
+	["amoswap.w", 0x01],
+	["amoxor.w", 0x04],
+	["amoor.w", 0x08],
+	["amoand.w", 0x0c],
+	["amomin.w", 0x10],
+	["amomax.w", 0x14],
+	["amominu.w", 0x18],
+	["amomaxu.w", 0x1c],
+])("what %s writes", (name, funct5) => {
+	fc.assert(
+		fc.property(word, word, (old, rs2) => {
+			const machine = new Machine({ ramSize: 0x1_0000, engine: "interp" });
+			machine.memory.ram32[0] = encode(name, { rd: 10, rs1: 11, rs2: 12 });
+			machine.memory.ram32[16] = old;
+			machine.reset(RAM_BASE);
+			machine.hart.x.set([RAM_BASE + 64, rs2], 11);
+			machine.hart.slice(1);
+			expect(machine.memory.ram32[16]).toBe(evaluate(atomics()[funct5]!, { old, rs2 }) | 0);
+			expect(machine.hart.x[10]).toBe(old);
+		}),
+	);
+});
+
+describe("expressions", () => {
+	it.each([
+		["rs1 + rs2 * imm", ["+", "rs1", ["*", "rs2", "imm"]]],
+		["rs1 - rs2 - 1", ["-", ["-", "rs1", "rs2"], 1]],
+		["rs1 & ~rs2", ["&", "rs1", ["^", "rs2", -1]]],
+		["rs1 <u rs2 ? 1 : clz(rs1)", ["?", ["<u", "rs1", "rs2"], 1, ["clz", "rs1"]]],
+		["0x80000000 >>> 1", [">>>", -0x8000_0000, 1]],
+	] as const)("%s", (text, wanted) => {
+		expect(parse(text)).toEqual(wanted);
+	});
+	it.each(["rs1 +", "(rs1", "rs1 rs2", "rs1 # 2", "rs1 ? 1"])("refuse %s", (text) => {
+		expect(() => parse(text)).toThrow(text);
+	});
+});
