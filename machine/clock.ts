@@ -10,14 +10,16 @@ export type EventHandler = (argument: number) => void;
 
 /** An event that waits; `sequence` orders events of one cycle. */
 export interface ClockEvent {
-	readonly when: number;
-	readonly sequence: number;
-	readonly handler: number;
-	readonly argument: number;
+	when: number;
+	sequence: number;
+	handler: number;
+	argument: number;
 }
 
 /** Sequence numbers of events that come first in their cycle: below all others. */
 const FIRST = -(2 ** 40);
+
+const copyOf = (event: ClockEvent): ClockEvent => ({ ...event });
 
 const isBefore = (event: ClockEvent, when: number, sequence: number): boolean =>
 	event.when < when || (event.when === when && event.sequence < sequence);
@@ -30,6 +32,8 @@ export class Clock {
 	readonly #handlers: EventHandler[] = [];
 	/** Sorted, the earliest last: few events wait at any time, and the next one pops cheaply. */
 	#events: ClockEvent[] = [];
+	/** Used again: timers are set anew at each switch between threads. */
+	readonly #free: ClockEvent[] = [];
 	#sequence = 0;
 
 	/** => the handler's number, to be used with `schedule`. */
@@ -39,17 +43,24 @@ export class Clock {
 
 	/** Call `handler` with `argument` at cycle `when`, or at the next `advance` if that is past. */
 	schedule(when: number, handler: number, argument = 0): void {
-		this.#insert({ when, sequence: this.#sequence++, handler, argument });
+		this.#insert(when, this.#sequence++, handler, argument);
 	}
 
 	/** The same, but before all events of that cycle that were or will be scheduled. */
 	scheduleFirst(when: number, handler: number, argument = 0): void {
-		this.#insert({ when, sequence: FIRST + argument, handler, argument });
+		this.#insert(when, FIRST + argument, handler, argument);
 	}
 
-	#insert(event: ClockEvent): void {
-		const { when, sequence } = event;
+	#insert(when: number, sequence: number, handler: number, argument: number): void {
 		const events = this.#events;
+		let event = this.#free.pop();
+		if (event === undefined) event = { when, sequence, handler, argument };
+		else {
+			event.when = when;
+			event.sequence = sequence;
+			event.handler = handler;
+			event.argument = argument;
+		}
 		let i = events.length;
 		events.push(event);
 		// Equal cycles: the earlier one stays nearer to the end.
@@ -69,6 +80,7 @@ export class Clock {
 			const event = events[i]!;
 			const stays = event.handler !== handler || (argument !== null && event.argument !== argument);
 			if (stays) events[left++] = event;
+			else this.#free.push(event);
 		}
 		if (left === events.length) return;
 		events.length = left;
@@ -86,8 +98,10 @@ export class Clock {
 		while (this.nextEvent <= target) {
 			const event = this.#events.pop()!;
 			this.#update();
-			if (event.when > this.cycles) this.cycles = event.when;
-			this.#handlers[event.handler]!(event.argument);
+			const { when, handler, argument } = event;
+			this.#free.push(event);
+			if (when > this.cycles) this.cycles = when;
+			this.#handlers[handler]!(argument);
 		}
 		this.cycles = target;
 	}
@@ -100,13 +114,13 @@ export class Clock {
 	}
 
 	save(): { cycles: number; sequence: number; events: ClockEvent[] } {
-		return { cycles: this.cycles, sequence: this.#sequence, events: this.#events.slice() };
+		return { cycles: this.cycles, sequence: this.#sequence, events: this.#events.map(copyOf) };
 	}
 
 	restore(state: { cycles: number; sequence: number; events: ClockEvent[] }): void {
 		this.cycles = state.cycles;
 		this.#sequence = state.sequence;
-		this.#events = state.events.slice();
+		this.#events = state.events.map(copyOf);
 		this.#update();
 	}
 

@@ -16,6 +16,9 @@ it("events of a cycle fire as they were scheduled, behind those that come first"
 	const order = ["event 0", "first 1", "first 2", "event 1", "event 2"];
 	clock.advance(10);
 	expect(fired.splice(0)).toEqual(order);
+	// What was saved does not share the events that are used again.
+	for (let n = 0; n < order.length; n++) clock.schedule(11, handler, 7);
+	clock.cancel(handler);
 	clock.restore(saved);
 	clock.advance(10);
 	expect(fired).toEqual(order);
