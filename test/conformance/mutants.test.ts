@@ -81,18 +81,24 @@ const MUTANTS: readonly Mutant[] = [
 	{
 		name: "amos return what they wrote",
 		file: "interpreter.ts",
-		from: "m32[(w >>> 8) & 0xff] = va;\n",
-		to: "m32[(w >>> 8) & 0xff] = m32[e]!;\n",
+		from: `m32[(w >>> 8) & 0xff] = va;
+						ip = (ip + 4) | 0;
+						continue;
+					case 115:`,
+		to: `m32[(w >>> 8) & 0xff] = m32[e]!;
+						ip = (ip + 4) | 0;
+						continue;
+					case 115:`,
 	},
 	{
 		name: "amos need no page that may be stored to",
 		file: "interpreter.ts",
 		from: `case 111: // amo*.w
 						va = m32[(w >>> 16) & 0xff]!;
-						e = m32[0x20_0000 +`,
+						e = m32[(tables + 0x10_0000 +`,
 		to: `case 111: // amo*.w
 						va = m32[(w >>> 16) & 0xff]!;
-						e = m32[0x10_0000 +`,
+						e = m32[(tables +`,
 	},
 	{
 		name: "amomin.w compares unsigned",
