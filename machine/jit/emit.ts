@@ -252,6 +252,10 @@ export class Emitter {
 		code.op(wasm.I32_NE);
 		code.loadWord(CODE_MAP + ((host - RAM_OFFSET) >>> PAGE_SHIFT));
 		code.op(wasm.I32_EQZ, wasm.I32_OR);
+		// Without a cycle left control is not yet in the page.
+		code.get(LEFT);
+		code.constant(1);
+		code.op(wasm.I32_LT_S, wasm.I32_OR);
 		code.open(wasm.IF);
 		this.#straight.leave(to.pc);
 		code.close();
