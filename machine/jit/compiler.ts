@@ -74,8 +74,6 @@ export class Compiler implements CodeSource, Translation {
 	readonly #pending: Compiled[] = [];
 	/** For each jump to an address that is not fixed, the function that it was compiled in. */
 	readonly #owners = new Map<number, Compiled>();
-	/** For tests and measurements. */
-	readonly counts = { functions: 0, modules: 0, instructions: 0, bytes: 0, dropped: 0 };
 
 	/** => `functions` are kept at the same time */
 	constructor(memory: Memory, code: CodeCache, jumps: JumpProfile, functions: number) {
@@ -119,7 +117,6 @@ export class Compiler implements CodeSource, Translation {
 		for (const jump of jumps) this.#owners.set(jump, compiled);
 		for (const page of pages) this.#code.use(page);
 		this.#pending.push(compiled);
-		this.counts.instructions += region.instructions;
 		if (this.#pending.length === BATCH) this.finish();
 		return true;
 	}
@@ -156,8 +153,6 @@ export class Compiler implements CodeSource, Translation {
 		const module = new WebAssembly.Module(bytes);
 		const { exports } = new WebAssembly.Instance(module, { e: { m: this.#memory.wasm! } });
 		for (let i = 0; i < compiled.length; i++) this.#install(compiled[i]!, exports[String(i)]);
-		this.counts.modules++;
-		this.counts.bytes += bytes.length;
 	}
 
 	#install(compiled: Compiled, run: unknown): void {
@@ -171,7 +166,6 @@ export class Compiler implements CodeSource, Translation {
 			this.#words[slot] = REGION | (number << FUNCTION_SHIFT) | (entry << ENTRY_SHIFT);
 			this.#words[slot + 1] = pc;
 		}
-		this.counts.functions++;
 	}
 
 	/** A slot that was an entry of another function no longer is. */
@@ -198,7 +192,6 @@ export class Compiler implements CodeSource, Translation {
 		}
 		this.#functions[number] = null;
 		this.#table.set(number, null);
-		this.counts.dropped++;
 	}
 
 	/** What was made from decoded page `page` is not to be entered any more. */

@@ -93,11 +93,6 @@ export class Jit implements CodeUser, CompiledCode {
 		memory.i32[H_JUMP] = NO_JUMP;
 	}
 
-	/** For tests and measurements. */
-	get counts(): Readonly<Record<string, number>> {
-		return this.#compiler?.counts ?? {};
-	}
-
 	begin(): void {
 		this.#rest = 0;
 		this.#give(this.#chunk());

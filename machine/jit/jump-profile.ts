@@ -1,7 +1,8 @@
 /** Where the jumps of compiled code went that are not to fixed addresses. */
 
-/** Targets that are kept of one jump. */
+/** Targets that are kept of one jump, and jumps that are kept; after so many all are forgotten. */
 const TARGETS_MAX = 64;
+const JUMPS_MAX = 4096;
 
 export interface Jump {
 	/** Virtual address. */
@@ -23,6 +24,10 @@ export class JumpProfile {
 	missed(pc: number, target: number): Jump {
 		let jump = this.#jumps.get(pc);
 		if (jump === undefined) {
+			if (this.#jumps.size === JUMPS_MAX) {
+				this.#jumps.clear();
+				this.#sources.clear();
+			}
 			jump = { pc, targets: [], misses: 0, patience: 16 };
 			this.#jumps.set(pc, jump);
 		}
@@ -41,10 +46,5 @@ export class JumpProfile {
 	/** The jump that went to `target`, or null. */
 	jumpTo(target: number): Jump | null {
 		return this.#sources.get(target) ?? null;
-	}
-
-	clear(): void {
-		this.#jumps.clear();
-		this.#sources.clear();
 	}
 }

@@ -85,13 +85,13 @@ class Builder {
 			const { context, pc, from } = this.#work[i]!;
 			this.#discover(context, pc, from);
 		}
-		const todo: { context: Context; block: Block }[] = [];
+		const unfilled: { context: Context; block: Block }[] = [];
 		const get = (context: Context, pc: number): Block => {
 			let block = context.blocks.get(pc);
 			if (block === undefined) {
 				block = new Block(pc, context.caller !== null);
 				context.blocks.set(pc, block);
-				todo.push({ context, block });
+				unfilled.push({ context, block });
 			}
 			return block;
 		};
@@ -99,7 +99,7 @@ class Builder {
 		const entries = [...this.#returns]
 			.filter((pc) => first.instructions.has(pc))
 			.map((pc) => get(first, pc));
-		for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+		for (let next = unfilled.pop(); next !== undefined; next = unfilled.pop()) {
 			this.#fill(next.context, next.block, get);
 		}
 		const blockAt = (pc: number): Block | null => {
