@@ -1,6 +1,7 @@
 /** The control flow graph of a region: guest code that is compiled as one function. */
 
 import { OP } from "../op.ts";
+import type { Strip } from "./strips.ts";
 
 export interface Instruction {
 	/** OP of the 32-bit form. */
@@ -32,6 +33,10 @@ export const END_LEAVE = 3;
 export const END_INTERPRET = 4;
 /** No instructions: control goes to the successor that `entry` names, or to the first one. */
 export const END_DISPATCH = 5;
+/** No instructions: a strip of a loop begins, or one iteration of it that is not in a strip. */
+export const END_STRIP = 6;
+/** No instructions: the strip goes on, or another one is tried. */
+export const END_AGAIN = 7;
 
 export class Block {
 	/** Virtual address of the first instruction; if it dispatches, of its first successor's. */
@@ -48,6 +53,8 @@ export class Block {
 	entry = 0;
 	/** Of a dispatching block: for each entry the successor to take. */
 	readonly routes = new Map<number, Block>();
+	/** The strip that it begins, is part of or ends. */
+	strip: Strip | null = null;
 
 	// Set by the analysis of the graph.
 	predecessors: Block[] = [];
@@ -71,6 +78,12 @@ export class Block {
 		this.pc = pc;
 		this.isCopy = isCopy;
 	}
+}
+
+export function dominates(a: Block, b: Block): boolean {
+	let x = b;
+	while (x.order > a.order) x = x.dominator!;
+	return x === a;
 }
 
 export interface Region {

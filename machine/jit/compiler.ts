@@ -16,7 +16,7 @@ import {
 } from "../memory.ts";
 import { OP, REGION } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
-import { type Block, END_JUMP, type Instruction, isReturn } from "./block.ts";
+import { type Block, END_JUMP, END_STRIP, type Instruction, isReturn } from "./block.ts";
 import {
 	dispatcherModule,
 	ENTRY_SHIFT,
@@ -56,6 +56,10 @@ interface Compiled {
 	/** How often it was compiled before, with fewer targets of its jumps. */
 	readonly again: number;
 }
+
+/** Is there nothing to compile? */
+const isEmpty = ({ end, instructions }: Block): boolean =>
+	instructions.length === 0 && end !== END_STRIP;
 
 export class Compiler implements CodeSource, Translation {
 	readonly effects = effects();
@@ -102,7 +106,7 @@ export class Compiler implements CodeSource, Translation {
 		if (region === null) return false;
 		const entries: Entry[] = [];
 		for (const block of region.entries) {
-			if (block.isCopy || block.instructions.length === 0) continue;
+			if (block.isCopy || isEmpty(block)) continue;
 			entries.push({ slot: this.slot(block.pc), pc: block.pc, number: block.entry });
 		}
 		if (!entries.some((entry) => entry.pc === pc)) return false;

@@ -9,12 +9,14 @@ import { CODE_MAP, H_FETCH_HOST, H_FETCH_PAGE, H_JUMP, H_LEFT, RAM_OFFSET, XT } 
 import { PAGE_SHIFT } from "../port.ts";
 import {
 	type Block,
+	END_AGAIN,
 	END_BRANCH,
 	END_DISPATCH,
 	END_GOTO,
 	END_INTERPRET,
 	END_JUMP,
 	END_LEAVE,
+	END_STRIP,
 	isReturn,
 	type Region,
 } from "./block.ts";
@@ -84,7 +86,7 @@ export class Emitter {
 		const merge = merges[i];
 		if (merge === undefined) {
 			this.#begin(block);
-			this.#straight.body(block.instructions);
+			this.#straight.body(block);
 			this.#end(block);
 			return;
 		}
@@ -110,7 +112,9 @@ export class Emitter {
 			code.constant(0);
 			code.set(ENTRY);
 		}
-		if (block.checks) this.#check(block.need, () => code.constant(block.pc | 1));
+		if (block.checks && block.end !== END_AGAIN) {
+			this.#check(block.need, () => code.constant(block.pc | 1));
+		}
 	}
 
 	/** Leave the region for `pc` unless `need` cycles are left. */
@@ -150,6 +154,20 @@ export class Emitter {
 				break;
 			case END_JUMP:
 				this.#jump(block);
+				break;
+			case END_STRIP:
+				code.open(wasm.BLOCK);
+				this.#straight.strip(block.strip!, code.depth);
+				this.#edge(block, 0);
+				code.close();
+				this.#edge(block, 1);
+				break;
+			case END_AGAIN:
+				this.#straight.isInStrip();
+				code.open(wasm.IF);
+				this.#edge(block, 0);
+				code.close();
+				this.#edge(block, 1);
 				break;
 			case END_DISPATCH:
 				this.#dispatch(block);

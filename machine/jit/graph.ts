@@ -6,7 +6,9 @@
  * where control enters from outside, it leads from one head to the next. An edge into the middle of
  * a loop takes the same way, from the start of the region.
  */
-import { Block, END_DISPATCH, type Region } from "./block.ts";
+import type { Effect } from "../effects.ts";
+import { Block, dominates, END_AGAIN, END_DISPATCH, type Region } from "./block.ts";
+import { divideLoops } from "./strips.ts";
 
 /** How often edges into the middle of loops are looked for. */
 const ROUNDS = 8;
@@ -83,12 +85,6 @@ function common(a: Block, b: Block): Block {
 	return x;
 }
 
-function dominates(a: Block, b: Block): boolean {
-	let x = b;
-	while (x.order > a.order) x = x.dominator!;
-	return x === a;
-}
-
 /** Have edges into the middle of loops lead to the start. => were there any? */
 function redirect(blocks: readonly Block[]): boolean {
 	const start = blocks[0]!;
@@ -123,12 +119,16 @@ function findLoops(blocks: readonly Block[]): void {
 	}
 }
 
+/** Is it the head of a loop without look-ups, which control reaches from its own strip alone? */
+const isInStrip = (block: Block): boolean => block.strip?.head === block;
+
 /** Give every block that control may enter at a number, and a way from the start. */
 function addEntries(start: Block, blocks: readonly Block[], wanted: ReadonlySet<Block>): Block[] {
 	const entries: Block[] = [];
 	const dispatchers = new Map<Block, Block>();
 	for (const block of blocks) {
-		const isEntry = wanted.has(block) || block.isHeader || start.successors.includes(block);
+		const isHead = block.isHeader && !isInStrip(block);
+		const isEntry = wanted.has(block) || isHead || start.successors.includes(block);
 		if (block === start || !isEntry) continue;
 		entries.push(block);
 		block.entry = entries.length;
@@ -182,7 +182,11 @@ function setNeeds(blocks: readonly Block[]): void {
  * The region that begins at `root`, and that control may also enter at `wanted`.
  * => null if its graph cannot be put into loops.
  */
-export function shape(root: Block, wanted: readonly Block[]): Region | null {
+export function shape(
+	root: Block,
+	wanted: readonly Block[],
+	effects: readonly (Effect | undefined)[],
+): Region | null {
 	const start = new Block(root.pc);
 	start.end = END_DISPATCH;
 	start.successors.push(root);
@@ -197,8 +201,15 @@ export function shape(root: Block, wanted: readonly Block[]): Region | null {
 		blocks = analyse(start);
 	}
 	findLoops(blocks);
-	const heads = new Set(blocks.filter((block) => block.isHeader));
-	const entries = addEntries(start, blocks, new Set(wanted));
+	let ways = new Set(wanted);
+	const choices = divideLoops(blocks, ways, effects);
+	if (choices.size > 0) {
+		ways = new Set(wanted.map((block) => choices.get(block) ?? block));
+		blocks = analyse(start);
+		findLoops(blocks);
+	}
+	const heads = new Set(blocks.filter((block) => block.isHeader && !isInStrip(block)));
+	const entries = addEntries(start, blocks, ways);
 	blocks = analyse(start);
 	let instructions = 0;
 	for (const block of blocks) {
@@ -211,7 +222,7 @@ export function shape(root: Block, wanted: readonly Block[]): Region | null {
 		block.isMerge = forward > 1;
 		if (block !== start) block.dominator!.children.push(block);
 		// Not at the dispatching block before it: control may only pass there on its way in.
-		block.checks = heads.has(block);
+		block.checks = heads.has(block) || block.end === END_AGAIN;
 		instructions += block.instructions.length;
 	}
 	start.isHeader = blocks.some((block) => block.redirected.includes(true));

@@ -12,13 +12,22 @@ export const GROUPS_MAX = 4;
 /** Bytes from the first to the last. */
 const SPAN_MAX = 1024;
 
-export interface Group {
-	/** The register whose value at the start of the block the offsets count from. */
+/** Bytes that are looked up together. */
+export interface Span {
+	/** The register whose value at the time the offsets count from. */
 	readonly register: number;
 	/** Lowest offset, and the end of the highest access. */
+	readonly low: number;
+	readonly high: number;
+	/** Of the largest access, and the offset of one of them. */
+	readonly bytes: number;
+	readonly aligned: number;
+	readonly stores: boolean;
+}
+
+export interface Group extends Span {
 	low: number;
 	high: number;
-	/** Of the largest access, and the offset of one of them. */
 	bytes: number;
 	aligned: number;
 	stores: boolean;
@@ -40,10 +49,11 @@ function fits(group: Group, { offset, bytes }: Member): boolean {
 	return high - low <= SPAN_MAX && (offset - group.aligned) % smaller === 0;
 }
 
-/** The largest groups of two or more accesses. */
+/** The largest groups of two or more accesses, besides those that are `known`. */
 export function groupsOf(
 	instructions: readonly Instruction[],
 	effects: readonly (Effect | undefined)[],
+	known: ReadonlyMap<Instruction, unknown>,
 ): Group[] {
 	// For each register the one whose value it has, and what was added; -1: neither.
 	const origin = Array.from({ length: 32 }, (_, register) => register);
@@ -56,7 +66,8 @@ export function groupsOf(
 			const register = origin[rs1]!;
 			const { bytes } = effect;
 			const member = { instruction, offset: added[rs1]! + imm, bytes };
-			if (register > 0) join(groups, register, member, effect.kind === "store");
+			if (register > 0 && !known.has(instruction))
+				join(groups, register, member, effect.kind === "store");
 		}
 		if (rd === 0) continue;
 		if (op === OP.ADDI && rs1 !== 0) {

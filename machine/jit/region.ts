@@ -4,6 +4,7 @@
  * functions that call nothing are copied to their callers.
  */
 
+import type { Effect } from "../effects.ts";
 import { OP } from "../op.ts";
 import { PAGE_SHIFT } from "../port.ts";
 import type { Region } from "./block.ts";
@@ -28,6 +29,8 @@ const TARGETS_MAX = 4;
 
 /** Where instructions come from. */
 export interface CodeSource {
+	/** By OP. */
+	readonly effects: readonly (Effect | undefined)[];
 	/** The instruction at `pc`, or null if none was executed there. */
 	at(pc: number): Instruction | null;
 	/** Is it one that is compiled? */
@@ -336,5 +339,5 @@ export function regionAt(pc: number, source: CodeSource): Region | null {
 		}
 	}
 	const entries = built.entries.filter((block) => block.instructions.length > 0);
-	return shape(built.root, [wanted, ...entries]);
+	return shape(built.root, [wanted, ...entries], source.effects);
 }

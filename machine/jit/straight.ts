@@ -10,7 +10,8 @@ import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import type { Block, Instruction } from "./block.ts";
 import * as wasm from "./encoder.ts";
 import { writeExpression } from "./expression.ts";
-import { GROUPS_MAX, type Group, groupsOf } from "./groups.ts";
+import { GROUPS_MAX, groupsOf, type Span } from "./groups.ts";
+import { BASES_MAX, type Base, STRIDE_MAX, type Strip } from "./strips.ts";
 import type { Writer } from "./writer.ts";
 
 /** What instructions do. */
@@ -35,6 +36,14 @@ export const EXIT = 1;
 /** Of the byte offsets that an entry of a table has. */
 const SLOT_MASK = 0x3f_fffc;
 
+/** Where an access goes: a host offset and a distance from it. */
+interface Known {
+	readonly local: number;
+	/** A register to be added; 0: none. */
+	readonly register: number;
+	readonly offset: number;
+}
+
 export class StraightCode {
 	readonly #code: Writer;
 	readonly #meaning: Meaning;
@@ -43,8 +52,10 @@ export class StraightCode {
 	readonly #written = new Set<number>();
 	/** The first of the locals that hold where groups of accesses are. */
 	readonly #groups: number;
-	/** Accesses that need no look at the tables: local and distance. */
-	readonly #known = new Map<Instruction, { local: number; offset: number }>();
+	/** The last cycle of a strip, and behind it what is to be added to its registers. */
+	readonly #limit: number;
+	/** Accesses that need no look at the tables. */
+	readonly #known = new Map<Instruction, Known>();
 
 	constructor(code: Writer, meaning: Meaning, blocks: readonly Block[]) {
 		this.#code = code;
@@ -59,7 +70,8 @@ export class StraightCode {
 			}
 		}
 		this.#groups = next;
-		code.locals(next + GROUPS_MAX - LEFT);
+		this.#limit = next + GROUPS_MAX;
+		code.locals(this.#limit + BASES_MAX - LEFT);
 	}
 
 	/** Where control enters the function. */
@@ -91,12 +103,14 @@ export class StraightCode {
 	}
 
 	/** The instructions of a block; a branch is left to who knows where it goes. */
-	body(instructions: readonly Instruction[]): void {
+	body({ instructions, strip }: Block): void {
 		const code = this.#code;
 		if (instructions.length > 0) code.spend(LEFT, -instructions.length);
-		const groups = groupsOf(instructions, this.#meaning.effects);
+		if (strip !== null) this.#knowStrip(strip);
+		const groups = groupsOf(instructions, this.#meaning.effects, this.#known);
 		if (groups.length === 0) {
 			this.#all(instructions);
+			this.#known.clear();
 			return;
 		}
 		for (let i = 0; i < groups.length; i++) {
@@ -109,12 +123,94 @@ export class StraightCode {
 		for (let i = 0; i < groups.length; i++) {
 			const { low, members } = groups[i]!;
 			for (const { instruction, offset } of members) {
-				this.#known.set(instruction, { local: this.#groups + i, offset: offset - low });
+				const local = this.#groups + i;
+				this.#known.set(instruction, { local, register: 0, offset: offset - low });
 			}
 		}
 		this.#all(instructions);
 		this.#known.clear();
 		code.close();
+	}
+
+	#knowStrip({ bases }: Strip): void {
+		for (let i = 0; i < bases.length; i++) {
+			const { register, least, accesses } = bases[i]!;
+			for (const instruction of accesses) {
+				const local = this.#limit + 1 + i;
+				this.#known.set(instruction, { local, register, offset: instruction.imm - least });
+			}
+		}
+	}
+
+	/**
+	 * Begin a strip of as many iterations as the cycles and all pages have room for. Goes to the
+	 * label at `depth` if there is none.
+	 */
+	strip({ bases, shortest, head }: Strip, depth: number): void {
+		const code = this.#code;
+		code.constant(head.need - 1);
+		code.set(this.#limit);
+		for (let i = 0; i < bases.length; i++) {
+			const base = bases[i]!;
+			this.#lookUp(base, this.#limit + 1 + i);
+			code.branchIfTo(depth);
+			this.#limitBy(base, shortest, depth);
+			// From here on it is added to the register, not to an address.
+			code.get(this.#limit + 1 + i);
+			this.#register(base.register);
+			code.op(wasm.I32_SUB);
+			code.constant(base.least - base.low);
+			code.op(wasm.I32_ADD);
+			code.set(this.#limit + 1 + i);
+		}
+		this.isInStrip();
+		code.op(wasm.I32_EQZ);
+		code.branchIfTo(depth);
+	}
+
+	/** Is there another iteration in the strip? */
+	isInStrip(): void {
+		this.#code.get(LEFT);
+		this.#code.get(this.#limit);
+		this.#code.op(wasm.I32_GT_S);
+	}
+
+	/** No more iterations than until `base` leaves its page; its first byte is at VA in there. */
+	#limitBy(base: Base, shortest: number, depth: number): void {
+		const { stride, strideRegister, low, high, bytes } = base;
+		if (stride === 0 && strideRegister === 0) return;
+		const code = this.#code;
+		if (strideRegister !== 0) {
+			// From 1 to STRIDE_MAX, and a multiple of the access.
+			this.#register(strideRegister);
+			code.constant(bytes === 1 ? 0 : bytes === 2 ? 1 : 2);
+			code.op(wasm.I32_ROTR);
+			code.constant(1);
+			code.op(wasm.I32_SUB);
+			code.constant(STRIDE_MAX / bytes);
+			code.op(wasm.I32_GE_U);
+			code.branchIfTo(depth);
+		}
+		code.get(LEFT);
+		if (stride < 0) code.get(VA);
+		else {
+			code.constant(PAGE_MASK + 1 - (high - low));
+			code.get(VA);
+			code.op(wasm.I32_SUB);
+		}
+		if (strideRegister === 0) code.constant(Math.abs(stride));
+		else this.#register(strideRegister);
+		code.op(wasm.I32_DIV_U);
+		code.constant(1);
+		code.op(wasm.I32_ADD);
+		code.constant(shortest);
+		code.op(wasm.I32_MUL, wasm.I32_SUB);
+		code.tee(VA);
+		code.get(this.#limit);
+		code.get(VA);
+		code.get(this.#limit);
+		code.op(wasm.I32_GT_S, wasm.SELECT);
+		code.set(this.#limit);
 	}
 
 	/** The condition of a branch. */
@@ -133,7 +229,7 @@ export class StraightCode {
 	 * Set `local` to the host offset of a group's lowest byte. Leaves 0 on the stack if the mirror's
 	 * table allows all of its accesses, and they lie in one page.
 	 */
-	#lookUp({ register, low, high, bytes, aligned, stores }: Group, local: number): void {
+	#lookUp({ register, low, high, bytes, aligned, stores }: Span, local: number): void {
 		const code = this.#code;
 		this.#add(register, low);
 		this.#entry(stores ? WT : RT);
@@ -241,6 +337,10 @@ export class StraightCode {
 		const known = this.#known.get(instruction);
 		if (known !== undefined) {
 			code.get(known.local);
+			if (known.register !== 0) {
+				this.#register(known.register);
+				code.op(wasm.I32_ADD);
+			}
 			return known.offset;
 		}
 		this.#add(rs1, imm);

@@ -104,6 +104,12 @@ export class Writer {
 		this.bytes.unsigned(this.depth - depth);
 	}
 
+	/** Go there if what is on the stack is not 0. */
+	branchIfTo(depth: number): void {
+		this.op(wasm.BR_IF);
+		this.bytes.unsigned(this.depth - depth);
+	}
+
 	/** Go to the label that `table` has, counted outwards from the innermost; else to `otherwise`. */
 	branchTable(table: readonly number[], otherwise: number): void {
 		this.op(wasm.BR_TABLE);
