@@ -18,7 +18,7 @@ export const STRIDE_MAX = 512;
 const LENGTH_MAX = 80;
 export const BASES_MAX = 6;
 
-/** A register that changes in each iteration by the same, and what is accessed around it. */
+/** A register that changes once in an iteration, by the same or not at all, and what is accessed around it. */
 export interface Base {
 	readonly register: number;
 	/** What is added to it: a constant, or if that is not 0 a register. */
@@ -104,12 +104,12 @@ class Loop {
 		return register === 0 || !this.#writes.has(register);
 	}
 
-	/** How `register` changes, or null if that is not by the same in each iteration. */
+	/** By what `register` changes in iterations, or null if that is not always the same. */
 	change(register: number): { stride: number; strideRegister: number; at: Place | null } | null {
 		const places = this.#writes.get(register);
 		if (places === undefined) return { stride: 0, strideRegister: 0, at: null };
 		const at = places[0]!;
-		if (places.length > 1 || !this.isAlways(at.block)) return null;
+		if (places.length > 1) return null;
 		const { op, rs1, rs2, imm } = at.block.instructions[at.index]!;
 		if (op === OP.ADDI && rs1 === register) return { stride: imm, strideRegister: 0, at };
 		if (op !== OP.ADD) return null;
