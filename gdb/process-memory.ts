@@ -19,8 +19,8 @@ import { PAGER_AOBJ, PAGER_VNODE, type uvm_object } from "../kernel/uvm/uvm_obje
 import { PG_FAKE, uvm_pagelookup, type vm_page } from "../kernel/uvm/uvm_page.ts";
 import { swapdrum_getsdp, uvm_swap_sector } from "../kernel/uvm/uvm_swap.ts";
 import type { uvm_vnode } from "../kernel/uvm/uvm_vnode.ts";
-import { PTE_A, PTE_D, PTE_U, PTE_W } from "../machine/mmu.ts";
 import { SATP_ASID_SHIFT, SATP_MODE_SV32 } from "../machine/port.ts";
+import { PTE_A, PTE_D, PTE_U, PTE_W } from "../machine/pte.ts";
 import { translateIn, walk } from "../machine/walk.ts";
 import type { pmap } from "../pmap/pmap_var.ts";
 import { PAGE_MASK, PAGE_SIZE, VM_MAXUSER_ADDRESS, VM_PROT_WRITE } from "../sys/vmparam.ts";

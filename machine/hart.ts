@@ -29,6 +29,7 @@ import { HartState, MSTATUS_MIE, MSTATUS_MPRV, PRIV_M } from "./hart-state.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
 import { Jit } from "./jit/jit.ts";
+import type { Walks } from "./jit/refill-tlb.ts";
 import {
 	CODE,
 	H_BUDGET,
@@ -104,6 +105,7 @@ export class Hart {
 	/** For bare machines only. */
 	observer: HartObserver | null = null;
 	#halted = false;
+	readonly #walks: Walks;
 
 	constructor(given: GivenParts, options: HartOptions) {
 		const { memory, mirror, bus, clock, lines } = given;
@@ -120,6 +122,7 @@ export class Hart {
 		const data = new DataAccess({ state, memory, mmu, mirror, code, bus, counters }, options);
 		const float = new FloatUnit(state, memory);
 		const rare = new RareInstructions({ state, memory, data, system, float, code, traps });
+		this.#walks = options;
 		this.state = state;
 		this.memory = memory;
 		this.clock = clock;
@@ -208,7 +211,9 @@ export class Hart {
 	 */
 	slice(budget: number): number {
 		const plain = this.beforeInstruction === null && this.debug === null && this.faults === null;
-		this.#rare.compiled = plain && this.triggers === null ? this.#jit : null;
+		const compiled = plain && this.triggers === null ? this.#jit : null;
+		this.#rare.compiled = compiled;
+		if (compiled !== null) this.mmu.allowRefills();
 		return this.faults === null
 			? this.#whole(budget, SLICE_MAX)
 			: this.#faulty(budget, this.faults);
@@ -285,7 +290,7 @@ export class Hart {
 	set engine(engine: Engine) {
 		const { memory, code } = this;
 		code.clear();
-		this.#jit = engine === "interp" ? null : Jit.create(memory, code, engine);
+		this.#jit = engine === "interp" ? null : Jit.create(memory, code, this.#walks, engine);
 		code.user = this.#jit;
 	}
 

@@ -6,6 +6,8 @@
  *   offset        what
  *   0000_0000     hart block: registers, pc and the state of an engine (H_*)
  *   0000_1000     TLB entries, two words each (tlb.ts)
+ *   0008_1000     how many entries of the TLB each address space has (tlb.ts)
+ *   0009_0000     why stores to each page of RAM and ROM are watched, one byte each (mirror.ts)
  *   0010_0000     code map: one word for each page of RAM, 0 or the index of its decoded code
  *   0040_0000     decoded code (code-cache.ts)
  *   0148_0000     straight-line lengths of decoded code, one halfword for each instruction slot
@@ -17,7 +19,7 @@
  *                 CT: as WT, for pages of RAM with decoded code, which are not in WT
  *   0300_0000     RAM, physical address 8000_0000
  *   behind RAM    boot ROM, physical address 0000_1000
- *   behind that   the tables of the other contexts
+ *   behind that   the tables of the other contexts, then what they list (mirror.ts)
  *
  * A "host offset" is an index into this memory in bytes. RAM and ROM lie below 1 GiB: an
  * entry of RT is then below 2^30, and one unsigned comparison, (va << 30) >= entry, finds both a
@@ -71,10 +73,32 @@ export const H_CSR = 128; // csr-words.ts
 export const H_CSR_MASK = 144;
 export const H_PRIV = 160;
 export const H_TABLES = 161; // word index of the running context's tables
+export const H_CONTEXT = 162; // its number
+/** For compiled code that walks page tables; see jit/refill.ts. Host offset of the root, or 0. */
+export const H_WALK_ROOT = 163;
+export const H_WALK_ASID = 164;
+/** Bits of a leaf that are looked at, and their values, for a load. */
+export const H_WALK_MASK = 165;
+export const H_WALK_VALUE = 166;
+/** Cycles that its last walk has cost. */
+export const H_WALKED = 167;
+/** Its misses since they were counted, of loads and of stores. */
+export const H_LOAD_MISSES = 168;
+export const H_STORE_MISSES = 169;
+/** Entries of the TLB for 4 MiB pages. */
+export const H_SUPERPAGES = 170;
+/** For each context the address space, and how many pages it lists. */
+export const H_ASIDS = 171;
+export const H_LISTED = 179;
+/** What the dispatcher has entered last: word 0 of its slot. */
+export const H_ENTERED = 187;
 export const HART_BLOCK = 192;
 
 export const TLB_OFFSET = 0x1000;
 export const TLB_ENTRIES_MAX = 0x1_0000;
+/** Word index. */
+export const TLB_OWNED = (TLB_OFFSET + 8 * TLB_ENTRIES_MAX) >> 2;
+export const WATCHED_OFFSET = 0x9_0000;
 /** Word indexes. */
 export const CODE_MAP = 0x10_0000 >> 2;
 export const CODE = 0x40_0000 >> 2;
@@ -90,6 +114,10 @@ const TABLES = 0x40_0000;
 const FIRST_TABLES = 0x200_0000 >> 2;
 /** Contexts that have tables. */
 export const CONTEXTS = 8;
+
+/** Virtual pages that a context lists. */
+export const LIST_SIZE = 0x1_0000;
+const VIRTUAL_PAGES = 1 << 20;
 
 const WASM_PAGE = 0x1_0000;
 
@@ -120,6 +148,10 @@ export class Memory {
 	readonly x: Int32Array;
 	/** f0..f31, as H_F says. */
 	readonly f: Int32Array;
+	/** Host offset of a byte for each virtual page: which contexts list it. */
+	readonly listedOffset: number;
+	/** Host offset of the lists, LIST_SIZE words each. */
+	readonly listsOffset: number;
 	/** Word index of the tables of context 1. */
 	readonly #tables: number;
 	/** null while no cell of RAM errs. */
@@ -134,7 +166,9 @@ export class Memory {
 			);
 		}
 		this.#tables = Math.ceil((RAM_OFFSET + ramSize + ROM_SIZE) / WASM_PAGE) * (WASM_PAGE >> 2);
-		const pages = this.tables(CONTEXTS) / (WASM_PAGE >> 2);
+		this.listedOffset = 4 * this.tables(CONTEXTS);
+		this.listsOffset = this.listedOffset + VIRTUAL_PAGES;
+		const pages = (this.listsOffset + 4 * CONTEXTS * LIST_SIZE) / WASM_PAGE;
 		this.wasmPages = pages;
 		this.wasm = canCompile() ? new WebAssembly.Memory({ initial: pages, maximum: pages }) : null;
 		const buffer = this.wasm?.buffer ?? new ArrayBuffer(pages * WASM_PAGE);

@@ -15,7 +15,21 @@
  * stores.
  */
 
-import { CONTEXTS, CT, H_TABLES, type Memory, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
+import {
+	CONTEXTS,
+	CT,
+	H_ASIDS,
+	H_CONTEXT,
+	H_LISTED,
+	H_TABLES,
+	LIST_SIZE,
+	type Memory,
+	RAM_OFFSET,
+	RT,
+	WATCHED_OFFSET,
+	WT,
+	XT,
+} from "./memory.ts";
 import { FENCE_ALL, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 
 /** Why a page is watched: for the code cache, or for a StoreWatcher outside the hart. */
@@ -29,41 +43,53 @@ const NO_PAGES: ReadonlySet<number> = new Set();
 
 /** Virtual pages in one 4 MiB page. */
 const SUPERPAGE = 1024;
-const LIST_SIZE = 0x1_0000;
 /** The ASID of a context without translation. */
 export const NOT_TRANSLATED = -2;
 /** The page has not been stored to since `watchStores`. */
 const UNSTORED = 4;
 /** Cells of the page may err. */
-const DISTRUSTED = 8;
+export const DISTRUSTED = 8;
 /** No load from the page, or store to it, may go unseen. */
 const OBSERVED = 16;
-
-/** That of a context which was never used: hosts collect garbage when they hand out much memory. */
-const NO_LIST = new Int32Array(0);
 
 class Context {
 	/** As `Mirror.use` was told; -1: nobody's. */
 	key = -1;
-	asid = NOT_TRANSLATED;
 	/** Virtual page numbers of the slots that may be filled, each once. */
-	pages = NO_LIST;
-	count = 0;
+	readonly pages: Int32Array;
 	/** Word index of its tables. */
 	readonly tables: number;
+	readonly number: number;
 	/** Which bit says that a page is listed. */
 	readonly bit: number;
+	readonly #words: Int32Array;
 
-	constructor(tables: number, bit: number) {
-		this.tables = tables;
-		this.bit = bit;
+	constructor(memory: Memory, number: number) {
+		this.#words = memory.i32;
+		this.number = number;
+		this.tables = memory.tables(number);
+		this.bit = 1 << number;
+		const list = memory.listsOffset + 4 * LIST_SIZE * number;
+		this.pages = new Int32Array(memory.buffer, list, LIST_SIZE);
+		this.begin(-1, NOT_TRANSLATED);
 	}
 
 	/** To be called before it runs for `key`. */
 	begin(key: number, asid: number): void {
-		if (this.pages === NO_LIST) this.pages = new Int32Array(LIST_SIZE);
 		this.key = key;
-		this.asid = asid;
+		this.#words[H_ASIDS + this.number] = asid;
+	}
+
+	get asid(): number {
+		return this.#words[H_ASIDS + this.number]!;
+	}
+
+	get count(): number {
+		return this.#words[H_LISTED + this.number]!;
+	}
+
+	set count(count: number) {
+		this.#words[H_LISTED + this.number] = count;
 	}
 
 	/** Has it translations of address space `asid`, or of any if that is FENCE_ALL? */
@@ -86,9 +112,9 @@ export class Mirror {
 	/** The one that gives way to the next new one. */
 	#oldest = 0;
 	/** For each virtual page, the bits of the contexts that list it. */
-	readonly #listed = new Uint8Array(1 << 20);
+	readonly #listed: Uint8Array;
 	/** The same for four pages at a time. */
-	readonly #listed4 = new Int32Array(this.#listed.buffer);
+	readonly #listed4: Int32Array;
 	/** For each page of RAM and ROM, why stores into it must be seen; 0 if they need not be. */
 	readonly #watched: Uint8Array;
 	/** Pages without UNSTORED, each once. */
@@ -103,14 +129,12 @@ export class Mirror {
 
 	constructor(memory: Memory, firstStores: FirstStores) {
 		this.#words = memory.i32;
-		this.#contexts = Array.from(
-			{ length: CONTEXTS },
-			(_, n) => new Context(memory.tables(n), 1 << n),
-		);
+		this.#contexts = Array.from({ length: CONTEXTS }, (_, n) => new Context(memory, n));
+		this.#listed = new Uint8Array(memory.buffer, memory.listedOffset, 1 << 20);
+		this.#listed4 = new Int32Array(memory.buffer, memory.listedOffset, 1 << 18);
 		this.#running = this.#previous = this.#contexts[0]!;
 		this.#firstStores = firstStores;
-		this.#running.begin(-1, NOT_TRANSLATED);
-		this.#watched = new Uint8Array(memory.pages).fill(UNSTORED);
+		this.#watched = new Uint8Array(memory.buffer, WATCHED_OFFSET, memory.pages).fill(UNSTORED);
 		this.#stored = new Int32Array(memory.pages);
 	}
 
@@ -126,6 +150,7 @@ export class Mirror {
 		this.#previous = running;
 		this.#running = next;
 		this.#words[H_TABLES] = next.tables;
+		this.#words[H_CONTEXT] = next.number;
 	}
 
 	#contextOf(key: number, asid: number): Context {
@@ -180,6 +205,10 @@ export class Mirror {
 		for (const vpn of pages) {
 			for (const context of this.#contexts) this.#clearSlots(context, vpn);
 		}
+	}
+
+	get isGuarded(): boolean {
+		return this.#guarded !== null;
 	}
 
 	/** Empty the slots of one virtual page in address space `asid`, or in all. */

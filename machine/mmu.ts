@@ -30,7 +30,6 @@ import {
 	MSTATUS_SUM,
 	PRIV_M,
 	PRIV_S,
-	PRIV_U,
 	type Privilege,
 } from "./hart-state.ts";
 import { H_FETCH_PAGE, H_TABLES, type Memory, RAM_BASE, RAM_OFFSET, RT, WT, XT } from "./memory.ts";
@@ -57,22 +56,22 @@ import {
 	SATP_MODE_SV32,
 	SATP_PPN_MASK,
 } from "./port.ts";
-import { contextKey, type Rights } from "./rights.ts";
+import {
+	PTE_A,
+	PTE_D,
+	PTE_G,
+	PTE_PPN_SHIFT,
+	PTE_R,
+	PTE_U,
+	PTE_V,
+	PTE_W,
+	PTE_X,
+	SUPERPAGE_MASK,
+} from "./pte.ts";
+import { Refills } from "./refills.ts";
+import { contextKey, permits, type Rights } from "./rights.ts";
 import type { Tlb } from "./tlb.ts";
 import { newTlbCounters, type TlbCounters } from "./tlb-counters.ts";
-
-/** Page table entry, figure 4.18. */
-export const PTE_V = 1 << 0;
-export const PTE_R = 1 << 1;
-export const PTE_W = 1 << 2;
-export const PTE_X = 1 << 3;
-export const PTE_U = 1 << 4;
-export const PTE_G = 1 << 5;
-export const PTE_A = 1 << 6;
-export const PTE_D = 1 << 7;
-export const PTE_PPN_SHIFT = 10;
-/** Page numbers inside a 4 MiB page. */
-export const SUPERPAGE_MASK = 0x3ff;
 
 /** What sets the A and D bits: the walk, or software after a page fault. */
 export type AdPolicy = "hardware" | "trap";
@@ -100,19 +99,7 @@ const ACCESS_FAULT = [
 	CAUSE_STORE_ACCESS_FAULT,
 ] as const;
 const TABLE = [XT, RT, WT] as const;
-/** Does the leaf `pte` allow `access`? Section 4.3.1. */
-function permits(pte: number, access: Access, rights: Rights): boolean {
-	if (rights.priv === PRIV_U) {
-		if ((pte & PTE_U) === 0) return false;
-	} else if ((pte & PTE_U) !== 0 && (access === ACCESS_FETCH || !rights.sum)) return false;
-	if (access === ACCESS_LOAD) {
-		return (pte & PTE_R) !== 0 || (rights.mxr && (pte & PTE_X) !== 0);
-	}
-	return (pte & (access === ACCESS_STORE ? PTE_W : PTE_X)) !== 0;
-}
-
 export class Mmu {
-	counters: TlbCounters = newTlbCounters();
 	/** Physical address of the last translation that succeeded. */
 	pa = 0;
 	/** null while the hardware works. */
@@ -138,6 +125,8 @@ export class Mmu {
 	#repeatable = true;
 	#mixed = false;
 	readonly #pmp: Pmp;
+	#counters: TlbCounters = newTlbCounters();
+	readonly #refills: Refills;
 
 	constructor(
 		{
@@ -159,6 +148,27 @@ export class Mmu {
 		this.#watcher = code;
 		this.#hardwareAd = options.adPolicy === "hardware";
 		this.#walkCycles = options.walkCycles;
+		this.#refills = new Refills(memory, tlb, mirror, pmp);
+	}
+
+	get counters(): TlbCounters {
+		this.#refills.count(this.#counters);
+		return this.#counters;
+	}
+
+	set counters(counters: TlbCounters) {
+		this.#refills.count(this.#counters);
+		this.#counters = counters;
+	}
+
+	/** Compiled code is about to run: it walks page tables where nobody else is concerned. */
+	allowRefills(): void {
+		this.#refills.isAllowed = this.faults === null;
+		this.#prepareRefills();
+	}
+
+	#prepareRefills(): void {
+		this.#refills.prepare(this.#dataRights, this.#satp, this.#asid);
 	}
 
 	/**
@@ -195,6 +205,7 @@ export class Mmu {
 		const asid = translates ? this.#asid : NOT_TRANSLATED;
 		this.#mirror.use(contextKey(state.priv, data, asid), asid);
 		this.#words[H_FETCH_PAGE] = 1;
+		this.#prepareRefills();
 	}
 
 	/**
@@ -271,6 +282,7 @@ export class Mmu {
 	protectionChanged(): void {
 		this.#mirror.clear();
 		this.#words[H_FETCH_PAGE] = 1;
+		this.#prepareRefills();
 	}
 
 	/** Must fetches from the page of the last translation be checked one by one? */
@@ -348,9 +360,9 @@ export class Mmu {
 	}
 
 	#countMiss(access: Access): void {
-		if (access === ACCESS_LOAD) this.counters.loadMisses++;
-		else if (access === ACCESS_STORE) this.counters.storeMisses++;
-		else this.counters.fetchMisses++;
+		if (access === ACCESS_LOAD) this.#counters.loadMisses++;
+		else if (access === ACCESS_STORE) this.#counters.storeMisses++;
+		else this.#counters.fetchMisses++;
 	}
 
 	/**

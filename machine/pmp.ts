@@ -47,9 +47,11 @@ export class Pmp {
 	 * an entry matches only in part fails in every mode.
 	 */
 	#bindsMachine = false;
+	#isOpen: boolean;
 
 	constructor(entries: PmpEntries) {
 		this.entries = entries;
+		this.#isOpen = entries === 0;
 		this.#cfg = new Uint8Array(entries);
 		this.#addr = new Uint32Array(entries);
 		this.#start = new Float64Array(entries);
@@ -87,6 +89,11 @@ export class Pmp {
 	/** Is anything refused to software of mode `priv`? */
 	binds(priv: Privilege): boolean {
 		return this.entries > 0 && (priv !== PRIV_M || this.#bindsMachine);
+	}
+
+	/** May S-mode and U-mode do everything with RAM? */
+	get isOpen(): boolean {
+		return this.#isOpen;
 	}
 
 	/** May `priv` do `access` everywhere in the page at `pa`? */
@@ -155,6 +162,8 @@ export class Pmp {
 
 	#update(): void {
 		this.#bindsMachine = false;
+		this.#isOpen = this.entries === 0;
+		let first = true;
 		for (let i = 0; i < this.entries; i++) {
 			const cfg = this.#cfg[i]!;
 			if ((cfg & PMP_L) !== 0) this.#bindsMachine = true;
@@ -175,11 +184,22 @@ export class Pmp {
 					break;
 			}
 			// A TOR entry whose top is not above its bottom matches nothing.
-			if (this.#end[i]! <= this.#start[i]!) this.#end[i] = 0;
-			else if (this.#start[i]! % PAGE_SIZE !== 0 || this.#end[i]! % PAGE_SIZE !== 0) {
+			if (this.#end[i]! <= this.#start[i]!) {
+				this.#end[i] = 0;
+				continue;
+			}
+			if (first) this.#isOpen = this.#opens(i);
+			first = false;
+			if (this.#start[i]! % PAGE_SIZE !== 0 || this.#end[i]! % PAGE_SIZE !== 0) {
 				this.#bindsMachine = true;
 			}
 		}
+	}
+
+	/** Does the entry alone allow all accesses below 4 GiB, where RAM ends? */
+	#opens(index: number): boolean {
+		const all = this.#start[index] === 0 && this.#end[index]! >= 2 ** 32;
+		return all && (this.#cfg[index]! & (PMP_R | PMP_W | PMP_X)) === (PMP_R | PMP_W | PMP_X);
 	}
 
 	/** n ones at the bottom stand for 2^(n+3) bytes, naturally aligned; table 3.11. */

@@ -1,5 +1,7 @@
 /** Under which rights a hart accesses memory, and what makes one context different from another. */
-import { PRIV_M, PRIV_S, type Privilege } from "./hart-state.ts";
+import { PRIV_M, PRIV_S, PRIV_U, type Privilege } from "./hart-state.ts";
+import { ACCESS_FETCH, ACCESS_LOAD, ACCESS_STORE, type Access } from "./port.ts";
+import { PTE_R, PTE_U, PTE_W, PTE_X } from "./pte.ts";
 
 /** Privilege and mstatus bits that decide whether an access is permitted. */
 export interface Rights {
@@ -26,4 +28,15 @@ export function contextKey(fetch: Privilege, { priv, sum, mxr }: Rights, asid: n
 	if (priv === PRIV_S && sum) key |= KEY_SUM;
 	if (priv !== PRIV_M && mxr) key |= KEY_MXR;
 	return asid < 0 ? key : key | KEY_TRANSLATES | (asid << KEY_ASID_SHIFT);
+}
+
+/** Does the leaf `pte` allow `access`? Section 4.3.1. */
+export function permits(pte: number, access: Access, rights: Rights): boolean {
+	if (rights.priv === PRIV_U) {
+		if ((pte & PTE_U) === 0) return false;
+	} else if ((pte & PTE_U) !== 0 && (access === ACCESS_FETCH || !rights.sum)) return false;
+	if (access === ACCESS_LOAD) {
+		return (pte & PTE_R) !== 0 || (rights.mxr && (pte & PTE_X) !== 0);
+	}
+	return (pte & (access === ACCESS_STORE ? PTE_W : PTE_X)) !== 0;
 }

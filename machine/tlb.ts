@@ -13,17 +13,17 @@
  * index select. Where both kinds match, the 4 KiB page holds.
  */
 
-import { type Memory, TLB_ENTRIES_MAX, TLB_OFFSET } from "./memory.ts";
+import { H_SUPERPAGES, type Memory, TLB_ENTRIES_MAX, TLB_OFFSET, TLB_OWNED } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
 import { FENCE_ALL } from "./port.ts";
 import { UserError } from "./user-error.ts";
 
-const TAG_VALID = 1 << 11;
-const TAG_SUPER = 1 << 10;
-const TAG_GLOBAL = 1 << 9;
-const TAG_ASID = 0x1ff;
+export const TAG_VALID = 1 << 11;
+export const TAG_SUPER = 1 << 10;
+export const TAG_GLOBAL = 1 << 9;
+export const TAG_ASID = 0x1ff;
 /** What must be equal for a page to match: its number, validity and size. */
-const TAG_PAGE = ~0x3ff;
+export const TAG_PAGE = ~0x3ff;
 
 const TLB = TLB_OFFSET >> 2;
 
@@ -63,10 +63,8 @@ export class Tlb {
 	readonly #words: Int32Array;
 	readonly #mirror: Mirror;
 	readonly #setMask: number;
-	/** Number of valid entries for 4 MiB pages; while it is 0 lookups skip them. */
-	#superpages = 0;
 	/** Number of valid entries by the ASID in their tag, which global ones have, too. */
-	readonly #owned = new Uint32Array(TAG_ASID + 1);
+	readonly #owned: Int32Array;
 
 	/** => UserError for sizes that are not powers of two or out of range. */
 	constructor(memory: Memory, mirror: Mirror, options: TlbOptions) {
@@ -82,8 +80,18 @@ export class Tlb {
 		this.entries = entries;
 		this.ways = ways;
 		this.#words = memory.i32;
+		this.#owned = memory.i32.subarray(TLB_OWNED, TLB_OWNED + TAG_ASID + 1);
 		this.#mirror = mirror;
 		this.#setMask = entries / ways - 1;
+	}
+
+	/** Number of valid entries for 4 MiB pages; while it is 0 lookups skip them. */
+	get #superpages(): number {
+		return this.#words[H_SUPERPAGES]!;
+	}
+
+	set #superpages(count: number) {
+		this.#words[H_SUPERPAGES] = count;
 	}
 
 	/** Index of the entry that translates `vpn` in address space `asid`, or -1. */

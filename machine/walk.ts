@@ -6,6 +6,15 @@ import type { Hart } from "./hart.ts";
 import { PRIV_M } from "./hart-state.ts";
 import type { Memory } from "./memory.ts";
 import {
+	PAGE_MASK,
+	PAGE_SHIFT,
+	PAGE_SIZE,
+	SATP_ASID_MAX,
+	SATP_ASID_SHIFT,
+	SATP_MODE_SV32,
+	SATP_PPN_MASK,
+} from "./port.ts";
+import {
 	PTE_A,
 	PTE_D,
 	PTE_G,
@@ -16,16 +25,7 @@ import {
 	PTE_W,
 	PTE_X,
 	SUPERPAGE_MASK,
-} from "./mmu.ts";
-import {
-	PAGE_MASK,
-	PAGE_SHIFT,
-	PAGE_SIZE,
-	SATP_ASID_MAX,
-	SATP_ASID_SHIFT,
-	SATP_MODE_SV32,
-	SATP_PPN_MASK,
-} from "./port.ts";
+} from "./pte.ts";
 
 const PTES = 1024;
 

@@ -13,7 +13,7 @@ declare namespace WebAssembly {
 		constructor(bytes: Uint8Array);
 	}
 	class Instance {
-		constructor(module: Module, imports: Record<string, Record<string, Memory | Table>>);
+		constructor(module: Module, imports: Record<string, Record<string, unknown>>);
 		readonly exports: Readonly<Record<string, unknown>>;
 	}
 }

@@ -1,6 +1,6 @@
 /** Faults of TLB entries: whether one translates again before it is gone. */
 import type { Machine } from "../../machine/machine.ts";
-import { PTE_G, PTE_V } from "../../machine/mmu.ts";
+import { PTE_G, PTE_V } from "../../machine/pte.ts";
 import type { TlbWatcher } from "../../machine/tlb.ts";
 import type { Fates, Pending } from "./fates.ts";
 

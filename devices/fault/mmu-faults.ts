@@ -16,8 +16,8 @@ import {
 	type MmuFaults,
 } from "../../machine/fault-hooks.ts";
 import type { WordHash } from "../../machine/hash.ts";
-import { PTE_A, PTE_V } from "../../machine/mmu.ts";
 import { type Access, PAGE_SHIFT, PAGE_SIZE, SATP_ASID_MAX } from "../../machine/port.ts";
+import { PTE_A, PTE_V } from "../../machine/pte.ts";
 import { walk } from "../../machine/walk.ts";
 import {
 	type Armed,

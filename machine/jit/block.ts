@@ -1,5 +1,6 @@
 /** The control flow graph of a region: guest code that is compiled as one function. */
 
+import type { Effect } from "../effects.ts";
 import { OP } from "../op.ts";
 import type { Strip } from "./strips.ts";
 
@@ -84,6 +85,14 @@ export function dominates(a: Block, b: Block): boolean {
 	let x = b;
 	while (x.order > a.order) x = x.dominator!;
 	return x === a;
+}
+
+/** What is known of accesses to memory. */
+export interface Accesses {
+	/** By OP. */
+	readonly effects: readonly (Effect | undefined)[];
+	/** Does the access at `pc` often find nothing in the tables? */
+	misses(pc: number): boolean;
 }
 
 export interface Region {

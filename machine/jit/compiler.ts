@@ -7,6 +7,7 @@ import { Decoder, instructionLength } from "../decode.ts";
 import { atomics, effects } from "../effects.ts";
 import {
 	CODE_MAP,
+	H_ENTERED,
 	H_FETCH_HOST,
 	H_FETCH_PAGE,
 	H_TABLES,
@@ -27,12 +28,24 @@ import {
 import { Emitter, type Translation } from "./emit.ts";
 import { type Bytes, encodeModule } from "./encoder.ts";
 import type { JumpProfile } from "./jump-profile.ts";
+import type { MissProfile } from "./miss-profile.ts";
+import { refillModule } from "./refill.ts";
+import type { Walks } from "./refill-tlb.ts";
 import { type CodeSource, regionAt } from "./region.ts";
 
 /** Functions of one module at most. */
 const BATCH = 16;
 /** Operations that are compiled. */
 const COMPILED = new Uint8Array(256).fill(1, OP.LUI, OP.FENCE + 1).fill(1, OP.SH1ADD, OP.AMO + 1);
+
+/** What is known of guest code that was compiled before. */
+export interface Profile {
+	readonly jumps: JumpProfile;
+	readonly misses: MissProfile;
+}
+
+/** The function that the slot of an entry names. */
+const numberOf = (word: number): number => (word >>> FUNCTION_SHIFT) & (FUNCTIONS_MAX - 1);
 
 /** An entry of a function. */
 interface Entry {
@@ -69,9 +82,11 @@ export class Compiler implements CodeSource, Translation {
 	readonly #memory: Memory;
 	readonly #words: Int32Array;
 	readonly #code: CodeCache;
-	readonly #jumps: JumpProfile;
+	readonly #profile: Profile;
 	readonly #decoder = new Decoder();
+	readonly walkCycles: number;
 	readonly #table: WebAssembly.Table;
+	readonly #refill: unknown;
 	readonly #functions: (Compiled | null)[];
 	#next = 0;
 	/** Emitted, and not yet functions. */
@@ -80,18 +95,20 @@ export class Compiler implements CodeSource, Translation {
 	readonly #owners = new Map<number, Compiled>();
 
 	/** => `functions` are kept at the same time */
-	constructor(memory: Memory, code: CodeCache, jumps: JumpProfile, functions: number) {
+	constructor(memory: Memory, code: CodeCache, walks: Walks, profile: Profile, functions: number) {
 		this.#memory = memory;
 		this.#words = memory.i32;
 		this.#code = code;
-		this.#jumps = jumps;
+		this.#profile = profile;
+		this.walkCycles = walks.walkCycles;
 		this.#functions = new Array<Compiled | null>(functions).fill(null);
 		const size = FUNCTIONS_MAX;
 		this.#table = new WebAssembly.Table({ element: "anyfunc", initial: size, maximum: size });
 		const module = new WebAssembly.Module(dispatcherModule(memory.wasmPages, size));
-		const instance = new WebAssembly.Instance(module, {
-			e: { m: memory.wasm!, t: this.#table },
-		});
+		const m = memory.wasm!;
+		const instance = new WebAssembly.Instance(module, { e: { m, t: this.#table } });
+		const refill = new WebAssembly.Module(refillModule(memory, walks));
+		this.#refill = new WebAssembly.Instance(refill, { e: { m } }).exports["0"];
 		this.run = instance.exports["0"] as (pc: number) => number;
 	}
 
@@ -136,9 +153,18 @@ export class Compiler implements CodeSource, Translation {
 	/** Compile the function with the jump at `pc` again, for its targets of now. */
 	compileAgain(pc: number, times: number): boolean {
 		const owner = this.#owners.get(pc);
-		if (owner === undefined || owner.again >= times) return false;
-		const number = this.#functions.indexOf(owner);
-		if (number < 0 || !this.compile(owner.root, owner.again + 1)) return false;
+		return owner !== undefined && this.#again(this.#functions.indexOf(owner), times);
+	}
+
+	/** Compile the function that was entered last again, for what is known of it now. */
+	compileLastAgain(times: number): boolean {
+		return this.#again(numberOf(this.#words[H_ENTERED]!), times);
+	}
+
+	#again(number: number, times: number): boolean {
+		const old = this.#functions[number] ?? null;
+		if (old === null || old.again >= times) return false;
+		if (!this.compile(old.root, old.again + 1)) return false;
 		this.finish();
 		this.#drop(number);
 		return true;
@@ -151,11 +177,14 @@ export class Compiler implements CodeSource, Translation {
 		const bytes = encodeModule({
 			pages: this.#memory.wasmPages,
 			table: 0,
+			importsFunction: true,
 			types: TYPES,
 			functions: compiled.map(({ body }) => ({ type: 0, body })),
 		});
 		const module = new WebAssembly.Module(bytes);
-		const { exports } = new WebAssembly.Instance(module, { e: { m: this.#memory.wasm! } });
+		const { exports } = new WebAssembly.Instance(module, {
+			e: { m: this.#memory.wasm!, f: this.#refill },
+		});
 		for (let i = 0; i < compiled.length; i++) this.#install(compiled[i]!, exports[String(i)]);
 	}
 
@@ -176,7 +205,7 @@ export class Compiler implements CodeSource, Translation {
 	#replace(slot: number): void {
 		const word = this.#words[slot]!;
 		if ((word & 0xff) !== REGION) return;
-		const number = (word >>> FUNCTION_SHIFT) & (FUNCTIONS_MAX - 1);
+		const number = numberOf(word);
 		const { entries } = this.#functions[number]!;
 		const at = entries.findIndex((entry) => entry.slot === slot);
 		entries.splice(at, 1);
@@ -188,8 +217,7 @@ export class Compiler implements CodeSource, Translation {
 		if (old === null) return;
 		for (const { slot } of old.entries) {
 			const word = this.#words[slot]!;
-			const own = ((word >>> FUNCTION_SHIFT) & (FUNCTIONS_MAX - 1)) === number;
-			if ((word & 0xff) === REGION && own) this.#words[slot] = OP.UNDECODED;
+			if ((word & 0xff) === REGION && numberOf(word) === number) this.#words[slot] = OP.UNDECODED;
 		}
 		for (const jump of old.jumps) {
 			if (this.#owners.get(jump) === old) this.#owners.delete(jump);
@@ -242,6 +270,10 @@ export class Compiler implements CodeSource, Translation {
 	}
 
 	targets(pc: number): readonly number[] {
-		return this.#jumps.targets(pc);
+		return this.#profile.jumps.targets(pc);
+	}
+
+	misses(pc: number): boolean {
+		return this.#profile.misses.isFrequent(pc);
 	}
 }

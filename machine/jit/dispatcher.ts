@@ -1,6 +1,7 @@
 /** The loop that goes from one compiled function to the next, as a WebAssembly module. */
 import {
 	CODE_MAP,
+	H_ENTERED,
 	H_FETCH_HOST,
 	H_FETCH_PAGE,
 	H_LEFT,
@@ -43,6 +44,7 @@ export function dispatcherModule(pages: number, functions: number): Uint8Array {
 	returnIf(code);
 	findPage(code);
 	findSlot(code);
+	code.storeLocal(H_ENTERED, HOST);
 	code.get(HOST);
 	code.constant(ENTRY_SHIFT);
 	code.op(wasm.I32_SHR_U);

@@ -76,13 +76,17 @@ export interface ModuleParts {
 	readonly pages: number;
 	/** Is the table imported as "e" "t", and how large is it? 0: no. */
 	readonly table: number;
+	/** Is function 0 imported as "e" "f"? Its type is 0. */
+	readonly importsFunction?: boolean;
 	readonly types: readonly FunctionType[];
 	/** Each function is exported, by its number. */
 	readonly functions: readonly { readonly type: number; readonly body: Bytes }[];
 }
 
 /** A module; its bytes are those of a whole file. */
-export function encodeModule({ pages, table, types, functions }: ModuleParts): Uint8Array {
+export function encodeModule(parts: ModuleParts): Uint8Array {
+	const { pages, table, types, functions } = parts;
+	const imported = parts.importsFunction === true ? 1 : 0;
 	const out = new Bytes();
 	for (const value of [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.byte(value);
 	const part = new Bytes();
@@ -104,13 +108,19 @@ export function encodeModule({ pages, table, types, functions }: ModuleParts): U
 		}
 	});
 	section(2, () => {
-		part.unsigned(table === 0 ? 1 : 2);
+		part.unsigned((table === 0 ? 1 : 2) + imported);
 		part.name("e");
 		part.name("m");
 		part.byte(KIND_MEMORY);
 		part.byte(1);
 		part.unsigned(pages);
 		part.unsigned(pages);
+		if (imported !== 0) {
+			part.name("e");
+			part.name("f");
+			part.byte(KIND_FUNCTION);
+			part.unsigned(0);
+		}
 		if (table === 0) return;
 		part.name("e");
 		part.name("t");
@@ -129,7 +139,7 @@ export function encodeModule({ pages, table, types, functions }: ModuleParts): U
 		for (let i = 0; i < functions.length; i++) {
 			part.name(String(i));
 			part.byte(KIND_FUNCTION);
-			part.unsigned(i);
+			part.unsigned(i + imported);
 		}
 	});
 	section(10, () => {
@@ -153,6 +163,7 @@ export const BR = 0x0c;
 export const BR_IF = 0x0d;
 export const BR_TABLE = 0x0e;
 export const RETURN = 0x0f;
+export const CALL = 0x10;
 export const CALL_INDIRECT = 0x11;
 export const DROP = 0x1a;
 export const SELECT = 0x1b;

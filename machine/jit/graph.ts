@@ -6,8 +6,7 @@
  * where control enters from outside, it leads from one head to the next. An edge into the middle of
  * a loop takes the same way, from the start of the region.
  */
-import type { Effect } from "../effects.ts";
-import { Block, dominates, END_AGAIN, END_DISPATCH, type Region } from "./block.ts";
+import { type Accesses, Block, dominates, END_AGAIN, END_DISPATCH, type Region } from "./block.ts";
 import { divideLoops } from "./strips.ts";
 
 /** How often edges into the middle of loops are looked for. */
@@ -182,11 +181,7 @@ function setNeeds(blocks: readonly Block[]): void {
  * The region that begins at `root`, and that control may also enter at `wanted`.
  * => null if its graph cannot be put into loops.
  */
-export function shape(
-	root: Block,
-	wanted: readonly Block[],
-	effects: readonly (Effect | undefined)[],
-): Region | null {
+export function shape(root: Block, wanted: readonly Block[], accesses: Accesses): Region | null {
 	const start = new Block(root.pc);
 	start.end = END_DISPATCH;
 	start.successors.push(root);
@@ -202,7 +197,7 @@ export function shape(
 	}
 	findLoops(blocks);
 	let ways = new Set(wanted);
-	const choices = divideLoops(blocks, ways, effects);
+	const choices = divideLoops(blocks, ways, accesses);
 	if (choices.size > 0) {
 		ways = new Set(wanted.map((block) => choices.get(block) ?? block));
 		blocks = analyse(start);

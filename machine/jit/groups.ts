@@ -2,10 +2,9 @@
  * Accesses of a block that lie beside each other: their addresses differ from one register's value
  * at the start of the block by constants. One look at the mirror's tables is enough for all.
  */
-import type { Effect } from "../effects.ts";
 import { OP } from "../op.ts";
 import { PAGE_SIZE } from "../port.ts";
-import type { Instruction } from "./block.ts";
+import type { Accesses, Instruction } from "./block.ts";
 
 /** Groups of a block. */
 export const GROUPS_MAX = 4;
@@ -49,10 +48,13 @@ function fits(group: Group, { offset, bytes }: Member): boolean {
 	return high - low <= SPAN_MAX && (offset - group.aligned) % smaller === 0;
 }
 
-/** The largest groups of two or more accesses, besides those that are `known`. */
+/**
+ * The largest groups of two or more accesses, besides those that are `known`.
+ * => none if another access of the block would often miss: the tables may then change
+ */
 export function groupsOf(
 	instructions: readonly Instruction[],
-	effects: readonly (Effect | undefined)[],
+	accesses: Accesses,
 	known: ReadonlyMap<Instruction, unknown>,
 ): Group[] {
 	// For each register the one whose value it has, and what was added; -1: neither.
@@ -61,13 +63,13 @@ export function groupsOf(
 	const groups: Group[] = [];
 	for (const instruction of instructions) {
 		const { op, rd, rs1, imm } = instruction;
-		const effect = effects[op];
+		const effect = accesses.effects[op];
 		if (effect?.kind === "load" || effect?.kind === "store") {
 			const register = origin[rs1]!;
 			const { bytes } = effect;
 			const member = { instruction, offset: added[rs1]! + imm, bytes };
-			if (register > 0 && !known.has(instruction))
-				join(groups, register, member, effect.kind === "store");
+			const isMember = register > 0 && !known.has(instruction);
+			if (isMember) join(groups, register, member, effect.kind === "store");
 		}
 		if (rd === 0) continue;
 		if (op === OP.ADDI && rs1 !== 0) {
@@ -75,10 +77,15 @@ export function groupsOf(
 			origin[rd] = Math.abs(added[rd]) < PAGE_SIZE ? origin[rs1]! : -1;
 		} else origin[rd] = -1;
 	}
-	return groups
+	const found = groups
 		.filter(({ members }) => members.length > 1)
 		.sort((a, b) => b.members.length - a.members.length)
 		.slice(0, GROUPS_MAX);
+	const members = new Set(found.flatMap((group) => group.members.map((m) => m.instruction)));
+	const misses = instructions.some(
+		(i) => !members.has(i) && !known.has(i) && accesses.misses(i.pc),
+	);
+	return misses ? [] : found;
 }
 
 function join(groups: Group[], register: number, member: Member, stores: boolean): void {

@@ -31,8 +31,10 @@ import { OP, REGION } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import { type CompiledCode, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } from "../rare.ts";
 import { UserError } from "../user-error.ts";
-import { Compiler } from "./compiler.ts";
+import { Compiler, type Profile } from "./compiler.ts";
 import { JumpProfile } from "./jump-profile.ts";
+import { MissProfile } from "./miss-profile.ts";
+import type { Walks } from "./refill-tlb.ts";
 
 export interface JitOptions {
 	/** Instructions between two samples: so many, and up to as many again. */
@@ -41,13 +43,15 @@ export interface JitOptions {
 	readonly hot: number;
 	/** Chunks that a function waits for others of its module. */
 	readonly patience: number;
+	/** Misses of an access that are worth that its function is compiled again. */
+	readonly misses: number;
 	/** Functions that are kept. */
 	readonly functions: number;
 }
 
-const DEFAULTS: JitOptions = { chunk: 2000, hot: 160, patience: 6, functions: 2000 };
+const DEFAULTS: JitOptions = { chunk: 2000, hot: 160, patience: 6, misses: 32, functions: 2000 };
 /** For tests: whatever was executed before. */
-const EAGER: JitOptions = { chunk: 20, hot: 1, patience: 0, functions: 2000 };
+const EAGER: JitOptions = { chunk: 20, hot: 1, patience: 0, misses: 1, functions: 2000 };
 
 const SAMPLE_HEAT = 16;
 /** Heat of a place that is compiled, or cannot be. */
@@ -65,7 +69,8 @@ export class Jit implements CodeUser, CompiledCode {
 	readonly #options: JitOptions;
 	/** null: nothing was compiled yet. */
 	#compiler: Compiler | null = null;
-	readonly #jumps = new JumpProfile();
+	readonly #profile: Profile;
+	readonly #walks: Walks;
 	/** How hot each decoded slot is. */
 	readonly #heat: Uint8Array;
 	/** How often each decoded page was forgotten after it was compiled. */
@@ -77,16 +82,19 @@ export class Jit implements CodeUser, CompiledCode {
 	#waited = 0;
 
 	/** => null where code cannot be compiled; UserError if it has to be */
-	static create(memory: Memory, code: CodeCache, engine: "auto" | "jit"): Jit | null {
-		if (memory.wasm !== null) return new Jit(memory, code, engine === "jit" ? EAGER : DEFAULTS);
+	static create(memory: Memory, code: CodeCache, walks: Walks, engine: "auto" | "jit"): Jit | null {
+		const options = engine === "jit" ? EAGER : DEFAULTS;
+		if (memory.wasm !== null) return new Jit(memory, code, walks, options);
 		if (engine === "jit") throw new UserError("engine jit: this host has no WebAssembly");
 		return null;
 	}
 
-	constructor(memory: Memory, code: CodeCache, options: JitOptions) {
+	constructor(memory: Memory, code: CodeCache, walks: Walks, options: JitOptions) {
 		this.#memory = memory;
 		this.#words = memory.i32;
 		this.#code = code;
+		this.#walks = walks;
+		this.#profile = { jumps: new JumpProfile(), misses: new MissProfile(options.misses) };
 		this.#options = options;
 		this.#heat = new Uint8Array(code.slots);
 		this.#churn = new Uint8Array(code.slots / code.pageSlots);
@@ -157,7 +165,7 @@ export class Jit implements CodeUser, CompiledCode {
 		if ((next & 1) === 0) {
 			if (words[H_JUMP] !== NO_JUMP) this.#jumped(pc);
 			else this.#warm(pc, 1);
-		}
+		} else if (this.#profile.misses.missed(pc)) this.#compiler!.compileLastAgain(AGAIN_MAX);
 		if (words[H_LEFT]! <= 0) return STOP_BUDGET;
 		const page = pc & ~PAGE_MASK;
 		const first =
@@ -186,7 +194,7 @@ export class Jit implements CodeUser, CompiledCode {
 		const words = this.#words;
 		const pc = words[H_JUMP]!;
 		words[H_JUMP] = NO_JUMP;
-		const jump = this.#jumps.missed(pc, target);
+		const jump = this.#profile.jumps.missed(pc, target);
 		if (jump.misses < jump.patience) return;
 		jump.patience *= 4;
 		if (this.#compiler!.compileAgain(pc, AGAIN_MAX)) jump.misses = 0;
@@ -194,8 +202,7 @@ export class Jit implements CodeUser, CompiledCode {
 
 	/** Control is at `pc`, which is not compiled, and worth `heat`. */
 	#warm(pc: number, heat: number): void {
-		this.#compiler ??= new Compiler(this.#memory, this.#code, this.#jumps, this.#options.functions);
-		const compiler = this.#compiler;
+		const compiler = (this.#compiler ??= this.#newCompiler());
 		const ip = compiler.slot(pc);
 		if (ip === 0 || ip >= ALONE) return;
 		const op = this.#words[ip]! & 0xff;
@@ -206,10 +213,15 @@ export class Jit implements CodeUser, CompiledCode {
 		const now = Math.min(before + heat, NEVER - 1);
 		this.#heat[at] = now;
 		if (now < this.#options.hot) return;
-		const jump = this.#jumps.jumpTo(pc);
+		const jump = this.#profile.jumps.jumpTo(pc);
 		if (jump !== null && compiler.compileAgain(jump.pc, AGAIN_MAX)) return;
 		this.#heat[at] = NEVER;
 		if (compiler.compile(pc) && this.#options.patience === 0) compiler.finish();
+	}
+
+	#newCompiler(): Compiler {
+		const { functions } = this.#options;
+		return new Compiler(this.#memory, this.#code, this.#walks, this.#profile, functions);
 	}
 
 	forgotten(page: number): void {

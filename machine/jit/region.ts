@@ -4,10 +4,9 @@
  * functions that call nothing are copied to their callers.
  */
 
-import type { Effect } from "../effects.ts";
 import { OP } from "../op.ts";
 import { PAGE_SHIFT } from "../port.ts";
-import type { Region } from "./block.ts";
+import type { Accesses, Region } from "./block.ts";
 import {
 	Block,
 	END_BRANCH,
@@ -28,9 +27,7 @@ const LEAF_MAX = 30;
 const TARGETS_MAX = 4;
 
 /** Where instructions come from. */
-export interface CodeSource {
-	/** By OP. */
-	readonly effects: readonly (Effect | undefined)[];
+export interface CodeSource extends Accesses {
 	/** The instruction at `pc`, or null if none was executed there. */
 	at(pc: number): Instruction | null;
 	/** Is it one that is compiled? */
@@ -339,5 +336,5 @@ export function regionAt(pc: number, source: CodeSource): Region | null {
 		}
 	}
 	const entries = built.entries.filter((block) => block.instructions.length > 0);
-	return shape(built.root, [wanted, ...entries], source.effects);
+	return shape(built.root, [wanted, ...entries], source);
 }

@@ -3,22 +3,24 @@
  * tables of the mirror; what they do not allow is left to the interpreter, from the same
  * instruction on, so that nothing is ever half executed.
  */
-import type { Effect, Expression } from "../effects.ts";
-import { H_RESERVATION, H_TABLES, RT, WT } from "../memory.ts";
+import type { Expression } from "../effects.ts";
+import { H_RESERVATION, H_TABLES, H_WALKED, RT, WT } from "../memory.ts";
 import { OP } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
-import type { Block, Instruction } from "./block.ts";
+import type { Accesses, Block, Instruction } from "./block.ts";
 import * as wasm from "./encoder.ts";
 import { writeExpression } from "./expression.ts";
 import { GROUPS_MAX, groupsOf, type Span } from "./groups.ts";
+import { kindOf } from "./refill.ts";
 import { BASES_MAX, type Base, STRIDE_MAX, type Strip } from "./strips.ts";
 import type { Writer } from "./writer.ts";
 
 /** What instructions do. */
-export interface Meaning {
-	readonly effects: readonly (Effect | undefined)[];
+export interface Meaning extends Accesses {
 	/** By funct5. */
 	readonly atomics: readonly (Expression | undefined)[];
+	/** What a walk of the page table costs. */
+	readonly walkCycles: number;
 }
 
 // Parameters and locals of a function.
@@ -56,6 +58,10 @@ export class StraightCode {
 	readonly #limit: number;
 	/** Accesses that need no look at the tables. */
 	readonly #known = new Map<Instruction, Known>();
+	/** Cycles from the end of the block to the next check at most. */
+	#after = 0;
+	/** May entries of the tables be replaced? Not while some are known. */
+	#refills = false;
 
 	constructor(code: Writer, meaning: Meaning, blocks: readonly Block[]) {
 		this.#code = code;
@@ -103,11 +109,13 @@ export class StraightCode {
 	}
 
 	/** The instructions of a block; a branch is left to who knows where it goes. */
-	body({ instructions, strip }: Block): void {
+	body({ instructions, strip, need }: Block): void {
 		const code = this.#code;
+		this.#after = need - instructions.length;
+		this.#refills = strip === null;
 		if (instructions.length > 0) code.spend(LEFT, -instructions.length);
 		if (strip !== null) this.#knowStrip(strip);
-		const groups = groupsOf(instructions, this.#meaning.effects, this.#known);
+		const groups = groupsOf(instructions, this.#meaning, this.#known);
 		if (groups.length === 0) {
 			this.#all(instructions);
 			this.#known.clear();
@@ -127,6 +135,7 @@ export class StraightCode {
 				this.#known.set(instruction, { local, register: 0, offset: offset - low });
 			}
 		}
+		this.#refills = false;
 		this.#all(instructions);
 		this.#known.clear();
 		code.close();
@@ -347,8 +356,22 @@ export class StraightCode {
 		this.#entry(table);
 		this.#isRefused(bytes, 0);
 		code.open(wasm.IF);
-		code.spend(LEFT, left);
-		this.leave(pc | 1);
+		if (this.#refills && this.#meaning.misses(pc)) {
+			this.#refill(kindOf(table === WT, bytes));
+			code.get(HOST);
+			code.op(wasm.I32_EQZ);
+			code.open(wasm.IF);
+			code.spend(LEFT, left);
+			this.leave(pc | 1);
+			code.close();
+			code.get(LEFT);
+			code.loadWord(H_WALKED);
+			code.op(wasm.I32_SUB);
+			code.set(LEFT);
+		} else {
+			code.spend(LEFT, left);
+			this.leave(pc | 1);
+		}
 		code.close();
 		code.get(VA);
 		code.constant(PAGE_MASK);
@@ -356,6 +379,23 @@ export class StraightCode {
 		code.get(HOST);
 		code.op(wasm.I32_ADD);
 		return 0;
+	}
+
+	/** Set HOST as #entry does, if that takes no more cycles than are left, or else to 0. */
+	#refill(kind: number): void {
+		const code = this.#code;
+		code.get(LEFT);
+		code.constant(this.#meaning.walkCycles + this.#after);
+		code.op(wasm.I32_GE_S);
+		code.choose(
+			() => {
+				code.get(VA);
+				code.constant(kind);
+				code.op(wasm.CALL, 0);
+			},
+			() => code.constant(0),
+		);
+		code.set(HOST);
 	}
 
 	/** Unprivileged specification 8.2 to 8.4. */

@@ -6,9 +6,15 @@
  * pages of the registers which addresses are counted from, and finds how many iterations do not
  * leave them. If there is none, the loop as it was makes one, with all its look-ups.
  */
-import type { Effect } from "../effects.ts";
 import { OP } from "../op.ts";
-import { Block, dominates, END_AGAIN, END_STRIP, type Instruction } from "./block.ts";
+import {
+	type Accesses,
+	Block,
+	dominates,
+	END_AGAIN,
+	END_STRIP,
+	type Instruction,
+} from "./block.ts";
 
 /** Bytes between accesses that are counted from one register. */
 const SPAN_MAX = 1024;
@@ -18,7 +24,7 @@ export const STRIDE_MAX = 512;
 const LENGTH_MAX = 80;
 export const BASES_MAX = 6;
 
-/** A register that changes once in an iteration, by the same or not at all, and what is accessed around it. */
+/** A register that changes by the same in each iteration, at most once, and its accesses. */
 export interface Base {
 	readonly register: number;
 	/** What is added to it: a constant, or if that is not 0 a register. */
@@ -43,8 +49,6 @@ export interface Strip {
 	/** The head of the copy. */
 	readonly head: Block;
 }
-
-type Effects = readonly (Effect | undefined)[];
 
 /** A place in the loop. */
 interface Place {
@@ -123,7 +127,7 @@ const isBefore = (a: Place, b: Place): boolean =>
 	a.block === b.block ? a.index <= b.index : dominates(a.block, b.block);
 
 /** What is accessed around `register`, or null if strips gain nothing from it. */
-function baseOf(loop: Loop, register: number, effects: Effects): Base | null {
+function baseOf(loop: Loop, register: number, { effects }: Accesses): Base | null {
 	const change = loop.change(register);
 	if (change === null || Math.abs(change.stride) > STRIDE_MAX) return null;
 	const { stride, strideRegister, at } = change;
@@ -195,26 +199,37 @@ function divide(loop: Loop, bases: readonly Base[], blocks: readonly Block[]): B
 export function divideLoops(
 	blocks: readonly Block[],
 	wanted: ReadonlySet<Block>,
-	effects: Effects,
+	accesses: Accesses,
 ): Map<Block, Block> {
 	const choices = new Map<Block, Block>();
 	for (const head of blocks) {
 		if (!head.isHeader || head.instructions.length === 0) continue;
 		const loop = new Loop(head, blocks);
 		if (!loop.isSimple(wanted)) continue;
-		const registers = new Set<number>();
-		for (const { instructions } of loop.body) {
-			for (const { op, rs1 } of instructions) {
-				const kind = effects[op]?.kind;
-				if (rs1 !== 0 && (kind === "load" || kind === "store")) registers.add(rs1);
-			}
-		}
-		const bases: Base[] = [];
-		for (const register of registers) {
-			const base = baseOf(loop, register, effects);
-			if (base !== null && bases.length < BASES_MAX) bases.push(base);
-		}
+		const bases = basesOf(loop, accesses);
 		if (bases.length > 0) choices.set(head, divide(loop, bases, blocks));
 	}
 	return choices;
+}
+
+/** => none if what is not in strips would often miss: then tables may change in the loop. */
+function basesOf(loop: Loop, accesses: Accesses): Base[] {
+	const registers = new Set<number>();
+	const missing = new Set<number>();
+	for (const { instructions } of loop.body) {
+		for (const { op, rs1, pc } of instructions) {
+			const kind = accesses.effects[op]?.kind;
+			if (kind !== "load" && kind !== "store") continue;
+			registers.add(rs1);
+			if (accesses.misses(pc)) missing.add(rs1);
+		}
+	}
+	registers.delete(0);
+	const bases: Base[] = [];
+	for (const register of registers) {
+		const base = bases.length < BASES_MAX ? baseOf(loop, register, accesses) : null;
+		if (base !== null) bases.push(base);
+		else if (missing.has(register)) return [];
+	}
+	return bases;
 }

@@ -144,13 +144,13 @@ const MUTANTS: readonly Mutant[] = [
 	},
 	{
 		name: "SUM is ignored",
-		file: "mmu.ts",
+		file: "rights.ts",
 		from: "(access === ACCESS_FETCH || !rights.sum)",
 		to: "access === ACCESS_FETCH",
 	},
 	{
 		name: "MXR is ignored",
-		file: "mmu.ts",
+		file: "rights.ts",
 		from: "(rights.mxr && (pte & PTE_X) !== 0)",
 		to: "false",
 	},

@@ -1,6 +1,5 @@
 /** The page table format, as pmap writes it and as the hart reads it: two sources, one meaning. */
 import { describe, expect, it } from "vitest";
-import * as mmu from "../../machine/mmu.ts";
 import {
 	ACCESS_LOAD,
 	ACCESS_STORE,
@@ -9,6 +8,7 @@ import {
 	CAUSE_STORE_PAGE_FAULT,
 	CAUSE_USER_ECALL,
 } from "../../machine/port.ts";
+import * as mmu from "../../machine/pte.ts";
 import {
 	PMAP_ATTR_MOD,
 	PMAP_ATTR_REF,

@@ -55,7 +55,7 @@ it("has dominators, loops that are entered at their heads, and a way to every en
 			const region = shape(
 				blocks[0]!,
 				wanted.map((i) => blocks[i % blocks.length]!),
-				[],
+				{ effects: [], misses: () => false },
 			);
 			if (region === null) return;
 			const { start, entries } = region;

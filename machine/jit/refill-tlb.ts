@@ -1,0 +1,271 @@
+/** Refills of the TLB by compiled code: what Tlb.find and Tlb.fill do, for pages of 4 KiB. */
+import {
+	CONTEXTS,
+	CT,
+	H_ASIDS,
+	type Memory,
+	RT,
+	TLB_OFFSET,
+	TLB_OWNED,
+	WT,
+	XT,
+} from "../memory.ts";
+import { PAGE_SHIFT } from "../port.ts";
+import { TAG_ASID, TAG_GLOBAL, TAG_PAGE, TAG_SUPER, TAG_VALID } from "../tlb.ts";
+import * as wasm from "./encoder.ts";
+import { ASID, AT, BITS, FOUND, OLD, PTE, SET, TABLES, TAG, VPN } from "./refill-locals.ts";
+import type { Writer } from "./writer.ts";
+
+/** What a walk depends on besides the state of the hart. */
+export interface Walks {
+	readonly tlbEntries: number;
+	readonly tlbWays: number;
+	readonly walkCycles: number;
+}
+
+const ENTRY_BYTES = 8;
+const DIRECTORY_SHIFT = 22;
+
+export class TlbCode {
+	readonly #code: Writer;
+	readonly #memory: Memory;
+	readonly #walks: Walks;
+
+	constructor(code: Writer, memory: Memory, walks: Walks) {
+		this.#code = code;
+		this.#memory = memory;
+		this.#walks = walks;
+	}
+
+	/** Return 0 if what is on the stack is not 0. */
+	refuseIf(): void {
+		const code = this.#code;
+		code.open(wasm.IF);
+		code.constant(0);
+		code.op(wasm.RETURN);
+		code.close();
+	}
+
+	/** Set FOUND, and PTE, to what the TLB has for a page or a large page. Sets SET. */
+	search(index: () => void, flags: number): void {
+		const code = this.#code;
+		const { tlbEntries, tlbWays } = this.#walks;
+		index();
+		code.constant(tlbEntries / tlbWays - 1);
+		code.op(wasm.I32_AND);
+		code.constant(tlbWays * ENTRY_BYTES);
+		code.op(wasm.I32_MUL);
+		code.tee(SET);
+		code.set(AT);
+		code.open(wasm.BLOCK);
+		const done = code.depth;
+		code.open(wasm.LOOP);
+		const next = code.depth;
+		code.get(AT);
+		code.memory(wasm.I32_LOAD, 2, TLB_OFFSET);
+		code.tee(TAG);
+		code.constant(TAG_PAGE);
+		code.op(wasm.I32_AND);
+		index();
+		const isPage = (flags & TAG_SUPER) === 0;
+		code.constant(isPage ? PAGE_SHIFT : DIRECTORY_SHIFT);
+		code.op(wasm.I32_SHL);
+		code.constant(flags);
+		code.op(wasm.I32_OR, wasm.I32_EQ);
+		code.get(TAG);
+		code.constant(TAG_GLOBAL);
+		code.op(wasm.I32_AND);
+		code.get(TAG);
+		code.constant(TAG_ASID);
+		code.op(wasm.I32_AND);
+		code.get(ASID);
+		code.op(wasm.I32_EQ, wasm.I32_OR);
+		code.constant(0);
+		code.op(wasm.I32_NE, wasm.I32_AND);
+		code.open(wasm.IF);
+		code.get(AT);
+		code.memory(wasm.I32_LOAD, 2, TLB_OFFSET + 4);
+		code.set(PTE);
+		code.constant(1);
+		code.set(FOUND);
+		code.branchTo(done);
+		code.close();
+		code.get(AT);
+		code.constant(ENTRY_BYTES);
+		code.op(wasm.I32_ADD);
+		code.tee(AT);
+		code.get(SET);
+		code.constant(tlbWays * ENTRY_BYTES);
+		code.op(wasm.I32_ADD, wasm.I32_LT_U);
+		code.branchIfTo(next);
+		code.close();
+		code.close();
+	}
+
+	/** Put PTE into the set; its oldest entry gives way. See Tlb.fill. */
+	enter(): void {
+		const code = this.#code;
+		const { tlbEntries, tlbWays } = this.#walks;
+		code.get(VPN);
+		code.constant(tlbEntries / tlbWays - 1);
+		code.op(wasm.I32_AND);
+		code.constant(tlbWays * ENTRY_BYTES);
+		code.op(wasm.I32_MUL);
+		code.tee(SET);
+		code.set(AT);
+		code.open(wasm.BLOCK);
+		const found = code.depth;
+		code.open(wasm.LOOP);
+		const next = code.depth;
+		code.get(AT);
+		code.memory(wasm.I32_LOAD, 2, TLB_OFFSET);
+		code.tee(TAG);
+		code.constant(TAG_VALID);
+		code.op(wasm.I32_AND, wasm.I32_EQZ);
+		code.get(AT);
+		code.get(SET);
+		code.constant((tlbWays - 1) * ENTRY_BYTES);
+		code.op(wasm.I32_ADD, wasm.I32_EQ, wasm.I32_OR);
+		code.branchIfTo(found);
+		code.get(AT);
+		code.constant(ENTRY_BYTES);
+		code.op(wasm.I32_ADD);
+		code.set(AT);
+		code.branchTo(next);
+		code.close();
+		code.close();
+		code.get(TAG);
+		code.constant(TAG_VALID);
+		code.op(wasm.I32_AND);
+		code.open(wasm.IF);
+		code.get(TAG);
+		code.constant(TAG_SUPER | TAG_GLOBAL);
+		code.op(wasm.I32_AND);
+		this.refuseIf();
+		this.#drop();
+		code.close();
+		this.#shift();
+		code.get(SET);
+		code.get(VPN);
+		code.constant(PAGE_SHIFT);
+		code.op(wasm.I32_SHL);
+		code.constant(TAG_VALID);
+		code.op(wasm.I32_OR);
+		code.get(ASID);
+		code.op(wasm.I32_OR);
+		code.memory(wasm.I32_STORE, 2, TLB_OFFSET);
+		code.get(SET);
+		code.get(PTE);
+		code.memory(wasm.I32_STORE, 2, TLB_OFFSET + 4);
+		this.#count(() => code.get(ASID), 1);
+	}
+
+	/** The entries before AT become older. */
+	#shift(): void {
+		const code = this.#code;
+		code.open(wasm.BLOCK);
+		const done = code.depth;
+		code.open(wasm.LOOP);
+		const next = code.depth;
+		code.get(AT);
+		code.get(SET);
+		code.op(wasm.I32_EQ);
+		code.branchIfTo(done);
+		for (const offset of [TLB_OFFSET, TLB_OFFSET + 4]) {
+			code.get(AT);
+			code.get(AT);
+			code.memory(wasm.I32_LOAD, 2, offset - ENTRY_BYTES);
+			code.memory(wasm.I32_STORE, 2, offset);
+		}
+		code.get(AT);
+		code.constant(ENTRY_BYTES);
+		code.op(wasm.I32_SUB);
+		code.set(AT);
+		code.branchTo(next);
+		code.close();
+		code.close();
+	}
+
+	/** How many entries an address space has. */
+	#count(asid: () => void, by: number): void {
+		const code = this.#code;
+		asid();
+		code.scale();
+		code.tee(BITS);
+		code.get(BITS);
+		code.loadBehind(TLB_OWNED);
+		code.constant(by);
+		code.op(wasm.I32_ADD);
+		code.memory(wasm.I32_STORE, 2, 4 * TLB_OWNED);
+	}
+
+	/** The entry TAG goes: empty its slots in the tables of its address space. */
+	#drop(): void {
+		const code = this.#code;
+		const asid = (): void => {
+			code.get(TAG);
+			code.constant(TAG_ASID);
+			code.op(wasm.I32_AND);
+		};
+		this.#count(asid, -1);
+		code.get(TAG);
+		code.constant(PAGE_SHIFT);
+		code.op(wasm.I32_SHR_U);
+		code.tee(OLD);
+		code.memory(wasm.I32_LOAD8_U, 0, this.#memory.listedOffset);
+		code.set(BITS);
+		code.get(OLD);
+		code.scale();
+		code.set(OLD);
+		code.open(wasm.BLOCK);
+		const done = code.depth;
+		code.open(wasm.LOOP);
+		const next = code.depth;
+		code.get(BITS);
+		code.op(wasm.I32_EQZ);
+		code.branchIfTo(done);
+		code.get(BITS);
+		code.op(wasm.I32_CTZ);
+		code.scale();
+		code.loadBehind(H_ASIDS);
+		asid();
+		code.op(wasm.I32_EQ);
+		code.open(wasm.IF);
+		this.#tablesOf(() => {
+			code.get(BITS);
+			code.op(wasm.I32_CTZ);
+		});
+		for (const table of [RT, WT, CT, XT]) {
+			code.get(TABLES);
+			code.get(OLD);
+			code.op(wasm.I32_ADD);
+			code.constant(0);
+			code.memory(wasm.I32_STORE, 2, 4 * table);
+		}
+		code.close();
+		code.get(BITS);
+		code.get(BITS);
+		code.constant(1);
+		code.op(wasm.I32_SUB, wasm.I32_AND);
+		code.set(BITS);
+		code.branchTo(next);
+		code.close();
+		code.close();
+	}
+
+	/** Set TABLES to the host offset of a context's tables. */
+	#tablesOf(context: () => void): void {
+		const code = this.#code;
+		const [first, second] = [this.#memory.tables(0), this.#memory.tables(1)];
+		const step = CONTEXTS > 2 ? this.#memory.tables(2) - second : 0;
+		code.constant(4 * first);
+		context();
+		code.constant(4 * step);
+		code.op(wasm.I32_MUL);
+		code.constant(4 * (second - step));
+		code.op(wasm.I32_ADD);
+		context();
+		code.op(wasm.I32_EQZ, wasm.SELECT);
+		code.set(TABLES);
+	}
+}
