@@ -27,6 +27,7 @@ import {
 } from "./dispatcher.ts";
 import { Emitter, type Translation } from "./emit.ts";
 import { type Bytes, encodeModule } from "./encoder.ts";
+import type { Heat } from "./heat.ts";
 import type { JumpProfile } from "./jump-profile.ts";
 import type { MissProfile } from "./miss-profile.ts";
 import { refillModule } from "./refill.ts";
@@ -83,6 +84,7 @@ export class Compiler implements CodeSource, Translation {
 	readonly #words: Int32Array;
 	readonly #code: CodeCache;
 	readonly #profile: Profile;
+	readonly #heat: Heat;
 	readonly #decoder = new Decoder();
 	readonly walkCycles: number;
 	readonly #table: WebAssembly.Table;
@@ -95,11 +97,19 @@ export class Compiler implements CodeSource, Translation {
 	readonly #owners = new Map<number, Compiled>();
 
 	/** => `functions` are kept at the same time */
-	constructor(memory: Memory, code: CodeCache, walks: Walks, profile: Profile, functions: number) {
+	constructor(
+		memory: Memory,
+		code: CodeCache,
+		walks: Walks,
+		profile: Profile,
+		heat: Heat,
+		functions: number,
+	) {
 		this.#memory = memory;
 		this.#words = memory.i32;
 		this.#code = code;
 		this.#profile = profile;
+		this.#heat = heat;
 		this.walkCycles = walks.walkCycles;
 		this.#functions = new Array<Compiled | null>(functions).fill(null);
 		const size = FUNCTIONS_MAX;
@@ -137,6 +147,8 @@ export class Compiler implements CodeSource, Translation {
 		const compiled = { body, entries, pages, jumps, root: region.start.pc, again };
 		for (const jump of jumps) this.#owners.set(jump, compiled);
 		for (const page of pages) this.#code.use(page);
+		// Before it is installed another function with the same entries is not wanted.
+		for (const { slot } of entries) this.#heat.settle(slot);
 		this.#pending.push(compiled);
 		if (this.#pending.length === BATCH) this.finish();
 		return true;
@@ -217,7 +229,9 @@ export class Compiler implements CodeSource, Translation {
 		if (old === null) return;
 		for (const { slot } of old.entries) {
 			const word = this.#words[slot]!;
-			if ((word & 0xff) === REGION && numberOf(word) === number) this.#words[slot] = OP.UNDECODED;
+			if ((word & 0xff) !== REGION || numberOf(word) !== number) continue;
+			this.#words[slot] = OP.UNDECODED;
+			this.#heat.cool(slot);
 		}
 		for (const jump of old.jumps) {
 			if (this.#owners.get(jump) === old) this.#owners.delete(jump);

@@ -48,6 +48,8 @@ function fits(group: Group, { offset, bytes }: Member): boolean {
 	return high - low <= SPAN_MAX && (offset - group.aligned) % smaller === 0;
 }
 
+const NO_GROUPS: readonly Group[] = [];
+
 /**
  * The largest groups of two or more accesses, besides those that are `known`.
  * => none if another access of the block would often miss: the tables may then change
@@ -56,7 +58,13 @@ export function groupsOf(
 	instructions: readonly Instruction[],
 	accesses: Accesses,
 	known: ReadonlyMap<Instruction, unknown>,
-): Group[] {
+): readonly Group[] {
+	let count = 0;
+	for (const { op } of instructions) {
+		const kind = accesses.effects[op]?.kind;
+		if (kind === "load" || kind === "store") count++;
+	}
+	if (count < 2) return NO_GROUPS;
 	// For each register the one whose value it has, and what was added; -1: neither.
 	const origin = Array.from({ length: 32 }, (_, register) => register);
 	const added = new Array<number>(32).fill(0);

@@ -32,6 +32,7 @@ import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import { type CompiledCode, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } from "../rare.ts";
 import { UserError } from "../user-error.ts";
 import { Compiler, type Profile } from "./compiler.ts";
+import { Heat } from "./heat.ts";
 import { JumpProfile } from "./jump-profile.ts";
 import { MissProfile } from "./miss-profile.ts";
 import type { Walks } from "./refill-tlb.ts";
@@ -54,8 +55,6 @@ const DEFAULTS: JitOptions = { chunk: 2000, hot: 160, patience: 6, misses: 32, f
 const EAGER: JitOptions = { chunk: 20, hot: 1, patience: 0, misses: 1, functions: 2000 };
 
 const SAMPLE_HEAT = 16;
-/** Heat of a place that is compiled, or cannot be. */
-const NEVER = 0xff;
 const NO_JUMP = 1;
 /** How often a function is compiled for more targets of its jumps. */
 const AGAIN_MAX = 12;
@@ -71,8 +70,7 @@ export class Jit implements CodeUser, CompiledCode {
 	#compiler: Compiler | null = null;
 	readonly #profile: Profile;
 	readonly #walks: Walks;
-	/** How hot each decoded slot is. */
-	readonly #heat: Uint8Array;
+	readonly #heat: Heat;
 	/** How often each decoded page was forgotten after it was compiled. */
 	readonly #churn: Uint8Array;
 	/** Cycles that the engine has, beyond those of the interpreter's chunk. */
@@ -96,7 +94,7 @@ export class Jit implements CodeUser, CompiledCode {
 		this.#walks = walks;
 		this.#profile = { jumps: new JumpProfile(), misses: new MissProfile(options.misses) };
 		this.#options = options;
-		this.#heat = new Uint8Array(code.slots);
+		this.#heat = new Heat(code);
 		this.#churn = new Uint8Array(code.slots / code.pageSlots);
 		memory.i32[H_JUMP] = NO_JUMP;
 	}
@@ -207,27 +205,23 @@ export class Jit implements CodeUser, CompiledCode {
 		if (ip === 0 || ip >= ALONE) return;
 		const op = this.#words[ip]! & 0xff;
 		if (op === OP.UNDECODED || op === REGION) return;
-		const at = (ip - CODE) >> 1;
-		const before = this.#heat[at]!;
-		if (before === NEVER || this.#churn[this.#code.pageOf(ip)]! >= CHURN_MAX) return;
-		const now = Math.min(before + heat, NEVER - 1);
-		this.#heat[at] = now;
-		if (now < this.#options.hot) return;
+		if (this.#churn[this.#code.pageOf(ip)]! >= CHURN_MAX) return;
+		if (this.#heat.add(ip, heat) < this.#options.hot) return;
 		const jump = this.#profile.jumps.jumpTo(pc);
 		if (jump !== null && compiler.compileAgain(jump.pc, AGAIN_MAX)) return;
-		this.#heat[at] = NEVER;
+		this.#heat.settle(ip);
 		if (compiler.compile(pc) && this.#options.patience === 0) compiler.finish();
 	}
 
 	#newCompiler(): Compiler {
 		const { functions } = this.#options;
-		return new Compiler(this.#memory, this.#code, this.#walks, this.#profile, functions);
+		const heat = this.#heat;
+		return new Compiler(this.#memory, this.#code, this.#walks, this.#profile, heat, functions);
 	}
 
 	forgotten(page: number): void {
-		const { pageSlots } = this.#code;
 		this.#compiler?.forget(page);
-		this.#heat.fill(0, page * pageSlots, (page + 1) * pageSlots);
+		this.#heat.coolPage(page);
 		if (this.#churn[page]! < CHURN_MAX) this.#churn[page]!++;
 	}
 
