@@ -3,14 +3,14 @@ import type { CodeCache } from "../code-cache.ts";
 import { CODE } from "../memory.ts";
 
 /** Heat of a place that is compiled, or cannot be. */
-const NEVER = 0xff;
+const NEVER = 0xffff;
 
 export class Heat {
-	readonly #slots: Uint8Array;
+	readonly #slots: Uint16Array;
 	readonly #pageSlots: number;
 
 	constructor(code: CodeCache) {
-		this.#slots = new Uint8Array(code.slots);
+		this.#slots = new Uint16Array(code.slots);
 		this.#pageSlots = code.pageSlots;
 	}
 

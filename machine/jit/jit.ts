@@ -50,7 +50,7 @@ export interface JitOptions {
 	readonly functions: number;
 }
 
-const DEFAULTS: JitOptions = { chunk: 2000, hot: 160, patience: 6, misses: 32, functions: 2000 };
+const DEFAULTS: JitOptions = { chunk: 2000, hot: 400, patience: 40, misses: 32, functions: 2000 };
 /** For tests: whatever was executed before. */
 const EAGER: JitOptions = { chunk: 20, hot: 1, patience: 0, misses: 1, functions: 2000 };
 
