@@ -19,7 +19,7 @@ import {
 	H_STVEC,
 	setCsrMasks,
 } from "./csr-words.ts";
-import { H_PRIV, H_RESERVATION, HART_BLOCK } from "./memory.ts";
+import { H_FFLAGS, H_FRM, H_MSTATUS, H_PRIV, H_RESERVATION, HART_BLOCK } from "./memory.ts";
 import { IRQ_SEI, IRQ_SSI, IRQ_STI } from "./port.ts";
 
 export const PRIV_U = 0;
@@ -105,10 +105,6 @@ export const REGISTERS = [
 export const LEAVE_DEBUG = 2;
 
 export class HartState {
-	mstatus = 0;
-	/** fcsr. */
-	fflags = 0;
-	frm = 0;
 	medeleg = 0;
 	mideleg = 0;
 	mie = 0;
@@ -147,6 +143,7 @@ export class HartState {
 	constructor(words: Int32Array = new Int32Array(HART_BLOCK)) {
 		this.#words = words;
 		setCsrMasks(words);
+		this.mstatus = this.fflags = this.frm = 0;
 		this.priv = PRIV_M;
 		this.reservation = -1;
 	}
@@ -166,6 +163,32 @@ export class HartState {
 
 	set priv(priv: Privilege) {
 		this.#words[H_PRIV] = priv;
+	}
+
+	/** Without SD. */
+	get mstatus(): number {
+		return this.#words[H_MSTATUS]!;
+	}
+
+	set mstatus(value: number) {
+		this.#words[H_MSTATUS] = value;
+	}
+
+	/** The fields of fcsr. */
+	get fflags(): number {
+		return this.#words[H_FFLAGS]!;
+	}
+
+	set fflags(value: number) {
+		this.#words[H_FFLAGS] = value;
+	}
+
+	get frm(): number {
+		return this.#words[H_FRM]!;
+	}
+
+	set frm(value: number) {
+		this.#words[H_FRM] = value;
 	}
 
 	get mtvec(): number {

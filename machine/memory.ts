@@ -71,6 +71,9 @@ export const H_CSR = 128; // csr-words.ts
 export const H_CSR_MASK = 144;
 export const H_PRIV = 160;
 export const H_TABLES = 161; // word index of the running context's tables
+export const H_MSTATUS = 162;
+export const H_FFLAGS = 163;
+export const H_FRM = 164;
 export const HART_BLOCK = 192;
 
 export const TLB_OFFSET = 0x1000;
