@@ -7,6 +7,7 @@
  * in "u" is the unsigned one, `>>>` shifts in zeros, and shifts use the low five bits of their
  * right side. Names are rs1, rs2, imm and pc.
  */
+import { FLOAT_EFFECTS, type FloatEffect } from "./float/effects.ts";
 import { OP } from "./op.ts";
 
 /** An operator with its operands, a name, or a number. */
@@ -16,6 +17,10 @@ export type Effect =
 	| { readonly kind: "value"; readonly value: Expression }
 	| { readonly kind: "load"; readonly bytes: 1 | 2 | 4; readonly signed: boolean }
 	| { readonly kind: "store"; readonly bytes: 1 | 2 | 4 }
+	/** Of an f register: instructions of F and D. */
+	| { readonly kind: "floatLoad"; readonly bytes: 4 | 8 }
+	| { readonly kind: "floatStore"; readonly bytes: 4 | 8 }
+	| FloatEffect
 	| { readonly kind: "branch"; readonly condition: Expression }
 	/** rd: the address behind; control goes to `target`. */
 	| { readonly kind: "jump"; readonly target: Expression }
@@ -117,6 +122,11 @@ const OTHERS: readonly (readonly [number, Effect])[] = [
 	[OP.JAL, { kind: "jump", target: ["+", "pc", "imm"] }],
 	[OP.JALR, { kind: "jump", target: ["&", ["+", "rs1", "imm"], -2] }],
 	[OP.FENCE, { kind: "none" }],
+	[OP.FLW, { kind: "floatLoad", bytes: 4 }],
+	[OP.FLD, { kind: "floatLoad", bytes: 8 }],
+	[OP.FSW, { kind: "floatStore", bytes: 4 }],
+	[OP.FSD, { kind: "floatStore", bytes: 8 }],
+	...FLOAT_EFFECTS,
 ];
 
 const TOKEN = /\s*([a-z]\w*|0x[\da-f]+|\d+|<<|>>>|>>|[<>=]=u?|!=|[<>]u?|[-+*&|^~?:(),])/y;

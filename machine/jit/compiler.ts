@@ -26,6 +26,7 @@ import {
 } from "./dispatcher.ts";
 import { Emitter, type Translation } from "./emit.ts";
 import { type Bytes, encodeModule } from "./encoder.ts";
+import { compilesFloat } from "./float.ts";
 import type { JumpProfile } from "./jump-profile.ts";
 import { type CodeSource, regionAt } from "./region.ts";
 
@@ -233,8 +234,8 @@ export class Compiler implements CodeSource, Translation {
 		return { op, rd, rs1, rs2, imm, pc, length };
 	}
 
-	compiles(op: number): boolean {
-		return COMPILED[op] !== 0;
+	compiles(instruction: Instruction): boolean {
+		return COMPILED[instruction.op] !== 0 || compilesFloat(instruction);
 	}
 
 	targets(pc: number): readonly number[] {

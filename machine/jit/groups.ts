@@ -6,6 +6,7 @@ import type { Effect } from "../effects.ts";
 import { OP } from "../op.ts";
 import { PAGE_SIZE } from "../port.ts";
 import type { Instruction } from "./block.ts";
+import { writtenInteger } from "./operands.ts";
 
 /** Groups of a block. */
 export const GROUPS_MAX = 4;
@@ -50,14 +51,16 @@ export function groupsOf(
 	const added = new Array<number>(32).fill(0);
 	const groups: Group[] = [];
 	for (const instruction of instructions) {
-		const { op, rd, rs1, imm } = instruction;
+		const { op, rs1, imm } = instruction;
 		const effect = effects[op];
-		if (effect?.kind === "load" || effect?.kind === "store") {
+		if (effect !== undefined && "bytes" in effect) {
 			const register = origin[rs1]!;
-			const { bytes } = effect;
+			const { bytes, kind } = effect;
 			const member = { instruction, offset: added[rs1]! + imm, bytes };
-			if (register > 0) join(groups, register, member, effect.kind === "store");
+			const stores = kind === "store" || kind === "floatStore";
+			if (register > 0) join(groups, register, member, stores);
 		}
+		const rd = writtenInteger(instruction);
 		if (rd === 0) continue;
 		if (op === OP.ADDI && rs1 !== 0) {
 			added[rd] = added[rs1]! + imm;

@@ -10,7 +10,9 @@ import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import type { Block, Instruction } from "./block.ts";
 import * as wasm from "./encoder.ts";
 import { writeExpression } from "./expression.ts";
+import { FloatCode } from "./float.ts";
 import { GROUPS_MAX, type Group, groupsOf } from "./groups.ts";
+import { integerOperands, writtenInteger } from "./operands.ts";
 import type { Writer } from "./writer.ts";
 
 /** What instructions do. */
@@ -43,6 +45,7 @@ export class StraightCode {
 	readonly #written = new Set<number>();
 	/** The first of the locals that hold where groups of accesses are. */
 	readonly #groups: number;
+	readonly #float: FloatCode;
 	/** Accesses that need no look at the tables: local and distance. */
 	readonly #known = new Map<Instruction, { local: number; offset: number }>();
 
@@ -51,15 +54,21 @@ export class StraightCode {
 		this.#meaning = meaning;
 		let next = FIRST_REGISTER;
 		for (const { instructions } of blocks) {
-			for (const { rs1, rs2, rd } of instructions) {
-				for (const register of [rs1, rs2, rd]) {
+			for (const instruction of instructions) {
+				for (const register of integerOperands(instruction)) {
 					if (register !== 0 && this.#locals[register] === 0) this.#locals[register] = next++;
 				}
-				if (rd !== 0) this.#written.add(rd);
+				const written = writtenInteger(instruction);
+				if (written !== 0) this.#written.add(written);
 			}
 		}
 		this.#groups = next;
-		code.locals(next + GROUPS_MAX - LEFT);
+		next += GROUPS_MAX;
+		this.#float = new FloatCode(code, blocks, {
+			get: (register) => this.#register(register),
+			set: (register) => this.#set(register),
+		});
+		code.locals(next - LEFT, this.#float.place(next));
 	}
 
 	/** Where control enters the function. */
@@ -70,6 +79,7 @@ export class StraightCode {
 			code.loadWord(register);
 			code.set(local);
 		});
+		this.#float.load();
 		code.loadLeft(LEFT);
 		code.loadWord(H_TABLES);
 		code.scale();
@@ -81,6 +91,7 @@ export class StraightCode {
 		for (const register of this.#written) {
 			this.#code.storeLocal(register, this.#locals[register]!);
 		}
+		this.#float.store();
 	}
 
 	/** Leave the region for `pc`, whose bit 0 may say that the interpreter is to go on there. */
@@ -124,6 +135,7 @@ export class StraightCode {
 	}
 
 	#all(instructions: readonly Instruction[]): void {
+		this.#float.begin();
 		for (let i = 0; i < instructions.length; i++) {
 			this.#instruction(instructions[i]!, instructions.length - i);
 		}
@@ -177,9 +189,14 @@ export class StraightCode {
 			code.constant(distance);
 			code.op(wasm.I32_ADD);
 		}
-		code.constant(bytes === 2 ? 31 : 30);
+		code.constant(bytes === 2 ? 31 : bytes === 4 ? 30 : 29);
 		code.op(wasm.I32_SHL);
 		code.get(HOST);
+		if (bytes === 8) {
+			// Host offsets are below 2^30.
+			code.constant(1);
+			code.op(wasm.I32_SHR_U);
+		}
 		code.op(wasm.I32_GE_U);
 	}
 
@@ -205,10 +222,24 @@ export class StraightCode {
 				const half = signed ? wasm.I32_LOAD16_S : wasm.I32_LOAD16_U;
 				const load = bytes === 1 ? byte : bytes === 2 ? half : wasm.I32_LOAD;
 				code.memory(load, bytes >> 1, offset);
-				if (rd === 0) code.op(wasm.DROP);
-				else code.set(this.#locals[rd]!);
+				this.#set(rd);
 				return;
 			}
+			case "floatLoad": {
+				this.#float.ready(() => this.#exit(pc, left));
+				const offset = this.#access(instruction, RT, effect.bytes, left);
+				this.#float.loadAt(rd, effect.bytes, offset);
+				return;
+			}
+			case "floatStore": {
+				this.#float.ready(() => this.#exit(pc, left));
+				const offset = this.#access(instruction, WT, effect.bytes, left);
+				this.#float.storeAt(instruction.rs2, effect.bytes, offset);
+				return;
+			}
+			case "float":
+				this.#float.execute(instruction, effect, () => this.#exit(pc, left));
+				return;
 			case "store": {
 				const { bytes } = effect;
 				const offset = this.#access(instruction, WT, bytes, left);
@@ -235,7 +266,7 @@ export class StraightCode {
 	 * Leave the host offset of an access on the stack, or the region if the mirror's table does not
 	 * allow it. => what is to be added to the offset
 	 */
-	#access(instruction: Instruction, table: number, bytes: 1 | 2 | 4, left: number): number {
+	#access(instruction: Instruction, table: number, bytes: number, left: number): number {
 		const { rs1, imm, pc } = instruction;
 		const code = this.#code;
 		const known = this.#known.get(instruction);
@@ -247,8 +278,7 @@ export class StraightCode {
 		this.#entry(table);
 		this.#isRefused(bytes, 0);
 		code.open(wasm.IF);
-		code.spend(LEFT, left);
-		this.leave(pc | 1);
+		this.#exit(pc, left);
 		code.close();
 		code.get(VA);
 		code.constant(PAGE_MASK);
@@ -256,6 +286,12 @@ export class StraightCode {
 		code.get(HOST);
 		code.op(wasm.I32_ADD);
 		return 0;
+	}
+
+	/** Leave the region for the interpreter before an instruction. */
+	#exit(pc: number, left: number): void {
+		this.#code.spend(LEFT, left);
+		this.leave(pc | 1);
 	}
 
 	/** Unprivileged specification 8.2 to 8.4. */
@@ -311,6 +347,12 @@ export class StraightCode {
 		if (value === 0) return;
 		this.#code.constant(value);
 		this.#code.op(wasm.I32_ADD);
+	}
+
+	/** Set a register to what is on the stack. */
+	#set(register: number): void {
+		if (register === 0) this.#code.op(wasm.DROP);
+		else this.#code.set(this.#locals[register]!);
 	}
 
 	#register(register: number): void {
