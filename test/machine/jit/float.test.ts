@@ -21,7 +21,8 @@ const FS_SHIFT = 13;
 const [TABLE, PLACE, POINTER] = [5, 6, 3];
 
 const FLOATS = WORD_INSTRUCTIONS.filter(({ op }) => op >= OP.FADD_S);
-const hasMode = ({ format }: (typeof FLOATS)[number]): boolean => /,rm/.test(format.syntax);
+const hasMode = ({ format }: Pick<(typeof FLOATS)[number], "format">): boolean =>
+	/,rm/.test(format.syntax);
 
 type Operands = Readonly<Record<"rd" | "rs1" | "rs2" | "imm", number>>;
 
@@ -155,17 +156,124 @@ const cases: fc.Arbitrary<Case> = fc.record({
 	frm: fc.constantFrom(0, 0, 0, 0, 1, 2, 3, 4, 5, 7),
 });
 
+/** Run both for so many cycles, again and again; in between somebody else uses the hart. */
+function expectSame(c: Case, stops: readonly number[]): void {
+	const [compiled, interpreted] = [start("jit", c), start("interp", c)];
+	for (const cycles of stops) {
+		for (const { memory, hart } of cycles % 3 === 0 ? [compiled, interpreted] : []) {
+			for (let i = 0; i < 32; i++) memory.f.set(c.values[(cycles * i) % c.values.length]!, 2 * i);
+			hart.state.fflags = c.flags;
+			hart.state.frm = c.frm;
+			hart.state.mstatus = c.fs << FS_SHIFT;
+		}
+		compiled.runBare(cycles);
+		interpreted.runBare(cycles);
+		expect([...compiled.memory.f]).toEqual([...interpreted.memory.f]);
+		expect(compiled.hart.state.save()).toEqual(interpreted.hart.state.save());
+		expect(compiled.stateHash()).toBe(interpreted.stateHash());
+	}
+}
+
 it("computes the same, and raises the same flags, in every state", () => {
 	fc.assert(
 		fc.property(cases, fc.array(fc.integer({ min: 1, max: 900 }), { maxLength: 5 }), (c, stops) => {
-			const [compiled, interpreted] = [start("jit", c), start("interp", c)];
-			for (const cycles of [...stops, 400]) {
-				compiled.runBare(cycles);
-				interpreted.runBare(cycles);
-				expect([...compiled.memory.f]).toEqual([...interpreted.memory.f]);
-				expect(compiled.hart.state.save()).toEqual(interpreted.hart.state.save());
-				expect(compiled.stateHash()).toBe(interpreted.stateHash());
-			}
+			expectSame(c, [...stops, 400]);
+		}),
+		{ numRuns: RUNS, endOnFailure: true },
+	);
+});
+
+const shortBits = (bits: number): fc.Arbitrary<number> =>
+	fc
+		.tuple(fc.integer({ min: 1, max: 2 ** 31 - 1 }), fc.integer({ min: 1, max: bits }))
+		.map(([n, keep]) => {
+			// An odd number of so many bits.
+			const top = 2 ** (keep - 1);
+			return top + ((n % top) | 1) * (top > 1 ? 1 : 0);
+		});
+/** Factors whose product needs about as many bits as there are, and numbers of all kinds. */
+const operand = (double: boolean): fc.Arbitrary<readonly number[]> =>
+	fc.oneof(
+		(double ? pattern(F64) : pattern(F32)).map((n) => (double ? halves(n) : boxed(low(n)))),
+		shortBits(double ? 28 : 13).map(double ? ofNumber : ofSingle),
+		short.map(double ? ofNumber : ofSingle),
+		fc
+			.constantFrom(0, -0, 1, -1, Infinity, 2 ** -1022, 2 ** -126)
+			.map(double ? ofNumber : ofSingle),
+	);
+
+/** A loop that executes `name` with operands from a table, flags `flags` before each. */
+function eachOperand(engine: Engine, name: string, flags: number, table: number[][]): Machine {
+	const { format } = WORD_INSTRUCTIONS.find((one) => one.name === name)!;
+	const imm = format.syntax.includes("fs3") ? (3 << 3) | 7 : hasMode({ format }) ? 7 : 0;
+	const [from, to] = [21, 22];
+	const words = [
+		...[1, 2, 3].map((rd) => encode("fld", { rd, rs1: from, imm: 8 * rd - 8 })),
+		encode("lw", { rd: 10, rs1: from }),
+		encode("csrrwi", { rd: 0, rs1: flags, imm: CSR.fflags }),
+		assemble(name, { rd: format.floatRd ? 4 : 9, rs1: format.floatRs1 ? 1 : 10, rs2: 2, imm }),
+		encode("csrrs", { rd: 11, rs1: 0, imm: CSR.fflags }),
+		encode("fsd", { rs1: to, rs2: 4 }),
+		encode("sw", { rs1: to, rs2: 9, imm: 8 }),
+		encode("sw", { rs1: to, rs2: 11, imm: 12 }),
+		encode("addi", { rd: from, rs1: from, imm: 24 }),
+		encode("addi", { rd: to, rs1: to, imm: 16 }),
+	];
+	const machine = build(engine, words);
+	table.flat().forEach((word, i) => {
+		machine.dma.store32(DATA + 4 * i, word);
+	});
+	machine.hart.x[from] = DATA;
+	machine.hart.x[to] = DATA + 4 * table.flat().length;
+	machine.hart.state.mstatus = FS_DIRTY << FS_SHIFT;
+	machine.runBare((words.length + 4) * (table.length / 3));
+	return machine;
+}
+
+describe("gives the result and the flags of", () => {
+	it.each(FLOATS.map(({ name }) => name))("%s", (name) => {
+		// Conversions name what they make first.
+		const kind = operand(name.endsWith(".d"));
+		const table = fc.array(
+			fc.oneof({ weight: 9, arbitrary: kind }, { weight: 1, arbitrary: value }),
+			{
+				minLength: 300,
+				maxLength: 300,
+				size: "max",
+			},
+		);
+		fc.assert(
+			fc.property(table, fc.constantFrom(0, 1), (numbers, flags) => {
+				const operands = numbers.map((n) => [...n]);
+				const [compiled, interpreted] = (["jit", "interp"] as const).map((engine) =>
+					eachOperand(engine, name, flags, operands),
+				);
+				expect(compiled!.memory.ram32).toEqual(interpreted!.memory.ram32);
+				expect(compiled!.stateHash()).toBe(interpreted!.stateHash());
+			}),
+			{ numRuns: Math.ceil(RUNS / 20), endOnFailure: true },
+		);
+	});
+});
+
+/** Products that end in the middle of two numbers, and addends that decide. */
+const sign = fc.constantFrom(1, -1);
+const near = (low: number, high: number): fc.Arbitrary<number> =>
+	fc.tuple(sign, fc.integer({ min: low, max: high })).map(([s, n]) => s * (1 + 2 ** -n));
+const tiny = (low: number, high: number): fc.Arbitrary<number> =>
+	fc.tuple(sign, fc.integer({ min: low, max: high })).map(([s, n]) => s * 2 ** -n);
+
+it.each([
+	["s", ofSingle, near(10, 14), tiny(60, 100)],
+	["d", ofNumber, near(25, 28), tiny(100, 300)],
+] as const)("rounds fmadd.%s once", (format, of, factor, addend) => {
+	const name = fc.constantFrom("fmadd", "fmsub", "fnmsub", "fnmadd");
+	fc.assert(
+		fc.property(name, factor, factor, fc.oneof(addend, fc.constantFrom(0, -0, 1)), (f, a, b, c) => {
+			const words = [encode(`${f}.${format}`, { rd: 4, rs1: 1, rs2: 2, imm: (3 << 3) | 7 })];
+			// f1, f2 and f3 have the values 7, 14 and 21 of these, modulo their number.
+			const values = [of(0), of(c), of(a), of(0), of(b)];
+			expectSame({ words, values, fs: FS_DIRTY, flags: 1, frm: 0 }, [60, 7]);
 		}),
 		{ numRuns: RUNS, endOnFailure: true },
 	);
