@@ -17,6 +17,7 @@ import {
 import { OP, REGION } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import { type Block, END_JUMP, type Instruction, isReturn } from "./block.ts";
+import { CSR_IMMEDIATE, compilesCsr } from "./csr.ts";
 import {
 	dispatcherModule,
 	ENTRY_SHIFT,
@@ -229,13 +230,16 @@ export class Compiler implements CodeSource, Translation {
 		}
 		const decoder = this.#decoder;
 		decoder.decode(word);
-		const { op, rd, rs1, rs2 } = decoder;
-		const imm = op === OP.AMO ? word >>> 27 : decoder.imm;
+		const { op, rd, rs2 } = decoder;
+		const isNumber = op === OP.CSR && (word & CSR_IMMEDIATE) !== 0;
+		const rs1 = isNumber ? 0 : decoder.rs1;
+		const imm = op === OP.AMO ? word >>> 27 : op === OP.CSR ? word : decoder.imm;
 		return { op, rd, rs1, rs2, imm, pc, length };
 	}
 
 	compiles(instruction: Instruction): boolean {
-		return COMPILED[instruction.op] !== 0 || compilesFloat(instruction);
+		if (COMPILED[instruction.op] !== 0) return true;
+		return compilesFloat(instruction) || compilesCsr(instruction);
 	}
 
 	targets(pc: number): readonly number[] {

@@ -8,6 +8,7 @@ import { H_RESERVATION, H_TABLES, RT, WT } from "../memory.ts";
 import { OP } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import type { Block, Instruction } from "./block.ts";
+import { CsrCode } from "./csr.ts";
 import * as wasm from "./encoder.ts";
 import { writeExpression } from "./expression.ts";
 import { FloatCode } from "./float.ts";
@@ -46,6 +47,7 @@ export class StraightCode {
 	/** The first of the locals that hold where groups of accesses are. */
 	readonly #groups: number;
 	readonly #float: FloatCode;
+	readonly #csr: CsrCode;
 	/** Accesses that need no look at the tables: local and distance. */
 	readonly #known = new Map<Instruction, { local: number; offset: number }>();
 
@@ -68,6 +70,7 @@ export class StraightCode {
 			get: (register) => this.#register(register),
 			set: (register) => this.#set(register),
 		});
+		this.#csr = new CsrCode(code, this.#float);
 		code.locals(next - LEFT, this.#float.place(next));
 	}
 
@@ -206,6 +209,12 @@ export class StraightCode {
 		const code = this.#code;
 		if (op === OP.LR || op === OP.SC || op === OP.AMO) {
 			this.#atomic(instruction, left);
+			return;
+		}
+		if (op === OP.CSR) {
+			const exit = (): void => this.#exit(pc, left);
+			const operand = (): void => this.#register(instruction.rs1);
+			this.#csr.execute(instruction, exit, operand, () => this.#set(rd), VA, HOST);
 			return;
 		}
 		const effect = this.#meaning.effects[op]!;
