@@ -4,7 +4,7 @@
  */
 import type { CodeCache } from "../code-cache.ts";
 import { Decoder, instructionLength } from "../decode.ts";
-import { atomics, effects } from "../effects.ts";
+import { atomics, bitEffects, type Expression, effects } from "../effects.ts";
 import {
 	CODE_MAP,
 	H_FETCH_HOST,
@@ -34,7 +34,10 @@ import { type CodeSource, regionAt } from "./region.ts";
 /** Functions of one module at most. */
 const BATCH = 16;
 /** Operations that are compiled. */
-const COMPILED = new Uint8Array(256).fill(1, OP.LUI, OP.FENCE + 1).fill(1, OP.SH1ADD, OP.AMO + 1);
+const COMPILED = new Uint8Array(256)
+	.fill(1, OP.LUI, OP.FENCE + 1)
+	.fill(1, OP.SH1ADD, OP.AMO + 1)
+	.fill(1, OP.BITS, OP.BITS + 1);
 
 /** An entry of a function. */
 interface Entry {
@@ -62,6 +65,7 @@ interface Compiled {
 export class Compiler implements CodeSource, Translation {
 	readonly effects = effects();
 	readonly atomics = atomics();
+	readonly #bits = bitEffects();
 	/** Run compiled code from a pc, whose page has been looked up: see dispatcher.ts. */
 	readonly run: (pc: number) => number;
 	readonly #memory: Memory;
@@ -233,13 +237,19 @@ export class Compiler implements CodeSource, Translation {
 		const { op, rd, rs2 } = decoder;
 		const isNumber = op === OP.CSR && (word & CSR_IMMEDIATE) !== 0;
 		const rs1 = isNumber ? 0 : decoder.rs1;
-		const imm = op === OP.AMO ? word >>> 27 : op === OP.CSR ? word : decoder.imm;
+		const isEncoding = op === OP.CSR || op === OP.BITS;
+		const imm = op === OP.AMO ? word >>> 27 : isEncoding ? word : decoder.imm;
 		return { op, rd, rs1, rs2, imm, pc, length };
 	}
 
 	compiles(instruction: Instruction): boolean {
 		if (COMPILED[instruction.op] !== 0) return true;
 		return compilesFloat(instruction) || compilesCsr(instruction);
+	}
+
+	bits({ imm }: Instruction): Expression {
+		this.#decoder.decode(imm);
+		return this.#bits.get(this.#decoder.instruction!.name)!;
 	}
 
 	targets(pc: number): readonly number[] {

@@ -213,8 +213,8 @@ export class FloatArithmetic {
 		const code = this.#code;
 		code.get(a);
 		code.op(float.I64_REINTERPRET);
-		code.op(wasm.I64_CONST, 1, wasm.I64_CONST, 52, float.I64_SHL);
-		code.op(float.I64_OR, float.I64_CTZ, float.I32_WRAP_I64);
+		code.op(wasm.I64_CONST, 1, wasm.I64_CONST, 52, wasm.I64_SHL);
+		code.op(wasm.I64_OR, wasm.I64_CTZ, wasm.I32_WRAP_I64);
 	}
 
 	/** a * b + c, rounded once; `signs` says which of product and addend are negated. */
@@ -262,7 +262,7 @@ export class FloatArithmetic {
 			this.#ask.isNotZero();
 		};
 		code.get(sum);
-		code.op(float.I64_REINTERPRET, float.I32_WRAP_I64);
+		code.op(float.I64_REINTERPRET, wasm.I32_WRAP_I64);
 		code.constant(0x1fff_ffff);
 		code.op(wasm.I32_AND);
 		code.constant(0x1000_0000);

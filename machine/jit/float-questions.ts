@@ -72,7 +72,7 @@ export class FloatQuestions {
 		const code = this.#code;
 		code.get(a);
 		if (!double) code.op(float.I32_REINTERPRET);
-		else code.op(float.I64_REINTERPRET, wasm.I64_CONST, 32, float.I64_SHR_U, wasm.I32_WRAP_I64);
+		else code.op(float.I64_REINTERPRET, wasm.I64_CONST, 32, wasm.I64_SHR_U, wasm.I32_WRAP_I64);
 	}
 
 	notZero(a: number, double: boolean): void {

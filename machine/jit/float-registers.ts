@@ -119,7 +119,7 @@ export class FloatRegisters {
 		if (this.#kinds[register] === SINGLE) code.get(this.#uppers[register]!);
 		else {
 			code.get(this.#values[register]!);
-			code.op(float.I64_REINTERPRET, wasm.I64_CONST, 32, float.I64_SHR_U, float.I32_WRAP_I64);
+			code.op(float.I64_REINTERPRET, wasm.I64_CONST, 32, wasm.I64_SHR_U, wasm.I32_WRAP_I64);
 		}
 		code.constant(-1);
 		code.op(wasm.I32_NE);
@@ -141,7 +141,7 @@ export class FloatRegisters {
 		const code = this.#code;
 		code.get(this.#values[register]!);
 		if (this.#kinds[register] === SINGLE) code.op(float.I32_REINTERPRET);
-		else code.op(float.I64_REINTERPRET, float.I32_WRAP_I64);
+		else code.op(float.I64_REINTERPRET, wasm.I32_WRAP_I64);
 	}
 
 	/** Set a register to the single on the stack. */
@@ -154,8 +154,8 @@ export class FloatRegisters {
 				code.set(this.#uppers[register]!);
 			}
 		} else {
-			code.op(float.I32_REINTERPRET, float.I64_EXTEND_I32_U);
-			code.op(wasm.I64_CONST, ...BOXED, float.I64_OR, float.F64_REINTERPRET);
+			code.op(float.I32_REINTERPRET, wasm.I64_EXTEND_I32_U);
+			code.op(wasm.I64_CONST, ...BOXED, wasm.I64_OR, float.F64_REINTERPRET);
 			code.set(this.#values[register]!);
 		}
 		this.#boxed.add(register);

@@ -369,8 +369,8 @@ export class FloatCode {
 		if (double) {
 			code.op(float.I64_REINTERPRET);
 			code.get(b);
-			code.op(float.I64_REINTERPRET, wasm.I64_CONST, 63, float.I64_SHR_U);
-			code.op(wasm.I64_CONST, 63, float.I64_SHL, float.I64_XOR, float.F64_REINTERPRET);
+			code.op(float.I64_REINTERPRET, wasm.I64_CONST, 63, wasm.I64_SHR_U);
+			code.op(wasm.I64_CONST, 63, wasm.I64_SHL, wasm.I64_XOR, float.F64_REINTERPRET);
 			return;
 		}
 		code.op(float.I32_REINTERPRET);

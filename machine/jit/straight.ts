@@ -21,6 +21,8 @@ export interface Meaning {
 	readonly effects: readonly (Effect | undefined)[];
 	/** By funct5. */
 	readonly atomics: readonly (Expression | undefined)[];
+	/** The value of rd of instructions of Zbc and Zbkb. */
+	bits(instruction: Instruction): Expression;
 }
 
 // Parameters and locals of a function.
@@ -215,6 +217,12 @@ export class StraightCode {
 			const exit = (): void => this.#exit(pc, left);
 			const operand = (): void => this.#register(instruction.rs1);
 			this.#csr.execute(instruction, exit, operand, () => this.#set(rd), VA, HOST);
+			return;
+		}
+		if (op === OP.BITS) {
+			if (rd === 0) return;
+			this.#expression(this.#meaning.bits(instruction), instruction);
+			this.#set(rd);
 			return;
 		}
 		const effect = this.#meaning.effects[op]!;

@@ -266,6 +266,13 @@ const tiny = (low: number, high: number): fc.Arbitrary<number> =>
 it.each([
 	["s", ofSingle, near(10, 14), tiny(60, 100)],
 	["d", ofNumber, near(25, 28), tiny(100, 300)],
+	// The sum is odd, and what it leaves is less than half of its last place by 2^-143.
+	[
+		"d",
+		ofNumber,
+		fc.constantFrom(1 + (2 ** 26 - 2) * 2 ** -52, 1 + (2 ** 25 + 1) * 2 ** -52),
+		sign.map((s) => s * 2 ** -103 * (1 - 2 ** -40)),
+	],
 ] as const)("rounds fmadd.%s once", (format, of, factor, addend) => {
 	const name = fc.constantFrom("fmadd", "fmsub", "fnmsub", "fnmadd");
 	fc.assert(
