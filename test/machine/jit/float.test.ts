@@ -280,7 +280,7 @@ it.each([
 			const words = [encode(`${f}.${format}`, { rd: 4, rs1: 1, rs2: 2, imm: (3 << 3) | 7 })];
 			// f1, f2 and f3 have the values 7, 14 and 21 of these, modulo their number.
 			const values = [of(0), of(c), of(a), of(0), of(b)];
-			expectSame({ words, values, fs: FS_DIRTY, flags: 1, frm: 0 }, [60, 7]);
+			expectSame({ words, values, fs: FS_DIRTY, flags: 1, frm: 0 }, [200, 7]);
 		}),
 		{ numRuns: RUNS, endOnFailure: true },
 	);
