@@ -74,6 +74,17 @@ export const H_TABLES = 161; // word index of the running context's tables
 export const H_MSTATUS = 162;
 export const H_FFLAGS = 163;
 export const H_FRM = 164;
+export const H_MCOUNTEREN = 165;
+export const H_SCOUNTEREN = 166;
+/** 1 if the clock that `time` counts is not right. */
+export const H_SKEWED = 167;
+// Two words each. As a double: what was counted when H_BUDGET was set.
+export const H_CYCLES = 168;
+export const H_INSTRET = 170;
+// As an integer: what is added to it.
+export const H_CYCLE_OFFSET = 172;
+export const H_INSTRET_OFFSET = 174;
+export const H_TIME_OFFSET = 176;
 export const HART_BLOCK = 192;
 
 export const TLB_OFFSET = 0x1000;

@@ -1,18 +1,40 @@
 /**
  * Control and status registers in compiled code: those that only hold a value, those of F, and what
- * of mstatus and sstatus concerns nobody but the hart's next interrupt. Everything else is left to
+ * of mstatus and sstatus concerns nobody but the hart's next interrupt; counters are read. Everything else is left to
  * the interpreter.
  */
 import { MSTATUS, SSTATUS } from "../csr.ts";
 import { CSR } from "../csr-numbers.ts";
 import { CSR_WORDS, csrMask } from "../csr-words.ts";
-import { MSTATUS_FS } from "../hart-state.ts";
-import { H_FFLAGS, H_FRM, H_MSTATUS, H_PRIV } from "../memory.ts";
+import { MSTATUS_FS, PRIV_M, PRIV_U } from "../hart-state.ts";
+import {
+	H_BUDGET,
+	H_CYCLE_OFFSET,
+	H_CYCLES,
+	H_FFLAGS,
+	H_FRM,
+	H_INSTRET,
+	H_INSTRET_OFFSET,
+	H_MCOUNTEREN,
+	H_MSTATUS,
+	H_PRIV,
+	H_SCOUNTEREN,
+	H_SKEWED,
+	H_STALL,
+	H_TIME_OFFSET,
+} from "../memory.ts";
 import { OP } from "../op.ts";
+import { CYCLES_PER_TIME_TICK } from "../port.ts";
 import type { Instruction } from "./block.ts";
 import * as wasm from "./encoder.ts";
 import type { FloatCode } from "./float.ts";
+import { F64_LOAD } from "./float-opcodes.ts";
 import type { Writer } from "./writer.ts";
+
+const I64_LOAD = 0x29;
+const I64_ADD = 0x7c;
+const I64_DIV_U = 0x80;
+const I64_TRUNC_F64_U = 0xb1;
 
 /** Bits 13..12 of the instruction. */
 const CSR_WRITE = 1;
@@ -41,34 +63,59 @@ function csrInstruction(w: number): CsrInstruction {
 	};
 }
 
+/** A counter: where engines count it from, what is added, and its bit in mcounteren. */
+interface Counter {
+	readonly from: number;
+	readonly offset: number;
+	readonly bit: number;
+}
+
+const CYCLE: Counter = { from: H_CYCLES, offset: H_CYCLE_OFFSET, bit: 0 };
+const TIME: Counter = { from: H_CYCLES, offset: H_TIME_OFFSET, bit: 1 };
+const INSTRET: Counter = { from: H_INSTRET, offset: H_INSTRET_OFFSET, bit: 2 };
+const COUNTERS = new Map<number, Counter>([
+	...[CSR.cycle, CSR.cycleh, CSR.mcycle, CSR.mcycleh].map((csr) => [csr, CYCLE] as const),
+	...[CSR.time, CSR.timeh].map((csr) => [csr, TIME] as const),
+	...[CSR.instret, CSR.instreth, CSR.minstret, CSR.minstreth].map((csr) => [csr, INSTRET] as const),
+]);
+/** Of a counter's number: it is the upper half; software with few rights reads it. */
+const UPPER = 0x80;
+const USER = 0xc00;
+
 const isStatus = (csr: number): boolean => csr === CSR.mstatus || csr === CSR.sstatus;
 const isFloat = (csr: number): boolean => csr >= CSR.fflags && csr <= CSR.fcsr;
 
 /** Is an instruction with encoding `imm` compiled? */
 export function compilesCsr({ op, imm }: Instruction): boolean {
 	if (op !== OP.CSR) return false;
-	const { csr } = csrInstruction(imm);
+	const { csr, writes } = csrInstruction(imm);
+	if (COUNTERS.has(csr)) return !writes;
 	return CSR_WORDS[csr] !== 0 || isFloat(csr) || isStatus(csr);
 }
 
 export class CsrCode {
 	readonly #code: Writer;
+	/** The local of the cycles left. */
+	readonly #left: number;
 	readonly #float: FloatCode;
 
-	constructor(code: Writer, float: FloatCode) {
+	constructor(code: Writer, float: FloatCode, left: number) {
 		this.#code = code;
+		this.#left = left;
 		this.#float = float;
 	}
 
 	/**
 	 * Execute `instruction`, or leave by `exit` before it. `operand` leaves the value of rs1 on the
-	 * stack; `set` sets rd to what is there; `old` and `value` are temporaries.
+	 * stack; `set` sets rd to what is there; `left` is as in straight.ts; `old` and `value` are
+	 * temporaries.
 	 */
 	execute(
 		{ imm }: Instruction,
 		exit: () => void,
 		operand: () => void,
 		set: () => void,
+		left: number,
 		old: number,
 		value: number,
 	): void {
@@ -81,7 +128,9 @@ export class CsrCode {
 			code.constant((csr >>> PRIVILEGE_SHIFT) & 3);
 			code.op(wasm.I32_LT_S);
 			this.#exitIf(exit);
-			if (isStatus(csr)) this.#status(instruction, exit, operand, old);
+			const counter = COUNTERS.get(csr);
+			if (counter !== undefined) this.#counter(csr, counter, exit, left, old);
+			else if (isStatus(csr)) this.#status(instruction, exit, operand, old);
 			else this.#held(instruction, operand, old);
 		}
 		code.get(old);
@@ -93,6 +142,58 @@ export class CsrCode {
 		this.#code.open(wasm.IF);
 		exit();
 		this.#code.close();
+	}
+
+	/** `left`: see straight.ts */
+	#counter(csr: number, counter: Counter, exit: () => void, left: number, old: number): void {
+		const code = this.#code;
+		const { from, offset, bit } = counter;
+		if ((csr & USER) === USER) {
+			this.#isAllowed(H_MCOUNTEREN, PRIV_M, wasm.I32_EQ, bit);
+			this.#isAllowed(H_SCOUNTEREN, PRIV_U, wasm.I32_NE, bit);
+			code.op(wasm.I32_AND, wasm.I32_EQZ);
+			this.#exitIf(exit);
+		}
+		if (counter === TIME) {
+			code.loadWord(H_SKEWED);
+			this.#exitIf(exit);
+		}
+		code.constant(0);
+		code.memory(F64_LOAD, 3, 4 * from);
+		code.op(I64_TRUNC_F64_U);
+		// Cycles that were used since, without those that retired nothing.
+		code.loadWord(H_BUDGET);
+		code.get(this.#left);
+		code.constant(left);
+		code.op(wasm.I32_ADD, wasm.I32_SUB);
+		if (counter === INSTRET) {
+			code.loadWord(H_STALL);
+			code.op(wasm.I32_SUB);
+		}
+		code.op(wasm.I64_EXTEND_I32_S, I64_ADD);
+		if (counter === TIME) {
+			code.constant(CYCLES_PER_TIME_TICK);
+			code.op(wasm.I64_EXTEND_I32_U, I64_DIV_U);
+		}
+		code.constant(0);
+		code.memory(I64_LOAD, 3, 4 * offset);
+		code.op(I64_ADD);
+		if ((csr & UPPER) !== 0) code.op(wasm.I64_CONST, 32, wasm.I64_SHR_U);
+		code.op(wasm.I32_WRAP_I64);
+		code.set(old);
+	}
+
+	/** Leave on the stack whether a comparison with the privilege or bit `bit` allows a counter. */
+	#isAllowed(word: number, privilege: number, compare: number, bit: number): void {
+		const code = this.#code;
+		code.loadWord(H_PRIV);
+		code.constant(privilege);
+		code.op(compare);
+		code.loadWord(word);
+		code.constant(bit);
+		code.op(wasm.I32_SHR_U, wasm.I32_OR);
+		code.constant(1);
+		code.op(wasm.I32_AND);
 	}
 
 	/** A register that only holds a value. */

@@ -72,7 +72,7 @@ export class StraightCode {
 			get: (register) => this.#register(register),
 			set: (register) => this.#set(register),
 		});
-		this.#csr = new CsrCode(code, this.#float);
+		this.#csr = new CsrCode(code, this.#float, LEFT);
 		code.locals(next - LEFT, this.#float.place(next));
 	}
 
@@ -216,7 +216,8 @@ export class StraightCode {
 		if (op === OP.CSR) {
 			const exit = (): void => this.#exit(pc, left);
 			const operand = (): void => this.#register(instruction.rs1);
-			this.#csr.execute(instruction, exit, operand, () => this.#set(rd), VA, HOST);
+			const set = (): void => this.#set(rd);
+			this.#csr.execute(instruction, exit, operand, set, left, VA, HOST);
 			return;
 		}
 		if (op === OP.BITS) {

@@ -14,11 +14,13 @@ const HANDLER = RAM_BASE + 0x100;
 const LOOP = RAM_BASE + 0x200;
 const FORMS = ["csrrw", "csrrs", "csrrc", "csrrwi", "csrrsi", "csrrci"] as const;
 /** Where handlers are, and where they return to, is only read: programs would get lost. */
-const READ = [CSR.mtvec, CSR.mepc, CSR.cycle, CSR.instret, CSR.time, CSR.mip, CSR.misa];
+const COUNTERS = [CSR.cycle, CSR.instret, CSR.time, CSR.cycleh, CSR.instreth, CSR.timeh];
+const READ = [CSR.mtvec, CSR.mepc, CSR.mip, CSR.misa, ...COUNTERS, ...COUNTERS];
 const WRITTEN = [
 	...[CSR.mstatus, CSR.mstatus, CSR.sstatus, CSR.sstatus, CSR.fflags, CSR.frm, CSR.fcsr],
 	...[CSR.mcause, CSR.mtval, CSR.mscratch, CSR.stvec, CSR.sepc, CSR.scause, CSR.stval],
 	...[CSR.sscratch, CSR.mie, CSR.mcounteren, CSR.scounteren],
+	...[CSR.mcycle, CSR.minstret, CSR.mcycleh, CSR.minstreth],
 ];
 
 const x = fc.integer({ min: 8, max: 13 });
@@ -91,6 +93,9 @@ function start(engine: Engine, c: Case): Machine {
 	hart.state.mipSoftware = c.pending & 0x222;
 	hart.state.mcounteren = hart.state.scounteren = 7;
 	hart.x.set(c.values, 8);
+	// The clock of a machine that has run for long.
+	machine.clock.advance(2 ** 40 - 77);
+	machine.setTimeOffset(c.values[0]!, c.values[1]!);
 	return machine;
 }
 
@@ -134,6 +139,9 @@ describe("compiled code keeps", () => {
 		["csrrci", CSR.mstatus, 8],
 		["csrrs", CSR.sstatus, 0],
 		["csrrs", CSR.mstatus, 9],
+		["csrrs", CSR.cycle, 0],
+		["csrrs", CSR.timeh, 0],
+		["csrrs", CSR.minstret, 0],
 	] as const)("%s of %i", (name, imm, rs1) => {
 		const machine = start("jit", {
 			words: [encode(name, { rd: 10, rs1, imm })],
