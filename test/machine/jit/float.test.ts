@@ -286,6 +286,20 @@ it.each([
 	);
 });
 
+it.each([
+	["fmul.s", ofSingle(1 + 2 ** -12), ofSingle(2 ** -126 * (1 - 2 ** -12))],
+	["fmul.d", ofNumber(1 - 2 ** -53), ofNumber(2 ** -1022)],
+	["fcvt.s.d", ofNumber(2 ** -126 * (1 - 0.75 * 2 ** -24)), ofNumber(0)],
+] as const)("%s of what is rounded up to the smallest normal number underflows", (name, a, b) => {
+	const words = [assemble(name, { rd: 4, rs1: 1, rs2: 2, imm: 7 })];
+	words.push(encode("csrrwi", { rd: 9, rs1: 1, imm: CSR.fflags }));
+	const values = [b, b, a, b, b];
+	const machine = start("jit", { words, values, fs: FS_DIRTY, flags: 1, frm: 0 });
+	// Whole turns, of which the interpreter would do the rest.
+	machine.runBare(6 * 33);
+	expect(machine.hart.x[9]).toBe(3);
+});
+
 /** How often the interpreter's unit is asked in the last of many turns of a loop. */
 function leaves(c: Case): number {
 	const machine = start("jit", c);
