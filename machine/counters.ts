@@ -21,7 +21,7 @@ import type { TimeSkew } from "./time-skew.ts";
 export class Counters {
 	/** Instructions retired, exact below 2^53. */
 	instret = 0;
-	/** What writing mtime has added to `time`, as a signed number, exact below 2^53, for comparisons. */
+	/** What writing mtime has added to `time`: signed, exact below 2^53, for comparisons. */
 	#timeOffset = 0;
 	/** null while the clock that `time` counts is right. */
 	skew: TimeSkew | null = null;

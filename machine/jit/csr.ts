@@ -1,7 +1,7 @@
 /**
- * Control and status registers in compiled code: those that only hold a value, those of F, and what
- * of mstatus and sstatus concerns nobody but the hart's next interrupt; counters are read. Everything else is left to
- * the interpreter.
+ * Control and status registers in compiled code: those that only hold a value, those of F, what of
+ * mstatus and sstatus concerns nobody but the hart's next interrupt, and counters, for reading.
+ * Everything else is left to the interpreter.
  */
 import { MSTATUS, SSTATUS } from "../csr.ts";
 import { CSR } from "../csr-numbers.ts";

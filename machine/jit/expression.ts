@@ -110,9 +110,9 @@ function divide(code: Writer, operator: string, write: (i: number) => void): voi
 }
 
 /**
- * Leave the product of both operands without carries on the stack, as i64. Of the bits of an operand
- * only every fourth takes part in a multiplication, so that a carry ends before it reaches the next
- * place that counts.
+ * Leave the product of both operands without carries on the stack, as i64. Of the bits of an
+ * operand only every fourth takes part in a multiplication, so that a carry ends before it reaches
+ * the next place that counts.
  */
 function multiplyCarryless(code: Writer, write: (i: number) => void): void {
 	const part = (i: number, n: number): void => {

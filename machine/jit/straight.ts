@@ -214,10 +214,7 @@ export class StraightCode {
 			return;
 		}
 		if (op === OP.CSR) {
-			const exit = (): void => this.#exit(pc, left);
-			const operand = (): void => this.#register(instruction.rs1);
-			const set = (): void => this.#set(rd);
-			this.#csr.execute(instruction, exit, operand, set, left, VA, HOST);
+			this.#control(instruction, left);
 			return;
 		}
 		if (op === OP.BITS) {
@@ -304,6 +301,13 @@ export class StraightCode {
 		code.get(HOST);
 		code.op(wasm.I32_ADD);
 		return 0;
+	}
+
+	#control(instruction: Instruction, left: number): void {
+		const exit = (): void => this.#exit(instruction.pc, left);
+		const operand = (): void => this.#register(instruction.rs1);
+		const set = (): void => this.#set(instruction.rd);
+		this.#csr.execute(instruction, exit, operand, set, left, VA, HOST);
 	}
 
 	/** Leave the region for the interpreter before an instruction. */
