@@ -5,26 +5,51 @@
  * the time in between (a device register, a counter) calls `sync` first.
  */
 import type { Clock } from "./clock.ts";
-import { H_BUDGET, H_LEFT, H_STALL, type Memory } from "./memory.ts";
+import {
+	H_BUDGET,
+	H_CYCLES,
+	H_INSTRET,
+	H_LEFT,
+	H_SKEWED,
+	H_STALL,
+	H_TIME_OFFSET,
+	type Memory,
+} from "./memory.ts";
 import { CYCLES_PER_TIME_TICK } from "./port.ts";
 import type { TimeSkew } from "./time-skew.ts";
 
 export class Counters {
 	/** Instructions retired, exact below 2^53. */
 	instret = 0;
-	/** What writing mtime has added to `time`, in time ticks modulo 2^64: two unsigned words. */
-	timeOffsetHigh = 0;
-	timeOffsetLow = 0;
-	/** The same as a signed number, exact below 2^53, for comparisons. */
+	/** What writing mtime has added to `time`: signed, exact below 2^53, for comparisons. */
 	#timeOffset = 0;
 	/** null while the clock that `time` counts is right. */
 	skew: TimeSkew | null = null;
 	readonly clock: Clock;
 	readonly #words: Int32Array;
+	readonly #doubles: Float64Array;
 
 	constructor(memory: Memory, clock: Clock) {
 		this.clock = clock;
 		this.#words = memory.i32;
+		this.#doubles = memory.f64;
+	}
+
+	/** The same in time ticks modulo 2^64: two unsigned words. */
+	get timeOffsetLow(): number {
+		return this.#words[H_TIME_OFFSET]! >>> 0;
+	}
+
+	get timeOffsetHigh(): number {
+		return this.#words[H_TIME_OFFSET + 1]! >>> 0;
+	}
+
+	/** Engines count from here. */
+	#publish(): void {
+		const doubles = this.#doubles;
+		doubles[H_CYCLES >> 1] = this.clock.cycles;
+		doubles[H_INSTRET >> 1] = this.instret;
+		this.#words[H_SKEWED] = this.skew === null ? 0 : 1;
 	}
 
 	/** Begin a run of at most `budget` cycles. */
@@ -32,6 +57,7 @@ export class Counters {
 		this.#words[H_LEFT] = budget;
 		this.#words[H_BUDGET] = budget;
 		this.#words[H_STALL] = 0;
+		this.#publish();
 	}
 
 	/** Account for the cycles used since the last call; events that fall due fire. */
@@ -44,6 +70,7 @@ export class Counters {
 		words[H_BUDGET] = left;
 		words[H_STALL] = 0;
 		this.clock.advance(used);
+		this.#publish();
 	}
 
 	/** Ticks of CYCLES_PER_TIME_TICK cycles since reset. */
@@ -68,8 +95,8 @@ export class Counters {
 	}
 
 	setTimeOffset(high: number, low: number): void {
-		this.timeOffsetHigh = high >>> 0;
-		this.timeOffsetLow = low >>> 0;
+		this.#words[H_TIME_OFFSET] = low;
+		this.#words[H_TIME_OFFSET + 1] = high;
 		// Signed, so that a clock that was set back is exact as well.
 		this.#timeOffset = (high | 0) * 2 ** 32 + this.timeOffsetLow;
 	}

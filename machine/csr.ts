@@ -57,8 +57,10 @@ const MISA = [..."ACDFIMSU"].reduce(
 	(misa, letter) => misa | (1 << (letter.charCodeAt(0) - 65)),
 	0x4000_0000,
 );
-const SSTATUS = MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR;
-const MSTATUS =
+/** The bits of sstatus and mstatus, but SD. */
+export const SSTATUS =
+	MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR;
+export const MSTATUS =
 	SSTATUS |
 	MSTATUS_MIE |
 	MSTATUS_MPIE |
@@ -115,7 +117,11 @@ const held = (name: HeldCsr): CsrEntry => ({
 const floatEnabled = (state: HartState): boolean => (state.mstatus & MSTATUS_FS) !== 0;
 
 /** fflags, frm or fcsr: writing it makes FS Dirty. */
-const float = (read: CsrEntry["read"], write: (state: HartState, value: number) => void) => ({
+const float = (
+	read: CsrEntry["read"],
+	write: (state: HartState, value: number) => void,
+): CsrEntry => ({
+	after: NOTHING,
 	allowed: floatEnabled,
 	read,
 	write: ({ state }: CsrParts, value: number) => {

@@ -7,6 +7,7 @@
  * in "u" is the unsigned one, `>>>` shifts in zeros, and shifts use the low five bits of their
  * right side. Names are rs1, rs2, imm and pc.
  */
+import { FLOAT_EFFECTS, type FloatEffect } from "./float/effects.ts";
 import { OP } from "./op.ts";
 
 /** An operator with its operands, a name, or a number. */
@@ -16,6 +17,10 @@ export type Effect =
 	| { readonly kind: "value"; readonly value: Expression }
 	| { readonly kind: "load"; readonly bytes: 1 | 2 | 4; readonly signed: boolean }
 	| { readonly kind: "store"; readonly bytes: 1 | 2 | 4 }
+	/** Of an f register: instructions of F and D. */
+	| { readonly kind: "floatLoad"; readonly bytes: 4 | 8 }
+	| { readonly kind: "floatStore"; readonly bytes: 4 | 8 }
+	| FloatEffect
 	| { readonly kind: "branch"; readonly condition: Expression }
 	/** rd: the address behind; control goes to `target`. */
 	| { readonly kind: "jump"; readonly target: Expression }
@@ -117,6 +122,36 @@ const OTHERS: readonly (readonly [number, Effect])[] = [
 	[OP.JAL, { kind: "jump", target: ["+", "pc", "imm"] }],
 	[OP.JALR, { kind: "jump", target: ["&", ["+", "rs1", "imm"], -2] }],
 	[OP.FENCE, { kind: "none" }],
+	[OP.FLW, { kind: "floatLoad", bytes: 4 }],
+	[OP.FLD, { kind: "floatLoad", bytes: 8 }],
+	[OP.FSW, { kind: "floatStore", bytes: 4 }],
+	[OP.FSD, { kind: "floatStore", bytes: 8 }],
+	...FLOAT_EFFECTS,
+];
+
+/** Every second byte, nibble, pair and bit. */
+const HALVES = ["0xff00ff", "0xf0f0f0f", "0x33333333", "0x55555555"] as const;
+const swapped = (v: string, n: number, mask: string): string =>
+	`((((${v}) >>> ${n}) & ${mask}) | (((${v}) & ${mask}) << ${n}))`;
+/** Bits 15 to 0 of v, each to twice its place, and back. */
+const spread = (v: string): string =>
+	[8, 4, 2, 1].reduce((w, n, i) => `((${w} | (${w} << ${n})) & ${HALVES[i]})`, `(${v} & 0xffff)`);
+const gathered = (v: string): string =>
+	[1, 2, 4, 8].reduce(
+		(w, n, i) => `((${w} | (${w} >>> ${n})) & ${["0xffff", ...HALVES].at(3 - i)})`,
+		`(${v} & 0x55555555)`,
+	);
+
+/** Values of rd of Zbc and Zbkb, by name: all of them are OP.BITS. */
+const BITS: readonly (readonly [string, string])[] = [
+	["clmul", "clmul(rs1, rs2)"],
+	["clmulr", "clmulr(rs1, rs2)"],
+	["clmulh", "clmulh(rs1, rs2)"],
+	["pack", "(rs1 & 0xffff) | (rs2 << 16)"],
+	["packh", "(rs1 & 0xff) | ((rs2 & 0xff) << 8)"],
+	["brev8", swapped(swapped(swapped("rs1", 1, "0x55555555"), 2, "0x33333333"), 4, "0xf0f0f0f")],
+	["zip", `${spread("rs1")} | (${spread("(rs1 >>> 16)")} << 1)`],
+	["unzip", `${gathered("rs1")} | (${gathered("(rs1 >>> 1)")} << 16)`],
 ];
 
 const TOKEN = /\s*([a-z]\w*|0x[\da-f]+|\d+|<<|>>>|>>|[<>=]=u?|!=|[<>]u?|[-+*&|^~?:(),])/y;
@@ -206,4 +241,9 @@ export function atomics(): readonly (Expression | undefined)[] {
 	const table: (Expression | undefined)[] = new Array(32).fill(undefined);
 	for (const [funct5, value] of ATOMICS) table[funct5] = parse(value);
 	return table;
+}
+
+/** What instructions of Zbc and Zbkb do, by name. */
+export function bitEffects(): ReadonlyMap<string, Expression> {
+	return new Map(BITS.map(([name, value]) => [name, parse(value)]));
 }

@@ -19,7 +19,18 @@ import {
 	H_STVEC,
 	setCsrMasks,
 } from "./csr-words.ts";
-import { H_PRIV, H_RESERVATION, HART_BLOCK } from "./memory.ts";
+import {
+	H_CYCLE_OFFSET,
+	H_FFLAGS,
+	H_FRM,
+	H_INSTRET_OFFSET,
+	H_MCOUNTEREN,
+	H_MSTATUS,
+	H_PRIV,
+	H_RESERVATION,
+	H_SCOUNTEREN,
+	HART_BLOCK,
+} from "./memory.ts";
 import { IRQ_SEI, IRQ_SSI, IRQ_STI } from "./port.ts";
 
 export const PRIV_U = 0;
@@ -105,28 +116,17 @@ export const REGISTERS = [
 export const LEAVE_DEBUG = 2;
 
 export class HartState {
-	mstatus = 0;
-	/** fcsr. */
-	fflags = 0;
-	frm = 0;
 	medeleg = 0;
 	mideleg = 0;
 	mie = 0;
 	/** The bits of mip that software may set: SSIP, STIP, SEIP. Lines are in InterruptLines. */
 	mipSoftware = 0;
-	mcounteren = 0;
 	menvcfg = 0;
 	menvcfgh = 0;
-	scounteren = 0;
 	senvcfg = 0;
 	satp = 0;
 	stimecmpLow = 0xffff_ffff;
 	stimecmpHigh = 0xffff_ffff;
-	/** Added to the counters when read, because software wrote mcycle or minstret. */
-	cycleOffsetLow = 0;
-	cycleOffsetHigh = 0;
-	instretOffsetLow = 0;
-	instretOffsetHigh = 0;
 	/** 1 while wfi waits for an interrupt. */
 	waiting = 0;
 
@@ -147,6 +147,7 @@ export class HartState {
 	constructor(words: Int32Array = new Int32Array(HART_BLOCK)) {
 		this.#words = words;
 		setCsrMasks(words);
+		words.fill(0, H_MSTATUS, HART_BLOCK);
 		this.priv = PRIV_M;
 		this.reservation = -1;
 	}
@@ -166,6 +167,81 @@ export class HartState {
 
 	set priv(priv: Privilege) {
 		this.#words[H_PRIV] = priv;
+	}
+
+	/** Without SD. */
+	get mstatus(): number {
+		return this.#words[H_MSTATUS]!;
+	}
+
+	set mstatus(value: number) {
+		this.#words[H_MSTATUS] = value;
+	}
+
+	/** The fields of fcsr. */
+	get fflags(): number {
+		return this.#words[H_FFLAGS]!;
+	}
+
+	set fflags(value: number) {
+		this.#words[H_FFLAGS] = value;
+	}
+
+	get frm(): number {
+		return this.#words[H_FRM]!;
+	}
+
+	set frm(value: number) {
+		this.#words[H_FRM] = value;
+	}
+
+	get mcounteren(): number {
+		return this.#words[H_MCOUNTEREN]! >>> 0;
+	}
+
+	set mcounteren(value: number) {
+		this.#words[H_MCOUNTEREN] = value;
+	}
+
+	get scounteren(): number {
+		return this.#words[H_SCOUNTEREN]! >>> 0;
+	}
+
+	set scounteren(value: number) {
+		this.#words[H_SCOUNTEREN] = value;
+	}
+
+	/** Added to the counters when read, because software wrote mcycle or minstret. */
+	get cycleOffsetLow(): number {
+		return this.#words[H_CYCLE_OFFSET]! >>> 0;
+	}
+
+	set cycleOffsetLow(value: number) {
+		this.#words[H_CYCLE_OFFSET] = value;
+	}
+
+	get cycleOffsetHigh(): number {
+		return this.#words[H_CYCLE_OFFSET + 1]! >>> 0;
+	}
+
+	set cycleOffsetHigh(value: number) {
+		this.#words[H_CYCLE_OFFSET + 1] = value;
+	}
+
+	get instretOffsetLow(): number {
+		return this.#words[H_INSTRET_OFFSET]! >>> 0;
+	}
+
+	set instretOffsetLow(value: number) {
+		this.#words[H_INSTRET_OFFSET] = value;
+	}
+
+	get instretOffsetHigh(): number {
+		return this.#words[H_INSTRET_OFFSET + 1]! >>> 0;
+	}
+
+	set instretOffsetHigh(value: number) {
+		this.#words[H_INSTRET_OFFSET + 1] = value;
 	}
 
 	get mtvec(): number {

@@ -73,26 +73,40 @@ export const H_CSR = 128; // csr-words.ts
 export const H_CSR_MASK = 144;
 export const H_PRIV = 160;
 export const H_TABLES = 161; // word index of the running context's tables
-export const H_CONTEXT = 162; // its number
+export const H_MSTATUS = 162;
+export const H_FFLAGS = 163;
+export const H_FRM = 164;
+export const H_MCOUNTEREN = 165;
+export const H_SCOUNTEREN = 166;
+/** 1 if the clock that `time` counts is not right. */
+export const H_SKEWED = 167;
+// Two words each. As a double: what was counted when H_BUDGET was set.
+export const H_CYCLES = 168;
+export const H_INSTRET = 170;
+// As an integer: what is added to it.
+export const H_CYCLE_OFFSET = 172;
+export const H_INSTRET_OFFSET = 174;
+export const H_TIME_OFFSET = 176;
+export const H_CONTEXT = 178; // number of the running context
 /** For compiled code that walks page tables; see jit/refill.ts. Host offset of the root, or 0. */
-export const H_WALK_ROOT = 163;
-export const H_WALK_ASID = 164;
+export const H_WALK_ROOT = 179;
+export const H_WALK_ASID = 180;
 /** Bits of a leaf that are looked at, and their values, for a load. */
-export const H_WALK_MASK = 165;
-export const H_WALK_VALUE = 166;
+export const H_WALK_MASK = 181;
+export const H_WALK_VALUE = 182;
 /** Cycles that its last walk has cost. */
-export const H_WALKED = 167;
+export const H_WALKED = 183;
 /** Its misses since they were counted, of loads and of stores. */
-export const H_LOAD_MISSES = 168;
-export const H_STORE_MISSES = 169;
+export const H_LOAD_MISSES = 184;
+export const H_STORE_MISSES = 185;
 /** Entries of the TLB for 4 MiB pages. */
-export const H_SUPERPAGES = 170;
+export const H_SUPERPAGES = 186;
 /** For each context the address space, and how many pages it lists. */
-export const H_ASIDS = 171;
-export const H_LISTED = 179;
+export const H_ASIDS = 187;
+export const H_LISTED = 195;
 /** What the dispatcher has entered last: word 0 of its slot. */
-export const H_ENTERED = 187;
-export const HART_BLOCK = 192;
+export const H_ENTERED = 203;
+export const HART_BLOCK = 208;
 
 export const TLB_OFFSET = 0x1000;
 export const TLB_ENTRIES_MAX = 0x1_0000;

@@ -105,11 +105,20 @@ export class RareInstructions {
 	}
 
 	/**
-	 * Execute the instruction at H_IP, and those of the floating-point unit that follow one of them.
+	 * Execute the instruction at H_IP, and those behind it that are for this, too.
 	 *
 	 * => STOP_RARE: go on at H_IP with H_BASE; else any STOP_*, with pc and H_LEFT set.
 	 */
 	execute(): number {
+		const words = this.#words;
+		for (;;) {
+			const stop = this.#execute();
+			if (stop !== STOP_RARE || (words[words[H_IP]!]! & 0xff) < OP.STRADDLE) return stop;
+		}
+	}
+
+	/** Execute one of them, or some of the floating-point unit, or compiled code. */
+	#execute(): number {
 		const words = this.#words;
 		let ip = words[H_IP]!;
 		let op = words[ip]! & 0xff;

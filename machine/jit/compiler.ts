@@ -4,7 +4,7 @@
  */
 import type { CodeCache } from "../code-cache.ts";
 import { Decoder, instructionLength } from "../decode.ts";
-import { atomics, effects } from "../effects.ts";
+import { atomics, bitEffects, type Expression, effects } from "../effects.ts";
 import {
 	CODE_MAP,
 	H_ENTERED,
@@ -18,6 +18,7 @@ import {
 import { OP, REGION } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import { type Block, END_JUMP, END_STRIP, type Instruction, isReturn } from "./block.ts";
+import { CSR_IMMEDIATE, compilesCsr } from "./csr.ts";
 import {
 	dispatcherModule,
 	ENTRY_SHIFT,
@@ -27,6 +28,7 @@ import {
 } from "./dispatcher.ts";
 import { Emitter, type Translation } from "./emit.ts";
 import { type Bytes, encodeModule } from "./encoder.ts";
+import { compilesFloat } from "./float.ts";
 import type { Heat } from "./heat.ts";
 import type { JumpProfile } from "./jump-profile.ts";
 import type { MissProfile } from "./miss-profile.ts";
@@ -37,7 +39,10 @@ import { type CodeSource, regionAt } from "./region.ts";
 /** Functions of one module at most. */
 const BATCH = 16;
 /** Operations that are compiled. */
-const COMPILED = new Uint8Array(256).fill(1, OP.LUI, OP.FENCE + 1).fill(1, OP.SH1ADD, OP.AMO + 1);
+const COMPILED = new Uint8Array(256)
+	.fill(1, OP.LUI, OP.FENCE + 1)
+	.fill(1, OP.SH1ADD, OP.AMO + 1)
+	.fill(1, OP.BITS, OP.BITS + 1);
 
 /** What is known of guest code that was compiled before. */
 export interface Profile {
@@ -78,6 +83,7 @@ const isEmpty = ({ end, instructions }: Block): boolean =>
 export class Compiler implements CodeSource, Translation {
 	readonly effects = effects();
 	readonly atomics = atomics();
+	readonly #bits = bitEffects();
 	/** Run compiled code from a pc, whose page has been looked up: see dispatcher.ts. */
 	readonly run: (pc: number) => number;
 	readonly #memory: Memory;
@@ -274,13 +280,22 @@ export class Compiler implements CodeSource, Translation {
 		}
 		const decoder = this.#decoder;
 		decoder.decode(word);
-		const { op, rd, rs1, rs2 } = decoder;
-		const imm = op === OP.AMO ? word >>> 27 : decoder.imm;
+		const { op, rd, rs2 } = decoder;
+		const isNumber = op === OP.CSR && (word & CSR_IMMEDIATE) !== 0;
+		const rs1 = isNumber ? 0 : decoder.rs1;
+		const isEncoding = op === OP.CSR || op === OP.BITS;
+		const imm = op === OP.AMO ? word >>> 27 : isEncoding ? word : decoder.imm;
 		return { op, rd, rs1, rs2, imm, pc, length };
 	}
 
-	compiles(op: number): boolean {
-		return COMPILED[op] !== 0;
+	compiles(instruction: Instruction): boolean {
+		if (COMPILED[instruction.op] !== 0) return true;
+		return compilesFloat(instruction) || compilesCsr(instruction);
+	}
+
+	bits({ imm }: Instruction): Expression {
+		this.#decoder.decode(imm);
+		return this.#bits.get(this.#decoder.instruction!.name)!;
 	}
 
 	targets(pc: number): readonly number[] {

@@ -35,6 +35,8 @@ const LONG: Readonly<Record<string, readonly [number, number]>> = {
 	mulhsu: [wasm.I64_EXTEND_I32_S, wasm.I64_EXTEND_I32_U],
 	mulhu: [wasm.I64_EXTEND_I32_U, wasm.I64_EXTEND_I32_U],
 };
+/** How far a carry-less product is shifted. */
+const CARRYLESS: Readonly<Record<string, number>> = { clmul: 0, clmulr: 31, clmulh: 32 };
 const DIVISION: Readonly<Record<string, number>> = {
 	div: wasm.I32_DIV_S,
 	divu: wasm.I32_DIV_U,
@@ -59,12 +61,16 @@ export function writeExpression(
 	const [operator, ...parts] = expression;
 	const write = (i: number): void => writeExpression(code, parts[i]!, operand);
 	const long = LONG[operator];
+	const shift = CARRYLESS[operator];
 	if (operator in DIVISION) divide(code, operator, write);
 	else if (long !== undefined) {
 		write(0);
 		code.op(long[0]);
 		write(1);
 		code.op(long[1], wasm.I64_MUL, wasm.I64_CONST, 32, wasm.I64_SHR_S, wasm.I32_WRAP_I64);
+	} else if (shift !== undefined) {
+		multiplyCarryless(code, write);
+		code.op(wasm.I64_CONST, shift, wasm.I64_SHR_U, wasm.I32_WRAP_I64);
 	} else if (operator === "?") {
 		write(1);
 		write(2);
@@ -101,4 +107,30 @@ function divide(code: Writer, operator: string, write: (i: number) => void): voi
 	write(1);
 	code.op(wasm.I32_EQZ);
 	code.choose(operator.startsWith("div") ? () => code.constant(-1) : () => write(0), nonzero);
+}
+
+/**
+ * Leave the product of both operands without carries on the stack, as i64. Of the bits of an
+ * operand only every fourth takes part in a multiplication, so that a carry ends before it reaches
+ * the next place that counts.
+ */
+function multiplyCarryless(code: Writer, write: (i: number) => void): void {
+	const part = (i: number, n: number): void => {
+		write(i);
+		code.constant(0x1111_1111 << n);
+		code.op(wasm.I32_AND, wasm.I64_EXTEND_I32_U);
+	};
+	for (let place = 0; place < 4; place++) {
+		for (let n = 0; n < 4; n++) {
+			part(0, n);
+			part(1, (place - n) & 3);
+			code.op(wasm.I64_MUL);
+			if (n > 0) code.op(wasm.I64_XOR);
+		}
+		code.constant(0x1111_1111 << place);
+		code.op(wasm.I64_EXTEND_I32_U);
+		code.constant(0x1111_1111 << place);
+		code.op(wasm.I64_EXTEND_I32_U, wasm.I64_CONST, 32, wasm.I64_SHL, wasm.I64_OR, wasm.I64_AND);
+		if (place > 0) code.op(wasm.I64_OR);
+	}
 }

@@ -5,6 +5,7 @@
 import { OP } from "../op.ts";
 import { PAGE_SIZE } from "../port.ts";
 import type { Accesses, Instruction } from "./block.ts";
+import { writtenInteger } from "./operands.ts";
 
 /** Groups of a block. */
 export const GROUPS_MAX = 4;
@@ -61,8 +62,8 @@ export function groupsOf(
 ): readonly Group[] {
 	let count = 0;
 	for (const { op } of instructions) {
-		const kind = accesses.effects[op]?.kind;
-		if (kind === "load" || kind === "store") count++;
+		const effect = accesses.effects[op];
+		if (effect !== undefined && "bytes" in effect) count++;
 	}
 	if (count < 2) return NO_GROUPS;
 	// For each register the one whose value it has, and what was added; -1: neither.
@@ -70,15 +71,17 @@ export function groupsOf(
 	const added = new Array<number>(32).fill(0);
 	const groups: Group[] = [];
 	for (const instruction of instructions) {
-		const { op, rd, rs1, imm } = instruction;
+		const { op, rs1, imm } = instruction;
 		const effect = accesses.effects[op];
-		if (effect?.kind === "load" || effect?.kind === "store") {
+		if (effect !== undefined && "bytes" in effect) {
 			const register = origin[rs1]!;
-			const { bytes } = effect;
+			const { bytes, kind } = effect;
 			const member = { instruction, offset: added[rs1]! + imm, bytes };
+			const stores = kind === "store" || kind === "floatStore";
 			const isMember = register > 0 && !known.has(instruction);
-			if (isMember) join(groups, register, member, effect.kind === "store");
+			if (isMember) join(groups, register, member, stores);
 		}
+		const rd = writtenInteger(instruction);
 		if (rd === 0) continue;
 		if (op === OP.ADDI && rs1 !== 0) {
 			added[rd] = added[rs1]! + imm;

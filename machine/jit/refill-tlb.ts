@@ -97,7 +97,7 @@ export class TlbCode {
 		code.get(SET);
 		code.constant(tlbWays * ENTRY_BYTES);
 		code.op(wasm.I32_ADD, wasm.I32_LT_U);
-		code.branchIfTo(next);
+		code.branchIf(next);
 		code.close();
 		code.close();
 	}
@@ -126,7 +126,7 @@ export class TlbCode {
 		code.get(SET);
 		code.constant((tlbWays - 1) * ENTRY_BYTES);
 		code.op(wasm.I32_ADD, wasm.I32_EQ, wasm.I32_OR);
-		code.branchIfTo(found);
+		code.branchIf(found);
 		code.get(AT);
 		code.constant(ENTRY_BYTES);
 		code.op(wasm.I32_ADD);
@@ -170,7 +170,7 @@ export class TlbCode {
 		code.get(AT);
 		code.get(SET);
 		code.op(wasm.I32_EQ);
-		code.branchIfTo(done);
+		code.branchIf(done);
 		for (const offset of [TLB_OFFSET, TLB_OFFSET + 4]) {
 			code.get(AT);
 			code.get(AT);
@@ -223,7 +223,7 @@ export class TlbCode {
 		const next = code.depth;
 		code.get(BITS);
 		code.op(wasm.I32_EQZ);
-		code.branchIfTo(done);
+		code.branchIf(done);
 		code.get(BITS);
 		code.op(wasm.I32_CTZ);
 		code.scale();

@@ -31,7 +31,7 @@ export interface CodeSource extends Accesses {
 	/** The instruction at `pc`, or null if none was executed there. */
 	at(pc: number): Instruction | null;
 	/** Is it one that is compiled? */
-	compiles(op: number): boolean;
+	compiles(instruction: Instruction): boolean;
 	/** Addresses that the jump at `pc` went to, besides returns. */
 	targets(pc: number): readonly number[];
 }
@@ -148,7 +148,7 @@ class Builder {
 				}
 				return;
 			}
-			if (!this.#source.compiles(op)) {
+			if (!this.#source.compiles(instruction)) {
 				// Control comes back behind it.
 				if (context.caller === null) {
 					this.#returns.add(behind);
@@ -208,7 +208,7 @@ class Builder {
 					if (imm <= 0) return false;
 					work.push((pc + imm) | 0);
 					if (op === OP.JAL) break;
-				} else if (!this.#source.compiles(op)) return false;
+				} else if (!this.#source.compiles(instruction)) return false;
 				pc = (pc + length) | 0;
 			}
 		}
@@ -233,7 +233,7 @@ class Builder {
 			const { op, imm, length } = instruction;
 			const behind = (pc + length) | 0;
 			const isJump = op === OP.JAL || op === OP.JALR || isBranch(op);
-			if (!isJump && !this.#source.compiles(op)) {
+			if (!isJump && !this.#source.compiles(instruction)) {
 				block.end = END_INTERPRET;
 				block.target = pc;
 				return;

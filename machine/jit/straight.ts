@@ -8,11 +8,15 @@ import { H_RESERVATION, H_TABLES, H_WALKED, RT, WT } from "../memory.ts";
 import { OP } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import type { Accesses, Block, Instruction } from "./block.ts";
+import { CsrCode } from "./csr.ts";
 import * as wasm from "./encoder.ts";
 import { writeExpression } from "./expression.ts";
+import { FloatCode } from "./float.ts";
 import { GROUPS_MAX, groupsOf, type Span } from "./groups.ts";
+import { integerOperands, writtenInteger } from "./operands.ts";
 import { kindOf } from "./refill.ts";
-import { BASES_MAX, type Base, STRIDE_MAX, type Strip } from "./strips.ts";
+import { writeIsInStrip, writeStrip } from "./strip-code.ts";
+import { BASES_MAX, type Strip } from "./strips.ts";
 import type { Writer } from "./writer.ts";
 
 /** What instructions do. */
@@ -21,6 +25,8 @@ export interface Meaning extends Accesses {
 	readonly atomics: readonly (Expression | undefined)[];
 	/** What a walk of the page table costs. */
 	readonly walkCycles: number;
+	/** The value of rd of instructions of Zbc and Zbkb. */
+	bits(instruction: Instruction): Expression;
 }
 
 // Parameters and locals of a function.
@@ -29,7 +35,7 @@ export const PC = 1;
 export const LEFT = 2;
 /** Host offset of the running context's tables. */
 export const TABLES = 3;
-const VA = 4;
+export const VA = 4;
 const HOST = 5;
 const FIRST_REGISTER = 6;
 
@@ -54,6 +60,8 @@ export class StraightCode {
 	readonly #written = new Set<number>();
 	/** The first of the locals that hold where groups of accesses are. */
 	readonly #groups: number;
+	readonly #float: FloatCode;
+	readonly #csr: CsrCode;
 	/** The last cycle of a strip, and behind it what is to be added to its registers. */
 	readonly #limit: number;
 	/** Accesses that need no look at the tables. */
@@ -68,16 +76,23 @@ export class StraightCode {
 		this.#meaning = meaning;
 		let next = FIRST_REGISTER;
 		for (const { instructions } of blocks) {
-			for (const { rs1, rs2, rd } of instructions) {
-				for (const register of [rs1, rs2, rd]) {
+			for (const instruction of instructions) {
+				for (const register of integerOperands(instruction)) {
 					if (register !== 0 && this.#locals[register] === 0) this.#locals[register] = next++;
 				}
-				if (rd !== 0) this.#written.add(rd);
+				const written = writtenInteger(instruction);
+				if (written !== 0) this.#written.add(written);
 			}
 		}
 		this.#groups = next;
 		this.#limit = next + GROUPS_MAX;
-		code.locals(this.#limit + BASES_MAX - LEFT);
+		next = this.#limit + 1 + BASES_MAX;
+		this.#float = new FloatCode(code, blocks, {
+			get: (register) => this.#register(register),
+			set: (register) => this.#set(register),
+		});
+		this.#csr = new CsrCode(code, this.#float, LEFT);
+		code.locals(next - LEFT, this.#float.place(next));
 	}
 
 	/** Where control enters the function. */
@@ -88,6 +103,7 @@ export class StraightCode {
 			code.loadWord(register);
 			code.set(local);
 		});
+		this.#float.load();
 		code.loadLeft(LEFT);
 		code.loadWord(H_TABLES);
 		code.scale();
@@ -99,6 +115,7 @@ export class StraightCode {
 		for (const register of this.#written) {
 			this.#code.storeLocal(register, this.#locals[register]!);
 		}
+		this.#float.store();
 	}
 
 	/** Leave the region for `pc`, whose bit 0 may say that the interpreter is to go on there. */
@@ -151,75 +168,17 @@ export class StraightCode {
 		}
 	}
 
-	/**
-	 * Begin a strip of as many iterations as the cycles and all pages have room for. Goes to the
-	 * label at `depth` if there is none.
-	 */
-	strip({ bases, shortest, head }: Strip, depth: number): void {
-		const code = this.#code;
-		code.constant(head.need - 1);
-		code.set(this.#limit);
-		for (let i = 0; i < bases.length; i++) {
-			const base = bases[i]!;
-			this.#lookUp(base, this.#limit + 1 + i);
-			code.branchIfTo(depth);
-			this.#limitBy(base, shortest, depth);
-			// From here on it is added to the register, not to an address.
-			code.get(this.#limit + 1 + i);
-			this.#register(base.register);
-			code.op(wasm.I32_SUB);
-			code.constant(base.least - base.low);
-			code.op(wasm.I32_ADD);
-			code.set(this.#limit + 1 + i);
-		}
-		this.isInStrip();
-		code.op(wasm.I32_EQZ);
-		code.branchIfTo(depth);
+	/** Begin a strip. See strip-code.ts. */
+	strip(strip: Strip, depth: number): void {
+		writeStrip(this.#code, strip, this.#limit, depth, {
+			get: (register) => this.#register(register),
+			lookUp: (span, local) => this.#lookUp(span, local),
+		});
 	}
 
 	/** Is there another iteration in the strip? */
 	isInStrip(): void {
-		this.#code.get(LEFT);
-		this.#code.get(this.#limit);
-		this.#code.op(wasm.I32_GT_S);
-	}
-
-	/** No more iterations than until `base` leaves its page; its first byte is at VA in there. */
-	#limitBy(base: Base, shortest: number, depth: number): void {
-		const { stride, strideRegister, low, high, bytes } = base;
-		if (stride === 0 && strideRegister === 0) return;
-		const code = this.#code;
-		if (strideRegister !== 0) {
-			// From 1 to STRIDE_MAX, and a multiple of the access.
-			this.#register(strideRegister);
-			code.constant(bytes === 1 ? 0 : bytes === 2 ? 1 : 2);
-			code.op(wasm.I32_ROTR);
-			code.constant(1);
-			code.op(wasm.I32_SUB);
-			code.constant(STRIDE_MAX / bytes);
-			code.op(wasm.I32_GE_U);
-			code.branchIfTo(depth);
-		}
-		code.get(LEFT);
-		if (stride < 0) code.get(VA);
-		else {
-			code.constant(PAGE_MASK + 1 - (high - low));
-			code.get(VA);
-			code.op(wasm.I32_SUB);
-		}
-		if (strideRegister === 0) code.constant(Math.abs(stride));
-		else this.#register(strideRegister);
-		code.op(wasm.I32_DIV_U);
-		code.constant(1);
-		code.op(wasm.I32_ADD);
-		code.constant(shortest);
-		code.op(wasm.I32_MUL, wasm.I32_SUB);
-		code.tee(VA);
-		code.get(this.#limit);
-		code.get(VA);
-		code.get(this.#limit);
-		code.op(wasm.I32_GT_S, wasm.SELECT);
-		code.set(this.#limit);
+		writeIsInStrip(this.#code, this.#limit);
 	}
 
 	/** The condition of a branch. */
@@ -229,6 +188,7 @@ export class StraightCode {
 	}
 
 	#all(instructions: readonly Instruction[]): void {
+		this.#float.begin();
 		for (let i = 0; i < instructions.length; i++) {
 			this.#instruction(instructions[i]!, instructions.length - i);
 		}
@@ -282,9 +242,14 @@ export class StraightCode {
 			code.constant(distance);
 			code.op(wasm.I32_ADD);
 		}
-		code.constant(bytes === 2 ? 31 : 30);
+		code.constant(bytes === 2 ? 31 : bytes === 4 ? 30 : 29);
 		code.op(wasm.I32_SHL);
 		code.get(HOST);
+		if (bytes === 8) {
+			// Host offsets are below 2^30.
+			code.constant(1);
+			code.op(wasm.I32_SHR_U);
+		}
 		code.op(wasm.I32_GE_U);
 	}
 
@@ -294,6 +259,16 @@ export class StraightCode {
 		const code = this.#code;
 		if (op === OP.LR || op === OP.SC || op === OP.AMO) {
 			this.#atomic(instruction, left);
+			return;
+		}
+		if (op === OP.CSR) {
+			this.#control(instruction, left);
+			return;
+		}
+		if (op === OP.BITS) {
+			if (rd === 0) return;
+			this.#expression(this.#meaning.bits(instruction), instruction);
+			this.#set(rd);
 			return;
 		}
 		const effect = this.#meaning.effects[op]!;
@@ -310,10 +285,24 @@ export class StraightCode {
 				const half = signed ? wasm.I32_LOAD16_S : wasm.I32_LOAD16_U;
 				const load = bytes === 1 ? byte : bytes === 2 ? half : wasm.I32_LOAD;
 				code.memory(load, bytes >> 1, offset);
-				if (rd === 0) code.op(wasm.DROP);
-				else code.set(this.#locals[rd]!);
+				this.#set(rd);
 				return;
 			}
+			case "floatLoad": {
+				this.#float.ready(() => this.#exit(pc, left));
+				const offset = this.#access(instruction, RT, effect.bytes, left);
+				this.#float.loadAt(rd, effect.bytes, offset);
+				return;
+			}
+			case "floatStore": {
+				this.#float.ready(() => this.#exit(pc, left));
+				const offset = this.#access(instruction, WT, effect.bytes, left);
+				this.#float.storeAt(instruction.rs2, effect.bytes, offset);
+				return;
+			}
+			case "float":
+				this.#float.execute(instruction, effect, () => this.#exit(pc, left));
+				return;
 			case "store": {
 				const { bytes } = effect;
 				const offset = this.#access(instruction, WT, bytes, left);
@@ -340,7 +329,7 @@ export class StraightCode {
 	 * Leave the host offset of an access on the stack, or the region if the mirror's table does not
 	 * allow it. => what is to be added to the offset
 	 */
-	#access(instruction: Instruction, table: number, bytes: 1 | 2 | 4, left: number): number {
+	#access(instruction: Instruction, table: number, bytes: number, left: number): number {
 		const { rs1, imm, pc } = instruction;
 		const code = this.#code;
 		const known = this.#known.get(instruction);
@@ -361,16 +350,14 @@ export class StraightCode {
 			code.get(HOST);
 			code.op(wasm.I32_EQZ);
 			code.open(wasm.IF);
-			code.spend(LEFT, left);
-			this.leave(pc | 1);
+			this.#exit(pc, left);
 			code.close();
 			code.get(LEFT);
 			code.loadWord(H_WALKED);
 			code.op(wasm.I32_SUB);
 			code.set(LEFT);
 		} else {
-			code.spend(LEFT, left);
-			this.leave(pc | 1);
+			this.#exit(pc, left);
 		}
 		code.close();
 		code.get(VA);
@@ -396,6 +383,19 @@ export class StraightCode {
 			() => code.constant(0),
 		);
 		code.set(HOST);
+	}
+
+	#control(instruction: Instruction, left: number): void {
+		const exit = (): void => this.#exit(instruction.pc, left);
+		const operand = (): void => this.#register(instruction.rs1);
+		const set = (): void => this.#set(instruction.rd);
+		this.#csr.execute(instruction, exit, operand, set, left, VA, HOST);
+	}
+
+	/** Leave the region for the interpreter before an instruction. */
+	#exit(pc: number, left: number): void {
+		this.#code.spend(LEFT, left);
+		this.leave(pc | 1);
 	}
 
 	/** Unprivileged specification 8.2 to 8.4. */
@@ -451,6 +451,12 @@ export class StraightCode {
 		if (value === 0) return;
 		this.#code.constant(value);
 		this.#code.op(wasm.I32_ADD);
+	}
+
+	/** Set a register to what is on the stack. */
+	#set(register: number): void {
+		if (register === 0) this.#code.op(wasm.DROP);
+		else this.#code.set(this.#locals[register]!);
 	}
 
 	#register(register: number): void {

@@ -15,6 +15,7 @@ import {
 	END_STRIP,
 	type Instruction,
 } from "./block.ts";
+import { writtenInteger } from "./operands.ts";
 
 /** Bytes between accesses that are counted from one register. */
 const SPAN_MAX = 1024;
@@ -34,7 +35,7 @@ export interface Base {
 	readonly low: number;
 	readonly high: number;
 	/** Of the largest access, and where one of them is. */
-	readonly bytes: 1 | 2 | 4;
+	readonly bytes: number;
 	readonly aligned: number;
 	readonly stores: boolean;
 	/** Lowest constant that an access adds to the register. */
@@ -69,7 +70,8 @@ class Loop {
 		this.body = blocks.filter((block) => block.loops.includes(head));
 		this.latches = head.predecessors.filter((block) => block.order >= head.order);
 		for (const block of this.body) {
-			block.instructions.forEach(({ rd }, index) => {
+			block.instructions.forEach((instruction, index) => {
+				const rd = writtenInteger(instruction);
 				const places = this.#writes.get(rd);
 				if (places === undefined) this.#writes.set(rd, [{ block, index }]);
 				else places.push({ block, index });
@@ -133,7 +135,7 @@ function baseOf(loop: Loop, register: number, { effects }: Accesses): Base | nul
 	const { stride, strideRegister, at } = change;
 	const accesses = new Set<Instruction>();
 	let [low, high, least] = [Infinity, -Infinity, Infinity];
-	let [bytes, aligned]: [1 | 2 | 4, number] = [1, 0];
+	let [bytes, aligned] = [1, 0];
 	let stores = false;
 	let always = false;
 	for (const block of loop.body) {
@@ -141,7 +143,7 @@ function baseOf(loop: Loop, register: number, { effects }: Accesses): Base | nul
 			const instruction = block.instructions[index]!;
 			const effect = effects[instruction.op];
 			if (instruction.rs1 !== register) continue;
-			if (effect?.kind !== "load" && effect?.kind !== "store") continue;
+			if (effect === undefined || !("bytes" in effect)) continue;
 			const { imm } = instruction;
 			// The register may have changed in this iteration.
 			const first = at === null || isBefore({ block, index }, at);
@@ -152,7 +154,7 @@ function baseOf(loop: Loop, register: number, { effects }: Accesses): Base | nul
 			low = Math.min(low, imm, imm + changed);
 			high = Math.max(high, imm, imm + changed, imm + effect.bytes, imm + changed + effect.bytes);
 			least = Math.min(least, imm);
-			stores ||= effect.kind === "store";
+			stores ||= effect.kind === "store" || effect.kind === "floatStore";
 			always ||= loop.isAlways(block);
 			if (effect.bytes > bytes) [bytes, aligned] = [effect.bytes, imm];
 		}
@@ -218,8 +220,8 @@ function basesOf(loop: Loop, accesses: Accesses): Base[] {
 	const missing = new Set<number>();
 	for (const { instructions } of loop.body) {
 		for (const { op, rs1, pc } of instructions) {
-			const kind = accesses.effects[op]?.kind;
-			if (kind !== "load" && kind !== "store") continue;
+			const effect = accesses.effects[op];
+			if (effect === undefined || !("bytes" in effect)) continue;
 			registers.add(rs1);
 			if (accesses.misses(pc)) missing.add(rs1);
 		}

@@ -1,6 +1,7 @@
 /** Writes the instructions of one function. A label is named by the depth where it was opened. */
 import { H_LEFT } from "../memory.ts";
 import * as wasm from "./encoder.ts";
+import { F64_CONST } from "./float-opcodes.ts";
 
 /** Where memory is accessed from a constant address alone. */
 const ADDRESS_ZERO = 0;
@@ -15,11 +16,15 @@ export class Writer {
 		for (const code of codes) this.bytes.byte(code);
 	}
 
-	/** `count` locals of i32 beside the parameters. */
-	locals(count: number): void {
-		this.bytes.unsigned(1);
+	/** `count` locals of i32 beside the parameters, and `others`: how many of which type. */
+	locals(count: number, others: readonly (readonly [number, number])[] = []): void {
+		this.bytes.unsigned(1 + others.length);
 		this.bytes.unsigned(count);
 		this.bytes.byte(wasm.I32);
+		for (const [more, type] of others) {
+			this.bytes.unsigned(more);
+			this.bytes.byte(type);
+		}
 	}
 
 	get(local: number): void {
@@ -40,6 +45,12 @@ export class Writer {
 	constant(value: number): void {
 		this.bytes.byte(wasm.I32_CONST);
 		this.bytes.signed(value);
+	}
+
+	/** A constant of f64. */
+	double(value: number): void {
+		this.bytes.byte(F64_CONST);
+		for (const byte of new Uint8Array(new Float64Array([value]).buffer)) this.bytes.byte(byte);
 	}
 
 	/** A load or store of 1 << `align` bytes. */
@@ -104,8 +115,8 @@ export class Writer {
 		this.bytes.unsigned(this.depth - depth);
 	}
 
-	/** Go there if what is on the stack is not 0. */
-	branchIfTo(depth: number): void {
+	/** The same if what is on the stack is not 0. */
+	branchIf(depth: number): void {
 		this.op(wasm.BR_IF);
 		this.bytes.unsigned(this.depth - depth);
 	}

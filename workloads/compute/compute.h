@@ -7,8 +7,8 @@
 /* Each guest does `scale` units of its work and returns a checksum. */
 typedef uint32_t guest_t(uint32_t scale);
 
-guest_t amo, chase, cold, copy, fib, fill, fnv, interp, mark, matrix, queens, sha256, sieve, sort,
-    stride, tree;
+guest_t amo, chase, cold, copy, dmatrix, fib, fill, fnv, interp, mandel, mark, matrix, nbody, queens,
+    sha256, sieve, sort, stride, tree;
 
 /* Memory of the guests: 72 MiB in 4 KiB pages that are mapped one by one. */
 #define arena ((uint8_t *)0x82000000)

@@ -45,9 +45,10 @@ static const struct {
 	const char *name;
 	guest_t *run;
 } guests[] = {
-	{ "amo", amo }, { "chase", chase }, { "cold", cold }, { "copy", copy }, { "fib", fib },
-	{ "fill", fill }, { "fnv", fnv }, { "interp", interp }, { "mark", mark },
-	{ "matrix", matrix }, { "queens", queens }, { "sha256", sha256 }, { "sieve", sieve },
+	{ "amo", amo }, { "chase", chase }, { "cold", cold }, { "copy", copy },
+	{ "dmatrix", dmatrix }, { "fib", fib }, { "fill", fill }, { "fnv", fnv },
+	{ "interp", interp }, { "mandel", mandel }, { "mark", mark }, { "matrix", matrix },
+	{ "nbody", nbody }, { "queens", queens }, { "sha256", sha256 }, { "sieve", sieve },
 	{ "sort", sort }, { "stride", stride }, { "tree", tree },
 };
 

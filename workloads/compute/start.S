@@ -19,6 +19,8 @@ _start:
 	li	t0, 7			# cycle, time and instret as well
 	csrw	mcounteren, t0
 	csrw	scounteren, t0
+	li	t0, 0x2000		# FS: Initial
+	csrs	mstatus, t0
 	call	build_page_table
 	csrw	satp, a0
 	sfence.vma

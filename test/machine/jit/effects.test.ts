@@ -1,10 +1,11 @@
 /** The effects of instructions as data, against the interpreter. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { atomics, type Expression, effects, parse } from "../../../machine/effects.ts";
+import { atomics, bitEffects, type Expression, effects, parse } from "../../../machine/effects.ts";
 import { WORD_INSTRUCTIONS } from "../../../machine/isa.ts";
 import { Machine } from "../../../machine/machine.ts";
 import { RAM_BASE } from "../../../machine/memory.ts";
+import { OP } from "../../../machine/op.ts";
 import { encode } from "../../isa/assembler.ts";
 
 type Operands = Readonly<Record<string, number>>;
@@ -12,6 +13,14 @@ type Operands = Readonly<Record<string, number>>;
 const high = (a: bigint, b: bigint): number => Number(BigInt.asIntN(32, (a * b) >> 32n));
 const signed = (n: number): bigint => BigInt(n | 0);
 const unsigned = (n: number): bigint => BigInt(n >>> 0);
+
+function carryless(a: number, b: number): bigint {
+	let product = 0n;
+	for (let i = 0n; i < 32n; i++) {
+		if (((unsigned(b) >> i) & 1n) !== 0n) product ^= unsigned(a) << i;
+	}
+	return product;
+}
 
 /** What the operators mean, from the specification's words. */
 const MEANING: Readonly<Record<string, (a: number, b: number) => number>> = {
@@ -43,6 +52,9 @@ const MEANING: Readonly<Record<string, (a: number, b: number) => number>> = {
 	div: (a, b) => (b === 0 ? -1 : a / b),
 	divu: (a, b) => (b === 0 ? -1 : (a >>> 0) / (b >>> 0)),
 	rem: (a, b) => (b === 0 ? a : a % b),
+	clmul: (a, b) => Number(BigInt.asIntN(32, carryless(a, b))),
+	clmulr: (a, b) => Number(BigInt.asIntN(32, carryless(a, b) >> 31n)),
+	clmulh: (a, b) => Number(BigInt.asIntN(32, carryless(a, b) >> 32n)),
 	remu: (a, b) => (b === 0 ? a : (a >>> 0) % (b >>> 0)),
 };
 
@@ -91,6 +103,42 @@ describe("the value of", () => {
 	});
 	it("is there for every operation that the interpreter has between lui and remu", () => {
 		expect(rows.length).toBeGreaterThan(50);
+	});
+});
+
+describe("the value, for compiled code, of", () => {
+	const table = bitEffects();
+	const rows = WORD_INSTRUCTIONS.filter(({ op }) => op === OP.BITS);
+	it.each(rows.map((row) => [row.name, row] as const))("%s", (name, { format }) => {
+		const code = encode(name, { rd: 10, rs1: 11, ...(format.rs2 >= 32 && { rs2: 12 }) });
+		const value = table.get(name)!;
+		fc.assert(
+			fc.property(word, word, (rs1, rs2) => {
+				const { hart } = execute(code, rs1, rs2);
+				expect(hart.x[10]).toBe(evaluate(value, { rs1, rs2 }) | 0);
+			}),
+			{ numRuns: 60 },
+		);
+	});
+	it("is there for eight", () => expect(rows.length).toBe(8));
+	it.each(rows.map((row) => [row.name, row] as const))("%s is compiled to that", (name, row) => {
+		const rs2 = row.format.rs2 >= 32 ? { rs2: 12 } : {};
+		fc.assert(
+			fc.property(word, word, (a, b) => {
+				const machines = (["jit", "interp"] as const).map((engine) => {
+					const machine = new Machine({ ramSize: 0x1_0000, engine });
+					machine.memory.ram32[0] = encode(name, { rd: 11, rs1: 11, ...rs2 });
+					machine.memory.ram32[1] = encode("add", { rd: 12, rs1: 12, rs2: 11 });
+					machine.memory.ram32[2] = encode("jal", { rd: 0, imm: -8 });
+					machine.reset(RAM_BASE);
+					machine.hart.x.set([a, b], 11);
+					machine.runBare(300);
+					return [...machine.hart.x];
+				});
+				expect(machines[0]).toEqual(machines[1]);
+			}),
+			{ numRuns: 20 },
+		);
 	});
 });
 
