@@ -7,11 +7,15 @@ import { shrink } from "./shrink.ts";
 import type { Stream } from "./stream.ts";
 
 export interface RunOptions {
-	/** Streams of each mode. */
+	/** Streams of each mode, at least. */
 	readonly runs: number;
 	/** Seed of the first; the others follow. */
 	readonly seed: number;
 	readonly modes: readonly string[];
+	/** Instructions of all modes together, at least. Default: those of `runs`. */
+	readonly instructions?: number;
+	/** Compare the compiling engine, too; see compiled.ts. */
+	readonly compiled?: boolean;
 	/** Compare all state after every step. */
 	readonly thorough: boolean;
 }
@@ -21,12 +25,14 @@ export async function runStreams(
 	options: RunOptions,
 	print: (line: string) => void,
 ): Promise<0 | 1> {
-	const lockstep = await Lockstep.start(new OurSide());
+	const { runs, instructions = 0, compiled, modes } = options;
+	const lockstep = await Lockstep.start(new OurSide(), compiled);
 	try {
 		let total = 0;
-		for (const mode of options.modes) {
+		for (const mode of modes) {
 			let steps = 0;
-			for (let i = 0; i < options.runs; i++) {
+			let i = 0;
+			for (; i < runs || steps < instructions / modes.length; i++) {
 				const stream = generate(mode, options.seed + i);
 				const outcome = await lockstep.run(stream, options.thorough);
 				steps += outcome.steps;
@@ -35,9 +41,14 @@ export async function runStreams(
 				return 1;
 			}
 			total += steps;
-			print(`${mode}: ${options.runs} streams, ${steps} instructions, no difference`);
+			print(`${mode}: ${i} streams, ${steps} instructions, no difference`);
 		}
 		print(`${total} instructions`);
+		const counts = lockstep.compiled?.counts;
+		if (counts !== undefined) {
+			const { functions, instructions } = counts;
+			print(`${functions} functions compiled; they executed ${instructions} instructions`);
+		}
 		return 0;
 	} finally {
 		lockstep.stop();
@@ -63,5 +74,7 @@ async function report(
 	for (const line of showStream(shortest)) print(line);
 	const last = await lockstep.run(shortest, true);
 	for (const line of last.difference === null ? [] : showDifference(last.difference)) print(line);
-	print(`to repeat: npm run conformance -- --mode ${stream.mode} --seed ${stream.seed} --runs 1`);
+	print(
+		`to repeat: npm run conformance -- --mode ${stream.mode} --seed ${stream.seed} --runs 1${lockstep.compiled ? " --compiled" : ""}`,
+	);
 }

@@ -28,6 +28,7 @@ import type { GivenParts, HartOptions } from "./hart-parts.ts";
 import { HartState, MSTATUS_MIE, MSTATUS_MPRV, PRIV_M } from "./hart-state.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
+import type { Compiled } from "./jit/counts.ts";
 import { Jit } from "./jit/jit.ts";
 import {
 	CODE,
@@ -279,6 +280,11 @@ export class Hart {
 		this.counters.sync();
 		if (stop === STOP_TRAP) this.traps.count(this.state.cause);
 		return stop;
+	}
+
+	/** null: the engine does not compile. */
+	get compiled(): Compiled | null {
+		return this.#jit;
 	}
 
 	/** => UserError for "jit" where code cannot be compiled */
