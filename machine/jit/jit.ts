@@ -243,6 +243,9 @@ export class Jit implements Compiled, CodeUser, CompiledCode {
 	}
 
 	renewed(page: number): void {
+		const { pageSlots } = this.#code;
+		// Also if nothing of what it held before was compiled.
+		this.#heat.fill(0, page * pageSlots, (page + 1) * pageSlots);
 		this.#churn[page] = 0;
 	}
 }
