@@ -16,6 +16,8 @@ const PROGRAMS = [
 	"campaign/worker",
 	"campaign/measured",
 	"bench/first-instruction",
+	"bench/compute-guest",
+	"bench/performance",
 	"conformance/main",
 	"conformance/isa-tests",
 ];

@@ -2,6 +2,8 @@
 import { cpus } from "node:os";
 import { type Engine, VERSION } from "../index.ts";
 import { type CallResult, runCalls } from "./calls.ts";
+import { engineLines } from "./engine-tables.ts";
+import { type EnginesReport, engineNames, runEngines } from "./engines.ts";
 import { type GrowthResult, growsTooFast, growthNames, runGrowth } from "./growth.ts";
 import type { GuestResult, Measuring } from "./guests.ts";
 import { type InjectionResult, runInjections } from "./injections.ts";
@@ -20,6 +22,7 @@ export const BENCHMARKS = [
 	"growth",
 	"startup",
 	"injections",
+	"engines",
 ] as const;
 export type BenchmarkName = (typeof BENCHMARKS)[number];
 
@@ -38,6 +41,7 @@ export interface BenchReport {
 	readonly growth: readonly GrowthResult[];
 	readonly startupMs: number | null;
 	readonly injections: readonly InjectionResult[];
+	readonly engines: EnginesReport | null;
 }
 
 export interface BenchOptions extends Measuring {
@@ -54,10 +58,11 @@ const wants = (names: readonly BenchmarkName[], name: BenchmarkName): boolean =>
 export function countSteps(names: readonly BenchmarkName[], how: Measuring): number {
 	const guests = wants(names, "guests") ? matrixRuns(how).length + 1 : 0;
 	const growth = wants(names, "growth") ? growthNames(how).length : 0;
+	const engines = wants(names, "engines") ? engineNames(how).length : 0;
 	const others = BENCHMARKS.filter(
-		(name) => name !== "guests" && name !== "growth" && wants(names, name),
+		(name) => !["guests", "growth", "engines"].includes(name) && wants(names, name),
 	);
-	return guests + growth + others.length;
+	return guests + growth + engines + others.length;
 }
 
 export async function runBenchmarks(options: BenchOptions): Promise<BenchReport> {
@@ -83,6 +88,7 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 	if (startupMs !== null) step("startup");
 	const injections = wanted("injections") ? await runInjections(options) : [];
 	if (injections.length > 0) step("injections");
+	const engines = wanted("engines") ? runEngines(options, step) : null;
 	return {
 		version: VERSION,
 		host: { cpu: cpus()[0]?.model ?? "unknown", node: process.version },
@@ -97,6 +103,7 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 		growth,
 		startupMs,
 		injections,
+		engines,
 	};
 }
 
@@ -140,6 +147,7 @@ export function benchTable(report: BenchReport): string {
 		lines.push("", `process start to first guest instruction: ${report.startupMs.toFixed(0)} ms`);
 	}
 	lines.push(...injectionLines(report.injections));
+	if (report.engines !== null) lines.push("", ...engineLines(report.engines));
 	return `${lines.join("\n")}\n`;
 }
 

@@ -1,7 +1,7 @@
 /**
- * The compiling engine on streams that were compared with QEMU step by step. First everything that
- * can be compiled is, from each instruction on. Then the stream is run from its start to each of its
- * steps: compiled code is left after every instruction, and must have the registers of that step.
+ * The compiling engine on streams that were compared with QEMU step by step. First everything
+ * that can be compiled is, from each instruction on. Then the stream is run from its start to each
+ * of its steps: compiled code is left after every instruction, and must have that step's registers.
  */
 import type { JitCounts } from "../machine/jit/counts.ts";
 import { RAM_BASE } from "../machine/memory.ts";

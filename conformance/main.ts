@@ -1,7 +1,7 @@
 /**
  * `npm run conformance -- [--runs N] [--instructions N] [--seed S] [--mode MODE] [--thorough]
- * [--compiled]`: runs streams in lockstep with QEMU. `--compiled` compares the compiling engine, too,
- * with everything compiled. `--record FILE` writes the hashes of the stored streams instead.
+ * [--compiled]`: runs streams in lockstep with QEMU. `--compiled` compares the compiling engine,
+ * too, with everything compiled. `--record FILE` writes the hashes of the stored streams instead.
  *
  * Exit codes: 0 the machines agree, 1 they differ, 2 wrong usage or no QEMU.
  */

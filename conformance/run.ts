@@ -1,6 +1,6 @@
 /** Runs many streams in lockstep; shrinks and reports the first one that shows a difference. */
 import { generate } from "./generator.ts";
-import { Lockstep } from "./lockstep.ts";
+import { type Difference, Lockstep } from "./lockstep.ts";
 import { OurSide } from "./ours.ts";
 import { showDifference, showStream } from "./show.ts";
 import { shrink } from "./shrink.ts";
@@ -37,7 +37,7 @@ export async function runStreams(
 				const outcome = await lockstep.run(stream, options.thorough);
 				steps += outcome.steps;
 				if (outcome.difference === null) continue;
-				await report(lockstep, stream, print);
+				await report(lockstep, stream, outcome.difference, print);
 				return 1;
 			}
 			total += steps;
@@ -58,12 +58,15 @@ export async function runStreams(
 async function report(
 	lockstep: Lockstep,
 	stream: Stream,
+	first: Difference,
 	print: (line: string) => void,
 ): Promise<void> {
 	const { difference } = await lockstep.run(stream, true);
 	print(`${stream.mode}, seed ${stream.seed}: the machines differ`);
 	if (difference === null) {
 		print("  but not when all state is compared after every step");
+		for (const line of first.lines) print(`  ${line}`);
+		repeat(lockstep, stream, print);
 		return;
 	}
 	for (const line of showDifference(difference)) print(line);
@@ -74,7 +77,10 @@ async function report(
 	for (const line of showStream(shortest)) print(line);
 	const last = await lockstep.run(shortest, true);
 	for (const line of last.difference === null ? [] : showDifference(last.difference)) print(line);
-	print(
-		`to repeat: npm run conformance -- --mode ${stream.mode} --seed ${stream.seed} --runs 1${lockstep.compiled ? " --compiled" : ""}`,
-	);
+	repeat(lockstep, stream, print);
+}
+
+function repeat(lockstep: Lockstep, { mode, seed }: Stream, print: (line: string) => void): void {
+	const engine = lockstep.compiled === null ? "" : " --compiled";
+	print(`to repeat: npm run conformance -- --mode ${mode} --seed ${seed} --runs 1${engine}`);
 }

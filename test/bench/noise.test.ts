@@ -48,6 +48,7 @@ it("the table says so", () => {
 			calls,
 			snapshots: [],
 			growth: [],
+			engines: null,
 			startupMs: null,
 			injections: [],
 		},

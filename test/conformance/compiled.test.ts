@@ -1,4 +1,4 @@
-/** The compiling engine on streams, against our own steps, which QEMU agrees with: stored.test.ts. */
+/** The compiling engine on streams, against our own steps, with which QEMU agrees. */
 import { expect, it } from "vitest";
 import { CompiledSide } from "../../conformance/compiled.ts";
 import { generate, MODES } from "../../conformance/generator.ts";
