@@ -18,6 +18,8 @@ const PROGRAMS = [
 	"bench/first-instruction",
 	"bench/compute-guest",
 	"bench/performance",
+	"bench/churn",
+	"bench/churn-code",
 	"conformance/main",
 	"conformance/isa-tests",
 ];
