@@ -83,6 +83,8 @@ describe("compiled code leaves what is out of the ordinary to the interpreter: "
 		["a load of a byte", "lbu a2, 0(a0)"],
 		["loads beside each other", "lw a2, 0(a0)\nlh a3, 12(a0)\nlbu a4, -1(a0)"],
 		["accesses around a move", "lw a2, -4(a0)\naddi a0, a0, 8\nsw a1, 0(a0)\naddi a0, a0, -8"],
+		["loads that are aligned differently", "lw a2, 0(a0)\nlh a3, 5(a0)"],
+		["accesses that are aligned differently", "sh a1, 1(a0)\nlw a3, 6(a0)\nsw a1, 8(a0)"],
 		["a load-reserved", "lr.w a2, (a0)"],
 	] as const;
 	const ADDRESSES = [

@@ -32,8 +32,7 @@ const FINDERS: readonly (readonly [string, ...string[]])[] = [
 const HANG_MS = 300_000;
 
 // Below the repository, so that packages are found.
-const folder = join(ROOT, "node_modules/.cache/mutants");
-rmSync(folder, { recursive: true, force: true });
+const folder = join(ROOT, `node_modules/.cache/mutants-${process.pid}`);
 mkdirSync(folder, { recursive: true });
 // It may be built again meanwhile.
 cpSync(join(ROOT, "dist"), join(folder, "sound"), { recursive: true });
