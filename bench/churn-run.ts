@@ -29,9 +29,9 @@ const BOOT = [MAIN, "boot", "--ram", "8M", "--swap", "32M", "-q", "--", "sh", "-
 const SAMPLES = 20;
 const WARM_UP = SAMPLES / 5;
 /** MiB by which memory may grow after the warm-up: the host collects garbage when it likes. */
-const GROWTH_MIB = 96;
+export const GROWTH_MIB = 96;
 /** Of the speed in the first half after the warm-up, at least this is left in the second half. */
-const SLOWEST = 0.75;
+export const SLOWEST = 0.75;
 /** Ticks a second in /proc. */
 const TICKS = 100;
 

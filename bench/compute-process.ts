@@ -15,5 +15,8 @@ export interface GuestProcess {
 	readonly curve: readonly number[];
 }
 
-/** Milliseconds after the first instruction; the speed is that from half to one and a half. */
+/**
+ * Milliseconds of all threads after the first instruction; the speed is that from half to one and
+ * a half of them.
+ */
 export const CURVE_MS = [10, 100, 1000] as const;

@@ -6,6 +6,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
+import { GROWTH_MIB, SLOWEST } from "./churn-run.ts";
 import {
 	compileTable,
 	curveTable,
@@ -42,10 +43,12 @@ same tables. Measured on one ${host.cpu} with Node ${host.node}${beside}.
 
 The guests are those of \`workloads/compute\`, in user mode with all memory mapped by pages of
 4 KiB, and two of \`workloads/bare\`: \`traps\` calls M-mode a million times, \`generate\` makes
-a hundred thousand functions and calls them. Each runs in ${rounds} rounds, in each of them once on
-each engine, in a process of its own. What counts is the time of all threads of the process, less that of one whose
-guest does nothing; so what is compiled in other threads counts, too. The interpreter does a fifth
-of the work. Figures are medians; those in brackets are the lowest and the highest ratio of a
+a hundred thousand functions and calls them.
+
+Each runs in ${rounds} rounds, in each of them once on each engine, in a process of its own.
+What counts is the time of all threads of the process, less that of one whose
+guest does nothing; so what is compiled in other threads counts, too. The interpreter does a
+fifth of the work. Figures are medians; those in brackets are the lowest and the highest ratio of a
 round. They are worth more than the speeds: other work on the host changes both sides.
 
 ## Speed
@@ -64,15 +67,22 @@ on in others.
 ${markdown(compileTable(engines))}
 ## Warm-up
 
-Million guest instructions a second of a new process, by the host's clock: at 10, 100 and 1000 ms
-after the first instruction, from half of that to one and a half times that.
+Million guest instructions a second of a new process, when its threads have taken 10, 100 and
+1000 ms since the first instruction: from half of that to one and a half times that.
 
 ${markdown(curveTable(engines))}
 ## Short programs
 
 Milliseconds of all threads, from the first instruction to the last:
 
-${markdown(shortTable(engines))}`;
+${markdown(shortTable(engines))}
+## Memory
+
+At most 2,000 compiled functions are kept. \`npm run churn\` runs for an hour a shell that makes
+processes of different programs without end, and for another one \`generate\`: after the first
+fifth, the memory of each process may grow by ${GROWTH_MIB} MiB, since the host collects garbage
+when it likes, and its speed may not fall below ${SLOWEST} of before.
+`;
 }
 
 writeFileSync(PAGE, page(measured(process.argv[2])));

@@ -176,10 +176,10 @@ export const MUTANTS: readonly Mutant[] = [
 		to: "block.successors.push(this.#total % 7 === 0 ? other : taken)",
 	},
 	{
-		name: "a copied function returns to the call",
+		name: "a copied function begins with its second instruction",
 		file: "region",
-		from: "new Context(context, behind)",
-		to: "new Context(context, pc)",
+		from: "get(copy, target)",
+		to: "get(copy, (target + 4) | 0)",
 	},
 	{
 		name: "functions return to the first caller below",
@@ -194,10 +194,10 @@ export const MUTANTS: readonly Mutant[] = [
 		to: "table[(addresses[i] - lowest) / 2] = (i + 1) % addresses.length",
 	},
 	{
-		name: "a jump to an odd place in a table is rounded down",
+		name: "a jump to where its table has nothing goes to the first target",
 		file: "emit",
-		from: "code.op(wasm.I32_ROTR)",
-		to: "code.op(wasm.I32_SHR_U)",
+		from: "i < 0 ? length : i - first",
+		to: "i < 0 ? 0 : i - first",
 	},
 	{
 		name: "a way through a loop asks for no cycles",

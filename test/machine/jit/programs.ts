@@ -94,6 +94,7 @@ const other: Item = fc.constantFrom(
 	["auipc a2, 5"],
 	["la t3, leaf1", "jalr ra, 0(t3)"],
 	["la t3, far", "jalr ra, 0(t3)"],
+	["la ra, leaf0", "jalr ra, 0(ra)"],
 	["call leaf0"],
 	["call leaf1"],
 	["call leaf2"],
