@@ -16,6 +16,10 @@ const PROGRAMS = [
 	"campaign/worker",
 	"campaign/measured",
 	"bench/first-instruction",
+	"bench/compute-guest",
+	"bench/performance",
+	"bench/churn",
+	"bench/churn-code",
 	"conformance/main",
 	"conformance/isa-tests",
 ];

@@ -61,7 +61,12 @@ export { type ResultRow, ResultsFolder, readResults } from "./campaign/results.t
 export type { Evidence, Indication } from "./campaign/run/evidence.ts";
 export type { GoldenFacts } from "./campaign/run/golden.ts";
 export { planOf, Runner, type RunPlan, type RunResult } from "./campaign/run/runner.ts";
-export { createComputer, type Workload, type WorkloadDisk } from "./campaign/run/workload.ts";
+export {
+	createComputer,
+	type Workload,
+	type WorkloadDisk,
+	withEngine,
+} from "./campaign/run/workload.ts";
 export { type Shard, shardLength } from "./campaign/shard.ts";
 export { BARE_DEFAULT_RAM, Bare } from "./computer/bare.ts";
 export type { BareExit, BareOptions, BareReport } from "./computer/bare-options.ts";

@@ -23,6 +23,9 @@ const REACH = [
 	"test/system/host-memory.test.ts",
 ];
 
+/** Defects planted in the compiler, and the tests that find them: npm run test:mutants. */
+const MUTANTS = ["test/machine/jit/mutants.test.ts"];
+
 /** Tests that put functions of their own into modules, which Node cannot load then. */
 const MOCKED = ["test/campaign/defects.test.ts"];
 
@@ -57,7 +60,7 @@ export default defineConfig({
 				test: {
 					...onBuilt.test,
 					name: "main",
-					exclude: [...configDefaults.exclude, ...REACH, ...MOCKED],
+					exclude: [...configDefaults.exclude, ...REACH, ...MOCKED, ...MUTANTS],
 				},
 			},
 			{ ...onBuilt, test: { ...onBuilt.test, name: "reach", include: REACH } },
@@ -67,11 +70,12 @@ export default defineConfig({
 					...onBuilt.test,
 					name: "jit",
 					include: EAGER,
-					exclude: [...configDefaults.exclude, ...REACH],
+					exclude: [...configDefaults.exclude, ...REACH, ...MUTANTS],
 					setupFiles: "test/support/eager-engine.ts",
 				},
 			},
 			{ extends: true, test: { name: "mocked", include: MOCKED } },
+			{ extends: true, test: { name: "mutants", include: MUTANTS } },
 		],
 	},
 });

@@ -3,8 +3,8 @@
  * context switches, pipes. Counts and virtual time are exact and the same on every host; the host's
  * time is not.
  */
-import { createSystem } from "../index.ts";
-import { workload } from "./guests.ts";
+import { createSystem, type Engine } from "../index.ts";
+import { type Measuring, workload } from "./guests.ts";
 import { difference } from "./noise.ts";
 
 const MiB = 1024 * 1024;
@@ -65,13 +65,14 @@ interface Totals {
 	readonly ms: number;
 }
 
-function run(args: readonly string[], times: number): Totals {
+function run(args: readonly string[], times: number, engine: Engine): Totals {
 	const system = createSystem({
 		program: "vmbench",
 		image: workload("vmbench"),
 		args: [...args, String(times)],
 		ram: 64 * MiB,
 		swap: [{ media: 64 * MiB, timing: "instant" }],
+		engine,
 	});
 	const started = performance.now();
 	system.run();
@@ -86,14 +87,14 @@ function run(args: readonly string[], times: number): Totals {
 /** Runs of one case. All counts are equal. */
 const ROUNDS = 3;
 
-const rounds = (args: readonly string[], times: number): Totals[] =>
-	Array.from({ length: ROUNDS }, () => run(args, times));
+const rounds = (args: readonly string[], times: number, engine: Engine): Totals[] =>
+	Array.from({ length: ROUNDS }, () => run(args, times, engine));
 
 /** The difference between few and many times, which cancels start-up and exit. */
-function measure({ name, args, times }: Case): CallResult {
-	run(args, times);
-	const few = rounds(args, times / 2);
-	const many = rounds(args, times / 2 + times);
+function measure({ name, args, times }: Case, engine: Engine): CallResult {
+	run(args, times, engine);
+	const few = rounds(args, times / 2, engine);
+	const many = rounds(args, times / 2 + times, engine);
 	const each = (of: (totals: Totals) => number): number => (of(many[0]!) - of(few[0]!)) / times;
 	const ms = difference(
 		few.map((t) => t.ms),
@@ -108,4 +109,5 @@ function measure({ name, args, times }: Case): CallResult {
 	};
 }
 
-export const runCalls = (smoke: boolean): CallResult[] => cases(smoke).map(measure);
+export const runCalls = ({ smoke, engine }: Measuring): CallResult[] =>
+	cases(smoke).map((one) => measure(one, engine));

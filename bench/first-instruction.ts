@@ -1,11 +1,12 @@
 /**
  * A process of its own, for the benchmark of the start-up: it prints the milliseconds from its
- * start until a guest instruction had retired.
+ * start until a guest instruction had retired. Its argument is the engine.
  */
-import { createSystem } from "../index.ts";
+import { createSystem, type Engine } from "../index.ts";
 import { workload } from "./guests.ts";
 
-const system = createSystem({ program: "hello", image: workload("hello") });
+const engine = process.argv[2] as Engine;
+const system = createSystem({ program: "hello", image: workload("hello"), engine });
 while (system.machine.hart.counters.instret === 0) {
 	system.run(system.machine.clock.cycles + 1);
 }

@@ -1,6 +1,6 @@
 /** What `bench growth` measures: the operations, their sizes, and how fast each may grow. */
-import { createSystem, restoreSystem, type System, saveSystem } from "../index.ts";
-import { workload } from "./guests.ts";
+import { createSystem, type Engine, restoreSystem, type System, saveSystem } from "../index.ts";
+import { type Measuring, workload } from "./guests.ts";
 
 const MiB = 1024 * 1024;
 /** Pages of a MiB. */
@@ -59,7 +59,7 @@ const BEGIN = 0x3c;
 const END = 0x3e;
 
 /** Run a case of `growth` until its last round is over. => the fastest round. */
-function runCase(row: GuestRow, size: number): Measured {
+function runCase(row: GuestRow, size: number, engine: Engine): Measured {
 	const rounds = row.rounds ?? 5;
 	const n = row.n?.(size) ?? size;
 	let started = 0;
@@ -91,6 +91,7 @@ function runCase(row: GuestRow, size: number): Measured {
 		ram: (row.ram?.(size) ?? 64) * MiB,
 		swap: [{ media: (row.swap?.(size) ?? 64) * MiB, timing: "instant" }],
 		console: onByte,
+		engine,
 	});
 	if (row.prepare !== undefined) {
 		// The page daemon sets its limits first.
@@ -208,13 +209,14 @@ function timed(action: () => void): Measured {
 }
 
 /** A machine whose program has written 4 MiB and goes on writing them. */
-function touching(ram: number, swap: number): System {
+function touching(ram: number, swap: number, engine: Engine): System {
 	const system = createSystem({
 		program: "touch",
 		image: workload("touch"),
 		args: ["4", "1000000"],
 		ram: ram * MiB,
 		swap: [{ media: swap * MiB, timing: "instant" }],
+		engine,
 	});
 	while (system.machine.hart.counters.instret < 100_000) advance(system, 1_000_000);
 	return system;
@@ -227,13 +229,13 @@ function advance(system: System, cycles: number): void {
 }
 
 /** What the host does with a whole machine, by its RAM and by its disk. */
-function machineRows(smoke: boolean): GrowthRow[] {
+function machineRows({ smoke, engine }: Measuring): GrowthRow[] {
 	const ram = smoke ? [16, 24] : [16, 64, 256, 512, 900];
 	const disks = smoke ? [16, 24] : [16, 64, 128, 256, 512];
 	const row = (
 		name: string,
 		measure: (system: System) => Measured,
-		make = (mib: number): System => touching(mib, 64),
+		make = (mib: number): System => touching(mib, 64, engine),
 	): GrowthRow => ({
 		...{ name, unit: "MiB of RAM", sizes: ram, allowed: FLAT },
 		measure: (mib) => measure(make(mib)),
@@ -255,13 +257,13 @@ function machineRows(smoke: boolean): GrowthRow[] {
 	return [
 		{
 			...row("create a system", () => ({ us: 0, steps: null })),
-			measure: (mib) => timed(() => touching(mib, 64)),
+			measure: (mib) => timed(() => touching(mib, 64, engine)),
 		},
 		row("state hash", (system) => timed(() => system.stateHash())),
 		row("save a snapshot", (system) => timed(() => saveSystem(system))),
 		row("restore a snapshot", (system) => {
 			const file = saveSystem(system);
-			return timed(() => restoreSystem(file));
+			return timed(() => restoreSystem(file, { engine }));
 		}),
 		row("take a checkpoint", checkpoint),
 		row("go back to a checkpoint", (system) => {
@@ -271,21 +273,21 @@ function machineRows(smoke: boolean): GrowthRow[] {
 			const back = noted;
 			return timed(() => system.rollback(back));
 		}),
-		disk("create a system with a sparse disk", (mib) => timed(() => touching(16, mib))),
+		disk("create a system with a sparse disk", (mib) => timed(() => touching(16, mib, engine))),
 		disk("state hash with a sparse disk", (mib) => {
-			const system = touching(16, mib);
+			const system = touching(16, mib, engine);
 			return timed(() => system.stateHash());
 		}),
 	];
 }
 
-export const rows = (smoke: boolean): GrowthRow[] => [
+export const rows = ({ smoke, engine }: Measuring): GrowthRow[] => [
 	...guestRows(smoke).map(
 		(row): GrowthRow => ({
 			...{ name: row.name, unit: row.unit, allowed: row.allowed },
 			sizes: smoke ? row.smoke : row.sizes,
-			measure: (size) => runCase(smoke ? { ...row, rounds: 1 } : row, size),
+			measure: (size) => runCase(smoke ? { ...row, rounds: 1 } : row, size, engine),
 		}),
 	),
-	...machineRows(smoke),
+	...machineRows({ smoke, engine }),
 ];

@@ -5,6 +5,7 @@
  */
 import { exponentOf } from "./fit.ts";
 import { type Measured, rows } from "./growth-rows.ts";
+import type { Measuring } from "./guests.ts";
 
 export interface GrowthResult {
 	readonly name: string;
@@ -26,15 +27,16 @@ export const growsTooFast = ({ exponent, margin, allowed }: GrowthResult): boole
 	exponent - margin > allowed;
 
 /** The rows, by name. */
-export const growthNames = (smoke: boolean): string[] => rows(smoke).map(({ name }) => name);
+export const growthNames = (how: Measuring): string[] => rows(how).map(({ name }) => name);
 
 /**
  * The best of some measurements at each size, taken in turn, so that a busy host hurts all.
  * => `onRow` is called after each row.
  */
-export function runGrowth(smoke: boolean, onRow?: (name: string) => void): GrowthResult[] {
+export function runGrowth(how: Measuring, onRow?: (name: string) => void): GrowthResult[] {
+	const { smoke } = how;
 	const turns = smoke ? 1 : 2;
-	return rows(smoke).map(({ name, unit, sizes, allowed, measure }) => {
+	return rows(how).map(({ name, unit, sizes, allowed, measure }) => {
 		// The host's compiler has to see the code first.
 		if (!smoke) measure(sizes[0]!);
 		const best: (Measured | undefined)[] = sizes.map(() => undefined);

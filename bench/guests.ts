@@ -1,7 +1,7 @@
 /** The guest programs of the benchmarks, and how to run one. */
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { createSystem } from "../index.ts";
+import { createSystem, type Engine } from "../index.ts";
 
 const MiB = 1024 * 1024;
 
@@ -16,11 +16,19 @@ export const WORKLOADS = ["../workloads/", "../../workloads/"]
 
 export const workload = (name: string): Uint8Array => readFileSync(`${WORKLOADS}bin/${name}`);
 
+/** How everything is measured. */
+export interface Measuring {
+	/** Small sizes, only to check that the benchmarks work. */
+	readonly smoke: boolean;
+	readonly engine: Engine;
+}
+
 export interface GuestRun {
 	readonly program: string;
 	readonly args: readonly string[];
 	/** MiB of RAM: 64 is enough for every guest, 4 for none. */
 	readonly ramMiB: number;
+	readonly engine: Engine;
 	/** Runs before the measured one, so that the host's compiler has seen the code. */
 	readonly warmups: number;
 }
@@ -65,6 +73,7 @@ function runOnce(run: GuestRun): GuestResult {
 		args: run.args,
 		ram: run.ramMiB * MiB,
 		swap: [{ media: 64 * MiB }],
+		engine: run.engine,
 	});
 	const started = performance.now();
 	system.run();

@@ -6,8 +6,9 @@ import {
 	poolExecutor,
 	prepareCampaign,
 	type Workload,
+	withEngine,
 } from "../index.ts";
-import { workload } from "./guests.ts";
+import { type Measuring, workload } from "./guests.ts";
 
 const MiB = 1024 * 1024;
 /** Milliseconds after which a run is given up. */
@@ -68,7 +69,7 @@ const WAYS: readonly Way[] = [
 	{ name: "and pruning", points: 2000, checkpoints: 32, earlyStop: true, prune: true },
 ];
 
-async function measure(way: Way, smoke: boolean): Promise<InjectionResult> {
+async function measure(way: Way, { smoke, engine }: Measuring): Promise<InjectionResult> {
 	const { name, checkpoints, earlyStop, prune } = way;
 	const campaign = checkCampaign({
 		workload: { boot: "walk" },
@@ -77,7 +78,7 @@ async function measure(way: Way, smoke: boolean): Promise<InjectionResult> {
 		...{ checkpoints, earlyStop, prune },
 	});
 	const started = performance.now();
-	const prepared = prepareCampaign(campaign, walk(smoke ? 1 : 2));
+	const prepared = prepareCampaign(campaign, withEngine(walk(smoke ? 1 : 2), engine));
 	const jobs = smoke ? 1 : cpus().length;
 	const executor = await poolExecutor({ ...prepared.runner, jobs, milliseconds: GIVEN_UP });
 	try {
@@ -97,8 +98,8 @@ async function measure(way: Way, smoke: boolean): Promise<InjectionResult> {
 	}
 }
 
-export async function runInjections(smoke: boolean): Promise<InjectionResult[]> {
+export async function runInjections(how: Measuring): Promise<InjectionResult[]> {
 	const results: InjectionResult[] = [];
-	for (const way of WAYS) results.push(await measure(way, smoke));
+	for (const way of WAYS) results.push(await measure(way, how));
 	return results;
 }

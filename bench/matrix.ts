@@ -1,17 +1,23 @@
 /** The guests on machines of different sizes, one machine per worker. */
-import { built, GUESTS, type GuestResult, type GuestRun, SMOKE_GUESTS } from "./guests.ts";
+import {
+	built,
+	GUESTS,
+	type GuestResult,
+	type GuestRun,
+	type Measuring,
+	SMOKE_GUESTS,
+} from "./guests.ts";
 
-export interface MatrixOptions {
-	readonly smoke: boolean;
+export interface MatrixOptions extends Measuring {
 	/** Machines to run at the same time. They slow each other down. */
 	readonly jobs: number;
 	readonly onResult?: (result: GuestResult) => void;
 }
 
 /** Every guest with enough memory and with too little. */
-export function matrixRuns(smoke: boolean): GuestRun[] {
+export function matrixRuns({ smoke, engine }: Measuring): GuestRun[] {
 	return (smoke ? SMOKE_GUESTS : GUESTS).flatMap(([program, ...args]) =>
-		[64, 4].map((ramMiB) => ({ program, args, ramMiB, warmups: smoke ? 0 : 1 })),
+		[64, 4].map((ramMiB) => ({ program, args, ramMiB, engine, warmups: smoke ? 0 : 1 })),
 	);
 }
 
@@ -25,7 +31,7 @@ export async function runMatrix(options: MatrixOptions): Promise<GuestResult[]> 
 	});
 	try {
 		return await Promise.all(
-			matrixRuns(options.smoke).map(async (run) => {
+			matrixRuns(options).map(async (run) => {
 				const result = await pool.exec(run);
 				options.onResult?.(result);
 				return result;

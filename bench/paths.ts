@@ -1,7 +1,7 @@
 /** The speed of single paths through the kernel, and of programs without one. */
-import { createSystem, type System } from "../index.ts";
+import { createSystem, type Engine, type System } from "../index.ts";
 import { generatedPath, trapPath } from "./bare.ts";
-import { workload } from "./guests.ts";
+import { type Measuring, workload } from "./guests.ts";
 import { certain } from "./noise.ts";
 
 const MiB = 1024 * 1024;
@@ -16,13 +16,14 @@ export interface PathResult {
 }
 
 /** A machine that runs `program` without end. */
-function endless(program: string, args: string[], ramMiB: number): System {
+function endless(program: string, args: string[], ramMiB: number, engine: Engine): System {
 	return createSystem({
 		program,
 		image: workload(program),
 		args,
 		ram: ramMiB * MiB,
 		swap: [{ media: 64 * MiB, timing: "instant" }],
+		engine,
 	});
 }
 
@@ -77,11 +78,11 @@ async function sample(
  * The path of a zero-fill fault alone, from the guest's store back to the guest: the time between
  * the first pages of a mapping and its last ones, without mmap and munmap.
  */
-function zeroFillPath(mib: number, rounds: number): PathResult {
+function zeroFillPath(mib: number, rounds: number, engine: Engine): PathResult {
 	const pages = mib * 256;
 	const margin = pages >> 4;
 	const slice = 50_000;
-	const system = endless("touch", [String(mib), "1000000"], mib + 32);
+	const system = endless("touch", [String(mib), "1000000"], mib + 32, engine);
 	const until = (count: number): void => {
 		while (faults(system) < count) advance(system, slice, faults);
 	};
@@ -109,25 +110,25 @@ function zeroFillPath(mib: number, rounds: number): PathResult {
 	};
 }
 
-export async function runPaths(smoke: boolean): Promise<PathResult[]> {
+export async function runPaths({ smoke, engine }: Measuring): Promise<PathResult[]> {
 	const seconds = smoke ? 0.05 : 3;
 	return [
-		zeroFillPath(smoke ? 4 : 64, smoke ? 3 : 15),
+		zeroFillPath(smoke ? 4 : 64, smoke ? 3 : 15, engine),
 		await sample(
 			"zero-fill faults, with mmap and munmap of 16 MiB",
-			endless("touch", ["16", "1000000"], 64),
+			endless("touch", ["16", "1000000"], 64, engine),
 			1_000_000,
 			faults,
 			seconds,
 		),
 		await sample(
 			"pages paged out and in",
-			endless("walk", ["16", "1000000"], 4),
+			endless("walk", ["16", "1000000"], 4, engine),
 			1_000_000,
 			pages,
 			seconds,
 		),
-		generatedPath(smoke ? 1 : 9),
-		trapPath(smoke ? 1 : 9),
+		generatedPath(smoke ? 1 : 9, engine),
+		trapPath(smoke ? 1 : 9, engine),
 	];
 }

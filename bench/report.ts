@@ -1,9 +1,11 @@
 /** All benchmarks, as one object and as a table. */
 import { cpus } from "node:os";
-import { VERSION } from "../index.ts";
+import { type Engine, VERSION } from "../index.ts";
 import { type CallResult, runCalls } from "./calls.ts";
+import { engineLines } from "./engine-tables.ts";
+import { type EnginesReport, engineNames, runEngines } from "./engines.ts";
 import { type GrowthResult, growsTooFast, growthNames, runGrowth } from "./growth.ts";
-import type { GuestResult } from "./guests.ts";
+import type { GuestResult, Measuring } from "./guests.ts";
 import { type InjectionResult, runInjections } from "./injections.ts";
 import { geometricMean, matrixRuns, runMatrix } from "./matrix.ts";
 import { runNative } from "./native.ts";
@@ -20,12 +22,14 @@ export const BENCHMARKS = [
 	"growth",
 	"startup",
 	"injections",
+	"engines",
 ] as const;
 export type BenchmarkName = (typeof BENCHMARKS)[number];
 
 export interface BenchReport {
 	readonly version: string;
 	readonly host: { readonly cpu: string; readonly node: string };
+	readonly engine: Engine;
 	readonly guests: readonly GuestResult[];
 	/** Geometric mean of the guests' MIPS, with enough memory and with too little. */
 	readonly geomeanMips: { readonly resident: number; readonly swapping: number } | null;
@@ -37,12 +41,12 @@ export interface BenchReport {
 	readonly growth: readonly GrowthResult[];
 	readonly startupMs: number | null;
 	readonly injections: readonly InjectionResult[];
+	readonly engines: EnginesReport | null;
 }
 
-export interface BenchOptions {
+export interface BenchOptions extends Measuring {
 	/** Which ones; all if empty. */
 	readonly names: readonly BenchmarkName[];
-	readonly smoke: boolean;
 	readonly jobs: number;
 	readonly onStep?: (done: string) => void;
 }
@@ -51,41 +55,44 @@ const wants = (names: readonly BenchmarkName[], name: BenchmarkName): boolean =>
 	names.length === 0 || names.includes(name);
 
 /** How often `onStep` will be called. */
-export function countSteps(names: readonly BenchmarkName[], smoke: boolean): number {
-	const guests = wants(names, "guests") ? matrixRuns(smoke).length + 1 : 0;
-	const growth = wants(names, "growth") ? growthNames(smoke).length : 0;
+export function countSteps(names: readonly BenchmarkName[], how: Measuring): number {
+	const guests = wants(names, "guests") ? matrixRuns(how).length + 1 : 0;
+	const growth = wants(names, "growth") ? growthNames(how).length : 0;
+	const engines = wants(names, "engines") ? engineNames(how).length : 0;
 	const others = BENCHMARKS.filter(
-		(name) => name !== "guests" && name !== "growth" && wants(names, name),
+		(name) => !["guests", "growth", "engines"].includes(name) && wants(names, name),
 	);
-	return guests + growth + others.length;
+	return guests + growth + engines + others.length;
 }
 
 export async function runBenchmarks(options: BenchOptions): Promise<BenchReport> {
-	const { smoke, jobs } = options;
+	const { smoke, engine, jobs } = options;
 	const wanted = (name: BenchmarkName): boolean => wants(options.names, name);
 	const step = (what: string): void => options.onStep?.(what);
 	let guests: GuestResult[] = [];
 	let native: Map<string, number> | null = null;
 	if (wanted("guests")) {
 		const onResult = (r: GuestResult): void => step(`${r.program} in ${r.ramMiB} MiB`);
-		guests = await runMatrix({ smoke, jobs, onResult });
+		guests = await runMatrix({ smoke, engine, jobs, onResult });
 		native = runNative(smoke);
 		step("native programs");
 	}
-	const paths = wanted("paths") ? await runPaths(smoke) : [];
+	const paths = wanted("paths") ? await runPaths(options) : [];
 	if (paths.length > 0) step("paths");
-	const calls = wanted("calls") ? runCalls(smoke) : [];
+	const calls = wanted("calls") ? runCalls(options) : [];
 	if (calls.length > 0) step("calls");
-	const snapshots = wanted("snapshots") ? runSnapshots(smoke) : [];
+	const snapshots = wanted("snapshots") ? runSnapshots(options) : [];
 	if (snapshots.length > 0) step("snapshots");
-	const growth = wanted("growth") ? runGrowth(smoke, step) : [];
-	const startupMs = wanted("startup") ? runStartup() : null;
+	const growth = wanted("growth") ? runGrowth(options, step) : [];
+	const startupMs = wanted("startup") ? runStartup(engine) : null;
 	if (startupMs !== null) step("startup");
-	const injections = wanted("injections") ? await runInjections(smoke) : [];
+	const injections = wanted("injections") ? await runInjections(options) : [];
 	if (injections.length > 0) step("injections");
+	const engines = wanted("engines") ? runEngines(options, step) : null;
 	return {
 		version: VERSION,
 		host: { cpu: cpus()[0]?.model ?? "unknown", node: process.version },
+		engine,
 		guests,
 		geomeanMips:
 			guests.length === 0 ? null : { resident: mean(guests, 64), swapping: mean(guests, 4) },
@@ -96,6 +103,7 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 		growth,
 		startupMs,
 		injections,
+		engines,
 	};
 }
 
@@ -104,7 +112,7 @@ const mean = (guests: GuestResult[], ramMiB: number): number =>
 
 /** The report as a table. */
 export function benchTable(report: BenchReport): string {
-	const lines: string[] = [`${report.host.cpu}, Node ${report.host.node}`];
+	const lines: string[] = [`${report.host.cpu}, Node ${report.host.node}, engine ${report.engine}`];
 	if (report.guests.length > 0) {
 		lines.push(
 			"",
@@ -139,6 +147,7 @@ export function benchTable(report: BenchReport): string {
 		lines.push("", `process start to first guest instruction: ${report.startupMs.toFixed(0)} ms`);
 	}
 	lines.push(...injectionLines(report.injections));
+	if (report.engines !== null) lines.push("", ...engineLines(report.engines));
 	return `${lines.join("\n")}\n`;
 }
 

@@ -2,11 +2,12 @@
 import {
 	type ComputerCheckpoint,
 	createSystem,
+	type Engine,
 	restoreSystem,
 	type System,
 	saveSystem,
 } from "../index.ts";
-import { workload } from "./guests.ts";
+import { type Measuring, workload } from "./guests.ts";
 
 const MiB = 1024 * 1024;
 const RAM_MIB = 64;
@@ -21,12 +22,13 @@ export interface SnapshotResult {
 }
 
 /** A machine whose program writes to its memory without end. */
-function start(): System {
+function start(engine: Engine): System {
 	const system = createSystem({
 		program: "touch",
 		image: workload("touch"),
 		args: [String(TOUCHED_MIB), "1000000"],
 		ram: RAM_MIB * MiB,
+		engine,
 	});
 	while (system.machine.hart.counters.instret < 100_000) advance(system, 1_000_000);
 	return system;
@@ -62,9 +64,9 @@ function median(name: string, times: number[]): SnapshotResult {
 	return { name, ms, samples: times.length };
 }
 
-export function runSnapshots(smoke: boolean): SnapshotResult[] {
+export function runSnapshots({ smoke, engine }: Measuring): SnapshotResult[] {
 	const rounds = smoke ? 2 : 50;
-	const system = start();
+	const system = start(engine);
 	const { machine, board } = system;
 	const taking: number[] = [];
 	const machines: number[] = [];
@@ -87,7 +89,7 @@ export function runSnapshots(smoke: boolean): SnapshotResult[] {
 	}
 	const files = Array.from({ length: smoke ? 1 : 5 }, () => timed(() => saveSystem(system)));
 	const file = saveSystem(system);
-	const restored = files.map(() => timed(() => restoreSystem(file)));
+	const restored = files.map(() => timed(() => restoreSystem(file, { engine })));
 	const what = `a machine of ${RAM_MIB} MiB, ${TOUCHED_MIB} MiB of it written to`;
 	return [
 		median("checkpoint of a machine, taken and released", taking),

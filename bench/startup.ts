@@ -1,14 +1,16 @@
 /** From the start of a process to the first guest instruction. */
 import { spawnSync } from "node:child_process";
+import type { Engine } from "../index.ts";
 import { built } from "./guests.ts";
 
 const RUNS = 5;
 
 /** Median of the milliseconds that new processes took until a guest instruction had retired. */
-export function runStartup(): number {
+export function runStartup(engine: Engine): number {
 	const times: number[] = [];
 	for (let i = 0; i < RUNS; i++) {
-		const child = spawnSync(process.execPath, [built("first-instruction")], { encoding: "utf8" });
+		const args = [built("first-instruction"), engine];
+		const child = spawnSync(process.execPath, args, { encoding: "utf8" });
 		if (child.status === 0) times.push(Number(child.stdout));
 	}
 	if (times.length === 0) throw new Error("bench: the process does not start");

@@ -15,7 +15,7 @@ import type { Evidence } from "./run/evidence.ts";
 import { evidenceOfGolden, evidenceOfKnown } from "./run/gather.ts";
 import { type GoldenFacts, measureGolden } from "./run/golden.ts";
 import type { RunnerOptions, RunResult } from "./run/runner.ts";
-import type { Workload } from "./run/workload.ts";
+import { type Workload, withEngine } from "./run/workload.ts";
 import { listRuns, type PlannedRun, type RunList } from "./sampling.ts";
 import { type Shard, shardRuns } from "./shard.ts";
 import { countingPlan, spaceOf } from "./space.ts";
@@ -65,12 +65,13 @@ export function prepareCampaign(
 	};
 }
 
-/** The hash is of everything that results depend on. `runs` as in listRuns. */
+/** The hash is of everything that results depend on: not of the engine. `runs` as in listRuns. */
 export function identityOf(campaign: Campaign, workload: Workload, runs?: number): Identity {
 	const hash = createHash("sha256");
 	const replacer = (_: string, value: unknown): unknown =>
 		value instanceof Uint8Array ? createHash("sha256").update(value).digest("hex") : value;
-	hash.update(JSON.stringify([campaign, workload, runs ?? null], replacer));
+	const what = withEngine(workload, undefined);
+	hash.update(JSON.stringify([campaign, what, runs ?? null], replacer));
 	return { version: VERSION, hash: hash.digest("hex") };
 }
 

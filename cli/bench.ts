@@ -9,9 +9,13 @@ import {
 	countSteps,
 	runBenchmarks,
 } from "../bench/report.ts";
+import type { Engine } from "../index.ts";
+import { noteEngine } from "./engine.ts";
+import { ENGINE } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 
 interface BenchFlags {
+	readonly engine: Engine;
 	readonly json?: string;
 	readonly smoke: boolean;
 	readonly jobs: number;
@@ -20,6 +24,7 @@ interface BenchFlags {
 export function defineBench(command: Command, done: (exitCode: number) => void): void {
 	command
 		.addArgument(new Argument("[names...]", "which ones (default: all)").choices(BENCHMARKS))
+		.option(...ENGINE)
 		.option("--json <file>", "write the results as JSON; - for stdout instead of the table")
 		.option("--smoke", "small sizes, only to check that the benchmarks work", false)
 		.option(
@@ -35,14 +40,16 @@ export function defineBench(command: Command, done: (exitCode: number) => void):
 
 /** => the exit code: 1 if something grows faster than it may. */
 async function bench(names: BenchmarkName[], flags: BenchFlags): Promise<number> {
+	noteEngine({ engine: flags.engine, quiet: false });
 	const json = OutputFile.open(flags.json, process.stdout);
 	const bar = process.stderr.isTTY
 		? new SingleBar({ format: "{bar} {value}/{total} {step} | ETA {eta} s", clearOnComplete: true })
 		: null;
-	bar?.start(countSteps(names, flags.smoke), 0, { step: "" });
+	bar?.start(countSteps(names, flags), 0, { step: "" });
 	const report = await runBenchmarks({
 		names,
 		smoke: flags.smoke,
+		engine: flags.engine,
 		jobs: flags.jobs,
 		onStep: (step) => bar?.increment(1, { step }),
 	});

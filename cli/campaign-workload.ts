@@ -6,10 +6,12 @@ import {
 	DEFAULT_RAM,
 	DEFAULT_SWAP,
 	type DiskOptions,
+	type Engine,
 	type RunFile,
 	type TimingName,
 	type Workload,
 	type WorkloadDisk,
+	withEngine,
 } from "../index.ts";
 import { readInputFile } from "./input-file.ts";
 import { TIMINGS } from "./options.ts";
@@ -29,8 +31,14 @@ const seenFrom = (folder: string, path: string): string =>
 	isAbsolute(path) ? path : join(folder, path);
 
 /** => UsageError for a file that cannot be read, or a disk that makes no sense. */
-export async function readWorkload({ workload }: Campaign, folder: string): Promise<Workload> {
-	return "boot" in workload ? await bootWorkload(workload, folder) : runWorkload(workload, folder);
+export async function readWorkload(
+	{ workload }: Campaign,
+	folder: string,
+	engine: Engine = "auto",
+): Promise<Workload> {
+	const isBoot = "boot" in workload;
+	const read = isBoot ? await bootWorkload(workload, folder) : runWorkload(workload, folder);
+	return withEngine(read, engine);
 }
 
 async function bootWorkload(file: BootFile, folder: string): Promise<Workload> {

@@ -33,7 +33,8 @@ export const COMMANDS: readonly CommandEntry[] = [
 	},
 	{
 		name: "bench",
-		description: "measure guests, paging, system calls, snapshots, start-up and injections",
+		description:
+			"measure guests, paging, system calls, snapshots, start-up, injections and engines",
 		usage: "[options] [names...]",
 		load: async () => (await import("./bench.ts")).defineBench,
 	},

@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import type { Engine, FaultPlan } from "../index.ts";
 import { type GdbFlags, gdbPort } from "./gdb-flags.ts";
 import {
-	engineOption,
+	ENGINE,
 	integerOption,
 	policyOption,
 	portOption,
@@ -51,7 +51,7 @@ export function addCommonOptions(command: Command, { printer, instead }: Runs): 
 	return command
 		.option("--tlb <entries[,ways]>", "shape of the TLB (default: 1024,4)", tlbOption)
 		.option("--ad <policy>", "who sets A and D bits: hardware or trap", policyOption, "hardware")
-		.option("--engine <name>", "what runs guest code: auto, interp or jit", engineOption, "auto")
+		.option(...ENGINE)
 		.option("--trace <file>", "write a timeline of events for ui.perfetto.dev")
 		.option("--trace-instructions <file>", "write every instruction with the registers it changes")
 		.option("--json <file>", `write a report as JSON; - for stdout, after the ${printer}'s output`)

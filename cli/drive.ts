@@ -1,6 +1,7 @@
 /** Running a guest to its end, with its console on the host's standard streams. */
-import { type Computer, canCompile, type Engine, warmUpHost } from "../index.ts";
+import { type Computer, type Engine, warmUpHost } from "../index.ts";
 import { InputReader, type OutputBuffer } from "./console.ts";
+import { noteEngine } from "./engine.ts";
 import { HostTerminal } from "./host-terminal.ts";
 import { hostMs } from "./host-time.ts";
 import { driveInteractive } from "./interactive.ts";
@@ -29,9 +30,7 @@ export async function drive(
 	output: OutputBuffer,
 	saver: Saver | null,
 ): Promise<GivenUp> {
-	if (flags.engine === "auto" && !flags.quiet && !canCompile()) {
-		process.stderr.write("uvmachine: no WebAssembly here: guest code is interpreted\n");
-	}
+	noteEngine(flags);
 	const progress = await RunProgress.open(process.stderr, flags.quiet);
 	const input = new InputReader(process.stdin);
 	const limit = limitOf(flags);

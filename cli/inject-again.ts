@@ -4,6 +4,7 @@ import type { BareTarget, SystemTarget } from "../gdb/session.ts";
 import {
 	Bare,
 	type Campaign,
+	type Engine,
 	findRun,
 	minimiseRun,
 	planOf,
@@ -18,7 +19,7 @@ import {
 import { readWorkload } from "./campaign-workload.ts";
 import { OutputBuffer } from "./console.ts";
 import { type GdbFlags, gdbPort } from "./gdb-flags.ts";
-import { integerOption, portOption } from "./options.ts";
+import { ENGINE, integerOption, portOption } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { TraceFiles, type TraceFlags } from "./trace-file.ts";
 import { UsageError } from "./usage-error.ts";
@@ -31,6 +32,7 @@ const FILES = ["--files <folder>", "where the campaign's files are looked for", 
 interface ReplayFlags extends TraceFlags, GdbFlags {
 	readonly stopAtInjection: boolean;
 	readonly files: string;
+	readonly engine: Engine;
 	readonly uvmhist?: string;
 	readonly quiet: boolean;
 }
@@ -39,7 +41,7 @@ interface ReplayFlags extends TraceFlags, GdbFlags {
 async function readAgain(
 	folder: string,
 	run: number,
-	files: string,
+	{ files, engine }: { readonly files: string; readonly engine: Engine },
 ): Promise<{
 	row: ResultRow;
 	prepared: ReturnType<typeof prepareAgain>;
@@ -47,7 +49,7 @@ async function readAgain(
 }> {
 	const results = readResults(folder);
 	const row = findRun(results, run);
-	const workload = await readWorkload(results.campaign as Campaign, files);
+	const workload = await readWorkload(results.campaign as Campaign, files, engine);
 	return { row, prepared: prepareAgain(results, workload), workload };
 }
 
@@ -57,6 +59,7 @@ export function replayCommand(done: (exitCode: number) => void): Command {
 		.argument("<folder>", "results of a campaign")
 		.argument("<run>", "the run's number", integerOption)
 		.option(...FILES)
+		.option(...ENGINE)
 		.option("--trace <file>", "write a timeline of events for ui.perfetto.dev")
 		.option("--trace-instructions <file>", "write every instruction with the registers it changes")
 		.option("--uvmhist <file>", "write the latest events inside UVM; - for stderr")
@@ -78,7 +81,7 @@ async function debug(folder: string, run: number, port: number, flags: ReplayFla
 	if ((flags.trace ?? flags.traceInstructions ?? flags.uvmhist) !== undefined) {
 		throw new UsageError("--gdb: cannot be combined with --trace or --uvmhist");
 	}
-	const { row, workload } = await readAgain(folder, run, flags.files);
+	const { row, workload } = await readAgain(folder, run, flags);
 	if (workload.input !== undefined) {
 		throw new UsageError("--gdb: cannot be combined with a campaign that types on the console");
 	}
@@ -104,7 +107,7 @@ async function debug(folder: string, run: number, port: number, flags: ReplayFla
 async function replay(folder: string, run: number, flags: ReplayFlags): Promise<number> {
 	const history = OutputFile.open(flags.uvmhist, process.stderr);
 	const trace = new TraceFiles(flags);
-	const { row, prepared, workload } = await readAgain(folder, run, flags.files);
+	const { row, prepared, workload } = await readAgain(folder, run, flags);
 	if (history !== null && workload.kind === "run") {
 		throw new UsageError("--uvmhist: there is no kernel of ours");
 	}
@@ -134,16 +137,23 @@ async function replay(folder: string, run: number, flags: ReplayFlags): Promise<
 	return replayed.outcome === row.outcome ? 0 : 1;
 }
 
+interface MinimiseFlags {
+	readonly files: string;
+	readonly engine: Engine;
+	readonly plan?: string;
+}
+
 export function minimiseCommand(done: (exitCode: number) => void): Command {
 	return new Command("minimise")
 		.description("find the smallest plan with the outcome of a run")
 		.argument("<folder>", "results of a campaign")
 		.argument("<run>", "the run's number", integerOption)
 		.option(...FILES)
+		.option(...ENGINE)
 		.option("--plan <file>", "write the plan, for --faults; otherwise it is printed")
-		.action(async (folder: string, run: number, flags: { files: string; plan?: string }) => {
+		.action(async (folder: string, run: number, flags: MinimiseFlags) => {
 			const file = new OutputFile(flags.plan ?? "-", process.stdout);
-			const { row, prepared } = await readAgain(folder, run, flags.files);
+			const { row, prepared } = await readAgain(folder, run, flags);
 			const { plan, outcome, why, runs } = minimiseRun(prepared, row);
 			const head = [`// Run ${run}: ${outcome}.`, `// ${why.replaceAll(/\s+/g, " ")}`];
 			file.write(`${head.join("\n")}\n${JSON.stringify(planOf(plan), null, "\t")}\n`);

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import {
 	conductCampaign,
 	describeGolden,
+	type Engine,
 	type Executor,
 	type PreparedCampaign,
 	poolExecutor,
@@ -18,6 +19,7 @@ import {
 } from "../index.ts";
 import { readCampaign, readyCampaigns } from "./campaign-file.ts";
 import { readWorkload } from "./campaign-workload.ts";
+import { noteEngine } from "./engine.ts";
 import { minimiseCommand, replayCommand } from "./inject-again.ts";
 import { mergeCommand } from "./inject-merge.ts";
 import { jobsOption, runsOption, shardOption } from "./inject-options.ts";
@@ -26,7 +28,7 @@ import { Recovery } from "./inject-recovery.ts";
 import { addReportOptions, ReportFiles, type ReportFlags, reportCommand } from "./inject-report.ts";
 import { campaignTable } from "./inject-table.ts";
 import { Interrupts, signalExitCode } from "./interrupts.ts";
-import { integerOption } from "./options.ts";
+import { ENGINE, integerOption } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** A worker makes the golden run before its first run: that many times as long is enough. */
@@ -36,6 +38,7 @@ interface InjectFlags extends ReportFlags {
 	readonly out?: string;
 	readonly jobs?: number;
 	readonly queue?: string;
+	readonly engine: Engine;
 	readonly shard?: Shard;
 	readonly runs?: number;
 	readonly seed?: number;
@@ -67,6 +70,7 @@ export function defineInject(command: Command, done: (exitCode: number) => void)
 		.option("--jobs <n>", "runs at the same time (default: one for each processor)", jobsOption)
 		.option("--queue <url>", "have the runs made by uvmachine work, through this Redis server")
 		.option("--shard <i/n>", "only part i of n, from 0, of the runs; see merge", shardOption)
+		.option(...ENGINE)
 		.option("--runs <n>", "so many runs at random, or at most, if all points are run", runsOption)
 		.option("--seed <n>", "for all random decisions, instead of the campaign's", integerOption)
 		.option("--prune", "leave out points whose outcome the run without faults shows")
@@ -112,11 +116,12 @@ async function inject(name: string | undefined, flags: InjectFlags): Promise<num
 	}
 	if (name === undefined) throw new UsageError("inject: no campaign; --list shows some");
 	checkFlags(flags);
+	noteEngine(flags);
 	const file = readCampaign(name);
 	const files = new ReportFiles(flags);
 	const { seed = file.campaign.seed, prune = file.campaign.prune } = flags;
 	const campaign = { ...file.campaign, seed, prune };
-	const workload = await readWorkload(campaign, file.folder);
+	const workload = await readWorkload(campaign, file.folder, flags.engine);
 	const started = performance.now();
 	const prepared = file.located(() => prepareCampaign(campaign, workload, flags.runs));
 	const goldenMs = performance.now() - started;

@@ -15,6 +15,14 @@ function sizeOption(text: string): number {
 	return bytes;
 }
 
+/** The option of every command that runs guests. */
+export const ENGINE = [
+	"--engine <name>",
+	"what runs guest code: auto, interp or jit",
+	engineOption,
+	"auto",
+] as const;
+
 /** An option that is a size, with its default as users write it. */
 export const sizedOption = (flags: string, description: string, bytes: number): Option =>
 	new Option(flags, description).argParser(sizeOption).default(bytes, sizeText(bytes));

@@ -2,6 +2,7 @@
 
 import { CSR } from "../machine/csr-numbers.ts";
 import { RAM_BASE } from "../machine/memory.ts";
+import { CompiledSide } from "./compiled.ts";
 import { newMachine, type OurSide, runWhole, type Step, stateOf } from "./ours.ts";
 import { Qemu } from "./qemu.ts";
 import { differences, memoryDifferences } from "./state.ts";
@@ -27,16 +28,20 @@ const LOCKS = 0x8080_8080;
 export class Lockstep {
 	readonly #ours: OurSide;
 	readonly #whole = newMachine();
+	/** null: the compiling engine is not compared. */
+	readonly compiled: CompiledSide | null;
 	#qemu: Qemu;
 	#locked = false;
 
-	private constructor(ours: OurSide, qemu: Qemu) {
+	private constructor(ours: OurSide, qemu: Qemu, compiled: boolean) {
+		this.compiled = compiled ? new CompiledSide() : null;
 		this.#ours = ours;
 		this.#qemu = qemu;
 	}
 
-	static async start(ours: OurSide): Promise<Lockstep> {
-		return new Lockstep(ours, await Qemu.start());
+	/** => `compiled`: the compiling engine is compared as well, after every step. */
+	static async start(ours: OurSide, compiled = false): Promise<Lockstep> {
+		return new Lockstep(ours, await Qemu.start(), compiled);
 	}
 
 	stop(): void {
@@ -63,7 +68,12 @@ export class Lockstep {
 			const lines = await this.#step(step);
 			if (lines.length > 0) return { step: i, steps, lines };
 		}
-		const lines = [...(await this.#compare()), ...this.#compareWhole(stream, steps.length)];
+		const ours = this.#ours;
+		const lines = [
+			...(await this.#compare()),
+			...this.#compareWhole(stream, steps.length),
+			...(this.compiled?.check(stream, steps, ours.state(), ours.ram) ?? []),
+		];
 		return lines.length === 0 ? null : { step: steps.length - 1, steps, lines };
 	}
 

@@ -1,6 +1,7 @@
 /**
- * `npm run conformance -- [--runs N] [--seed S] [--mode MODE] [--thorough]`: runs streams in
- * lockstep with QEMU. `--record FILE` writes the hashes of the stored streams instead.
+ * `npm run conformance -- [--runs N] [--instructions N] [--seed S] [--mode MODE] [--thorough]
+ * [--compiled]`: runs streams in lockstep with QEMU. `--compiled` compares the compiling engine,
+ * too, with everything compiled. `--record FILE` writes the hashes of the stored streams instead.
  *
  * Exit codes: 0 the machines agree, 1 they differ, 2 wrong usage or no QEMU.
  */
@@ -22,13 +23,22 @@ function number(name: string, text: string | undefined): number {
 	return value;
 }
 
-const options = { runs: 100, seed: 0, modes: Object.keys(MODES), thorough: false };
+const options = {
+	runs: 100,
+	instructions: 0,
+	seed: 0,
+	modes: Object.keys(MODES),
+	thorough: false,
+	compiled: false,
+};
 let recordFile = "";
 const words = process.argv.slice(2);
 while (words.length > 0) {
 	const word = words.shift()!;
 	if (word === "--runs") options.runs = number(word, words.shift());
 	else if (word === "--seed") options.seed = number(word, words.shift());
+	else if (word === "--instructions") options.instructions = number(word, words.shift());
+	else if (word === "--compiled") options.compiled = true;
 	else if (word === "--thorough") options.thorough = true;
 	else if (word === "--record")
 		recordFile = words.shift() ?? fail("--record: the file to write is missing");
@@ -37,7 +47,7 @@ while (words.length > 0) {
 		if (MODES[mode] === undefined)
 			fail(`--mode ${mode}: must be one of ${options.modes.join(", ")}`);
 		options.modes = [mode];
-	} else fail(`${word}: the options are --runs, --seed, --mode, --thorough and --record`);
+	} else fail(`${word}: no such option; see conformance/main.ts`);
 }
 const problem = qemuProblem();
 if (problem !== null) fail(problem);

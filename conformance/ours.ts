@@ -2,6 +2,7 @@
 
 import type { HartObserver } from "../machine/bare-run.ts";
 import { Decoder } from "../machine/decode.ts";
+import type { Engine } from "../machine/engine.ts";
 import { WordHash } from "../machine/hash.ts";
 import { Machine } from "../machine/machine.ts";
 import { RAM_BASE } from "../machine/memory.ts";
@@ -26,8 +27,8 @@ export interface Step {
 	readonly fixup: Fixup | null;
 }
 
-export const newMachine = (): Machine =>
-	new Machine({ ramSize: RAM_SIZE, pmpEntries: 16, walkCycles: 0 });
+export const newMachine = (engine: Engine = "auto"): Machine =>
+	new Machine({ ramSize: RAM_SIZE, pmpEntries: 16, walkCycles: 0, engine });
 
 export class OurSide implements HartObserver {
 	readonly machine = newMachine();

@@ -100,7 +100,7 @@ export class Hart {
 	readonly #data: DataAccess;
 	readonly #rare: RareInstructions;
 	/** null: everything is interpreted. */
-	#jit: Jit | null = null;
+	jit: Jit | null = null;
 	#firmware: Firmware | null = null;
 	/** For bare machines only. */
 	observer: HartObserver | null = null;
@@ -211,7 +211,7 @@ export class Hart {
 	 */
 	slice(budget: number): number {
 		const plain = this.beforeInstruction === null && this.debug === null && this.faults === null;
-		const compiled = plain && this.triggers === null ? this.#jit : null;
+		const compiled = plain && this.triggers === null ? this.jit : null;
 		this.#rare.compiled = compiled;
 		if (compiled !== null) this.mmu.allowRefills();
 		return this.faults === null
@@ -290,8 +290,8 @@ export class Hart {
 	set engine(engine: Engine) {
 		const { memory, code } = this;
 		code.clear();
-		this.#jit = engine === "interp" ? null : Jit.create(memory, code, this.#walks, engine);
-		code.user = this.#jit;
+		this.jit = engine === "interp" ? null : Jit.create(memory, code, this.#walks, engine);
+		code.user = this.jit;
 	}
 
 	/** An exception that concerns nobody else enters its handler at once. => STOP_* */

@@ -4,6 +4,7 @@ import type { BareOptions } from "../../computer/bare-options.ts";
 import { createSystem, type System } from "../../computer/system.ts";
 import type { DiskOptions, SystemOptions, TimingName } from "../../computer/system-options.ts";
 import { MemoryDisk, type MemoryDiskOptions } from "../../devices/disk/memory-disk.ts";
+import type { Engine } from "../../machine/engine.ts";
 
 /** A disk in memory, so that no run changes what another one finds. */
 export interface WorkloadDisk {
@@ -44,6 +45,17 @@ export interface RunWorkload {
 }
 
 export type Workload = BootWorkload | RunWorkload;
+
+/** The same workload on this engine, which makes no difference to results. */
+export function withEngine(workload: Workload, engine: Engine | undefined): Workload {
+	if (workload.kind === "run") return { ...workload, options: { ...workload.options, engine } };
+	const { options, after } = workload;
+	return {
+		...workload,
+		options: { ...options, engine },
+		after: after && { options: { ...after.options, engine } },
+	};
+}
 
 export type MakeDisk = (bytes: number, options: MemoryDiskOptions) => MemoryDisk;
 

@@ -97,6 +97,8 @@ export class Compiler implements CodeSource, Translation {
 	readonly #refill: unknown;
 	readonly #functions: (Compiled | null)[];
 	#next = 0;
+	/** Modules and functions that were made, and the bytes of the modules. */
+	readonly made = { modules: 0, functions: 0, bytes: 0 };
 	/** Emitted, and not yet functions. */
 	readonly #pending: Compiled[] = [];
 	/** For each jump to an address that is not fixed, the function that it was compiled in. */
@@ -131,6 +133,11 @@ export class Compiler implements CodeSource, Translation {
 	/** Functions that wait for their module. */
 	get pending(): number {
 		return this.#pending.length;
+	}
+
+	/** Functions that can be entered. */
+	get kept(): number {
+		return this.#functions.filter((compiled) => compiled !== null).length;
 	}
 
 	/** Compile the region around `pc`. => false: there is none that can be entered there */
@@ -199,6 +206,9 @@ export class Compiler implements CodeSource, Translation {
 			types: TYPES,
 			functions: compiled.map(({ body }) => ({ type: 0, body })),
 		});
+		this.made.modules++;
+		this.made.functions += compiled.length;
+		this.made.bytes += bytes.length;
 		const module = new WebAssembly.Module(bytes);
 		const { exports } = new WebAssembly.Instance(module, {
 			e: { m: this.#memory.wasm!, f: this.#refill },

@@ -21,7 +21,8 @@ import {
 	type Region,
 } from "./block.ts";
 import * as wasm from "./encoder.ts";
-import { ENTRY, EXIT, LEFT, type Meaning, PC, StraightCode, TABLES } from "./straight.ts";
+import { ENTRY, LEFT, PC, TABLES } from "./locals.ts";
+import { EXIT, type Meaning, StraightCode } from "./straight.ts";
 import { Writer } from "./writer.ts";
 
 export interface Translation extends Meaning {

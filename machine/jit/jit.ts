@@ -23,6 +23,7 @@ import {
 	H_LEFT,
 	H_PC,
 	H_PC_BASE,
+	H_STALL,
 	LENGTHS,
 	type Memory,
 	RAM_OFFSET,
@@ -32,6 +33,7 @@ import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import { type CompiledCode, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } from "../rare.ts";
 import { UserError } from "../user-error.ts";
 import { Compiler, type Profile } from "./compiler.ts";
+import type { Compiled, JitCounts } from "./counts.ts";
 import { Heat } from "./heat.ts";
 import { JumpProfile } from "./jump-profile.ts";
 import { MissProfile } from "./miss-profile.ts";
@@ -61,7 +63,9 @@ const AGAIN_MAX = 12;
 /** How often what was made of a page is forgotten before it is only interpreted. */
 const CHURN_MAX = 16;
 
-export class Jit implements CodeUser, CompiledCode {
+const NONE_MADE: Compiler["made"] = { modules: 0, functions: 0, bytes: 0 };
+
+export class Jit implements Compiled, CodeUser, CompiledCode {
 	readonly #memory: Memory;
 	readonly #words: Int32Array;
 	readonly #code: CodeCache;
@@ -76,6 +80,8 @@ export class Jit implements CodeUser, CompiledCode {
 	/** Cycles that the engine has, beyond those of the interpreter's chunk. */
 	#rest = 0;
 	#seed = 1;
+	/** Instructions executed in compiled code. */
+	readonly #executed = new Float64Array(1);
 	/** Chunks since a function has begun to wait for its module. */
 	#waited = 0;
 
@@ -97,6 +103,22 @@ export class Jit implements CodeUser, CompiledCode {
 		this.#heat = new Heat(code);
 		this.#churn = new Uint8Array(code.slots / code.pageSlots);
 		memory.i32[H_JUMP] = NO_JUMP;
+	}
+
+	get counts(): JitCounts {
+		const made = this.#compiler?.made ?? NONE_MADE;
+		return { ...made, kept: this.#compiler?.kept ?? 0, instructions: this.#executed[0]! };
+	}
+
+	compileHere(): boolean {
+		const pc = this.#words[H_PC]!;
+		const compiler = this.#compiler;
+		const ip = compiler?.slot(pc) ?? 0;
+		if (compiler === null || ip === 0 || ip >= ALONE) return false;
+		const op = this.#words[ip]! & 0xff;
+		if (op === OP.UNDECODED || op === REGION || !compiler.compile(pc)) return false;
+		compiler.finish();
+		return true;
 	}
 
 	begin(): void {
@@ -157,7 +179,9 @@ export class Jit implements CodeUser, CompiledCode {
 		// The interpreter's chunk goes on: what is between compiled code is sampled, too.
 		const chunk = words[H_LEFT]!;
 		this.end();
+		const before = words[H_LEFT]! + words[H_STALL]!;
 		const next = this.#compiler!.run(words[H_PC]!);
+		this.#executed[0]! += before - words[H_LEFT]! - words[H_STALL]!;
 		const pc = next & ~1;
 		words[H_PC] = pc;
 		if ((next & 1) === 0) {
@@ -226,6 +250,8 @@ export class Jit implements CodeUser, CompiledCode {
 	}
 
 	renewed(page: number): void {
+		// Also if nothing of what it held before was compiled.
+		this.#heat.coolPage(page);
 		this.#churn[page] = 0;
 	}
 }

@@ -13,6 +13,7 @@ import * as wasm from "./encoder.ts";
 import { writeExpression } from "./expression.ts";
 import { FloatCode } from "./float.ts";
 import { GROUPS_MAX, groupsOf, type Span } from "./groups.ts";
+import { FIRST_REGISTER, HOST, LEFT, PC, TABLES, VA } from "./locals.ts";
 import { integerOperands, writtenInteger } from "./operands.ts";
 import { kindOf } from "./refill.ts";
 import { writeIsInStrip, writeStrip } from "./strip-code.ts";
@@ -28,16 +29,6 @@ export interface Meaning extends Accesses {
 	/** The value of rd of instructions of Zbc and Zbkb. */
 	bits(instruction: Instruction): Expression;
 }
-
-// Parameters and locals of a function.
-export const ENTRY = 0;
-export const PC = 1;
-export const LEFT = 2;
-/** Host offset of the running context's tables. */
-export const TABLES = 3;
-export const VA = 4;
-const HOST = 5;
-const FIRST_REGISTER = 6;
 
 /** The label behind everything: control leaves the region for PC. */
 export const EXIT = 1;

@@ -2,7 +2,7 @@
 import { PAGE_MASK } from "../port.ts";
 import * as wasm from "./encoder.ts";
 import type { Span } from "./groups.ts";
-import { LEFT, VA } from "./straight.ts";
+import { LEFT, VA } from "./locals.ts";
 import { type Base, STRIDE_MAX, type Strip } from "./strips.ts";
 import type { Writer } from "./writer.ts";
 
@@ -17,8 +17,8 @@ export interface Surroundings {
 /**
  * Begin a strip of as many iterations as the cycles and all pages have room for. Goes to the
  * label at `depth` if there is none.
- * => `limit`: the local for the last cycle of the strip; behind it are those for what is to be added
- *    to the registers of the strip
+ * => `limit`: the local for the last cycle of the strip; those behind it are for what is to be
+ *    added to the registers of the strip
  */
 export function writeStrip(
 	code: Writer,

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { growsTooFast, runGrowth } from "../../bench/growth.ts";
 
 it("every row works", () => {
-	const results = runGrowth(true);
+	const results = runGrowth({ smoke: true, engine: "auto" });
 	expect(new Set(results.map(({ name }) => name)).size).toBe(results.length);
 	for (const { name, hostUs, steps } of results) {
 		expect(

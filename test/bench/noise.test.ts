@@ -38,6 +38,7 @@ it("the table says so", () => {
 		{ name: "exec", ...counts, hostUs: 12.34 },
 	];
 	const report: BenchReport = {
+		engine: "auto",
 		version: "",
 		host: { cpu: "", node: "" },
 		...{
@@ -47,6 +48,7 @@ it("the table says so", () => {
 			calls,
 			snapshots: [],
 			growth: [],
+			engines: null,
 			startupMs: null,
 			injections: [],
 		},

@@ -1,5 +1,7 @@
 /** The campaign `smoke`, whole. */
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { uvmachine } from "../support/cli.ts";
 import { ROOT } from "../support/sources.ts";
@@ -16,4 +18,16 @@ it("smoke has every kind of fault, and each acts", () => {
 	for (const [, model] of models) {
 		if (!others.includes(model!)) expect(templates).toHaveProperty([model!]);
 	}
+});
+
+it("smoke has the same results on both engines", () => {
+	const folder = mkdtempSync(join(tmpdir(), "uvm-smoke-"));
+	const results = ["interp", "jit"].map((engine) => {
+		const out = join(folder, engine);
+		const args = ["inject", "smoke", "--jobs", "2", "--engine", engine, "--out", out];
+		expect(uvmachine(args).status).toBe(0);
+		const files = ["campaign.json", "golden.json", "results.jsonl"];
+		return files.map((name) => readFileSync(join(out, name), "utf8"));
+	});
+	expect(results[1]).toEqual(results[0]);
 });

@@ -7,7 +7,8 @@ import { STORED } from "../../conformance/stored.ts";
 
 it.skipIf(qemuProblem() !== null)("new streams agree with QEMU", async () => {
 	const lines: string[] = [];
-	const options = { runs: 15, seed: STORED, modes: Object.keys(MODES), thorough: false };
+	const modes = Object.keys(MODES);
+	const options = { runs: 15, seed: STORED, modes, thorough: false, compiled: true };
 	const code = await runStreams(options, (line) => lines.push(line));
 	expect(code, lines.join("\n")).toBe(0);
 });

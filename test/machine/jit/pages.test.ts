@@ -35,3 +35,19 @@ it("the page being executed is the interpreter's wherever the cycles end", () =>
 	const slot = memory.i32[CODE_MAP]! + 0xff8;
 	expect(memory.i32[slot]! & 0xff).toBe(REGION);
 });
+
+it("a place that could not be compiled is compiled when its page holds other code", () => {
+	const machine = new Machine({ ramSize: 0x1_0000, engine: "jit" });
+	const run = (...words: readonly number[]): void => {
+		words.forEach((word, i) => {
+			machine.dma.store32(RAM_BASE + 4 * i, word);
+		});
+		machine.reset(RAM_BASE);
+		machine.runBare(1000);
+	};
+	const back = encode("jal", { rd: 0, imm: -4 });
+	run(encode("csrrs", { rd: 8, imm: 0x340 }), back);
+	expect(machine.hart.jit!.counts.functions).toBe(0);
+	run(encode("addi", { rd: 8, rs1: 8, imm: 1 }), back);
+	expect(machine.hart.jit!.counts.instructions).toBeGreaterThan(500);
+});
