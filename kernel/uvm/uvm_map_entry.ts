@@ -12,6 +12,7 @@
  */
 
 import { type pmap, pmap_kernel } from "../../pmap/pmap.ts";
+import { NO_NUMBER } from "../../sys/number.ts";
 import { KASSERT, panic } from "../../sys/panic.ts";
 import { atop, PAGE_SIZE, type vaddr_t, type vm_prot_t } from "../../sys/vmparam.ts";
 import {
@@ -95,11 +96,11 @@ function blank_entry(start: vaddr_t, end: vaddr_t): vm_map_entry {
 		// Here, so that the object has room for them.
 		prev: null,
 		next: null,
-		start,
-		end,
+		start: NO_NUMBER,
+		end: NO_NUMBER,
 		uvm_obj: null,
 		sub_map: null,
-		offset: 0,
+		offset: NO_NUMBER,
 		etype: 0,
 		protection: 0,
 		max_protection: 0,
@@ -113,11 +114,16 @@ function blank_entry(start: vaddr_t, end: vaddr_t): vm_map_entry {
 		rb_right: null,
 		rb_parent: null,
 		rb_red: false,
-		ownspace: 0,
-		space: 0,
+		ownspace: NO_NUMBER,
+		space: NO_NUMBER,
 	} as unknown as vm_map_entry;
 	entry.prev = entry;
 	entry.next = entry;
+	entry.start = start;
+	entry.end = end;
+	entry.offset = 0;
+	entry.ownspace = 0;
+	entry.space = 0;
 	return entry;
 }
 
