@@ -104,6 +104,8 @@ export interface Uvm {
 	/** Anons that are not in use, so that no new ones have to be made. */
 	readonly anon_free: vm_anon[];
 	readonly amap_pool: pool;
+	/** Amaps that are not in use, likewise. */
+	readonly amap_free: vm_amap[];
 	/** Chunks of amaps, likewise. */
 	readonly amap_chunk_free: vm_amap_chunk[];
 	readonly map_entry_pool: pool;
@@ -184,6 +186,7 @@ export function uvm_state(pools: pools): Uvm {
 		anon_pool: pools.anonpl,
 		anon_free: [],
 		amap_pool: pools.amappl,
+		amap_free: [],
 		amap_chunk_free: [],
 		map_entry_pool: pools.vmmpepl,
 		mapent_free: [],
