@@ -132,6 +132,8 @@ export interface Kernel extends PmapHost {
 	plic: plic | null;
 	/** The configuration of the board, given to `main`; null before. */
 	conf: autoconf | null;
+	/** Bufs that are not in use. */
+	readonly bswlist: buf[];
 	/** State of the driver of the disks ld0, ld1, ..., by unit. */
 	readonly lds: ld_softc[];
 
@@ -191,6 +193,7 @@ export function kernel_create(port: MachinePort): Kernel {
 		cons: null,
 		plic: null,
 		conf: null,
+		bswlist: [],
 		lds: [],
 		pagingwork: false,
 		watch: {},
