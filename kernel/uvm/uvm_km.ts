@@ -125,5 +125,9 @@ export function uvm_km_free(k: Kernel, map: vm_map, kva: vaddr_t, size: number):
 	vm_map_unlock(k, map);
 	KASSERT(dead !== null, "uvm_km_free: a part of an allocation");
 	// The kernel object counts no references, so there is nothing to detach from.
-	for (const entry of dead) uvm_mapent_free(k, entry);
+	for (let entry = dead; entry !== map.header; ) {
+		const { next } = entry;
+		uvm_mapent_free(k, entry);
+		entry = next;
+	}
 }

@@ -357,14 +357,15 @@ export function uvm_map_wired_size(map: vm_map): number {
 
 /**
  * First gap of `length` bytes at or above `hint`.
- * => map locked. The address and the entry before it, or null.
+ * => map locked. The entry before it, and its address in `found`; or null.
  */
 export function uvm_map_findspace(
 	map: vm_map,
 	hint: vaddr_t,
 	length: number,
+	found: { start: vaddr_t },
 	fixed: boolean,
-): { start: vaddr_t; after: vm_map_entry } | null {
+): vm_map_entry | null {
 	let start = Math.max(hint, map.min_offset);
 	const limit = fixed ? map.max_offset : map.maxsaddr;
 	if (start > limit) return null;
@@ -380,11 +381,15 @@ export function uvm_map_findspace(
 		}
 	}
 	if (start + length > limit) return null;
-	if (after.next.start >= start + length) return { start, after };
+	if (after.next.start >= start + length) {
+		found.start = start;
+		return after;
+	}
 	if (fixed) return null;
 	const entry = uvm_tree_findgap(map, after, length);
 	if (entry === null || entry.end + length > limit) return null;
-	return { start: entry.end, after: entry };
+	found.start = entry.end;
+	return entry;
 }
 
 /** Copy an entry, except its links. => takes no references. */
