@@ -108,7 +108,7 @@ export function pmap_bootstrap(k: PmapHost, avail_start: paddr_t): paddr_t {
 		return page;
 	};
 	st.pm_kernel.pm_root = steal();
-	st.pm_kernel.pm_rootidx = (st.pm_kernel.pm_root - ramBase) / 4;
+	st.pm_kernel.pm_rootidx = (st.pm_kernel.pm_root - ramBase) >>> 2;
 	for (let va = VM_MIN_KERNEL_ADDRESS; va < VM_MAX_KERNEL_ADDRESS; va += L1_SIZE) {
 		k.port.storeWord(st.pm_kernel.pm_rootidx + (va >>> L1_SHIFT), PA_TO_PTE(steal()) | PTE_V);
 	}
@@ -131,7 +131,7 @@ export function pmap_create(k: PmapHost): pmap | null {
 	const page = k.pmap_ptpage_alloc();
 	if (page === null) return null;
 	const kernel = k.pmap.pm_kernel;
-	const rootidx = (page.phys_addr - k.port.ramBase) / 4;
+	const rootidx = (page.phys_addr - k.port.ramBase) >>> 2;
 	const first = VM_MIN_KERNEL_ADDRESS >>> L1_SHIFT;
 	const last = (VM_MAX_KERNEL_ADDRESS - 1) >>> L1_SHIFT;
 	const ram32 = k.port.ram32;

@@ -15,6 +15,7 @@ import {
 	pmap_remove,
 	pmap_resident_count,
 	pmap_update,
+	pmap_wired_count,
 } from "../../pmap/pmap.ts";
 import { EACCES, EINVAL, ENOMEM, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
@@ -309,9 +310,9 @@ const UNMAP_PAGE_CYCLES = 20;
  * Remove every mapping in [start, end) from the map.
  *
  * => map locked, never sleeps. Wired ranges are unwired.
- * => the first of the entries, linked by `next` up to the header, to be given to uvm_unmap_detach
- *    with the map unlocked; the header if there is none; null if an entry that had to be split
- *    could not be.
+ * => the first of the entries with references to drop, linked by `next` up to the header, to be
+ *    given to uvm_unmap_detach with the map unlocked; the header if there is none; null if an entry
+ *    that had to be split could not be. Others may be free already.
  * => all page table entries are gone and fenced when it returns; only then may references drop.
  */
 export function uvm_unmap_remove(
@@ -328,10 +329,12 @@ export function uvm_unmap_remove(
 	}
 	const last = uvm_map_lookup_entry(map, end - 1);
 	if (entry_contains(map, last, end - 1) && !uvm_map_clip_end(k, map, last, end)) return null;
-	const first = entry;
+	let first = map.header;
 	let before = map.header;
 	const all = entry.prev === map.header && map.header.prev.start < end;
 	const resident = pmap_resident_count(k, map.pmap);
+	// While all are in the tree, the pages of a wired entry are looked up there.
+	const now = !all || pmap_wired_count(k, map.pmap) === 0;
 	while (entry !== map.header && entry.start < end) {
 		const next = entry.next;
 		if (entry.wired_count > 0) {
@@ -350,14 +353,19 @@ export function uvm_unmap_remove(
 		}
 		if (!all) uvm_map_entry_unlink(map, entry);
 		map.size -= entry.end - entry.start;
-		before = entry;
+		if (now && entry.amap === null && entry.uvm_obj === null) {
+			uvm_mapent_free(k, entry);
+		} else {
+			if (first === map.header) first = entry;
+			else before.next = entry;
+			before = entry;
+		}
 		entry = next;
 	}
 	if (all) uvm_map_entry_unlink_all(map);
 	pmap_update(k, map.pmap);
 	k.port.charge((resident - pmap_resident_count(k, map.pmap)) * UNMAP_PAGE_CYCLES);
-	if (before === map.header) return map.header;
-	before.next = map.header;
+	if (first !== map.header) before.next = map.header;
 	return first;
 }
 

@@ -262,6 +262,15 @@ export function uvm_mapent_free(k: Kernel, entry: vm_map_entry): void {
 	k.uvm.mapent_free.push(entry);
 }
 
+/** Free the entries that uvm_unmap_remove has returned, which refer to nothing. */
+export function uvm_mapent_free_all(k: Kernel, map: vm_map, first: vm_map_entry): void {
+	for (let entry = first; entry !== map.header; ) {
+		const { next } = entry;
+		uvm_mapent_free(k, entry);
+		entry = next;
+	}
+}
+
 /**
  * The entry that contains `va`, or else the one before it (perhaps the header).
  * => map locked. `entry.start <= va && va < entry.end` tells which.

@@ -16,7 +16,7 @@ import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { UVM_FLAG_NOMERGE, UVM_UNKNOWN_OFFSET } from "./uvm_extern.ts";
 import { uvm_map_args, uvm_map_enter, uvm_unmap_remove } from "./uvm_map.ts";
-import { uvm_mapent_free, vm_map_lock_try, vm_map_unlock } from "./uvm_map_entry.ts";
+import { uvm_mapent_free_all, vm_map_lock_try, vm_map_unlock } from "./uvm_map_entry.ts";
 import { PG_BUSY, type vm_page } from "./uvm_page.ts";
 import { SWCLPAGES } from "./uvm_swap.ts";
 import { uvm_pause } from "./uvm_wait.ts";
@@ -139,8 +139,7 @@ export function uvm_pagermapout(k: Kernel, kva: number, npages: number): void {
 	const map = k.uvm.pager_map!;
 	if (!vm_map_lock_try(k, map)) panic("uvm_pagermapout: a thread sleeps with pager_map locked");
 	// The range is one entry, so none has to be split. It refers to nothing: nothing to detach from.
-	const dead = uvm_unmap_remove(k, map, kva, kva + npages * PAGE_SIZE)!;
-	uvm_mapent_free(k, dead);
+	uvm_mapent_free_all(k, map, uvm_unmap_remove(k, map, kva, kva + npages * PAGE_SIZE)!);
 	simple_lock(k, k.uvm.pager_map_wanted_lock);
 	if (k.uvm.pager_map_wanted) {
 		k.uvm.pager_map_wanted = false;
