@@ -140,8 +140,7 @@ export interface Kernel extends PmapHost {
 	plic: plic | null;
 	/** The configuration of the board, given to `main`; null before. */
 	conf: autoconf | null;
-	/** A word on its way to a program, and its bytes. */
-	readonly wordbuf: Int32Array;
+	/** A word on its way to a program. */
 	readonly wordbytes: Uint8Array;
 	/** Bufs that are not in use. */
 	readonly bswlist: buf[];
@@ -163,7 +162,6 @@ export interface Kernel extends PmapHost {
 export function kernel_create(port: MachinePort): Kernel {
 	const lwp0 = lwp_boot();
 	const pools = pools_init();
-	const wordbuf = new Int32Array(1);
 	const k: Kernel = {
 		port,
 		pmap: pmap_state(),
@@ -210,8 +208,7 @@ export function kernel_create(port: MachinePort): Kernel {
 		cons: null,
 		plic: null,
 		conf: null,
-		wordbuf,
-		wordbytes: new Uint8Array(wordbuf.buffer),
+		wordbytes: new Uint8Array(4),
 		bswlist: [],
 		lds: [],
 		pagingwork: false,

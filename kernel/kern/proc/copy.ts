@@ -53,7 +53,7 @@ export function copyout_word_nosleep(k: Kernel, map: vm_map, word: number, va: n
 	const pa = uiotranslate(k, map, va, true);
 	if (pa === UIO_SLEEPS) return COPY_SLEEPS;
 	if (pa < 0) return EFAULT;
-	k.wordbuf[0] = word;
+	for (let i = 0; i < WORD; i++) k.wordbytes[i] = word >>> (8 * i);
 	uiocopy(k, pa, k.wordbytes, 0, WORD, true);
 	uiocharge(k, pa, WORD);
 	return 0;
