@@ -16,16 +16,9 @@ import type { Clock } from "../machine/clock.ts";
 import { DISK_OK, type DiskMedia, SECTOR_SIZE } from "./disk/disk-media.ts";
 import type { ControllerFault, DiskTiming } from "./disk/timing.ts";
 import type { Dma } from "./dma.ts";
+import { type Segment, Segments } from "./segments.ts";
 import type { VirtioDevice, VirtioPort } from "./virtio-mmio.ts";
-import {
-	type Chain,
-	gather,
-	inRam,
-	type Segment,
-	scatter,
-	slice,
-	totalLength,
-} from "./virtqueue.ts";
+import type { Chain } from "./virtqueue.ts";
 
 /** Section 5: device types. */
 export const VIRTIO_ID_BLOCK = 2;
@@ -93,7 +86,10 @@ export interface VirtioBlkOptions {
 	readonly id?: string | undefined;
 }
 
-/** Observes a disk; called at the current cycle, and must not change anything. */
+/**
+ * Observes a disk; called at the current cycle, and must not change anything. A request is what it
+ * was until the call returns: it is used again.
+ */
 export interface DiskObserver {
 	/** `sectors` is 0 for requests that move no data. */
 	started(disk: string, request: BlkRequest, sectors: number): void;
@@ -118,8 +114,6 @@ export interface BlkRequest {
 	readonly head: number;
 	readonly type: number;
 	readonly sector: number;
-	/** Data the device reads or writes; checked to lie in RAM. */
-	readonly data: readonly Segment[];
 	/** Address of the status byte, and how many writable bytes precede it. */
 	readonly statusPa: number;
 	readonly before: number;
@@ -127,9 +121,21 @@ export interface BlkRequest {
 	readonly refusal: number;
 }
 
+class Request implements BlkRequest {
+	id = 0;
+	head = 0;
+	type = 0;
+	sector = 0;
+	statusPa = 0;
+	before = 0;
+	refusal = 0;
+	/** Data the device reads or writes; checked to lie in RAM. */
+	readonly data = new Segments();
+}
+
 export interface VirtioBlkState {
 	readonly nextId: number;
-	readonly requests: BlkRequest[];
+	readonly requests: (BlkRequest & { readonly data: readonly Segment[] })[];
 	readonly counters: DiskCounters;
 	readonly timing: unknown;
 }
@@ -155,8 +161,13 @@ export class VirtioBlk implements VirtioDevice {
 	readonly #clock: Clock;
 	readonly #dma: Dma;
 	readonly #completionEvent: number;
-	readonly #requests = new Map<number, BlkRequest>();
+	/** In flight, in the order in which they were started. */
+	readonly #requests: Request[] = [];
+	/** Used again. */
+	readonly #free: Request[] = [];
 	readonly #bounce = new Uint8Array(BOUNCE_SIZE);
+	/** The first so many sectors of it, once they were needed. */
+	readonly #bounces: (Uint8Array | null)[] = [];
 	/** The header of the request that is parsed. */
 	readonly #header = Buffer.alloc(REQUEST_HEADER_SIZE);
 	#nextId = 0;
@@ -189,7 +200,7 @@ export class VirtioBlk implements VirtioDevice {
 
 	/** Requests accepted and not yet completed. */
 	get inFlight(): number {
-		return this.#requests.size;
+		return this.#requests.length;
 	}
 
 	connect(port: VirtioPort): void {
@@ -216,8 +227,9 @@ export class VirtioBlk implements VirtioDevice {
 	}
 
 	cancel(): void {
-		this.observer?.cancelled(this.id, [...this.#requests.values()]);
-		this.#requests.clear();
+		this.observer?.cancelled(this.id, this.#requests);
+		for (let i = 0; i < this.#requests.length; i++) this.#free.push(this.#requests[i]!);
+		this.#requests.length = 0;
 		this.#clock.cancel(this.#completionEvent);
 	}
 
@@ -225,7 +237,7 @@ export class VirtioBlk implements VirtioDevice {
 	save(): VirtioBlkState {
 		return {
 			nextId: this.#nextId,
-			requests: [...this.#requests.values()],
+			requests: this.#requests.map((request) => ({ ...request, data: request.data.list() })),
 			counters: { ...this.counters },
 			timing: this.timing.save(),
 		};
@@ -234,49 +246,67 @@ export class VirtioBlk implements VirtioDevice {
 	/** => so are the medium, and the clock, which holds the events of the requests. */
 	restore(state: VirtioBlkState): void {
 		this.#nextId = state.nextId;
-		this.#requests.clear();
-		for (const request of state.requests) this.#requests.set(request.id, request);
+		this.#requests.length = 0;
+		for (const { data, ...saved } of state.requests) {
+			const request = Object.assign(new Request(), saved);
+			request.data.assign(data);
+			this.#requests.push(request);
+		}
 		Object.assign(this.counters, state.counters);
 		this.timing.restore(state.timing);
 	}
 
 	/** => null if there is no way to answer: no header, or no place for the status in RAM. */
-	#parse({ head, readable, writable }: Chain): BlkRequest | null {
-		const before = totalLength(writable) - 1;
-		if (before < 0 || totalLength(readable) < REQUEST_HEADER_SIZE) return null;
-		const statusPa = slice(writable, before, 1)[0]!.pa;
-		const header = this.#header;
+	#parse({ head, readable, writable }: Chain): Request | null {
+		const before = writable.bytes - 1;
+		const given = readable.bytes;
+		if (before < 0 || given < REQUEST_HEADER_SIZE) return null;
+		const statusPa = writable.address(before);
 		if (!this.#dma.contains(statusPa, 1)) return null;
-		if (!gather(this.#dma, slice(readable, 0, REQUEST_HEADER_SIZE), header)) return null;
+		const request = this.#free.pop() ?? new Request();
+		const { data } = request;
+		const header = this.#header;
+		data.slice(readable, 0, REQUEST_HEADER_SIZE);
+		if (!data.gather(this.#dma, header)) {
+			this.#free.push(request);
+			return null;
+		}
 		const type = header.readUInt32LE(0);
 		const sector = header.readUInt32LE(12) * 2 ** 32 + header.readUInt32LE(8);
-		const data =
-			type === VIRTIO_BLK_T_OUT || isClearing(type)
-				? slice(readable, REQUEST_HEADER_SIZE, Number.POSITIVE_INFINITY)
-				: slice(writable, 0, before);
-		const refusal = this.#refusal(type, sector, data);
-		return { id: this.#nextId++, head, type, sector, data, statusPa, before, refusal };
+		if (type === VIRTIO_BLK_T_OUT || isClearing(type)) {
+			data.slice(readable, REQUEST_HEADER_SIZE, given - REQUEST_HEADER_SIZE);
+		} else {
+			data.slice(writable, 0, before);
+		}
+		request.id = this.#nextId++;
+		request.head = head;
+		request.type = type;
+		request.sector = sector;
+		request.statusPa = statusPa;
+		request.before = before;
+		request.refusal = this.#refusal(type, sector, data);
+		return request;
 	}
 
-	#refusal(type: number, sector: number, data: readonly Segment[]): number {
-		const length = totalLength(data);
+	#refusal(type: number, sector: number, data: Segments): number {
+		const length = data.bytes;
 		switch (type) {
 			case VIRTIO_BLK_T_IN:
 			case VIRTIO_BLK_T_OUT: {
 				if (type === VIRTIO_BLK_T_OUT && this.readOnly) return VIRTIO_BLK_S_IOERR;
 				const whole = length % SECTOR_SIZE === 0 && length <= BLK_TRANSFER_MAX;
 				const inside = sector + length / SECTOR_SIZE <= this.media.sectors;
-				return whole && inside && inRam(this.#dma, data) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+				return whole && inside && data.inRam(this.#dma) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 			}
 			case VIRTIO_BLK_T_FLUSH:
 			case VIRTIO_BLK_T_FLUSH_OUT:
 				return VIRTIO_BLK_S_OK;
 			case VIRTIO_BLK_T_GET_ID:
-				return inRam(this.#dma, data) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+				return data.inRam(this.#dma) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 			case VIRTIO_BLK_T_DISCARD:
 			case VIRTIO_BLK_T_WRITE_ZEROES: {
 				const whole = length % RANGE_SIZE === 0 && length <= RANGE_SIZE * BLK_RANGES_MAX;
-				const readable = whole && length > 0 && inRam(this.#dma, data);
+				const readable = whole && length > 0 && data.inRam(this.#dma);
 				return readable ? this.#refuseRanges(type, data) : VIRTIO_BLK_S_IOERR;
 			}
 			default:
@@ -285,7 +315,7 @@ export class VirtioBlk implements VirtioDevice {
 	}
 
 	/** 5.2.6.2: unknown flags are not supported, nor is the unmap flag of a discard. */
-	#refuseRanges(type: number, data: readonly Segment[]): number {
+	#refuseRanges(type: number, data: Segments): number {
 		const flags = type === VIRTIO_BLK_T_WRITE_ZEROES ? RANGE_UNMAP : 0;
 		const ranges = this.#ranges(data);
 		if (ranges.length === 0) return VIRTIO_BLK_S_IOERR;
@@ -298,9 +328,9 @@ export class VirtioBlk implements VirtioDevice {
 	}
 
 	/** => none if they cannot be read. */
-	#ranges(data: readonly Segment[]): { sector: number; count: number; flags: number }[] {
-		const bytes = Buffer.alloc(totalLength(data));
-		if (!gather(this.#dma, data, bytes)) return [];
+	#ranges(data: Segments): { sector: number; count: number; flags: number }[] {
+		const bytes = Buffer.alloc(data.bytes);
+		if (!data.gather(this.#dma, bytes)) return [];
 		return Array.from({ length: bytes.length / RANGE_SIZE }, (_, i) => ({
 			sector: bytes.readUInt32LE(RANGE_SIZE * i + 4) * 2 ** 32 + bytes.readUInt32LE(RANGE_SIZE * i),
 			count: bytes.readUInt32LE(RANGE_SIZE * i + 8),
@@ -309,12 +339,12 @@ export class VirtioBlk implements VirtioDevice {
 	}
 
 	/** => the fault with which the controller fails instead, or null. */
-	#start(request: BlkRequest): ControllerFault | null {
+	#start(request: Request): ControllerFault | null {
 		const { type, refusal, sector, data } = request;
 		const moves = type === VIRTIO_BLK_T_IN || type === VIRTIO_BLK_T_OUT;
-		const count = moves && refusal === VIRTIO_BLK_S_OK ? totalLength(data) / SECTOR_SIZE : 0;
+		const count = moves && refusal === VIRTIO_BLK_S_OK ? data.bytes / SECTOR_SIZE : 0;
 		const when = this.timing.completion(this.#clock.cycles, sector, count);
-		this.#requests.set(request.id, request);
+		this.#requests.push(request);
 		this.observer?.started(this.id, request, count);
 		if (when !== Number.POSITIVE_INFINITY) {
 			this.#clock.schedule(when, this.#completionEvent, request.id);
@@ -323,9 +353,8 @@ export class VirtioBlk implements VirtioDevice {
 	}
 
 	#complete(id: number): void {
-		const request = this.#requests.get(id);
-		if (request === undefined) return;
-		this.#requests.delete(id);
+		const request = this.#remove(id);
+		if (request === null) return;
 		const status = request.refusal === VIRTIO_BLK_S_OK ? this.#perform(request) : request.refusal;
 		if (status !== VIRTIO_BLK_S_OK) this.counters.errors++;
 		this.observer?.completed(this.id, request, status);
@@ -336,6 +365,19 @@ export class VirtioBlk implements VirtioDevice {
 		const port = this.#port!;
 		port.queue(0).give(request.head, filled === request.before ? filled + 1 : filled);
 		port.interrupt(0);
+		this.#free.push(request);
+	}
+
+	/** Take a request off those in flight. => null: it was cancelled. */
+	#remove(id: number): Request | null {
+		const requests = this.#requests;
+		let i = 0;
+		while (i < requests.length && requests[i]!.id !== id) i++;
+		if (i === requests.length) return null;
+		const request = requests[i]!;
+		for (; i + 1 < requests.length; i++) requests[i] = requests[i + 1]!;
+		requests.pop();
+		return request;
 	}
 
 	/** Bytes that a successful request writes in front of the status. */
@@ -351,7 +393,7 @@ export class VirtioBlk implements VirtioDevice {
 	}
 
 	/** => the status. */
-	#perform(request: BlkRequest): number {
+	#perform(request: Request): number {
 		switch (request.type) {
 			case VIRTIO_BLK_T_IN:
 				return this.#read(request);
@@ -368,14 +410,14 @@ export class VirtioBlk implements VirtioDevice {
 			default: {
 				const id = Buffer.alloc(VIRTIO_BLK_ID_BYTES);
 				id.write(this.id);
-				scatter(this.#dma, request.data, id);
+				request.data.scatter(this.#dma, id);
 				return VIRTIO_BLK_S_OK;
 			}
 		}
 	}
 
 	/** Discarded sectors read as zeros, so that runs are repeatable. */
-	#clear({ type, data }: BlkRequest): number {
+	#clear({ type, data }: Request): number {
 		// The guest may have changed its ranges since they were parsed.
 		const refusal = this.#refuseRanges(type, data);
 		if (refusal !== VIRTIO_BLK_S_OK) return refusal;
@@ -395,24 +437,29 @@ export class VirtioBlk implements VirtioDevice {
 		return this.#port!.accepted(VIRTIO_BLK_F_FLUSH) || this.media.flush() === DISK_OK;
 	}
 
-	/** Room for data on their way between memory and medium; its contents are undefined. */
+	/** Room for whole sectors on their way between memory and medium; its contents are undefined. */
 	#bounceFor(length: number): Uint8Array {
-		return length <= BOUNCE_SIZE ? this.#bounce.subarray(0, length) : new Uint8Array(length);
+		if (length > BOUNCE_SIZE) return new Uint8Array(length);
+		const views = this.#bounces;
+		const sectors = length / SECTOR_SIZE;
+		while (views.length <= sectors) views.push(null);
+		views[sectors] ??= this.#bounce.subarray(0, length);
+		return views[sectors];
 	}
 
-	#read({ sector, data }: BlkRequest): number {
-		const bytes = this.#bounceFor(totalLength(data));
+	#read({ sector, data }: Request): number {
+		const bytes = this.#bounceFor(data.bytes);
 		if (this.media.read(sector, bytes) !== DISK_OK) return VIRTIO_BLK_S_IOERR;
-		scatter(this.#dma, data, bytes);
+		data.scatter(this.#dma, bytes);
 		this.counters.reads++;
 		this.counters.sectorsRead += bytes.length / SECTOR_SIZE;
 		return VIRTIO_BLK_S_OK;
 	}
 
-	#write({ sector, data }: BlkRequest): number {
-		const bytes = this.#bounceFor(totalLength(data));
+	#write({ sector, data }: Request): number {
+		const bytes = this.#bounceFor(data.bytes);
 		// Memory may have an error that it cannot correct.
-		if (!gather(this.#dma, data, bytes)) return VIRTIO_BLK_S_IOERR;
+		if (!data.gather(this.#dma, bytes)) return VIRTIO_BLK_S_IOERR;
 		if (this.media.write(sector, bytes) !== DISK_OK) return VIRTIO_BLK_S_IOERR;
 		if (!this.#persist()) return VIRTIO_BLK_S_IOERR;
 		this.counters.writes++;

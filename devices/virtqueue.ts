@@ -7,6 +7,7 @@
  */
 
 import type { Dma } from "./dma.ts";
+import { Segments } from "./segments.ts";
 
 /** Descriptor flags, 2.7.5. */
 const VIRTQ_DESC_F_NEXT = 1;
@@ -30,17 +31,11 @@ const CHAIN_MAX = 1024;
 /** Behind each ring: used_event, avail_event. */
 const EVENT_SIZE = 2;
 
-/** A piece of a buffer; not yet known to lie in RAM. */
-export interface Segment {
-	readonly pa: number;
-	readonly length: number;
-}
-
 /** One request: buffers the device reads, then buffers it writes. */
 export interface Chain {
-	readonly head: number;
-	readonly readable: readonly Segment[];
-	readonly writable: readonly Segment[];
+	head: number;
+	readonly readable: Segments;
+	readonly writable: Segments;
 }
 
 export interface VirtqueueState {
@@ -82,6 +77,8 @@ export class Virtqueue {
 	/** The current descriptor. An indirect table need not be aligned. */
 	readonly #entryBytes = new Uint8Array(DESC_SIZE);
 	readonly #entry = new DataView(this.#entryBytes.buffer);
+	/** The chain that was taken last. */
+	readonly #chain: Chain = { head: 0, readable: new Segments(), writable: new Segments() };
 	readonly #dma: Dma;
 
 	constructor(dma: Dma, numMax: number) {
@@ -152,7 +149,10 @@ export class Virtqueue {
 		this.device = [0, 0];
 	}
 
-	/** The next chain that the driver made available; null if there is none or `broken`. */
+	/**
+	 * The next chain that the driver made available; null if there is none or `broken`.
+	 * => it is as returned until the next call.
+	 */
 	take(): Chain | null {
 		if (!this.#ready || this.#broken) return null;
 		const idx = this.#dma.load16(this.#availPa + RING_IDX);
@@ -230,8 +230,11 @@ export class Virtqueue {
 
 	/** => null for a chain that breaks the rules of 2.7.4 and 2.7.5. */
 	#walk(head: number): Chain | null {
-		const readable: Segment[] = [];
-		const writable: Segment[] = [];
+		const chain = this.#chain;
+		const { readable, writable } = chain;
+		chain.head = head;
+		readable.clear();
+		writable.clear();
 		const entry = this.#entry;
 		let table = this.#descPa;
 		let size = this.num;
@@ -252,13 +255,13 @@ export class Virtqueue {
 				size = length / DESC_SIZE;
 				inTable = true;
 				index = 0;
-				left = 1 + CHAIN_MAX - readable.length - writable.length;
+				left = 1 + CHAIN_MAX - readable.count - writable.count;
 				continue;
 			}
-			if ((flags & VIRTQ_DESC_F_WRITE) !== 0) writable.push({ pa, length });
-			else if (writable.length > 0) return null;
-			else readable.push({ pa, length });
-			if ((flags & VIRTQ_DESC_F_NEXT) === 0) return { head, readable, writable };
+			if ((flags & VIRTQ_DESC_F_WRITE) !== 0) writable.add(pa, length);
+			else if (writable.count > 0) return null;
+			else readable.add(pa, length);
+			if ((flags & VIRTQ_DESC_F_NEXT) === 0) return chain;
 			index = entry.getUint16(14, true);
 		}
 		return null;
@@ -268,50 +271,4 @@ export class Virtqueue {
 /** Inexact above 2^53, which is as far outside RAM as the exact address. */
 function address([low, high]: readonly [number, number]): number {
 	return high * 2 ** 32 + low;
-}
-
-export function totalLength(segments: readonly Segment[]): number {
-	let length = 0;
-	for (const segment of segments) length += segment.length;
-	return length;
-}
-
-/** The bytes [from, from + length) of a scattered buffer, as segments. */
-export function slice(segments: readonly Segment[], from: number, length: number): Segment[] {
-	const result: Segment[] = [];
-	let skip = from;
-	let left = length;
-	for (const segment of segments) {
-		const taken = Math.min(Math.max(segment.length - skip, 0), left);
-		if (taken > 0) result.push({ pa: segment.pa + skip, length: taken });
-		skip = Math.max(skip - segment.length, 0);
-		left -= taken;
-	}
-	return result;
-}
-
-export function inRam(dma: Dma, segments: readonly Segment[]): boolean {
-	return segments.every((segment) => dma.contains(segment.pa, segment.length));
-}
-
-/** Read a scattered buffer into `bytes`, as many as there is room for. */
-export function gather(dma: Dma, segments: readonly Segment[], bytes: Uint8Array): boolean {
-	let at = 0;
-	for (const { pa, length } of segments) {
-		const n = Math.min(length, bytes.length - at);
-		if (!dma.read(pa, bytes, at, n)) return false;
-		at += n;
-	}
-	return true;
-}
-
-/** Write `bytes` to a scattered buffer, as far as it goes. */
-export function scatter(dma: Dma, segments: readonly Segment[], bytes: Uint8Array): boolean {
-	let at = 0;
-	for (const { pa, length } of segments) {
-		const end = Math.min(at + length, bytes.length);
-		if (!dma.write(pa, bytes.subarray(at, end))) return false;
-		at = end;
-	}
-	return true;
 }

@@ -12,7 +12,7 @@ import type { ld_softc } from "./dev/ld_virtio.ts";
 import type { plic } from "./dev/plic.ts";
 import { type vfs_state as vfs, vfs_state, type vnode, type vnodeops } from "./fs/vnode.ts";
 import type { uvm_history } from "./kern/core/kern_history.ts";
-import { type lwp, lwp_boot, type resumable } from "./kern/core/kern_lwp.ts";
+import { type lwp, lwp_boot, type resumable, type uarea } from "./kern/core/kern_lwp.ts";
 import { type sleepq, sleepq_init } from "./kern/core/kern_sleepq.ts";
 import type { runqueue } from "./kern/core/kern_synch.ts";
 import type { timespec } from "./kern/core/kern_tc.ts";
@@ -20,9 +20,9 @@ import type { callout } from "./kern/core/kern_timeout.ts";
 import type { kernel_trace } from "./kern/core/kern_trace.ts";
 import { pool_list, type pools, pools_init } from "./kern/core/pools.ts";
 import { type pool, pool_getitem, pool_put } from "./kern/core/subr_pool.ts";
-import type { fileops } from "./kern/proc/file.ts";
+import type { filedesc, fileops } from "./kern/proc/file.ts";
 import type { autoconf } from "./kern/proc/init_main.ts";
-import type { proc } from "./kern/proc/kern_proc.ts";
+import type { proc, proc_arrays } from "./kern/proc/kern_proc.ts";
 import type { shm_state } from "./kern/sys/sysv_shm.ts";
 import { type Uvm, uvm_state } from "./uvm/uvm.ts";
 import type { uvm_aobj } from "./uvm/uvm_aobj.ts";
@@ -103,10 +103,18 @@ export interface Kernel extends PmapHost {
 	simplelocks: number;
 	/** l_kernel of threads whose system call is started again; null until there is one. */
 	callagain: resumable | null;
+	/** l_kernel of threads with an l_call, after a system call and after a fault; likewise. */
+	callrest: resumable | null;
+	faultrest: resumable | null;
 
 	/** Threads that wait for futexes, longest waiter first. */
 	readonly futexq: lwp[];
 	readonly procs: proc[];
+	/** Arrays of processes, and register files of threads, that have ended: they are used again. */
+	readonly proc_arrays: proc_arrays[];
+	readonly uareas: uarea[];
+	/** Tables of descriptors, likewise. */
+	readonly filedescs: filedesc[];
 	nextpid: number;
 	/** Set when the last process exits; ends the scheduler loop. */
 	halted: boolean;
@@ -132,6 +140,10 @@ export interface Kernel extends PmapHost {
 	plic: plic | null;
 	/** The configuration of the board, given to `main`; null before. */
 	conf: autoconf | null;
+	/** A word on its way to a program. */
+	readonly wordbytes: Uint8Array;
+	/** Bufs that are not in use. */
+	readonly bswlist: buf[];
 	/** State of the driver of the disks ld0, ld1, ..., by unit. */
 	readonly lds: ld_softc[];
 
@@ -173,8 +185,13 @@ export function kernel_create(port: MachinePort): Kernel {
 		runuser: { head: null, tail: null },
 		simplelocks: 0,
 		callagain: null,
+		callrest: null,
+		faultrest: null,
 		futexq: [],
 		procs: [],
+		proc_arrays: [],
+		uareas: [],
+		filedescs: [],
 		nextpid: 1,
 		halted: false,
 		shm: { shmsegs: [], shm_nextid: 0 },
@@ -191,6 +208,8 @@ export function kernel_create(port: MachinePort): Kernel {
 		cons: null,
 		plic: null,
 		conf: null,
+		wordbytes: new Uint8Array(4),
+		bswlist: [],
 		lds: [],
 		pagingwork: false,
 		watch: {},

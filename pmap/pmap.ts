@@ -13,6 +13,7 @@
  * This file has address spaces and their mappings, and re-exports the rest for callers.
  */
 import { SATP_ASID_MAX, SATP_ASID_SHIFT, SATP_MODE_SV32 } from "../machine/port.ts";
+import { list_remove } from "../sys/list.ts";
 import { KASSERT, panic } from "../sys/panic.ts";
 import {
 	PAGE_MASK,
@@ -107,7 +108,7 @@ export function pmap_bootstrap(k: PmapHost, avail_start: paddr_t): paddr_t {
 		return page;
 	};
 	st.pm_kernel.pm_root = steal();
-	st.pm_kernel.pm_rootidx = (st.pm_kernel.pm_root - ramBase) / 4;
+	st.pm_kernel.pm_rootidx = (st.pm_kernel.pm_root - ramBase) >>> 2;
 	for (let va = VM_MIN_KERNEL_ADDRESS; va < VM_MAX_KERNEL_ADDRESS; va += L1_SIZE) {
 		k.port.storeWord(st.pm_kernel.pm_rootidx + (va >>> L1_SHIFT), PA_TO_PTE(steal()) | PTE_V);
 	}
@@ -130,7 +131,7 @@ export function pmap_create(k: PmapHost): pmap | null {
 	const page = k.pmap_ptpage_alloc();
 	if (page === null) return null;
 	const kernel = k.pmap.pm_kernel;
-	const rootidx = (page.phys_addr - k.port.ramBase) / 4;
+	const rootidx = (page.phys_addr - k.port.ramBase) >>> 2;
 	const first = VM_MIN_KERNEL_ADDRESS >>> L1_SHIFT;
 	const last = (VM_MAX_KERNEL_ADDRESS - 1) >>> L1_SHIFT;
 	const ram32 = k.port.ram32;
@@ -165,14 +166,15 @@ export function pmap_destroy(k: PmapHost, pm: pmap): void {
 	KASSERT(pm.pm_refs > 0 && pm !== k.pmap.pm_kernel, "pmap_destroy: dead or kernel pmap");
 	if (--pm.pm_refs > 0) return;
 	KASSERT(pm.pm_resident === 0 && pm.pm_wired === 0, "pmap_destroy: mappings left");
-	for (let i = 0; i < VM_MAXUSER_ADDRESS >>> L1_SHIFT; i++) {
-		KASSERT(k.port.ram32[pm.pm_rootidx + i] === 0, "pmap_destroy: page tables left");
-	}
+	const { ram32 } = k.port;
+	const { pm_rootidx: root } = pm;
+	let left = 0;
+	for (let i = 0; i < VM_MAXUSER_ADDRESS >>> L1_SHIFT; i++) left |= ram32[root + i]!;
+	KASSERT(left === 0, "pmap_destroy: page tables left");
 	if ((k.port.satp & SATP_PPN) === pm.pm_root >>> PAGE_SHIFT) pmap_deactivate(k);
 	// Fence before the page of the root table can be reused.
 	pmap_asid_free(k, pm);
-	const list = k.pmap.pm_list;
-	list.splice(list.indexOf(pm), 1);
+	list_remove(k.pmap.pm_list, pm);
 	const page = pm.pm_rootpage!;
 	pm.pm_rootpage = null;
 	k.pmap_ptpage_free(page);

@@ -23,7 +23,10 @@ function constants(path: string): Map<string, number> {
 }
 
 describe("virtio-mmio and virtio-blk", () => {
-	const driver = constants("kernel/dev/ld_virtio.ts");
+	const driver = new Map([
+		...constants("kernel/dev/virtio.ts"),
+		...constants("kernel/dev/ld_virtio.ts"),
+	]);
 	const device: Record<string, number> = {
 		VIRTIO_MMIO_MAGIC_VALUE: mmio.MagicValue,
 		VIRTIO_MMIO_VERSION: mmio.Version,

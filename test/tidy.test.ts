@@ -145,7 +145,8 @@ describe("sleeping", () => {
 	function isDriven(before: string): boolean {
 		if (/yield\*\s+(?:(?:pagerops|VOP|FOP)\([^)]*\)|[\w.!]+)?$/.test(before)) return true;
 		if (/function\* $/.test(before)) return true;
-		if (/l_kernel = $/.test(before) || /kthread_create\([^;]*, $/.test(before)) return true;
+		if (/l_(?:kernel|call) = $/.test(before) || /kthread_create\([^;]*, $/.test(before))
+			return true;
 		if (/syscall_sleeping\([^;]*, $/.test(before)) return true;
 		// System calls hand the rest of themselves to trap.ts, which drives it.
 		return /\[SYS\.\w+\]: \([^)]*\) =>\s*-?$/.test(before);

@@ -5,6 +5,7 @@
  */
 
 import { Buffer } from "buffer/index.js";
+import { PAGE_SIZE } from "../../machine/port.ts";
 import { UserError } from "../../machine/user-error.ts";
 import {
 	checkRange,
@@ -17,6 +18,27 @@ import {
 } from "./disk-media.ts";
 
 const CHUNK_SIZE = 16 * 1024; // bytes, a multiple of the sector size
+
+/** A part of the contents. */
+class Chunk {
+	readonly bytes: Uint8Array;
+	/** Its pages, once they were read. */
+	readonly #pages: (Uint8Array | null)[] = [null, null, null, null];
+
+	constructor(bytes: Uint8Array) {
+		this.bytes = bytes;
+	}
+
+	/** A view of the bytes [from, from + size). => that of a page is made once. */
+	part(from: number, size: number): Uint8Array {
+		if (size !== PAGE_SIZE || from % PAGE_SIZE !== 0) {
+			return this.bytes.subarray(from, from + size);
+		}
+		const page = from / PAGE_SIZE;
+		this.#pages[page] ??= this.bytes.subarray(from, from + size);
+		return this.#pages[page];
+	}
+}
 
 export interface MemoryDiskOptions {
 	readonly readOnly?: boolean | undefined;
@@ -31,7 +53,7 @@ export interface MemoryDiskState {
 export class MemoryDisk implements DiskMedia {
 	readonly sectors: number;
 	readonly readOnly: boolean;
-	readonly #chunks = new Map<number, Uint8Array>();
+	readonly #chunks = new Map<number, Chunk>();
 	/** Chunks that no saved state refers to. */
 	readonly #owned = new Set<number>();
 
@@ -62,7 +84,7 @@ export class MemoryDisk implements DiskMedia {
 			size = Math.min(CHUNK_SIZE - from, into.length - at);
 			const chunk = this.#chunks.get(Math.floor((sector * SECTOR_SIZE + at) / CHUNK_SIZE));
 			if (chunk === undefined) into.fill(0, at, at + size);
-			else into.set(chunk.subarray(from, from + size), at);
+			else into.set(chunk.part(from, size), at);
 		}
 		return DISK_OK;
 	}
@@ -98,7 +120,7 @@ export class MemoryDisk implements DiskMedia {
 	save(): MemoryDiskState {
 		const chunks = [...this.#chunks].sort(([a], [b]) => a - b);
 		this.#owned.clear();
-		return { chunks };
+		return { chunks: chunks.map(([number, { bytes }]) => [number, bytes]) };
 	}
 
 	restore(state: MemoryDiskState): void {
@@ -109,7 +131,7 @@ export class MemoryDisk implements DiskMedia {
 			if (!inside || bytes.length !== CHUNK_SIZE) {
 				throw new UserError("memory disk: the saved disk has a different size");
 			}
-			this.#chunks.set(number, bytes);
+			this.#chunks.set(number, new Chunk(bytes));
 		}
 	}
 
@@ -128,15 +150,15 @@ export class MemoryDisk implements DiskMedia {
 			const number = Math.floor((offset + at) / CHUNK_SIZE);
 			const to = (offset + at) % CHUNK_SIZE;
 			size = Math.min(CHUNK_SIZE - to, bytes.length - at);
-			const source = bytes.subarray(at, at + size);
+			const source = size === bytes.length ? bytes : bytes.subarray(at, at + size);
 			let chunk = this.#chunks.get(number);
 			if (chunk === undefined && source.every(isZero)) continue;
 			if (chunk === undefined || !this.#owned.has(number)) {
-				chunk = chunk === undefined ? new Uint8Array(CHUNK_SIZE) : chunk.slice();
+				chunk = new Chunk(chunk === undefined ? new Uint8Array(CHUNK_SIZE) : chunk.bytes.slice());
 				this.#chunks.set(number, chunk);
 				this.#owned.add(number);
 			}
-			chunk.set(source, to);
+			chunk.bytes.set(source, to);
 		}
 	}
 }

@@ -6,22 +6,22 @@ import type { vm_page } from "../uvm/uvm_page.ts";
 import type { dev_t } from "./conf.ts";
 
 export interface buf {
-	readonly b_dev: dev_t;
-	readonly b_read: boolean;
+	b_dev: dev_t;
+	b_read: boolean;
 	/** No transfer: the writes that are done have to survive a loss of power. */
-	readonly b_flush: boolean;
+	b_flush: boolean;
 	/** First 512-byte sector on the device, and length in bytes, a multiple of 512. */
-	readonly b_blkno: number;
-	readonly b_bcount: number;
+	b_blkno: number;
+	b_bcount: number;
 	/** Kernel virtual address of the data: wired, mapped page by page. */
-	readonly b_data: number;
+	b_data: number;
 	/** Set by the driver when the transfer is done. */
 	b_error: Errno;
 	b_done: boolean;
 	/** What biodone does, in interrupt context: wake the sleeper, or queue the buf for aiodoned. */
 	b_iodone: bufdone;
 	/** For uvm_aio_aiodone: the pages, and their first swap slot or 0. */
-	b_pages: vm_page[];
+	b_pages: readonly vm_page[];
 	b_slot: number;
 	/** A part of the transfer of another buf, or null; and which part, for its owner. */
 	b_master: buf | null;
@@ -30,6 +30,9 @@ export interface buf {
 	b_pending: number;
 	b_failed: number[];
 }
+
+/** b_pages of a transfer that is not of pages. */
+export const NO_PAGES: readonly vm_page[] = [];
 
 /** Names of completion routines: a buf is plain data. */
 export type bufdone = "wakeup" | "uvm_aio_biodone";
@@ -54,7 +57,7 @@ export const buf_init = (
 	b_error: 0,
 	b_done: false,
 	b_iodone: "wakeup",
-	b_pages: [],
+	b_pages: NO_PAGES,
 	b_slot: 0,
 	b_master: null,
 	b_part: 0,
@@ -62,8 +65,21 @@ export const buf_init = (
 	b_failed: [],
 });
 
-/** A buf that makes the writes to a device durable. => as buf_init. */
-export const buf_init_flush = (dev: dev_t): buf => ({
-	...buf_init(dev, false, 0, 0, 0),
-	b_flush: true,
-});
+/** Make a buf one for a transfer. => as buf_init; it is not in use. */
+export function buf_setup(
+	bp: buf,
+	dev: dev_t,
+	read: boolean,
+	blkno: number,
+	bcount: number,
+	data: number,
+): void {
+	bp.b_dev = dev;
+	bp.b_read = read;
+	bp.b_blkno = blkno;
+	bp.b_bcount = bcount;
+	bp.b_data = data;
+	bp.b_error = 0;
+	bp.b_done = false;
+	bp.b_iodone = "wakeup";
+}

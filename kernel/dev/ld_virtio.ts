@@ -1,8 +1,6 @@
 /**
  * Driver for virtio block devices behind virtio-mmio, version 2 (sys/dev/ld.c, ld_virtio.c).
- *
- * Registers, rings and requests: VIRTIO 1.2, sections 4.2.2, 2.7 and 5.2. The layouts are written
- * down here from the specification, separately from the device's; a test asserts that both agree.
+ * Requests: VIRTIO 1.2, section 5.2. Registers and rings are in virtio.ts.
  *
  * One page holds the rings, another the request headers and status bytes. A transfer becomes one
  * chain: header, data (adjacent pages as one segment), status.
@@ -18,58 +16,40 @@ import { PAGE_MASK, PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import { type callout, callout_init, callout_schedule } from "../kern/core/kern_timeout.ts";
 import type { Kernel } from "../kernel.ts";
-import { type buf, buf_init_flush } from "./buf.ts";
+import { type buf, buf_setup } from "./buf.ts";
 import { BDEV_LD, type bdevsw, FWRITE, makedev, minor } from "./conf.ts";
 import { intr_establish } from "./plic.ts";
 import { biodone, biowait, getiobuf, putiobuf } from "./vfs_bio.ts";
+import {
+	AVAIL_OFFSET,
+	DEVICE_NEEDS_RESET,
+	put_desc,
+	put16,
+	put32,
+	QUEUE_SIZE,
+	USED_OFFSET,
+	VIRTIO_BLK_F_FLUSH,
+	VIRTIO_BLK_F_RO,
+	VIRTIO_DEVICE_ID_BLOCK,
+	VIRTIO_MAGIC,
+	VIRTIO_MMIO_CONFIG,
+	VIRTIO_MMIO_DEVICE_ID,
+	VIRTIO_MMIO_INTERRUPT_ACK,
+	VIRTIO_MMIO_INTERRUPT_STATUS,
+	VIRTIO_MMIO_MAGIC_VALUE,
+	VIRTIO_MMIO_QUEUE_NOTIFY,
+	VIRTIO_MMIO_STATUS,
+	VIRTIO_MMIO_VERSION,
+	VRING_DESC_F_WRITE,
+	virtio_setup,
+} from "./virtio.ts";
 
-const VIRTIO_MMIO_MAGIC_VALUE = 0x000;
-const VIRTIO_MMIO_VERSION = 0x004;
-const VIRTIO_MMIO_DEVICE_ID = 0x008;
-const VIRTIO_MMIO_DEVICE_FEATURES = 0x010;
-const VIRTIO_MMIO_DEVICE_FEATURES_SEL = 0x014;
-const VIRTIO_MMIO_DRIVER_FEATURES = 0x020;
-const VIRTIO_MMIO_DRIVER_FEATURES_SEL = 0x024;
-const VIRTIO_MMIO_QUEUE_SEL = 0x030;
-const VIRTIO_MMIO_QUEUE_NUM_MAX = 0x034;
-const VIRTIO_MMIO_QUEUE_NUM = 0x038;
-const VIRTIO_MMIO_QUEUE_READY = 0x044;
-const VIRTIO_MMIO_QUEUE_NOTIFY = 0x050;
-const VIRTIO_MMIO_INTERRUPT_STATUS = 0x060;
-const VIRTIO_MMIO_INTERRUPT_ACK = 0x064;
-const VIRTIO_MMIO_STATUS = 0x070;
-const VIRTIO_MMIO_QUEUE_DESC_LOW = 0x080;
-const VIRTIO_MMIO_QUEUE_AVAIL_LOW = 0x090;
-const VIRTIO_MMIO_QUEUE_USED_LOW = 0x0a0;
-const VIRTIO_MMIO_CONFIG = 0x100;
-
-const VIRTIO_MAGIC = 0x7472_6976;
-const VIRTIO_DEVICE_ID_BLOCK = 2;
-
-const ACKNOWLEDGE = 1;
-const DRIVER = 2;
-const DRIVER_OK = 4;
-const FEATURES_OK = 8;
-const DEVICE_NEEDS_RESET = 64;
-
-const VIRTIO_BLK_F_RO = 1 << 5;
-const VIRTIO_BLK_F_FLUSH = 1 << 9;
-const VIRTIO_F_VERSION_1_HIGH = 1 << 0; // bit 32
-
-const VRING_DESC_F_NEXT = 1;
-const VRING_DESC_F_WRITE = 2;
 const VIRTIO_BLK_T_IN = 0;
 const VIRTIO_BLK_T_OUT = 1;
 const VIRTIO_BLK_T_FLUSH = 4;
 const VIRTIO_BLK_S_OK = 0;
 const VIRTIO_BLK_S_IOERR = 1;
 
-/**
- * Descriptors of the ring: enough for 7 transfers of 16 scattered pages. The rings fit one page.
- */
-const QUEUE_SIZE = 128;
-const AVAIL_OFFSET = QUEUE_SIZE * 16;
-const USED_OFFSET = AVAIL_OFFSET + 4 + QUEUE_SIZE * 2 + 4; // 4-byte aligned, flags and event
 /** Header (16 bytes) and status byte of a request, by its head descriptor. */
 const REQUEST_STRIDE = 32;
 const STATUS_OFFSET = 16;
@@ -106,13 +86,14 @@ export interface ld_errors {
 
 /** A transfer, from ld_strategy to biodone. It is in one of the lists of ld_softc. */
 interface ld_xfer {
-	readonly x_bp: buf;
+	x_bp: buf | null;
 	/** Attempts that failed. */
 	x_errors: number;
 	/** In sc_issued: the cycle since which it is with the device. In sc_delayed: when it is due. */
 	x_time: number;
-	/** Its descriptors while it is with the device. */
-	x_chain: number[];
+	/** While it is with the device: its first descriptor, and how many sc_next links. */
+	x_head: number;
+	x_ndesc: number;
 }
 
 export interface ld_softc {
@@ -128,10 +109,19 @@ export interface ld_softc {
 	/** The device has been given up: every transfer fails. */
 	sc_dead: boolean;
 	readonly sc_base: number;
+	/** Where the rings and the requests are, and the same as indices of ram32. */
 	readonly sc_ring: number;
 	readonly sc_requests: number;
-	/** Descriptors that are free, as a stack. */
+	readonly sc_ringidx: number;
+	readonly sc_requestidx: number;
+	/** Descriptors that are free, as a stack; and behind each of a chain, the next one. */
 	readonly sc_free: number[];
+	readonly sc_next: Uint8Array;
+	/** The physical ranges of the transfer that is looked at. */
+	readonly sc_segpa: Float64Array;
+	readonly sc_seglen: Uint32Array;
+	/** Transfers that are not in use, to be used again. */
+	readonly sc_xfers: ld_xfer[];
 	/** Transfers that wait for descriptors. */
 	readonly sc_queue: ld_xfer[];
 	/** Transfers with the device, in the order in which it got them. */
@@ -193,7 +183,13 @@ export function ld_virtio_attach(k: Kernel, base: number, irq: number, kva: numb
 		sc_base: base,
 		sc_ring: ring,
 		sc_requests: requests,
+		sc_ringidx: (ring - k.port.ramBase) / 4,
+		sc_requestidx: (requests - k.port.ramBase) / 4,
 		sc_free: [],
+		sc_next: new Uint8Array(QUEUE_SIZE),
+		sc_segpa: new Float64Array(QUEUE_SIZE),
+		sc_seglen: new Uint32Array(QUEUE_SIZE),
+		sc_xfers: [],
 		sc_queue: [],
 		sc_issued: [],
 		sc_delayed: [],
@@ -207,42 +203,6 @@ export function ld_virtio_attach(k: Kernel, base: number, irq: number, kva: numb
 	k.lds.push(sc);
 	intr_establish(k, irq, { ih_driver: "ld", ih_unit: unit });
 	return 0;
-}
-
-/**
- * Reset a device and initialise it (3.1.1), with an empty queue in the page at `ring`.
- * => its features; null: it rejects what it must accept, or answers no more.
- */
-function virtio_setup(k: Kernel, base: number, ring: number): number | null {
-	const reg = (offset: number): number => k.port.load(base + offset, 4);
-	const set = (offset: number, value: number): void => k.port.store(base + offset, 4, value);
-	set(VIRTIO_MMIO_STATUS, 0);
-	if (reg(VIRTIO_MMIO_STATUS) !== 0) return null;
-	set(VIRTIO_MMIO_STATUS, ACKNOWLEDGE | DRIVER);
-	set(VIRTIO_MMIO_DEVICE_FEATURES_SEL, 0);
-	const features = reg(VIRTIO_MMIO_DEVICE_FEATURES);
-	set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
-	set(VIRTIO_MMIO_DRIVER_FEATURES, features & (VIRTIO_BLK_F_RO | VIRTIO_BLK_F_FLUSH));
-	set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
-	set(VIRTIO_MMIO_DRIVER_FEATURES, VIRTIO_F_VERSION_1_HIGH);
-	set(VIRTIO_MMIO_STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK);
-	if ((reg(VIRTIO_MMIO_STATUS) & FEATURES_OK) === 0) return null;
-	set(VIRTIO_MMIO_QUEUE_SEL, 0);
-	if (reg(VIRTIO_MMIO_QUEUE_NUM_MAX) < QUEUE_SIZE) return null;
-	for (let off = 0; off < PAGE_SIZE; off += 4) put32(k, ring + off, 0);
-	set(VIRTIO_MMIO_QUEUE_NUM, QUEUE_SIZE);
-	const parts: readonly [number, number][] = [
-		[VIRTIO_MMIO_QUEUE_DESC_LOW, ring],
-		[VIRTIO_MMIO_QUEUE_AVAIL_LOW, ring + AVAIL_OFFSET],
-		[VIRTIO_MMIO_QUEUE_USED_LOW, ring + USED_OFFSET],
-	];
-	for (const [offset, pa] of parts) {
-		set(offset, pa);
-		set(offset + 4, 0);
-	}
-	set(VIRTIO_MMIO_QUEUE_READY, 1);
-	set(VIRTIO_MMIO_STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
-	return features;
 }
 
 /** The device's queue is empty: all descriptors are free. */
@@ -262,7 +222,10 @@ function ld_strategy(k: Kernel, bp: buf): void {
 		biodone(k, bp);
 		return;
 	}
-	sc.sc_queue.push({ x_bp: bp, x_errors: 0, x_time: 0, x_chain: [] });
+	const x = sc.sc_xfers.pop() ?? { x_bp: null, x_errors: 0, x_time: 0, x_head: 0, x_ndesc: 0 };
+	x.x_bp = bp;
+	x.x_errors = 0;
+	sc.sc_queue.push(x);
 	ld_start(k, sc);
 	ld_watch(k, sc);
 }
@@ -273,11 +236,14 @@ function* ld_cachesync(k: Kernel, unit: number): Sleeps<Errno> {
 	// Writes that end meanwhile may come too late for this flush.
 	const written = sc.sc_written;
 	if (!sc.sc_volatile || sc.sc_flushed >= written) return 0;
-	if (!getiobuf(k)) return ENOMEM;
-	const bp = buf_init_flush(makedev(BDEV_LD, unit));
+	const bp = getiobuf(k);
+	if (bp === null) return ENOMEM;
+	buf_setup(bp, makedev(BDEV_LD, unit), false, 0, 0, 0);
+	bp.b_flush = true;
 	ld_strategy(k, bp);
 	const error = yield* biowait(k, bp);
-	putiobuf(k);
+	bp.b_flush = false;
+	putiobuf(k, bp);
 	if (error === 0) sc.sc_flushed = Math.max(sc.sc_flushed, written);
 	return error;
 }
@@ -287,9 +253,9 @@ function ld_start(k: Kernel, sc: ld_softc): void {
 	let started = false;
 	while (sc.sc_queue.length > 0) {
 		const x = sc.sc_queue[0]!;
-		const segments = ld_segments(k, x.x_bp);
-		if (segments.length + 2 > sc.sc_free.length) break;
-		sc.sc_queue.shift();
+		const segments = ld_segments(k, sc, x.x_bp!);
+		if (segments + 2 > sc.sc_free.length) break;
+		ld_remove(sc.sc_queue, 0);
 		ld_enqueue(k, sc, x, segments);
 		started = true;
 	}
@@ -298,81 +264,79 @@ function ld_start(k: Kernel, sc: ld_softc): void {
 
 /** Have ld_timeout called when something is due. */
 function ld_watch(k: Kernel, sc: ld_softc): void {
-	const [oldest, delayed] = [sc.sc_issued[0], sc.sc_delayed[0]];
-	const late = oldest === undefined ? Number.POSITIVE_INFINITY : oldest.x_time + ld_conf(k).timeout;
-	const due = delayed === undefined ? Number.POSITIVE_INFINITY : delayed.x_time;
-	callout_schedule(k, sc.sc_callout, Math.min(late, due));
+	let due = Number.POSITIVE_INFINITY;
+	if (sc.sc_issued.length > 0) due = sc.sc_issued[0]!.x_time + ld_conf(k).timeout;
+	if (sc.sc_delayed.length > 0) due = Math.min(due, sc.sc_delayed[0]!.x_time);
+	callout_schedule(k, sc.sc_callout, due);
 }
 
 const ld_conf = (k: Kernel): ld_recovery => k.conf!.ld;
 
-interface segment {
-	readonly pa: number;
-	len: number;
-}
-
-/** The physical ranges of a buffer, adjacent pages joined. */
-function ld_segments(k: Kernel, bp: buf): segment[] {
-	const segments: segment[] = [];
+/** Note the physical ranges of a buffer, adjacent pages joined, in sc_segpa. => how many. */
+function ld_segments(k: Kernel, sc: ld_softc, bp: buf): number {
+	const { sc_segpa: pas, sc_seglen: lens } = sc;
+	let n = 0;
 	for (let off = 0, len = 0; off < bp.b_bcount; off += len) {
 		const va = bp.b_data + off;
 		const pa = pmap_extract(k, pmap_kernel(k), va);
 		KASSERT(pa >= 0, "ld_virtio: buffer is not mapped");
 		len = Math.min(PAGE_SIZE - (va & PAGE_MASK), bp.b_bcount - off);
-		const last = segments[segments.length - 1];
-		if (last !== undefined && last.pa + last.len === pa) last.len += len;
-		else segments.push({ pa, len });
+		if (n > 0 && pas[n - 1]! + lens[n - 1]! === pa) {
+			lens[n - 1]! += len;
+			continue;
+		}
+		pas[n] = pa;
+		lens[n] = len;
+		n++;
 	}
-	return segments;
+	return n;
 }
 
-function ld_enqueue(k: Kernel, sc: ld_softc, x: ld_xfer, segments: segment[]): void {
-	const bp = x.x_bp;
-	const chain: number[] = [];
-	for (let n = segments.length + 2; n > 0; n--) chain.push(sc.sc_free.pop()!);
-	const head = chain[0]!;
-	const request = sc.sc_requests + head * REQUEST_STRIDE;
+/** Take element `i` out of a list. */
+function ld_remove(list: ld_xfer[], i: number): void {
+	for (let j = i; j + 1 < list.length; j++) list[j] = list[j + 1]!;
+	list.pop();
+}
+
+/** A free descriptor, which comes behind `desc` in its chain. */
+function ld_link(sc: ld_softc, desc: number): number {
+	const next = sc.sc_free.pop()!;
+	sc.sc_next[desc] = next;
+	return next;
+}
+
+/** Give the device a transfer with the first `n` ranges. => there are n + 2 descriptors. */
+function ld_enqueue(k: Kernel, sc: ld_softc, x: ld_xfer, n: number): void {
+	const bp = x.x_bp!;
+	const { sc_segpa: pas, sc_seglen: lens } = sc;
+	const head = sc.sc_free.pop()!;
+	const request = sc.sc_requestidx + head * (REQUEST_STRIDE / 4);
+	const at = sc.sc_requests + head * REQUEST_STRIDE;
 	put32(k, request, request_type(bp));
-	put32(k, request + 4, 0);
-	put32(k, request + 8, bp.b_blkno % 2 ** 32);
-	put32(k, request + 12, Math.floor(bp.b_blkno / 2 ** 32));
-	put_desc(k, sc, chain, 0, request, 16, 0);
-	for (let i = 0; i < segments.length; i++) {
-		const { pa, len } = segments[i]!;
-		put_desc(k, sc, chain, i + 1, pa, len, bp.b_read ? VRING_DESC_F_WRITE : 0);
+	put32(k, request + 1, 0);
+	put32(k, request + 2, bp.b_blkno);
+	put32(k, request + 3, Math.floor(bp.b_blkno / 2 ** 32));
+	let desc = ld_link(sc, head);
+	put_desc(k, sc.sc_ringidx, head, at, 16, 0, desc);
+	const flags = bp.b_read ? VRING_DESC_F_WRITE : 0;
+	for (let i = 0; i < n; i++) {
+		const next = ld_link(sc, desc);
+		put_desc(k, sc.sc_ringidx, desc, pas[i]!, lens[i]!, flags, next);
+		desc = next;
 	}
-	put_desc(k, sc, chain, chain.length - 1, request + STATUS_OFFSET, 1, VRING_DESC_F_WRITE);
-	x.x_chain = chain;
+	put_desc(k, sc.sc_ringidx, desc, at + STATUS_OFFSET, 1, VRING_DESC_F_WRITE, -1);
+	x.x_head = head;
+	x.x_ndesc = n + 2;
 	x.x_time = k.port.cycles;
 	sc.sc_issued.push(x);
-	const avail = sc.sc_ring + AVAIL_OFFSET;
-	put16(k, avail + 4 + (sc.sc_avail % QUEUE_SIZE) * 2, head);
+	put16(k, sc.sc_ringidx, AVAIL_OFFSET + 4 + (sc.sc_avail % QUEUE_SIZE) * 2, head);
 	sc.sc_avail = (sc.sc_avail + 1) & 0xffff;
-	put16(k, avail + 2, sc.sc_avail);
+	put16(k, sc.sc_ringidx, AVAIL_OFFSET + 2, sc.sc_avail);
 }
 
 function request_type({ b_read, b_flush }: buf): number {
 	if (b_flush) return VIRTIO_BLK_T_FLUSH;
 	return b_read ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT;
-}
-
-/** Write descriptor chain[i], linked to the next one unless it is the last. */
-function put_desc(
-	k: Kernel,
-	sc: ld_softc,
-	chain: number[],
-	i: number,
-	pa: number,
-	len: number,
-	flags: number,
-): void {
-	const desc = sc.sc_ring + chain[i]! * 16;
-	const last = i === chain.length - 1;
-	put32(k, desc, pa);
-	put32(k, desc + 4, 0);
-	put32(k, desc + 8, len);
-	put16(k, desc + 12, last ? flags : flags | VRING_DESC_F_NEXT);
-	put16(k, desc + 14, last ? 0 : chain[i + 1]!);
 }
 
 /** Interrupt: finish the transfers that the device has put on the used ring. */
@@ -399,7 +363,8 @@ export function ld_timeout(k: Kernel, sc: ld_softc): void {
 		}
 	}
 	while (sc.sc_delayed.length > 0 && sc.sc_delayed[0]!.x_time <= k.port.cycles) {
-		sc.sc_queue.push(sc.sc_delayed.shift()!);
+		sc.sc_queue.push(sc.sc_delayed[0]!);
+		ld_remove(sc.sc_delayed, 0);
 	}
 	ld_start(k, sc);
 	ld_watch(k, sc);
@@ -415,25 +380,48 @@ function ld_late(k: Kernel, sc: ld_softc): boolean {
 function ld_done(k: Kernel, sc: ld_softc): void {
 	const status = k.port.load(sc.sc_base + VIRTIO_MMIO_INTERRUPT_STATUS, 4);
 	k.port.store(sc.sc_base + VIRTIO_MMIO_INTERRUPT_ACK, 4, status);
-	const used = sc.sc_ring + USED_OFFSET;
-	while (get16(k, used + 2) !== sc.sc_used) {
-		const head = get32(k, used + 4 + (sc.sc_used % QUEUE_SIZE) * 8);
+	const { ram32 } = k.port;
+	const used = sc.sc_ringidx + USED_OFFSET / 4;
+	while (ram32[used]! >>> 16 !== sc.sc_used) {
+		const head = ram32[used + 1 + (sc.sc_used % QUEUE_SIZE) * 2]!;
 		sc.sc_used = (sc.sc_used + 1) & 0xffff;
-		const i = sc.sc_issued.findIndex(({ x_chain }) => x_chain[0] === head);
-		if (i < 0) continue;
-		const [x] = sc.sc_issued.splice(i, 1);
-		for (const d of x!.x_chain) sc.sc_free.push(d);
+		const x = ld_issued(sc, head);
+		if (x === null) continue;
+		for (let n = x.x_ndesc, desc = head; n > 0; n--, desc = sc.sc_next[desc]!) {
+			sc.sc_free.push(desc);
+		}
 		sc.sc_resets = 0;
-		const status = get8(k, sc.sc_requests + head * REQUEST_STRIDE + STATUS_OFFSET);
+		const word = sc.sc_requestidx + (head * REQUEST_STRIDE + STATUS_OFFSET) / 4;
+		const status = ram32[word]! & 0xff;
 		if (status === VIRTIO_BLK_S_OK) {
-			const { x_bp: bp } = x!;
+			const bp = x.x_bp!;
 			if (!bp.b_read && !bp.b_flush) sc.sc_written++;
-			biodone(k, bp);
-		} else if (status === VIRTIO_BLK_S_IOERR && ld_again(k, sc, x!)) {
-			x!.x_time = k.port.cycles + RECOVERYTIME;
-			sc.sc_delayed.push(x!);
-		} else ld_fail(k, sc, x!);
+			ld_end(k, sc, x);
+		} else if (status === VIRTIO_BLK_S_IOERR && ld_again(k, sc, x)) {
+			x.x_time = k.port.cycles + RECOVERYTIME;
+			sc.sc_delayed.push(x);
+		} else ld_fail(k, sc, x);
 	}
+}
+
+/** Take the transfer whose first descriptor is `head` from the device. => null: it has none. */
+function ld_issued(sc: ld_softc, head: number): ld_xfer | null {
+	const { sc_issued: issued } = sc;
+	for (let i = 0; i < issued.length; i++) {
+		const x = issued[i]!;
+		if (x.x_head !== head) continue;
+		ld_remove(issued, i);
+		return x;
+	}
+	return null;
+}
+
+/** A transfer is over. => it is used again. */
+function ld_end(k: Kernel, sc: ld_softc, x: ld_xfer): void {
+	const bp = x.x_bp!;
+	x.x_bp = null;
+	sc.sc_xfers.push(x);
+	biodone(k, bp);
 }
 
 /** Whether a transfer may be tried once more, after an attempt that has failed. */
@@ -446,8 +434,8 @@ function ld_again(k: Kernel, sc: ld_softc, x: ld_xfer): boolean {
 /** A transfer has failed for good. */
 function ld_fail(k: Kernel, sc: ld_softc, x: ld_xfer): void {
 	sc.sc_errors.failed++;
-	x.x_bp.b_error = EIO;
-	biodone(k, x.x_bp);
+	x.x_bp!.b_error = EIO;
+	ld_end(k, sc, x);
 }
 
 /**
@@ -481,19 +469,3 @@ function ld_print(k: Kernel, sc: ld_softc, what: string): void {
 	const message = `ld${sc.sc_unit}: ${what}`;
 	if (!k.msgbuf.includes(message)) k.msgbuf.push(message);
 }
-
-const put32 = (k: Kernel, pa: number, v: number): void => {
-	k.port.storeWord((pa - k.port.ramBase) >>> 2, v);
-};
-const get32 = (k: Kernel, pa: number): number => k.port.ram32[(pa - k.port.ramBase) >>> 2]! >>> 0;
-const put16 = (k: Kernel, pa: number, v: number): void => {
-	const index = (pa - k.port.ramBase) >>> 2;
-	const shift = (pa & 2) * 8;
-	const word = k.port.ram32[index]! & ~(0xffff << shift);
-	k.port.storeWord(index, word | ((v & 0xffff) << shift));
-};
-const get16 = (k: Kernel, pa: number): number => {
-	const i = pa - k.port.ramBase;
-	return k.port.ram8[i]! | (k.port.ram8[i + 1]! << 8);
-};
-const get8 = (k: Kernel, pa: number): number => k.port.ram8[pa - k.port.ramBase]!;

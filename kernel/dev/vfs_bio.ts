@@ -7,7 +7,7 @@ import { KASSERT, panic } from "../../sys/panic.ts";
 import { type Sleeps, sleep_enter, wakeup } from "../kern/core/kern_synch.ts";
 import { pool_getitem, pool_prime, pool_put, pool_setlowat } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
-import { type buf, buf_init } from "./buf.ts";
+import { type buf, buf_init, NO_PAGES } from "./buf.ts";
 import type { dev_t } from "./conf.ts";
 
 /** End a transfer whose b_error the driver has set. => interrupt context, never sleeps. */
@@ -59,12 +59,26 @@ export function bufinit(k: Kernel): void {
 	if (!pool_prime(k, k.pools.bufpl, NSWBUF)) panic("bufinit: no memory");
 }
 
-/** Memory for one buf. => never sleeps; false if it is short, or a test wants it to be. */
-export function getiobuf(k: Kernel): boolean {
-	return !k.failinject?.("buf") && pool_getitem(k, k.pools.bufpl);
+/** Bufs that are kept when they are not in use. */
+const BSWLIST_MAX = 2 * NSWBUF;
+
+/**
+ * A buf, for buf_setup. => never sleeps; null if memory is short, or a test wants it to be.
+ */
+export function getiobuf(k: Kernel): buf | null {
+	if (k.failinject?.("buf") || !pool_getitem(k, k.pools.bufpl)) return null;
+	return k.bswlist.pop() ?? buf_init(0, false, 0, 0, 0);
 }
 
-export const putiobuf = (k: Kernel): void => pool_put(k.pools.bufpl);
+/** => nobody refers to the buf, which is used again. */
+export function putiobuf(k: Kernel, bp: buf): void {
+	pool_put(k.pools.bufpl);
+	if (k.bswlist.length >= BSWLIST_MAX) return;
+	bp.b_pages = NO_PAGES;
+	bp.b_slot = 0;
+	if (bp.b_failed.length > 0) bp.b_failed = [];
+	k.bswlist.push(bp);
+}
 
 /** Sleep until the transfer is done. => its error. */
 export function* biowait(k: Kernel, bp: buf): Sleeps<Errno> {

@@ -191,6 +191,14 @@ export function* vrele(k: Kernel, vp: vnode): Sleeps<void> {
 	if (--vp.v_usecount === 0) yield* VOP(k, vp).vop_inactive(k, vp);
 }
 
+/** Drop a reference that is not the last one. => false: it is, and vrele drops it. */
+export function vrele_nosleep(vp: vnode): boolean {
+	if (vp.v_usecount === 1) return false;
+	KASSERT(vp.v_usecount > 0, "vrele: no reference");
+	vp.v_usecount--;
+	return true;
+}
+
 /** For file systems whose names and directories cannot change. */
 export const vops_fixed: Pick<
 	vnodeops,

@@ -14,6 +14,7 @@ import type { uvm_aobj } from "./uvm_aobj.ts";
 import type { uvm_device } from "./uvm_device.ts";
 import type { uvm_faultinfo } from "./uvm_fault.ts";
 import type { uvm_hold } from "./uvm_hold.ts";
+import type { uvm_map_args } from "./uvm_map.ts";
 import type { vm_map, vm_map_entry } from "./uvm_map_entry.ts";
 import type { uvm_pagerops } from "./uvm_object.ts";
 import { type pglist, pglist_init, type vm_page } from "./uvm_page.ts";
@@ -89,6 +90,8 @@ export interface Uvm {
 	kernel_object: uvm_aobj | null;
 
 	pager_map: vm_map | null;
+	/** What uvm_map_enter is called with for it; null until that has happened. */
+	pager_args: uvm_map_args | null;
 	pager_map_wanted: boolean;
 	readonly pager_map_wanted_lock: simplelock;
 	/** KVA of one cluster for the page daemon alone, so that it never waits for pager_map (P7). */
@@ -104,6 +107,8 @@ export interface Uvm {
 	/** Anons that are not in use, so that no new ones have to be made. */
 	readonly anon_free: vm_anon[];
 	readonly amap_pool: pool;
+	/** Amaps that are not in use, likewise. */
+	readonly amap_free: vm_amap[];
 	/** Chunks of amaps, likewise. */
 	readonly amap_chunk_free: vm_amap_chunk[];
 	readonly map_entry_pool: pool;
@@ -173,6 +178,7 @@ export function uvm_state(pools: pools): Uvm {
 		kernel_map: null,
 		kernel_object: null,
 		pager_map: null,
+		pager_args: null,
 		pager_map_wanted: false,
 		pager_map_wanted_lock: simple_lock_init(),
 		emergva: 0,
@@ -184,6 +190,7 @@ export function uvm_state(pools: pools): Uvm {
 		anon_pool: pools.anonpl,
 		anon_free: [],
 		amap_pool: pools.amappl,
+		amap_free: [],
 		amap_chunk_free: [],
 		map_entry_pool: pools.vmmpepl,
 		mapent_free: [],

@@ -70,6 +70,7 @@ export interface vm_amap {
 	am_nused: number;
 	/** Chunks with an anon, by slot / UVM_AMAP_CHUNK. */
 	am_chunks: Map<number, vm_amap_chunk>;
+	/** What lies behind the first am_nused elements means nothing. */
 	am_slots: number[];
 	/**
 	 * All slots from 0 on, in runs as long as they can be.
@@ -88,24 +89,33 @@ const SLOT_SIZE = 4;
 /** Arrays of a chunk: ac_anon, ac_bckptr, and its part of am_slots. */
 const ARRAYS = 3;
 
+const amap_new = (): vm_amap => ({
+	am_l: simple_lock_init(),
+	am_ref: 0,
+	am_flags: 0,
+	am_nslot: 0,
+	am_nused: 0,
+	am_chunks: new Map(),
+	am_slots: [],
+	am_ppref: null,
+	am_list_next: null,
+	am_list_prev: null,
+});
+
+/** Free amaps that are kept, and how many slots the array of each may have. */
+const AMAP_FREE_MAX = 256;
+const SLOTS_FREE_MAX = 4096;
+
 /**
  * An amap of `slots` empty slots, one reference, unlocked.
  * => never sleeps; null if memory is short.
  */
 export function amap_alloc(k: Kernel, slots: number): vm_amap | null {
 	if (!pool_get(k, k.uvm.amap_pool)) return null;
-	const amap: vm_amap = {
-		am_l: simple_lock_init(),
-		am_ref: 1,
-		am_flags: 0,
-		am_nslot: slots,
-		am_nused: 0,
-		am_chunks: new Map(),
-		am_slots: [],
-		am_ppref: null,
-		am_list_next: k.uvm.amap_list,
-		am_list_prev: null,
-	};
+	const amap = k.uvm.amap_free.pop() ?? amap_new();
+	amap.am_ref = 1;
+	amap.am_nslot = slots;
+	amap.am_list_next = k.uvm.amap_list;
 	if (k.uvm.amap_list !== null) k.uvm.amap_list.am_list_prev = amap;
 	k.uvm.amap_list = amap;
 	return amap;
@@ -118,6 +128,13 @@ function amap_free(k: Kernel, amap: vm_amap): void {
 	else amap.am_list_prev.am_list_next = amap.am_list_next;
 	if (amap.am_list_next !== null) amap.am_list_next.am_list_prev = amap.am_list_prev;
 	pool_put(k.uvm.amap_pool);
+	if (k.uvm.amap_free.length >= AMAP_FREE_MAX) return;
+	amap.am_flags = 0;
+	if (amap.am_slots.length > SLOTS_FREE_MAX) amap.am_slots = [];
+	amap.am_ppref = null;
+	amap.am_list_next = null;
+	amap.am_list_prev = null;
+	k.uvm.amap_free.push(amap);
 }
 
 const chunk_new = (): vm_amap_chunk => ({
@@ -174,7 +191,10 @@ export function amap_used(amap: vm_amap, slot: number, len: number): number[] {
 		for (let s = slot; s < slot + len; s++) if (amap_lookup(amap, s) !== null) used.push(s);
 		return used;
 	}
-	for (const s of amap.am_slots) if (s >= slot && s < slot + len) used.push(s);
+	for (let i = 0; i < amap.am_nused; i++) {
+		const s = amap.am_slots[i]!;
+		if (s >= slot && s < slot + len) used.push(s);
+	}
 	return used.sort((a, b) => a - b);
 }
 
@@ -208,8 +228,10 @@ export function amap_add(
 		if (chunk === null) return false;
 		KASSERT(old === null, "amap_add: slot in use");
 		chunk.ac_nused++;
-		chunk.ac_bckptr[slot & CHUNK_MASK] = amap.am_nused++;
-		amap.am_slots.push(slot);
+		const i = amap.am_nused++;
+		chunk.ac_bckptr[slot & CHUNK_MASK] = i;
+		if (i < amap.am_slots.length) amap.am_slots[i] = slot;
+		else amap.am_slots.push(slot);
 	}
 	chunk!.ac_anon[slot & CHUNK_MASK] = anon;
 	return true;
@@ -225,8 +247,7 @@ export function amap_unadd(k: Kernel, amap: vm_amap, slot: number): void {
 	);
 	chunk.ac_anon[slot & CHUNK_MASK] = null;
 	const hole = chunk.ac_bckptr[slot & CHUNK_MASK]!;
-	const last = amap.am_slots.pop()!;
-	amap.am_nused--;
+	const last = amap.am_slots[--amap.am_nused]!;
 	if (last !== slot) {
 		amap.am_slots[hole] = last;
 		amap.am_chunks.get(last >>> CHUNK_SHIFT)!.ac_bckptr[last & CHUNK_MASK] = hole;
@@ -329,23 +350,26 @@ function amap_wipeout(k: Kernel, amap: vm_amap): void {
 
 /** Drop the references of `len` slots from `slot` to their anons. => amap locked. */
 function amap_wiperange(k: Kernel, amap: vm_amap, slot: number, len: number): void {
-	const drop = (s: number): void => {
-		const anon = amap_lookup(amap, s)!;
-		amap_unadd(k, amap, s);
-		simple_lock(k, anon);
-		const refs = --anon.an_ref;
-		simple_unlock(k, anon);
-		if (refs === 0) uvm_anfree(k, anon);
-	};
 	if (len > amap.am_nused) {
 		// Backwards: amap_unadd fills the hole with the last slot, which was already visited.
 		for (let i = amap.am_nused - 1; i >= 0; i--) {
 			const s = amap.am_slots[i]!;
-			if (s >= slot && s < slot + len) drop(s);
+			if (s >= slot && s < slot + len) amap_wipeslot(k, amap, s, amap_lookup(amap, s)!);
 		}
 	} else {
-		for (let s = slot; s < slot + len; s++) if (amap_lookup(amap, s) !== null) drop(s);
+		for (let s = slot; s < slot + len; s++) {
+			const anon = amap_lookup(amap, s);
+			if (anon !== null) amap_wipeslot(k, amap, s, anon);
+		}
 	}
+}
+
+function amap_wipeslot(k: Kernel, amap: vm_amap, slot: number, anon: vm_anon): void {
+	amap_unadd(k, amap, slot);
+	simple_lock(k, anon);
+	const refs = --anon.an_ref;
+	simple_unlock(k, anon);
+	if (refs === 0) uvm_anfree(k, anon);
 }
 
 /**
@@ -430,6 +454,50 @@ function extend_backwards(
 	return true;
 }
 
+/**
+ * Let an empty amap refer to the anons of `len` slots of `old` from `slot` on, in their order.
+ * => `old` locked. false: memory is short, and some slots are missing.
+ */
+function amap_copyslots(
+	k: Kernel,
+	old: vm_amap,
+	slot: number,
+	len: number,
+	amap: vm_amap,
+): boolean {
+	if (len >>> CHUNK_SHIFT > old.am_nused) {
+		// So few are in use that the chunks are not worth looking for one by one.
+		for (const s of amap_used(old, slot, len)) {
+			if (!amap_copyslot(k, old, amap_lookup(old, s)!, amap, s - slot)) return false;
+		}
+		return true;
+	}
+	const end = slot + len;
+	for (let s = slot; s < end; ) {
+		const chunk = old.am_chunks.get(s >>> CHUNK_SHIFT);
+		const stop = Math.min((s | CHUNK_MASK) + 1, end);
+		for (; chunk !== undefined && s < stop; s++) {
+			const anon = chunk.ac_anon[s & CHUNK_MASK]!;
+			if (anon !== null && !amap_copyslot(k, old, anon, amap, s - slot)) return false;
+		}
+		s = stop;
+	}
+	return true;
+}
+
+/** One slot of amap_copyslots. */
+function amap_copyslot(k: Kernel, old: vm_amap, anon: vm_anon, amap: vm_amap, to: number): boolean {
+	if (!amap_add(k, amap, to, anon, false)) return false;
+	simple_lock(k, anon);
+	anon.an_ref++;
+	// Others who share the old amap may have it mapped writable (amap_share_protect).
+	if ((old.am_flags & AMAP_SHARED) !== 0 && anon.an_page !== null) {
+		pmap_page_protect(k, anon.an_page, VM_PROT_READ);
+	}
+	simple_unlock(k, anon);
+	return true;
+}
+
 /** Cost of copying one slot, in cycles. */
 const COPY_SLOT_CYCLES = 4;
 
@@ -456,22 +524,11 @@ export function amap_copy(k: Kernel, entry: vm_map_entry): boolean {
 	const amap = amap_alloc(k, slots);
 	if (amap === null) return false;
 	amap_lock(k, old);
-	const used = amap_used(old, entry.pageoff, slots);
-	let whole = true;
-	for (const s of used) {
-		const anon = amap_lookup(old, s)!;
-		whole = amap_add(k, amap, s - entry.pageoff, anon, false);
-		if (!whole) break;
-		simple_lock(k, anon);
-		anon.an_ref++;
-		// Others who share the old amap may have it mapped writable (amap_share_protect).
-		if ((old.am_flags & AMAP_SHARED) !== 0 && anon.an_page !== null) {
-			pmap_page_protect(k, anon.an_page, VM_PROT_READ);
-		}
-		simple_unlock(k, anon);
-	}
+	const whole = amap_copyslots(k, old, entry.pageoff, slots, amap);
 	amap_unlock(k, old);
-	k.port.charge(used.length * COPY_SLOT_CYCLES);
+	k.port.charge(
+		(whole ? amap.am_nused : amap_used(old, entry.pageoff, slots).length) * COPY_SLOT_CYCLES,
+	);
 	if (!whole) {
 		amap_unref(k, amap, 0, slots);
 		return false;

@@ -67,7 +67,7 @@ export function* uvm_io(k: Kernel, map: vm_map, uio: uio, flags: number): Sleeps
 		yield* vm_map_lock(k, kernel_map);
 		const dead = uvm_unmap_remove(k, kernel_map, kva, kva + chunksz);
 		vm_map_unlock(k, kernel_map);
-		yield* uvm_unmap_detach(k, dead ?? [], AMAP_REFALL);
+		if (dead !== null) yield* uvm_unmap_detach(k, kernel_map, dead, AMAP_REFALL);
 		if (error !== 0) return error;
 	}
 	return 0;

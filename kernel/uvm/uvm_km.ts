@@ -33,7 +33,7 @@ import {
 import { uvm_map_args, uvm_map_enter, uvm_map_submap, uvm_unmap_remove } from "./uvm_map.ts";
 import {
 	uvm_map_setup,
-	uvm_mapent_free,
+	uvm_mapent_free_all,
 	VM_MAP_PAGEABLE,
 	type vm_map,
 	vm_map_lock_try,
@@ -125,5 +125,5 @@ export function uvm_km_free(k: Kernel, map: vm_map, kva: vaddr_t, size: number):
 	vm_map_unlock(k, map);
 	KASSERT(dead !== null, "uvm_km_free: a part of an allocation");
 	// The kernel object counts no references, so there is nothing to detach from.
-	for (const entry of dead) uvm_mapent_free(k, entry);
+	uvm_mapent_free_all(k, map, dead);
 }

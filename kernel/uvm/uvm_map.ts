@@ -15,6 +15,7 @@ import {
 	pmap_remove,
 	pmap_resident_count,
 	pmap_update,
+	pmap_wired_count,
 } from "../../pmap/pmap.ts";
 import { EACCES, EINVAL, ENOMEM, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
@@ -70,9 +71,16 @@ import {
 	type vm_map,
 	type vm_map_entry,
 	vm_map_lock,
+	vm_map_lock_try,
 	vm_map_unlock,
 } from "./uvm_map_entry.ts";
-import { pagerops, UVM_OBJ_IS_KERN_OBJECT, type uvm_object, type voff_t } from "./uvm_object.ts";
+import {
+	pagerops,
+	UVM_OBJ_IS_KERN_OBJECT,
+	uvm_obj_unref,
+	type uvm_object,
+	type voff_t,
+} from "./uvm_object.ts";
 import { uvm_fault_unwire_locked } from "./uvm_unwire.ts";
 
 /** The arguments of uvm_map; `start` is a hint, and the result. */
@@ -108,7 +116,7 @@ export const uvm_map_args = (start: vaddr_t, size: number): uvm_map_args => ({
  * => the caller's reference to the object is consumed on success only.
  */
 export function* uvm_map(k: Kernel, map: vm_map, args: uvm_map_args): Sleeps<Errno> {
-	yield* vm_map_lock(k, map);
+	if (!vm_map_lock_try(k, map)) yield* vm_map_lock(k, map);
 	const error = uvm_map_enter(k, map, args);
 	vm_map_unlock(k, map);
 	return error;
@@ -119,15 +127,14 @@ export function uvm_map_enter(k: Kernel, map: vm_map, args: uvm_map_args): Errno
 	if ((args.prot & ~args.maxprot) !== 0) return EACCES;
 	if (args.size <= 0) return EINVAL;
 	const fixed = (args.flags & UVM_FLAG_FIXED) !== 0;
-	const space = uvm_map_findspace(map, args.start, args.size, fixed);
-	if (space === null) return ENOMEM;
-	args.start = space.start;
+	const after = uvm_map_findspace(map, args.start, args.size, args, fixed);
+	if (after === null) return ENOMEM;
 	let offset = args.offset;
 	if (args.uobj === null) {
 		offset = 0;
 	} else if (offset === UVM_UNKNOWN_OFFSET) {
 		KASSERT(UVM_OBJ_IS_KERN_OBJECT(args.uobj), "uvm_map: unknown offset of a user object");
-		offset = space.start - k.uvm.kernel_map!.min_offset;
+		offset = args.start - k.uvm.kernel_map!.min_offset;
 	}
 	let etype = args.uobj !== null ? UVM_ET_OBJ : 0;
 	if ((args.flags & UVM_FLAG_COPYONW) !== 0) {
@@ -135,7 +142,6 @@ export function uvm_map_enter(k: Kernel, map: vm_map, args: uvm_map_args): Errno
 		if ((args.flags & UVM_FLAG_OVERLAY) === 0) etype |= UVM_ET_NEEDSCOPY;
 	}
 	if ((args.flags & UVM_FLAG_GROWSDOWN) !== 0) etype |= UVM_ET_GROWSDOWN;
-	const { after } = space;
 	if ((args.flags & UVM_FLAG_NOMERGE) === 0) {
 		const back = merge_back(k, map, after, args, offset, etype);
 		const forward = merge_forward(k, map, after, args, offset, etype, back);
@@ -304,8 +310,9 @@ const UNMAP_PAGE_CYCLES = 20;
  * Remove every mapping in [start, end) from the map.
  *
  * => map locked, never sleeps. Wired ranges are unwired.
- * => the entries, to be given to uvm_unmap_detach with the map unlocked; null if an entry that
- *    had to be split could not be.
+ * => the first of the entries with references to drop, linked by `next` up to the header, to be
+ *    given to uvm_unmap_detach with the map unlocked; the header if there is none; null if an entry
+ *    that had to be split could not be. Others may be free already.
  * => all page table entries are gone and fenced when it returns; only then may references drop.
  */
 export function uvm_unmap_remove(
@@ -313,7 +320,7 @@ export function uvm_unmap_remove(
 	map: vm_map,
 	start: vaddr_t,
 	end: vaddr_t,
-): vm_map_entry[] | null {
+): vm_map_entry | null {
 	let entry = uvm_map_lookup_entry(map, start);
 	if (entry_contains(map, entry, start)) {
 		if (!uvm_map_clip_start(k, map, entry, start)) return null;
@@ -322,9 +329,12 @@ export function uvm_unmap_remove(
 	}
 	const last = uvm_map_lookup_entry(map, end - 1);
 	if (entry_contains(map, last, end - 1) && !uvm_map_clip_end(k, map, last, end)) return null;
-	const dead: vm_map_entry[] = [];
+	let first = map.header;
+	let before = map.header;
 	const all = entry.prev === map.header && map.header.prev.start < end;
 	const resident = pmap_resident_count(k, map.pmap);
+	// While all are in the tree, the pages of a wired entry are looked up there.
+	const now = !all || pmap_wired_count(k, map.pmap) === 0;
 	while (entry !== map.header && entry.start < end) {
 		const next = entry.next;
 		if (entry.wired_count > 0) {
@@ -343,40 +353,74 @@ export function uvm_unmap_remove(
 		}
 		if (!all) uvm_map_entry_unlink(map, entry);
 		map.size -= entry.end - entry.start;
-		dead.push(entry);
+		if (now && entry.amap === null && entry.uvm_obj === null) {
+			uvm_mapent_free(k, entry);
+		} else {
+			if (first === map.header) first = entry;
+			else before.next = entry;
+			before = entry;
+		}
 		entry = next;
 	}
 	if (all) uvm_map_entry_unlink_all(map);
 	pmap_update(k, map.pmap);
 	k.port.charge((resident - pmap_resident_count(k, map.pmap)) * UNMAP_PAGE_CYCLES);
-	return dead;
+	if (first !== map.header) before.next = map.header;
+	return first;
 }
 
 /**
- * Drop the references of removed entries. => nothing locked; may sleep.
+ * Drop the references of entries that `map` had, from `first` up to its header. => nothing locked;
+ * may sleep.
  * => AMAP_REFALL in `flags`: they are those of uvm_map_extract with UVM_EXTRACT_QREF.
  */
 export function* uvm_unmap_detach(
 	k: Kernel,
-	dead: readonly vm_map_entry[],
+	map: vm_map,
+	first: vm_map_entry,
 	flags = 0,
 ): Sleeps<void> {
-	for (const entry of dead) {
-		if (entry.amap !== null) {
-			amap_unref(k, entry.amap, entry.pageoff, atop(entry.end - entry.start), flags);
-		}
-		if (entry.uvm_obj !== null) yield* pagerops(k, entry.uvm_obj).pgo_detach(k, entry.uvm_obj);
+	let entry = uvm_unmap_detach_nosleep(k, map, first, flags);
+	while (entry !== map.header) {
+		const { next } = entry;
+		yield* pagerops(k, entry.uvm_obj!).pgo_detach(k, entry.uvm_obj!);
 		uvm_mapent_free(k, entry);
+		entry = uvm_unmap_detach_nosleep(k, map, next, flags);
 	}
+}
+
+/**
+ * The same as far as it does not sleep. => the header; or the entry whose object has to be detached
+ * from next, the last reference to it.
+ */
+export function uvm_unmap_detach_nosleep(
+	k: Kernel,
+	map: vm_map,
+	first: vm_map_entry,
+	flags = 0,
+): vm_map_entry {
+	let entry = first;
+	while (entry !== map.header) {
+		const { amap, uvm_obj: uobj, next } = entry;
+		if (amap !== null) {
+			amap_unref(k, amap, entry.pageoff, atop(entry.end - entry.start), flags);
+			entry.amap = null;
+		}
+		if (uobj !== null && !uvm_obj_unref(uobj)) return entry;
+		uvm_mapent_free(k, entry);
+		entry = next;
+	}
+	return entry;
 }
 
 /** Remove a range. => map unlocked; may sleep. ENOMEM if an entry could not be split. */
 export function* uvm_unmap(k: Kernel, map: vm_map, start: vaddr_t, end: vaddr_t): Sleeps<Errno> {
-	yield* vm_map_lock(k, map);
+	if (!vm_map_lock_try(k, map)) yield* vm_map_lock(k, map);
 	const dead = uvm_unmap_remove(k, map, start, end);
 	vm_map_unlock(k, map);
 	if (dead === null) return ENOMEM;
-	yield* uvm_unmap_detach(k, dead);
+	const rest = uvm_unmap_detach_nosleep(k, map, dead);
+	if (rest !== map.header) yield* uvm_unmap_detach(k, map, rest);
 	return 0;
 }
 
@@ -436,8 +480,12 @@ export function* uvmspace_free(k: Kernel, vm: vmspace): Sleeps<void> {
 	if (--vm.vm_refcnt > 0) return;
 	const map = vm.vm_map;
 	if (map.nentries > 0) {
-		const error = yield* uvm_unmap(k, map, map.min_offset, map.max_offset);
-		KASSERT(error === 0, "uvmspace_free: the whole map needs no split");
+		if (!vm_map_lock_try(k, map)) yield* vm_map_lock(k, map);
+		const dead = uvm_unmap_remove(k, map, map.min_offset, map.max_offset);
+		vm_map_unlock(k, map);
+		KASSERT(dead !== null, "uvmspace_free: the whole map needs no split");
+		const rest = uvm_unmap_detach_nosleep(k, map, dead);
+		if (rest !== map.header) yield* uvm_unmap_detach(k, map, rest);
 	}
 	KASSERT(map.nentries === 0 && map.size === 0, "uvmspace_free: entries left");
 	pmap_destroy(k, map.pmap);

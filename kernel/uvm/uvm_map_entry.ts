@@ -12,6 +12,7 @@
  */
 
 import { type pmap, pmap_kernel } from "../../pmap/pmap.ts";
+import { NO_NUMBER } from "../../sys/number.ts";
 import { KASSERT, panic } from "../../sys/panic.ts";
 import { atop, PAGE_SIZE, type vaddr_t, type vm_prot_t } from "../../sys/vmparam.ts";
 import {
@@ -95,11 +96,11 @@ function blank_entry(start: vaddr_t, end: vaddr_t): vm_map_entry {
 		// Here, so that the object has room for them.
 		prev: null,
 		next: null,
-		start,
-		end,
+		start: NO_NUMBER,
+		end: NO_NUMBER,
 		uvm_obj: null,
 		sub_map: null,
-		offset: 0,
+		offset: NO_NUMBER,
 		etype: 0,
 		protection: 0,
 		max_protection: 0,
@@ -113,11 +114,16 @@ function blank_entry(start: vaddr_t, end: vaddr_t): vm_map_entry {
 		rb_right: null,
 		rb_parent: null,
 		rb_red: false,
-		ownspace: 0,
-		space: 0,
+		ownspace: NO_NUMBER,
+		space: NO_NUMBER,
 	} as unknown as vm_map_entry;
 	entry.prev = entry;
 	entry.next = entry;
+	entry.start = start;
+	entry.end = end;
+	entry.offset = 0;
+	entry.ownspace = 0;
+	entry.space = 0;
 	return entry;
 }
 
@@ -256,6 +262,15 @@ export function uvm_mapent_free(k: Kernel, entry: vm_map_entry): void {
 	k.uvm.mapent_free.push(entry);
 }
 
+/** Free the entries that uvm_unmap_remove has returned, which refer to nothing. */
+export function uvm_mapent_free_all(k: Kernel, map: vm_map, first: vm_map_entry): void {
+	for (let entry = first; entry !== map.header; ) {
+		const { next } = entry;
+		uvm_mapent_free(k, entry);
+		entry = next;
+	}
+}
+
 /**
  * The entry that contains `va`, or else the one before it (perhaps the header).
  * => map locked. `entry.start <= va && va < entry.end` tells which.
@@ -351,14 +366,15 @@ export function uvm_map_wired_size(map: vm_map): number {
 
 /**
  * First gap of `length` bytes at or above `hint`.
- * => map locked. The address and the entry before it, or null.
+ * => map locked. The entry before it, and its address in `found`; or null.
  */
 export function uvm_map_findspace(
 	map: vm_map,
 	hint: vaddr_t,
 	length: number,
+	found: { start: vaddr_t },
 	fixed: boolean,
-): { start: vaddr_t; after: vm_map_entry } | null {
+): vm_map_entry | null {
 	let start = Math.max(hint, map.min_offset);
 	const limit = fixed ? map.max_offset : map.maxsaddr;
 	if (start > limit) return null;
@@ -374,11 +390,15 @@ export function uvm_map_findspace(
 		}
 	}
 	if (start + length > limit) return null;
-	if (after.next.start >= start + length) return { start, after };
+	if (after.next.start >= start + length) {
+		found.start = start;
+		return after;
+	}
 	if (fixed) return null;
 	const entry = uvm_tree_findgap(map, after, length);
 	if (entry === null || entry.end + length > limit) return null;
-	return { start: entry.end, after: entry };
+	found.start = entry.end;
+	return entry;
 }
 
 /** Copy an entry, except its links. => takes no references. */

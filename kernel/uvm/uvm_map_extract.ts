@@ -138,7 +138,7 @@ export function* uvm_map_extract(
 	const dstaddr = reserved ?? (yield* uvm_map_reserve(k, dstmap, len, dstmap.min_offset, 0));
 	if (dstaddr === null) return -ENOMEM;
 	const chain: vm_map_entry[] = [];
-	let dead: vm_map_entry[] = [];
+	let dead = srcmap.header;
 	yield* vm_map_lock(k, srcmap);
 	let error = extract_chain(k, srcmap, start, start + len, dstmap, dstaddr, flags, chain);
 	const locked = error === 0 && (srcmap === dstmap || vm_map_lock_try(k, dstmap));
@@ -149,14 +149,16 @@ export function* uvm_map_extract(
 	}
 	if (locked && srcmap !== dstmap) vm_map_unlock(k, dstmap);
 	vm_map_unlock(k, srcmap);
-	yield* uvm_unmap_detach(k, dead);
+	yield* uvm_unmap_detach(k, srcmap, dead);
 	if (error === 0 && !locked) {
 		yield* vm_map_lock(k, dstmap);
 		error = uvm_map_replace(k, dstmap, dstaddr, dstaddr + len, chain);
 		vm_map_unlock(k, dstmap);
 	}
 	if (error === 0) return dstaddr;
-	yield* uvm_unmap_detach(k, chain, (flags & UVM_EXTRACT_QREF) !== 0 ? AMAP_REFALL : 0);
+	const all = (flags & UVM_EXTRACT_QREF) !== 0 ? AMAP_REFALL : 0;
+	for (const [i, entry] of chain.entries()) entry.next = chain[i + 1] ?? dstmap.header;
+	yield* uvm_unmap_detach(k, dstmap, chain[0] ?? dstmap.header, all);
 	if (reserved === null) yield* uvm_unmap(k, dstmap, dstaddr, dstaddr + len);
 	return -error;
 }

@@ -33,6 +33,7 @@ import {
 	type vm_map,
 	type vm_map_entry,
 	vm_map_lock,
+	vm_map_lock_try,
 	vm_map_unlock,
 } from "./uvm_map_entry.ts";
 import { pagerops } from "./uvm_object.ts";
@@ -47,7 +48,7 @@ const PAGE_CYCLES = 10;
 const REFUSALS_MAX = 16;
 
 /**
- * An empty address space.
+ * An empty address space, where uvmspace_alloc has just found no memory.
  * => sleeps while memory is short; null if none can become free.
  */
 export function* uvmspace_alloc_wait(
@@ -56,10 +57,11 @@ export function* uvmspace_alloc_wait(
 	max: vaddr_t,
 ): Sleeps<vmspace | null> {
 	for (let refusals = 0; ; ) {
-		const vm = uvmspace_alloc(k, min, max);
-		if (vm !== null || !uvm_reclaimable(k)) return vm;
+		if (!uvm_reclaimable(k)) return null;
 		if (k.uvmexp.free > k.uvmexp.reserve_kernel && ++refusals > REFUSALS_MAX) return null;
 		yield* uvm_wait(k, "vmspace");
+		const vm = uvmspace_alloc(k, min, max);
+		if (vm !== null) return vm;
 	}
 }
 
@@ -71,12 +73,14 @@ export function* uvmspace_alloc_wait(
  */
 export function* uvmspace_fork(k: Kernel, parent: vmspace): Sleeps<vmspace | null> {
 	const old = parent.vm_map;
-	const child = yield* uvmspace_alloc_wait(k, old.min_offset, old.max_offset);
+	const child =
+		uvmspace_alloc(k, old.min_offset, old.max_offset) ??
+		(yield* uvmspace_alloc_wait(k, old.min_offset, old.max_offset));
 	if (child === null) return null;
 	child.vm_daddr = parent.vm_daddr;
 	child.vm_break = parent.vm_break;
 	child.vm_map.maxsaddr = old.maxsaddr;
-	yield* vm_map_lock(k, old);
+	if (!vm_map_lock_try(k, old)) yield* vm_map_lock(k, old);
 	// Write-protecting what the parent has is most of the work.
 	const resident = pmap_resident_count(k, old.pmap);
 	k.port.charge(FORK_CYCLES + old.nentries * ENTRY_CYCLES + resident * PAGE_CYCLES);

@@ -3,6 +3,7 @@
  * 2002 with the optional members that file-like pagers add for the cluster path of 1998.
  */
 import type { Errno } from "../../sys/errno.ts";
+import { KASSERT } from "../../sys/panic.ts";
 import type { vm_prot_t } from "../../sys/vmparam.ts";
 import type { simplelock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
@@ -137,3 +138,14 @@ export interface uvm_pagerops {
 }
 
 export const pagerops = (k: Kernel, uobj: uvm_object): uvm_pagerops => k.uvm.pagerops[uobj.pgops]!;
+
+/**
+ * Drop a reference that is not the last one. => false: it is, or the kernel object's; pgo_detach
+ * drops it. Object unlocked.
+ */
+export function uvm_obj_unref(uobj: uvm_object): boolean {
+	if (uobj.uo_refs <= 1) return false;
+	KASSERT(!uobj.vmobjlock.locked, "uvm_obj_unref: locked");
+	uobj.uo_refs--;
+	return true;
+}

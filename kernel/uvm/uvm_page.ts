@@ -22,6 +22,7 @@ import {
 	pmap_zero_page,
 	ZERO_PAGE_CYCLES,
 } from "../../pmap/pmap.ts";
+import { NO_NUMBER } from "../../sys/number.ts";
 import { KASSERT } from "../../sys/panic.ts";
 import { atop, PAGE_SHIFT, PAGE_SIZE, ptoa, VM_PROT_NONE } from "../../sys/vmparam.ts";
 import type { simplelock } from "../kern/core/kern_lock.ts";
@@ -71,8 +72,7 @@ export class vm_page implements PmapPage {
 	pqflags = 0; // q
 	wire_count = 0; // o, q
 	loan_count = 0; // o, q
-	/** Its address by pages: a small integer, which the host keeps in the object itself. */
-	readonly frame: number;
+	readonly phys_addr: number = NO_NUMBER;
 	md_attrs = 0;
 	md_pvlist: PvEntry | null = null;
 	pv_pmap: pmap | null = null;
@@ -85,7 +85,7 @@ export class vm_page implements PmapPage {
 	pageq_prev: vm_page | null = null; // q, or f
 	uanon: vm_anon | null = null; // o, q
 	uobject: uvm_object | null = null; // o, q
-	offset: voff_t = 0; // o, q
+	offset: voff_t = NO_NUMBER; // o, q
 	/** Incremented when the page gets or loses an identity, so that a sleeper sees it. */
 	version = 0; // o
 	listq_next: vm_page | null = null; // o: memq
@@ -93,11 +93,8 @@ export class vm_page implements PmapPage {
 	hashq_next: vm_page | null = null; // hash
 
 	constructor(pa: number) {
-		this.frame = atop(pa);
-	}
-
-	get phys_addr(): number {
-		return this.frame * PAGE_SIZE;
+		this.phys_addr = pa;
+		this.offset = 0;
 	}
 }
 

@@ -258,7 +258,7 @@ function drop_written(
 	failed: readonly number[],
 	error: Errno,
 ): void {
-	const written = pgs.filter((_, i) => !failed.includes(i));
+	const written = failed.length === 0 ? pgs : pgs.filter((_, i) => !failed.includes(i));
 	uvm_pager_dropcluster(k, null, pg, written, PGO_PDFREECLUST, SWSLOT_NONE, 0);
 	for (const i of failed) {
 		const page = pgs[i]!;
@@ -394,7 +394,7 @@ export function* uvm_aiodone_daemon(k: Kernel): Sleeps<void> {
 			yield* ltsleep(k, k.uvm.aiodoned_wchan, "aiodoned", 0, null);
 			continue;
 		}
-		if (uvm_aio_aiodone(k, bp)) putiobuf(k);
+		if (uvm_aio_aiodone(k, bp)) putiobuf(k, bp);
 	}
 }
 

@@ -16,13 +16,22 @@ import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { UVM_FLAG_NOMERGE, UVM_UNKNOWN_OFFSET } from "./uvm_extern.ts";
 import { uvm_map_args, uvm_map_enter, uvm_unmap_remove } from "./uvm_map.ts";
-import { uvm_mapent_free, vm_map_lock_try, vm_map_unlock } from "./uvm_map_entry.ts";
+import { uvm_mapent_free_all, vm_map_lock_try, vm_map_unlock } from "./uvm_map_entry.ts";
 import { PG_BUSY, type vm_page } from "./uvm_page.ts";
 import { SWCLPAGES } from "./uvm_swap.ts";
 import { uvm_pause } from "./uvm_wait.ts";
 
 /** Size of pager_map. */
 export const PAGER_MAP_SIZE = 4 * 1024 * 1024;
+
+/** What uvm_map_enter is called with for room in pager_map. */
+function pager_args(): uvm_map_args {
+	const args = uvm_map_args(0, 0);
+	args.flags = UVM_FLAG_NOMERGE;
+	args.offset = UVM_UNKNOWN_OFFSET;
+	args.prot = args.maxprot = VM_PROT_READ | VM_PROT_WRITE;
+	return args;
+}
 
 export interface pagermapin_flags {
 	/** Sleep until there is room; otherwise return 0. */
@@ -98,10 +107,10 @@ function pagermap_alloc(k: Kernel, npages: number): number {
 	let refused = k.failinject?.("pager_map") === true;
 	for (const { h_windows } of k.uvm.holds) refused ||= map.nentries >= h_windows;
 	if (!refused && vm_map_lock_try(k, map)) {
-		const args = uvm_map_args(0, ptoa(npages));
-		args.flags = UVM_FLAG_NOMERGE;
-		args.offset = UVM_UNKNOWN_OFFSET;
-		args.prot = args.maxprot = VM_PROT_READ | VM_PROT_WRITE;
+		k.uvm.pager_args ??= pager_args();
+		const args = k.uvm.pager_args;
+		args.start = 0;
+		args.size = ptoa(npages);
 		const error = uvm_map_enter(k, map, args);
 		vm_map_unlock(k, map);
 		if (error === 0) return args.start;
@@ -130,8 +139,7 @@ export function uvm_pagermapout(k: Kernel, kva: number, npages: number): void {
 	const map = k.uvm.pager_map!;
 	if (!vm_map_lock_try(k, map)) panic("uvm_pagermapout: a thread sleeps with pager_map locked");
 	// The range is one entry, so none has to be split. It refers to nothing: nothing to detach from.
-	const dead = uvm_unmap_remove(k, map, kva, kva + npages * PAGE_SIZE)!;
-	for (const entry of dead) uvm_mapent_free(k, entry);
+	uvm_mapent_free_all(k, map, uvm_unmap_remove(k, map, kva, kva + npages * PAGE_SIZE)!);
 	simple_lock(k, k.uvm.pager_map_wanted_lock);
 	if (k.uvm.pager_map_wanted) {
 		k.uvm.pager_map_wanted = false;

@@ -7,11 +7,11 @@
 import { EIO, ENOMEM, type Errno } from "../../sys/errno.ts";
 import { KASSERT, panic } from "../../sys/panic.ts";
 import { ptoa } from "../../sys/vmparam.ts";
-import { type buf, buf_init } from "../dev/buf.ts";
+import { type buf, buf_setup } from "../dev/buf.ts";
 import { bdev_name, bdev_strategy } from "../dev/conf.ts";
 import { biowait, getiobuf, nestiobuf_setup, putiobuf } from "../dev/vfs_bio.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
-import type { Sleeps } from "../kern/core/kern_synch.ts";
+import { type Sleeps, sleep_enter } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { PGO_PENDING, PGO_SYNCIO } from "./uvm_object.ts";
 import type { vm_page } from "./uvm_page.ts";
@@ -159,13 +159,14 @@ function* uvm_swap_io(
 		yield* uvm_pagermap_wait(k);
 		kva = uvm_pagermapin_nosleep(k, pps, npages, read);
 	}
-	if (!getiobuf(k)) {
+	const bp = getiobuf(k);
+	if (bp === null) {
 		uvm_pagermapout(k, kva, npages);
 		return ENOMEM;
 	}
 	const blkno = uvm_swap_sector(sdp, startslot);
 	const disk = uvm_swap_disk(sdp, how === COPY_ALL ? 0 : how.copy);
-	const bp = buf_init(disk, read, blkno, ptoa(npages), kva);
+	buf_setup(bp, disk, read, blkno, ptoa(npages), kva);
 	bp.b_pages = pps;
 	bp.b_slot = startslot;
 	if (!sync) bp.b_iodone = "uvm_aio_biodone";
@@ -181,15 +182,20 @@ function* uvm_swap_io(
 	if (how === COPY_ALL && sdp.swd_mirror !== null) swap_start(k, bp, BOTH_COPIES, true);
 	else bdev_strategy(k, bp);
 	if (!sync) return PGO_PENDING;
-	yield* biowait(k, bp);
+	while (!bp.b_done) {
+		// As biowait, without a generator of its own.
+		sleep_enter(k, bp, "biowait", 0);
+		yield bp;
+	}
 	if (failed !== null) {
 		while (uvm_swap_again(k, bp)) yield* biowait(k, bp);
 		failed.push(...uvm_swap_done(k, bp));
 		if (failed.length === 0) bp.b_error = 0;
 	}
-	putiobuf(k);
+	const error = bp.b_error;
+	putiobuf(k, bp);
 	uvm_pagermapout(k, kva, npages);
-	return bp.b_error;
+	return error;
 }
 
 function slot_device(k: Kernel, slot: SwapSlot): swapdev {
@@ -199,6 +205,7 @@ function slot_device(k: Kernel, slot: SwapSlot): swapdev {
 }
 
 const BOTH_COPIES: readonly number[] = [0, 1];
+const NO_PAGE: readonly number[] = [];
 
 /** Names of the parts of a write: a page of a copy, and all pages of one. */
 const part_of = (page: number, copy: number): number => page * 2 + copy;
@@ -224,8 +231,8 @@ function swap_start(k: Kernel, bp: buf, copies: readonly number[], whole: boolea
 }
 
 /** The copies of which a write `bp` that was not made page by page could write nothing. */
-function failed_copies(bp: buf): number[] {
-	if (bp.b_error === 0) return [];
+function failed_copies(bp: buf): readonly number[] {
+	if (bp.b_error === 0) return NO_PAGE;
 	if (bp.b_failed.length === 0) return [0];
 	return BOTH_COPIES.filter((copy) => bp.b_failed.includes(whole_of(copy)));
 }
@@ -249,10 +256,10 @@ export function uvm_swap_again(k: Kernel, bp: buf): boolean {
  * What became of the write `bp`, which is done.
  * => the indices of the pages of which no copy could be written; slots know which copies are good.
  */
-export function uvm_swap_done(k: Kernel, bp: buf): number[] {
+export function uvm_swap_done(k: Kernel, bp: buf): readonly number[] {
 	const sdp = slot_device(k, bp.b_slot);
+	if (bp.b_error === 0 && sdp.swd_mirror === null) return NO_PAGE;
 	const copies = sdp.swd_mirror === null ? [0] : BOTH_COPIES;
-	if (bp.b_error === 0 && copies.length === 1) return [];
 	const whole = failed_copies(bp);
 	return [...bp.b_pages.keys()].filter((i) => {
 		const bad = copies.filter(

@@ -31,7 +31,7 @@ import {
 	VM_PROT_NONE,
 	VM_PROT_READ,
 } from "../../sys/vmparam.ts";
-import { buf_init } from "../dev/buf.ts";
+import { buf_setup } from "../dev/buf.ts";
 import { bdev_cachesync, bdev_name, bdev_strategy, type dev_t } from "../dev/conf.ts";
 import { biowait, getiobuf, putiobuf } from "../dev/vfs_bio.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
@@ -399,7 +399,8 @@ function* uvn_io(
 	k.pagingwork = true;
 	uvn.u_nio++;
 	const kva = yield* uvm_pagermapin(k, pgs, npages, { waitok: true, read });
-	if (kva === 0 || !getiobuf(k)) {
+	const bp = kva === 0 ? null : getiobuf(k);
+	if (bp === null) {
 		if (kva !== 0) uvm_pagermapout(k, kva, npages);
 		uvn.u_nio--;
 		return kva === 0 ? EAGAIN : ENOMEM;
@@ -409,7 +410,7 @@ function* uvn_io(
 		k.watch.shadow?.fileio(k, uvn, pgs, false);
 	}
 	const sectors = Math.ceil(bytes / 512);
-	const bp = buf_init(uvn.u_dev, read, uvn.u_blkno + offset / 512, sectors * 512, kva);
+	buf_setup(bp, uvn.u_dev, read, uvn.u_blkno + offset / 512, sectors * 512, kva);
 	bp.b_pages = pgs;
 	if (!sync) bp.b_iodone = "uvm_aio_biodone";
 	if (k.uvmhist !== null) {
@@ -419,7 +420,7 @@ function* uvn_io(
 	bdev_strategy(k, bp);
 	if (!sync) return PGO_PENDING;
 	const error = yield* biowait(k, bp);
-	putiobuf(k);
+	putiobuf(k, bp);
 	uvm_pagermapout(k, kva, npages);
 	if (read && error === 0) {
 		uvn_zero_tail(k, pgs[npages - 1]!, uvn.u_size);

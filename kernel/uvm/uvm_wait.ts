@@ -81,10 +81,21 @@ const REFUSALS_MAX = 16;
  *    where NetBSD sleeps for ever.
  */
 export function* pool_prime_wait(k: Kernel, pools: readonly pool[], n = 1): Sleeps<boolean> {
+	return pool_prime_all(k, pools, n) || (yield* pool_prime_again(k, pools, n));
+}
+
+/** pool_prime of each pool. => never sleeps. */
+export function pool_prime_all(k: Kernel, pools: readonly pool[], n: number): boolean {
+	for (let i = 0; i < pools.length; i++) if (!pool_prime(k, pools[i]!, n)) return false;
+	return true;
+}
+
+/** pool_prime_wait where pool_prime_all has just failed. */
+export function* pool_prime_again(k: Kernel, pools: readonly pool[], n: number): Sleeps<boolean> {
 	for (let refusals = 0; ; ) {
-		if (pools.every((pp) => pool_prime(k, pp, n))) return true;
 		if (!uvm_reclaimable(k)) return false;
 		if (k.uvmexp.free > k.uvmexp.reserve_kernel && ++refusals > REFUSALS_MAX) return false;
 		yield* uvm_wait(k, "plpg");
+		if (pool_prime_all(k, pools, n)) return true;
 	}
 }

@@ -2,6 +2,7 @@
  * Threads. A user thread is a register file that runs on the hart; while it is inside the kernel
  * and may sleep it is also a generator. A kernel thread is only a generator.
  */
+import { list_remove } from "../../../sys/list.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { proc } from "../proc/kern_proc.ts";
 import { type fpreg, fpreg_new } from "./fpu.ts";
@@ -56,6 +57,10 @@ export interface lwp {
 	 * system call that is started again when the thread wakes.
 	 */
 	l_kernel: resumable | null;
+	/** With k.callrest or k.faultrest: the call or fault that sleeps. */
+	l_call: Sleeps<number> | null;
+	/** The address of the fault. */
+	l_faultva: number;
 	/** User registers and pc while another thread owns the hart's. */
 	readonly l_regs: Int32Array;
 	l_pc: number;
@@ -99,7 +104,7 @@ export function lwp_create(
 	kernel: Sleeps<void> | null,
 ): lwp {
 	pool_take(k, k.pools.lwppl);
-	const l = lwp_new(k.nextlid++, name, p, kernel);
+	const l = lwp_new(k.nextlid++, name, p, kernel, k.uareas.pop() ?? uarea_new());
 	k.lwps.push(l);
 	return l;
 }
@@ -115,12 +120,37 @@ export function kthread_create(k: Kernel, name: string, body: Sleeps<void>): lwp
 export function lwp_free(k: Kernel, l: lwp): void {
 	l.l_stat = LSZOMB;
 	l.l_kernel = null;
-	const i = k.lwps.indexOf(l);
-	if (i >= 0) {
-		k.lwps.splice(i, 1);
+	if (k.lwps.includes(l)) {
+		list_remove(k.lwps, l);
 		pool_put(k.pools.lwppl);
+		if (k.uareas.length < UAREAS_MAX) uarea_free(k, l);
 	}
 	if (k.hartlwp === l) k.hartlwp = null;
+}
+
+/** The registers of a thread that is gone, for the next one (uvm_uarea_free). */
+export interface uarea {
+	readonly l_regs: Int32Array;
+	readonly l_fpregs: fpreg;
+	readonly l_args: Uint32Array;
+}
+
+/** How many are kept. */
+const UAREAS_MAX = 64;
+
+const uarea_new = (): uarea => ({
+	l_regs: new Int32Array(32),
+	l_fpregs: fpreg_new(),
+	l_args: new Uint32Array(ARGS),
+});
+
+function uarea_free(k: Kernel, { l_regs, l_fpregs, l_args }: lwp): void {
+	l_regs.fill(0);
+	l_args.fill(0);
+	if (l_fpregs.r_used) l_fpregs.r_f.fill(0);
+	l_fpregs.r_fcsr = 0;
+	l_fpregs.r_used = false;
+	k.uareas.push({ l_regs, l_fpregs, l_args });
 }
 
 /** The user registers of a thread, wherever they are now. => not across a sleep. */
@@ -136,12 +166,18 @@ export function lwp_setpc(k: Kernel, l: lwp, pc: number): void {
 
 /** The boot thread: it belongs to no process and never sleeps. */
 export function lwp_boot(): lwp {
-	const l = lwp_new(0, "boot", null, null);
+	const l = lwp_new(0, "boot", null, null, uarea_new());
 	l.l_stat = LSONPROC;
 	return l;
 }
 
-function lwp_new(lid: number, name: string, p: proc | null, kernel: Sleeps<void> | null): lwp {
+function lwp_new(
+	lid: number,
+	name: string,
+	p: proc | null,
+	kernel: Sleeps<void> | null,
+	{ l_regs, l_fpregs, l_args }: uarea,
+): lwp {
 	return {
 		l_lid: lid,
 		l_name: name,
@@ -159,10 +195,12 @@ function lwp_new(lid: number, name: string, p: proc | null, kernel: Sleeps<void>
 		l_sleepseq: 0,
 		l_timedidx: -1,
 		l_kernel: kernel,
-		l_regs: new Int32Array(32),
+		l_call: null,
+		l_faultva: 0,
+		l_regs,
 		l_pc: 0,
-		l_fpregs: fpreg_new(),
-		l_args: new Uint32Array(ARGS),
+		l_fpregs,
+		l_args,
 		l_system: p === null,
 		l_runnext: null,
 		l_nomem: -1,

@@ -71,6 +71,8 @@ export const PAGEBUCKET = 12;
 export interface pools extends Readonly<Record<pool_name, pool>> {
 	/** By logarithm of the size, less MINBUCKET. */
 	readonly kmembuckets: readonly pool[];
+	/** What a process needs: itself, its signal actions, its thread, its descriptors. */
+	readonly ofproc: readonly pool[];
 }
 
 export function pools_init(): pools {
@@ -81,11 +83,12 @@ export function pools_init(): pools {
 	for (let shift = MINBUCKET; shift <= PAGEBUCKET; shift++) {
 		kmembuckets.push(pool_init(`kmem${2 ** shift}`, 2 ** shift));
 	}
-	return { ...named, kmembuckets };
+	const { procpl, sigapl, lwppl, fdescpl } = named;
+	return { ...named, kmembuckets, ofproc: [procpl, sigapl, lwppl, fdescpl] };
 }
 
 /** All of them, in a fixed order. */
-export const pool_list = ({ kmembuckets, ...named }: pools): pool[] => [
+export const pool_list = ({ kmembuckets, ofproc: _, ...named }: pools): pool[] => [
 	...Object.values(named),
 	...kmembuckets,
 ];

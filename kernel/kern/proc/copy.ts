@@ -7,7 +7,16 @@ import { EFAULT, type Errno } from "../../../sys/errno.ts";
 import { PAGE_MASK, PAGE_SIZE, VM_MAXUSER_ADDRESS } from "../../../sys/vmparam.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { vm_map } from "../../uvm/uvm_map_entry.ts";
-import { UIO_FAULT, uiofault_nosleep, uiomove } from "../../uvm/uvm_uiomove.ts";
+import {
+	UIO_FAULT,
+	UIO_SLEEPS,
+	uiocharge,
+	uiocopy,
+	uiofault_nosleep,
+	uiomove,
+	uiopage,
+	uiotranslate,
+} from "../../uvm/uvm_uiomove.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 
 /**
@@ -19,6 +28,38 @@ export function* copyout(k: Kernel, map: vm_map, bytes: Uint8Array, va: number):
 	if (va + bytes.length > VM_MAXUSER_ADDRESS) return EFAULT;
 	return yield* uiomove(k, map, va, bytes, true);
 }
+
+/** copyout of a word. => `blocked`: copyout_word_nosleep has just returned COPY_SLEEPS. */
+export function* copyout_word(
+	k: Kernel,
+	map: vm_map,
+	word: number,
+	va: number,
+	blocked = false,
+): Sleeps<Errno> {
+	const bytes = new Uint8Array(new Int32Array([word]).buffer);
+	if (va + WORD > VM_MAXUSER_ADDRESS) return EFAULT;
+	return yield* uiomove(k, map, va, bytes, true, 0, blocked);
+}
+
+/** No errno: a page fault has to sleep; or the word is not in one page, and nothing was done. */
+export const COPY_SLEEPS = -1;
+export const COPY_PAGES = -2;
+
+/** copyout_word without sleeping. => as that, or COPY_. */
+export function copyout_word_nosleep(k: Kernel, map: vm_map, word: number, va: number): Errno {
+	if (va + WORD > VM_MAXUSER_ADDRESS) return EFAULT;
+	if (uiopage(va) < WORD) return COPY_PAGES;
+	const pa = uiotranslate(k, map, va, true);
+	if (pa === UIO_SLEEPS) return COPY_SLEEPS;
+	if (pa < 0) return EFAULT;
+	for (let i = 0; i < WORD; i++) k.wordbytes[i] = word >>> (8 * i);
+	uiocopy(k, pa, k.wordbytes, 0, WORD, true);
+	uiocharge(k, pa, WORD);
+	return 0;
+}
+
+const WORD = 4;
 
 /** Fill `bytes` from user address `va`. => as copyout; `from` and `blocked` as of uiomove. */
 export function* copyin(

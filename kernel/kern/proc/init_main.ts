@@ -149,7 +149,10 @@ function* start_program(
 	const rootdev = root === null ? null : ld_dev(root);
 	const bindev = bin === null ? null : ld_dev(bin);
 	const wrong = yield* vfs_mountroot(k, rootdev, bindev);
-	if (wrong !== "") return yield* exit1(k, p, killed(SIGKILL, 0, 0, wrong));
+	if (wrong !== "") {
+		yield* exit1(k, p, killed(SIGKILL, 0, 0, wrong));
+		return;
+	}
 	const utf8 = new TextEncoder();
 	const strings = (list: readonly string[]): Uint8Array[] => list.map((s) => utf8.encode(s));
 	const execfn = utf8.encode(argv[0] ?? p.p_comm);

@@ -2,7 +2,7 @@
 import { EMFILE, ENFILE, ENOMEM, type Errno } from "../../../sys/errno.ts";
 import { KASSERT } from "../../../sys/panic.ts";
 import { devfs_console } from "../../fs/devfs.ts";
-import { vref, vrele } from "../../fs/vnode.ts";
+import { vref, vrele, vrele_nosleep } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
 import { pool_prime_wait } from "../../uvm/uvm_wait.ts";
 import { free, malloc } from "../core/kern_malloc.ts";
@@ -53,15 +53,28 @@ export function fdcopy(k: Kernel, fdp: filedesc): filedesc | null {
 		pool_put(k.pools.fdescpl);
 		return null;
 	}
-	for (const fp of fdp.fd_ofiles) if (fp !== null) fp.f_count++;
+	const fresh = k.filedescs.pop() ?? fd_empty();
+	for (let fd = 0; fd < fdp.fd_ofiles.length; fd++) {
+		const fp = fdp.fd_ofiles[fd]!;
+		if (fp !== null) fp.f_count++;
+		fresh.fd_ofiles[fd] = fp;
+		fresh.fd_cloexec[fd] = fdp.fd_cloexec[fd]!;
+	}
 	if (fdp.fd_cdir !== null) vref(fdp.fd_cdir);
-	return {
-		fd_ofiles: [...fdp.fd_ofiles],
-		fd_cloexec: [...fdp.fd_cloexec],
-		fd_nfiles: fdp.fd_nfiles,
-		fd_cdir: fdp.fd_cdir,
-	};
+	fresh.fd_nfiles = fdp.fd_nfiles;
+	fresh.fd_cdir = fdp.fd_cdir;
+	return fresh;
 }
+
+const fd_empty = (): filedesc => ({
+	fd_ofiles: [],
+	fd_cloexec: [],
+	fd_nfiles: NDFILE,
+	fd_cdir: null,
+});
+
+/** Tables that are kept when they are not in use. */
+const FILEDESCS_MAX = 64;
 
 /** Bytes of a table of descriptors that struct filedesc0 has no room for. */
 const table_size = (nfiles: number): number => (nfiles > NDFILE ? nfiles * OFILESIZE : 0);
@@ -79,13 +92,28 @@ export function fdexpand(k: Kernel, fdp: filedesc, fd: number): boolean {
 
 /** Close everything (exit). Sleeps. */
 export function* fdfree(k: Kernel, fdp: filedesc): Sleeps<void> {
-	const files = fdp.fd_ofiles.splice(0);
-	const cdir = fdp.fd_cdir;
+	const { fd_ofiles: files, fd_cdir: cdir } = fdp;
 	fdp.fd_cdir = null;
-	for (const fp of files) if (fp !== null) yield* fd_close(k, fdp, fp);
-	if (cdir !== null) yield* vrele(k, cdir);
+	for (let fd = 0; fd < files.length; fd++) {
+		const fp = files[fd]!;
+		files[fd] = null;
+		if (fp !== null && !fd_drop(k, fdp, fp)) yield* closef(k, fp);
+	}
+	if (cdir !== null && !vrele_nosleep(cdir)) yield* vrele(k, cdir);
 	free(k, table_size(fdp.fd_nfiles));
 	pool_put(k.pools.fdescpl);
+	// Not by its length, so that the array keeps its room.
+	while (files.length > 0) files.pop();
+	while (fdp.fd_cloexec.length > 0) fdp.fd_cloexec.pop();
+	if (k.filedescs.length < FILEDESCS_MAX) k.filedescs.push(fdp);
+}
+
+/** fd_close unless it may sleep. => false: the reference is the last one, and closef drops it. */
+function fd_drop(k: Kernel, fdp: filedesc, fp: file): boolean {
+	if (fp.f_vnode !== null) lf_release(k, fp.f_vnode, fdp);
+	if (fp.f_count === 1) return false;
+	fd_unhold(fp);
+	return true;
 }
 
 /** Close what is marked close-on-exec (execve). Sleeps. */

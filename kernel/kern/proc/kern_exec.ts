@@ -3,7 +3,7 @@ import { E2BIG, EFAULT, EJUSTRETURN, ENOEXEC, ENOMEM, type Errno } from "../../.
 import { PAGE_SIZE, VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS } from "../../../sys/vmparam.ts";
 import { VOP, type vattr, type vnode, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
-import { uvmspace_free, type vmspace } from "../../uvm/uvm_map.ts";
+import { uvmspace_alloc, uvmspace_free, type vmspace } from "../../uvm/uvm_map.ts";
 import { uvmspace_alloc_wait } from "../../uvm/uvm_map_fork.ts";
 import { fpu_reset } from "../core/fpu.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
@@ -39,7 +39,9 @@ export function* exec_image(
 	source: exec_source,
 	args: exec_args,
 ): Sleeps<Errno> {
-	const vm = yield* uvmspace_alloc_wait(k, VM_MIN_ADDRESS, VM_MAXUSER_ADDRESS);
+	const vm =
+		uvmspace_alloc(k, VM_MIN_ADDRESS, VM_MAXUSER_ADDRESS) ??
+		(yield* uvmspace_alloc_wait(k, VM_MIN_ADDRESS, VM_MAXUSER_ADDRESS));
 	if (vm === null) return ENOMEM;
 	const { error, sp } = yield* elf32_load(k, vm, image, source, args);
 	if (error !== 0) {

@@ -3,6 +3,7 @@
  */
 
 import { pmap_activate, pmap_kernel, pmap_resident_count } from "../../../pmap/pmap.ts";
+import { list_remove } from "../../../sys/list.ts";
 import { KASSERT } from "../../../sys/panic.ts";
 import { cons_sessionend } from "../../dev/cons.ts";
 import { vfs_shutdown } from "../../fs/vfs.ts";
@@ -23,7 +24,7 @@ import {
 } from "../core/signal.ts";
 import { futex_cleartid, futex_robust } from "../sys/sys_futex.ts";
 import { shm_shutdown, shmexit } from "../sys/sysv_shm.ts";
-import { copyout } from "./copy.ts";
+import { copyout_word } from "./copy.ts";
 import { fdfree } from "./kern_descrip.ts";
 import { type proc, type proc_exit, proc_free } from "./kern_proc.ts";
 import { kpsignal, psignal, sig_valid, sigchld_info, sigclear } from "./kern_sig.ts";
@@ -33,17 +34,19 @@ import { sigcode_fini } from "./sigcode.ts";
 /**
  * End a process: its files, its memory, its attachments, its thread. Sleeps.
  *
- * => called by the process's own thread, which does not run again.
+ * => called by the process's own thread, which does not run again. 0, as a system call.
  * => it becomes a zombie, unless the parent ignores SIGCHLD or there is no parent.
  */
-export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
+export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<number> {
 	KASSERT(p.p_exit === null, "exit1: process has ended already");
 	const l = p.p_lwp!;
 	p.p_exit = how;
 	k.watch.exit?.(k, p);
 	sigclear(p, sigfillset());
 	p.p_sigoldmask = null;
-	for (const timer of p.p_timers) timer.it_deadline = Number.POSITIVE_INFINITY;
+	for (let i = 0; i < p.p_timers.length; i++) {
+		p.p_timers[i]!.it_deadline = Number.POSITIVE_INFINITY;
+	}
 	cons_sessionend(k, p);
 	if (p.p_fd !== null) yield* fdfree(k, p.p_fd);
 	p.p_fd = null;
@@ -53,13 +56,13 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
 	p.p_ru.ru_minflt = l.l_minflt;
 	p.p_ru.ru_majflt = l.l_majflt;
 	// Orphans get no new parent, so nothing waits for them.
-	for (const child of p.p_children.splice(0)) {
+	for (let child = p.p_children.shift(); child !== undefined; child = p.p_children.shift()) {
 		child.p_pptr = null;
 		if (child.p_pdeathsig !== 0) psignal(k, child, child.p_pdeathsig, SI_USER, p);
 		if (child.p_lwp === null) proc_free(k, child);
 	}
 	// A process that is still exiting has files and memory, and will get here itself.
-	if (k.procs.every((other) => other === p || other.p_lwp === null)) {
+	if (is_last(k, p)) {
 		yield* shm_shutdown(k);
 		yield* vfs_shutdown(k);
 		yield* sigcode_fini(k);
@@ -68,15 +71,25 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<void> {
 	lwp_free(k, l);
 	p.p_lwp = null;
 	exit_tell(k, p, how);
+	return 0;
+}
+
+/** Have all other processes ended? */
+function is_last(k: Kernel, p: proc): boolean {
+	for (let i = 0; i < k.procs.length; i++) {
+		const other = k.procs[i]!;
+		if (other !== p && other.p_lwp !== null) return false;
+	}
+	return true;
 }
 
 /** Release the address space, which a vforked process only borrowed. Sleeps. */
 function* exit_vmspace(k: Kernel, p: proc): Sleeps<void> {
 	const vm = p.p_vmspace;
 	if (vm !== null) {
-		yield* futex_robust(k, p);
+		if (p.p_robust !== 0) yield* futex_robust(k, p);
 		if (p.p_cleartid !== 0) {
-			yield* copyout(k, vm.vm_map, new Uint8Array(4), p.p_cleartid);
+			yield* copyout_word(k, vm.vm_map, 0, p.p_cleartid);
 			futex_cleartid(k, p, p.p_cleartid);
 		}
 		p.p_ru.ru_maxrss = Math.max(p.p_ru.ru_maxrss, pmap_resident_count(k, vm.vm_map.pmap));
@@ -84,7 +97,7 @@ function* exit_vmspace(k: Kernel, p: proc): Sleeps<void> {
 		p.p_vmspace = null;
 		yield* uvmspace_free(k, vm);
 	}
-	yield* shmexit(k, p);
+	if (p.p_shm.length > 0) yield* shmexit(k, p);
 	vfork_done(k, p);
 }
 
@@ -123,7 +136,7 @@ export function proc_reap(k: Kernel, p: proc): void {
 	const parent = p.p_pptr!;
 	ruadd(parent.p_cru, p.p_ru);
 	ruadd(parent.p_cru, p.p_cru);
-	parent.p_children.splice(parent.p_children.indexOf(p), 1);
+	list_remove(parent.p_children, p);
 	p.p_pptr = null;
 	proc_free(k, p);
 }

@@ -3,16 +3,17 @@ import { EAGAIN, EINVAL, ENOMEM } from "../../../sys/errno.ts";
 import type { Kernel } from "../../kernel.ts";
 import { uvmspace_free } from "../../uvm/uvm_map.ts";
 import { uvmspace_addref, uvmspace_fork } from "../../uvm/uvm_map_fork.ts";
+import { pool_prime_again, pool_prime_all } from "../../uvm/uvm_wait.ts";
 import { fpu_copy } from "../core/fpu.ts";
 import { lwp_create, lwp_pc, lwp_regs } from "../core/kern_lwp.ts";
 import { ltsleep, type Sleeps, setrunnable } from "../core/kern_synch.ts";
 import { RLIMIT_NPROC } from "../core/rlimit.ts";
 import { SIGKILL, sigismember } from "../core/signal.ts";
 import { shmfork } from "../sys/sysv_shm.ts";
-import { copyout } from "./copy.ts";
+import { copyout_word } from "./copy.ts";
 import { fdcopy, fdfree } from "./kern_descrip.ts";
 import { cputime_arm } from "./kern_itimer.ts";
-import { type proc, proc_create, proc_prime } from "./kern_proc.ts";
+import { type proc, proc_create } from "./kern_proc.ts";
 
 const CSIGNAL = 0xff;
 const CLONE_VM = 0x100;
@@ -71,7 +72,9 @@ export function* sys_clone(
 	if (shares) uvmspace_addref(vm);
 	const vmspace = shares ? vm : yield* uvmspace_fork(k, vm);
 	if (vmspace === null) return -ENOMEM;
-	const fd = (yield* proc_prime(k)) ? fdcopy(k, p.p_fd!) : null;
+	const { ofproc } = k.pools;
+	const primed = pool_prime_all(k, ofproc, 1) || (yield* pool_prime_again(k, ofproc, 1));
+	const fd = primed ? fdcopy(k, p.p_fd!) : null;
 	if (fd === null) {
 		yield* uvmspace_free(k, vmspace);
 		return -ENOMEM;
@@ -92,15 +95,17 @@ export function* sys_clone(
 	if ((flags & CLONE_CHILD_CLEARTID) !== 0) child.p_cleartid = ctid;
 	const cl = lwp_create(k, p.p_comm, child, null);
 	child.p_lwp = cl;
-	cl.l_regs.set(lwp_regs(k, l).subarray(0, 32));
+	const regs = lwp_regs(k, l);
+	for (let i = 0; i < cl.l_regs.length; i++) cl.l_regs[i] = regs[i]!;
 	cl.l_pc = lwp_pc(k, l);
 	fpu_copy(k, l, cl);
 	cl.l_regs[REG_A0] = 0;
 	if (stack !== 0) cl.l_regs[REG_SP] = stack;
 	if ((flags & CLONE_SETTLS) !== 0) cl.l_regs[REG_TP] = tls;
-	const pid = new Uint8Array(new Int32Array([child.p_pid]).buffer);
-	if ((flags & CLONE_CHILD_SETTID) !== 0) yield* copyout(k, vmspace.vm_map, pid, ctid);
-	if ((flags & CLONE_PARENT_SETTID) !== 0) yield* copyout(k, vm.vm_map, pid, ptid);
+	if ((flags & CLONE_CHILD_SETTID) !== 0) {
+		yield* copyout_word(k, vmspace.vm_map, child.p_pid, ctid);
+	}
+	if ((flags & CLONE_PARENT_SETTID) !== 0) yield* copyout_word(k, vm.vm_map, child.p_pid, ptid);
 	cputime_arm(k, child);
 	setrunnable(k, cl);
 	while (child.p_vforked) yield* ltsleep(k, child, "vfork", 0, null);

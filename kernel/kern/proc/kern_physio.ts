@@ -12,7 +12,7 @@ import {
 } from "../../../pmap/pmap.ts";
 import { EBUSY, EIO, ENOMEM, type Errno } from "../../../sys/errno.ts";
 import { PAGE_MASK, PAGE_SIZE, ptoa, VM_PROT_READ, VM_PROT_WRITE } from "../../../sys/vmparam.ts";
-import { buf_init } from "../../dev/buf.ts";
+import { buf_setup } from "../../dev/buf.ts";
 import { bdev_size, bdev_strategy, type dev_t } from "../../dev/conf.ts";
 import { biowait, getiobuf, putiobuf } from "../../dev/vfs_bio.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -42,17 +42,18 @@ export function* physio(
 	read: boolean,
 ): Sleeps<number> {
 	const bytes = Math.min(size, MAXPHYS);
-	if (!getiobuf(k)) return -EBUSY;
+	const bp = getiobuf(k);
+	if (bp === null) return -EBUSY;
 	const access = read ? VM_PROT_WRITE : VM_PROT_READ;
 	const pgs = yield* uvm_vslock(k, map, va, bytes, access);
 	if (typeof pgs === "number") {
-		putiobuf(k);
+		putiobuf(k, bp);
 		return -pgs;
 	}
 	const kva = vmapbuf(k, pgs, read);
 	let error: Errno = EBUSY;
 	if (kva !== 0) {
-		const bp = buf_init(dev, read, blkno, bytes, kva + (va & PAGE_MASK));
+		buf_setup(bp, dev, read, blkno, bytes, kva + (va & PAGE_MASK));
 		bdev_strategy(k, bp);
 		error = yield* biowait(k, bp);
 		// The copy finds out whether that can be repaired.
@@ -60,7 +61,7 @@ export function* physio(
 		vunmapbuf(k, kva, pgs.length);
 	}
 	uvm_vsunlock(k, pgs, access);
-	putiobuf(k);
+	putiobuf(k, bp);
 	return error === 0 ? bytes : -error;
 }
 
@@ -100,7 +101,8 @@ export function* physio_copy(
 	const map = k.uvm.kernel_map!;
 	const kva = uvm_km_zalloc(k, map, size);
 	if (kva === 0) return ENOMEM;
-	if (!getiobuf(k)) {
+	const bp = getiobuf(k);
+	if (bp === null) {
 		uvm_km_free(k, map, kva, size);
 		return ENOMEM;
 	}
@@ -108,12 +110,12 @@ export function* physio_copy(
 	for (let done = 0; done < bytes.length && error === 0; done += size) {
 		const part = bytes.subarray(done, done + size);
 		if (!read) kva_copy(k, kva, part, true);
-		const bp = buf_init(dev, read, blkno + done / 512, part.length, kva);
+		buf_setup(bp, dev, read, blkno + done / 512, part.length, kva);
 		bdev_strategy(k, bp);
 		error = yield* biowait(k, bp);
 		if (read && error === 0) error = kva_copy(k, kva, part, false);
 	}
-	putiobuf(k);
+	putiobuf(k, bp);
 	uvm_km_free(k, map, kva, size);
 	return error;
 }

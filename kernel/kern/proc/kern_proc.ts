@@ -1,6 +1,7 @@
 /**
  * Processes (sys/proc.h).
  */
+import { list_remove } from "../../../sys/list.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { vmspace } from "../../uvm/uvm_map.ts";
 import { pool_prime_wait } from "../../uvm/uvm_wait.ts";
@@ -107,6 +108,7 @@ export function proc_create(k: Kernel, comm: string, parent: proc | null): proc 
 	pool_take(k, k.pools.procpl);
 	pool_take(k, k.pools.sigapl);
 	const pid = k.nextpid++;
+	const arrays = proc_arrays(k, parent);
 	const p: proc = {
 		p_pid: pid,
 		p_comm: comm,
@@ -120,8 +122,8 @@ export function proc_create(k: Kernel, comm: string, parent: proc | null): proc 
 		p_fd: null,
 		p_umask: parent?.p_umask ?? 0o022,
 		p_cred: parent?.p_cred ?? cred0(),
-		p_rlimit: parent === null ? limit0() : [...parent.p_rlimit],
-		p_sigacts: parent === null ? new Array(NSIG).fill(sigaction_default()) : [...parent.p_sigacts],
+		p_rlimit: arrays.p_rlimit,
+		p_sigacts: arrays.p_sigacts,
 		p_sigmask: parent?.p_sigmask ?? sigemptyset(),
 		p_sigoldmask: null,
 		p_sigwait: sigemptyset(),
@@ -131,7 +133,7 @@ export function proc_create(k: Kernel, comm: string, parent: proc | null): proc 
 		p_stopsig: 0,
 		p_waited: false,
 		p_continued: false,
-		p_timers: itimers_none(),
+		p_timers: arrays.p_timers,
 		p_pdeathsig: 0,
 		p_dumpable: parent?.p_dumpable ?? 1,
 		p_nnp: parent?.p_nnp ?? false,
@@ -148,20 +150,50 @@ export function proc_create(k: Kernel, comm: string, parent: proc | null): proc 
 	return p;
 }
 
+/** The arrays of a process that has ended, which are used again. */
+export interface proc_arrays {
+	readonly p_rlimit: rlimit[];
+	readonly p_sigacts: sigaction[];
+	readonly p_timers: itimer[];
+}
+
+/** How many are kept. */
+const ARRAYS_FREE_MAX = 64;
+
+/** Limits and signal actions as those of the parent; no timer runs. */
+function proc_arrays(k: Kernel, parent: proc | null): proc_arrays {
+	const arrays = k.proc_arrays.pop() ?? {
+		p_rlimit: limit0(),
+		p_sigacts: new Array(NSIG).fill(sigaction_default()),
+		p_timers: itimers_none(),
+	};
+	const from = parent ?? { p_rlimit: limit0(), p_sigacts: [] };
+	for (let i = 0; i < from.p_rlimit.length; i++) arrays.p_rlimit[i] = from.p_rlimit[i]!;
+	for (let i = 0; i < NSIG; i++) arrays.p_sigacts[i] = from.p_sigacts[i] ?? sigaction_default();
+	for (let i = 0; i < arrays.p_timers.length; i++) {
+		const timer = arrays.p_timers[i]!;
+		timer.it_deadline = Number.POSITIVE_INFINITY;
+		timer.it_interval = 0;
+	}
+	return arrays;
+}
+
 /**
  * Have memory for a process, its thread and its descriptors.
  * => false: there is none. Sleeps; what it provides is there until the caller sleeps again.
  */
 export function* proc_prime(k: Kernel): Sleeps<boolean> {
-	const { procpl, sigapl, lwppl, fdescpl } = k.pools;
-	return yield* pool_prime_wait(k, [procpl, sigapl, lwppl, fdescpl]);
+	return yield* pool_prime_wait(k, k.pools.ofproc);
 }
 
 /** Forget a process that has ended, or never began. => nothing refers to it. */
 export function proc_free(k: Kernel, p: proc): void {
-	k.procs.splice(k.procs.indexOf(p), 1);
+	list_remove(k.procs, p);
 	pool_put(k.pools.procpl);
 	pool_put(k.pools.sigapl);
+	if (k.proc_arrays.length >= ARRAYS_FREE_MAX) return;
+	const { p_rlimit, p_sigacts, p_timers } = p;
+	k.proc_arrays.push({ p_rlimit, p_sigacts, p_timers });
 }
 
 export const pfind = (k: Kernel, pid: number): proc | undefined =>

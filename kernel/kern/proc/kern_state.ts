@@ -27,6 +27,8 @@ const FIXED: ReadonlySet<string> = new Set<keyof Kernel>([
 	"watch",
 	"failinject",
 	"callagain",
+	"callrest",
+	"faultrest",
 	"pmap_ptpage_alloc",
 	"pmap_ptpage_free",
 	"pmap_pv_get",
@@ -99,14 +101,14 @@ function is_resumable(k: Kernel, l: lwp): boolean {
  */
 export function kern_save<T>(k: Kernel, write: (state: kernel_state) => T): T {
 	const inkernel = k.lwps.filter((l) => l.l_kernel !== null);
-	const rest = inkernel.map((l) => l.l_kernel);
-	for (const l of inkernel) l.l_kernel = null;
+	const rest = inkernel.map(({ l_kernel, l_call }) => ({ l_kernel, l_call }));
+	for (const l of inkernel) Object.assign(l, { l_kernel: null, l_call: null });
 	for (const l of k.lwps) if (!inkernel.includes(l)) l.l_copied.length = 0;
 	try {
 		const members = Object.fromEntries(Object.entries(k).filter(([name]) => !FIXED.has(name)));
 		return write({ members, inkernel });
 	} finally {
-		for (const [i, l] of inkernel.entries()) l.l_kernel = rest[i]!;
+		for (const [i, l] of inkernel.entries()) Object.assign(l, rest[i]);
 	}
 }
 

@@ -1,9 +1,9 @@
 /** Waiting for children (sys/kern/kern_exit.c: sys_wait4): wait4 and waitid. */
-import { ECHILD, EINVAL, ESRCH } from "../../../sys/errno.ts";
+import { ECHILD, EINVAL, ESLEEPS, ESRCH } from "../../../sys/errno.ts";
 import type { Kernel } from "../../kernel.ts";
-import { type Sleeps, tsleep } from "../core/kern_synch.ts";
+import { type Sleeps, tsleep, tsleep_enter } from "../core/kern_synch.ts";
 import { CLD_CONTINUED, CLD_STOPPED, SIGCHLD, SIGCONT } from "../core/signal.ts";
-import { copyout } from "./copy.ts";
+import { COPY_SLEEPS, copyout, copyout_word, copyout_word_nosleep } from "./copy.ts";
 import { exit_code, proc_reap } from "./kern_exit.ts";
 import type { proc } from "./kern_proc.ts";
 import { rusage_bytes, rusage_of } from "./kern_resource.ts";
@@ -25,8 +25,11 @@ const STATUS_CONTINUED = 0xffff;
 const WCOREFLAG = 0x80;
 const INT_MIN = -0x8000_0000;
 
-/** Which children a call is about. */
-type wanted = (child: proc) => boolean;
+/** Whether a call for `which` (P_*) and `id` is about a child. */
+function is_wanted(child: proc, which: number, id: number): boolean {
+	if (which === P_PID) return child.p_pid === id;
+	return which === P_ALL || child.p_pgid === id;
+}
 
 type event = "exited" | "stopped" | "continued";
 
@@ -37,25 +40,36 @@ function child_event(child: proc, options: number): event | null {
 	return child.p_continued && (options & WCONTINUED) !== 0 ? "continued" : null;
 }
 
-/**
- * Sleep until one of the children has an event.
- * => the child and the event; null: none yet, with WNOHANG; or -errno.
- */
-function* find_child(
+/** The first of the children that has an event. => null: none yet; or -ECHILD. */
+function find_child(
 	k: Kernel,
 	p: proc,
-	want: wanted,
+	which: number,
+	id: number,
 	options: number,
-): Sleeps<{ child: proc; what: event } | null | number> {
+): proc | null | number {
+	let any = false;
+	for (let i = 0; i < p.p_children.length; i++) {
+		const child = p.p_children[i]!;
+		if (!is_wanted(child, which, id)) continue;
+		any = true;
+		if (child_event(child, options) !== null) return child;
+	}
+	// A call that is started again had children when it first slept.
+	return any || k.curlwp.l_recall >= 0 ? null : -ECHILD;
+}
+
+/** Sleep until there is such a child. => null: none yet, with WNOHANG; or -errno. */
+function* await_child(
+	k: Kernel,
+	p: proc,
+	which: number,
+	id: number,
+	options: number,
+): Sleeps<proc | null | number> {
 	for (;;) {
-		const children = p.p_children.filter(want);
-		// A call that is started again had children when it first slept.
-		if (children.length === 0 && k.curlwp.l_recall < 0) return -ECHILD;
-		for (const child of children) {
-			const what = child_event(child, options);
-			if (what !== null) return { child, what };
-		}
-		if ((options & WNOHANG) !== 0) return null;
+		const found = find_child(k, p, which, id, options);
+		if (found !== null || (options & WNOHANG) !== 0) return found;
 		const error = yield* tsleep(k, p, "wait", 0);
 		if (error !== 0) return -error;
 	}
@@ -75,38 +89,88 @@ function wait_status(child: proc, what: event): number {
 	return signal === 0 ? code << 8 : signal | (coredump ? WCOREFLAG : 0);
 }
 
-const word = (value: number): Uint8Array => new Uint8Array(new Int32Array([value]).buffer);
-
-/** => the pid, 0 with WNOHANG if nothing has happened, ECHILD, EINTR, EFAULT. */
-export function* sys_wait4(
+/**
+ * => the pid, 0 with WNOHANG if nothing has happened, ECHILD, EINTR, EFAULT. Without a generator
+ *    unless the call has to be resumed, or the program's memory is not there.
+ */
+export function sys_wait4(
 	k: Kernel,
 	p: proc,
 	pid: number,
 	status: number,
 	options: number,
 	rusage: number,
-): Sleeps<number> {
+): number | Sleeps<number> {
 	if ((options & ~(WNOHANG | WUNTRACED | WCONTINUED | WALL)) !== 0) return -EINVAL;
 	const id = pid | 0;
 	if (id === INT_MIN) return -ESRCH;
-	const want: wanted = (child) => {
-		if (id > 0) return child.p_pid === id;
-		if (id === -1) return true;
-		return child.p_pgid === (id === 0 ? p.p_pgid : -id);
-	};
-	const found = yield* find_child(k, p, want, options | WEXITED);
+	let which = id > 0 ? P_PID : P_PGID;
+	if (id === -1) which = P_ALL;
+	let whose = Math.abs(id);
+	if (id === 0) whose = p.p_pgid;
+	const events = options | WEXITED;
+	const { l_kernel, l_recall } = k.curlwp;
+	if (l_recall >= 0 || (l_kernel !== null && l_kernel !== k.callagain)) {
+		return wait4_resumed(k, p, which, whose, status, events, rusage);
+	}
+	const child = find_child(k, p, which, whose, events);
+	if (child === null) {
+		if ((options & WNOHANG) !== 0) return 0;
+		const error = tsleep_enter(k, p, "wait");
+		return error === 0 ? ESLEEPS : -error;
+	}
+	if (typeof child === "number") return child;
+	const what = child_event(child, events)!;
+	const result = wait_status(child, what);
+	const usage = rusage === 0 ? null : rusage_bytes(rusage_of(child));
+	consume(k, child, what);
+	let error = 0;
+	if (status !== 0) error = copyout_word_nosleep(k, p.p_vmspace!.vm_map, result, status);
+	if (error > 0) return -error;
+	if (error === 0 && usage === null) return child.p_pid;
+	return wait4_report(k, p, child, error === 0 ? 0 : status, result, error, rusage, usage);
+}
+
+/** wait4 that sleeps inside, and is no plain call that is started again. */
+function* wait4_resumed(
+	k: Kernel,
+	p: proc,
+	which: number,
+	id: number,
+	status: number,
+	options: number,
+	rusage: number,
+): Sleeps<number> {
+	const found = yield* await_child(k, p, which, id, options);
 	if (found === null) return 0;
 	if (typeof found === "number") return found;
-	const { child, what } = found;
+	const what = child_event(found, options)!;
+	const result = wait_status(found, what);
+	const usage = rusage === 0 ? null : rusage_bytes(rusage_of(found));
+	consume(k, found, what);
+	return yield* wait4_report(k, p, found, status, result, 0, rusage, usage);
+}
+
+/**
+ * Store what is told of a child: the result at `status`, the usage at `rusage`, if these are not 0.
+ * => `tried`: what copyout_word_nosleep has returned for the result. Sleeps.
+ */
+function* wait4_report(
+	k: Kernel,
+	p: proc,
+	child: proc,
+	status: number,
+	result: number,
+	tried: number,
+	rusage: number,
+	usage: Uint8Array | null,
+): Sleeps<number> {
 	const { vm_map: map } = p.p_vmspace!;
-	const result = word(wait_status(child, what));
-	const usage = rusage_bytes(rusage_of(child));
-	consume(k, child, what);
 	if (status !== 0) {
-		const error = yield* copyout(k, map, result, status);
+		const error = yield* copyout_word(k, map, result, status, tried === COPY_SLEEPS);
 		if (error !== 0) return -error;
 	}
-	if (rusage !== 0) {
+	if (usage !== null) {
 		const error = yield* copyout(k, map, usage, rusage);
 		if (error !== 0) return -error;
 	}
@@ -129,15 +193,13 @@ export function* sys_waitid(
 	}
 	if (which !== P_ALL && which !== P_PID && which !== P_PGID) return -EINVAL;
 	if (which === P_PID ? (id | 0) <= 0 : which === P_PGID && (id | 0) < 0) return -EINVAL;
-	const want: wanted = (child) => {
-		if (which === P_PID) return child.p_pid === id;
-		return which === P_ALL || child.p_pgid === (id === 0 ? p.p_pgid : id);
-	};
-	const found = yield* find_child(k, p, want, options);
+	const whose = which === P_PGID && id === 0 ? p.p_pgid : id;
+	const found = yield* await_child(k, p, which, whose, options);
 	if (typeof found === "number") return found;
-	const info = found === null ? new Uint8Array(SIGINFO_SIZE) : wait_info(found.child, found.what);
-	const usage = found === null ? null : rusage_bytes(rusage_of(found.child));
-	if (found !== null && (options & WNOWAIT) === 0) consume(k, found.child, found.what);
+	const what = found === null ? null : child_event(found, options)!;
+	const info = found === null ? new Uint8Array(SIGINFO_SIZE) : wait_info(found, what!);
+	const usage = found === null ? null : rusage_bytes(rusage_of(found));
+	if (found !== null && (options & WNOWAIT) === 0) consume(k, found, what!);
 	const { vm_map: map } = p.p_vmspace!;
 	if (infop !== 0) {
 		const error = yield* copyout(k, map, info, infop);

@@ -13,8 +13,10 @@ export interface itimer {
 	it_interval: number;
 }
 
-export const itimers_none = (): itimer[] =>
-	Array.from({ length: ITIMERS }, () => ({
-		it_deadline: Number.POSITIVE_INFINITY,
-		it_interval: 0,
-	}));
+export function itimers_none(): itimer[] {
+	const timers: itimer[] = [];
+	for (let i = 0; i < ITIMERS; i++) {
+		timers.push({ it_deadline: Number.POSITIVE_INFINITY, it_interval: 0 });
+	}
+	return timers;
+}

@@ -136,7 +136,10 @@ function trap_pagefault(k: Kernel, l: lwp, access: vm_prot_t): number {
 	if (error !== EWOULDBLOCK) trace?.faultdone(l, error, false);
 	if (error === 0) return TRAP_RETURN;
 	if (error === EWOULDBLOCK) {
-		l.l_kernel = pagefault(k, l, va, access);
+		l.l_call = uvm_fault(k, map, va, VM_FAULT_INVALID, access, true);
+		l.l_faultva = va;
+		k.faultrest ??= faultrest(k);
+		l.l_kernel = k.faultrest;
 	} else {
 		l.l_kernel = fault_failed(k, l, va, error);
 		k.watch.trapsignal?.(k, l, error === ENOMEM ? SIGKILL : error === EIO ? SIGBUS : SIGSEGV);
@@ -144,12 +147,21 @@ function trap_pagefault(k: Kernel, l: lwp, access: vm_prot_t): number {
 	return TRAP_KERNEL;
 }
 
-/** The part of a page fault that sleeps. */
-function* pagefault(k: Kernel, l: lwp, va: number, access: vm_prot_t): Sleeps<void> {
-	const { vm_map: map } = l.l_proc!.p_vmspace!;
-	const error = yield* uvm_fault(k, map, va, VM_FAULT_INVALID, access, true);
-	k.watch.trace?.faultdone(l, error, true);
-	if (error !== 0) yield* fault_failed(k, l, va, error);
+/** What a thread does whose page fault sleeps: l_call is the fault. */
+function faultrest(k: Kernel): resumable {
+	return {
+		next() {
+			const l = k.curlwp;
+			const result = l.l_call!.next();
+			if (result.done !== true) return result;
+			l.l_call = null;
+			const error = result.value;
+			k.watch.trace?.faultdone(l, error, true);
+			if (error === 0) return result;
+			l.l_kernel = fault_failed(k, l, l.l_faultva, error);
+			return l.l_kernel.next();
+		},
+	};
 }
 
 /** Out of memory: SIGKILL. Lost contents: SIGBUS. Anything else: SIGSEGV. */
@@ -197,8 +209,30 @@ function trap_syscall(k: Kernel, l: lwp): number {
 		l.l_kernel = k.callagain;
 		return TRAP_SLEEP;
 	}
-	l.l_kernel = syscall_sleeping(k, l, result);
+	call_sleeps(k, l, result);
 	return TRAP_KERNEL;
+}
+
+/** A thread has to run the rest of a system call that sleeps. */
+function call_sleeps(k: Kernel, l: lwp, call: Sleeps<number>): void {
+	l.l_call = call;
+	k.callrest ??= callrest(k);
+	l.l_kernel = k.callrest;
+}
+
+/** What such a thread does: l_call is the rest. */
+function callrest(k: Kernel): resumable {
+	return {
+		next() {
+			const l = k.curlwp;
+			const result = l.l_call!.next();
+			if (result.done !== true) return result;
+			l.l_call = null;
+			if (!syscall_done(k, l, result.value)) return result;
+			l.l_kernel = fault_failed(k, l, l.l_nomem, ENOMEM);
+			return l.l_kernel.next();
+		},
+	};
 }
 
 /** Run a system call that may sleep, and give the thread its result. */
@@ -235,12 +269,12 @@ function callagain(k: Kernel): resumable {
 			const result = syscall_handler(lwp_regs(k, l)[17]!)!(k, l.l_proc!, l.l_args);
 			if (result === ESLEEPS) return sleeps;
 			if (typeof result !== "number") {
-				l.l_kernel = syscall_sleeping(k, l, result);
+				call_sleeps(k, l, result);
 			} else {
 				if (!syscall_done(k, l, result)) return done;
 				l.l_kernel = fault_failed(k, l, l.l_nomem, ENOMEM);
 			}
-			return l.l_kernel.next();
+			return l.l_kernel!.next();
 		},
 	};
 }

@@ -152,7 +152,7 @@ function lock_allowed(k: Kernel, p: proc, more: number, onfault: boolean): boole
 
 /** Is nothing mapped in a range? */
 const range_free = (map: vm_map, addr: number, size: number): boolean =>
-	uvm_map_findspace(map, addr, size, true) !== null;
+	uvm_map_findspace(map, addr, size, { start: 0 }, true) !== null;
 
 /** mmap2: the offset counts pages. => the address, or -errno. */
 function* sys_mmap2(k: Kernel, p: proc, a: Uint32Array): Sleeps<number> {

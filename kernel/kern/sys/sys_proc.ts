@@ -49,9 +49,8 @@ export const sysent_proc: sysent = {
 	[SYS.riscv_flush_icache]: (k) => sys_flush_icache(k),
 };
 
-function* sys_exit(k: Kernel, p: proc, code: number): Sleeps<number> {
-	yield* exit1(k, p, exited(code));
-	return 0;
+function sys_exit(k: Kernel, p: proc, code: number): Sleeps<number> {
+	return exit1(k, p, exited(code));
 }
 
 const find = (k: Kernel, p: proc, pid: number): proc | undefined => (pid === 0 ? p : pfind(k, pid));

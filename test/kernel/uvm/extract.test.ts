@@ -208,7 +208,7 @@ describe("uvm_map_extract", () => {
 	function release(kva: number, pages: number): void {
 		const kernel = t.k.uvm.kernel_map!;
 		const dead = uvm_unmap_remove(t.k, kernel, kva, kva + pages * PAGE_SIZE)!;
-		t.run(uvm_unmap_detach(t.k, dead, AMAP_REFALL));
+		t.run(uvm_unmap_detach(t.k, kernel, dead, AMAP_REFALL));
 	}
 
 	it("with quick references shows a range to the kernel, and splits nothing", () => {

@@ -72,8 +72,9 @@ describe("the tree of entries", () => {
 	const isFree = (model: Model, page: number, pages: number): boolean =>
 		firstFit(model, page, pages) === page;
 	const find = (map: vm_map, page: number, pages: number, fixed: boolean): number => {
-		const space = uvm_map_findspace(map, va(page), pages * PAGE_SIZE, fixed);
-		return space === null ? -1 : pageOf(space.start);
+		const found = { start: 0 };
+		const after = uvm_map_findspace(map, va(page), pages * PAGE_SIZE, found, fixed);
+		return after === null ? -1 : pageOf(found.start);
 	};
 
 	function apply(
@@ -260,10 +261,11 @@ describe("a map of n entries", () => {
 				expect(
 					worst(space, (i) => uvm_map_lookup_entry(map, va(2 * ((i * STRIDE) % n) + 1))),
 				).toBeLessThanOrEqual(high(n));
-				const room = uvm_map_findspace(map, va(1), 2 * PAGE_SIZE, false)!;
+				const room = { start: 0 };
+				uvm_map_findspace(map, va(1), 2 * PAGE_SIZE, room, false);
 				expect(pageOf(room.start)).toBe(2 * n);
 				expect(
-					worst(space, (i) => uvm_map_findspace(map, va(i % n), 2 * PAGE_SIZE, false)),
+					worst(space, (i) => uvm_map_findspace(map, va(i % n), 2 * PAGE_SIZE, room, false)),
 				).toBeLessThanOrEqual(3 * high(n));
 				const change = (i: number): void => {
 					const page = 2 * ((i * STRIDE) % n) + 1;

@@ -70,8 +70,10 @@ function mapObject(page: number, pages: number, uobj: uvm_object, offset: number
 }
 
 const find = (hint: number, length: number, fixed = false): number => {
-	const space = uvm_map_findspace(map, hint, length, fixed);
-	return space === null ? -1 : space.start;
+	const found = { start: -1 };
+	const after = uvm_map_findspace(map, hint, length, found, fixed);
+	expect(after === null).toBe(found.start === -1);
+	return found.start;
 };
 
 describe("findspace", () => {

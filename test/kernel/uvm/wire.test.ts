@@ -61,6 +61,20 @@ const wire_count = (who: Agent, page: number): number => {
 	return entry_page(t.k, entry, at(page))?.wire_count ?? -1;
 };
 
+describe("the end of an address space", () => {
+	it("unwires pages behind entries that refer to nothing", () => {
+		// So many that nobody has touched come before it that the root of the tree is one of them.
+		for (let page = 2; page < 80; page += 2) {
+			agent.syscall(SYS.mmap2, BASE - page * PAGE_SIZE, PAGE_SIZE, RW, PRIVATE, -1, 0);
+		}
+		range(SYS.mlock, 2, 4);
+		expect(more()).toBe(4);
+		agent.end();
+		expect(more()).toBe(0);
+		t.check();
+	});
+});
+
 describe("mlock", () => {
 	it("brings pages in and keeps them; munlock lets them go", () => {
 		range(SYS.madvise, 0, PAGES, MADV_PAGEOUT);
