@@ -15,6 +15,8 @@ export interface Instruction {
 	readonly pc: number;
 	/** In bytes. */
 	readonly length: number;
+	/** Its upper half, which lies in the next page; -1: it does not. */
+	readonly upper: number;
 }
 
 export const isLink = (register: number): boolean => register === 1 || register === 5;

@@ -283,10 +283,16 @@ export class Compiler implements CodeSource, Translation {
 	at(pc: number): Instruction | null {
 		const ip = this.slot(pc);
 		if (ip === 0 || this.#words[ip] === OP.UNDECODED) return null;
-		const word = this.#code.wordAt(ip);
+		let word = this.#code.wordAt(ip);
 		const length = instructionLength(word);
+		let upper = -1;
 		if (length === 4 && (pc & PAGE_MASK) === PAGE_MASK - 1) {
-			return { op: OP.STRADDLE, rd: 0, rs1: 0, rs2: 0, imm: 0, pc, length };
+			const next = this.host(pc + 2);
+			if (next === 0) {
+				return { op: OP.STRADDLE, rd: 0, rs1: 0, rs2: 0, imm: 0, pc, length, upper };
+			}
+			upper = this.#memory.u16[next >> 1]!;
+			word = (word & 0xffff) | (upper << 16);
 		}
 		const decoder = this.#decoder;
 		decoder.decode(word);
@@ -295,7 +301,7 @@ export class Compiler implements CodeSource, Translation {
 		const rs1 = isNumber ? 0 : decoder.rs1;
 		const isEncoding = op === OP.CSR || op === OP.BITS;
 		const imm = op === OP.AMO ? word >>> 27 : isEncoding ? word : decoder.imm;
-		return { op, rd, rs1, rs2, imm, pc, length };
+		return { op, rd, rs1, rs2, imm, pc, length, upper };
 	}
 
 	compiles(instruction: Instruction): boolean {

@@ -4,7 +4,7 @@
  * instruction on, so that nothing is ever half executed.
  */
 import type { Expression } from "../effects.ts";
-import { H_RESERVATION, H_TABLES, H_WALKED, RT, WT } from "../memory.ts";
+import { H_RESERVATION, H_TABLES, H_WALKED, RT, WT, XT } from "../memory.ts";
 import { OP } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
 import type { Accesses, Block, Instruction } from "./block.ts";
@@ -248,6 +248,7 @@ export class StraightCode {
 	#instruction(instruction: Instruction, left: number): void {
 		const { op, rd, pc, length } = instruction;
 		const code = this.#code;
+		if (instruction.upper >= 0) this.#fetchUpper(instruction, left);
 		if (op === OP.LR || op === OP.SC || op === OP.AMO) {
 			this.#atomic(instruction, left);
 			return;
@@ -381,6 +382,22 @@ export class StraightCode {
 		const operand = (): void => this.#register(instruction.rs1);
 		const set = (): void => this.#set(instruction.rd);
 		this.#csr.execute(instruction, exit, operand, set, left, VA, HOST);
+	}
+
+	/** The upper half of an instruction is in the next page, and may have changed, or its page. */
+	#fetchUpper({ pc, upper }: Instruction, left: number): void {
+		const code = this.#code;
+		code.get(TABLES);
+		code.loadBehind(XT + ((pc + 2) >>> PAGE_SHIFT));
+		code.tee(HOST);
+		code.op(wasm.I32_EQZ);
+		code.get(HOST);
+		code.memory(wasm.I32_LOAD16_U, 1, 0);
+		code.constant(upper);
+		code.op(wasm.I32_NE, wasm.I32_OR);
+		code.open(wasm.IF);
+		this.#exit(pc, left);
+		code.close();
 	}
 
 	/** Leave the region for the interpreter before an instruction. */

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { Block, END_DISPATCH, END_JUMP, type Instruction } from "../../../machine/jit/block.ts";
 import { shape } from "../../../machine/jit/graph.ts";
 
-const NOP: Instruction = { op: 39, rd: 0, rs1: 0, rs2: 0, imm: 0, pc: 0, length: 4 };
+const NOP: Instruction = { op: 39, rd: 0, rs1: 0, rs2: 0, imm: 0, pc: 0, length: 4, upper: -1 };
 
 /** Blocks 0.. with these successors, one instruction each. */
 function graphOf(edges: readonly (readonly number[])[]): Block[] {
