@@ -3,7 +3,7 @@
  * tables of the mirror; what they do not allow is left to the interpreter, from the same
  * instruction on, so that nothing is ever half executed.
  */
-import type { Expression } from "../effects.ts";
+import type { Effect, Expression } from "../effects.ts";
 import { H_RESERVATION, H_TABLES, H_WALKED, RT, WT, XT } from "../memory.ts";
 import { OP } from "../op.ts";
 import { PAGE_MASK, PAGE_SHIFT } from "../port.ts";
@@ -34,6 +34,8 @@ export interface Meaning extends Accesses {
 export const EXIT = 1;
 /** Of the byte offsets that an entry of a table has. */
 const SLOT_MASK = 0x3f_fffc;
+
+type LoadEffect = Extract<Effect, { kind: "load" }>;
 
 /** Where an access goes: a host offset and a distance from it. */
 interface Known {
@@ -270,16 +272,9 @@ export class StraightCode {
 				this.#expression(effect.value, instruction);
 				code.set(this.#locals[rd]!);
 				return;
-			case "load": {
-				const { bytes, signed } = effect;
-				const offset = this.#access(instruction, RT, bytes, left);
-				const byte = signed ? wasm.I32_LOAD8_S : wasm.I32_LOAD8_U;
-				const half = signed ? wasm.I32_LOAD16_S : wasm.I32_LOAD16_U;
-				const load = bytes === 1 ? byte : bytes === 2 ? half : wasm.I32_LOAD;
-				code.memory(load, bytes >> 1, offset);
-				this.#set(rd);
+			case "load":
+				this.#load(instruction, effect, left);
 				return;
-			}
 			case "floatLoad": {
 				this.#float.ready(() => this.#exit(pc, left));
 				const offset = this.#access(instruction, RT, effect.bytes, left);
@@ -295,14 +290,9 @@ export class StraightCode {
 			case "float":
 				this.#float.execute(instruction, effect, () => this.#exit(pc, left));
 				return;
-			case "store": {
-				const { bytes } = effect;
-				const offset = this.#access(instruction, WT, bytes, left);
-				this.#register(instruction.rs2);
-				const wide = bytes === 2 ? wasm.I32_STORE16 : wasm.I32_STORE;
-				code.memory(bytes === 1 ? wasm.I32_STORE8 : wide, bytes >> 1, offset);
+			case "store":
+				this.#store(instruction, effect.bytes, left);
 				return;
-			}
 			case "jump":
 				// The target first: rd may be rs1.
 				if (op === OP.JALR) {
@@ -315,6 +305,22 @@ export class StraightCode {
 				return;
 			default:
 		}
+	}
+
+	#load(instruction: Instruction, { bytes, signed }: LoadEffect, left: number): void {
+		const offset = this.#access(instruction, RT, bytes, left);
+		const byte = signed ? wasm.I32_LOAD8_S : wasm.I32_LOAD8_U;
+		const half = signed ? wasm.I32_LOAD16_S : wasm.I32_LOAD16_U;
+		const load = bytes === 1 ? byte : bytes === 2 ? half : wasm.I32_LOAD;
+		this.#code.memory(load, bytes >> 1, offset);
+		this.#set(instruction.rd);
+	}
+
+	#store(instruction: Instruction, bytes: 1 | 2 | 4, left: number): void {
+		const offset = this.#access(instruction, WT, bytes, left);
+		this.#register(instruction.rs2);
+		const wide = bytes === 2 ? wasm.I32_STORE16 : wasm.I32_STORE;
+		this.#code.memory(bytes === 1 ? wasm.I32_STORE8 : wide, bytes >> 1, offset);
 	}
 
 	/**

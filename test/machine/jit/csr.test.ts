@@ -8,7 +8,7 @@ import { Machine } from "../../../machine/machine.ts";
 import { RAM_BASE } from "../../../machine/memory.ts";
 import { encode } from "../../isa/assembler.ts";
 
-const RUNS = Number(process.env.CSR_RUNS ?? 100);
+const RUNS = Number(process.env.CSR_RUNS ?? 60);
 /** Where the handler's code is, and the loop's. */
 const HANDLER = RAM_BASE + 0x100;
 const LOOP = RAM_BASE + 0x200;

@@ -87,11 +87,11 @@ it("code that changes while it waits for its module is not compiled", () => {
 	const source = "loop: addi a0, a0, 1\naddi a1, a1, 1\nj loop";
 	// Longer than what is between two samples.
 	const CYCLES = 5000;
-	// It is compiled after some thirty thousand cycles.
-	for (let change = 2; change < 26; change++) {
+	// It is compiled after some thirty slices, and waits for some forty.
+	for (let change = 5; change < 85; change += 3) {
 		const machines = (["auto", "interp"] as const).map((engine) => {
 			const { machine } = guest(source, { ramSize: 1 << 17, engine });
-			for (let i = 0; i < 45; i++) {
+			for (let i = 0; i < 170; i++) {
 				if (i === change) machine.dma.store32(RAM_BASE + 4, 0x0075_8593); // addi a1, a1, 7
 				machine.runBare(CYCLES);
 			}

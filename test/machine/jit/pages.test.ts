@@ -24,7 +24,7 @@ function build(engine: Engine): Machine {
 }
 
 it("the page being executed is the interpreter's wherever the cycles end", () => {
-	for (let cycles = 1; cycles < 200; cycles++) {
+	for (let cycles = 1; cycles < 200; cycles += 3) {
 		const [compiled, interpreted] = [build("jit"), build("interp")];
 		compiled.runBare(cycles);
 		interpreted.runBare(cycles);
@@ -46,7 +46,7 @@ it("a place that could not be compiled is compiled when its page holds other cod
 		machine.runBare(1000);
 	};
 	const back = encode("jal", { rd: 0, imm: -4 });
-	run(encode("csrrs", { rd: 8, imm: 0x340 }), back);
+	run(encode("csrrs", { rd: 8, imm: 0x301 }), back);
 	expect(machine.hart.jit!.counts.functions).toBe(0);
 	run(encode("addi", { rd: 8, rs1: 8, imm: 1 }), back);
 	expect(machine.hart.jit!.counts.instructions).toBeGreaterThan(500);

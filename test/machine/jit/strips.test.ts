@@ -133,7 +133,7 @@ const seen = (machine: Machine): unknown => ({
 	tlb: { ...machine.hart.mmu.counters },
 });
 
-const RUNS = Number(process.env.STRIP_RUNS ?? 300);
+const RUNS = Number(process.env.STRIP_RUNS ?? 100);
 
 it("a loop in strips does what the interpreter does, wherever the cycles end", () => {
 	fc.assert(
