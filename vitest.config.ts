@@ -7,8 +7,8 @@ const LIMIT_MS = 3_600_000;
 /**
  * Tests that take long, of what seldom breaks: what guests and tests reach of the VM system, each
  * allocation that fails, defects that are planted in the hart, two campaigns, disks beside QEMU's,
- * each row of `bench growth`, the committed guest programs, the host's memory after many operations.
- * npm run test:reach runs them.
+ * each row of `bench growth`, engines of benchmarks and campaigns, the committed guest programs, the
+ * host's memory after many operations and many programs. npm run test:reach runs them.
  */
 const REACH = [
 	"test/coverage.test.ts",
@@ -19,6 +19,9 @@ const REACH = [
 	"test/campaign/power-prefix.test.ts",
 	"test/devices/qemu-virtio.test.ts",
 	"test/bench/growth-rows.test.ts",
+	"test/bench/engine.test.ts",
+	"test/bench/churn.test.ts",
+	"test/cli/inject-engines.test.ts",
 	"test/workloads/committed.test.ts",
 	"test/system/host-memory.test.ts",
 ];

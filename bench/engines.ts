@@ -10,10 +10,11 @@ import { built, type Measuring, WORKLOADS } from "./guests.ts";
 
 export const QEMU = "qemu-system-riscv32";
 
-/** For each guest of workloads/compute: what QEMU does in half a second to a second. */
+/** For each guest of workloads/compute: what QEMU does in half a second to two, mostly. */
 const SCALES: Readonly<Record<string, number>> = {
-	...{ amo: 50, chase: 2, cold: 200, copy: 50, fib: 75, fill: 15, fnv: 40, interp: 30 },
-	...{ mark: 25, matrix: 40, queens: 20, sha256: 30, sieve: 60, sort: 40, stride: 15, tree: 30 },
+	...{ amo: 100, chase: 4, cold: 400, copy: 100, fib: 150, fill: 30, fnv: 80, interp: 60 },
+	...{ mark: 50, matrix: 80, queens: 40, sha256: 60, sieve: 120, sort: 80, stride: 10, tree: 60 },
+	...{ dmatrix: 50, mandel: 4, nbody: 20 },
 };
 /** The interpreter does so much less. */
 const INTERPRETED = 1 / 5;

@@ -81,56 +81,6 @@ it("prints tables, keeps results, and goes on with them", () => {
 	expect([done.status, readFileSync(results).equals(bytes)]).toEqual([0, true]);
 });
 
-it("has the same results on every engine, which may change in between", () => {
-	const when = "when: { atInsn: 300000 }";
-	const file = campaign(
-		"engines.json5",
-		`{
-			workload: { boot: "walk", args: ["1", "1"], ram: "1M", swap: ["2M"] },
-			rules: [
-				{ model: "cpu.register", ${when} },
-				{ model: "mmu.pte-flip", params: { va: 0x10000 }, ${when} },
-				{ model: "memory.flip", ${when} },
-				{ model: "cpu.result", params: { class: "alu" }, when: { hit: 20000 } },
-				{ model: "disk.lost-write", params: { disk: "ld0" }, when: { hit: 3 } },
-			],
-		}`,
-	);
-	const on = (engine: string, ...more: string[]) =>
-		uvmachine(["inject", file, "--jobs", "1", "--engine", engine, ...more]);
-	const out = (engine: string): string => path(`engine-${engine}`);
-	const filesOf = (engine: string) =>
-		["campaign.json", "golden.json", "results.jsonl"].map((name) =>
-			readFileSync(join(out(engine), name), "utf8"),
-		);
-	const reports = ["interp", "jit"].map((engine) => {
-		const { stdout, status } = on(engine, "--out", out(engine), "--json", "-");
-		expect(status).toBe(0);
-		const { seconds: _, perHour: __, ...report } = JSON.parse(stdout);
-		return report;
-	});
-	expect(reports[0].runs).toBe(5);
-	expect(reports[1]).toEqual(reports[0]);
-	const files = filesOf("interp");
-	expect(filesOf("jit")).toEqual(files);
-	writeFileSync(join(out("jit"), "results.jsonl"), files[2]!.slice(0, files[2]!.length / 2));
-	expect(on("interp", "--out", out("jit"), "--resume").status).toBe(0);
-	expect(filesOf("jit")).toEqual(files);
-	const replay = ["inject", "replay", out("interp"), "0", "--engine", "jit"];
-	expect(uvmachine(replay)).toMatchObject({
-		status: 0,
-		stderr: expect.stringContaining("(as before):"),
-	});
-	const short = path("engine-flips");
-	uvmachine(["inject", flips, "--out", short, "--jobs", "1", "--engine", "jit"]);
-	const minimised = ["jit", "interp"].map((engine) => {
-		const { status, stdout } = uvmachine(["inject", "minimise", short, "3", "--engine", engine]);
-		expect([status, stdout]).toEqual([0, expect.stringContaining('"cpu.register"')]);
-		return stdout;
-	});
-	expect(minimised[0]).toBe(minimised[1]);
-});
-
 it("shards have the results of one run when they are merged", () => {
 	const stopping = campaign(
 		"stopping.json5",
