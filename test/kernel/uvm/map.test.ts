@@ -8,6 +8,7 @@ import {
 	UVM_FLAG_FIXED,
 	UVM_INH_COPY,
 	UVM_INH_NONE,
+	UVM_PGA_USERESERVE,
 	UVM_UNKNOWN_OFFSET,
 	type uvm_advice,
 } from "../../../kernel/uvm/uvm_extern.ts";
@@ -19,9 +20,10 @@ import {
 	uvm_map_lookup_entry,
 	type vm_map,
 } from "../../../kernel/uvm/uvm_map_entry.ts";
-import { uvmspace_addref } from "../../../kernel/uvm/uvm_map_fork.ts";
+import { uvmspace_addref, uvmspace_fork } from "../../../kernel/uvm/uvm_map_fork.ts";
 import { uvm_map_protect } from "../../../kernel/uvm/uvm_map_protect.ts";
 import type { uvm_object } from "../../../kernel/uvm/uvm_object.ts";
+import { uvm_pagealloc, uvm_pagefree, uvm_pagelookup } from "../../../kernel/uvm/uvm_page.ts";
 import { EACCES, EFAULT, EINVAL, ENOMEM } from "../../../sys/errno.ts";
 import {
 	PAGE_SIZE,
@@ -33,6 +35,7 @@ import {
 import { AddressSpace, BASE } from "../../support/address-space.ts";
 import { TestKernel } from "../../support/kernel.ts";
 import { checkAtRest } from "../../support/paging.ts";
+import { testObject } from "../../support/test-pager.ts";
 
 const RO = VM_PROT_READ;
 const RW = VM_PROT_READ | VM_PROT_WRITE;
@@ -290,6 +293,29 @@ describe("uvmspace_free", () => {
 		expect(t.k.uvmexp.nanon).toBe(0);
 		checkAtRest(t);
 		expect(() => uvmspace_addref(space.vm)).toThrow("address space is gone");
+	});
+});
+
+describe("uvmspace_fork", () => {
+	it("waits for memory, and fails when none can become free", () => {
+		space.anon(BASE, 1);
+		t.run(space.store(va(0), 7));
+		const uobj = testObject(t);
+		const take = (flags: number): void => {
+			for (let i = uobj.uo_npages; ; i++) {
+				if (uvm_pagealloc(t.k, uobj, i * PAGE_SIZE, null, flags) === null) return;
+			}
+		};
+		take(0);
+		take(UVM_PGA_USERESERVE);
+		const scans = t.k.uvmexp.pdwoke;
+		expect(t.run(uvmspace_fork(t.k, space.vm))).toBeNull();
+		expect(t.k.uvmexp.pdwoke).toBeGreaterThan(scans);
+		for (let i = 0; i < 8; i++) uvm_pagefree(t.k, uvm_pagelookup(t.k, uobj, i * PAGE_SIZE)!);
+		t.k.uvm.pdfruitless = 0;
+		const child = t.run(uvmspace_fork(t.k, space.vm))!;
+		expect(child.vm_map.nentries).toBe(1);
+		t.run(uvmspace_free(t.k, child));
 	});
 });
 
