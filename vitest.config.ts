@@ -6,9 +6,10 @@ const LIMIT_MS = 3_600_000;
 
 /**
  * Tests that take long, of what seldom breaks: what guests and tests reach of the VM system, each
- * allocation that fails, defects that are planted in the hart, two campaigns, disks beside QEMU's,
- * each row of `bench growth`, engines of benchmarks and campaigns, the committed guest programs, the
- * host's memory after many operations and many programs. npm run test:reach runs them.
+ * allocation that fails, defects that are planted in the hart, campaigns and their queue, disks
+ * beside QEMU's, each row of `bench growth`, engines of benchmarks and campaigns, the committed
+ * guest programs, the host's memory after many operations and many programs. npm run test:reach
+ * runs them.
  */
 const REACH = [
 	"test/coverage.test.ts",
@@ -17,6 +18,9 @@ const REACH = [
 	"test/conformance/mutants.test.ts",
 	"test/campaign/smoke.test.ts",
 	"test/campaign/power-prefix.test.ts",
+	"test/campaign/prune/prune.test.ts",
+	"test/campaign/queue/queue.test.ts",
+	"test/campaign/run/runner.test.ts",
 	"test/devices/qemu-virtio.test.ts",
 	"test/bench/growth-rows.test.ts",
 	"test/bench/engine.test.ts",

@@ -334,7 +334,7 @@ describe("Sv32 translation", () => {
 						}
 						compare(machine, model);
 					}),
-					{ numRuns: 50 },
+					{ numRuns: 30 },
 				);
 			});
 		}
