@@ -46,17 +46,24 @@ export class TlbCode {
 		code.close();
 	}
 
-	/** Set FOUND, and PTE, to what the TLB has for a page or a large page. Sets SET. */
-	search(index: () => void, flags: number): void {
+	/** Set SET and AT to the first entry of the set for the page number on the stack. */
+	#beginSet(): void {
 		const code = this.#code;
 		const { tlbEntries, tlbWays } = this.#walks;
-		index();
 		code.constant(tlbEntries / tlbWays - 1);
 		code.op(wasm.I32_AND);
 		code.constant(tlbWays * ENTRY_BYTES);
 		code.op(wasm.I32_MUL);
 		code.tee(SET);
 		code.set(AT);
+	}
+
+	/** Set FOUND, and PTE, to what the TLB has for a page or a large page. Sets SET. */
+	search(index: () => void, flags: number): void {
+		const code = this.#code;
+		const { tlbWays } = this.#walks;
+		index();
+		this.#beginSet();
 		code.open(wasm.BLOCK);
 		const done = code.depth;
 		code.open(wasm.LOOP);
@@ -105,14 +112,9 @@ export class TlbCode {
 	/** Put PTE into the set; its oldest entry gives way. See Tlb.fill. */
 	enter(): void {
 		const code = this.#code;
-		const { tlbEntries, tlbWays } = this.#walks;
+		const { tlbWays } = this.#walks;
 		code.get(VPN);
-		code.constant(tlbEntries / tlbWays - 1);
-		code.op(wasm.I32_AND);
-		code.constant(tlbWays * ENTRY_BYTES);
-		code.op(wasm.I32_MUL);
-		code.tee(SET);
-		code.set(AT);
+		this.#beginSet();
 		code.open(wasm.BLOCK);
 		const found = code.depth;
 		code.open(wasm.LOOP);

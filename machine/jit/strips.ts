@@ -28,7 +28,7 @@ export const BASES_MAX = 6;
 /** A register that changes by the same in each iteration, at most once, and its accesses. */
 export interface Base {
 	readonly register: number;
-	/** What is added to it: a constant, or if that is not 0 a register. */
+	/** What an iteration adds to it: a constant, or the value of a register if that is not x0. */
 	readonly stride: number;
 	readonly strideRegister: number;
 	/** From the register's value at the loop's head: the first byte of an iteration, and the end. */
