@@ -40,7 +40,11 @@ function index(
 		// An entry belongs to every key that agrees with it in the bits it fixes.
 		const fixed = key(instruction.mask) & keyMask;
 		const bits = key(instruction.match) & fixed;
-		for (let k = 0; k < size; k++) if ((k & fixed) === bits) table[k]!.push(entry);
+		const free = keyMask & ~fixed;
+		for (let more = free; ; more = (more - 1) & free) {
+			table[bits | more]!.push(entry);
+			if (more === 0) break;
+		}
 	}
 	return table;
 }
