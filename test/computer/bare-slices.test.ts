@@ -11,7 +11,7 @@ import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
 import { assemble } from "../isa/assembler.ts";
 import { symbolic } from "../support/symbolic-elf.ts";
 
-const RUNS = Number(process.env.FUZZ_RUNS ?? 15);
+const RUNS = Number(process.env.FUZZ_RUNS ?? 10);
 const BASE = 0x8000_0000;
 const END = 60_000;
 const TOHOST = 0x1000;

@@ -7,7 +7,7 @@ import { ImageError } from "../../firmware/image.ts";
 import { assemble } from "../isa/assembler.ts";
 
 /** More of it: FUZZ_RUNS=20000 npx vitest run test/firmware/elf.fuzz */
-const RUNS = Number(process.env.FUZZ_RUNS ?? 120);
+const RUNS = Number(process.env.FUZZ_RUNS ?? 80);
 const RAM = 64 * 1024;
 const BASE = 0x8000_0000;
 const CYCLES = 20_000;

@@ -51,7 +51,7 @@ describe("a bare machine", () => {
 				}
 				attempt({ image });
 			}),
-			{ numRuns: 60 },
+			{ numRuns: 40 },
 		);
 	});
 
@@ -60,7 +60,7 @@ describe("a bare machine", () => {
 			fc.property(fc.integer({ min: 0, max: program.length }), (length) => {
 				attempt({ image: program.slice(0, length) });
 			}),
-			{ numRuns: 60 },
+			{ numRuns: 40 },
 		);
 	});
 
@@ -71,7 +71,7 @@ describe("a bare machine", () => {
 				const where = at === undefined ? {} : { loadAddress: at };
 				attempt({ image: raw, ...where, sbi, ram: 8 * RAM });
 			}),
-			{ numRuns: 80 },
+			{ numRuns: 50 },
 		);
 	});
 
@@ -81,7 +81,7 @@ describe("a bare machine", () => {
 			fc.property(bytes, bytes, (dtb, initrd) => {
 				attempt({ image: program, dtb, initrd });
 			}),
-			{ numRuns: 60 },
+			{ numRuns: 40 },
 		);
 		const huge = new Uint8Array(2 * RAM);
 		expect(attempt({ image: program, initrd: huge })).toMatch(/^initrd: /);

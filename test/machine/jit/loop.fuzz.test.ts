@@ -30,7 +30,7 @@ import { OP } from "../../../machine/op.ts";
 import { type RareInstructions, STOP_LEAVE } from "../../../machine/rare.ts";
 import { variants } from "../../../machine/variants.ts";
 
-const RUNS = Number(process.env.LOOP_RUNS ?? 15_000);
+const RUNS = Number(process.env.LOOP_RUNS ?? 10_000);
 const RAM = 1 << 16;
 /** Slots that hold something. */
 const SLOTS = 48;

@@ -24,7 +24,7 @@ function build(engine: Engine): Machine {
 }
 
 it("the page being executed is the interpreter's wherever the cycles end", () => {
-	for (let cycles = 1; cycles < 200; cycles += 3) {
+	for (let cycles = 1; cycles < 200; cycles += 5) {
 		const [compiled, interpreted] = [build("jit"), build("interp")];
 		compiled.runBare(cycles);
 		interpreted.runBare(cycles);

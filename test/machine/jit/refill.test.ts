@@ -141,7 +141,7 @@ const seen = (machine: Machine): unknown => ({
 	owned: [...machine.memory.i32.subarray(TLB_OWNED, TLB_OWNED + 4)],
 });
 
-const RUNS = Number(process.env.REFILL_RUNS ?? 80);
+const RUNS = Number(process.env.REFILL_RUNS ?? 50);
 
 it("misses of compiled code leave what the interpreter's leave", () => {
 	let refills = 0;
