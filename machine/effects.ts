@@ -1,13 +1,13 @@
 /**
- * What instructions do, as data: for each operation the value of rd as an expression over the
- * operands, or the access to memory, or the condition of the branch. Unprivileged specification
- * 20191213, chapters 2, 7 and 8; bit manipulation 1.0.0.
+ * What instructions do, read from the instruction table (isa.ts): for each operation the value of
+ * rd as an expression over the operands, or the access to memory, or the condition of the branch.
  *
  * Expressions are 32-bit arithmetic that wraps, written as in TypeScript; an operator that ends
  * in "u" is the unsigned one, `>>>` shifts in zeros, and shifts use the low five bits of their
- * right side. Names are rs1, rs2, imm and pc.
+ * right side. Nothing is read before somebody asks: a start without a compiler does not pay for it.
  */
 import { FLOAT_EFFECTS, type FloatEffect } from "./float/effects.ts";
+import { type Instruction, WORD_INSTRUCTIONS } from "./isa.ts";
 import { OP } from "./op.ts";
 
 /** An operator with its operands, a name, or a number. */
@@ -26,133 +26,33 @@ export type Effect =
 	| { readonly kind: "jump"; readonly target: Expression }
 	| { readonly kind: "none" };
 
-/** Values of rd. */
-const VALUES: readonly (readonly [number, string])[] = [
-	[OP.LUI, "imm"],
-	[OP.AUIPC, "pc + imm"],
-	[OP.ADDI, "rs1 + imm"],
-	[OP.SLTI, "rs1 < imm"],
-	[OP.SLTIU, "rs1 <u imm"],
-	[OP.XORI, "rs1 ^ imm"],
-	[OP.ORI, "rs1 | imm"],
-	[OP.ANDI, "rs1 & imm"],
-	[OP.SLLI, "rs1 << imm"],
-	[OP.SRLI, "rs1 >>> imm"],
-	[OP.SRAI, "rs1 >> imm"],
-	[OP.ADD, "rs1 + rs2"],
-	[OP.SUB, "rs1 - rs2"],
-	[OP.SLL, "rs1 << rs2"],
-	[OP.SLT, "rs1 < rs2"],
-	[OP.SLTU, "rs1 <u rs2"],
-	[OP.XOR, "rs1 ^ rs2"],
-	[OP.SRL, "rs1 >>> rs2"],
-	[OP.SRA, "rs1 >> rs2"],
-	[OP.OR, "rs1 | rs2"],
-	[OP.AND, "rs1 & rs2"],
-	[OP.MUL, "rs1 * rs2"],
-	[OP.MULH, "mulh(rs1, rs2)"],
-	[OP.MULHSU, "mulhsu(rs1, rs2)"],
-	[OP.MULHU, "mulhu(rs1, rs2)"],
-	[OP.DIV, "div(rs1, rs2)"],
-	[OP.DIVU, "divu(rs1, rs2)"],
-	[OP.REM, "rem(rs1, rs2)"],
-	[OP.REMU, "remu(rs1, rs2)"],
-	[OP.SH1ADD, "(rs1 << 1) + rs2"],
-	[OP.SH2ADD, "(rs1 << 2) + rs2"],
-	[OP.SH3ADD, "(rs1 << 3) + rs2"],
-	[OP.ANDN, "rs1 & ~rs2"],
-	[OP.ORN, "rs1 | ~rs2"],
-	[OP.XNOR, "~(rs1 ^ rs2)"],
-	[OP.CLZ, "clz(rs1)"],
-	[OP.CTZ, "ctz(rs1)"],
-	[OP.CPOP, "cpop(rs1)"],
-	[OP.MAX, "rs1 > rs2 ? rs1 : rs2"],
-	[OP.MAXU, "rs1 >u rs2 ? rs1 : rs2"],
-	[OP.MIN, "rs1 < rs2 ? rs1 : rs2"],
-	[OP.MINU, "rs1 <u rs2 ? rs1 : rs2"],
-	[OP.SEXT_B, "(rs1 << 24) >> 24"],
-	[OP.SEXT_H, "(rs1 << 16) >> 16"],
-	[OP.ZEXT_H, "rs1 & 0xffff"],
-	[OP.ROL, "rol(rs1, rs2)"],
-	[OP.ROR, "ror(rs1, rs2)"],
-	[OP.RORI, "ror(rs1, imm)"],
-	[OP.ORC_B, "(((((rs1 & 0x7f7f7f7f) + 0x7f7f7f7f) | rs1) >>> 7) & 0x1010101) * 0xff"],
-	[OP.REV8, "(rs1 << 24) | ((rs1 & 0xff00) << 8) | ((rs1 >>> 8) & 0xff00) | (rs1 >>> 24)"],
-	[OP.BCLR, "rs1 & ~(1 << rs2)"],
-	[OP.BEXT, "(rs1 >>> rs2) & 1"],
-	[OP.BINV, "rs1 ^ (1 << rs2)"],
-	[OP.BSET, "rs1 | (1 << rs2)"],
-	[OP.BCLRI, "rs1 & ~(1 << imm)"],
-	[OP.BEXTI, "(rs1 >>> imm) & 1"],
-	[OP.BINVI, "rs1 ^ (1 << imm)"],
-	[OP.BSETI, "rs1 | (1 << imm)"],
-];
-
-const BRANCHES: readonly (readonly [number, string])[] = [
-	[OP.BEQ, "rs1 == rs2"],
-	[OP.BNE, "rs1 != rs2"],
-	[OP.BLT, "rs1 < rs2"],
-	[OP.BGE, "rs1 >= rs2"],
-	[OP.BLTU, "rs1 <u rs2"],
-	[OP.BGEU, "rs1 >=u rs2"],
-];
-
-/** Values that an amo writes, by its funct5, over `old` and rs2; unprivileged specification 8.4. */
-const ATOMICS: readonly (readonly [number, string])[] = [
-	[0x00, "old + rs2"],
-	[0x01, "rs2"],
-	[0x04, "old ^ rs2"],
-	[0x08, "old | rs2"],
-	[0x0c, "old & rs2"],
-	[0x10, "old < rs2 ? old : rs2"],
-	[0x14, "old > rs2 ? old : rs2"],
-	[0x18, "old <u rs2 ? old : rs2"],
-	[0x1c, "old >u rs2 ? old : rs2"],
-];
-
-const OTHERS: readonly (readonly [number, Effect])[] = [
-	[OP.LB, { kind: "load", bytes: 1, signed: true }],
-	[OP.LH, { kind: "load", bytes: 2, signed: true }],
-	[OP.LW, { kind: "load", bytes: 4, signed: true }],
-	[OP.LBU, { kind: "load", bytes: 1, signed: false }],
-	[OP.LHU, { kind: "load", bytes: 2, signed: false }],
-	[OP.SB, { kind: "store", bytes: 1 }],
-	[OP.SH, { kind: "store", bytes: 2 }],
-	[OP.SW, { kind: "store", bytes: 4 }],
-	[OP.JAL, { kind: "jump", target: ["+", "pc", "imm"] }],
-	[OP.JALR, { kind: "jump", target: ["&", ["+", "rs1", "imm"], -2] }],
-	[OP.FENCE, { kind: "none" }],
-	[OP.FLW, { kind: "floatLoad", bytes: 4 }],
-	[OP.FLD, { kind: "floatLoad", bytes: 8 }],
-	[OP.FSW, { kind: "floatStore", bytes: 4 }],
-	[OP.FSD, { kind: "floatStore", bytes: 8 }],
-	...FLOAT_EFFECTS,
-];
-
-/** Every second byte, nibble, pair and bit. */
-const HALVES = ["0xff00ff", "0xf0f0f0f", "0x33333333", "0x55555555"] as const;
-const swapped = (v: string, n: number, mask: string): string =>
-	`((((${v}) >>> ${n}) & ${mask}) | (((${v}) & ${mask}) << ${n}))`;
-/** Bits 15 to 0 of v, each to twice its place, and back. */
-const spread = (v: string): string =>
-	[8, 4, 2, 1].reduce((w, n, i) => `((${w} | (${w} << ${n})) & ${HALVES[i]})`, `(${v} & 0xffff)`);
-const gathered = (v: string): string =>
-	[1, 2, 4, 8].reduce(
-		(w, n, i) => `((${w} | (${w} >>> ${n})) & ${["0xffff", ...HALVES].at(3 - i)})`,
-		`(${v} & 0x55555555)`,
-	);
-
-/** Values of rd of Zbc and Zbkb, by name: all of them are OP.BITS. */
-const BITS: readonly (readonly [string, string])[] = [
-	["clmul", "clmul(rs1, rs2)"],
-	["clmulr", "clmulr(rs1, rs2)"],
-	["clmulh", "clmulh(rs1, rs2)"],
-	["pack", "(rs1 & 0xffff) | (rs2 << 16)"],
-	["packh", "(rs1 & 0xff) | ((rs2 & 0xff) << 8)"],
-	["brev8", swapped(swapped(swapped("rs1", 1, "0x55555555"), 2, "0x33333333"), 4, "0xf0f0f0f")],
-	["zip", `${spread("rs1")} | (${spread("(rs1 >>> 16)")} << 1)`],
-	["unzip", `${gathered("rs1")} | (${gathered("(rs1 >>> 1)")} << 16)`],
-];
+/**
+ * Operators that are made of others: their operands, and what they mean. Bits of halves, bytes and
+ * so on change places by steps, each for all of them at once.
+ */
+export const DEFINED: Readonly<Record<string, readonly [operands: string, meaning: string]>> = {
+	swap: ["v, n, mask", "((v >>> n) & mask) | ((v & mask) << n)"],
+	brev8: ["v", "swap(swap(swap(v, 1, 0x55555555), 2, 0x33333333), 4, 0xf0f0f0f)"],
+	apart: ["v, n, mask", "(v | (v << n)) & mask"],
+	/** Bits 15 to 0, each to twice its place. */
+	spread: [
+		"v",
+		"apart(apart(apart(apart(v & 0xffff, 8, 0xff00ff), 4, 0xf0f0f0f), 2, 0x33333333)," +
+			" 1, 0x55555555)",
+	],
+	together: ["v, n, mask", "(v | (v >>> n)) & mask"],
+	/** Back from there. */
+	gathered: [
+		"v",
+		"together(together(together(together(v & 0x55555555, 1, 0x33333333), 2, 0xf0f0f0f)," +
+			" 4, 0xff00ff), 8, 0xffff)",
+	],
+	zip: ["v", "spread(v) | (spread(v >>> 16) << 1)"],
+	unzip: ["v", "gathered(v) | (gathered(v >>> 1) << 16)"],
+	/** 0xff for each byte that is not zero. */
+	orcb: ["v", "(((((v & 0x7f7f7f7f) + 0x7f7f7f7f) | v) >>> 7) & 0x1010101) * 0xff"],
+	rev8: ["v", "(v << 24) | ((v & 0xff00) << 8) | ((v >>> 8) & 0xff00) | (v >>> 24)"],
+};
 
 const TOKEN = /\s*([a-z]\w*|0x[\da-f]+|\d+|<<|>>>|>>|[<>=]=u?|!=|[<>]u?|[-+*&|^~?:(),])/y;
 
@@ -168,14 +68,18 @@ const LEVELS: readonly (readonly string[])[] = [
 	["*"],
 ];
 
-/** Parse an expression. => throws an Error that names what was not expected */
-export function parse(text: string): Expression {
-	TOKEN.lastIndex = 0;
+/**
+ * Parse an expression; operators of `defined` become what they are made of.
+ * => throws an Error that names what was not expected
+ */
+export function parse(text: string, defined = DEFINED): Expression {
 	let token = "";
+	let at = 0;
 	const next = (): void => {
-		const at = TOKEN.lastIndex;
+		TOKEN.lastIndex = at;
 		token = TOKEN.exec(text)?.[1] ?? "";
 		if (token === "" && at < text.length) throw new Error(`${text}: what is at ${at}?`);
+		at = TOKEN.lastIndex;
 	};
 	const expect = (wanted: string): void => {
 		if (token !== wanted) throw new Error(`${text}: ${wanted} expected, not ${token}`);
@@ -189,7 +93,10 @@ export function parse(text: string): Expression {
 			expect(")");
 			return inner;
 		}
-		if (first === "~") return ["^", primary(), -1];
+		if (first === "~") {
+			const inner = primary();
+			return typeof inner === "number" ? ~inner : ["^", inner, -1];
+		}
 		if (/^\d/.test(first)) return Number(first) | 0;
 		if (!/^[a-z]/.test(first)) throw new Error(`${text}: ${first} is no operand`);
 		if (token !== "(") return first;
@@ -199,7 +106,8 @@ export function parse(text: string): Expression {
 			operands.push(choice());
 		} while ((token as string) === ",");
 		expect(")");
-		return [first, ...operands];
+		const definition = defined[first];
+		return definition === undefined ? [first, ...operands] : define(definition, operands);
 	};
 	const binary = (level: number): Expression => {
 		if (level === LEVELS.length) return primary();
@@ -225,25 +133,76 @@ export function parse(text: string): Expression {
 	return whole;
 }
 
+/** What a defined operator means for these operands. */
+function define([names, meaning]: readonly [string, string], operands: Expression[]): Expression {
+	const named = new Map(names.split(", ").map((name, i) => [name, operands[i]!]));
+	const replaced = (part: Expression): Expression => {
+		if (typeof part === "string") return named.get(part)!;
+		if (typeof part === "number") return part;
+		const [operator, ...parts] = part;
+		return [operator, ...parts.map(replaced)];
+	};
+	return replaced(parse(meaning));
+}
+
+/** What an access is of, as the table writes it. */
+const TYPE = /^([iu])(8|16|32)$|^f(32|64)$/;
+
+function access(does: string, type: string): Effect {
+	const [, sign, bits, floatBits] = TYPE.exec(type) ?? [];
+	if (floatBits !== undefined) {
+		const bytes = floatBits === "32" ? 4 : 8;
+		return does === "load" ? { kind: "floatLoad", bytes } : { kind: "floatStore", bytes };
+	}
+	const bytes = bits === "8" ? 1 : bits === "16" ? 2 : bits === "32" ? 4 : null;
+	if (bytes === null) throw new Error(`${does} ${type}: what is ${type}?`);
+	return does === "load" ? { kind: "load", bytes, signed: sign === "i" } : { kind: "store", bytes };
+}
+
+/** How the table begins to say what is no value of rd. */
+export const KIND = /^(if|goto|load|store|amo|f32|f64|lr|sc|csr|system|none)\b ?/;
+
+/** The effect of an instruction that has one here. */
+function effectOf({ effect, op }: Instruction): Effect | undefined {
+	if (effect === null || op === OP.BITS) return undefined;
+	const kind = KIND.exec(effect)?.[1];
+	const rest = effect.slice(kind === undefined ? 0 : kind.length + 1);
+	switch (kind) {
+		case undefined:
+			return { kind: "value", value: parse(rest) };
+		case "if":
+			return { kind: "branch", condition: parse(rest) };
+		case "goto":
+			return { kind: "jump", target: parse(rest) };
+		case "load":
+		case "store":
+			return access(kind, rest);
+		case "none":
+			return { kind: "none" };
+		default:
+			return undefined;
+	}
+}
+
 /** The effect of each operation that has one here, by OP. */
 export function effects(): readonly (Effect | undefined)[] {
 	const table: (Effect | undefined)[] = new Array(256).fill(undefined);
-	for (const [op, value] of VALUES) table[op] = { kind: "value", value: parse(value) };
-	for (const [op, condition] of BRANCHES) {
-		table[op] = { kind: "branch", condition: parse(condition) };
-	}
-	for (const [op, effect] of OTHERS) table[op] = effect;
+	for (const instruction of WORD_INSTRUCTIONS) table[instruction.op] = effectOf(instruction);
+	for (const [op, effect] of FLOAT_EFFECTS) table[op] = effect;
 	return table;
 }
 
 /** What an amo writes back, by its funct5. */
 export function atomics(): readonly (Expression | undefined)[] {
 	const table: (Expression | undefined)[] = new Array(32).fill(undefined);
-	for (const [funct5, value] of ATOMICS) table[funct5] = parse(value);
+	for (const { op, match, effect } of WORD_INSTRUCTIONS) {
+		if (op === OP.AMO) table[match >>> 27] = parse(effect!.replace(KIND, ""));
+	}
 	return table;
 }
 
-/** What instructions of Zbc and Zbkb do, by name. */
+/** What instructions of OP.BITS do, by name. */
 export function bitEffects(): ReadonlyMap<string, Expression> {
-	return new Map(BITS.map(([name, value]) => [name, parse(value)]));
+	const rows = WORD_INSTRUCTIONS.filter(({ op }) => op === OP.BITS);
+	return new Map(rows.map(({ name, effect }) => [name, parse(effect!)]));
 }

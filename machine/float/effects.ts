@@ -1,8 +1,9 @@
 /**
- * What instructions of F and D do, as data: for each operation of F its name here; those of D are
- * the same in double precision. effects.ts has them beside the other instructions, and exact.ts
- * what they mean. Unprivileged specification 20191213, chapters 11 and 12.
+ * What instructions of F and D do: for each operation the name that the instruction table (isa.ts)
+ * has for it, and the format of the numbers. effects.ts has them beside the other instructions, and
+ * exact.ts what they mean. Unprivileged specification 20191213, chapters 11 and 12.
  */
+import { WORD_INSTRUCTIONS } from "../isa.ts";
 import { OP } from "../op.ts";
 
 /** What is done with numbers of one format. */
@@ -45,20 +46,10 @@ export interface FloatEffect {
 	readonly double: boolean;
 }
 
-/** In the order of OP, from FADD_S and FADD_D on. */
-const BOTH: readonly FloatOperation[] = [
-	...(["add", "sub", "mul", "div", "sqrt", "sign", "signNegated", "signProduct"] as const),
-	...(["min", "max", "equal", "less", "lessOrEqual", "classify"] as const),
-	...(["toSigned", "toUnsigned", "fromSigned", "fromUnsigned"] as const),
-	...(["fmadd", "fmsub", "fnmsub", "fnmadd"] as const),
-];
-
-/** The effect of each operation of F and D but loads and stores. */
-export const FLOAT_EFFECTS: readonly (readonly [number, FloatEffect])[] = [
-	...BOTH.map((does, i) => [OP.FADD_S + i, { kind: "float", does, double: false }] as const),
-	...BOTH.map((does, i) => [OP.FADD_D + i, { kind: "float", does, double: true }] as const),
-	[OP.FMV_X_W, { kind: "float", does: "bitsToInteger", double: false }],
-	[OP.FMV_W_X, { kind: "float", does: "bitsFromInteger", double: false }],
-	[OP.FCVT_S_D, { kind: "float", does: "narrow", double: true }],
-	[OP.FCVT_D_S, { kind: "float", does: "widen", double: false }],
-];
+/** The effect of each operation of F and D but loads and stores, as the table has it. */
+export const FLOAT_EFFECTS: readonly (readonly [number, FloatEffect])[] = WORD_INSTRUCTIONS.filter(
+	({ op }) => op >= OP.FADD_S,
+).map(({ op, effect }) => {
+	const does = effect!.slice("f32 ".length) as FloatOperation;
+	return [op, { kind: "float", does, double: effect!.startsWith("f64") }];
+});
