@@ -26,6 +26,7 @@ import {
 	PAGE_MASK,
 	PAGE_SIZE,
 } from "./port.ts";
+import { atomicResult } from "./results.ts";
 
 /** Are misaligned loads and stores to RAM done by the hart, or do they trap? */
 export type MisalignedPolicy = "handle" | "trap";
@@ -321,29 +322,5 @@ export class DataAccess {
 		this.#seen(host, Math.min(width, split));
 		if (split < width) this.#seen(this.#second, width - split);
 		return true;
-	}
-}
-
-/** The value an amo writes back; unprivileged specification 8.4. */
-function atomicResult(funct5: number, old: number, operand: number): number {
-	switch (funct5) {
-		case 0x00:
-			return old + operand;
-		case 0x01:
-			return operand;
-		case 0x04:
-			return old ^ operand;
-		case 0x08:
-			return old | operand;
-		case 0x0c:
-			return old & operand;
-		case 0x10:
-			return Math.min(old, operand);
-		case 0x14:
-			return Math.max(old, operand);
-		case 0x18:
-			return Math.min(old >>> 0, operand >>> 0);
-		default:
-			return Math.max(old >>> 0, operand >>> 0);
 	}
 }

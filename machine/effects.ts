@@ -34,19 +34,13 @@ export const DEFINED: Readonly<Record<string, readonly [operands: string, meanin
 	swap: ["v, n, mask", "((v >>> n) & mask) | ((v & mask) << n)"],
 	brev8: ["v", "swap(swap(swap(v, 1, 0x55555555), 2, 0x33333333), 4, 0xf0f0f0f)"],
 	apart: ["v, n, mask", "(v | (v << n)) & mask"],
-	/** Bits 15 to 0, each to twice its place. */
-	spread: [
-		"v",
-		"apart(apart(apart(apart(v & 0xffff, 8, 0xff00ff), 4, 0xf0f0f0f), 2, 0x33333333)," +
-			" 1, 0x55555555)",
-	],
+	/** Nibbles of bits 15 to 0, and then bits, each to twice its place. */
+	spreadNibbles: ["v", "apart(apart(v & 0xffff, 8, 0xff00ff), 4, 0xf0f0f0f)"],
+	spread: ["v", "apart(apart(spreadNibbles(v), 2, 0x33333333), 1, 0x55555555)"],
 	together: ["v, n, mask", "(v | (v >>> n)) & mask"],
 	/** Back from there. */
-	gathered: [
-		"v",
-		"together(together(together(together(v & 0x55555555, 1, 0x33333333), 2, 0xf0f0f0f)," +
-			" 4, 0xff00ff), 8, 0xffff)",
-	],
+	gatheredNibbles: ["v", "together(together(v & 0x55555555, 1, 0x33333333), 2, 0xf0f0f0f)"],
+	gathered: ["v", "together(together(gatheredNibbles(v), 4, 0xff00ff), 8, 0xffff)"],
 	zip: ["v", "spread(v) | (spread(v >>> 16) << 1)"],
 	unzip: ["v", "gathered(v) | (gathered(v >>> 1) << 16)"],
 	/** 0xff for each byte that is not zero. */

@@ -96,7 +96,8 @@ export class Interpreter {
 			jump: {
 				let w = m32[ip]!;
 				switch (w & 0xff) {
-					case 1: // lui, li
+					// Made by npm run generate: a case for each form of an instruction, from here
+					case 1: // lui
 						m32[(w >>> 8) & 0xff] = m32[(ip + 1) | 0]!;
 						ip = (ip + 4) | 0;
 						continue;
@@ -116,9 +117,8 @@ export class Interpreter {
 						if (base >= 0) continue;
 						break;
 					case 5: // jal out of the page
-						pc = (ip + pcBase) | 0;
-						m32[(w >>> 8) & 0xff] = pc + 4;
-						pc = (pc + m32[(ip + 1) | 0]!) | 0;
+						pc = (ip + pcBase + m32[(ip + 1) | 0]!) | 0;
+						m32[(w >>> 8) & 0xff] = ip + pcBase + 4;
 						left = base;
 						break jump;
 					case 6: // c.j
@@ -128,8 +128,7 @@ export class Interpreter {
 						if (base >= 0) continue;
 						break;
 					case 7: // c.j out of the page
-						pc = (ip + pcBase) | 0;
-						pc = (pc + m32[(ip + 1) | 0]!) | 0;
+						pc = (ip + pcBase + m32[(ip + 1) | 0]!) | 0;
 						left = base;
 						break jump;
 					case 8: // c.jal
@@ -140,9 +139,8 @@ export class Interpreter {
 						if (base >= 0) continue;
 						break;
 					case 9: // c.jal out of the page
-						pc = (ip + pcBase) | 0;
-						m32[1] = pc + 2;
-						pc = (pc + m32[(ip + 1) | 0]!) | 0;
+						pc = (ip + pcBase + m32[(ip + 1) | 0]!) | 0;
+						m32[1] = ip + pcBase + 2;
 						left = base;
 						break jump;
 					case 10: // jalr
@@ -463,17 +461,38 @@ export class Interpreter {
 						ip = (ip + 4) | 0;
 						continue;
 					case 59: // mulh
-					case 60: // mulhsu
-					case 61: // mulhu
-						// The unsigned product from halves, then what the signs take away.
 						va = m32[(w >>> 16) & 0xff]!;
 						e = m32[w >>> 24]!;
+						// The unsigned product from halves, then what the signs take away.
 						pc =
 							(Math.imul(va >>> 16, e & 0xffff) + (Math.imul(va & 0xffff, e & 0xffff) >>> 16)) | 0;
 						left = (Math.imul(va & 0xffff, e >>> 16) + (pc & 0xffff)) | 0;
 						left = (Math.imul(va >>> 16, e >>> 16) + (pc >>> 16) + (left >>> 16)) | 0;
-						if ((w & 0xff) !== 61) left = (left - ((va >> 31) & e)) | 0;
-						if ((w & 0xff) === 59) left = (left - ((e >> 31) & va)) | 0;
+						left = (left - ((va >> 31) & e)) | 0;
+						left = (left - ((e >> 31) & va)) | 0;
+						m32[(w >>> 8) & 0xff] = left;
+						ip = (ip + 4) | 0;
+						continue;
+					case 60: // mulhsu
+						va = m32[(w >>> 16) & 0xff]!;
+						e = m32[w >>> 24]!;
+						// The unsigned product from halves, then what the signs take away.
+						pc =
+							(Math.imul(va >>> 16, e & 0xffff) + (Math.imul(va & 0xffff, e & 0xffff) >>> 16)) | 0;
+						left = (Math.imul(va & 0xffff, e >>> 16) + (pc & 0xffff)) | 0;
+						left = (Math.imul(va >>> 16, e >>> 16) + (pc >>> 16) + (left >>> 16)) | 0;
+						left = (left - ((va >> 31) & e)) | 0;
+						m32[(w >>> 8) & 0xff] = left;
+						ip = (ip + 4) | 0;
+						continue;
+					case 61: // mulhu
+						va = m32[(w >>> 16) & 0xff]!;
+						e = m32[w >>> 24]!;
+						// The unsigned product from halves, then what the signs take away.
+						pc =
+							(Math.imul(va >>> 16, e & 0xffff) + (Math.imul(va & 0xffff, e & 0xffff) >>> 16)) | 0;
+						left = (Math.imul(va & 0xffff, e >>> 16) + (pc & 0xffff)) | 0;
+						left = (Math.imul(va >>> 16, e >>> 16) + (pc >>> 16) + (left >>> 16)) | 0;
 						m32[(w >>> 8) & 0xff] = left;
 						ip = (ip + 4) | 0;
 						continue;
@@ -501,7 +520,7 @@ export class Interpreter {
 						m32[(w >>> 8) & 0xff] = e === 0 ? va : ((va >>> 0) % (e >>> 0)) | 0;
 						ip = (ip + 4) | 0;
 						continue;
-					case 66: // c.addi, c.addi4spn, c.addi16sp
+					case 66: // c.addi4spn, c.addi, c.addi16sp
 						m32[(w >>> 8) & 0xff] = m32[(w >>> 16) & 0xff]! + m32[(ip + 1) | 0]!;
 						ip = (ip + 2) | 0;
 						continue;
@@ -645,8 +664,10 @@ export class Interpreter {
 						continue;
 					case 99: // orc.b
 						va = m32[(w >>> 16) & 0xff]!;
-						va = (((va & 0x7f7f_7f7f) + 0x7f7f_7f7f) | va) & 0x8080_8080;
-						m32[(w >>> 8) & 0xff] = (va >>> 7) * 0xff;
+						m32[(w >>> 8) & 0xff] = Math.imul(
+							((((va & 0x7f7f_7f7f) + 0x7f7f_7f7f) | va) >>> 7) & 0x101_0101,
+							0xff,
+						);
 						ip = (ip + 4) | 0;
 						continue;
 					case 100: // rev8
@@ -687,27 +708,6 @@ export class Interpreter {
 						m32[(w >>> 8) & 0xff] = m32[(w >>> 16) & 0xff]! | (1 << m32[(ip + 1) | 0]!);
 						ip = (ip + 4) | 0;
 						continue;
-					case 109: // lr.w
-						va = m32[(w >>> 16) & 0xff]!;
-						e = m32[(tables + (va >>> 12)) | 0]!;
-						if ((va << 30) >>> 0 >= e >>> 0) break;
-						e = (e + (va & 0xfff)) | 0;
-						m32[(w >>> 8) & 0xff] = m32[e >> 2]!;
-						m32[45] = e;
-						ip = (ip + 4) | 0;
-						continue;
-					case 110: // sc.w
-						va = m32[(w >>> 16) & 0xff]!;
-						e = m32[(tables + 0x10_0000 + (va >>> 12)) | 0]!;
-						if ((va << 30) >>> 0 >= e >>> 0) break;
-						e = (e + (va & 0xfff)) | 0;
-						if (m32[45] === e) {
-							m32[e >> 2] = m32[w >>> 24]!;
-							m32[(w >>> 8) & 0xff] = 0;
-						} else m32[(w >>> 8) & 0xff] = 1;
-						m32[45] = -1;
-						ip = (ip + 4) | 0;
-						continue;
 					case 111: // amo*.w
 						va = m32[(w >>> 16) & 0xff]!;
 						e = m32[(tables + 0x10_0000 + (va >>> 12)) | 0]!;
@@ -745,6 +745,28 @@ export class Interpreter {
 								break;
 						}
 						m32[(w >>> 8) & 0xff] = va;
+						ip = (ip + 4) | 0;
+						continue;
+					// to here.
+					case 109: // lr.w
+						va = m32[(w >>> 16) & 0xff]!;
+						e = m32[(tables + (va >>> 12)) | 0]!;
+						if ((va << 30) >>> 0 >= e >>> 0) break;
+						e = (e + (va & 0xfff)) | 0;
+						m32[(w >>> 8) & 0xff] = m32[e >> 2]!;
+						m32[45] = e;
+						ip = (ip + 4) | 0;
+						continue;
+					case 110: // sc.w
+						va = m32[(w >>> 16) & 0xff]!;
+						e = m32[(tables + 0x10_0000 + (va >>> 12)) | 0]!;
+						if ((va << 30) >>> 0 >= e >>> 0) break;
+						e = (e + (va & 0xfff)) | 0;
+						if (m32[45] === e) {
+							m32[e >> 2] = m32[w >>> 24]!;
+							m32[(w >>> 8) & 0xff] = 0;
+						} else m32[(w >>> 8) & 0xff] = 1;
+						m32[45] = -1;
 						ip = (ip + 4) | 0;
 						continue;
 					case 115: // csrrw, csrrs, csrrc and their immediate forms

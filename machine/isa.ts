@@ -24,8 +24,8 @@
  *   none
  *
  * To add an instruction:
- * - its row here, with a format of isa-format.ts. If its value is an expression and it is rare, its
- *   operation is OP.BITS, and this is all;
+ * - its row here, with a format of isa-format.ts. If it is rare, and its value an expression of rs1
+ *   and rs2, its operation is OP.BITS;
  * - otherwise an operation in op.ts, and in variants.ts if it has forms of its own;
  * - `npm run generate`, which makes its case in the interpreter's loop, or in results.ts;
  * - `npm run conformance` compares it with QEMU; the stored hashes are made anew with --record.

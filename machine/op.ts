@@ -129,7 +129,7 @@ export const OP = {
 	MRET: 119,
 	WFI: 120,
 	SFENCE_VMA: 121,
-	BITS: 122, // one of Zbc or Zbkb (bits.ts)
+	BITS: 122, // one of Zbc or Zbkb (results.ts)
 	// From here on it is one of F or D (float/unit.ts).
 	FLW: 123,
 	FLD: 124,

@@ -4,7 +4,6 @@
  * is executed completely or not at all.
  */
 
-import { bitResult } from "./bits.ts";
 import type { Width } from "./bus.ts";
 import type { CodeCache } from "./code-cache.ts";
 import type { DataAccess } from "./data-access.ts";
@@ -32,6 +31,7 @@ import {
 import { OP, REGION } from "./op.ts";
 import { RARE_LENGTH_SHIFT } from "./packer.ts";
 import { CAUSE_ILLEGAL_INSTRUCTION, PAGE_MASK, PAGE_SHIFT } from "./port.ts";
+import { bitResult } from "./results.ts";
 import {
 	SYSTEM_ENTER,
 	SYSTEM_JUMP,

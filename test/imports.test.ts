@@ -30,6 +30,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 		"valibot",
 		"node:",
 	],
+	"generate/": ["generate/", "machine/", "node:"],
 	"conformance/": ["conformance/", "computer/", ...PARTS, "node:"],
 	"bench/": [
 		"bench/",

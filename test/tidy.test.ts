@@ -12,6 +12,7 @@ const ALL = [
 		"trace",
 		"campaign",
 		"conformance",
+		"generate",
 		"bench",
 		"cli",
 		"index.ts",

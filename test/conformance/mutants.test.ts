@@ -19,16 +19,21 @@ interface Mutant {
 /** Mistakes that an emulator might have. */
 const MUTANTS: readonly Mutant[] = [
 	{
-		name: "a carry lost in mulh, mulhsu and mulhu",
+		name: "a carry lost in mulh",
 		file: "interpreter.ts",
-		from: "(pc >>> 16) + (left >>> 16)) | 0",
-		to: "(pc >>> 16)) | 0",
+		from: `(pc >>> 16) + (left >>> 16)) | 0;
+						left = (left - ((va >> 31) & e)) | 0;
+						left = (left - ((e`,
+		to: `(pc >>> 16)) | 0;
+						left = (left - ((va >> 31) & e)) | 0;
+						left = (left - ((e`,
 	},
 	{
 		name: "mulhsu takes rs1 for unsigned",
 		file: "interpreter.ts",
-		from: "if ((w & 0xff) !== 61) left",
-		to: "if ((w & 0xff) === 59) left",
+		from: `left = (left - ((va >> 31) & e)) | 0;
+						m32`,
+		to: "m32",
 	},
 	{
 		name: "slt compares as sltu does",
@@ -84,11 +89,11 @@ const MUTANTS: readonly Mutant[] = [
 		from: `m32[(w >>> 8) & 0xff] = va;
 						ip = (ip + 4) | 0;
 						continue;
-					case 115:`,
+					// to here.`,
 		to: `m32[(w >>> 8) & 0xff] = m32[e]!;
 						ip = (ip + 4) | 0;
 						continue;
-					case 115:`,
+					// to here.`,
 	},
 	{
 		name: "amos need no page that may be stored to",
@@ -108,9 +113,9 @@ const MUTANTS: readonly Mutant[] = [
 	},
 	{
 		name: "amomin.w compares unsigned in a page that was not stored to before",
-		file: "data-access.ts",
-		from: "return Math.min(old, operand);",
-		to: "return Math.min(old >>> 0, operand >>> 0);",
+		file: "results.ts",
+		from: "return old < rs2 ? old : rs2;",
+		to: "return old >>> 0 < rs2 >>> 0 ? old : rs2;",
 	},
 	{
 		name: "fmin takes zeros for equal",
