@@ -1,34 +1,35 @@
-/** The instructions of the machine's table in groups, for the generator to choose from. */
+/**
+ * The instructions of the machine's table in groups by what they do, for the generator to choose
+ * from. Each instruction is in one of them.
+ */
+import { KIND } from "../machine/effects.ts";
 import { HALF_INSTRUCTIONS, type Instruction, WORD_INSTRUCTIONS } from "../machine/isa.ts";
-import { FORMATS } from "../machine/isa-format.ts";
-import { OP } from "../machine/op.ts";
 
 const ALL = [...WORD_INSTRUCTIONS, ...HALF_INSTRUCTIONS];
 
-const of = (...names: (keyof typeof FORMATS)[]): Instruction[] => {
-	const formats = names.map((name) => FORMATS[name] as Instruction["format"]);
-	return ALL.filter(({ format, op }) => formats.includes(format) && op !== OP.JALR);
-};
+/** How the table begins to say what an instruction does. */
+function kindOf({ effect, op }: Instruction): string {
+	const text = effect ?? WORD_INSTRUCTIONS.find((row) => row.op === op)!.effect!;
+	return KIND.exec(text)?.[1] ?? "value";
+}
 
-/** Jumps and branches relative to pc. */
-export const BRANCHES = of("B", "J", "CB", "CJ", "CJAL");
-export const REGISTER_JUMPS = ALL.filter(({ op }) => op === OP.JALR);
-/** Loads and stores; the address is in rs1, or in x2 for the stack forms. */
-export const ACCESSES = of("load", "S", "CL", "CS", "CLWSP", "CSWSP");
-export const FLOAT_ACCESSES = [
-	...of("fload", "fstore", "CFLW", "CFSW", "CFLD", "CFSD"),
-	...of("CFLWSP", "CFSWSP", "CFLDSP", "CFSDSP"),
-];
-export const AMOS = of("amo").filter(({ op }) => op === OP.AMO);
-export const FLOATS = [
-	...of("F3", "F2", "F1", "F1exact", "F2bits", "FtoX", "FtoXbits", "Fcompare"),
-	...of("XtoF", "XtoFexact", "XtoFbits"),
-];
-export const CSRS = of("csr", "csri");
-const SYSTEM = of("none", "sfence", "lr", "amo");
+const of = (...kinds: string[]): Instruction[] =>
+	ALL.filter((instruction) => kinds.includes(kindOf(instruction)));
 
-const OTHERS = new Set([
-	...[BRANCHES, REGISTER_JUMPS, ACCESSES, FLOAT_ACCESSES, FLOATS, CSRS, SYSTEM].flat(),
-]);
+const isOfFloats = ({ format }: Instruction): boolean => format.floatRd || format.floatRs2;
+const isRelative = ({ format }: Instruction): boolean => format.syntax.includes("target");
+
 /** Integer arithmetic. */
-export const INTEGERS = ALL.filter((instruction) => !OTHERS.has(instruction));
+export const INTEGERS = of("value");
+/** Jumps and branches relative to pc. */
+export const BRANCHES = of("if", "goto").filter(isRelative);
+export const REGISTER_JUMPS = of("goto").filter((row) => !isRelative(row));
+/** Loads and stores; the address is in rs1, or in x2 for the stack forms. */
+export const ACCESSES = of("load", "store").filter((row) => !isOfFloats(row));
+export const FLOAT_ACCESSES = of("load", "store").filter(isOfFloats);
+export const LOADS_RESERVED = of("lr");
+export const STORES_CONDITIONAL = of("sc");
+export const AMOS = of("amo");
+export const FLOATS = of("f32", "f64");
+export const CSRS = of("csr");
+export const SYSTEM = of("system", "none");

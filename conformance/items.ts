@@ -102,13 +102,16 @@ export const atomic: ItemKind = (random) => {
 	}
 	const between = random.chance(1, 2) ? [encode("addi", { rd: 29, rs1: 29, imm: 1 })] : [];
 	const rs1 = random.chance(1, 30) ? pick(random, POINTERS) : aligned;
-	// A second sc has no reservation left.
-	const store = encode("sc.w", { rd: 29, rs1, rs2: random.below(32) }) | order;
+	const conditional = pick(random, group.STORES_CONDITIONAL);
+	const store = (rs1: number): number =>
+		encodeInstruction(conditional, { rd: 29, rs1, rs2: random.below(32) }) | order;
+	// A second sc has no reservation left, and its page may not have been stored to.
+	const again = random.chance(1, 2) ? rs1 : pick(random, ALIGNED_POINTERS);
 	return [
-		encode("lr.w", { rd: 28, rs1 }) | order,
+		encodeInstruction(pick(random, group.LOADS_RESERVED), { rd: 28, rs1 }) | order,
 		...between,
-		store,
-		...(random.chance(1, 4) ? [store] : []),
+		store(rs1),
+		...(random.chance(1, 3) ? [store(again)] : []),
 	].map((word) => word >>> 0);
 };
 
@@ -205,10 +208,8 @@ export const modeReturn: ItemKind = (random) => {
 	];
 };
 
-export const system: ItemKind = (random) => {
-	const name = pick(random, ["ebreak", "c.ebreak", "fence", "fence.i", "wfi", "mret", "sret"]);
-	return [random.chance(1, 4) ? encode("sfence.vma") : encode(name)];
-};
+/** sfence.vma fences everything: it has x0 twice. */
+export const system: ItemKind = (random) => [encodeInstruction(pick(random, group.SYSTEM), {})];
 
 /** A random word, or an instruction with one bit flipped. */
 export const illegal: ItemKind = (random) => {
