@@ -7,37 +7,21 @@ import { WORD_INSTRUCTIONS } from "../isa.ts";
 import { OP } from "../op.ts";
 
 /** What is done with numbers of one format. */
-export type FloatOperation =
-	| "add"
-	| "sub"
-	| "mul"
-	| "div"
-	| "sqrt"
-	/** rs1 * rs2 + rs3, and with signs: -rs1, -rs3. */
-	| "fmadd"
-	| "fmsub"
-	| "fnmsub"
-	| "fnmadd"
-	/** rs1 with the sign of rs2, with its opposite, and with both signs multiplied. */
-	| "sign"
-	| "signNegated"
-	| "signProduct"
-	| "min"
-	| "max"
-	| "equal"
-	| "less"
-	| "lessOrEqual"
-	| "classify"
-	| "toSigned"
-	| "toUnsigned"
-	| "fromSigned"
-	| "fromUnsigned"
-	/** The low word of an f register to an x register, and back. */
-	| "bitsToInteger"
-	| "bitsFromInteger"
-	/** From the other format. */
-	| "narrow"
-	| "widen";
+export const FLOAT_OPERATIONS = [
+	...(["add", "sub", "mul", "div", "sqrt"] as const),
+	// rs1 * rs2 + rs3, and with signs: -rs1, -rs3.
+	...(["fmadd", "fmsub", "fnmsub", "fnmadd"] as const),
+	// rs1 with the sign of rs2, with its opposite, and with both signs multiplied.
+	...(["sign", "signNegated", "signProduct"] as const),
+	...(["min", "max", "equal", "less", "lessOrEqual", "classify"] as const),
+	...(["toSigned", "toUnsigned", "fromSigned", "fromUnsigned"] as const),
+	// The low word of an f register to an x register, and back.
+	...(["bitsToInteger", "bitsFromInteger"] as const),
+	// From the other format.
+	...(["narrow", "widen"] as const),
+] as const;
+
+export type FloatOperation = (typeof FLOAT_OPERATIONS)[number];
 
 export interface FloatEffect {
 	readonly kind: "float";
