@@ -2,19 +2,17 @@
  * The instructions of the machine's table in groups by what they do, for the generator to choose
  * from. Each instruction is in one of them.
  */
-import { KIND } from "../machine/effects.ts";
+import { kindOf } from "../machine/effects.ts";
 import { HALF_INSTRUCTIONS, type Instruction, WORD_INSTRUCTIONS } from "../machine/isa.ts";
 
 const ALL = [...WORD_INSTRUCTIONS, ...HALF_INSTRUCTIONS];
 
-/** How the table begins to say what an instruction does. */
-function kindOf({ effect, op }: Instruction): string {
-	const text = effect ?? WORD_INSTRUCTIONS.find((row) => row.op === op)!.effect!;
-	return KIND.exec(text)?.[1] ?? "value";
-}
+/** What an instruction does, in the table's words. */
+const effectOf = ({ effect, op }: Instruction): string =>
+	effect ?? WORD_INSTRUCTIONS.find((row) => row.op === op)!.effect!;
 
 const of = (...kinds: string[]): Instruction[] =>
-	ALL.filter((instruction) => kinds.includes(kindOf(instruction)));
+	ALL.filter((instruction) => kinds.includes(kindOf(effectOf(instruction))));
 
 const isOfFloats = ({ format }: Instruction): boolean => format.floatRd || format.floatRs2;
 const isRelative = ({ format }: Instruction): boolean => format.syntax.includes("target");

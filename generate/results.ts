@@ -38,7 +38,7 @@ function bitResult(): string[] {
 	const mask = BITS.reduce((common, row) => common & row.mask, ~0) >>> 0;
 	const rows = BITS.map(
 		({ name, match, effect }) =>
-			[(match & mask) >>> 0, name, resultOf(parse(effect!, {}), ["rs1", "rs2"])] as const,
+			[(match & mask) >>> 0, name, resultOf(parse(effect!, null), ["rs1", "rs2"])] as const,
 	);
 	if (new Set(rows.map(([match]) => match)).size < rows.length) throw new Error("alike: OP.BITS");
 	return [
@@ -74,15 +74,15 @@ function definitions(): string[][] {
 		const meaning = DEFINED[operator]?.[1];
 		if (meaning === undefined || called.has(operator)) return;
 		called.add(operator);
-		visit(parse(meaning, {}));
+		visit(parse(meaning, null));
 	};
-	for (const { effect } of BITS) visit(parse(effect!, {}));
+	for (const { effect } of BITS) visit(parse(effect!, null));
 	return [...called].map((name) => {
 		const [operands, meaning] = DEFINED[name]!;
 		const names = operands.split(", ");
 		return [
 			`function ${name}(${names.map((operand) => `${operand}: number`).join(", ")}): number {`,
-			`\treturn ${resultOf(parse(meaning, {}), names)};`,
+			`\treturn ${resultOf(parse(meaning, null), names)};`,
 			"}",
 		];
 	});

@@ -74,7 +74,8 @@ const unsigned = (value: Text): Text =>
 /** `condition ? a : b` */
 function choose(condition: Text, a: Text, b: Text): Text {
 	const text = `${condition.text} ? ${a.text} : ${b.text}`;
-	return { text, operator: "?:", range: "signed" };
+	const range = a.range === "signed" && b.range === "signed" ? "signed" : "sum";
+	return { text, operator: "?:", range };
 }
 
 /** A condition as a number. */
@@ -140,11 +141,14 @@ export function textOf(expression: Expression, operand: Operand, calls: boolean)
 	const [a, b, c] = texts as [Text, Text, Text];
 	if (operator === "^" && parts[1] === -1) return unary("~", asNumber(a));
 	if (operator === "?") {
-		const condition = a.range === "condition" ? a : binary("!==", a, zero);
+		const condition = a.range === "condition" ? a : binary("!==", signed(a), zero);
 		return choose(condition, asNumber(b), asNumber(c));
 	}
 	const made = FUNCTIONS[operator];
-	if (made !== undefined) return made(asNumber(a), b && asNumber(b));
+	if (made !== undefined) {
+		const [first, second] = texts.map((text) => signed(asNumber(text)));
+		return made(first!, second!);
+	}
 	if (BINARY.test(operator)) return binary(operator, asNumber(a), asNumber(b));
 	const comparison = /^([=!<>]=?)(u?)$/.exec(operator);
 	if (comparison !== null) {

@@ -62,11 +62,41 @@ const LEVELS: readonly (readonly string[])[] = [
 	["*"],
 ];
 
+/** Defined operators, each read when it is first met. */
+class Definitions {
+	readonly #read = new Map<string, readonly [operands: string[], meaning: Expression]>();
+
+	/** An operator with its operands, or what it means for them. */
+	apply(operator: string, operands: readonly Expression[]): Expression {
+		const definition = DEFINED[operator];
+		if (definition === undefined) return [operator, ...operands];
+		let read = this.#read.get(operator);
+		if (read === undefined) {
+			read = [definition[0].split(", "), parse(definition[1], null)];
+			this.#read.set(operator, read);
+		}
+		return this.#replaced(read[1], read[0], operands);
+	}
+
+	#replaced(part: Expression, names: string[], operands: readonly Expression[]): Expression {
+		if (typeof part === "string") return operands[names.indexOf(part)]!;
+		if (typeof part === "number") return part;
+		const [operator, ...parts] = part;
+		return this.apply(
+			operator,
+			parts.map((inner) => this.#replaced(inner, names, operands)),
+		);
+	}
+}
+
 /**
- * Parse an expression; operators of `defined` become what they are made of.
+ * Parse an expression. `definitions` replace defined operators; null: they stay.
  * => throws an Error that names what was not expected
  */
-export function parse(text: string, defined = DEFINED): Expression {
+export function parse(
+	text: string,
+	definitions: Definitions | null = new Definitions(),
+): Expression {
 	let token = "";
 	let at = 0;
 	const next = (): void => {
@@ -100,8 +130,7 @@ export function parse(text: string, defined = DEFINED): Expression {
 			operands.push(choice());
 		} while ((token as string) === ",");
 		expect(")");
-		const definition = defined[first];
-		return definition === undefined ? [first, ...operands] : define(definition, operands);
+		return definitions === null ? [first, ...operands] : definitions.apply(first, operands);
 	};
 	const binary = (level: number): Expression => {
 		if (level === LEVELS.length) return primary();
@@ -127,18 +156,6 @@ export function parse(text: string, defined = DEFINED): Expression {
 	return whole;
 }
 
-/** What a defined operator means for these operands. */
-function define([names, meaning]: readonly [string, string], operands: Expression[]): Expression {
-	const named = new Map(names.split(", ").map((name, i) => [name, operands[i]!]));
-	const replaced = (part: Expression): Expression => {
-		if (typeof part === "string") return named.get(part)!;
-		if (typeof part === "number") return part;
-		const [operator, ...parts] = part;
-		return [operator, ...parts.map(replaced)];
-	};
-	return replaced(parse(meaning));
-}
-
 /** What an access is of, as the table writes it. */
 const TYPE = /^([iu])(8|16|32)$|^f(32|64)$/;
 
@@ -154,20 +171,29 @@ function access(does: string, type: string): Effect {
 }
 
 /** How the table begins to say what is no value of rd. */
-export const KIND = /^(if|goto|load|store|amo|f32|f64|lr|sc|csr|system|none)\b ?/;
+const KINDS = new Set(
+	["if", "goto", "load", "store", "amo", "f32", "f64"].concat("lr", "sc", "csr", "system", "none"),
+);
+
+/** How the table begins to say what an instruction does, or "value". */
+export function kindOf(effect: string): string {
+	const space = effect.indexOf(" ");
+	const word = space < 0 ? effect : effect.slice(0, space);
+	return KINDS.has(word) ? word : "value";
+}
 
 /** The effect of an instruction that has one here. */
-function effectOf({ effect, op }: Instruction): Effect | undefined {
+function effectOf({ effect, op }: Instruction, definitions: Definitions): Effect | undefined {
 	if (effect === null || op === OP.BITS) return undefined;
-	const kind = KIND.exec(effect)?.[1];
-	const rest = effect.slice(kind === undefined ? 0 : kind.length + 1);
+	const kind = kindOf(effect);
+	const rest = effect.slice(kind.length + 1);
 	switch (kind) {
-		case undefined:
-			return { kind: "value", value: parse(rest) };
+		case "value":
+			return { kind: "value", value: parse(effect, definitions) };
 		case "if":
-			return { kind: "branch", condition: parse(rest) };
+			return { kind: "branch", condition: parse(rest, definitions) };
 		case "goto":
-			return { kind: "jump", target: parse(rest) };
+			return { kind: "jump", target: parse(rest, definitions) };
 		case "load":
 		case "store":
 			return access(kind, rest);
@@ -181,7 +207,8 @@ function effectOf({ effect, op }: Instruction): Effect | undefined {
 /** The effect of each operation that has one here, by OP. */
 export function effects(): readonly (Effect | undefined)[] {
 	const table: (Effect | undefined)[] = new Array(256).fill(undefined);
-	for (const instruction of WORD_INSTRUCTIONS) table[instruction.op] = effectOf(instruction);
+	const definitions = new Definitions();
+	for (const row of WORD_INSTRUCTIONS) table[row.op] = effectOf(row, definitions);
 	for (const [op, effect] of FLOAT_EFFECTS) table[op] = effect;
 	return table;
 }
@@ -190,13 +217,14 @@ export function effects(): readonly (Effect | undefined)[] {
 export function atomics(): readonly (Expression | undefined)[] {
 	const table: (Expression | undefined)[] = new Array(32).fill(undefined);
 	for (const { op, match, effect } of WORD_INSTRUCTIONS) {
-		if (op === OP.AMO) table[match >>> 27] = parse(effect!.replace(KIND, ""));
+		if (op === OP.AMO) table[match >>> 27] = parse(effect!.slice("amo ".length));
 	}
 	return table;
 }
 
 /** What instructions of OP.BITS do, by name. */
 export function bitEffects(): ReadonlyMap<string, Expression> {
+	const definitions = new Definitions();
 	const rows = WORD_INSTRUCTIONS.filter(({ op }) => op === OP.BITS);
-	return new Map(rows.map(({ name, effect }) => [name, parse(effect!)]));
+	return new Map(rows.map(({ name, effect }) => [name, parse(effect!, definitions)]));
 }

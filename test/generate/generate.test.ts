@@ -51,7 +51,7 @@ describe("an expression as TypeScript", () => {
 
 	it("has the value of the expression", () => {
 		const inText = ["+", "-", "*", "&", "|", "^", "<<", ">>", ">>>", "<", "<u", ">", ">u", ">="]
-			.concat([">=u", "==", "!=", "clz"])
+			.concat([">=u", "==", "!=", "clz", "ctz", "rol", "ror", "div", "divu", "rem", "remu"])
 			.filter((name) => name in MEANING);
 		const word = fc.oneof(fc.integer(), fc.constantFrom(0, 1, -1, 31, -0x8000_0000));
 		const { expression } = fc.letrec<{ expression: Expression }>((tie) => ({
@@ -68,7 +68,7 @@ describe("an expression as TypeScript", () => {
 				const compute = new Function("rs1", "rs2", `return ${text};`);
 				expect(compute(rs1, rs2) | 0, text).toBe(evaluate(value, { rs1, rs2 }));
 			}),
-			{ numRuns: 2000 },
+			{ numRuns: 5000 },
 		);
 	});
 });

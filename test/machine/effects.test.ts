@@ -1,7 +1,7 @@
 /** The instruction table says of each instruction what it does, with operands that it has. */
 import { describe, expect, it } from "vitest";
 import { Decoder } from "../../machine/decode.ts";
-import { atomics, bitEffects, type Expression, effects, KIND } from "../../machine/effects.ts";
+import { atomics, bitEffects, type Expression, effects, kindOf } from "../../machine/effects.ts";
 import { FLOAT_EFFECTS, FLOAT_OPERATIONS } from "../../machine/float/effects.ts";
 import { HALF_INSTRUCTIONS, type Instruction, WORD_INSTRUCTIONS } from "../../machine/isa.ts";
 import { OP } from "../../machine/op.ts";
@@ -13,8 +13,6 @@ const SHARED: readonly number[] = [OP.AMO, OP.BITS, OP.CSR];
 const table = effects();
 const bits = bitEffects();
 const FLOATS = new Map(FLOAT_EFFECTS);
-
-const kindOf = ({ effect }: Instruction): string => KIND.exec(effect!)?.[1] ?? "value";
 
 function expressionOf(row: Instruction): Expression | null {
 	if (row.op === OP.AMO) return atomics()[row.match >>> 27]!;
@@ -58,7 +56,7 @@ describe("the effect of", () => {
 
 	it.each(rows.filter(([, row]) => expressionOf(row) === null))("%s is one there is", (_, row) => {
 		const { format, op, effect } = row;
-		switch (kindOf(row)) {
+		switch (kindOf(effect!)) {
 			case "load":
 				expect(table[op]?.kind).toBe(format.floatRd ? "floatLoad" : "load");
 				break;
