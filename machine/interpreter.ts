@@ -6,10 +6,12 @@
  * - nearly everything that its loop touches lies in one Int32Array, so that one base and one length
  *   stay in registers; the loop calls nothing, or the compiler would have to load them again;
  * - every sum ends in `| 0`, or loop variables would be tagged values;
- * - the switch has number literals (OP in isa.ts), which become a jump table;
+ * - the switch has number literals (OP in op.ts), which become a jump table;
  * - the step of `ip` is a constant in each case, so it does not wait for the loaded instruction:
  *   hence the two-byte variants;
  * - instructions are counted by straight lines (code-cache.ts), not one by one.
+ *
+ * Most of its cases are made of the instruction table: see generate/cases.ts.
  *
  * The literals are indexes of memory.ts, and a test compares them: 0x10_0000 WT, 0x20_0000 XT,
  * 0x30_0000 CT, 0x4_0000 CODE_MAP, 0x9c_0000 LENGTHS less half of CODE, 0x300_0000 RAM_OFFSET;
