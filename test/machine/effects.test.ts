@@ -55,18 +55,26 @@ describe("the effect of", () => {
 	});
 
 	it.each(rows.filter(([, row]) => expressionOf(row) === null))("%s is one there is", (_, row) => {
-		const { format, op, effect } = row;
+		const { format, op, effect, match } = row;
+		// Bits of funct3, unprivileged specification 2.6.
+		const bytes = 1 << ((match >>> 12) & 3);
+		const signed = (match & 0x4000) === 0;
+		const isConversion = /^f32 widen|^f64 narrow/.test(effect!);
 		switch (kindOf(effect!)) {
 			case "load":
-				expect(table[op]?.kind).toBe(format.floatRd ? "floatLoad" : "load");
+				expect(table[op]).toEqual(
+					format.floatRd ? { kind: "floatLoad", bytes } : { kind: "load", bytes, signed },
+				);
 				break;
 			case "store":
-				expect(table[op]?.kind).toBe(format.floatRs2 ? "floatStore" : "store");
+				expect(table[op]).toEqual({ kind: format.floatRs2 ? "floatStore" : "store", bytes });
 				break;
 			case "f32":
 			case "f64":
 				expect(table[op]).toBe(FLOATS.get(op));
 				expect(FLOAT_OPERATIONS).toContain(FLOATS.get(op)!.does);
+				// Their fmt field is that of rd.
+				expect(FLOATS.get(op)!.double).toBe(((match & 0x200_0000) !== 0) !== isConversion);
 				break;
 			case "none":
 				expect(table[op]).toEqual({ kind: "none" });
