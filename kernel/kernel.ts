@@ -25,7 +25,7 @@ import type { autoconf } from "./kern/proc/init_main.ts";
 import type { proc, proc_arrays } from "./kern/proc/kern_proc.ts";
 import type { shm_state } from "./kern/sys/sysv_shm.ts";
 import { type Uvm, uvm_state } from "./uvm/uvm.ts";
-import type { uvm_aobj } from "./uvm/uvm_aobj.ts";
+import type { uvm_aobj } from "./uvm/uvm_aobj_slots.ts";
 import { type uvmexp, uvmexp_init } from "./uvm/uvm_extern.ts";
 import { uvm_km_alloc_poolpage, uvm_km_free_poolpage } from "./uvm/uvm_kmpage.ts";
 import { PHYS_TO_VM_PAGE, uvm_pagefree, uvm_ptpage_alloc, type vm_page } from "./uvm/uvm_page.ts";

@@ -10,7 +10,7 @@ import type { pools } from "../kern/core/pools.ts";
 import type { pool } from "../kern/core/subr_pool.ts";
 import type { vm_amap, vm_amap_chunk } from "./uvm_amap.ts";
 import type { vm_anon } from "./uvm_anon.ts";
-import type { uvm_aobj } from "./uvm_aobj.ts";
+import type { uvm_aobj } from "./uvm_aobj_slots.ts";
 import type { uvm_device } from "./uvm_device.ts";
 import type { uvm_faultinfo } from "./uvm_fault.ts";
 import type { uvm_hold } from "./uvm_hold.ts";

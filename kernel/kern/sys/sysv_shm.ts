@@ -12,13 +12,8 @@ import {
 	VM_PROT_WRITE,
 } from "../../../sys/vmparam.ts";
 import type { Kernel } from "../../kernel.ts";
-import {
-	uao_create,
-	uao_detach,
-	uao_reference,
-	uao_slots,
-	type uvm_aobj,
-} from "../../uvm/uvm_aobj.ts";
+import { uao_create, uao_detach, uao_reference } from "../../uvm/uvm_aobj.ts";
+import { uao_slots, type uvm_aobj } from "../../uvm/uvm_aobj_slots.ts";
 import { UVM_FLAG_FIXED, UVM_INH_SHARE } from "../../uvm/uvm_extern.ts";
 import { uvm_map, uvm_map_args, uvm_unmap } from "../../uvm/uvm_map.ts";
 import type { vm_map } from "../../uvm/uvm_map_entry.ts";
