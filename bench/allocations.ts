@@ -1,7 +1,6 @@
 /**
  * What the paths through the kernel allocate on the host, in steady state: bytes for each event, as
- * V8's sampling profiler counts them, and how often it collects garbage. A path that allocates
- * nothing costs no collections.
+ * V8's sampling profiler counts them, and how often it collects garbage.
  */
 import { Session } from "node:inspector";
 import { PerformanceObserver } from "node:perf_hooks";
@@ -10,6 +9,8 @@ import { callImage, SYS_GETPID, SYS_SCHED_YIELD } from "./call-image.ts";
 import { type Measuring, workload } from "./guests.ts";
 
 const MiB = 1024 * 1024;
+/** Cycles: more than 32 bits also in ticks of the timer. */
+const LONG = 2 ** 40;
 /** Of allocation, in bytes. */
 const INTERVAL = 4096;
 
@@ -33,7 +34,10 @@ export interface AllocationRow {
 	readonly ram: number;
 	readonly events: number;
 	readonly count: (system: System) => number;
-	/** Bytes of an event. A boxed double is 16, a generator some hundred. */
+	/**
+	 * Bytes of an event. A double that a function returns, as the time, is 16 wherever the host does
+	 * not put the function into its caller, and that differs; a generator is some hundred.
+	 */
 	readonly allowed: number;
 }
 
@@ -45,44 +49,44 @@ const syscalls = (system: System): number => system.kernel.uvmexp.syscalls;
 export const ALLOCATIONS: readonly AllocationRow[] = [
 	{
 		...{ name: "getpid", image: () => callImage(SYS_GETPID), args: [], ram: 16 },
-		...{ events: 1_000_000, count: syscalls, allowed: 4 },
+		...{ events: 1_000_000, count: syscalls, allowed: 80 },
 	},
 	{
 		...{ name: "sched_yield, two switches", args: [], ram: 16 },
 		...{ image: () => callImage(SYS_SCHED_YIELD, true) },
-		...{ events: 1_000_000, count: syscalls, allowed: 8 },
+		...{ events: 1_000_000, count: syscalls, allowed: 144 },
 	},
 	{
-		// Physical addresses beyond 2^31, which are doubles.
+		// Physical addresses are beyond 2^31, too.
 		...{ name: "a byte through a pipe and back", args: ["switch", FOREVER], ram: 16 },
-		...{ image: () => workload("vmbench"), events: 1_000_000, allowed: 200 },
+		...{ image: () => workload("vmbench"), events: 1_000_000, allowed: 640 },
 		count: (system) => syscalls(system) / 4,
 	},
 	{
 		...{ name: "zero-fill fault", image: () => workload("touch"), args: ["16", ROUNDS], ram: 48 },
-		...{ events: 1_000_000, allowed: 16 },
+		...{ events: 1_000_000, allowed: 96 },
 		count: ({ kernel }) => kernel.uvmexp.flt_przero,
 	},
 	{
 		...{ name: "copy on write", args: ["cow", "8192", FOREVER], ram: 48 },
-		...{ image: () => workload("vmbench"), events: 1_000_000, allowed: 48 },
+		...{ image: () => workload("vmbench"), events: 1_000_000, allowed: 96 },
 		count: ({ kernel }) => kernel.uvmexp.flt_acow,
 	},
 	{
 		...{ name: "fault in a resident file", args: ["map", "write", "shared", "4096", FOREVER] },
-		...{ image: () => workload("vmbench"), ram: 48, events: 1_000_000, allowed: 16 },
+		...{ image: () => workload("vmbench"), ram: 48, events: 1_000_000, allowed: 96 },
 		count: ({ kernel }) => kernel.uvmexp.flt_obj,
 	},
 	{
 		// Generators: it sleeps.
 		...{ name: "a page out or in", image: () => workload("walk"), args: ["16", ROUNDS], ram: 4 },
-		...{ events: 200_000, allowed: 1600 },
+		...{ events: 200_000, allowed: 1800 },
 		count: ({ kernel: { uvmexp } }) => uvmexp.pgswapin + uvmexp.pgswapout,
 	},
 	{
 		// The records of a process and its thread, and the generators of clone and exit.
 		...{ name: "fork, exit and wait", args: ["fork", "0", FOREVER], ram: 32 },
-		...{ image: () => workload("vmbench"), events: 50_000, allowed: 2200 },
+		...{ image: () => workload("vmbench"), events: 50_000, allowed: 2400 },
 		count: (system) => syscalls(system) / 3,
 	},
 ];
@@ -108,6 +112,9 @@ export async function measureAllocations(
 		return row.count(system) - first;
 	};
 	const wanted = row.events * share;
+	// As if it had run for long: times of the first seconds are small integers, which are never boxed.
+	advance(1);
+	system.kernel.port.charge(LONG);
 	advance(wanted / 2);
 	let collections = 0;
 	const observer = new PerformanceObserver((list) => {
