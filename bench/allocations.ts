@@ -112,7 +112,7 @@ export async function measureAllocations(
 		return row.count(system) - first;
 	};
 	const wanted = row.events * share;
-	// As if it had run for long: times of the first seconds are small integers, which are never boxed.
+	// As if it had run for long: times of the first seconds are small integers, never boxed.
 	advance(1);
 	system.kernel.port.charge(LONG);
 	advance(wanted / 2);
