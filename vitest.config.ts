@@ -22,6 +22,7 @@ const REACH = [
 	"test/campaign/queue/queue.test.ts",
 	"test/campaign/run/runner.test.ts",
 	"test/devices/qemu-virtio.test.ts",
+	"test/bench/allocations.test.ts",
 	"test/bench/growth-rows.test.ts",
 	"test/bench/engine.test.ts",
 	"test/bench/churn.test.ts",

@@ -1,6 +1,7 @@
 /** All benchmarks, as one object and as a table. */
 import { cpus } from "node:os";
 import { type Engine, VERSION } from "../index.ts";
+import { type AllocationResult, allocatesTooMuch, runAllocations } from "./allocations.ts";
 import { type CallResult, runCalls } from "./calls.ts";
 import { engineLines } from "./engine-tables.ts";
 import { type EnginesReport, engineNames, runEngines } from "./engines.ts";
@@ -20,6 +21,7 @@ export const BENCHMARKS = [
 	"calls",
 	"snapshots",
 	"growth",
+	"allocations",
 	"startup",
 	"injections",
 	"engines",
@@ -39,6 +41,7 @@ export interface BenchReport {
 	readonly calls: readonly CallResult[];
 	readonly snapshots: readonly SnapshotResult[];
 	readonly growth: readonly GrowthResult[];
+	readonly allocations: readonly AllocationResult[];
 	readonly startupMs: number | null;
 	readonly injections: readonly InjectionResult[];
 	readonly engines: EnginesReport | null;
@@ -84,6 +87,8 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 	const snapshots = wanted("snapshots") ? runSnapshots(options) : [];
 	if (snapshots.length > 0) step("snapshots");
 	const growth = wanted("growth") ? runGrowth(options, step) : [];
+	const allocations = wanted("allocations") ? await runAllocations(options) : [];
+	if (allocations.length > 0) step("allocations");
 	const startupMs = wanted("startup") ? runStartup(engine) : null;
 	if (startupMs !== null) step("startup");
 	const injections = wanted("injections") ? await runInjections(options) : [];
@@ -101,6 +106,7 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 		calls,
 		snapshots,
 		growth,
+		allocations,
 		startupMs,
 		injections,
 		engines,
@@ -142,7 +148,7 @@ export function benchTable(report: BenchReport): string {
 	for (const s of report.snapshots) {
 		lines.push(`${s.name}: ${s.ms.toFixed(2)} ms (median of ${s.samples})`);
 	}
-	lines.push(...growthLines(report.growth));
+	lines.push(...growthLines(report.growth), ...allocationLines(report.allocations));
 	if (report.startupMs !== null) {
 		lines.push("", `process start to first guest instruction: ${report.startupMs.toFixed(0)} ms`);
 	}
@@ -193,6 +199,21 @@ function growthLines(growth: readonly GrowthResult[]): string[] {
 					...[exponent, g.allowed.toFixed(2)],
 				]) + verdict
 			);
+		}),
+	];
+}
+
+function allocationLines(allocations: readonly AllocationResult[]): string[] {
+	if (allocations.length === 0) return [];
+	const line = (cells: readonly string[]): string =>
+		cells.map((cell, i) => (i === 0 ? cell.padEnd(41) : cell.padStart(13))).join("");
+	return [
+		"",
+		line(["allocated by an event", "events", "bytes", "allowed", "collections"]),
+		...allocations.map((a) => {
+			const numbers = [a.events.toFixed(0), a.bytes.toFixed(1), String(a.allowed)];
+			const verdict = allocatesTooMuch(a) ? " TOO MUCH" : "";
+			return line([a.name, ...numbers, String(a.collections)]) + verdict;
 		}),
 	];
 }

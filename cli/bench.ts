@@ -1,6 +1,7 @@
 /** `uvmachine bench`: run the benchmarks. */
 import { SingleBar } from "cli-progress";
 import { Argument, type Command, InvalidArgumentError } from "commander";
+import { allocatesTooMuch } from "../bench/allocations.ts";
 import { growsTooFast } from "../bench/growth.ts";
 import {
 	BENCHMARKS,
@@ -38,7 +39,7 @@ export function defineBench(command: Command, done: (exitCode: number) => void):
 		});
 }
 
-/** => the exit code: 1 if something grows faster than it may. */
+/** => the exit code: 1 if something grows faster, or allocates more, than it may. */
 async function bench(names: BenchmarkName[], flags: BenchFlags): Promise<number> {
 	noteEngine({ engine: flags.engine, quiet: false });
 	const json = OutputFile.open(flags.json, process.stdout);
@@ -55,8 +56,11 @@ async function bench(names: BenchmarkName[], flags: BenchFlags): Promise<number>
 	});
 	bar?.stop();
 	if (flags.json !== "-") process.stdout.write(benchTable(report));
+	// A short run is spent in code that is not compiled yet.
+	const tooMuch = report.allocations.some(allocatesTooMuch);
 	json?.write(`${JSON.stringify(report, null, "\t")}\n`);
-	return report.growth.some(growsTooFast) ? 1 : 0;
+	const fails = report.growth.some(growsTooFast) || (!flags.smoke && tooMuch);
+	return fails ? 1 : 0;
 }
 
 function jobsOption(text: string): number {

@@ -10,7 +10,7 @@ import type { proc } from "../kernel/kern/proc/kern_proc.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { amap_lookup } from "../kernel/uvm/uvm_amap.ts";
 import type { vm_anon } from "../kernel/uvm/uvm_anon.ts";
-import { uao_find_swslot } from "../kernel/uvm/uvm_aobj.ts";
+import { uao_find_swslot } from "../kernel/uvm/uvm_aobj_slots.ts";
 import { VM_FAULT_INVALID } from "../kernel/uvm/uvm_extern.ts";
 import { uvm_fault_nosleep } from "../kernel/uvm/uvm_fault.ts";
 import { entry_contains, type vm_map, type vm_map_entry } from "../kernel/uvm/uvm_map_entry.ts";

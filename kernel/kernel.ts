@@ -22,10 +22,10 @@ import { pool_list, type pools, pools_init } from "./kern/core/pools.ts";
 import { type pool, pool_getitem, pool_put } from "./kern/core/subr_pool.ts";
 import type { filedesc, fileops } from "./kern/proc/file.ts";
 import type { autoconf } from "./kern/proc/init_main.ts";
-import type { proc, proc_arrays } from "./kern/proc/kern_proc.ts";
+import type { proc, proc_parts } from "./kern/proc/kern_proc.ts";
 import type { shm_state } from "./kern/sys/sysv_shm.ts";
 import { type Uvm, uvm_state } from "./uvm/uvm.ts";
-import type { uvm_aobj } from "./uvm/uvm_aobj.ts";
+import type { uvm_aobj } from "./uvm/uvm_aobj_slots.ts";
 import { type uvmexp, uvmexp_init } from "./uvm/uvm_extern.ts";
 import { uvm_km_alloc_poolpage, uvm_km_free_poolpage } from "./uvm/uvm_kmpage.ts";
 import { PHYS_TO_VM_PAGE, uvm_pagefree, uvm_ptpage_alloc, type vm_page } from "./uvm/uvm_page.ts";
@@ -110,8 +110,8 @@ export interface Kernel extends PmapHost {
 	/** Threads that wait for futexes, longest waiter first. */
 	readonly futexq: lwp[];
 	readonly procs: proc[];
-	/** Arrays of processes, and register files of threads, that have ended: they are used again. */
-	readonly proc_arrays: proc_arrays[];
+	/** Parts of processes and threads that have ended: they are used again. */
+	readonly proc_parts: proc_parts[];
 	readonly uareas: uarea[];
 	/** Tables of descriptors, likewise. */
 	readonly filedescs: filedesc[];
@@ -189,7 +189,7 @@ export function kernel_create(port: MachinePort): Kernel {
 		faultrest: null,
 		futexq: [],
 		procs: [],
-		proc_arrays: [],
+		proc_parts: [],
 		uareas: [],
 		filedescs: [],
 		nextpid: 1,

@@ -21,8 +21,8 @@ const FIRST = -(2 ** 40);
 
 const copyOf = (event: ClockEvent): ClockEvent => ({ ...event });
 
-const isBefore = (event: ClockEvent, when: number, sequence: number): boolean =>
-	event.when < when || (event.when === when && event.sequence < sequence);
+const isBefore = (a: ClockEvent, b: ClockEvent): boolean =>
+	a.when < b.when || (a.when === b.when && a.sequence < b.sequence);
 
 export class Clock {
 	/** Cycles since reset. Only `advance` moves it. */
@@ -30,11 +30,15 @@ export class Clock {
 	/** Cycle of the earliest event, or Infinity. */
 	nextEvent = Number.POSITIVE_INFINITY;
 	readonly #handlers: EventHandler[] = [];
-	/** Sorted, the earliest last: few events wait at any time, and the next one pops cheaply. */
+	/**
+	 * The first `#count` wait: sorted, the earliest last, so that the next one pops cheaply. Few
+	 * wait at any time. The others are used again: timers are set anew at each switch of threads.
+	 */
 	#events: ClockEvent[] = [];
-	/** Used again: timers are set anew at each switch between threads. */
-	readonly #free: ClockEvent[] = [];
+	#count = 0;
 	#sequence = 0;
+	/** An argument of `#insert`: a double that is passed in a field is not allocated. */
+	#when = 0;
 
 	/** => the handler's number, to be used with `schedule`. */
 	register(handler: EventHandler): number {
@@ -43,63 +47,69 @@ export class Clock {
 
 	/** Call `handler` with `argument` at cycle `when`, or at the next `advance` if that is past. */
 	schedule(when: number, handler: number, argument = 0): void {
-		this.#insert(when, this.#sequence++, handler, argument);
+		this.#when = when;
+		this.#insert(this.#sequence++, handler, argument);
 	}
 
 	/** The same, but before all events of that cycle that were or will be scheduled. */
 	scheduleFirst(when: number, handler: number, argument = 0): void {
-		this.#insert(when, FIRST + argument, handler, argument);
+		this.#when = when;
+		this.#insert(FIRST + argument, handler, argument);
 	}
 
-	#insert(when: number, sequence: number, handler: number, argument: number): void {
+	#insert(sequence: number, handler: number, argument: number): void {
 		const events = this.#events;
-		let event = this.#free.pop();
-		if (event === undefined) event = { when, sequence, handler, argument };
-		else {
-			event.when = when;
-			event.sequence = sequence;
-			event.handler = handler;
-			event.argument = argument;
-		}
-		let i = events.length;
-		events.push(event);
+		const when = this.#when;
+		let i = this.#count++;
+		if (i === events.length) events.push({ when, sequence, handler, argument });
+		const event = events[i]!;
+		event.when = when;
+		event.sequence = sequence;
+		event.handler = handler;
+		event.argument = argument;
 		// Equal cycles: the earlier one stays nearer to the end.
-		while (i > 0 && isBefore(events[i - 1]!, when, sequence)) {
+		while (i > 0 && isBefore(events[i - 1]!, event)) {
 			events[i] = events[i - 1]!;
 			i--;
 		}
 		events[i] = event;
-		this.nextEvent = events[events.length - 1]!.when;
+		this.#update();
 	}
 
 	/** Drop the events of `handler`, or only those with `argument`. */
 	cancel(handler: number, argument: number | null = null): void {
 		const events = this.#events;
+		const count = this.#count;
 		let left = 0;
-		for (let i = 0; i < events.length; i++) {
+		for (let i = 0; i < count; i++) {
 			const event = events[i]!;
-			const stays = event.handler !== handler || (argument !== null && event.argument !== argument);
-			if (stays) events[left++] = event;
-			else this.#free.push(event);
+			if (event.handler === handler && (argument === null || event.argument === argument)) continue;
+			// Those that are dropped come behind.
+			events[i] = events[left]!;
+			events[left++] = event;
 		}
-		if (left === events.length) return;
-		events.length = left;
+		if (left === count) return;
+		this.#count = left;
 		this.#update();
 	}
 
 	/** Is an event of `handler` scheduled? */
 	waits(handler: number): boolean {
-		return this.#events.some((event) => event.handler === handler);
+		return this.#waiting().some((event) => event.handler === handler);
+	}
+
+	#waiting(): ClockEvent[] {
+		return this.#events.slice(0, this.#count);
 	}
 
 	/** Let `cycles` pass; events that fall due fire at their own cycle. */
 	advance(cycles: number): void {
 		const target = this.cycles + cycles;
 		while (this.nextEvent <= target) {
-			const event = this.#events.pop()!;
+			const event = this.#events[--this.#count]!;
 			this.#update();
+			// The handler may use the record again.
 			const { when, handler, argument } = event;
-			this.#free.push(event);
 			if (when > this.cycles) this.cycles = when;
 			this.#handlers[handler]!(argument);
 		}
@@ -108,25 +118,25 @@ export class Clock {
 
 	/** Jump to the next event and fire it. => false if none waits. */
 	skip(): boolean {
-		if (this.#events.length === 0) return false;
+		if (this.#count === 0) return false;
 		this.advance(Math.max(0, this.nextEvent - this.cycles));
 		return true;
 	}
 
 	save(): { cycles: number; sequence: number; events: ClockEvent[] } {
-		return { cycles: this.cycles, sequence: this.#sequence, events: this.#events.map(copyOf) };
+		return { cycles: this.cycles, sequence: this.#sequence, events: this.#waiting().map(copyOf) };
 	}
 
 	restore(state: { cycles: number; sequence: number; events: ClockEvent[] }): void {
 		this.cycles = state.cycles;
 		this.#sequence = state.sequence;
 		this.#events = state.events.map(copyOf);
+		this.#count = this.#events.length;
 		this.#update();
 	}
 
 	#update(): void {
-		const events = this.#events;
-		this.nextEvent =
-			events.length === 0 ? Number.POSITIVE_INFINITY : events[events.length - 1]!.when;
+		const count = this.#count;
+		this.nextEvent = count === 0 ? Number.POSITIVE_INFINITY : this.#events[count - 1]!.when;
 	}
 }

@@ -26,9 +26,14 @@ export class SupervisorTimer {
 
 	/** Write stimecmp, in time ticks. */
 	set(low: number, high: number): void {
+		this.#state.stimecmpLow = low;
+		this.#state.stimecmpHigh = high;
+		this.written();
+	}
+
+	/** stimecmp was written. */
+	written(): void {
 		const state = this.#state;
-		state.stimecmpLow = low;
-		state.stimecmpHigh = high;
 		if (this.faults === null && !state.timerMasked) {
 			this.update();
 			return;
@@ -37,7 +42,9 @@ export class SupervisorTimer {
 		this.#clock.cancel(this.#handler, LATE);
 		this.update();
 		const enabled = (state.menvcfgh & MENVCFGH_STCE) !== 0;
-		if (enabled && this.#counters.time >= high * 2 ** 32 + low) this.#fires(DUE);
+		const { stimecmpLow, stimecmpHigh } = state;
+		const due = this.#counters.time >= stimecmpHigh * 2 ** 32 + stimecmpLow;
+		if (enabled && due) this.#fires(DUE);
 	}
 
 	#fires(what: number): void {

@@ -209,13 +209,13 @@ export class Supervisor implements MachinePort {
 	}
 
 	set stimecmp(ticks: number) {
-		this.#stimecmp = Math.max(0, Math.ceil(ticks));
-		if (ticks <= Number.MAX_SAFE_INTEGER) {
-			const whole = this.#stimecmp;
-			this.#hart.timer.set(whole % 2 ** 32, Math.floor(whole / 2 ** 32));
-		} else {
-			this.#hart.timer.set(0xffff_ffff, 0xffff_ffff);
-		}
+		const whole = Math.max(0, Math.ceil(ticks));
+		this.#stimecmp = whole;
+		const exact = whole <= Number.MAX_SAFE_INTEGER;
+		const low = exact ? whole >>> 0 : 0xffff_ffff;
+		this.#state.stimecmpLow = low;
+		this.#state.stimecmpHigh = exact ? (whole - low) / 2 ** 32 : 0xffff_ffff;
+		this.#hart.timer.written();
 	}
 
 	run(until = Number.POSITIVE_INFINITY): boolean {

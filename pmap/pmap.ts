@@ -136,21 +136,31 @@ export function pmap_create(k: PmapHost): pmap | null {
 	const last = (VM_MAX_KERNEL_ADDRESS - 1) >>> L1_SHIFT;
 	const ram32 = k.port.ram32;
 	for (let i = first; i <= last; i++) k.port.storeWord(rootidx + i, ram32[kernel.pm_rootidx + i]!);
-	const pm: pmap = {
-		pm_root: page.phys_addr,
-		pm_rootidx: rootidx,
-		pm_rootpage: page,
-		pm_min: VM_MIN_ADDRESS,
-		pm_max: VM_MAXUSER_ADDRESS,
-		pm_ptebits: PTE_U,
-		pm_asid: 0,
-		pm_refs: 1,
-		pm_resident: 0,
-		pm_wired: 0,
-	};
+	const pm = k.pmap.pm_free.pop() ?? pmap_new();
+	pm.pm_root = page.phys_addr;
+	pm.pm_rootidx = rootidx;
+	pm.pm_rootpage = page;
+	pm.pm_refs = 1;
 	k.pmap.pm_list.push(pm);
 	return pm;
 }
+
+/** A user pmap without tables. */
+const pmap_new = (): pmap => ({
+	pm_root: 0 as paddr_t,
+	pm_rootidx: 0,
+	pm_rootpage: null,
+	pm_min: VM_MIN_ADDRESS,
+	pm_max: VM_MAXUSER_ADDRESS,
+	pm_ptebits: PTE_U,
+	pm_asid: 0,
+	pm_refs: 0,
+	pm_resident: 0,
+	pm_wired: 0,
+});
+
+/** User pmaps that are kept when they are not in use. */
+const PMAP_FREE_MAX = 64;
 
 export function pmap_reference(_k: PmapHost, pm: pmap): void {
 	KASSERT(pm.pm_refs > 0, "pmap_reference: dead pmap");
@@ -177,6 +187,8 @@ export function pmap_destroy(k: PmapHost, pm: pmap): void {
 	list_remove(k.pmap.pm_list, pm);
 	const page = pm.pm_rootpage!;
 	pm.pm_rootpage = null;
+	// As pmap_new makes it, but for what pmap_create sets.
+	if (k.pmap.pm_free.length < PMAP_FREE_MAX) k.pmap.pm_free.push(pm);
 	k.pmap_ptpage_free(page);
 }
 

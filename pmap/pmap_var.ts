@@ -68,6 +68,8 @@ export interface PmapState {
 	readonly pm_kernel: pmap;
 	/** Live user pmaps, oldest first. */
 	readonly pm_list: pmap[];
+	/** Records of user pmaps that are gone: they are used again. */
+	readonly pm_free: pmap[];
 
 	/** Physical address of ram32[0], in words. */
 	pm_basewords: number;
@@ -112,6 +114,7 @@ export function pmap_state(): PmapState {
 			pm_wired: 0,
 		},
 		pm_list: [],
+		pm_free: [],
 		pm_basewords: 0,
 		pm_ptcount: new Uint16Array(0),
 		pm_deadtables: [],

@@ -7,6 +7,7 @@
  */
 import { EAGAIN, ENOTTY } from "../../sys/errno.ts";
 import type { lwp } from "../kern/core/kern_lwp.ts";
+import { sleepq_busy } from "../kern/core/kern_sleepq.ts";
 import { type Sleeps, tsleep, wakeup } from "../kern/core/kern_synch.ts";
 import { copyout } from "../kern/proc/copy.ts";
 import { O_NONBLOCK, POLLHUP, POLLIN, POLLOUT } from "../kern/proc/file.ts";
@@ -123,7 +124,7 @@ export function cnwaiting(k: Kernel): boolean {
 	const { cons } = k;
 	if (cons === null || cons.eof) return false;
 	if (cons.tty !== null) return true;
-	return k.sleepq.sq_chan.has(cons) || cons.pollers.some((l) => l.l_wchan === k.selwait);
+	return sleepq_busy(k.sleepq, cons) || cons.pollers.some((l) => l.l_wchan === k.selwait);
 }
 
 /** Make the console the terminal of a new session, if no other session has it. */

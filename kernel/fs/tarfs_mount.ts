@@ -2,6 +2,7 @@
 import { ENOMEM } from "../../sys/errno.ts";
 import { bdev_name, bdev_size, type dev_t, makedev } from "../dev/conf.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
+import { timespec_copy } from "../kern/core/kern_tc.ts";
 import { physio_copy } from "../kern/proc/kern_physio.ts";
 import type { Kernel } from "../kernel.ts";
 import {
@@ -160,7 +161,9 @@ function add_member(k: Kernel, root: tarfs_node, header: tar_member, blkno: numb
 	if (old !== undefined && old.tn_entries !== null) {
 		if (type !== "VDIR") return "a file and a directory have the same name";
 		old.tn_attr.va_mode = header.mode;
-		Object.assign(old.tn_attr, { va_mtime: time, va_atime: time, va_ctime: time });
+		timespec_copy(old.tn_attr.va_mtime, time);
+		timespec_copy(old.tn_attr.va_atime, time);
+		timespec_copy(old.tn_attr.va_ctime, time);
 		return "";
 	}
 	// A later member replaces an earlier one.

@@ -5,7 +5,7 @@ import { EROFS, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
 import type { dev_t } from "../dev/conf.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
-import type { timespec } from "../kern/core/kern_tc.ts";
+import type { timespec, timespec_kept } from "../kern/core/kern_tc.ts";
 import type { pipe } from "../kern/sys/pipe.ts";
 import type { lockf_head, lockf_wait } from "../kern/sys/vfs_lockf.ts";
 import type { Kernel } from "../kernel.ts";
@@ -19,16 +19,20 @@ export interface vattr_kept {
 	va_mode: number;
 	va_uid: number;
 	va_gid: number;
-	va_atime: timespec;
-	va_mtime: timespec;
+	/** Each is the file's own record, of the time of the latest change. */
+	readonly va_atime: timespec_kept;
+	readonly va_mtime: timespec_kept;
 	/** When an attribute or the contents changed. */
-	va_ctime: timespec;
+	readonly va_ctime: timespec_kept;
 }
 
-/** New values of some of them. */
-export type vattr_set = Partial<Readonly<Omit<vattr_kept, "va_ctime">>>;
+/** New values of some of them. => copied */
+export interface vattr_set extends Partial<Pick<vattr_kept, "va_mode" | "va_uid" | "va_gid">> {
+	readonly va_atime?: timespec;
+	readonly va_mtime?: timespec;
+}
 
-/** Attributes (struct vattr). */
+/** Attributes (struct vattr). => the times are the file's own records: not across a sleep. */
 export interface vattr extends Readonly<vattr_kept> {
 	va_type: vtype;
 	va_nlink: number;

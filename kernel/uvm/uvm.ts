@@ -10,11 +10,11 @@ import type { pools } from "../kern/core/pools.ts";
 import type { pool } from "../kern/core/subr_pool.ts";
 import type { vm_amap, vm_amap_chunk } from "./uvm_amap.ts";
 import type { vm_anon } from "./uvm_anon.ts";
-import type { uvm_aobj } from "./uvm_aobj.ts";
+import type { uvm_aobj } from "./uvm_aobj_slots.ts";
 import type { uvm_device } from "./uvm_device.ts";
 import type { uvm_faultinfo } from "./uvm_fault.ts";
 import type { uvm_hold } from "./uvm_hold.ts";
-import type { uvm_map_args } from "./uvm_map.ts";
+import type { uvm_map_args, vmspace } from "./uvm_map.ts";
 import type { vm_map, vm_map_entry } from "./uvm_map_entry.ts";
 import type { uvm_pagerops } from "./uvm_object.ts";
 import { type pglist, pglist_init, type vm_page } from "./uvm_page.ts";
@@ -115,6 +115,8 @@ export interface Uvm {
 	readonly kmap_entry_pool: pool;
 	/** Map entries that are not in use, so that no new ones have to be made. */
 	readonly mapent_free: vm_map_entry[];
+	/** Address spaces, likewise. */
+	readonly vmspace_free: vmspace[];
 	readonly vmspace_pool: pool;
 
 	/** Every file's object, and every device's. */
@@ -194,6 +196,7 @@ export function uvm_state(pools: pools): Uvm {
 		amap_chunk_free: [],
 		map_entry_pool: pools.vmmpepl,
 		mapent_free: [],
+		vmspace_free: [],
 		kmap_entry_pool: pools.vmmpekpl,
 		vmspace_pool: pools.vmsppl,
 		uvn_list: [],

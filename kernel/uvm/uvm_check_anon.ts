@@ -5,7 +5,7 @@ import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
 import { amap_lookup, UVM_AMAP_CHUNK, type vm_amap } from "./uvm_amap.ts";
 import type { vm_anon } from "./uvm_anon.ts";
-import { UAO_FLAG_NOSWAP, uao_find_swslot, uao_slots, type uvm_aobj } from "./uvm_aobj.ts";
+import { UAO_FLAG_NOSWAP, uao_find_swslot, uao_slots, type uvm_aobj } from "./uvm_aobj_slots.ts";
 import { memq_length } from "./uvm_check_page.ts";
 import { PG_BUSY, PG_CLEAN, uvm_pagelookup, type vm_page } from "./uvm_page.ts";
 import {

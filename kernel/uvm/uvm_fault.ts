@@ -68,7 +68,7 @@ import {
 	uvm_anon_release,
 	type vm_anon,
 } from "./uvm_anon.ts";
-import { uao_dropswap } from "./uvm_aobj.ts";
+import { uao_dropswap } from "./uvm_aobj_slots.ts";
 import {
 	UVM_ADV_SEQUENTIAL,
 	UVM_ET_COPYONWRITE,

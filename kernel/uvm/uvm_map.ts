@@ -64,6 +64,7 @@ import {
 	uvm_map_findspace,
 	uvm_map_lookup_entry,
 	uvm_map_setup,
+	uvm_map_setup_again,
 	uvm_mapent_alloc,
 	uvm_mapent_free,
 	VM_MAP_INTRSAFE,
@@ -459,6 +460,9 @@ export interface vmspace {
 	vm_break: vaddr_t;
 }
 
+/** Address spaces that are kept when they are not in use. */
+const VMSPACE_FREE_MAX = 64;
+
 /** An empty address space. => null if memory is short. Never sleeps. */
 export function uvmspace_alloc(k: Kernel, min: vaddr_t, max: vaddr_t): vmspace | null {
 	if (!pool_get(k, k.uvm.vmspace_pool)) return null;
@@ -467,27 +471,62 @@ export function uvmspace_alloc(k: Kernel, min: vaddr_t, max: vaddr_t): vmspace |
 		pool_put(k.uvm.vmspace_pool);
 		return null;
 	}
-	return {
-		vm_map: uvm_map_setup(pm, min, max, VM_MAP_PAGEABLE),
-		vm_refcnt: 1,
-		vm_daddr: 0,
-		vm_break: 0,
-	};
+	const vm = k.uvm.vmspace_free.pop();
+	if (vm === undefined) {
+		const vm_map = uvm_map_setup(pm, min, max, VM_MAP_PAGEABLE);
+		return { vm_map, vm_refcnt: 1, vm_daddr: 0, vm_break: 0 };
+	}
+	uvm_map_setup_again(vm.vm_map, pm, min, max);
+	vm.vm_refcnt = 1;
+	vm.vm_daddr = 0;
+	vm.vm_break = 0;
+	return vm;
 }
 
 /** Drop a reference; the last one unmaps everything. => nothing locked; may sleep. */
 export function* uvmspace_free(k: Kernel, vm: vmspace): Sleeps<void> {
-	if (--vm.vm_refcnt > 0) return;
+	const rest = uvmspace_free_nosleep(k, vm);
+	if (rest !== null) yield* rest;
+}
+
+/** The same as far as it does not sleep. => null; or the rest of it. */
+export function uvmspace_free_nosleep(k: Kernel, vm: vmspace): Sleeps<void> | null {
+	if (--vm.vm_refcnt > 0) return null;
 	const map = vm.vm_map;
 	if (map.nentries > 0) {
-		if (!vm_map_lock_try(k, map)) yield* vm_map_lock(k, map);
-		const dead = uvm_unmap_remove(k, map, map.min_offset, map.max_offset);
-		vm_map_unlock(k, map);
-		KASSERT(dead !== null, "uvmspace_free: the whole map needs no split");
-		const rest = uvm_unmap_detach_nosleep(k, map, dead);
-		if (rest !== map.header) yield* uvm_unmap_detach(k, map, rest);
+		if (!vm_map_lock_try(k, map)) return uvmspace_free_rest(k, vm, null);
+		const rest = uvm_unmap_detach_nosleep(k, map, uvm_unmap_all(k, map));
+		if (rest !== map.header) return uvmspace_free_rest(k, vm, rest);
 	}
+	uvmspace_done(k, vm);
+	return null;
+}
+
+/** => `dead`: the entries that are left to detach from; null: all have to be unmapped first. */
+function* uvmspace_free_rest(k: Kernel, vm: vmspace, dead: vm_map_entry | null): Sleeps<void> {
+	const map = vm.vm_map;
+	let rest = dead;
+	if (rest === null) {
+		yield* vm_map_lock(k, map);
+		rest = uvm_unmap_all(k, map);
+	}
+	yield* uvm_unmap_detach(k, map, rest);
+	uvmspace_done(k, vm);
+}
+
+/** Remove all mappings, and unlock the map. => as uvm_unmap_remove. */
+function uvm_unmap_all(k: Kernel, map: vm_map): vm_map_entry {
+	const dead = uvm_unmap_remove(k, map, map.min_offset, map.max_offset);
+	vm_map_unlock(k, map);
+	KASSERT(dead !== null, "uvmspace_free: the whole map needs no split");
+	return dead!;
+}
+
+/** Nothing is mapped, and nothing refers to it: the address space is used again. */
+function uvmspace_done(k: Kernel, vm: vmspace): void {
+	const map = vm.vm_map;
 	KASSERT(map.nentries === 0 && map.size === 0, "uvmspace_free: entries left");
 	pmap_destroy(k, map.pmap);
 	pool_put(k.uvm.vmspace_pool);
+	if (k.uvm.vmspace_free.length < VMSPACE_FREE_MAX) k.uvm.vmspace_free.push(vm);
 }

@@ -72,7 +72,7 @@ export interface vm_map_entry extends uvm_tree_entry<vm_map_entry> {
 }
 
 export interface vm_map extends uvm_tree<vm_map_entry> {
-	readonly pmap: pmap;
+	pmap: pmap;
 	readonly lock: lock;
 	nentries: number;
 	/** Bytes covered by entries. */
@@ -85,8 +85,8 @@ export interface vm_map extends uvm_tree<vm_map_entry> {
 	 * Incremented by each write lock, so that a thread that slept sees that the map may have changed.
 	 */
 	timestamp: number;
-	readonly min_offset: vaddr_t;
-	readonly max_offset: vaddr_t;
+	min_offset: vaddr_t;
+	max_offset: vaddr_t;
 	/** From here up only fixed mappings go: room for the stack. NetBSD has it in the vmspace. */
 	maxsaddr: vaddr_t;
 }
@@ -149,6 +149,26 @@ export function uvm_map_setup(pm: pmap, min: vaddr_t, max: vaddr_t, flags: numbe
 		max_offset: max,
 		maxsaddr: max,
 	};
+}
+
+/** The same in the map of an address space that is gone. => nobody has it locked. */
+export function uvm_map_setup_again(map: vm_map, pm: pmap, min: vaddr_t, max: vaddr_t): void {
+	const { header } = map;
+	KASSERT(map.nentries === 0 && header.next === header, "uvm_map_setup: a map in use");
+	// It compares as in uvm_map_setup.
+	header.start = max;
+	header.end = min;
+	map.pmap = pm;
+	map.rbhead = null;
+	map.steps = 0;
+	map.owed = 0;
+	map.ref_count = 1;
+	map.hint = header;
+	map.first_free = header;
+	map.timestamp = 0;
+	map.min_offset = min;
+	map.max_offset = max;
+	map.maxsaddr = max;
 }
 
 /** Lock for writing. => may sleep. */

@@ -72,36 +72,97 @@ export function* uvmspace_alloc_wait(
  * => null: out of memory; nothing is left of the child.
  */
 export function* uvmspace_fork(k: Kernel, parent: vmspace): Sleeps<vmspace | null> {
+	const child = uvmspace_fork_nosleep(k, parent);
+	return child !== null && "next" in child ? yield* child : child;
+}
+
+/** The same as far as it does not sleep. => as that; or the rest of it. */
+export function uvmspace_fork_nosleep(
+	k: Kernel,
+	parent: vmspace,
+): vmspace | null | Sleeps<vmspace | null> {
 	const old = parent.vm_map;
-	const child =
-		uvmspace_alloc(k, old.min_offset, old.max_offset) ??
-		(yield* uvmspace_alloc_wait(k, old.min_offset, old.max_offset));
+	const child = uvmspace_alloc(k, old.min_offset, old.max_offset);
+	if (child === null || !vm_map_lock_try(k, old)) return fork_wait(k, parent, child);
+	fork_begin(k, parent, child);
+	const e = fork_entries(k, old, child.vm_map, old.header.next);
+	if (e !== old.header) return fork_rest(k, old, child, e);
+	fork_end(k, old, child);
+	return child;
+}
+
+/** The same from its beginning. => `fresh`: an empty address space, or null: there was none. */
+function* fork_wait(k: Kernel, parent: vmspace, fresh: vmspace | null): Sleeps<vmspace | null> {
+	const old = parent.vm_map;
+	const child = fresh ?? (yield* uvmspace_alloc_wait(k, old.min_offset, old.max_offset));
 	if (child === null) return null;
+	if (!vm_map_lock_try(k, old)) yield* vm_map_lock(k, old);
+	fork_begin(k, parent, child);
+	const e = fork_entries(k, old, child.vm_map, old.header.next);
+	return yield* fork_rest(k, old, child, e);
+}
+
+/** The rest of it, from an entry on that fork_entries has returned. */
+function* fork_rest(
+	k: Kernel,
+	old: vm_map,
+	child: vmspace,
+	first: vm_map_entry,
+): Sleeps<vmspace | null> {
+	let e = first;
+	// Of any other entry, memory is short.
+	while (e !== old.header && fork_copies(e)) {
+		let error = fork_entry(k, old, child.vm_map, e);
+		if (error === 0) error = yield* amap_cow_now(k, child.vm_map.header.prev);
+		if (error !== 0) break;
+		e = fork_entries(k, old, child.vm_map, e.next);
+	}
+	fork_end(k, old, child);
+	if (e === old.header) return child;
+	yield* uvmspace_free(k, child);
+	return null;
+}
+
+/** => the parent's map locked. */
+function fork_begin(k: Kernel, parent: vmspace, child: vmspace): void {
+	const old = parent.vm_map;
 	child.vm_daddr = parent.vm_daddr;
 	child.vm_break = parent.vm_break;
 	child.vm_map.maxsaddr = old.maxsaddr;
-	if (!vm_map_lock_try(k, old)) yield* vm_map_lock(k, old);
 	// Write-protecting what the parent has is most of the work.
 	const resident = pmap_resident_count(k, old.pmap);
 	k.port.charge(FORK_CYCLES + old.nentries * ENTRY_CYCLES + resident * PAGE_CYCLES);
-	let error: Errno = 0;
-	for (let e = old.header.next; e !== old.header && error === 0; e = e.next) {
-		KASSERT(e.sub_map === null, "uvmspace_fork: submap in a process");
-		if (e.inheritance === UVM_INH_SHARE) error = fork_share(k, child.vm_map, e);
-		else if (e.inheritance === UVM_INH_ZERO) error = fork_zero(k, child.vm_map, e);
-		else if (e.inheritance === UVM_INH_COPY) {
-			error = fork_copy(k, old, child.vm_map, e);
-			if (error === 0 && e.wired_count > 0 && e.amap !== null) {
-				error = yield* amap_cow_now(k, child.vm_map.header.prev);
-			}
-		} else KASSERT(e.inheritance === UVM_INH_NONE, "uvmspace_fork: no such inheritance");
-	}
+}
+
+/** => the parent's map locked; unlocked on return. */
+function fork_end(k: Kernel, old: vm_map, child: vmspace): void {
 	uvm_map_append_done(child.vm_map);
 	pmap_update(k, old.pmap);
 	vm_map_unlock(k, old);
-	if (error === 0) return child;
-	yield* uvmspace_free(k, child);
-	return null;
+}
+
+/** Is what a child inherits of an entry copied page by page at once, as it is wired? */
+const fork_copies = (e: vm_map_entry): boolean =>
+	e.inheritance === UVM_INH_COPY && e.wired_count > 0 && e.amap !== null;
+
+/**
+ * Copy the entries from `first` on. => the header; an entry that fork_copies, from which the caller
+ * goes on; or the first that memory is short for. Never sleeps.
+ */
+function fork_entries(k: Kernel, old: vm_map, map: vm_map, first: vm_map_entry): vm_map_entry {
+	let e = first;
+	while (e !== old.header && !fork_copies(e) && fork_entry(k, old, map, e) === 0) e = e.next;
+	return e;
+}
+
+/** Copy one entry. => never sleeps */
+function fork_entry(k: Kernel, old: vm_map, map: vm_map, e: vm_map_entry): Errno {
+	KASSERT(e.sub_map === null, "uvmspace_fork: submap in a process");
+	if (e.inheritance === UVM_INH_SHARE) return fork_share(k, map, e);
+	if (e.inheritance === UVM_INH_ZERO) return fork_zero(k, map, e);
+	if (e.inheritance === UVM_INH_COPY) return fork_copy(k, old, map, e);
+	KASSERT(e.inheritance === UVM_INH_NONE, "uvmspace_fork: no such inheritance");
+	return 0;
 }
 
 /** Append an entry to `map`, like `entry` but not wired; null if none can be allocated. */

@@ -12,7 +12,7 @@ import { atop, PAGE_SIZE, type paddr_t, trunc_page, VM_PROT_NONE } from "../../s
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
-import { SWSLOT_NOMEM, uao_find_swslot, uao_set_swslot } from "./uvm_aobj.ts";
+import { SWSLOT_NOMEM, uao_find_swslot, uao_set_swslot } from "./uvm_aobj_slots.ts";
 import { PAGER_AOBJ, PAGER_VNODE } from "./uvm_object.ts";
 import {
 	PG_BUSY,

@@ -9,7 +9,7 @@ import { atop, ptoa } from "../../sys/vmparam.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
-import { uao_dropswap, type uvm_aobj } from "./uvm_aobj.ts";
+import { uao_dropswap, type uvm_aobj } from "./uvm_aobj_slots.ts";
 import { uvm_loanbreak } from "./uvm_loanbreak.ts";
 import { PGO_SYNCIO, pagerops } from "./uvm_object.ts";
 import {

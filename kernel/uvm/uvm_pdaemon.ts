@@ -36,7 +36,7 @@ import { LSRUN, ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts"
 import { pool_drain } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvm_anon_dropswap } from "./uvm_anon.ts";
-import { SWSLOT_NOMEM, uao_dropswap, uao_find_swslot, uao_set_swslot } from "./uvm_aobj.ts";
+import { SWSLOT_NOMEM, uao_dropswap, uao_find_swslot, uao_set_swslot } from "./uvm_aobj_slots.ts";
 import { REACT_ANON, REACT_EXEC, REACT_FILE, uvmpd_balance } from "./uvm_meter.ts";
 import { PGO_ALLPAGES, PGO_PDFREECLUST, PGO_PENDING, type uvm_object } from "./uvm_object.ts";
 import {

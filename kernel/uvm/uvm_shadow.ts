@@ -17,7 +17,7 @@ import { pmap_is_modified } from "../../pmap/pmap.ts";
 import { atop, PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { buf } from "../dev/buf.ts";
 import type { Kernel, page_watch } from "../kernel.ts";
-import { uao_find_swslot } from "./uvm_aobj.ts";
+import { uao_find_swslot } from "./uvm_aobj_slots.ts";
 import { PAGER_VNODE } from "./uvm_object.ts";
 import { PG_BUSY, PG_CLEAN, PG_FAKE, PQ_FREE, PQ_SWAPBACKED, type vm_page } from "./uvm_page.ts";
 import type { SwapSlot } from "./uvm_swap.ts";

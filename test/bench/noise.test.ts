@@ -48,6 +48,7 @@ it("the table says so", () => {
 			calls,
 			snapshots: [],
 			growth: [],
+			allocations: [],
 			engines: null,
 			startupMs: null,
 			injections: [],

@@ -29,9 +29,9 @@ export class AddressSpace {
 	readonly vm: vmspace;
 	readonly proc: proc;
 
-	constructor(t: TestKernel, parent: proc | null = null) {
+	constructor(t: TestKernel, parent: proc | null = null, empty: vmspace | null = null) {
 		this.t = t;
-		const vm = uvmspace_alloc(t.k, VM_MIN_ADDRESS, VM_MAXUSER_ADDRESS);
+		const vm = empty ?? uvmspace_alloc(t.k, VM_MIN_ADDRESS, VM_MAXUSER_ADDRESS);
 		if (vm === null) throw new Error("no memory for a pmap");
 		this.vm = vm;
 		this.proc = proc_create(t.k, "test", parent);

@@ -5,7 +5,7 @@
 import { expect } from "vitest";
 import { simple_lock, simple_unlock } from "../../kernel/kern/core/kern_lock.ts";
 import { ltsleep, type Sleeps, wakeup } from "../../kernel/kern/core/kern_synch.ts";
-import { uao_find_swslot } from "../../kernel/uvm/uvm_aobj.ts";
+import { uao_find_swslot } from "../../kernel/uvm/uvm_aobj_slots.ts";
 import { uvm_check, uvm_is_quiet } from "../../kernel/uvm/uvm_check.ts";
 import {
 	PGO_ALLPAGES,

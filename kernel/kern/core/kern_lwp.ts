@@ -94,6 +94,8 @@ export interface lwp {
 	l_stime: number;
 	/** Both together, at which a timer of processor time or its limit may be due, or Infinity. */
 	l_cpudue: number;
+	/** The parts of it that another thread will have. */
+	readonly l_uarea: uarea;
 }
 
 /** A thread. => its memory was provided (pool_prime). */
@@ -123,16 +125,17 @@ export function lwp_free(k: Kernel, l: lwp): void {
 	if (k.lwps.includes(l)) {
 		list_remove(k.lwps, l);
 		pool_put(k.pools.lwppl);
-		if (k.uareas.length < UAREAS_MAX) uarea_free(k, l);
+		if (k.uareas.length < UAREAS_MAX) uarea_free(k, l.l_uarea);
 	}
 	if (k.hartlwp === l) k.hartlwp = null;
 }
 
-/** The registers of a thread that is gone, for the next one (uvm_uarea_free). */
+/** What a thread that is gone leaves to the next one (uvm_uarea_free). */
 export interface uarea {
 	readonly l_regs: Int32Array;
 	readonly l_fpregs: fpreg;
 	readonly l_args: Uint32Array;
+	readonly l_copied: Uint8Array[];
 }
 
 /** How many are kept. */
@@ -142,15 +145,18 @@ const uarea_new = (): uarea => ({
 	l_regs: new Int32Array(32),
 	l_fpregs: fpreg_new(),
 	l_args: new Uint32Array(ARGS),
+	l_copied: [],
 });
 
-function uarea_free(k: Kernel, { l_regs, l_fpregs, l_args }: lwp): void {
+function uarea_free(k: Kernel, uarea: uarea): void {
+	const { l_regs, l_fpregs, l_args, l_copied } = uarea;
 	l_regs.fill(0);
+	while (l_copied.length > 0) l_copied.pop();
 	l_args.fill(0);
 	if (l_fpregs.r_used) l_fpregs.r_f.fill(0);
 	l_fpregs.r_fcsr = 0;
 	l_fpregs.r_used = false;
-	k.uareas.push({ l_regs, l_fpregs, l_args });
+	k.uareas.push(uarea);
 }
 
 /** The user registers of a thread, wherever they are now. => not across a sleep. */
@@ -176,8 +182,9 @@ function lwp_new(
 	name: string,
 	p: proc | null,
 	kernel: Sleeps<void> | null,
-	{ l_regs, l_fpregs, l_args }: uarea,
+	uarea: uarea,
 ): lwp {
+	const { l_regs, l_fpregs, l_args, l_copied } = uarea;
 	return {
 		l_lid: lid,
 		l_name: name,
@@ -207,7 +214,7 @@ function lwp_new(
 		l_restart: RESTART_NO,
 		l_deadline: Number.POSITIVE_INFINITY,
 		l_again: false,
-		l_copied: [],
+		l_copied,
 		l_recall: -1,
 		l_futex: null,
 		l_yield: false,
@@ -216,5 +223,6 @@ function lwp_new(
 		l_utime: 0,
 		l_stime: 0,
 		l_cpudue: Number.POSITIVE_INFINITY,
+		l_uarea: uarea,
 	};
 }

@@ -11,8 +11,12 @@ export interface sleepq {
 	/**
 	 * By channel: who has slept on it longest, the head of a list.
 	 * DEVIATION: NetBSD hashes the address of a channel; an object has none here, but can be a key.
+	 * null: none any more. Some such entries stay, because who has slept sleeps again, and a map
+	 * makes new tables where entries come and go.
 	 */
-	readonly sq_chan: Map<object, lwp>;
+	readonly sq_chan: Map<object, lwp | null>;
+	/** Entries with sleepers. */
+	sq_busy: number;
 	/** All sleepers, longest first. */
 	sq_head: lwp | null;
 	sq_tail: lwp | null;
@@ -26,12 +30,32 @@ export interface sleepq {
 
 export const sleepq_init = (): sleepq => ({
 	sq_chan: new Map(),
+	sq_busy: 0,
 	sq_head: null,
 	sq_tail: null,
 	sq_timed: [],
 	sq_seq: 0,
 	sq_probes: 0,
 });
+
+/** Entries of sq_chan without sleepers that are kept, besides as many as there are with some. */
+const SPARE_MAX = 64;
+
+/** Forget the channels without sleepers: no copy of the state has them. */
+export function sleepq_trim(sq: sleepq): void {
+	for (const [chan, first] of sq.sq_chan) if (first === null) sq.sq_chan.delete(chan);
+}
+
+/** The last sleeper of a channel is gone. */
+function vacate(sq: sleepq, chan: object): void {
+	sq.sq_chan.set(chan, null);
+	sq.sq_busy--;
+	if (sq.sq_chan.size > 2 * sq.sq_busy + SPARE_MAX) sleepq_trim(sq);
+}
+
+/** Does a thread sleep on `chan`? */
+export const sleepq_busy = (sq: sleepq, chan: object): boolean =>
+	(sq.sq_chan.get(chan) ?? null) !== null;
 
 /** Put a thread on the queues, behind all others. => its l_wchan and l_wakecycle are set. */
 export function sleepq_enter(sq: sleepq, l: lwp): void {
@@ -40,10 +64,11 @@ export function sleepq_enter(sq: sleepq, l: lwp): void {
 	if (sq.sq_tail === null) sq.sq_head = l;
 	else sq.sq_tail.l_sleepnext = l;
 	sq.sq_tail = l;
-	const head = sq.sq_chan.get(l.l_wchan!);
-	if (head === undefined) {
+	const head = sq.sq_chan.get(l.l_wchan!) ?? null;
+	if (head === null) {
 		l.l_chanprev = l;
 		sq.sq_chan.set(l.l_wchan!, l);
+		sq.sq_busy++;
 	} else {
 		const tail = head.l_chanprev!;
 		tail.l_channext = l;
@@ -58,16 +83,16 @@ export function sleepq_enter(sq: sleepq, l: lwp): void {
 
 /** Take a thread off the queues. => it is on them. */
 export function sleepq_remove(sq: sleepq, l: lwp): void {
-	const head = sq.sq_chan.get(l.l_wchan!);
+	const head = sq.sq_chan.get(l.l_wchan!) ?? null;
 	if (head === l) {
 		const next = l.l_channext;
-		if (next === null) sq.sq_chan.delete(l.l_wchan!);
+		if (next === null) vacate(sq, l.l_wchan!);
 		else {
 			next.l_chanprev = l.l_chanprev;
 			sq.sq_chan.set(l.l_wchan!, next);
 		}
 	} else {
-		KASSERT(head !== undefined && l.l_chanprev !== null, "sleepq_remove: it does not sleep");
+		KASSERT(head !== null && l.l_chanprev !== null, "sleepq_remove: it does not sleep");
 		l.l_chanprev!.l_channext = l.l_channext;
 		(l.l_channext ?? head!).l_chanprev = l.l_chanprev;
 	}
@@ -82,9 +107,9 @@ export function sleepq_remove(sq: sleepq, l: lwp): void {
  */
 export function sleepq_detach(sq: sleepq, chan: object): lwp | null {
 	sq.sq_probes++;
-	const first = sq.sq_chan.get(chan);
-	if (first === undefined) return null;
-	sq.sq_chan.delete(chan);
+	const first = sq.sq_chan.get(chan) ?? null;
+	if (first === null) return null;
+	vacate(sq, chan);
 	for (let l: lwp | null = first; l !== null; l = l.l_channext) {
 		sq.sq_probes++;
 		l.l_chanprev = null;
@@ -187,7 +212,10 @@ export function sleepq_check(sq: sleepq, sleepers: readonly lwp[]): string[] {
 		if (l.l_wchan === null) continue;
 		chains.set(l.l_wchan, [...(chains.get(l.l_wchan) ?? []), l]);
 	}
-	if (chains.size !== sq.sq_chan.size) wrong.push("channels without sleepers, or the reverse");
+	const busy = [...sq.sq_chan.values()].filter((first) => first !== null).length;
+	if (chains.size !== busy || busy !== sq.sq_busy) {
+		wrong.push("channels without sleepers, or the reverse");
+	}
 	for (const [chan, chain] of chains) {
 		const ok = chain.every((l, i) => {
 			const prev = i === 0 ? chain[chain.length - 1] : chain[i - 1];

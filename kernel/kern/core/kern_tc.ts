@@ -4,11 +4,14 @@
  */
 import type { Kernel } from "../../kernel.ts";
 
-/** Whole seconds since 1970, and nanoseconds, 0 to 999,999,999. Not modified once it is made. */
+/** Whole seconds since 1970, and nanoseconds, 0 to 999,999,999. */
 export interface timespec {
 	readonly tv_sec: number;
 	readonly tv_nsec: number;
 }
+
+/** One that is written again and again: a time that a file system keeps. */
+export type timespec_kept = { -readonly [field in keyof timespec]: timespec[field] };
 
 const NS_PER_S = 1_000_000_000;
 
@@ -26,16 +29,24 @@ export function inittodr(k: Kernel, rtc: number): void {
 	k.boottime = { tv_sec: Number(now / ns), tv_nsec: Number(now % ns) };
 }
 
-/** The wall clock's time. */
-export function nanotime(k: Kernel): timespec {
+/** The wall clock's time. => in `ts`, or in a new record. */
+export function nanotime(k: Kernel, ts: timespec_kept = { tv_sec: 0, tv_nsec: 0 }): timespec {
 	const { boottime } = k;
 	const { cycles } = k.port;
 	const nsec = boottime.tv_nsec + (cycles % NS_PER_S);
 	const carry = nsec >= NS_PER_S ? 1 : 0;
-	return {
-		tv_sec: boottime.tv_sec + Math.floor(cycles / NS_PER_S) + carry,
-		tv_nsec: nsec - carry * NS_PER_S,
-	};
+	ts.tv_sec = boottime.tv_sec + Math.floor(cycles / NS_PER_S) + carry;
+	ts.tv_nsec = nsec - carry * NS_PER_S;
+	return ts;
+}
+
+/** Its seconds alone. */
+export const time_second = (k: Kernel): number =>
+	k.boottime.tv_sec + Math.floor((k.boottime.tv_nsec + k.port.cycles) / NS_PER_S);
+
+export function timespec_copy(to: timespec_kept, from: timespec): void {
+	to.tv_sec = from.tv_sec;
+	to.tv_nsec = from.tv_nsec;
 }
 
 /** a < b: negative; equal: 0. */

@@ -62,8 +62,10 @@ export interface sigset {
 }
 
 export const sigset = (lo: number, hi: number): sigset => ({ lo: lo | 0, hi: hi | 0 });
-export const sigemptyset = (): sigset => sigset(0, 0);
-export const sigfillset = (): sigset => sigset(-1, -1);
+const EMPTY = sigset(0, 0);
+const FULL = sigset(-1, -1);
+export const sigemptyset = (): sigset => EMPTY;
+export const sigfillset = (): sigset => FULL;
 export const sigisempty = (set: sigset): boolean => (set.lo | set.hi) === 0;
 
 /** The set of one signal, or of several. */
@@ -82,7 +84,8 @@ export const sigismember = ({ lo, hi }: sigset, sig: number): boolean =>
 
 /** The signals of either set; of the first but not of the second; of both. */
 export const sigplusset = (a: sigset, b: sigset): sigset => sigset(a.lo | b.lo, a.hi | b.hi);
-export const sigminusset = (a: sigset, b: sigset): sigset => sigset(a.lo & ~b.lo, a.hi & ~b.hi);
+export const sigminusset = (a: sigset, b: sigset): sigset =>
+	((a.lo & b.lo) | (a.hi & b.hi)) === 0 ? a : sigset(a.lo & ~b.lo, a.hi & ~b.hi);
 export const sigintersect = (a: sigset, b: sigset): sigset => sigset(a.lo & b.lo, a.hi & b.hi);
 
 /** The signal of the set with the lowest number, or 0. */

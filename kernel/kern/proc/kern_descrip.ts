@@ -92,20 +92,38 @@ export function fdexpand(k: Kernel, fdp: filedesc, fd: number): boolean {
 
 /** Close everything (exit). Sleeps. */
 export function* fdfree(k: Kernel, fdp: filedesc): Sleeps<void> {
+	while (!fdfree_nosleep(k, fdp)) {
+		const { fd_cdir: cdir } = fdp;
+		const fd = fdp.fd_ofiles.findIndex((fp) => fp !== null);
+		if (fd >= 0) {
+			const fp = fdp.fd_ofiles[fd]!;
+			fdp.fd_ofiles[fd] = null;
+			yield* closef(k, fp);
+		} else {
+			fdp.fd_cdir = null;
+			yield* vrele(k, cdir!);
+		}
+	}
+}
+
+/** The same as far as it does not sleep. => false: what is left is for fdfree. */
+export function fdfree_nosleep(k: Kernel, fdp: filedesc): boolean {
 	const { fd_ofiles: files, fd_cdir: cdir } = fdp;
-	fdp.fd_cdir = null;
 	for (let fd = 0; fd < files.length; fd++) {
 		const fp = files[fd]!;
+		if (fp === null) continue;
+		if (!fd_drop(k, fdp, fp)) return false;
 		files[fd] = null;
-		if (fp !== null && !fd_drop(k, fdp, fp)) yield* closef(k, fp);
 	}
-	if (cdir !== null && !vrele_nosleep(cdir)) yield* vrele(k, cdir);
+	if (cdir !== null && !vrele_nosleep(cdir)) return false;
+	fdp.fd_cdir = null;
 	free(k, table_size(fdp.fd_nfiles));
 	pool_put(k.pools.fdescpl);
 	// Not by its length, so that the array keeps its room.
 	while (files.length > 0) files.pop();
 	while (fdp.fd_cloexec.length > 0) fdp.fd_cloexec.pop();
 	if (k.filedescs.length < FILEDESCS_MAX) k.filedescs.push(fdp);
+	return true;
 }
 
 /** fd_close unless it may sleep. => false: the reference is the last one, and closef drops it. */

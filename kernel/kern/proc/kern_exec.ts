@@ -17,7 +17,7 @@ import { type elf_image, elf32_load, elf32_parse, type exec_source } from "./exe
 import type { exec_args } from "./exec_stack.ts";
 import { fdcloseexec } from "./kern_descrip.ts";
 import { vfork_done } from "./kern_exit.ts";
-import type { proc } from "./kern_proc.ts";
+import { type proc, SIGSTK_NONE } from "./kern_proc.ts";
 import type { ucred } from "./ucred.ts";
 
 const PATH_MAX = 1024;
@@ -66,7 +66,7 @@ function* exec_commit(k: Kernel, p: proc, vm: vmspace): Sleeps<void> {
 	const old = p.p_vmspace;
 	p.p_vmspace = vm;
 	p.p_cleartid = 0;
-	p.p_sigstk = { ss_sp: 0, ss_size: 0 };
+	p.p_sigstk = SIGSTK_NONE;
 	for (const [sig, action] of p.p_sigacts.entries()) {
 		if (action.sa_handler === SIG_IGN) continue;
 		p.p_sigacts[sig] = sigaction_default();

@@ -8,7 +8,7 @@ import { KASSERT } from "../../../sys/panic.ts";
 import { cons_sessionend } from "../../dev/cons.ts";
 import { vfs_shutdown } from "../../fs/vfs.ts";
 import type { Kernel } from "../../kernel.ts";
-import { uvmspace_free } from "../../uvm/uvm_map.ts";
+import { uvmspace_free_nosleep, type vmspace } from "../../uvm/uvm_map.ts";
 import { uvm_pause } from "../../uvm/uvm_wait.ts";
 import { lwp_free } from "../core/kern_lwp.ts";
 import { type Sleeps, wakeup } from "../core/kern_synch.ts";
@@ -25,9 +25,9 @@ import {
 import { futex_cleartid, futex_robust } from "../sys/sys_futex.ts";
 import { shm_shutdown, shmexit } from "../sys/sysv_shm.ts";
 import { copyout_word } from "./copy.ts";
-import { fdfree } from "./kern_descrip.ts";
+import { fdfree, fdfree_nosleep } from "./kern_descrip.ts";
 import { type proc, type proc_exit, proc_free } from "./kern_proc.ts";
-import { kpsignal, psignal, sig_valid, sigchld_info, sigclear } from "./kern_sig.ts";
+import { psignal, sig_valid, sigchld_post, sigclear } from "./kern_sig.ts";
 import type { rusage } from "./resource.ts";
 import { sigcode_fini } from "./sigcode.ts";
 
@@ -48,9 +48,15 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<number> {
 		p.p_timers[i]!.it_deadline = Number.POSITIVE_INFINITY;
 	}
 	cons_sessionend(k, p);
-	if (p.p_fd !== null) yield* fdfree(k, p.p_fd);
+	if (p.p_fd !== null && !fdfree_nosleep(k, p.p_fd)) yield* fdfree(k, p.p_fd);
 	p.p_fd = null;
-	yield* exit_vmspace(k, p);
+	if (p.p_vmspace !== null) {
+		if (p.p_robust !== 0 || p.p_cleartid !== 0) yield* exit_futexes(k, p, p.p_vmspace);
+		const rest = uvmspace_free_nosleep(k, exit_vmspace(k, p));
+		if (rest !== null) yield* rest;
+	}
+	if (p.p_shm.length > 0) yield* shmexit(k, p);
+	vfork_done(k, p);
 	p.p_ru.ru_utime = l.l_utime;
 	p.p_ru.ru_stime = l.l_stime;
 	p.p_ru.ru_minflt = l.l_minflt;
@@ -83,22 +89,21 @@ function is_last(k: Kernel, p: proc): boolean {
 	return true;
 }
 
-/** Release the address space, which a vforked process only borrowed. Sleeps. */
-function* exit_vmspace(k: Kernel, p: proc): Sleeps<void> {
-	const vm = p.p_vmspace;
-	if (vm !== null) {
-		if (p.p_robust !== 0) yield* futex_robust(k, p);
-		if (p.p_cleartid !== 0) {
-			yield* copyout_word(k, vm.vm_map, 0, p.p_cleartid);
-			futex_cleartid(k, p, p.p_cleartid);
-		}
-		p.p_ru.ru_maxrss = Math.max(p.p_ru.ru_maxrss, pmap_resident_count(k, vm.vm_map.pmap));
-		pmap_activate(k, pmap_kernel(k));
-		p.p_vmspace = null;
-		yield* uvmspace_free(k, vm);
-	}
-	if (p.p_shm.length > 0) yield* shmexit(k, p);
-	vfork_done(k, p);
+/** What others may wait for in the memory of a process that ends. Sleeps. */
+function* exit_futexes(k: Kernel, p: proc, vm: vmspace): Sleeps<void> {
+	if (p.p_robust !== 0) yield* futex_robust(k, p);
+	if (p.p_cleartid === 0) return;
+	yield* copyout_word(k, vm.vm_map, 0, p.p_cleartid);
+	futex_cleartid(k, p, p.p_cleartid);
+}
+
+/** Leave the address space. => it; a vforked process has only borrowed it. */
+function exit_vmspace(k: Kernel, p: proc): vmspace {
+	const vm = p.p_vmspace!;
+	p.p_ru.ru_maxrss = Math.max(p.p_ru.ru_maxrss, pmap_resident_count(k, vm.vm_map.pmap));
+	pmap_activate(k, pmap_kernel(k));
+	p.p_vmspace = null;
+	return vm;
 }
 
 /** Wake the parent that waits in vfork. */
@@ -119,7 +124,7 @@ function exit_tell(k: Kernel, p: proc, how: proc_exit): void {
 	wakeup(k, parent);
 	// clone accepts any number, also 0.
 	if (sig_valid(p.p_exitsig)) {
-		kpsignal(k, parent, sigchld_info(p, p.p_exitsig, exit_code(how), how.signal || how.code));
+		sigchld_post(k, parent, p, p.p_exitsig, exit_code(how), how.signal || how.code);
 	}
 	const ignored = action!.sa_handler === SIG_IGN || (action!.sa_flags & SA_NOCLDWAIT) !== 0;
 	if (p.p_exitsig === SIGCHLD && ignored) proc_reap(k, p);
@@ -163,7 +168,9 @@ export function killed(signal: number, pc: number, addr: number, reason = ""): p
 	return { code: 0, signal, coredump: false, pc, addr, reason };
 }
 
-export const exited = (code: number): proc_exit => ({
+export const exited = (code: number): proc_exit => (code === 0 ? SUCCEEDED : ended(code));
+
+const ended = (code: number): proc_exit => ({
 	code,
 	signal: 0,
 	coredump: false,
@@ -171,3 +178,5 @@ export const exited = (code: number): proc_exit => ({
 	addr: 0,
 	reason: "",
 });
+
+const SUCCEEDED = ended(0);

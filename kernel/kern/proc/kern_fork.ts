@@ -2,7 +2,7 @@
 import { EAGAIN, EINVAL, ENOMEM } from "../../../sys/errno.ts";
 import type { Kernel } from "../../kernel.ts";
 import { uvmspace_free } from "../../uvm/uvm_map.ts";
-import { uvmspace_addref, uvmspace_fork } from "../../uvm/uvm_map_fork.ts";
+import { uvmspace_addref, uvmspace_fork_nosleep } from "../../uvm/uvm_map_fork.ts";
 import { pool_prime_again, pool_prime_all } from "../../uvm/uvm_wait.ts";
 import { fpu_copy } from "../core/fpu.ts";
 import { lwp_create, lwp_pc, lwp_regs } from "../core/kern_lwp.ts";
@@ -70,7 +70,8 @@ export function* sys_clone(
 	if (k.procs.length >= Math.min(maxproc(k), p.p_rlimit[RLIMIT_NPROC]!.rlim_cur)) return -EAGAIN;
 	const vm = p.p_vmspace!;
 	if (shares) uvmspace_addref(vm);
-	const vmspace = shares ? vm : yield* uvmspace_fork(k, vm);
+	const forked = shares ? vm : uvmspace_fork_nosleep(k, vm);
+	const vmspace = forked !== null && "next" in forked ? yield* forked : forked;
 	if (vmspace === null) return -ENOMEM;
 	const { ofproc } = k.pools;
 	const primed = pool_prime_all(k, ofproc, 1) || (yield* pool_prime_again(k, ofproc, 1));

@@ -20,7 +20,7 @@ import {
 import { pool_put, pool_take } from "../core/subr_pool.ts";
 import type { shmmap } from "../sys/sysv_shm.ts";
 import type { filedesc } from "./file.ts";
-import { limit0, type rusage, rusage_zero } from "./resource.ts";
+import { limit0, type rusage, rusage_clear, rusage_zero } from "./resource.ts";
 import { type itimer, itimers_none } from "./timevar.ts";
 import { cred0, type ucred } from "./ucred.ts";
 
@@ -52,7 +52,7 @@ export interface proc {
 	p_pgid: number;
 	p_sid: number;
 	/** Attached shared memory segments. */
-	p_shm: shmmap[];
+	readonly p_shm: shmmap[];
 	/** null once the process has ended. */
 	p_fd: filedesc | null;
 	p_umask: number;
@@ -72,7 +72,7 @@ export interface proc {
 	p_siglist: sigset;
 	p_siginfo: ksiginfo[];
 	/** Alternate signal stack: size 0 for none. */
-	p_sigstk: { ss_sp: number; ss_size: number };
+	p_sigstk: sigstk;
 	/** The signal that has stopped it, or 0; and whether wait has reported that. */
 	p_stopsig: number;
 	p_waited: boolean;
@@ -97,7 +97,17 @@ export interface proc {
 	readonly p_ru: rusage;
 	/** Of children that were waited for. */
 	readonly p_cru: rusage;
+	/** The parts of it that another process will have. */
+	readonly p_parts: proc_parts;
 }
+
+/** An alternate signal stack (stack_t). */
+export interface sigstk {
+	readonly ss_sp: number;
+	readonly ss_size: number;
+}
+
+export const SIGSTK_NONE: sigstk = { ss_sp: 0, ss_size: 0 };
 
 /**
  * A process without memory, thread and files, which the caller provides. It has its parent's
@@ -108,32 +118,32 @@ export function proc_create(k: Kernel, comm: string, parent: proc | null): proc 
 	pool_take(k, k.pools.procpl);
 	pool_take(k, k.pools.sigapl);
 	const pid = k.nextpid++;
-	const arrays = proc_arrays(k, parent);
+	const parts = proc_parts(k, parent);
 	const p: proc = {
 		p_pid: pid,
 		p_comm: comm,
 		p_vmspace: null,
 		p_lwp: null,
 		p_pptr: parent,
-		p_children: [],
+		p_children: parts.p_children,
 		p_pgid: parent?.p_pgid ?? pid,
 		p_sid: parent?.p_sid ?? pid,
-		p_shm: [],
+		p_shm: parts.p_shm,
 		p_fd: null,
 		p_umask: parent?.p_umask ?? 0o022,
 		p_cred: parent?.p_cred ?? cred0(),
-		p_rlimit: arrays.p_rlimit,
-		p_sigacts: arrays.p_sigacts,
+		p_rlimit: parts.p_rlimit,
+		p_sigacts: parts.p_sigacts,
 		p_sigmask: parent?.p_sigmask ?? sigemptyset(),
 		p_sigoldmask: null,
 		p_sigwait: sigemptyset(),
 		p_siglist: sigemptyset(),
-		p_siginfo: [],
-		p_sigstk: { ss_sp: 0, ss_size: 0 },
+		p_siginfo: parts.p_siginfo,
+		p_sigstk: SIGSTK_NONE,
 		p_stopsig: 0,
 		p_waited: false,
 		p_continued: false,
-		p_timers: arrays.p_timers,
+		p_timers: parts.p_timers,
 		p_pdeathsig: 0,
 		p_dumpable: parent?.p_dumpable ?? 1,
 		p_nnp: parent?.p_nnp ?? false,
@@ -142,40 +152,66 @@ export function proc_create(k: Kernel, comm: string, parent: proc | null): proc 
 		p_cleartid: 0,
 		p_robust: 0,
 		p_exit: null,
-		p_ru: rusage_zero(),
-		p_cru: rusage_zero(),
+		p_ru: parts.p_ru,
+		p_cru: parts.p_cru,
+		p_parts: parts,
 	};
 	k.procs.push(p);
 	parent?.p_children.push(p);
 	return p;
 }
 
-/** The arrays of a process that has ended, which are used again. */
-export interface proc_arrays {
+/** What a process that has ended leaves to another. */
+export interface proc_parts {
+	readonly p_children: proc[];
+	readonly p_shm: shmmap[];
+	readonly p_siginfo: ksiginfo[];
 	readonly p_rlimit: rlimit[];
 	readonly p_sigacts: sigaction[];
 	readonly p_timers: itimer[];
+	readonly p_ru: rusage;
+	readonly p_cru: rusage;
 }
 
 /** How many are kept. */
-const ARRAYS_FREE_MAX = 64;
+const PARTS_FREE_MAX = 64;
 
-/** Limits and signal actions as those of the parent; no timer runs. */
-function proc_arrays(k: Kernel, parent: proc | null): proc_arrays {
-	const arrays = k.proc_arrays.pop() ?? {
+/** Limits and signal actions as those of the parent; no timer runs; all else is empty. */
+function proc_parts(k: Kernel, parent: proc | null): proc_parts {
+	const parts = k.proc_parts.pop() ?? {
+		p_children: [],
+		p_shm: [],
+		p_siginfo: [],
 		p_rlimit: limit0(),
 		p_sigacts: new Array(NSIG).fill(sigaction_default()),
 		p_timers: itimers_none(),
+		p_ru: rusage_zero(),
+		p_cru: rusage_zero(),
 	};
-	const from = parent ?? { p_rlimit: limit0(), p_sigacts: [] };
-	for (let i = 0; i < from.p_rlimit.length; i++) arrays.p_rlimit[i] = from.p_rlimit[i]!;
-	for (let i = 0; i < NSIG; i++) arrays.p_sigacts[i] = from.p_sigacts[i] ?? sigaction_default();
-	for (let i = 0; i < arrays.p_timers.length; i++) {
-		const timer = arrays.p_timers[i]!;
+	if (parent === null) {
+		parts.p_rlimit.splice(0, parts.p_rlimit.length, ...limit0());
+		parts.p_sigacts.fill(sigaction_default());
+		return parts;
+	}
+	for (let i = 0; i < parent.p_rlimit.length; i++) parts.p_rlimit[i] = parent.p_rlimit[i]!;
+	for (let i = 0; i < NSIG; i++) parts.p_sigacts[i] = parent.p_sigacts[i]!;
+	return parts;
+}
+
+/** Nobody else looks at them. => its children and what was told of signals are gone */
+function proc_parts_free(k: Kernel, parts: proc_parts): void {
+	if (k.proc_parts.length >= PARTS_FREE_MAX) return;
+	while (parts.p_children.length > 0) parts.p_children.pop();
+	while (parts.p_shm.length > 0) parts.p_shm.pop();
+	while (parts.p_siginfo.length > 0) parts.p_siginfo.pop();
+	for (let i = 0; i < parts.p_timers.length; i++) {
+		const timer = parts.p_timers[i]!;
 		timer.it_deadline = Number.POSITIVE_INFINITY;
 		timer.it_interval = 0;
 	}
-	return arrays;
+	rusage_clear(parts.p_ru);
+	rusage_clear(parts.p_cru);
+	k.proc_parts.push(parts);
 }
 
 /**
@@ -191,9 +227,7 @@ export function proc_free(k: Kernel, p: proc): void {
 	list_remove(k.procs, p);
 	pool_put(k.pools.procpl);
 	pool_put(k.pools.sigapl);
-	if (k.proc_arrays.length >= ARRAYS_FREE_MAX) return;
-	const { p_rlimit, p_sigacts, p_timers } = p;
-	k.proc_arrays.push({ p_rlimit, p_sigacts, p_timers });
+	proc_parts_free(k, p.p_parts);
 }
 
 export const pfind = (k: Kernel, pid: number): proc | undefined =>

@@ -104,7 +104,8 @@ export function* sys_prlimit64(
 		const error = yield* copyout(k, map, limit_bytes(old), oldp);
 		if (error !== 0) return -error;
 	}
-	if (fresh === null) return 0;
+	// Meanwhile it may have ended, and its limits be another's.
+	if (fresh === null || (target !== p && pfind(k, pid) !== target)) return 0;
 	target.p_rlimit[resource] = fresh;
 	if (resource === RLIMIT_CPU && target.p_lwp !== null) cputime_arm(k, target);
 	return 0;

@@ -78,6 +78,7 @@ export const sig_dumpscore = (sig: number): boolean => sigismember(SIGS_CORE, si
 /** Forget the pending signals of a set. */
 export function sigclear(p: proc, set: sigset): void {
 	p.p_siglist = sigminusset(p.p_siglist, set);
+	if (p.p_siginfo.length === 0) return;
 	p.p_siginfo = p.p_siginfo.filter((info) => !sigismember(set, info.ksi_signo));
 }
 
@@ -87,8 +88,24 @@ export function sigclear(p: proc, set: sigset): void {
  *    SIGCONT or SIGKILL. An ignored signal is discarded, unless it is blocked.
  */
 export function kpsignal(k: Kernel, p: proc, info: ksiginfo): void {
-	const sig = info.ksi_signo;
-	if (p.p_exit !== null) return;
+	if (sigpost_begin(k, p, info.ksi_signo)) sigpost(k, p, info);
+}
+
+/** kpsignal of a child's end, of which nothing is noted for a parent that ignores it. */
+export function sigchld_post(
+	k: Kernel,
+	p: proc,
+	child: proc,
+	sig: number,
+	code: number,
+	status: number,
+): void {
+	if (sigpost_begin(k, p, sig)) sigpost(k, p, sigchld_info(child, sig, code, status));
+}
+
+/** What a signal does before it is taken. => whether it is to be taken. */
+function sigpost_begin(k: Kernel, p: proc, sig: number): boolean {
+	if (p.p_exit !== null) return false;
 	if (sig === SIGCONT) sigclear(p, SIGS_STOP);
 	else if (sigismember(SIGS_STOP, sig)) sigclear(p, sigmask(SIGCONT));
 	if (p.p_stopsig !== 0 && (sig === SIGCONT || sig === SIGKILL)) {
@@ -99,9 +116,13 @@ export function kpsignal(k: Kernel, p: proc, info: ksiginfo): void {
 	}
 	// A blocked signal is kept: its action may change before it is taken, or sigtimedwait takes it.
 	const held = sigismember(p.p_sigmask, sig) || sigismember(p.p_sigwait, sig);
-	if (!held && sigdisposition(p, sig) === "ignore") return;
-	if (sig < SIGRTMIN && sigismember(p.p_siglist, sig)) return;
-	p.p_siglist = sigplusset(p.p_siglist, sigmask(sig));
+	if (!held && sigdisposition(p, sig) === "ignore") return false;
+	return sig >= SIGRTMIN || !sigismember(p.p_siglist, sig);
+}
+
+/** The signal is pending. */
+function sigpost(k: Kernel, p: proc, info: ksiginfo): void {
+	p.p_siglist = sigplusset(p.p_siglist, sigmask(info.ksi_signo));
 	p.p_siginfo.push(info);
 	const l = p.p_lwp;
 	if (l === null || !sigispending(p)) return;

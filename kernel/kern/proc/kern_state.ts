@@ -12,7 +12,7 @@ import { PGO_DONTCARE, vm_page } from "../../uvm/uvm_page.ts";
 import { uvm_aiodone_daemon } from "../../uvm/uvm_pager.ts";
 import { uvm_pageout } from "../../uvm/uvm_pdaemon.ts";
 import type { lwp, resumable } from "../core/kern_lwp.ts";
-import { sleepq_remove } from "../core/kern_sleepq.ts";
+import { sleepq_remove, sleepq_trim } from "../core/kern_sleepq.ts";
 import { LSSLEEP } from "../core/kern_synch.ts";
 import { syscall } from "../sys/syscall.ts";
 import { syscall_sleeping } from "./trap.ts";
@@ -104,6 +104,7 @@ export function kern_save<T>(k: Kernel, write: (state: kernel_state) => T): T {
 	const rest = inkernel.map(({ l_kernel, l_call }) => ({ l_kernel, l_call }));
 	for (const l of inkernel) Object.assign(l, { l_kernel: null, l_call: null });
 	for (const l of k.lwps) if (!inkernel.includes(l)) l.l_copied.length = 0;
+	sleepq_trim(k.sleepq);
 	try {
 		const members = Object.fromEntries(Object.entries(k).filter(([name]) => !FIXED.has(name)));
 		return write({ members, inkernel });

@@ -40,6 +40,16 @@ export const rusage_zero = (): rusage => ({
 	ru_maxrss: 0,
 });
 
+export function rusage_clear(ru: rusage): void {
+	ru.ru_utime = 0;
+	ru.ru_stime = 0;
+	ru.ru_minflt = 0;
+	ru.ru_majflt = 0;
+	ru.ru_nvcsw = 0;
+	ru.ru_nivcsw = 0;
+	ru.ru_maxrss = 0;
+}
+
 /** Limits of the first process: the system's own. */
 export function limit0(): rlimit[] {
 	const limit = (n: number): rlimit => ({ rlim_cur: n, rlim_max: n });

@@ -12,13 +12,8 @@ import {
 	VM_PROT_WRITE,
 } from "../../../sys/vmparam.ts";
 import type { Kernel } from "../../kernel.ts";
-import {
-	uao_create,
-	uao_detach,
-	uao_reference,
-	uao_slots,
-	type uvm_aobj,
-} from "../../uvm/uvm_aobj.ts";
+import { uao_create, uao_detach, uao_reference } from "../../uvm/uvm_aobj.ts";
+import { uao_slots, type uvm_aobj } from "../../uvm/uvm_aobj_slots.ts";
 import { UVM_FLAG_FIXED, UVM_INH_SHARE } from "../../uvm/uvm_extern.ts";
 import { uvm_map, uvm_map_args, uvm_unmap } from "../../uvm/uvm_map.ts";
 import type { vm_map } from "../../uvm/uvm_map_entry.ts";
@@ -26,7 +21,7 @@ import { uvm_obj_unwirepages, uvm_obj_wirepages } from "../../uvm/uvm_object_wir
 import { uvm_pagelookup } from "../../uvm/uvm_page.ts";
 import { free, malloc } from "../core/kern_malloc.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
-import { nanotime } from "../core/kern_tc.ts";
+import { time_second } from "../core/kern_tc.ts";
 import { copyin, copyout } from "../proc/copy.ts";
 import type { proc } from "../proc/kern_proc.ts";
 import { as_allowed } from "./sys_mman.ts";
@@ -100,8 +95,6 @@ export const sysent_shm: sysent = {
 /** Bytes of a segment (shm.h, struct shmid_ds): 25 words. */
 const SHMID_SIZE = 100;
 
-const seconds = (k: Kernel): number => nanotime(k).tv_sec;
-
 /** => the id (>= 0), or a negative errno. Never sleeps. */
 function sys_shmget(k: Kernel, p: proc, key: number, size: number, shmflg: number): number {
 	const { shmsegs } = k.shm;
@@ -136,7 +129,7 @@ function sys_shmget(k: Kernel, p: proc, key: number, size: number, shmflg: numbe
 		shm_locking: false,
 		shm_atime: 0,
 		shm_dtime: 0,
-		shm_ctime: seconds(k),
+		shm_ctime: time_second(k),
 		shm_cpid: p.p_pid,
 		shm_lpid: 0,
 	};
@@ -174,13 +167,13 @@ function* sys_shmat(k: Kernel, p: proc, id: number, addr: number, shmflg: number
 		return -error;
 	}
 	p.p_shm.push({ va: args.start, seg });
-	seg.shm_atime = seconds(k);
+	seg.shm_atime = time_second(k);
 	seg.shm_lpid = p.p_pid;
 	return args.start;
 }
 
 function shm_detached(k: Kernel, p: proc, seg: shmid_ds): void {
-	seg.shm_dtime = seconds(k);
+	seg.shm_dtime = time_second(k);
 	seg.shm_lpid = p.p_pid;
 }
 
@@ -271,7 +264,7 @@ function* sys_shmctl(k: Kernel, p: proc, id: number, how: number, buf: number): 
 			seg.shm_perm.uid = words[1]!;
 			seg.shm_perm.gid = words[2]!;
 			seg.shm_perm.mode = words[5]! & 0o777;
-			seg.shm_ctime = seconds(k);
+			seg.shm_ctime = time_second(k);
 			return 0;
 		}
 		case SHM_LOCK:

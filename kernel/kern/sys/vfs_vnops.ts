@@ -38,8 +38,8 @@ import {
 import { ZERODEV } from "../../dev/mem.ts";
 import { IO_APPEND, VOP, type vnode, vref, vrele } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
-import type { uvm_aobj } from "../../uvm/uvm_aobj.ts";
 import { uao_punch } from "../../uvm/uvm_aobj_punch.ts";
+import type { uvm_aobj } from "../../uvm/uvm_aobj_slots.ts";
 import { udv_attach } from "../../uvm/uvm_device.ts";
 import { PAGER_AOBJ, pagerops, type uvm_object, type voff_t } from "../../uvm/uvm_object.ts";
 import type { Sleeps } from "../core/kern_synch.ts";

@@ -1,7 +1,7 @@
 /** shmctl: who made a segment and when it was used; its mode, locking and the tables. */
 import { beforeEach, expect, it } from "vitest";
 import { SYS } from "../../../kernel/kern/sys/sysnum.ts";
-import { uao_slots } from "../../../kernel/uvm/uvm_aobj.ts";
+import { uao_slots } from "../../../kernel/uvm/uvm_aobj_slots.ts";
 import { EACCES, EEXIST, EFAULT, EINVAL, ENOMEM, EPERM } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { Agent } from "../../support/agents.ts";

@@ -5,7 +5,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { type lwp, lwp_create } from "../../../kernel/kern/core/kern_lwp.ts";
-import { sleepq_check } from "../../../kernel/kern/core/kern_sleepq.ts";
+import { sleepq_busy, sleepq_check, sleepq_trim } from "../../../kernel/kern/core/kern_sleepq.ts";
 import {
 	chooselwp,
 	LSRUN,
@@ -114,11 +114,32 @@ it("threads wake in the order in which they went to sleep, on their channel or b
 			}
 			for (const s of model) unsleep(k, s.l);
 			woken(k);
-			expect([k.sleepq.sq_chan.size, k.sleepq.sq_head, k.sleepq.sq_timed]).toEqual([0, null, []]);
+			expect([k.sleepq.sq_busy, k.sleepq.sq_head, k.sleepq.sq_timed]).toEqual([0, null, []]);
 		}),
 		{ numRuns: 200, seed: 20_261_122 },
 	);
 	expect(k.port.cycles).toBeGreaterThan(start);
+});
+
+it("channels without sleepers are kept for the next sleep, but few of them", () => {
+	const { k, all } = setup(3);
+	const { sleepq } = k;
+	const often = {};
+	for (let i = 0; i < 1_000; i++) {
+		sleep(k, all[0]!, often, 0);
+		sleep(k, all[1]!, {}, 0);
+		sleep(k, all[2]!, often, 0);
+		expect([sleepq_busy(sleepq, often), sleepq.sq_busy]).toEqual([true, 2]);
+		if (i % 2 === 0) wakeup(k, all[1]!.l_wchan!);
+		else unsleep(k, all[1]!);
+		wakeup(k, often);
+		woken(k);
+		expect([sleepq_busy(sleepq, often), sleepq.sq_busy]).toEqual([false, 0]);
+	}
+	expect(sleepq.sq_chan.size).toBeLessThanOrEqual(65);
+	expect(sleepq.sq_chan.size).toBeGreaterThan(0);
+	sleepq_trim(sleepq);
+	expect([sleepq.sq_chan.size, sleepq_check(sleepq, [])]).toEqual([0, []]);
 });
 
 it("a wakeup looks at those that it wakes", () => {

@@ -5,18 +5,20 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { simple_lock, simple_unlock } from "../../../kernel/kern/core/kern_lock.ts";
 import { ltsleep, type Sleeps } from "../../../kernel/kern/core/kern_synch.ts";
 import {
-	SWSLOT_NOMEM,
 	UAO_FLAG_KERNSWAP,
-	UAO_FLAG_NOSWAP,
 	uao_create,
 	uao_detach,
-	uao_dropswap,
-	uao_find_swslot,
 	uao_get_locked,
 	uao_put,
-	uao_set_swslot,
 	uao_swap_off,
 } from "../../../kernel/uvm/uvm_aobj.ts";
+import {
+	SWSLOT_NOMEM,
+	UAO_FLAG_NOSWAP,
+	uao_dropswap,
+	uao_find_swslot,
+	uao_set_swslot,
+} from "../../../kernel/uvm/uvm_aobj_slots.ts";
 import {
 	PGO_ALLPAGES,
 	PGO_CLEANIT,

@@ -2,18 +2,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { simple_lock } from "../../../kernel/kern/core/kern_lock.ts";
+import { uao_detach, uao_grow, uao_put, uao_shrink } from "../../../kernel/uvm/uvm_aobj.ts";
 import {
 	SWSLOT_NOMEM,
-	uao_detach,
 	uao_dropswap,
 	uao_find_swslot,
-	uao_grow,
-	uao_put,
 	uao_set_swslot,
-	uao_shrink,
 	uao_slots,
 	type uvm_aobj,
-} from "../../../kernel/uvm/uvm_aobj.ts";
+} from "../../../kernel/uvm/uvm_aobj_slots.ts";
 import { PGO_DISCARD, PGO_FREE } from "../../../kernel/uvm/uvm_object.ts";
 import { uvm_swap_alloc, uvm_swap_free, uvm_swpgonly_add } from "../../../kernel/uvm/uvm_swap.ts";
 import { ptoa } from "../../../sys/vmparam.ts";

@@ -8,7 +8,11 @@ import {
 	type vm_amap,
 	type vm_amap_chunk,
 } from "../../../kernel/uvm/uvm_amap.ts";
-import { UAO_FLAG_NOSWAP, uao_set_swslot, type uvm_aobj } from "../../../kernel/uvm/uvm_aobj.ts";
+import {
+	UAO_FLAG_NOSWAP,
+	uao_set_swslot,
+	type uvm_aobj,
+} from "../../../kernel/uvm/uvm_aobj_slots.ts";
 import { uvm_check, uvm_check_freeclean, uvm_check_panic } from "../../../kernel/uvm/uvm_check.ts";
 import { UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY } from "../../../kernel/uvm/uvm_extern.ts";
 import { uvm_map_lookup_entry, type vm_map_entry } from "../../../kernel/uvm/uvm_map_entry.ts";

@@ -6,7 +6,7 @@ import { simple_lock, simple_unlock } from "../../../kernel/kern/core/kern_lock.
 import { ltsleep } from "../../../kernel/kern/core/kern_synch.ts";
 import { amap_add, amap_alloc, amap_unref } from "../../../kernel/uvm/uvm_amap.ts";
 import { uvm_analloc, uvm_anfree, type vm_anon } from "../../../kernel/uvm/uvm_anon.ts";
-import { uao_find_swslot, uao_set_swslot } from "../../../kernel/uvm/uvm_aobj.ts";
+import { uao_find_swslot, uao_set_swslot } from "../../../kernel/uvm/uvm_aobj_slots.ts";
 import { PGO_ALLPAGES, PGO_PDFREECLUST, PGO_SYNCIO } from "../../../kernel/uvm/uvm_object.ts";
 import {
 	PG_BUSY,

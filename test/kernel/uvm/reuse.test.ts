@@ -1,5 +1,10 @@
 /** What is freed and used again, so that no new objects have to be made. */
 import { expect, it } from "vitest";
+import { lwp_create, lwp_free } from "../../../kernel/kern/core/kern_lwp.ts";
+import { SIGUSR1, sigaction_default } from "../../../kernel/kern/core/signal.ts";
+import { exited } from "../../../kernel/kern/proc/kern_exit.ts";
+import { proc_create, proc_free } from "../../../kernel/kern/proc/kern_proc.ts";
+import { psignal } from "../../../kernel/kern/proc/kern_sig.ts";
 import {
 	AMAP_SHARED,
 	amap_add,
@@ -10,9 +15,15 @@ import {
 	amap_unref,
 } from "../../../kernel/uvm/uvm_amap.ts";
 import { uvm_analloc, uvm_anfree } from "../../../kernel/uvm/uvm_anon.ts";
+import { uvmspace_alloc } from "../../../kernel/uvm/uvm_map.ts";
 import { uvm_pagealloc } from "../../../kernel/uvm/uvm_page.ts";
+import { pool_prime_all } from "../../../kernel/uvm/uvm_wait.ts";
+import { PAGE_SIZE, VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS } from "../../../sys/vmparam.ts";
+import { AddressSpace } from "../../support/address-space.ts";
 import { TestKernel } from "../../support/kernel.ts";
 import { checkAtRest } from "../../support/paging.ts";
+
+const BASE = 0x1000_0000;
 
 it("anons and chunks of amaps are used again, and are as new then", () => {
 	const t = new TestKernel();
@@ -67,4 +78,70 @@ it("amaps are used again, and are as new then", () => {
 	}
 	expect(used.size).toBe(1);
 	checkAtRest(t);
+});
+
+it("address spaces and pmaps are used again, and are as new then", () => {
+	const t = new TestKernel();
+	const { k } = t;
+	const spaces = new Set<object>();
+	const pmaps = new Set<object>();
+	let fresh: string | null = null;
+	for (let round = 0; round < 10; round++) {
+		// Nothing here refers to itself but the header of the map.
+		const vm = uvmspace_alloc(k, VM_MIN_ADDRESS + round * PAGE_SIZE, VM_MAXUSER_ADDRESS)!;
+		const { pmap, header, hint, first_free, ...rest } = vm.vm_map;
+		expect([hint, first_free, header.next, header.prev]).toEqual(Array(4).fill(header));
+		expect([header.start, header.end]).toEqual([rest.max_offset, rest.min_offset]);
+		expect([pmap.pm_refs, pmap.pm_asid, pmap.pm_resident, pmap.pm_wired]).toEqual([1, 0, 0, 0]);
+		expect(rest.min_offset).toBe(VM_MIN_ADDRESS + round * PAGE_SIZE);
+		const form = JSON.stringify({ ...vm, vm_map: { ...rest, min_offset: 0 } });
+		fresh ??= form;
+		expect(form).toBe(fresh);
+		spaces.add(vm).add(header);
+		pmaps.add(pmap);
+		const space = new AddressSpace(t, null, vm);
+		space.anon(BASE, 4);
+		for (let i = 0; i < 4; i++) expect(t.run(space.store(BASE + i * PAGE_SIZE, i))).toBe(0);
+		vm.vm_break = BASE;
+		vm.vm_map.maxsaddr = BASE;
+		t.run(space.free());
+	}
+	expect([spaces.size, pmaps.size]).toEqual([2, 1]);
+	checkAtRest(t);
+});
+
+it("the parts of processes and threads are used again, and are as new then", () => {
+	const { k } = new TestKernel();
+	const used = new Set<object>();
+	let fresh: string | null = null;
+	for (let round = 0; round < 10; round++) {
+		expect(pool_prime_all(k, k.pools.ofproc, 2)).toBe(true);
+		const p = proc_create(k, "test", null);
+		const l = lwp_create(k, "test", p, null);
+		const form = JSON.stringify({
+			parts: p.p_parts,
+			uarea: { ...l.l_uarea, l_regs: [...l.l_regs], l_args: [...l.l_args] },
+			process: { ...p, p_pid: 0, p_pgid: 0, p_sid: 0 },
+		});
+		fresh ??= form;
+		expect(form).toBe(fresh);
+		used.add(p.p_parts).add(l.l_uarea);
+		const child = proc_create(k, "child", p);
+		proc_free(k, child);
+		psignal(k, p, SIGUSR1);
+		p.p_sigacts[SIGUSR1] = { ...sigaction_default(), sa_flags: 1 };
+		p.p_rlimit[0] = { rlim_cur: 1, rlim_max: 2 };
+		p.p_timers[0]!.it_deadline = 3;
+		p.p_timers[1]!.it_interval = 3;
+		p.p_ru.ru_utime = 0.5;
+		p.p_cru.ru_maxrss = 7;
+		l.l_regs[3] = 4;
+		l.l_args[2] = 4;
+		l.l_copied.push(new Uint8Array(1));
+		p.p_exit = exited(0);
+		lwp_free(k, l);
+		proc_free(k, p);
+	}
+	// The child's parts are the second of two.
+	expect(used.size).toBeLessThanOrEqual(3);
 });

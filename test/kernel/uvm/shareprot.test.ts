@@ -1,7 +1,8 @@
 /** uvm_shareprot, which no pager of 2002 calls: what it does to all who share an object. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { simple_lock, simple_unlock } from "../../../kernel/kern/core/kern_lock.ts";
-import { uao_reference, type uvm_aobj } from "../../../kernel/uvm/uvm_aobj.ts";
+import { uao_reference } from "../../../kernel/uvm/uvm_aobj.ts";
+import type { uvm_aobj } from "../../../kernel/uvm/uvm_aobj_slots.ts";
 import { uvm_map_lookup_entry } from "../../../kernel/uvm/uvm_map_entry.ts";
 import { uvm_shareprot } from "../../../kernel/uvm/uvm_pager.ts";
 import { ACCESS_LOAD, ACCESS_STORE } from "../../../machine/port.ts";
