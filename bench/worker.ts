@@ -3,5 +3,11 @@ import { parentPort } from "node:worker_threads";
 import { warmUpHost } from "../index.ts";
 import { type GuestRun, runGuest } from "./guests.ts";
 
-warmUpHost();
-parentPort?.on("message", (run: GuestRun) => parentPort?.postMessage(runGuest(run)));
+let isFirst = true;
+
+parentPort?.on("message", (run: GuestRun) => {
+	// All runs of a worker are on the same engine.
+	if (isFirst) warmUpHost(run.engine);
+	isFirst = false;
+	parentPort?.postMessage(runGuest(run));
+});

@@ -3,7 +3,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { warmUpHost } from "../computer/warm-up.ts";
 import { Runner, type RunnerOptions, type RunPlan } from "./run/runner.ts";
 
-warmUpHost();
-const runner = new Runner(workerData as RunnerOptions);
+const options = workerData as RunnerOptions;
+warmUpHost(options.workload.options.engine);
+const runner = new Runner(options);
 
 parentPort?.on("message", (plan: RunPlan) => parentPort?.postMessage(runner.run(plan)));

@@ -41,7 +41,7 @@ export async function drive(
 	const hungUp = interrupts.raised.then(() => "interrupted" as const);
 	while (clock.cycles < limit && interrupts.signal === null) {
 		if (!warm && hart.counters.instret >= few) {
-			warmUpHost();
+			warmUpHost(flags.engine);
 			warm = true;
 		}
 		const until = Math.min(clock.cycles + (warm ? SLICE : FIRST_SLICE), limit);
@@ -77,7 +77,7 @@ export async function driveTerminal(
 	output: OutputBuffer,
 	saver: Saver | null,
 ): Promise<GivenUp> {
-	warmUpHost();
+	warmUpHost(flags.engine);
 	const progress = await RunProgress.open(process.stderr, flags.quiet);
 	const terminal = new HostTerminal(process.stdin, process.stdout, (columns, rows) =>
 		guest.resize(columns, rows),

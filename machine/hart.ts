@@ -214,9 +214,9 @@ export class Hart {
 		const compiled = plain && this.triggers === null ? this.jit : null;
 		this.#rare.compiled = compiled;
 		if (compiled !== null) this.mmu.allowRefills();
-		return this.faults === null
-			? this.#whole(budget, SLICE_MAX)
-			: this.#faulty(budget, this.faults);
+		const limit = Math.min(SLICE_MAX, this.interpreter.compileOnce(this.counters.instret));
+		if (this.faults !== null) return this.#faulty(budget, limit, this.faults);
+		return this.#whole(budget, limit);
 	}
 
 	#whole(budget: number, limit: number): number {
@@ -232,12 +232,12 @@ export class Hart {
 	}
 
 	/** Instructions that are executed alone follow each other as long as nobody else is concerned. */
-	#faulty(budget: number, faults: HartFaults): number {
+	#faulty(budget: number, max: number, faults: HartFaults): number {
 		const { clock, state } = this;
 		const end = clock.cycles + budget;
 		const { nextEvent } = clock;
 		for (;;) {
-			const limit = Math.min(SLICE_MAX, faults.between());
+			const limit = Math.min(max, faults.between());
 			if (limit <= 0) return STOP_BUDGET;
 			const left = end - clock.cycles;
 			if (faults.stall > 0) return this.#stalled(Math.min(left, faults.stall), faults);
@@ -292,6 +292,7 @@ export class Hart {
 		code.clear();
 		this.jit = engine === "interp" ? null : Jit.create(memory, code, this.#walks, engine);
 		code.user = this.jit;
+		this.interpreter.compileAfter(this.jit?.loopAfter ?? Number.POSITIVE_INFINITY);
 	}
 
 	/** An exception that concerns nobody else enters its handler at once. => STOP_* */

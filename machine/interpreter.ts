@@ -17,6 +17,7 @@
  * 42 H_FIRST, 45 H_RESERVATION, 160 H_PRIV, 161 H_TABLES; 16 from H_CSR to H_CSR_MASK. Reading an
  * imported constant in the loop would cost more than the instruction.
  */
+import { loopOf } from "./jit/loop.ts";
 import { H_BASE, H_FIRST, H_IP, H_PC_BASE, type Memory } from "./memory.ts";
 import { type RareInstructions, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } from "./rare.ts";
 import { warmUp } from "./warm-up.ts";
@@ -24,6 +25,10 @@ import { warmUp } from "./warm-up.ts";
 export class Interpreter {
 	readonly #memory: Memory;
 	readonly #rare: RareInstructions;
+	/** Does what #run does, compiled; null: it is not, or not yet. */
+	#loop: (() => number) | null = null;
+	/** Instructions after which that is made. */
+	#compileAfter = Number.POSITIVE_INFINITY;
 
 	constructor(memory: Memory, rare: RareInstructions) {
 		this.#memory = memory;
@@ -33,6 +38,24 @@ export class Interpreter {
 	/** Have the host's compiler see all of the loop. => memory is as it was */
 	warmUp(): void {
 		warmUp(this.#memory, () => this.#run());
+	}
+
+	/** Have the loop be one of WebAssembly after so many instructions; Infinity: never. */
+	compileAfter(instructions: number): void {
+		this.#loop = null;
+		this.#compileAfter = instructions;
+	}
+
+	/**
+	 * To be called before slices: so many instructions were executed.
+	 * => cycles that may pass before it is to be called again
+	 */
+	compileOnce(instructions: number): number {
+		const rest = this.#compileAfter - instructions;
+		if (rest > 0) return rest;
+		this.#loop = loopOf(this.#memory);
+		this.#compileAfter = Number.POSITIVE_INFINITY;
+		return Number.POSITIVE_INFINITY;
 	}
 
 	/**
@@ -49,7 +72,7 @@ export class Interpreter {
 		words[H_BASE] = base;
 		words[H_FIRST] = first;
 		for (;;) {
-			const stop = this.#run();
+			const stop = this.#loop === null ? this.#run() : this.#loop();
 			if (stop !== STOP_RARE) return stop;
 			const rare = this.#rare.execute();
 			if (rare !== STOP_RARE) return rare;

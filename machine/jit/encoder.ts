@@ -72,8 +72,8 @@ export interface FunctionType {
 }
 
 export interface ModuleParts {
-	/** Pages of the memory that is imported as "e" "m". */
-	readonly pages: number;
+	/** Pages of the memory that is imported as "e" "m"; null: any number. */
+	readonly pages: number | null;
 	/** Is the table imported as "e" "t", and how large is it? 0: no. */
 	readonly table: number;
 	/** Is function 0 imported as "e" "f"? Its type is 0. */
@@ -97,6 +97,12 @@ export function encodeModule(parts: ModuleParts): Uint8Array {
 		out.unsigned(part.length);
 		out.append(part);
 	};
+	/** Of a size that does not change. */
+	const limits = (size: number | null): void => {
+		part.byte(size === null ? 0 : 1);
+		part.unsigned(size ?? 0);
+		if (size !== null) part.unsigned(size);
+	};
 	section(1, () => {
 		part.unsigned(types.length);
 		for (const { parameters, results } of types) {
@@ -112,9 +118,7 @@ export function encodeModule(parts: ModuleParts): Uint8Array {
 		part.name("e");
 		part.name("m");
 		part.byte(KIND_MEMORY);
-		part.byte(1);
-		part.unsigned(pages);
-		part.unsigned(pages);
+		limits(pages);
 		if (imported !== 0) {
 			part.name("e");
 			part.name("f");
@@ -126,9 +130,7 @@ export function encodeModule(parts: ModuleParts): Uint8Array {
 		part.name("t");
 		part.byte(KIND_TABLE);
 		part.byte(FUNCREF);
-		part.byte(1);
-		part.unsigned(table);
-		part.unsigned(table);
+		limits(table);
 	});
 	section(3, () => {
 		part.unsigned(functions.length);
@@ -187,6 +189,7 @@ export const I32_LT_S = 0x48;
 export const I32_LT_U = 0x49;
 export const I32_GT_S = 0x4a;
 export const I32_GT_U = 0x4b;
+export const I32_LE_S = 0x4c;
 export const I32_GE_S = 0x4e;
 export const I32_GE_U = 0x4f;
 export const I32_CLZ = 0x67;

@@ -50,11 +50,19 @@ export interface JitOptions {
 	readonly misses: number;
 	/** Functions that are kept. */
 	readonly functions: number;
+	/** Instructions after which the interpreter's loop is emitted. */
+	readonly loopAfter: number;
 }
 
-const DEFAULTS: JitOptions = { chunk: 2000, hot: 400, patience: 40, misses: 32, functions: 2000 };
+const DEFAULTS: JitOptions = {
+	...{ chunk: 2000, hot: 400, patience: 40, misses: 32, functions: 2000 },
+	loopAfter: 20_000,
+};
 /** For tests: whatever was executed before. */
-const EAGER: JitOptions = { chunk: 20, hot: 1, patience: 0, misses: 1, functions: 2000 };
+const EAGER: JitOptions = {
+	...{ chunk: 20, hot: 1, patience: 0, misses: 1, functions: 2000 },
+	loopAfter: 0,
+};
 
 const SAMPLE_HEAT = 16;
 const NO_JUMP = 1;
@@ -103,6 +111,10 @@ export class Jit implements Compiled, CodeUser, CompiledCode {
 		this.#heat = new Heat(code);
 		this.#churn = new Uint8Array(code.slots / code.pageSlots);
 		memory.i32[H_JUMP] = NO_JUMP;
+	}
+
+	get loopAfter(): number {
+		return this.#options.loopAfter;
 	}
 
 	get counts(): JitCounts {
