@@ -10,6 +10,7 @@ import { afterAll, expect, it } from "vitest";
 import { ROOT } from "../../support/sources.ts";
 import { MUTANTS, type Mutant } from "./mutants.ts";
 import { FLOAT_MUTANTS } from "./mutants-float.ts";
+import { LOOP_MUTANTS } from "./mutants-loop.ts";
 import { MEMORY_MUTANTS } from "./mutants-memory.ts";
 
 /** By project. When a test has failed, those behind it are not run. */
@@ -20,6 +21,7 @@ const FINDERS: readonly (readonly [string, ...string[]])[] = [
 		"test/machine/jit/access.test.ts",
 		"test/machine/jit/mapping.test.ts",
 		"test/machine/jit/pages.test.ts",
+		"test/machine/jit/loop.fuzz.test.ts",
 		"test/machine/jit/strips.test.ts",
 		"test/machine/jit/refill.test.ts",
 		"test/machine/jit/float.test.ts",
@@ -93,7 +95,7 @@ function failing(dist: string, project: string, files: string[]): Promise<string
 
 const only = new RegExp(process.env.MUTANT ?? "");
 
-const all = [...MUTANTS, ...MEMORY_MUTANTS, ...FLOAT_MUTANTS];
+const all = [...MUTANTS, ...LOOP_MUTANTS, ...MEMORY_MUTANTS, ...FLOAT_MUTANTS];
 
 it.each(all.filter(({ name }) => only.test(name)))("$name: found", async (mutant) => {
 	const started = performance.now();
