@@ -87,13 +87,6 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
 		by: "refill",
 	},
 	{
-		name: "a page that the tables have no place for is entered",
-		file: "refill",
-		from: "code.op(wasm.I32_EQ, wasm.I32_AND);\n        this.#tlb.refuseIf();",
-		to: "code.op(wasm.DROP, wasm.DROP, wasm.DROP);",
-		by: "refill",
-	},
-	{
 		name: "a page beyond RAM is accessed",
 		file: "refill",
 		from: "code.constant(this.#memory.ramSize >>> PAGE_SHIFT)",

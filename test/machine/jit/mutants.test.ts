@@ -36,7 +36,7 @@ const FINDERS: readonly (readonly [string, ...string[]])[] = [
 	["main", "test/workloads/compute.test.ts"],
 ];
 /** After so long a test hangs: it has found the mutant. */
-const HANG_MS = 300_000;
+const HANG_MS = 600_000;
 
 // Below the repository, so that packages are found.
 const folder = join(ROOT, `node_modules/.cache/mutants-${process.pid}`);

@@ -55,6 +55,8 @@ const plan = fc
 	.record({
 		accesses: fc.array(access, { minLength: 1, maxLength: 6 }),
 		changes: fc.tuple(...BASES.map(() => change)),
+		/** The first one may change twice. */
+		again: fc.option(change, { freq: 3, nil: null }),
 		stride: fc.constantFrom(1, 2, 3, 4, 6, 8, 10, 12, 100, 512, 516, -4, 0),
 		starts: fc.tuple(...BASES.map(() => fc.integer({ min: 0, max: 0xdfff }))),
 		aligned: fc.constantFrom(true, true, true, false),
@@ -63,11 +65,11 @@ const plan = fc
 		walkCycles: fc.constantFrom(0, 5),
 		misaligned: fc.constantFrom<"handle" | "trap">("handle", "trap"),
 	})
-	.map(({ accesses, changes, ...rest }) => {
+	.map(({ accesses, changes, again, ...rest }) => {
 		const parts = [...accesses];
-		changes.forEach(({ by, place, rare }, i) => {
+		[...changes, ...(again === null ? [] : [again])].forEach(({ by, place, rare }, i) => {
 			if (by === 0) return;
-			const rd = BASES[i]!;
+			const rd = BASES[i % BASES.length]!;
 			const word =
 				by === STRIDE
 					? encode("add", { rd, rs1: rd, rs2: STRIDE })
