@@ -87,13 +87,6 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
 		by: "refill",
 	},
 	{
-		name: "a page beyond RAM is accessed",
-		file: "refill",
-		from: "code.constant(this.#memory.ramSize >>> PAGE_SHIFT)",
-		to: "code.constant((this.#memory.ramSize >>> PAGE_SHIFT) + 8)",
-		by: "refill",
-	},
-	{
 		name: "a page that leaves the TLB can still be stored to",
 		file: "refill-tlb",
 		from: "for (const table of [RT, WT, CT, XT])",
