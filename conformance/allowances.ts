@@ -28,6 +28,7 @@ export interface StepNote {
 	/** State before the step. */
 	priv: number;
 	mstatus: number;
+	satp: number;
 	reservation: number;
 	/** The exception that the step raised and its trap value; cause is -1 if there was none. */
 	cause: number;
@@ -38,6 +39,8 @@ export interface StepNote {
 	ready: number;
 	/** The page tables were changed before the step and have not been fenced since. */
 	tablesChanged: boolean;
+	/** Values of satp before the present one that have not been fenced since. */
+	unfenced: readonly number[];
 	/** The step accessed an address outside RAM. */
 	device: boolean;
 }
@@ -171,6 +174,21 @@ export function tablesChanged(machine: Machine, note: StepNote): boolean {
 	return note.tablesChanged || (!LOADS.includes(op) && pa >= ROOT - 7 && pa < DATA);
 }
 
+/** => values of satp before that of now that have not been fenced, after the step of `note` */
+export function unfenced(machine: Machine, note: StepNote): readonly number[] {
+	const { op, rs1, rs2 } = note.decoder;
+	const fenced = note.word >= 0 && note.cause < 0 && op === OP.SFENCE_VMA && rs1 + rs2 === 0;
+	if (fenced) return [];
+	if (note.satp === machine.hart.state.satp) return note.unfenced;
+	return [...note.unfenced, note.satp];
+}
+
+/** May translations of another page table be used at `va`, which have another result? */
+function isStale(machine: Machine, { unfenced }: StepNote, va: number, priv: number): boolean {
+	const { pte } = walk(machine, va >>> 0, priv);
+	return unfenced.some((satp) => walk(machine, va >>> 0, priv, satp).pte !== pte);
+}
+
 /** Is `va` in or next to the pages that hold the stream and its handlers? */
 const isCode = (va: number): boolean => va >>> 0 >= RAM_BASE - 8 && va >>> 0 < CODE_END;
 
@@ -241,10 +259,13 @@ export function mustStop(machine: Machine, note: StepNote): boolean {
 	if (state.waiting !== 0) return true;
 	// Devices, and the boot ROM.
 	if (note.device || isOutside(walk(machine, note.pc, note.priv).pa)) return true;
-	// 4.2.1: until a fence, global translations of another page table may be used; QEMU drops them
-	// on a write to satp. This matters if the new page table is not in RAM.
+	// 4.2.1: until a fence, translations of another page table may be used if they are global or the
+	// ASID is the same; QEMU drops them on a write to satp.
+	if (isStale(machine, note, note.pc, note.priv)) return true;
+	if (isStale(machine, note, note.pc + 2, note.priv)) return true;
 	if (walk(machine, note.pc, note.priv).reads.some((pa) => !isRam(pa))) return true;
 	if (word >= 0 && isAccess(decoder.op)) {
+		if (isStale(machine, note, note.address, dataPrivilege(note))) return true;
 		if (isOutside(walk(machine, note.address >>> 0, dataPrivilege(note)).pa)) return true;
 	}
 	if ((cause === 1 || cause === 5 || cause === 7) && isOutside(mmu.pa)) return true;

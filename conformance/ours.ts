@@ -6,7 +6,14 @@ import type { Engine } from "../machine/engine.ts";
 import { WordHash } from "../machine/hash.ts";
 import { Machine } from "../machine/machine.ts";
 import { RAM_BASE } from "../machine/memory.ts";
-import { type Fixup, fixupOf, mustStop, type StepNote, tablesChanged } from "./allowances.ts";
+import {
+	type Fixup,
+	fixupOf,
+	mustStop,
+	type StepNote,
+	tablesChanged,
+	unfenced,
+} from "./allowances.ts";
 import { csrsOf } from "./generator.ts";
 import { RAM_SIZE } from "./layout.ts";
 import { type ArchState, COMPARED_CSRS } from "./state.ts";
@@ -39,12 +46,14 @@ export class OurSide implements HartObserver {
 		address: 0,
 		priv: 0,
 		mstatus: 0,
+		satp: 0,
 		reservation: -1,
 		cause: -1,
 		tval: 0,
 		irq: -1,
 		ready: 0,
 		tablesChanged: false,
+		unfenced: [],
 		device: false,
 	};
 
@@ -76,6 +85,7 @@ export class OurSide implements HartObserver {
 	/** Put the machine in the stream's initial state. */
 	load(stream: Stream): void {
 		this.#note.tablesChanged = false;
+		this.#note.unfenced = [];
 		loadInto(this.machine, stream);
 	}
 
@@ -105,6 +115,7 @@ export class OurSide implements HartObserver {
 		note.pc = hart.pc;
 		note.priv = hart.state.priv;
 		note.mstatus = hart.state.mstatus;
+		note.satp = hart.state.satp;
 		note.reservation = hart.state.reservation;
 		note.cause = note.irq = -1;
 		note.device = false;
@@ -121,6 +132,7 @@ export class OurSide implements HartObserver {
 		machine.runBare(1);
 		if (mustStop(machine, note)) return null;
 		note.tablesChanged = tablesChanged(machine, note);
+		note.unfenced = unfenced(machine, note);
 		const after = new Int32Array(33);
 		after.set(hart.x);
 		after[32] = hart.pc | 0;

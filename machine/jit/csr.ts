@@ -287,7 +287,8 @@ export class CsrCode {
 		this.#isDirty();
 		code.op(wasm.I32_EQZ);
 		this.#exitIf(exit);
-		if (csr !== CSR.frm) this.#float.storeFlags();
+		// For whom they are read, and because they are loaded again below.
+		if (csr !== CSR.frm || writes) this.#float.storeFlags();
 		if (csr !== CSR.fflags) {
 			code.loadWord(H_FRM);
 			if (csr === CSR.fcsr) {

@@ -52,6 +52,20 @@ out:	${PASS}
 	${END}`;
 
 describe("run", () => {
+	it("interprets where node has no WebAssembly, and says so once", () => {
+		const path = image("jitless", `li a0, 33\n${PASS}\n${END}`);
+		for (const [engine, said] of [
+			["auto", 1],
+			["interp", 0],
+		] as const) {
+			const run = uvmachine(["run", path, "--engine", engine], "", ["--jitless"]);
+			expect(run).toMatchObject({ status: 0, stdout: "!" });
+			expect(
+				run.stderr.match(/no WebAssembly here: guest code is interpreted/g) ?? [],
+			).toHaveLength(said);
+		}
+	});
+
 	it("a script from a pipe reaches a guest that spins, at the same cycles each time", () => {
 		const path = file("spin", consoleGuest("spin"));
 		const [first, second] = [1, 2].map(() =>

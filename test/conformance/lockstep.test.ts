@@ -12,3 +12,14 @@ it.skipIf(qemuProblem() !== null)("new streams agree with QEMU", async () => {
 	const code = await runStreams(options, (line) => lines.push(line));
 	expect(code, lines.join("\n")).toBe(0);
 });
+
+it.skipIf(qemuProblem() !== null)(
+	"translations of before satp was written may be used",
+	async () => {
+		const lines: string[] = [];
+		// An instruction is fetched after satp was changed to a page table that maps nothing.
+		const options = { runs: 1, seed: 1194, modes: ["mixed"], thorough: false };
+		const code = await runStreams(options, (line) => lines.push(line));
+		expect(code, lines.join("\n")).toBe(0);
+	},
+);

@@ -179,7 +179,7 @@ it("computes the same, and raises the same flags, in every state", () => {
 		fc.property(cases, fc.array(fc.integer({ min: 1, max: 900 }), { maxLength: 5 }), (c, stops) => {
 			expectSame(c, [...stops, 400]);
 		}),
-		{ numRuns: RUNS, endOnFailure: true },
+		{ numRuns: 5 * RUNS, endOnFailure: true },
 	);
 });
 
@@ -339,8 +339,12 @@ describe("compiled code keeps", () => {
 		expect(leaves({ words, values: exact, flags: 0, ...state })).toBe(0);
 	});
 
-	it("the first inexact result", () => {
-		const words = [encode("fdiv.d", { rd: 0, rs1: 2, rs2: 1, imm: 7 })];
+	it.each([
+		["", []],
+		[" where the rounding mode is set", [encode("csrrwi", { rd: 0, rs1: 0, imm: CSR.frm })]],
+		[" where the rounding mode is read", [encode("csrrs", { rd: 8, rs1: 0, imm: CSR.frm })]],
+	])("the first inexact result%s", (_, between) => {
+		const words = [encode("fdiv.d", { rd: 0, rs1: 2, rs2: 1, imm: 7 }), ...between];
 		words.push(encode("csrrwi", { rd: 9, rs1: 0, imm: CSR.fflags }));
 		const machine = start("jit", { words, values: [ofNumber(1), ofNumber(3)], flags: 0, ...state });
 		machine.runBare(500);

@@ -1,7 +1,7 @@
 /**
  * Do the tests find mistakes of the compiler? Each mutant is a build with one of them, and must
- * fail a test of FINDERS, which run on it in a process of their own. MUTANT plants only those whose
- * names match this expression.
+ * fail a test of FINDERS, which run on it in a process of their own: first the one that the mutant
+ * names. MUTANT plants only those whose names match this expression.
  */
 import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -9,6 +9,9 @@ import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { ROOT } from "../../support/sources.ts";
 import { MUTANTS, type Mutant } from "./mutants.ts";
+import { FLOAT_MUTANTS } from "./mutants-float.ts";
+import { LOOP_MUTANTS } from "./mutants-loop.ts";
+import { MEMORY_MUTANTS } from "./mutants-memory.ts";
 
 /** By project. When a test has failed, those behind it are not run. */
 const FINDERS: readonly (readonly [string, ...string[]])[] = [
@@ -18,6 +21,10 @@ const FINDERS: readonly (readonly [string, ...string[]])[] = [
 		"test/machine/jit/access.test.ts",
 		"test/machine/jit/mapping.test.ts",
 		"test/machine/jit/pages.test.ts",
+		"test/machine/jit/loop.fuzz.test.ts",
+		"test/machine/jit/strips.test.ts",
+		"test/machine/jit/refill.test.ts",
+		"test/machine/jit/float.test.ts",
 		"test/machine/jit/programs.fuzz.test.ts",
 	],
 	[
@@ -29,7 +36,7 @@ const FINDERS: readonly (readonly [string, ...string[]])[] = [
 	["main", "test/workloads/compute.test.ts"],
 ];
 /** After so long a test hangs: it has found the mutant. */
-const HANG_MS = 300_000;
+const HANG_MS = 600_000;
 
 // Below the repository, so that packages are found.
 const folder = join(ROOT, `node_modules/.cache/mutants-${process.pid}`);
@@ -51,9 +58,10 @@ function plant({ file, from, to }: Mutant): string {
 	return join(folder, "dist");
 }
 
-/** => the test that has failed, or null. */
-async function finder(dist: string): Promise<string | null> {
-	for (const [project, ...files] of FINDERS) {
+/** => the test that has failed, or null. `by` is run first. */
+async function finder(dist: string, by?: string): Promise<string | null> {
+	const first = by === undefined ? [] : [["main", `test/machine/jit/${by}.test.ts`] as const];
+	for (const [project, ...files] of [...first, ...FINDERS]) {
 		const found = await failing(dist, project, files);
 		if (found !== null) return found;
 	}
@@ -87,9 +95,11 @@ function failing(dist: string, project: string, files: string[]): Promise<string
 
 const only = new RegExp(process.env.MUTANT ?? "");
 
-it.each(MUTANTS.filter(({ name }) => only.test(name)))("$name: found", async (mutant) => {
+const all = [...MUTANTS, ...LOOP_MUTANTS, ...MEMORY_MUTANTS, ...FLOAT_MUTANTS];
+
+it.each(all.filter(({ name }) => only.test(name)))("$name: found", async (mutant) => {
 	const started = performance.now();
-	const found = await finder(plant(mutant));
+	const found = await finder(plant(mutant), mutant.by);
 	const seconds = ((performance.now() - started) / 1000).toFixed(0);
 	console.log(`${mutant.name}: ${found ?? "SURVIVES"} (${seconds} s)`);
 	expect(found).not.toBeNull();
