@@ -55,7 +55,7 @@ export interface JitOptions {
 }
 
 const DEFAULTS: JitOptions = {
-	...{ chunk: 2000, hot: 400, patience: 40, misses: 32, functions: 2000 },
+	...{ chunk: 2000, hot: 4000, patience: 40, misses: 32, functions: 2000 },
 	loopAfter: 2000,
 };
 /** For tests: whatever was executed before. */

@@ -28,7 +28,7 @@ export class JumpProfile {
 				this.#jumps.clear();
 				this.#sources.clear();
 			}
-			jump = { pc, targets: [], misses: 0, patience: 16 };
+			jump = { pc, targets: [], misses: 0, patience: 64 };
 			this.#jumps.set(pc, jump);
 		}
 		jump.misses++;
