@@ -476,7 +476,7 @@ export function uvmspace_alloc(k: Kernel, min: vaddr_t, max: vaddr_t): vmspace |
 		const vm_map = uvm_map_setup(pm, min, max, VM_MAP_PAGEABLE);
 		return { vm_map, vm_refcnt: 1, vm_daddr: 0, vm_break: 0 };
 	}
-	uvm_map_setup_again(vm.vm_map, pm, min, max);
+	uvm_map_setup_again(vm.vm_map, pm, min, max, VM_MAP_PAGEABLE);
 	vm.vm_refcnt = 1;
 	vm.vm_daddr = 0;
 	vm.vm_break = 0;

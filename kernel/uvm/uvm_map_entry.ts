@@ -152,7 +152,13 @@ export function uvm_map_setup(pm: pmap, min: vaddr_t, max: vaddr_t, flags: numbe
 }
 
 /** The same in the map of an address space that is gone. => nobody has it locked. */
-export function uvm_map_setup_again(map: vm_map, pm: pmap, min: vaddr_t, max: vaddr_t): void {
+export function uvm_map_setup_again(
+	map: vm_map,
+	pm: pmap,
+	min: vaddr_t,
+	max: vaddr_t,
+	flags: number,
+): void {
 	const { header } = map;
 	KASSERT(map.nentries === 0 && header.next === header, "uvm_map_setup: a map in use");
 	// It compares as in uvm_map_setup.
@@ -165,6 +171,7 @@ export function uvm_map_setup_again(map: vm_map, pm: pmap, min: vaddr_t, max: va
 	map.ref_count = 1;
 	map.hint = header;
 	map.first_free = header;
+	map.flags = flags;
 	map.timestamp = 0;
 	map.min_offset = min;
 	map.max_offset = max;

@@ -7,6 +7,7 @@
  * what is shared, or written by another process in the round, may hold any of the round's values.
  */
 import { expect } from "vitest";
+import { sleepq_busy } from "../../kernel/kern/core/kern_sleepq.ts";
 import { SYS } from "../../kernel/kern/sys/sysnum.ts";
 import { EBUSY, EFAULT, EINVAL, ENOMEM, ENXIO } from "../../sys/errno.ts";
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
@@ -92,7 +93,7 @@ export class OverlapMachine extends OverlapBase {
 		const { k } = this.t;
 		for (let n = 0; n < 1000; n++) {
 			const count = pipe.pipe_cnt + (pipe.pipe_map?.cnt ?? 0);
-			const waits = k.sleepq.sq_chan.has(pipe.pipe_rwait);
+			const waits = sleepq_busy(k.sleepq, pipe.pipe_rwait);
 			if (count > 0) {
 				this.keeper.syscall(SYS.read, this.pipe[0], BUFFER, Math.min(count, PAGE_SIZE));
 			} else if (waits) {

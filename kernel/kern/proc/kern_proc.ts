@@ -188,6 +188,8 @@ function proc_parts(k: Kernel, parent: proc | null): proc_parts {
 		p_ru: rusage_zero(),
 		p_cru: rusage_zero(),
 	};
+	rusage_clear(parts.p_ru);
+	rusage_clear(parts.p_cru);
 	if (parent === null) {
 		parts.p_rlimit.splice(0, parts.p_rlimit.length, ...limit0());
 		parts.p_sigacts.fill(sigaction_default());
@@ -198,7 +200,10 @@ function proc_parts(k: Kernel, parent: proc | null): proc_parts {
 	return parts;
 }
 
-/** Nobody else looks at them. => its children and what was told of signals are gone */
+/**
+ * Nobody but one who asks what it used looks at them any more.
+ * => its children and what was told of signals are gone
+ */
 function proc_parts_free(k: Kernel, parts: proc_parts): void {
 	if (k.proc_parts.length >= PARTS_FREE_MAX) return;
 	while (parts.p_children.length > 0) parts.p_children.pop();
@@ -209,8 +214,6 @@ function proc_parts_free(k: Kernel, parts: proc_parts): void {
 		timer.it_deadline = Number.POSITIVE_INFINITY;
 		timer.it_interval = 0;
 	}
-	rusage_clear(parts.p_ru);
-	rusage_clear(parts.p_cru);
 	k.proc_parts.push(parts);
 }
 

@@ -16,6 +16,7 @@ import {
 } from "../../../kernel/uvm/uvm_amap.ts";
 import { uvm_analloc, uvm_anfree } from "../../../kernel/uvm/uvm_anon.ts";
 import { uvmspace_alloc } from "../../../kernel/uvm/uvm_map.ts";
+import { VM_MAP_WIREFUTURE } from "../../../kernel/uvm/uvm_map_entry.ts";
 import { uvm_pagealloc } from "../../../kernel/uvm/uvm_page.ts";
 import { pool_prime_all } from "../../../kernel/uvm/uvm_wait.ts";
 import { PAGE_SIZE, VM_MAXUSER_ADDRESS, VM_MIN_ADDRESS } from "../../../sys/vmparam.ts";
@@ -104,6 +105,8 @@ it("address spaces and pmaps are used again, and are as new then", () => {
 		for (let i = 0; i < 4; i++) expect(t.run(space.store(BASE + i * PAGE_SIZE, i))).toBe(0);
 		vm.vm_break = BASE;
 		vm.vm_map.maxsaddr = BASE;
+		vm.vm_map.flags |= VM_MAP_WIREFUTURE;
+		vm.vm_map.timestamp += 7;
 		t.run(space.free());
 	}
 	expect([spaces.size, pmaps.size]).toEqual([2, 1]);
