@@ -87,7 +87,8 @@ it("code that changes while it waits for its module is not compiled", () => {
 	const source = "loop: addi a0, a0, 1\naddi a1, a1, 1\nj loop";
 	// Longer than what is between two samples.
 	const CYCLES = 5000;
-	const start = (engine: "auto" | "interp") => guest(source, { ramSize: 1 << 17, engine }).machine;
+	const ramSize = 1 << 17;
+	const start = (engine: "auto" | "interp") => guest(source, { ramSize, engine }).machine;
 	const compiled = (machine: Machine): boolean => (machine.hart.jit?.counts.functions ?? 0) > 0;
 	const unchanged = start("auto");
 	let slices = 0;
