@@ -33,7 +33,7 @@ export const LOOP_MUTANTS: readonly Mutant[] = [
 	{
 		name: "a straight line that takes all cycles is too long",
 		file: "loop",
-		from: /code\.op\(wasm\.I32_GE_S\);(?=\s+code\.branchIf\(this\.#loop\.labels\.next\);\s+this\.#loop\.stop)/,
+		from: /code\.op\(wasm\.I32_GE_S\);(?=[^;]+labels\.next\);\s+this\.#loop\.stop)/,
 		to: "code.op(wasm.I32_GT_S);",
 		by: "loop.fuzz",
 	},
