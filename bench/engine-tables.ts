@@ -37,6 +37,14 @@ export function compileTable({ guests }: EnginesReport): Table {
 	return [head, ...guests.map(row)];
 }
 
+export function briefTable({ engine, brief }: EnginesReport): Table {
+	const head = ["guest", "million instructions", `${engine}, ms`, "QEMU, ms", `${engine} : QEMU`];
+	const rows = brief.map(({ name, work, engineMs, qemuMs, ratio }) => [
+		...[name, whole(work), whole(engineMs.median), whole(qemuMs.median), range(ratio)],
+	]);
+	return [head, ...rows];
+}
+
 export function curveTable({ engine, curves }: EnginesReport): Table {
 	const head = ["guest", "engine", ...CURVE_MS.map((ms) => `after ${ms} ms`)];
 	const rows = curves.flatMap((curve) => [
@@ -62,6 +70,11 @@ export const meanLine = ({ engine, mean }: EnginesReport): string =>
 		? "QEMU is not installed."
 		: `Geometric mean of ${engine} : QEMU, without traps and generate: ${mean.toFixed(2)}.`;
 
+export const briefLine = ({ engine, briefMean }: EnginesReport): string =>
+	briefMean === null
+		? "QEMU is not installed."
+		: `Geometric mean of ${engine} : QEMU: ${briefMean.toFixed(2)}.`;
+
 /** Columns of equal width. */
 function aligned(table: Table): string[] {
 	const widths = table[0]!.map((_, i) => Math.max(...table.map((row) => row[i]!.length)));
@@ -77,6 +90,7 @@ export function engineLines(report: EnginesReport): string[] {
 	const tables = [
 		["million instructions a second", speedTable(report)],
 		["what was compiled", compileTable(report)],
+		["brief runs", briefTable(report)],
 		["warm-up, million instructions a second", curveTable(report)],
 		["short programs", shortTable(report)],
 	] as const;

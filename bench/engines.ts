@@ -3,23 +3,21 @@
  * guest takes turns on them, in processes of their own. What counts is the time of all threads
  * of a process, less that of one whose guest does nothing.
  */
-import { spawnSync } from "node:child_process";
 import type { Engine } from "../index.ts";
 import { CURVE_MS, type GuestProcess } from "./compute-process.ts";
-import { built, type Measuring, WORKLOADS } from "./guests.ts";
-
-export const QEMU = "qemu-system-riscv32";
+import { FIXED, inside, type OwnRun, onOurs, onQemu, qemuVersion } from "./engine-runs.ts";
+import type { Measuring } from "./guests.ts";
 
 /** For each guest of workloads/compute: what QEMU does in half a second to two, mostly. */
 const SCALES: Readonly<Record<string, number>> = {
-	...{ amo: 100, chase: 4, cold: 400, copy: 100, fib: 150, fill: 30, fnv: 80, interp: 60 },
-	...{ mark: 50, matrix: 80, queens: 40, sha256: 60, sieve: 120, sort: 80, stride: 10, tree: 60 },
-	...{ dmatrix: 50, mandel: 4, nbody: 20 },
+	...{ amo: 100, chase: 4, cold: 400, copy: 60, fib: 80, fill: 40, fnv: 160, interp: 60 },
+	...{ mark: 50, matrix: 160, queens: 40, sha256: 160, sieve: 120, sort: 60, stride: 10 },
+	...{ tree: 60, dmatrix: 50, mandel: 4, nbody: 20 },
 };
 /** The interpreter does so much less. */
 const INTERPRETED = 1 / 5;
-/** Programs without a scale: a million traps, a hundred thousand functions made and called. */
-const FIXED = ["traps", "generate"];
+/** Million instructions of a run in which an engine mostly warms up. */
+const BRIEF = 150;
 const CURVES = ["mark", "interp", "sort"];
 /** Programs that the interpreter runs for some ten milliseconds. */
 const SHORT: Readonly<Record<string, number>> = { fib: 1, interp: 1, mark: 1, sieve: 1, sort: 1 };
@@ -46,6 +44,18 @@ export interface EngineGuest {
 	readonly instructions: number;
 }
 
+/** A run of about BRIEF million instructions beside QEMU. */
+export interface EngineBrief {
+	readonly name: string;
+	/** Million instructions. */
+	readonly work: number;
+	/** Of all threads. */
+	readonly engineMs: Spread;
+	readonly qemuMs: Spread;
+	/** QEMU's time in the engine's of the same round. */
+	readonly ratio: Spread;
+}
+
 export interface EngineCurve {
 	readonly name: string;
 	/** Million instructions a second about each of CURVE_MS. */
@@ -69,6 +79,8 @@ export interface EnginesReport {
 	readonly guests: readonly EngineGuest[];
 	/** Geometric mean of the ratios to QEMU of the guests with a scale. */
 	readonly mean: number | null;
+	readonly brief: readonly EngineBrief[];
+	readonly briefMean: number | null;
 	readonly curves: readonly EngineCurve[];
 	readonly short: readonly EngineShort[];
 }
@@ -78,68 +90,43 @@ export function spread(values: readonly number[]): Spread {
 	return { median: sorted[sorted.length >> 1]!, lowest: sorted[0]!, highest: sorted.at(-1)! };
 }
 
-const bootargsOf = (name: string, scale: number): string => `${name} ${scale}`;
-const imageOf = (name: string): string => (FIXED.includes(name) ? name : "compute");
-
-/** Seconds of all threads of a process, as the shell tells them, and what it has printed. */
-function timed(command: readonly string[]): { readonly seconds: number; readonly text: string } {
-	const script = '"$@" </dev/null 2>/dev/null || exit 1; times';
-	const run = spawnSync("sh", ["-c", script, "sh", ...command], { encoding: "utf8" });
-	if (run.status !== 0) throw new Error(`bench: ${command.join(" ")} fails`);
-	const lines = run.stdout.trimEnd().split("\n");
-	const times = [...lines.pop()!.matchAll(/(\d+)m([\d.]+)s/g)];
-	lines.pop();
-	const seconds = times.reduce((sum, [, m, s]) => sum + 60 * Number(m) + Number(s), 0);
-	return { seconds, text: lines.join("\n") };
-}
-
-function qemuVersion(): string | null {
-	const { status, stdout } = spawnSync(QEMU, ["--version"], { encoding: "utf8" });
-	return status === 0 ? (/version (\S+)/.exec(stdout)?.[1] ?? "unknown") : null;
-}
-
-function onQemu(name: string, scale: number): { seconds: number; text: string } {
-	const image = `${WORKLOADS}bare/bin/${imageOf(name)}`;
-	const machine = ["-machine", "virt", "-m", "128", "-nographic", "-bios", "none"];
-	return timed([QEMU, ...machine, "-kernel", image, "-append", bootargsOf(name, scale)]);
-}
-
-interface OwnRun extends GuestProcess {
-	readonly seconds: number;
-}
-
-function onOurs(name: string, scale: number, engine: Engine, what = ""): OwnRun {
-	const args = [imageOf(name), bootargsOf(name, scale), engine, what];
-	const { seconds, text } = timed([process.execPath, built("compute-guest"), ...args]);
-	return { ...(JSON.parse(text) as GuestProcess), seconds };
-}
-
 /** A guest that does nothing, and what of it is not the work of `name`. */
 const idleOf = (name: string): string => (FIXED.includes(name) ? "fib" : name);
 
 /** Less than a tick of the clock is no time. */
 const TICK = 0.01;
 
-/** Million instructions a second of one more run, less what one without work takes. */
-function speedOf(name: string, scale: number, engine: Engine): { mips: number; run: OwnRun } {
+interface Speed {
+	readonly run: OwnRun;
+	readonly seconds: number;
+	/** Instructions. */
+	readonly work: number;
+}
+
+/** One more run, less what one without work takes. */
+function speedOf(name: string, scale: number, engine: Engine): Speed {
 	const idle = onOurs(idleOf(name), 0, engine);
 	const run = onOurs(name, scale, engine);
-	const seconds = Math.max(run.seconds - idle.seconds, TICK);
-	return { mips: workOf(run, idle, name) / seconds / 1e6, run };
+	return {
+		run,
+		seconds: Math.max(run.seconds - idle.seconds, TICK),
+		work: workOf(run, idle, name),
+	};
 }
+
+const mips = ({ work, seconds }: Speed): number => work / seconds / 1e6;
 
 const workOf = (run: OwnRun, idle: OwnRun, name: string): number =>
 	run.instructions - (FIXED.includes(name) ? 0 : idle.instructions);
 
-/** The same of QEMU, which counts no instructions: they are those of `run`. */
-function qemuSpeed(name: string, scale: number, run: OwnRun): number {
+/** Seconds of one more run on QEMU, which counts no instructions, and prints what `run` has. */
+function qemuSeconds(name: string, scale: number, run: OwnRun): number {
 	const idle = onQemu(idleOf(name), 0);
 	const { seconds, text } = onQemu(name, scale);
-	if (text.trim() !== run.console.trim()) {
-		throw new Error(`bench: ${name} ${scale}: QEMU prints ${text}, and ours ${run.console}`);
+	if (text !== run.text) {
+		throw new Error(`bench: ${name} ${scale}: QEMU prints ${text}, and ours ${run.text}`);
 	}
-	const work = workOf(run, onOurs(idleOf(name), 0, "interp"), name);
-	return work / Math.max(seconds - idle.seconds, TICK) / 1e6;
+	return Math.max(seconds - idle.seconds, TICK);
 }
 
 function measure(name: string, rounds: number, engine: Engine, hasQemu: boolean): EngineGuest {
@@ -148,30 +135,47 @@ function measure(name: string, rounds: number, engine: Engine, hasQemu: boolean)
 	const interp: number[] = [];
 	const own: number[] = [];
 	const qemu: number[] = [];
-	let last: OwnRun | null = null;
 	for (let round = 0; round < rounds; round++) {
-		const { mips, run } = speedOf(name, scale, engine);
-		last = run;
-		own.push(mips);
-		if (hasQemu) qemu.push(qemuSpeed(name, scale, run));
-		interp.push(speedOf(name, slow, "interp").mips);
+		const speed = speedOf(name, scale, engine);
+		own.push(mips(speed));
+		if (hasQemu) {
+			qemu.push(mips({ ...speed, seconds: qemuSeconds(name, scale, speed.run) }));
+		}
+		interp.push(mips(speedOf(name, slow, "interp")));
 	}
 	const ratios = qemu.map((theirs, round) => own[round]! / theirs);
+	const { compiled, compileMs, instructions } = inside(name, scale, engine);
 	return {
 		name,
 		interp: spread(interp),
 		engine: spread(own),
 		qemu: hasQemu ? spread(qemu) : null,
 		ratio: hasQemu ? spread(ratios) : null,
-		compiled: last!.compiled,
-		compileMs: last!.compileMs,
-		instructions: last!.instructions,
+		...{ compiled, compileMs, instructions },
+	};
+}
+
+function briefOf({ name, instructions }: EngineGuest, rounds: number, engine: Engine): EngineBrief {
+	const scale = Math.max(1, Math.round((SCALES[name]! * BRIEF * 1e6) / instructions));
+	const speeds: Speed[] = [];
+	const qemu: number[] = [];
+	for (let round = 0; round < rounds; round++) {
+		const speed = speedOf(name, scale, engine);
+		speeds.push(speed);
+		qemu.push(qemuSeconds(name, scale, speed.run));
+	}
+	return {
+		name,
+		work: speeds[0]!.work / 1e6,
+		engineMs: spread(speeds.map(({ seconds }) => seconds * 1e3)),
+		qemuMs: spread(qemu.map((seconds) => seconds * 1e3)),
+		ratio: spread(qemu.map((theirs, round) => theirs / speeds[round]!.seconds)),
 	};
 }
 
 function curveOf(name: string, rounds: number, engine: Engine): EngineCurve {
 	const runs = (which: Engine): number[] => {
-		const curves = Array.from({ length: rounds }, () => onOurs(name, 1e6, which, "curve").curve);
+		const curves = Array.from({ length: rounds }, () => inside(name, 1e6, which, true).curve);
 		return CURVE_MS.map((_, i) => spread(curves.map((curve) => curve[i]!)).median);
 	};
 	return { name, interp: runs("interp"), engine: runs(engine) };
@@ -180,8 +184,8 @@ function curveOf(name: string, rounds: number, engine: Engine): EngineCurve {
 function shortOf(name: string, rounds: number, engine: Engine): EngineShort {
 	const ms: Record<"interp" | "engine", number[]> = { interp: [], engine: [] };
 	for (let round = 0; round < rounds; round++) {
-		ms.interp.push(onOurs(name, SHORT[name]!, "interp").cpuMs);
-		ms.engine.push(onOurs(name, SHORT[name]!, engine).cpuMs);
+		ms.interp.push(onOurs(name, SHORT[name]!, "interp").hostMs);
+		ms.engine.push(onOurs(name, SHORT[name]!, engine).hostMs);
 	}
 	return {
 		name,
@@ -189,6 +193,13 @@ function shortOf(name: string, rounds: number, engine: Engine): EngineShort {
 		engineMs: spread(ms.engine),
 		ratio: spread(ms.engine.map((own, round) => own / ms.interp[round]!)),
 	};
+}
+
+/** => null: there is none */
+function meanOf(guests: readonly { readonly ratio: Spread | null }[]): number | null {
+	const logs = guests.flatMap(({ ratio }) => (ratio === null ? [] : [Math.log(ratio.median)]));
+	if (logs.length === 0) return null;
+	return Math.exp(logs.reduce((sum, log) => sum + log, 0) / logs.length);
 }
 
 const ROUNDS = 3;
@@ -207,13 +218,12 @@ export function runEngines(how: Measuring, onGuest?: (name: string) => void): En
 		onGuest?.(name);
 		return guest;
 	});
-	const ratios = guests.flatMap(({ name, ratio }) =>
-		ratio === null || FIXED.includes(name) ? [] : [Math.log(ratio.median)],
-	);
-	const mean = Math.exp(ratios.reduce((sum, log) => sum + log, 0) / ratios.length);
+	const scaled = guests.filter(({ name }) => !FIXED.includes(name));
+	const brief = smoke || qemu === null ? [] : scaled.map((guest) => briefOf(guest, rounds, engine));
 	return {
 		...{ qemu, engine, rounds, guests },
-		mean: ratios.length === 0 ? null : mean,
+		mean: meanOf(scaled),
+		...{ brief, briefMean: meanOf(brief) },
 		curves: smoke ? [] : CURVES.map((name) => curveOf(name, rounds, engine)),
 		short: (smoke ? ["fib"] : Object.keys(SHORT)).map((name) =>
 			shortOf(name, rounds * (smoke ? 1 : SHORT_TIMES), engine),

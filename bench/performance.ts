@@ -8,6 +8,8 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { GROWTH_MIB, SLOWEST } from "./churn-run.ts";
 import {
+	briefLine,
+	briefTable,
 	compileTable,
 	curveTable,
 	markdown,
@@ -45,8 +47,8 @@ The guests are those of \`workloads/compute\`, in user mode with all memory mapp
 4 KiB, and two of \`workloads/bare\`: \`traps\` calls M-mode a million times, \`generate\` makes
 a hundred thousand functions and calls them.
 
-Each runs in ${rounds} rounds, in each of them once on each engine, in a process of its own.
-What counts is the time of all threads of the process, less that of one whose
+Each runs in ${rounds} rounds, in each of them once on each engine, in a process of its own
+(\`uvmachine run\`), and does what QEMU does in about a second. What counts is the time of all threads of the process, less that of one whose
 guest does nothing; so what is compiled in other threads counts, too. The interpreter does a
 fifth of the work. Figures are medians; those in brackets are the lowest and the highest ratio of a
 round. They are worth more than the speeds: other work on the host changes both sides.
@@ -67,13 +69,19 @@ on in others.
 ${markdown(compileTable(engines))}
 ## Warm-up
 
+Runs of so few instructions that all of what is compiled is compiled for them; times of all threads,
+less those of a run without work:
+
+${markdown(briefTable(engines))}
+${briefLine(engines)}
+
 Million guest instructions a second of a new process, when its threads have taken 10, 100 and
 1000 ms since the first instruction: from half of that to one and a half times that.
 
 ${markdown(curveTable(engines))}
 ## Short programs
 
-Milliseconds of all threads, from the first instruction to the last:
+Milliseconds by the clock, from the first instruction to the last:
 
 ${markdown(shortTable(engines))}
 ## Memory
