@@ -1,6 +1,6 @@
 /**
- * Guests of workloads/bare on an engine and on QEMU, each in a process of its own: what a run of the
- * command line tool takes of the processor, and what a program that looks inside tells.
+ * Guests of workloads/bare on an engine and on QEMU, each in a process of its own: what a run of
+ * the command line tool takes of the processor, and what a program that looks inside tells.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

@@ -48,10 +48,11 @@ The guests are those of \`workloads/compute\`, in user mode with all memory mapp
 a hundred thousand functions and calls them.
 
 Each runs in ${rounds} rounds, in each of them once on each engine, in a process of its own
-(\`uvmachine run\`), and does what QEMU does in about a second. What counts is the time of all threads of the process, less that of one whose
-guest does nothing; so what is compiled in other threads counts, too. The interpreter does a
-fifth of the work. Figures are medians; those in brackets are the lowest and the highest ratio of a
-round. They are worth more than the speeds: other work on the host changes both sides.
+(\`uvmachine run\`), and does what takes QEMU about a second; the interpreter does a fifth of it.
+What counts is the time of all threads of the process, less that of one whose guest does nothing;
+so what is compiled in other threads counts, too. Figures are medians; those in brackets are the
+lowest and the highest ratio of a round. They are worth more than the speeds: other work on the host
+changes both sides.
 
 ## Speed
 
