@@ -26,6 +26,9 @@ const VARIANTS: readonly Variant[] = [
 	{ name: "TLB of 4 entries", options: { tlbEntries: 4, tlbWays: 2 } },
 	{ name: "A and D trap", options: { adPolicy: "trap" } },
 	{ name: "misaligned traps", options: { misaligned: "trap" }, without: /-ma_data$/ },
+	{ name: "interpreted", options: { engine: "interp" } },
+	{ name: "all compiled", options: { engine: "jit" } },
+	{ name: "all compiled, TLB of 4 entries", options: { engine: "jit", tlbEntries: 4, tlbWays: 2 } },
 ];
 
 /** => null if the test passes, else the failure. */
