@@ -28,7 +28,7 @@ const VARIANTS: readonly Variant[] = [
 	{ name: "misaligned traps", options: { misaligned: "trap" }, without: /-ma_data$/ },
 	{ name: "interpreted", options: { engine: "interp" } },
 	{ name: "all compiled", options: { engine: "jit" } },
-	{ name: "all compiled, TLB of 4 entries", options: { engine: "jit", tlbEntries: 4, tlbWays: 2 } },
+	{ name: "all compiled, small TLB", options: { engine: "jit", tlbEntries: 4, tlbWays: 2 } },
 ];
 
 /** => null if the test passes, else the failure. */

@@ -8,7 +8,7 @@ import { STORED } from "../../conformance/stored.ts";
 it.skipIf(qemuProblem() !== null)("new streams agree with QEMU", async () => {
 	const lines: string[] = [];
 	const modes = Object.keys(MODES);
-	const options = { runs: 15, seed: STORED, modes, thorough: false, compiled: true };
+	const options = { runs: 8, seed: STORED, modes, thorough: false, compiled: true };
 	const code = await runStreams(options, (line) => lines.push(line));
 	expect(code, lines.join("\n")).toBe(0);
 });

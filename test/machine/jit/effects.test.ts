@@ -41,7 +41,7 @@ describe("the value of", () => {
 				const { hart } = execute(code, rs1, rs2);
 				expect(hart.x[10]).toBe(evaluate(value, { rs1, rs2, imm, pc: RAM_BASE | 0 }) | 0);
 			}),
-			{ numRuns: 60 },
+			{ numRuns: 40 },
 		);
 	});
 	it("is there for every operation that the interpreter has between lui and remu", () => {
@@ -60,7 +60,7 @@ describe("the value, for compiled code, of", () => {
 				const { hart } = execute(code, rs1, rs2);
 				expect(hart.x[10]).toBe(evaluate(value, { rs1, rs2 }) | 0);
 			}),
-			{ numRuns: 60 },
+			{ numRuns: 40 },
 		);
 	});
 	it("is there for eight", () => expect(rows.length).toBe(8));

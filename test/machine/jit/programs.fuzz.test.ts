@@ -6,7 +6,7 @@ import { Prng } from "../../../machine/prng.ts";
 import { type Guest, guest } from "../../isa/guest.ts";
 import { program } from "./programs.ts";
 
-const RUNS = Number(process.env.PROGRAM_RUNS ?? 40);
+const RUNS = Number(process.env.PROGRAM_RUNS ?? 25);
 const CYCLES = 6000;
 /** Of RAM: what programs load from and store to. */
 const DATA = 0x8000;
