@@ -106,6 +106,10 @@ export const H_ASIDS = 187;
 export const H_LISTED = 195;
 /** What the dispatcher has entered last: word 0 of its slot. */
 export const H_ENTERED = 203;
+/** Interrupts that were pending, and enabled in mie, when that was looked at last. */
+export const H_READY = 204;
+/** Fences of one page that were not counted yet. */
+export const H_FENCES = 205;
 export const HART_BLOCK = 208;
 
 export const TLB_OFFSET = 0x1000;
