@@ -26,6 +26,9 @@ import { H_BASE, H_FIRST, H_IP, H_PC_BASE, type Memory } from "./memory.ts";
 import { type RareInstructions, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } from "./rare.ts";
 import { warmUp } from "./warm-up.ts";
 
+/** Software of so many times as many instructions as the loop is worth is worth the rest, too. */
+const RARE_FACTOR = 50;
+
 export class Interpreter {
 	readonly #memory: Memory;
 	readonly #rare: RareInstructions;
@@ -64,9 +67,13 @@ export class Interpreter {
 	compileOnce(instructions: number): number {
 		const rest = this.#compileAfter - instructions;
 		if (rest > 0) return rest;
-		const loop = loopOf(this.#memory);
-		this.#loop = loop;
-		this.#withRare = this.#walks === null ? loop : loopWithRare(this.#memory, this.#walks, loop);
+		if (this.#loop === null) {
+			this.#loop = this.#withRare = loopOf(this.#memory);
+			this.#compileAfter =
+				this.#walks === null ? Number.POSITIVE_INFINITY : RARE_FACTOR * this.#compileAfter;
+			return this.compileOnce(instructions);
+		}
+		this.#withRare = loopWithRare(this.#memory, this.#walks!, this.#loop);
 		this.#compileAfter = Number.POSITIVE_INFINITY;
 		return Number.POSITIVE_INFINITY;
 	}

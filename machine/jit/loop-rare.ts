@@ -1,10 +1,10 @@
 /**
  * Rare instructions as a WebAssembly module: it runs the interpreter's loop (loop.ts), and does
  * what rare.ts would do for it where nobody but the hart is concerned: TLB misses of loads and
- * stores, sstatus, mstatus and counters, sfence.vma of one page. Whatever it does not do it leaves to
- * rare.ts, before anything has changed.
+ * stores, sstatus, mstatus and counters, sfence.vma of one page, instructions across pages. Whatever
+ * it does not do it leaves to rare.ts, before anything has changed.
  */
-import { ALONE } from "../code-cache.ts";
+import { ALONE, ALONE_MEMO_FACTOR, ALONE_MEMO_PLACES, STRADDLES } from "../code-cache.ts";
 import { CSR } from "../csr-numbers.ts";
 import {
 	MSTATUS_FS,
@@ -18,19 +18,25 @@ import {
 	PRIV_U,
 } from "../hart-state.ts";
 import {
+	ALONE_MEMO,
+	H_ALONE_WORD,
 	H_BASE,
 	H_FENCES,
+	H_FETCH_HOST,
 	H_FETCH_PAGE,
 	H_IP,
 	H_MSTATUS,
 	H_PC_BASE,
 	H_PRIV,
 	H_READY,
+	H_TABLES,
 	H_WALK_ROOT,
 	H_WALKED,
 	type Memory,
+	XT,
 } from "../memory.ts";
 import { OP } from "../op.ts";
+import { PAGE_SIZE } from "../port.ts";
 import { STOP_RARE } from "../rare.ts";
 import { USER_COUNTERS, visibleStatus, writeCounter, writeStatus } from "./csr.ts";
 import * as wasm from "./encoder.ts";
@@ -43,6 +49,7 @@ import {
 	PC,
 	PC_BASE,
 	SLOT,
+	TABLES,
 	VA,
 	VALUE,
 	WORD,
@@ -125,15 +132,16 @@ class LoopRare {
 	#instructions(): void {
 		const code = this.#code;
 		const access = this.#loop.open(wasm.BLOCK);
-		for (let i = 0; i < ACCESSES.length + 2; i++) code.open(wasm.BLOCK);
-		// Labels count outwards; behind those of accesses are CSR, SFENCE_VMA, `access` and rare.
-		const rare = ACCESSES.length + 3;
+		for (let i = 0; i < ACCESSES.length + 3; i++) code.open(wasm.BLOCK);
+		// Labels count outwards; behind those of accesses are these three, `access` and rare.
+		const rare = ACCESSES.length + 4;
 		const table: number[] = new Array(OP.SFENCE_VMA + 1).fill(rare);
 		ACCESSES.forEach(([, ops], i) => {
 			for (const op of ops) table[op] = i;
 		});
 		table[OP.CSR] = ACCESSES.length;
 		table[OP.SFENCE_VMA] = ACCESSES.length + 1;
+		table[OP.STRADDLE] = ACCESSES.length + 2;
 		code.loadWord(H_IP);
 		code.scale();
 		code.tee(SLOT);
@@ -155,6 +163,8 @@ class LoopRare {
 		this.#csr();
 		code.close();
 		this.#fence();
+		code.close();
+		this.#straddle();
 		code.close();
 		this.#access();
 	}
@@ -314,24 +324,125 @@ class LoopRare {
 		);
 	}
 
-	/** Go on behind a four-byte instruction, whose page is looked up again: from a slot of LEAVE. */
-	#enterNext(): void {
+	/** Set BASE to the cycles that are left behind the instruction. */
+	#spend(): void {
 		const code = this.#code;
-		const slot = ALONE + 4;
 		this.#left();
 		code.constant(1);
 		code.op(wasm.I32_SUB);
 		code.set(BASE);
-		code.loadWord(H_IP);
-		code.loadWord(H_PC_BASE);
-		code.op(wasm.I32_ADD);
+	}
+
+	/** Go on behind a four-byte instruction, whose page is looked up again: from a slot of LEAVE. */
+	#enterNext(): void {
+		const code = this.#code;
+		const slot = ALONE + 4;
+		this.#spend();
+		this.#setPc();
+		code.get(PC);
 		code.constant(slot - 4);
 		code.op(wasm.I32_SUB);
 		code.set(PC_BASE);
+		code.storeConstant(H_FETCH_PAGE, 1);
+		this.#goOnAt(slot);
+	}
+
+	/**
+	 * An instruction whose second half begins the next page: as Hart does it, if the TLB has that page,
+	 * and it has decoded code; and if the instruction was executed alone before.
+	 */
+	#straddle(): void {
+		const code = this.#code;
+		const { rare } = this.#loop.labels;
+		code.get(WORD);
+		code.constant(STRADDLES);
+		code.op(wasm.I32_NE);
+		code.branchIf(rare);
+		code.loadWord(H_FETCH_HOST);
+		code.set(HOST);
+		this.#checkCode();
+		code.get(HOST);
+		code.memory(wasm.I32_LOAD16_U, 1, PAGE_SIZE - 2);
+		code.tee(VALUE);
+		code.constant(3);
+		code.op(wasm.I32_AND);
+		code.constant(3);
+		code.op(wasm.I32_NE);
+		code.branchIf(rare);
+		this.#setPc();
+		code.loadWord(H_TABLES);
+		code.scale();
+		code.set(TABLES);
+		code.get(PC);
+		code.constant(2);
+		code.op(wasm.I32_ADD);
+		this.#loop.entry(XT);
+		code.tee(HOST);
+		code.op(wasm.I32_EQZ);
+		code.branchIf(rare);
+		this.#checkCode();
+		code.get(VALUE);
+		code.get(HOST);
+		code.memory(wasm.I32_LOAD16_U, 1, 0);
+		code.constant(16);
+		code.op(wasm.I32_SHL, wasm.I32_OR);
+		code.set(VALUE);
+		this.#executeAlone();
+	}
+
+	/** Leave it to rare.ts unless the page at HOST has decoded code that was entered. */
+	#checkCode(): void {
+		this.#loop.codeMap(HOST);
+		this.#code.op(wasm.I32_EQZ);
+		this.#code.branchIf(this.#loop.labels.rare);
+	}
+
+	#setPc(): void {
+		const code = this.#code;
+		code.loadWord(H_IP);
+		code.loadWord(H_PC_BASE);
+		code.op(wasm.I32_ADD);
+		code.set(PC);
+	}
+
+	/** Execute the encoding VALUE, which lies at PC, alone. See CodeCache.decodeAlone. */
+	#executeAlone(): void {
+		const code = this.#code;
+		code.get(VALUE);
+		code.constant(ALONE_MEMO_FACTOR);
+		code.op(wasm.I32_MUL);
+		code.constant(16);
+		code.op(wasm.I32_SHR_U);
+		code.constant(ALONE_MEMO_PLACES - 1);
+		code.op(wasm.I32_AND);
+		code.constant(4);
+		code.op(wasm.I32_SHL);
+		code.tee(LEFT);
+		code.loadBehind(ALONE_MEMO);
+		code.get(VALUE);
+		code.op(wasm.I32_NE);
+		code.branchIf(this.#loop.labels.rare);
+		for (const i of [0, 1]) {
+			code.storeWord(ALONE + i, () => {
+				code.get(LEFT);
+				code.loadBehind(ALONE_MEMO + 1 + i);
+			});
+		}
+		code.storeLocal(H_ALONE_WORD, VALUE);
+		this.#spend();
+		code.get(PC);
+		code.constant(ALONE);
+		code.op(wasm.I32_SUB);
+		code.set(PC_BASE);
+		this.#goOnAt(ALONE);
+	}
+
+	/** Go on at the slot `ip` with BASE and PC_BASE. */
+	#goOnAt(ip: number): void {
+		const code = this.#code;
 		code.storeLocal(H_BASE, BASE);
 		code.storeLocal(H_PC_BASE, PC_BASE);
-		code.storeConstant(H_IP, slot);
-		code.storeConstant(H_FETCH_PAGE, 1);
+		code.storeConstant(H_IP, ip);
 		code.branchTo(this.#loop.labels.next);
 	}
 }

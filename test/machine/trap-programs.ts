@@ -23,9 +23,9 @@ const DATA_REGISTERS = [10, 11, 12];
 const STATUS_REGISTERS = [13, 14];
 const SATP_REGISTERS = [16, 17, 18, 0];
 const SMALL_REGISTER = 15;
-const REGISTERS = (a: number): Record<number, number> => ({
-	8: CODE + 16,
-	9: USER_CODE + 24,
+const REGISTERS = (a: number, shift: number): Record<number, number> => ({
+	8: CODE + shift + 16,
+	9: USER_CODE + shift + 24,
 	10: DATA,
 	11: PAGES + 0x800,
 	12: TABLE + 8,
@@ -103,6 +103,8 @@ export interface Plan {
 	readonly walkCycles: number;
 	readonly medeleg: number;
 	readonly user: boolean;
+	/** Bytes by which it lies further, so that an instruction may lie across pages. */
+	readonly shift: number;
 	/** When the timer's line is raised, and for how long. */
 	readonly timer: readonly number[];
 }
@@ -114,18 +116,21 @@ export const plan: fc.Arbitrary<Plan> = fc.record({
 	walkCycles: fc.constantFrom(0, 7),
 	medeleg: fc.constantFrom(0, 0xb1ff, 0x100, 0xb000),
 	user: fc.boolean(),
+	shift: fc.constantFrom(0, 2),
 	timer: fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 6 }),
 });
 
-export function build({ code, seed, ad, walkCycles, medeleg, user, timer }: Plan): Machine {
+export function build({ code, seed, ad, walkCycles, medeleg, user, shift, timer }: Plan): Machine {
 	const machine = new Machine({
 		...{ ramSize: 0x2_0000, tlbEntries: 8, tlbWays: 2, adPolicy: ad, walkCycles },
 	});
 	const { dma, hart, clock, lines } = machine;
 	const words = [...code, encode("jal", { rd: 0, imm: -4 * code.length })];
 	words.forEach((word, i) => {
-		dma.store32(CODE + 4 * i, word);
+		for (let b = 0; b < 4; b++) dma.store8(CODE + shift + 4 * i + b, (word >>> (8 * b)) & 0xff);
 	});
+	// Handlers are aligned to four bytes: they begin with c.nop then.
+	if (shift !== 0) dma.store8(CODE, 1);
 	const leaf = (pa: number, flags: number): number => ((pa >>> 12) << 10) | flags;
 	// The same RAM for S-mode where it is, and for U-mode at USER; some pages of 4 KiB.
 	dma.store32(ROOT + 4 * (RAM_BASE >>> 22), leaf(RAM_BASE, 0xef));
@@ -136,13 +141,13 @@ export function build({ code, seed, ad, walkCycles, medeleg, user, timer }: Plan
 	}
 	const { state } = hart;
 	hart.reset(CODE);
-	for (const [register, value] of Object.entries(REGISTERS(seed))) {
+	for (const [register, value] of Object.entries(REGISTERS(seed, shift))) {
 		hart.x[Number(register)] = value;
 	}
 	state.mtvec = CODE;
 	state.stvec = user ? CODE + 8 : CODE;
-	state.mepc = user ? USER_CODE : CODE + 12;
-	state.sepc = USER_CODE + 4;
+	state.mepc = (user ? USER_CODE : CODE + 12) + shift;
+	state.sepc = USER_CODE + 4 + shift;
 	state.medeleg = medeleg;
 	state.mie = 0x80 | (seed & 0x222);
 	state.mideleg = (seed >>> 4) & 0x222;

@@ -156,4 +156,18 @@ export const LOOP_MUTANTS: readonly Mutant[] = [
 		to: "this.#count(() => this.#asid(), -1);",
 		by: "loop-rare.fuzz",
 	},
+	{
+		name: "the second half of an instruction across pages is another one",
+		file: "loop-rare",
+		from: "code.memory(wasm.I32_LOAD16_U, 1, 0);",
+		to: "code.memory(wasm.I32_LOAD16_U, 1, 2);",
+		by: "loop-rare.fuzz",
+	},
+	{
+		name: "any instruction across pages is the one that came there last",
+		file: "loop-rare",
+		from: /code\.branchIf\(this\.#loop\.labels\.rare\);(?=\s+for \(const i)/,
+		to: "code.op(wasm.DROP);",
+		by: "loop-rare.fuzz",
+	},
 ];
