@@ -11,7 +11,7 @@
  *   0010_0000     code map: one word for each page of RAM, 0 or the index of its decoded code
  *   0040_0000     decoded code (code-cache.ts)
  *   0148_0000     straight-line lengths of decoded code, one halfword for each instruction slot
- *   018a_0000     encodings that were executed alone, with what they were decoded to (code-cache.ts)
+ *   018a_0000     encodings that were executed alone, and what was decoded of them (code-cache.ts)
  *   0190_0000     the bytes that were decoded
  *   0200_0000     the tables of the first context (mirror.ts), 4 MiB each:
  *                 RT: one word for each virtual page, 0 or the host offset of the page for loads

@@ -89,7 +89,7 @@ export class LoopCsrs {
 		);
 	}
 
-	/** Leave on the stack whether the instruction in HOST writes: csrrw, or another operand than 0. */
+	/** Leave on the stack whether the instruction in HOST writes: csrrw, or a field that is not 0. */
 	writes(): void {
 		const code = this.#code;
 		this.#bit(0x2000);

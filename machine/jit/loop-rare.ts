@@ -1,8 +1,8 @@
 /**
  * Rare instructions as a WebAssembly module: it runs the interpreter's loop (loop.ts), and does
  * what rare.ts would do for it where nobody but the hart is concerned: TLB misses of loads and
- * stores, sstatus, mstatus and counters, sfence.vma of one page, instructions across pages. Whatever
- * it does not do it leaves to rare.ts, before anything has changed.
+ * stores, sstatus, mstatus and counters, sfence.vma of one page, instructions across pages. It
+ * leaves whatever it does not do to rare.ts, before anything has changed.
  */
 import { ALONE, ALONE_MEMO_FACTOR, ALONE_MEMO_PLACES, STRADDLES } from "../code-cache.ts";
 import { CSR } from "../csr-numbers.ts";
@@ -348,8 +348,8 @@ class LoopRare {
 	}
 
 	/**
-	 * An instruction whose second half begins the next page: as Hart does it, if the TLB has that page,
-	 * and it has decoded code; and if the instruction was executed alone before.
+	 * An instruction whose second half begins the next page: as Hart does it, if the TLB has that
+	 * page, and it has decoded code; and if the instruction was executed alone before.
 	 */
 	#straddle(): void {
 		const code = this.#code;

@@ -1,7 +1,7 @@
 /**
  * The TLB misses of compiled code, as a WebAssembly module: what Mmu.translate does for a load or
- * store to RAM, where nothing is rare about it. Whatever is, a fault, a large page, an A or D bit to
- * be set, a watched page, is left to the Mmu, before anything has changed.
+ * store to RAM, where nothing is rare about it. Whatever is, a fault, a large page, an A or D bit
+ * to be set, a watched page, is left to the Mmu, before anything has changed.
  */
 import {
 	H_CONTEXT,
