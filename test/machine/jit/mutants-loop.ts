@@ -168,6 +168,6 @@ export const LOOP_MUTANTS: readonly Mutant[] = [
 		file: "loop-rare",
 		from: /code\.branchIf\(this\.#loop\.labels\.rare\);(?=\s+for \(const i)/,
 		to: "code.op(wasm.DROP);",
-		by: "loop-rare.fuzz",
+		by: "compute",
 	},
 ];
