@@ -19,7 +19,7 @@
  * 42 H_FIRST, 45 H_RESERVATION, 160 H_PRIV, 161 H_TABLES; 16 from H_CSR to H_CSR_MASK. Reading an
  * imported constant in the loop would cost more than the instruction.
  */
-import { loopOf } from "./jit/loop.ts";
+import { loopOf } from "./jit/loop-instance.ts";
 import { loopWithRare } from "./jit/loop-rare.ts";
 import type { Walks } from "./jit/refill-tlb.ts";
 import { H_BASE, H_FIRST, H_IP, H_PC_BASE, type Memory } from "./memory.ts";
