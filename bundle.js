@@ -62,11 +62,25 @@ const NO_PROGRAMS = {
 	load: (id) => (id === "\0no-programs" ? "export {};" : null),
 };
 
+/** To emit the interpreter's loop would be a good part of a short run. */
+const emitter = await build({ input: "machine/jit/loop.ts", platform: "node", write: false });
+const { loopModule } = await import(
+	`data:text/javascript;base64,${Buffer.from(emitter.output[0].code).toString("base64")}`
+);
+const LOOP = Buffer.from(loopModule()).toString("base64");
+const EMITTED_LOOP = {
+	name: "emitted-loop",
+	load: (id) =>
+		pathOf(id) === "machine/jit/loop-bytes.ts"
+			? `export const loopBytes = () => Buffer.from("${LOOP}", "base64");`
+			: null,
+};
+
 const bundle = (name, output) => ({
 	input: { [name]: `${name}.ts` },
 	external,
 	platform: "node",
-	plugins: [NO_PROGRAMS],
+	plugins: [NO_PROGRAMS, EMITTED_LOOP],
 	// No module does anything when it is loaded, but these programs.
 	treeshake: { moduleSideEffects: false },
 	output: {

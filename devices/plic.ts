@@ -258,9 +258,9 @@ export class Plic implements MmioDevice {
 		if (level) this.#level[word]! |= bit;
 		else this.#level[word]! &= ~bit;
 		if (this.#raise) {
-			if (level) this.#pending[word]! |= bit;
-			else this.#pending[word]! &= ~bit;
-			this.#update();
+			const before = this.#pending[word]!;
+			this.#pending[word] = level ? before | bit : before & ~bit;
+			if (this.#pending[word] !== before) this.#update();
 		} else {
 			this.#forward(word, bit);
 		}

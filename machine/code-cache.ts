@@ -30,13 +30,20 @@
  */
 
 import { instructionLength } from "./decode.ts";
-import { CODE, CODE_COPY, CODE_MAP, type Memory, RAM_OFFSET } from "./memory.ts";
+import {
+	ALONE_MEMO,
+	CODE,
+	CODE_COPY,
+	CODE_MAP,
+	H_ALONE_WORD,
+	type Memory,
+	RAM_OFFSET,
+} from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
 import { ENDS_RUN, OP } from "./op.ts";
 import { lengthOf, PAGE_WORDS, Packer, RARE_LENGTH_SHIFT } from "./packer.ts";
 import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
 import { SLOTS, straightLength } from "./straight-line.ts";
-import { WordMemo } from "./word-memo.ts";
 
 /** Pages that are decoded at the same time; the oldest is replaced first. */
 const PAGES = 1024;
@@ -45,12 +52,21 @@ export const ALONE = CODE + PAGES * PAGE_WORDS;
 /** For whom instructions are executed alone: a debugger, or triggers of faults. */
 export const ALONE_DEBUG = 1;
 export const ALONE_TRIGGER = 2;
+/** Of an instruction across the end of a page: word 0 of its slot, the last one. */
+export const STRADDLES = OP.STRADDLE | (4 << RARE_LENGTH_SHIFT);
 export const STORES = 2 * SLOTS + 1;
 /**
  * Stores to decoded instructions of a page since it was first entered, or entered after fence.i;
  * after so many the page is no longer code.
  */
 const STORES_MAX = 256;
+
+/** At ALONE_MEMO, for each encoding there: itself, and its two words. */
+export const ALONE_MEMO_FACTOR = 0x9e37_79b1 | 0;
+export const ALONE_MEMO_PLACES = 2048;
+/** The word index of where an encoding is there, if it is. */
+const aloneMemo = (word: number): number =>
+	ALONE_MEMO + 4 * ((Math.imul(word, ALONE_MEMO_FACTOR) >>> 16) & (ALONE_MEMO_PLACES - 1));
 
 /** Who has made something else of decoded pages. */
 export interface CodeUser {
@@ -86,10 +102,6 @@ export class CodeCache {
 	readonly #isEntered = new Uint8Array(PAGES);
 	readonly #free: number[] = [];
 	#oldest = 0;
-	/** The encoding that was decoded at ALONE. */
-	#aloneWord = 0;
-	/** The two words of encodings at ALONE. */
-	readonly #aloneMemo = new WordMemo(2);
 	/** For each slot of any page, for whom its instruction is executed alone: ALONE_*; null: none. */
 	#alone: Uint8Array | null = null;
 
@@ -161,7 +173,7 @@ export class CodeCache {
 			} else if (short) {
 				this.#packer.pack(first + 2 * slot, low, 2 * slot, false);
 			} else if (slot === SLOTS - 1) {
-				this.#words[first + 2 * slot] = OP.STRADDLE | (4 << RARE_LENGTH_SHIFT);
+				this.#words[first + 2 * slot] = STRADDLES;
 				this.#words[first + 2 * slot + 1] = low;
 			} else {
 				this.#packer.pack(
@@ -254,7 +266,7 @@ export class CodeCache {
 
 	/** The encoding of the instruction at word index `ip`, which was decoded. */
 	wordAt(ip: number): number {
-		if (ip >= ALONE) return this.#aloneWord;
+		if (ip >= ALONE) return this.#words[H_ALONE_WORD]!;
 		const n = ((ip - CODE) / PAGE_WORDS) | 0;
 		const source = (CODE_COPY + n * PAGE_SIZE + (ip - CODE - n * PAGE_WORDS)) >> 1;
 		const low = this.#halves[source]!;
@@ -282,18 +294,18 @@ export class CodeCache {
 	/** Decode `word` at ALONE: execution leaves the interpreter's straight line behind it. */
 	decodeAlone(word: number): void {
 		const words = this.#words;
-		const memo = this.#aloneMemo;
-		this.#aloneWord = word;
-		const known = memo.find(word);
-		if (known >= 0) {
-			words[ALONE] = memo.values[known]!;
-			words[ALONE + 1] = memo.values[known + 1]!;
+		const at = aloneMemo(word);
+		words[H_ALONE_WORD] = word;
+		// No instruction is 0.
+		if (word !== 0 && words[at] === (word | 0)) {
+			words[ALONE] = words[at + 1]!;
+			words[ALONE + 1] = words[at + 2]!;
 			return;
 		}
 		this.#packer.pack(ALONE, word, 0, true);
-		const at = memo.put(word);
-		memo.values[at] = words[ALONE]!;
-		memo.values[at + 1] = words[ALONE + 1]!;
+		words[at] = word;
+		words[at + 1] = words[ALONE]!;
+		words[at + 2] = words[ALONE + 1]!;
 	}
 
 	/**

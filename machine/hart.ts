@@ -292,7 +292,7 @@ export class Hart {
 		code.clear();
 		this.jit = engine === "interp" ? null : Jit.create(memory, code, this.#walks, engine);
 		code.user = this.jit;
-		this.interpreter.compileAfter(this.jit?.loopAfter ?? Number.POSITIVE_INFINITY);
+		this.interpreter.compileAfter(this.jit?.loopAfter ?? Number.POSITIVE_INFINITY, this.#walks);
 	}
 
 	/** An exception that concerns nobody else enters its handler at once. => STOP_* */

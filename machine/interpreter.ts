@@ -19,18 +19,26 @@
  * 42 H_FIRST, 45 H_RESERVATION, 160 H_PRIV, 161 H_TABLES; 16 from H_CSR to H_CSR_MASK. Reading an
  * imported constant in the loop would cost more than the instruction.
  */
-import { loopOf } from "./jit/loop.ts";
+import { loopOf } from "./jit/loop-instance.ts";
+import { loopWithRare } from "./jit/loop-rare.ts";
+import type { Walks } from "./jit/refill-tlb.ts";
 import { H_BASE, H_FIRST, H_IP, H_PC_BASE, type Memory } from "./memory.ts";
 import { type RareInstructions, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } from "./rare.ts";
 import { warmUp } from "./warm-up.ts";
+
+/** Software of so many times as many instructions as the loop is worth is worth the rest, too. */
+const RARE_FACTOR = 50;
 
 export class Interpreter {
 	readonly #memory: Memory;
 	readonly #rare: RareInstructions;
 	/** Does what #run does, compiled; null: it is not, or not yet. */
 	#loop: (() => number) | null = null;
-	/** Instructions after which that is made. */
+	/** The same with some of what RareInstructions does, for slices that run compiled code. */
+	#withRare: (() => number) | null = null;
+	/** Instructions after which they are made. */
 	#compileAfter = Number.POSITIVE_INFINITY;
+	#walks: Walks | null = null;
 
 	constructor(memory: Memory, rare: RareInstructions) {
 		this.#memory = memory;
@@ -42,10 +50,14 @@ export class Interpreter {
 		warmUp(this.#memory, () => this.#run());
 	}
 
-	/** Have the loop be one of WebAssembly after so many instructions; Infinity: never. */
-	compileAfter(instructions: number): void {
-		this.#loop = null;
+	/**
+	 * Have the loop be one of WebAssembly after so many instructions; Infinity: never.
+	 * => `walks`: null if RareInstructions does everything that it can
+	 */
+	compileAfter(instructions: number, walks: Walks | null = null): void {
+		this.#loop = this.#withRare = null;
 		this.#compileAfter = instructions;
+		this.#walks = walks;
 	}
 
 	/**
@@ -55,7 +67,13 @@ export class Interpreter {
 	compileOnce(instructions: number): number {
 		const rest = this.#compileAfter - instructions;
 		if (rest > 0) return rest;
-		this.#loop = loopOf(this.#memory);
+		if (this.#loop === null) {
+			this.#loop = this.#withRare = loopOf(this.#memory);
+			this.#compileAfter =
+				this.#walks === null ? Number.POSITIVE_INFINITY : RARE_FACTOR * this.#compileAfter;
+			return this.compileOnce(instructions);
+		}
+		this.#withRare = loopWithRare(this.#memory, this.#walks!, this.#loop);
 		this.#compileAfter = Number.POSITIVE_INFINITY;
 		return Number.POSITIVE_INFINITY;
 	}
@@ -73,8 +91,9 @@ export class Interpreter {
 		words[H_PC_BASE] = pcBase;
 		words[H_BASE] = base;
 		words[H_FIRST] = first;
+		const loop = this.#rare.compiled === null ? this.#loop : this.#withRare;
 		for (;;) {
-			const stop = this.#loop === null ? this.#run() : this.#loop();
+			const stop = loop === null ? this.#run() : loop();
 			if (stop !== STOP_RARE) return stop;
 			const rare = this.#rare.execute();
 			if (rare !== STOP_RARE) return rare;

@@ -11,6 +11,7 @@
  *   0010_0000     code map: one word for each page of RAM, 0 or the index of its decoded code
  *   0040_0000     decoded code (code-cache.ts)
  *   0148_0000     straight-line lengths of decoded code, one halfword for each instruction slot
+ *   018a_0000     encodings that were executed alone, and what was decoded of them (code-cache.ts)
  *   0190_0000     the bytes that were decoded
  *   0200_0000     the tables of the first context (mirror.ts), 4 MiB each:
  *                 RT: one word for each virtual page, 0 or the host offset of the page for loads
@@ -106,6 +107,12 @@ export const H_ASIDS = 187;
 export const H_LISTED = 195;
 /** What the dispatcher has entered last: word 0 of its slot. */
 export const H_ENTERED = 203;
+/** Interrupts that were pending, and enabled in mie, when that was looked at last. */
+export const H_READY = 204;
+/** Fences of one page that were not counted yet. */
+export const H_FENCES = 205;
+/** The encoding that was decoded to be executed alone. */
+export const H_ALONE_WORD = 206;
 export const HART_BLOCK = 208;
 
 export const TLB_OFFSET = 0x1000;
@@ -116,6 +123,8 @@ export const WATCHED_OFFSET = 0x9_0000;
 /** Word indexes. */
 export const CODE_MAP = 0x10_0000 >> 2;
 export const CODE = 0x40_0000 >> 2;
+/** Word index of encodings that were executed alone. */
+export const ALONE_MEMO = 0x18a_0000 >> 2;
 /** Halfword index of the first straight-line length, and host offset of the decoded bytes. */
 export const LENGTHS = 0x148_0000 >> 1;
 export const CODE_COPY = 0x190_0000;

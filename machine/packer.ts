@@ -12,6 +12,9 @@ export const PAGE_WORDS = 2 * (SLOTS + 1);
 /** Word 0 of instructions that are not executed by the interpreter's loop holds their length. */
 export const RARE_LENGTH_SHIFT = 8;
 
+/** As many as a kernel that boots has different encodings. */
+const MEMO_PLACES = 0x4000;
+
 /** Halfword index of the length of the slot at word index `ip`. */
 export const lengthOf = (ip: number): number => LENGTHS + ((ip - CODE) >> 1);
 
@@ -22,7 +25,7 @@ export class Packer {
 	/** For each slot a bit: decoded branches of its page may know its length. */
 	readonly targets: Int32Array;
 	/** The two words of encodings that are the same in every place. */
-	readonly #memo = new WordMemo(2);
+	readonly #memo = new WordMemo(2, MEMO_PLACES);
 
 	/** => for `pages` pages of decoded code */
 	constructor(memory: Memory, pages: number) {

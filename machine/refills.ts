@@ -1,6 +1,7 @@
 /** What compiled code must know to walk page tables by itself; jit/refill.ts does it. */
 import { PRIV_M, PRIV_S, PRIV_U } from "./hart-state.ts";
 import {
+	H_FENCES,
 	H_LOAD_MISSES,
 	H_STORE_MISSES,
 	H_WALK_ASID,
@@ -12,7 +13,7 @@ import {
 import type { Mirror } from "./mirror.ts";
 import type { Pmp } from "./pmp.ts";
 import { PAGE_SIZE, SATP_MODE_SV32, SATP_PPN_MASK } from "./port.ts";
-import { PTE_A, PTE_G, PTE_R, PTE_U, PTE_V } from "./pte.ts";
+import { PTE_A, PTE_R, PTE_U, PTE_V } from "./pte.ts";
 import type { Rights } from "./rights.ts";
 import type { Tlb } from "./tlb.ts";
 import type { TlbCounters } from "./tlb-counters.ts";
@@ -50,15 +51,16 @@ export class Refills {
 		const user = priv === PRIV_S && sum ? 0 : PTE_U;
 		words[H_WALK_ROOT] = root;
 		words[H_WALK_ASID] = asid;
-		words[H_WALK_MASK] = PTE_V | PTE_R | PTE_A | PTE_G | user;
+		words[H_WALK_MASK] = PTE_V | PTE_R | PTE_A | user;
 		words[H_WALK_VALUE] = PTE_V | PTE_R | PTE_A | (priv === PRIV_U ? PTE_U : 0);
 	}
 
-	/** Add the misses that were not counted yet. */
+	/** Add the misses and fences that were not counted yet. */
 	count(counters: TlbCounters): void {
 		const words = this.#words;
 		counters.loadMisses += words[H_LOAD_MISSES]!;
 		counters.storeMisses += words[H_STORE_MISSES]!;
-		words[H_LOAD_MISSES] = words[H_STORE_MISSES] = 0;
+		counters.fencesVa += words[H_FENCES]!;
+		words[H_LOAD_MISSES] = words[H_STORE_MISSES] = words[H_FENCES] = 0;
 	}
 }

@@ -25,7 +25,7 @@ import {
 	type Privilege,
 } from "./hart-state.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
-import { H_FETCH_PAGE, H_PC } from "./memory.ts";
+import { H_FETCH_PAGE, H_PC, H_READY } from "./memory.ts";
 import type { Mmu } from "./mmu.ts";
 import { IRQ_SEI, IRQ_SSI, IRQ_STI, SCAUSE_INTERRUPT } from "./port.ts";
 import { TrapCounts } from "./trap-counts.ts";
@@ -75,8 +75,8 @@ export class Traps {
 	/** => the number of the interrupt to be taken before the next instruction, or -1. */
 	pending(): number {
 		const state = this.#state;
-		if (state.mie === 0) return -1;
-		const ready = this.mip & state.mie;
+		const ready = state.mie === 0 ? 0 : this.mip & state.mie;
+		this.#words[H_READY] = ready;
 		if (ready === 0) return -1;
 		const machine = ready & ~state.mideleg;
 		if (machine !== 0 && (state.priv !== PRIV_M || (state.mstatus & MSTATUS_MIE) !== 0)) {

@@ -93,6 +93,98 @@ export function compilesCsr({ op, imm }: Instruction): boolean {
 	return CSR_WORDS[csr] !== 0 || isFloat(csr) || isStatus(csr);
 }
 
+/** The counters that all modes may read, if they are allowed to. */
+export const USER_COUNTERS: readonly number[] = [...COUNTERS.keys()].filter(
+	(csr) => (csr & USER) === USER,
+);
+
+/**
+ * Leave the value of a counter on the stack, or leave by `exit`: its reader may not read it.
+ * `left` leaves the cycles left there, with that of the instruction.
+ */
+export function writeCounter(code: Writer, csr: number, exit: () => void, left: () => void): void {
+	const counter = COUNTERS.get(csr)!;
+	const { from, offset, bit } = counter;
+	if ((csr & USER) === USER) {
+		isAllowed(code, H_MCOUNTEREN, PRIV_M, wasm.I32_EQ, bit);
+		isAllowed(code, H_SCOUNTEREN, PRIV_U, wasm.I32_NE, bit);
+		code.op(wasm.I32_AND, wasm.I32_EQZ);
+		exitIf(code, exit);
+	}
+	if (counter === TIME) {
+		code.loadWord(H_SKEWED);
+		exitIf(code, exit);
+	}
+	code.constant(0);
+	code.memory(F64_LOAD, 3, 4 * from);
+	code.op(I64_TRUNC_F64_U);
+	// Cycles that were used since, without those that retired nothing.
+	code.loadWord(H_BUDGET);
+	left();
+	code.op(wasm.I32_SUB);
+	if (counter === INSTRET) {
+		code.loadWord(H_STALL);
+		code.op(wasm.I32_SUB);
+	}
+	code.op(wasm.I64_EXTEND_I32_S, I64_ADD);
+	if (counter === TIME) {
+		code.constant(CYCLES_PER_TIME_TICK);
+		code.op(wasm.I64_EXTEND_I32_U, I64_DIV_U);
+	}
+	code.constant(0);
+	code.memory(I64_LOAD, 3, 4 * offset);
+	code.op(I64_ADD);
+	if ((csr & UPPER) !== 0) code.op(wasm.I64_CONST, 32, wasm.I64_SHR_U);
+	code.op(wasm.I32_WRAP_I64);
+}
+
+/** Leave on the stack whether a comparison with the privilege or bit `bit` allows a counter. */
+function isAllowed(
+	code: Writer,
+	word: number,
+	privilege: number,
+	compare: number,
+	bit: number,
+): void {
+	code.loadWord(H_PRIV);
+	code.constant(privilege);
+	code.op(compare);
+	code.loadWord(word);
+	code.constant(bit);
+	code.op(wasm.I32_SHR_U, wasm.I32_OR);
+	code.constant(1);
+	code.op(wasm.I32_AND);
+}
+
+/** Leave if what is on the stack is not 0. */
+function exitIf(code: Writer, exit: () => void): void {
+	code.open(wasm.IF);
+	exit();
+	code.close();
+}
+
+/** Leave the value of mstatus or sstatus on the stack. */
+export function writeStatus(code: Writer, csr: number): void {
+	code.loadWord(H_MSTATUS);
+	code.constant(visibleStatus(csr));
+	code.op(wasm.I32_AND);
+	// SD is the highest bit.
+	isDirty(code);
+	code.constant(31);
+	code.op(wasm.I32_SHL, wasm.I32_OR);
+}
+
+export const visibleStatus = (csr: number): number => (csr === CSR.mstatus ? MSTATUS : SSTATUS);
+
+/** Leave on the stack whether FS is Dirty. */
+function isDirty(code: Writer): void {
+	code.loadWord(H_MSTATUS);
+	code.constant(MSTATUS_FS);
+	code.op(wasm.I32_AND);
+	code.constant(MSTATUS_FS);
+	code.op(wasm.I32_EQ);
+}
+
 export class CsrCode {
 	readonly #code: Writer;
 	/** The local of the cycles left. */
@@ -127,73 +219,19 @@ export class CsrCode {
 			code.loadWord(H_PRIV);
 			code.constant((csr >>> PRIVILEGE_SHIFT) & 3);
 			code.op(wasm.I32_LT_S);
-			this.#exitIf(exit);
-			const counter = COUNTERS.get(csr);
-			if (counter !== undefined) this.#counter(csr, counter, exit, left, old);
-			else if (isStatus(csr)) this.#status(instruction, exit, operand, old);
+			exitIf(code, exit);
+			if (COUNTERS.has(csr)) {
+				writeCounter(code, csr, exit, () => {
+					code.get(this.#left);
+					code.constant(left);
+					code.op(wasm.I32_ADD);
+				});
+				code.set(old);
+			} else if (isStatus(csr)) this.#status(instruction, exit, operand, old);
 			else this.#held(instruction, operand, old);
 		}
 		code.get(old);
 		set();
-	}
-
-	/** Leave if what is on the stack is not 0. */
-	#exitIf(exit: () => void): void {
-		this.#code.open(wasm.IF);
-		exit();
-		this.#code.close();
-	}
-
-	/** `left`: see straight.ts */
-	#counter(csr: number, counter: Counter, exit: () => void, left: number, old: number): void {
-		const code = this.#code;
-		const { from, offset, bit } = counter;
-		if ((csr & USER) === USER) {
-			this.#isAllowed(H_MCOUNTEREN, PRIV_M, wasm.I32_EQ, bit);
-			this.#isAllowed(H_SCOUNTEREN, PRIV_U, wasm.I32_NE, bit);
-			code.op(wasm.I32_AND, wasm.I32_EQZ);
-			this.#exitIf(exit);
-		}
-		if (counter === TIME) {
-			code.loadWord(H_SKEWED);
-			this.#exitIf(exit);
-		}
-		code.constant(0);
-		code.memory(F64_LOAD, 3, 4 * from);
-		code.op(I64_TRUNC_F64_U);
-		// Cycles that were used since, without those that retired nothing.
-		code.loadWord(H_BUDGET);
-		code.get(this.#left);
-		code.constant(left);
-		code.op(wasm.I32_ADD, wasm.I32_SUB);
-		if (counter === INSTRET) {
-			code.loadWord(H_STALL);
-			code.op(wasm.I32_SUB);
-		}
-		code.op(wasm.I64_EXTEND_I32_S, I64_ADD);
-		if (counter === TIME) {
-			code.constant(CYCLES_PER_TIME_TICK);
-			code.op(wasm.I64_EXTEND_I32_U, I64_DIV_U);
-		}
-		code.constant(0);
-		code.memory(I64_LOAD, 3, 4 * offset);
-		code.op(I64_ADD);
-		if ((csr & UPPER) !== 0) code.op(wasm.I64_CONST, 32, wasm.I64_SHR_U);
-		code.op(wasm.I32_WRAP_I64);
-		code.set(old);
-	}
-
-	/** Leave on the stack whether a comparison with the privilege or bit `bit` allows a counter. */
-	#isAllowed(word: number, privilege: number, compare: number, bit: number): void {
-		const code = this.#code;
-		code.loadWord(H_PRIV);
-		code.constant(privilege);
-		code.op(compare);
-		code.loadWord(word);
-		code.constant(bit);
-		code.op(wasm.I32_SHR_U, wasm.I32_OR);
-		code.constant(1);
-		code.op(wasm.I32_AND);
 	}
 
 	/** A register that only holds a value. */
@@ -218,14 +256,8 @@ export class CsrCode {
 	#status(instruction: CsrInstruction, exit: () => void, operand: () => void, old: number): void {
 		const code = this.#code;
 		const { csr, kind, immediate, writes } = instruction;
-		const visible = csr === CSR.mstatus ? MSTATUS : SSTATUS;
-		// With SD, the highest bit.
-		code.loadWord(H_MSTATUS);
-		code.constant(visible);
-		code.op(wasm.I32_AND);
-		this.#isDirty();
-		code.constant(31);
-		code.op(wasm.I32_SHL, wasm.I32_OR);
+		const visible = visibleStatus(csr);
+		writeStatus(code, csr);
 		code.set(old);
 		if (!writes) return;
 		if (kind === CSR_CLEAR && immediate >= 0) {
@@ -241,17 +273,7 @@ export class CsrCode {
 		code.op(wasm.I32_XOR);
 		code.constant(visible);
 		code.op(wasm.I32_AND);
-		this.#exitIf(exit);
-	}
-
-	/** Leave on the stack whether FS is Dirty. */
-	#isDirty(): void {
-		const code = this.#code;
-		code.loadWord(H_MSTATUS);
-		code.constant(MSTATUS_FS);
-		code.op(wasm.I32_AND);
-		code.constant(MSTATUS_FS);
-		code.op(wasm.I32_EQ);
+		exitIf(code, exit);
 	}
 
 	/** Leave on the stack what an instruction writes. */
@@ -284,9 +306,9 @@ export class CsrCode {
 	): void {
 		const code = this.#code;
 		const { csr, writes } = instruction;
-		this.#isDirty();
+		isDirty(code);
 		code.op(wasm.I32_EQZ);
-		this.#exitIf(exit);
+		exitIf(code, exit);
 		// For whom they are read, and because they are loaded again below.
 		if (csr !== CSR.frm || writes) this.#float.storeFlags();
 		if (csr !== CSR.fflags) {

@@ -1,10 +1,11 @@
 /** The cases of the interpreter's loop (loop.ts): one for each form of an instruction. */
 import { atomics, type Effect, type Expression, effects } from "../effects.ts";
-import { H_CSR, H_CSR_MASK, H_PRIV, H_RESERVATION, RT, WT } from "../memory.ts";
+import { H_RESERVATION, RT, WT } from "../memory.ts";
 import { OP } from "../op.ts";
 import type { Variant } from "../variants.ts";
 import * as wasm from "./encoder.ts";
-import { BASE, HOST, LEFT, type LoopCode, PC, VA, VALUE, WORD } from "./loop-code.ts";
+import { BASE, HOST, LEFT, type LoopCode, PC, VALUE, WORD } from "./loop-code.ts";
+import { LoopCsrs } from "./loop-csrs.ts";
 import type { Writer } from "./writer.ts";
 
 export class LoopInstructions {
@@ -21,7 +22,7 @@ export class LoopInstructions {
 	case(variant: Variant): void {
 		const { base, bytes } = variant;
 		if (base === OP.LR || base === OP.SC || base === OP.AMO) this.#atomic(base);
-		else if (base === OP.CSR) this.#csr();
+		else if (base === OP.CSR) new LoopCsrs(this.#loop).held();
 		else {
 			const effect = this.#effects[base]!;
 			if (effect.kind === "branch") this.#branch(variant, effect.condition);
@@ -152,82 +153,5 @@ export class LoopInstructions {
 			code.branchTo(end);
 		}
 		code.close();
-	}
-
-	/** Those of csr-words.ts, if the privilege allows it: its bits 9 and 8 are in the encoding. */
-	#csr(): void {
-		const code = this.#code;
-		code.get(WORD);
-		code.constant(24);
-		code.op(wasm.I32_SHR_U, wasm.I32_EQZ);
-		code.branchIf(this.#loop.labels.rare);
-		this.#loop.immediate();
-		code.tee(HOST);
-		code.constant(28);
-		code.op(wasm.I32_SHR_U);
-		code.constant(3);
-		code.op(wasm.I32_AND);
-		code.loadWord(H_PRIV);
-		code.op(wasm.I32_GT_S);
-		code.branchIf(this.#loop.labels.rare);
-		this.#csrOperand();
-		this.#loop.register(2);
-		code.set(VALUE);
-		this.#loop.registerOffset(2);
-		this.#csrValue();
-		this.#loop.registerOffset(2);
-		code.loadBehind(H_CSR_MASK - H_CSR);
-		code.op(wasm.I32_AND);
-		this.#loop.storeBytes(4);
-		this.#loop.write(() => code.get(VALUE));
-	}
-
-	/** Set VA to the number in the encoding in HOST, or the value of rs1. */
-	#csrOperand(): void {
-		const code = this.#code;
-		this.#bit(0x4000);
-		code.choose(
-			() => {
-				code.get(HOST);
-				code.constant(15);
-				code.op(wasm.I32_SHR_U);
-				code.constant(31);
-				code.op(wasm.I32_AND);
-			},
-			() => this.#loop.register(1),
-		);
-		code.set(VA);
-	}
-
-	/** Leave what is written on the stack, of the operand in VA and the old value. */
-	#csrValue(): void {
-		const code = this.#code;
-		this.#bit(0x2000);
-		code.choose(
-			() => {
-				this.#bit(0x1000);
-				code.choose(
-					() => {
-						code.get(VALUE);
-						code.get(VA);
-						code.constant(-1);
-						code.op(wasm.I32_XOR, wasm.I32_AND);
-					},
-					() => {
-						code.get(VALUE);
-						code.get(VA);
-						code.op(wasm.I32_OR);
-					},
-				);
-			},
-			() => code.get(VA),
-		);
-	}
-
-	/** Leave a bit of the encoding in HOST on the stack. */
-	#bit(bit: number): void {
-		this.#code.get(HOST);
-		this.#code.constant(bit);
-		this.#code.op(wasm.I32_AND);
 	}
 }

@@ -15,7 +15,6 @@ import {
 	H_PC,
 	H_PC_BASE,
 	H_TABLES,
-	type Memory,
 	XT,
 } from "../memory.ts";
 import { OP } from "../op.ts";
@@ -39,12 +38,6 @@ import {
 } from "./loop-code.ts";
 import { LoopInstructions } from "./loop-instructions.ts";
 import { LoopStores } from "./loop-stores.ts";
-
-/** The loop for a memory, which is one of WebAssembly. */
-export function loopOf({ wasm: m }: Memory): () => number {
-	const module = new WebAssembly.Module(loopModule());
-	return new WebAssembly.Instance(module, { e: { m } }).exports["0"] as () => number;
-}
 
 /** A module whose function 0 runs as Interpreter's loop does. => STOP_* */
 export function loopModule(): Uint8Array {

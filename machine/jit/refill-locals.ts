@@ -1,5 +1,5 @@
-/** The locals of the function that refill.ts and refill-tlb.ts write. */
-// Parameters of the function: the address, and what kind of access it is.
+/** The locals of the functions that refill.ts and refill-tlb.ts write. */
+// Parameters of the functions: the address, and what kind of access it is.
 export const VA = 0;
 export const KIND = 1;
 /** Of KIND: is it a store? Above that is the size of the access less 1. */
@@ -20,4 +20,6 @@ export const CONTEXT = 11;
 export const BITS = 12;
 export const OLD = 13;
 export const TABLES = 14;
-export const LOCALS = TABLES - KIND;
+/** Of the tag: is the page global? */
+export const GLOBAL = 15;
+export const LOCALS = GLOBAL - KIND;

@@ -1,4 +1,4 @@
-/** Refills of the TLB by compiled code: what Tlb.find and Tlb.fill do, for pages of 4 KiB. */
+/** The TLB in compiled code: what Tlb.find, Tlb.fill and Tlb.fence do for pages of 4 KiB. */
 import {
 	CONTEXTS,
 	CT,
@@ -10,10 +10,11 @@ import {
 	WT,
 	XT,
 } from "../memory.ts";
+import { NOT_TRANSLATED } from "../mirror.ts";
 import { PAGE_SHIFT } from "../port.ts";
 import { TAG_ASID, TAG_GLOBAL, TAG_PAGE, TAG_SUPER, TAG_VALID } from "../tlb.ts";
 import * as wasm from "./encoder.ts";
-import { ASID, AT, BITS, FOUND, OLD, PTE, SET, TABLES, TAG, VPN } from "./refill-locals.ts";
+import { ASID, AT, BITS, FOUND, GLOBAL, OLD, PTE, SET, TABLES, TAG, VPN } from "./refill-locals.ts";
 import type { Writer } from "./writer.ts";
 
 /** What a walk depends on besides the state of the hart. */
@@ -61,7 +62,6 @@ export class TlbCode {
 	/** Set FOUND, and PTE, to what the TLB has for a page or a large page. Sets SET. */
 	search(index: () => void, flags: number): void {
 		const code = this.#code;
-		const { tlbWays } = this.#walks;
 		index();
 		this.#beginSet();
 		code.open(wasm.BLOCK);
@@ -70,15 +70,8 @@ export class TlbCode {
 		const next = code.depth;
 		code.get(AT);
 		code.memory(wasm.I32_LOAD, 2, TLB_OFFSET);
-		code.tee(TAG);
-		code.constant(TAG_PAGE);
-		code.op(wasm.I32_AND);
-		index();
-		const isPage = (flags & TAG_SUPER) === 0;
-		code.constant(isPage ? PAGE_SHIFT : DIRECTORY_SHIFT);
-		code.op(wasm.I32_SHL);
-		code.constant(flags);
-		code.op(wasm.I32_OR, wasm.I32_EQ);
+		code.set(TAG);
+		this.#isPage(index, flags);
 		code.get(TAG);
 		code.constant(TAG_GLOBAL);
 		code.op(wasm.I32_AND);
@@ -97,16 +90,64 @@ export class TlbCode {
 		code.set(FOUND);
 		code.branchTo(done);
 		code.close();
+		this.#nextWay(next);
+		code.close();
+		code.close();
+	}
+
+	/** Leave on the stack whether TAG is that of a page or a large page. */
+	#isPage(index: () => void, flags: number): void {
+		const code = this.#code;
+		code.get(TAG);
+		code.constant(TAG_PAGE);
+		code.op(wasm.I32_AND);
+		index();
+		code.constant((flags & TAG_SUPER) === 0 ? PAGE_SHIFT : DIRECTORY_SHIFT);
+		code.op(wasm.I32_SHL);
+		code.constant(flags);
+		code.op(wasm.I32_OR, wasm.I32_EQ);
+	}
+
+	/** Set AT to the next entry of the set, and go to `next` if there is one. */
+	#nextWay(next: number): void {
+		const code = this.#code;
 		code.get(AT);
 		code.constant(ENTRY_BYTES);
 		code.op(wasm.I32_ADD);
 		code.tee(AT);
 		code.get(SET);
-		code.constant(tlbWays * ENTRY_BYTES);
+		code.constant(this.#walks.tlbWays * ENTRY_BYTES);
 		code.op(wasm.I32_ADD, wasm.I32_LT_U);
 		code.branchIf(next);
+	}
+
+	/** Do `each` for the entries of a page or a large page, TAG at AT, in any address space. */
+	forAll(index: () => void, flags: number, each: () => void): void {
+		const code = this.#code;
+		index();
+		this.#beginSet();
+		code.open(wasm.LOOP);
+		const next = code.depth;
+		code.get(AT);
+		code.memory(wasm.I32_LOAD, 2, TLB_OFFSET);
+		code.set(TAG);
+		this.#isPage(index, flags);
+		code.open(wasm.IF);
+		each();
 		code.close();
+		this.#nextWay(next);
 		code.close();
+	}
+
+	/** Remove the entry TAG at AT, of a page of 4 KiB. See Tlb.fence. */
+	remove(): void {
+		const code = this.#code;
+		this.#drop();
+		for (const offset of [TLB_OFFSET, TLB_OFFSET + 4]) {
+			code.get(AT);
+			code.constant(0);
+			code.memory(wasm.I32_STORE, 2, offset);
+		}
 	}
 
 	/** Put PTE into the set; its oldest entry gives way. See Tlb.fill. */
@@ -141,7 +182,7 @@ export class TlbCode {
 		code.op(wasm.I32_AND);
 		code.open(wasm.IF);
 		code.get(TAG);
-		code.constant(TAG_SUPER | TAG_GLOBAL);
+		code.constant(TAG_SUPER);
 		code.op(wasm.I32_AND);
 		this.refuseIf();
 		this.#drop();
@@ -155,11 +196,19 @@ export class TlbCode {
 		code.op(wasm.I32_OR);
 		code.get(ASID);
 		code.op(wasm.I32_OR);
+		code.get(GLOBAL);
+		code.op(wasm.I32_OR);
+		code.tee(TAG);
 		code.memory(wasm.I32_STORE, 2, TLB_OFFSET);
 		code.get(SET);
 		code.get(PTE);
 		code.memory(wasm.I32_STORE, 2, TLB_OFFSET + 4);
 		this.#count(() => code.get(ASID), 1);
+		// It comes before entries that other address spaces have for this page.
+		code.get(GLOBAL);
+		code.open(wasm.IF);
+		this.#clearSlots();
+		code.close();
 	}
 
 	/** The entries before AT become older. */
@@ -201,15 +250,23 @@ export class TlbCode {
 		code.memory(wasm.I32_STORE, 2, 4 * TLB_OWNED);
 	}
 
-	/** The entry TAG goes: empty its slots in the tables of its address space. */
-	#drop(): void {
+	/** Leave the address space of TAG on the stack. */
+	#asid(): void {
 		const code = this.#code;
-		const asid = (): void => {
-			code.get(TAG);
-			code.constant(TAG_ASID);
-			code.op(wasm.I32_AND);
-		};
-		this.#count(asid, -1);
+		code.get(TAG);
+		code.constant(TAG_ASID);
+		code.op(wasm.I32_AND);
+	}
+
+	/** The entry TAG goes. */
+	#drop(): void {
+		this.#count(() => this.#asid(), -1);
+		this.#clearSlots();
+	}
+
+	/** Empty the slots of the page TAG in the tables of its address space, or of all. */
+	#clearSlots(): void {
+		const code = this.#code;
 		code.get(TAG);
 		code.constant(PAGE_SHIFT);
 		code.op(wasm.I32_SHR_U);
@@ -230,8 +287,16 @@ export class TlbCode {
 		code.op(wasm.I32_CTZ);
 		code.scale();
 		code.loadBehind(H_ASIDS);
-		asid();
+		code.tee(TABLES);
+		this.#asid();
 		code.op(wasm.I32_EQ);
+		code.get(TABLES);
+		code.constant(NOT_TRANSLATED);
+		code.op(wasm.I32_NE);
+		code.constant(0);
+		code.get(TAG);
+		code.constant(TAG_GLOBAL);
+		code.op(wasm.I32_AND, wasm.SELECT, wasm.I32_OR);
 		code.open(wasm.IF);
 		this.#tablesOf(() => {
 			code.get(BITS);

@@ -1,7 +1,7 @@
 /**
  * The TLB misses of compiled code, as a WebAssembly module: what Mmu.translate does for a load or
- * store to RAM, where nothing is rare about it. Whatever is, a fault, a large or a global page, an
- * A or D bit to be set, a watched page, is left to the Mmu, before anything has changed.
+ * store to RAM, where nothing is rare about it. Whatever is, a fault, a large page, an A or D bit
+ * to be set, a watched page, is left to the Mmu, before anything has changed.
  */
 import {
 	H_CONTEXT,
@@ -26,8 +26,8 @@ import {
 } from "../memory.ts";
 import { DISTRUSTED } from "../mirror.ts";
 import { PAGE_SHIFT } from "../port.ts";
-import { PTE_D, PTE_PPN_SHIFT, PTE_V, PTE_W } from "../pte.ts";
-import { TAG_SUPER, TAG_VALID } from "../tlb.ts";
+import { PTE_D, PTE_G, PTE_PPN_SHIFT, PTE_V, PTE_W } from "../pte.ts";
+import { TAG_GLOBAL, TAG_SUPER, TAG_VALID } from "../tlb.ts";
 import { TYPES } from "./dispatcher.ts";
 import * as wasm from "./encoder.ts";
 import {
@@ -36,6 +36,7 @@ import {
 	BITS,
 	CONTEXT,
 	FOUND,
+	GLOBAL,
 	KIND,
 	KIND_SIZE_SHIFT,
 	KIND_STORE,
@@ -52,7 +53,8 @@ import { Writer } from "./writer.ts";
 
 const DIRECTORY_SHIFT = 22;
 const DIRECTORY_MASK = 0x3ff;
-const PTE_FLAGS = 0xff;
+/** Flags of a pointer to a page table: those that are reserved, and V. */
+const POINTER_FLAGS = 0xff & ~PTE_G;
 
 export const kindOf = (stores: boolean, bytes: number): number =>
 	(stores ? KIND_STORE : 0) | ((bytes - 1) << KIND_SIZE_SHIFT);
@@ -69,7 +71,6 @@ class Refill {
 		this.#tlb = new TlbCode(this.#code, memory, walks);
 	}
 
-	/** (va, kind) => host offset of the page that now is in the table for the access, or 0 */
 	body(): wasm.Bytes {
 		const code = this.#code;
 		code.locals(LOCALS);
@@ -147,17 +148,13 @@ class Refill {
 		const code = this.#code;
 		code.loadWord(H_SUPERPAGES);
 		code.open(wasm.IF);
-		this.#tlb.search(() => {
-			code.get(VA);
-			code.constant(DIRECTORY_SHIFT);
-			code.op(wasm.I32_SHR_U);
-		}, TAG_VALID | TAG_SUPER);
+		this.#tlb.search(() => indexOf(code, DIRECTORY_SHIFT), TAG_VALID | TAG_SUPER);
 		code.get(FOUND);
 		this.#tlb.refuseIf();
 		code.close();
 	}
 
-	/** Set PTE to the leaf. Privileged specification 4.3.2. */
+	/** Set PTE to the leaf, and GLOBAL. Privileged specification 4.3.2. */
 	#walk(): void {
 		const code = this.#code;
 		code.loadWord(H_WALK_ROOT);
@@ -168,11 +165,13 @@ class Refill {
 		code.op(wasm.I32_ADD);
 		code.loadBehind(0);
 		code.tee(PTE);
-		code.constant(PTE_FLAGS);
+		code.constant(POINTER_FLAGS);
 		code.op(wasm.I32_AND);
 		code.constant(PTE_V);
 		code.op(wasm.I32_NE);
 		this.#tlb.refuseIf();
+		code.get(PTE);
+		code.set(GLOBAL);
 		this.#pageOf();
 		code.get(PAGE);
 		code.get(VPN);
@@ -181,7 +180,14 @@ class Refill {
 		code.scale();
 		code.op(wasm.I32_ADD);
 		code.loadBehind(0);
-		code.set(PTE);
+		code.tee(PTE);
+		code.get(GLOBAL);
+		code.op(wasm.I32_OR);
+		code.constant(PTE_G);
+		code.op(wasm.I32_AND);
+		code.constant(TAG_GLOBAL / PTE_G);
+		code.op(wasm.I32_MUL);
+		code.set(GLOBAL);
 	}
 
 	/** Set PAGE to the host offset of the page that PTE names; it must be in RAM. */
@@ -293,9 +299,48 @@ class Refill {
 	}
 }
 
-/** A module with that function alone. */
+/** (va, kind) => host offset of the page that now is in the table for the access, or 0 */
+export const refillBody = (memory: Memory, walks: Walks): wasm.Bytes =>
+	new Refill(memory, walks).body();
+
+/**
+ * (va, any) => 1: the page of that address is in no address space of the TLB any longer; 0: it may
+ * be part of a large one, and nothing has changed
+ */
+export function fenceBody(memory: Memory, walks: Walks): wasm.Bytes {
+	const code = new Writer();
+	const tlb = new TlbCode(code, memory, walks);
+	code.locals(LOCALS);
+	code.loadWord(H_SUPERPAGES);
+	code.open(wasm.IF);
+	tlb.forAll(
+		() => indexOf(code, DIRECTORY_SHIFT),
+		TAG_VALID | TAG_SUPER,
+		() => {
+			code.constant(0);
+			code.op(wasm.RETURN);
+		},
+	);
+	code.close();
+	tlb.forAll(
+		() => indexOf(code, PAGE_SHIFT),
+		TAG_VALID,
+		() => tlb.remove(),
+	);
+	code.constant(1);
+	code.op(wasm.END);
+	return code.bytes;
+}
+
+/** Leave the number of the page or large page of VA on the stack. */
+function indexOf(code: Writer, shift: number): void {
+	code.get(VA);
+	code.constant(shift);
+	code.op(wasm.I32_SHR_U);
+}
+
+/** A module with the function of refillBody alone. */
 export function refillModule(memory: Memory, walks: Walks): Uint8Array {
-	const body = new Refill(memory, walks).body();
-	const functions = [{ type: 0, body }];
+	const functions = [{ type: 0, body: refillBody(memory, walks) }];
 	return wasm.encodeModule({ pages: memory.wasmPages, table: 0, types: TYPES, functions });
 }

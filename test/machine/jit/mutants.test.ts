@@ -22,6 +22,7 @@ const FINDERS: readonly (readonly [string, ...string[]])[] = [
 		"test/machine/jit/mapping.test.ts",
 		"test/machine/jit/pages.test.ts",
 		"test/machine/jit/loop.fuzz.test.ts",
+		"test/machine/jit/loop-rare.fuzz.test.ts",
 		"test/machine/jit/strips.test.ts",
 		"test/machine/jit/refill.test.ts",
 		"test/machine/jit/float.test.ts",
