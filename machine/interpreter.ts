@@ -48,6 +48,11 @@ export class Interpreter {
 		this.#compileAfter = instructions;
 	}
 
+	/** Whether compileOnce has nothing to do any more. */
+	get settled(): boolean {
+		return this.#compileAfter === Number.POSITIVE_INFINITY;
+	}
+
 	/**
 	 * To be called before slices: so many instructions were executed.
 	 * => cycles that may pass before it is to be called again
