@@ -48,17 +48,10 @@ export class Interpreter {
 		this.#compileAfter = instructions;
 	}
 
-	/** Whether compileOnce has nothing to do any more. */
-	get settled(): boolean {
-		return this.#compileAfter === Number.POSITIVE_INFINITY;
-	}
-
-	/**
-	 * To be called before slices: so many instructions were executed.
-	 * => cycles that may pass before it is to be called again
-	 */
-	compileOnce(instructions: number): number {
-		const rest = this.#compileAfter - instructions;
+	/** To be called before slices. => cycles that may pass before it is to be called again */
+	compileOnce({ instret }: { readonly instret: number }): number {
+		if (this.#compileAfter === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+		const rest = this.#compileAfter - instret;
 		if (rest > 0) return rest;
 		this.#loop = loopOf(this.#memory);
 		this.#compileAfter = Number.POSITIVE_INFINITY;
