@@ -11,8 +11,11 @@ export interface Dma {
 	 * => false, with `into` untouched, outside RAM.
 	 */
 	read(pa: number, into: Uint8Array, at?: number, length?: number): boolean;
-	/** Copy `bytes` into RAM at `pa`. => false, with RAM untouched, outside RAM. */
-	write(pa: number, bytes: Uint8Array): boolean;
+	/**
+	 * Copy `bytes`, or `length` of them from `at` on, into RAM at `pa`.
+	 * => false, with RAM untouched, outside RAM.
+	 */
+	write(pa: number, bytes: Uint8Array, at?: number, length?: number): boolean;
 	/** Little-endian, naturally aligned. => an unsigned value, or -1 outside RAM. */
 	load16(pa: number): number;
 	load32(pa: number): number;

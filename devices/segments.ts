@@ -83,10 +83,9 @@ export class Segments {
 	scatter(dma: Dma, bytes: Uint8Array): boolean {
 		let at = 0;
 		for (let i = 0; i < this.#count; i++) {
-			const end = Math.min(at + this.#length[i]!, bytes.length);
-			const whole = at === 0 && end === bytes.length;
-			if (!dma.write(this.#pa[i]!, whole ? bytes : bytes.subarray(at, end))) return false;
-			at = end;
+			const n = Math.min(this.#length[i]!, bytes.length - at);
+			if (!dma.write(this.#pa[i]!, bytes, at, n)) return false;
+			at += n;
 		}
 		return true;
 	}

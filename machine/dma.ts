@@ -24,11 +24,17 @@ function copyBytes(
 	where: number,
 	length: number,
 ): void {
-	if (length > FEW) to.set(from.subarray(at, at + length), where);
+	if (length === from.length) to.set(from, where);
+	else if (length > FEW) to.set(from.subarray(at, at + length), where);
 	else for (let i = 0; i < length; i++) to[where + i] = from[at + i]!;
 }
 
+/** Views of pages that are kept, a power of two. */
+const VIEWS = 1024;
+
 export class Dma {
+	/** Of pages that were read as a whole, by the low bits of the page number. */
+	readonly #views: (Uint8Array | null)[] = new Array<Uint8Array | null>(VIEWS).fill(null);
 	readonly #memory: Memory;
 	readonly #mirror: Mirror;
 	readonly #code: CodeCache;
@@ -62,8 +68,19 @@ export class Dma {
 		if (this.#memory.cells !== null) {
 			return this.#readCells(host, bytes.subarray(at, at + length));
 		}
-		copyBytes(this.#memory.u8, host, bytes, at, length);
+		if (length === PAGE_SIZE && (host & PAGE_MASK) === 0) bytes.set(this.#page(host), at);
+		else copyBytes(this.#memory.u8, host, bytes, at, length);
 		return true;
+	}
+
+	/** The page at a host offset. */
+	#page(host: number): Uint8Array {
+		const i = (host / PAGE_SIZE) % VIEWS;
+		const kept = this.#views[i];
+		if (kept?.byteOffset === host) return kept;
+		const page = this.#memory.u8.subarray(host, host + PAGE_SIZE);
+		this.#views[i] = page;
+		return page;
 	}
 
 	/**

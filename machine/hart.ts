@@ -214,7 +214,7 @@ export class Hart {
 		const compiled = plain && this.triggers === null ? this.jit : null;
 		this.#rare.compiled = compiled;
 		if (compiled !== null) this.mmu.allowRefills();
-		const limit = Math.min(SLICE_MAX, this.interpreter.compileOnce(this.counters.instret));
+		const limit = Math.min(SLICE_MAX, this.interpreter.compileOnce(this.counters));
 		if (this.faults !== null) return this.#faulty(budget, limit, this.faults);
 		return this.#whole(budget, limit);
 	}

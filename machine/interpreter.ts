@@ -60,12 +60,10 @@ export class Interpreter {
 		this.#walks = walks;
 	}
 
-	/**
-	 * To be called before slices: so many instructions were executed.
-	 * => cycles that may pass before it is to be called again
-	 */
-	compileOnce(instructions: number): number {
-		const rest = this.#compileAfter - instructions;
+	/** To be called before slices. => cycles that may pass before it is to be called again */
+	compileOnce({ instret }: { readonly instret: number }): number {
+		if (this.#compileAfter === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+		const rest = this.#compileAfter - instret;
 		if (rest > 0) return rest;
 		if (this.#loop === null) {
 			this.#loop = this.#withRare = loopOf(this.#memory);

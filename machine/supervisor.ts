@@ -5,6 +5,7 @@
  */
 import { ACCESS_FAULT, type Bus } from "./bus.ts";
 import type { Clock } from "./clock.ts";
+import type { Counters } from "./counters.ts";
 import { DEBUG_NONE } from "./debug.ts";
 import type { Dma } from "./dma.ts";
 import type { Hart } from "./hart.ts";
@@ -45,6 +46,7 @@ export class Supervisor implements MachinePort {
 	readonly #state: HartState;
 	readonly #memory: Memory;
 	readonly #clock: Clock;
+	readonly #counters: Counters;
 	readonly #bus: Bus;
 	readonly #dma: Dma;
 	readonly #panic: Panic;
@@ -56,6 +58,7 @@ export class Supervisor implements MachinePort {
 		this.#state = hart.state;
 		this.#memory = hart.memory;
 		this.#clock = hart.clock;
+		this.#counters = hart.counters;
 		this.#bus = bus;
 		this.#dma = dma;
 		this.ramSize = hart.memory.ramSize;
@@ -283,7 +286,7 @@ export class Supervisor implements MachinePort {
 	}
 
 	get cycles(): number {
-		return this.#hart.counters.ns(this.#clock.cycles);
+		return this.#counters.now;
 	}
 
 	get instret(): number {

@@ -49,3 +49,5 @@ export const ERESTART = -3;
 export const EJUSTRETURN = -2_000_000;
 /** Pseudo error of a system call that has put the thread to sleep: start it again when it wakes. */
 export const ESLEEPS = -2_000_001;
+/** Pseudo error of a system call to be started again at once, as what the kernel's part runs. */
+export const EKERNEL = -2_000_002;

@@ -18,6 +18,8 @@ import {
 } from "./disk-media.ts";
 
 const CHUNK_SIZE = 16 * 1024; // bytes, a multiple of the sector size
+/** Sectors of what is written at once, to keep views of its parts. */
+const PARTS = 128;
 
 /** A part of the contents. */
 class Chunk {
@@ -56,6 +58,9 @@ export class MemoryDisk implements DiskMedia {
 	readonly #chunks = new Map<number, Chunk>();
 	/** Chunks that no saved state refers to. */
 	readonly #owned = new Set<number>();
+	/** What was written last in parts, and views of these by their first sector. */
+	#source: Uint8Array | null = null;
+	readonly #parts = new Array<Uint8Array | null>(PARTS).fill(null);
 
 	/**
 	 * => `bytes`: the size, a multiple of 512; UserError otherwise.
@@ -145,12 +150,24 @@ export class MemoryDisk implements DiskMedia {
 
 	release(): void {}
 
+	/** A view of what is written. A device writes from the same bytes each time. */
+	#part(bytes: Uint8Array, at: number, size: number): Uint8Array {
+		if (bytes.length > PARTS * SECTOR_SIZE) return bytes.subarray(at, at + size);
+		if (bytes !== this.#source) this.#parts.fill(null);
+		this.#source = bytes;
+		const kept = this.#parts[at / SECTOR_SIZE];
+		if (kept?.length === size) return kept;
+		const part = bytes.subarray(at, at + size);
+		this.#parts[at / SECTOR_SIZE] = part;
+		return part;
+	}
+
 	#store(offset: number, bytes: Uint8Array): void {
 		for (let at = 0, size = 0; at < bytes.length; at += size) {
 			const number = Math.floor((offset + at) / CHUNK_SIZE);
 			const to = (offset + at) % CHUNK_SIZE;
 			size = Math.min(CHUNK_SIZE - to, bytes.length - at);
-			const source = size === bytes.length ? bytes : bytes.subarray(at, at + size);
+			const source = size === bytes.length ? bytes : this.#part(bytes, at, size);
 			let chunk = this.#chunks.get(number);
 			if (chunk === undefined && source.every(isZero)) continue;
 			if (chunk === undefined || !this.#owned.has(number)) {

@@ -317,14 +317,16 @@ function ld_enqueue(k: Kernel, sc: ld_softc, x: ld_xfer, n: number): void {
 	put32(k, request + 2, bp.b_blkno);
 	put32(k, request + 3, Math.floor(bp.b_blkno / 2 ** 32));
 	let desc = ld_link(sc, head);
-	put_desc(k, sc.sc_ringidx, head, at, 16, 0, desc);
+	// Signed addresses are no doubles, which would be allocated.
+	put_desc(k, sc.sc_ringidx, head, at | 0, 16, 0, desc);
 	const flags = bp.b_read ? VRING_DESC_F_WRITE : 0;
 	for (let i = 0; i < n; i++) {
 		const next = ld_link(sc, desc);
-		put_desc(k, sc.sc_ringidx, desc, pas[i]!, lens[i]!, flags, next);
+		put_desc(k, sc.sc_ringidx, desc, pas[i]! | 0, lens[i]!, flags, next);
 		desc = next;
 	}
-	put_desc(k, sc.sc_ringidx, desc, at + STATUS_OFFSET, 1, VRING_DESC_F_WRITE, -1);
+	const status = (at + STATUS_OFFSET) | 0;
+	put_desc(k, sc.sc_ringidx, desc, status, 1, VRING_DESC_F_WRITE, -1);
 	x.x_head = head;
 	x.x_ndesc = n + 2;
 	x.x_time = k.port.cycles;

@@ -83,7 +83,10 @@ export function virtio_setup(k: Kernel, base: number, ring: number): number | nu
 	return features;
 }
 
-/** Write a descriptor of the ring at word `ring`, linked to `next` unless that is -1. */
+/**
+ * Write a descriptor of the ring at word `ring`, linked to `next` unless that is -1.
+ * => of `pa` the low 32 bits count.
+ */
 export function put_desc(
 	k: Kernel,
 	ring: number,

@@ -33,6 +33,7 @@ import {
 	ENOMEM,
 	ERESTART,
 	type Errno,
+	ESLEEPS,
 	EWOULDBLOCK,
 } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
@@ -48,9 +49,10 @@ import {
 	type vaddr_t,
 	type vm_prot_t,
 } from "../../sys/vmparam.ts";
+import type { buf } from "../dev/buf.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
-import { type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
+import { type Sleeps, sleep_enter, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import {
 	AMAP_SHARED,
@@ -112,8 +114,20 @@ import {
 	uvm_pagewire,
 	type vm_page,
 } from "./uvm_page.ts";
-import { SWSLOT_BAD, uvm_swap_markbad, uvm_swpgonly_add } from "./uvm_swap.ts";
-import { uvm_swap_get } from "./uvm_swap_io.ts";
+import {
+	SWSLOT_BAD,
+	SWSLOT_NONE,
+	type SwapSlot,
+	uvm_swap_markbad,
+	uvm_swpgonly_add,
+} from "./uvm_swap.ts";
+import {
+	uvm_swap_get,
+	uvm_swap_getdone,
+	uvm_swap_getstart,
+	uvm_swap_getwait,
+	uvm_swap_isplain,
+} from "./uvm_swap_io.ts";
 import { uvm_grow, uvm_may_grow } from "./uvm_unix.ts";
 import { uvm_pause, uvm_reclaimable, uvm_wait } from "./uvm_wait.ts";
 
@@ -126,8 +140,11 @@ const nforw = [4, 0, 7];
 /** How often a fault is retried after a pool refused an allocation. */
 const REFUSALS_MAX = 16;
 
-/** What an attempt would have to wait for. */
-type Wait = "none" | "memory" | "map" | "anon" | "object";
+/**
+ * What an attempt would have to wait for; "page", "pager_map": for the page of wait_anon, and for
+ * room to read it; "pause": there was none.
+ */
+type Wait = "none" | "memory" | "map" | "anon" | "page" | "pager_map" | "pause" | "object";
 
 /** One fault: the request, and the state of the attempt. */
 export interface uvm_faultinfo {
@@ -155,6 +172,13 @@ export interface uvm_faultinfo {
 	wait_anon: vm_anon | null;
 	wait_uobj: uvm_object | null;
 	wait_offset: number;
+
+	/** The page of wait_anon that is read from wait_slot, by `io` unless that waits. */
+	io: buf | null;
+	readonly io_page: vm_page[];
+	wait_slot: SwapSlot;
+	/** Page-ins of the system before. */
+	pageins: number;
 }
 
 function faultinfo(map: vm_map): uvm_faultinfo {
@@ -178,6 +202,10 @@ function faultinfo(map: vm_map): uvm_faultinfo {
 		wait_anon: null,
 		wait_uobj: null,
 		wait_offset: 0,
+		io: null,
+		io_page: [],
+		wait_slot: SWSLOT_NONE,
+		pageins: 0,
 	};
 }
 
@@ -222,7 +250,67 @@ export function uvm_fault_nosleep(
 function faultinfo_take(k: Kernel, map: vm_map): uvm_faultinfo {
 	const ufi = k.uvm.fault ?? faultinfo(map);
 	k.uvm.fault = null;
+	ufi.pageins = k.uvmexp.pageins;
 	return ufi;
+}
+
+/**
+ * Go on after uvm_fault_nosleep has returned EWOULDBLOCK.
+ *
+ * => nothing locked. The fault, for uvm_fault_resume.
+ * => a debugger may have had a fault of its own meanwhile: then there is an attempt more.
+ */
+export function uvm_fault_tried(
+	k: Kernel,
+	map: vm_map,
+	va: vaddr_t,
+	fault_type: number,
+	access: vm_prot_t,
+): uvm_faultinfo {
+	const ufi = faultinfo_take(k, map);
+	if (ufi.wait !== "none" && ufi.orig_map === map && ufi.va === va_trunc(va)) {
+		ufi.fault_type = fault_type;
+		ufi.access = access;
+	} else {
+		faultinfo_start(ufi, map, va, fault_type, access);
+	}
+	return ufi;
+}
+
+/**
+ * Resolve a fault as far as that is possible without a generator, from where it is.
+ *
+ * => nothing locked.
+ * => ESLEEPS: the thread is on the sleep queue, and gives up the processor. When it wakes, this
+ *    goes on. EWOULDBLOCK: uvm_fault_rest goes on.
+ * => any other error: the result of uvm_fault, and `ufi` is not to be used any more.
+ */
+export function uvm_fault_resume(k: Kernel, ufi: uvm_faultinfo): Errno {
+	for (;;) {
+		if (ufi.io !== null) {
+			if (!ufi.io.b_done) {
+				// As biowait.
+				sleep_enter(k, ufi.io, "biowait", 0);
+				return ESLEEPS;
+			}
+			const error = fault_read(k, ufi);
+			if (error !== 0) return error;
+		}
+		const error = ufi.wait === "none" ? fault_attempt(k, ufi) : EWOULDBLOCK;
+		if (error !== EWOULDBLOCK) return fault_end(k, ufi, error);
+		k.uvmexp.fltrelck++;
+		if (ufi.wait !== "anon") return EWOULDBLOCK;
+		const failed = fault_readstart(k, ufi, ufi.wait_anon!);
+		if (failed !== 0) return failed;
+	}
+}
+
+/** A fault is over. => its result */
+function fault_end(k: Kernel, ufi: uvm_faultinfo, error: Errno): Errno {
+	if (k.uvmexp.pageins === ufi.pageins) k.curlwp.l_minflt++;
+	else k.curlwp.l_majflt++;
+	k.uvm.fault = ufi;
+	return error;
 }
 
 /**
@@ -240,31 +328,34 @@ export function* uvm_fault(
 	access: vm_prot_t,
 	tried = false,
 ): Sleeps<Errno> {
-	const ufi = faultinfo_take(k, map);
-	const read = k.uvmexp.pageins;
-	let error = EWOULDBLOCK;
-	// A debugger may have had a fault of its own meanwhile.
-	if (tried && ufi.wait !== "none" && ufi.orig_map === map && ufi.va === va_trunc(va)) {
-		ufi.fault_type = fault_type;
-		ufi.access = access;
+	let ufi: uvm_faultinfo;
+	if (tried) {
+		ufi = uvm_fault_tried(k, map, va, fault_type, access);
 	} else {
+		ufi = faultinfo_take(k, map);
 		faultinfo_start(ufi, map, va, fault_type, access);
-		error = fault_attempt(k, ufi);
 	}
-	while (error === EWOULDBLOCK) {
-		k.uvmexp.fltrelck++;
-		error =
-			ufi.wait === "anon" ? yield* uvmfault_anonget(k, ufi.wait_anon!) : yield* fault_wait(k, ufi);
-		if (error !== 0) return error;
-		error = fault_attempt(k, ufi);
-	}
-	if (k.uvmexp.pageins === read) k.curlwp.l_minflt++;
-	else k.curlwp.l_majflt++;
-	k.uvm.fault = ufi;
-	return error;
+	const error = uvm_fault_resume(k, ufi);
+	if (error !== ESLEEPS && error !== EWOULDBLOCK) return error;
+	return yield* uvm_fault_rest(k, ufi, error);
 }
 
-/** Wait for what an attempt needs, other than an anon. */
+/** Resolve a fault that sleeps. => as uvm_fault; `met`: what uvm_fault_resume has returned. */
+export function* uvm_fault_rest(k: Kernel, ufi: uvm_faultinfo, met: Errno): Sleeps<Errno> {
+	for (let error = met; ; error = uvm_fault_resume(k, ufi)) {
+		if (error === ESLEEPS) {
+			yield k.curlwp.l_wchan;
+		} else if (error === EWOULDBLOCK) {
+			const failed = yield* fault_wait(k, ufi);
+			if (failed !== 0) return failed;
+			ufi.wait = "none";
+		} else {
+			return error;
+		}
+	}
+}
+
+/** Wait for what an attempt needs. => 0: try again */
 function* fault_wait(k: Kernel, ufi: uvm_faultinfo): Sleeps<Errno> {
 	switch (ufi.wait) {
 		case "memory":
@@ -277,6 +368,21 @@ function* fault_wait(k: Kernel, ufi: uvm_faultinfo): Sleeps<Errno> {
 		case "map":
 			yield* vm_map_lock_read(k, ufi.orig_map);
 			vm_map_unlock_read(k, ufi.orig_map);
+			return 0;
+		case "anon":
+			return yield* uvmfault_anonget(k, ufi.wait_anon!);
+		case "page":
+			yield* uvm_wait(k, "flt_noram1");
+			return 0;
+		case "pager_map": {
+			const error = yield* uvm_swap_getwait(k, ufi.io_page[0]!, ufi.wait_slot);
+			const failed = fault_readdone(k, ufi, error);
+			if (failed !== EWOULDBLOCK) return failed;
+			yield* uvm_pause(k, "anonget2");
+			return 0;
+		}
+		case "pause":
+			yield* uvm_pause(k, "anonget2");
 			return 0;
 		case "object":
 			return yield* uvmfault_objget(k, ufi.wait_uobj!, ufi.wait_offset, ufi.access);
@@ -690,6 +796,57 @@ export function* uvmfault_anonget(k: Kernel, anon: vm_anon): Sleeps<Errno> {
 		return 0;
 	}
 	const error = yield* uvm_swap_get(k, pg, slot, PGO_SYNCIO);
+	const end = anonget_done(k, anon, pg, slot, error);
+	if (end !== EAGAIN) return end;
+	// Lack of resources: the slot is still good.
+	yield* uvm_pause(k, "anonget2");
+	return 0;
+}
+
+/**
+ * uvmfault_anonget for a page in swap, without a generator. => as there.
+ * => 0: it is under way, as ufi.io. EWOULDBLOCK: ufi.wait tells for what it waits.
+ */
+function fault_readstart(k: Kernel, ufi: uvm_faultinfo, anon: vm_anon): Errno {
+	const slot = anon.an_swslot;
+	if (anon.an_page !== null || slot === SWSLOT_BAD || !uvm_swap_isplain(k, slot)) {
+		return EWOULDBLOCK;
+	}
+	simple_lock(k, anon);
+	const pg = uvm_pagealloc(k, null, 0, anon, 0);
+	simple_unlock(k, anon);
+	if (pg === null) {
+		k.uvmexp.fltnoram++;
+		return uvm_reclaimable(k) ? would_block(ufi, "page") : ENOMEM;
+	}
+	ufi.io_page[0] = pg;
+	ufi.wait_slot = slot;
+	const bp = uvm_swap_getstart(k, ufi.io_page, slot);
+	if (bp === EWOULDBLOCK) return would_block(ufi, "pager_map");
+	if (typeof bp === "number") return fault_readdone(k, ufi, bp);
+	ufi.io = bp;
+	return 0;
+}
+
+/** The transfer is done. => 0: try again; or as uvm_fault_resume */
+function fault_read(k: Kernel, ufi: uvm_faultinfo): Errno {
+	const bp = ufi.io!;
+	ufi.io = null;
+	return fault_readdone(k, ufi, uvm_swap_getdone(k, ufi.io_page[0]!, ufi.wait_slot, bp));
+}
+
+function fault_readdone(k: Kernel, ufi: uvm_faultinfo, error: Errno): Errno {
+	const end = anonget_done(k, ufi.wait_anon!, ufi.io_page[0]!, ufi.wait_slot, error);
+	if (end === EAGAIN) return would_block(ufi, "pause");
+	ufi.wait = "none";
+	return end;
+}
+
+/**
+ * Finish the read of an anon's page from `slot`, with the result of uvm_swap_get.
+ * => nothing locked. As uvmfault_anonget; EAGAIN: for lack of resources, try again after a while.
+ */
+function anonget_done(k: Kernel, anon: vm_anon, pg: vm_page, slot: SwapSlot, error: Errno): Errno {
 	if ((pg.flags & PG_RELEASED) !== 0) {
 		// The anon was freed. Its page counts as resident to uvm_anfree, even if the read failed.
 		if (error === EIO) {
@@ -703,15 +860,12 @@ export function* uvmfault_anonget(k: Kernel, anon: vm_anon): Sleeps<Errno> {
 		return 0;
 	}
 	simple_lock(k, anon);
-	anonget_done(k, anon, pg, error);
-	if (error !== ENOMEM && error !== EAGAIN) return error;
-	// Lack of resources: the slot is still good.
-	yield* uvm_pause(k, "anonget2");
-	return 0;
+	anonget_unbusy(k, anon, pg, error);
+	return error === ENOMEM ? EAGAIN : error;
 }
 
-/** Finish the read of an anon's page. => anon locked, page busy; all unlocked on return. */
-function anonget_done(k: Kernel, anon: vm_anon, pg: vm_page, error: Errno): void {
+/** Un-busy an anon's page that was read, or free it. => anon locked; all unlocked on return. */
+function anonget_unbusy(k: Kernel, anon: vm_anon, pg: vm_page, error: Errno): void {
 	if ((pg.flags & PG_WANTED) !== 0) wakeup(k, pg);
 	simple_lock(k, k.uvm.pageqlock);
 	if (error === 0) {

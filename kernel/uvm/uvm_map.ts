@@ -345,7 +345,7 @@ export function uvm_unmap_remove(
 		if ((map.flags & VM_MAP_INTRSAFE) !== 0) {
 			pmap_kremove(k, entry.start, entry.end - entry.start);
 		} else {
-			pmap_remove(k, map.pmap, entry.start, entry.end);
+			if (pmap_resident_count(k, map.pmap) > 0) pmap_remove(k, map.pmap, entry.start, entry.end);
 			if (entry.uvm_obj !== null && UVM_OBJ_IS_KERN_OBJECT(entry.uvm_obj)) {
 				pmap_update(k, map.pmap);
 				const min = k.uvm.kernel_map!.min_offset;

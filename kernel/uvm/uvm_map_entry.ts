@@ -32,8 +32,7 @@ import type { Kernel } from "../kernel.ts";
 import { amap_splitref, type vm_amap } from "./uvm_amap.ts";
 import { UVM_ADV_NORMAL, UVM_ET_SUBMAP, UVM_INH_COPY } from "./uvm_extern.ts";
 import {
-	uvm_rb_append,
-	uvm_rb_appended,
+	uvm_rb_build,
 	uvm_rb_fixup,
 	uvm_rb_insert,
 	uvm_rb_remove,
@@ -244,6 +243,16 @@ const MAX_MAP_COUNT = 65530;
 /** Free entries that are kept: what a few large processes need. */
 const MAPENT_FREE_MAX = 16_384;
 
+/** The memory of an entry for `map`, with whatever it holds. => as uvm_mapent_alloc. */
+function mapent_get(k: Kernel, map: vm_map, start: vaddr_t, end: vaddr_t): vm_map_entry | null {
+	const kernel = map.pmap === pmap_kernel(k);
+	if (!kernel && map.nentries >= MAX_MAP_COUNT) return null;
+	if (!pool_get(k, kernel ? k.uvm.kmap_entry_pool : k.uvm.map_entry_pool)) return null;
+	const entry = k.uvm.mapent_free.pop() ?? blank_entry(start, end);
+	entry.flags = kernel ? UVM_MAP_KERNEL : 0;
+	return entry;
+}
+
 /**
  * A new entry for `map`, not in it yet.
  * => null if memory is short, or the map of a process is full. Never sleeps.
@@ -254,35 +263,39 @@ export function uvm_mapent_alloc(
 	start: vaddr_t,
 	end: vaddr_t,
 ): vm_map_entry | null {
-	const kernel = map.pmap === pmap_kernel(k);
-	if (!kernel && map.nentries >= MAX_MAP_COUNT) return null;
-	if (!pool_get(k, kernel ? k.uvm.kmap_entry_pool : k.uvm.map_entry_pool)) return null;
-	const entry = k.uvm.mapent_free.pop() ?? blank_entry(start, end);
+	const entry = mapent_get(k, map, start, end);
+	if (entry === null) return null;
+	// As blank_entry makes it, but for what uvm_mapent_free has cleared.
 	entry.start = start;
 	entry.end = end;
-	entry.flags = kernel ? UVM_MAP_KERNEL : 0;
-	return entry;
-}
-
-/** => nothing refers to the entry, which is used again. */
-export function uvm_mapent_free(k: Kernel, entry: vm_map_entry): void {
-	const kernel = (entry.flags & UVM_MAP_KERNEL) !== 0;
-	pool_put(kernel ? k.uvm.kmap_entry_pool : k.uvm.map_entry_pool);
-	if (k.uvm.mapent_free.length >= MAPENT_FREE_MAX) return;
-	// As blank_entry makes it.
-	entry.prev = entry;
-	entry.next = entry;
-	entry.uvm_obj = null;
-	entry.sub_map = null;
 	entry.offset = 0;
 	entry.etype = 0;
 	entry.protection = 0;
 	entry.max_protection = 0;
 	entry.inheritance = UVM_INH_COPY;
 	entry.wired_count = 0;
-	entry.amap = null;
 	entry.pageoff = 0;
 	entry.advice = UVM_ADV_NORMAL;
+	return entry;
+}
+
+/** A new entry for `map`, a copy of another but for its links. => as uvm_mapent_alloc. */
+export function uvm_mapent_clone(k: Kernel, map: vm_map, from: vm_map_entry): vm_map_entry | null {
+	const entry = mapent_get(k, map, from.start, from.end);
+	if (entry !== null) copy_entry(entry, from);
+	return entry;
+}
+
+/** => nothing refers to the entry, which is used again: it refers to nothing. */
+export function uvm_mapent_free(k: Kernel, entry: vm_map_entry): void {
+	const kernel = (entry.flags & UVM_MAP_KERNEL) !== 0;
+	pool_put(kernel ? k.uvm.kmap_entry_pool : k.uvm.map_entry_pool);
+	if (k.uvm.mapent_free.length >= MAPENT_FREE_MAX) return;
+	entry.prev = entry;
+	entry.next = entry;
+	entry.uvm_obj = null;
+	entry.sub_map = null;
+	entry.amap = null;
 	entry.rb_left = null;
 	entry.rb_right = null;
 	entry.rb_parent = null;
@@ -327,8 +340,8 @@ export function uvm_map_entry_link(map: vm_map, after: vm_map_entry, entry: vm_m
 }
 
 /**
- * uvm_map_entry_link behind all entries, for one who makes many and then calls uvm_map_append_done.
- * => map locked, and not searched before that.
+ * uvm_map_entry_link behind all entries, for one who fills an empty map and then calls
+ * uvm_map_append_done. => map locked, and not searched before that.
  */
 export function uvm_map_entry_append(map: vm_map, entry: vm_map_entry): void {
 	const { header } = map;
@@ -337,14 +350,13 @@ export function uvm_map_entry_append(map: vm_map, entry: vm_map_entry): void {
 	entry.next = header;
 	header.prev = entry;
 	last.next = entry;
-	uvm_rb_append(map, entry);
 	map.nentries++;
 	if (map.first_free === last && last.end === entry.start) map.first_free = entry;
 }
 
 /** The entries of a map that had none are appended. => map locked. */
 export function uvm_map_append_done(map: vm_map): void {
-	uvm_rb_appended(map);
+	uvm_rb_build(map, map.nentries);
 	advance_first_free(map);
 }
 

@@ -26,10 +26,9 @@ import {
 } from "./uvm_extern.ts";
 import { uvmspace_alloc, uvmspace_free, type vmspace } from "./uvm_map.ts";
 import {
-	copy_entry,
 	uvm_map_append_done,
 	uvm_map_entry_append,
-	uvm_mapent_alloc,
+	uvm_mapent_clone,
 	type vm_map,
 	type vm_map_entry,
 	vm_map_lock,
@@ -167,9 +166,8 @@ function fork_entry(k: Kernel, old: vm_map, map: vm_map, e: vm_map_entry): Errno
 
 /** Append an entry to `map`, like `entry` but not wired; null if none can be allocated. */
 function append_entry(k: Kernel, map: vm_map, entry: vm_map_entry): vm_map_entry | null {
-	const fresh = uvm_mapent_alloc(k, map, entry.start, entry.end);
+	const fresh = uvm_mapent_clone(k, map, entry);
 	if (fresh === null) return null;
-	copy_entry(fresh, entry);
 	fresh.wired_count = 0;
 	fresh.etype &= ~UVM_ET_ONFAULT;
 	uvm_map_entry_append(map, fresh);

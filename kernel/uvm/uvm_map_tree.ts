@@ -143,34 +143,78 @@ export function uvm_rb_insert<E extends uvm_tree_entry<E>>(map: uvm_tree<E>, ent
 }
 
 /**
- * uvm_rb_insert of the last entry of the list, except for the `space` of the nodes on the way to
- * it, which uvm_rb_appended sets. => map locked. The tree gets the same form.
+ * Enter all entries of the list; the tree has none yet. => map locked.
+ * => the tree that uvm_rb_insert makes of them from the first to the last, in linear time.
+ *
+ * That tree: on its right side each node has a left subtree that is full and black. By the height
+ * of these subtrees the side has levels, the lowest at the bottom, each of a black node and a red
+ * one; the highest may lack the red one. A node that is inserted at the bottom of a level which is
+ * complete comes up in the place of the red one, so that the black one hangs to its left, red; the
+ * next one sends the black node up a level and lets the others take their places again.
  */
-export function uvm_rb_append<E extends uvm_tree_entry<E>>(map: uvm_tree<E>, entry: E): void {
-	const { prev } = entry;
-	const parent = prev === map.header ? null : prev;
-	if (parent === null) {
-		map.rbhead = entry;
-	} else {
-		parent.rb_right = entry;
-		parent.ownspace = entry.start - parent.end;
+export function uvm_rb_build<E extends uvm_tree_entry<E>>(map: uvm_tree<E>, entries: number): void {
+	const { header } = map;
+	// Until all are in the tree, the first that is not.
+	map.rbhead = header.next;
+	let node: E | null = entries === 0 ? null : build_level(map, entries, 0);
+	map.rbhead = null;
+	map.steps += entries;
+	for (; node !== null; node = node.rb_parent) {
+		node.space = uvm_rb_subtree_space(node);
+		map.rbhead = node;
 	}
-	entry.rb_left = null;
-	entry.rb_right = null;
-	entry.rb_parent = parent;
-	entry.rb_red = true;
-	map.steps++;
-	insert_color(map, entry);
 }
 
-/** All entries of a tree were appended. Those that a rotation moved to the left are right. */
-export function uvm_rb_appended<E extends uvm_tree_entry<E>>(map: uvm_tree<E>): void {
-	const last = map.header.prev;
-	if (last === map.header) return;
-	last.ownspace = uvm_rb_space(last);
-	for (let node: E | null = last; node !== null; node = node.rb_parent) {
-		node.space = uvm_rb_subtree_space(node);
+/** The levels from `height` on up, to which so many nodes came. => the node at the bottom. */
+function build_level<E extends uvm_tree_entry<E>>(
+	map: uvm_tree<E>,
+	nodes: number,
+	height: number,
+): E {
+	const above: E | null = nodes < 4 ? null : build_level(map, (nodes - 2) >> 1, height + 1);
+	let left = build_full(map, height);
+	if (nodes > 1 && (nodes & 1) === 1) left = build_node(map, left, height, true);
+	const black = build_node(map, left, 0, false);
+	black.rb_parent = above;
+	if (above !== null) above.rb_right = black;
+	if (nodes === 1) return black;
+	const red = build_node(map, build_full(map, height), 0, true);
+	red.rb_parent = black;
+	black.rb_right = red;
+	return red;
+}
+
+/** A full subtree of black nodes. */
+function build_full<E extends uvm_tree_entry<E>>(map: uvm_tree<E>, height: number): E | null {
+	if (height === 0) return null;
+	return build_node(map, build_full(map, height - 1), height - 1, false);
+}
+
+/** The next entry, with `left` and a full right subtree. */
+function build_node<E extends uvm_tree_entry<E>>(
+	map: uvm_tree<E>,
+	left: E | null,
+	height: number,
+	red: boolean,
+): E {
+	const entry = map.rbhead!;
+	map.rbhead = entry.next;
+	let space = entry.next.start - entry.end;
+	entry.ownspace = space;
+	entry.rb_red = red;
+	entry.rb_left = left;
+	if (left !== null) {
+		left.rb_parent = entry;
+		if (left.space > space) space = left.space;
 	}
+	const right = build_full(map, height);
+	entry.rb_right = right;
+	if (right !== null) {
+		right.rb_parent = entry;
+		if (right.space > space) space = right.space;
+	}
+	entry.space = space;
+	return entry;
 }
 
 /** RB_INSERT_COLOR: `entry` is red, and its parent may be. */

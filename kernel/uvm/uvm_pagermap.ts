@@ -50,7 +50,7 @@ export interface pagermapin_flags {
  */
 export function* uvm_pagermapin(
 	k: Kernel,
-	pps: vm_page[],
+	pps: readonly vm_page[],
 	npages: number,
 	{ waitok, read }: pagermapin_flags,
 ): Sleeps<number> {
@@ -65,7 +65,7 @@ export function* uvm_pagermapin(
 /** The same. => never sleeps; 0: uvm_pagermap_wait waits for room. */
 export function uvm_pagermapin_nosleep(
 	k: Kernel,
-	pps: vm_page[],
+	pps: readonly vm_page[],
 	npages: number,
 	read: boolean,
 ): number {

@@ -4,7 +4,7 @@
  * Copyright (c) 1995, 1996, 1997 Matthew R. Green.
  * All rights reserved. See NOTICE for the conditions.
  */
-import { EIO, ENOMEM, type Errno } from "../../sys/errno.ts";
+import { EIO, ENOMEM, type Errno, EWOULDBLOCK } from "../../sys/errno.ts";
 import { KASSERT, panic } from "../../sys/panic.ts";
 import { ptoa } from "../../sys/vmparam.ts";
 import { type buf, buf_setup } from "../dev/buf.ts";
@@ -46,22 +46,58 @@ export function* uvm_swap_get(
 	if (slot === SWSLOT_BAD) return EIO;
 	k.uvmexp.pageins++;
 	k.pagingwork = true;
-	const sdp = slot_device(k, slot);
-	const plain = sdp.swd_mirror === null && sdp.swd_sums === 0;
-	const error = plain
+	const error = uvm_swap_isplain(k, slot)
 		? yield* uvm_swap_io(k, [pg], slot, READ_COPY[0]!, flags, null)
-		: yield* swap_read(k, sdp, pg, slot, flags);
-	if (error !== 0) return error;
+		: yield* swap_read(k, slot_device(k, slot), pg, slot, flags);
+	if (error === 0) swap_got(k, pg, slot);
+	return error;
+}
+
+/** Whether a slot has one copy, without a checksum: reading it is one transfer. */
+export function uvm_swap_isplain(k: Kernel, slot: SwapSlot): boolean {
+	const sdp = slot_device(k, slot);
+	return sdp.swd_mirror === null && sdp.swd_sums === 0;
+}
+
+/**
+ * uvm_swap_get without a generator: start the transfer, for uvm_swap_getdone when it is done.
+ *
+ * => the slot is plain and not bad. `pps` is the page alone; the caller's again after the end.
+ * => EWOULDBLOCK: pager_map is full; uvm_swap_getwait goes on from there. ENOMEM: as uvm_swap_get.
+ */
+export function uvm_swap_getstart(k: Kernel, pps: readonly vm_page[], slot: SwapSlot): buf | Errno {
+	k.uvmexp.pageins++;
+	k.pagingwork = true;
+	return swap_io_start(k, pps, slot, READ_COPY[0]!, PGO_SYNCIO);
+}
+
+/** => as uvm_swap_get; the transfer is done. */
+export function uvm_swap_getdone(k: Kernel, pg: vm_page, slot: SwapSlot, bp: buf): Errno {
+	const error = swap_io_end(k, bp);
+	if (error === 0) swap_got(k, pg, slot);
+	return error;
+}
+
+/** => as uvm_swap_get; uvm_swap_getstart has just returned EWOULDBLOCK. */
+export function* uvm_swap_getwait(k: Kernel, pg: vm_page, slot: SwapSlot): Sleeps<Errno> {
+	yield* uvm_pagermap_wait(k);
+	const error = yield* uvm_swap_io(k, [pg], slot, READ_COPY[0]!, PGO_SYNCIO, null);
+	if (error === 0) swap_got(k, pg, slot);
+	return error;
+}
+
+/** A page has been read. */
+function swap_got(k: Kernel, pg: vm_page, slot: SwapSlot): void {
 	k.watch.shadow?.swapin(k, slot, pg);
 	uvm_swpgonly_add(k, -1);
 	k.uvmexp.pgswapin++;
-	return 0;
 }
 
 /**
  * Write pages to consecutive slots.
  *
- * => all pages PG_BUSY, owners unlocked. With PGO_SYNCIO it sleeps until the data is written.
+ * => all pages PG_BUSY, owners unlocked. With PGO_SYNCIO it sleeps until the data is written;
+ *    else `pps` belongs to the transfer until it is done.
  * => 0, an errno, or PGO_PENDING: uvm_aio_aiodone takes over the pages.
  * => EIO: the pages whose indices are in `failed` could not be written; the others were.
  */
@@ -74,7 +110,7 @@ export function* uvm_swap_put(
 	failed: number[],
 ): Sleeps<Errno> {
 	k.pagingwork = true;
-	const pages = pps.slice(0, npages);
+	const pages = npages === pps.length ? pps : pps.slice(0, npages);
 	uvm_swap_cksum_set(k, slot_device(k, slot), slot, pages);
 	k.watch.shadow?.swapout(k, slot, pages);
 	const error = yield* uvm_swap_io(k, pages, slot, COPY_ALL, flags, failed);
@@ -144,21 +180,48 @@ function* read_copy(
  */
 function* uvm_swap_io(
 	k: Kernel,
-	pps: vm_page[],
+	pps: readonly vm_page[],
 	startslot: SwapSlot,
 	how: transfer,
 	flags: number,
 	failed: number[] | null,
 ): Sleeps<Errno> {
+	let bp = swap_io_start(k, pps, startslot, how, flags);
+	while (bp === EWOULDBLOCK) {
+		yield* uvm_pagermap_wait(k);
+		bp = swap_io_start(k, pps, startslot, how, flags);
+	}
+	if (typeof bp === "number") return bp;
+	if ((flags & PGO_SYNCIO) === 0) return PGO_PENDING;
+	while (!bp.b_done) {
+		// As biowait, without a generator of its own.
+		sleep_enter(k, bp, "biowait", 0);
+		yield bp;
+	}
+	if (failed !== null) {
+		while (uvm_swap_again(k, bp)) yield* biowait(k, bp);
+		failed.push(...uvm_swap_done(k, bp));
+		if (failed.length === 0) bp.b_error = 0;
+	}
+	return swap_io_end(k, bp);
+}
+
+/**
+ * Map pages and hand them to the driver. => never sleeps.
+ * => the transfer; EWOULDBLOCK: no room in pager_map, see uvm_pagermap_wait; ENOMEM: no buf.
+ */
+function swap_io_start(
+	k: Kernel,
+	pps: readonly vm_page[],
+	startslot: SwapSlot,
+	how: transfer,
+	flags: number,
+): buf | Errno {
 	const npages = pps.length;
 	const sdp = slot_device(k, startslot);
-	const sync = (flags & PGO_SYNCIO) !== 0;
 	const read = how !== COPY_ALL && how.read;
-	let kva = uvm_pagermapin_nosleep(k, pps, npages, read);
-	while (kva === 0) {
-		yield* uvm_pagermap_wait(k);
-		kva = uvm_pagermapin_nosleep(k, pps, npages, read);
-	}
+	const kva = uvm_pagermapin_nosleep(k, pps, npages, read);
+	if (kva === 0) return EWOULDBLOCK;
 	const bp = getiobuf(k);
 	if (bp === null) {
 		uvm_pagermapout(k, kva, npages);
@@ -169,7 +232,7 @@ function* uvm_swap_io(
 	buf_setup(bp, disk, read, blkno, ptoa(npages), kva);
 	bp.b_pages = pps;
 	bp.b_slot = startslot;
-	if (!sync) bp.b_iodone = "uvm_aio_biodone";
+	if ((flags & PGO_SYNCIO) === 0) bp.b_iodone = "uvm_aio_biodone";
 	if (k.uvmhist !== null) {
 		UVMHIST_LOG(
 			k,
@@ -181,18 +244,13 @@ function* uvm_swap_io(
 	}
 	if (how === COPY_ALL && sdp.swd_mirror !== null) swap_start(k, bp, BOTH_COPIES, true);
 	else bdev_strategy(k, bp);
-	if (!sync) return PGO_PENDING;
-	while (!bp.b_done) {
-		// As biowait, without a generator of its own.
-		sleep_enter(k, bp, "biowait", 0);
-		yield bp;
-	}
-	if (failed !== null) {
-		while (uvm_swap_again(k, bp)) yield* biowait(k, bp);
-		failed.push(...uvm_swap_done(k, bp));
-		if (failed.length === 0) bp.b_error = 0;
-	}
-	const error = bp.b_error;
+	return bp;
+}
+
+/** Give up a transfer that is done. => its error. */
+function swap_io_end(k: Kernel, bp: buf): Errno {
+	const { b_error: error, b_data: kva, b_pages: pgs } = bp;
+	const npages = pgs.length;
 	putiobuf(k, bp);
 	uvm_pagermapout(k, kva, npages);
 	return error;

@@ -24,6 +24,8 @@ describe("in steady state allocates no more than it may:", () => {
 		["sched_yield, two switches", 0.2],
 		["a byte through a pipe and back", 0.1],
 		["zero-fill fault", 0.1],
+		["copy on write", 0.1],
+		["a page out or in", 0.2],
 		["fork, exit and wait", 0.2],
 	])("%s", async (name, share) => {
 		expect(await least(row(name), share)).toBeLessThanOrEqual(row(name).allowed);

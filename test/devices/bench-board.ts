@@ -35,9 +35,9 @@ export class BenchRam implements Dma {
 		return true;
 	}
 
-	write(pa: number, bytes: Uint8Array): boolean {
-		if (!this.#check(pa, bytes.length)) return false;
-		this.bytes.set(bytes, pa - this.base);
+	write(pa: number, bytes: Uint8Array, at = 0, length = bytes.length - at): boolean {
+		if (!this.#check(pa, length)) return false;
+		this.bytes.set(bytes.subarray(at, at + length), pa - this.base);
 		return true;
 	}
 

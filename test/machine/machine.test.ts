@@ -208,6 +208,22 @@ describe("snapshots", () => {
 	});
 });
 
+describe("dma", () => {
+	it("reads pages as they are, also those that share the place of a view", () => {
+		const { dma } = new Machine({ ramSize: 16 * 1024 * 1024 });
+		const pages = [0, 1, 1024, 2048, 3072].map((page) => RAM_BASE + page * 4096);
+		const into = new Uint8Array(3 * 4096);
+		for (let round = 1; round < 4; round++) {
+			for (const [i, pa] of pages.entries()) dma.fill(pa, 4096, 10 * round + i);
+			for (const [i, pa] of pages.entries()) {
+				expect(dma.read(pa, into, 4096, 4096)).toBe(true);
+				const value = 10 * round + i;
+				expect([into[4095], into[4096], into[8191], into[8192]]).toEqual([0, value, value, 0]);
+			}
+		}
+	});
+});
+
 describe("WordHash", () => {
 	it("has not changed, and depends on order, place and length", () => {
 		const digest = (...words: number[]) => new WordHash().words(Int32Array.from(words)).digest();

@@ -4,6 +4,7 @@
  */
 import { list_remove } from "../../../sys/list.ts";
 import type { Kernel } from "../../kernel.ts";
+import type { uvm_faultinfo } from "../../uvm/uvm_fault.ts";
 import type { proc } from "../proc/kern_proc.ts";
 import { type fpreg, fpreg_new } from "./fpu.ts";
 import { LSONPROC, LSSLEEP, LSZOMB, type Sleeps, setrunnable } from "./kern_synch.ts";
@@ -54,12 +55,13 @@ export interface lwp {
 	l_timedidx: number;
 	/**
 	 * The rest of a system call, fault or kernel thread; null while in user mode; k.callagain: a
-	 * system call that is started again when the thread wakes.
+	 * system call that is started again: when the thread wakes, or at once (EKERNEL).
 	 */
 	l_kernel: resumable | null;
-	/** With k.callrest or k.faultrest: the call or fault that sleeps. */
+	/** With k.callrest or k.faultrest: the call or fault that sleeps, if that takes a generator. */
 	l_call: Sleeps<number> | null;
-	/** The address of the fault. */
+	/** With k.faultrest: the fault, and its address. */
+	l_fault: uvm_faultinfo | null;
 	l_faultva: number;
 	/** User registers and pc while another thread owns the hart's. */
 	readonly l_regs: Int32Array;
@@ -203,6 +205,7 @@ function lwp_new(
 		l_timedidx: -1,
 		l_kernel: kernel,
 		l_call: null,
+		l_fault: null,
 		l_faultva: 0,
 		l_regs,
 		l_pc: 0,

@@ -38,8 +38,13 @@ import { sigcode_fini } from "./sigcode.ts";
  * => it becomes a zombie, unless the parent ignores SIGCHLD or there is no parent.
  */
 export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<number> {
+	const rest = exit1_nosleep(k, p, how);
+	return rest === null ? 0 : yield* rest;
+}
+
+/** The same as far as it does not sleep. => null; or the rest of it. */
+export function exit1_nosleep(k: Kernel, p: proc, how: proc_exit): Sleeps<number> | null {
 	KASSERT(p.p_exit === null, "exit1: process has ended already");
-	const l = p.p_lwp!;
 	p.p_exit = how;
 	k.watch.exit?.(k, p);
 	sigclear(p, sigfillset());
@@ -48,14 +53,45 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<number> {
 		p.p_timers[i]!.it_deadline = Number.POSITIVE_INFINITY;
 	}
 	cons_sessionend(k, p);
-	if (p.p_fd !== null && !fdfree_nosleep(k, p.p_fd)) yield* fdfree(k, p.p_fd);
+	if (p.p_fd !== null && !fdfree_nosleep(k, p.p_fd)) return exit_rest(k, p, how, null);
 	p.p_fd = null;
+	if (p.p_vmspace !== null) {
+		if (p.p_robust !== 0 || p.p_cleartid !== 0) return exit_rest(k, p, how, null);
+		const rest = uvmspace_free_nosleep(k, exit_vmspace(k, p));
+		if (rest !== null) return exit_rest(k, p, how, rest);
+	}
+	if (p.p_shm.length > 0) return exit_rest(k, p, how, null);
+	exit_family(k, p);
+	if (is_last(k, p)) return exit_last(k, p, how);
+	exit_done(k, p, how);
+	return null;
+}
+
+/** The rest of it, from the files on. => `space`: the rest of what frees its memory, or null. */
+function* exit_rest(
+	k: Kernel,
+	p: proc,
+	how: proc_exit,
+	space: Sleeps<void> | null,
+): Sleeps<number> {
+	if (p.p_fd !== null) yield* fdfree(k, p.p_fd);
+	p.p_fd = null;
+	if (space !== null) yield* space;
 	if (p.p_vmspace !== null) {
 		if (p.p_robust !== 0 || p.p_cleartid !== 0) yield* exit_futexes(k, p, p.p_vmspace);
 		const rest = uvmspace_free_nosleep(k, exit_vmspace(k, p));
 		if (rest !== null) yield* rest;
 	}
 	if (p.p_shm.length > 0) yield* shmexit(k, p);
+	exit_family(k, p);
+	if (is_last(k, p)) return yield* exit_last(k, p, how);
+	exit_done(k, p, how);
+	return 0;
+}
+
+/** What the process leaves to its parent, and to its children. */
+function exit_family(k: Kernel, p: proc): void {
+	const l = p.p_lwp!;
 	vfork_done(k, p);
 	p.p_ru.ru_utime = l.l_utime;
 	p.p_ru.ru_stime = l.l_stime;
@@ -67,20 +103,25 @@ export function* exit1(k: Kernel, p: proc, how: proc_exit): Sleeps<number> {
 		if (child.p_pdeathsig !== 0) psignal(k, child, child.p_pdeathsig, SI_USER, p);
 		if (child.p_lwp === null) proc_free(k, child);
 	}
-	// A process that is still exiting has files and memory, and will get here itself.
-	if (is_last(k, p)) {
-		yield* shm_shutdown(k);
-		yield* vfs_shutdown(k);
-		yield* sigcode_fini(k);
-		yield* cpu_reboot(k);
-	}
-	lwp_free(k, l);
-	p.p_lwp = null;
-	exit_tell(k, p, how);
+}
+
+/** The end of the last process is that of the system. */
+function* exit_last(k: Kernel, p: proc, how: proc_exit): Sleeps<number> {
+	yield* shm_shutdown(k);
+	yield* vfs_shutdown(k);
+	yield* sigcode_fini(k);
+	yield* cpu_reboot(k);
+	exit_done(k, p, how);
 	return 0;
 }
 
-/** Have all other processes ended? */
+function exit_done(k: Kernel, p: proc, how: proc_exit): void {
+	lwp_free(k, p.p_lwp!);
+	p.p_lwp = null;
+	exit_tell(k, p, how);
+}
+
+/** Have all others ended? One that is still exiting has files and memory, and gets here itself. */
 function is_last(k: Kernel, p: proc): boolean {
 	for (let i = 0; i < k.procs.length; i++) {
 		const other = k.procs[i]!;

@@ -18,6 +18,7 @@ import {
 	EINTR,
 	EIO,
 	EJUSTRETURN,
+	EKERNEL,
 	ENOMEM,
 	type Errno,
 	ESLEEPS,
@@ -32,7 +33,12 @@ import {
 } from "../../../sys/vmparam.ts";
 import type { Kernel } from "../../kernel.ts";
 import { VM_FAULT_INVALID } from "../../uvm/uvm_extern.ts";
-import { uvm_fault, uvm_fault_nosleep } from "../../uvm/uvm_fault.ts";
+import {
+	uvm_fault_nosleep,
+	uvm_fault_rest,
+	uvm_fault_resume,
+	uvm_fault_tried,
+} from "../../uvm/uvm_fault.ts";
 import { uvm_memerror_wait, uvm_page_isbroken, uvm_page_memerror } from "../../uvm/uvm_memerror.ts";
 import { PG_BUSY, PHYS_TO_VM_PAGE } from "../../uvm/uvm_page.ts";
 import {
@@ -136,7 +142,7 @@ function trap_pagefault(k: Kernel, l: lwp, access: vm_prot_t): number {
 	if (error !== EWOULDBLOCK) trace?.faultdone(l, error, false);
 	if (error === 0) return TRAP_RETURN;
 	if (error === EWOULDBLOCK) {
-		l.l_call = uvm_fault(k, map, va, VM_FAULT_INVALID, access, true);
+		l.l_fault = uvm_fault_tried(k, map, va, VM_FAULT_INVALID, access);
 		l.l_faultva = va;
 		k.faultrest ??= faultrest(k);
 		l.l_kernel = k.faultrest;
@@ -147,17 +153,29 @@ function trap_pagefault(k: Kernel, l: lwp, access: vm_prot_t): number {
 	return TRAP_KERNEL;
 }
 
-/** What a thread does whose page fault sleeps: l_call is the fault. */
+/** What a thread does whose page fault sleeps: l_fault is the fault, l_call its rest or null. */
 function faultrest(k: Kernel): resumable {
+	const sleeps = { done: false };
+	const done = { done: true };
 	return {
 		next() {
 			const l = k.curlwp;
-			const result = l.l_call!.next();
-			if (result.done !== true) return result;
-			l.l_call = null;
-			const error = result.value;
+			const ufi = l.l_fault!;
+			let error: Errno = ESLEEPS;
+			if (l.l_call === null) {
+				error = uvm_fault_resume(k, ufi);
+				if (error === ESLEEPS) return sleeps;
+				if (error === EWOULDBLOCK) l.l_call = uvm_fault_rest(k, ufi, error);
+			}
+			if (l.l_call !== null) {
+				const result = l.l_call.next();
+				if (result.done !== true) return result;
+				l.l_call = null;
+				error = result.value;
+			}
+			l.l_fault = null;
 			k.watch.trace?.faultdone(l, error, true);
-			if (error === 0) return result;
+			if (error === 0) return done;
 			l.l_kernel = fault_failed(k, l, l.l_faultva, error);
 			return l.l_kernel.next();
 		},
@@ -193,7 +211,7 @@ function trap_syscall(k: Kernel, l: lwp): number {
 	const { trace } = k.watch;
 	trace?.syscall(l, k.port.x[17]!, k.port.x.subarray(10, 16));
 	const result = syscall(k, l);
-	if (typeof result === "number" && result !== ESLEEPS) {
+	if (typeof result === "number" && result !== ESLEEPS && result !== EKERNEL) {
 		if (syscall_done(k, l, result)) {
 			l.l_kernel = fault_failed(k, l, l.l_nomem, ENOMEM);
 			return TRAP_KERNEL;
@@ -207,7 +225,7 @@ function trap_syscall(k: Kernel, l: lwp): number {
 	if (typeof result === "number") {
 		k.callagain ??= callagain(k);
 		l.l_kernel = k.callagain;
-		return TRAP_SLEEP;
+		return result === EKERNEL ? TRAP_KERNEL : TRAP_SLEEP;
 	}
 	call_sleeps(k, l, result);
 	return TRAP_KERNEL;
@@ -258,7 +276,7 @@ function syscall_done(k: Kernel, l: lwp, value: number): boolean {
 	return false;
 }
 
-/** What a thread does that wakes in a system call to be started again. */
+/** What a thread does whose system call is started again: it wakes, or EKERNEL. */
 function callagain(k: Kernel): resumable {
 	const sleeps = { done: false };
 	const done = { done: true };

@@ -1,12 +1,12 @@
 /** System calls about processes: identity, groups, ending, limits. */
-import { EFAULT, EINVAL, EPERM, ESRCH } from "../../../sys/errno.ts";
+import { EFAULT, EINVAL, EKERNEL, EPERM, ESRCH } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import type { Kernel } from "../../kernel.ts";
 import { arc4random } from "../core/kern_rndq.ts";
 import type { Sleeps } from "../core/kern_synch.ts";
 import { copyin, copyout } from "../proc/copy.ts";
 import { sys_execve } from "../proc/kern_exec.ts";
-import { exit1, exited } from "../proc/kern_exit.ts";
+import { exit1_nosleep, exited } from "../proc/kern_exit.ts";
 import { sys_clone } from "../proc/kern_fork.ts";
 import { pfind, type proc } from "../proc/kern_proc.ts";
 import { cansignal } from "../proc/kern_prot.ts";
@@ -49,8 +49,10 @@ export const sysent_proc: sysent = {
 	[SYS.riscv_flush_icache]: (k) => sys_flush_icache(k),
 };
 
-function sys_exit(k: Kernel, p: proc, code: number): Sleeps<number> {
-	return exit1(k, p, exited(code));
+/** => EKERNEL at first: the process is gone when it returns, so no trap may call it. */
+function sys_exit(k: Kernel, p: proc, code: number): number | Sleeps<number> {
+	if (k.curlwp.l_kernel === null) return EKERNEL;
+	return exit1_nosleep(k, p, exited(code)) ?? 0;
 }
 
 const find = (k: Kernel, p: proc, pid: number): proc | undefined => (pid === 0 ? p : pfind(k, pid));

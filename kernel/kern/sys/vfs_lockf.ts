@@ -187,8 +187,10 @@ function lf_trim(k: Kernel, vp: vnode): void {
 
 /** Release all locks of an owner: a process closes the file, or an open file ends. */
 export function lf_release(k: Kernel, vp: vnode, id: object): void {
-	const head = vp.v_lockf;
-	if (head === null) return;
+	if (vp.v_lockf !== null) lf_remove(k, vp, vp.v_lockf, id);
+}
+
+function lf_remove(k: Kernel, vp: vnode, head: lockf_head, id: object): void {
 	const others = (list: lockf[]): lockf[] => list.filter((lock) => lock.lf_id !== id);
 	lf_store(k, vp, others(head.lf_records), others(head.lf_flocks));
 	lf_trim(k, vp);

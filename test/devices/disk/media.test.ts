@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { DISK_EIO, DISK_OK, type DiskMedia } from "../../../devices/disk/disk-media.ts";
 import { FileDisk } from "../../../devices/disk/file-disk.ts";
@@ -106,6 +107,27 @@ describe("memory disk", () => {
 		expect([...disk.image().subarray(0, 5)]).toEqual([1, 2, 3, 0, 0]);
 		expect(disk.image().length).toBe(1024);
 		expect(() => new MemoryDisk(512, { image: new Uint8Array(513) })).toThrow(UserError);
+	});
+
+	it("takes the same buffers again, at any place and with other contents", () => {
+		const disk = new MemoryDisk(2048 * 512);
+		const model = new Uint8Array(2048 * 512);
+		const buffers = [128, 128, 40].map((sectors) => new Uint8Array(sectors * 512));
+		const write = fc.tuple(fc.nat(1920), fc.nat(2), fc.nat(255));
+		fc.assert(
+			fc.property(fc.array(write, { minLength: 1, maxLength: 6 }), (writes) => {
+				for (const [sector, which, value] of writes) {
+					const bytes = buffers[which]!;
+					for (let at = 0; at < bytes.length; at += 512) {
+						bytes.fill(value + at / 512, at, at + 512);
+					}
+					expect(disk.write(sector, bytes)).toBe(DISK_OK);
+					model.set(bytes, sector * 512);
+				}
+				expectBytes(disk.image(), model);
+			}),
+			{ numRuns: 30 },
+		);
 	});
 
 	it.each([0, -512, 511, 1000, Number.NaN, Number.POSITIVE_INFINITY])(

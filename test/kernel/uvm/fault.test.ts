@@ -218,6 +218,30 @@ describe("cases", () => {
 		checkAtRest(t);
 	});
 
+	it.each([
+		["room in pager_map", "pager_map", 1],
+		["a buf", "buf", 1],
+		["room in pager_map, and then a buf", "", 2],
+	])("a page in swap waits for %s", (_, what, times) => {
+		space.anon(BASE, 2, UVM_ADV_RANDOM);
+		for (let i = 0; i < 2; i++) store(i, i + 1);
+		pageout(t);
+		let refused = 0;
+		t.k.failinject = (pool) => {
+			const wanted = what === "" ? ["pager_map", "buf"][refused] : what;
+			return refused < times && pool === wanted && ++refused > 0;
+		};
+		const { pageins, fltrelck } = t.k.uvmexp;
+		expect(load(1)).toBe(2);
+		expect(refused).toBe(times);
+		expect(t.k.uvmexp.pgswapin).toBe(1);
+		// Each attempt to read it counts, and what each of them waits for.
+		const attempts = what === "pager_map" ? 1 : 2;
+		expect(t.k.uvmexp.pageins - pageins).toBe(attempts);
+		expect(t.k.uvmexp.fltrelck - fltrelck).toBe(attempts);
+		checkAtRest(t);
+	});
+
 	it("a fault goes on where the attempt ended that could not sleep, and waits for that", () => {
 		const uobj = residentObject(2);
 		uobj.uo_refs++;

@@ -57,7 +57,7 @@ class Side {
 const typescript = new Side();
 const emitted = new Side();
 emitted.interpreter.compileAfter(0);
-emitted.interpreter.compileOnce(0);
+emitted.interpreter.compileOnce({ instret: 0 });
 
 const forms = variants();
 const isNear = (op: number): boolean => op >= OP.JAL && op <= OP.C_BNEZ_FAR && !forms[op]!.far;
