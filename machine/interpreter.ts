@@ -61,15 +61,15 @@ export class Interpreter {
 	}
 
 	/** To be called before slices. => cycles that may pass before it is to be called again */
-	compileOnce({ instret }: { readonly instret: number }): number {
+	compileOnce(counters: { readonly instret: number }): number {
 		if (this.#compileAfter === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
-		const rest = this.#compileAfter - instret;
+		const rest = this.#compileAfter - counters.instret;
 		if (rest > 0) return rest;
 		if (this.#loop === null) {
 			this.#loop = this.#withRare = loopOf(this.#memory);
 			this.#compileAfter =
 				this.#walks === null ? Number.POSITIVE_INFINITY : RARE_FACTOR * this.#compileAfter;
-			return this.compileOnce(instructions);
+			return this.compileOnce(counters);
 		}
 		this.#withRare = loopWithRare(this.#memory, this.#walks!, this.#loop);
 		this.#compileAfter = Number.POSITIVE_INFINITY;
