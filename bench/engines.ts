@@ -104,6 +104,13 @@ function onQemu(name: string, scale: number): { seconds: number; text: string } 
 	return timed([QEMU, ...machine, "-kernel", image, "-append", bootargsOf(name, scale)]);
 }
 
+/** Seconds that QEMU takes for `name`, less those for nothing; null: it is not installed. */
+export function qemuSeconds(name: string): number | null {
+	if (qemuVersion() === null) return null;
+	const idle = onQemu(idleOf(name), 0);
+	return onQemu(name, 0).seconds - idle.seconds;
+}
+
 interface OwnRun extends GuestProcess {
 	readonly seconds: number;
 }
