@@ -1,6 +1,6 @@
 /** The paths through the kernel and the machine that `bench paths` and `allocations` measure. */
 import { readFileSync } from "node:fs";
-import type { System } from "../index.ts";
+import type { Bare, System } from "../index.ts";
 import type { Build } from "./build.ts";
 import {
 	amoImage,
@@ -95,26 +95,30 @@ export function stepsOf(path: KernelPath, system: System): Work {
 	};
 }
 
-/** A program of workloads/bare, and how often it does what it does. */
+/** A program of workloads/bare that does one thing over and over. */
 export interface BarePath {
 	readonly name: string;
 	readonly program: string;
-	readonly times: number;
+	/** Of each time. */
+	readonly instructions: number;
 }
 
 export const BARE_PATHS: readonly BarePath[] = [
-	{ name: "trap and return on a bare machine", program: "traps", times: 1_000_000 },
-	{ name: "16 instructions written, fence.i, call", program: "generate", times: 100_000 },
+	{ name: "trap and return on a bare machine", program: "traps", instructions: 50 },
+	{ name: "16 instructions written, fence.i, call", program: "generate", instructions: 216.5 },
 ];
 
-/** => each step is a whole run */
-export function barePath({ program, times }: BarePath, build: Build): Work {
+/** => each step runs a machine on for some virtual time, or a new one when it has ended */
+export function barePath({ program, instructions }: BarePath, build: Build): Work {
 	const image = readFileSync(`${WORKLOADS}bare/bin/${program}`);
+	const start = (): Bare => new build.Bare({ image, ram: MiB, ...build.options });
+	let bare = start();
 	return () => {
-		const bare = new build.Bare({ image, ram: MiB, ...build.options });
-		bare.run();
-		if (bare.exit.kind !== "exited" || bare.exit.code !== 0) throw new Error(`bench: ${program}`);
-		return times;
+		if (bare.exit.kind !== "running") bare = start();
+		const { clock, hart } = bare.machine;
+		const before = hart.counters.instret;
+		bare.run(clock.cycles + CYCLES);
+		return (hart.counters.instret - before) / instructions;
 	};
 }
 
@@ -132,7 +136,7 @@ export const PATHS: readonly Path[] = [
 		start: (build: Build) => stepsOf(path, kernelPath(path, build)),
 	})),
 	...BARE_PATHS.map((path) => ({
-		...{ name: path.name, always: false },
+		...{ name: path.name, always: true },
 		start: (build: Build) => barePath(path, build),
 	})),
 ];

@@ -18,6 +18,7 @@ export interface PathResult {
 const SECONDS = 3;
 /** Slices of a path that is not always on. */
 const SLICES = 15;
+const SMOKE_SLICES = 2;
 
 /**
  * Events a second of the host, sampled by benchmark.js: the rate is the number of events in all
@@ -44,11 +45,12 @@ async function sampled(name: string, work: Work, seconds: number): Promise<PathR
 
 /** The same for work that is now and then something else: the median of some slices. */
 function sliced(name: string, work: Work, seconds: number): PathResult {
-	const us = Array.from({ length: SLICES }, () => slice(work, (seconds / SLICES) * 1e6));
+	const samples = seconds < 1 ? SMOKE_SLICES : SLICES;
+	const us = Array.from({ length: samples }, () => slice(work, (seconds / samples) * 1e6));
 	us.sort((x, y) => x - y);
 	const median = us[us.length >> 1]!;
 	const marginPercent = ((us.at(-1)! - us[0]!) / 2 / median) * 100;
-	return { name, perSecond: certain(1e6 / median, marginPercent), marginPercent, samples: SLICES };
+	return { name, perSecond: certain(1e6 / median, marginPercent), marginPercent, samples };
 }
 
 export async function runPaths({ smoke, engine }: Measuring): Promise<PathResult[]> {
