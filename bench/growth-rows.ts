@@ -181,7 +181,7 @@ function guestRows(smoke: boolean): GuestRow[] {
 			...{ unit: "bytes", ram: always(64), sizes: [16, 256, 4096, 16_384, 65_536] },
 		},
 		{
-			...pages("zero-fill fault", "zero", [], 2000),
+			...pages("zero-fill fault, memory in use", "zero", [], 2000),
 			...{ unit: "MiB of RAM", sizes: [32, 64, 128, 256, 512], smoke: [16, 64] },
 			...{ n: (mib) => (mib - 16) * PAGES + 1, ram: (mib) => mib },
 		},

@@ -104,8 +104,8 @@ export interface BarePath {
 }
 
 export const BARE_PATHS: readonly BarePath[] = [
-	{ name: "trap and return on a bare machine", program: "traps", instructions: 50 },
 	{ name: "16 instructions written, fence.i, call", program: "generate", instructions: 216.5 },
+	{ name: "trap and return on a bare machine", program: "traps", instructions: 50 },
 ];
 
 /** => each step runs a machine on for some virtual time, or a new one when it has ended */
