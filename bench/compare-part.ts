@@ -15,6 +15,8 @@ const OWN = fileURLToPath(new URL("..", import.meta.url));
 const WARM_UP_US = 400_000;
 const SLICE_US = 60_000;
 const SLICES = 10;
+/** Of a row of growth. */
+const TURNS = 2;
 
 /** Before and after. */
 type Pair<T> = readonly [T, T];
@@ -54,8 +56,13 @@ function compareRow(pair: Pair<GrowthRow>, round: number): ComparedGrowth {
 	const us: [number[][], number[][]] = [[], []];
 	// The host's compiler has to see the code first.
 	inTurn(round, (which) => measured(pair[which], sizes[0]!));
-	for (const [i, size] of sizes.entries()) {
-		inTurn(round + i, (which) => us[which].push([measured(pair[which], size)]));
+	for (let turn = 0; turn < TURNS; turn++) {
+		for (const [i, size] of sizes.entries()) {
+			inTurn(round + turn + i, (which) => {
+				us[which][i] ??= [];
+				us[which][i].push(measured(pair[which], size));
+			});
+		}
 	}
 	return { name, unit, sizes, before: us[0], after: us[1] };
 }

@@ -170,10 +170,10 @@ function guestRows(smoke: boolean): GuestRow[] {
 		},
 		{
 			...entries("fork with map entries", "forkents"),
-			...{ times: times(5), sizes: [300, 600, 1250, 2500, 5000], allowed: LINEAR },
+			...{ times: times(30), sizes: [300, 600, 1250, 2500, 5000], allowed: LINEAR },
 		},
 		{
-			...pages("fork with pages in memory", "forkpages", MEMORY, 10),
+			...pages("fork with pages in memory", "forkpages", MEMORY, 40),
 			allowed: LINEAR,
 		},
 		{
