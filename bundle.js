@@ -16,6 +16,8 @@ const PROGRAMS = [
 	"campaign/worker",
 	"campaign/measured",
 	"bench/first-instruction",
+	"bench/compare",
+	"bench/compare-part",
 	"bench/compute-guest",
 	"bench/performance",
 	"bench/churn",

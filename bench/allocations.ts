@@ -1,18 +1,25 @@
 /**
  * What the paths through the kernel allocate on the host, in steady state: bytes for each event, as
- * V8's sampling profiler counts them, and how often it collects garbage.
+ * V8's sampling profiler counts them, how often it collects garbage, and what is left of it all.
  */
 import { Session } from "node:inspector";
 import { PerformanceObserver } from "node:perf_hooks";
-import { createSystem, type System } from "../index.ts";
-import { callImage, SYS_GETPID, SYS_SCHED_YIELD } from "./call-image.ts";
-import { type Measuring, workload } from "./guests.ts";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import type { Measuring } from "./guests.ts";
+import { ownBuild } from "./own-build.ts";
+import { KERNEL_PATHS, type KernelPath, kernelPath, stepsOf } from "./path-rows.ts";
 
-const MiB = 1024 * 1024;
 /** Cycles: more than 32 bits also in ticks of the timer. */
 const LONG = 2 ** 40;
 /** Of allocation, in bytes. */
 const INTERVAL = 4096;
+const EVENTS = 1_000_000;
+/** Allowed bytes of the events that are sampled: each sample takes memory. */
+const SAMPLED = 100_000_000;
+/** Bytes of all events that may stay, for code that the host compiles meanwhile: an object of each
+ * event would be four times as much. */
+const KEPT = 4 * 1024 * 1024;
 
 export interface AllocationResult {
 	readonly name: string;
@@ -22,110 +29,76 @@ export interface AllocationResult {
 	readonly allowed: number;
 	/** Collections of garbage meanwhile. */
 	readonly collections: number;
+	/** Bytes that a full collection leaves of all events. */
+	readonly kept: number;
 }
 
-export const allocatesTooMuch = ({ bytes, allowed }: AllocationResult): boolean => bytes > allowed;
+export const allocatesTooMuch = ({ bytes, allowed, kept }: AllocationResult): boolean =>
+	bytes > allowed || kept > KEPT;
 
-export interface AllocationRow {
-	readonly name: string;
-	readonly image: () => Uint8Array;
-	readonly args: readonly string[];
-	/** MiB. */
-	readonly ram: number;
-	readonly events: number;
-	readonly count: (system: System) => number;
-	/**
-	 * Bytes of an event. A double that a function returns, as the time, is 16 wherever the host does
-	 * not put the function into its caller, and that differs; a generator is some hundred.
-	 */
+/**
+ * Bytes of an event. A double that a function returns, as the time, is 16 wherever the host does
+ * not put the function into its caller, and that differs; a generator is some hundred.
+ */
+const ALLOWED: Readonly<Record<string, number>> = {
+	...{ "zero-fill fault": 128, "fault in a resident file": 96, "copy on write": 96 },
+	...{ getpid: 80, "sched_yield, two switches": 288, "a byte through a pipe and back": 640 },
+	// The records of a process and its thread, and the generators of clone and exit.
+	"fork, exit and wait": 2400,
+	// Generators: it sleeps.
+	"a page out or in": 1800,
+	...{ "amoadd.w": 1, "lr.w and sc.w, each": 1 },
+};
+
+export interface AllocationRow extends KernelPath {
 	readonly allowed: number;
 }
 
-/** More than a row needs; touch and walk take no greater number. */
-const FOREVER = "100000000";
-const ROUNDS = "1000000";
-const syscalls = (system: System): number => system.kernel.uvmexp.syscalls;
+export const ALLOCATIONS: readonly AllocationRow[] = KERNEL_PATHS.map((path) => ({
+	...path,
+	allowed: ALLOWED[path.name]!,
+}));
 
-export const ALLOCATIONS: readonly AllocationRow[] = [
-	{
-		...{ name: "getpid", image: () => callImage(SYS_GETPID), args: [], ram: 16 },
-		...{ events: 1_000_000, count: syscalls, allowed: 48 },
-	},
-	{
-		...{ name: "sched_yield, two switches", args: [], ram: 16 },
-		...{ image: () => callImage(SYS_SCHED_YIELD, true) },
-		...{ events: 1_000_000, count: syscalls, allowed: 96 },
-	},
-	{
-		// Physical addresses are beyond 2^31, too.
-		...{ name: "a byte through a pipe and back", args: ["switch", FOREVER], ram: 16 },
-		...{ image: () => workload("vmbench"), events: 1_000_000, allowed: 480 },
-		count: (system) => syscalls(system) / 4,
-	},
-	{
-		...{ name: "zero-fill fault", image: () => workload("touch"), args: ["16", ROUNDS], ram: 48 },
-		...{ events: 1_000_000, allowed: 64 },
-		count: ({ kernel }) => kernel.uvmexp.flt_przero,
-	},
-	{
-		...{ name: "copy on write", args: ["cow", "8192", FOREVER], ram: 48 },
-		...{ image: () => workload("vmbench"), events: 1_000_000, allowed: 64 },
-		count: ({ kernel }) => kernel.uvmexp.flt_acow,
-	},
-	{
-		...{ name: "fault in a resident file", args: ["map", "write", "shared", "4096", FOREVER] },
-		...{ image: () => workload("vmbench"), ram: 48, events: 1_000_000, allowed: 64 },
-		count: ({ kernel }) => kernel.uvmexp.flt_obj,
-	},
-	{
-		// Addresses, and the generators of the page daemon for each cluster.
-		...{ name: "a page out or in", image: () => workload("walk"), args: ["16", ROUNDS], ram: 4 },
-		...{ events: 200_000, allowed: 560 },
-		count: ({ kernel: { uvmexp } }) => uvmexp.pgswapin + uvmexp.pgswapout,
-	},
-	{
-		// The records of a process and its thread, which others may still refer to.
-		...{ name: "fork, exit and wait", args: ["fork", "0", FOREVER], ram: 32 },
-		...{ image: () => workload("vmbench"), events: 50_000, allowed: 1500 },
-		count: (system) => syscalls(system) / 3,
-	},
-];
-
-/** Run a row, warmed up by half as many events. `share`: of the events. */
+/** Run a row, warmed up by half as many events. `share`: of a million events. */
 export async function measureAllocations(
 	row: AllocationRow,
 	{ engine }: Pick<Measuring, "engine">,
 	share = 1,
 ): Promise<AllocationResult> {
-	const system = createSystem({
-		...{ program: "bench", image: row.image(), args: [...row.args], ram: row.ram * MiB },
-		swap: [{ media: 64 * MiB, timing: "instant" }],
-		engine,
-	});
+	const system = kernelPath(row, ownBuild(engine));
+	const work = stepsOf({ ...row, faultsAlone: false }, system);
 	const advance = (events: number): number => {
-		const first = row.count(system);
-		while (row.count(system) < first + events) {
-			if (system.run(system.machine.clock.cycles + 2_000_000) !== "running") {
-				throw new Error(`bench: ${row.name}: the program has ended`);
-			}
-		}
-		return row.count(system) - first;
+		let done = 0;
+		while (done < events) done += work() ?? 0;
+		return done;
 	};
-	const wanted = row.events * share;
+	const wanted = EVENTS * share;
 	// As if it had run for long: times of the first seconds are small integers, never boxed.
 	advance(1);
 	system.kernel.port.charge(LONG);
 	advance(wanted / 2);
+	const before = heapBytes();
 	let collections = 0;
 	const observer = new PerformanceObserver((list) => {
 		collections += list.getEntries().length;
 	});
 	observer.observe({ entryTypes: ["gc"] });
-	const { events, bytes } = sampled(() => advance(wanted));
+	const { events, bytes } = sampled(() => advance(Math.min(wanted, SAMPLED / row.allowed)));
+	const all = events + advance(Math.max(wanted - events, 1));
 	// The observer is told later.
 	await new Promise((resolve) => setTimeout(resolve, 20));
 	observer.disconnect();
-	return { name: row.name, events, bytes: bytes / events, allowed: row.allowed, collections };
+	const kept = heapBytes() - before;
+	const { name, allowed } = row;
+	return { name, events: all, bytes: bytes / events, allowed, collections, kept };
+}
+
+/** What is left when all garbage has been collected, with what lies outside of the heap. */
+function heapBytes(): number {
+	setFlagsFromString("--expose-gc");
+	(runInNewContext("gc") as () => void)();
+	const { heapUsed, external } = process.memoryUsage();
+	return heapUsed + external;
 }
 
 interface SampledNode {

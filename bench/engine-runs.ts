@@ -50,6 +50,16 @@ export function onQemu(name: string, scale: number): Timed {
 	return timed([QEMU, ...machine, ...guest]);
 }
 
+/** A guest that does nothing, and what of it is not the work of `name`. */
+export const idleOf = (name: string): string => (FIXED.includes(name) ? "fib" : name);
+
+/** Seconds that QEMU takes for `name`, less those for nothing; null: it is not installed. */
+export function qemuSeconds(name: string): number | null {
+	if (qemuVersion() === null) return null;
+	const idle = onQemu(idleOf(name), 0);
+	return onQemu(name, 0).seconds - idle.seconds;
+}
+
 export interface OwnRun extends Timed {
 	readonly instructions: number;
 	/** From the first instruction to the last, by the host's clock. */

@@ -5,7 +5,7 @@
  */
 import type { Engine } from "../index.ts";
 import { CURVE_MS, type GuestProcess } from "./compute-process.ts";
-import { FIXED, inside, type OwnRun, onOurs, onQemu, qemuVersion } from "./engine-runs.ts";
+import { FIXED, idleOf, inside, type OwnRun, onOurs, onQemu, qemuVersion } from "./engine-runs.ts";
 import type { Measuring } from "./guests.ts";
 
 /** For each guest of workloads/compute: what QEMU does in half a second to two, mostly. */
@@ -90,9 +90,6 @@ export function spread(values: readonly number[]): Spread {
 	return { median: sorted[sorted.length >> 1]!, lowest: sorted[0]!, highest: sorted.at(-1)! };
 }
 
-/** A guest that does nothing, and what of it is not the work of `name`. */
-const idleOf = (name: string): string => (FIXED.includes(name) ? "fib" : name);
-
 /** Less than a tick of the clock is no time. */
 const TICK = 0.01;
 
@@ -120,7 +117,7 @@ const workOf = (run: OwnRun, idle: OwnRun, name: string): number =>
 	run.instructions - (FIXED.includes(name) ? 0 : idle.instructions);
 
 /** Seconds of one more run on QEMU, which counts no instructions, and prints what `run` has. */
-function qemuSeconds(name: string, scale: number, run: OwnRun): number {
+function qemuBeside(name: string, scale: number, run: OwnRun): number {
 	const idle = onQemu(idleOf(name), 0);
 	const { seconds, text } = onQemu(name, scale);
 	if (text !== run.text) {
@@ -139,7 +136,7 @@ function measure(name: string, rounds: number, engine: Engine, hasQemu: boolean)
 		const speed = speedOf(name, scale, engine);
 		own.push(mips(speed));
 		if (hasQemu) {
-			qemu.push(mips({ ...speed, seconds: qemuSeconds(name, scale, speed.run) }));
+			qemu.push(mips({ ...speed, seconds: qemuBeside(name, scale, speed.run) }));
 		}
 		interp.push(mips(speedOf(name, slow, "interp")));
 	}
@@ -162,7 +159,7 @@ function briefOf({ name, instructions }: EngineGuest, rounds: number, engine: En
 	for (let round = 0; round < rounds; round++) {
 		const speed = speedOf(name, scale, engine);
 		speeds.push(speed);
-		qemu.push(qemuSeconds(name, scale, speed.run));
+		qemu.push(qemuBeside(name, scale, speed.run));
 	}
 	return {
 		name,

@@ -1,6 +1,8 @@
 /** What `bench growth` measures: the operations, their sizes, and how fast each may grow. */
-import { createSystem, type Engine, restoreSystem, type System, saveSystem } from "../index.ts";
-import { type Measuring, workload } from "./guests.ts";
+import type { System } from "../index.ts";
+import type { Build } from "./build.ts";
+import { workload } from "./guests.ts";
+import { cpuUs } from "./slices.ts";
 
 const MiB = 1024 * 1024;
 /** Pages of a MiB. */
@@ -8,6 +10,7 @@ const PAGES = 256;
 
 /** One operation. */
 export interface Measured {
+	/** CPU time, of all threads. */
 	readonly us: number;
 	/** Entries that the kernel looked at, or null: it does not count them. */
 	readonly steps: number | null;
@@ -59,7 +62,7 @@ const BEGIN = 0x3c;
 const END = 0x3e;
 
 /** Run a case of `growth` until its last round is over. => the fastest round. */
-function runCase(row: GuestRow, size: number, engine: Engine): Measured {
+function runCase(row: GuestRow, size: number, build: Build): Measured {
 	const rounds = row.rounds ?? 5;
 	const n = row.n?.(size) ?? size;
 	let started = 0;
@@ -67,31 +70,32 @@ function runCase(row: GuestRow, size: number, engine: Engine): Measured {
 	let left = rounds;
 	let us = Number.POSITIVE_INFINITY;
 	let steps: number | null = null;
-	const count = (): number => row.steps?.(system) ?? 0;
+	const stepsOf = build.countsSteps ? row.steps : undefined;
+	const count = (): number => stepsOf?.(system) ?? 0;
 	const nominal = (row.operations ?? row.times)(size);
 	let faults = 0;
 	const onByte = (byte: number): void => {
-		const now = performance.now();
+		const now = cpuUs();
 		if (byte === BEGIN) {
 			before = count();
 			faults = system.kernel.uvmexp.faults;
-			started = performance.now();
+			started = cpuUs();
 		} else if (byte === END) {
 			left--;
 			const faulted = system.kernel.uvmexp.faults - faults;
 			const operations = row.perFault === true ? Math.max(faulted, 1) : nominal;
-			us = Math.min(us, ((now - started) * 1e3) / operations);
-			if (row.steps !== undefined) steps = (count() - before) / operations;
+			us = Math.min(us, (now - started) / operations);
+			if (stepsOf !== undefined) steps = (count() - before) / operations;
 		}
 	};
-	const system = createSystem({
+	const system = build.createSystem({
 		program: "growth",
 		image: workload("growth"),
 		args: [row.what, String(n), String(row.times(size)), String(rounds)],
 		ram: (row.ram?.(size) ?? 64) * MiB,
 		swap: [{ media: (row.swap?.(size) ?? 64) * MiB, timing: "instant" }],
 		console: onByte,
-		engine,
+		...build.options,
 	});
 	if (row.prepare !== undefined) {
 		// The page daemon sets its limits first.
@@ -107,7 +111,7 @@ function runCase(row: GuestRow, size: number, engine: Engine): Measured {
 	return { us, steps };
 }
 
-const ENTRIES = [250, 500, 1000, 2000, 4000];
+const ENTRIES = [1000, 2000, 4000, 8000, 16_000];
 /** The kernel allows a thousand, with those that measure. */
 const PROCESSES = [10, 30, 100, 300, 990];
 /** Memory for so many processes: page tables, stack and data of each. */
@@ -166,10 +170,10 @@ function guestRows(smoke: boolean): GuestRow[] {
 		},
 		{
 			...entries("fork with map entries", "forkents"),
-			...{ times: times(5), sizes: [300, 600, 1250, 2500, 5000], allowed: LINEAR },
+			...{ times: times(30), sizes: [300, 600, 1250, 2500, 5000], allowed: LINEAR },
 		},
 		{
-			...pages("fork with pages in memory", "forkpages", MEMORY, 10),
+			...pages("fork with pages in memory", "forkpages", MEMORY, 40),
 			allowed: LINEAR,
 		},
 		{
@@ -177,7 +181,7 @@ function guestRows(smoke: boolean): GuestRow[] {
 			...{ unit: "bytes", ram: always(64), sizes: [16, 256, 4096, 16_384, 65_536] },
 		},
 		{
-			...pages("zero-fill fault", "zero", [], 2000),
+			...pages("zero-fill fault, memory in use", "zero", [], 2000),
 			...{ unit: "MiB of RAM", sizes: [32, 64, 128, 256, 512], smoke: [16, 64] },
 			...{ n: (mib) => (mib - 16) * PAGES + 1, ram: (mib) => mib },
 		},
@@ -203,20 +207,20 @@ function guestRows(smoke: boolean): GuestRow[] {
 }
 
 function timed(action: () => void): Measured {
-	const started = performance.now();
+	const started = cpuUs();
 	action();
-	return { us: (performance.now() - started) * 1e3, steps: null };
+	return { us: cpuUs() - started, steps: null };
 }
 
 /** A machine whose program has written 4 MiB and goes on writing them. */
-function touching(ram: number, swap: number, engine: Engine): System {
-	const system = createSystem({
+function touching(ram: number, swap: number, build: Build): System {
+	const system = build.createSystem({
 		program: "touch",
 		image: workload("touch"),
 		args: ["4", "1000000"],
 		ram: ram * MiB,
 		swap: [{ media: swap * MiB, timing: "instant" }],
-		engine,
+		...build.options,
 	});
 	while (system.machine.hart.counters.instret < 100_000) advance(system, 1_000_000);
 	return system;
@@ -229,13 +233,13 @@ function advance(system: System, cycles: number): void {
 }
 
 /** What the host does with a whole machine, by its RAM and by its disk. */
-function machineRows({ smoke, engine }: Measuring): GrowthRow[] {
+function machineRows(smoke: boolean, build: Build): GrowthRow[] {
 	const ram = smoke ? [16, 24] : [16, 64, 256, 512, 900];
 	const disks = smoke ? [16, 24] : [16, 64, 128, 256, 512];
 	const row = (
 		name: string,
 		measure: (system: System) => Measured,
-		make = (mib: number): System => touching(mib, 64, engine),
+		make = (mib: number): System => touching(mib, 64, build),
 	): GrowthRow => ({
 		...{ name, unit: "MiB of RAM", sizes: ram, allowed: FLAT },
 		measure: (mib) => measure(make(mib)),
@@ -257,13 +261,13 @@ function machineRows({ smoke, engine }: Measuring): GrowthRow[] {
 	return [
 		{
 			...row("create a system", () => ({ us: 0, steps: null })),
-			measure: (mib) => timed(() => touching(mib, 64, engine)),
+			measure: (mib) => timed(() => touching(mib, 64, build)),
 		},
 		row("state hash", (system) => timed(() => system.stateHash())),
-		row("save a snapshot", (system) => timed(() => saveSystem(system))),
+		row("save a snapshot", (system) => timed(() => build.saveSystem(system))),
 		row("restore a snapshot", (system) => {
-			const file = saveSystem(system);
-			return timed(() => restoreSystem(file, { engine }));
+			const file = build.saveSystem(system);
+			return timed(() => build.restoreSystem(file, build.options));
 		}),
 		row("take a checkpoint", checkpoint),
 		row("go back to a checkpoint", (system) => {
@@ -273,21 +277,22 @@ function machineRows({ smoke, engine }: Measuring): GrowthRow[] {
 			const back = noted;
 			return timed(() => system.rollback(back));
 		}),
-		disk("create a system with a sparse disk", (mib) => timed(() => touching(16, mib, engine))),
+		disk("create a system with a sparse disk", (mib) => timed(() => touching(16, mib, build))),
 		disk("state hash with a sparse disk", (mib) => {
-			const system = touching(16, mib, engine);
+			const system = touching(16, mib, build);
 			return timed(() => system.stateHash());
 		}),
 	];
 }
 
-export const rows = ({ smoke, engine }: Measuring): GrowthRow[] => [
+/** `smoke`: small sizes. */
+export const rows = (smoke: boolean, build: Build): GrowthRow[] => [
 	...guestRows(smoke).map(
 		(row): GrowthRow => ({
 			...{ name: row.name, unit: row.unit, allowed: row.allowed },
 			sizes: smoke ? row.smoke : row.sizes,
-			measure: (size) => runCase(smoke ? { ...row, rounds: 1 } : row, size, engine),
+			measure: (size) => runCase(smoke ? { ...row, rounds: 1 } : row, size, build),
 		}),
 	),
-	...machineRows({ smoke, engine }),
+	...machineRows(smoke, build),
 ];

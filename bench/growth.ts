@@ -4,8 +4,9 @@
  * measuring and the check; growth-rows.ts lists what is measured.
  */
 import { exponentOf } from "./fit.ts";
-import { type Measured, rows } from "./growth-rows.ts";
+import { type GrowthRow, type Measured, rows } from "./growth-rows.ts";
 import type { Measuring } from "./guests.ts";
+import { ownBuild } from "./own-build.ts";
 
 export interface GrowthResult {
 	readonly name: string;
@@ -26,8 +27,10 @@ export interface GrowthResult {
 export const growsTooFast = ({ exponent, margin, allowed }: GrowthResult): boolean =>
 	exponent - margin > allowed;
 
+const rowsOf = ({ smoke, engine }: Measuring): GrowthRow[] => rows(smoke, ownBuild(engine));
+
 /** The rows, by name. */
-export const growthNames = (how: Measuring): string[] => rows(how).map(({ name }) => name);
+export const growthNames = (how: Measuring): string[] => rowsOf(how).map(({ name }) => name);
 
 /**
  * The best of some measurements at each size, taken in turn, so that a busy host hurts all.
@@ -36,7 +39,7 @@ export const growthNames = (how: Measuring): string[] => rows(how).map(({ name }
 export function runGrowth(how: Measuring, onRow?: (name: string) => void): GrowthResult[] {
 	const { smoke } = how;
 	const turns = smoke ? 1 : 2;
-	return rows(how).map(({ name, unit, sizes, allowed, measure }) => {
+	return rowsOf(how).map(({ name, unit, sizes, allowed, measure }) => {
 		// The host's compiler has to see the code first.
 		if (!smoke) measure(sizes[0]!);
 		const best: (Measured | undefined)[] = sizes.map(() => undefined);

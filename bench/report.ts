@@ -209,11 +209,12 @@ function allocationLines(allocations: readonly AllocationResult[]): string[] {
 		cells.map((cell, i) => (i === 0 ? cell.padEnd(41) : cell.padStart(13))).join("");
 	return [
 		"",
-		line(["allocated by an event", "events", "bytes", "allowed", "collections"]),
+		line(["allocated by an event", "events", "bytes", "allowed", "collections", "KiB kept"]),
 		...allocations.map((a) => {
 			const numbers = [a.events.toFixed(0), a.bytes.toFixed(1), String(a.allowed)];
 			const verdict = allocatesTooMuch(a) ? " TOO MUCH" : "";
-			return line([a.name, ...numbers, String(a.collections)]) + verdict;
+			const kept = (a.kept / 1024).toFixed(0);
+			return line([a.name, ...numbers, String(a.collections), kept]) + verdict;
 		}),
 	];
 }
