@@ -44,9 +44,9 @@ const ALLOWED: Readonly<Record<string, number>> = {
 	...{ "zero-fill fault": 128, "fault in a resident file": 96, "copy on write": 96 },
 	...{ getpid: 80, "sched_yield, two switches": 288, "a byte through a pipe and back": 640 },
 	// The records of a process and its thread, and the generators of clone and exit.
-	"fork, exit and wait": 2400,
+	"fork, exit and wait": 2200,
 	// Generators: it sleeps.
-	"a page out or in": 1800,
+	"a page out or in": 800,
 	...{ "amoadd.w": 1, "lr.w and sc.w, each": 1 },
 };
 
