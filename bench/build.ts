@@ -1,10 +1,11 @@
 /** A build of the library that benchmarks run on: this one, or another to compare it with. */
 import type * as library from "../index.ts";
 
-type Library = typeof library;
+type Parts = "Bare" | "createSystem" | "restoreSystem" | "saveSystem";
+/** Builds from before there were engines have no `canCompile`. */
+type Library = Pick<typeof library, Parts | "canCompile">;
 
-export interface Build
-	extends Pick<Library, "Bare" | "createSystem" | "restoreSystem" | "saveSystem"> {
+export interface Build extends Pick<Library, Parts> {
 	/** Options of every machine. */
 	readonly options: { readonly engine?: library.Engine };
 	/** Whether it has the counters of steps that this build has. */
