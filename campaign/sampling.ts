@@ -3,6 +3,7 @@
  * whatever was asked before.
  */
 import { draw, drawBelow, drawFraction } from "../devices/fault/draw.ts";
+import { UserError } from "../machine/user-error.ts";
 import type { Campaign, Sample } from "./campaign.ts";
 import type { Known, Pruned } from "./prune/fates.ts";
 import { sampleSize } from "./report/statistics.ts";
@@ -109,7 +110,10 @@ function sizeOf(sample: Exclude<Sample, "exhaustive" | { every: number }>, n: nu
 	return "runs" in sample ? sample.runs : sampleSize(n, sample.error, sample.confidence);
 }
 
-/** `runs`: at most so many; of a random sample, exactly. */
+/**
+ * `runs`: at most so many; of a random sample, exactly.
+ * => UserError if there are no two rules of which each has a point, and runs are pairs
+ */
 export function listRuns(
 	campaign: Campaign,
 	spaces: readonly TemplateSpace[],
@@ -135,6 +139,9 @@ export function listRuns(
 	}
 	const all = new Choices(spaces, combine === "pairs");
 	const population = all.size;
+	if (population === 0) {
+		throw new UserError("campaign: no two rules have candidates in the golden run");
+	}
 	if (sample === "exhaustive" || "every" in sample) {
 		const step = sample === "exhaustive" ? 1 : sample.every;
 		const length = Math.min(Math.ceil(population / step), runs ?? Number.POSITIVE_INFINITY);

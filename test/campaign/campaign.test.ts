@@ -236,6 +236,17 @@ describe("the sample", () => {
 		expect(fences.length / length).toBeCloseTo(0.75, 1);
 	});
 
+	it("has no pair where only one rule has candidates", () => {
+		const of = checkCampaign({ workload, rules: [fence, fence], combine: "pairs" });
+		const facts = golden(of);
+		const candidates = new Map([...facts.candidates].slice(1));
+		expect(() => listRuns(of, spaceOf(of, { ...facts, candidates }))).toThrow(
+			"campaign: no two rules have candidates in the golden run",
+		);
+		const single: Campaign = { ...of, combine: "single" };
+		expect(listRuns(single, spaceOf(single, { ...facts, candidates })).length).toBe(13);
+	});
+
 	it("has pairs, and swarms", () => {
 		const pairs = list({ combine: "pairs" });
 		expect(pairs.length).toBe(3 * 1000);
