@@ -6,16 +6,17 @@ const LIMIT_MS = 3_600_000;
 
 /**
  * Tests that take long, of what seldom breaks: what guests and tests reach of the VM system, each
- * allocation that fails, defects that are planted in the hart, campaigns and their queue, disks
- * beside QEMU's, each row of `bench growth`, engines of benchmarks and campaigns, the committed
- * guest programs, the host's memory after many operations and many programs. npm run test:reach
- * runs them.
+ * allocation that fails, defects that are planted in the hart, new streams and disks beside QEMU's,
+ * campaigns and their queue, each row of `bench growth`, engines of benchmarks and campaigns, the
+ * committed guest programs, the host's memory after many operations and many programs. npm run
+ * test:reach runs them.
  */
 const REACH = [
 	"test/coverage.test.ts",
 	"test/calls.test.ts",
 	"test/kernel/uvm/alloc-sweep.test.ts",
 	"test/conformance/mutants.test.ts",
+	"test/conformance/lockstep.test.ts",
 	"test/campaign/smoke.test.ts",
 	"test/campaign/power-prefix.test.ts",
 	"test/campaign/prune/prune.test.ts",

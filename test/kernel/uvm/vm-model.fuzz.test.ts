@@ -9,7 +9,7 @@ import { pool_drain } from "../../../kernel/kern/core/subr_pool.ts";
 import { Machine } from "../../support/vm-model.ts";
 import { op } from "../../support/vm-ops.ts";
 
-const RUNS = Number(process.env.VM_RUNS ?? 60);
+const RUNS = Number(process.env.VM_RUNS ?? 50);
 const SEED = process.env.VM_SEED === undefined ? undefined : Number(process.env.VM_SEED);
 
 /** Looking at all invariants costs more than the calls. */

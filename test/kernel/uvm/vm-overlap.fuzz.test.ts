@@ -9,7 +9,7 @@ import { pool_drain } from "../../../kernel/kern/core/subr_pool.ts";
 import { OverlapMachine } from "../../support/vm-overlap.ts";
 import { config, rounds } from "../../support/vm-overlap-ops.ts";
 
-const RUNS = Number(process.env.OVERLAP_RUNS ?? 35);
+const RUNS = Number(process.env.OVERLAP_RUNS ?? 28);
 const { OVERLAP_SEED } = process.env;
 
 it("what processes do to memory at the same time does no harm", () => {

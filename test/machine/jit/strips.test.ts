@@ -135,7 +135,7 @@ const seen = (machine: Machine): unknown => ({
 	tlb: { ...machine.hart.mmu.counters },
 });
 
-const RUNS = Number(process.env.STRIP_RUNS ?? 60);
+const RUNS = Number(process.env.STRIP_RUNS ?? 50);
 
 it("a loop in strips does what the interpreter does, wherever the cycles end", () => {
 	fc.assert(
