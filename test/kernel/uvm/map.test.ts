@@ -283,6 +283,17 @@ describe("uvm_map_protect", () => {
 });
 
 describe("uvmspace_free", () => {
+	it("the last reference to what it maps goes with it, and private memory behind that", () => {
+		const uobj = t.aobj(2);
+		expect(space.object(BASE, 2, uobj)).toBe(0);
+		space.anon(va(4), 2);
+		for (const page of [0, 4]) expect(t.run(space.store(va(page), 7))).toBe(0);
+		expect([uobj.uo_npages, t.k.uvmexp.nanon]).toEqual([1, 1]);
+		t.run(space.free());
+		expect([uobj.uo_npages, t.k.uvmexp.nanon]).toEqual([0, 0]);
+		checkAtRest(t);
+	});
+
 	it("a second user keeps an address space", () => {
 		space.anon(BASE, 2);
 		t.run(space.store(va(1), 7));
