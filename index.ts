@@ -18,12 +18,10 @@ export {
 } from "./campaign/again.ts";
 export {
 	type Axis,
-	type BootFile,
 	CAMPAIGN,
 	type Campaign,
 	CampaignError,
 	checkCampaign,
-	type RunFile,
 	type Template,
 } from "./campaign/campaign.ts";
 export {
@@ -68,6 +66,7 @@ export {
 	withEngine,
 } from "./campaign/run/workload.ts";
 export { type Shard, shardLength } from "./campaign/shard.ts";
+export type { BootFile, RunFile } from "./campaign/workload-file.ts";
 export { BARE_DEFAULT_RAM, Bare } from "./computer/bare.ts";
 export type { BareExit, BareOptions, BareReport } from "./computer/bare-options.ts";
 export type { BaseComputer } from "./computer/base-computer.ts";
