@@ -15,6 +15,7 @@ const PROGRAMS = [
 	"bench/worker",
 	"campaign/worker",
 	"campaign/measured",
+	"experiment/worker",
 	"bench/first-instruction",
 	"bench/compare",
 	"bench/compare-part",

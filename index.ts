@@ -120,6 +120,16 @@ export { FaultyDisk } from "./devices/fault/faulty-disk.ts";
 export type { LedgerEntry } from "./devices/fault/ledger.ts";
 export type { FaultLife, FaultPlan, FaultRule, FaultWhen } from "./devices/fault/rule.ts";
 export type { FramebufferOptions } from "./devices/framebuffer.ts";
+export { conduct as conductExperiment, type Row as ExperimentRow } from "./experiment/conduct.ts";
+export {
+	checkExperiment,
+	EXPERIMENT,
+	type Experiment,
+	ExperimentError,
+} from "./experiment/experiment.ts";
+export { ExperimentFolder } from "./experiment/results.ts";
+export { csvOf, tableOf as experimentTable } from "./experiment/table.ts";
+export { judge, type Verdict, valuesOf } from "./experiment/verdict.ts";
 export { disassembly } from "./firmware/disassembly.ts";
 export { ImageError } from "./firmware/image.ts";
 export { signo } from "./kernel/kern/core/signal.ts";

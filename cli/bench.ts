@@ -1,6 +1,7 @@
-/** `uvmachine bench`: run the benchmarks. */
+/** `uvmachine bench`: run the benchmarks, or an experiment. */
+import { existsSync } from "node:fs";
 import { SingleBar } from "cli-progress";
-import { Argument, type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { allocatesTooMuch } from "../bench/allocations.ts";
 import { growsTooFast } from "../bench/growth.ts";
 import {
@@ -12,31 +13,69 @@ import {
 } from "../bench/report.ts";
 import type { Engine } from "../index.ts";
 import { noteEngine } from "./engine.ts";
+import { experimentPath, readyExperiments, runExperiment } from "./experiment.ts";
 import { ENGINE } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
+import { UsageError } from "./usage-error.ts";
 
 interface BenchFlags {
 	readonly engine: Engine;
 	readonly json?: string;
+	readonly csv?: string;
+	readonly out?: string;
+	readonly resume: boolean;
+	readonly list: boolean;
 	readonly smoke: boolean;
-	readonly jobs: number;
+	readonly jobs?: number;
 }
+
+const HELP = `
+Examples:
+  uvmachine bench --list                            benchmarks and experiments
+  uvmachine bench paths                             one of the benchmarks
+  uvmachine bench fault-ahead                       an experiment that comes with uvmachine
+  uvmachine bench mine.json5 --csv results.csv      one of your own: see docs/experiments.md
+  uvmachine bench mine.json5 --out results --resume`;
 
 export function defineBench(command: Command, done: (exitCode: number) => void): void {
 	command
-		.addArgument(new Argument("[names...]", "which ones (default: all)").choices(BENCHMARKS))
+		.argument("[names...]", "benchmarks (default: all); or one experiment, by name or JSON5 file")
+		.option("--list", "list the benchmarks, and the experiments that come with uvmachine", false)
 		.option(...ENGINE)
 		.option("--json <file>", "write the results as JSON; - for stdout instead of the table")
 		.option("--smoke", "small sizes, only to check that the benchmarks work", false)
 		.option(
 			"--jobs <n>",
-			"machines to run at the same time; they slow each other down",
+			"machines at the same time (default: 1, as they slow each other down; of an experiment, one " +
+				"for each processor)",
 			jobsOption,
-			1,
 		)
-		.action(async (names: BenchmarkName[], flags: BenchFlags) => {
-			done(await bench(names, flags));
+		.option("--csv <file>", "of an experiment: write its table as CSV; - for stdout")
+		.option("--out <folder>", "of an experiment: keep the results in this folder")
+		.option("--resume", "with --out: go on with the results that are there", false)
+		.addHelpText("after", HELP)
+		.action(async (names: string[], flags: BenchFlags) => {
+			done(await choose(names, flags));
 		});
+}
+
+const isBenchmark = (name: string): name is BenchmarkName =>
+	(BENCHMARKS as readonly string[]).includes(name);
+
+async function choose(names: string[], flags: BenchFlags): Promise<number> {
+	if (flags.list) {
+		const lines = [...BENCHMARKS, ...readyExperiments()];
+		process.stdout.write(`${lines.join("\n")}\n`);
+		return 0;
+	}
+	const [other] = names.filter((name) => !isBenchmark(name));
+	if (other === undefined) return await bench(names.filter(isBenchmark), flags);
+	if (names.length > 1) throw new UsageError("bench: one experiment at a time, and nothing else");
+	if (!existsSync(experimentPath(other))) {
+		throw new UsageError(`bench ${other}: no such benchmark, experiment or file; see --list`);
+	}
+	if (flags.resume && flags.out === undefined) throw new UsageError("--resume: needs --out FOLDER");
+	return await runExperiment(other, flags);
 }
 
 /** => the exit code: 1 if something grows faster, or allocates more, than it may. */
@@ -51,7 +90,7 @@ async function bench(names: BenchmarkName[], flags: BenchFlags): Promise<number>
 		names,
 		smoke: flags.smoke,
 		engine: flags.engine,
-		jobs: flags.jobs,
+		jobs: flags.jobs ?? 1,
 		onStep: (step) => bar?.increment(1, { step }),
 	});
 	bar?.stop();

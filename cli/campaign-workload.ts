@@ -32,7 +32,7 @@ const seenFrom = (folder: string, path: string): string =>
 
 /** => UsageError for a file that cannot be read, or a disk that makes no sense. */
 export async function readWorkload(
-	{ workload }: Campaign,
+	{ workload }: Pick<Campaign, "workload">,
 	folder: string,
 	engine: Engine = "auto",
 ): Promise<Workload> {

@@ -1,0 +1,98 @@
+/** Runs the points of an experiment, and hands out their results in order. */
+import { fileURLToPath } from "node:url";
+import type { Workload } from "../campaign/run/workload.ts";
+import { UserError } from "../machine/user-error.ts";
+import { type Limits, type Measured, measure } from "./measure.ts";
+import type { Parameters } from "./points.ts";
+
+/** A point that was measured. */
+export interface Row extends Measured {
+	/** From 0. */
+	readonly point: number;
+	readonly parameters: Parameters;
+}
+
+export interface Task {
+	readonly workload: Workload;
+	readonly limits: Limits;
+}
+
+/** What became of a point: what it has counted, or why it has not. */
+export type Outcome = Measured | { readonly failed: string };
+
+export interface ConductOptions {
+	readonly points: readonly { readonly parameters: Parameters; readonly workload: Workload }[];
+	/** Results that are there already: of the first points. */
+	readonly done: readonly Row[];
+	readonly limits: Limits;
+	/** Threads. */
+	readonly jobs: number;
+	/** Gets each result, in the order of the points. */
+	readonly onRow: (row: Row) => void;
+	/** A point was measured, in whatever order. */
+	readonly onDone?: (() => void) | undefined;
+	/** The file that each worker runs. Default: worker.js, as it is built. */
+	readonly file?: string | undefined;
+}
+
+/** The built worker, seen from the sources and from the built program. */
+const WORKER = fileURLToPath(new URL("../experiment/worker.js", import.meta.url));
+
+export function measurePoint({ workload, limits }: Task): Outcome {
+	try {
+		return measure(workload, limits);
+	} catch (error) {
+		if (!(error instanceof UserError)) throw error;
+		return { failed: error.message };
+	}
+}
+
+const describe = (parameters: Parameters): string =>
+	Object.entries(parameters)
+		.map(([name, value]) => `${name}=${value}`)
+		.join(" ");
+
+/** => all rows. UserError, after what was begun has ended, if a point cannot be measured */
+export async function conduct(options: ConductOptions): Promise<Row[]> {
+	const { points, limits, jobs, onRow, file = WORKER } = options;
+	const rows = [...options.done];
+	const waiting = new Map<number, Row>();
+	let next = rows.length;
+	let failure: UserError | null = null;
+	const hand = (row: Row): void => {
+		waiting.set(row.point, row);
+		for (let ready = waiting.get(rows.length); ready !== undefined; ) {
+			waiting.delete(rows.length);
+			rows.push(ready);
+			onRow(ready);
+			ready = waiting.get(rows.length);
+		}
+	};
+	const work = async (execute: (task: Task) => Promise<Outcome>): Promise<void> => {
+		while (next < points.length && failure === null) {
+			const point = next++;
+			const { parameters, workload } = points[point]!;
+			const outcome = await execute({ workload, limits });
+			options.onDone?.();
+			if ("failed" in outcome) {
+				failure ??= new UserError(
+					`point ${point + 1} (${describe(parameters)}): ${outcome.failed}`,
+				);
+			} else hand({ point, parameters, ...outcome });
+		}
+	};
+	const width = Math.min(jobs, points.length - rows.length);
+	if (width <= 1) await work(async (task) => measurePoint(task));
+	else {
+		// Imported only here: other commands start sooner without it.
+		const { StaticPool } = await import("node-worker-threads-pool");
+		const pool = new StaticPool<(task: Task) => Outcome>({ size: width, task: file });
+		try {
+			await Promise.all(Array.from({ length: width }, () => work((task) => pool.exec(task))));
+		} finally {
+			await pool.destroy();
+		}
+	}
+	if (failure !== null) throw failure as UserError;
+	return rows;
+}
