@@ -114,8 +114,9 @@ export const run = object({
 });
 
 /**
- * The value of a file of the kind `kind`. => `fail` does not return; it gets a message of one line
- * such as "campaign: rules: 1: params: ...", and the path of the field below `above` that it is about
+ * The value of a file of the kind `kind`.
+ * => `fail` does not return; it gets a message of one line such as "campaign: rules: 1: params: x",
+ *    and the path of the field that it is about. `above`: where in the file the value is
  */
 export function checkFile(
 	kind: string,

@@ -46,8 +46,8 @@ export function defineBench(command: Command, done: (exitCode: number) => void):
 		.option("--smoke", "small sizes, only to check that the benchmarks work", false)
 		.option(
 			"--jobs <n>",
-			"machines at the same time (default: 1, as they slow each other down; of an experiment, one " +
-				"for each processor)",
+			"machines at the same time (default: 1, as they slow each other down; " +
+				"of an experiment, one for each processor)",
 			jobsOption,
 		)
 		.option("--csv <file>", "of an experiment: write its table as CSV; - for stdout")

@@ -25,7 +25,7 @@ import { readWorkload } from "./campaign-workload.ts";
 import { Json5Text } from "./json5-text.ts";
 import { OutputFile } from "./output-file.ts";
 
-/** The folder of those that come with uvmachine, seen from the sources and from the built program. */
+/** The folder of those that come with uvmachine, seen from the sources and the built program. */
 const READY = fileURLToPath(
 	["../bench/experiments/", "../../bench/experiments/"]
 		.map((path) => new URL(path, import.meta.url))
@@ -127,9 +127,8 @@ export async function runExperiment(name: string, flags: ExperimentFlags): Promi
 			return { parameters: row.parameters, metrics: measured, stateHash: row.stateHash };
 		});
 		const { name: title, question } = experiment;
-		json?.write(
-			`${JSON.stringify({ version: VERSION, name: title, question, results, verdicts }, null, "\t")}\n`,
-		);
+		const report = { version: VERSION, name: title, question, results, verdicts };
+		json?.write(`${JSON.stringify(report, null, "\t")}\n`);
 		csv?.write(csvOf(experiment, rows));
 		return verdicts.some(({ failures }) => failures.length > 0) ? 1 : 0;
 	} finally {

@@ -58,7 +58,13 @@ export async function conduct(options: ConductOptions): Promise<Row[]> {
 	const rows = [...options.done];
 	const waiting = new Map<number, Row>();
 	let next = rows.length;
-	let failure: UserError | null = null;
+	/** Of the first point that has failed; all before it were begun before it. */
+	let failure: { readonly point: number; readonly error: UserError } | null = null;
+	const fail = (point: number, parameters: Parameters, why: string): void => {
+		if (failure !== null && failure.point < point) return;
+		const place = `point ${point + 1} (${describe(parameters)})`;
+		failure = { point, error: new UserError(`${place}: ${why}`) };
+	};
 	const hand = (row: Row): void => {
 		waiting.set(row.point, row);
 		for (let ready = waiting.get(rows.length); ready !== undefined; ) {
@@ -74,11 +80,8 @@ export async function conduct(options: ConductOptions): Promise<Row[]> {
 			const { parameters, workload } = points[point]!;
 			const outcome = await execute({ workload, limits });
 			options.onDone?.();
-			if ("failed" in outcome) {
-				failure ??= new UserError(
-					`point ${point + 1} (${describe(parameters)}): ${outcome.failed}`,
-				);
-			} else hand({ point, parameters, ...outcome });
+			if ("failed" in outcome) fail(point, parameters, outcome.failed);
+			else hand({ point, parameters, ...outcome });
 		}
 	};
 	const width = Math.min(jobs, points.length - rows.length);
@@ -93,6 +96,6 @@ export async function conduct(options: ConductOptions): Promise<Row[]> {
 			await pool.destroy();
 		}
 	}
-	if (failure !== null) throw failure as UserError;
+	if (failure !== null) throw (failure as { readonly error: UserError }).error;
 	return rows;
 }

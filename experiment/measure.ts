@@ -45,9 +45,8 @@ export function measure(workload: Workload, { instructions, seconds }: Limits): 
 	const { computer } = guest;
 	const { clock, hart } = computer.machine;
 	const started = performance.now();
-	for (;;) {
-		const state = guest.run(clock.cycles + SLICE);
-		if (state === "ended") break;
+	for (let state = "running"; state !== "ended"; ) {
+		state = guest.run(clock.cycles + SLICE);
 		if (state === "input") throw new UserError("waits for more input");
 		if (hart.counters.instret > instructions) {
 			throw new UserError(`has not ended after ${instructions} instructions`);

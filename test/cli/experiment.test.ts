@@ -1,0 +1,141 @@
+/** `uvmachine bench FILE`, as users run it. */
+import {
+	existsSync,
+	mkdtempSync,
+	readFileSync,
+	rmSync,
+	truncateSync,
+	writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { uvmachine } from "../support/cli.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "uvm-experiment-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const path = (name: string): string => join(folder, name);
+const file = (name: string, text: string): string => {
+	writeFileSync(path(name), text);
+	return path(name);
+};
+
+const PAGES = `{
+	question: "How many faults does a program have?",
+	workload: { boot: "walk", args: ["2", "1"], ram: "$ram", swap: ["8M"] },
+	parameters: { ram: ["1M", "4M"] },
+	metrics: ["faults", "pageins"],
+	expect: [
+		{ metric: "pageins", over: "ram", is: "falls" },
+		{ that: "pageins == 0", where: 'ram == "4M"' },
+	],
+}
+`;
+
+describe("an experiment", () => {
+	it("prints its table, and says that what was expected came out", () => {
+		const { status, stdout, stderr } = uvmachine(["bench", file("pages.json5", PAGES)]);
+		expect([status, stderr]).toEqual([0, ""]);
+		const lines = stdout.split("\n");
+		expect(lines[0]).toBe("pages: How many faults does a program have?");
+		expect(lines[2]).toMatch(/^ram +faults +pageins$/);
+		expect(lines[3]).toMatch(/^ 1M +[\d,]+ +[\d,]+$/);
+		expect(lines.slice(6)).toEqual([
+			'holds  pageins == 0 where ram == "4M" (1 checked)',
+			"holds  pageins falls with ram (1 checked)",
+			"",
+		]);
+	});
+
+	it("ends with 1 if something else comes out", () => {
+		const wrong = file("wrong.json5", PAGES.replace('is: "falls"', 'is: "rises"'));
+		const { status, stdout } = uvmachine(["bench", wrong, "--jobs", "1"]);
+		expect(status).toBe(1);
+		expect(stdout).toMatch(/^FAILS {2}pageins rises with ram \(1 of 1\)$/m);
+	});
+
+	it("writes JSON and CSV with the same numbers", () => {
+		const [json, csv] = [path("pages.json"), path("pages.csv")];
+		const both = uvmachine(["bench", path("pages.json5"), "--json", json, "--csv", csv]);
+		expect(both.status).toBe(0);
+		const { results } = JSON.parse(readFileSync(json, "utf8"));
+		const rows = results.map(
+			({ parameters, metrics }: Record<string, Record<string, number>>) =>
+				`${parameters!.ram},${metrics!.faults},${metrics!.pageins}`,
+		);
+		expect(readFileSync(csv, "utf8")).toBe(`ram,faults,pageins\n${rows.join("\n")}\n`);
+		const onStdout = uvmachine(["bench", path("pages.json5"), "--csv", "-"]);
+		expect(onStdout.stdout).toBe(readFileSync(csv, "utf8"));
+	});
+
+	it("goes on where it was interrupted", () => {
+		const out = path("out");
+		const run = (...more: string[]) =>
+			uvmachine(["bench", path("pages.json5"), "--out", out, ...more]);
+		const { stdout } = run();
+		const results = join(out, "results.jsonl");
+		const whole = readFileSync(results, "utf8");
+		const again = run();
+		expect([again.status, again.stderr]).toEqual([
+			2,
+			`uvmachine: ${out}: has results already; go on with --resume\n`,
+		]);
+		// In the middle of the second line.
+		truncateSync(results, whole.indexOf("\n") + 20);
+		expect(run("--resume").stdout).toBe(stdout);
+		const counts = (text: string): unknown[] =>
+			text
+				.trimEnd()
+				.split("\n")
+				.map((line) => ({ ...JSON.parse(line), hostMs: 0 }));
+		expect(counts(readFileSync(results, "utf8"))).toEqual(counts(whole));
+		const other = file("other.json5", PAGES.replace('"1M"', '"2M"'));
+		const mixed = uvmachine(["bench", other, "--out", out, "--resume"]);
+		expect([mixed.status, mixed.stderr]).toEqual([
+			2,
+			`uvmachine: ${out}: is of another experiment\n`,
+		]);
+	});
+});
+
+describe("a mistake is one line", () => {
+	it.each([
+		[
+			"pageinz",
+			PAGES.replace('"faults"', '"faultz"'),
+			":5: experiment: metrics: 0: faultz: there is no",
+		],
+		["ram", PAGES.replace('"4M"]', '"4X"]'), ":3: experiment: workload: ram: expected"],
+		["syntax", PAGES.replace("metrics:", "metrics"), ":5: is not JSON5"],
+	])("in the file (%s)", (name, text, message) => {
+		const wrong = file(`${name}.json5`, text);
+		const { status, stderr } = uvmachine(["bench", wrong]);
+		expect(status).toBe(2);
+		expect(stderr).toMatch(/^uvmachine: [^\n]*\n$/);
+		expect(stderr).toContain(`${wrong}${message}`);
+	});
+
+	it.each([
+		[["bench", "nothing"], "bench nothing: no such benchmark, experiment or file; see --list"],
+		[["bench", "paths", "memory"], "bench: one experiment at a time, and nothing else"],
+		[["bench", "memory", "--resume"], "--resume: needs --out FOLDER"],
+	])("in the command (%j)", (args, message) => {
+		const { status, stderr } = uvmachine(args);
+		expect([status, stderr]).toEqual([2, `uvmachine: ${message}\n`]);
+	});
+
+	it("a program that fails ends the experiment, and says at which point", () => {
+		const fails = file("fails.json5", PAGES.replace('["2", "1"]', '["x"]'));
+		const { status, stderr } = uvmachine(["bench", fails, "--out", path("failed")]);
+		expect(status).toBe(2);
+		expect(stderr).toBe(
+			"uvmachine: point 1 (ram=1M): exited with 2: usage: walk [MiB=16] [rounds=4] [seed=1]\n",
+		);
+		expect(existsSync(join(path("failed"), "experiment.json"))).toBe(true);
+	});
+});
+
+it("bench --list names benchmarks and experiments", () => {
+	const { stdout } = uvmachine(["bench", "--list"]);
+	expect(stdout.split("\n")).toEqual(expect.arrayContaining(["paths", "growth", "memory"]));
+});
