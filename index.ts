@@ -127,6 +127,7 @@ export {
 	type Experiment,
 	ExperimentError,
 } from "./experiment/experiment.ts";
+export { pageOf as experimentPage } from "./experiment/page.ts";
 export { ExperimentFolder } from "./experiment/results.ts";
 export { csvOf, tableOf as experimentTable } from "./experiment/table.ts";
 export { judge, type Verdict, valuesOf } from "./experiment/verdict.ts";

@@ -22,6 +22,7 @@ interface BenchFlags {
 	readonly engine: Engine;
 	readonly json?: string;
 	readonly csv?: string;
+	readonly html?: string;
 	readonly out?: string;
 	readonly resume: boolean;
 	readonly list: boolean;
@@ -51,6 +52,7 @@ export function defineBench(command: Command, done: (exitCode: number) => void):
 			jobsOption,
 		)
 		.option("--csv <file>", "of an experiment: write its table as CSV; - for stdout")
+		.option("--html <file>", "of an experiment: write a page with its plots")
 		.option("--out <folder>", "of an experiment: keep the results in this folder")
 		.option("--resume", "with --out: go on with the results that are there", false)
 		.addHelpText("after", HELP)
@@ -69,7 +71,11 @@ async function choose(names: string[], flags: BenchFlags): Promise<number> {
 		return 0;
 	}
 	const [other] = names.filter((name) => !isBenchmark(name));
-	if (other === undefined) return await bench(names.filter(isBenchmark), flags);
+	if (other === undefined) {
+		const only = [flags.csv, flags.html, flags.out].some((value) => value !== undefined);
+		if (only || flags.resume) throw new UsageError("bench: --csv, --html, --out: of an experiment");
+		return await bench(names.filter(isBenchmark), flags);
+	}
 	if (names.length > 1) throw new UsageError("bench: one experiment at a time, and nothing else");
 	if (!existsSync(experimentPath(other))) {
 		throw new UsageError(`bench ${other}: no such benchmark, experiment or file; see --list`);

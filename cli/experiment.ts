@@ -14,6 +14,7 @@ import {
 	type Experiment,
 	ExperimentError,
 	ExperimentFolder,
+	experimentPage,
 	experimentTable,
 	judge,
 	type RunFile,
@@ -44,6 +45,7 @@ export interface ExperimentFlags {
 	readonly engine: Engine;
 	readonly json?: string;
 	readonly csv?: string;
+	readonly html?: string;
 	readonly out?: string;
 	readonly resume: boolean;
 	readonly jobs?: number;
@@ -94,6 +96,7 @@ export async function runExperiment(name: string, flags: ExperimentFlags): Promi
 	const experiment = readExperiment(path);
 	const json = OutputFile.open(flags.json, process.stdout);
 	const csv = OutputFile.open(flags.csv, process.stdout);
+	const html = OutputFile.open(flags.html, process.stdout);
 	const workloads = await workloadsOf(experiment, dirname(path), flags.engine);
 	const identity = { version: VERSION, hash: hashOf(workloads) };
 	const folder =
@@ -118,7 +121,7 @@ export async function runExperiment(name: string, flags: ExperimentFlags): Promi
 		});
 		bar?.stop();
 		const verdicts = judge(experiment, rows);
-		const onStdout = [flags.json, flags.csv].includes("-");
+		const onStdout = [flags.json, flags.csv, flags.html].includes("-");
 		if (!onStdout) process.stdout.write(experimentTable(experiment, rows, verdicts));
 		const metrics = experiment.metrics.map((metric) => metric.name);
 		const results = rows.map((row) => {
@@ -130,6 +133,7 @@ export async function runExperiment(name: string, flags: ExperimentFlags): Promi
 		const report = { version: VERSION, name: title, question, results, verdicts };
 		json?.write(`${JSON.stringify(report, null, "\t")}\n`);
 		csv?.write(csvOf(experiment, rows));
+		html?.write(experimentPage(experiment, rows, verdicts, VERSION));
 		return verdicts.some(({ failures }) => failures.length > 0) ? 1 : 0;
 	} finally {
 		bar?.stop();

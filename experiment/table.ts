@@ -9,7 +9,8 @@ const DIGITS = 3;
 /** Failures of an expectation that are shown. */
 const SHOWN = 5;
 
-const cell = (value: Scalar): string =>
+/** A number with its digits in groups. */
+export const cell = (value: Scalar): string =>
 	typeof value !== "number"
 		? String(value)
 		: Number.isInteger(value)

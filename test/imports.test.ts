@@ -32,6 +32,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 	],
 	"experiment/": [
 		"experiment/",
+		"campaign/report/chart-page.ts",
+		"campaign/report/junit.ts",
 		"campaign/run/guest.ts",
 		"campaign/run/workload.ts",
 		"campaign/workload-file.ts",

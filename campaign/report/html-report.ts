@@ -1,7 +1,5 @@
-/** Results as one HTML file that needs no network: charts by Chart.js, which it contains. */
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+/** Results as one HTML file that needs no network. */
+import { type Chart, chartPage } from "./chart-page.ts";
 import { OUTCOME_TEXTS, OUTCOMES, type Outcome } from "./classify.ts";
 import { escapeMarkup as esc } from "./junit.ts";
 import { type CampaignReport, type Hit, placeBase } from "./report.ts";
@@ -27,13 +25,6 @@ const COLUMNS = 64;
 const ROWS_MAX = 64;
 const CELL = 10;
 const PERCENT = 100;
-
-/** The library as a script for pages. */
-function chartLibrary(): string {
-	const path = createRequire(import.meta.url).resolve("chart.js");
-	const script = readFileSync(join(dirname(path), "chart.umd.min.js"), "utf8");
-	return script.replace(/<\/script/gi, "<\\/script").replace(/^\/\/# source.*$/m, "");
-}
 
 type Groups = Readonly<Record<string, Shares & { readonly runs: number }>>;
 
@@ -157,13 +148,6 @@ function worstTable({ results }: CampaignReport): string {
 ${lines.join("\n")}</table>${more}`;
 }
 
-const STYLE = `body { font: 15px/1.4 system-ui, sans-serif }
-body { margin: 2em auto; max-width: 70em; padding: 0 1em }
-table { border-collapse: collapse }
-td, th { padding: .15em .8em; text-align: left; vertical-align: top }
-tr:nth-child(even) { background: #f3f3f3 } .n { text-align: right; white-space: nowrap }
-i { display: inline-block; width: .8em; height: .8em }
-.heat { background: #eee; max-width: 100%; height: auto }`;
 const ROW_PX = 28;
 const CHART_PX = 110;
 
@@ -172,23 +156,25 @@ export function htmlOf(report: CampaignReport): string {
 	const phases = report.phases.map((shares, i) => [`${i * 10} to ${i * 10 + 10} %`, shares]);
 	const byModel = Object.keys(report.models);
 	const byRule = Object.keys(report.templates);
-	const charts: [string, object, number][] = [
-		["Outcomes by fault model", shareChart(report.models), byModel.length],
+	const heightOf = (rows: number): number => CHART_PX + rows * ROW_PX;
+	const charts: Chart[] = [
+		{
+			title: "Outcomes by fault model",
+			chart: shareChart(report.models),
+			height: heightOf(byModel.length),
+		},
 	];
 	// Rules without names of their own have those of their models.
 	if (byRule.join() !== byModel.join()) {
-		charts.push(["Outcomes by rule", shareChart(report.templates), byRule.length]);
+		const chart = shareChart(report.templates);
+		charts.push({ title: "Outcomes by rule", chart, height: heightOf(byRule.length) });
 	}
+	const shares = shareChart(Object.fromEntries(phases));
 	charts.push(
-		["Outcomes by phase of the run", shareChart(Object.fromEntries(phases)), phases.length],
-		["Detection latency", latencyChart(report), 6],
-		["Slowdown", slowdownChart(report), 6],
+		{ title: "Outcomes by phase of the run", chart: shares, height: heightOf(phases.length) },
+		{ title: "Detection latency", chart: latencyChart(report), height: heightOf(6) },
+		{ title: "Slowdown", chart: slowdownChart(report), height: heightOf(6) },
 	);
-	const canvases = charts.map(([title, , rows], i) => {
-		const height = CHART_PX + rows * ROW_PX;
-		const canvas = `<canvas id="chart${i}" role="img" aria-label="${title}"></canvas>`;
-		return `<h2>${title}</h2><div style="height:${height}px">${canvas}</div>`;
-	});
 	const places = [...new Set(report.hits.map(({ place }) => place))].sort();
 	const maps = places.map((place) =>
 		heatMap(
@@ -196,10 +182,8 @@ export function htmlOf(report: CampaignReport): string {
 			report.hits.filter((hit) => hit.place === place),
 		),
 	);
-	// No text of the report may end the script that it stands in.
-	const data = JSON.stringify(charts.map(([, chart]) => chart)).replaceAll("<", "\\u003c");
 	const { name, description, runs, planned, version, seed, golden, results } = report;
-	const title = `Faults: ${esc(name)}`;
+	const title = `Faults: ${name}`;
 	const instructions = golden.instructions.toLocaleString("en-US");
 	const done =
 		report.pruned === undefined
@@ -207,20 +191,14 @@ export function htmlOf(report: CampaignReport): string {
 			: `${runs} of ${report.pruned.points} points by ${results.length} of ${planned} runs`;
 	const facts = `${done}, seed ${seed}, uvmachine ${esc(version)};
 without faults ${instructions} instructions and ${(golden.cycles / 1e6).toFixed(1)} ms`;
-	return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>${title}</title>
-<style>${STYLE}</style></head><body>
-<h1>${title}</h1>
-<p>${esc(description)}</p>
+	return chartPage(
+		title,
+		charts,
+		(canvases) => `<p>${esc(description)}</p>
 <p>${facts}</p>
 ${outcomeTable(report)}
-${canvases.join("\n")}
+${canvases}
 ${maps.join("\n")}
-${worstTable(report)}
-<script>${chartLibrary()}</script>
-<script>
-for (const [i, chart] of ${data}.entries()) new Chart(document.getElementById("chart" + i), chart);
-</script>
-</body></html>
-`;
+${worstTable(report)}`,
+	);
 }
