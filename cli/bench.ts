@@ -13,7 +13,8 @@ import {
 } from "../bench/report.ts";
 import type { Engine } from "../index.ts";
 import { noteEngine } from "./engine.ts";
-import { experimentPath, readyExperiments, runExperiment } from "./experiment.ts";
+import { runExperiment } from "./experiment.ts";
+import { experimentPath, readExperiment, readyExperiments } from "./experiment-file.ts";
 import { ENGINE } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { UsageError } from "./usage-error.ts";
@@ -61,13 +62,37 @@ export function defineBench(command: Command, done: (exitCode: number) => void):
 		});
 }
 
+const ABOUT: Readonly<Record<BenchmarkName, string>> = {
+	guests: "how fast programs run, with enough memory and with too little",
+	paths: "single paths through the kernel and the machine: faults, calls, switches, paging",
+	calls: "operations of programs: map, fork, exec, switch, pipe",
+	snapshots: "saving, restoring, checkpoints, state hashes",
+	growth: "how the cost of operations grows with sizes",
+	allocations: "what the paths allocate on the host",
+	startup: "how long it takes until a guest's first instruction",
+	injections: "runs of a fault campaign in a second",
+	engines: "the engines beside each other and beside QEMU",
+};
+
 const isBenchmark = (name: string): name is BenchmarkName =>
 	(BENCHMARKS as readonly string[]).includes(name);
 
+/** What can be measured, with a line about each. */
+function list(): string {
+	const experiments = readyExperiments().map((name): [string, string] => [
+		name,
+		readExperiment(experimentPath(name)).question,
+	]);
+	const width = Math.max(...[...BENCHMARKS, ...readyExperiments()].map(({ length }) => length));
+	const table = (rows: readonly (readonly [string, string])[]): string =>
+		rows.map(([name, about]) => `  ${name.padEnd(width)}  ${about}\n`).join("");
+	const benchmarks = table(BENCHMARKS.map((name) => [name, ABOUT[name]]));
+	return `Benchmarks of this host:\n${benchmarks}\nExperiments:\n${table(experiments)}`;
+}
+
 async function choose(names: string[], flags: BenchFlags): Promise<number> {
 	if (flags.list) {
-		const lines = [...BENCHMARKS, ...readyExperiments()];
-		process.stdout.write(`${lines.join("\n")}\n`);
+		process.stdout.write(list());
 		return 0;
 	}
 	const [other] = names.filter((name) => !isBenchmark(name));

@@ -1,18 +1,14 @@
 /** `uvmachine bench FILE`: an experiment. */
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync } from "node:fs";
 import { cpus } from "node:os";
-import { basename, dirname } from "node:path";
-import { fileURLToPath } from "node:url";
+import { dirname } from "node:path";
 import { SingleBar } from "cli-progress";
 import {
 	type BootFile,
-	checkExperiment,
 	conductExperiment,
 	csvOf,
 	type Engine,
 	type Experiment,
-	ExperimentError,
 	ExperimentFolder,
 	experimentPage,
 	experimentTable,
@@ -23,23 +19,8 @@ import {
 	type Workload,
 } from "../index.ts";
 import { readWorkload } from "./campaign-workload.ts";
-import { Json5Text } from "./json5-text.ts";
+import { experimentPath, readExperiment } from "./experiment-file.ts";
 import { OutputFile } from "./output-file.ts";
-
-/** The folder of those that come with uvmachine, seen from the sources and the built program. */
-const READY = fileURLToPath(
-	["../bench/experiments/", "../../bench/experiments/"]
-		.map((path) => new URL(path, import.meta.url))
-		.find((url) => existsSync(url))!,
-);
-const SUFFIX = ".json5";
-
-/** Names of the experiments that come with uvmachine. */
-export const readyExperiments = (): string[] =>
-	readdirSync(READY)
-		.filter((name) => name.endsWith(SUFFIX))
-		.map((name) => name.slice(0, -SUFFIX.length))
-		.sort();
 
 export interface ExperimentFlags {
 	readonly engine: Engine;
@@ -49,20 +30,6 @@ export interface ExperimentFlags {
 	readonly out?: string;
 	readonly resume: boolean;
 	readonly jobs?: number;
-}
-
-export const experimentPath = (name: string): string =>
-	readyExperiments().includes(name) ? `${READY}${name}${SUFFIX}` : name;
-
-/** => UsageError, one line that names the file, the line and the field */
-function readExperiment(path: string): Experiment {
-	const text = Json5Text.read("experiment", path);
-	try {
-		return checkExperiment(text.value(), basename(path).replace(/\.json5?$/, ""));
-	} catch (error) {
-		if (!(error instanceof ExperimentError)) throw error;
-		throw text.errorAt(error.path, error.message);
-	}
 }
 
 async function workloadsOf(

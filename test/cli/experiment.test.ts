@@ -1,5 +1,6 @@
 /** `uvmachine bench FILE`, as users run it. */
 import {
+	copyFileSync,
 	existsSync,
 	mkdtempSync,
 	readFileSync,
@@ -10,7 +11,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { BENCHMARKS } from "../../bench/report.ts";
+import { readyExperiments } from "../../cli/experiment-file.ts";
 import { uvmachine } from "../support/cli.ts";
+import { ROOT } from "../support/sources.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "uvm-experiment-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -135,7 +139,22 @@ describe("a mistake is one line", () => {
 	});
 });
 
+it("the documentation's example runs for somebody's own program, and draws its plot", () => {
+	const docs = readFileSync(join(ROOT, "docs/experiments.md"), "utf8");
+	const example = /```json5\n([\s\S]*?)```/.exec(docs)![1]!;
+	expect(example.split("\n").length).toBeLessThanOrEqual(11);
+	copyFileSync(join(ROOT, "workloads/bin/walk"), path("program"));
+	const [mine, html] = [file("mine.json5", example), path("mine.html")];
+	const { status, stdout, stderr } = uvmachine(["bench", mine, "--html", html]);
+	expect([status, stderr]).toEqual([0, ""]);
+	expect(stdout).toContain("holds  pageins never rises with ram (4 checked)");
+	const page = readFileSync(html, "utf8");
+	expect(page).toContain("<canvas");
+	for (const line of ["disk ssd", "disk hdd"]) expect(page).toContain(`"label":"${line}"`);
+});
+
 it("bench --list names benchmarks and experiments", () => {
 	const { stdout } = uvmachine(["bench", "--list"]);
-	expect(stdout.split("\n")).toEqual(expect.arrayContaining(["paths", "growth", "memory"]));
+	const names = stdout.split("\n").map((line) => /^ {2}(\S+) {2,}\S/.exec(line)?.[1]);
+	expect(names).toEqual(expect.arrayContaining([...BENCHMARKS, ...readyExperiments()]));
 });
