@@ -188,7 +188,11 @@ describe("a mistake costs one line and exit code 2", () => {
 		["a TLB of an impossible shape", ["boot", "hello", "--tlb", "100"], /TLB entries 100/],
 		["an unknown option", ["boot", "hello", "--fast"], /unknown option '--fast'; did you mean/],
 		["an unknown command", ["fly"], /unknown command 'fly'/],
-		["an unknown benchmark", ["bench", "nonsense"], /bench nonsense: no such benchmark, experiment or file/],
+		[
+			"an unknown benchmark",
+			["bench", "nonsense"],
+			/bench nonsense: no such benchmark, experiment or file/,
+		],
 		["no program", ["boot"], /no program and no --restore FILE/],
 	];
 
