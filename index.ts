@@ -81,6 +81,7 @@ export type {
 export type { FaultModel } from "./computer/fault/model.ts";
 export { FAULT_MODELS } from "./computer/fault/models.ts";
 export { checkFaultPlan, FaultPlanError, type PlanPath } from "./computer/fault/plan.ts";
+export type { PagingPolicy } from "./computer/paging-policy.ts";
 export type { OutsideEvent, Place, RecordedEvent, Recording } from "./computer/recording.ts";
 export {
 	type RestoreBareOptions,

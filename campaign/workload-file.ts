@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { complaint } from "../computer/check-options.ts";
 import { type Field, may, needs, object, whole } from "../computer/fault/fields.ts";
 import type { PlanPath } from "../computer/fault/plan.ts";
+import { PAGING_POLICY, type PagingPolicy } from "../computer/paging-policy.ts";
 
 export type DiskText = string;
 
@@ -17,6 +18,7 @@ export interface BootFile {
 	readonly disk?: readonly string[] | undefined;
 	readonly bin?: boolean | undefined;
 	readonly seed?: number | undefined;
+	readonly policy?: PagingPolicy | undefined;
 	readonly sysctl?: Readonly<Record<string, number>> | undefined;
 	readonly tlb?: { readonly entries: number; readonly ways?: number | undefined } | undefined;
 	readonly ad?: "hardware" | "trap" | undefined;
@@ -82,6 +84,7 @@ export const boot = object({
 	swap: may(v.array(text), "Swap disks, as --swap: a size with an optional timing, as 32M,hdd."),
 	bin: may(flag, "With the disk of programs that boot has, for a shell. Default: false."),
 	seed: may(whole(0), "Of the random bytes that programs get. Default: 1."),
+	policy: may(PAGING_POLICY, "What paging does otherwise than NetBSD's."),
 	sysctl: may(v.record(v.string(), whole(0)), "Tunables of the kernel."),
 	check: may(flag, "Verify the VM system's invariants while it runs. Default: false."),
 	shadow: may(flag, "Watch that pages hold what was stored in them. Default: false."),

@@ -9,6 +9,7 @@ import {
 	DEFAULT_SWAP,
 	type DiskOptions,
 	fileOf,
+	type PagingPolicy,
 	type Report,
 	rebase,
 	restoreSystem,
@@ -33,7 +34,14 @@ import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
 import { hostMs } from "./host-time.ts";
 import { lockDisks } from "./image-lock.ts";
 import type { GivenUp } from "./interrupts.ts";
-import { collect, integerOption, sizedOption, sysctlOption, TIMINGS } from "./options.ts";
+import {
+	choiceOption,
+	collect,
+	integerOption,
+	sizedOption,
+	sysctlOption,
+	TIMINGS,
+} from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { checkOutputPaths } from "./output-paths.ts";
 import { isWorkload, readProgram } from "./program-file.ts";
@@ -58,6 +66,7 @@ interface BootFlags extends CommonFlags {
 	readonly swapChecksum: boolean;
 	readonly swapMirror: boolean;
 	readonly seed: number;
+	readonly policy: PagingPolicy;
 	readonly sysctl: Readonly<Record<string, number>>;
 	readonly check: boolean;
 	readonly shadow: boolean;
@@ -69,7 +78,7 @@ const PROGRAM: Runs = { argument: "program", printer: "program", instead: "runni
 
 /** Options of `boot` that describe the system. */
 const CONFIGURATION = [
-	...(["ram", "swap", "disk", "seed", "sysctl", "check", "shadow"] as const),
+	...(["ram", "swap", "disk", "seed", "policy", "sysctl", "check", "shadow"] as const),
 	...(["diskRetries", "diskTimeout", "swapChecksum", "swapMirror"] as const),
 ] as const;
 
@@ -105,6 +114,14 @@ export function defineBoot(command: Command, done: (exitCode: number) => void): 
 				.default([], "none"),
 		)
 		.option("--seed <n>", "seed of the random bytes that programs get", integerOption, 1)
+		.addOption(
+			new Option(
+				"--policy <name=value>",
+				"what paging does otherwise, such as replacement=clockpro; may be repeated",
+			)
+				.argParser(choiceOption)
+				.default({}, "NetBSD's"),
+		)
 		.addOption(
 			new Option("--sysctl <name=value>", "a tunable, such as vm.filemax=20; may be repeated")
 				.argParser(sysctlOption)
@@ -215,6 +232,7 @@ async function systemOptions(
 		...(await openDisks(flags.disk)),
 		bin: binDisk(),
 		seed: flags.seed,
+		policy: Object.keys(flags.policy).length > 0 ? flags.policy : undefined,
 		sysctl: Object.keys(flags.sysctl).length > 0 ? flags.sysctl : undefined,
 		tlbEntries: flags.tlb?.entries,
 		tlbWays: flags.tlb?.ways,

@@ -42,7 +42,7 @@ export async function readWorkload(
 }
 
 async function bootWorkload(file: BootFile, folder: string): Promise<Workload> {
-	const { boot: program, args, sysctl, tlb, ad, check, shadow, seed, after } = file;
+	const { boot: program, args, policy, sysctl, tlb, ad, check, shadow, seed, after } = file;
 	const { diskRetries, diskTimeout, swapChecksum, swapMirror } = file;
 	const imageOf = (name: string): Uint8Array =>
 		readProgram(WORKLOAD_NAMES.includes(name) ? name : seenFrom(folder, name));
@@ -52,7 +52,7 @@ async function bootWorkload(file: BootFile, folder: string): Promise<Workload> {
 		options: {
 			program,
 			image: imageOf(program),
-			...{ args, sysctl, seed, check, shadow, adPolicy: ad },
+			...{ args, policy, sysctl, seed, check, shadow, adPolicy: ad },
 			...{ diskRetries, diskTimeout, swapChecksum, swapMirror },
 			...{ tlbEntries: tlb?.entries, tlbWays: tlb?.ways },
 			ram: sizeOf(file.ram) ?? DEFAULT_RAM,

@@ -45,6 +45,14 @@ export function sysctlOption(
 	return { ...all, [name]: Number(value) };
 }
 
+/** Collects choices by name: words, numbers, true and false. */
+export function choiceOption(text: string, all: object): object {
+	const [, name, value = ""] = /^(\w+)=(\w+)$/.exec(text) ?? [];
+	if (name === undefined) throw new InvalidArgumentError("It is name=value, as clusterPages=8.");
+	const word = value === "true" || value === "false" ? value === "true" : value;
+	return { ...all, [name]: /^\d{1,9}$/.test(value) ? Number(value) : word };
+}
+
 export function addressOption(text: string): number {
 	const value = Number(text);
 	if (!/^(0x[0-9a-f]+|\d+)$/i.test(text) || value >= 2 ** 32) {

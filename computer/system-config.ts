@@ -9,6 +9,7 @@ import { sysctl_vm, VM_TUNABLES } from "../kernel/uvm/uvm_meter.ts";
 import { UserError } from "../machine/user-error.ts";
 import { ENOENT } from "../sys/errno.ts";
 import { PAGE_SIZE } from "../sys/vmparam.ts";
+import { kernelPolicy, type PagingPolicy } from "./paging-policy.ts";
 import type { DiskOptions, SystemOptions, TimingName } from "./system-options.ts";
 
 /** Four times the data of the larger workloads: room for whole clusters among pages that stay. */
@@ -104,6 +105,7 @@ export function boardConf(
 	terminal = false,
 	ld: ld_recovery = diskRecovery({}),
 	swapChecksum = false,
+	policy: PagingPolicy = {},
 ): autoconf {
 	const unit = (role: DiskRole): number | null => {
 		const i = roles.indexOf(role);
@@ -120,6 +122,7 @@ export function boardConf(
 		swap: roles.flatMap((role, i) => (role === "swap" ? [i] : [])),
 		swapMirror: roles.flatMap((role, i) => (role === "mirror" ? [i] : [])),
 		swapChecksum,
+		policy: kernelPolicy(policy),
 		random,
 		root: unit("root"),
 		bin: unit("bin"),

@@ -9,6 +9,7 @@ import type { shadow_mismatch } from "../kernel/uvm/uvm_shadow.ts";
 import type { Engine } from "../machine/engine.ts";
 import * as check from "./check-options.ts";
 import type { ComputerExit, ComputerReport } from "./computer.ts";
+import { PAGING_POLICY, type PagingPolicy } from "./paging-policy.ts";
 
 /** How long a disk takes: see devices/disk/timing.ts. */
 export type TimingName = "instant" | "ssd" | "hdd";
@@ -62,6 +63,8 @@ export interface SystemOptions {
 	 * disks, one for each. They come after all other disks. Default: false.
 	 */
 	readonly swapMirror?: boolean | readonly DiskOptions[] | undefined;
+	/** What the VM system does otherwise than NetBSD's, to be compared with it. */
+	readonly policy?: PagingPolicy | undefined;
 	/** Tunables of the kernel, by their names in sysctl(8): see VM_TUNABLES. */
 	readonly sysctl?: Readonly<Record<string, number>> | undefined;
 	readonly tlbEntries?: number | undefined;
@@ -104,6 +107,7 @@ export const SYSTEM_OPTIONS = check.record(
 		diskTimeout: check.whole,
 		swapChecksum: check.flag,
 		swapMirror: check.flagOr(check.list(disk)),
+		policy: PAGING_POLICY,
 		sysctl: check.numbers,
 		tlbEntries: check.whole,
 		tlbWays: check.whole,

@@ -45,6 +45,7 @@ import type { ComputerCheckpoint, ComputerState, RunState } from "./computer.ts"
 import { symbolsOf } from "./fault/check-triggers.ts";
 import { planOf, rulesOfDisks } from "./fault/faults.ts";
 import { building } from "./fault/plan.ts";
+import { checkPolicy } from "./paging-policy.ts";
 import { Recording } from "./recording.ts";
 import { Graph, writeGraph } from "./snapshot/graph.ts";
 import { fileOf } from "./snapshot/saved-disk.ts";
@@ -102,6 +103,7 @@ export class System extends BaseComputer<Uint8Array> {
 		const image = parseProgram(options.program, options.image);
 		const disks = arrangeDisks(options);
 		checkChecksums(options, disks, ram);
+		checkPolicy(options.policy, ram);
 		const plan = planOf(options.faults);
 		const rules = rulesOfDisks(
 			plan,
@@ -161,8 +163,9 @@ export class System extends BaseComputer<Uint8Array> {
 		const prng = new Prng(seed);
 		const random = Uint8Array.from({ length: 16 }, () => prng.below(256));
 		const roles = this.disks.map(({ role }) => role);
-		const { terminal, swapChecksum } = options;
-		main(k, boardConf(this.board, roles, random, terminal, diskRecovery(options), swapChecksum));
+		const { terminal, swapChecksum, policy } = options;
+		const recovery = diskRecovery(options);
+		main(k, boardConf(this.board, roles, random, terminal, recovery, swapChecksum, policy));
 		if (options.check === true) {
 			k.watch = {
 				...k.watch,
@@ -200,7 +203,8 @@ export class System extends BaseComputer<Uint8Array> {
 			uvmhist = 0,
 			terminal = false,
 		} = this.options;
-		const { rtc = DEFAULT_EPOCH_SECONDS, sysctl, faults, swapChecksum = false } = this.options;
+		const { rtc = DEFAULT_EPOCH_SECONDS, policy, sysctl, faults } = this.options;
+		const { swapChecksum = false } = this.options;
 		const { diskRetries = DEFAULT_DISK_RETRIES, diskTimeout = DEFAULT_DISK_TIMEOUT } = this.options;
 		const { tlbEntries, tlbWays, adPolicy } = this.machine.config;
 		const described = this.faults.map(({ pristine, sectors }, i) => {
@@ -216,6 +220,7 @@ export class System extends BaseComputer<Uint8Array> {
 			...{
 				seed,
 				rtc,
+				policy,
 				sysctl,
 				faults,
 				diskRetries,

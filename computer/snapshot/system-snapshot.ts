@@ -118,11 +118,11 @@ export function saveSystem(system: System): Uint8Array {
 	);
 	const { program, args = [], ram, seed, rtc, tlbEntries, tlbWays, adPolicy } = system.options;
 	const { check, uvmhist, terminal, framebuffer, image, sysctl, faults } = system.options;
-	const { diskRetries, diskTimeout, swapChecksum, shadow } = system.options;
+	const { diskRetries, diskTimeout, swapChecksum, shadow, policy } = system.options;
 	const config = {
 		...{ program, args, ram, seed, rtc, tlbEntries, tlbWays, adPolicy },
 		...{ check, uvmhist, terminal, framebuffer, sysctl, disks },
-		...{ diskRetries, diskTimeout, swapChecksum, shadow },
+		...{ diskRetries, diskTimeout, swapChecksum, shadow, policy },
 		cycles: system.machine.clock.cycles,
 		stateHash: system.stateHash(),
 	};

@@ -18,7 +18,10 @@ import type { uvm_map_args, vmspace } from "./uvm_map.ts";
 import type { vm_map, vm_map_entry } from "./uvm_map_entry.ts";
 import type { uvm_pagerops } from "./uvm_object.ts";
 import { type pglist, pglist_init, type vm_page } from "./uvm_page.ts";
-import type { swapdev } from "./uvm_swap.ts";
+import { type uvm_pdpolicy, type uvm_pdstate, uvm_pdstate_init } from "./uvm_pdpolicy.ts";
+import { uvm_pdpolicy_clock } from "./uvm_pdpolicy_clock.ts";
+import { UVM_POLICY, type uvm_policy } from "./uvm_policy.ts";
+import { SWCLPAGES, type swapdev } from "./uvm_swap.ts";
 import type { uvm_vnode } from "./uvm_vnode.ts";
 
 /** Pages whose memory was broken: read again from disk; and lost. */
@@ -61,6 +64,10 @@ export interface Uvm {
 	readonly page_active: pglist;
 	readonly page_inactive: pglist;
 	readonly pageqlock: simplelock;
+	/** What an experiment has chosen; and how pages are replaced. */
+	policy: uvm_policy;
+	pdpolicy: uvm_pdpolicy;
+	readonly pdstate: uvm_pdstate;
 	/** Pages that are not used any more, because their memory is broken. */
 	readonly page_retired: vm_page[];
 	readonly memstats: memstats;
@@ -96,6 +103,7 @@ export interface Uvm {
 	readonly pager_map_wanted_lock: simplelock;
 	/** KVA of one cluster for the page daemon alone, so that it never waits for pager_map (P7). */
 	emergva: number;
+	emergpages: number;
 	emerginuse: boolean;
 
 	/** Every aobj except those that are being freed. */
@@ -165,6 +173,9 @@ export function uvm_state(pools: pools): Uvm {
 		page_active: pglist_init(),
 		page_inactive: pglist_init(),
 		pageqlock: simple_lock_init(),
+		policy: UVM_POLICY,
+		pdpolicy: uvm_pdpolicy_clock,
+		pdstate: uvm_pdstate_init(),
 		page_retired: [],
 		memstats: { repaired: 0, lost: 0 },
 		free_wchan: {},
@@ -184,6 +195,7 @@ export function uvm_state(pools: pools): Uvm {
 		pager_map_wanted: false,
 		pager_map_wanted_lock: simple_lock_init(),
 		emergva: 0,
+		emergpages: SWCLPAGES,
 		emerginuse: false,
 		uao_list: [],
 		uao_list_lock: simple_lock_init(),

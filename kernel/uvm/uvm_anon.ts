@@ -23,6 +23,8 @@ export interface vm_anon extends simplelock {
 	an_page: vm_page | null;
 	/** Where its contents are in swap: a slot, SWSLOT_NONE, or SWSLOT_BAD. */
 	an_swslot: SwapSlot;
+	/** Its name in records of pages that are not in memory (uvm_clockpro_nres.ts); 0: none. */
+	an_id: number;
 }
 
 /** Free anons that are kept: those of a process of 64 MiB. */
@@ -34,7 +36,7 @@ export function uvm_analloc(k: Kernel): vm_anon | null {
 	k.uvmexp.nanon++;
 	const anon = k.uvm.anon_free.pop();
 	if (anon === undefined) {
-		return { locked: false, an_ref: 1, an_page: null, an_swslot: SWSLOT_NONE };
+		return { locked: false, an_ref: 1, an_page: null, an_swslot: SWSLOT_NONE, an_id: 0 };
 	}
 	anon.an_ref = 1;
 	return anon;
@@ -65,6 +67,7 @@ export function uvm_anfree(k: Kernel, anon: vm_anon): void {
 		if (anon.an_swslot > 0) uvm_swpgonly_add(k, -1);
 		uvm_anon_dropswap(k, anon);
 	}
+	if (anon.an_id !== 0) k.uvm.pdpolicy.queues!.anfree(k, anon);
 	k.uvmexp.nanon--;
 	pool_put(k.uvm.anon_pool);
 	// It has no page and no slot.

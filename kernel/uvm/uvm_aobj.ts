@@ -79,6 +79,7 @@ import {
 	uvm_swap_markbad,
 	uvm_swpgonly_add,
 } from "./uvm_swap.ts";
+import { type swap_neighbours, uvm_swap_getahead } from "./uvm_swap_ahead.ts";
 import { uvm_swap_get } from "./uvm_swap_io.ts";
 import { uvm_pause, uvm_wait_locked } from "./uvm_wait.ts";
 
@@ -503,20 +504,12 @@ function* uao_get_swapin(k: Kernel, uobj: uvm_object, off: voff_t): Sleeps<Errno
 	const slot = uao_find_swslot(k, uobj, pageidx);
 	if (k.uvmhist !== null) UVMHIST_LOG(k, "uao_get", "pagein off, slot", off, slot);
 	simple_unlock(k, uobj.vmobjlock);
-	const error = yield* uvm_swap_get(k, pg, slot, PGO_SYNCIO);
+	const error =
+		k.uvm.policy.swapin === 1
+			? yield* uvm_swap_get(k, pg, slot, PGO_SYNCIO)
+			: yield* uvm_swap_getahead(k, pg, slot, uao_neighbours(k, uobj, pageidx, slot));
 	simple_lock(k, uobj.vmobjlock);
-	simple_lock(k, k.uvm.pageqlock);
-	if (error === 0) {
-		// DEVIATION: the frame's previous use must not make the page look dirty (A19).
-		pmap_clear_modify(k, pg);
-		pg.flags &= ~PG_FAKE;
-		uvm_pageactivate(k, pg);
-		uvm_page_unbusy(k, [pg], 1);
-	} else {
-		if ((pg.flags & PG_WANTED) !== 0) wakeup(k, pg);
-		uvm_pagefree(k, pg);
-	}
-	simple_unlock(k, k.uvm.pageqlock);
+	uao_swapin_done(k, pg, error, false);
 	if (error === ENOMEM || error === EAGAIN) {
 		// DEVIATION: lack of resources loses no data (A10).
 		simple_unlock(k, uobj.vmobjlock);
@@ -530,6 +523,48 @@ function* uao_get_swapin(k: Kernel, uobj: uvm_object, off: voff_t): Sleeps<Errno
 		if (old > 0) uvm_swap_markbad(k, old, 1);
 	}
 	return error;
+}
+
+/** Un-busy a page that was read, or free it. `ahead`: nobody has asked for it. => object locked. */
+function uao_swapin_done(k: Kernel, pg: vm_page, error: Errno, ahead: boolean): void {
+	simple_lock(k, k.uvm.pageqlock);
+	if (error === 0) {
+		// DEVIATION: the frame's previous use must not make the page look dirty (A19).
+		pmap_clear_modify(k, pg);
+		pg.flags &= ~PG_FAKE;
+		if (ahead) uvm_pagedeactivate(k, pg);
+		else uvm_pageactivate(k, pg);
+		uvm_page_unbusy(k, [pg], 1);
+	} else {
+		if ((pg.flags & PG_WANTED) !== 0) wakeup(k, pg);
+		uvm_pagefree(k, pg);
+	}
+	simple_unlock(k, k.uvm.pageqlock);
+}
+
+/** The pages beside one that is in swap. => object locked, and not when they are done */
+function uao_neighbours(
+	k: Kernel,
+	uobj: uvm_object,
+	pageidx: number,
+	slot: SwapSlot,
+): swap_neighbours {
+	return {
+		take: (distance) => {
+			const i = pageidx + distance;
+			if (i < 0 || i >= (uobj as uvm_aobj).u_end) return null;
+			if (uvm_pagelookup(k, uobj, ptoa(i)) !== null) return null;
+			if (uao_find_swslot(k, uobj, i) !== slot + distance) return null;
+			const pg = uvm_pagealloc(k, uobj, ptoa(i), null, 0);
+			if (pg !== null) pg.pqflags |= PQ_AOBJ;
+			return pg;
+		},
+		done: (pg, error) => {
+			simple_lock(k, uobj.vmobjlock);
+			uao_swapin_done(k, pg, error, true);
+			simple_unlock(k, uobj.vmobjlock);
+		},
+	};
 }
 
 /**

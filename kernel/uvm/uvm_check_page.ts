@@ -17,6 +17,7 @@ import {
 	PQ_AOBJ,
 	PQ_FREE,
 	PQ_INACTIVE,
+	pageq_length,
 	type pglist,
 	uvm_page_unused,
 	uvm_pagelookup,
@@ -55,13 +56,17 @@ export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
 	}
 	const unused = uvm_page_unused(k);
 	if (unused < 0) wrong.push("1: there are more pages than memory");
+	const { queues: own } = k.uvm.pdpolicy;
+	if (own !== null && own.length(k) !== active + inactive) {
+		wrong.push("1: the queues of the page-replacement policy have a wrong length");
+	}
 	const counts: [string, number, number, pglist | null][] = [
 		["npages", npages + unused, e.npages, null],
 		["free", free + unused, e.free, null],
 		["page_free", free - zeros, e.free - unused - e.zeropages, k.uvm.page_free],
 		["zeropages", zeros, e.zeropages, k.uvm.page_zeros],
-		["active", active, e.active, k.uvm.page_active],
-		["inactive", inactive, e.inactive, k.uvm.page_inactive],
+		["active", active, e.active, own === null ? k.uvm.page_active : null],
+		["inactive", inactive, e.inactive, own === null ? k.uvm.page_inactive : null],
 		["wired", wired, e.wired, null],
 		["anonpages", kinds.anon, e.anonpages, null],
 		["filepages", kinds.file, e.filepages, null],
@@ -69,7 +74,7 @@ export function check_pages(k: Kernel, quiet: boolean, wrong: string[]): void {
 	];
 	for (const [name, found, counter, queue] of counts) {
 		if (found !== counter) wrong.push(`1: uvmexp.${name} is ${counter}, counted ${found}`);
-		if (queue !== null && length(queue) !== found)
+		if (queue !== null && pageq_length(queue) !== found)
 			wrong.push(`1: queue ${name} has a wrong length`);
 	}
 	for (const pg of k.uvm.page_retired) {
@@ -127,17 +132,6 @@ function check_rest(k: Kernel, wrong: string[]): void {
 	if (k.uvm.vslocks.length > 0) wrong.push("2: a device uses user memory at rest");
 	if (k.uvm.emerginuse) wrong.push("2: the emergency window is in use at rest");
 	if (k.simplelocks !== 0) wrong.push("2: a simple lock is held at rest");
-}
-
-function length(queue: pglist): number {
-	let n = 0;
-	let prev: vm_page | null = null;
-	for (let pg = queue.first; pg !== null; pg = pg.pageq_next) {
-		if (pg.pageq_prev !== prev) return -1;
-		prev = pg;
-		n++;
-	}
-	return queue.last === prev && queue.count === n ? n : -1;
 }
 
 function check_owner(k: Kernel, pg: vm_page, wrong: string[]): void {

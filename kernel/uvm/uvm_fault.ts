@@ -59,6 +59,7 @@ import {
 	amap_add,
 	amap_copy,
 	amap_lock,
+	amap_lookup,
 	amap_lookups,
 	amap_unlock,
 	type vm_amap,
@@ -114,6 +115,7 @@ import {
 	uvm_pagewire,
 	type vm_page,
 } from "./uvm_page.ts";
+import { UVM_MAXRANGE } from "./uvm_policy.ts";
 import {
 	SWSLOT_BAD,
 	SWSLOT_NONE,
@@ -121,6 +123,7 @@ import {
 	uvm_swap_markbad,
 	uvm_swpgonly_add,
 } from "./uvm_swap.ts";
+import { type swap_neighbours, uvm_swap_getahead } from "./uvm_swap_ahead.ts";
 import {
 	uvm_swap_get,
 	uvm_swap_getdone,
@@ -130,12 +133,6 @@ import {
 } from "./uvm_swap_io.ts";
 import { uvm_grow, uvm_may_grow } from "./uvm_unix.ts";
 import { uvm_pause, uvm_reclaimable, uvm_wait } from "./uvm_wait.ts";
-
-/** Pages a fault may look at. */
-const UVM_MAXRANGE = 16;
-/** By advice: neighbours behind and ahead (normal, random, sequential). */
-const nback = [3, 0, 8];
-const nforw = [4, 0, 7];
 
 /** How often a fault is retried after a pool refused an allocation. */
 const REFUSALS_MAX = 16;
@@ -370,7 +367,7 @@ function* fault_wait(k: Kernel, ufi: uvm_faultinfo): Sleeps<Errno> {
 			vm_map_unlock_read(k, ufi.orig_map);
 			return 0;
 		case "anon":
-			return yield* uvmfault_anonget(k, ufi.wait_anon!);
+			return yield* uvmfault_anonget(k, ufi.wait_anon!, ufi);
 		case "page":
 			yield* uvm_wait(k, "flt_noram1");
 			return 0;
@@ -471,12 +468,13 @@ function fault_lookup(k: Kernel, ufi: uvm_faultinfo): Errno {
 }
 
 /** The window of pages round the fault, by the entry's advice, inside the entry. */
-function fault_window(ufi: uvm_faultinfo): void {
+function fault_window(k: Kernel, ufi: uvm_faultinfo): void {
 	const { entry, va } = ufi;
 	let back = 0;
 	let forw = 0;
 	// The neighbours in a wired entry are mapped already, or will be by faults of their own.
 	if (!ufi.narrow && !ufi.wired) {
+		const { nback, nforw } = k.uvm.policy;
 		back = Math.min(nback[entry.advice]!, va_atop(va - entry.start));
 		forw = Math.min(nforw[entry.advice]!, va_atop(entry.end - va) - 1);
 		ufi.narrow = true;
@@ -490,7 +488,7 @@ function fault_window(ufi: uvm_faultinfo): void {
 function fault_resolve(k: Kernel, ufi: uvm_faultinfo): Errno {
 	const entry = ufi.entry;
 	const { amap, uvm_obj: uobj } = entry;
-	fault_window(ufi);
+	fault_window(k, ufi);
 	const { anons, pages, npages, centeridx } = ufi;
 	if (amap !== null) {
 		amap_lock(k, amap);
@@ -768,9 +766,14 @@ function fault_enter(k: Kernel, ufi: uvm_faultinfo, pg: vm_page): Errno {
  * Make the page of an anon resident, or wait while it is busy.
  *
  * => nothing locked, and nothing slept since the anon was seen in its amap. Sleeps.
+ * => `ufi`: the fault that needs it, of which neighbours may be read, too.
  * => 0: try again. EIO: the contents are lost. ENOMEM: out of memory and swap.
  */
-export function* uvmfault_anonget(k: Kernel, anon: vm_anon): Sleeps<Errno> {
+export function* uvmfault_anonget(
+	k: Kernel,
+	anon: vm_anon,
+	ufi: uvm_faultinfo | null = null,
+): Sleeps<Errno> {
 	simple_lock(k, anon);
 	const resident = anon.an_page;
 	if (resident !== null) {
@@ -795,12 +798,36 @@ export function* uvmfault_anonget(k: Kernel, anon: vm_anon): Sleeps<Errno> {
 		yield* uvm_wait(k, "flt_noram1");
 		return 0;
 	}
-	const error = yield* uvm_swap_get(k, pg, slot, PGO_SYNCIO);
-	const end = anonget_done(k, anon, pg, slot, error);
+	const error =
+		ufi === null || k.uvm.policy.swapin === 1
+			? yield* uvm_swap_get(k, pg, slot, PGO_SYNCIO)
+			: yield* uvm_swap_getahead(k, pg, slot, anon_neighbours(k, ufi, slot));
+	const end = anonget_done(k, anon, pg, slot, error, false);
 	if (end !== EAGAIN) return end;
 	// Lack of resources: the slot is still good.
 	yield* uvm_pause(k, "anonget2");
 	return 0;
+}
+
+/** The pages beside the one that the fault needs. => nothing has slept since the attempt */
+function anon_neighbours(k: Kernel, ufi: uvm_faultinfo, slot: SwapSlot): swap_neighbours {
+	const { entry, va } = ufi;
+	const amap = entry.amap!;
+	const center = va_atop(va - entry.start);
+	return {
+		take: (distance) => {
+			const i = center + distance;
+			if (i < 0 || i >= va_atop(entry.end - entry.start)) return null;
+			const anon = amap_lookup(amap, entry.pageoff + i);
+			if (anon === null || anon.locked || anon.an_page !== null) return null;
+			return anon.an_swslot === slot + distance ? uvm_pagealloc(k, null, 0, anon, 0) : null;
+		},
+		// If it cannot be read, that is seen when it is needed.
+		done: (pg, error) => {
+			const anon = pg.uanon!;
+			anonget_done(k, anon, pg, anon.an_swslot, error === 0 ? 0 : ENOMEM, true);
+		},
+	};
 }
 
 /**
@@ -812,6 +839,7 @@ function fault_readstart(k: Kernel, ufi: uvm_faultinfo, anon: vm_anon): Errno {
 	if (anon.an_page !== null || slot === SWSLOT_BAD || !uvm_swap_isplain(k, slot)) {
 		return EWOULDBLOCK;
 	}
+	if (k.uvm.policy.swapin > 1) return EWOULDBLOCK;
 	simple_lock(k, anon);
 	const pg = uvm_pagealloc(k, null, 0, anon, 0);
 	simple_unlock(k, anon);
@@ -836,7 +864,7 @@ function fault_read(k: Kernel, ufi: uvm_faultinfo): Errno {
 }
 
 function fault_readdone(k: Kernel, ufi: uvm_faultinfo, error: Errno): Errno {
-	const end = anonget_done(k, ufi.wait_anon!, ufi.io_page[0]!, ufi.wait_slot, error);
+	const end = anonget_done(k, ufi.wait_anon!, ufi.io_page[0]!, ufi.wait_slot, error, false);
 	if (end === EAGAIN) return would_block(ufi, "pause");
 	ufi.wait = "none";
 	return end;
@@ -845,8 +873,16 @@ function fault_readdone(k: Kernel, ufi: uvm_faultinfo, error: Errno): Errno {
 /**
  * Finish the read of an anon's page from `slot`, with the result of uvm_swap_get.
  * => nothing locked. As uvmfault_anonget; EAGAIN: for lack of resources, try again after a while.
+ * => `ahead`: nobody has asked for the page yet.
  */
-function anonget_done(k: Kernel, anon: vm_anon, pg: vm_page, slot: SwapSlot, error: Errno): Errno {
+function anonget_done(
+	k: Kernel,
+	anon: vm_anon,
+	pg: vm_page,
+	slot: SwapSlot,
+	error: Errno,
+	ahead: boolean,
+): Errno {
 	if ((pg.flags & PG_RELEASED) !== 0) {
 		// The anon was freed. Its page counts as resident to uvm_anfree, even if the read failed.
 		if (error === EIO) {
@@ -860,18 +896,19 @@ function anonget_done(k: Kernel, anon: vm_anon, pg: vm_page, slot: SwapSlot, err
 		return 0;
 	}
 	simple_lock(k, anon);
-	anonget_unbusy(k, anon, pg, error);
+	anonget_unbusy(k, anon, pg, error, ahead);
 	return error === ENOMEM ? EAGAIN : error;
 }
 
 /** Un-busy an anon's page that was read, or free it. => anon locked; all unlocked on return. */
-function anonget_unbusy(k: Kernel, anon: vm_anon, pg: vm_page, error: Errno): void {
+function anonget_unbusy(k: Kernel, anon: vm_anon, pg: vm_page, error: Errno, ahead: boolean): void {
 	if ((pg.flags & PG_WANTED) !== 0) wakeup(k, pg);
 	simple_lock(k, k.uvm.pageqlock);
 	if (error === 0) {
 		pmap_clear_modify(k, pg);
 		pg.flags &= ~(PG_BUSY | PG_WANTED | PG_FAKE);
-		uvm_pageactivate(k, pg);
+		if (ahead) uvm_pagedeactivate(k, pg);
+		else uvm_pageactivate(k, pg);
 	} else {
 		uvm_pagefree(k, pg);
 	}

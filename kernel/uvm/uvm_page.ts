@@ -72,6 +72,8 @@ export class vm_page implements PmapPage {
 	pqflags = 0; // q
 	wire_count = 0; // o, q
 	loan_count = 0; // o, q
+	/** The page-replacement policy's (uvm_pdpolicy_*.ts). */
+	pdflags = 0; // q
 	readonly phys_addr: number = NO_NUMBER;
 	md_attrs = 0;
 	md_pvlist: PvEntry | null = null;
@@ -110,7 +112,7 @@ export interface pglist {
 
 export const pglist_init = (): pglist => ({ first: null, last: null, count: 0 });
 
-function pageq_insert_tail(q: pglist, pg: vm_page): void {
+export function pageq_insert_tail(q: pglist, pg: vm_page): void {
 	pg.pageq_next = null;
 	pg.pageq_prev = q.last;
 	if (q.last === null) q.first = pg;
@@ -119,7 +121,7 @@ function pageq_insert_tail(q: pglist, pg: vm_page): void {
 	q.count++;
 }
 
-function pageq_remove(q: pglist, pg: vm_page): void {
+export function pageq_remove(q: pglist, pg: vm_page): void {
 	if (pg.pageq_prev === null) q.first = pg.pageq_next;
 	else pg.pageq_prev.pageq_next = pg.pageq_next;
 	if (pg.pageq_next === null) q.last = pg.pageq_prev;
@@ -127,6 +129,27 @@ function pageq_remove(q: pglist, pg: vm_page): void {
 	pg.pageq_next = null;
 	pg.pageq_prev = null;
 	q.count--;
+}
+
+export function pageq_insert_head(q: pglist, pg: vm_page): void {
+	pg.pageq_next = q.first;
+	pg.pageq_prev = null;
+	if (q.first === null) q.last = pg;
+	else q.first.pageq_prev = pg;
+	q.first = pg;
+	q.count++;
+}
+
+/** How many pages are linked in a queue; -1: that is not its count, or it is damaged. */
+export function pageq_length(q: pglist): number {
+	let n = 0;
+	let prev: vm_page | null = null;
+	for (let pg = q.first; pg !== null; pg = pg.pageq_next) {
+		if (pg.pageq_prev !== prev) return -1;
+		prev = pg;
+		n++;
+	}
+	return q.last === prev && q.count === n ? n : -1;
 }
 
 export function memq_insert_tail(uobj: uvm_object, pg: vm_page): void {
@@ -373,6 +396,7 @@ export function uvm_pagealloc(
 	pg.uanon = anon;
 	pg.flags = PG_BUSY | PG_CLEAN | PG_FAKE;
 	pg.pqflags = 0;
+	pg.pdflags = 0;
 	pg.version++;
 	if (anon !== null) {
 		anon.an_page = pg;
@@ -494,7 +518,10 @@ function vslock_count(k: Kernel, pg: vm_page): number {
 
 /** Take a page off the active or inactive queue. => queues locked. */
 export function uvm_pagedequeue(k: Kernel, pg: vm_page): void {
-	if ((pg.pqflags & PQ_ACTIVE) !== 0) {
+	const { queues } = k.uvm.pdpolicy;
+	if (queues !== null) {
+		queues.pagedequeue(k, pg);
+	} else if ((pg.pqflags & PQ_ACTIVE) !== 0) {
 		pageq_remove(k.uvm.page_active, pg);
 		pg.pqflags &= ~PQ_ACTIVE;
 		k.uvmexp.active--;
@@ -521,9 +548,7 @@ export function uvm_pageunwire(k: Kernel, pg: vm_page): void {
 	pg.wire_count--;
 	if (pg.wire_count > 0) return;
 	k.uvmexp.wired--;
-	pageq_insert_tail(k.uvm.page_active, pg);
-	pg.pqflags |= PQ_ACTIVE;
-	k.uvmexp.active++;
+	uvm_pageactivate(k, pg);
 }
 
 /**
@@ -534,6 +559,11 @@ export function uvm_pageunwire(k: Kernel, pg: vm_page): void {
 export function uvm_pagedeactivate(k: Kernel, pg: vm_page): void {
 	KASSERT(pg.wire_count === 0, "uvm_pagedeactivate: wired page");
 	KASSERT((pg.pqflags & PQ_FREE) === 0, "uvm_pagedeactivate: free page");
+	const { queues } = k.uvm.pdpolicy;
+	if (queues !== null) {
+		queues.pagedeactivate(k, pg);
+		return;
+	}
 	if ((pg.pqflags & PQ_INACTIVE) !== 0) return;
 	uvm_pagedequeue(k, pg);
 	pageq_insert_tail(k.uvm.page_inactive, pg);
@@ -545,6 +575,11 @@ export function uvm_pagedeactivate(k: Kernel, pg: vm_page): void {
 export function uvm_pageactivate(k: Kernel, pg: vm_page): void {
 	KASSERT((pg.pqflags & PQ_FREE) === 0, "uvm_pageactivate: free page");
 	if (pg.wire_count > 0) return;
+	const { queues } = k.uvm.pdpolicy;
+	if (queues !== null) {
+		queues.pageactivate(k, pg);
+		return;
+	}
 	uvm_pagedequeue(k, pg);
 	pageq_insert_tail(k.uvm.page_active, pg);
 	pg.pqflags |= PQ_ACTIVE;

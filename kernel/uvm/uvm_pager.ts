@@ -80,7 +80,7 @@ import { uvm_swap_again, uvm_swap_done, uvm_swap_put } from "./uvm_swap_io.ts";
  */
 export function uvm_pager_init(k: Kernel): void {
 	k.uvm.pager_map = uvm_km_suballoc(k, k.uvm.kernel_map!, PAGER_MAP_SIZE);
-	k.uvm.emergva = uvm_km_valloc(k, k.uvm.kernel_map!, ptoa(SWCLPAGES));
+	k.uvm.emergva = uvm_km_valloc(k, k.uvm.kernel_map!, ptoa(k.uvm.emergpages));
 	k.uvm.pagerops[PAGER_AOBJ] = aobj_pager;
 	for (const ops of k.uvm.pagerops) ops.pgo_init?.(k);
 }

@@ -18,7 +18,6 @@ import { UVM_FLAG_NOMERGE, UVM_UNKNOWN_OFFSET } from "./uvm_extern.ts";
 import { uvm_map_args, uvm_map_enter, uvm_unmap_remove } from "./uvm_map.ts";
 import { uvm_mapent_free_all, vm_map_lock_try, vm_map_unlock } from "./uvm_map_entry.ts";
 import { PG_BUSY, type vm_page } from "./uvm_page.ts";
-import { SWCLPAGES } from "./uvm_swap.ts";
 import { uvm_pause } from "./uvm_wait.ts";
 
 /** Size of pager_map. */
@@ -116,7 +115,7 @@ function pagermap_alloc(k: Kernel, npages: number): number {
 		if (error === 0) return args.start;
 	}
 	// DEVIATION: a thread with pager_map may wait for the daemon, so the daemon must not wait (P7).
-	if (k.curlwp === k.uvm.pagedaemon && !k.uvm.emerginuse && npages <= SWCLPAGES) {
+	if (k.curlwp === k.uvm.pagedaemon && !k.uvm.emerginuse && npages <= k.uvm.emergpages) {
 		k.uvm.emerginuse = true;
 		return k.uvm.emergva;
 	}

@@ -19,8 +19,6 @@ import {
 	pmap_clear_modify,
 	pmap_clear_reference,
 	pmap_collect,
-	pmap_is_modified,
-	pmap_is_referenced,
 	pmap_page_protect,
 	pmap_resident_count,
 	pmap_update,
@@ -30,19 +28,17 @@ import { EIO } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
 import { atop, VM_PROT_NONE } from "../../sys/vmparam.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
-import { simple_lock, simple_unlock, type simplelock } from "../kern/core/kern_lock.ts";
+import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
 import type { lwp } from "../kern/core/kern_lwp.ts";
 import { LSRUN, ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
 import { pool_drain } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
-import { uvm_anon_dropswap } from "./uvm_anon.ts";
-import { SWSLOT_NOMEM, uao_dropswap, uao_find_swslot, uao_set_swslot } from "./uvm_aobj_slots.ts";
+import { SWSLOT_NOMEM, uao_set_swslot } from "./uvm_aobj_slots.ts";
 import { REACT_ANON, REACT_EXEC, REACT_FILE, uvmpd_balance } from "./uvm_meter.ts";
 import { PGO_ALLPAGES, PGO_PDFREECLUST, PGO_PENDING, type uvm_object } from "./uvm_object.ts";
 import {
 	PG_BUSY,
 	PG_CLEAN,
-	PQ_INACTIVE,
 	PQ_SWAPBACKED,
 	uvm_pageactivate,
 	uvm_pagedeactivate,
@@ -50,8 +46,8 @@ import {
 	type vm_page,
 } from "./uvm_page.ts";
 import { uvm_pager_dropcluster, uvm_pager_pageout, uvm_pager_put } from "./uvm_pager.ts";
+import { uvmpd_dropswap, uvmpd_slot, uvmpd_trylockowner } from "./uvm_pdswap.ts";
 import {
-	SWCLPAGES,
 	SWSLOT_NONE,
 	type SwapSlot,
 	uvm_swap_alloc,
@@ -69,15 +65,14 @@ export const UVMPD_NUMDIRTYREACTS = 16;
 
 /** Cost of waking the daemon, in cycles: time passes even if it finds nothing to do. */
 const WAKEUP_CYCLES = 200;
-/** Cost of looking at a page, in cycles. */
-const SCAN_CYCLES = 50;
 
-/** Set the targets from the amount of memory: 5 % free, between 16 and 256 KiB. */
+/** Set the targets, if not by policy from the amount of memory: 5 % free, 16 to 256 KiB. */
 export function uvmpd_tune(k: Kernel): void {
 	const e = k.uvmexp;
-	e.freemin = Math.min(Math.max(Math.floor(e.npages / 20), 4), 64);
+	const { freemin, freetarg } = k.uvm.policy;
+	e.freemin = freemin || Math.min(Math.max(Math.floor(e.npages / 20), 4), 64);
 	e.freemin = Math.max(e.freemin, e.reserve_kernel + 1);
-	e.freetarg = Math.max(Math.floor((e.freemin * 4) / 3), e.freemin + 1);
+	e.freetarg = Math.max(freetarg || Math.floor((e.freemin * 4) / 3), e.freemin + 1);
 	e.wiredmax = Math.floor(e.npages / 3);
 }
 
@@ -90,7 +85,7 @@ export function* uvm_pageout(k: Kernel): Sleeps<void> {
 		yield* ltsleep(k, k.uvm.pagedaemon_wchan, "pgdaemon", 0, null);
 		e.pdwoke++;
 		k.port.charge(WAKEUP_CYCLES);
-		e.inactarg = Math.max(Math.floor((e.active + e.inactive) / 3), e.freetarg + 1);
+		k.uvm.pdpolicy.tune(k);
 		const done = e.pdfreed + e.pdpageouts;
 		const short = e.free <= e.reserve_kernel;
 		if (e.free + e.paging < e.freetarg || e.inactive < e.inactarg) {
@@ -149,25 +144,16 @@ function* uvmpd_scan(k: Kernel): Sleeps<void> {
 	e.pdrevs++;
 	if (e.free <= e.freemin && k.uvm.pdfruitless < SWAPOUT_FRUITLESS_MAX) uvm_swapout(k);
 	const done = e.pdfreed + e.pdpageouts;
-	if (e.free + e.paging < e.freetarg) yield* uvmpd_scan_inactive(k);
+	if (e.free + e.paging < e.freetarg) yield* uvmpd_scan_queue(k);
 	const fruitless = e.pdfreed + e.pdpageouts === done;
 	let swap_shortage = 0;
 	// Every slot is in use, but some belong to pages in memory: free those slots.
 	if (e.free < e.freetarg && fruitless && uvm_swap_isexhausted(k) && !uvm_swapisfull(k)) {
 		swap_shortage = e.freetarg - e.free;
 	}
-	uvmpd_scan_active(k, e.inactarg - e.inactive, swap_shortage);
-}
-
-/**
- * Lock the owner of a page. => queues locked.
- * => null if the page has none, or it is locked: the daemon locks against the order.
- */
-function trylock_owner(k: Kernel, pg: vm_page): simplelock | null {
-	const lock = pg.uanon ?? pg.uobject?.vmobjlock ?? null;
-	if (lock === null || lock.locked) return null;
-	simple_lock(k, lock);
-	return lock;
+	simple_lock(k, k.uvm.pageqlock);
+	k.uvm.pdpolicy.balancequeue(k, swap_shortage);
+	simple_unlock(k, k.uvm.pageqlock);
 }
 
 /** Dirty pages that are being gathered for one write to adjacent slots. */
@@ -177,12 +163,16 @@ interface swapcluster {
 	pages: vm_page[];
 }
 
-/** Result for a page; "dirtyreact": reactivated for lack of swap; "object": to be written. */
-type Outcome = "done" | "dirtyreact" | "object";
+/**
+ * Result for a page; "dirtyreact": reactivated for lack of swap; "object", "own": to be written, to
+ * its object or to the slot that it has.
+ */
+type Outcome = "done" | "dirtyreact" | "object" | "own";
 
-/** Loop 1: free clean inactive pages, and start to write dirty ones. */
-function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
+/** Free the clean pages that the policy gives up, and start to write the dirty ones. */
+function* uvmpd_scan_queue(k: Kernel): Sleeps<void> {
 	const e = k.uvmexp;
+	const { pdpolicy } = k.uvm;
 	const cluster: swapcluster = { slot: SWSLOT_NONE, nslots: 0, pages: [] };
 	let dirtyreacts = 0;
 	// DEVIATION (D32): NetBSD always gives up after so many. Pages of files need no swap, so the scan
@@ -190,59 +180,50 @@ function* uvmpd_scan_inactive(k: Kernel): Sleeps<void> {
 	const maxreacts = uvm_filepages(k) > 0 ? Number.POSITIVE_INFINITY : UVMPD_NUMDIRTYREACTS;
 	// DEVIATION (D33): not after scans in vain, or pages that cannot be freed would be all that is
 	// left.
-	const react = k.uvm.pdfruitless > 0 ? 0 : uvmpd_balance(k);
-	// Pages that are appended during the scan are left to the next one.
-	let left = k.uvm.page_inactive.count;
+	const react = k.uvm.pdfruitless > 0 || !k.uvm.policy.balance ? 0 : uvmpd_balance(k);
 	simple_lock(k, k.uvm.pageqlock);
-	let pg = k.uvm.page_inactive.first;
-	while (pg !== null && left-- > 0) {
+	pdpolicy.scaninit(k);
+	for (;;) {
 		const enough = e.free + e.paging >= e.freetarg * 4;
 		if (dirtyreacts >= maxreacts || (enough && cluster.pages.length === 0)) break;
-		const next: vm_page | null = pg.pageq_next;
-		const version = next === null ? 0 : next.version;
-		k.port.charge(SCAN_CYCLES);
-		e.pdscans++;
 		// DEVIATION (D34): NetBSD writes a short last cluster. Here the scan continues, for dirty pages
 		// only, until the cluster is full: the request is made anyway.
-		const outcome = enough && !may_join(k, pg) ? "done" : scan_inactive_page(k, pg, cluster, react);
+		const pg = pdpolicy.selectvictim(k, enough);
+		if (pg === null) break;
+		const outcome = scan_page(k, pg, cluster, react);
 		if (outcome === "dirtyreact") dirtyreacts++;
-		if (outcome === "object" || (cluster.nslots > 0 && cluster.pages.length === cluster.nslots)) {
-			if (outcome === "object") yield* object_put(k, pg);
-			else yield* swapcluster_put(k, cluster, pg);
+		if (is_put(outcome, cluster)) {
+			yield* put_victim(k, pg, outcome, cluster);
 			simple_lock(k, k.uvm.pageqlock);
 		}
-		// While this slept the next page may have got another identity, or left the queue.
-		const moved = next !== null && (next.version !== version || (next.pqflags & PQ_INACTIVE) === 0);
-		pg = moved ? k.uvm.page_inactive.first : next;
 	}
+	pdpolicy.scanfini(k);
 	yield* swapcluster_put(k, cluster, null);
 }
 
-/** Whether a page would be written if the scan came to it. => queues locked. */
-function may_join(k: Kernel, pg: vm_page): boolean {
-	if ((pg.flags & PG_BUSY) !== 0 || (pg.pqflags & PQ_SWAPBACKED) === 0) return false;
-	if (pg.loan_count > 0) return false;
-	if (pmap_is_referenced(k, pg)) return false;
-	return (pg.flags & PG_CLEAN) === 0 || pmap_is_modified(k, pg);
+/** Whether something is to be written after a page was looked at. */
+const is_put = (outcome: Outcome, { nslots, pages }: swapcluster): boolean =>
+	outcome === "object" || outcome === "own" || (nslots > 0 && pages.length === nslots);
+
+/** Write it. => as swapcluster_put; for "object" the object is locked, and unlocked on return. */
+function* put_victim(k: Kernel, pg: vm_page, outcome: Outcome, cluster: swapcluster): Sleeps<void> {
+	if (outcome === "object") yield* pageout_put(k, pg.uobject, pg, [], 0);
+	else if (outcome === "own") yield* pageout_put(k, null, null, [pg], uvmpd_slot(k, pg));
+	else yield* swapcluster_put(k, cluster, pg);
 }
 
 /**
- * Process one inactive page.
+ * Give up a page that was not used.
  * => queues locked. Of the kinds in `react` (uvmpd_balance) no page is given up.
  * => "object": a dirty page of a file, PG_PAGEOUT, for object_put; its object is locked.
  */
-function scan_inactive_page(k: Kernel, pg: vm_page, cluster: swapcluster, react: number): Outcome {
+function scan_page(k: Kernel, pg: vm_page, cluster: swapcluster, react: number): Outcome {
 	const e = k.uvmexp;
-	if (pmap_clear_reference(k, pg)) {
-		uvm_pageactivate(k, pg);
-		e.pdreact++;
-		return "done";
-	}
 	if (react !== 0 && balance_reacts(k, pg, react)) {
 		uvm_pageactivate(k, pg);
 		return "done";
 	}
-	const lock = trylock_owner(k, pg);
+	const lock = uvmpd_trylockowner(k, pg);
 	if (lock === null) return "done";
 	if ((pg.flags & PG_BUSY) !== 0) {
 		e.pdbusy++;
@@ -260,7 +241,7 @@ function scan_inactive_page(k: Kernel, pg: vm_page, cluster: swapcluster, react:
 	// Unmap first, or a store after the test would be lost (M6).
 	pmap_page_protect(k, pg, VM_PROT_NONE);
 	if (pmap_clear_modify(k, pg)) pg.flags &= ~PG_CLEAN;
-	else if ((pg.pqflags & PQ_SWAPBACKED) !== 0 && uvm_swap_isdead(k, owner_slot(k, pg))) {
+	else if ((pg.pqflags & PQ_SWAPBACKED) !== 0 && uvm_swap_isdead(k, uvmpd_slot(k, pg))) {
 		// What it was read from cannot be read again: it goes to another slot (D60).
 		pg.flags &= ~PG_CLEAN;
 	}
@@ -270,11 +251,20 @@ function scan_inactive_page(k: Kernel, pg: vm_page, cluster: swapcluster, react:
 	} else if ((pg.pqflags & PQ_SWAPBACKED) === 0) {
 		uvm_pager_pageout(k, pg);
 		return "object";
+	} else if (!k.uvm.policy.reassign && has_slot(k, pg)) {
+		uvm_pager_pageout(k, pg);
+		outcome = "own";
 	} else if (!swapcluster_add(k, pg, cluster)) {
 		outcome = "dirtyreact";
 	}
 	simple_unlock(k, lock);
 	return outcome;
+}
+
+/** Whether a swap-backed page has a slot that it can be written to. => owner locked. */
+function has_slot(k: Kernel, pg: vm_page): boolean {
+	const slot = uvmpd_slot(k, pg);
+	return slot > 0 && !uvm_swap_isdead(k, slot);
 }
 
 /** Whether a page is of a kind that is spared now, which is counted. => queues locked. */
@@ -293,16 +283,10 @@ function balance_reacts(k: Kernel, pg: vm_page, react: number): boolean {
 	return true;
 }
 
-/** The slot recorded for a swap-backed page. => owner locked. */
-function owner_slot(k: Kernel, pg: vm_page): SwapSlot {
-	if (pg.uanon !== null) return pg.uanon.an_swslot;
-	return uao_find_swslot(k, pg.uobject!, atop(pg.offset));
-}
-
 /** Free a page whose slot, or file, holds the same bytes. => owner, queues locked; not mapped. */
 function free_clean(k: Kernel, pg: vm_page): void {
 	if ((pg.pqflags & PQ_SWAPBACKED) !== 0) {
-		const slot = owner_slot(k, pg);
+		const slot = uvmpd_slot(k, pg);
 		KASSERT(slot > 0, "pagedaemon: clean page without a swap slot");
 		k.watch.freeclean?.(k, pg, slot);
 		k.watch.shadow?.swapclean(k, slot, pg);
@@ -343,11 +327,10 @@ function swapcluster_add(k: Kernel, pg: vm_page, cluster: swapcluster): boolean 
 
 /** Slots for a cluster that begins with `pg`. => false if there are none. */
 function swapcluster_allocslots(k: Kernel, pg: vm_page, cluster: swapcluster): boolean {
-	cluster.slot = uvm_swap_alloc(k, SWCLPAGES, true);
-	if (cluster.slot === SWSLOT_NONE && owner_slot(k, pg) > 0) {
+	cluster.slot = uvm_swap_alloc(k, k.uvm.policy.cluster, true);
+	if (cluster.slot === SWSLOT_NONE && uvmpd_slot(k, pg) > 0) {
 		// No slot is free, but the contents of this page's own are out of date.
-		if (pg.uanon !== null) uvm_anon_dropswap(k, pg.uanon);
-		else uao_dropswap(k, pg.uobject!, atop(pg.offset));
+		uvmpd_dropswap(k, pg);
 		cluster.slot = uvm_swap_alloc(k, 1, false);
 	}
 	cluster.nslots = cluster.slot === SWSLOT_NONE ? 0 : k.uvm.swap_alloc_nslots;
@@ -372,11 +355,6 @@ function* swapcluster_put(k: Kernel, cluster: swapcluster, pg: vm_page | null): 
 	yield* pageout_put(k, null, pg, pages, slot);
 }
 
-/** Write a dirty page of a file. => its object, queues locked; unlocked on return. May sleep. */
-function* object_put(k: Kernel, pg: vm_page): Sleeps<void> {
-	yield* pageout_put(k, pg.uobject, pg, [], 0);
-}
-
 /** Write pages that are PG_PAGEOUT: see uvm_pager_put. */
 function* pageout_put(
 	k: Kernel,
@@ -394,41 +372,6 @@ function* pageout_put(
 }
 
 /**
- * Loop 2: deactivate active pages until enough are inactive; if swap is short, free the slots of
- * pages that are in memory.
- */
-function uvmpd_scan_active(k: Kernel, inactive_shortage: number, swap_shortage: number): void {
-	const e = k.uvmexp;
-	let inactive = inactive_shortage;
-	let swap = swap_shortage;
-	let left = k.uvm.page_active.count;
-	simple_lock(k, k.uvm.pageqlock);
-	let pg = k.uvm.page_active.first;
-	while (pg !== null && left-- > 0 && (inactive > 0 || swap > 0)) {
-		const next: vm_page | null = pg.pageq_next;
-		k.port.charge(SCAN_CYCLES);
-		const lock = (pg.flags & PG_BUSY) === 0 ? trylock_owner(k, pg) : null;
-		if (lock !== null) {
-			if (swap > 0 && (pg.pqflags & PQ_SWAPBACKED) !== 0 && owner_slot(k, pg) > 0) {
-				if (pg.uanon !== null) uvm_anon_dropswap(k, pg.uanon);
-				else uao_dropswap(k, pg.uobject!, atop(pg.offset));
-				pg.flags &= ~PG_CLEAN;
-				swap--;
-			}
-			if (inactive > 0) {
-				pmap_clear_reference(k, pg);
-				uvm_pagedeactivate(k, pg);
-				e.pddeact++;
-				inactive--;
-			}
-			simple_unlock(k, lock);
-		}
-		pg = next;
-	}
-	simple_unlock(k, k.uvm.pageqlock);
-}
-
-/**
  * Page out the given pages now (Linux's MADV_PAGEOUT), clean ones at once, dirty ones in clusters.
  * DEVIATION (D35): NetBSD has no such call; it is the page daemon's loop over pages of a map.
  * => nothing locked. Sleeps for pager_map, not for the writes.
@@ -441,10 +384,9 @@ export function* uvm_pageout_pages(k: Kernel, pages: readonly vm_page[]): Sleeps
 		if (pg.version !== versions[i] || pg.wire_count > 0 || (pg.flags & PG_BUSY) !== 0) continue;
 		uvm_pagedeactivate(k, pg);
 		pmap_clear_reference(k, pg);
-		const outcome = scan_inactive_page(k, pg, cluster, 0);
-		if (outcome === "object" || (cluster.nslots > 0 && cluster.pages.length === cluster.nslots)) {
-			if (outcome === "object") yield* object_put(k, pg);
-			else yield* swapcluster_put(k, cluster, pg);
+		const outcome = scan_page(k, pg, cluster, 0);
+		if (is_put(outcome, cluster)) {
+			yield* put_victim(k, pg, outcome, cluster);
 			simple_lock(k, k.uvm.pageqlock);
 		}
 	}

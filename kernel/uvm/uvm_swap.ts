@@ -86,13 +86,16 @@ export function uvm_swap_isallocated(k: Kernel, slot: SwapSlot): boolean {
  * Allocate up to `nslots` consecutive slots.
  *
  * => never sleeps. The number allocated is left in k.uvm.swap_alloc_nslots.
- * => the first slot, or SWSLOT_NONE. With `lessok` a single slot is taken if no run is long enough.
+ * => the first slot, or SWSLOT_NONE. With `lessok` a single slot is taken if no run is long enough;
+ *    by policy a shorter run.
  */
 export function uvm_swap_alloc(k: Kernel, nslots: number, lessok: boolean): SwapSlot {
 	const list = k.uvm.swap_list;
 	k.uvm.swap_alloc_nslots = 0;
 	if (k.failinject?.("swslot")) return SWSLOT_NONE;
-	for (const want of lessok && nslots > 1 ? [nslots, 1] : [nslots]) {
+	// With "stepwise" the longest run that there is, with "single" none but this or one slot.
+	const step = k.uvm.policy.slotalloc === "stepwise" ? 1 : Math.max(nslots - 1, 1);
+	for (let want = nslots; want >= (lessok ? 1 : nslots); want -= step) {
 		for (let i = 0; i < list.length; i++) {
 			const sdp = list[i]!;
 			if ((sdp.swd_flags & SWF_ENABLE) === 0 || swap_isdead(k, sdp)) continue;

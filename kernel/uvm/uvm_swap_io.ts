@@ -53,6 +53,19 @@ export function* uvm_swap_get(
 	return error;
 }
 
+/** uvm_swap_get for pages of consecutive slots, in one transfer. => the slots are plain */
+export function* uvm_swap_getpages(
+	k: Kernel,
+	pps: readonly vm_page[],
+	slot: SwapSlot,
+): Sleeps<Errno> {
+	k.uvmexp.pageins++;
+	k.pagingwork = true;
+	const error = yield* uvm_swap_io(k, pps, slot, READ_COPY[0]!, PGO_SYNCIO, null);
+	if (error === 0) for (const [i, pg] of pps.entries()) swap_got(k, pg, slot + i);
+	return error;
+}
+
 /** Whether a slot has one copy, without a checksum: reading it is one transfer. */
 export function uvm_swap_isplain(k: Kernel, slot: SwapSlot): boolean {
 	const sdp = slot_device(k, slot);

@@ -4,6 +4,7 @@
  */
 import { expect } from "vitest";
 import { ConsoleLog } from "../../computer/console-log.ts";
+import type { PagingPolicy } from "../../computer/paging-policy.ts";
 import { boardConf, type DiskRole } from "../../computer/system-config.ts";
 import { Board, boardParts } from "../../devices/board.ts";
 import { MemoryDisk } from "../../devices/disk/memory-disk.ts";
@@ -48,6 +49,8 @@ export interface TestKernelOptions {
 	readonly framebuffer?: { readonly width: number; readonly height: number };
 	/** The console is a terminal. Default: false. */
 	readonly terminal?: boolean;
+	/** What paging does otherwise. Default: nothing. */
+	readonly policy?: PagingPolicy;
 }
 
 const NO_RECOVERY: ld_recovery = { retries: 0, timeout: Number.POSITIVE_INFINITY };
@@ -91,8 +94,9 @@ export class TestKernel {
 			if (i >= first) return "mirror";
 			return i < nswap ? "swap" : "disk";
 		});
-		const { ld = NO_RECOVERY, swapChecksum } = options;
-		main(this.k, boardConf(this.board, roles, new Uint8Array(16), terminal, ld, swapChecksum));
+		const { ld = NO_RECOVERY, swapChecksum, policy } = options;
+		const random = new Uint8Array(16);
+		main(this.k, boardConf(this.board, roles, random, terminal, ld, swapChecksum, policy));
 		this.settle();
 	}
 

@@ -15,6 +15,8 @@ import {
 } from "../../kernel/uvm/uvm_object.ts";
 import {
 	PG_CLEAN,
+	PQ_ACTIVE,
+	PQ_INACTIVE,
 	uvm_page_unbusy,
 	uvm_page_unbusy1,
 	uvm_pageactivate,
@@ -66,6 +68,10 @@ export function startPageout(t: TestKernel): () => void {
 	}
 	for (let pg = k.uvm.page_inactive.first; pg !== null; pg = pg.pageq_next) {
 		pmap_clear_reference(k, pg);
+	}
+	// What has queues of its own has neither of these.
+	for (const pg of k.uvm.vm_pages) {
+		if ((pg.pqflags & (PQ_ACTIVE | PQ_INACTIVE)) !== 0) uvm_pagedeactivate(k, pg);
 	}
 	simple_unlock(k, k.uvm.pageqlock);
 	const { freetarg } = k.uvmexp;

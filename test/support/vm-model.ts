@@ -4,6 +4,7 @@
  * tiny, so that most of it is on disk at any time. A file in memory is mapped, cut off and grown.
  */
 import { expect } from "vitest";
+import type { PagingPolicy } from "../../computer/paging-policy.ts";
 import { vfs_mountroot } from "../../kernel/fs/vfs.ts";
 import type { Sleeps } from "../../kernel/kern/core/kern_synch.ts";
 import { O_CREAT, O_RDWR } from "../../kernel/kern/proc/file.ts";
@@ -78,8 +79,8 @@ export class Machine {
 	#stamp = 1;
 	#swapOff = false;
 
-	constructor() {
-		this.t = new TestKernel({ ram: 512 * 1024, disks: [1 << 20, 1 << 20] });
+	constructor(policy: PagingPolicy = {}) {
+		this.t = new TestKernel({ ram: 512 * 1024, disks: [1 << 20, 1 << 20], policy });
 		this.#wired = this.t.k.uvmexp.wired;
 		// Somebody who stays, so that the system does not power off.
 		this.#keeper = Agent.create(this.t);

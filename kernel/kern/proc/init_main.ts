@@ -20,6 +20,8 @@ import { uvm_map_init } from "../../uvm/uvm_map_entry.ts";
 import { uvm_page_init, uvm_page_physload } from "../../uvm/uvm_page.ts";
 import { uvm_aiodone_daemon, uvm_pager_init } from "../../uvm/uvm_pager.ts";
 import { uvm_pageout, uvmpd_tune } from "../../uvm/uvm_pdaemon.ts";
+import { uvm_policy_init } from "../../uvm/uvm_pdpolicies.ts";
+import type { uvm_policy } from "../../uvm/uvm_policy.ts";
 import { swap_on } from "../../uvm/uvm_swapctl.ts";
 import { uvn_init } from "../../uvm/uvm_vnode.ts";
 import { kthread_create, lwp_create } from "../core/kern_lwp.ts";
@@ -61,6 +63,8 @@ export interface autoconf {
 	/** Disks with archives of the root file system and of programs; null: none. */
 	readonly root: number | null;
 	readonly bin: number | null;
+	/** What an experiment has chosen about paging. */
+	readonly policy: uvm_policy;
 	/** The 16 bytes at AT_RANDOM. */
 	readonly random: Uint8Array;
 }
@@ -77,6 +81,7 @@ export function main(k: Kernel, conf: autoconf): void {
 	const avail = pmap_bootstrap(k, ramBase);
 	uvm_page_physload(k, ramBase, ramBase + ramSize, avail, ramBase + ramSize);
 	uvm_page_init(k);
+	uvm_policy_init(k, conf.policy);
 	uvm_map_init(k);
 	bufinit(k);
 	uvm_km_init(k);

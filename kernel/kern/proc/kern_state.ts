@@ -77,6 +77,7 @@ export function kern_vocabulary(k: Kernel): {
 			[k.bdevsw, "bdevsw"],
 			[k.uvm.pagerops, "pagerops"],
 			[PGO_DONTCARE, "PGO_DONTCARE"],
+			[k.uvm.pdpolicy, "pdpolicy"],
 		]),
 		classes: { vm_page: { prototype: vm_page.prototype, create: () => new vm_page(0) } },
 	};

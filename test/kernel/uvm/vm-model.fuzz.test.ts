@@ -15,10 +15,24 @@ const SEED = process.env.VM_SEED === undefined ? undefined : Number(process.env.
 /** Looking at all invariants costs more than the calls. */
 const CHECK_EVERY = 4;
 
-it("random system calls do to memory what they say", () => {
+const ops = fc.array(op, { minLength: 20, maxLength: 150, size: "max" });
+/** Half of them with choices about paging. */
+const policy = fc.option(
+	fc.record({
+		replacement: fc.constantFrom("clock", "clockpro", "aging", "random"),
+		clusterPages: fc.constantFrom(1, 5, 16, 32),
+		reassignSlots: fc.boolean(),
+		slotAllocation: fc.constantFrom("single", "stepwise"),
+		swapinPages: fc.constantFrom(1, 4, 16),
+		balance: fc.boolean(),
+	}),
+	{ freq: 2, nil: undefined },
+);
+
+it("random system calls do to memory what they say, whatever paging does", () => {
 	fc.assert(
-		fc.property(fc.array(op, { minLength: 20, maxLength: 150, size: "max" }), (ops) => {
-			const machine = new Machine();
+		fc.property(ops, policy, (ops, policy) => {
+			const machine = new Machine(policy);
 			const free = machine.t.k.uvmexp.free;
 			for (const [i, o] of ops.entries()) {
 				machine.step(o);
