@@ -37,6 +37,7 @@ import {
 	H_FETCH_PAGE,
 	H_LEFT,
 	H_PC,
+	H_REST,
 	H_STALL,
 	LENGTHS,
 	type Memory,
@@ -292,7 +293,9 @@ export class Hart {
 		code.clear();
 		this.jit = engine === "interp" ? null : Jit.create(memory, code, this.#walks, engine);
 		code.user = this.jit;
-		this.interpreter.compileAfter(this.jit?.loopAfter ?? Number.POSITIVE_INFINITY, this.#walks);
+		const jit = this.jit;
+		if (jit === null) this.interpreter.compileAfter(Number.POSITIVE_INFINITY);
+		else this.interpreter.compileAfter(jit.loopAfter, () => jit.beside());
 	}
 
 	/** An exception that concerns nobody else enters its handler at once. => STOP_* */
@@ -396,7 +399,11 @@ export class Hart {
 		words[H_LEFT] = 1;
 		words[H_BUDGET]! -= rest;
 		words[H_FETCH_PAGE] = words[H_PC]! & ~PAGE_MASK;
+		// Nothing goes on behind it.
+		const kept = words[H_REST]!;
+		words[H_REST] = 0;
 		const stop = this.#alone(true);
+		words[H_REST] = kept;
 		words[H_LEFT]! += rest;
 		words[H_BUDGET]! += rest;
 		words[H_FETCH_PAGE] = 1;

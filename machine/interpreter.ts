@@ -20,10 +20,16 @@
  * imported constant in the loop would cost more than the instruction.
  */
 import { loopOf } from "./jit/loop-instance.ts";
-import { loopWithRare } from "./jit/loop-rare.ts";
-import type { Walks } from "./jit/refill-tlb.ts";
+import { type LoopUser, loopWithRare } from "./jit/loop-rare.ts";
 import { H_BASE, H_FIRST, H_IP, H_PC_BASE, type Memory } from "./memory.ts";
-import { type RareInstructions, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } from "./rare.ts";
+import {
+	type RareInstructions,
+	STOP_ALONE,
+	STOP_BUDGET,
+	STOP_COMPILED,
+	STOP_ENTER,
+	STOP_RARE,
+} from "./rare.ts";
 import { warmUp } from "./warm-up.ts";
 
 /** Software of so many times as many instructions as the loop is worth is worth the rest, too. */
@@ -38,7 +44,7 @@ export class Interpreter {
 	#withRare: (() => number) | null = null;
 	/** Instructions after which they are made. */
 	#compileAfter = Number.POSITIVE_INFINITY;
-	#walks: Walks | null = null;
+	#user: (() => LoopUser) | null = null;
 
 	constructor(memory: Memory, rare: RareInstructions) {
 		this.#memory = memory;
@@ -52,12 +58,12 @@ export class Interpreter {
 
 	/**
 	 * Have the loop be one of WebAssembly after so many instructions; Infinity: never.
-	 * => `walks`: null if RareInstructions does everything that it can
+	 * => `user`: null if RareInstructions does everything that it can
 	 */
-	compileAfter(instructions: number, walks: Walks | null = null): void {
+	compileAfter(instructions: number, user: (() => LoopUser) | null = null): void {
 		this.#loop = this.#withRare = null;
 		this.#compileAfter = instructions;
-		this.#walks = walks;
+		this.#user = user;
 	}
 
 	/** To be called before slices. => cycles that may pass before it is to be called again */
@@ -68,10 +74,10 @@ export class Interpreter {
 		if (this.#loop === null) {
 			this.#loop = this.#withRare = loopOf(this.#memory);
 			this.#compileAfter =
-				this.#walks === null ? Number.POSITIVE_INFINITY : RARE_FACTOR * this.#compileAfter;
+				this.#user === null ? Number.POSITIVE_INFINITY : RARE_FACTOR * this.#compileAfter;
 			return this.compileOnce(counters);
 		}
-		this.#withRare = loopWithRare(this.#memory, this.#walks!, this.#loop);
+		this.#withRare = loopWithRare(this.#memory, this.#user!(), this.#loop);
 		this.#compileAfter = Number.POSITIVE_INFINITY;
 		return Number.POSITIVE_INFINITY;
 	}
@@ -91,7 +97,11 @@ export class Interpreter {
 		words[H_FIRST] = first;
 		const loop = this.#rare.compiled === null ? this.#loop : this.#withRare;
 		for (;;) {
-			const stop = loop === null ? this.#run() : loop();
+			let stop = loop === null ? this.#run() : loop();
+			if (stop === STOP_COMPILED) {
+				stop = this.#rare.compiled!.left();
+				if (stop === STOP_RARE) continue;
+			}
 			if (stop !== STOP_RARE) return stop;
 			const rare = this.#rare.execute();
 			if (rare !== STOP_RARE) return rare;

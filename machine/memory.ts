@@ -13,6 +13,7 @@
  *   0148_0000     straight-line lengths of decoded code, one halfword for each instruction slot
  *   018a_0000     encodings that were executed alone, and what was decoded of them (code-cache.ts)
  *   0190_0000     the bytes that were decoded
+ *   01d0_0000     where compiled code was left, and how often (jit/miss-profile.ts)
  *   0200_0000     the tables of the first context (mirror.ts), 4 MiB each:
  *                 RT: one word for each virtual page, 0 or the host offset of the page for loads
  *                 WT: the same for stores
@@ -21,6 +22,7 @@
  *   0300_0000     RAM, physical address 8000_0000
  *   behind RAM    boot ROM, physical address 0000_1000
  *   behind that   the tables of the other contexts, then what they list (mirror.ts)
+ *   at the end    how hot each slot of decoded code is (jit/heat.ts)
  *
  * A "host offset" is an index into this memory in bytes. RAM and ROM lie below 1 GiB: an
  * entry of RT is then below 2^30, and one unsigned comparison, (va << 30) >= entry, finds both a
@@ -113,7 +115,17 @@ export const H_READY = 204;
 export const H_FENCES = 205;
 /** The encoding that was decoded to be executed alone. */
 export const H_ALONE_WORD = 206;
-export const HART_BLOCK = 208;
+/** Cycles that the interpreter's loop was not given of what the engine has; see jit/jit.ts. */
+export const H_REST = 207;
+/** As a double: instructions executed in compiled code. */
+export const H_EXECUTED = 208;
+/** What the interpreter's loop had left when it entered compiled code. */
+export const H_CHUNK = 210;
+/** Samples until the functions that wait become a module; 0: none waits. */
+export const H_WAIT = 211;
+/** Chunks differ by it. */
+export const H_SEED = 212;
+export const HART_BLOCK = 214;
 
 export const TLB_OFFSET = 0x1000;
 export const TLB_ENTRIES_MAX = 0x1_0000;
@@ -128,6 +140,10 @@ export const ALONE_MEMO = 0x18a_0000 >> 2;
 /** Halfword index of the first straight-line length, and host offset of the decoded bytes. */
 export const LENGTHS = 0x148_0000 >> 1;
 export const CODE_COPY = 0x190_0000;
+/** Word index. */
+export const MISSES = 0x1d0_0000 >> 2;
+/** Slots of decoded code. */
+const HEATS = 1024 * 2049;
 /** Where each table is, in words from the tables of its context on. */
 export const RT = 0;
 export const WT = 0x10_0000;
@@ -175,6 +191,8 @@ export class Memory {
 	readonly listedOffset: number;
 	/** Host offset of the lists, LIST_SIZE words each. */
 	readonly listsOffset: number;
+	/** Halfword index of how hot the first slot of decoded code is. */
+	readonly heat: number;
 	/** Word index of the tables of context 1. */
 	readonly #tables: number;
 	/** null while no cell of RAM errs. */
@@ -191,7 +209,9 @@ export class Memory {
 		this.#tables = Math.ceil((RAM_OFFSET + ramSize + ROM_SIZE) / WASM_PAGE) * (WASM_PAGE >> 2);
 		this.listedOffset = 4 * this.tables(CONTEXTS);
 		this.listsOffset = this.listedOffset + VIRTUAL_PAGES;
-		const pages = (this.listsOffset + 4 * CONTEXTS * LIST_SIZE) / WASM_PAGE;
+		const heatOffset = this.listsOffset + 4 * CONTEXTS * LIST_SIZE;
+		this.heat = heatOffset >>> 1;
+		const pages = Math.ceil((heatOffset + 2 * HEATS) / WASM_PAGE);
 		this.wasmPages = pages;
 		this.wasm = canCompile() ? new WebAssembly.Memory({ initial: pages, maximum: pages }) : null;
 		const buffer = this.wasm?.buffer ?? new ArrayBuffer(pages * WASM_PAGE);

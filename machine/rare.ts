@@ -58,10 +58,15 @@ export const STOP_DEBUG = -7;
 /** The first instruction of an exception's handler has met the exception, and will again. */
 export const STOP_STUCK = -8;
 
+/** Compiled code was left, and CompiledCode is to see to that: returned by an emitted loop. */
+export const STOP_COMPILED = -9;
+
 /** Code that was compiled; see jit/jit.ts. */
 export interface CompiledCode {
 	/** Run it from pc. => as RareInstructions.execute */
 	enter(): number;
+	/** It has returned what is in H_PC. => as RareInstructions.execute */
+	left(): number;
 	/** Leave the interpreter a part of the cycles that it was given. */
 	begin(): void;
 	/**

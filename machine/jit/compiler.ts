@@ -202,7 +202,7 @@ export class Compiler implements CodeSource, Translation {
 		const bytes = encodeModule({
 			pages: this.#memory.wasmPages,
 			table: 0,
-			importsFunction: true,
+			imported: [0],
 			types: TYPES,
 			functions: compiled.map(({ body }) => ({ type: 0, body })),
 		});
@@ -211,7 +211,7 @@ export class Compiler implements CodeSource, Translation {
 		this.made.bytes += bytes.length;
 		const module = new WebAssembly.Module(bytes);
 		const { exports } = new WebAssembly.Instance(module, {
-			e: { m: this.#memory.wasm!, f: this.#refill },
+			e: { m: this.#memory.wasm!, f0: this.#refill },
 		});
 		for (let i = 0; i < compiled.length; i++) this.#install(compiled[i]!, exports[String(i)]);
 	}

@@ -76,8 +76,8 @@ export interface ModuleParts {
 	readonly pages: number | null;
 	/** Is the table imported as "e" "t", and how large is it? 0: no. */
 	readonly table: number;
-	/** Is function 0 imported as "e" "f"? Its type is 0. */
-	readonly importsFunction?: boolean;
+	/** The types of the functions that are imported as "e" "f0", "e" "f1" and so on. */
+	readonly imported?: readonly number[];
 	readonly types: readonly FunctionType[];
 	/** Each function is exported, by its number. */
 	readonly functions: readonly { readonly type: number; readonly body: Bytes }[];
@@ -86,7 +86,7 @@ export interface ModuleParts {
 /** A module; its bytes are those of a whole file. */
 export function encodeModule(parts: ModuleParts): Uint8Array {
 	const { pages, table, types, functions } = parts;
-	const imported = parts.importsFunction === true ? 1 : 0;
+	const imported = parts.imported ?? [];
 	const out = new Bytes();
 	for (const value of [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.byte(value);
 	const part = new Bytes();
@@ -114,16 +114,16 @@ export function encodeModule(parts: ModuleParts): Uint8Array {
 		}
 	});
 	section(2, () => {
-		part.unsigned((table === 0 ? 1 : 2) + imported);
+		part.unsigned((table === 0 ? 1 : 2) + imported.length);
 		part.name("e");
 		part.name("m");
 		part.byte(KIND_MEMORY);
 		limits(pages);
-		if (imported !== 0) {
+		for (let i = 0; i < imported.length; i++) {
 			part.name("e");
-			part.name("f");
+			part.name(`f${i}`);
 			part.byte(KIND_FUNCTION);
-			part.unsigned(0);
+			part.unsigned(imported[i]!);
 		}
 		if (table === 0) return;
 		part.name("e");
@@ -141,7 +141,7 @@ export function encodeModule(parts: ModuleParts): Uint8Array {
 		for (let i = 0; i < functions.length; i++) {
 			part.name(String(i));
 			part.byte(KIND_FUNCTION);
-			part.unsigned(i + imported);
+			part.unsigned(i + imported.length);
 		}
 	});
 	section(10, () => {

@@ -6,6 +6,7 @@ export const F32_LOAD = 0x2a;
 export const F64_LOAD = 0x2b;
 export const F32_STORE = 0x38;
 export const F64_STORE = 0x39;
+export const F64_ADD = 0xa0;
 export const F64_CONST = 0x44;
 export const F32_CONVERT = [0xb2, 0xb3] as const; // from signed, from unsigned
 export const F64_CONVERT = [0xb7, 0xb8] as const;

@@ -7,7 +7,8 @@
  * unreachable as well.
  *
  * What is hot is found by samples: the interpreter is given its cycles in chunks, and at the end of
- * each of them control is at the target of a branch or jump.
+ * each of them control is at the target of a branch or jump. The rest of the cycles is in H_REST.
+ * loop-samples.ts does the most of this, too, beside the loop that is emitted.
  */
 import { ALONE, type CodeCache, type CodeUser } from "../code-cache.ts";
 import {
@@ -15,6 +16,8 @@ import {
 	CODE_MAP,
 	H_BASE,
 	H_BUDGET,
+	H_CHUNK,
+	H_EXECUTED,
 	H_FETCH_HOST,
 	H_FETCH_PAGE,
 	H_FIRST,
@@ -23,7 +26,10 @@ import {
 	H_LEFT,
 	H_PC,
 	H_PC_BASE,
+	H_REST,
+	H_SEED,
 	H_STALL,
+	H_WAIT,
 	LENGTHS,
 	type Memory,
 	RAM_OFFSET,
@@ -34,10 +40,13 @@ import { type CompiledCode, STOP_ALONE, STOP_BUDGET, STOP_ENTER, STOP_RARE } fro
 import { UserError } from "../user-error.ts";
 import { Compiler, type Profile } from "./compiler.ts";
 import type { Compiled, JitCounts } from "./counts.ts";
-import { Heat } from "./heat.ts";
+import { Heat, SAMPLE_HEAT } from "./heat.ts";
 import { JumpProfile } from "./jump-profile.ts";
+import type { LoopUser } from "./loop-rare.ts";
+import { NO_JUMP, SEED_FACTOR, SEED_TERM } from "./loop-samples.ts";
 import { MissProfile } from "./miss-profile.ts";
 import type { Walks } from "./refill-tlb.ts";
+import { REGION_MAX } from "./region.ts";
 
 export interface JitOptions {
 	/** Instructions between two samples: so many, and up to as many again. */
@@ -64,8 +73,6 @@ const EAGER: JitOptions = {
 	loopAfter: 0,
 };
 
-const SAMPLE_HEAT = 16;
-const NO_JUMP = 1;
 /** How often a function is compiled for more targets of its jumps. */
 const AGAIN_MAX = 12;
 /** How often what was made of a page is forgotten before it is only interpreted. */
@@ -85,13 +92,6 @@ export class Jit implements Compiled, CodeUser, CompiledCode {
 	readonly #heat: Heat;
 	/** How often each decoded page was forgotten after it was compiled. */
 	readonly #churn: Uint8Array;
-	/** Cycles that the engine has, beyond those of the interpreter's chunk. */
-	#rest = 0;
-	#seed = 1;
-	/** Instructions executed in compiled code. */
-	readonly #executed = new Float64Array(1);
-	/** Chunks since a function has begun to wait for its module. */
-	#waited = 0;
 
 	/** => null where code cannot be compiled; UserError if it has to be */
 	static create(memory: Memory, code: CodeCache, walks: Walks, engine: "auto" | "jit"): Jit | null {
@@ -106,20 +106,32 @@ export class Jit implements Compiled, CodeUser, CompiledCode {
 		this.#words = memory.i32;
 		this.#code = code;
 		this.#walks = walks;
-		this.#profile = { jumps: new JumpProfile(), misses: new MissProfile(options.misses) };
+		this.#profile = { jumps: new JumpProfile(), misses: new MissProfile(memory, options.misses) };
 		this.#options = options;
-		this.#heat = new Heat(code);
+		this.#heat = new Heat(memory, code);
 		this.#churn = new Uint8Array(code.slots / code.pageSlots);
 		memory.i32[H_JUMP] = NO_JUMP;
+		memory.i32[H_REST] = memory.i32[H_WAIT] = 0;
+		memory.f64[H_EXECUTED >> 1] = 0;
 	}
 
 	get loopAfter(): number {
 		return this.#options.loopAfter;
 	}
 
+	/** What code beside the interpreter's loop needs. */
+	beside(): LoopUser {
+		this.#compiler ??= this.#newCompiler();
+		return { walks: this.#walks, sampling: this.#options, run: this.#compiler.run };
+	}
+
 	get counts(): JitCounts {
 		const made = this.#compiler?.made ?? NONE_MADE;
-		return { ...made, kept: this.#compiler?.kept ?? 0, instructions: this.#executed[0]! };
+		return {
+			...made,
+			kept: this.#compiler?.kept ?? 0,
+			instructions: this.#memory.f64[H_EXECUTED >> 1]!,
+		};
 	}
 
 	compileHere(): boolean {
@@ -134,16 +146,17 @@ export class Jit implements Compiled, CodeUser, CompiledCode {
 	}
 
 	begin(): void {
-		this.#rest = 0;
+		this.#words[H_REST] = 0;
 		this.#give(this.#chunk());
 	}
 
 	/** Instructions to the next sample. */
 	#chunk(): number {
 		// Chunks differ, or loops of the same length would be sampled at one place alone.
-		this.#seed = (Math.imul(this.#seed, 1664525) + 1013904223) | 0;
+		const words = this.#words;
+		words[H_SEED] = Math.imul(words[H_SEED]!, SEED_FACTOR) + SEED_TERM;
 		const { chunk } = this.#options;
-		return chunk + ((this.#seed >>> 16) % chunk);
+		return chunk + ((words[H_SEED]! >>> 16) % chunk);
 	}
 
 	/** Keep all but `cycles` of what is left from the interpreter. */
@@ -152,30 +165,33 @@ export class Jit implements Compiled, CodeUser, CompiledCode {
 		const keep = Math.max(0, words[H_LEFT]! - cycles);
 		words[H_LEFT]! -= keep;
 		words[H_BUDGET]! -= keep;
-		this.#rest += keep;
+		words[H_REST]! += keep;
 	}
 
 	end(): void {
 		const words = this.#words;
-		words[H_LEFT]! += this.#rest;
-		words[H_BUDGET]! += this.#rest;
-		this.#rest = 0;
+		words[H_LEFT]! += words[H_REST]!;
+		words[H_BUDGET]! += words[H_REST]!;
+		words[H_REST] = 0;
 	}
 
 	more(stop: number): boolean {
 		const words = this.#words;
 		// A walk may have used more than the interpreter's part.
-		if (this.#rest === 0 || words[H_LEFT]! + this.#rest <= 0) return false;
+		if (words[H_REST] === 0 || words[H_LEFT]! + words[H_REST]! <= 0) return false;
 		const length = this.#length(words[H_PC]!);
 		if (stop === STOP_ALONE && words[H_LEFT]! >= length) return false;
-		const compiler = this.#compiler;
-		if (compiler !== null && compiler.pending > 0) {
-			if (++this.#waited > this.#options.patience) compiler.finish();
-		} else this.#waited = 0;
+		this.#wait();
 		this.#warm(words[H_PC]!, SAMPLE_HEAT);
 		this.end();
 		this.#give(Math.max(this.#chunk(), length));
 		return true;
+	}
+
+	/** Functions have waited for others of their module for another sample. */
+	#wait(): void {
+		const words = this.#words;
+		if (words[H_WAIT] !== 0 && --words[H_WAIT]! === 0) this.#compiler!.finish();
 	}
 
 	/** Length of the straight line at `pc`, in the page being executed. */
@@ -188,18 +204,29 @@ export class Jit implements Compiled, CodeUser, CompiledCode {
 
 	enter(): number {
 		const words = this.#words;
-		// The interpreter's chunk goes on: what is between compiled code is sampled, too.
-		const chunk = words[H_LEFT]!;
+		words[H_CHUNK] = words[H_LEFT]!;
 		this.end();
 		const before = words[H_LEFT]! + words[H_STALL]!;
-		const next = this.#compiler!.run(words[H_PC]!);
-		this.#executed[0]! += before - words[H_LEFT]! - words[H_STALL]!;
+		words[H_PC] = this.#compiler!.run(words[H_PC]!);
+		const executed = before - words[H_LEFT]! - words[H_STALL]!;
+		this.#memory.f64[H_EXECUTED >> 1]! += executed;
+		return this.left();
+	}
+
+	left(): number {
+		const words = this.#words;
+		// The interpreter's chunk goes on: what is between compiled code is sampled, too.
+		const chunk = words[H_CHUNK]!;
+		const next = words[H_PC]!;
 		const pc = next & ~1;
 		words[H_PC] = pc;
 		if ((next & 1) === 0) {
 			if (words[H_JUMP] !== NO_JUMP) this.#jumped(pc);
 			else this.#warm(pc, 1);
-		} else if (this.#profile.misses.missed(pc)) this.#compiler!.compileLastAgain(AGAIN_MAX);
+		} else if (words[H_LEFT]! > REGION_MAX && this.#profile.misses.missed(pc)) {
+			// With less it may have left for want of cycles.
+			this.#compiler!.compileLastAgain(AGAIN_MAX);
+		}
 		if (words[H_LEFT]! <= 0) return STOP_BUDGET;
 		const page = pc & ~PAGE_MASK;
 		const first =
@@ -241,12 +268,18 @@ export class Jit implements Compiled, CodeUser, CompiledCode {
 		if (ip === 0 || ip >= ALONE) return;
 		const op = this.#words[ip]! & 0xff;
 		if (op === OP.UNDECODED || op === REGION) return;
-		if (this.#churn[this.#code.pageOf(ip)]! >= CHURN_MAX) return;
+		if (this.#churn[this.#code.pageOf(ip)]! >= CHURN_MAX) {
+			this.#heat.settle(ip);
+			return;
+		}
 		if (this.#heat.add(ip, heat) < this.#options.hot) return;
 		const jump = this.#profile.jumps.jumpTo(pc);
 		if (jump !== null && compiler.compileAgain(jump.pc, AGAIN_MAX)) return;
 		this.#heat.settle(ip);
-		if (compiler.compile(pc) && this.#options.patience === 0) compiler.finish();
+		if (!compiler.compile(pc)) return;
+		const { patience } = this.#options;
+		if (patience === 0) compiler.finish();
+		else if (this.#words[H_WAIT] === 0) this.#words[H_WAIT] = patience;
 	}
 
 	#newCompiler(): Compiler {

@@ -1,8 +1,9 @@
 /**
- * Rare instructions as a WebAssembly module: it runs the interpreter's loop (loop.ts), and does
- * what rare.ts would do for it where nobody but the hart is concerned: TLB misses of loads and
- * stores, sstatus, mstatus and counters, sfence.vma of one page, instructions across pages. It
- * leaves whatever it does not do to rare.ts, before anything has changed.
+ * What is beside the interpreter's loop (loop.ts) as a WebAssembly module: it runs the loop, and
+ * does what rare.ts would do for it where nobody but the hart is concerned: TLB misses of loads and
+ * stores, sstatus, mstatus and counters, sfence.vma of one page, instructions across pages, and
+ * those that are executed alone. loop-samples.ts has what it does for jit.ts. It leaves whatever it
+ * does not do to them, before anything has changed.
  */
 import { ALONE, ALONE_MEMO_FACTOR, ALONE_MEMO_PLACES, STRADDLES } from "../code-cache.ts";
 import { CSR } from "../csr-numbers.ts";
@@ -24,7 +25,9 @@ import {
 	H_FENCES,
 	H_FETCH_HOST,
 	H_FETCH_PAGE,
+	H_FIRST,
 	H_IP,
+	H_LEFT,
 	H_MSTATUS,
 	H_PC_BASE,
 	H_PRIV,
@@ -35,8 +38,8 @@ import {
 	type Memory,
 	XT,
 } from "../memory.ts";
-import { OP } from "../op.ts";
-import { PAGE_SIZE } from "../port.ts";
+import { OP, REGION } from "../op.ts";
+import { PAGE_MASK, PAGE_SIZE } from "../port.ts";
 import { STOP_RARE } from "../rare.ts";
 import { USER_COUNTERS, visibleStatus, writeCounter, writeStatus } from "./csr.ts";
 import * as wasm from "./encoder.ts";
@@ -44,7 +47,6 @@ import {
 	BASE,
 	HOST,
 	LEFT,
-	LOCALS,
 	LoopCode,
 	PC,
 	PC_BASE,
@@ -55,17 +57,20 @@ import {
 	WORD,
 } from "./loop-code.ts";
 import { LoopCsrs } from "./loop-csrs.ts";
+import { LoopSamples, SAMPLE_LOCALS, type Sampling } from "./loop-samples.ts";
 import { fenceBody, kindOf, refillBody } from "./refill.ts";
 import type { Walks } from "./refill-tlb.ts";
 
 const TYPES = [
 	{ parameters: 0, results: 1 },
 	{ parameters: 2, results: 1 },
+	{ parameters: 1, results: 1 },
 ] as const;
-// The functions of the module, the first of which is imported.
+// The functions of the module, the first two of which are imported.
 const LOOP = 0;
-const REFILL = 1;
-const FENCE = 2;
+const RUN = 1;
+const REFILL = 2;
+const FENCE = 3;
 
 /** What of mstatus matters to nobody but traps, and to interrupts that are ready. */
 const HARMLESS = MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_MIE | MSTATUS_MPIE;
@@ -83,17 +88,26 @@ const ACCESSES: readonly (readonly [kind: number, ops: readonly number[]])[] = [
 	[kindOf(true, 4), [OP.SC, OP.AMO]],
 ];
 
-/** Run `loop`, of this memory. => what it returns; STOP_RARE: for rare.ts */
-export function loopWithRare(memory: Memory, walks: Walks, loop: () => number): () => number {
+/** Who has code compiled. */
+export interface LoopUser {
+	readonly walks: Walks;
+	readonly sampling: Sampling;
+	/** Run compiled code from a pc: see dispatcher.ts. */
+	readonly run: (pc: number) => number;
+}
+
+/** Run `loop`, of this memory. => what it returns; STOP_RARE: for rare.ts; STOP_COMPILED */
+export function loopWithRare(memory: Memory, user: LoopUser, loop: () => number): () => number {
+	const { walks, sampling, run } = user;
 	const bytes = wasm.encodeModule({
-		...{ pages: null, table: 0, importsFunction: true, types: TYPES },
+		...{ pages: null, table: 0, imported: [0, 2], types: TYPES },
 		functions: [
 			{ type: 1, body: refillBody(memory, walks) },
 			{ type: 1, body: fenceBody(memory, walks) },
-			{ type: 0, body: new LoopRare(walks.walkCycles).body() },
+			{ type: 0, body: new LoopRare(memory, walks.walkCycles, sampling).body() },
 		],
 	});
-	const imports = { e: { m: memory.wasm!, f: loop } };
+	const imports = { e: { m: memory.wasm!, f0: loop, f1: run } };
 	const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
 	return exports["2"] as () => number;
 }
@@ -103,27 +117,37 @@ class LoopRare {
 	readonly #loop = new LoopCode();
 	readonly #code = this.#loop.code;
 	readonly #csrs = new LoopCsrs(this.#loop);
+	readonly #samples: LoopSamples;
 
-	constructor(walkCycles: number) {
+	constructor(memory: Memory, walkCycles: number, sampling: Sampling) {
 		this.#walkCycles = walkCycles;
+		this.#samples = new LoopSamples(this.#loop, memory, sampling);
 	}
 
 	body(): wasm.Bytes {
 		const code = this.#code;
-		code.locals(LOCALS);
+		code.locals(SAMPLE_LOCALS);
 		this.#loop.labels.next = this.#loop.open(wasm.LOOP);
 		code.op(wasm.CALL, LOOP);
-		code.tee(VALUE);
-		code.constant(STOP_RARE);
-		code.op(wasm.I32_NE);
-		code.open(wasm.IF);
+		code.set(VALUE);
+		const { labels } = this.#samples;
+		labels.stop = this.#loop.open(wasm.BLOCK);
+		labels.alone = this.#loop.open(wasm.BLOCK);
 		code.get(VALUE);
-		code.op(wasm.RETURN);
-		code.close();
+		code.constant(STOP_RARE);
+		code.op(wasm.I32_EQ);
+		code.open(wasm.IF);
 		this.#loop.labels.rare = this.#loop.open(wasm.BLOCK);
 		this.#instructions();
 		code.close();
 		this.#loop.stop(STOP_RARE);
+		code.close();
+		this.#samples.more();
+		code.close();
+		this.#alone();
+		code.close();
+		code.get(VALUE);
+		code.op(wasm.RETURN);
 		code.close();
 		code.op(wasm.UNREACHABLE, wasm.END);
 		return code.bytes;
@@ -131,6 +155,18 @@ class LoopRare {
 
 	#instructions(): void {
 		const code = this.#code;
+		code.loadWord(H_IP);
+		code.scale();
+		code.tee(SLOT);
+		code.loadBehind(0);
+		code.tee(WORD);
+		code.constant(0xff);
+		code.op(wasm.I32_AND);
+		code.constant(REGION);
+		code.op(wasm.I32_EQ);
+		code.open(wasm.IF);
+		this.#samples.enter(RUN);
+		code.close();
 		const access = this.#loop.open(wasm.BLOCK);
 		for (let i = 0; i < ACCESSES.length + 3; i++) code.open(wasm.BLOCK);
 		// Labels count outwards; behind those of accesses are these three, `access` and rare.
@@ -142,11 +178,7 @@ class LoopRare {
 		table[OP.CSR] = ACCESSES.length;
 		table[OP.SFENCE_VMA] = ACCESSES.length + 1;
 		table[OP.STRADDLE] = ACCESSES.length + 2;
-		code.loadWord(H_IP);
-		code.scale();
-		code.tee(SLOT);
-		code.loadBehind(0);
-		code.tee(WORD);
+		code.get(WORD);
 		code.constant(0xff);
 		code.op(wasm.I32_AND);
 		code.branchTable(table, rare);
@@ -333,18 +365,17 @@ class LoopRare {
 		code.set(BASE);
 	}
 
-	/** Go on behind a four-byte instruction, whose page is looked up again: from a slot of LEAVE. */
+	/** Go on behind a four-byte instruction, whose page is looked up again. */
 	#enterNext(): void {
 		const code = this.#code;
-		const slot = ALONE + 4;
 		this.#spend();
 		this.#setPc();
 		code.get(PC);
-		code.constant(slot - 4);
-		code.op(wasm.I32_SUB);
-		code.set(PC_BASE);
+		code.constant(4);
+		code.op(wasm.I32_ADD);
+		code.set(PC);
 		code.storeConstant(H_FETCH_PAGE, 1);
-		this.#goOnAt(slot);
+		this.#samples.goTo();
 	}
 
 	/**
@@ -387,7 +418,46 @@ class LoopRare {
 		code.constant(16);
 		code.op(wasm.I32_SHL, wasm.I32_OR);
 		code.set(VALUE);
-		this.#executeAlone();
+		this.#executeAlone(VALUE, rare, () => this.#spend());
+	}
+
+	/** Execute the instruction at PC alone, whose slot is SLOT in the page at HOST: as Hart does. */
+	#alone(): void {
+		const code = this.#code;
+		const { stop } = this.#samples.labels;
+		code.get(PC);
+		code.constant(PAGE_MASK);
+		code.op(wasm.I32_AND);
+		code.tee(BASE);
+		code.constant(PAGE_SIZE - 2);
+		code.op(wasm.I32_EQ);
+		code.branchIf(stop);
+		code.storeWord(H_FIRST, () => {
+			code.get(SLOT);
+			code.constant(2);
+			code.op(wasm.I32_SHR_U);
+			code.get(BASE);
+			code.op(wasm.I32_SUB);
+		});
+		code.get(HOST);
+		code.get(BASE);
+		code.op(wasm.I32_ADD);
+		code.memory(wasm.I32_LOAD, 1, 0);
+		code.tee(WORD);
+		code.constant(-1);
+		code.constant(0xffff);
+		code.get(WORD);
+		code.constant(3);
+		code.op(wasm.I32_AND);
+		code.constant(3);
+		code.op(wasm.I32_EQ, wasm.SELECT, wasm.I32_AND);
+		code.set(WORD);
+		this.#executeAlone(WORD, stop, () => {
+			code.loadWord(H_LEFT);
+			code.constant(1);
+			code.op(wasm.I32_SUB);
+			code.set(BASE);
+		});
 	}
 
 	/** Leave it to rare.ts unless the page at HOST has decoded code that was entered. */
@@ -405,10 +475,13 @@ class LoopRare {
 		code.set(PC);
 	}
 
-	/** Execute the encoding VALUE, which lies at PC, alone. See CodeCache.decodeAlone. */
-	#executeAlone(): void {
+	/**
+	 * Execute an encoding, which lies at PC, alone. See CodeCache.decodeAlone. Goes to `otherwise` if
+	 * it was not executed so before; `spend` sets BASE to the cycles that are left behind it.
+	 */
+	#executeAlone(encoding: number, otherwise: number, spend: () => void): void {
 		const code = this.#code;
-		code.get(VALUE);
+		code.get(encoding);
 		code.constant(ALONE_MEMO_FACTOR);
 		code.op(wasm.I32_MUL);
 		code.constant(16);
@@ -419,30 +492,24 @@ class LoopRare {
 		code.op(wasm.I32_SHL);
 		code.tee(LEFT);
 		code.loadBehind(ALONE_MEMO);
-		code.get(VALUE);
+		code.get(encoding);
 		code.op(wasm.I32_NE);
-		code.branchIf(this.#loop.labels.rare);
+		code.branchIf(otherwise);
 		for (const i of [0, 1]) {
 			code.storeWord(ALONE + i, () => {
 				code.get(LEFT);
 				code.loadBehind(ALONE_MEMO + 1 + i);
 			});
 		}
-		code.storeLocal(H_ALONE_WORD, VALUE);
-		this.#spend();
+		code.storeLocal(H_ALONE_WORD, encoding);
+		spend();
 		code.get(PC);
 		code.constant(ALONE);
 		code.op(wasm.I32_SUB);
 		code.set(PC_BASE);
-		this.#goOnAt(ALONE);
-	}
-
-	/** Go on at the slot `ip` with BASE and PC_BASE. */
-	#goOnAt(ip: number): void {
-		const code = this.#code;
 		code.storeLocal(H_BASE, BASE);
 		code.storeLocal(H_PC_BASE, PC_BASE);
-		code.storeConstant(H_IP, ip);
+		code.storeConstant(H_IP, ALONE);
 		code.branchTo(this.#loop.labels.next);
 	}
 }

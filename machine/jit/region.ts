@@ -21,7 +21,7 @@ import {
 import { shape } from "./graph.ts";
 
 /** Instructions of a region, and of a function that is copied to its callers. */
-const REGION_MAX = 400;
+export const REGION_MAX = 400;
 const LEAF_MAX = 30;
 /** Addresses that a jump is compared with. */
 const TARGETS_MAX = 4;

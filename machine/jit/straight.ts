@@ -61,6 +61,8 @@ export class StraightCode {
 	readonly #known = new Map<Instruction, Known>();
 	/** Cycles from the end of the block to the next check at most. */
 	#after = 0;
+	/** Have accesses of the block often found nothing in the tables, or not been beside each other? */
+	#isFrequent = false;
 	/** May entries of the tables be replaced? Not while some are known. */
 	#refills = false;
 
@@ -123,6 +125,7 @@ export class StraightCode {
 		const code = this.#code;
 		this.#after = need - instructions.length;
 		this.#refills = strip === null;
+		this.#isFrequent = instructions.length > 0 && this.#meaning.misses(instructions[0]!.pc);
 		if (instructions.length > 0) code.spend(LEFT, -instructions.length);
 		if (strip !== null) this.#knowStrip(strip);
 		const groups = groupsOf(instructions, this.#meaning, this.#known);
@@ -136,7 +139,8 @@ export class StraightCode {
 			if (i > 0) code.op(wasm.I32_OR);
 		}
 		code.open(wasm.IF);
-		this.#all(instructions);
+		if (this.#isFrequent) this.#all(instructions);
+		else this.#exit(instructions[0]!.pc, instructions.length);
 		code.op(wasm.ELSE);
 		for (let i = 0; i < groups.length; i++) {
 			const { low, members } = groups[i]!;
@@ -343,7 +347,7 @@ export class StraightCode {
 		this.#entry(table);
 		this.#isRefused(bytes, 0);
 		code.open(wasm.IF);
-		if (this.#refills && this.#meaning.misses(pc)) {
+		if (this.#refills && (this.#isFrequent || this.#meaning.misses(pc))) {
 			this.#refill(kindOf(table === WT, bytes));
 			code.get(HOST);
 			code.op(wasm.I32_EQZ);

@@ -14,7 +14,10 @@ const DATA = RAM_BASE + 0x8000;
 /** 32 pages, of which the last 16 are those of a large page; RAM where it is lies behind. */
 const PAGES = 0x403f_0000;
 const LARGE = 0x4040_0000;
-const [SATP, OTHER, RANDOM, ADDRESS, COUNT, FACTOR] = [5, 6, 7, 8, 9, 10];
+const [SATP, OTHER, RANDOM, FACTOR] = [5, 6, 7, 10];
+/** Registers: of an access, and what is left of the rounds. */
+export const ADDRESS = 8;
+export const COUNT = 9;
 const [FIRST, MASK, AHEAD, FLAG] = [11, 12, 13, 14];
 
 const ACCESSES = ["lb", "lhu", "lw", "lw", "sb", "sh", "sw", "sw"] as const;
