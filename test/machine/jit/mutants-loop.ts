@@ -110,7 +110,7 @@ export const LOOP_MUTANTS: readonly Mutant[] = [
 	{
 		name: "sfence.vma takes no cycle",
 		file: "loop-rare",
-		from: /code\.constant\(1\);(?=\s+code\.op\(wasm\.I32_SUB\);\s+code\.set\(BASE\))/,
+		from: /(?<=this\.#left\(\);\s+)code\.constant\(1\);(?=\s+code\.op\(wasm\.I32_SUB\);\s+code\.set\(BASE\))/,
 		to: "code.constant(0);",
 		by: "loop-rare.fuzz",
 	},
@@ -166,8 +166,38 @@ export const LOOP_MUTANTS: readonly Mutant[] = [
 	{
 		name: "any instruction across pages is the one that came there last",
 		file: "loop-rare",
-		from: /code\.branchIf\(this\.#loop\.labels\.rare\);(?=\s+for \(const i)/,
+		from: /code\.branchIf\(otherwise\);(?=\s+for \(const i)/,
 		to: "code.op(wasm.DROP);",
-		by: "compute",
+		by: "programs.fuzz",
+	},
+	{
+		name: "beside the loop, cycles that it was not given are lost",
+		file: "loop-samples",
+		from: /code\.loadWord\(H_REST\);(?=\s+code\.op\(wasm\.I32_ADD\);\s+code\.get\(BASE\))/,
+		to: "code.constant(0);",
+	},
+	{
+		name: "beside the loop, compiled code has the loop's cycles alone",
+		file: "loop-samples",
+		from: /code\.loadWord\(H_REST\);(?=\s+code\.op\(wasm\.I32_ADD\);\s+code\.tee\(LEFT\);\s+\}\);\s+code\.storeConstant)/,
+		to: "code.constant(0);",
+	},
+	{
+		name: "beside the loop, an instruction that is executed alone takes no cycle",
+		file: "loop-rare",
+		from: /(?<=code\.loadWord\(H_LEFT\);\s+)code\.constant\(1\);/,
+		to: "code.constant(0);",
+	},
+	{
+		name: "beside the loop, control goes on in the page that was left",
+		file: "loop-samples",
+		from: /code\.storeWord\(H_FIRST, (?=\(\) => \{\s+ip\(\))/,
+		to: "code.storeWord(H_CHUNK, ",
+	},
+	{
+		name: "beside the loop, a straight line may be longer than the cycles last",
+		file: "loop-samples",
+		from: "code.branchIf(this.labels.alone);\n        isAlone();",
+		to: "code.op(wasm.DROP);\n        isAlone();",
 	},
 ];

@@ -110,7 +110,7 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
 	{
 		name: "entries that give way are still counted",
 		file: "refill-tlb",
-		from: "this.#count(asid, -1);",
+		from: "this.#count(() => this.#asid(), -1);",
 		to: "",
 		by: "refill",
 	},

@@ -282,8 +282,8 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "the interpreter keeps a part of the cycles",
 		file: "jit",
-		from: "words[H_BUDGET] += this.#rest",
-		to: "words[H_BUDGET] += this.#rest - 1",
+		from: "words[H_BUDGET] += words[H_REST]",
+		to: "words[H_BUDGET] += words[H_REST] - 1",
 	},
 	{
 		name: "no cycles are left for the straight line behind compiled code",
