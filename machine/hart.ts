@@ -37,7 +37,6 @@ import {
 	H_FETCH_PAGE,
 	H_LEFT,
 	H_PC,
-	H_REST,
 	H_STALL,
 	LENGTHS,
 	type Memory,
@@ -291,11 +290,8 @@ export class Hart {
 	set engine(engine: Engine) {
 		const { memory, code } = this;
 		code.clear();
-		this.jit = engine === "interp" ? null : Jit.create(memory, code, this.#walks, engine);
-		code.user = this.jit;
-		const jit = this.jit;
-		if (jit === null) this.interpreter.compileAfter(Number.POSITIVE_INFINITY);
-		else this.interpreter.compileAfter(jit.loopAfter, () => jit.beside());
+		this.jit = code.user = Jit.create(memory, code, this.#walks, engine);
+		this.interpreter.compileAfter(this.jit?.loopAfter, () => this.jit!.beside());
 	}
 
 	/** An exception that concerns nobody else enters its handler at once. => STOP_* */
@@ -395,15 +391,12 @@ export class Hart {
 	/** Execute one instruction in a page where each fetch is checked on its own. => STOP_* */
 	#single(): number {
 		const words = this.#words;
+		this.#rare.compiled?.end(); // nothing goes on behind the instruction
 		const rest = words[H_LEFT]! - 1;
 		words[H_LEFT] = 1;
 		words[H_BUDGET]! -= rest;
 		words[H_FETCH_PAGE] = words[H_PC]! & ~PAGE_MASK;
-		// Nothing goes on behind it.
-		const kept = words[H_REST]!;
-		words[H_REST] = 0;
 		const stop = this.#alone(true);
-		words[H_REST] = kept;
 		words[H_LEFT]! += rest;
 		words[H_BUDGET]! += rest;
 		words[H_FETCH_PAGE] = 1;

@@ -60,7 +60,10 @@ export class Interpreter {
 	 * Have the loop be one of WebAssembly after so many instructions; Infinity: never.
 	 * => `user`: null if RareInstructions does everything that it can
 	 */
-	compileAfter(instructions: number, user: (() => LoopUser) | null = null): void {
+	compileAfter(
+		instructions = Number.POSITIVE_INFINITY,
+		user: (() => LoopUser) | null = null,
+	): void {
 		this.#loop = this.#withRare = null;
 		this.#compileAfter = instructions;
 		this.#user = user;

@@ -11,6 +11,7 @@
  * loop-samples.ts does the most of this, too, beside the loop that is emitted.
  */
 import { ALONE, type CodeCache, type CodeUser } from "../code-cache.ts";
+import type { Engine } from "../engine.ts";
 import {
 	CODE,
 	CODE_MAP,
@@ -93,8 +94,9 @@ export class Jit implements Compiled, CodeUser, CompiledCode {
 	/** How often each decoded page was forgotten after it was compiled. */
 	readonly #churn: Uint8Array;
 
-	/** => null where code cannot be compiled; UserError if it has to be */
-	static create(memory: Memory, code: CodeCache, walks: Walks, engine: "auto" | "jit"): Jit | null {
+	/** => null for "interp", and where code cannot be compiled; UserError if it has to be */
+	static create(memory: Memory, code: CodeCache, walks: Walks, engine: Engine): Jit | null {
+		if (engine === "interp") return null;
 		const options = engine === "jit" ? EAGER : DEFAULTS;
 		if (memory.wasm !== null) return new Jit(memory, code, walks, options);
 		if (engine === "jit") throw new UserError("engine jit: this host has no WebAssembly");

@@ -5,7 +5,7 @@
  * those that are executed alone. loop-samples.ts has what it does for jit.ts. It leaves whatever it
  * does not do to them, before anything has changed.
  */
-import { ALONE, ALONE_MEMO_FACTOR, ALONE_MEMO_PLACES, STRADDLES } from "../code-cache.ts";
+import { STRADDLES } from "../code-cache.ts";
 import { CSR } from "../csr-numbers.ts";
 import {
 	MSTATUS_FS,
@@ -19,15 +19,11 @@ import {
 	PRIV_U,
 } from "../hart-state.ts";
 import {
-	ALONE_MEMO,
-	H_ALONE_WORD,
 	H_BASE,
 	H_FENCES,
 	H_FETCH_HOST,
 	H_FETCH_PAGE,
-	H_FIRST,
 	H_IP,
-	H_LEFT,
 	H_MSTATUS,
 	H_PC_BASE,
 	H_PRIV,
@@ -39,23 +35,12 @@ import {
 	XT,
 } from "../memory.ts";
 import { OP, REGION } from "../op.ts";
-import { PAGE_MASK, PAGE_SIZE } from "../port.ts";
+import { PAGE_SIZE } from "../port.ts";
 import { STOP_RARE } from "../rare.ts";
 import { USER_COUNTERS, visibleStatus, writeCounter, writeStatus } from "./csr.ts";
 import * as wasm from "./encoder.ts";
-import {
-	BASE,
-	HOST,
-	LEFT,
-	LoopCode,
-	PC,
-	PC_BASE,
-	SLOT,
-	TABLES,
-	VA,
-	VALUE,
-	WORD,
-} from "./loop-code.ts";
+import { executeAlone, executeAtPc } from "./loop-alone.ts";
+import { BASE, HOST, LEFT, LoopCode, PC, SLOT, TABLES, VA, VALUE, WORD } from "./loop-code.ts";
 import { LoopCsrs } from "./loop-csrs.ts";
 import { LoopSamples, SAMPLE_LOCALS, type Sampling } from "./loop-samples.ts";
 import { fenceBody, kindOf, refillBody } from "./refill.ts";
@@ -144,7 +129,7 @@ class LoopRare {
 		code.close();
 		this.#samples.more();
 		code.close();
-		this.#alone();
+		executeAtPc(this.#loop, labels.stop);
 		code.close();
 		code.get(VALUE);
 		code.op(wasm.RETURN);
@@ -418,46 +403,7 @@ class LoopRare {
 		code.constant(16);
 		code.op(wasm.I32_SHL, wasm.I32_OR);
 		code.set(VALUE);
-		this.#executeAlone(VALUE, rare, () => this.#spend());
-	}
-
-	/** Execute the instruction at PC alone, whose slot is SLOT in the page at HOST: as Hart does. */
-	#alone(): void {
-		const code = this.#code;
-		const { stop } = this.#samples.labels;
-		code.get(PC);
-		code.constant(PAGE_MASK);
-		code.op(wasm.I32_AND);
-		code.tee(BASE);
-		code.constant(PAGE_SIZE - 2);
-		code.op(wasm.I32_EQ);
-		code.branchIf(stop);
-		code.storeWord(H_FIRST, () => {
-			code.get(SLOT);
-			code.constant(2);
-			code.op(wasm.I32_SHR_U);
-			code.get(BASE);
-			code.op(wasm.I32_SUB);
-		});
-		code.get(HOST);
-		code.get(BASE);
-		code.op(wasm.I32_ADD);
-		code.memory(wasm.I32_LOAD, 1, 0);
-		code.tee(WORD);
-		code.constant(-1);
-		code.constant(0xffff);
-		code.get(WORD);
-		code.constant(3);
-		code.op(wasm.I32_AND);
-		code.constant(3);
-		code.op(wasm.I32_EQ, wasm.SELECT, wasm.I32_AND);
-		code.set(WORD);
-		this.#executeAlone(WORD, stop, () => {
-			code.loadWord(H_LEFT);
-			code.constant(1);
-			code.op(wasm.I32_SUB);
-			code.set(BASE);
-		});
+		executeAlone(this.#loop, VALUE, rare, () => this.#spend());
 	}
 
 	/** Leave it to rare.ts unless the page at HOST has decoded code that was entered. */
@@ -473,43 +419,5 @@ class LoopRare {
 		code.loadWord(H_PC_BASE);
 		code.op(wasm.I32_ADD);
 		code.set(PC);
-	}
-
-	/**
-	 * Execute an encoding, which lies at PC, alone. See CodeCache.decodeAlone. Goes to `otherwise` if
-	 * it was not executed so before; `spend` sets BASE to the cycles that are left behind it.
-	 */
-	#executeAlone(encoding: number, otherwise: number, spend: () => void): void {
-		const code = this.#code;
-		code.get(encoding);
-		code.constant(ALONE_MEMO_FACTOR);
-		code.op(wasm.I32_MUL);
-		code.constant(16);
-		code.op(wasm.I32_SHR_U);
-		code.constant(ALONE_MEMO_PLACES - 1);
-		code.op(wasm.I32_AND);
-		code.constant(4);
-		code.op(wasm.I32_SHL);
-		code.tee(LEFT);
-		code.loadBehind(ALONE_MEMO);
-		code.get(encoding);
-		code.op(wasm.I32_NE);
-		code.branchIf(otherwise);
-		for (const i of [0, 1]) {
-			code.storeWord(ALONE + i, () => {
-				code.get(LEFT);
-				code.loadBehind(ALONE_MEMO + 1 + i);
-			});
-		}
-		code.storeLocal(H_ALONE_WORD, encoding);
-		spend();
-		code.get(PC);
-		code.constant(ALONE);
-		code.op(wasm.I32_SUB);
-		code.set(PC_BASE);
-		code.storeLocal(H_BASE, BASE);
-		code.storeLocal(H_PC_BASE, PC_BASE);
-		code.storeConstant(H_IP, ALONE);
-		code.branchTo(this.#loop.labels.next);
 	}
 }

@@ -61,7 +61,7 @@ export class StraightCode {
 	readonly #known = new Map<Instruction, Known>();
 	/** Cycles from the end of the block to the next check at most. */
 	#after = 0;
-	/** Have accesses of the block often found nothing in the tables, or not been beside each other? */
+	/** Were accesses of the block often refused, or not in one page with those beside them? */
 	#isFrequent = false;
 	/** May entries of the tables be replaced? Not while some are known. */
 	#refills = false;

@@ -110,7 +110,7 @@ export const LOOP_MUTANTS: readonly Mutant[] = [
 	{
 		name: "sfence.vma takes no cycle",
 		file: "loop-rare",
-		from: /(?<=this\.#left\(\);\s+)code\.constant\(1\);(?=\s+code\.op\(wasm\.I32_SUB\);\s+code\.set\(BASE\))/,
+		from: /(?<=this\.#left\(\);\s+)code\.constant\(1\);(?=\s+code\.op\(wasm\.I32_SUB\);)/,
 		to: "code.constant(0);",
 		by: "loop-rare.fuzz",
 	},
@@ -158,14 +158,14 @@ export const LOOP_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		name: "an instruction across pages lies two bytes before its place",
-		file: "loop-rare",
+		file: "loop-alone",
 		from: "code.constant(ALONE);",
 		to: "code.constant(ALONE + 2);",
 		by: "loop-rare.fuzz",
 	},
 	{
 		name: "any instruction across pages is the one that came there last",
-		file: "loop-rare",
+		file: "loop-alone",
 		from: /code\.branchIf\(otherwise\);(?=\s+for \(const i)/,
 		to: "code.op(wasm.DROP);",
 		by: "programs.fuzz",
@@ -179,12 +179,12 @@ export const LOOP_MUTANTS: readonly Mutant[] = [
 	{
 		name: "beside the loop, compiled code has the loop's cycles alone",
 		file: "loop-samples",
-		from: /code\.loadWord\(H_REST\);(?=\s+code\.op\(wasm\.I32_ADD\);\s+code\.tee\(LEFT\);\s+\}\);\s+code\.storeConstant)/,
+		from: /code\.loadWord\(H_REST\);(?=\s+code\.op\(wasm\.I32_ADD\);\s+code\.tee\(LEFT\);\s+\}\);)/,
 		to: "code.constant(0);",
 	},
 	{
 		name: "beside the loop, an instruction that is executed alone takes no cycle",
-		file: "loop-rare",
+		file: "loop-alone",
 		from: /(?<=code\.loadWord\(H_LEFT\);\s+)code\.constant\(1\);/,
 		to: "code.constant(0);",
 	},
