@@ -127,31 +127,3 @@ it("code at address 0 that maps itself elsewhere goes on there after a fence", (
 	expect([...looping.hart.x]).toEqual([...interpreted.hart.x]);
 	expect(looping.hart.x[SUM]).toBeGreaterThan(1000);
 });
-
-it("what is no instruction traps where one is executed alone", () => {
-	const [looping, interpreted] = [0, 1].map(() => {
-		const machine = new Machine({ ramSize: 0x1_0000, engine: "interp" });
-		const { dma, hart } = machine;
-		const code = [encode("addi", { rd: 10, rs1: 10, imm: 1 }), 0, encode("addi")];
-		const handler = [encode("csrrs", { rd: 11, rs1: 0, imm: 0x342 })];
-		handler.push(encode("addi", { rd: 12, rs1: 12, imm: 1 }), encode("csrrw", { imm: 0x341 }));
-		handler.push(encode("mret"));
-		for (const [at, words] of [
-			[0, code],
-			[0x100, handler],
-		] as const) {
-			words.forEach((word, i) => {
-				dma.store32(RAM_BASE + at + 4 * i, word);
-			});
-		}
-		hart.reset(RAM_BASE);
-		hart.state.mtvec = RAM_BASE + 0x100;
-		return machine;
-	}) as [Machine, Machine];
-	useLoop(looping, [1024, 4, 20]);
-	for (let i = 0; i < 40; i++) {
-		for (const machine of [looping, interpreted]) machine.runBare(1);
-		expect(traps.seen(looping)).toEqual(traps.seen(interpreted));
-	}
-	expect(looping.hart.x[12]).toBeGreaterThan(0);
-});
