@@ -12,7 +12,7 @@ import type { ld_softc } from "./dev/ld_virtio.ts";
 import type { plic } from "./dev/plic.ts";
 import { type vfs_state as vfs, vfs_state, type vnode, type vnodeops } from "./fs/vnode.ts";
 import type { uvm_history } from "./kern/core/kern_history.ts";
-import { type lwp, lwp_boot, type resumable, type uarea } from "./kern/core/kern_lwp.ts";
+import { type lwp, lwp_boot, type resumable } from "./kern/core/kern_lwp.ts";
 import { type sleepq, sleepq_init } from "./kern/core/kern_sleepq.ts";
 import type { runqueue } from "./kern/core/kern_synch.ts";
 import type { timespec } from "./kern/core/kern_tc.ts";
@@ -22,13 +22,19 @@ import { pool_list, type pools, pools_init } from "./kern/core/pools.ts";
 import { type pool, pool_getitem, pool_put } from "./kern/core/subr_pool.ts";
 import type { filedesc, fileops } from "./kern/proc/file.ts";
 import type { autoconf } from "./kern/proc/init_main.ts";
-import type { proc, proc_parts } from "./kern/proc/kern_proc.ts";
+import type { proc } from "./kern/proc/kern_proc.ts";
 import type { shm_state } from "./kern/sys/sysv_shm.ts";
 import { type Uvm, uvm_state } from "./uvm/uvm.ts";
 import type { uvm_aobj } from "./uvm/uvm_aobj_slots.ts";
 import { type uvmexp, uvmexp_init } from "./uvm/uvm_extern.ts";
 import { uvm_km_alloc_poolpage, uvm_km_free_poolpage } from "./uvm/uvm_kmpage.ts";
-import { PHYS_TO_VM_PAGE, uvm_pagefree, uvm_ptpage_alloc, type vm_page } from "./uvm/uvm_page.ts";
+import {
+	PFN_TO_VM_PAGE,
+	PHYS_TO_VM_PAGE,
+	uvm_pagefree,
+	uvm_ptpage_alloc,
+	type vm_page,
+} from "./uvm/uvm_page.ts";
 import type { SwapSlot } from "./uvm/uvm_swap.ts";
 import type { uvm_vnode } from "./uvm/uvm_vnode.ts";
 
@@ -110,9 +116,9 @@ export interface Kernel extends PmapHost {
 	/** Threads that wait for futexes, longest waiter first. */
 	readonly futexq: lwp[];
 	readonly procs: proc[];
-	/** Parts of processes and threads that have ended: they are used again. */
-	readonly proc_parts: proc_parts[];
-	readonly uareas: uarea[];
+	/** Records of processes and threads that have ended: they are used again. */
+	readonly proc_cache: proc[];
+	readonly lwp_cache: lwp[];
 	/** Tables of descriptors, likewise. */
 	readonly filedescs: filedesc[];
 	nextpid: number;
@@ -189,8 +195,8 @@ export function kernel_create(port: MachinePort): Kernel {
 		faultrest: null,
 		futexq: [],
 		procs: [],
-		proc_parts: [],
-		uareas: [],
+		proc_cache: [],
+		lwp_cache: [],
 		filedescs: [],
 		nextpid: 1,
 		halted: false,
@@ -221,6 +227,7 @@ export function kernel_create(port: MachinePort): Kernel {
 		pmap_pv_get: () => pool_getitem(k, k.pools.pvpl),
 		pmap_pv_put: () => pool_put(k.pools.pvpl),
 		PHYS_TO_VM_PAGE: (pa) => PHYS_TO_VM_PAGE(k, pa),
+		PFN_TO_VM_PAGE: (pfn) => PFN_TO_VM_PAGE(k, pfn),
 	};
 	return k;
 }

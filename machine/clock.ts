@@ -6,7 +6,16 @@
  * in which they were scheduled.
  */
 
+import { PORT_CYCLES } from "./port.ts";
+import type { TimeSkew } from "./time-skew.ts";
+
 export type EventHandler = (argument: number) => void;
+
+/** Indices of `Clock.times`, behind those of the port. */
+export const CLOCK_CYCLES = 2; // cycles since reset
+export const CLOCK_NEXT = 3; // cycle of the earliest event, or Infinity
+export const CLOCK_WHEN = 4; // cycle of an event that is scheduled (`scheduleAt`)
+const TIMES = 5;
 
 /** An event that waits; `sequence` orders events of one cycle. */
 export interface ClockEvent {
@@ -25,10 +34,9 @@ const isBefore = (a: ClockEvent, b: ClockEvent): boolean =>
 	a.when < b.when || (a.when === b.when && a.sequence < b.sequence);
 
 export class Clock {
-	/** Cycles since reset. Only `advance` moves it. */
-	cycles = 0;
-	/** Cycle of the earliest event, or Infinity. */
-	nextEvent = Number.POSITIVE_INFINITY;
+	/** All times: the host allocates no number that is read from an array where it is used. */
+	readonly times: Float64Array = new Float64Array(TIMES);
+	#skew: TimeSkew | null = null;
 	readonly #handlers: EventHandler[] = [];
 	/**
 	 * The first `#count` wait: sorted, the earliest last, so that the next one pops cheaply. Few
@@ -37,8 +45,36 @@ export class Clock {
 	#events: ClockEvent[] = [];
 	#count = 0;
 	#sequence = 0;
-	/** An argument of `#insert`: a double that is passed in a field is not allocated. */
-	#when = 0;
+
+	constructor() {
+		this.times[CLOCK_NEXT] = Number.POSITIVE_INFINITY;
+	}
+
+	/** Cycles since reset. Only `advance` moves it. */
+	get cycles(): number {
+		return this.times[CLOCK_CYCLES]!;
+	}
+
+	/** Cycle of the earliest event, or Infinity. */
+	get nextEvent(): number {
+		return this.times[CLOCK_NEXT]!;
+	}
+
+	/** What is wrong with the clock that `time` counts; null while it is right. */
+	get skew(): TimeSkew | null {
+		return this.#skew;
+	}
+
+	set skew(skew: TimeSkew | null) {
+		this.#skew = skew;
+		this.show();
+	}
+
+	/** `skew` was changed. */
+	show(): void {
+		const cycles = this.times[CLOCK_CYCLES]!;
+		this.times[PORT_CYCLES] = this.#skew === null ? cycles : this.#skew.at(cycles);
+	}
 
 	/** => the handler's number, to be used with `schedule`. */
 	register(handler: EventHandler): number {
@@ -47,19 +83,24 @@ export class Clock {
 
 	/** Call `handler` with `argument` at cycle `when`, or at the next `advance` if that is past. */
 	schedule(when: number, handler: number, argument = 0): void {
-		this.#when = when;
+		this.times[CLOCK_WHEN] = when;
+		this.scheduleAt(handler, argument);
+	}
+
+	/** The same; the cycle is in `times`. */
+	scheduleAt(handler: number, argument = 0): void {
 		this.#insert(this.#sequence++, handler, argument);
 	}
 
 	/** The same, but before all events of that cycle that were or will be scheduled. */
 	scheduleFirst(when: number, handler: number, argument = 0): void {
-		this.#when = when;
+		this.times[CLOCK_WHEN] = when;
 		this.#insert(FIRST + argument, handler, argument);
 	}
 
 	#insert(sequence: number, handler: number, argument: number): void {
 		const events = this.#events;
-		const when = this.#when;
+		const when = this.times[CLOCK_WHEN]!;
 		let i = this.#count++;
 		if (i === events.length) events.push({ when, sequence, handler, argument });
 		const event = events[i]!;
@@ -104,16 +145,22 @@ export class Clock {
 
 	/** Let `cycles` pass; events that fall due fire at their own cycle. */
 	advance(cycles: number): void {
-		const target = this.cycles + cycles;
-		while (this.nextEvent <= target) {
+		const { times } = this;
+		const target = times[CLOCK_CYCLES]! + cycles;
+		while (times[CLOCK_NEXT]! <= target) {
 			const event = this.#events[--this.#count]!;
 			this.#update();
 			// The handler may use the record again.
 			const { when, handler, argument } = event;
-			if (when > this.cycles) this.cycles = when;
+			if (when > times[CLOCK_CYCLES]!) {
+				times[CLOCK_CYCLES] = when;
+				this.show();
+			}
 			this.#handlers[handler]!(argument);
 		}
-		this.cycles = target;
+		times[CLOCK_CYCLES] = target;
+		if (this.#skew === null) times[PORT_CYCLES] = target;
+		else this.show();
 	}
 
 	/** Jump to the next event and fire it. => false if none waits. */
@@ -128,7 +175,8 @@ export class Clock {
 	}
 
 	restore(state: { cycles: number; sequence: number; events: ClockEvent[] }): void {
-		this.cycles = state.cycles;
+		this.times[CLOCK_CYCLES] = state.cycles;
+		this.show();
 		this.#sequence = state.sequence;
 		this.#events = state.events.map(copyOf);
 		this.#count = this.#events.length;
@@ -137,6 +185,6 @@ export class Clock {
 
 	#update(): void {
 		const count = this.#count;
-		this.nextEvent = count === 0 ? Number.POSITIVE_INFINITY : this.#events[count - 1]!.when;
+		this.times[CLOCK_NEXT] = count === 0 ? Number.POSITIVE_INFINITY : this.#events[count - 1]!.when;
 	}
 }

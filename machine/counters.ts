@@ -4,7 +4,8 @@
  * An engine is given a budget that ends at the next event, and counts down. Code that reads
  * the time in between (a device register, a counter) calls `sync` first.
  */
-import type { Clock } from "./clock.ts";
+import { CLOCK_CYCLES, CLOCK_WHEN, type Clock } from "./clock.ts";
+import type { HartState } from "./hart-state.ts";
 import {
 	H_BUDGET,
 	H_CYCLES,
@@ -15,7 +16,7 @@ import {
 	H_TIME_OFFSET,
 	type Memory,
 } from "./memory.ts";
-import { CYCLES_PER_TIME_TICK } from "./port.ts";
+import { CYCLES_PER_TIME_TICK, PORT_CYCLES } from "./port.ts";
 import type { TimeSkew } from "./time-skew.ts";
 
 export class Counters {
@@ -23,8 +24,6 @@ export class Counters {
 	instret = 0;
 	/** What writing mtime has added to `time`: signed, exact below 2^53, for comparisons. */
 	#timeOffset = 0;
-	/** null while the clock that `time` counts is right. */
-	skew: TimeSkew | null = null;
 	readonly clock: Clock;
 	readonly #words: Int32Array;
 	readonly #doubles: Float64Array;
@@ -33,6 +32,15 @@ export class Counters {
 		this.clock = clock;
 		this.#words = memory.i32;
 		this.#doubles = memory.f64;
+	}
+
+	/** null while the clock that `time` counts is right. */
+	get skew(): TimeSkew | null {
+		return this.clock.skew;
+	}
+
+	set skew(skew: TimeSkew | null) {
+		this.clock.skew = skew;
 	}
 
 	/** The same in time ticks modulo 2^64: two unsigned words. */
@@ -47,7 +55,7 @@ export class Counters {
 	/** Engines count from here. */
 	#publish(): void {
 		const doubles = this.#doubles;
-		doubles[H_CYCLES >> 1] = this.clock.cycles;
+		doubles[H_CYCLES >> 1] = this.clock.times[CLOCK_CYCLES]!;
 		doubles[H_INSTRET >> 1] = this.instret;
 		this.#words[H_SKEWED] = this.skew === null ? 0 : 1;
 	}
@@ -83,15 +91,9 @@ export class Counters {
 		return this.skew === null ? cycle : this.skew.at(cycle);
 	}
 
-	/** What the clock shows now, in ns. So short that the host always puts it into its callers. */
+	/** What the clock shows now, in ns. */
 	get now(): number {
-		if (this.skew !== null) return this.skewed();
-		return this.clock.cycles;
-	}
-
-	/** => as `now`. Private, but such a call would be longer. */
-	skewed(): number {
-		return this.ns(this.clock.cycles);
+		return this.clock.times[PORT_CYCLES]!;
 	}
 
 	/** The first cycle at which the clock shows `ns` ns, as it runs now. */
@@ -105,6 +107,13 @@ export class Counters {
 		return time < 0 ? time + 2 ** 64 : time;
 	}
 
+	/** Is `time` at least stimecmp? */
+	isDue({ stimecmpHigh, stimecmpLow }: HartState): boolean {
+		const ticks = Math.floor(this.clock.times[PORT_CYCLES]! / CYCLES_PER_TIME_TICK);
+		const time = ticks + this.#timeOffset;
+		return (time < 0 ? time + 2 ** 64 : time) >= stimecmpHigh * 2 ** 32 + stimecmpLow;
+	}
+
 	setTimeOffset(high: number, low: number): void {
 		this.#words[H_TIME_OFFSET] = low;
 		this.#words[H_TIME_OFFSET + 1] = high;
@@ -115,5 +124,13 @@ export class Counters {
 	/** First cycle at which `time` is at least `ticks`; Infinity stays Infinity. */
 	cycleOfTime(ticks: number): number {
 		return this.cycleOf((ticks - this.#timeOffset) * CYCLES_PER_TIME_TICK);
+	}
+
+	/** The same of stimecmp, as the cycle of an event (CLOCK_WHEN). */
+	cycleOfTimer({ stimecmpHigh, stimecmpLow }: HartState): void {
+		const ticks = stimecmpHigh * 2 ** 32 + stimecmpLow;
+		const ns = (ticks - this.#timeOffset) * CYCLES_PER_TIME_TICK;
+		const { skew, times } = this.clock;
+		times[CLOCK_WHEN] = skew === null ? ns : skew.cycleOf(ns);
 	}
 }

@@ -64,7 +64,11 @@ export class Dma {
 	 */
 	read(pa: number, bytes: Uint8Array, at = 0, length = bytes.length - at): boolean {
 		const host = this.#memory.offsetOf(pa, length);
-		if (host < 0) return false;
+		return host >= 0 && this.readHost(host, bytes, at, length);
+	}
+
+	/** The same by host offset. => all of it lies in RAM */
+	readHost(host: number, bytes: Uint8Array, at: number, length: number): boolean {
 		if (this.#memory.cells !== null) {
 			return this.#readCells(host, bytes.subarray(at, at + length));
 		}
@@ -90,10 +94,15 @@ export class Dma {
 	write(pa: number, bytes: Uint8Array, at = 0, length = bytes.length - at): boolean {
 		const host = this.#memory.offsetOf(pa, length);
 		if (host < 0) return false;
+		this.writeHost(host, bytes, at, length);
+		return true;
+	}
+
+	/** The same by host offset. => all of it lies in RAM */
+	writeHost(host: number, bytes: Uint8Array, at: number, length: number): void {
 		this.#writing(host, length);
 		copyBytes(bytes, at, this.#memory.u8, host, length);
 		this.overwritten(host, length);
-		return true;
 	}
 
 	/** Set `length` bytes of RAM to `value`. => false unless all of them lie in RAM. */

@@ -248,6 +248,14 @@ export class Memory {
 		return offset >= 0 && offset + bytes <= this.ramSize ? offset + RAM_OFFSET : -1;
 	}
 
+	/** Host offset of physical page `ppn`. => negative, and by a page at least, unless it is RAM */
+	offsetOfPage(ppn: number): number {
+		const page = ppn - RAM_BASE / PAGE_SIZE;
+		return page >= 0 && page < this.ramSize / PAGE_SIZE
+			? page * PAGE_SIZE + RAM_OFFSET
+			: -PAGE_SIZE;
+	}
+
 	/** Host offset of the byte of ROM at physical address `pa`. => -1 if it lies elsewhere. */
 	romOffsetOf(pa: number): number {
 		const offset = pa - ROM_BASE;

@@ -53,7 +53,6 @@ import {
 	PAGE_SIZE,
 	SATP_ASID_MAX,
 	SATP_ASID_SHIFT,
-	SATP_MODE_SV32,
 	SATP_PPN_MASK,
 } from "./port.ts";
 import {
@@ -114,6 +113,7 @@ export class Mmu {
 	readonly #walkCycles: number;
 	readonly #fetchRights: Rights = { priv: PRIV_M, sum: false, mxr: false };
 	readonly #dataRights: Rights = { priv: PRIV_M, sum: false, mxr: false };
+	/** As a signed word: the mode is its sign. */
 	#satp = 0;
 	#asid = 0;
 	// Result of the last walk besides the entry itself.
@@ -190,7 +190,7 @@ export class Mmu {
 			data.priv === dataPriv &&
 			data.sum === sum &&
 			data.mxr === mxr &&
-			this.#satp === state.satp
+			this.#satp === (state.satp | 0)
 		) {
 			return;
 		}
@@ -198,10 +198,9 @@ export class Mmu {
 		data.priv = dataPriv;
 		data.sum = sum;
 		data.mxr = mxr;
-		this.#satp = state.satp;
+		this.#satp = state.satp | 0;
 		this.#asid = (state.satp >>> SATP_ASID_SHIFT) & SATP_ASID_MAX;
-		const translates =
-			state.satp >= SATP_MODE_SV32 && !(dataPriv === PRIV_M && state.priv === PRIV_M);
+		const translates = this.#satp < 0 && !(dataPriv === PRIV_M && state.priv === PRIV_M);
 		const asid = translates ? this.#asid : NOT_TRANSLATED;
 		this.#mirror.use(contextKey(state.priv, data, asid), asid);
 		this.#words[H_FETCH_PAGE] = 1;
@@ -306,7 +305,7 @@ export class Mmu {
 	#resolve(va: number, access: Access, rights: Rights): boolean {
 		this.#repeatable = true;
 		this.#mixed = false;
-		if (rights.priv === PRIV_M || this.#satp < SATP_MODE_SV32) {
+		if (rights.priv === PRIV_M || this.#satp >= 0) {
 			this.pa = va >>> 0;
 			return true;
 		}
@@ -374,9 +373,10 @@ export class Mmu {
 		const memory = this.#memory;
 		const { faults } = this;
 		const root = this.#satp & SATP_PPN_MASK;
-		let at = root * PAGE_SIZE + (va >>> 22) * 4;
-		let host = memory.offsetOf(at, 4);
-		if (host < 0 || !this.#walkMay(at, ACCESS_LOAD)) return this.#accessFault(va, access);
+		let table = root;
+		let at = (va >>> 22) * 4;
+		let host = memory.offsetOfPage(table) + at;
+		if (host < 0 || !this.#walkMay(table, at, ACCESS_LOAD)) return this.#accessFault(va, access);
 		if (!this.#read(host)) return this.#state.raise(CAUSE_HARDWARE_ERROR, va);
 		let pte = faults === null ? this.#word : faults.reads(va, this.#asid, 1, this.#word);
 		let global = pte & PTE_G;
@@ -390,10 +390,10 @@ export class Mmu {
 			// A, D and U of a pointer are reserved.
 			const right = (pte & (PTE_V | PTE_W | PTE_U | PTE_A | PTE_D)) === PTE_V;
 			if (!right && level !== LEVEL_POINTER) return this.#fault(va, access);
-			const table = (pte >>> PTE_PPN_SHIFT) * PAGE_SIZE;
-			at = table + ((va >>> PAGE_SHIFT) & SUPERPAGE_MASK) * 4;
-			host = memory.offsetOf(at, 4);
-			if (host < 0 || !this.#walkMay(at, ACCESS_LOAD)) return this.#accessFault(va, access);
+			table = pte >>> PTE_PPN_SHIFT;
+			at = ((va >>> PAGE_SHIFT) & SUPERPAGE_MASK) * 4;
+			host = memory.offsetOfPage(table) + at;
+			if (host < 0 || !this.#walkMay(table, at, ACCESS_LOAD)) return this.#accessFault(va, access);
 			if (!this.#read(host)) return this.#state.raise(CAUSE_HARDWARE_ERROR, va);
 			pte = faults === null ? this.#word : faults.reads(va, this.#asid, 0, this.#word);
 			global |= pte & PTE_G;
@@ -421,7 +421,7 @@ export class Mmu {
 		}
 		if (missing !== 0) {
 			if (!this.#hardwareAd) return this.#fault(va, access);
-			if (!this.#walkMay(at, ACCESS_STORE)) return this.#accessFault(va, access);
+			if (!this.#walkMay(table, at, ACCESS_STORE)) return this.#accessFault(va, access);
 			pte |= missing;
 			this.#setBits(host, missing);
 		}
@@ -477,8 +477,8 @@ export class Mmu {
 	}
 
 	/** The walk reads and writes page tables with the rights of S-mode, 3.7.1. */
-	#walkMay(pa: number, access: Access): boolean {
-		return !this.#pmp.binds(PRIV_S) || this.#pmp.allows(pa, 4, access, PRIV_S);
+	#walkMay(ppn: number, at: number, access: Access): boolean {
+		return !this.#pmp.binds(PRIV_S) || this.#pmp.allows(ppn * PAGE_SIZE + at, 4, access, PRIV_S);
 	}
 
 	#pageFault(va: number, access: Access): false {

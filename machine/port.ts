@@ -64,6 +64,14 @@ export const FENCE_ALL = -1;
 /** One virtual nanosecond is one cycle; `time` ticks once in this many cycles (10 MHz). */
 export const CYCLES_PER_TIME_TICK = 100;
 
+/** Results of MachinePort.translateRam: no translation; one, but not to RAM. */
+export const TRANSLATED_NOT = -1;
+export const TRANSLATED_DEVICE = -2;
+
+/** Indices of MachinePort.times: the cycle counter, to be read; stimecmp, to be read or written. */
+export const PORT_CYCLES = 0;
+export const PORT_STIMECMP = 1;
+
 /** RAM as the software side may look at it; it is written by the port's functions alone. */
 export interface ReadonlyWords {
 	readonly length: number;
@@ -109,6 +117,9 @@ export interface MachinePort {
 	 * => false: an error that cannot be corrected; the part is undefined then.
 	 */
 	readRam(pa: number, into: Uint8Array, at?: number, bytes?: number): boolean;
+	/** The same by index of ram8. */
+	writeRamAt(index: number, from: Uint8Array, at: number, bytes: number): void;
+	readRamAt(index: number, into: Uint8Array, at: number, bytes: number): boolean;
 
 	/** Errors that the error correction of memory has corrected, since power on. */
 	readonly correctedErrors: number;
@@ -138,12 +149,14 @@ export interface MachinePort {
 	readonly scause: number;
 	readonly sepc: number;
 	readonly stval: number;
-	/** Writing satp flushes nothing, as the specification says. */
+	/** A word, read as a signed number. Writing it flushes nothing, as the specification says. */
 	satp: number;
 	sie: number;
 	readonly sip: number;
 	/** Sstc: STIP is pending while time >= stimecmp. Infinity disarms it. In time ticks. */
 	stimecmp: number;
+	/** The same in `times`, which was written. */
+	stimecmpWritten(): void;
 
 	/**
 	 * Run user-mode code from `pc` until a trap to S-mode.
@@ -165,6 +178,12 @@ export interface MachinePort {
 	 *    an access fault, or a hardware error in a page table.
 	 */
 	translate(va: number, access: Access): number;
+	/**
+	 * The same. => where in RAM, as an index of ram8; TRANSLATED_NOT; or TRANSLATED_DEVICE, and
+	 *    `translated` is the physical address.
+	 */
+	translateRam(va: number, access: Access): number;
+	readonly translated: number;
 
 	/** sfence.vma rs1, rs2; FENCE_ALL stands for x0. */
 	sfenceVma(va: number, asid: number): void;
@@ -186,6 +205,8 @@ export interface MachinePort {
 	 */
 	readonly cycles: number;
 	readonly instret: number;
+	/** Times by PORT_*; where numbers of more than 31 bits are read from here none is allocated. */
+	readonly times: Float64Array;
 	/** Supervisor work of `cycles` cycles: advances time and fires the events that fall due. */
 	charge(cycles: number): void;
 }

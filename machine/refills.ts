@@ -12,7 +12,7 @@ import {
 } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
 import type { Pmp } from "./pmp.ts";
-import { PAGE_SIZE, SATP_MODE_SV32, SATP_PPN_MASK } from "./port.ts";
+import { SATP_PPN_MASK } from "./port.ts";
 import { PTE_A, PTE_R, PTE_U, PTE_V } from "./pte.ts";
 import type { Rights } from "./rights.ts";
 import type { Tlb } from "./tlb.ts";
@@ -40,13 +40,16 @@ export class Refills {
 		this.#isAllowed = works && isQuiet && this.#memory.cells === null;
 	}
 
-	/** To be called when rights or address space may have changed: those of loads and stores. */
+	/**
+	 * To be called when rights or address space may have changed: those of loads and stores.
+	 * => `satp` is signed
+	 */
 	prepare({ priv, sum, mxr }: Rights, satp: number, asid: number): void {
 		const words = this.#words;
 		words[H_WALK_ROOT] = 0;
-		if (!this.#isAllowed || priv === PRIV_M || satp < SATP_MODE_SV32) return;
+		if (!this.#isAllowed || priv === PRIV_M || satp >= 0) return;
 		if (mxr || !this.#pmp.isOpen) return;
-		const root = this.#memory.offsetOf((satp & SATP_PPN_MASK) * PAGE_SIZE, PAGE_SIZE);
+		const root = this.#memory.offsetOfPage(satp & SATP_PPN_MASK);
 		if (root < 0) return;
 		const user = priv === PRIV_S && sum ? 0 : PTE_U;
 		words[H_WALK_ROOT] = root;

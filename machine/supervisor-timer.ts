@@ -1,5 +1,5 @@
 /** The supervisor timer of Sstc: with menvcfgh.STCE set, STIP is pending while time >= stimecmp. */
-import type { Clock } from "./clock.ts";
+import { CLOCK_CYCLES, CLOCK_WHEN, type Clock } from "./clock.ts";
 import type { Counters } from "./counters.ts";
 import type { TimerFaults } from "./fault-hooks.ts";
 import { type HartState, MENVCFGH_STCE } from "./hart-state.ts";
@@ -42,9 +42,7 @@ export class SupervisorTimer {
 		this.#clock.cancel(this.#handler, LATE);
 		this.update();
 		const enabled = (state.menvcfgh & MENVCFGH_STCE) !== 0;
-		const { stimecmpLow, stimecmpHigh } = state;
-		const due = this.#counters.time >= stimecmpHigh * 2 ** 32 + stimecmpLow;
-		if (enabled && due) this.#fires(DUE);
+		if (enabled && this.#counters.isDue(state)) this.#fires(DUE);
 	}
 
 	#fires(what: number): void {
@@ -61,10 +59,12 @@ export class SupervisorTimer {
 		const state = this.#state;
 		this.#clock.cancel(this.#handler, DUE);
 		if ((state.menvcfgh & MENVCFGH_STCE) === 0) return;
-		const when = this.#counters.cycleOfTime(state.stimecmpHigh * 2 ** 32 + state.stimecmpLow);
+		this.#counters.cycleOfTimer(state);
+		const { times } = this.#clock;
+		const when = times[CLOCK_WHEN]!;
 		// Cycles beyond 2^53 are never reached.
-		if (when > this.#clock.cycles && when < Number.MAX_SAFE_INTEGER) {
-			this.#clock.schedule(when, this.#handler);
+		if (when > times[CLOCK_CYCLES]! && when < Number.MAX_SAFE_INTEGER) {
+			this.#clock.scheduleAt(this.#handler);
 		}
 	}
 }

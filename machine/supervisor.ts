@@ -4,8 +4,7 @@
  * enabled, and user programs may read the counters. A trap is not entered: `run` returns.
  */
 import { ACCESS_FAULT, type Bus } from "./bus.ts";
-import type { Clock } from "./clock.ts";
-import type { Counters } from "./counters.ts";
+import { CLOCK_CYCLES, CLOCK_NEXT, type Clock } from "./clock.ts";
 import { DEBUG_NONE } from "./debug.ts";
 import type { Dma } from "./dma.ts";
 import type { Hart } from "./hart.ts";
@@ -25,8 +24,12 @@ import {
 	CYCLES_PER_TIME_TICK,
 	type MachinePort,
 	PAGE_SIZE,
+	PORT_CYCLES,
+	PORT_STIMECMP,
 	type ReadonlyBytes,
 	type ReadonlyWords,
+	TRANSLATED_DEVICE,
+	TRANSLATED_NOT,
 } from "./port.ts";
 import { STOP_TRAP } from "./rare.ts";
 import { SUPERVISOR_USER_RIGHTS } from "./rights.ts";
@@ -46,11 +49,10 @@ export class Supervisor implements MachinePort {
 	readonly #state: HartState;
 	readonly #memory: Memory;
 	readonly #clock: Clock;
-	readonly #counters: Counters;
 	readonly #bus: Bus;
 	readonly #dma: Dma;
 	readonly #panic: Panic;
-	#stimecmp = Number.POSITIVE_INFINITY;
+	readonly times: Float64Array;
 
 	constructor(hart: Hart, bus: Bus, dma: Dma, panic: Panic) {
 		this.#panic = panic;
@@ -58,7 +60,7 @@ export class Supervisor implements MachinePort {
 		this.#state = hart.state;
 		this.#memory = hart.memory;
 		this.#clock = hart.clock;
-		this.#counters = hart.counters;
+		this.times = hart.clock.times;
 		this.#bus = bus;
 		this.#dma = dma;
 		this.ramSize = hart.memory.ramSize;
@@ -129,6 +131,16 @@ export class Supervisor implements MachinePort {
 		return bytes === 0;
 	}
 
+	writeRamAt(index: number, from: Uint8Array, at: number, bytes: number): void {
+		this.#check(index >= 0 && index + bytes <= this.ramSize);
+		this.#dma.writeHost(RAM_OFFSET + index, from, at, bytes);
+	}
+
+	readRamAt(index: number, into: Uint8Array, at: number, bytes: number): boolean {
+		this.#check(index >= 0 && index + bytes <= this.ramSize);
+		return this.#dma.readHost(RAM_OFFSET + index, into, at, bytes);
+	}
+
 	get correctedErrors(): number {
 		return this.#memory.cells?.corrected ?? 0;
 	}
@@ -187,7 +199,7 @@ export class Supervisor implements MachinePort {
 	}
 
 	get satp(): number {
-		return this.#state.satp;
+		return this.#state.satp | 0;
 	}
 
 	set satp(value: number) {
@@ -208,12 +220,17 @@ export class Supervisor implements MachinePort {
 	}
 
 	get stimecmp(): number {
-		return this.#stimecmp;
+		return this.times[PORT_STIMECMP]!;
 	}
 
 	set stimecmp(ticks: number) {
-		const whole = Math.max(0, Math.ceil(ticks));
-		this.#stimecmp = whole;
+		this.times[PORT_STIMECMP] = ticks;
+		this.stimecmpWritten();
+	}
+
+	stimecmpWritten(): void {
+		const whole = Math.max(0, Math.ceil(this.times[PORT_STIMECMP]!));
+		this.times[PORT_STIMECMP] = whole;
 		const exact = whole <= Number.MAX_SAFE_INTEGER;
 		const low = exact ? whole >>> 0 : 0xffff_ffff;
 		this.#state.stimecmpLow = low;
@@ -224,20 +241,22 @@ export class Supervisor implements MachinePort {
 	run(until = Number.POSITIVE_INFINITY): boolean {
 		const hart = this.#hart;
 		const clock = this.#clock;
+		const { times } = this;
 		const traps = hart.traps;
 		const debug = hart.debug;
 		this.x[0] = 0;
 		debug?.entering();
 		for (;;) {
 			if (debug?.arrived()) return false;
-			if (clock.nextEvent <= clock.cycles) clock.advance(0);
+			if (times[CLOCK_NEXT]! <= times[CLOCK_CYCLES]!) clock.advance(0);
 			const irq = traps.pending();
 			if (irq >= 0) {
 				traps.tellSupervisor(irq, 0, true);
 				return true;
 			}
-			if (clock.cycles >= until) return false;
-			if (hart.slice(Math.min(clock.nextEvent, until) - clock.cycles) === STOP_TRAP) {
+			if (times[CLOCK_CYCLES]! >= until) return false;
+			const budget = Math.min(times[CLOCK_NEXT]!, until) - times[CLOCK_CYCLES]!;
+			if (hart.slice(budget) === STOP_TRAP) {
 				traps.tellSupervisor(this.#state.cause, this.#state.tval, false);
 				return true;
 			}
@@ -250,6 +269,14 @@ export class Supervisor implements MachinePort {
 	}
 
 	translate(va: number, access: Access): number {
+		return this.translateRam(va, access) === TRANSLATED_NOT ? -1 : this.translated;
+	}
+
+	get translated(): number {
+		return this.#hart.mmu.pa;
+	}
+
+	translateRam(va: number, access: Access): number {
 		const mmu = this.#hart.mmu;
 		const found = mmu.translateAs(va, access, SUPERVISOR_USER_RIGHTS);
 		const stall = this.#state.stall;
@@ -257,9 +284,10 @@ export class Supervisor implements MachinePort {
 			this.#state.stall = 0;
 			this.#clock.advance(stall);
 		}
-		if (!found) return -1;
-		const { pa } = mmu;
-		return this.#memory.offsetOf(pa, 1) >= 0 || this.#bus.answers(pa) ? pa : -1;
+		if (!found) return TRANSLATED_NOT;
+		const offset = mmu.pa - RAM_BASE;
+		if (offset >= 0 && offset < this.ramSize) return offset;
+		return this.#bus.answers(mmu.pa) ? TRANSLATED_DEVICE : TRANSLATED_NOT;
 	}
 
 	sfenceVma(va: number, asid: number): void {
@@ -282,11 +310,11 @@ export class Supervisor implements MachinePort {
 	}
 
 	reached(until: number): boolean {
-		return this.#clock.cycles >= until;
+		return this.times[CLOCK_CYCLES]! >= until;
 	}
 
 	get cycles(): number {
-		return this.#counters.now;
+		return this.times[PORT_CYCLES]!;
 	}
 
 	get instret(): number {
@@ -310,7 +338,7 @@ export class Supervisor implements MachinePort {
 	refresh(): void {
 		const { stimecmpLow, stimecmpHigh } = this.#state;
 		const ticks = stimecmpHigh * 2 ** 32 + stimecmpLow;
-		this.#stimecmp =
+		this.times[PORT_STIMECMP] =
 			ticks * CYCLES_PER_TIME_TICK > Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : ticks;
 	}
 

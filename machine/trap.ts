@@ -65,8 +65,7 @@ export class Traps {
 		const state = this.#state;
 		let mip = this.#lines.levels | state.mipSoftware;
 		if ((state.menvcfgh & MENVCFGH_STCE) !== 0) {
-			const due = this.#counters.time >= state.stimecmpHigh * 2 ** 32 + state.stimecmpLow;
-			const pending = due && !state.timerMasked;
+			const pending = this.#counters.isDue(state) && !state.timerMasked;
 			mip = pending ? mip | (1 << IRQ_STI) : mip & ~(1 << IRQ_STI);
 		}
 		return mip;

@@ -34,6 +34,8 @@ export interface PmapHost {
 	pmap_pv_put(): void;
 	/** The managed page at `pa`, or null for a device or for memory the page layer does not own. */
 	PHYS_TO_VM_PAGE(pa: number): PmapPage | null;
+	/** The same by the number of the page: PHYS_TO_VM_PAGE(ptoa(pfn)). */
+	PFN_TO_VM_PAGE(pfn: number): PmapPage | null;
 	/** Tests: true makes this allocation fail. Called for "pv", with PMAP_CANFAIL only. */
 	failinject?: ((what: string) => boolean) | null;
 }

@@ -194,8 +194,9 @@ export function pmap_destroy(k: PmapHost, pm: pmap): void {
 
 const SATP_PPN = 2 ** SATP_ASID_SHIFT - 1;
 
+/** Signed, as the port's. */
 const satp_of = (pm: pmap): number =>
-	SATP_MODE_SV32 + pm.pm_asid * 2 ** SATP_ASID_SHIFT + (pm.pm_root >>> PAGE_SHIFT);
+	SATP_MODE_SV32 | (pm.pm_asid << SATP_ASID_SHIFT) | (pm.pm_root >>> PAGE_SHIFT);
 
 /**
  * Make the hart translate through `pm`.
@@ -204,7 +205,7 @@ const satp_of = (pm: pmap): number =>
  */
 export function pmap_activate(k: PmapHost, pm: pmap): void {
 	pmap_tlb_settle(k);
-	const loaded = k.port.satp >>> 0;
+	const loaded = k.port.satp;
 	if (pm.pm_asid === 0 && pm !== k.pmap.pm_kernel) {
 		pmap_asid_alloc(k, pm, (loaded >>> SATP_ASID_SHIFT) & SATP_ASID_MAX);
 	}

@@ -15,7 +15,7 @@ import {
 	PA_TO_PTE,
 	PTE_IS_TABLE,
 	PTE_PPN,
-	PTE_TO_PA,
+	PTE_TO_PFN,
 	PTE_V,
 } from "./pte.ts";
 
@@ -71,7 +71,7 @@ export function pmap_ptp_release(k: PmapHost, pm: pmap, va: vaddr_t): void {
 	const slot = pm.pm_rootidx + (va >>> L1_SHIFT);
 	const index = pmap_pte_index(k, pm, va);
 	if (index < 0 || k.pmap.pm_ptcount[index >>> 10] !== 0) return;
-	const page = k.PHYS_TO_VM_PAGE(PTE_TO_PA(ram32[slot]!));
+	const page = k.PFN_TO_VM_PAGE(PTE_TO_PFN(ram32[slot]!));
 	if (page === null) panic("pmap: page table outside of managed memory");
 	k.port.storeWord(slot, 0);
 	k.pmap.pm_deadtables.push(page);

@@ -17,7 +17,7 @@ import {
 	type PvEntry,
 	type pmap,
 } from "./pmap_var.ts";
-import { PTE_A, PTE_D, PTE_MANAGED, PTE_TO_PA, PTE_WIRED } from "./pte.ts";
+import { PTE_A, PTE_D, PTE_MANAGED, PTE_TO_PFN, PTE_WIRED } from "./pte.ts";
 
 /** Memory for a PV entry. => false if it is short. */
 export function pmap_pv_alloc(k: PmapHost, flags: number): boolean {
@@ -156,7 +156,7 @@ export function pmap_pv_check(st: PmapState, listed: ReadonlySet<PvEntry>): stri
 
 /** The page of a managed leaf. */
 export function pmap_pte_page(k: PmapHost, pte: number): PmapPage {
-	return k.PHYS_TO_VM_PAGE(PTE_TO_PA(pte)) ?? panic("pmap: managed mapping of no page");
+	return k.PFN_TO_VM_PAGE(PTE_TO_PFN(pte)) ?? panic("pmap: managed mapping of no page");
 }
 
 /** Save a leaf's A and D bits in its page, before the leaf is removed or changed. */

@@ -32,6 +32,9 @@ export const L1_SIZE = 1 << L1_SHIFT;
 /** Physical address of an entry's page. Not `<<`: it has up to 34 bits. */
 export const PTE_TO_PA = (pte: number): paddr_t => (pte >>> 10) * PAGE_SIZE;
 
+/** Number of an entry's page. */
+export const PTE_TO_PFN = (pte: number): number => pte >>> 10;
+
 /** The PPN field for a page below 4 GiB. */
 export const PA_TO_PTE = (pa: paddr_t): number => (pa >>> 12) << 10;
 

@@ -208,6 +208,7 @@ export class ClockFaults implements Family, TimerFaults {
 		if (target !== "mtime") {
 			counters.skew ??= new TimeSkew();
 			counters.skew.change(now, delta, this.#rateOf("time"));
+			machine.clock.show();
 			timer.update();
 		}
 		if (target !== "time" && board !== null) {

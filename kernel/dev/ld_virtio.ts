@@ -9,6 +9,7 @@
  * number of times. A device that does not answer in time, or says that it needs a reset, is reset,
  * and each transfer that it had is given to it again.
  */
+import { PORT_CYCLES } from "../../machine/port.ts";
 import { pmap_extract, pmap_kernel } from "../../pmap/pmap.ts";
 import { EIO, ENOMEM, ENXIO, EROFS, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
@@ -329,7 +330,7 @@ function ld_enqueue(k: Kernel, sc: ld_softc, x: ld_xfer, n: number): void {
 	put_desc(k, sc.sc_ringidx, desc, status, 1, VRING_DESC_F_WRITE, -1);
 	x.x_head = head;
 	x.x_ndesc = n + 2;
-	x.x_time = k.port.cycles;
+	x.x_time = k.port.times[PORT_CYCLES]!;
 	sc.sc_issued.push(x);
 	put16(k, sc.sc_ringidx, AVAIL_OFFSET + 4 + (sc.sc_avail % QUEUE_SIZE) * 2, head);
 	sc.sc_avail = (sc.sc_avail + 1) & 0xffff;
@@ -364,7 +365,7 @@ export function ld_timeout(k: Kernel, sc: ld_softc): void {
 			ld_reset(k, sc, "timeout");
 		}
 	}
-	while (sc.sc_delayed.length > 0 && sc.sc_delayed[0]!.x_time <= k.port.cycles) {
+	while (sc.sc_delayed.length > 0 && sc.sc_delayed[0]!.x_time <= k.port.times[PORT_CYCLES]!) {
 		sc.sc_queue.push(sc.sc_delayed[0]!);
 		ld_remove(sc.sc_delayed, 0);
 	}
@@ -375,7 +376,7 @@ export function ld_timeout(k: Kernel, sc: ld_softc): void {
 /** Whether the device should have done a transfer by now that it still has. */
 function ld_late(k: Kernel, sc: ld_softc): boolean {
 	const oldest = sc.sc_issued[0];
-	return oldest !== undefined && oldest.x_time + ld_conf(k).timeout <= k.port.cycles;
+	return oldest !== undefined && oldest.x_time + ld_conf(k).timeout <= k.port.times[PORT_CYCLES]!;
 }
 
 /** Finish the transfers on the used ring. */
@@ -400,7 +401,7 @@ function ld_done(k: Kernel, sc: ld_softc): void {
 			if (!bp.b_read && !bp.b_flush) sc.sc_written++;
 			ld_end(k, sc, x);
 		} else if (status === VIRTIO_BLK_S_IOERR && ld_again(k, sc, x)) {
-			x.x_time = k.port.cycles + RECOVERYTIME;
+			x.x_time = k.port.times[PORT_CYCLES]! + RECOVERYTIME;
 			sc.sc_delayed.push(x);
 		} else ld_fail(k, sc, x);
 	}

@@ -26,6 +26,19 @@ import {
 import { free, malloc } from "../kern/core/kern_malloc.ts";
 import { pool_get, pool_put } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
+import {
+	amap_chunk,
+	amap_chunk_insert,
+	amap_chunk_remove,
+	amap_chunks_init,
+	amap_chunks_renumber,
+	amap_chunks_shrink,
+	CHUNK_MASK,
+	CHUNK_SHIFT,
+	UVM_AMAP_CHUNK,
+	type vm_amap_chunk,
+	type vm_amap_chunks,
+} from "./uvm_amap_chunks.ts";
 import { uvm_anfree, type vm_anon } from "./uvm_anon.ts";
 import { UVM_ET_NEEDSCOPY } from "./uvm_extern.ts";
 import type { vm_map_entry } from "./uvm_map_entry.ts";
@@ -40,21 +53,8 @@ export const AMAP_REFALL = 2;
 export const AMAP_EXTEND_BACKWARDS = 0;
 export const AMAP_EXTEND_FORWARDS = 1;
 
-/** Slots of a chunk, as many pages as NetBSD gives an amap of its own (uvm_amap.h). */
-export const UVM_AMAP_CHUNK = 16;
-const CHUNK_SHIFT = 4;
-const CHUNK_MASK = UVM_AMAP_CHUNK - 1;
-
 /** More slots than an address space has pages make no sense. */
 const SLOTS_MAX = 1 << 20;
-
-/** UVM_AMAP_CHUNK slots, by their number in the chunk. */
-export interface vm_amap_chunk {
-	ac_nused: number;
-	readonly ac_anon: (vm_anon | null)[];
-	/** Where in am_slots a slot in use is. */
-	readonly ac_bckptr: number[];
-}
 
 /** Slots with the same number of references, from `at` to the next run or the last slot. */
 export interface vm_amap_run {
@@ -69,7 +69,7 @@ export interface vm_amap {
 	am_nslot: number;
 	am_nused: number;
 	/** Chunks with an anon, by slot / UVM_AMAP_CHUNK. */
-	am_chunks: Map<number, vm_amap_chunk>;
+	readonly am_chunks: vm_amap_chunks;
 	/** What lies behind the first am_nused elements means nothing. */
 	am_slots: number[];
 	/**
@@ -95,16 +95,19 @@ const amap_new = (): vm_amap => ({
 	am_flags: 0,
 	am_nslot: 0,
 	am_nused: 0,
-	am_chunks: new Map(),
+	am_chunks: amap_chunks_init(),
 	am_slots: [],
 	am_ppref: null,
 	am_list_next: null,
 	am_list_prev: null,
 });
 
-/** Free amaps that are kept, and how many slots the array of each may have. */
+/** Free amaps that are kept, and for how many slots and chunks: a few for more. */
 const AMAP_FREE_MAX = 256;
 const SLOTS_FREE_MAX = 4096;
+const CHUNKS_FREE_MAX = 512;
+const LARGE_FREE = 8;
+const LARGE_FACTOR = 16;
 
 /**
  * An amap of `slots` empty slots, one reference, unlocked.
@@ -130,7 +133,9 @@ function amap_free(k: Kernel, amap: vm_amap): void {
 	pool_put(k.uvm.amap_pool);
 	if (k.uvm.amap_free.length >= AMAP_FREE_MAX) return;
 	amap.am_flags = 0;
-	if (amap.am_slots.length > SLOTS_FREE_MAX) amap.am_slots = [];
+	const factor = k.uvm.amap_free.length < LARGE_FREE ? LARGE_FACTOR : 1;
+	if (amap.am_slots.length > SLOTS_FREE_MAX * factor) amap.am_slots = [];
+	amap_chunks_shrink(amap.am_chunks, CHUNKS_FREE_MAX * factor);
 	amap.am_ppref = null;
 	amap.am_list_next = null;
 	amap.am_list_prev = null;
@@ -151,13 +156,13 @@ function chunk_alloc(k: Kernel, amap: vm_amap, index: number): vm_amap_chunk | n
 	if (!malloc(k, UVM_AMAP_CHUNK * SLOT_SIZE, ARRAYS)) return null;
 	k.uvm.amap_slots += UVM_AMAP_CHUNK;
 	const chunk = k.uvm.amap_chunk_free.pop() ?? chunk_new();
-	amap.am_chunks.set(index, chunk);
+	amap_chunk_insert(amap.am_chunks, index, chunk);
 	return chunk;
 }
 
 /** => all its slots are empty. */
 function chunk_free(k: Kernel, amap: vm_amap, index: number, chunk: vm_amap_chunk): void {
-	amap.am_chunks.delete(index);
+	amap_chunk_remove(amap.am_chunks, index);
 	if (k.uvm.amap_chunk_free.length < CHUNK_FREE_MAX) k.uvm.amap_chunk_free.push(chunk);
 	k.uvm.amap_slots -= UVM_AMAP_CHUNK;
 	free(k, UVM_AMAP_CHUNK * SLOT_SIZE, ARRAYS);
@@ -165,8 +170,8 @@ function chunk_free(k: Kernel, amap: vm_amap, index: number, chunk: vm_amap_chun
 
 /** The anon of a slot, or null. => amap locked. */
 export function amap_lookup(amap: vm_amap, slot: number): vm_anon | null {
-	const chunk = amap.am_chunks.get(slot >>> CHUNK_SHIFT);
-	return chunk === undefined ? null : chunk.ac_anon[slot & CHUNK_MASK]!;
+	const chunk = amap_chunk(amap.am_chunks, slot >>> CHUNK_SHIFT);
+	return chunk === null ? null : chunk.ac_anon[slot & CHUNK_MASK]!;
 }
 
 /** The anons of `npages` slots from `slot` on. => amap locked. */
@@ -176,11 +181,11 @@ export function amap_lookups(
 	anons: (vm_anon | null)[],
 	npages: number,
 ): void {
-	let chunk = amap.am_chunks.get(slot >>> CHUNK_SHIFT);
+	let chunk = amap_chunk(amap.am_chunks, slot >>> CHUNK_SHIFT);
 	for (let i = 0; i < npages; i++) {
 		const s = slot + i;
-		if (i > 0 && (s & CHUNK_MASK) === 0) chunk = amap.am_chunks.get(s >>> CHUNK_SHIFT);
-		anons[i] = chunk === undefined ? null : chunk.ac_anon[s & CHUNK_MASK]!;
+		if (i > 0 && (s & CHUNK_MASK) === 0) chunk = amap_chunk(amap.am_chunks, s >>> CHUNK_SHIFT);
+		anons[i] = chunk === null ? null : chunk.ac_anon[s & CHUNK_MASK]!;
 	}
 }
 
@@ -216,7 +221,7 @@ export function amap_add(
 ): boolean {
 	KASSERT(slot < amap.am_nslot, "amap_add: slot out of range");
 	const index = slot >>> CHUNK_SHIFT;
-	const chunk = amap.am_chunks.get(index) ?? (replace ? null : chunk_alloc(k, amap, index));
+	const chunk = amap_chunk(amap.am_chunks, index) ?? (replace ? null : chunk_alloc(k, amap, index));
 	const old = chunk === null ? null : chunk.ac_anon[slot & CHUNK_MASK]!;
 	if (replace) {
 		KASSERT(old !== null, "amap_add: nothing to replace");
@@ -240,17 +245,14 @@ export function amap_add(
 /** Take the anon out of a slot. => amap locked; the caller gets its reference. */
 export function amap_unadd(k: Kernel, amap: vm_amap, slot: number): void {
 	const index = slot >>> CHUNK_SHIFT;
-	const chunk = amap.am_chunks.get(index);
-	KASSERT(
-		chunk !== undefined && chunk.ac_anon[slot & CHUNK_MASK] !== null,
-		"amap_unadd: slot is empty",
-	);
+	const chunk = amap_chunk(amap.am_chunks, index);
+	KASSERT(chunk !== null && chunk.ac_anon[slot & CHUNK_MASK] !== null, "amap_unadd: slot is empty");
 	chunk.ac_anon[slot & CHUNK_MASK] = null;
 	const hole = chunk.ac_bckptr[slot & CHUNK_MASK]!;
 	const last = amap.am_slots[--amap.am_nused]!;
 	if (last !== slot) {
 		amap.am_slots[hole] = last;
-		amap.am_chunks.get(last >>> CHUNK_SHIFT)!.ac_bckptr[last & CHUNK_MASK] = hole;
+		amap_chunk(amap.am_chunks, last >>> CHUNK_SHIFT)!.ac_bckptr[last & CHUNK_MASK] = hole;
 	}
 	if (--chunk.ac_nused === 0) chunk_free(k, amap, index, chunk);
 }
@@ -443,9 +445,7 @@ function extend_backwards(
 		// not renumber them each time.
 		const chunks = Math.ceil((add - entry.pageoff + mapped) / UVM_AMAP_CHUNK);
 		const up = chunks * UVM_AMAP_CHUNK;
-		const old = amap.am_chunks;
-		amap.am_chunks = new Map();
-		for (const [index, chunk] of old) amap.am_chunks.set(index + chunks, chunk);
+		amap_chunks_renumber(amap.am_chunks, chunks);
 		for (let i = 0; i < amap.am_nused; i++) amap.am_slots[i]! += up;
 		entry.pageoff += up;
 		amap.am_nslot = entry.pageoff + mapped;
@@ -474,9 +474,9 @@ function amap_copyslots(
 	}
 	const end = slot + len;
 	for (let s = slot; s < end; ) {
-		const chunk = old.am_chunks.get(s >>> CHUNK_SHIFT);
+		const chunk = amap_chunk(old.am_chunks, s >>> CHUNK_SHIFT);
 		const stop = Math.min((s | CHUNK_MASK) + 1, end);
-		for (; chunk !== undefined && s < stop; s++) {
+		for (; chunk !== null && s < stop; s++) {
 			const anon = chunk.ac_anon[s & CHUNK_MASK]!;
 			if (anon !== null && !amap_copyslot(k, old, anon, amap, s - slot)) return false;
 		}

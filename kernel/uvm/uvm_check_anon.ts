@@ -3,7 +3,8 @@
 import { pmap_is_modified } from "../../pmap/pmap.ts";
 import { PAGE_SIZE } from "../../sys/vmparam.ts";
 import type { Kernel } from "../kernel.ts";
-import { amap_lookup, UVM_AMAP_CHUNK, type vm_amap } from "./uvm_amap.ts";
+import { amap_lookup, type vm_amap } from "./uvm_amap.ts";
+import { amap_chunk, amap_chunks_list, UVM_AMAP_CHUNK } from "./uvm_amap_chunks.ts";
 import type { vm_anon } from "./uvm_anon.ts";
 import { UAO_FLAG_NOSWAP, uao_find_swslot, uao_slots, type uvm_aobj } from "./uvm_aobj_slots.ts";
 import { memq_length } from "./uvm_check_page.ts";
@@ -81,13 +82,13 @@ export function check_anons(k: Kernel, quiet: boolean, wrong: string[]): void {
 function check_amap(amap: vm_amap, wrong: string[]): void {
 	if (amap.am_slots.length < amap.am_nused) wrong.push("10: am_nused counts wrongly");
 	for (const [i, slot] of amap.am_slots.slice(0, amap.am_nused).entries()) {
-		const chunk = amap.am_chunks.get(Math.floor(slot / UVM_AMAP_CHUNK));
+		const chunk = amap_chunk(amap.am_chunks, Math.floor(slot / UVM_AMAP_CHUNK));
 		if (chunk?.ac_bckptr[slot % UVM_AMAP_CHUNK] !== i) wrong.push("10: ac_bckptr leads elsewhere");
 		if (amap_lookup(amap, slot) === null) wrong.push("10: am_slots names an empty slot");
 		if (slot < 0 || slot >= amap.am_nslot) wrong.push("10: a slot lies outside of its amap");
 	}
 	let used = 0;
-	for (const { ac_nused, ac_anon } of amap.am_chunks.values()) {
+	for (const [, { ac_nused, ac_anon }] of amap_chunks_list(amap.am_chunks)) {
 		const n = ac_anon.filter((anon) => anon !== null).length;
 		if (n !== ac_nused || n === 0) wrong.push("10: a chunk of an amap counts wrongly");
 		used += n;
@@ -99,7 +100,7 @@ function check_amap(amap: vm_amap, wrong: string[]): void {
 function amap_slots(k: Kernel): number {
 	let chunks = 0;
 	for (let amap = k.uvm.amap_list; amap !== null; amap = amap.am_list_next) {
-		chunks += amap.am_chunks.size;
+		chunks += amap.am_chunks.ch_count;
 	}
 	return chunks * UVM_AMAP_CHUNK;
 }

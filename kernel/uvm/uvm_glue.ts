@@ -31,7 +31,7 @@ import {
 	uvm_pagewire,
 	type vm_page,
 } from "./uvm_page.ts";
-import { uiofault } from "./uvm_uiomove.ts";
+import { uioaddr, uiofault } from "./uvm_uiomove.ts";
 
 /** May the kernel read, or write, `len` bytes at `addr` of its own memory? => never sleeps. */
 export function uvm_kernacc(k: Kernel, addr: vaddr_t, len: number, write: boolean): boolean {
@@ -63,9 +63,9 @@ export function* uvm_vslock(
 	let error: Errno = 0;
 	if (k.uvmexp.wired + atop(end - trunc_page(addr)) > k.uvmexp.wiredmax) error = EBUSY;
 	for (let va = trunc_page(addr); va < end && error === 0; va += PAGE_SIZE) {
-		const pa = yield* uiofault(k, map, va, access === VM_PROT_WRITE);
-		const pg = pa < 0 ? null : PHYS_TO_VM_PAGE(k, pa);
-		if (pa < 0) error = EFAULT;
+		const ua = yield* uiofault(k, map, va, access === VM_PROT_WRITE);
+		const pg = ua < 0 ? null : PHYS_TO_VM_PAGE(k, uioaddr(k, ua));
+		if (ua < 0) error = EFAULT;
 		else if (pg === null || pg.loan_count > 0 || (pg.flags & PG_BUSY) !== 0) error = EBUSY;
 		else {
 			simple_lock(k, k.uvm.pageqlock);

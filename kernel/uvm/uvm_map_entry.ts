@@ -130,7 +130,7 @@ function blank_entry(start: vaddr_t, end: vaddr_t): vm_map_entry {
 export function uvm_map_setup(pm: pmap, min: vaddr_t, max: vaddr_t, flags: number): vm_map {
 	// The header compares behind every address, and before it in a walk from the other end.
 	const header = blank_entry(max, min);
-	return {
+	const map: vm_map = {
 		pmap: pm,
 		lock: lockinit(),
 		header,
@@ -144,10 +144,14 @@ export function uvm_map_setup(pm: pmap, min: vaddr_t, max: vaddr_t, flags: numbe
 		first_free: header,
 		flags,
 		timestamp: 0,
-		min_offset: min,
-		max_offset: max,
-		maxsaddr: max,
+		min_offset: NO_NUMBER,
+		max_offset: NO_NUMBER,
+		maxsaddr: NO_NUMBER,
 	};
+	map.min_offset = min;
+	map.max_offset = max;
+	map.maxsaddr = max;
+	return map;
 }
 
 /** The same in the map of an address space that is gone. => nobody has it locked. */

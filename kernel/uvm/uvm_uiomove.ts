@@ -3,7 +3,7 @@
  * sys/kern/kern_subr.c, for copy(9) and uvm_io. It is here because it takes page faults.
  */
 
-import { ACCESS_LOAD, ACCESS_STORE } from "../../machine/port.ts";
+import { ACCESS_LOAD, ACCESS_STORE, TRANSLATED_DEVICE } from "../../machine/port.ts";
 import { pmap_activate, pmap_extract, pmap_fault } from "../../pmap/pmap.ts";
 import { EFAULT, ENOMEM, type Errno, EWOULDBLOCK } from "../../sys/errno.ts";
 import { PAGE_MASK, PAGE_SIZE, VM_PROT_READ, VM_PROT_WRITE } from "../../sys/vmparam.ts";
@@ -38,15 +38,15 @@ export function* uiomove(
 ): Sleeps<Errno> {
 	for (let done = from, faults = blocked; done < bytes.length; ) {
 		const at = va + done;
-		let pa = faults ? UIO_SLEEPS : uiotranslate(k, map, at, out);
+		let ua = faults ? UIO_SLEEPS : uiotranslate(k, map, at, out);
 		faults = false;
-		if (pa === UIO_SLEEPS) pa = yield* uiofault_wait(k, map, at, out);
-		if (pa < 0) return EFAULT;
+		if (ua === UIO_SLEEPS) ua = yield* uiofault_wait(k, map, at, out);
+		if (ua < 0) return EFAULT;
 		const n = Math.min(uiopage(at), bytes.length - done);
-		if (uiocopy(k, pa, bytes, done, n, out)) {
-			uiocharge(k, pa, n);
+		if (uiocopy(k, ua, bytes, done, n, out)) {
+			uiocharge(k, ua, n);
 			done += n;
-		} else if (!(yield* uvm_copy_memerror(k, pa))) return EFAULT;
+		} else if (!(yield* uvm_copy_memerror(k, uioaddr(k, ua)))) return EFAULT;
 	}
 	return 0;
 }
@@ -55,50 +55,66 @@ export function* uiomove(
 export const uiopage = (va: number): number => PAGE_SIZE - (va & PAGE_MASK);
 
 /**
- * Copy `n` bytes at `done` of `bytes` to physical address `pa`, or from there; within a page.
+ * The addresses that are copied to and from are those of RAM, from 0: small integers, of which the
+ * host allocates none. More than any of them stands for what was translated last, on a device.
+ */
+const UIO_DEVICE = 2 ** 30;
+
+/** The physical address of such a one. */
+export const uioaddr = (k: Kernel, ua: number): number =>
+	ua >= UIO_DEVICE ? k.port.translated + (ua - UIO_DEVICE) : k.port.ramBase + ua;
+
+/**
+ * Copy `n` bytes at `done` of `bytes` to address `ua`, or from there; within a page.
  * => false: memory cannot correct what it reads. Never sleeps; the caller charges it (uiocharge).
  */
 export function uiocopy(
 	k: Kernel,
-	pa: number,
+	ua: number,
 	bytes: Uint8Array,
 	done: number,
 	n: number,
 	out: boolean,
 ): boolean {
-	// A device that the program has mapped.
-	if (!in_ram(k, pa)) bus_space_copy(k, pa, bytes.subarray(done, done + n), out);
-	else if (out) k.port.writeRam(pa, bytes, done, n);
-	else return k.port.readRam(pa, bytes, done, n);
+	if (ua >= UIO_DEVICE) {
+		bus_space_copy(k, uioaddr(k, ua), bytes.subarray(done, done + n), out);
+	} else if (out) k.port.writeRamAt(ua, bytes, done, n);
+	else return k.port.readRamAt(ua, bytes, done, n);
 	return true;
 }
 
 /** The time that it takes to copy `n` bytes from or to a page of memory. */
-export function uiocharge(k: Kernel, pa: number, n: number): void {
-	if (in_ram(k, pa)) k.port.charge(Math.ceil(n / BYTES_PER_CYCLE));
+export function uiocharge(k: Kernel, ua: number, n: number): void {
+	if (ua < UIO_DEVICE) k.port.charge(Math.ceil(n / BYTES_PER_CYCLE));
 }
 
 /** An address that faults again and again: its page table is in memory that forgets. */
 const FAULTS_MAX = 64;
 
-/** No physical address: there is none (EFAULT), or uvm_fault has to be called, and sleeps. */
+/** No address: there is none (EFAULT), or uvm_fault has to be called, and sleeps. */
 export const UIO_FAULT = -1;
 export const UIO_SLEEPS = -2;
 
-/** The physical address of `at` for a store (`out`) or a load. => never sleeps; or UIO_. */
+/** Where `at` is for a store (`out`) or a load. => for uiocopy; never sleeps; or UIO_. */
 export function uiotranslate(k: Kernel, map: vm_map, at: number, out: boolean): number {
+	const ua = uiotranslated(k, map, at, out);
+	return ua >= 0 ? ua : uiofault_nosleep(k, map, at, out);
+}
+
+/** The same, or UIO_FAULT: a page fault. */
+function uiotranslated(k: Kernel, map: vm_map, at: number, out: boolean): number {
 	pmap_activate(k, map.pmap);
-	const pa = k.port.translate(at, out ? ACCESS_STORE : ACCESS_LOAD);
-	return pa >= 0 ? pa : uiofault_nosleep(k, map, at, out);
+	const ua = k.port.translateRam(at, out ? ACCESS_STORE : ACCESS_LOAD);
+	if (ua !== TRANSLATED_DEVICE) return ua >= 0 ? ua : UIO_FAULT;
+	return UIO_DEVICE;
 }
 
 /** The same with the page faults that need not sleep. => never sleeps; or UIO_. */
 export function uiofault_nosleep(k: Kernel, map: vm_map, at: number, out: boolean): number {
 	const access = out ? VM_PROT_WRITE : VM_PROT_READ;
 	for (let faults = 0; faults < FAULTS_MAX; faults++) {
-		pmap_activate(k, map.pmap);
-		const pa = k.port.translate(at, out ? ACCESS_STORE : ACCESS_LOAD);
-		if (pa >= 0) return pa;
+		const ua = uiotranslated(k, map, at, out);
+		if (ua >= 0) return ua;
 		if (pmap_fault(k, map.pmap, at, access)) continue;
 		if (isdevice(k, map, at)) return UIO_FAULT;
 		const error = uvm_fault_nosleep(k, map, at, VM_FAULT_INVALID, access);
@@ -110,12 +126,12 @@ export function uiofault_nosleep(k: Kernel, map: vm_map, at: number, out: boolea
 }
 
 /**
- * The physical address of `at` for a store (`out`) or a load, or UIO_FAULT.
+ * Where `at` is for a store (`out`) or a load, or UIO_FAULT.
  * => sleeps for page faults, as uiomove.
  */
 export function* uiofault(k: Kernel, map: vm_map, at: number, out: boolean): Sleeps<number> {
-	const pa = uiofault_nosleep(k, map, at, out);
-	return pa === UIO_SLEEPS ? yield* uiofault_wait(k, map, at, out) : pa;
+	const ua = uiofault_nosleep(k, map, at, out);
+	return ua === UIO_SLEEPS ? yield* uiofault_wait(k, map, at, out) : ua;
 }
 
 /** The same where that has met UIO_SLEEPS. Sleeps. */
@@ -125,8 +141,8 @@ export function* uiofault_wait(k: Kernel, map: vm_map, at: number, out: boolean)
 		const error = yield* uvm_fault(k, map, at, VM_FAULT_INVALID, access, true);
 		if (error === ENOMEM) k.curlwp.l_nomem = at;
 		if (error !== 0) return UIO_FAULT;
-		const pa = uiofault_nosleep(k, map, at, out);
-		if (pa !== UIO_SLEEPS) return pa;
+		const ua = uiofault_nosleep(k, map, at, out);
+		if (ua !== UIO_SLEEPS) return ua;
 	}
 	return UIO_FAULT;
 }

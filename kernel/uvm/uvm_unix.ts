@@ -14,7 +14,7 @@
 import { ptoa, round_page, USRSTACK, type vaddr_t } from "../../sys/vmparam.ts";
 import { RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_STACK } from "../kern/core/rlimit.ts";
 import type { Kernel } from "../kernel.ts";
-import { UVM_AMAP_CHUNK } from "./uvm_amap.ts";
+import { UVM_AMAP_CHUNK } from "./uvm_amap_chunks.ts";
 import {
 	UVM_ET_GROWSDOWN,
 	UVM_ET_ONFAULT,

@@ -184,7 +184,7 @@ describe("memory", () => {
 				for (let va = e.start; va < e.end; va += 4096) {
 					const bytes = readProcess(system, p, va, 4096);
 					expect(bytes.length, `page at ${hex(va)}`).toBe(4096);
-					const satp = system.kernel.port.satp;
+					const satp = system.kernel.port.satp >>> 0;
 					if (translateIn(system.machine.hart, satp, va) >= 0) resident++;
 					else elsewhere++;
 				}

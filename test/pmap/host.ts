@@ -75,6 +75,7 @@ export function makeHost(options: HostOptions = {}, machine = makeMachine(option
 		pmap_pv_get: () => true,
 		pmap_pv_put: () => {},
 		PHYS_TO_VM_PAGE: (pa) => frames.get(pa - (pa % PAGE_SIZE)) ?? null,
+		PFN_TO_VM_PAGE: (pfn) => frames.get(pfn * PAGE_SIZE) ?? null,
 	};
 	host.pmap.pm_adtrap = adtrap;
 	// The first page stays with nobody: memory that the page layer does not own.

@@ -228,7 +228,7 @@ function doAccess(m: Model, r: Real, op: Extract<Op, { op: "access" | "kaccess" 
 		settle(m);
 	}
 	// pmap_activate does what is deferred; a kernel address needs no activation.
-	if (space !== KERNEL && r.k.port.satp % 2 ** 22 !== pm.pm_root / PAGE_SIZE) {
+	if (space !== KERNEL && (r.k.port.satp & 0x3f_ffff) !== pm.pm_root / PAGE_SIZE) {
 		P.pmap_activate(r.k, pm);
 		settle(m);
 	}

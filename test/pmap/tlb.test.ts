@@ -359,12 +359,12 @@ describe("address space identifiers", () => {
 		const pm = P.pmap_create(k)!;
 		P.pmap_activate(k, pm);
 		const satp = k.port.satp;
-		expect(satp).toBe(0x8000_0000 + pm.pm_asid * 2 ** 22 + pm.pm_root / PAGE_SIZE);
+		expect(satp >>> 0).toBe(0x8000_0000 + pm.pm_asid * 2 ** 22 + pm.pm_root / PAGE_SIZE);
 		const calls: number[] = [];
 		Object.defineProperty(k.port, "satp", {
 			configurable: true,
 			get: () => satp,
-			set: (value: number) => calls.push(value),
+			set: (value: number) => calls.push(value >>> 0),
 		});
 		P.pmap_activate(k, pm);
 		expect(calls).toEqual([]);

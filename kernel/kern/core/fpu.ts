@@ -22,6 +22,13 @@ export const fpreg_new = (): fpreg => ({
 	r_used: false,
 });
 
+/** As a new one. */
+export function fpreg_clear(fp: fpreg): void {
+	if (fp.r_used) fp.r_f.fill(0);
+	fp.r_fcsr = 0;
+	fp.r_used = false;
+}
+
 /** Bring `l.l_fpregs` up to date. */
 export function fpu_save(k: Kernel, l: lwp): void {
 	const { port } = k;

@@ -6,7 +6,7 @@ import { list_remove } from "../../../sys/list.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { uvm_faultinfo } from "../../uvm/uvm_fault.ts";
 import type { proc } from "../proc/kern_proc.ts";
-import { type fpreg, fpreg_new } from "./fpu.ts";
+import { type fpreg, fpreg_clear, fpreg_new } from "./fpu.ts";
 import { LSONPROC, LSSLEEP, LSZOMB, type Sleeps, setrunnable } from "./kern_synch.ts";
 import { pool_put, pool_take } from "./subr_pool.ts";
 
@@ -30,11 +30,12 @@ export interface resumable {
 	next(): { readonly done?: boolean };
 }
 
+/** A thread. Its record is used again when it is gone (lwp_free). */
 export interface lwp {
-	readonly l_lid: number;
-	readonly l_name: string;
+	l_lid: number;
+	l_name: string;
 	/** null for a kernel thread. */
-	readonly l_proc: proc | null;
+	l_proc: proc | null;
 	/** LSRUN, LSSLEEP, LSONPROC or LSZOMB. */
 	l_stat: number;
 	/** What it sleeps on, and why; null unless LSSLEEP. */
@@ -70,7 +71,7 @@ export interface lwp {
 	/** a0 to a5 of its latest system call, which may read them also after it has slept. */
 	readonly l_args: Uint32Array;
 	/** Runs ahead of threads that return to user mode. */
-	readonly l_system: boolean;
+	l_system: boolean;
 	l_runnext: lwp | null;
 	/** User address whose page a system call could not get for lack of memory; or -1. */
 	l_nomem: number;
@@ -96,11 +97,9 @@ export interface lwp {
 	l_stime: number;
 	/** Both together, at which a timer of processor time or its limit may be due, or Infinity. */
 	l_cpudue: number;
-	/** The parts of it that another thread will have. */
-	readonly l_uarea: uarea;
 }
 
-/** A thread. => its memory was provided (pool_prime). */
+/** => its memory was provided (pool_prime). */
 export function lwp_create(
 	k: Kernel,
 	name: string,
@@ -108,7 +107,8 @@ export function lwp_create(
 	kernel: Sleeps<void> | null,
 ): lwp {
 	pool_take(k, k.pools.lwppl);
-	const l = lwp_new(k.nextlid++, name, p, kernel, k.uareas.pop() ?? uarea_new());
+	const l = k.lwp_cache.pop() ?? lwp_new();
+	lwp_init(l, k.nextlid++, name, p, kernel);
 	k.lwps.push(l);
 	return l;
 }
@@ -120,45 +120,26 @@ export function kthread_create(k: Kernel, name: string, body: Sleeps<void>): lwp
 	return l;
 }
 
-/** Forget a thread that will never run again. */
+/** How many are kept. */
+const LWP_CACHE_MAX = 64;
+
+/**
+ * Forget a thread that will never run again. => until another thread is made, its record tells
+ * whose it was.
+ */
 export function lwp_free(k: Kernel, l: lwp): void {
 	l.l_stat = LSZOMB;
 	l.l_kernel = null;
+	l.l_call = null;
+	l.l_fault = null;
+	l.l_futex = null;
+	while (l.l_copied.length > 0) l.l_copied.pop();
 	if (k.lwps.includes(l)) {
 		list_remove(k.lwps, l);
 		pool_put(k.pools.lwppl);
-		if (k.uareas.length < UAREAS_MAX) uarea_free(k, l.l_uarea);
+		if (k.lwp_cache.length < LWP_CACHE_MAX) k.lwp_cache.push(l);
 	}
 	if (k.hartlwp === l) k.hartlwp = null;
-}
-
-/** What a thread that is gone leaves to the next one (uvm_uarea_free). */
-export interface uarea {
-	readonly l_regs: Int32Array;
-	readonly l_fpregs: fpreg;
-	readonly l_args: Uint32Array;
-	readonly l_copied: Uint8Array[];
-}
-
-/** How many are kept. */
-const UAREAS_MAX = 64;
-
-const uarea_new = (): uarea => ({
-	l_regs: new Int32Array(32),
-	l_fpregs: fpreg_new(),
-	l_args: new Uint32Array(ARGS),
-	l_copied: [],
-});
-
-function uarea_free(k: Kernel, uarea: uarea): void {
-	const { l_regs, l_fpregs, l_args, l_copied } = uarea;
-	l_regs.fill(0);
-	while (l_copied.length > 0) l_copied.pop();
-	l_args.fill(0);
-	if (l_fpregs.r_used) l_fpregs.r_f.fill(0);
-	l_fpregs.r_fcsr = 0;
-	l_fpregs.r_used = false;
-	k.uareas.push(uarea);
 }
 
 /** The user registers of a thread, wherever they are now. => not across a sleep. */
@@ -174,58 +155,94 @@ export function lwp_setpc(k: Kernel, l: lwp, pc: number): void {
 
 /** The boot thread: it belongs to no process and never sleeps. */
 export function lwp_boot(): lwp {
-	const l = lwp_new(0, "boot", null, null, uarea_new());
+	const l = lwp_new();
+	lwp_init(l, 0, "boot", null, null);
 	l.l_stat = LSONPROC;
 	return l;
 }
 
-function lwp_new(
+/** A record for lwp_init. */
+const lwp_new = (): lwp => ({
+	l_lid: 0,
+	l_name: "",
+	l_proc: null,
+	l_stat: LSZOMB,
+	l_wchan: null,
+	l_wmesg: "",
+	l_sinterruptible: false,
+	l_wakecycle: Number.POSITIVE_INFINITY,
+	l_timedout: false,
+	l_sleepnext: null,
+	l_sleepprev: null,
+	l_channext: null,
+	l_chanprev: null,
+	l_sleepseq: 0,
+	l_timedidx: -1,
+	l_kernel: null,
+	l_call: null,
+	l_fault: null,
+	l_faultva: 0,
+	l_regs: new Int32Array(32),
+	l_pc: 0,
+	l_fpregs: fpreg_new(),
+	l_args: new Uint32Array(ARGS),
+	l_system: false,
+	l_runnext: null,
+	l_nomem: -1,
+	l_restart: RESTART_NO,
+	l_deadline: Number.POSITIVE_INFINITY,
+	l_again: false,
+	l_copied: [],
+	l_recall: -1,
+	l_futex: null,
+	l_yield: false,
+	l_minflt: 0,
+	l_majflt: 0,
+	l_utime: 0,
+	l_stime: 0,
+	l_cpudue: Number.POSITIVE_INFINITY,
+});
+
+/** Whatever the record was: a new thread, which is not on a queue yet. */
+function lwp_init(
+	l: lwp,
 	lid: number,
 	name: string,
 	p: proc | null,
 	kernel: Sleeps<void> | null,
-	uarea: uarea,
-): lwp {
-	const { l_regs, l_fpregs, l_args, l_copied } = uarea;
-	return {
-		l_lid: lid,
-		l_name: name,
-		l_proc: p,
-		l_stat: LSSLEEP,
-		l_wchan: null,
-		l_wmesg: "",
-		l_sinterruptible: false,
-		l_wakecycle: Number.POSITIVE_INFINITY,
-		l_timedout: false,
-		l_sleepnext: null,
-		l_sleepprev: null,
-		l_channext: null,
-		l_chanprev: null,
-		l_sleepseq: 0,
-		l_timedidx: -1,
-		l_kernel: kernel,
-		l_call: null,
-		l_fault: null,
-		l_faultva: 0,
-		l_regs,
-		l_pc: 0,
-		l_fpregs,
-		l_args,
-		l_system: p === null,
-		l_runnext: null,
-		l_nomem: -1,
-		l_restart: RESTART_NO,
-		l_deadline: Number.POSITIVE_INFINITY,
-		l_again: false,
-		l_copied,
-		l_recall: -1,
-		l_futex: null,
-		l_yield: false,
-		l_minflt: 0,
-		l_majflt: 0,
-		l_utime: 0,
-		l_stime: 0,
-		l_cpudue: Number.POSITIVE_INFINITY,
-		l_uarea: uarea,
-	};
+): void {
+	l.l_lid = lid;
+	l.l_name = name;
+	l.l_proc = p;
+	l.l_stat = LSSLEEP;
+	l.l_wchan = null;
+	l.l_wmesg = "";
+	l.l_sinterruptible = false;
+	l.l_wakecycle = Number.POSITIVE_INFINITY;
+	l.l_timedout = false;
+	l.l_sleepnext = l.l_sleepprev = null;
+	l.l_channext = l.l_chanprev = null;
+	l.l_sleepseq = 0;
+	l.l_timedidx = -1;
+	l.l_kernel = kernel;
+	l.l_call = null;
+	l.l_fault = null;
+	l.l_faultva = 0;
+	l.l_regs.fill(0);
+	l.l_pc = 0;
+	fpreg_clear(l.l_fpregs);
+	l.l_args.fill(0);
+	l.l_system = p === null;
+	l.l_runnext = null;
+	l.l_nomem = -1;
+	l.l_restart = RESTART_NO;
+	l.l_deadline = Number.POSITIVE_INFINITY;
+	l.l_again = false;
+	while (l.l_copied.length > 0) l.l_copied.pop();
+	l.l_recall = -1;
+	l.l_futex = null;
+	l.l_yield = false;
+	l.l_minflt = l.l_majflt = 0;
+	l.l_utime = l.l_stime = 0;
+	l.l_cpudue = Number.POSITIVE_INFINITY;
 }

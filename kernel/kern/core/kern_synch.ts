@@ -4,6 +4,7 @@
  * Code that may sleep is a generator; `yield*` marks each place where other threads may run, and
  * nothing learned before it is true after it. A channel is any object, compared by identity.
  */
+import { PORT_CYCLES } from "../../../machine/port.ts";
 import { EINTR, type Errno, EWOULDBLOCK } from "../../../sys/errno.ts";
 import { KASSERT, panic } from "../../../sys/panic.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -72,7 +73,7 @@ export function sleep_enter(k: Kernel, chan: object, wmesg: string, timeout: num
 	l.l_timedout = false;
 	if (!l.l_sinterruptible) l.l_again = false;
 	if (timeout > 0) {
-		l.l_wakecycle = k.port.cycles + timeout;
+		l.l_wakecycle = k.port.times[PORT_CYCLES]! + timeout;
 		k.nextwakeup = Math.min(k.nextwakeup, l.l_wakecycle);
 	}
 	sleepq_enter(k.sleepq, l);
@@ -134,7 +135,7 @@ export function wakeup(k: Kernel, chan: object): void {
  * => called with the cycle counter past k.nextwakeup.
  */
 export function wakeup_timeouts(k: Kernel): void {
-	for (const l of sleepq_due(k.sleepq, k.port.cycles)) {
+	for (const l of sleepq_due(k.sleepq, k.port.times[PORT_CYCLES]!)) {
 		sleepq_remove(k.sleepq, l);
 		awaken(k, l, true);
 	}

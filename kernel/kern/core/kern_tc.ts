@@ -2,6 +2,7 @@
  * The wall clock (sys/kern/kern_tc.c): the time of boot, which the real-time clock told, plus the
  * cycles since then. One cycle is one nanosecond.
  */
+import { PORT_CYCLES } from "../../../machine/port.ts";
 import type { Kernel } from "../../kernel.ts";
 
 /** Whole seconds since 1970, and nanoseconds, 0 to 999,999,999. */
@@ -32,7 +33,7 @@ export function inittodr(k: Kernel, rtc: number): void {
 /** The wall clock's time. => in `ts`, or in a new record. */
 export function nanotime(k: Kernel, ts: timespec_kept = { tv_sec: 0, tv_nsec: 0 }): timespec {
 	const { boottime } = k;
-	const { cycles } = k.port;
+	const cycles = k.port.times[PORT_CYCLES]!;
 	const nsec = boottime.tv_nsec + (cycles % NS_PER_S);
 	const carry = nsec >= NS_PER_S ? 1 : 0;
 	ts.tv_sec = boottime.tv_sec + Math.floor(cycles / NS_PER_S) + carry;
@@ -42,7 +43,7 @@ export function nanotime(k: Kernel, ts: timespec_kept = { tv_sec: 0, tv_nsec: 0 
 
 /** Its seconds alone. */
 export const time_second = (k: Kernel): number =>
-	k.boottime.tv_sec + Math.floor((k.boottime.tv_nsec + k.port.cycles) / NS_PER_S);
+	k.boottime.tv_sec + Math.floor((k.boottime.tv_nsec + k.port.times[PORT_CYCLES]!) / NS_PER_S);
 
 export function timespec_copy(to: timespec_kept, from: timespec): void {
 	to.tv_sec = from.tv_sec;

@@ -2,6 +2,7 @@
  * Functions that are called later (sys/kern/kern_timeout.c, callout(9)). A callout names its
  * function, so that it is plain data; softclock in kern/proc/intr.ts calls it.
  */
+import { PORT_CYCLES } from "../../../machine/port.ts";
 import type { Kernel } from "../../kernel.ts";
 
 /** Names of functions: ld_timeout of the disk `c_arg`. */
@@ -38,7 +39,7 @@ export const callout_stop = (k: Kernel, c: callout): void =>
 
 /** A callout that is due, now no longer pending; or null. */
 export function callout_due(k: Kernel): callout | null {
-	const now = k.port.cycles;
+	const now = k.port.times[PORT_CYCLES]!;
 	for (const c of k.callouts) {
 		if (c.c_time > now) continue;
 		callout_stop(k, c);

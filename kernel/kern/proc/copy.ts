@@ -50,12 +50,12 @@ export const COPY_PAGES = -2;
 export function copyout_word_nosleep(k: Kernel, map: vm_map, word: number, va: number): Errno {
 	if (va + WORD > VM_MAXUSER_ADDRESS) return EFAULT;
 	if (uiopage(va) < WORD) return COPY_PAGES;
-	const pa = uiotranslate(k, map, va, true);
-	if (pa === UIO_SLEEPS) return COPY_SLEEPS;
-	if (pa < 0) return EFAULT;
+	const ua = uiotranslate(k, map, va, true);
+	if (ua === UIO_SLEEPS) return COPY_SLEEPS;
+	if (ua < 0) return EFAULT;
 	for (let i = 0; i < WORD; i++) k.wordbytes[i] = word >>> (8 * i);
-	uiocopy(k, pa, k.wordbytes, 0, WORD, true);
-	uiocharge(k, pa, WORD);
+	uiocopy(k, ua, k.wordbytes, 0, WORD, true);
+	uiocharge(k, ua, WORD);
 	return 0;
 }
 
@@ -87,7 +87,7 @@ export function* copyin(
 
 /**
  * Whether the byte at `va` can be stored to, before data is taken from where it cannot be put back.
- * => never sleeps: the page's address, UIO_FAULT, or UIO_SLEEPS, and uiofault_wait goes on.
+ * => never sleeps: where it is, UIO_FAULT, or UIO_SLEEPS, and uiofault_wait goes on.
  */
 export const copyout_probe = (k: Kernel, map: vm_map, va: number): number =>
 	va >= VM_MAXUSER_ADDRESS ? UIO_FAULT : uiofault_nosleep(k, map, va, true);

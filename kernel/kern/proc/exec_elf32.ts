@@ -18,7 +18,7 @@ import {
 } from "../../../sys/vmparam.ts";
 import type { vnode } from "../../fs/vnode.ts";
 import type { Kernel } from "../../kernel.ts";
-import { UVM_AMAP_CHUNK } from "../../uvm/uvm_amap.ts";
+import { UVM_AMAP_CHUNK } from "../../uvm/uvm_amap_chunks.ts";
 import { UVM_FLAG_COPYONW, UVM_FLAG_FIXED, UVM_FLAG_GROWSDOWN } from "../../uvm/uvm_extern.ts";
 import { uvm_map, uvm_map_args, type vmspace } from "../../uvm/uvm_map.ts";
 import { uvm_map_protect } from "../../uvm/uvm_map_protect.ts";

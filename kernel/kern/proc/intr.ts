@@ -2,7 +2,7 @@
  * Interrupts: from devices through the PLIC, and the timer, which wakes sleepers that time out,
  * calls callouts, and ends a thread's time slice.
  */
-import { SIP_SEIP, SIP_STIP } from "../../../machine/port.ts";
+import { PORT_CYCLES, SIP_SEIP, SIP_STIP } from "../../../machine/port.ts";
 import { cons_intr } from "../../dev/cons.ts";
 import { ld_intr, ld_timeout } from "../../dev/ld_virtio.ts";
 import { plic_claim, plic_complete } from "../../dev/plic.ts";
@@ -26,8 +26,8 @@ export function cpu_intr(k: Kernel): boolean {
 	if ((pending & SIP_STIP) === 0) return k.runkernel.head !== null;
 	k.uvmexp.intrs++;
 	k.watch.trace?.interrupt("timer");
-	if (k.port.cycles >= k.nextwakeup) hardclock(k);
-	if (k.port.cycles >= k.nextcallout) softclock(k);
+	if (k.port.times[PORT_CYCLES]! >= k.nextwakeup) hardclock(k);
+	if (k.port.times[PORT_CYCLES]! >= k.nextcallout) softclock(k);
 	timer_quantum(k, k.curlwp);
 	return k.runkernel.head !== null || k.runuser.head !== null;
 }

@@ -3,6 +3,7 @@
  * halts. This is the only place where a thread's generator is resumed.
  */
 
+import { PORT_CYCLES } from "../../../machine/port.ts";
 import { pmap_activate } from "../../../pmap/pmap.ts";
 import { KASSERT } from "../../../sys/panic.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -55,7 +56,7 @@ export function cpu_run(k: Kernel, until: number, pause = false): number {
 		const l = chooselwp(k);
 		if (l === null) {
 			timer_idle(k);
-			if (k.uvm.idlesince < 0) k.uvm.idlesince = k.port.cycles;
+			if (k.uvm.idlesince < 0) k.uvm.idlesince = k.port.times[PORT_CYCLES]!;
 			if (pause && !intr_pending(k)) return CPU_IDLE;
 			if (!k.port.wfi(until)) return CPU_DEADLOCK;
 			continue;
@@ -82,7 +83,7 @@ function idle_end(k: Kernel): void {
 	const { idlesince } = k.uvm;
 	if (idlesince < 0) return;
 	k.uvm.idlesince = -1;
-	uvm_pageidlezero(k, k.port.cycles - idlesince);
+	uvm_pageidlezero(k, k.port.times[PORT_CYCLES]! - idlesince);
 }
 
 /**
@@ -90,9 +91,9 @@ function idle_end(k: Kernel): void {
  * => true if it returns to user mode.
  */
 function run_kernel(k: Kernel, l: lwp): boolean {
-	const start = k.port.cycles;
+	const start = k.port.times[PORT_CYCLES]!;
 	const done = l.l_kernel!.next().done === true;
-	l.l_stime += k.port.cycles - start;
+	l.l_stime += k.port.times[PORT_CYCLES]! - start;
 	KASSERT(k.simplelocks === 0, "a thread sleeps, or is done, with a simple lock held");
 	if (l.l_stat === LSZOMB) return false;
 	if (!done) {
@@ -162,13 +163,13 @@ function run_user(k: Kernel, l: lwp, until: number): void {
 /** Run user code until it traps, and handle the trap. => TRAP_. */
 function run_trap(k: Kernel, l: lwp, until: number): number {
 	userret(k);
-	const start = k.port.cycles;
+	const start = k.port.times[PORT_CYCLES]!;
 	const trapped = k.port.run(until);
-	l.l_utime += k.port.cycles - start;
+	l.l_utime += k.port.times[PORT_CYCLES]! - start;
 	if (!trapped) return TRAP_NONE;
-	const entered = k.port.cycles;
+	const entered = k.port.times[PORT_CYCLES]!;
 	const what = trap(k, l);
-	l.l_stime += k.port.cycles - entered;
+	l.l_stime += k.port.times[PORT_CYCLES]! - entered;
 	if (l.l_utime + l.l_stime >= l.l_cpudue) cputime_check(k, l);
 	return what;
 }

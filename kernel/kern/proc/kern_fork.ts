@@ -179,6 +179,8 @@ function* clone_rest(
 		yield* copyout_word(k, p.p_vmspace!.vm_map, child.p_pid, ptid);
 	}
 	clone_start(k, child);
-	while (child.p_vforked) yield* ltsleep(k, child, "vfork", 0, null);
-	return child.p_pid;
+	const pid = child.p_pid;
+	// If nobody waits for the child, its record may be another one's by now.
+	while (child.p_pid === pid && child.p_vforked) yield* ltsleep(k, child, "vfork", 0, null);
+	return pid;
 }

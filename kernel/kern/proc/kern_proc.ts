@@ -39,8 +39,9 @@ export interface proc_exit {
 	readonly reason: string;
 }
 
+/** A process. Its record is used again when it is gone (proc_free). */
 export interface proc {
-	readonly p_pid: number;
+	p_pid: number;
 	p_comm: string;
 	/** Shared with the parent between vfork and exec; null once the process has ended. */
 	p_vmspace: vmspace | null;
@@ -97,8 +98,6 @@ export interface proc {
 	readonly p_ru: rusage;
 	/** Of children that were waited for. */
 	readonly p_cru: rusage;
-	/** The parts of it that another process will have. */
-	readonly p_parts: proc_parts;
 }
 
 /** An alternate signal stack (stack_t). */
@@ -117,104 +116,95 @@ export const SIGSTK_NONE: sigstk = { ss_sp: 0, ss_size: 0 };
 export function proc_create(k: Kernel, comm: string, parent: proc | null): proc {
 	pool_take(k, k.pools.procpl);
 	pool_take(k, k.pools.sigapl);
-	const pid = k.nextpid++;
-	const parts = proc_parts(k, parent);
-	const p: proc = {
-		p_pid: pid,
-		p_comm: comm,
-		p_vmspace: null,
-		p_lwp: null,
-		p_pptr: parent,
-		p_children: parts.p_children,
-		p_pgid: parent?.p_pgid ?? pid,
-		p_sid: parent?.p_sid ?? pid,
-		p_shm: parts.p_shm,
-		p_fd: null,
-		p_umask: parent?.p_umask ?? 0o022,
-		p_cred: parent?.p_cred ?? cred0(),
-		p_rlimit: parts.p_rlimit,
-		p_sigacts: parts.p_sigacts,
-		p_sigmask: parent?.p_sigmask ?? sigemptyset(),
-		p_sigoldmask: null,
-		p_sigwait: sigemptyset(),
-		p_siglist: sigemptyset(),
-		p_siginfo: parts.p_siginfo,
-		p_sigstk: SIGSTK_NONE,
-		p_stopsig: 0,
-		p_waited: false,
-		p_continued: false,
-		p_timers: parts.p_timers,
-		p_pdeathsig: 0,
-		p_dumpable: parent?.p_dumpable ?? 1,
-		p_nnp: parent?.p_nnp ?? false,
-		p_exitsig: SIGCHLD,
-		p_vforked: false,
-		p_cleartid: 0,
-		p_robust: 0,
-		p_exit: null,
-		p_ru: parts.p_ru,
-		p_cru: parts.p_cru,
-		p_parts: parts,
-	};
+	const p = k.proc_cache.pop() ?? proc_new();
+	proc_init(p, k.nextpid++, comm, parent);
 	k.procs.push(p);
 	parent?.p_children.push(p);
 	return p;
 }
 
-/** What a process that has ended leaves to another. */
-export interface proc_parts {
-	readonly p_children: proc[];
-	readonly p_shm: shmmap[];
-	readonly p_siginfo: ksiginfo[];
-	readonly p_rlimit: rlimit[];
-	readonly p_sigacts: sigaction[];
-	readonly p_timers: itimer[];
-	readonly p_ru: rusage;
-	readonly p_cru: rusage;
-}
+/** How many records are kept. */
+const PROC_CACHE_MAX = 64;
 
-/** How many are kept. */
-const PARTS_FREE_MAX = 64;
+/** A record for proc_init. */
+const proc_new = (): proc => ({
+	p_pid: 0,
+	p_comm: "",
+	p_vmspace: null,
+	p_lwp: null,
+	p_pptr: null,
+	p_children: [],
+	p_pgid: 0,
+	p_sid: 0,
+	p_shm: [],
+	p_fd: null,
+	p_umask: 0,
+	p_cred: cred0(),
+	p_rlimit: limit0(),
+	p_sigacts: new Array(NSIG).fill(sigaction_default()),
+	p_sigmask: sigemptyset(),
+	p_sigoldmask: null,
+	p_sigwait: sigemptyset(),
+	p_siglist: sigemptyset(),
+	p_siginfo: [],
+	p_sigstk: SIGSTK_NONE,
+	p_stopsig: 0,
+	p_waited: false,
+	p_continued: false,
+	p_timers: itimers_none(),
+	p_pdeathsig: 0,
+	p_dumpable: 1,
+	p_nnp: false,
+	p_exitsig: SIGCHLD,
+	p_vforked: false,
+	p_cleartid: 0,
+	p_robust: 0,
+	p_exit: null,
+	p_ru: rusage_zero(),
+	p_cru: rusage_zero(),
+});
 
-/** Limits and signal actions as those of the parent; no timer runs; all else is empty. */
-function proc_parts(k: Kernel, parent: proc | null): proc_parts {
-	const parts = k.proc_parts.pop() ?? {
-		p_children: [],
-		p_shm: [],
-		p_siginfo: [],
-		p_rlimit: limit0(),
-		p_sigacts: new Array(NSIG).fill(sigaction_default()),
-		p_timers: itimers_none(),
-		p_ru: rusage_zero(),
-		p_cru: rusage_zero(),
-	};
-	rusage_clear(parts.p_ru);
-	rusage_clear(parts.p_cru);
-	if (parent === null) {
-		parts.p_rlimit.splice(0, parts.p_rlimit.length, ...limit0());
-		parts.p_sigacts.fill(sigaction_default());
-		return parts;
-	}
-	for (let i = 0; i < parent.p_rlimit.length; i++) parts.p_rlimit[i] = parent.p_rlimit[i]!;
-	for (let i = 0; i < NSIG; i++) parts.p_sigacts[i] = parent.p_sigacts[i]!;
-	return parts;
-}
-
-/**
- * Nobody but one who asks what it used looks at them any more.
- * => its children and what was told of signals are gone
- */
-function proc_parts_free(k: Kernel, parts: proc_parts): void {
-	if (k.proc_parts.length >= PARTS_FREE_MAX) return;
-	while (parts.p_children.length > 0) parts.p_children.pop();
-	while (parts.p_shm.length > 0) parts.p_shm.pop();
-	while (parts.p_siginfo.length > 0) parts.p_siginfo.pop();
-	for (let i = 0; i < parts.p_timers.length; i++) {
-		const timer = parts.p_timers[i]!;
+/** Whatever the record was: a new process. */
+function proc_init(p: proc, pid: number, comm: string, parent: proc | null): void {
+	p.p_pid = pid;
+	p.p_comm = comm;
+	p.p_vmspace = null;
+	p.p_lwp = null;
+	p.p_pptr = parent;
+	while (p.p_children.length > 0) p.p_children.pop();
+	p.p_pgid = parent?.p_pgid ?? pid;
+	p.p_sid = parent?.p_sid ?? pid;
+	while (p.p_shm.length > 0) p.p_shm.pop();
+	p.p_fd = null;
+	p.p_umask = parent?.p_umask ?? 0o022;
+	p.p_cred = parent?.p_cred ?? cred0();
+	const limits = parent?.p_rlimit ?? limit0();
+	for (let i = 0; i < limits.length; i++) p.p_rlimit[i] = limits[i]!;
+	if (parent === null) p.p_sigacts.fill(sigaction_default());
+	else for (let i = 0; i < NSIG; i++) p.p_sigacts[i] = parent.p_sigacts[i]!;
+	p.p_sigmask = parent?.p_sigmask ?? sigemptyset();
+	p.p_sigoldmask = null;
+	p.p_sigwait = sigemptyset();
+	p.p_siglist = sigemptyset();
+	while (p.p_siginfo.length > 0) p.p_siginfo.pop();
+	p.p_sigstk = SIGSTK_NONE;
+	p.p_stopsig = 0;
+	p.p_waited = p.p_continued = false;
+	for (let i = 0; i < p.p_timers.length; i++) {
+		const timer = p.p_timers[i]!;
 		timer.it_deadline = Number.POSITIVE_INFINITY;
 		timer.it_interval = 0;
 	}
-	k.proc_parts.push(parts);
+	p.p_pdeathsig = 0;
+	p.p_dumpable = parent?.p_dumpable ?? 1;
+	p.p_nnp = parent?.p_nnp ?? false;
+	p.p_exitsig = SIGCHLD;
+	p.p_vforked = false;
+	p.p_cleartid = 0;
+	p.p_robust = 0;
+	p.p_exit = null;
+	rusage_clear(p.p_ru);
+	rusage_clear(p.p_cru);
 }
 
 /**
@@ -225,12 +215,18 @@ export function* proc_prime(k: Kernel): Sleeps<boolean> {
 	return yield* pool_prime_wait(k, k.pools.ofproc);
 }
 
-/** Forget a process that has ended, or never began. => nothing refers to it. */
+/** The first process: whoever has started the system asks it how it has ended. */
+const INIT_PID = 1;
+
+/**
+ * Forget a process that has ended, or never began. => nothing refers to it.
+ * => until another process is made, its record tells how it ended, and what it used.
+ */
 export function proc_free(k: Kernel, p: proc): void {
 	list_remove(k.procs, p);
 	pool_put(k.pools.procpl);
 	pool_put(k.pools.sigapl);
-	proc_parts_free(k, p.p_parts);
+	if (p.p_pid !== INIT_PID && k.proc_cache.length < PROC_CACHE_MAX) k.proc_cache.push(p);
 }
 
 export const pfind = (k: Kernel, pid: number): proc | undefined =>

@@ -36,6 +36,7 @@ const FIXED: ReadonlySet<string> = new Set<keyof Kernel>([
 	"pool_page_alloc",
 	"pool_page_free",
 	"PHYS_TO_VM_PAGE",
+	"PFN_TO_VM_PAGE",
 ]);
 
 /** Where daemons sleep at the head of their loops. */

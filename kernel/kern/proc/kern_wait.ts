@@ -128,7 +128,7 @@ export function sys_wait4(
 	if (status !== 0) error = copyout_word_nosleep(k, p.p_vmspace!.vm_map, result, status);
 	if (error > 0) return -error;
 	if (error === 0 && usage === null) return child.p_pid;
-	return wait4_report(k, p, child, error === 0 ? 0 : status, result, error, rusage, usage);
+	return wait4_report(k, p, child.p_pid, error === 0 ? 0 : status, result, error, rusage, usage);
 }
 
 /** wait4 that sleeps inside, and is no plain call that is started again. */
@@ -148,17 +148,18 @@ function* wait4_resumed(
 	const result = wait_status(found, what);
 	const usage = rusage === 0 ? null : rusage_bytes(rusage_of(found));
 	consume(k, found, what);
-	return yield* wait4_report(k, p, found, status, result, 0, rusage, usage);
+	return yield* wait4_report(k, p, found.p_pid, status, result, 0, rusage, usage);
 }
 
 /**
- * Store what is told of a child: the result at `status`, the usage at `rusage`, if these are not 0.
+ * Store what is told of child number `child`: the result at `status`, the usage at `rusage`, if
+ * these are not 0. => the child's record may be that of another process by now
  * => `tried`: what copyout_word_nosleep has returned for the result. Sleeps.
  */
 function* wait4_report(
 	k: Kernel,
 	p: proc,
-	child: proc,
+	child: number,
 	status: number,
 	result: number,
 	tried: number,
@@ -174,7 +175,7 @@ function* wait4_report(
 		const error = yield* copyout(k, map, usage, rusage);
 		if (error !== 0) return -error;
 	}
-	return child.p_pid;
+	return child;
 }
 
 /** => 0 and a siginfo_t, whose si_pid is 0 if WNOHANG found nothing. */

@@ -67,9 +67,9 @@ function read_nosleep(
 	const pipe = fp.f_pipe!;
 	const { vm_map: map } = p.p_vmspace!;
 	if (!again) {
-		const pa = copyout_probe(k, map, va);
-		if (pa === UIO_SLEEPS) return read_sleeps(k, map, fp, va, size, va);
-		if (pa < 0) return -EFAULT;
+		const ua = copyout_probe(k, map, va);
+		if (ua === UIO_SLEEPS) return read_sleeps(k, map, fp, va, size, va);
+		if (ua < 0) return -EFAULT;
 	}
 	for (;;) {
 		if (pipe_count(pipe) === 0) {
@@ -102,9 +102,9 @@ export function* pipe_readuser(
 ): Sleeps<number> {
 	const { vm_map: map } = p.p_vmspace!;
 	// A call that is started again has found the page before it slept.
-	const pa = k.curlwp.l_recall >= 0 ? 0 : copyout_probe(k, map, va);
-	if (pa === UIO_SLEEPS) return yield* read_sleeps(k, map, fp, va, size, va);
-	return pa < 0 ? -EFAULT : yield* read_sleeps(k, map, fp, va, size, -1);
+	const ua = k.curlwp.l_recall >= 0 ? 0 : copyout_probe(k, map, va);
+	if (ua === UIO_SLEEPS) return yield* read_sleeps(k, map, fp, va, size, va);
+	return ua < 0 ? -EFAULT : yield* read_sleeps(k, map, fp, va, size, -1);
 }
 
 /** The same. => `blocked`: an address that has met UIO_SLEEPS, or -1. */
@@ -167,14 +167,14 @@ function read_move(
 	if (end > VM_MAXUSER_ADDRESS) return COPY_FAULT;
 	if (from === 0) vattr_accessed(k, pipe.pipe_attr);
 	for (let at = va + from; at < end; ) {
-		const pa = uiotranslate(k, map, at, true);
-		if (pa < 0) return pa === UIO_SLEEPS ? at : COPY_FAULT;
+		const ua = uiotranslate(k, map, at, true);
+		if (ua < 0) return ua === UIO_SLEEPS ? at : COPY_FAULT;
 		const part = Math.min(uiopage(at), end - at);
-		if (!read_piece(k, pipe, at - va, part, pa)) {
+		if (!read_piece(k, pipe, at - va, part, ua)) {
 			pipe_unlend(k, pipe);
 			return COPY_MEMERR;
 		}
-		uiocharge(k, pa, part);
+		uiocharge(k, ua, part);
 		at += part;
 	}
 	pipe_taken(k, pipe, n);
@@ -182,20 +182,20 @@ function read_move(
 }
 
 /** Copy `n` bytes from byte `from` of a pipe on. => false: memory cannot correct what is lent. */
-function read_piece(k: Kernel, pipe: pipe, from: number, n: number, pa: number): boolean {
+function read_piece(k: Kernel, pipe: pipe, from: number, n: number, ua: number): boolean {
 	const ring = Math.max(0, Math.min(n, pipe.pipe_cnt - from));
 	if (ring > 0) {
 		const { pipe_buffer, pipe_size } = pipe;
 		const at = (pipe.pipe_out + from) % pipe_size;
 		const first = Math.min(ring, pipe_size - at);
-		uiocopy(k, pa, pipe_buffer, at, first, true);
-		if (first < ring) uiocopy(k, pa + first, pipe_buffer, 0, ring - first, true);
+		uiocopy(k, ua, pipe_buffer, at, first, true);
+		if (first < ring) uiocopy(k, ua + first, pipe_buffer, 0, ring - first, true);
 	}
 	if (ring === n) return true;
 	const lent = new Uint8Array(n - ring);
 	const { pipe_map: map } = pipe;
 	if (pipe_direct_read(k, map!, from + ring - pipe.pipe_cnt, lent) < lent.length) return false;
-	uiocopy(k, pa + ring, lent, 0, lent.length, true);
+	uiocopy(k, ua + ring, lent, 0, lent.length, true);
 	return true;
 }
 
@@ -220,12 +220,12 @@ function write_nosleep(
 	pipe_ring(pipe);
 	for (let done = 0; done < size; ) {
 		const at = va + done;
-		const pa = uiotranslate(k, map, at, false);
-		if (pa === UIO_SLEEPS) return write_rest(k, p, fp, va, size, done, true);
-		if (pa < 0) return -EFAULT;
+		const ua = uiotranslate(k, map, at, false);
+		if (ua === UIO_SLEEPS) return write_rest(k, p, fp, va, size, done, true);
+		if (ua < 0) return -EFAULT;
 		const n = Math.min(uiopage(at), size - done);
-		if (!write_piece(k, pipe, done, n, pa)) return write_rest(k, p, fp, va, size, done, false);
-		uiocharge(k, pa, n);
+		if (!write_piece(k, pipe, done, n, ua)) return write_rest(k, p, fp, va, size, done, false);
+		uiocharge(k, ua, n);
 		done += n;
 	}
 	if (!pipe_reserve(k, pipe, size)) return write_rest(k, p, fp, va, size, size, false);
@@ -234,12 +234,12 @@ function write_nosleep(
 }
 
 /** Copy `n` bytes behind the ring's and `from` more. => false: memory cannot correct them. */
-function write_piece(k: Kernel, pipe: pipe, from: number, n: number, pa: number): boolean {
+function write_piece(k: Kernel, pipe: pipe, from: number, n: number, ua: number): boolean {
 	const { pipe_buffer, pipe_size } = pipe;
 	const at = (pipe.pipe_out + pipe.pipe_cnt + from) % pipe_size;
 	const first = Math.min(n, pipe_size - at);
-	if (!uiocopy(k, pa, pipe_buffer, at, first, false)) return false;
-	return first === n || uiocopy(k, pa + first, pipe_buffer, 0, n - first, false);
+	if (!uiocopy(k, ua, pipe_buffer, at, first, false)) return false;
+	return first === n || uiocopy(k, ua + first, pipe_buffer, 0, n - first, false);
 }
 
 /**

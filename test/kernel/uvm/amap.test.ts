@@ -16,6 +16,7 @@ import {
 	amap_used,
 	type vm_amap,
 } from "../../../kernel/uvm/uvm_amap.ts";
+import { amap_chunk } from "../../../kernel/uvm/uvm_amap_chunks.ts";
 import { uvm_analloc, uvm_anfree, type vm_anon } from "../../../kernel/uvm/uvm_anon.ts";
 import { UVM_ET_NEEDSCOPY, UVM_FLAG_OVERLAY } from "../../../kernel/uvm/uvm_extern.ts";
 import {
@@ -341,7 +342,7 @@ describe("amap_add, amap_unadd", () => {
 					expect(new Set(packed)).toEqual(used);
 					expect(packed.length).toBe(used.size);
 					expect(amap_used(amap, 0, slots)).toEqual([...used].sort((a, b) => a - b));
-					const bckptr = packed.map((s) => amap.am_chunks.get(s >>> 4)!.ac_bckptr[s & 15]);
+					const bckptr = packed.map((s) => amap_chunk(amap.am_chunks, s >>> 4)!.ac_bckptr[s & 15]);
 					expect(bckptr).toEqual(packed.map((_, i) => i));
 				}
 				amap_unref(t.k, amap, 0, slots);

@@ -2,12 +2,12 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { simple_lock } from "../../../kernel/kern/core/kern_lock.ts";
 import { pool_take } from "../../../kernel/kern/core/subr_pool.ts";
+import { AMAP_SHARED, amap_lookup, type vm_amap } from "../../../kernel/uvm/uvm_amap.ts";
 import {
-	AMAP_SHARED,
-	amap_lookup,
-	type vm_amap,
+	amap_chunk,
+	amap_chunk_insert,
 	type vm_amap_chunk,
-} from "../../../kernel/uvm/uvm_amap.ts";
+} from "../../../kernel/uvm/uvm_amap_chunks.ts";
 import {
 	UAO_FLAG_NOSWAP,
 	uao_set_swslot,
@@ -61,7 +61,7 @@ const page = (va: number, i: number): number => va + i * PAGE_SIZE;
 const check = (): string[] => uvm_check(t.k, t.machine.hart.tlb.list());
 const entry = (va = BASE, where = space): vm_map_entry => uvm_map_lookup_entry(where.map, va);
 const amap = (): vm_amap => entry().amap!;
-const chunk = (): vm_amap_chunk => amap().am_chunks.get(0)!;
+const chunk = (): vm_amap_chunk => amap_chunk(amap().am_chunks, 0)!;
 const emptyChunk = (): vm_amap_chunk => ({
 	ac_nused: 0,
 	ac_anon: Array(16).fill(null),
@@ -201,7 +201,7 @@ const breakages: [number, string, () => void][] = [
 	[9, "slots of an object that is never swapped", () => void (small.u_flags |= UAO_FLAG_NOSWAP)],
 	[10, "ac_bckptr", () => void (chunk().ac_bckptr[2] = 3)],
 	[10, "ac_nused", () => void chunk().ac_nused--],
-	[10, "an empty chunk", () => void amap().am_chunks.set(7, emptyChunk())],
+	[10, "an empty chunk", () => amap_chunk_insert(amap().am_chunks, 7, emptyChunk())],
 	[10, "a slot that am_slots does not name", () => void amap().am_slots.pop()],
 	[10, "amap_slots", () => void (t.k.uvm.amap_slots += 16)],
 	[10, "am_nused", () => void amap().am_nused--],

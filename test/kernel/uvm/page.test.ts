@@ -6,6 +6,7 @@ import { uvm_analloc } from "../../../kernel/uvm/uvm_anon.ts";
 import { UVM_PGA_USERESERVE, UVM_PGA_ZERO } from "../../../kernel/uvm/uvm_extern.ts";
 import type { uvm_object } from "../../../kernel/uvm/uvm_object.ts";
 import {
+	PFN_TO_VM_PAGE,
 	PG_BUSY,
 	PG_CLEAN,
 	PG_FAKE,
@@ -207,6 +208,8 @@ describe("lookup", () => {
 	it("finds a page by its physical address", () => {
 		const pg = page();
 		expect(PHYS_TO_VM_PAGE(t.k, pg.phys_addr)).toBe(pg);
+		expect(PFN_TO_VM_PAGE(t.k, pg.phys_addr / PAGE_SIZE)).toBe(pg);
+		expect(PFN_TO_VM_PAGE(t.k, t.k.uvm.avail_end / PAGE_SIZE)).toBeNull();
 		expect(PHYS_TO_VM_PAGE(t.k, pg.phys_addr + PAGE_SIZE - 1)).toBe(pg);
 		for (const pa of [0, 0x1000_0000, t.k.uvm.avail_end, pg.phys_addr + 2 ** 32, 2 ** 34 - 1]) {
 			expect(PHYS_TO_VM_PAGE(t.k, pa)).toBeNull();

@@ -14,6 +14,7 @@ import {
 	amap_unadd,
 	amap_unref,
 } from "../../../kernel/uvm/uvm_amap.ts";
+import { amap_chunks_list } from "../../../kernel/uvm/uvm_amap_chunks.ts";
 import { uvm_analloc, uvm_anfree } from "../../../kernel/uvm/uvm_anon.ts";
 import { uvmspace_alloc } from "../../../kernel/uvm/uvm_map.ts";
 import { VM_MAP_WIREFUTURE } from "../../../kernel/uvm/uvm_map_entry.ts";
@@ -38,7 +39,7 @@ it("anons and chunks of amaps are used again, and are as new then", () => {
 			amap_add(t.k, amap, slot, anon, false);
 			uvm_pagealloc(t.k, null, 0, anon, 0)!.flags = 0;
 		}
-		for (const chunk of amap.am_chunks.values()) used.add(chunk);
+		for (const [, chunk] of amap_chunks_list(amap.am_chunks)) used.add(chunk);
 		// Out of order, so that each chunk empties slot by slot.
 		for (let i = 0; i < 64; i++) {
 			const slot = (i * 37) % 64;
@@ -64,9 +65,10 @@ it("amaps are used again, and are as new then", () => {
 		used.add(amap);
 		expect({ ...amap, am_slots: [] }).toEqual({
 			...{ am_l: { locked: false }, am_ref: 1, am_flags: 0, am_nslot: 32, am_nused: 0 },
-			...{ am_chunks: new Map(), am_slots: [], am_ppref: null },
+			...{ am_chunks: amap.am_chunks, am_slots: [], am_ppref: null },
 			...{ am_list_next: null, am_list_prev: null },
 		});
+		expect(amap_chunks_list(amap.am_chunks)).toEqual([]);
 		for (let slot = 0; slot < 32; slot += 3) {
 			const anon = uvm_analloc(t.k)!;
 			amap_add(t.k, amap, slot, anon, false);
@@ -113,38 +115,63 @@ it("address spaces and pmaps are used again, and are as new then", () => {
 	checkAtRest(t);
 });
 
-it("the parts of processes and threads are used again, and are as new then", () => {
+/** Change every field of a record that is free; what lists hold is left to the test. */
+function spoil(record: Record<string, unknown>): void {
+	for (const [key, value] of Object.entries(record)) {
+		if (ArrayBuffer.isView(value)) (value as Int32Array).fill(77);
+		else if (Array.isArray(value)) {
+			if (value.length === 0) value.push({ spoilt: true });
+		} else if (value !== null && typeof value === "object" && /^[pl]_(.?ru|fpregs)$/.test(key)) {
+			spoil(value as Record<string, unknown>);
+		} else if (typeof value === "number") record[key] = Number.isFinite(value) ? value + 77 : 77;
+		else if (typeof value === "boolean") record[key] = !value;
+		else if (typeof value === "string") record[key] = `${value}?`;
+		else record[key] = { spoilt: true };
+	}
+}
+
+it("records of processes and threads are used again, and are as new then", () => {
 	const { k } = new TestKernel();
 	const used = new Set<object>();
-	let fresh: string | null = null;
+	let fresh: unknown = null;
+	// The first process is looked at when it is gone.
+	expect(pool_prime_all(k, k.pools.ofproc, 2)).toBe(true);
+	proc_free(k, proc_create(k, "init", null));
 	for (let round = 0; round < 10; round++) {
 		expect(pool_prime_all(k, k.pools.ofproc, 2)).toBe(true);
 		const p = proc_create(k, "test", null);
 		const l = lwp_create(k, "test", p, null);
-		const form = JSON.stringify({
-			parts: p.p_parts,
-			uarea: { ...l.l_uarea, l_regs: [...l.l_regs], l_args: [...l.l_args] },
+		expect([l.l_proc, p.p_pgid, p.p_sid]).toEqual([p, p.p_pid, p.p_pid]);
+		const form = structuredClone({
 			process: { ...p, p_pid: 0, p_pgid: 0, p_sid: 0 },
+			thread: { ...l, l_lid: 0, l_proc: null },
 		});
 		fresh ??= form;
-		expect(form).toBe(fresh);
-		used.add(p.p_parts).add(l.l_uarea);
+		expect(form).toEqual(fresh);
+		used.add(p).add(l);
 		const child = proc_create(k, "child", p);
+		expect(child.p_sigacts).toEqual(p.p_sigacts);
 		proc_free(k, child);
 		psignal(k, p, SIGUSR1);
-		p.p_sigacts[SIGUSR1] = { ...sigaction_default(), sa_flags: 1 };
 		p.p_rlimit[0] = { rlim_cur: 1, rlim_max: 2 };
+		p.p_sigacts[SIGUSR1] = { ...sigaction_default(), sa_flags: 1 };
 		p.p_timers[0]!.it_deadline = 3;
 		p.p_timers[1]!.it_interval = 3;
-		p.p_ru.ru_utime = 0.5;
-		p.p_cru.ru_maxrss = 7;
-		l.l_regs[3] = 4;
-		l.l_args[2] = 4;
-		l.l_copied.push(new Uint8Array(1));
-		p.p_exit = exited(0);
 		lwp_free(k, l);
 		proc_free(k, p);
+		spoil(p as unknown as Record<string, unknown>);
+		spoil(l as unknown as Record<string, unknown>);
 	}
-	// The child's parts are the second of two.
+	// The child's record is the second of two.
 	expect(used.size).toBeLessThanOrEqual(3);
+});
+
+it("the first process tells how it ended when others have begun since", () => {
+	const { k } = new TestKernel();
+	expect(pool_prime_all(k, k.pools.ofproc, 2)).toBe(true);
+	const first = proc_create(k, "first", null);
+	first.p_exit = exited(3);
+	proc_free(k, first);
+	expect(proc_create(k, "second", null)).not.toBe(first);
+	expect(first.p_exit.code).toBe(3);
 });
