@@ -34,6 +34,8 @@ const LINEAR = 1.15;
 const STEPS = {
 	mappings: (system: System): number => system.kernel.pmap.pv_probes,
 	sleepers: (system: System): number => system.kernel.sleepq.sq_probes,
+	/** Nodes of the tree of map entries. */
+	entries: ({ process }: System): number => process.p_vmspace!.vm_map.steps,
 };
 
 interface GuestRow {
@@ -53,7 +55,7 @@ interface GuestRow {
 	readonly sizes: readonly number[];
 	readonly smoke: readonly number[];
 	readonly allowed: number;
-	readonly steps?: (system: System) => number;
+	readonly steps?: ((system: System) => number) | undefined;
 	/** Change the kernel that has just started. */
 	readonly prepare?: (system: System) => void;
 }
@@ -128,7 +130,7 @@ function guestRows(smoke: boolean): GuestRow[] {
 	const times = (n: number): ((size: number) => number) => always(smoke ? 8 : n);
 	const entries = (name: string, what: string): GuestRow => ({
 		...{ name, what, unit: "map entries", times: times(400), sizes: ENTRIES },
-		...{ smoke: [4, 16], allowed: LOGARITHMIC },
+		...{ smoke: [4, 16], allowed: LOGARITHMIC, steps: STEPS.entries },
 	});
 	const mapped = (name: string, what: string): GuestRow => ({
 		...{ name, what, unit: "processes", times: always(MAPPED_PAGES), sizes: PROCESSES },
@@ -171,6 +173,8 @@ function guestRows(smoke: boolean): GuestRow[] {
 		{
 			...entries("fork with map entries", "forkents"),
 			...{ times: times(30), sizes: [300, 600, 1250, 2500, 5000], allowed: LINEAR },
+			// Those of the child are gone with it.
+			steps: undefined,
 		},
 		{
 			...pages("fork with pages in memory", "forkpages", MEMORY, 40),

@@ -23,9 +23,13 @@ export interface GrowthResult {
 	readonly allowed: number;
 }
 
-/** Whether the exponent is certainly above what the row allows. */
-export const growsTooFast = ({ exponent, margin, allowed }: GrowthResult): boolean =>
-	exponent - margin > allowed;
+/** Whether time or steps certainly grow faster than the row allows. */
+export function growsTooFast({ exponent, margin, allowed, sizes, steps }: GrowthResult): boolean {
+	if (exponent - margin > allowed) return true;
+	if (steps === null) return false;
+	const counted = exponentOf(sizes, steps);
+	return counted.exponent - counted.margin > allowed;
+}
 
 const rowsOf = ({ smoke, engine }: Measuring): GrowthRow[] => rows(smoke, ownBuild(engine));
 

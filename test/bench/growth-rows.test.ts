@@ -12,6 +12,6 @@ it("every row works", () => {
 		).toBe(true);
 		expect(steps?.every((n) => n > 0) ?? true, `${name}: steps`).toBe(true);
 	}
-	expect(results.filter(({ steps }) => steps !== null).length).toBe(5);
+	expect(results.filter(({ steps }) => steps !== null).length).toBe(8);
 	expect(results.some(growsTooFast)).toBe(false);
 });

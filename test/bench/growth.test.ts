@@ -2,6 +2,8 @@
 import { expect, it } from "vitest";
 import { exponentOf } from "../../bench/fit.ts";
 import { type GrowthResult, growsTooFast } from "../../bench/growth.ts";
+import { rows } from "../../bench/growth-rows.ts";
+import { ownBuild } from "../../bench/own-build.ts";
 
 const SIZES = [10, 30, 100, 300, 1000];
 
@@ -33,4 +35,31 @@ it("what is certainly above is too fast, what may be noise is not", () => {
 	});
 	expect([result(1, 1.2), result(0.5, 1.1)].map(growsTooFast)).toEqual([true, true]);
 	expect([result(0.1, 1.2), result(0.5, 9)].map(growsTooFast)).toEqual([false, false]);
+});
+
+it("steps that certainly grow too fast are too many, however short the time is", () => {
+	const flat = { name: "", unit: "", sizes: SIZES, hostUs: SIZES.map(() => 1), allowed: 0.4 };
+	const counted = (steps: number[] | null): GrowthResult => ({
+		...{ ...flat, steps },
+		...exponentOf(SIZES, flat.hostUs),
+	});
+	expect(growsTooFast(counted(null))).toBe(false);
+	expect(growsTooFast(counted(SIZES.map((n) => 2 * Math.log2(n))))).toBe(false);
+	expect(growsTooFast(counted(SIZES.map((n) => n / 4)))).toBe(true);
+});
+
+const ROWS = rows(false, ownBuild("interp")).filter(({ unit }) => unit === "map entries");
+const COUNTED = ["mmap and munmap of a page", "mprotect of a page", "fault at random"];
+
+it.each(COUNTED)("%s takes steps with the logarithm of the map entries", (name) => {
+	const row = ROWS.find((one) => one.name === name)!;
+	const sizes = [250, 1000, 4000];
+	const steps = sizes.map((n) => row.measure(n).steps!);
+	const { exponent } = exponentOf(sizes, steps);
+	expect(exponent, `steps ${steps}`).toBeLessThan(row.allowed);
+	// A search in a tree of n entries looks at log n of them, and these operations search a few times.
+	for (const [i, n] of sizes.entries()) {
+		expect(steps[i]).toBeGreaterThan(Math.log2(n) / 2);
+		expect(steps[i]).toBeLessThan(12 * Math.log2(n));
+	}
 });
