@@ -109,24 +109,20 @@ export class PageHash {
 	 * => false, and nothing is hashed, if they are all zero.
 	 */
 	of(words: Int32Array, from: number, count: number, number: number): boolean {
+		const end = from + count;
+		let used = from;
+		while (used < end && (words[used]! | words[used + 1]!) === 0) used += 2;
+		if (used >= end) return false;
 		let a = SEED_A;
 		let b = SEED_B;
 		let c = SEED_C;
 		let d = SEED_D;
-		let any = 0;
-		const end = from + count;
 		for (let i = from; i < end; i += 4) {
-			const w = words[i]!;
-			const x = words[i + 1]!;
-			const y = words[i + 2]!;
-			const z = words[i + 3]!;
-			any |= w | x | y | z;
-			a = mix(a, w);
-			b = mix(b, x);
-			c = mix(c, y);
-			d = mix(d, z);
+			a = mix(a, words[i]!);
+			b = mix(b, words[i + 1]!);
+			c = mix(c, words[i + 2]!);
+			d = mix(d, words[i + 3]!);
 		}
-		if (any === 0) return false;
 		let first = number | 0;
 		let second = ~number;
 		first = mix(mix(mix(mix(first, a), b), c), d);
