@@ -38,6 +38,7 @@ export interface Job<T> {
 export class Agent {
 	readonly t: TestKernel;
 	readonly p: proc;
+	readonly #pid: number;
 	readonly l: lwp;
 	/** Its children, also those that have ended. */
 	readonly children: Agent[] = [];
@@ -48,6 +49,7 @@ export class Agent {
 	private constructor(t: TestKernel, p: proc, l: lwp) {
 		this.t = t;
 		this.p = p;
+		this.#pid = p.p_pid;
 		this.l = l;
 	}
 
@@ -71,7 +73,8 @@ export class Agent {
 	}
 
 	get alive(): boolean {
-		return this.p.p_exit === null;
+		// The record may be another one's by now.
+		return this.p.p_pid === this.#pid && this.p.p_exit === null;
 	}
 
 	*#loop(): Sleeps<void> {

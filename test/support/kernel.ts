@@ -132,11 +132,15 @@ export class TestKernel {
 	settle(cycles = 100_000_000_000): void {
 		const end = cpu_run(this.k, this.machine.clock.cycles + cycles);
 		if (end !== CPU_DEADLOCK) throw new Error("the kernel did not come to rest");
-		// Threads that have ended do not count.
-		for (const { l, ended } of this.#threads) {
-			if (!ended() || !this.k.lwps.includes(l)) continue;
-			sleepq_remove(this.k.sleepq, l);
-			lwp_free(this.k, l);
+		// Threads that have ended do not count, and their records are used again.
+		const left = this.#threads.splice(0);
+		for (const thread of left) {
+			const { l, ended } = thread;
+			if (!ended()) this.#threads.push(thread);
+			else if (this.k.lwps.includes(l)) {
+				sleepq_remove(this.k.sleepq, l);
+				lwp_free(this.k, l);
+			}
 		}
 	}
 
