@@ -1,8 +1,8 @@
 /**
  * Decoded code. A page of RAM from which instructions are fetched gets a page of decoded code:
  * two words for each of its 2048 halfwords, filled when control first comes there. The hart's own
- * stores, DMA and writes of the software side take effect at once; writes through a raw view of RAM
- * take effect after fence.i, or before.
+ * stores and DMA take effect at once; words that the software side stores, and what else the cache
+ * is told of (`written`), take effect after fence.i, or before.
  *
  * A page is decoded from a copy of its bytes. The copy equals RAM where instructions have been
  * decoded. The hart's stores change RAM alone, and forget what was decoded from those bytes: before
@@ -100,6 +100,8 @@ export class CodeCache {
 	readonly #entered = new Uint16Array(PAGES);
 	#enteredCount = 0;
 	readonly #isEntered = new Uint8Array(PAGES);
+	/** For each decoded page 1 if somebody may have written it without a word here. */
+	readonly #suspect = new Uint8Array(PAGES);
 	readonly #free: number[] = [];
 	#oldest = 0;
 	/** For each slot of any page, for whom its instruction is executed alone: ALONE_*; null: none. */
@@ -130,11 +132,13 @@ export class CodeCache {
 			n = this.#allocate();
 			this.#hosts[n] = host;
 			this.#numbers[page] = n + 1;
+			this.#suspect[n] = 0;
 			this.user?.renewed(n);
 			this.#mirror.watch(host);
 			this.#reset(n);
-		} else if (this.#isStale(n)) {
-			this.#reset(n);
+		} else if (this.#suspect[n] !== 0) {
+			this.#suspect[n] = 0;
+			if (this.#isStale(n)) this.#reset(n);
 		}
 		const first = CODE + n * PAGE_WORDS;
 		// Stores to pages that somebody uses are none of the interpreter's.
@@ -355,7 +359,16 @@ export class CodeCache {
 		}
 	}
 
-	/** fence.i: decoded pages are compared with RAM before control enters them again. */
+	/** The watched page at `host` was written; what is decoded of it may stay until fence.i. */
+	written(host: number): void {
+		const n = this.#numbers[(host - RAM_OFFSET) >>> PAGE_SHIFT]! - 1;
+		if (n >= 0) this.#suspect[n] = 1;
+	}
+
+	/**
+	 * fence.i: decoded pages that are suspect are compared with RAM before control enters them again.
+	 * Of others what was written is not decoded any more (stored).
+	 */
 	fence(): void {
 		for (let i = 0; i < this.#enteredCount; i++) {
 			const n = this.#entered[i]!;

@@ -95,7 +95,9 @@ export class Supervisor implements MachinePort {
 		const { cells } = this.#memory;
 		const errs = cells !== null && this.#hart.mirror.distrusts(host);
 		if (errs) cells.writing(host, 4);
-		this.#hart.mirror.storing(host);
+		const { code, mirror } = this.#hart;
+		mirror.storing(host);
+		if (mirror.isWatched(host)) code.written(host);
 		ram32[index] = value;
 		if (errs) cells.written(host, 4);
 	}
@@ -115,7 +117,11 @@ export class Supervisor implements MachinePort {
 				continue;
 			}
 			// Before the first store, and once: they are all in one page.
-			if (!stored) this.#hart.mirror.storing(host);
+			if (!stored) {
+				const { code, mirror } = this.#hart;
+				mirror.storing(host);
+				if (mirror.isWatched(host)) code.written(host);
+			}
 			stored = true;
 			ram32[i] = word & ~bits;
 		}

@@ -331,10 +331,13 @@ describe("memory", () => {
 		expect(once()).toBe(-2);
 		port.copyPage(RAM_BASE + 0x40 * 4096, text);
 		expect(once()).toBe(2);
-		// A store behind the port's back needs fence.i.
-		u.machine.memory.ram8[TEXT_FRAME * 4096 + 2] = 0x30;
+		// What the software stores word by word needs fence.i, as the hart's stores do.
+		port.storeWord(TEXT_FRAME * 1024, 0x0030_0513); // li a0, 3
 		port.fenceI();
 		expect(once()).toBe(3);
+		port.clearBits(TEXT_FRAME * 1024, 1, 0, 0x0010_0000); // li a0, 2
+		port.fenceI();
+		expect(once()).toBe(2);
 	});
 
 	it("clears bits of those words that have some others", () => {
