@@ -57,7 +57,7 @@ it.each(COUNTED)("%s takes steps with the logarithm of the map entries", (name) 
 	const steps = sizes.map((n) => row.measure(n).steps!);
 	const { exponent } = exponentOf(sizes, steps);
 	expect(exponent, `steps ${steps}`).toBeLessThan(row.allowed);
-	// A search in a tree of n entries looks at log n of them, and these operations search a few times.
+	// A search looks at log n nodes of the tree, and these operations search a few times.
 	for (const [i, n] of sizes.entries()) {
 		expect(steps[i]).toBeGreaterThan(Math.log2(n) / 2);
 		expect(steps[i]).toBeLessThan(12 * Math.log2(n));
