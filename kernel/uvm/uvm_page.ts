@@ -247,15 +247,22 @@ function page_take(k: Kernel): vm_page | null {
 }
 
 /** The page at physical address `pa`, or null for memory the page layer does not own. */
-export const PHYS_TO_VM_PAGE = (k: Kernel, pa: number): vm_page | null =>
-	PFN_TO_VM_PAGE(k, Math.floor(pa / PAGE_SIZE));
+export function PHYS_TO_VM_PAGE(k: Kernel, pa: number): vm_page | null {
+	const { physmem_start } = k.uvm;
+	if (pa < physmem_start || pa >= k.uvm.avail_end) return null;
+	return page_at(k, (pa - physmem_start) >>> PAGE_SHIFT);
+}
 
 /** The same by the number of the page. */
 export function PFN_TO_VM_PAGE(k: Kernel, pfn: number): vm_page | null {
-	const { vm_pages, physmem_start } = k.uvm;
+	const { physmem_start } = k.uvm;
 	const pa = pfn * PAGE_SIZE;
 	if (pa < physmem_start || pa >= k.uvm.avail_end) return null;
-	const i = (pa - physmem_start) >>> PAGE_SHIFT;
+	return page_at(k, (pa - physmem_start) >>> PAGE_SHIFT);
+}
+
+function page_at(k: Kernel, i: number): vm_page {
+	const { vm_pages } = k.uvm;
 	return i < vm_pages.length ? vm_pages[i]! : page_unused_at(k, i);
 }
 
