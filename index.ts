@@ -138,5 +138,13 @@ export { signo } from "./kernel/kern/core/signal.ts";
 export { canCompile, type Engine } from "./machine/engine.ts";
 export { RAM_BASE } from "./machine/memory.ts";
 export { UserError } from "./machine/user-error.ts";
+export { readTrace } from "./replay/read.ts";
+export {
+	ADVICE,
+	REPLAY_SWAP,
+	Replay,
+	type ReplayOptions,
+	type ReplayResult,
+} from "./replay/replay.ts";
 export { Panic } from "./sys/panic.ts";
 export { type Tracing, traceEvents, traceInstructions } from "./trace/trace.ts";

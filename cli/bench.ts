@@ -12,6 +12,7 @@ import {
 	runBenchmarks,
 } from "../bench/report.ts";
 import type { Engine } from "../index.ts";
+import { traceCommand } from "./bench-trace.ts";
 import { noteEngine } from "./engine.ts";
 import { runExperiment } from "./experiment.ts";
 import { experimentPath, readExperiment, readyExperiments } from "./experiment-file.ts";
@@ -37,7 +38,8 @@ Examples:
   uvmachine bench paths                             one of the benchmarks
   uvmachine bench fault-ahead                       an experiment that comes with uvmachine
   uvmachine bench mine.json5 --csv results.csv      one of your own: see docs/experiments.md
-  uvmachine bench mine.json5 --out results --resume`;
+  uvmachine bench mine.json5 --out results --resume
+  uvmachine bench trace program.lackey --ram 2M     references that a program makes, without it`;
 
 export function defineBench(command: Command, done: (exitCode: number) => void): void {
 	command
@@ -57,6 +59,7 @@ export function defineBench(command: Command, done: (exitCode: number) => void):
 		.option("--out <folder>", "of an experiment: keep the results in this folder")
 		.option("--resume", "with --out: go on with the results that are there", false)
 		.addHelpText("after", HELP)
+		.addCommand(traceCommand(done))
 		.action(async (names: string[], flags: BenchFlags) => {
 			done(await choose(names, flags));
 		});

@@ -1,5 +1,5 @@
 /** `uvmachine boot`: run a program on the kernel. */
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { SystemTarget } from "../gdb/session.ts";
 import {
 	createSystem,
@@ -16,7 +16,6 @@ import {
 	type System,
 	type SystemOptions,
 	saveSystem,
-	type TimingName,
 } from "../index.ts";
 import {
 	addCommonOptions,
@@ -34,22 +33,16 @@ import { createSaver, exitCode, runGuest, stoppedToSave } from "./guest-run.ts";
 import { hostMs } from "./host-time.ts";
 import { lockDisks } from "./image-lock.ts";
 import type { GivenUp } from "./interrupts.ts";
-import {
-	choiceOption,
-	collect,
-	integerOption,
-	sizedOption,
-	sysctlOption,
-	TIMINGS,
-} from "./options.ts";
+import { choiceOption, collect, integerOption, sizedOption, sysctlOption } from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { checkOutputPaths } from "./output-paths.ts";
 import { isWorkload, readProgram } from "./program-file.ts";
 import { binDisk, openDisks, WORKLOAD_NAMES } from "./root-disk.ts";
 import { openSnapshot, type Saver } from "./saver.ts";
 import { screenshot } from "./screenshot.ts";
-import { parseSize, sizeText } from "./size.ts";
+import { sizeText } from "./size.ts";
 import { describeStop, hostClock, type Stop, summary } from "./summary.ts";
+import { swapOption } from "./swap-option.ts";
 import { TraceFiles } from "./trace-file.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -331,15 +324,4 @@ function panicLines(system: System, report: Report): string {
 		JSON.stringify(report.uvmexp),
 	];
 	return `${lines.join("\n")}\n`;
-}
-
-function swapOption(text: string, all: DiskOptions[]): DiskOptions[] {
-	const [size = "", timing = "ssd", ...rest] = text.split(",");
-	const media = parseSize(size);
-	if (media === null || rest.length > 0 || !TIMINGS.includes(timing)) {
-		throw new InvalidArgumentError(
-			"Swap is a size with an optional timing, such as 32M or 32M,hdd.",
-		);
-	}
-	return [...all, { media, timing: timing as TimingName }];
 }

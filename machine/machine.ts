@@ -21,6 +21,7 @@ import { PageHashes } from "./page-hashes.ts";
 import { type Instant, PageHistory } from "./page-history.ts";
 import type { PmpEntries, PmpState } from "./pmp.ts";
 import { type MachinePort, PAGE_SHIFT, PAGE_SIZE } from "./port.ts";
+import { References } from "./references.ts";
 import { packPages, type SparsePages, unpackPages } from "./sparse-pages.ts";
 import { type Panic, Supervisor } from "./supervisor.ts";
 import type { TlbCounters } from "./tlb-counters.ts";
@@ -164,6 +165,13 @@ export class Machine {
 	supervisor(panic: Panic): MachinePort {
 		this.#supervisor ??= new Supervisor(this.hart, this.bus, this.dma, panic);
 		return this.#supervisor;
+	}
+
+	/** From now on user code of the attached supervisor is these references, and no instructions. */
+	refer(): References {
+		const references = new References(this.hart);
+		if (this.#supervisor !== null) this.#supervisor.references = references;
+		return references;
 	}
 
 	/** As Supervisor.watchViews, if one is attached. */

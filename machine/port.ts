@@ -163,12 +163,13 @@ export interface MachinePort {
 	 * => events of the clock fire meanwhile, at their exact cycle; an enabled interrupt that is
 	 *    pending is taken before the next instruction.
 	 * => sets scause, sepc, stval; `pc` is sepc.
-	 * => false, and no trap: cycle `until` is reached, or a debugger has stopped the hart.
+	 * => false, and no trap: cycle `until` is reached, or a debugger has stopped the hart, or
+	 *    references (references.ts) take the place of user code, and there are no more of them.
 	 * => cycle `until`, here and below, is where whoever drives the machine wants to look at it: of
 	 *    virtual time, which is right where a fault makes `cycles` wrong.
 	 */
 	run(until?: number): boolean;
-	/** A debugger has stopped the hart: `run` comes back at once, and without a trap. */
+	/** A debugger or a lack of references has stopped the hart: `run` comes back without a trap. */
 	readonly stopped: boolean;
 
 	/**

@@ -57,6 +57,8 @@ export const STOP_RARE = -6;
 export const STOP_DEBUG = -7;
 /** The first instruction of an exception's handler has met the exception, and will again. */
 export const STOP_STUCK = -8;
+/** There is nothing to execute: references.ts. */
+export const STOP_STARVED = -9;
 
 /** Compiled code was left, and CompiledCode is to see to that: returned by an emitted loop. */
 export const STOP_COMPILED = -9;

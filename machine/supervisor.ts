@@ -31,7 +31,8 @@ import {
 	TRANSLATED_DEVICE,
 	TRANSLATED_NOT,
 } from "./port.ts";
-import { STOP_TRAP } from "./rare.ts";
+import { STOP_STARVED, STOP_TRAP } from "./rare.ts";
+import type { References } from "./references.ts";
 import { SUPERVISOR_USER_RIGHTS } from "./rights.ts";
 import { watchedView } from "./watched-view.ts";
 
@@ -53,6 +54,8 @@ export class Supervisor implements MachinePort {
 	readonly #dma: Dma;
 	readonly #panic: Panic;
 	readonly times: Float64Array;
+	/** What user code is instead of instructions; null: it is those. */
+	references: References | null = null;
 
 	constructor(hart: Hart, bus: Bus, dma: Dma, panic: Panic) {
 		this.#panic = panic;
@@ -262,16 +265,18 @@ export class Supervisor implements MachinePort {
 			}
 			if (times[CLOCK_CYCLES]! >= until) return false;
 			const budget = Math.min(times[CLOCK_NEXT]!, until) - times[CLOCK_CYCLES]!;
-			if (hart.slice(budget) === STOP_TRAP) {
+			const stop = (this.references ?? hart).slice(budget);
+			if (stop === STOP_TRAP) {
 				traps.tellSupervisor(this.#state.cause, this.#state.tval, false);
 				return true;
 			}
+			if (stop === STOP_STARVED) return false;
 		}
 	}
 
 	get stopped(): boolean {
 		const { debug } = this.#hart;
-		return debug !== null && debug.stop !== DEBUG_NONE;
+		return (debug !== null && debug.stop !== DEBUG_NONE) || this.references?.starved === true;
 	}
 
 	translate(va: number, access: Access): number {

@@ -9,6 +9,7 @@ import { ROOT } from "./support/sources.ts";
 const COMMANDS = ["boot", "run", "disasm", "bench", "inject", "work"];
 /** Commands of a command. */
 const PARTS: Readonly<Record<string, readonly string[]>> = {
+	bench: ["trace"],
 	inject: ["merge", "report", "replay", "minimise"],
 };
 
@@ -86,7 +87,7 @@ it("examples compile with every strict check", () => {
 describe("options", () => {
 	/** Without the lines that show other programs. */
 	const own = (page: string): string =>
-		text(page).replace(/^.*(gcc|qemu-|npm |build\.sh|objcopy|SBATCH).*$/gm, "");
+		text(page).replace(/^.*(gcc|valgrind|qemu-|npm |build\.sh|objcopy|SBATCH).*$/gm, "");
 
 	it("that are named exist", () => {
 		const all = new Set([...options.values()].flatMap((known) => [...known]));

@@ -18,7 +18,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 	"gdb/protocol/": ["gdb/protocol/"],
 	"gdb/": ["gdb/", "computer/", ...PARTS],
 	"trace/": ["trace/", "computer/", ...PARTS],
-	"index.ts": ["campaign/", "experiment/", "computer/", "trace/", ...PARTS],
+	"replay/": ["replay/", "computer/", ...PARTS, "node:"],
+	"index.ts": ["campaign/", "experiment/", "replay/", "computer/", "trace/", ...PARTS],
 	"campaign/": [
 		"campaign/",
 		"computer/",

@@ -169,7 +169,7 @@ export class MemoryDisk implements DiskMedia {
 			size = Math.min(CHUNK_SIZE - to, bytes.length - at);
 			const source = size === bytes.length ? bytes : this.#part(bytes, at, size);
 			let chunk = this.#chunks.get(number);
-			if (chunk === undefined && source.every(isZero)) continue;
+			if (chunk === undefined && isZero(source)) continue;
 			if (chunk === undefined || !this.#owned.has(number)) {
 				chunk = new Chunk(chunk === undefined ? new Uint8Array(CHUNK_SIZE) : chunk.bytes.slice());
 				this.#chunks.set(number, chunk);
@@ -180,4 +180,10 @@ export class MemoryDisk implements DiskMedia {
 	}
 }
 
-const isZero = (byte: number): boolean => byte === 0;
+function isZero(bytes: Uint8Array): boolean {
+	if (bytes.byteOffset % 4 !== 0 || bytes.length % 4 !== 0)
+		return bytes.every((byte) => byte === 0);
+	const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+	for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+	return true;
+}
