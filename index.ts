@@ -121,7 +121,12 @@ export { FaultyDisk } from "./devices/fault/faulty-disk.ts";
 export type { LedgerEntry } from "./devices/fault/ledger.ts";
 export type { FaultLife, FaultPlan, FaultRule, FaultWhen } from "./devices/fault/rule.ts";
 export type { FramebufferOptions } from "./devices/framebuffer.ts";
-export { conduct as conductExperiment, type Row as ExperimentRow } from "./experiment/conduct.ts";
+export { type Comparison, compareReports, isSame } from "./experiment/compare.ts";
+export {
+	conduct as conductExperiment,
+	type ExperimentWorkload,
+	type Row as ExperimentRow,
+} from "./experiment/conduct.ts";
 export {
 	checkExperiment,
 	EXPERIMENT,
@@ -129,8 +134,11 @@ export {
 	ExperimentError,
 } from "./experiment/experiment.ts";
 export { pageOf as experimentPage } from "./experiment/page.ts";
+export type { Scalar } from "./experiment/points.ts";
+export { type ExperimentReport, exactReport, readReport, reportOf } from "./experiment/report.ts";
 export { ExperimentFolder } from "./experiment/results.ts";
 export { csvOf, tableOf as experimentTable } from "./experiment/table.ts";
+export type { TraceFile, TraceWorkload } from "./experiment/trace-file.ts";
 export { judge, type Verdict, valuesOf } from "./experiment/verdict.ts";
 export { disassembly } from "./firmware/disassembly.ts";
 export { ImageError } from "./firmware/image.ts";

@@ -12,6 +12,7 @@ import {
 	runBenchmarks,
 } from "../bench/report.ts";
 import type { Engine } from "../index.ts";
+import { compareCommand } from "./bench-compare.ts";
 import { traceCommand } from "./bench-trace.ts";
 import { noteEngine } from "./engine.ts";
 import { runExperiment } from "./experiment.ts";
@@ -60,6 +61,7 @@ export function defineBench(command: Command, done: (exitCode: number) => void):
 		.option("--resume", "with --out: go on with the results that are there", false)
 		.addHelpText("after", HELP)
 		.addCommand(traceCommand(done))
+		.addCommand(compareCommand(done))
 		.action(async (names: string[], flags: BenchFlags) => {
 			done(await choose(names, flags));
 		});

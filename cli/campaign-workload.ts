@@ -20,14 +20,14 @@ import { binDisk, openDisks, WORKLOAD_NAMES } from "./root-disk.ts";
 import { parseSize } from "./size.ts";
 import { UsageError } from "./usage-error.ts";
 
-const sizeOf = (size: number | string | undefined): number | undefined =>
+export const sizeOf = (size: number | string | undefined): number | undefined =>
 	typeof size === "string" ? parseSize(size)! : size;
 
 const inputOf = ({ input }: { readonly input?: string | undefined }): Uint8Array | undefined =>
 	input === undefined ? undefined : new TextEncoder().encode(input);
 
 /** => `path` as it is seen from the campaign's folder. */
-const seenFrom = (folder: string, path: string): string =>
+export const seenFrom = (folder: string, path: string): string =>
 	isAbsolute(path) ? path : join(folder, path);
 
 /** => UsageError for a file that cannot be read, or a disk that makes no sense. */
@@ -104,7 +104,7 @@ function contentsOf({ media, timing }: DiskOptions): WorkloadDisk {
 	return { bytes: image.length, image, readOnly: media.readOnly, timing };
 }
 
-function swapDisk(text: string): WorkloadDisk {
+export function swapDisk(text: string): WorkloadDisk {
 	const [size = "", timing = "ssd", ...rest] = text.split(",");
 	const bytes = parseSize(size);
 	if (bytes === null || rest.length > 0 || !TIMINGS.includes(timing)) {

@@ -1,5 +1,6 @@
 /** `uvmachine bench FILE`: an experiment. */
 import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { cpus } from "node:os";
 import { dirname } from "node:path";
 import { SingleBar } from "cli-progress";
@@ -10,17 +11,20 @@ import {
 	type Engine,
 	type Experiment,
 	ExperimentFolder,
+	type ExperimentWorkload,
 	experimentPage,
 	experimentTable,
 	judge,
 	type RunFile,
+	reportOf,
+	type TraceFile,
+	type TraceWorkload,
 	VERSION,
-	valuesOf,
-	type Workload,
 } from "../index.ts";
-import { readWorkload } from "./campaign-workload.ts";
+import { readWorkload, seenFrom, sizeOf, swapDisk } from "./campaign-workload.ts";
 import { experimentPath, readExperiment } from "./experiment-file.ts";
 import { OutputFile } from "./output-file.ts";
+import { UsageError } from "./usage-error.ts";
 
 export interface ExperimentFlags {
 	readonly engine: Engine;
@@ -32,29 +36,82 @@ export interface ExperimentFlags {
 	readonly jobs?: number;
 }
 
-async function workloadsOf(
+/** What its points run, with all files read. `folder`: where paths are seen from */
+export async function workloadsOf(
 	{ points }: Experiment,
 	folder: string,
 	engine: Engine,
-): Promise<Workload[]> {
-	const workloads: Workload[] = [];
+): Promise<ExperimentWorkload[]> {
+	const workloads: ExperimentWorkload[] = [];
+	const hashes = new Map<string, string>();
 	for (const { workload } of points) {
-		workloads.push(
-			await readWorkload({ workload: workload as BootFile | RunFile }, folder, engine),
-		);
+		const file = workload as BootFile | RunFile | TraceFile;
+		if (!("trace" in file)) workloads.push(await readWorkload({ workload: file }, folder, engine));
+		else {
+			const path = seenFrom(folder, file.trace);
+			if (!hashes.has(path)) hashes.set(path, await hashOfFile(path));
+			workloads.push(traceWorkload(file, path, hashes.get(path)!));
+		}
 	}
 	return workloads;
 }
 
+async function hashOfFile(path: string): Promise<string> {
+	const hash = createHash("sha256");
+	try {
+		for await (const part of createReadStream(path)) hash.update(part as Uint8Array);
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		throw new UsageError(`trace ${path}: cannot be read (${code})`);
+	}
+	return hash.digest("hex");
+}
+
+function traceWorkload(file: TraceFile, path: string, hash: string): TraceWorkload {
+	const { ram, frames, swap, tlb, ad, sysctl, advice } = file;
+	if (ram !== undefined && frames !== undefined) {
+		throw new UsageError(`trace ${path}: frames: cannot be combined with ram`);
+	}
+	const disks = swap?.map((text) => {
+		const { bytes, timing } = swapDisk(text);
+		return { media: bytes, timing };
+	});
+	return {
+		...{ kind: "trace", path, hash },
+		options: {
+			...{ ram: sizeOf(ram), frames, sysctl, advice, adPolicy: ad },
+			...(disks === undefined ? {} : { swap: disks }),
+			...{ tlbEntries: tlb?.entries, tlbWays: tlb?.ways },
+		},
+	};
+}
+
 /** Of everything that counts depend on: not of the engine. */
-function hashOf(workloads: readonly Workload[]): string {
+function hashOf(workloads: readonly ExperimentWorkload[]): string {
 	const hash = createHash("sha256");
 	const replacer = (key: string, value: unknown): unknown => {
-		if (key === "engine") return undefined;
+		if (key === "engine" || key === "path") return undefined;
 		if (!(value instanceof Uint8Array)) return value;
 		return createHash("sha256").update(value).digest("hex");
 	};
 	return hash.update(JSON.stringify(workloads, replacer)).digest("hex");
+}
+
+/** A bar with rate and rest, if somebody looks on. */
+function progressOf(points: number, done: number): { step(): void; stop(): void } {
+	if (!process.stderr.isTTY) return { step: () => {}, stop: () => {} };
+	const bar = new SingleBar({
+		format: "{bar} {value}/{total} points | {rate} a second | ETA {eta_formatted}",
+		clearOnComplete: true,
+	});
+	const started = performance.now();
+	let steps = 0;
+	bar.start(points, done, { rate: "0" });
+	const step = (): void => {
+		steps++;
+		bar.increment(1, { rate: ((steps * 1000) / (performance.now() - started)).toFixed(2) });
+	};
+	return { step, stop: () => bar.stop() };
 }
 
 /** => the exit code: 1 if something else came out than was expected */
@@ -69,13 +126,7 @@ export async function runExperiment(name: string, flags: ExperimentFlags): Promi
 	const folder =
 		flags.out === undefined ? null : new ExperimentFolder(flags.out, identity, flags.resume);
 	const done = folder?.before ?? [];
-	const bar = process.stderr.isTTY
-		? new SingleBar({
-				format: "{bar} {value}/{total} points | ETA {eta_formatted}",
-				clearOnComplete: true,
-			})
-		: null;
-	bar?.start(workloads.length, done.length);
+	const bar = progressOf(workloads.length, done.length);
 	try {
 		const rows = await conductExperiment({
 			points: experiment.points.map(({ parameters }, i) => ({
@@ -84,26 +135,19 @@ export async function runExperiment(name: string, flags: ExperimentFlags): Promi
 			})),
 			...{ done, limits: experiment.limits, jobs: flags.jobs ?? cpus().length },
 			onRow: (row) => folder?.append(row),
-			onDone: () => bar?.increment(),
+			onDone: () => bar.step(),
 		});
-		bar?.stop();
+		bar.stop();
 		const verdicts = judge(experiment, rows);
 		const onStdout = [flags.json, flags.csv, flags.html].includes("-");
 		if (!onStdout) process.stdout.write(experimentTable(experiment, rows, verdicts));
-		const metrics = experiment.metrics.map((metric) => metric.name);
-		const results = rows.map((row) => {
-			const values = valuesOf(experiment, row);
-			const measured = Object.fromEntries(metrics.map((metric) => [metric, values[metric]]));
-			return { parameters: row.parameters, metrics: measured, stateHash: row.stateHash };
-		});
-		const { name: title, question } = experiment;
-		const report = { version: VERSION, name: title, question, results, verdicts };
+		const report = reportOf(experiment, rows, verdicts, VERSION);
 		json?.write(`${JSON.stringify(report, null, "\t")}\n`);
 		csv?.write(csvOf(experiment, rows));
 		html?.write(experimentPage(experiment, rows, verdicts, VERSION));
 		return verdicts.some(({ failures }) => failures.length > 0) ? 1 : 0;
 	} finally {
-		bar?.stop();
+		bar.stop();
 		folder?.close();
 	}
 }

@@ -2,8 +2,9 @@
 import { fileURLToPath } from "node:url";
 import type { Workload } from "../campaign/run/workload.ts";
 import { UserError } from "../machine/user-error.ts";
-import { type Limits, type Measured, measure } from "./measure.ts";
+import { type Limits, type Measured, measure, measureTrace } from "./measure.ts";
 import type { Parameters } from "./points.ts";
+import type { TraceWorkload } from "./trace-file.ts";
 
 /** A point that was measured. */
 export interface Row extends Measured {
@@ -12,8 +13,11 @@ export interface Row extends Measured {
 	readonly parameters: Parameters;
 }
 
+/** What a point runs. */
+export type ExperimentWorkload = Workload | TraceWorkload;
+
 export interface Task {
-	readonly workload: Workload;
+	readonly workload: ExperimentWorkload;
 	readonly limits: Limits;
 }
 
@@ -21,7 +25,10 @@ export interface Task {
 export type Outcome = Measured | { readonly failed: string };
 
 export interface ConductOptions {
-	readonly points: readonly { readonly parameters: Parameters; readonly workload: Workload }[];
+	readonly points: readonly {
+		readonly parameters: Parameters;
+		readonly workload: ExperimentWorkload;
+	}[];
 	/** Results that are there already: of the first points. */
 	readonly done: readonly Row[];
 	readonly limits: Limits;
@@ -38,8 +45,9 @@ export interface ConductOptions {
 /** The built worker, seen from the sources and from the built program. */
 const WORKER = fileURLToPath(new URL("../experiment/worker.js", import.meta.url));
 
-export function measurePoint({ workload, limits }: Task): Outcome {
+export async function measurePoint({ workload, limits }: Task): Promise<Outcome> {
 	try {
+		if (workload.kind === "trace") return await measureTrace(workload, limits);
 		return measure(workload, limits);
 	} catch (error) {
 		if (!(error instanceof UserError)) throw error;
@@ -85,7 +93,7 @@ export async function conduct(options: ConductOptions): Promise<Row[]> {
 		}
 	};
 	const width = Math.min(jobs, points.length - rows.length);
-	if (width <= 1) await work(async (task) => measurePoint(task));
+	if (width <= 1) await work(measurePoint);
 	else {
 		// Imported only here: other commands start sooner without it.
 		const { StaticPool } = await import("node-worker-threads-pool");

@@ -10,11 +10,14 @@ import { UserError } from "../machine/user-error.ts";
 import { Formula } from "./formula.ts";
 import { MEASURES } from "./measure.ts";
 import { type Parameters, pointsOf, type Scalar, substitute } from "./points.ts";
+import { TRACE_MEASURES, trace } from "./trace-file.ts";
 
 /** A number that is measured, or made of such numbers and of parameters. */
 export interface Metric {
 	readonly name: string;
 	readonly is: Formula;
+	/** It is the same whenever it runs: the host's time is not in it. */
+	readonly exact: boolean;
 }
 
 /** What must hold at each point. */
@@ -49,7 +52,7 @@ export interface Plot {
 
 export interface Point {
 	readonly parameters: Parameters;
-	/** BootFile or RunFile. */
+	/** BootFile, RunFile or TraceFile. */
 	readonly workload: object;
 }
 
@@ -108,7 +111,8 @@ export const EXPERIMENT = object({
 	notes: may(text, "For the reader."),
 	workload: needs(
 		v.record(text, v.unknown()),
-		"What runs, as in a campaign: {boot: ...} or {run: ...}. $name stands for a parameter's value.",
+		"What runs, as in a campaign, {boot: ...} or {run: ...}; or {trace: ...}. $name stands for a " +
+			"parameter's value.",
 	),
 	parameters: may(v.record(name, axis), "The values of each parameter; every combination is run."),
 	metrics: needs(
@@ -206,7 +210,8 @@ export function checkExperiment(value: unknown, fallback: string): Experiment {
 	const metrics = file.metrics.map((metric): { name: string; is: string } =>
 		typeof metric === "string" ? { name: metric, is: metric } : metric,
 	);
-	const known = new Set<string>([...MEASURES, ...parameters]);
+	const measures = "trace" in file.workload ? [...MEASURES, ...TRACE_MEASURES] : MEASURES;
+	const known = new Set<string>([...measures, ...parameters]);
 	/** => a formula of what is known so far */
 	const formula = (text: string, path: PlanPath): Formula =>
 		Formula.parse(text, known, (message) =>
@@ -221,11 +226,14 @@ export function checkExperiment(value: unknown, fallback: string): Experiment {
 				);
 	const conditionOf = (text: string | undefined, path: PlanPath): Formula | null =>
 		text === undefined ? null : formula(text, [...path, "where"]);
+	const inexact = new Set(["hostMs"]);
 	const made = metrics.map(({ name, is }, i): Metric => {
 		const simple = typeof file.metrics[i] === "string";
-		const metric = { name, is: formula(is, simple ? ["metrics", i] : ["metrics", i, "is"]) };
+		const parsed = formula(is, simple ? ["metrics", i] : ["metrics", i, "is"]);
+		const exact = !parsed.names.some((used) => inexact.has(used));
 		known.add(name);
-		return metric;
+		if (!exact) inexact.add(name);
+		return { name, is: parsed, exact };
 	});
 	const names = made.map((metric) => metric.name);
 	const laws: Law[] = [];
@@ -276,11 +284,11 @@ function workloadAt(template: object, parameters: Parameters): object {
 	) as { readonly args?: unknown };
 	// A program gets all numbers as text.
 	const workload = Array.isArray(given.args) ? { ...given, args: given.args.map(String) } : given;
-	const form = "boot" in workload ? boot : "run" in workload ? run : null;
-	if (form === null) {
-		return fail("experiment: workload: expected what runs: {boot: ...} or {run: ...}", [
-			"workload",
-		]);
+	const forms = Object.entries({ boot, run, trace });
+	const form = forms.find(([key]) => key in workload)?.[1];
+	if (form === undefined) {
+		const kinds = "{boot: ...}, {run: ...} or {trace: ...}";
+		return fail(`experiment: workload: expected what runs: ${kinds}`, ["workload"]);
 	}
 	return checked(form, workload, ["workload"]) as object;
 }

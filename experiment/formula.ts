@@ -16,22 +16,30 @@ const WORDS = ["and", "or", "not", "in", "of", "mod", "if", "then", "else"];
 
 export class Formula {
 	readonly text: string;
+	/** That it has in it. */
+	readonly names: readonly string[];
 	readonly #compiled: (values: object) => unknown;
 
-	private constructor(text: string, compiled: (values: object) => unknown) {
+	private constructor(
+		text: string,
+		names: readonly string[],
+		compiled: (values: object) => unknown,
+	) {
 		this.text = text;
+		this.names = names;
 		this.#compiled = compiled;
 	}
 
 	/** => `fail` gets one line about a text that is no formula, or has names that are not `known` */
 	static parse(text: string, known: ReadonlySet<string>, fail: Fail): Formula {
-		for (const [, name] of text.matchAll(NAMES)) {
-			if (name === undefined || WORDS.includes(name) || known.has(name)) continue;
-			return fail(`${name}: there is no such number`);
-		}
+		const names = [...text.matchAll(NAMES)].flatMap(([, name]) =>
+			name === undefined || WORDS.includes(name) ? [] : [name],
+		);
+		const unknown = names.find((name) => !known.has(name));
+		if (unknown !== undefined) return fail(`${unknown}: there is no such number`);
 		try {
 			const compiled = compileExpression(text, { extraFunctions: FUNCTIONS });
-			return new Formula(text, compiled as (values: object) => unknown);
+			return new Formula(text, names, compiled as (values: object) => unknown);
 		} catch (error) {
 			const got = /got '(.*)'/.exec((error as Error).message)?.[1];
 			const what = got === "EndOfExpression" ? "it ends too early" : `unexpected ${got}`;

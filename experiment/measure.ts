@@ -3,6 +3,9 @@ import { Guest } from "../campaign/run/guest.ts";
 import type { Workload } from "../campaign/run/workload.ts";
 import { COUNTS, type Counts, countsOf } from "../computer/counts.ts";
 import { UserError } from "../machine/user-error.ts";
+import { readTrace } from "../replay/read.ts";
+import { Replay } from "../replay/replay.ts";
+import { type TraceWorkload, traceCounts } from "./trace-file.ts";
 
 export interface Measured {
 	/** The same whenever, wherever and on whichever engine it runs. */
@@ -18,7 +21,7 @@ export interface Limits {
 	readonly seconds: number;
 }
 
-/** What can be measured. */
+/** What can be measured of programs. */
 export const MEASURES: readonly string[] = [...COUNTS, "hostMs"];
 
 /** Cycles between two looks at the limits. */
@@ -51,4 +54,24 @@ export function measure(workload: Workload, { instructions, seconds }: Limits): 
 	// Of swap; the others are there for programs.
 	const disks = workload.kind === "boot" ? (workload.swap?.length ?? 1) : report.disks.length;
 	return { counts: countsOf(report, disks), stateHash, hostMs, console };
+}
+
+/** => UserError if the trace is wrong, or cannot be made to its end */
+export async function measureTrace(
+	{ path, options }: TraceWorkload,
+	{ instructions, seconds }: Limits,
+): Promise<Measured> {
+	const started = performance.now();
+	const replay = new Replay(options);
+	await readTrace(path, (batch) => {
+		replay.refer(batch);
+		if (replay.references > instructions) {
+			throw new UserError(`has not ended after ${instructions} references`);
+		}
+		if (performance.now() - started > seconds * 1000) {
+			throw new UserError(`has not ended within ${seconds} s of the host`);
+		}
+	});
+	const hostMs = performance.now() - started;
+	return { ...traceCounts(replay), hostMs, console: "" };
 }

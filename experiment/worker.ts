@@ -2,4 +2,4 @@
 import { parentPort } from "node:worker_threads";
 import { measurePoint, type Task } from "./conduct.ts";
 
-parentPort?.on("message", (task: Task) => parentPort?.postMessage(measurePoint(task)));
+parentPort?.on("message", async (task: Task) => parentPort?.postMessage(await measurePoint(task)));

@@ -9,7 +9,7 @@ import { ROOT } from "./support/sources.ts";
 const COMMANDS = ["boot", "run", "disasm", "bench", "inject", "work"];
 /** Commands of a command. */
 const PARTS: Readonly<Record<string, readonly string[]>> = {
-	bench: ["trace"],
+	bench: ["trace", "compare"],
 	inject: ["merge", "report", "replay", "minimise"],
 };
 

@@ -38,6 +38,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 		"campaign/run/guest.ts",
 		"campaign/run/workload.ts",
 		"campaign/workload-file.ts",
+		"replay/",
 		"computer/",
 		...PARTS,
 		"filtrex",

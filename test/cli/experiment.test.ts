@@ -102,6 +102,75 @@ describe("an experiment", () => {
 	});
 });
 
+describe("a trace", () => {
+	const EXPERIMENT = `{
+		workload: { trace: "trace.txt", frames: "$frames", advice: "$advice" },
+		parameters: { frames: [150, 200, 500], advice: ["normal", "random"] },
+		metrics: ["misses", "lruMisses", "optimumMisses", "frames", "pgswapin", "faults"],
+		expect: [
+			{ that: "misses >= optimumMisses and lruMisses >= optimumMisses" },
+			{ that: "misses == 400", where: "frames == 500" },
+			{ metric: "optimumMisses", over: "frames", is: "falls" },
+		],
+	}
+	`;
+	const pages = Array.from({ length: 400 }, (_, page) => `W ${(page * 4096).toString(16)}\n`);
+
+	it("is what an experiment runs", () => {
+		file("trace.txt", `${pages.join("")}${pages.join("")}`);
+		const { status, stdout, stderr } = uvmachine(["bench", file("trace.json5", EXPERIMENT)]);
+		expect([status, stderr]).toEqual([0, ""]);
+		expect(stdout).toMatch(/^ +200 +normal +[\d,]+ +800 +600 +200 /m);
+	});
+
+	it.each([
+		["frames", "ram: '4M', frames", "frames: cannot be combined with ram"],
+		["trace.txt", "no.txt", "no.txt: cannot be read (ENOENT)"],
+		["[150,", "[20,", "point 1 (frames=20 advice=normal): frames 20: expected at least"],
+		['advice: "$', 'advise: "$', ":2: experiment: workload: advise: no such field"],
+		["misses ==", "missed ==", ":7: experiment: expect: 1: that: missed: there is no such"],
+	])("a mistake is one line (%s)", (text, instead, message) => {
+		const wrong = file("wrong-trace.json5", EXPERIMENT.replace(text, instead));
+		const { status, stderr } = uvmachine(["bench", wrong, "--jobs", "1"]);
+		expect(status).toBe(2);
+		expect(stderr).toMatch(/^uvmachine: [^\n]*\n$/);
+		expect(stderr).toContain(message);
+	});
+});
+
+describe("bench compare", () => {
+	const results = (name: string, text: string): string => {
+		const json = path(`${name}.out.json`);
+		expect(uvmachine(["bench", file(`${name}.json5`, text), "--json", json]).status).toBe(0);
+		return json;
+	};
+
+	it("says what differs, and what the host's time did", () => {
+		const one = results("pages", PAGES);
+		const same = uvmachine(["bench", "compare", one, results("pages", PAGES)]);
+		expect(same.status).toBe(0);
+		expect(same.stdout).toMatch(
+			/^2 points, all numbers equal\nhost time: \d.\d{3} \(.*\) of before\n$/,
+		);
+		const three = results("more", PAGES.replace('["2", "1"]', '["3", "1"]'));
+		const other = uvmachine(["bench", "compare", one, three]);
+		expect(other.status).toBe(1);
+		expect(other.stdout).toMatch(/^ram=1M +faults +[\d,]+ +[\d,]+ +\+[\d,]+ +\+[\d.]+ %$/m);
+		const json = uvmachine(["bench", "compare", one, three, "--json", "-"]);
+		expect(JSON.parse(json.stdout)).toMatchObject({ points: 2, onlyBefore: [] });
+	});
+
+	it.each([
+		[["compare", "no.json", "no.json"], "no.json"],
+		[["compare", file("bad.json", "{"), path("bad.json")], "bad.json: is not JSON"],
+	])("%j is a mistake of one line", (args, message) => {
+		const { status, stderr } = uvmachine(["bench", ...args]);
+		expect(status).toBe(2);
+		expect(stderr).toMatch(/^uvmachine: [^\n]*\n$/);
+		expect(stderr).toContain(message);
+	});
+});
+
 describe("a mistake is one line", () => {
 	it.each([
 		[
