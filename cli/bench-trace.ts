@@ -7,13 +7,21 @@ import {
 	ADVICE,
 	DEFAULT_RAM,
 	type DiskOptions,
+	type PagingPolicy,
 	REPLAY_SWAP,
 	Replay,
 	type ReplayResult,
 	readTrace,
 	VERSION,
 } from "../index.ts";
-import { integerOption, policyOption, sizedOption, sysctlOption, tlbOption } from "./options.ts";
+import {
+	choiceOption,
+	integerOption,
+	policyOption,
+	sizedOption,
+	sysctlOption,
+	tlbOption,
+} from "./options.ts";
 import { OutputFile } from "./output-file.ts";
 import { sizeText } from "./size.ts";
 import { swapOption } from "./swap-option.ts";
@@ -26,6 +34,7 @@ interface TraceFlags {
 	readonly tlb?: { readonly entries: number; readonly ways: number };
 	readonly ad: "hardware" | "trap";
 	readonly advice: keyof typeof ADVICE;
+	readonly policy: PagingPolicy;
 	readonly sysctl: Readonly<Record<string, number>>;
 	readonly optimum: boolean;
 	readonly json?: string;
@@ -63,6 +72,11 @@ export function traceCommand(done: (exitCode: number) => void): Command {
 				.default("normal"),
 		)
 		.addOption(
+			new Option("--policy <name=value>", "what paging does otherwise; may be repeated")
+				.argParser(choiceOption)
+				.default({}, "NetBSD's"),
+		)
+		.addOption(
 			new Option("--sysctl <name=n>", "a tunable of the kernel; may be repeated")
 				.argParser(sysctlOption)
 				.default({}, "NetBSD's"),
@@ -80,6 +94,7 @@ function replayOf({ swap, tlb, ad, ...flags }: TraceFlags): Replay {
 		...(flags.frames === undefined ? { ram: flags.ram } : { frames: flags.frames }),
 		...(swap.length === 0 ? {} : { swap }),
 		...{ tlbEntries: tlb?.entries, tlbWays: tlb?.ways, adPolicy: ad },
+		...(Object.keys(flags.policy).length === 0 ? {} : { policy: flags.policy }),
 		...{ advice: flags.advice, sysctl: flags.sysctl, optimum: flags.optimum },
 	});
 }

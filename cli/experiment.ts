@@ -68,7 +68,7 @@ async function hashOfFile(path: string): Promise<string> {
 }
 
 function traceWorkload(file: TraceFile, path: string, hash: string): TraceWorkload {
-	const { ram, frames, swap, tlb, ad, sysctl, advice } = file;
+	const { ram, frames, swap, tlb, ad, policy, sysctl, advice } = file;
 	if (ram !== undefined && frames !== undefined) {
 		throw new UsageError(`trace ${path}: frames: cannot be combined with ram`);
 	}
@@ -79,7 +79,7 @@ function traceWorkload(file: TraceFile, path: string, hash: string): TraceWorklo
 	return {
 		...{ kind: "trace", path, hash },
 		options: {
-			...{ ram: sizeOf(ram), frames, sysctl, advice, adPolicy: ad },
+			...{ ram: sizeOf(ram), frames, policy, sysctl, advice, adPolicy: ad },
 			...(disks === undefined ? {} : { swap: disks }),
 			...{ tlbEntries: tlb?.entries, tlbWays: tlb?.ways },
 		},
@@ -87,14 +87,14 @@ function traceWorkload(file: TraceFile, path: string, hash: string): TraceWorklo
 }
 
 /** Of everything that counts depend on: not of the engine. */
-function hashOf(workloads: readonly ExperimentWorkload[]): string {
+function hashOf(workloads: readonly ExperimentWorkload[], between: Experiment["between"]): string {
 	const hash = createHash("sha256");
 	const replacer = (key: string, value: unknown): unknown => {
 		if (key === "engine" || key === "path") return undefined;
 		if (!(value instanceof Uint8Array)) return value;
 		return createHash("sha256").update(value).digest("hex");
 	};
-	return hash.update(JSON.stringify(workloads, replacer)).digest("hex");
+	return hash.update(JSON.stringify([workloads, between], replacer)).digest("hex");
 }
 
 /** A bar with rate and rest, if somebody looks on. */
@@ -122,7 +122,7 @@ export async function runExperiment(name: string, flags: ExperimentFlags): Promi
 	const csv = OutputFile.open(flags.csv, process.stdout);
 	const html = OutputFile.open(flags.html, process.stdout);
 	const workloads = await workloadsOf(experiment, dirname(path), flags.engine);
-	const identity = { version: VERSION, hash: hashOf(workloads) };
+	const identity = { version: VERSION, hash: hashOf(workloads, experiment.between) };
 	const folder =
 		flags.out === undefined ? null : new ExperimentFolder(flags.out, identity, flags.resume);
 	const done = folder?.before ?? [];
@@ -133,7 +133,12 @@ export async function runExperiment(name: string, flags: ExperimentFlags): Promi
 				parameters,
 				workload: workloads[i]!,
 			})),
-			...{ done, limits: experiment.limits, jobs: flags.jobs ?? cpus().length },
+			...{
+				done,
+				limits: experiment.limits,
+				between: experiment.between,
+				jobs: flags.jobs ?? cpus().length,
+			},
 			onRow: (row) => folder?.append(row),
 			onDone: () => bar.step(),
 		});

@@ -1,7 +1,6 @@
 /** What a run has counted, as numbers by their names. */
-import { uvmexp_init } from "../kernel/uvm/uvm_extern.ts";
-import type { ComputerReport } from "./computer.ts";
-import type { Report } from "./system-options.ts";
+import { type uvmexp, uvmexp_init } from "../kernel/uvm/uvm_extern.ts";
+import type { Computer, ComputerReport } from "./computer.ts";
 
 /** Numbers by their names. */
 export type Counts = Readonly<Record<string, number>>;
@@ -16,10 +15,15 @@ export const COUNTS: readonly string[] = [...SHARED, ...TLB, ...DISKS, ...UVMEXP
 
 const NS_PER_MS = 1e6;
 
-/** Of the first `disks` disks; of a bare machine there are no counters of the VM system. */
-export function countsOf(report: ComputerReport | Report, disks: number): Counts {
-	const { tlb, instructions, cycles, virtualNs } = report;
-	const { uvmexp = {} } = report as Partial<Report>;
+/** What a report has of it; of a bare machine there are no counters of the VM system. */
+interface Counted
+	extends Pick<ComputerReport, "instructions" | "cycles" | "virtualNs" | "tlb" | "disks"> {
+	readonly uvmexp?: uvmexp;
+}
+
+/** Of the first `disks` disks. */
+export function countsOf(report: Counted, disks: number): Counts {
+	const { tlb, instructions, cycles, virtualNs, uvmexp = {} } = report;
 	const sum = (field: (typeof DISKS)[number]): number =>
 		report.disks.slice(0, disks).reduce((total, disk) => total + disk[field], 0);
 	return {
@@ -46,3 +50,24 @@ export const countsSince = (before: Counts, now: Counts): Counts =>
 			LEVELS.has(name) ? value : value - before[name]!,
 		]),
 	);
+
+/** What was counted in two parts of a run, of which `b` is the later one. */
+export const countsOfBoth = (a: Counts, b: Counts): Counts =>
+	Object.fromEntries(
+		Object.entries(b).map(([name, value]) => [name, LEVELS.has(name) ? value : value + a[name]!]),
+	);
+
+/** What a computer has counted so far. => as countsOf */
+export function countsNow({ machine, board, kernel }: Computer, disks: number): Counts {
+	const tlb = machine.hart.mmu.counters;
+	const { cycles } = machine.clock;
+	return countsOf(
+		{
+			...{ instructions: machine.hart.counters.instret, cycles, virtualNs: cycles },
+			tlb: { ...tlb, misses: tlb.fetchMisses + tlb.loadMisses + tlb.storeMisses },
+			disks: board.disks.map((disk) => ({ id: disk.id, ...disk.counters })),
+			...(kernel === null ? {} : { uvmexp: kernel.uvmexp }),
+		},
+		disks,
+	);
+}

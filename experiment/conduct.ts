@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import type { Workload } from "../campaign/run/workload.ts";
 import { UserError } from "../machine/user-error.ts";
+import type { Marks } from "./between.ts";
 import { type Limits, type Measured, measure, measureTrace } from "./measure.ts";
 import type { Parameters } from "./points.ts";
 import type { TraceWorkload } from "./trace-file.ts";
@@ -19,6 +20,7 @@ export type ExperimentWorkload = Workload | TraceWorkload;
 export interface Task {
 	readonly workload: ExperimentWorkload;
 	readonly limits: Limits;
+	readonly between: Marks | null;
 }
 
 /** What became of a point: what it has counted, or why it has not. */
@@ -32,6 +34,8 @@ export interface ConductOptions {
 	/** Results that are there already: of the first points. */
 	readonly done: readonly Row[];
 	readonly limits: Limits;
+	/** What a program prints around what counts. Default: all of a run counts. */
+	readonly between?: Marks | null | undefined;
 	/** Threads. */
 	readonly jobs: number;
 	/** Gets each result, in the order of the points. */
@@ -45,10 +49,10 @@ export interface ConductOptions {
 /** The built worker, seen from the sources and from the built program. */
 const WORKER = fileURLToPath(new URL("../experiment/worker.js", import.meta.url));
 
-export async function measurePoint({ workload, limits }: Task): Promise<Outcome> {
+export async function measurePoint({ workload, limits, between }: Task): Promise<Outcome> {
 	try {
 		if (workload.kind === "trace") return await measureTrace(workload, limits);
-		return measure(workload, limits);
+		return measure(workload, limits, between);
 	} catch (error) {
 		if (!(error instanceof UserError)) throw error;
 		return { failed: error.message };
@@ -62,7 +66,7 @@ const describe = (parameters: Parameters): string =>
 
 /** => all rows. UserError, after what was begun has ended, if a point cannot be measured */
 export async function conduct(options: ConductOptions): Promise<Row[]> {
-	const { points, limits, jobs, onRow, file = WORKER } = options;
+	const { points, limits, between = null, jobs, onRow, file = WORKER } = options;
 	const rows = [...options.done];
 	const waiting = new Map<number, Row>();
 	let next = rows.length;
@@ -86,7 +90,7 @@ export async function conduct(options: ConductOptions): Promise<Row[]> {
 		while (next < points.length && failure === null) {
 			const point = next++;
 			const { parameters, workload } = points[point]!;
-			const outcome = await execute({ workload, limits });
+			const outcome = await execute({ workload, limits, between });
 			options.onDone?.();
 			if ("failed" in outcome) fail(point, parameters, outcome.failed);
 			else hand({ point, parameters, ...outcome });

@@ -7,6 +7,7 @@ import { boot, checkFile, run } from "../campaign/workload-file.ts";
 import { type Field, may, needs, object, whole } from "../computer/fault/fields.ts";
 import { oneLine, type PlanPath } from "../computer/fault/plan.ts";
 import { UserError } from "../machine/user-error.ts";
+import type { Marks } from "./between.ts";
 import { Formula } from "./formula.ts";
 import { MEASURES } from "./measure.ts";
 import { type Parameters, pointsOf, type Scalar, substitute } from "./points.ts";
@@ -67,6 +68,8 @@ export interface Experiment {
 	readonly trends: readonly Trend[];
 	readonly plots: readonly Plot[];
 	readonly limits: { readonly instructions: number; readonly seconds: number };
+	/** What a program prints around what counts; null: all of its run counts. */
+	readonly between: Marks | null;
 }
 
 /** What is wrong with an experiment, in one line, and the field that it is about. */
@@ -168,6 +171,13 @@ export const EXPERIMENT = object({
 		),
 		"What is drawn.",
 	),
+	between: may(
+		v.pipe(
+			v.array(v.pipe(text, v.minLength(1))),
+			v.length(2, "expected two texts, such as ['<', '>']"),
+		),
+		"Only what happens after the program has printed the first of these, and before the second.",
+	),
 	limits: may(
 		object({
 			instructions: may(whole(1), "Of a run. Default: 10^12."),
@@ -192,6 +202,7 @@ interface File {
 	readonly plots?: readonly (Partial<Omit<Plot, "where">> &
 		Pick<Plot, "x" | "y"> & { readonly where?: string })[];
 	readonly limits?: Partial<Experiment["limits"]>;
+	readonly between?: Marks;
 }
 
 const fail = (message: string, path: PlanPath): never => {
@@ -274,7 +285,14 @@ export function checkExperiment(value: unknown, fallback: string): Experiment {
 		})),
 		...{ parameters, metrics: made, laws, trends, plots },
 		limits: { ...LIMITS, ...file.limits },
+		between: betweenOf(file),
 	};
+}
+
+function betweenOf({ between, workload }: File): Marks | null {
+	if (between === undefined) return null;
+	if (!("trace" in workload)) return between;
+	return fail("experiment: between: a trace prints nothing", ["between"]);
 }
 
 /** What runs at a point. => ExperimentError for what is no workload */

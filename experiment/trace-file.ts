@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { size } from "../campaign/workload-file.ts";
 import { may, needs, object, whole } from "../computer/fault/fields.ts";
+import { PAGING_POLICY, type PagingPolicy } from "../computer/paging-policy.ts";
 import { ADVICE, type Replay, type ReplayOptions } from "../replay/replay.ts";
 
 export interface TraceFile {
@@ -11,6 +12,7 @@ export interface TraceFile {
 	readonly swap?: readonly string[] | undefined;
 	readonly tlb?: { readonly entries: number; readonly ways?: number | undefined } | undefined;
 	readonly ad?: "hardware" | "trap" | undefined;
+	readonly policy?: PagingPolicy | undefined;
 	readonly sysctl?: Readonly<Record<string, number>> | undefined;
 	readonly advice?: keyof typeof ADVICE | undefined;
 }
@@ -31,6 +33,7 @@ export const trace = object({
 		"The shape of the TLB.",
 	),
 	ad: may(v.picklist(["hardware", "trap"]), "Who sets A and D bits. Default: hardware."),
+	policy: may(PAGING_POLICY, "What paging does otherwise than NetBSD's."),
 	sysctl: may(v.record(text, whole(0)), "Tunables of the kernel."),
 	advice: may(
 		v.picklist(Object.keys(ADVICE) as (keyof typeof ADVICE)[]),

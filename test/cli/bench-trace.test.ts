@@ -43,6 +43,16 @@ describe("a trace", () => {
 		expect(of(["-"], TRACE)).toEqual(plain);
 	});
 
+	it("is paged for by a policy", () => {
+		const of = (...policy: string[]): { counts: Record<string, number> } => {
+			const args = ["bench", "trace", file("loop", TRACE), "--ram", "1M", "--json", "-", ...policy];
+			return JSON.parse(uvmachine(args).stdout);
+		};
+		const random = of("--policy", "replacement=random");
+		expect(random.counts.pgswapin).not.toBe(of().counts.pgswapin);
+		expect(of("--policy", "clusterPages=1").counts.writes).toBeGreaterThan(of().counts.writes!);
+	});
+
 	it("needs no optimum", () => {
 		const path = file("loop", TRACE);
 		const { stdout } = uvmachine(["bench", "trace", path, "--ram", "1M", "--no-optimum"]);

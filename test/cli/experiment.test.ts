@@ -219,7 +219,8 @@ it("the documentation's example runs for somebody's own program, and draws its p
 	expect(stdout).toContain("holds  pageins never rises with ram (4 checked)");
 	const page = readFileSync(html, "utf8");
 	expect(page).toContain("<canvas");
-	for (const line of ["disk ssd", "disk hdd"]) expect(page).toContain(`"label":"${line}"`);
+	for (const line of ["policy clock", "policy clockpro"])
+		expect(page).toContain(`"label":"${line}"`);
 });
 
 it("bench --list names benchmarks and experiments", () => {

@@ -23,7 +23,8 @@ async function rowsOf(experiment: Experiment, path: string, engine: Engine, coun
 		.map(({ parameters }, i) => ({ parameters, workload: workloads[i]! }))
 		.slice(0, count);
 	const onRow = (): void => {};
-	return await conduct({ points, done: [], limits: experiment.limits, jobs: 1, onRow });
+	const { limits, between } = experiment;
+	return await conduct({ points, done: [], limits, between, jobs: 1, onRow });
 }
 
 const exactOf = (experiment: Experiment, rows: readonly Row[]) =>
