@@ -14,7 +14,7 @@ cd "$(dirname "$0")"
 
 # Programs of this folder, sh/, utils/ and pico/; the first two lists by where they can run.
 PORTABLE="hello matmul shm sort touch walk wild sh fork mmap malloc pipe signal mlock vmtour"
-GUEST_ONLY="swapload fb vmbench growth faults"
+GUEST_ONLY="swapload fb vmbench growth"
 PICO=$(cd pico && ls *.c | sed -n '/^stubs/!s/\.c$//p')
 UTILS=$(cd utils && ls *.c | sed 's/\.c$//')
 # Programs of checks/, files or folders, which only tests run: they are not on the disk of programs.

@@ -4,6 +4,7 @@ import { readWorkload } from "../../cli/campaign-workload.ts";
 import { Between } from "../../experiment/between.ts";
 import { checkExperiment } from "../../experiment/experiment.ts";
 import { measure } from "../../experiment/measure.ts";
+import { ROOT } from "../support/sources.ts";
 
 /** What is counted when the program prints `text`, a fault before each byte. */
 function totalOf(text: string, marks: readonly [string, string] = ["<", ">"]): Between {
@@ -43,7 +44,10 @@ describe("what counts", () => {
 
 describe("a run", () => {
 	const LIMITS = { instructions: 1e9, seconds: 3600 };
-	const workload = readWorkload({ workload: { boot: "faults", args: ["zero", "50"] } }, ".");
+	const workload = readWorkload(
+		{ workload: { boot: "workloads/checks/bin/faults", args: ["zero", "50"] } },
+		ROOT,
+	);
 
 	it("counts what the program does between them", async () => {
 		const { counts } = measure(await workload, LIMITS, ["<", ">"]);

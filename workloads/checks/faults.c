@@ -14,9 +14,9 @@
  *
  * It prints "<" before the operation and ">" after it.
  */
-#include "rt/unix.h"
-#include "rt/program.h"
-#include "rt/random.h"
+#include "../rt/unix.h"
+#include "../rt/program.h"
+#include "../rt/random.h"
 
 #define SYNOPSIS "faults ahead ADVICE ORDER PAGES\n       faults zero|private|shared PAGES\n" \
 	"       faults fork|cow PAGES TOUCHED\n       faults pageout|pagein PAGES"
