@@ -42,19 +42,27 @@ const LEVELS: ReadonlySet<string> = new Set([
 	...["nanon", "loanpages", "zeropages", "poolpages"],
 ]);
 
+/** Milliseconds that do not depend on when they began, as differences of fractions do. */
+const withMs = (counts: Counts): Counts =>
+	counts.virtualNs === undefined ? counts : { ...counts, virtualMs: counts.virtualNs / NS_PER_MS };
+
 /** What was counted since `before`; levels are those of now. */
 export const countsSince = (before: Counts, now: Counts): Counts =>
-	Object.fromEntries(
-		Object.entries(now).map(([name, value]) => [
-			name,
-			LEVELS.has(name) ? value : value - before[name]!,
-		]),
+	withMs(
+		Object.fromEntries(
+			Object.entries(now).map(([name, value]) => [
+				name,
+				LEVELS.has(name) ? value : value - before[name]!,
+			]),
+		),
 	);
 
 /** What was counted in two parts of a run, of which `b` is the later one. */
 export const countsOfBoth = (a: Counts, b: Counts): Counts =>
-	Object.fromEntries(
-		Object.entries(b).map(([name, value]) => [name, LEVELS.has(name) ? value : value + a[name]!]),
+	withMs(
+		Object.fromEntries(
+			Object.entries(b).map(([name, value]) => [name, LEVELS.has(name) ? value : value + a[name]!]),
+		),
 	);
 
 /** What a computer has counted so far. => as countsOf */
