@@ -7,7 +7,7 @@ const LIMIT_MS = 3_600_000;
 /**
  * Tests that take long, of what seldom breaks: what guests and tests reach of the VM system, each
  * allocation that fails, defects that are planted in the hart, new streams and disks beside QEMU's,
- * campaigns and their queue, each row of `bench growth`, engines of benchmarks and campaigns, the
+ * campaigns and their queue, long experiments, each row of `bench growth`, engines of benchmarks and campaigns, the
  * committed guest programs, the host's memory after many operations and many programs. npm run
  * test:reach runs them.
  */
@@ -28,6 +28,7 @@ const REACH = [
 	"test/bench/engine.test.ts",
 	"test/bench/churn.test.ts",
 	"test/cli/inject-engines.test.ts",
+	"test/experiment/results-long.test.ts",
 	"test/workloads/committed.test.ts",
 	"test/system/host-memory.test.ts",
 ];
