@@ -46,7 +46,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 		"valibot",
 		"node:",
 	],
-	"generate/": ["generate/", "machine/", "node:"],
+	"generate/": [
+		...["generate/", "machine/", "experiment/", "cli/experiment-file.ts"],
+		...["vega", "vega-lite", "node:"],
+	],
 	"conformance/": ["conformance/", "computer/", ...PARTS, "node:"],
 	"bench/": [
 		"bench/",
