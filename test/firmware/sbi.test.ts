@@ -218,6 +218,7 @@ describe("RFENCE", () => {
 		// Behind the hart's back, as another hart's store would be: li a0, 7 in place of the ecall.
 		const { hart, memory } = guest.bare.machine;
 		memory.ram8.set([0x13, 0x05, 0x70, 0x00], ENTRY - 0x8000_0000);
+		hart.code.written(memory.offsetOf(ENTRY, 4));
 		hart.code.fence();
 		expect(guest.call(0x10, 0)[0]).toBe(7);
 	});

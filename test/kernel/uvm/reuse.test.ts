@@ -34,7 +34,10 @@ it("anons and chunks of amaps are used again, and are as new then", () => {
 		const amap = amap_alloc(t.k, 64)!;
 		for (let slot = 0; slot < 64; slot++) {
 			const anon = uvm_analloc(t.k)!;
-			expect({ ...anon }).toEqual({ locked: false, an_ref: 1, an_page: null, an_swslot: 0 });
+			expect({ ...anon }).toEqual({
+				...{ locked: false, an_ref: 1, an_page: null },
+				...{ an_swslot: 0, an_id: 0 },
+			});
 			used.add(anon);
 			amap_add(t.k, amap, slot, anon, false);
 			uvm_pagealloc(t.k, null, 0, anon, 0)!.flags = 0;
