@@ -7,9 +7,9 @@ const LIMIT_MS = 3_600_000;
 /**
  * Tests that take long, of what seldom breaks: what guests and tests reach of the VM system, each
  * allocation that fails, defects that are planted in the hart, new streams and disks beside QEMU's,
- * campaigns and their queue, long experiments, each row of `bench growth`, engines of benchmarks and campaigns, the
- * committed guest programs, the host's memory after many operations and many programs. npm run
- * test:reach runs them.
+ * campaigns and their queue, long experiments, snapshots with a plan of faults, each row of `bench
+ * growth`, engines of benchmarks and campaigns, the committed guest programs, the host's memory
+ * after many operations and many programs. npm run test:reach runs them.
  */
 const REACH = [
 	"test/coverage.test.ts",
@@ -22,6 +22,7 @@ const REACH = [
 	"test/campaign/prune/prune.test.ts",
 	"test/campaign/queue/queue.test.ts",
 	"test/campaign/run/runner.test.ts",
+	"test/computer/fault/restored.test.ts",
 	"test/devices/qemu-virtio.test.ts",
 	"test/bench/allocations.test.ts",
 	"test/bench/growth-rows.test.ts",

@@ -53,14 +53,12 @@ describe.each(POLICIES)("with %s", (_, policy) => {
 	it("a snapshot goes on as the system that was saved", () => {
 		const straight = run(sort(policy));
 		const system = createSystem(sort(policy));
-		for (const part of [0.3, 0.5, 0.8]) {
-			system.run(Math.floor(straight.cycles * part));
-			const restored = restoreSystem(saveSystem(system));
-			restored.run();
-			const report = restored.report(0);
-			expect(report.stateHash).toBe(straight.stateHash);
-			expect(report.uvmexp).toEqual(straight.uvmexp);
-		}
+		system.run(Math.floor(straight.cycles / 2));
+		const restored = restoreSystem(saveSystem(system));
+		restored.run();
+		const report = restored.report(0);
+		expect(report.stateHash).toBe(straight.stateHash);
+		expect(report.uvmexp).toEqual(straight.uvmexp);
 	});
 });
 

@@ -57,7 +57,7 @@ describe("the chunks of an amap", () => {
 					expect(amap_chunk(table, 70_000)).toBeNull();
 				}
 			}),
-			{ numRuns: 300 },
+			{ numRuns: 100 },
 		);
 	});
 
