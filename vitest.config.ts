@@ -8,8 +8,9 @@ const LIMIT_MS = 3_600_000;
  * Tests that take long, of what seldom breaks: what guests and tests reach of the VM system, each
  * allocation that fails, defects that are planted in the hart, new streams and disks beside QEMU's,
  * campaigns and their queue, long experiments, snapshots with a plan of faults, each row of `bench
- * growth`, engines of benchmarks and campaigns, the committed guest programs, the host's memory
- * after many operations and many programs. npm run test:reach runs them.
+ * growth`, engines of benchmarks and campaigns, plans of faults that are damaged, the
+ * committed guest programs, programs that compute, the host's memory after many operations and many
+ * programs. npm run test:reach runs them.
  */
 const REACH = [
 	"test/coverage.test.ts",
@@ -19,6 +20,7 @@ const REACH = [
 	"test/conformance/lockstep.test.ts",
 	"test/campaign/smoke.test.ts",
 	"test/campaign/power-prefix.test.ts",
+	"test/campaign/conduct.test.ts",
 	"test/campaign/prune/prune.test.ts",
 	"test/campaign/queue/queue.test.ts",
 	"test/campaign/run/runner.test.ts",
@@ -29,8 +31,10 @@ const REACH = [
 	"test/bench/engine.test.ts",
 	"test/bench/churn.test.ts",
 	"test/cli/inject-engines.test.ts",
+	"test/cli/mutated-plans.test.ts",
 	"test/experiment/results-long.test.ts",
 	"test/workloads/committed.test.ts",
+	"test/workloads/compute.test.ts",
 	"test/system/host-memory.test.ts",
 ];
 

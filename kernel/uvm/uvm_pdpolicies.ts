@@ -14,7 +14,10 @@ const PDPOLICIES: Readonly<Record<uvm_replacement, uvm_pdpolicy>> = {
 	random: uvm_pdpolicy_random,
 };
 
-/** Follow `policy` from now on. => after uvm_page_init, before a page is on a queue. */
+/**
+ * Follow `policy` from now on. DEVIATION (D74): NetBSD decides most of it when it is compiled.
+ * => after uvm_page_init, before a page is on a queue.
+ */
 export function uvm_policy_init(k: Kernel, policy: uvm_policy): void {
 	k.uvm.policy = policy;
 	k.uvm.pdpolicy = PDPOLICIES[policy.replacement];

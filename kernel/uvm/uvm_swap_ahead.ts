@@ -22,7 +22,7 @@ export interface swap_neighbours {
 }
 
 /**
- * Read a page, and perhaps neighbours.
+ * Read a page, and perhaps neighbours. DEVIATION (D75): NetBSD reads them one by one.
  *
  * => as uvm_swap_get for the page. While it sleeps the neighbours are busy, too.
  * => no neighbour is read while memory is short, or if slots have copies or checksums.

@@ -9,7 +9,7 @@ import { PACKET_MAX, PacketReader } from "../../gdb/protocol/packet.ts";
 import { GdbClient, packet, packets } from "../support/gdb-client.ts";
 import { debugBare, debugSystem } from "./machines.ts";
 
-const RUNS = Number(process.env.FUZZ_RUNS ?? 9) * 6;
+const RUNS = Number(process.env.FUZZ_RUNS ?? 5) * 6;
 
 /** Valid packets, to be damaged. */
 const SEEDS = [

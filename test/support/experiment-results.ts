@@ -12,7 +12,9 @@ import type { Engine } from "../../machine/engine.ts";
 import { ROOT } from "./sources.ts";
 
 /** Those that take long: npm run test:reach runs them. */
-export const LONG: readonly string[] = ["anon-past-ram", "replacement", "swapin-clustering"];
+export const LONG: readonly string[] = [
+	...["anon-past-ram", "replacement", "slot-reassignment", "swapin-clustering"],
+];
 
 const RESULTS = `${ROOT}/bench/results`;
 

@@ -13,7 +13,7 @@ import { encode } from "../../isa/assembler.ts";
 import { F32, F64 } from "../../isa/float-model.ts";
 import { pattern } from "../../isa/float-operands.ts";
 
-const RUNS = Number(process.env.FLOAT_RUNS ?? 5);
+const RUNS = Number(process.env.FLOAT_RUNS ?? 3);
 const DATA = RAM_BASE + 0x4000;
 const WORDS = 128;
 const FS_SHIFT = 13;

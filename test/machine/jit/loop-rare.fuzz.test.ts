@@ -12,7 +12,7 @@ import { encode } from "../../isa/assembler.ts";
 import * as traps from "../trap-programs.ts";
 import * as refills from "./refill-programs.ts";
 
-const RUNS = Number(process.env.LOOP_RARE_RUNS ?? 60);
+const RUNS = Number(process.env.LOOP_RARE_RUNS ?? 30);
 const OPTIONS = { hot: Number.POSITIVE_INFINITY, patience: 0, misses: 1, functions: 16 };
 
 /** Have `machine` run the emitted loop, and compile nothing. */

@@ -34,7 +34,7 @@ const FINDERS: readonly (readonly [string, ...string[]])[] = [
 		"test/machine/code.test.ts",
 		"test/machine/code.fuzz.test.ts",
 	],
-	["main", "test/workloads/compute.test.ts"],
+	["reach", "test/workloads/compute.test.ts"],
 ];
 /** After so long a test hangs: it has found the mutant. */
 const HANG_MS = 600_000;
