@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { PagingPolicy } from "../../../computer/paging-policy.ts";
+import type { DiskTiming } from "../../../devices/disk/timing.ts";
 import { simple_lock, simple_unlock } from "../../../kernel/kern/core/kern_lock.ts";
 import { uvm_analloc, uvm_anfree } from "../../../kernel/uvm/uvm_anon.ts";
 import {
@@ -78,6 +79,63 @@ it.each([1, 8, 16, 32])("n dirty pages are written with n/%i requests", (cluster
 		expect(writesFor({ clusterPages }, n), `${n} pages`).toBe(Math.ceil(n / clusterPages));
 	}
 });
+
+/** One arm, which takes `positioning` for each request and `transfer` for each page, in ns. */
+class OneByOne implements DiskTiming {
+	readonly name = "one by one";
+	#until = 0;
+	readonly #positioning: number;
+	readonly #transfer: number;
+
+	constructor(positioning: number, transfer: number) {
+		this.#positioning = positioning;
+		this.#transfer = transfer;
+	}
+
+	completion(now: number, _sector: number, count: number): number {
+		const pages = (count * 512) / PAGE_SIZE;
+		this.#until = Math.max(now, this.#until) + this.#positioning + pages * this.#transfer;
+		return this.#until;
+	}
+
+	reset(): void {}
+
+	save(): number {
+		return this.#until;
+	}
+
+	restore(state: unknown): void {
+		this.#until = state as number;
+	}
+}
+
+// 8 ms seek and half a turn at 7200 rpm, 10 and 50 MB/s; and flash.
+it.each([
+	[12_170_000, 400_000, 16, 10.8],
+	[12_170_000, 400_000, 8, 6.5],
+	[12_170_000, 80_000, 16, 14.6],
+	[100_000, 20_000, 16, 4.6],
+])(
+	"paging out with %i ns a request, %i a page, clusters of %i: %d times as fast",
+	(a, t, n, is) => {
+		const PAGES = 96;
+		const time = (clusterPages: number): number => {
+			const timing = (): DiskTiming => new OneByOne(a, t);
+			const kernel = new TestKernel({ timing, policy: { clusterPages } });
+			const uobj = kernel.aobj(PAGES);
+			kernel.run(fill(kernel, uobj, Array(PAGES).keys()));
+			const { clock } = kernel.machine;
+			const before = clock.cycles;
+			pageout(kernel);
+			expect(uobj.uo_npages).toBe(0);
+			return clock.cycles - before;
+		};
+		const ratio = time(1) / time(n);
+		// The processor's part is what the formula has not.
+		expect(ratio / ((a + t) / (a / n + t))).toBeCloseTo(1, 2);
+		expect(ratio).toBeCloseTo(is, 1);
+	},
+);
 
 it.each(REPLACEMENTS)("%s fills its clusters", (replacement) => {
 	expect(writesFor({ replacement }, 64)).toBe(4);
