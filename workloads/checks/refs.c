@@ -9,6 +9,10 @@
  *   refs sor N ROUNDS              relaxation: each word from its neighbours, ROUNDS times
  *   refs holes PAGES RUN FRESH     PAGES go to swap; RUN of each 2 * RUN are given up; FRESH others go
  *
+ *   refs map KIND read|write PAGES map PAGES of zero-fill memory, or of a file privately or shared
+ *                                  (KIND is zero, private or shared), refer to each, unmap them
+ *   refs pageswap PAGES ROUNDS     store to PAGES and page them out, ROUNDS times; then read them
+ *
  * A reference to a page adds 1 to a word of it, which is verified in the end. PAGES is 1..65536, the
  * others at least 1. "<" and ">" are printed before and after the references that count; of `holes`
  * those are what pages the others out.
@@ -18,7 +22,8 @@
 #include "../rt/random.h"
 
 #define SYNOPSIS "refs sweep|random|hot|scan PAGES COUNT\n" \
-	"       refs lu|sor N ROUNDS\n       refs holes PAGES RUN FRESH"
+	"       refs lu|sor N ROUNDS\n       refs holes PAGES RUN FRESH\n" \
+	"       refs map zero|private|shared read|write PAGES\n       refs pageswap PAGES ROUNDS"
 
 static u32 *map(u32 pages, int flags)
 {
@@ -203,11 +208,69 @@ static int holes(u32 pages, u32 run, u32 fresh)
 	return 0;
 }
 
+/* A file of PAGES whose pages are all in memory. */
+static int resident_file(u32 pages)
+{
+	int fd = open("/tmp/refs", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0 || ftruncate(fd, pages * PAGE_BYTES) != 0)
+		fail("refs: /tmp/refs: error %d", errno);
+	u32 *contents = mmap(NULL, pages * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (contents == MAP_FAILED)
+		fail("refs: mmap: error %d", errno);
+	for (u32 page = 0; page < pages; page++)
+		((volatile u32 *)contents)[page * PAGE_WORDS] = page;
+	munmap(contents, pages * PAGE_BYTES);
+	return fd;
+}
+
+static int map_and_unmap(const char *kind, const char *access, u32 pages)
+{
+	int flags = strcmp(kind, "shared") == 0 ? MAP_SHARED : MAP_PRIVATE;
+	bool is_zero = strcmp(kind, "zero") == 0, is_read = strcmp(access, "read") == 0;
+	int fd = is_zero ? -1 : resident_file(pages);
+
+	if ((!is_zero && flags == MAP_PRIVATE && strcmp(kind, "private") != 0) ||
+	    (!is_read && strcmp(access, "write") != 0))
+		return usage(SYNOPSIS);
+	if (is_zero)
+		flags |= MAP_ANONYMOUS;
+	mark("<");
+	volatile u32 *words = mmap(NULL, pages * PAGE_BYTES, PROT_READ | PROT_WRITE, flags, fd, 0);
+	if (words == MAP_FAILED)
+		fail("refs: mmap: error %d", errno);
+	for (u32 page = 0; page < pages; page++) {
+		if (!is_read)
+			words[page * PAGE_WORDS] = page;
+		else if (words[page * PAGE_WORDS] != (is_zero ? 0 : page))
+			fail("refs: page %u is not what was stored in it", page);
+	}
+	if (munmap((void *)words, pages * PAGE_BYTES) != 0)
+		fail("refs: munmap: error %d", errno);
+	mark(">");
+	return 0;
+}
+
+static int pageswap(u32 pages, u32 rounds)
+{
+	setup(pages);
+	mark("<");
+	for (u32 round = 0; round < rounds; round++) {
+		for (u32 page = 0; page < pages; page++)
+			use(page);
+		if (madvise(memory, pages * PAGE_BYTES, MADV_PAGEOUT) != 0)
+			fail("refs: madvise: error %d", errno);
+	}
+	return verify(pages);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
 	u32 size = 0, count = 0, fresh = 0;
 
+	if (argc == 5 && strcmp(what, "map") == 0 && argument(argc, argv, 4, 1, 65536, &size))
+		return map_and_unmap(argv[2], argv[3], size);
 	if (!argument(argc, argv, 2, 1, 65536, &size) ||
 	    !argument(argc, argv, 3, 1, 1000000000, &count) ||
 	    !argument(argc, argv, 4, 1, 65536, &fresh))
@@ -222,6 +285,8 @@ int main(int argc, char **argv)
 		return any(what[0] == 'h', size, count);
 	if (argc == 4 && strcmp(what, "scan") == 0)
 		return scan(size, count);
+	if (argc == 4 && strcmp(what, "pageswap") == 0)
+		return pageswap(size, count);
 	if (argc == 5 && strcmp(what, "holes") == 0)
 		return holes(size, count, fresh);
 	return usage(SYNOPSIS);
