@@ -556,7 +556,8 @@ function uao_neighbours(
 			if (uvm_pagelookup(k, uobj, ptoa(i)) !== null) return null;
 			if (uao_find_swslot(k, uobj, i) !== slot + distance) return null;
 			const pg = uvm_pagealloc(k, uobj, ptoa(i), null, 0);
-			if (pg !== null) pg.pqflags |= PQ_AOBJ;
+			if (pg === null) return null;
+			pg.pqflags |= PQ_AOBJ;
 			return pg;
 		},
 		done: (pg, error) => {

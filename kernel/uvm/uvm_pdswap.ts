@@ -12,12 +12,12 @@ import { SCAN_CYCLES } from "./uvm_pdpolicy.ts";
 import type { SwapSlot } from "./uvm_swap.ts";
 
 /**
- * Lock the owner of a page. => queues locked.
- * => null if the page has none, or it is locked: the daemon locks against the order.
+ * Lock the owner of a page. => queues locked; the page is on a queue, so it has an owner.
+ * => null if that is locked: the daemon locks against the order.
  */
 export function uvmpd_trylockowner(k: Kernel, pg: vm_page): simplelock | null {
-	const lock = pg.uanon ?? pg.uobject?.vmobjlock ?? null;
-	if (lock === null || lock.locked) return null;
+	const lock = pg.uanon ?? pg.uobject!.vmobjlock;
+	if (lock.locked) return null;
 	simple_lock(k, lock);
 	return lock;
 }
