@@ -8,7 +8,7 @@ const LIMIT_MS = 3_600_000;
  * Tests that take long, of what seldom breaks: what guests and tests reach of the VM system, each
  * allocation that fails, defects that are planted in the hart, new streams and disks beside QEMU's,
  * campaigns and their queue, long experiments, snapshots with a plan of faults, each row of `bench
- * growth`, engines of benchmarks and campaigns, plans of faults that are damaged, the
+ * growth`, engines of benchmarks and campaigns, plans and programs that are damaged, the
  * committed guest programs, programs that compute, the host's memory after many operations and many
  * programs. npm run test:reach runs them.
  */
@@ -18,6 +18,7 @@ const REACH = [
 	"test/kernel/uvm/alloc-sweep.test.ts",
 	"test/conformance/mutants.test.ts",
 	"test/conformance/lockstep.test.ts",
+	"test/campaign/minimise.test.ts",
 	"test/campaign/smoke.test.ts",
 	"test/campaign/power-prefix.test.ts",
 	"test/campaign/conduct.test.ts",
@@ -25,6 +26,7 @@ const REACH = [
 	"test/campaign/queue/queue.test.ts",
 	"test/campaign/run/runner.test.ts",
 	"test/computer/fault/restored.test.ts",
+	"test/devices/fault/one-by-one.test.ts",
 	"test/devices/qemu-virtio.test.ts",
 	"test/bench/allocations.test.ts",
 	"test/bench/growth-rows.test.ts",
@@ -33,6 +35,7 @@ const REACH = [
 	"test/cli/inject-engines.test.ts",
 	"test/cli/mutated-plans.test.ts",
 	"test/experiment/results-long.test.ts",
+	"test/firmware/elf.fuzz.test.ts",
 	"test/workloads/committed.test.ts",
 	"test/workloads/compute.test.ts",
 	"test/system/host-memory.test.ts",
