@@ -131,15 +131,6 @@ export function pageq_remove(q: pglist, pg: vm_page): void {
 	q.count--;
 }
 
-export function pageq_insert_head(q: pglist, pg: vm_page): void {
-	pg.pageq_next = q.first;
-	pg.pageq_prev = null;
-	if (q.first === null) q.last = pg;
-	else q.first.pageq_prev = pg;
-	q.first = pg;
-	q.count++;
-}
-
 /** How many pages are linked in a queue; -1: that is not its count, or it is damaged. */
 export function pageq_length(q: pglist): number {
 	let n = 0;

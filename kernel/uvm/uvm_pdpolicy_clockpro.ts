@@ -26,7 +26,6 @@ import {
 import {
 	PQ_ACTIVE,
 	PQ_INACTIVE,
-	pageq_insert_head,
 	pageq_insert_tail,
 	pageq_length,
 	pageq_remove,
@@ -86,6 +85,15 @@ function set_queue(pg: vm_page, q: number): void {
 function insert_tail(s: uvm_clockpro, q: number, pg: vm_page): void {
 	set_queue(pg, q);
 	pageq_insert_tail(s.queues[q]!, pg);
+}
+
+function pageq_insert_head(q: pglist, pg: vm_page): void {
+	pg.pageq_next = q.first;
+	pg.pageq_prev = null;
+	if (q.first === null) q.last = pg;
+	else q.first.pageq_prev = pg;
+	q.first = pg;
+	q.count++;
 }
 
 function insert_head(s: uvm_clockpro, q: number, pg: vm_page): void {
