@@ -11,7 +11,7 @@ const DISKS = ["reads", "writes", "sectorsRead", "sectorsWritten"] as const;
 const UVMEXP = Object.keys(uvmexp_init());
 
 /** All names; the counters of the VM system have NetBSD's. */
-export const COUNTS: readonly string[] = [...SHARED, ...TLB, ...DISKS, ...UVMEXP];
+export const COUNTS: readonly string[] = [...SHARED, ...TLB, ...DISKS, ...UVMEXP, "mapEntries"];
 
 const NS_PER_MS = 1e6;
 
@@ -19,11 +19,13 @@ const NS_PER_MS = 1e6;
 interface Counted
 	extends Pick<ComputerReport, "instructions" | "cycles" | "virtualNs" | "tlb" | "disks"> {
 	readonly uvmexp?: uvmexp;
+	/** Entries of the maps of all processes. */
+	readonly mapEntries?: number;
 }
 
 /** Of the first `disks` disks. */
 export function countsOf(report: Counted, disks: number): Counts {
-	const { tlb, instructions, cycles, virtualNs, uvmexp = {} } = report;
+	const { tlb, instructions, cycles, virtualNs, uvmexp = {}, mapEntries } = report;
 	const sum = (field: (typeof DISKS)[number]): number =>
 		report.disks.slice(0, disks).reduce((total, disk) => total + disk[field], 0);
 	return {
@@ -33,13 +35,14 @@ export function countsOf(report: Counted, disks: number): Counts {
 		dirtyUpgrades: tlb.dirtyUpgrades,
 		...Object.fromEntries(DISKS.map((field) => [field, sum(field)])),
 		...uvmexp,
+		...(mapEntries === undefined ? {} : { mapEntries }),
 	};
 }
 
 /** Of what there is now and no event. */
 const LEVELS: ReadonlySet<string> = new Set([
 	...UVMEXP.slice(0, UVMEXP.indexOf("faults")),
-	...["nanon", "loanpages", "zeropages", "poolpages"],
+	...["nanon", "loanpages", "zeropages", "poolpages", "mapEntries"],
 ]);
 
 /** Milliseconds that do not depend on when they began, as differences of fractions do. */
@@ -74,7 +77,9 @@ export function countsNow({ machine, board, kernel }: Computer, disks: number): 
 			...{ instructions: machine.hart.counters.instret, cycles, virtualNs: cycles },
 			tlb: { ...tlb, misses: tlb.fetchMisses + tlb.loadMisses + tlb.storeMisses },
 			disks: board.disks.map((disk) => ({ id: disk.id, ...disk.counters })),
-			...(kernel === null ? {} : { uvmexp: kernel.uvmexp }),
+			...(kernel === null
+				? {}
+				: { uvmexp: kernel.uvmexp, mapEntries: kernel.uvm.map_entry_pool.pr_nout }),
 		},
 		disks,
 	);

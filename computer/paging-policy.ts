@@ -40,11 +40,15 @@ export interface PagingPolicy {
 	readonly inactivePercent?: number | undefined;
 	/** Keep minima and maxima for kinds of pages: see vm.anonmin. Default: true. */
 	readonly balance?: boolean | undefined;
+	/** Make one map entry of mappings side by side that are alike. Default: true. */
+	readonly mergeEntries?: boolean | undefined;
+	/** How many files that nobody maps keep their pages in memory. Default: all of them. */
+	readonly cachedFiles?: number | undefined;
 }
 
 const count = (min: number, max: number) =>
 	v.optional(v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max)));
-const pages = count(1, 1_000_000);
+const many = count(1, 1_000_000);
 const neighbours = count(0, UVM_MAXRANGE - 1);
 
 export const PAGING_POLICY = v.strictObject({
@@ -57,10 +61,12 @@ export const PAGING_POLICY = v.strictObject({
 	normalAhead: neighbours,
 	sequentialBehind: neighbours,
 	sequentialAhead: neighbours,
-	freeMin: pages,
-	freeTarget: pages,
+	freeMin: many,
+	freeTarget: many,
 	inactivePercent: count(1, 99),
 	balance: v.optional(v.boolean()),
+	mergeEntries: v.optional(v.boolean()),
+	cachedFiles: many,
 });
 
 /** => UserError for choices that do not go together, or not with this much RAM. */
@@ -94,6 +100,8 @@ export function kernelPolicy(policy: PagingPolicy): uvm_policy {
 		freetarg: policy.freeTarget ?? UVM_POLICY.freetarg,
 		inactivepct: policy.inactivePercent ?? UVM_POLICY.inactivepct,
 		balance: policy.balance ?? UVM_POLICY.balance,
+		mapmerge: policy.mergeEntries ?? UVM_POLICY.mapmerge,
+		objectcache: policy.cachedFiles ?? UVM_POLICY.objectcache,
 	};
 }
 

@@ -130,6 +130,8 @@ export interface Uvm {
 
 	/** Every file's object, and every device's. */
 	readonly uvn_list: uvm_vnode[];
+	/** If few files may be cached: those that nobody maps, the longest unused first. */
+	readonly uvn_cached: uvm_vnode[];
 	readonly udv_list: uvm_device[];
 
 	/** Swap devices in the order in which slots are taken: by priority, then rotating. */
@@ -213,6 +215,7 @@ export function uvm_state(pools: pools): Uvm {
 		kmap_entry_pool: pools.vmmpekpl,
 		vmspace_pool: pools.vmsppl,
 		uvn_list: [],
+		uvn_cached: [],
 		udv_list: [],
 		swap_list: [],
 		swap_data_lock: simple_lock_init(),

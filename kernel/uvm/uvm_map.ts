@@ -143,7 +143,7 @@ export function uvm_map_enter(k: Kernel, map: vm_map, args: uvm_map_args): Errno
 		if ((args.flags & UVM_FLAG_OVERLAY) === 0) etype |= UVM_ET_NEEDSCOPY;
 	}
 	if ((args.flags & UVM_FLAG_GROWSDOWN) !== 0) etype |= UVM_ET_GROWSDOWN;
-	if ((args.flags & UVM_FLAG_NOMERGE) === 0) {
+	if ((args.flags & UVM_FLAG_NOMERGE) === 0 && k.uvm.policy.mapmerge) {
 		const back = merge_back(k, map, after, args, offset, etype);
 		const forward = merge_forward(k, map, after, args, offset, etype, back);
 		if (back || forward) return 0;
@@ -248,6 +248,7 @@ function merge_forward(
  */
 export function uvm_mapent_trymerge(k: Kernel, map: vm_map, entry: vm_map_entry): boolean {
 	KASSERT(entry.amap === null, "uvm_mapent_trymerge: two amaps cannot be merged");
+	if (!k.uvm.policy.mapmerge) return false;
 	const { prev, etype, offset } = entry;
 	const size = entry.end - entry.start;
 	const args: uvm_map_args = {
@@ -407,7 +408,7 @@ export function uvm_unmap_detach_nosleep(
 			amap_unref(k, amap, entry.pageoff, atop(entry.end - entry.start), flags);
 			entry.amap = null;
 		}
-		if (uobj !== null && !uvm_obj_unref(uobj)) return entry;
+		if (uobj !== null && !uvm_obj_unref(k, uobj)) return entry;
 		uvm_mapent_free(k, entry);
 		entry = next;
 	}

@@ -140,11 +140,12 @@ export interface uvm_pagerops {
 export const pagerops = (k: Kernel, uobj: uvm_object): uvm_pagerops => k.uvm.pagerops[uobj.pgops]!;
 
 /**
- * Drop a reference that is not the last one. => false: it is, or the kernel object's; pgo_detach
- * drops it. Object unlocked.
+ * Drop a reference that is not the last one, nor the last but one of a file if few files may be
+ * cached. => false: it is, or the kernel object's; pgo_detach drops it. Object unlocked.
  */
-export function uvm_obj_unref(uobj: uvm_object): boolean {
+export function uvm_obj_unref(k: Kernel, uobj: uvm_object): boolean {
 	if (uobj.uo_refs <= 1) return false;
+	if (uobj.pgops === PAGER_VNODE && k.uvm.policy.objectcache > 0) return false;
 	KASSERT(!uobj.vmobjlock.locked, "uvm_obj_unref: locked");
 	uobj.uo_refs--;
 	return true;

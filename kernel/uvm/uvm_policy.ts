@@ -27,6 +27,10 @@ export interface uvm_policy {
 	readonly inactivepct: number;
 	/** Keep the shares of anonymous memory, files and programs (uvmpd_balance). */
 	readonly balance: boolean;
+	/** A mapping becomes part of the entry beside it where they are alike. */
+	readonly mapmerge: boolean;
+	/** Files that nobody maps and that keep their pages in memory, at most; 0: any number. */
+	readonly objectcache: number;
 }
 
 /** Pages that a fault looks at, at most. */
@@ -47,4 +51,6 @@ export const UVM_POLICY: uvm_policy = {
 	freetarg: 0,
 	inactivepct: 0,
 	balance: true,
+	mapmerge: true,
+	objectcache: 0,
 };

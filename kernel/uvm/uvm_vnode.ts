@@ -142,8 +142,10 @@ export function* uvn_detach(k: Kernel, uobj: uvm_object): Sleeps<void> {
 	simple_lock(k, uvn.vmobjlock);
 	if (--uvn.uo_refs > 0) {
 		simple_unlock(k, uvn.vmobjlock);
+		if (uvn.uo_refs === 1 && k.uvm.policy.objectcache > 0) yield* uvn_cache(k, uvn);
 		return;
 	}
+	uvn_uncache(k, uvn);
 	// An earlier error does not matter if this write succeeds.
 	uvn.u_error = 0;
 	const flush = PGO_CLEANIT | PGO_FREE | PGO_SYNCIO | PGO_ALLPAGES;
@@ -157,6 +159,33 @@ export function* uvn_detach(k: Kernel, uobj: uvm_object): Sleeps<void> {
 	}
 	KASSERT(uvn.uo_npages === 0, "uvn_detach: pages left");
 	k.uvm.uvn_list.splice(k.uvm.uvn_list.indexOf(uvn), 1);
+}
+
+/**
+ * Keep the pages of a file that nobody maps any more, and write and free those of the files that
+ * have been kept longest, if they are too many. DEVIATION (D76): by choice, as 4.4BSD's
+ * vm_object_cache_trim; UVM keeps the pages of files until memory is short.
+ * => unlocked; sleeps.
+ */
+function* uvn_cache(k: Kernel, uvn: uvm_vnode): Sleeps<void> {
+	const { uvn_cached, policy } = k.uvm;
+	uvn_uncache(k, uvn);
+	uvn_cached.push(uvn);
+	// Those that are mapped again stay until they are not.
+	for (let i = uvn_cached.length; i-- > 0; ) {
+		if (uvn_cached[i]!.uo_refs > 1) uvn_cached.splice(i, 1);
+	}
+	while (uvn_cached.length > policy.objectcache) {
+		const oldest = uvn_cached.shift()!;
+		simple_lock(k, oldest.vmobjlock);
+		yield* uvn_put(k, oldest, 0, 0, PGO_CLEANIT | PGO_FREE | PGO_SYNCIO | PGO_ALLPAGES);
+	}
+}
+
+function uvn_uncache(k: Kernel, uvn: uvm_vnode): void {
+	const { uvn_cached } = k.uvm;
+	const i = uvn_cached.indexOf(uvn);
+	if (i >= 0) uvn_cached.splice(i, 1);
 }
 
 /** Note that a file is mapped to be executed (vn_markexec). => other objects are passed over. */

@@ -1,5 +1,6 @@
 /** Files on a disk, without a file system: objects of the vnode pager, and what lies beneath. */
 import { expect } from "vitest";
+import type { PagingPolicy } from "../../computer/paging-policy.ts";
 import type { DiskCounters } from "../../devices/virtio-blk.ts";
 import { simple_lock } from "../../kernel/kern/core/kern_lock.ts";
 import type { Sleeps } from "../../kernel/kern/core/kern_synch.ts";
@@ -23,8 +24,8 @@ export const original = (i: number): number => (i * 7 + Math.floor(i / 251)) & 0
 export class Files {
 	readonly t: TestKernel;
 
-	constructor(swapDisks = 1) {
-		this.t = new TestKernel({ disks: [4 * MiB, 4 * MiB], swapDisks });
+	constructor(swapDisks = 1, policy: PagingPolicy = {}) {
+		this.t = new TestKernel({ disks: [4 * MiB, 4 * MiB], swapDisks, policy });
 	}
 
 	/** A file of `size` bytes on disk 1, followed by zeros up to the end of its sector. */

@@ -189,3 +189,24 @@ describe("a mapping beside others", () => {
 		);
 	});
 });
+
+it("nothing becomes one entry if an experiment says so", () => {
+	t = new TestKernel({ policy: { mergeEntries: false } });
+	space = new AddressSpace(t);
+	map = space.map;
+	for (const page of [0, 2, 1]) {
+		space.anon(va(page), 1);
+		t.run(space.store(va(page), page + 1));
+	}
+	expect(entries()).toEqual([
+		[0, 1, RW],
+		[1, 2, RW],
+		[2, 3, RW],
+	]);
+	space.anon(va(3), 1);
+	const fresh = uvm_map_lookup_entry(map, va(3));
+	expect([uvm_mapent_trymerge(t.k, map, fresh), map.nentries]).toEqual([false, 4]);
+	expect([0, 1, 2, 3].map((i) => t.run(space.load(va(i))))).toEqual([1, 2, 3, 0]);
+	space.unmap(BASE, 4);
+	checkAtRest(t);
+});
