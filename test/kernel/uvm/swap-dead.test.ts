@@ -38,8 +38,11 @@ it("takes no more slots", () => {
 	checkAtRest(t, uobj);
 });
 
-it("pages in memory go to the other disk; the others are lost, and their slots are bad", () => {
-	const t = new TestKernel(TWO);
+it.each([
+	["pages get new slots", true],
+	["pages keep their slots", false],
+])("%s: those in memory go to the other disk; the others are lost", (_, reassignSlots) => {
+	const t = new TestKernel({ ...TWO, policy: { reassignSlots } });
 	const { uvmexp } = t.k;
 	const uobj = swappedObject(t, PAGES);
 	const there = ALL.filter((i) => isOn(t, 1, slotOf(t, uobj, i)));
