@@ -44,6 +44,14 @@ describe("an experiment", () => {
 		expect(small!.counts.reads).toBe(small!.counts.pageins);
 	});
 
+	it("counts the same twice, each run in a worker of its own", async () => {
+		const points = pointsOf().slice(0, 2);
+		const rows = exact(await rowsOf({ points: [...points, ...points], jobs: 4 }));
+		const twice = rows.map((row) => ({ ...row, point: 0 }));
+		expect(twice.slice(2)).toEqual(twice.slice(0, 2));
+		expect(twice[0]).not.toEqual(twice[1]);
+	});
+
 	it("hands out results in order, and goes on behind those that are there", async () => {
 		const seen: number[] = [];
 		const onRow = (row: Row): void => {
