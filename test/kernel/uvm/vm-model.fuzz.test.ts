@@ -25,6 +25,8 @@ const policy = fc.option(
 		slotAllocation: fc.constantFrom("single", "stepwise"),
 		swapinPages: fc.constantFrom(1, 4, 16),
 		balance: fc.boolean(),
+		mergeEntries: fc.boolean(),
+		cachedFiles: fc.constantFrom(1, 1000),
 	}),
 	{ freq: 2, nil: undefined },
 );
