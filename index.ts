@@ -34,12 +34,7 @@ export {
 export { type Executor, localExecutor, poolExecutor } from "./campaign/executor.ts";
 export { type Merged, mergeResults } from "./campaign/merge.ts";
 export type { Pruned } from "./campaign/prune/fates.ts";
-export { type QueueExecutorOptions, queueExecutor } from "./campaign/queue/queue-executor.ts";
-export {
-	type QueueWorker,
-	type QueueWorkerOptions,
-	queueWorker,
-} from "./campaign/queue/queue-worker.ts";
+export { type QueueExecutorOptions, queueExecutor } from "./campaign/queue.ts";
 export { classify, OUTCOME_TEXTS, OUTCOMES, type Outcome } from "./campaign/report/classify.ts";
 export { htmlOf } from "./campaign/report/html-report.ts";
 export { FAILURES, junitOf } from "./campaign/report/junit.ts";
@@ -125,6 +120,7 @@ export { type Comparison, compareReports, isSame } from "./experiment/compare.ts
 export {
 	conduct as conductExperiment,
 	type ExperimentWorkload,
+	type PointExecutor,
 	type Row as ExperimentRow,
 } from "./experiment/conduct.ts";
 export {
@@ -135,6 +131,7 @@ export {
 } from "./experiment/experiment.ts";
 export { pageOf as experimentPage } from "./experiment/page.ts";
 export type { Scalar } from "./experiment/points.ts";
+export { type PointQueueOptions, pointQueue, queueWorker } from "./experiment/queue.ts";
 export { type ExperimentReport, exactReport, readReport, reportOf } from "./experiment/report.ts";
 export { ExperimentFolder } from "./experiment/results.ts";
 export { csvOf, tableOf as experimentTable } from "./experiment/table.ts";
@@ -146,6 +143,7 @@ export { signo } from "./kernel/kern/core/signal.ts";
 export { canCompile, type Engine } from "./machine/engine.ts";
 export { RAM_BASE } from "./machine/memory.ts";
 export { UserError } from "./machine/user-error.ts";
+export type { QueueWorker, QueueWorkerOptions } from "./queue/queue-worker.ts";
 export { readTrace } from "./replay/read.ts";
 export {
 	ADVICE,

@@ -31,6 +31,7 @@ interface BenchFlags {
 	readonly list: boolean;
 	readonly smoke: boolean;
 	readonly jobs?: number;
+	readonly queue?: string;
 }
 
 const HELP = `
@@ -57,6 +58,10 @@ export function defineBench(command: Command, done: (exitCode: number) => void):
 		)
 		.option("--csv <file>", "of an experiment: write its table as CSV; - for stdout")
 		.option("--html <file>", "of an experiment: write a page with its plots")
+		.option(
+			"--queue <url>",
+			"of an experiment: have it made by uvmachine work, through this Redis server",
+		)
 		.option("--out <folder>", "of an experiment: keep the results in this folder")
 		.option("--resume", "with --out: go on with the results that are there", false)
 		.addHelpText("after", HELP)
@@ -102,8 +107,11 @@ async function choose(names: string[], flags: BenchFlags): Promise<number> {
 	}
 	const [other] = names.filter((name) => !isBenchmark(name));
 	if (other === undefined) {
-		const only = [flags.csv, flags.html, flags.out].some((value) => value !== undefined);
-		if (only || flags.resume) throw new UsageError("bench: --csv, --html, --out: of an experiment");
+		const { csv, html, out, queue } = flags;
+		const only = [csv, html, out, queue].some((value) => value !== undefined);
+		if (only || flags.resume) {
+			throw new UsageError("bench: --csv, --html, --out, --queue: of an experiment");
+		}
 		return await bench(names.filter(isBenchmark), flags);
 	}
 	if (names.length > 1) throw new UsageError("bench: one experiment at a time, and nothing else");
@@ -111,6 +119,9 @@ async function choose(names: string[], flags: BenchFlags): Promise<number> {
 		throw new UsageError(`bench ${other}: no such benchmark, experiment or file; see --list`);
 	}
 	if (flags.resume && flags.out === undefined) throw new UsageError("--resume: needs --out FOLDER");
+	if (flags.queue !== undefined && flags.jobs !== undefined) {
+		throw new UsageError("--jobs: with --queue, it is an option of uvmachine work");
+	}
 	return await runExperiment(other, flags);
 }
 

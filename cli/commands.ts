@@ -46,7 +46,8 @@ export const COMMANDS: readonly CommandEntry[] = [
 	},
 	{
 		name: "work",
-		description: "make runs of fault campaigns that are in a queue, until Ctrl-C",
+		description:
+			"make what is in a queue, runs of campaigns and points of experiments, until Ctrl-C",
 		usage: "[options]",
 		load: async () => (await import("./work.ts")).defineWork,
 	},

@@ -15,6 +15,7 @@ import {
 	experimentPage,
 	experimentTable,
 	judge,
+	pointQueue,
 	type RunFile,
 	reportOf,
 	type TraceFile,
@@ -23,6 +24,7 @@ import {
 } from "../index.ts";
 import { readWorkload, seenFrom, sizeOf, swapDisk } from "./campaign-workload.ts";
 import { experimentPath, readExperiment } from "./experiment-file.ts";
+import { Interrupts, signalExitCode } from "./interrupts.ts";
 import { OutputFile } from "./output-file.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -34,6 +36,7 @@ export interface ExperimentFlags {
 	readonly out?: string;
 	readonly resume: boolean;
 	readonly jobs?: number;
+	readonly queue?: string;
 }
 
 /** What its points run, with all files read. `folder`: where paths are seen from */
@@ -114,45 +117,60 @@ function progressOf(points: number, done: number): { step(): void; stop(): void 
 	return { step, stop: () => bar.stop() };
 }
 
+/** What is measured, and the identity of its results. */
+async function pointsOf(experiment: Experiment, folder: string, engine: Engine) {
+	const { limits, between } = experiment;
+	const workloads = await workloadsOf(experiment, folder, engine);
+	const points = experiment.points.map(({ parameters }, i) => ({
+		parameters,
+		workload: workloads[i]!,
+	}));
+	const identity = { version: VERSION, hash: hashOf(workloads, between) };
+	return { what: { points, limits, between }, identity };
+}
+
 /** => the exit code: 1 if something else came out than was expected */
 export async function runExperiment(name: string, flags: ExperimentFlags): Promise<number> {
 	const path = experimentPath(name);
 	const experiment = readExperiment(path);
-	const json = OutputFile.open(flags.json, process.stdout);
-	const csv = OutputFile.open(flags.csv, process.stdout);
-	const html = OutputFile.open(flags.html, process.stdout);
-	const workloads = await workloadsOf(experiment, dirname(path), flags.engine);
-	const identity = { version: VERSION, hash: hashOf(workloads, experiment.between) };
-	const folder =
-		flags.out === undefined ? null : new ExperimentFolder(flags.out, identity, flags.resume);
+	const files = {
+		json: OutputFile.open(flags.json, process.stdout),
+		csv: OutputFile.open(flags.csv, process.stdout),
+		html: OutputFile.open(flags.html, process.stdout),
+	};
+	const { what, identity } = await pointsOf(experiment, dirname(path), flags.engine);
+	const { out, resume, queue: url, jobs = cpus().length } = flags;
+	const folder = out === undefined ? null : new ExperimentFolder(out, identity, resume);
 	const done = folder?.before ?? [];
-	const bar = progressOf(workloads.length, done.length);
+	const executor =
+		url === undefined
+			? undefined
+			: await pointQueue({ ...what, url, name: experiment.name, before: done.length });
+	const interrupts = executor === undefined ? null : new Interrupts();
+	const bar = progressOf(what.points.length, done.length);
 	try {
-		const rows = await conductExperiment({
-			points: experiment.points.map(({ parameters }, i) => ({
-				parameters,
-				workload: workloads[i]!,
-			})),
-			...{
-				done,
-				limits: experiment.limits,
-				between: experiment.between,
-				jobs: flags.jobs ?? cpus().length,
-			},
+		const conducting = conductExperiment({
+			...{ ...what, done, executor, jobs },
 			onRow: (row) => folder?.append(row),
 			onDone: () => bar.step(),
 		});
+		conducting.catch(() => {});
+		const rows = await Promise.race([conducting, interrupts?.raised ?? conducting]);
 		bar.stop();
+		if (rows === undefined) return signalExitCode(interrupts!.signal!);
 		const verdicts = judge(experiment, rows);
 		const onStdout = [flags.json, flags.csv, flags.html].includes("-");
 		if (!onStdout) process.stdout.write(experimentTable(experiment, rows, verdicts));
 		const report = reportOf(experiment, rows, verdicts, VERSION);
-		json?.write(`${JSON.stringify(report, null, "\t")}\n`);
-		csv?.write(csvOf(experiment, rows));
-		html?.write(experimentPage(experiment, rows, verdicts, VERSION));
+		files.json?.write(`${JSON.stringify(report, null, "\t")}\n`);
+		files.csv?.write(csvOf(experiment, rows));
+		files.html?.write(experimentPage(experiment, rows, verdicts, VERSION));
 		return verdicts.some(({ failures }) => failures.length > 0) ? 1 : 0;
 	} finally {
 		bar.stop();
+		interrupts?.close();
+		// What nobody waits for any more is taken back.
+		await executor?.close();
 		folder?.close();
 	}
 }

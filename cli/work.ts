@@ -1,4 +1,4 @@
-/** `uvmachine work`: make the runs of campaigns that others have put into a queue. */
+/** `uvmachine work`: make what others have put into a queue, runs of campaigns and points. */
 import { cpus } from "node:os";
 import type { Command } from "commander";
 import { queueWorker } from "../index.ts";
@@ -14,7 +14,8 @@ interface WorkFlags {
 const HELP = `
 Examples:
   uvmachine work --queue redis://10.0.0.5:6379     on as many machines as there are
-  uvmachine inject swap-eio-nth --queue redis://10.0.0.5:6379 --out results`;
+  uvmachine inject swap-eio-nth --queue redis://10.0.0.5:6379 --out results
+  uvmachine bench anon-past-ram --queue redis://10.0.0.5:6379`;
 
 /** Milliseconds of the host between two updates of the progress. */
 const INTERVAL = 1000;

@@ -26,6 +26,15 @@ export interface Task {
 /** What became of a point: what it has counted, or why it has not. */
 export type Outcome = Measured | { readonly failed: string };
 
+/** Who measures points. */
+export interface PointExecutor {
+	/** Points that it measures at the same time. */
+	readonly width: number;
+	/** `point`: from 0. => at most `width` at a time; throws only if something is broken */
+	execute(task: Task, point: number): Promise<Outcome>;
+	close(): Promise<void>;
+}
+
 export interface ConductOptions {
 	readonly points: readonly {
 		readonly parameters: Parameters;
@@ -38,6 +47,8 @@ export interface ConductOptions {
 	readonly between?: Marks | null | undefined;
 	/** Threads. */
 	readonly jobs: number;
+	/** Who measures points instead; it is not closed. Default: threads of this process. */
+	readonly executor?: PointExecutor | undefined;
 	/** Gets each result, in the order of the points. */
 	readonly onRow: (row: Row) => void;
 	/** A point was measured, in whatever order. */
@@ -47,7 +58,7 @@ export interface ConductOptions {
 }
 
 /** The built worker, seen from the sources and from the built program. */
-const WORKER = fileURLToPath(new URL("../experiment/worker.js", import.meta.url));
+export const WORKER = fileURLToPath(new URL("../experiment/worker.js", import.meta.url));
 
 export async function measurePoint({ workload, limits, between }: Task): Promise<Outcome> {
 	try {
@@ -59,6 +70,15 @@ export async function measurePoint({ workload, limits, between }: Task): Promise
 	}
 }
 
+/** With `jobs` threads, or this one. `file`: what each runs */
+export async function pointPool(jobs: number, file = WORKER): Promise<PointExecutor> {
+	if (jobs <= 1) return { width: 1, execute: measurePoint, close: async () => {} };
+	// Imported only here: other commands start sooner without it.
+	const { StaticPool } = await import("node-worker-threads-pool");
+	const pool = new StaticPool<(task: Task) => Outcome>({ size: jobs, task: file });
+	return { width: jobs, execute: (task) => pool.exec(task), close: () => pool.destroy() };
+}
+
 const describe = (parameters: Parameters): string =>
 	Object.entries(parameters)
 		.map(([name, value]) => `${name}=${value}`)
@@ -66,7 +86,7 @@ const describe = (parameters: Parameters): string =>
 
 /** => all rows. UserError, after what was begun has ended, if a point cannot be measured */
 export async function conduct(options: ConductOptions): Promise<Row[]> {
-	const { points, limits, between = null, jobs, onRow, file = WORKER } = options;
+	const { points, limits, between = null, jobs, onRow } = options;
 	const rows = [...options.done];
 	const waiting = new Map<number, Row>();
 	let next = rows.length;
@@ -86,27 +106,23 @@ export async function conduct(options: ConductOptions): Promise<Row[]> {
 			ready = waiting.get(rows.length);
 		}
 	};
-	const work = async (execute: (task: Task) => Promise<Outcome>): Promise<void> => {
+	const work = async ({ execute }: PointExecutor): Promise<void> => {
 		while (next < points.length && failure === null) {
 			const point = next++;
 			const { parameters, workload } = points[point]!;
-			const outcome = await execute({ workload, limits, between });
+			const outcome = await execute({ workload, limits, between }, point);
 			options.onDone?.();
 			if ("failed" in outcome) fail(point, parameters, outcome.failed);
 			else hand({ point, parameters, ...outcome });
 		}
 	};
-	const width = Math.min(jobs, points.length - rows.length);
-	if (width <= 1) await work(measurePoint);
-	else {
-		// Imported only here: other commands start sooner without it.
-		const { StaticPool } = await import("node-worker-threads-pool");
-		const pool = new StaticPool<(task: Task) => Outcome>({ size: width, task: file });
-		try {
-			await Promise.all(Array.from({ length: width }, () => work((task) => pool.exec(task))));
-		} finally {
-			await pool.destroy();
-		}
+	const left = points.length - rows.length;
+	const executor = options.executor ?? (await pointPool(Math.min(jobs, left), options.file));
+	const width = Math.min(executor.width, left);
+	try {
+		await Promise.all(Array.from({ length: width }, () => work(executor)));
+	} finally {
+		if (options.executor === undefined) await executor.close();
 	}
 	if (failure !== null) throw (failure as { readonly error: UserError }).error;
 	return rows;

@@ -5,15 +5,8 @@ import { join } from "node:path";
 import { Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { uvmachine } from "../../support/cli.ts";
-import {
-	type Command,
-	end,
-	hasRedis,
-	RedisServer,
-	startCommand,
-	until,
-} from "../../support/redis.ts";
+import { uvmachine } from "../support/cli.ts";
+import { type Command, end, hasRedis, RedisServer, startCommand, until } from "../support/redis.ts";
 
 if (!hasRedis) console.log("redis-server is not installed: queues are not tested");
 
@@ -93,7 +86,7 @@ describe.runIf(hasRedis)("a campaign in a queue", () => {
 			[{ version: "0.0.9" }, "work: the campaign is of version 0.0.9, and this is 0.1.0"],
 			[{ version: "0.1.0", code: "" }, "work: the campaign is of another build of version 0.1.0"],
 		] as const) {
-			await queue.add("run", data, { jobId: "other-1" });
+			await queue.add("campaign", data, { jobId: "other-1" });
 			const worker = start("work", "--jobs", "1");
 			expect(await end(worker.child)).toBe(2);
 			expect(worker.stderr).toBe(`waiting for runs, 1 at a time\nuvmachine: ${line}\n`);
