@@ -1,5 +1,6 @@
 /** The JSON schema of experiments is the one that is checked, and examples are right. */
 import { readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { type JsonSchema, toJsonSchema } from "@valibot/to-json-schema";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, it } from "vitest";
@@ -56,5 +57,21 @@ it("each that comes with uvmachine has a question, and says what it expects", ()
 		expect(question.length, name).toBeGreaterThan(10);
 		expect(laws.length + trends.length, name).toBeGreaterThan(0);
 		expect(plots.length, name).toBeGreaterThan(0);
+	}
+});
+
+it("the package holds the programs that experiments run", () => {
+	const { files } = JSON.parse(readFileSync(`${ROOT}/package.json`, "utf8")) as { files: string[] };
+	for (const name of readyExperiments()) {
+		const path = experimentPath(name);
+		for (const { workload } of readExperiment(path).points) {
+			const { boot } = workload as { boot?: string };
+			if (boot?.startsWith(".") !== true) continue;
+			const program = relative(ROOT, join(dirname(path), boot));
+			expect(
+				files.some((kept) => `${program}/`.startsWith(`${kept}/`)),
+				program,
+			).toBe(true);
+		}
 	}
 });
