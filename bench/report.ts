@@ -9,6 +9,8 @@ import { type GrowthResult, growsTooFast, growthNames, runGrowth } from "./growt
 import type { GuestResult, Measuring } from "./guests.ts";
 import { type InjectionResult, runInjections } from "./injections.ts";
 import { geometricMean, matrixRuns, runMatrix } from "./matrix.ts";
+import { type MicroResult, microRows, runMicro } from "./micro/run.ts";
+import { microLines } from "./micro/table.ts";
 import { runNative } from "./native.ts";
 import { BELOW_NOISE } from "./noise.ts";
 import { type PathResult, runPaths } from "./paths.ts";
@@ -18,6 +20,7 @@ import { runStartup } from "./startup.ts";
 export const BENCHMARKS = [
 	"guests",
 	"paths",
+	"micro",
 	"calls",
 	"snapshots",
 	"growth",
@@ -38,6 +41,7 @@ export interface BenchReport {
 	/** Milliseconds of the same programs compiled natively. */
 	readonly nativeMs: Readonly<Record<string, number>> | null;
 	readonly paths: readonly PathResult[];
+	readonly micro: readonly MicroResult[];
 	readonly calls: readonly CallResult[];
 	readonly snapshots: readonly SnapshotResult[];
 	readonly growth: readonly GrowthResult[];
@@ -48,29 +52,35 @@ export interface BenchReport {
 }
 
 export interface BenchOptions extends Measuring {
-	/** Which ones; all if empty. */
+	/** Which ones; all if empty, and `micro` is, too. */
 	readonly names: readonly BenchmarkName[];
+	/** Micro-benchmarks that were asked for by their names. */
+	readonly micro: readonly string[];
 	readonly jobs: number;
 	readonly onStep?: (done: string) => void;
 }
 
-const wants = (names: readonly BenchmarkName[], name: BenchmarkName): boolean =>
-	names.length === 0 || names.includes(name);
+export type Wanted = Pick<BenchOptions, "names" | "micro">;
+
+function wants({ names, micro }: Wanted, name: BenchmarkName): boolean {
+	if (names.includes(name) || (names.length === 0 && micro.length === 0)) return true;
+	return name === "micro" && micro.length > 0;
+}
 
 /** How often `onStep` will be called. */
-export function countSteps(names: readonly BenchmarkName[], how: Measuring): number {
-	const guests = wants(names, "guests") ? matrixRuns(how).length + 1 : 0;
-	const growth = wants(names, "growth") ? growthNames(how).length : 0;
-	const engines = wants(names, "engines") ? engineNames(how).length : 0;
+export function countSteps(wanted: Wanted, how: Measuring): number {
+	const guests = wants(wanted, "guests") ? matrixRuns(how).length + 1 : 0;
+	const growth = wants(wanted, "growth") ? growthNames(how).length : 0;
+	const engines = wants(wanted, "engines") ? engineNames(how).length : 0;
 	const others = BENCHMARKS.filter(
-		(name) => !["guests", "growth", "engines"].includes(name) && wants(names, name),
+		(name) => !["guests", "growth", "engines"].includes(name) && wants(wanted, name),
 	);
 	return guests + growth + engines + others.length;
 }
 
 export async function runBenchmarks(options: BenchOptions): Promise<BenchReport> {
 	const { smoke, engine, jobs } = options;
-	const wanted = (name: BenchmarkName): boolean => wants(options.names, name);
+	const wanted = (name: BenchmarkName): boolean => wants(options, name);
 	const step = (what: string): void => options.onStep?.(what);
 	let guests: GuestResult[] = [];
 	let native: Map<string, number> | null = null;
@@ -82,6 +92,9 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 	}
 	const paths = wanted("paths") ? await runPaths(options) : [];
 	if (paths.length > 0) step("paths");
+	const microNames = options.names.includes("micro") ? [] : options.micro;
+	const micro = wanted("micro") ? await runMicro(options, microRows(microNames)) : [];
+	if (micro.length > 0) step("micro");
 	const calls = wanted("calls") ? runCalls(options) : [];
 	if (calls.length > 0) step("calls");
 	const snapshots = wanted("snapshots") ? runSnapshots(options) : [];
@@ -103,6 +116,7 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 			guests.length === 0 ? null : { resident: mean(guests, 64), swapping: mean(guests, 4) },
 		nativeMs: native === null ? null : Object.fromEntries(native),
 		paths,
+		micro,
 		calls,
 		snapshots,
 		growth,
@@ -143,7 +157,7 @@ export function benchTable(report: BenchReport): string {
 	}
 	if (report.paths.length > 0) lines.push("");
 	lines.push(...report.paths.map(pathLine));
-	lines.push(...callLines(report.calls));
+	lines.push(...microLines(report.micro), ...callLines(report.calls));
 	if (report.snapshots.length > 0) lines.push("");
 	for (const s of report.snapshots) {
 		lines.push(`${s.name}: ${s.ms.toFixed(2)} ms (median of ${s.samples})`);

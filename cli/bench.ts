@@ -4,12 +4,14 @@ import { SingleBar } from "cli-progress";
 import { type Command, InvalidArgumentError } from "commander";
 import { allocatesTooMuch } from "../bench/allocations.ts";
 import { growsTooFast } from "../bench/growth.ts";
+import { MICRO_ROWS } from "../bench/micro/rows.ts";
 import {
 	BENCHMARKS,
 	type BenchmarkName,
 	benchTable,
 	countSteps,
 	runBenchmarks,
+	type Wanted,
 } from "../bench/report.ts";
 import type { Engine } from "../index.ts";
 import { compareCommand } from "./bench-compare.ts";
@@ -38,6 +40,7 @@ const HELP = `
 Examples:
   uvmachine bench --list                            benchmarks and experiments
   uvmachine bench paths                             one of the benchmarks
+  uvmachine bench pmap_enter tlb-miss               some of the micro-benchmarks
   uvmachine bench fault-ahead                       an experiment that comes with uvmachine
   uvmachine bench mine.json5 --csv results.csv      one of your own: see docs/experiments.md
   uvmachine bench mine.json5 --out results --resume
@@ -74,6 +77,7 @@ export function defineBench(command: Command, done: (exitCode: number) => void):
 
 const ABOUT: Readonly<Record<BenchmarkName, string>> = {
 	guests: "how fast programs run, with enough memory and with too little",
+	micro: "single operations of the kernel and the machine; each also has a name",
 	paths: "single paths through the kernel and the machine: faults, calls, switches, paging",
 	calls: "operations of programs: map, fork, exec, switch, pipe",
 	snapshots: "saving, restoring, checkpoints, state hashes",
@@ -86,6 +90,7 @@ const ABOUT: Readonly<Record<BenchmarkName, string>> = {
 
 const isBenchmark = (name: string): name is BenchmarkName =>
 	(BENCHMARKS as readonly string[]).includes(name);
+const isMicro = (name: string): boolean => MICRO_ROWS.some((row) => row.name === name);
 
 /** What can be measured, with a line about each. */
 function list(): string {
@@ -93,11 +98,18 @@ function list(): string {
 		name,
 		readExperiment(experimentPath(name)).question,
 	]);
-	const width = Math.max(...[...BENCHMARKS, ...readyExperiments()].map(({ length }) => length));
+	const micro = MICRO_ROWS.map(({ name, about }): [string, string] => [name, about]);
+	const names = [...BENCHMARKS, ...micro.map(([name]) => name), ...readyExperiments()];
+	const width = Math.max(...names.map(({ length }) => length));
 	const table = (rows: readonly (readonly [string, string])[]): string =>
 		rows.map(([name, about]) => `  ${name.padEnd(width)}  ${about}\n`).join("");
 	const benchmarks = table(BENCHMARKS.map((name) => [name, ABOUT[name]]));
-	return `Benchmarks of this host:\n${benchmarks}\nExperiments:\n${table(experiments)}`;
+	const parts = [
+		["Benchmarks of this host", benchmarks],
+		["Micro-benchmarks of this host, which are all in micro", table(micro)],
+		["Experiments", table(experiments)],
+	];
+	return parts.map(([title, rows]) => `${title}:\n${rows}`).join("\n");
 }
 
 async function choose(names: string[], flags: BenchFlags): Promise<number> {
@@ -105,14 +117,15 @@ async function choose(names: string[], flags: BenchFlags): Promise<number> {
 		process.stdout.write(list());
 		return 0;
 	}
-	const [other] = names.filter((name) => !isBenchmark(name));
+	const [other] = names.filter((name) => !isBenchmark(name) && !isMicro(name));
 	if (other === undefined) {
 		const { csv, html, out, queue } = flags;
 		const only = [csv, html, out, queue].some((value) => value !== undefined);
 		if (only || flags.resume) {
 			throw new UsageError("bench: --csv, --html, --out, --queue: of an experiment");
 		}
-		return await bench(names.filter(isBenchmark), flags);
+		const wanted = { names: names.filter(isBenchmark), micro: names.filter(isMicro) };
+		return await bench(wanted, flags);
 	}
 	if (names.length > 1) throw new UsageError("bench: one experiment at a time, and nothing else");
 	if (!existsSync(experimentPath(other))) {
@@ -126,15 +139,15 @@ async function choose(names: string[], flags: BenchFlags): Promise<number> {
 }
 
 /** => the exit code: 1 if something grows faster, or allocates more, than it may. */
-async function bench(names: BenchmarkName[], flags: BenchFlags): Promise<number> {
+async function bench(wanted: Wanted, flags: BenchFlags): Promise<number> {
 	noteEngine({ engine: flags.engine, quiet: false });
 	const json = OutputFile.open(flags.json, process.stdout);
 	const bar = process.stderr.isTTY
 		? new SingleBar({ format: "{bar} {value}/{total} {step} | ETA {eta} s", clearOnComplete: true })
 		: null;
-	bar?.start(countSteps(names, flags), 0, { step: "" });
+	bar?.start(countSteps(wanted, flags), 0, { step: "" });
 	const report = await runBenchmarks({
-		names,
+		...wanted,
 		smoke: flags.smoke,
 		engine: flags.engine,
 		jobs: flags.jobs ?? 1,

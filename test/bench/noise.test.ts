@@ -45,6 +45,7 @@ it("the table says so", () => {
 			guests: [],
 			geomeanMips: null,
 			nativeMs: null,
+			micro: [],
 			calls,
 			snapshots: [],
 			growth: [],

@@ -1,0 +1,66 @@
+/** Micro-benchmarks: each does what it says, and a row that does not is found. */
+import { describe, expect, it } from "vitest";
+import { differs, FAMILIES, type MicroRow } from "../../bench/micro/micro.ts";
+import { MICRO_ROWS } from "../../bench/micro/rows.ts";
+import { runMicro } from "../../bench/micro/run.ts";
+import { microLines } from "../../bench/micro/table.ts";
+import { BENCHMARKS } from "../../bench/report.ts";
+import { readyExperiments } from "../../cli/experiment-file.ts";
+
+const run = (row: MicroRow) => runMicro({ smoke: true, engine: "auto" }, [row]);
+
+describe.each(MICRO_ROWS)("$name", (row) => {
+	it("does what it says, each time", async () => {
+		const [result] = await run(row);
+		const { name, medianNs, lowerNs, upperNs, leastNs, samples } = result!;
+		expect(name).toBe(row.name);
+		expect(samples).toBeGreaterThan(0);
+		expect(leastNs).toBeGreaterThan(0);
+		expect([leastNs, lowerNs, medianNs, upperNs]).toEqual(
+			[leastNs, lowerNs, medianNs, upperNs].toSorted((a, b) => a - b),
+		);
+	});
+
+	it("fails if it does nothing", async () => {
+		const idle: MicroRow = {
+			...row,
+			start: (engine) => ({ ...row.start(engine), work: () => {} }),
+		};
+		await expect(run(idle)).rejects.toThrow(`bench ${row.name}: `);
+	});
+
+	it("counts what it does: half of it is not enough", () => {
+		const { grows } = row.start("auto");
+		const counted = Object.entries(grows).filter(([, by]) => by !== 0);
+		expect(counted.length).toBeGreaterThan(0);
+		const half = Object.fromEntries(Object.entries(grows).map(([name, by]) => [name, by / 2]));
+		const none = Object.fromEntries(Object.keys(grows).map((name) => [name, 0]));
+		expect(differs(grows, none, half)).toContain(counted[0]![0]);
+		expect(differs(grows, none, grows)).toBeNull();
+	});
+});
+
+it("a name is that of one benchmark or experiment", () => {
+	const names = [...BENCHMARKS, ...MICRO_ROWS.map(({ name }) => name), ...readyExperiments()];
+	expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+});
+
+it("the table has the rows by family", () => {
+	const results = ["tlb-hit", "pmap_enter", "tlb-miss"].map((name, i) => ({
+		...{ name, family: MICRO_ROWS.find((row) => row.name === name)!.family },
+		...{ medianNs: 12_345, lowerNs: 9.876, upperNs: 99.95, leastNs: 1, samples: 1000 + i },
+		operations: 1,
+	}));
+	const lines = microLines(results);
+	expect(lines.map((line) => line.split(" ")[0])).toEqual([
+		"",
+		"ns",
+		"pmap_enter",
+		"",
+		"tlb-hit",
+		"tlb-miss",
+	]);
+	expect(lines[2]).toMatch(/^pmap_enter +12,345 +9\.88 +100\.0 +1\.00 +1,001$/);
+	expect(new Set(MICRO_ROWS.map(({ family }) => family))).toEqual(new Set(FAMILIES));
+	expect(microLines([])).toEqual([]);
+});
