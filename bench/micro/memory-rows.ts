@@ -1,4 +1,4 @@
-/** Micro-benchmarks of pages and objects: pages taken and given back, pages of an aobj, amap_copy. */
+/** Micro-benchmarks of pages and objects: pages taken and given back, those of aobjs, amap_copy. */
 import type { Engine } from "../../index.ts";
 import { simple_lock, simple_unlock } from "../../kernel/kern/core/kern_lock.ts";
 import type { Sleeps } from "../../kernel/kern/core/kern_synch.ts";
