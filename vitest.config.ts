@@ -8,7 +8,7 @@ const LIMIT_MS = 3_600_000;
  * Tests that take long, of what seldom breaks: what guests and tests reach of the VM system, each
  * allocation that fails, defects that are planted in the hart, new streams and disks beside QEMU's,
  * campaigns and their queue, long experiments, snapshots with a plan of faults, each row of `bench
- * growth`, engines of benchmarks and campaigns, plans and programs that are damaged, the
+ * growth` and `bench micro`, engines of benchmarks and campaigns, plans and programs that are damaged, the
  * committed guest programs, programs that compute, the host's memory after many operations and many
  * programs. npm run test:reach runs them.
  */
@@ -31,6 +31,7 @@ const REACH = [
 	"test/devices/qemu-virtio.test.ts",
 	"test/bench/allocations.test.ts",
 	"test/bench/growth-rows.test.ts",
+	"test/bench/micro-rows.test.ts",
 	"test/bench/engine.test.ts",
 	"test/bench/churn.test.ts",
 	"test/cli/inject-engines.test.ts",

@@ -8,7 +8,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { Measuring } from "./guests.ts";
 import { ownBuild } from "./own-build.ts";
-import { KERNEL_PATHS, type KernelPath, kernelPath, stepsOf } from "./path-rows.ts";
+import { KERNEL_PATHS, type KernelPath, kernelPath, stepsOf } from "./paths/path-rows.ts";
 
 /** Cycles: more than 32 bits also in ticks of the timer. */
 const LONG = 2 ** 40;

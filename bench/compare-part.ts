@@ -7,8 +7,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import type * as library from "../index.ts";
 import { type Build, buildOf } from "./build.ts";
 import type { Compared, ComparedGrowth, Part } from "./compare-tables.ts";
-import { type GrowthRow, rows } from "./growth-rows.ts";
-import { PATHS, type Path } from "./path-rows.ts";
+import { type GrowthRow, rows } from "./growth/growth-rows.ts";
+import { PATHS, type Path } from "./paths/path-rows.ts";
 import { slice } from "./slices.ts";
 
 const OWN = fileURLToPath(new URL("..", import.meta.url));

@@ -1,6 +1,6 @@
 /** What a comparison of two builds has measured, and tables of it. */
 import { markdown } from "./engine-tables.ts";
-import { exponentOf } from "./fit.ts";
+import { exponentOf } from "./growth/fit.ts";
 
 /** Microseconds of one event in each slice; slices of the same place were measured in turn. */
 export interface Compared {

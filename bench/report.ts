@@ -5,7 +5,7 @@ import { type AllocationResult, allocatesTooMuch, runAllocations } from "./alloc
 import { type CallResult, runCalls } from "./calls.ts";
 import { engineLines } from "./engine-tables.ts";
 import { type EnginesReport, engineNames, runEngines } from "./engines.ts";
-import { type GrowthResult, growsTooFast, growthNames, runGrowth } from "./growth.ts";
+import { type GrowthResult, growsTooFast, growthNames, runGrowth } from "./growth/growth.ts";
 import type { GuestResult, Measuring } from "./guests.ts";
 import { type InjectionResult, runInjections } from "./injections.ts";
 import { geometricMean, matrixRuns, runMatrix } from "./matrix.ts";
@@ -13,9 +13,10 @@ import { type MicroResult, microRows, runMicro } from "./micro/run.ts";
 import { microLines } from "./micro/table.ts";
 import { runNative } from "./native.ts";
 import { BELOW_NOISE } from "./noise.ts";
-import { type PathResult, runPaths } from "./paths.ts";
+import { type PathResult, runPaths } from "./paths/paths.ts";
 import { runSnapshots, type SnapshotResult } from "./snapshots.ts";
 import { runStartup } from "./startup.ts";
+import { summaryLines } from "./summary.ts";
 
 export const BENCHMARKS = [
 	"guests",
@@ -168,6 +169,8 @@ export function benchTable(report: BenchReport): string {
 	}
 	lines.push(...injectionLines(report.injections));
 	if (report.engines !== null) lines.push("", ...engineLines(report.engines));
+	const summary = summaryLines(report);
+	if (summary.length > 0) lines.push("", ...summary);
 	return `${lines.join("\n")}\n`;
 }
 

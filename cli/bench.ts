@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { SingleBar } from "cli-progress";
 import { type Command, InvalidArgumentError } from "commander";
 import { allocatesTooMuch } from "../bench/allocations.ts";
-import { growsTooFast } from "../bench/growth.ts";
+import { growsTooFast } from "../bench/growth/growth.ts";
 import { MICRO_ROWS } from "../bench/micro/rows.ts";
 import {
 	BENCHMARKS,

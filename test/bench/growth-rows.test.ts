@@ -1,6 +1,6 @@
 /** Each row of `bench growth`, with small sizes. */
 import { expect, it } from "vitest";
-import { growsTooFast, runGrowth } from "../../bench/growth.ts";
+import { growsTooFast, runGrowth } from "../../bench/growth/growth.ts";
 
 it("every row works", () => {
 	const results = runGrowth({ smoke: true, engine: "auto" });

@@ -1,8 +1,8 @@
 /** The exponents of `bench growth`. */
 import { expect, it } from "vitest";
-import { exponentOf } from "../../bench/fit.ts";
-import { type GrowthResult, growsTooFast } from "../../bench/growth.ts";
-import { rows } from "../../bench/growth-rows.ts";
+import { exponentOf } from "../../bench/growth/fit.ts";
+import { type GrowthResult, growsTooFast } from "../../bench/growth/growth.ts";
+import { rows } from "../../bench/growth/growth-rows.ts";
 import { ownBuild } from "../../bench/own-build.ts";
 
 const SIZES = [10, 30, 100, 300, 1000];

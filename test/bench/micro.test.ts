@@ -1,5 +1,5 @@
-/** Micro-benchmarks: each does what it says, and a row that does not is found. */
-import { describe, expect, it } from "vitest";
+/** Micro-benchmarks: their names, their check, and their table. */
+import { expect, it } from "vitest";
 import { differs, FAMILIES, type MicroRow } from "../../bench/micro/micro.ts";
 import { MICRO_ROWS } from "../../bench/micro/rows.ts";
 import { runMicro } from "../../bench/micro/run.ts";
@@ -7,37 +7,30 @@ import { microLines } from "../../bench/micro/table.ts";
 import { BENCHMARKS } from "../../bench/report.ts";
 import { readyExperiments } from "../../cli/experiment-file.ts";
 
-const run = (row: MicroRow) => runMicro({ smoke: true, engine: "auto" }, [row]);
+it("what did not grow as it must is named, and nothing else", () => {
+	const grows = { a: 2, b: 0, c: -1 };
+	expect(differs(grows, { a: 1, b: 5, c: 1, d: 0 }, { a: 3, b: 5, c: 0, d: 9 })).toBeNull();
+	expect(differs(grows, { a: 1, b: 5, c: 1 }, { a: 3, b: 6, c: 1 })).toBe(
+		"b has grown by 1, not by 0; c has grown by 0, not by -1",
+	);
+	expect(differs(grows, {}, { a: 2, b: 0, c: -1 })).toContain("NaN");
+});
 
-describe.each(MICRO_ROWS)("$name", (row) => {
-	it("does what it says, each time", async () => {
-		const [result] = await run(row);
-		const { name, medianNs, lowerNs, upperNs, leastNs, samples } = result!;
-		expect(name).toBe(row.name);
-		expect(samples).toBeGreaterThan(0);
-		expect(leastNs).toBeGreaterThan(0);
-		expect([leastNs, lowerNs, medianNs, upperNs]).toEqual(
-			[leastNs, lowerNs, medianNs, upperNs].toSorted((a, b) => a - b),
-		);
-	});
-
-	it("fails if it does nothing", async () => {
-		const idle: MicroRow = {
-			...row,
-			start: (engine) => ({ ...row.start(engine), work: () => {} }),
-		};
-		await expect(run(idle)).rejects.toThrow(`bench ${row.name}: `);
-	});
-
-	it("counts what it does: half of it is not enough", () => {
-		const { grows } = row.start("auto");
-		const counted = Object.entries(grows).filter(([, by]) => by !== 0);
-		expect(counted.length).toBeGreaterThan(0);
-		const half = Object.fromEntries(Object.entries(grows).map(([name, by]) => [name, by / 2]));
-		const none = Object.fromEntries(Object.keys(grows).map((name) => [name, 0]));
-		expect(differs(grows, none, half)).toContain(counted[0]![0]);
-		expect(differs(grows, none, grows)).toBeNull();
-	});
+it("one call in many that does something else is found", async () => {
+	let [calls, done] = [0, 0];
+	const row: MicroRow = {
+		...{ name: "counts", about: "", family: "map" },
+		start: () => ({
+			operations: 1,
+			work: () => {
+				if (++calls !== 50) done++;
+			},
+			counts: () => ({ done }),
+			grows: { done: 1 },
+		}),
+	};
+	const run = runMicro({ smoke: true, engine: "auto" }, [row]);
+	await expect(run).rejects.toThrow("bench counts: done has grown by 0, not by 1");
 });
 
 it("a name is that of one benchmark or experiment", () => {

@@ -14,7 +14,16 @@ import { ROOT } from "./sources.ts";
 /** Those that take long: npm run test:reach runs them. */
 export const LONG: readonly string[] = [
 	...["anon-past-ram", "replacement", "slot-reassignment", "swapin-clustering"],
-	...["stress-fault", "stress-mmap", "sorting", "hash-join", "search-tree", "compiler-memory"],
+	...[
+		"lat-ctx",
+		"lat-proc",
+		"stress-fault",
+		"stress-mmap",
+		"sorting",
+		"hash-join",
+		"search-tree",
+		"compiler-memory",
+	],
 ];
 
 const RESULTS = `${ROOT}/bench/results`;

@@ -1,8 +1,8 @@
 /** What `bench growth` measures: the operations, their sizes, and how fast each may grow. */
-import type { System } from "../index.ts";
-import type { Build } from "./build.ts";
-import { workload } from "./guests.ts";
-import { cpuUs } from "./slices.ts";
+import type { System } from "../../index.ts";
+import type { Build } from "../build.ts";
+import { workload } from "../guests.ts";
+import { cpuUs } from "../slices.ts";
 
 const MiB = 1024 * 1024;
 /** Pages of a MiB. */

@@ -1,9 +1,9 @@
 /** The speed of single paths through the kernel, and of programs without one. */
-import type { Measuring } from "./guests.ts";
-import { certain } from "./noise.ts";
-import { ownBuild } from "./own-build.ts";
+import type { Measuring } from "../guests.ts";
+import { certain } from "../noise.ts";
+import { ownBuild } from "../own-build.ts";
+import { slice, type Work } from "../slices.ts";
 import { PATHS } from "./path-rows.ts";
-import { slice, type Work } from "./slices.ts";
 
 export interface PathResult {
 	readonly name: string;

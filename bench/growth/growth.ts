@@ -3,10 +3,11 @@
  * sizes, and the exponent with which its cost grows is compared with what it may be. Here are the
  * measuring and the check; growth-rows.ts lists what is measured.
  */
+
+import type { Measuring } from "../guests.ts";
+import { ownBuild } from "../own-build.ts";
 import { exponentOf } from "./fit.ts";
 import { type GrowthRow, type Measured, rows } from "./growth-rows.ts";
-import type { Measuring } from "./guests.ts";
-import { ownBuild } from "./own-build.ts";
 
 export interface GrowthResult {
 	readonly name: string;

@@ -1,7 +1,9 @@
 /** The paths through the kernel and the machine that `bench paths` and `allocations` measure. */
 import { readFileSync } from "node:fs";
-import type { Bare, System } from "../index.ts";
-import type { Build } from "./build.ts";
+import type { Bare, System } from "../../index.ts";
+import type { Build } from "../build.ts";
+import { WORKLOADS, workload } from "../guests.ts";
+import type { Work } from "../slices.ts";
 import {
 	amoImage,
 	callImage,
@@ -9,8 +11,6 @@ import {
 	SYS_GETPID,
 	SYS_SCHED_YIELD,
 } from "./call-image.ts";
-import { WORKLOADS, workload } from "./guests.ts";
-import type { Work } from "./slices.ts";
 
 const MiB = 1024 * 1024;
 /** Of virtual time, in each step. */
