@@ -6,10 +6,10 @@ import type { Values } from "../experiment/formula.ts";
 import { seriesOf } from "../experiment/page.ts";
 import type { ExperimentReport } from "../experiment/report.ts";
 
-const WIDTH = 460;
-const HEIGHT = 280;
+export const WIDTH = 460;
+export const HEIGHT = 280;
 /** They can be told apart by those who do not see all colours. */
-const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
+export const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
 
 /** => the contents of a file for each plot, in their order */
 export async function picturesOf(

@@ -53,6 +53,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 	],
 	"generate/": [
 		...["generate/", "machine/", "experiment/", "cli/experiment-file.ts"],
+		...["bench/micro/micro.ts", "bench/report.ts"],
 		...["vega", "vega-lite", "node:"],
 	],
 	"conformance/": ["conformance/", "computer/", ...PARTS, "node:"],
