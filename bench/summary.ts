@@ -36,7 +36,7 @@ function micro(report: BenchReport): Line[] {
 		if (own.length === 0) return [];
 		const mean = (of: (result: (typeof own)[number]) => number): string =>
 			nanoseconds(geometricMean(own.map(of)));
-		const spread = `${mean((r) => r.lowerNs)} to ${mean((r) => r.upperNs)}`;
+		const spread = `${mean((r) => r.lowerNs)} to ${mean((r) => r.upperNs)} ns`;
 		const what = `${family}: geometric mean of ${own.length}`;
 		return [["micro", what, `${mean((r) => r.medianNs)} ns`, spread]];
 	});

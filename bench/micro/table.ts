@@ -13,10 +13,9 @@ const line = (cells: readonly string[]): string => {
 
 /** Nanoseconds, three digits or all before the point. */
 export const nanoseconds = (ns: number): string =>
-	ns.toLocaleString("en-US", {
-		maximumFractionDigits: ns < 10 ? 2 : ns < 100 ? 1 : 0,
-		minimumFractionDigits: ns < 10 ? 2 : ns < 100 ? 1 : 0,
-	});
+	ns < 100
+		? ns.toLocaleString("en-US", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 })
+		: Math.round(ns).toLocaleString("en-US");
 
 /** => no lines for no results */
 export function microLines(results: readonly MicroResult[]): string[] {

@@ -53,7 +53,7 @@ it("the table has the rows by family", () => {
 		"tlb-hit",
 		"tlb-miss",
 	]);
-	expect(lines[2]).toMatch(/^pmap_enter +12,345 +9\.88 +100\.0 +1\.00 +1,001$/);
+	expect(lines[2]).toMatch(/^pmap_enter +12,345 +9\.88 +100 +1\.00 +1,001$/);
 	expect(new Set(MICRO_ROWS.map(({ family }) => family))).toEqual(new Set(FAMILIES));
 	expect(microLines([])).toEqual([]);
 });
