@@ -17,7 +17,7 @@ import { UserError } from "../../machine/user-error.ts";
 import { DamagedError } from "./bytes.ts";
 
 const MAGIC = [0x89, ...Buffer.from("UVMSNAP", "latin1")];
-const FORMAT = 16;
+const FORMAT = 17;
 const CHECKSUM = 20;
 const CHECKSUM_LENGTH = 32;
 const FRONT = CHECKSUM + CHECKSUM_LENGTH;
