@@ -86,7 +86,7 @@ export class MemoryDisk implements DiskMedia {
 		if (range !== DISK_OK) return range;
 		for (let at = 0, size = 0; at < into.length; at += size) {
 			const from = (sector * SECTOR_SIZE + at) % CHUNK_SIZE;
-			size = Math.min(CHUNK_SIZE - from, into.length - at);
+			size = Math.min(PAGE_SIZE - (from % PAGE_SIZE), into.length - at);
 			const chunk = this.#chunks.get(Math.floor((sector * SECTOR_SIZE + at) / CHUNK_SIZE));
 			if (chunk === undefined) into.fill(0, at, at + size);
 			else into.set(chunk.part(from, size), at);
@@ -166,7 +166,7 @@ export class MemoryDisk implements DiskMedia {
 		for (let at = 0, size = 0; at < bytes.length; at += size) {
 			const number = Math.floor((offset + at) / CHUNK_SIZE);
 			const to = (offset + at) % CHUNK_SIZE;
-			size = Math.min(CHUNK_SIZE - to, bytes.length - at);
+			size = Math.min(PAGE_SIZE - (to % PAGE_SIZE), bytes.length - at);
 			const source = size === bytes.length ? bytes : this.#part(bytes, at, size);
 			let chunk = this.#chunks.get(number);
 			if (chunk === undefined && isZero(source)) continue;
