@@ -58,7 +58,7 @@ export class MemoryDisk implements DiskMedia {
 	readonly #chunks = new Map<number, Chunk>();
 	/** Chunks that no saved state refers to. */
 	readonly #owned = new Set<number>();
-	/** What was written last in parts, and views of these by their first sector. */
+	/** Whence what was written last in parts came, and views of these by their first sector. */
 	#source: Uint8Array | null = null;
 	readonly #parts = new Array<Uint8Array | null>(PARTS).fill(null);
 
@@ -150,11 +150,14 @@ export class MemoryDisk implements DiskMedia {
 
 	release(): void {}
 
-	/** A view of what is written. A device writes from the same bytes each time. */
+	/** A view of what is written. A device writes from the same place each time, more or less. */
 	#part(bytes: Uint8Array, at: number, size: number): Uint8Array {
 		if (bytes.length > PARTS * SECTOR_SIZE) return bytes.subarray(at, at + size);
-		if (bytes !== this.#source) this.#parts.fill(null);
-		this.#source = bytes;
+		const source = this.#source;
+		if (source?.buffer !== bytes.buffer || source.byteOffset !== bytes.byteOffset) {
+			this.#parts.fill(null);
+			this.#source = bytes;
+		}
 		const kept = this.#parts[at / SECTOR_SIZE];
 		if (kept?.length === size) return kept;
 		const part = bytes.subarray(at, at + size);

@@ -217,20 +217,20 @@ export function* uvm_pager_put(
 	}
 	if (first === null) simple_unlock(k, k.uvm.pageqlock);
 	let swblk: SwapSlot = uobj === null ? start : SWSLOT_NONE;
-	for (;; first = null) {
+	for (; ; first = null) {
 		const failed: number[] = [];
 		const error =
 			first !== null
 				? yield* put_wait(k, swblk, cluster, first)
 				: uobj !== null
-				? yield* pagerops(k, uobj).pgo_put_pages!(
-						k,
-						uobj,
-						cluster,
-						cluster.length,
-						flags & PGO_SYNCIO,
-					)
-				: yield* uvm_swap_put(k, swblk, cluster, cluster.length, flags & PGO_SYNCIO, failed);
+					? yield* pagerops(k, uobj).pgo_put_pages!(
+							k,
+							uobj,
+							cluster,
+							cluster.length,
+							flags & PGO_SYNCIO,
+						)
+					: yield* uvm_swap_put(k, swblk, cluster, cluster.length, flags & PGO_SYNCIO, failed);
 		if (error === PGO_PENDING) return { error, pgs: [] };
 		if (error === 0) {
 			if ((flags & PGO_PDFREECLUST) === 0) return { error, pgs: cluster };

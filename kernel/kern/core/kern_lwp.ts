@@ -100,12 +100,7 @@ export interface lwp {
 }
 
 /** => its memory was provided (pool_prime). */
-export function lwp_create(
-	k: Kernel,
-	name: string,
-	p: proc | null,
-	kernel: resumable | null,
-): lwp {
+export function lwp_create(k: Kernel, name: string, p: proc | null, kernel: resumable | null): lwp {
 	pool_take(k, k.pools.lwppl);
 	const l = k.lwp_cache.pop() ?? lwp_new();
 	lwp_init(l, k.nextlid++, name, p, kernel);
