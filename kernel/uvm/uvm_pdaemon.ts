@@ -86,19 +86,19 @@ export function uvm_pageout(k: Kernel): resumable {
 	const sleeps = { done: false };
 	const scan = pdscan_init();
 	let started = false;
-	let rest: Sleeps<void> | null = null;
 	return {
 		next() {
+			const l = k.curlwp;
 			if (!started) {
-				k.uvm.pagedaemon = k.curlwp;
+				k.uvm.pagedaemon = l;
 				uvmpd_tune(k);
 				started = true;
 			} else {
-				if (rest === null && !pageout_woken(k, scan)) rest = uvmpd_scan_rest(k, scan);
-				if (rest !== null) {
-					const result = rest.next();
+				if (l.l_call === null && !pageout_woken(k, scan)) l.l_call = uvmpd_scan_rest(k, scan);
+				if (l.l_call !== null) {
+					const result = l.l_call.next();
 					if (result.done !== true) return result;
-					rest = null;
+					l.l_call = null;
 				}
 				pageout_done(k, scan);
 			}
@@ -225,11 +225,12 @@ function uvmpd_scan(k: Kernel, scan: pdscan): boolean {
 	return true;
 }
 
-/** The rest of a scan in which a write sleeps. */
-function* uvmpd_scan_rest(k: Kernel, scan: pdscan): Sleeps<void> {
+/** The rest of a scan in which a write sleeps. => 0 */
+function* uvmpd_scan_rest(k: Kernel, scan: pdscan): Sleeps<Errno> {
 	do yield* pageout_wait(k, scan.put!);
 	while (!uvmpd_scan_queue(k, scan));
 	scan_end(k, scan);
+	return 0;
 }
 
 /** The queue was scanned, or there was no need. */

@@ -59,7 +59,7 @@ export interface lwp {
 	 * system call that is started again: when the thread wakes, or at once (EKERNEL).
 	 */
 	l_kernel: resumable | null;
-	/** With k.callrest or k.faultrest: the call or fault that sleeps, if that takes a generator. */
+	/** The call, fault or scan of the page daemon that sleeps, if that takes a generator. */
 	l_call: Sleeps<number> | null;
 	/** With k.faultrest: the fault, and its address. */
 	l_fault: uvm_faultinfo | null;
