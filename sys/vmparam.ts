@@ -46,9 +46,8 @@ export const atop = (bytes: number): number => Math.floor(bytes / PAGE_SIZE);
 
 /**
  * trunc_page, ptoa and atop for paths that must be fast: of addresses and lengths below 4 GiB, and
- * of page counts below 2^19, where all is done with small integers. va_trunc makes words with a
- * sign: of addresses from 2 GiB up those of kernel space, whoever has named them.
+ * of page counts below 2^19, where all is done with small integers. An address keeps its sign.
  */
-export const va_trunc = (va: vaddr_t): vaddr_t => va & ~PAGE_MASK;
+export const va_trunc = (va: vaddr_t): vaddr_t => va - (va & PAGE_MASK);
 export const va_ptoa = (pages: number): number => pages << PAGE_SHIFT;
 export const va_atop = (bytes: number): number => bytes >>> PAGE_SHIFT;
