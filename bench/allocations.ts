@@ -45,8 +45,7 @@ const ALLOWED: Readonly<Record<string, number>> = {
 	...{ "zero-fill fault": 12, "fault in a resident file": 12, "copy on write": 12 },
 	...{ getpid: 4, "sched_yield, two switches": 4, "a byte through a pipe and back": 12 },
 	"fork, exit and wait": 12,
-	// Requests of the disk, and generators: the page daemon sleeps.
-	"a page out or in": 400,
+	"a page out or in": 12,
 	...{ "amoadd.w": 1, "lr.w and sc.w, each": 1 },
 };
 

@@ -114,8 +114,8 @@ export interface BlkRequest {
 	readonly head: number;
 	readonly type: number;
 	readonly sector: number;
-	/** Address of the status byte, and how many writable bytes precede it. */
-	readonly statusPa: number;
+	/** Where the status byte is, from the start of RAM on; and how many writable bytes precede it. */
+	readonly statusAt: number;
 	readonly before: number;
 	/** The error status of an invalid request, found when it was parsed; else VIRTIO_BLK_S_OK. */
 	readonly refusal: number;
@@ -126,7 +126,7 @@ class Request implements BlkRequest {
 	head = 0;
 	type = 0;
 	sector = 0;
-	statusPa = 0;
+	statusAt = 0;
 	before = 0;
 	refusal = 0;
 	/** Data the device reads or writes; checked to lie in RAM. */
@@ -235,9 +235,10 @@ export class VirtioBlk implements VirtioDevice {
 
 	/** The device without its medium. */
 	save(): VirtioBlkState {
+		const { ramBase } = this.#dma;
 		return {
 			nextId: this.#nextId,
-			requests: this.#requests.map((request) => ({ ...request, data: request.data.list() })),
+			requests: this.#requests.map((request) => ({ ...request, data: request.data.list(ramBase) })),
 			counters: { ...this.counters },
 			timing: this.timing.save(),
 		};
@@ -249,7 +250,7 @@ export class VirtioBlk implements VirtioDevice {
 		this.#requests.length = 0;
 		for (const { data, ...saved } of state.requests) {
 			const request = Object.assign(new Request(), saved);
-			request.data.assign(data);
+			request.data.assign(data, this.#dma.ramBase);
 			this.#requests.push(request);
 		}
 		Object.assign(this.counters, state.counters);
@@ -261,8 +262,8 @@ export class VirtioBlk implements VirtioDevice {
 		const before = writable.bytes - 1;
 		const given = readable.bytes;
 		if (before < 0 || given < REQUEST_HEADER_SIZE) return null;
-		const statusPa = writable.address(before);
-		if (!this.#dma.contains(statusPa, 1)) return null;
+		const statusAt = writable.address(before);
+		if (!this.#dma.containsAt(statusAt, 1)) return null;
 		const request = this.#free.pop() ?? new Request();
 		const { data } = request;
 		const header = this.#header;
@@ -282,7 +283,7 @@ export class VirtioBlk implements VirtioDevice {
 		request.head = head;
 		request.type = type;
 		request.sector = sector;
-		request.statusPa = statusPa;
+		request.statusAt = statusAt | 0;
 		request.before = before;
 		request.refusal = this.#refusal(type, sector, data);
 		return request;
@@ -358,7 +359,7 @@ export class VirtioBlk implements VirtioDevice {
 		const status = request.refusal === VIRTIO_BLK_S_OK ? this.#perform(request) : request.refusal;
 		if (status !== VIRTIO_BLK_S_OK) this.counters.errors++;
 		this.observer?.completed(this.id, request, status);
-		this.#dma.store8(request.statusPa, status);
+		this.#dma.store8At(request.statusAt, status);
 		// 2.7.8.2: only bytes written without a gap from the start count.
 		const fills = status === VIRTIO_BLK_S_OK;
 		const filled = fills ? this.#answerLength(request) : 0;

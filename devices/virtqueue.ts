@@ -70,10 +70,10 @@ export class Virtqueue {
 	#usedIdx = 0;
 	/** Chains taken and not yet returned. */
 	#inFlight = 0;
-	/** Addresses while ready. */
-	#descPa = 0;
-	#availPa = 0;
-	#usedPa = 0;
+	/** Where the rings are while ready, from the start of RAM on. */
+	#descAt = 0;
+	#availAt = 0;
+	#usedAt = 0;
 	/** The current descriptor. An indirect table need not be aligned. */
 	readonly #entryBytes = new Uint8Array(DESC_SIZE);
 	readonly #entry = new DataView(this.#entryBytes.buffer);
@@ -107,19 +107,25 @@ export class Virtqueue {
 		const avail = address(this.driver);
 		const used = address(this.device);
 		if (desc % 16 !== 0 || avail % 2 !== 0 || used % 4 !== 0) return false;
-		const dma = this.#dma;
-		if (!dma.contains(desc, DESC_SIZE * num)) return false;
 		const event = this.eventIdx ? EVENT_SIZE : 0;
-		if (!dma.contains(avail, RING_ENTRIES + 2 * num + event)) return false;
-		if (!dma.contains(used, RING_ENTRIES + USED_ELEMENT_SIZE * num + event)) return false;
-		this.#descPa = desc;
-		this.#availPa = avail;
-		this.#usedPa = used;
+		const descAt = this.#place(desc, DESC_SIZE * num);
+		const availAt = this.#place(avail, RING_ENTRIES + 2 * num + event);
+		const usedAt = this.#place(used, RING_ENTRIES + USED_ELEMENT_SIZE * num + event);
+		if (descAt < 0 || availAt < 0 || usedAt < 0) return false;
+		this.#descAt = descAt;
+		this.#availAt = availAt;
+		this.#usedAt = usedAt;
 		this.#lastAvail = 0;
 		this.#usedIdx = 0;
 		this.#inFlight = 0;
 		this.#ready = true;
 		return true;
+	}
+
+	/** Where `bytes` bytes at physical address `pa` are, from the start of RAM on; -1: not there. */
+	#place(pa: number, bytes: number): number {
+		const at = pa - this.#dma.ramBase;
+		return this.#dma.containsAt(at, bytes) ? at | 0 : -1;
 	}
 
 	/** 2.7.2: all three areas one after the other from `base` on, as legacy drivers lay them. */
@@ -155,15 +161,15 @@ export class Virtqueue {
 	 */
 	take(): Chain | null {
 		if (!this.#ready || this.#broken) return null;
-		const idx = this.#dma.load16(this.#availPa + RING_IDX);
+		const idx = this.#dma.load16At(this.#availAt + RING_IDX);
 		const waiting = (idx - this.#lastAvail) & 0xffff;
 		// 2.7.10: the driver is to notify as soon as it goes on from here.
-		if (this.eventIdx) this.#dma.store16(this.#availEventPa, this.#lastAvail);
+		if (this.eventIdx) this.#dma.store16At(this.#availEventAt, this.#lastAvail);
 		if (waiting === 0) return null;
 		// The driver owns `num` descriptors, so it cannot have more requests than that.
 		if (waiting + this.#inFlight > this.num) return this.#break();
-		const entry = this.#availPa + RING_ENTRIES + 2 * (this.#lastAvail % this.num);
-		const chain = this.#walk(this.#dma.load16(entry));
+		const entry = this.#availAt + RING_ENTRIES + 2 * (this.#lastAvail % this.num);
+		const chain = this.#walk(this.#dma.load16At(entry));
 		if (chain === null) return this.#break();
 		this.#lastAvail = (this.#lastAvail + 1) & 0xffff;
 		this.#inFlight++;
@@ -172,25 +178,25 @@ export class Virtqueue {
 
 	/** Return a chain; `written` bytes of its writable part, from the start, are valid. */
 	give(head: number, written: number): void {
-		const element = this.#usedPa + RING_ENTRIES + USED_ELEMENT_SIZE * (this.#usedIdx % this.num);
-		this.#dma.store32(element, head);
-		this.#dma.store32(element + 4, written >>> 0);
+		const element = this.#usedAt + RING_ENTRIES + USED_ELEMENT_SIZE * (this.#usedIdx % this.num);
+		this.#dma.store32At(element, head);
+		this.#dma.store32At(element + 4, written >>> 0);
 		this.#usedIdx = (this.#usedIdx + 1) & 0xffff;
-		this.#dma.store16(this.#usedPa + RING_IDX, this.#usedIdx);
+		this.#dma.store16At(this.#usedAt + RING_IDX, this.#usedIdx);
 		this.#inFlight--;
 	}
 
 	/** The driver suppresses the interrupt for the chain given last, 2.7.7. */
 	get quiet(): boolean {
 		if (!this.eventIdx) {
-			return (this.#dma.load16(this.#availPa + RING_FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) !== 0;
+			return (this.#dma.load16At(this.#availAt + RING_FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) !== 0;
 		}
-		const usedEvent = this.#dma.load16(this.#availPa + RING_ENTRIES + 2 * this.num);
+		const usedEvent = this.#dma.load16At(this.#availAt + RING_ENTRIES + 2 * this.num);
 		return usedEvent !== ((this.#usedIdx - 1) & 0xffff);
 	}
 
-	get #availEventPa(): number {
-		return this.#usedPa + RING_ENTRIES + USED_ELEMENT_SIZE * this.num;
+	get #availEventAt(): number {
+		return this.#usedAt + RING_ENTRIES + USED_ELEMENT_SIZE * this.num;
 	}
 
 	save(): VirtqueueState {
@@ -213,9 +219,9 @@ export class Virtqueue {
 		this.desc = [...state.desc];
 		this.driver = [...state.driver];
 		this.device = [...state.device];
-		this.#descPa = address(this.desc);
-		this.#availPa = address(this.driver);
-		this.#usedPa = address(this.device);
+		this.#descAt = this.#place(address(this.desc), 1);
+		this.#availAt = this.#place(address(this.driver), 1);
+		this.#usedAt = this.#place(address(this.device), 1);
 		this.#ready = state.ready;
 		this.#broken = state.broken;
 		this.#lastAvail = state.lastAvail;
@@ -236,31 +242,32 @@ export class Virtqueue {
 		readable.clear();
 		writable.clear();
 		const entry = this.#entry;
-		let table = this.#descPa;
+		let table = this.#descAt;
 		let size = this.num;
 		let inTable = false;
 		let index = head;
 		// More entries than the queue has, or than any chain may have, are a loop.
 		for (let left = size; left > 0; left--) {
 			if (index >= size) return null;
-			if (!this.#dma.read(table + DESC_SIZE * index, this.#entryBytes)) return null;
+			if (!this.#dma.readAt(table + DESC_SIZE * index, this.#entryBytes)) return null;
 			const pa = entry.getUint32(4, true) * 2 ** 32 + entry.getUint32(0, true);
+			const at = pa - this.#dma.ramBase;
 			const length = entry.getUint32(8, true);
 			const flags = entry.getUint16(12, true);
 			if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) {
 				if (!this.indirect || inTable || (flags & VIRTQ_DESC_F_NEXT) !== 0) return null;
 				if (length === 0 || length % DESC_SIZE !== 0) return null;
-				if (!this.#dma.contains(pa, length)) return null;
-				table = pa;
+				if (!this.#dma.containsAt(at, length)) return null;
+				table = at | 0;
 				size = length / DESC_SIZE;
 				inTable = true;
 				index = 0;
 				left = 1 + CHAIN_MAX - readable.count - writable.count;
 				continue;
 			}
-			if ((flags & VIRTQ_DESC_F_WRITE) !== 0) writable.add(pa, length);
+			if ((flags & VIRTQ_DESC_F_WRITE) !== 0) writable.add(at, length);
 			else if (writable.count > 0) return null;
-			else readable.add(pa, length);
+			else readable.add(at, length);
 			if ((flags & VIRTQ_DESC_F_NEXT) === 0) return chain;
 			index = entry.getUint16(14, true);
 		}

@@ -6,7 +6,7 @@
 import type { CodeCache } from "./code-cache.ts";
 import type { HartParts } from "./hart-parts.ts";
 import type { HartState } from "./hart-state.ts";
-import type { Memory } from "./memory.ts";
+import { type Memory, RAM_BASE } from "./memory.ts";
 import type { Mirror } from "./mirror.ts";
 import { PAGE_MASK, PAGE_SIZE } from "./port.ts";
 
@@ -32,7 +32,9 @@ function copyBytes(
 /** Views of pages that are kept, a power of two. */
 const VIEWS = 1024;
 
+/** Addresses are physical ones; `at`: RAM begins at 0, and its addresses are small integers. */
 export class Dma {
+	readonly ramBase = RAM_BASE;
 	/** Of pages that were read as a whole, by the low bits of the page number. */
 	readonly #views: (Uint8Array | null)[] = new Array<Uint8Array | null>(VIEWS).fill(null);
 	readonly #memory: Memory;
@@ -54,7 +56,11 @@ export class Dma {
 
 	/** Whether all of `length` bytes from `pa` on lie in RAM; true for a length of 0. */
 	contains(pa: number, length: number): boolean {
-		return length === 0 || this.#memory.offsetOf(pa, length) >= 0;
+		return this.containsAt(pa - RAM_BASE, length);
+	}
+
+	containsAt(at: number, length: number): boolean {
+		return length === 0 || this.#memory.offsetAt(at, length) >= 0;
 	}
 
 	/**
@@ -63,8 +69,12 @@ export class Dma {
 	 * is undefined then.
 	 */
 	read(pa: number, bytes: Uint8Array, at = 0, length = bytes.length - at): boolean {
-		const host = this.#memory.offsetOf(pa, length);
-		return host >= 0 && this.readHost(host, bytes, at, length);
+		return this.readAt(pa - RAM_BASE, bytes, at, length);
+	}
+
+	readAt(at: number, bytes: Uint8Array, to = 0, length = bytes.length - to): boolean {
+		const host = this.#memory.offsetAt(at, length);
+		return host >= 0 && this.readHost(host, bytes, to, length);
 	}
 
 	/** The same by host offset. => all of it lies in RAM */
@@ -72,8 +82,14 @@ export class Dma {
 		if (this.#memory.cells !== null) {
 			return this.#readCells(host, bytes.subarray(at, at + length));
 		}
-		if (length === PAGE_SIZE && (host & PAGE_MASK) === 0) bytes.set(this.#page(host), at);
-		else copyBytes(this.#memory.u8, host, bytes, at, length);
+		let done = 0;
+		// Whole pages by their views, as one would have to be made of each other range.
+		if ((host & PAGE_MASK) === 0) {
+			for (; done + PAGE_SIZE <= length; done += PAGE_SIZE) {
+				bytes.set(this.#page(host + done), at + done);
+			}
+		}
+		if (done < length) copyBytes(this.#memory.u8, host + done, bytes, at + done, length - done);
 		return true;
 	}
 
@@ -92,9 +108,13 @@ export class Dma {
 	 * unless all of it lies in RAM.
 	 */
 	write(pa: number, bytes: Uint8Array, at = 0, length = bytes.length - at): boolean {
-		const host = this.#memory.offsetOf(pa, length);
+		return this.writeAt(pa - RAM_BASE, bytes, at, length);
+	}
+
+	writeAt(at: number, bytes: Uint8Array, from = 0, length = bytes.length - from): boolean {
+		const host = this.#memory.offsetAt(at, length);
 		if (host < 0) return false;
-		this.writeHost(host, bytes, at, length);
+		this.writeHost(host, bytes, from, length);
 		return true;
 	}
 
@@ -125,7 +145,11 @@ export class Dma {
 	}
 
 	load16(pa: number): number {
-		const host = this.#memory.offsetOf(pa, 2);
+		return this.load16At(pa - RAM_BASE);
+	}
+
+	load16At(at: number): number {
+		const host = this.#memory.offsetAt(at, 2);
 		return host < 0 ? DMA_FAULT : this.#load(host, 2);
 	}
 
@@ -139,15 +163,27 @@ export class Dma {
 
 	/** => false outside RAM. */
 	store8(pa: number, value: number): boolean {
-		return this.#store(pa, 1, value);
+		return this.#store(pa - RAM_BASE, 1, value);
 	}
 
 	store16(pa: number, value: number): boolean {
-		return this.#store(pa, 2, value);
+		return this.#store(pa - RAM_BASE, 2, value);
 	}
 
 	store32(pa: number, value: number): boolean {
-		return this.#store(pa, 4, value);
+		return this.#store(pa - RAM_BASE, 4, value);
+	}
+
+	store8At(at: number, value: number): boolean {
+		return this.#store(at, 1, value);
+	}
+
+	store16At(at: number, value: number): boolean {
+		return this.#store(at, 2, value);
+	}
+
+	store32At(at: number, value: number): boolean {
+		return this.#store(at, 4, value);
 	}
 
 	/** Invert one bit (0..7) of the byte at `pa`: a memory error. => false outside RAM. */
@@ -242,8 +278,8 @@ export class Dma {
 		return value;
 	}
 
-	#store(pa: number, bytes: number, value: number): boolean {
-		const host = this.#memory.offsetOf(pa, bytes);
+	#store(at: number, bytes: number, value: number): boolean {
+		const host = this.#memory.offsetAt(at, bytes);
 		if (host < 0) return false;
 		this.#writing(host, bytes);
 		for (let i = 0; i < bytes; i++) this.#memory.u8[host + i] = value >>> (8 * i);

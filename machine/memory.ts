@@ -244,8 +244,12 @@ export class Memory {
 	 * => -1 unless all of them lie in RAM.
 	 */
 	offsetOf(pa: number, bytes: number): number {
-		const offset = pa - RAM_BASE;
-		return offset >= 0 && offset + bytes <= this.ramSize ? offset + RAM_OFFSET : -1;
+		return this.offsetAt(pa - RAM_BASE, bytes);
+	}
+
+	/** The same, where RAM begins at 0. */
+	offsetAt(at: number, bytes: number): number {
+		return at >= 0 && at + bytes <= this.ramSize ? at + RAM_OFFSET : -1;
 	}
 
 	/** Host offset of physical page `ppn`. => negative, and by a page at least, unless it is RAM */

@@ -53,7 +53,7 @@ function check_leaves(k: PmapHost, pm: pmap, wrong: string[]): number {
 	let managed = 0;
 	pmap_foreach(k, pm, (va, pte) => {
 		const at = `entry ${hex(pte)} at ${hex(va)}`;
-		const table = va - (va % 2 ** L1_SHIFT);
+		const table = va & -(2 ** L1_SHIFT);
 		valid.set(table, (valid.get(table) ?? 0) + 1);
 		resident++;
 		if ((pte & PTE_WIRED) !== 0) wired++;

@@ -7,7 +7,7 @@
  */
 
 import { panic } from "../sys/panic.ts";
-import { PAGE_SHIFT, PAGE_SIZE, type vaddr_t } from "../sys/vmparam.ts";
+import { PAGE_SHIFT, type vaddr_t } from "../sys/vmparam.ts";
 import type { PmapHost, PmapPage } from "./host.ts";
 import {
 	PMAP_ATTR_MOD,
@@ -33,8 +33,8 @@ export function pmap_pv_free(k: PmapHost): void {
 	k.pmap_pv_put();
 }
 
-/** The address of a mapping. */
-export const pmap_pv_va = (pv: PvEntry): vaddr_t => pv.pv_vpn * PAGE_SIZE;
+/** The address of a mapping. Not a multiplication: those of the kernel have a sign. */
+export const pmap_pv_va = (pv: PvEntry): vaddr_t => pv.pv_vpn << PAGE_SHIFT;
 
 const pv_new = (): PvEntry => ({
 	pv_pmap: null,

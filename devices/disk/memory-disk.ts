@@ -58,7 +58,7 @@ export class MemoryDisk implements DiskMedia {
 	readonly #chunks = new Map<number, Chunk>();
 	/** Chunks that no saved state refers to. */
 	readonly #owned = new Set<number>();
-	/** What was written last in parts, and views of these by their first sector. */
+	/** Whence what was written last in parts came, and views of these by their first sector. */
 	#source: Uint8Array | null = null;
 	readonly #parts = new Array<Uint8Array | null>(PARTS).fill(null);
 
@@ -86,7 +86,7 @@ export class MemoryDisk implements DiskMedia {
 		if (range !== DISK_OK) return range;
 		for (let at = 0, size = 0; at < into.length; at += size) {
 			const from = (sector * SECTOR_SIZE + at) % CHUNK_SIZE;
-			size = Math.min(CHUNK_SIZE - from, into.length - at);
+			size = Math.min(PAGE_SIZE - (from % PAGE_SIZE), into.length - at);
 			const chunk = this.#chunks.get(Math.floor((sector * SECTOR_SIZE + at) / CHUNK_SIZE));
 			if (chunk === undefined) into.fill(0, at, at + size);
 			else into.set(chunk.part(from, size), at);
@@ -150,11 +150,14 @@ export class MemoryDisk implements DiskMedia {
 
 	release(): void {}
 
-	/** A view of what is written. A device writes from the same bytes each time. */
+	/** A view of what is written. A device writes from the same place each time, more or less. */
 	#part(bytes: Uint8Array, at: number, size: number): Uint8Array {
 		if (bytes.length > PARTS * SECTOR_SIZE) return bytes.subarray(at, at + size);
-		if (bytes !== this.#source) this.#parts.fill(null);
-		this.#source = bytes;
+		const source = this.#source;
+		if (source?.buffer !== bytes.buffer || source.byteOffset !== bytes.byteOffset) {
+			this.#parts.fill(null);
+			this.#source = bytes;
+		}
 		const kept = this.#parts[at / SECTOR_SIZE];
 		if (kept?.length === size) return kept;
 		const part = bytes.subarray(at, at + size);
@@ -166,7 +169,7 @@ export class MemoryDisk implements DiskMedia {
 		for (let at = 0, size = 0; at < bytes.length; at += size) {
 			const number = Math.floor((offset + at) / CHUNK_SIZE);
 			const to = (offset + at) % CHUNK_SIZE;
-			size = Math.min(CHUNK_SIZE - to, bytes.length - at);
+			size = Math.min(PAGE_SIZE - (to % PAGE_SIZE), bytes.length - at);
 			const source = size === bytes.length ? bytes : this.#part(bytes, at, size);
 			let chunk = this.#chunks.get(number);
 			if (chunk === undefined && isZero(source)) continue;

@@ -405,7 +405,10 @@ export class FaultyDisk implements DiskMedia {
 
 	/** Is there a silent rule that may concern the request? */
 	#silences(direction: "read" | "write", sector: number, length: number): boolean {
-		return this.#armings.some((a) => isSilent(a) && this.#concerns(a, direction, sector, length));
+		for (const arming of this.#armings) {
+			if (isSilent(arming) && this.#concerns(arming, direction, sector, length)) return true;
+		}
+		return false;
 	}
 
 	/** Each rule that makes requests fail is asked, so that none depends on another. */

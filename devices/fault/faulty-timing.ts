@@ -70,8 +70,14 @@ export class FaultyTiming implements DiskTiming {
 	}
 
 	completion(now: number, sector: number, count: number): number {
-		let when = this.#timing.completion(now, sector, count);
 		this.#controllerFault = null;
+		const when = this.#timing.completion(now, sector, count);
+		return this.#armings.length === 0 ? when : this.#decide(now, sector, count, when);
+	}
+
+	/** What its rules make of a request that would complete at cycle `right`. => when it does. */
+	#decide(now: number, sector: number, count: number, right: number): number {
+		let when = right;
 		for (const arming of this.#armings) {
 			const rule = arming.rule as TimingRule;
 			const { sector: first, count: length = 1 } = rule.model === "disk.latency" ? rule.params : {};

@@ -22,6 +22,8 @@ export interface buf {
 	b_iodone: bufdone;
 	/** For uvm_aio_aiodone: the pages, and their first swap slot or 0. */
 	b_pages: readonly vm_page[];
+	/** Those of its latest cluster: what they are kept in is used again. */
+	b_cluster: vm_page[];
 	b_slot: number;
 	/** A part of the transfer of another buf, or null; and which part, for its owner. */
 	b_master: buf | null;
@@ -58,6 +60,7 @@ export const buf_init = (
 	b_done: false,
 	b_iodone: "wakeup",
 	b_pages: NO_PAGES,
+	b_cluster: [],
 	b_slot: 0,
 	b_master: null,
 	b_part: 0,

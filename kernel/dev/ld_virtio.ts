@@ -268,7 +268,9 @@ function ld_watch(k: Kernel, sc: ld_softc): void {
 	let due = Number.POSITIVE_INFINITY;
 	if (sc.sc_issued.length > 0) due = sc.sc_issued[0]!.x_time + ld_conf(k).timeout;
 	if (sc.sc_delayed.length > 0) due = Math.min(due, sc.sc_delayed[0]!.x_time);
-	callout_schedule(k, sc.sc_callout, due);
+	if (sc.sc_callout.c_time === due) return;
+	sc.sc_callout.c_time = due;
+	callout_schedule(k);
 }
 
 const ld_conf = (k: Kernel): ld_recovery => k.conf!.ld;

@@ -55,7 +55,9 @@ function mem_read(k: Kernel, pa: number, bytes: Uint8Array): number {
 }
 
 /** Kernel addresses, as far as something is mapped. => bytes, or -EFAULT */
-function kmem_read(k: Kernel, va: number, bytes: Uint8Array): number {
+function kmem_read(k: Kernel, offset: number, bytes: Uint8Array): number {
+	// Those of the kernel have a sign.
+	const va = offset < 2 ** 31 ? offset : offset - 2 ** 32;
 	let done = 0;
 	while (done < bytes.length) {
 		const n = Math.min(PAGE_SIZE - ((va + done) & PAGE_MASK), bytes.length - done);

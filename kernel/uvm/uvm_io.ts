@@ -11,6 +11,7 @@ import {
 	PAGE_SIZE,
 	round_page,
 	trunc_page,
+	VM_MAX_KERNEL_ADDRESS,
 	VM_MAXUSER_ADDRESS,
 } from "../../sys/vmparam.ts";
 import type { Sleeps } from "../kern/core/kern_synch.ts";
@@ -57,7 +58,8 @@ export function* uvm_io(k: Kernel, map: vm_map, uio: uio, flags: number): Sleeps
 		const how = flags | UVM_EXTRACT_QREF | UVM_EXTRACT_CONTIG;
 		const kernel_map = k.uvm.kernel_map!;
 		const kva = yield* uvm_map_extract(k, map, baseva, chunksz, kernel_map, null, how);
-		if (kva < 0) {
+		// An error is more than any address of the kernel.
+		if (kva >= VM_MAX_KERNEL_ADDRESS) {
 			if (chunksz === PAGE_SIZE) return kva === -EINVAL ? EFAULT : -kva;
 			// A hole, or no memory: with less.
 			chunksz = trunc_page(chunksz / 2);
@@ -76,7 +78,7 @@ export function* uvm_io(k: Kernel, map: vm_map, uio: uio, flags: number): Sleeps
 /** Did a fault in the copy find no memory? The process need not die for that. */
 function lack_of_memory(k: Kernel): boolean {
 	const l = k.curlwp;
-	const lack = l.l_nomem >= 0;
+	const lack = l.l_nomem !== -1;
 	l.l_nomem = -1;
 	return lack;
 }

@@ -22,13 +22,14 @@ import {
 	pmap_is_referenced,
 	pmap_page_protect,
 } from "../../pmap/pmap.ts";
-import { EAGAIN, ENOMEM, type Errno } from "../../sys/errno.ts";
+import { EAGAIN, ENOMEM, type Errno, EWOULDBLOCK } from "../../sys/errno.ts";
 import { KASSERT, panic } from "../../sys/panic.ts";
 import { atop, PAGE_SIZE, ptoa, VM_PROT_READ, type vm_prot_t } from "../../sys/vmparam.ts";
 import type { buf } from "../dev/buf.ts";
 import { putiobuf } from "../dev/vfs_bio.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
-import { ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
+import type { resumable } from "../kern/core/kern_lwp.ts";
+import { type Sleeps, sleep_enter, wakeup } from "../kern/core/kern_synch.ts";
 import type { Kernel } from "../kernel.ts";
 import { uvm_anon_release } from "./uvm_anon.ts";
 import { aobj_pager } from "./uvm_aobj.ts";
@@ -72,7 +73,13 @@ import {
 	uvm_swap_markbad,
 	uvm_swpgonly_add,
 } from "./uvm_swap.ts";
-import { uvm_swap_again, uvm_swap_done, uvm_swap_put } from "./uvm_swap_io.ts";
+import {
+	uvm_swap_again,
+	uvm_swap_done,
+	uvm_swap_put,
+	uvm_swap_putstart,
+	uvm_swap_putwait,
+} from "./uvm_swap_io.ts";
 
 /**
  * Make pager_map and the page daemon's window, and initialise the pagers.
@@ -187,6 +194,8 @@ export interface pager_put_result {
  * => PGO_PDFREECLUST: for the page daemon; pages of a file's cluster that nobody has used become
  *    PG_PAGEOUT like `pg`.
  * => may sleep.
+ * => `tried`: what uvm_pager_put_nosleep has just returned for the cluster, which has unlocked the
+ *    queues; null: it was not called.
  */
 export function* uvm_pager_put(
 	k: Kernel,
@@ -196,28 +205,32 @@ export function* uvm_pager_put(
 	flags: number,
 	start: number,
 	stop: number,
+	tried: Errno | null = null,
 ): Sleeps<pager_put_result> {
 	let cluster = pgs;
+	let first = tried;
 	if (uobj !== null) {
 		KASSERT(pg !== null, "uvm_pager_put: no page of interest in an object");
 		const mk = pagerops(k, uobj).pgo_mk_pcluster;
 		cluster = mk === undefined ? [pg] : mk(k, uobj, SWCLPAGES, pg, flags, start, stop);
 		if ((flags & PGO_PDFREECLUST) !== 0) for (const page of cluster) cluster_pageout(k, page);
 	}
-	simple_unlock(k, k.uvm.pageqlock);
+	if (first === null) simple_unlock(k, k.uvm.pageqlock);
 	let swblk: SwapSlot = uobj === null ? start : SWSLOT_NONE;
-	for (;;) {
+	for (; ; first = null) {
 		const failed: number[] = [];
 		const error =
-			uobj !== null
-				? yield* pagerops(k, uobj).pgo_put_pages!(
-						k,
-						uobj,
-						cluster,
-						cluster.length,
-						flags & PGO_SYNCIO,
-					)
-				: yield* uvm_swap_put(k, swblk, cluster, cluster.length, flags & PGO_SYNCIO, failed);
+			first !== null
+				? yield* put_wait(k, swblk, cluster, first)
+				: uobj !== null
+					? yield* pagerops(k, uobj).pgo_put_pages!(
+							k,
+							uobj,
+							cluster,
+							cluster.length,
+							flags & PGO_SYNCIO,
+						)
+					: yield* uvm_swap_put(k, swblk, cluster, cluster.length, flags & PGO_SYNCIO, failed);
 		if (error === PGO_PENDING) return { error, pgs: [] };
 		if (error === 0) {
 			if ((flags & PGO_PDFREECLUST) === 0) return { error, pgs: cluster };
@@ -245,6 +258,31 @@ export function* uvm_pager_put(
 		cluster = [pg];
 		if (uobj !== null) simple_lock(k, uobj.vmobjlock);
 	}
+}
+
+/**
+ * uvm_pager_put of a cluster of `npages` pages for swap, as far as it does not sleep.
+ * => page queues locked; unlocked on return. `pgs` is the caller's again.
+ * => PGO_PENDING; or what uvm_pager_put needs, to go on from there.
+ */
+export function uvm_pager_put_nosleep(
+	k: Kernel,
+	pgs: readonly vm_page[],
+	npages: number,
+	start: SwapSlot,
+): Errno {
+	simple_unlock(k, k.uvm.pageqlock);
+	return uvm_swap_putstart(k, start, pgs, npages);
+}
+
+/** The end of an attempt that `tried` is the beginning of. => as uvm_swap_put */
+function* put_wait(
+	k: Kernel,
+	slot: SwapSlot,
+	pgs: readonly vm_page[],
+	tried: Errno,
+): Sleeps<Errno> {
+	return tried === EWOULDBLOCK ? yield* uvm_swap_putwait(k, slot, pgs) : tried;
 }
 
 /**
@@ -387,16 +425,18 @@ function drop_page(k: Kernel, page: vm_page, written: boolean, realloc: boolean)
 	simple_unlock(k, lock);
 }
 
-/** The aiodone daemon: finish the transfers that the interrupt handler has queued. Sleeps. */
-export function* uvm_aiodone_daemon(k: Kernel): Sleeps<void> {
-	for (;;) {
-		const bp = k.uvm.aio_done.shift();
-		if (bp === undefined) {
-			yield* ltsleep(k, k.uvm.aiodoned_wchan, "aiodoned", 0, null);
-			continue;
-		}
-		if (uvm_aio_aiodone(k, bp)) putiobuf(k, bp);
-	}
+/** The aiodone daemon: finish the transfers that the interrupt handler has queued. */
+export function uvm_aiodone_daemon(k: Kernel): resumable {
+	const sleeps = { done: false };
+	return {
+		next() {
+			for (let bp = k.uvm.aio_done.shift(); bp !== undefined; bp = k.uvm.aio_done.shift()) {
+				if (uvm_aio_aiodone(k, bp)) putiobuf(k, bp);
+			}
+			sleep_enter(k, k.uvm.aiodoned_wchan, "aiodoned", 0);
+			return sleeps;
+		},
+	};
 }
 
 /**

@@ -108,7 +108,7 @@ function pagermap_alloc(k: Kernel, npages: number): number {
 	if (!refused && vm_map_lock_try(k, map)) {
 		k.uvm.pager_args ??= pager_args();
 		const args = k.uvm.pager_args;
-		args.start = 0;
+		args.start = map.min_offset;
 		args.size = ptoa(npages);
 		const error = uvm_map_enter(k, map, args);
 		vm_map_unlock(k, map);

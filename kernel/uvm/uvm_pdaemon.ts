@@ -24,13 +24,13 @@ import {
 	pmap_update,
 	pmap_wired_count,
 } from "../../pmap/pmap.ts";
-import { EIO } from "../../sys/errno.ts";
+import { EIO, type Errno } from "../../sys/errno.ts";
 import { KASSERT } from "../../sys/panic.ts";
 import { atop, VM_PROT_NONE } from "../../sys/vmparam.ts";
 import { UVMHIST_LOG } from "../kern/core/kern_history.ts";
 import { simple_lock, simple_unlock } from "../kern/core/kern_lock.ts";
-import type { lwp } from "../kern/core/kern_lwp.ts";
-import { LSRUN, ltsleep, type Sleeps, wakeup } from "../kern/core/kern_synch.ts";
+import type { lwp, resumable } from "../kern/core/kern_lwp.ts";
+import { LSRUN, type Sleeps, sleep_enter, wakeup } from "../kern/core/kern_synch.ts";
 import { pool_drain } from "../kern/core/subr_pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { SWSLOT_NOMEM, uao_set_swslot } from "./uvm_aobj_slots.ts";
@@ -45,7 +45,12 @@ import {
 	uvm_pagefree,
 	type vm_page,
 } from "./uvm_page.ts";
-import { uvm_pager_dropcluster, uvm_pager_pageout, uvm_pager_put } from "./uvm_pager.ts";
+import {
+	uvm_pager_dropcluster,
+	uvm_pager_pageout,
+	uvm_pager_put,
+	uvm_pager_put_nosleep,
+} from "./uvm_pager.ts";
 import { uvmpd_dropswap, uvmpd_slot, uvmpd_trylockowner } from "./uvm_pdswap.ts";
 import {
 	SWSLOT_NONE,
@@ -76,36 +81,62 @@ export function uvmpd_tune(k: Kernel): void {
 	e.wiredmax = Math.floor(e.npages / 3);
 }
 
-/** The page daemon's thread. Never returns. */
-export function* uvm_pageout(k: Kernel): Sleeps<void> {
+/** The page daemon's thread. */
+export function uvm_pageout(k: Kernel): resumable {
+	const sleeps = { done: false };
+	const scan = pdscan_init();
+	let started = false;
+	return {
+		next() {
+			const l = k.curlwp;
+			if (!started) {
+				k.uvm.pagedaemon = l;
+				uvmpd_tune(k);
+				started = true;
+			} else {
+				if (l.l_call === null && !pageout_woken(k, scan)) l.l_call = uvmpd_scan_rest(k, scan);
+				if (l.l_call !== null) {
+					const result = l.l_call.next();
+					if (result.done !== true) return result;
+					l.l_call = null;
+				}
+				pageout_done(k, scan);
+			}
+			sleep_enter(k, k.uvm.pagedaemon_wchan, "pgdaemon", 0);
+			return sleeps;
+		},
+	};
+}
+
+/** The daemon was woken. => as uvmpd_scan */
+function pageout_woken(k: Kernel, scan: pdscan): boolean {
 	const e = k.uvmexp;
-	k.uvm.pagedaemon = k.curlwp;
-	uvmpd_tune(k);
-	for (;;) {
-		yield* ltsleep(k, k.uvm.pagedaemon_wchan, "pgdaemon", 0, null);
-		e.pdwoke++;
-		k.port.charge(WAKEUP_CYCLES);
-		k.uvm.pdpolicy.tune(k);
-		const done = e.pdfreed + e.pdpageouts;
-		const short = e.free <= e.reserve_kernel;
-		if (e.free + e.paging < e.freetarg || e.inactive < e.inactarg) {
-			k.pagingwork = true;
-			yield* uvmpd_scan(k);
-		}
-		const drained = pool_drain(k);
-		// Freed page tables are no progress: running processes need them again.
-		let progress = e.pdfreed + e.pdpageouts > done || e.paging > 0 || e.free >= e.freetarg;
-		const least = k.uvm.pdpoolpages;
-		if (progress) k.uvm.pdpoolpages = 0;
-		else if (drained > 0 && (least === 0 || e.poolpages < least)) {
-			// But not a page that a thread took for a pool, and gave back for lack of the next one.
-			k.uvm.pdpoolpages = e.poolpages;
-			progress = true;
-		}
-		if (progress) k.uvm.pdfruitless = 0;
-		else if (short) k.uvm.pdfruitless++;
-		if (e.free > e.reserve_kernel || e.paging === 0) wakeup(k, k.uvm.free_wchan);
+	e.pdwoke++;
+	k.port.charge(WAKEUP_CYCLES);
+	k.uvm.pdpolicy.tune(k);
+	scan.done = e.pdfreed + e.pdpageouts;
+	scan.short = e.free <= e.reserve_kernel;
+	if (e.free + e.paging >= e.freetarg && e.inactive >= e.inactarg) return true;
+	k.pagingwork = true;
+	return uvmpd_scan(k, scan);
+}
+
+/** The daemon has scanned, or need not. */
+function pageout_done(k: Kernel, { done, short }: pdscan): void {
+	const e = k.uvmexp;
+	const drained = pool_drain(k);
+	// Freed page tables are no progress: running processes need them again.
+	let progress = e.pdfreed + e.pdpageouts > done || e.paging > 0 || e.free >= e.freetarg;
+	const least = k.uvm.pdpoolpages;
+	if (progress) k.uvm.pdpoolpages = 0;
+	else if (drained > 0 && (least === 0 || e.poolpages < least)) {
+		// But not a page that a thread took for a pool, and gave back for lack of the next one.
+		k.uvm.pdpoolpages = e.poolpages;
+		progress = true;
 	}
+	if (progress) k.uvm.pdfruitless = 0;
+	else if (short) k.uvm.pdfruitless++;
+	if (e.free > e.reserve_kernel || e.paging === 0) wakeup(k, k.uvm.free_wchan);
 }
 
 /**
@@ -139,12 +170,72 @@ const SWAPOUT_FRUITLESS_MAX = 4;
 /** Pages that one scan frees from page tables; freeing too many costs faults. */
 const SWAPOUT_PAGES = 4;
 
-function* uvmpd_scan(k: Kernel): Sleeps<void> {
+/** Dirty pages that are being gathered for one write to adjacent slots. */
+interface swapcluster {
+	slot: SwapSlot;
+	nslots: number;
+	/** The first `npages` of them are its pages. */
+	readonly pages: vm_page[];
+	npages: number;
+}
+
+const swapcluster_init = (): swapcluster => ({
+	...{ slot: SWSLOT_NONE, nslots: 0, pages: [], npages: 0 },
+});
+
+/** A write that sleeps; the arguments of uvm_pager_put. */
+interface pageout {
+	readonly uobj: uvm_object | null;
+	readonly pg: vm_page | null;
+	readonly pgs: vm_page[];
+	readonly slot: SwapSlot;
+	readonly tried: Errno | null;
+}
+
+/** A scan of the page daemon. It is used again: a scan that need not sleep allocates nothing. */
+interface pdscan {
+	readonly cluster: swapcluster;
+	/** Pages freed and written when it began; and whether memory was short then. */
+	done: number;
+	short: boolean;
+	/** The queue is being scanned; what sleeps meanwhile. */
+	scanning: boolean;
+	put: pageout | null;
+	dirtyreacts: number;
+	maxreacts: number;
+	/** Kinds of pages that are spared. */
+	react: number;
+}
+
+const pdscan_init = (): pdscan => ({
+	...{ cluster: swapcluster_init(), done: 0, short: false, scanning: false, put: null },
+	...{ dirtyreacts: 0, maxreacts: 0, react: 0 },
+});
+
+/** Scan what there is too little of. => false: a write sleeps, and uvmpd_scan_rest goes on. */
+function uvmpd_scan(k: Kernel, scan: pdscan): boolean {
 	const e = k.uvmexp;
 	e.pdrevs++;
 	if (e.free <= e.freemin && k.uvm.pdfruitless < SWAPOUT_FRUITLESS_MAX) uvm_swapout(k);
-	const done = e.pdfreed + e.pdpageouts;
-	if (e.free + e.paging < e.freetarg) yield* uvmpd_scan_queue(k);
+	if (e.free + e.paging < e.freetarg) {
+		scan_begin(k, scan);
+		if (!uvmpd_scan_queue(k, scan)) return false;
+	}
+	scan_end(k, scan);
+	return true;
+}
+
+/** The rest of a scan in which a write sleeps. => 0 */
+function* uvmpd_scan_rest(k: Kernel, scan: pdscan): Sleeps<Errno> {
+	do yield* pageout_wait(k, scan.put!);
+	while (!uvmpd_scan_queue(k, scan));
+	scan_end(k, scan);
+	return 0;
+}
+
+/** The queue was scanned, or there was no need. */
+function scan_end(k: Kernel, { done }: pdscan): void {
+	const e = k.uvmexp;
 	const fruitless = e.pdfreed + e.pdpageouts === done;
 	let swap_shortage = 0;
 	// Every slot is in use, but some belong to pages in memory: free those slots.
@@ -156,60 +247,78 @@ function* uvmpd_scan(k: Kernel): Sleeps<void> {
 	simple_unlock(k, k.uvm.pageqlock);
 }
 
-/** Dirty pages that are being gathered for one write to adjacent slots. */
-interface swapcluster {
-	slot: SwapSlot;
-	nslots: number;
-	pages: vm_page[];
-}
-
 /**
  * Result for a page; "dirtyreact": reactivated for lack of swap; "object", "own": to be written, to
  * its object or to the slot that it has.
  */
 type Outcome = "done" | "dirtyreact" | "object" | "own";
 
-/** Free the clean pages that the policy gives up, and start to write the dirty ones. */
-function* uvmpd_scan_queue(k: Kernel): Sleeps<void> {
-	const e = k.uvmexp;
-	const { pdpolicy } = k.uvm;
-	const cluster: swapcluster = { slot: SWSLOT_NONE, nslots: 0, pages: [] };
-	let dirtyreacts = 0;
+/** Begin to scan the inactive pages. */
+function scan_begin(k: Kernel, scan: pdscan): void {
+	scan.dirtyreacts = 0;
 	// DEVIATION (D32): NetBSD always gives up after so many. Pages of files need no swap, so the scan
 	// does not end before it has found them.
-	const maxreacts = uvm_filepages(k) > 0 ? Number.POSITIVE_INFINITY : UVMPD_NUMDIRTYREACTS;
+	scan.maxreacts = uvm_filepages(k) > 0 ? Number.POSITIVE_INFINITY : UVMPD_NUMDIRTYREACTS;
 	// DEVIATION (D33): not after scans in vain, or pages that cannot be freed would be all that is
 	// left.
-	const react = k.uvm.pdfruitless > 0 || !k.uvm.policy.balance ? 0 : uvmpd_balance(k);
+	scan.react = k.uvm.pdfruitless > 0 || !k.uvm.policy.balance ? 0 : uvmpd_balance(k);
+	scan.scanning = true;
 	simple_lock(k, k.uvm.pageqlock);
-	pdpolicy.scaninit(k);
+	k.uvm.pdpolicy.scaninit(k);
+	simple_unlock(k, k.uvm.pageqlock);
+}
+
+/**
+ * Free the clean pages that the policy gives up, and start to write the dirty ones.
+ * => false: a write, scan.put, sleeps; to be called again when that is done.
+ */
+function uvmpd_scan_queue(k: Kernel, scan: pdscan): boolean {
+	while (scan.scanning) {
+		simple_lock(k, k.uvm.pageqlock);
+		scan.put = scan_pages(k, scan);
+		if (scan.put !== null) return false;
+	}
+	return true;
+}
+
+/** Scan up to the next write, or the end. => as put_victim */
+function scan_pages(k: Kernel, scan: pdscan): pageout | null {
+	const e = k.uvmexp;
+	const { pdpolicy } = k.uvm;
+	const { cluster } = scan;
 	for (;;) {
 		const enough = e.free + e.paging >= e.freetarg * 4;
-		if (dirtyreacts >= maxreacts || (enough && cluster.pages.length === 0)) break;
+		if (scan.dirtyreacts >= scan.maxreacts || (enough && cluster.npages === 0)) break;
 		// DEVIATION (D34): NetBSD writes a short last cluster. Here the scan continues, for dirty pages
 		// only, until the cluster is full: the request is made anyway.
 		const pg = pdpolicy.selectvictim(k, enough);
 		if (pg === null) break;
-		const outcome = scan_page(k, pg, cluster, react);
-		if (outcome === "dirtyreact") dirtyreacts++;
-		if (is_put(outcome, cluster)) {
-			yield* put_victim(k, pg, outcome, cluster);
-			simple_lock(k, k.uvm.pageqlock);
-		}
+		const outcome = scan_page(k, pg, cluster, scan.react);
+		if (outcome === "dirtyreact") scan.dirtyreacts++;
+		if (is_put(outcome, cluster)) return put_victim(k, pg, outcome, cluster);
 	}
 	pdpolicy.scanfini(k);
-	yield* swapcluster_put(k, cluster, null);
+	scan.scanning = false;
+	return swapcluster_put(k, cluster, null);
 }
 
 /** Whether something is to be written after a page was looked at. */
-const is_put = (outcome: Outcome, { nslots, pages }: swapcluster): boolean =>
-	outcome === "object" || outcome === "own" || (nslots > 0 && pages.length === nslots);
+const is_put = (outcome: Outcome, { nslots, npages }: swapcluster): boolean =>
+	outcome === "object" || outcome === "own" || (nslots > 0 && npages === nslots);
 
-/** Write it. => as swapcluster_put; for "object" the object is locked, and unlocked on return. */
-function* put_victim(k: Kernel, pg: vm_page, outcome: Outcome, cluster: swapcluster): Sleeps<void> {
-	if (outcome === "object") yield* pageout_put(k, pg.uobject, pg, [], 0);
-	else if (outcome === "own") yield* pageout_put(k, null, null, [pg], uvmpd_slot(k, pg));
-	else yield* swapcluster_put(k, cluster, pg);
+/**
+ * Write it. => queues locked; unlocked on return, but for "object", whose object is locked, too.
+ * => null; or a write that sleeps, for pageout_wait, which unlocks them.
+ */
+function put_victim(
+	k: Kernel,
+	pg: vm_page,
+	outcome: Outcome,
+	cluster: swapcluster,
+): pageout | null {
+	if (outcome === "object") return { uobj: pg.uobject, pg, pgs: [], slot: 0, tried: null };
+	if (outcome === "own") return pageout_put(k, null, [pg], 1, uvmpd_slot(k, pg));
+	return swapcluster_put(k, cluster, pg);
 }
 
 /**
@@ -305,7 +414,7 @@ function swapcluster_add(k: Kernel, pg: vm_page, cluster: swapcluster): boolean 
 		uvm_pageactivate(k, pg);
 		return false;
 	}
-	const slot = cluster.slot + cluster.pages.length;
+	const slot = cluster.slot + cluster.npages;
 	// DEVIATION: the new slot is recorded before the old one is free. Then the record cannot fail
 	// for a page that had one (A23), and if it fails nothing has been lost (M7).
 	let old: SwapSlot;
@@ -321,7 +430,7 @@ function swapcluster_add(k: Kernel, pg: vm_page, cluster: swapcluster): boolean 
 	}
 	if (old > 0) uvm_swap_free(k, old, 1);
 	uvm_pager_pageout(k, pg);
-	cluster.pages.push(pg);
+	cluster.pages[cluster.npages++] = pg;
 	return true;
 }
 
@@ -339,32 +448,46 @@ function swapcluster_allocslots(k: Kernel, pg: vm_page, cluster: swapcluster): b
 
 /**
  * Write the pages gathered so far, and empty the cluster. `pg` is tried alone if that fails.
- * => queues locked; unlocked on return. May sleep, but not for the write.
+ * => queues locked; unlocked on return. null; or a write that sleeps, for pageout_wait.
  */
-function* swapcluster_put(k: Kernel, cluster: swapcluster, pg: vm_page | null): Sleeps<void> {
-	const { slot, nslots, pages } = cluster;
+function swapcluster_put(k: Kernel, cluster: swapcluster, pg: vm_page | null): pageout | null {
+	const { slot, nslots, pages, npages } = cluster;
 	cluster.slot = SWSLOT_NONE;
 	cluster.nslots = 0;
-	cluster.pages = [];
-	if (nslots > pages.length) uvm_swap_free(k, slot + pages.length, nslots - pages.length);
-	if (pages.length === 0) {
+	cluster.npages = 0;
+	if (nslots > npages) uvm_swap_free(k, slot + npages, nslots - npages);
+	if (npages === 0) {
 		simple_unlock(k, k.uvm.pageqlock);
-		return;
+		return null;
 	}
-	if (k.uvmhist !== null) UVMHIST_LOG(k, "swapcluster_put", "slot, pages", slot, pages.length);
-	yield* pageout_put(k, null, pg, pages, slot);
+	if (k.uvmhist !== null) UVMHIST_LOG(k, "swapcluster_put", "slot, pages", slot, npages);
+	return pageout_put(k, pg, pages, npages, slot);
 }
 
-/** Write pages that are PG_PAGEOUT: see uvm_pager_put. */
-function* pageout_put(
+/**
+ * Write pages that are PG_PAGEOUT to swap: see uvm_pager_put. => queues locked; unlocked on return.
+ * => null; or what sleeps, for pageout_wait.
+ */
+function pageout_put(
 	k: Kernel,
-	uobj: uvm_object | null,
 	pg: vm_page | null,
-	pgs: vm_page[],
+	pages: readonly vm_page[],
+	npages: number,
 	slot: SwapSlot,
-): Sleeps<void> {
+): pageout | null {
+	const tried = uvm_pager_put_nosleep(k, pages, npages, slot);
+	if (tried !== PGO_PENDING) {
+		return { uobj: null, pg, pgs: pages.slice(0, npages), slot, tried };
+	}
+	k.uvmexp.pdpageouts++;
+	k.uvmexp.pdpending++;
+	return null;
+}
+
+/** Have a write done that sleeps. */
+function* pageout_wait(k: Kernel, { uobj, pg, pgs, slot, tried }: pageout): Sleeps<void> {
 	const flags = PGO_ALLPAGES | PGO_PDFREECLUST;
-	const put = yield* uvm_pager_put(k, uobj, pg, pgs, flags, slot, 0);
+	const put = yield* uvm_pager_put(k, uobj, pg, pgs, flags, slot, 0, tried);
 	// A pager that refuses at once has not begun a pageout.
 	if (put.error !== EIO) k.uvmexp.pdpageouts++;
 	if (put.error === PGO_PENDING) k.uvmexp.pdpending++;
@@ -377,7 +500,7 @@ function* pageout_put(
  * => nothing locked. Sleeps for pager_map, not for the writes.
  */
 export function* uvm_pageout_pages(k: Kernel, pages: readonly vm_page[]): Sleeps<void> {
-	const cluster: swapcluster = { slot: SWSLOT_NONE, nslots: 0, pages: [] };
+	const cluster = swapcluster_init();
 	const versions = pages.map((pg) => pg.version);
 	simple_lock(k, k.uvm.pageqlock);
 	for (const [i, pg] of pages.entries()) {
@@ -385,10 +508,11 @@ export function* uvm_pageout_pages(k: Kernel, pages: readonly vm_page[]): Sleeps
 		uvm_pagedeactivate(k, pg);
 		pmap_clear_reference(k, pg);
 		const outcome = scan_page(k, pg, cluster, 0);
-		if (is_put(outcome, cluster)) {
-			yield* put_victim(k, pg, outcome, cluster);
-			simple_lock(k, k.uvm.pageqlock);
-		}
+		if (!is_put(outcome, cluster)) continue;
+		const put = put_victim(k, pg, outcome, cluster);
+		if (put !== null) yield* pageout_wait(k, put);
+		simple_lock(k, k.uvm.pageqlock);
 	}
-	yield* swapcluster_put(k, cluster, null);
+	const put = swapcluster_put(k, cluster, null);
+	if (put !== null) yield* pageout_wait(k, put);
 }

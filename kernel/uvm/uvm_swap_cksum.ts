@@ -39,10 +39,11 @@ export function uvm_swap_cksum_set(
 	sdp: swapdev,
 	slot: SwapSlot,
 	pps: readonly vm_page[],
+	npages: number,
 ): void {
 	if (sdp.swd_sums === 0) return;
-	for (const [i, pg] of pps.entries()) {
-		k.port.storeWord(sum_index(k, sdp, slot + i), uvm_page_sum(k, pg));
+	for (let i = 0; i < npages; i++) {
+		k.port.storeWord(sum_index(k, sdp, slot + i), uvm_page_sum(k, pps[i]!));
 		k.port.charge(SUM_CYCLES);
 	}
 }

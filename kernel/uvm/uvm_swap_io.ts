@@ -81,7 +81,7 @@ export function uvm_swap_isplain(k: Kernel, slot: SwapSlot): boolean {
 export function uvm_swap_getstart(k: Kernel, pps: readonly vm_page[], slot: SwapSlot): buf | Errno {
 	k.uvmexp.pageins++;
 	k.pagingwork = true;
-	return swap_io_start(k, pps, slot, READ_COPY[0]!, PGO_SYNCIO);
+	return swap_io_start(k, pps, pps.length, slot, READ_COPY[0]!, PGO_SYNCIO);
 }
 
 /** => as uvm_swap_get; the transfer is done. */
@@ -109,8 +109,7 @@ function swap_got(k: Kernel, pg: vm_page, slot: SwapSlot): void {
 /**
  * Write pages to consecutive slots.
  *
- * => all pages PG_BUSY, owners unlocked. With PGO_SYNCIO it sleeps until the data is written;
- *    else `pps` belongs to the transfer until it is done.
+ * => all pages PG_BUSY, owners unlocked. With PGO_SYNCIO it sleeps until the data is written.
  * => 0, an errno, or PGO_PENDING: uvm_aio_aiodone takes over the pages.
  * => EIO: the pages whose indices are in `failed` could not be written; the others were.
  */
@@ -122,12 +121,46 @@ export function* uvm_swap_put(
 	flags: number,
 	failed: number[],
 ): Sleeps<Errno> {
-	k.pagingwork = true;
+	put_prepare(k, slot, pps, npages);
 	const pages = npages === pps.length ? pps : pps.slice(0, npages);
-	uvm_swap_cksum_set(k, slot_device(k, slot), slot, pages);
-	k.watch.shadow?.swapout(k, slot, pages);
 	const error = yield* uvm_swap_io(k, pages, slot, COPY_ALL, flags, failed);
 	if (error === 0 || error === PGO_PENDING) k.uvmexp.pgswapout += npages;
+	return error;
+}
+
+/** What is noted of pages before they are written. */
+function put_prepare(k: Kernel, slot: SwapSlot, pps: readonly vm_page[], npages: number): void {
+	k.pagingwork = true;
+	uvm_swap_cksum_set(k, slot_device(k, slot), slot, pps, npages);
+	k.watch.shadow?.swapout(k, slot, pps.slice(0, npages));
+}
+
+/**
+ * uvm_swap_put without PGO_SYNCIO, nor a generator. => as that, and `pps` is the caller's again.
+ * => EWOULDBLOCK: pager_map is full; uvm_swap_putwait goes on from there.
+ */
+export function uvm_swap_putstart(
+	k: Kernel,
+	slot: SwapSlot,
+	pps: readonly vm_page[],
+	npages: number,
+): Errno {
+	put_prepare(k, slot, pps, npages);
+	const bp = swap_io_start(k, pps, npages, slot, COPY_ALL, 0);
+	if (typeof bp === "number") return bp;
+	k.uvmexp.pgswapout += npages;
+	return PGO_PENDING;
+}
+
+/** => as uvm_swap_put; uvm_swap_putstart has just returned EWOULDBLOCK for these pages. */
+export function* uvm_swap_putwait(
+	k: Kernel,
+	slot: SwapSlot,
+	pps: readonly vm_page[],
+): Sleeps<Errno> {
+	yield* uvm_pagermap_wait(k);
+	const error = yield* uvm_swap_io(k, pps, slot, COPY_ALL, 0, null);
+	if (error === PGO_PENDING) k.uvmexp.pgswapout += pps.length;
 	return error;
 }
 
@@ -199,10 +232,10 @@ function* uvm_swap_io(
 	flags: number,
 	failed: number[] | null,
 ): Sleeps<Errno> {
-	let bp = swap_io_start(k, pps, startslot, how, flags);
+	let bp = swap_io_start(k, pps, pps.length, startslot, how, flags);
 	while (bp === EWOULDBLOCK) {
 		yield* uvm_pagermap_wait(k);
-		bp = swap_io_start(k, pps, startslot, how, flags);
+		bp = swap_io_start(k, pps, pps.length, startslot, how, flags);
 	}
 	if (typeof bp === "number") return bp;
 	if ((flags & PGO_SYNCIO) === 0) return PGO_PENDING;
@@ -220,17 +253,18 @@ function* uvm_swap_io(
 }
 
 /**
- * Map pages and hand them to the driver. => never sleeps.
+ * Map pages and hand them to the driver. => never sleeps. With PGO_SYNCIO the transfer refers to
+ *    `pps`, which has `npages` pages.
  * => the transfer; EWOULDBLOCK: no room in pager_map, see uvm_pagermap_wait; ENOMEM: no buf.
  */
 function swap_io_start(
 	k: Kernel,
 	pps: readonly vm_page[],
+	npages: number,
 	startslot: SwapSlot,
 	how: transfer,
 	flags: number,
 ): buf | Errno {
-	const npages = pps.length;
 	const sdp = slot_device(k, startslot);
 	const read = how !== COPY_ALL && how.read;
 	const kva = uvm_pagermapin_nosleep(k, pps, npages, read);
@@ -243,7 +277,7 @@ function swap_io_start(
 	const blkno = uvm_swap_sector(sdp, startslot);
 	const disk = uvm_swap_disk(sdp, how === COPY_ALL ? 0 : how.copy);
 	buf_setup(bp, disk, read, blkno, ptoa(npages), kva);
-	bp.b_pages = pps;
+	bp.b_pages = (flags & PGO_SYNCIO) !== 0 ? pps : cluster_pages(bp, pps, npages);
 	bp.b_slot = startslot;
 	if ((flags & PGO_SYNCIO) === 0) bp.b_iodone = "uvm_aio_biodone";
 	if (k.uvmhist !== null) {
@@ -258,6 +292,13 @@ function swap_io_start(
 	if (how === COPY_ALL && sdp.swd_mirror !== null) swap_start(k, bp, BOTH_COPIES, true);
 	else bdev_strategy(k, bp);
 	return bp;
+}
+
+/** The pages of a cluster, as the transfer's own. */
+function cluster_pages(bp: buf, pps: readonly vm_page[], npages: number): readonly vm_page[] {
+	if (bp.b_cluster.length !== npages) bp.b_cluster = pps.slice(0, npages);
+	for (let i = 0; i < npages; i++) bp.b_cluster[i] = pps[i]!;
+	return bp.b_cluster;
 }
 
 /** Give up a transfer that is done. => its error. */

@@ -104,7 +104,7 @@ export function uiotranslate(k: Kernel, map: vm_map, at: number, out: boolean): 
 /** The same, or UIO_FAULT: a page fault. */
 function uiotranslated(k: Kernel, map: vm_map, at: number, out: boolean): number {
 	pmap_activate(k, map.pmap);
-	const ua = k.port.translateRam(at, out ? ACCESS_STORE : ACCESS_LOAD);
+	const ua = k.port.translateRam(at >>> 0, out ? ACCESS_STORE : ACCESS_LOAD);
 	if (ua !== TRANSLATED_DEVICE) return ua >= 0 ? ua : UIO_FAULT;
 	return UIO_DEVICE;
 }

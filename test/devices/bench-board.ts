@@ -15,6 +15,7 @@ import { RAM_BASE } from "../../machine/memory.ts";
 export class BenchRam implements Dma {
 	readonly bytes: Uint8Array;
 	readonly base: number;
+	readonly ramBase: number;
 	/** Accesses refused because they were not wholly inside. */
 	refused = 0;
 	readonly #view: DataView;
@@ -22,6 +23,7 @@ export class BenchRam implements Dma {
 	constructor(size: number, base = RAM_BASE) {
 		this.bytes = new Uint8Array(size);
 		this.base = base;
+		this.ramBase = base;
 		this.#view = new DataView(this.bytes.buffer);
 	}
 
@@ -63,6 +65,34 @@ export class BenchRam implements Dma {
 		if (!this.#check(pa, 4, 4)) return false;
 		this.#view.setUint32(pa - this.base, value, true);
 		return true;
+	}
+
+	containsAt(at: number, length: number): boolean {
+		return this.contains(this.base + at, length);
+	}
+
+	readAt(at: number, into: Uint8Array, to?: number, length?: number): boolean {
+		return this.read(this.base + at, into, to, length);
+	}
+
+	writeAt(at: number, bytes: Uint8Array, from?: number, length?: number): boolean {
+		return this.write(this.base + at, bytes, from, length);
+	}
+
+	load16At(at: number): number {
+		return this.load16(this.base + at);
+	}
+
+	store8At(at: number, value: number): boolean {
+		return this.store8(this.base + at, value);
+	}
+
+	store16At(at: number, value: number): boolean {
+		return this.store16(this.base + at, value);
+	}
+
+	store32At(at: number, value: number): boolean {
+		return this.store32(this.base + at, value);
 	}
 
 	#check(pa: number, length: number, alignment = 1): boolean {

@@ -47,7 +47,7 @@ class Side {
 		const chain = this.queue.take();
 		if (chain === null) return null;
 		const { head, readable, writable } = chain;
-		return { head, readable: readable.list(), writable: writable.list() };
+		return { head, readable: readable.list(BASE), writable: writable.list(BASE) };
 	}
 
 	offer(head: number): void {
@@ -434,13 +434,13 @@ describe("scattered buffers", () => {
 			fc.property(lengths, fc.nat(100), fc.nat(100), (sizes, from, count) => {
 				const ram = new BenchRam(4096);
 				ram.bytes.set(pattern(4096));
-				let pa = BASE;
+				let at = 0;
 				const segments = new Segments();
 				const flat: number[] = [];
 				for (const length of sizes) {
-					segments.add(pa, length);
-					for (let i = 0; i < length; i++) flat.push(ram.bytes[pa - BASE + i]!);
-					pa += length + 3;
+					segments.add(at, length);
+					for (let i = 0; i < length; i++) flat.push(ram.bytes[at + i]!);
+					at += length + 3;
 				}
 				const part = new Segments();
 				part.slice(segments, from, count);

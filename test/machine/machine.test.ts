@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { RUN_HALTED, RUN_IDLE, RUN_LIMIT } from "../../machine/bare-run.ts";
 import { STORES } from "../../machine/code-cache.ts";
+import { DMA_FAULT } from "../../machine/dma.ts";
 import { WordHash } from "../../machine/hash.ts";
 import { Machine } from "../../machine/machine.ts";
 import * as layout from "../../machine/memory.ts";
@@ -220,6 +221,36 @@ describe("dma", () => {
 				const value = 10 * round + i;
 				expect([into[4095], into[4096], into[8191], into[8192]]).toEqual([0, value, value, 0]);
 			}
+		}
+	});
+
+	it.each([
+		["whole pages", 0x2000, 2 * 4096],
+		["pages and a part of one", 0x2000, 2 * 4096 + 100],
+		["what does not begin with a page", 0x2004, 3 * 4096],
+		["a part of a page", 0x2000, 40],
+	])("reads %s as they lie, by physical addresses and from the start of RAM on", (_, at, bytes) => {
+		const { dma, memory } = new Machine({ ramSize: MIB });
+		for (let i = 0; i < 0x8000; i++) memory.ram8[i] = (i * 7 + (i >> 8)) & 0xff;
+		const expected = new Uint8Array(bytes + 10);
+		expected.set(memory.ram8.subarray(at, at + bytes), 5);
+		const into = new Uint8Array(bytes + 10);
+		expect(dma.readAt(at, into, 5, bytes)).toBe(true);
+		expect(Buffer.compare(into, expected)).toBe(0);
+		expect(dma.read(RAM_BASE + at, into.fill(0), 5, bytes)).toBe(true);
+		expect(Buffer.compare(into, expected)).toBe(0);
+	});
+
+	it("refuses what is not in RAM, whichever way it is named", () => {
+		const { dma } = new Machine({ ramSize: MIB });
+		for (const at of [-1, MIB - 1, MIB, -RAM_BASE, 2 ** 32 - RAM_BASE, 2 ** 32]) {
+			expect([dma.containsAt(at, 2), dma.load16At(at), dma.store16At(at, 1)]).toEqual([
+				...[false, DMA_FAULT, false],
+			]);
+			expect([dma.contains(RAM_BASE + at, 2), dma.store16(RAM_BASE + at, 1)]).toEqual([
+				false,
+				false,
+			]);
 		}
 	});
 });

@@ -12,7 +12,12 @@ import type { PmapPage } from "../../pmap/host.ts";
 import * as P from "../../pmap/pmap.ts";
 import { pmap_check } from "../../pmap/pmap_check.ts";
 import { ENOMEM } from "../../sys/errno.ts";
-import { PAGE_SIZE, VM_PROT_READ, VM_PROT_WRITE } from "../../sys/vmparam.ts";
+import {
+	PAGE_SIZE,
+	VM_MIN_KERNEL_ADDRESS,
+	VM_PROT_READ,
+	VM_PROT_WRITE,
+} from "../../sys/vmparam.ts";
 import {
 	access,
 	makeHost,
@@ -27,9 +32,13 @@ const KERNEL = SPACES - 1;
 const PAGES = 4;
 /** Neighbours in one table, a table's last and the next one's first page, and the last page. */
 const USER_VAS = [0x1000, 0x2000, 0x3f_f000, 0x40_0000, 0x40_1000, 0x7fff_f000];
-const KERNEL_VAS = [0xc000_0000, 0xc000_1000, 0xc03f_f000, 0xc040_0000, 0xc040_1000, 0xc07f_f000];
+const KERNEL_VAS = [0, 0x1000, 0x3f_f000, 0x40_0000, 0x40_1000, 0x7f_f000].map(
+	(offset) => VM_MIN_KERNEL_ADDRESS + offset,
+);
 /** For kenter_pa. */
-const KENTER_VAS = [0xc080_0000, 0xc080_1000, 0xc0ff_f000];
+const KENTER_VAS = [0x80_0000, 0x80_1000, 0xff_f000].map(
+	(offset) => VM_MIN_KERNEL_ADDRESS + offset,
+);
 
 interface Mapping {
 	page: number;

@@ -156,6 +156,9 @@ it("pages and addresses convert above 2 GiB", () => {
 	expect(trunc_page(0x8000_1fff)).toBe(0x8000_1000);
 	expect(round_page(0x8000_1001)).toBe(0x8000_2000);
 	expect(va_trunc(0xffff_ffff)).toBe(0xffff_f000);
+	// With a sign, as those of the kernel have it.
+	expect(trunc_page(VM_MIN_KERNEL_ADDRESS + 0x1fff)).toBe(VM_MIN_KERNEL_ADDRESS + 0x1000);
+	expect(va_trunc(VM_MIN_KERNEL_ADDRESS + 0x1fff)).toBe(VM_MIN_KERNEL_ADDRESS + 0x1000);
 	expect(va_atop(0xffff_ffff)).toBe(0xf_ffff);
 	expect(va_ptoa(va_atop(0x7fff_ffff))).toBe(0x7fff_f000);
 });

@@ -40,7 +40,7 @@ function fences(k: TestHost, work: () => void): string[] {
 	const list: string[] = [];
 	const port = k.port;
 	const real = port.sfenceVma;
-	const name = (n: number): string => (n === FENCE_ALL ? "all" : n.toString(16));
+	const name = (n: number): string => (n === FENCE_ALL ? "all" : (n >>> 0).toString(16));
 	port.sfenceVma = (va: number, asid: number) => {
 		list.push(`${name(va)}/${asid === FENCE_ALL ? "all" : asid}`);
 		real.call(port, va, asid);

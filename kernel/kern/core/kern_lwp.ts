@@ -1,6 +1,6 @@
 /**
  * Threads. A user thread is a register file that runs on the hart; while it is inside the kernel
- * and may sleep it is also a generator. A kernel thread is only a generator.
+ * and may sleep it is also a generator. A kernel thread is only what takes the place of one.
  */
 import { list_remove } from "../../../sys/list.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -59,7 +59,7 @@ export interface lwp {
 	 * system call that is started again: when the thread wakes, or at once (EKERNEL).
 	 */
 	l_kernel: resumable | null;
-	/** With k.callrest or k.faultrest: the call or fault that sleeps, if that takes a generator. */
+	/** The call, fault or scan of the page daemon that sleeps, if that takes a generator. */
 	l_call: Sleeps<number> | null;
 	/** With k.faultrest: the fault, and its address. */
 	l_fault: uvm_faultinfo | null;
@@ -100,12 +100,7 @@ export interface lwp {
 }
 
 /** => its memory was provided (pool_prime). */
-export function lwp_create(
-	k: Kernel,
-	name: string,
-	p: proc | null,
-	kernel: Sleeps<void> | null,
-): lwp {
+export function lwp_create(k: Kernel, name: string, p: proc | null, kernel: resumable | null): lwp {
 	pool_take(k, k.pools.lwppl);
 	const l = k.lwp_cache.pop() ?? lwp_new();
 	lwp_init(l, k.nextlid++, name, p, kernel);
@@ -114,7 +109,7 @@ export function lwp_create(
 }
 
 /** Start a kernel thread whose body is `body` (kthread_create(9)). */
-export function kthread_create(k: Kernel, name: string, body: Sleeps<void>): lwp {
+export function kthread_create(k: Kernel, name: string, body: resumable): lwp {
 	const l = lwp_create(k, name, null, body);
 	setrunnable(k, l);
 	return l;
@@ -209,7 +204,7 @@ function lwp_init(
 	lid: number,
 	name: string,
 	p: proc | null,
-	kernel: Sleeps<void> | null,
+	kernel: resumable | null,
 ): void {
 	l.l_lid = lid;
 	l.l_name = name;

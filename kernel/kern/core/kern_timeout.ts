@@ -9,7 +9,10 @@ import type { Kernel } from "../../kernel.ts";
 export type callout_func = "ld_timeout";
 
 export interface callout {
-	/** The cycle at which it is due. Infinity: it is not pending. */
+	/**
+	 * The cycle at which it is due. Infinity: it is not pending. Here and not an argument: the host
+	 * would allocate the number.
+	 */
 	c_time: number;
 	readonly c_func: callout_func;
 	readonly c_arg: number;
@@ -23,19 +26,19 @@ export function callout_init(k: Kernel, func: callout_func, arg: number): callou
 }
 
 /**
- * Have the function called at cycle `time`, and no earlier; a time that was set before is
- * forgotten. => the timer is armed when the processor next leaves the kernel or has nothing to do.
+ * A callout has another c_time: have its function called then, and no earlier.
+ * => the timer is armed when the processor next leaves the kernel or has nothing to do.
  */
-export function callout_schedule(k: Kernel, c: callout, time: number): void {
-	if (c.c_time === time) return;
-	c.c_time = time;
+export function callout_schedule(k: Kernel): void {
 	let next = Number.POSITIVE_INFINITY;
 	for (const { c_time } of k.callouts) next = Math.min(next, c_time);
 	k.nextcallout = next;
 }
 
-export const callout_stop = (k: Kernel, c: callout): void =>
-	callout_schedule(k, c, Number.POSITIVE_INFINITY);
+export function callout_stop(k: Kernel, c: callout): void {
+	c.c_time = Number.POSITIVE_INFINITY;
+	callout_schedule(k);
+}
 
 /** A callout that is due, now no longer pending; or null. */
 export function callout_due(k: Kernel): callout | null {

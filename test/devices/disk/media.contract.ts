@@ -64,6 +64,32 @@ export function mediaContract({ name, make, readOnly }: MediaKind): void {
 			);
 		});
 
+		it("takes writes that come from one buffer, of any place and length", () => {
+			const buffer = new Uint8Array(64 * 1024);
+			const write = fc.record({
+				sector: fc.integer({ min: 0, max: SECTORS - 128 }),
+				from: fc.constantFrom(0, 0, 0, 1, 8),
+				count: fc.integer({ min: 1, max: 120 }),
+				seed: fc.integer({ min: 0, max: 255 }),
+			});
+			fc.assert(
+				fc.property(fc.array(write, { maxLength: 12 }), (writes) => {
+					const media = make(SECTORS);
+					const model = new Uint8Array(SECTORS * 512);
+					for (const { sector, from, count, seed } of writes) {
+						buffer.set(pattern(buffer.length, seed));
+						const bytes = buffer.subarray(from * 512, (from + count) * 512);
+						expect(media.write(sector, bytes)).toBe(DISK_OK);
+						model.set(bytes, sector * 512);
+					}
+					const all = new Uint8Array(SECTORS * 512);
+					expect(media.read(0, all)).toBe(DISK_OK);
+					expectBytes(all, model);
+				}),
+				{ numRuns: 30 },
+			);
+		});
+
 		it.each([
 			[SECTORS, 512],
 			[SECTORS - 1, 1024],

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { uvm_km_free, uvm_km_zalloc } from "../../../kernel/uvm/uvm_km.ts";
 import { uvm_pagelookup } from "../../../kernel/uvm/uvm_page.ts";
 import { pmap_extract, pmap_kernel } from "../../../pmap/pmap.ts";
-import { PAGE_SIZE, VM_MIN_KERNEL_ADDRESS } from "../../../sys/vmparam.ts";
+import { PAGE_MASK, PAGE_SIZE, VM_MIN_KERNEL_ADDRESS } from "../../../sys/vmparam.ts";
 import { TestKernel } from "../../support/kernel.ts";
 
 let t: TestKernel;
@@ -19,7 +19,7 @@ describe("uvm_km_zalloc", () => {
 		const { nentries } = t.k.uvm.kernel_map!;
 		for (let round = 0; round < 3; round++) {
 			const kva = zalloc(3 * PAGE_SIZE - 100);
-			expect(kva % PAGE_SIZE).toBe(0);
+			expect(kva & PAGE_MASK).toBe(0);
 			expect(t.k.uvmexp).toMatchObject({ free: free - 3, wired: wired + 3 });
 			for (let off = 0; off < 3 * PAGE_SIZE; off += PAGE_SIZE) {
 				const pa = pmap_extract(t.k, pmap_kernel(t.k), kva + off);
