@@ -221,23 +221,25 @@ export class CodeCache {
 		const lengths = lengthOf(first);
 		const before = halves[lengths + from]!;
 		this.#forget(n);
-		let to = from;
-		do {
-			words[first + 2 * to] = OP.UNDECODED;
-			halves[copy + to] = halves[now + to]!;
-			to++;
-		} while (
-			to < SLOTS &&
-			(to === from + 1 ||
-				halves[now + to] !== halves[copy + to] ||
-				(to < SLOTS - 1 && halves[now + to + 1] !== halves[copy + to + 1]))
-		);
+		let last = from + 1;
+		// Among what was stored a halfword may be as it was.
+		for (let slot = from; slot <= last + 2 && slot < SLOTS; slot++) {
+			const half = halves[now + slot]!;
+			if (half === halves[copy + slot]) continue;
+			halves[copy + slot] = half;
+			if (slot > last) last = slot;
+		}
+		if (last >= SLOTS) last = SLOTS - 1;
 		// A four-byte instruction may begin one halfword earlier.
-		if (from > 0) words[first + 2 * from - 2] = OP.UNDECODED;
+		words.fill(OP.UNDECODED, first + 2 * Math.max(0, from - 1), first + 2 * last + 2);
 		// Lengths follow from those of the next two slots.
+		let next = halves[lengths + last + 1]!;
+		let second = last + 1 < SLOTS ? halves[lengths + last + 2]! : 0;
 		let same = 0;
-		for (let slot = to - 1; slot >= 0 && (slot >= from || same < 2); slot--) {
-			const length = straightLength(halves, copy, lengths, slot);
+		for (let slot = last; slot >= 0 && (slot >= from || same < 2); slot--) {
+			const length = straightLength(halves[copy + slot]!, next, second);
+			second = next;
+			next = length;
 			if (halves[lengths + slot] === length) {
 				same++;
 				continue;
@@ -442,8 +444,13 @@ export class CodeCache {
 		const halves = this.#halves;
 		const lengths = lengthOf(CODE + n * PAGE_WORDS);
 		halves[lengths + SLOTS] = 0;
+		let next = 0;
+		let second = 0;
 		for (let slot = SLOTS - 1; slot >= 0; slot--) {
-			halves[lengths + slot] = straightLength(halves, copy >> 1, lengths, slot);
+			const length = straightLength(halves[(copy >> 1) + slot]!, next, second);
+			halves[lengths + slot] = length;
+			second = next;
+			next = length;
 		}
 	}
 

@@ -1,6 +1,6 @@
 /** Decoded instructions: the two words that code-cache.ts keeps of each. */
 import { CSR_WORDS } from "./csr-words.ts";
-import { Decoder, instructionLength } from "./decode.ts";
+import { Decoder, instructionLength, PLAIN, wordKey } from "./decode.ts";
 import { CODE, H_F, H_SINK, LENGTHS, type Memory } from "./memory.ts";
 import { OP, SHORT } from "./op.ts";
 import { PAGE_SIZE } from "./port.ts";
@@ -36,6 +36,13 @@ export class Packer {
 
 	/** Write the two words of instruction `w`, which lies at byte `offset` of its page. */
 	pack(ip: number, w: number, offset: number, alone: boolean): void {
+		if ((w & 3) === 3) {
+			const plain = PLAIN[wordKey(w)]!;
+			if (plain !== 0) {
+				this.#packPlain(ip, w, plain);
+				return;
+			}
+		}
 		const known = this.#memo.find(w);
 		if (known >= 0) {
 			this.#words[ip] = this.#memo.values[known]!;
@@ -94,6 +101,21 @@ export class Packer {
 		this.#words[ip] = op | (rd << 8) | (rs1 << 16) | (rs2 << 24);
 		this.#words[ip + 1] = imm;
 		if (op < OP.JAL || op > OP.C_BNEZ_FAR) this.#remember(ip, w);
+	}
+
+	/** The same for a word that PLAIN has `op` of: most of what is decoded. */
+	#packPlain(ip: number, w: number, op: number): void {
+		const words = this.#words;
+		const rs1 = (w >>> 15) & 31;
+		const low = (w >>> 7) & 31;
+		if (op >= OP.SB && op <= OP.SW) {
+			words[ip] = op | (H_SINK << 8) | (rs1 << 16) | (((w >>> 20) & 31) << 24);
+			words[ip + 1] = ((w >> 20) & ~31) | low;
+			return;
+		}
+		const given = op === OP.ADDI && rs1 === 0 ? OP.LUI : op;
+		words[ip] = given | ((low === 0 ? H_SINK : low) << 8) | (rs1 << 16);
+		words[ip + 1] = w >> 20;
 	}
 
 	/** What was decoded at word index `ip` is the same wherever `w` lies. */
