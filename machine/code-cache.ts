@@ -258,6 +258,25 @@ export class CodeCache {
 		return ((ip - CODE) / PAGE_WORDS) | 0;
 	}
 
+	/**
+	 * The next slot from word index `ip` backwards that a call in the same page was to, when that was
+	 * decoded: the function that holds `ip` may begin there. => a word index, or -1
+	 */
+	calledBefore(ip: number): number {
+		const n = this.pageOf(ip);
+		const slot = (ip - CODE - n * PAGE_WORDS) >> 1;
+		const { called } = this.#packer;
+		const first = (n * SLOTS) >> 5;
+		let mask = -1 >>> (31 - (slot & 31));
+		for (let at = first + (slot >> 5); at >= first; at--) {
+			const bits = called[at]! & mask;
+			if (bits !== 0)
+				return CODE + n * PAGE_WORDS + 2 * (32 * (at - first) + 31 - Math.clz32(bits));
+			mask = -1;
+		}
+		return -1;
+	}
+
 	/** `user` has used decoded page `n`. */
 	use(n: number): void {
 		this.#used[n] = 1;
@@ -461,6 +480,7 @@ export class CodeCache {
 		this.#words.fill(OP.UNDECODED, first, first + 2 * SLOTS);
 		this.#words[first + 2 * SLOTS] = OP.PAGE_END;
 		this.#packer.targets.fill(0, (n * SLOTS) / 32, ((n + 1) * SLOTS) / 32);
+		this.#packer.called.fill(0, (n * SLOTS) / 32, ((n + 1) * SLOTS) / 32);
 		this.#lowest[n] = SLOTS;
 		this.#highest[n] = 0;
 	}

@@ -24,6 +24,8 @@ export class Packer {
 	readonly #decoder = new Decoder();
 	/** For each slot a bit: decoded branches of its page may know its length. */
 	readonly targets: Int32Array;
+	/** For each slot a bit: a decoded call of its page is to it. */
+	readonly called: Int32Array;
 	/** The two words of encodings that are the same in every place. */
 	readonly #memo = new WordMemo(2, MEMO_PLACES);
 
@@ -32,6 +34,7 @@ export class Packer {
 		this.#words = memory.i32;
 		this.#halves = memory.u16;
 		this.targets = new Int32Array((pages * SLOTS) / 32);
+		this.called = new Int32Array((pages * SLOTS) / 32);
 	}
 
 	/** Write the two words of instruction `w`, which lies at byte `offset` of its page. */
@@ -73,7 +76,10 @@ export class Packer {
 		if (op === OP.JAL) {
 			op = short ? (d.rd === 0 ? OP.C_J : OP.C_JAL) : OP.JAL;
 			if (!near) op++;
-			else imm = this.#nearOperand(ip, imm);
+			else {
+				imm = this.#nearOperand(ip, imm);
+				if (d.rd === 1) this.#call(ip, target);
+			}
 		} else if (op === OP.JALR) {
 			if (short) op = d.rd === 0 ? OP.C_JR : OP.C_JALR;
 		} else if (op >= OP.BEQ && op <= OP.BGEU) {
@@ -123,6 +129,13 @@ export class Packer {
 		const at = this.#memo.put(w);
 		this.#memo.values[at] = this.#words[ip]!;
 		this.#memo.values[at + 1] = this.#words[ip + 1]!;
+	}
+
+	/** The instruction at `ip` calls what is at byte `target` of its page. */
+	#call(ip: number, target: number): void {
+		const n = ((ip - CODE) / PAGE_WORDS) | 0;
+		const slot = n * SLOTS + (target >> 1);
+		this.called[slot >> 5]! |= 1 << slot;
 	}
 
 	/** Operand of a branch within the page: its distance, and what `base` changes by. */
