@@ -60,6 +60,9 @@ const EAGER = [
 	"test/kernel/**/*.test.ts",
 ];
 
+/** What is asked of the usual thresholds alone. */
+const UNHURRIED = ["test/machine/jit/region.test.ts"];
+
 const onBuilt = {
 	extends: true as const,
 	plugins: [built],
@@ -90,7 +93,7 @@ export default defineConfig({
 					...onBuilt.test,
 					name: "jit",
 					include: EAGER,
-					exclude: [...configDefaults.exclude, ...REACH, ...MUTANTS],
+					exclude: [...configDefaults.exclude, ...REACH, ...MUTANTS, ...UNHURRIED],
 					setupFiles: "test/support/eager-engine.ts",
 				},
 			},

@@ -221,23 +221,25 @@ export class CodeCache {
 		const lengths = lengthOf(first);
 		const before = halves[lengths + from]!;
 		this.#forget(n);
-		let to = from;
-		do {
-			words[first + 2 * to] = OP.UNDECODED;
-			halves[copy + to] = halves[now + to]!;
-			to++;
-		} while (
-			to < SLOTS &&
-			(to === from + 1 ||
-				halves[now + to] !== halves[copy + to] ||
-				(to < SLOTS - 1 && halves[now + to + 1] !== halves[copy + to + 1]))
-		);
+		let last = from + 1;
+		// Among what was stored a halfword may be as it was.
+		for (let slot = from; slot <= last + 2 && slot < SLOTS; slot++) {
+			const half = halves[now + slot]!;
+			if (half === halves[copy + slot]) continue;
+			halves[copy + slot] = half;
+			if (slot > last) last = slot;
+		}
+		if (last >= SLOTS) last = SLOTS - 1;
 		// A four-byte instruction may begin one halfword earlier.
-		if (from > 0) words[first + 2 * from - 2] = OP.UNDECODED;
+		words.fill(OP.UNDECODED, first + 2 * Math.max(0, from - 1), first + 2 * last + 2);
 		// Lengths follow from those of the next two slots.
+		let next = halves[lengths + last + 1]!;
+		let second = last + 1 < SLOTS ? halves[lengths + last + 2]! : 0;
 		let same = 0;
-		for (let slot = to - 1; slot >= 0 && (slot >= from || same < 2); slot--) {
-			const length = straightLength(halves, copy, lengths, slot);
+		for (let slot = last; slot >= 0 && (slot >= from || same < 2); slot--) {
+			const length = straightLength(halves[copy + slot]!, next, second);
+			second = next;
+			next = length;
 			if (halves[lengths + slot] === length) {
 				same++;
 				continue;
@@ -254,6 +256,25 @@ export class CodeCache {
 	/** The number of the decoded page that holds word index `ip`. */
 	pageOf(ip: number): number {
 		return ((ip - CODE) / PAGE_WORDS) | 0;
+	}
+
+	/**
+	 * The next slot from word index `ip` backwards that a call in the same page was to, when that was
+	 * decoded: the function that holds `ip` may begin there. => a word index, or -1
+	 */
+	calledBefore(ip: number): number {
+		const n = this.pageOf(ip);
+		const slot = (ip - CODE - n * PAGE_WORDS) >> 1;
+		const { called } = this.#packer;
+		const first = (n * SLOTS) >> 5;
+		let mask = -1 >>> (31 - (slot & 31));
+		for (let at = first + (slot >> 5); at >= first; at--) {
+			const bits = called[at]! & mask;
+			if (bits !== 0)
+				return CODE + n * PAGE_WORDS + 2 * (32 * (at - first) + 31 - Math.clz32(bits));
+			mask = -1;
+		}
+		return -1;
 	}
 
 	/** `user` has used decoded page `n`. */
@@ -442,8 +463,13 @@ export class CodeCache {
 		const halves = this.#halves;
 		const lengths = lengthOf(CODE + n * PAGE_WORDS);
 		halves[lengths + SLOTS] = 0;
+		let next = 0;
+		let second = 0;
 		for (let slot = SLOTS - 1; slot >= 0; slot--) {
-			halves[lengths + slot] = straightLength(halves, copy >> 1, lengths, slot);
+			const length = straightLength(halves[(copy >> 1) + slot]!, next, second);
+			halves[lengths + slot] = length;
+			second = next;
+			next = length;
 		}
 	}
 
@@ -454,6 +480,7 @@ export class CodeCache {
 		this.#words.fill(OP.UNDECODED, first, first + 2 * SLOTS);
 		this.#words[first + 2 * SLOTS] = OP.PAGE_END;
 		this.#packer.targets.fill(0, (n * SLOTS) / 32, ((n + 1) * SLOTS) / 32);
+		this.#packer.called.fill(0, (n * SLOTS) / 32, ((n + 1) * SLOTS) / 32);
 		this.#lowest[n] = SLOTS;
 		this.#highest[n] = 0;
 	}

@@ -4,7 +4,7 @@
  * A Decoder is reused for every instruction, so decoding allocates nothing.
  */
 import { HALF_INSTRUCTIONS, type Instruction, WORD_INSTRUCTIONS } from "./isa.ts";
-import { type ImmediateRun, immediateRuns, immediateWidth } from "./isa-format.ts";
+import { FORMATS, type ImmediateRun, immediateRuns, immediateWidth } from "./isa-format.ts";
 import { OP } from "./op.ts";
 
 /** A table entry with its immediate laid out for decoding. */
@@ -18,7 +18,7 @@ interface Entry {
 }
 
 /** Entries by the bits that tell most of them apart: opcode and funct3, or the low and top bits. */
-const wordKey = (w: number): number => ((w >>> 2) & 31) | ((w >>> 7) & 0xe0);
+export const wordKey = (w: number): number => ((w >>> 2) & 31) | ((w >>> 7) & 0xe0);
 const halfKey = (h: number): number => (h & 3) | ((h >>> 11) & 0x1c);
 
 function index(
@@ -51,6 +51,18 @@ function index(
 
 const WORD_INDEX = index(WORD_INSTRUCTIONS, 256, wordKey, 0xff);
 const HALF_INDEX = index(HALF_INSTRUCTIONS, 32, halfKey, 0x1f);
+
+/**
+ * By `wordKey`, the OP of words of format I, load or S that the key tells from all others; 0: the
+ * word may be another.
+ */
+export const PLAIN: Uint8Array = Uint8Array.from(WORD_INDEX, (entries) => {
+	const [only, another] = entries;
+	if (only === undefined || another !== undefined) return 0;
+	const { format, mask, op } = only.instruction;
+	const plain = format === FORMATS.I || format === FORMATS.load || format === FORMATS.S;
+	return plain && mask === 0x707f ? op : 0;
+});
 
 function register(field: number, w: number): number {
 	if (field < 32) return field;

@@ -3,15 +3,16 @@
  * mixing every fourth word as MurmurHash3 does, so that a processor works on all of them at once.
  */
 
-const C1 = 0xcc9e2d51 | 0;
-const C2 = 0x1b873593;
+export const C1 = 0xcc9e2d51 | 0;
+export const C2 = 0x1b873593;
+export const C3 = 0xe6546b64 | 0;
 /** Words that are mixed in one call, so that a host's compiler soon has a whole function. */
 const BLOCK = 1024;
 
-function mix(lane: number, word: number): number {
+export function mix(lane: number, word: number): number {
 	const k = Math.imul(word, C1);
 	const h = lane ^ Math.imul((k << 15) | (k >>> 17), C2);
-	return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
+	return (Math.imul((h << 13) | (h >>> 19), 5) + C3) | 0;
 }
 
 /** The finaliser of MurmurHash3: every bit of `h` affects every bit of the result. */
@@ -23,10 +24,10 @@ export function finish(h: number): number {
 	return x ^ (x >>> 16);
 }
 
-const SEED_A = 0x9e3779b1 | 0;
-const SEED_B = 0x85ebca77 | 0;
-const SEED_C = 0xc2b2ae3d | 0;
-const SEED_D = 0x27d4eb2f;
+export const SEED_A = 0x9e3779b1 | 0;
+export const SEED_B = 0x85ebca77 | 0;
+export const SEED_C = 0xc2b2ae3d | 0;
+export const SEED_D = 0x27d4eb2f;
 
 export class WordHash {
 	#a = SEED_A;
@@ -95,41 +96,6 @@ export class WordHash {
 			second = mix(second, finish(lane));
 		}
 		return [finish(first) >>> 0, finish(second) >>> 0];
-	}
-}
-
-/** Hash of one piece of something large, of which the pieces are hashed one by one. */
-export class PageHash {
-	/** Two signed words. */
-	first = 0;
-	second = 0;
-
-	/**
-	 * Hash `count` words, a multiple of four, from words[from] on, which are piece `number`.
-	 * => false, and nothing is hashed, if they are all zero.
-	 */
-	of(words: Int32Array, from: number, count: number, number: number): boolean {
-		const end = from + count;
-		let used = from;
-		while (used < end && (words[used]! | words[used + 1]!) === 0) used += 2;
-		if (used >= end) return false;
-		let a = SEED_A;
-		let b = SEED_B;
-		let c = SEED_C;
-		let d = SEED_D;
-		for (let i = from; i < end; i += 4) {
-			a = mix(a, words[i]!);
-			b = mix(b, words[i + 1]!);
-			c = mix(c, words[i + 2]!);
-			d = mix(d, words[i + 3]!);
-		}
-		let first = number | 0;
-		let second = ~number;
-		first = mix(mix(mix(mix(first, a), b), c), d);
-		second = mix(mix(mix(mix(second, finish(a)), finish(b)), finish(c)), finish(d));
-		this.first = finish(first);
-		this.second = finish(second);
-		return true;
 	}
 }
 

@@ -134,13 +134,13 @@ export class Machine {
 			pmpEntries,
 		};
 		this.memory = new Memory(ramSize);
-		const { ram8, ram32 } = this.memory;
+		const { ram8 } = this.memory;
 		const history = new PageHistory({
 			pages: ramSize >>> PAGE_SHIFT,
 			read: (page, into) => into.set(ram8.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE)),
 			write: (page, from) => ram8.set(from, page * PAGE_SIZE),
 		});
-		const hashes = new PageHashes(ram32);
+		const hashes = new PageHashes(this.memory);
 		this.#history = history;
 		this.#hashes = hashes;
 		const stores = {

@@ -125,7 +125,9 @@ export const H_CHUNK = 210;
 export const H_WAIT = 211;
 /** Chunks differ by it. */
 export const H_SEED = 212;
-export const HART_BLOCK = 214;
+/** The four words that a page is hashed to: page-hash.ts. */
+export const H_HASH = 216;
+export const HART_BLOCK = 220;
 
 export const TLB_OFFSET = 0x1000;
 export const TLB_ENTRIES_MAX = 0x1_0000;

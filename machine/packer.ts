@@ -1,6 +1,6 @@
 /** Decoded instructions: the two words that code-cache.ts keeps of each. */
 import { CSR_WORDS } from "./csr-words.ts";
-import { Decoder, instructionLength } from "./decode.ts";
+import { Decoder, instructionLength, PLAIN, wordKey } from "./decode.ts";
 import { CODE, H_F, H_SINK, LENGTHS, type Memory } from "./memory.ts";
 import { OP, SHORT } from "./op.ts";
 import { PAGE_SIZE } from "./port.ts";
@@ -24,6 +24,8 @@ export class Packer {
 	readonly #decoder = new Decoder();
 	/** For each slot a bit: decoded branches of its page may know its length. */
 	readonly targets: Int32Array;
+	/** For each slot a bit: a decoded call of its page is to it. */
+	readonly called: Int32Array;
 	/** The two words of encodings that are the same in every place. */
 	readonly #memo = new WordMemo(2, MEMO_PLACES);
 
@@ -32,10 +34,18 @@ export class Packer {
 		this.#words = memory.i32;
 		this.#halves = memory.u16;
 		this.targets = new Int32Array((pages * SLOTS) / 32);
+		this.called = new Int32Array((pages * SLOTS) / 32);
 	}
 
 	/** Write the two words of instruction `w`, which lies at byte `offset` of its page. */
 	pack(ip: number, w: number, offset: number, alone: boolean): void {
+		if ((w & 3) === 3) {
+			const plain = PLAIN[wordKey(w)]!;
+			if (plain !== 0) {
+				this.#packPlain(ip, w, plain);
+				return;
+			}
+		}
 		const known = this.#memo.find(w);
 		if (known >= 0) {
 			this.#words[ip] = this.#memo.values[known]!;
@@ -66,7 +76,10 @@ export class Packer {
 		if (op === OP.JAL) {
 			op = short ? (d.rd === 0 ? OP.C_J : OP.C_JAL) : OP.JAL;
 			if (!near) op++;
-			else imm = this.#nearOperand(ip, imm);
+			else {
+				imm = this.#nearOperand(ip, imm);
+				if (d.rd === 1) this.#call(ip, target);
+			}
 		} else if (op === OP.JALR) {
 			if (short) op = d.rd === 0 ? OP.C_JR : OP.C_JALR;
 		} else if (op >= OP.BEQ && op <= OP.BGEU) {
@@ -96,11 +109,33 @@ export class Packer {
 		if (op < OP.JAL || op > OP.C_BNEZ_FAR) this.#remember(ip, w);
 	}
 
+	/** The same for a word that PLAIN has `op` of: most of what is decoded. */
+	#packPlain(ip: number, w: number, op: number): void {
+		const words = this.#words;
+		const rs1 = (w >>> 15) & 31;
+		const low = (w >>> 7) & 31;
+		if (op >= OP.SB && op <= OP.SW) {
+			words[ip] = op | (H_SINK << 8) | (rs1 << 16) | (((w >>> 20) & 31) << 24);
+			words[ip + 1] = ((w >> 20) & ~31) | low;
+			return;
+		}
+		const given = op === OP.ADDI && rs1 === 0 ? OP.LUI : op;
+		words[ip] = given | ((low === 0 ? H_SINK : low) << 8) | (rs1 << 16);
+		words[ip + 1] = w >> 20;
+	}
+
 	/** What was decoded at word index `ip` is the same wherever `w` lies. */
 	#remember(ip: number, w: number): void {
 		const at = this.#memo.put(w);
 		this.#memo.values[at] = this.#words[ip]!;
 		this.#memo.values[at + 1] = this.#words[ip + 1]!;
+	}
+
+	/** The instruction at `ip` calls what is at byte `target` of its page. */
+	#call(ip: number, target: number): void {
+		const n = ((ip - CODE) / PAGE_WORDS) | 0;
+		const slot = n * SLOTS + (target >> 1);
+		this.called[slot >> 5]! |= 1 << slot;
 	}
 
 	/** Operand of a branch within the page: its distance, and what `base` changes by. */

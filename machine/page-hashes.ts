@@ -4,13 +4,12 @@
  * It is a sum of what each page contributes, modulo 2^64 in two halves; a page of zeros contributes
  * nothing. So it is the same however the contents came about, and pages never used cost nothing.
  */
-import { PageHash } from "./hash.ts";
+import type { Memory } from "./memory.ts";
+import { PageHash } from "./page-hash.ts";
 import { PAGE_SIZE } from "./port.ts";
 
-const PAGE_WORDS = PAGE_SIZE / 4;
-
 export class PageHashes {
-	readonly #ram32: Int32Array;
+	readonly #memory: Memory;
 	/** What each page contributes. */
 	readonly #first: Int32Array;
 	readonly #second: Int32Array;
@@ -21,14 +20,15 @@ export class PageHashes {
 	readonly #stale: Int32Array;
 	readonly #isStale: Uint8Array;
 	#staleCount = 0;
-	readonly #hash = new PageHash();
+	/** null: nothing was hashed yet. */
+	#hash: PageHash | null = null;
 	/** How many pages were hashed so far. */
 	hashed = 0;
 
-	/** => all of `ram32` is zero. */
-	constructor(ram32: Int32Array) {
-		const pages = ram32.length / PAGE_WORDS;
-		this.#ram32 = ram32;
+	/** => all of RAM is zero. */
+	constructor(memory: Memory) {
+		const pages = memory.ramSize / PAGE_SIZE;
+		this.#memory = memory;
 		this.#first = new Int32Array(pages);
 		this.#second = new Int32Array(pages);
 		this.#filled = new Int32Array(Math.ceil(pages / 32));
@@ -72,8 +72,9 @@ export class PageHashes {
 	}
 
 	#review(page: number): void {
+		this.#hash ??= new PageHash(this.#memory);
 		const hash = this.#hash;
-		const isFilled = hash.of(this.#ram32, page * PAGE_WORDS, PAGE_WORDS, page);
+		const isFilled = hash.of(page);
 		const first = isFilled ? hash.first : 0;
 		const second = isFilled ? hash.second : 0;
 		const sum = this.#sum;

@@ -318,6 +318,12 @@ export class Compiler implements CodeSource, Translation {
 		return this.#profile.jumps.targets(pc);
 	}
 
+	functionOf(pc: number): number | null {
+		const ip = this.slot(pc);
+		const called = ip === 0 ? -1 : this.#code.calledBefore(ip);
+		return called < 0 ? null : (pc + called - ip) | 0;
+	}
+
 	misses(pc: number): boolean {
 		return this.#profile.misses.isFrequent(pc);
 	}

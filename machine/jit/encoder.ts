@@ -1,6 +1,9 @@
 /** The binary format of WebAssembly, as far as the compiler needs it. Core specification 1.0, 5. */
 
-/** Bytes that grow. */
+/** Bytes of a 32-bit number at most. */
+const LEB_MAX = 5;
+
+/** Bytes that grow. What is called most calls nothing: the host has not compiled it yet. */
 export class Bytes {
 	#bytes = new Uint8Array(4096);
 	length = 0;
@@ -14,24 +17,46 @@ export class Bytes {
 		this.#bytes[this.length++] = value;
 	}
 
+	/** A byte, and an unsigned number, which is most often a byte as well. */
+	pair(code: number, value: number): void {
+		const at = this.length;
+		if (value >>> 0 >= 0x80 || at + 2 > this.#bytes.length) {
+			this.byte(code);
+			this.unsigned(value);
+			return;
+		}
+		const bytes = this.#bytes;
+		bytes[at] = code;
+		bytes[at + 1] = value;
+		this.length = at + 2;
+	}
+
 	/** An unsigned number below 2^32, in LEB128. */
 	unsigned(value: number): void {
+		if (this.length + LEB_MAX > this.#bytes.length) this.#grow(LEB_MAX);
+		const bytes = this.#bytes;
+		let at = this.length;
 		let rest = value >>> 0;
 		while (rest >= 0x80) {
-			this.byte((rest & 0x7f) | 0x80);
+			bytes[at++] = (rest & 0x7f) | 0x80;
 			rest >>>= 7;
 		}
-		this.byte(rest);
+		bytes[at++] = rest;
+		this.length = at;
 	}
 
 	/** A 32-bit number with a sign, in LEB128. */
 	signed(value: number): void {
+		if (this.length + LEB_MAX > this.#bytes.length) this.#grow(LEB_MAX);
+		const bytes = this.#bytes;
+		let at = this.length;
 		let rest = value | 0;
 		while (rest < -64 || rest > 63) {
-			this.byte((rest & 0x7f) | 0x80);
+			bytes[at++] = (rest & 0x7f) | 0x80;
 			rest >>= 7;
 		}
-		this.byte(rest & 0x7f);
+		bytes[at++] = rest & 0x7f;
+		this.length = at;
 	}
 
 	name(text: string): void {

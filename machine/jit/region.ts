@@ -34,6 +34,8 @@ export interface CodeSource extends Accesses {
 	compiles(instruction: Instruction): boolean;
 	/** Addresses that the jump at `pc` went to, besides returns. */
 	targets(pc: number): readonly number[];
+	/** Where the function that holds `pc` may begin: a place that is called, or null. */
+	functionOf(pc: number): number | null;
 }
 
 /** A copy of code: that which the region begins with, or a function copied to a caller. */
@@ -57,6 +59,8 @@ class Context {
 const isBranch = (op: number): boolean => op >= OP.BEQ && op <= OP.BGEU;
 interface Built {
 	readonly root: Block;
+	/** Is it all that control reaches, and not only its first REGION_MAX instructions? */
+	readonly isWhole: boolean;
 	/** Where control comes back to after calls, and what is not compiled. */
 	readonly entries: readonly Block[];
 	/** The block that begins at `pc`, or null. */
@@ -106,7 +110,7 @@ class Builder {
 			const block = first.blocks.get(pc) ?? null;
 			return block === null || block.instructions.length === 0 ? null : block;
 		};
-		return { root: start, entries, blockAt };
+		return { root: start, isWhole: this.#total < REGION_MAX, entries, blockAt };
 	}
 
 	#add(context: Context, pc: number, from: number): void {
@@ -320,21 +324,32 @@ function outermostHead(root: Block): Block {
 	return head;
 }
 
-/** The region around the instruction at `pc`, which is an entry. => null: nothing to compile */
-export function regionAt(pc: number, source: CodeSource): Region | null {
-	let built = new Builder(source).build(pc);
+/** What is compiled around `pc`, and the block there; null: there is nothing to compile. */
+function builtAround(pc: number, source: CodeSource): readonly [Built, Block] | null {
+	// All of the function, or its parts are compiled one by one, the same loops in each of them.
+	const entry = source.functionOf(pc);
+	if (entry !== null) {
+		const whole = new Builder(source).build(entry);
+		const place = whole.isWhole ? whole.blockAt(pc) : null;
+		if (place !== null) return [whole, place];
+	}
+	const built = new Builder(source).build(pc);
 	if (built.root.instructions.length === 0) return null;
 	const head = outermostHead(built.root);
-	let wanted = built.root;
-	if (head !== wanted) {
+	if (head !== built.root) {
 		const whole = new Builder(source).build(head.pc);
 		const place = whole.blockAt(pc);
 		// It may be too far from the head.
-		if (place !== null) {
-			built = whole;
-			wanted = place;
-		}
+		if (place !== null) return [whole, place];
 	}
-	const entries = built.entries.filter((block) => block.instructions.length > 0);
-	return shape(built.root, [wanted, ...entries], source);
+	return [built, built.root];
+}
+
+/** The region around the instruction at `pc`, which is an entry. => null: nothing to compile */
+export function regionAt(pc: number, source: CodeSource): Region | null {
+	const found = builtAround(pc, source);
+	if (found === null) return null;
+	const [{ root, entries }, wanted] = found;
+	const compiled = entries.filter((block) => block.instructions.length > 0);
+	return shape(root, [wanted, ...compiled], source);
 }

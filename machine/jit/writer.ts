@@ -13,7 +13,7 @@ export class Writer {
 
 	/** Instructions without operands, or the bytes of one. */
 	op(...codes: readonly number[]): void {
-		for (const code of codes) this.bytes.byte(code);
+		for (let i = 0; i < codes.length; i++) this.bytes.byte(codes[i]!);
 	}
 
 	/** `count` locals of i32 beside the parameters, and `others`: how many of which type. */
@@ -28,21 +28,22 @@ export class Writer {
 	}
 
 	get(local: number): void {
-		this.bytes.byte(wasm.LOCAL_GET);
-		this.bytes.unsigned(local);
+		this.bytes.pair(wasm.LOCAL_GET, local);
 	}
 
 	set(local: number): void {
-		this.bytes.byte(wasm.LOCAL_SET);
-		this.bytes.unsigned(local);
+		this.bytes.pair(wasm.LOCAL_SET, local);
 	}
 
 	tee(local: number): void {
-		this.bytes.byte(wasm.LOCAL_TEE);
-		this.bytes.unsigned(local);
+		this.bytes.pair(wasm.LOCAL_TEE, local);
 	}
 
 	constant(value: number): void {
+		if (value >= -64 && value <= 63) {
+			this.bytes.pair(wasm.I32_CONST, value & 0x7f);
+			return;
+		}
 		this.bytes.byte(wasm.I32_CONST);
 		this.bytes.signed(value);
 	}
@@ -55,8 +56,7 @@ export class Writer {
 
 	/** A load or store of 1 << `align` bytes. */
 	memory(code: number, align: number, offset: number): void {
-		this.bytes.byte(code);
-		this.bytes.unsigned(align);
+		this.bytes.pair(code, align);
 		this.bytes.unsigned(offset);
 	}
 
@@ -91,13 +91,13 @@ export class Writer {
 	}
 
 	open(code: number): void {
-		this.op(code, wasm.NO_VALUE);
+		this.bytes.pair(code, wasm.NO_VALUE);
 		this.depth++;
 	}
 
 	/** Both arms of an "if" with a value. */
 	choose(then: () => void, otherwise: () => void): void {
-		this.op(wasm.IF, wasm.I32);
+		this.bytes.pair(wasm.IF, wasm.I32);
 		this.depth++;
 		then();
 		this.op(wasm.ELSE);
@@ -111,20 +111,17 @@ export class Writer {
 	}
 
 	branchTo(depth: number): void {
-		this.op(wasm.BR);
-		this.bytes.unsigned(this.depth - depth);
+		this.bytes.pair(wasm.BR, this.depth - depth);
 	}
 
 	/** The same if what is on the stack is not 0. */
 	branchIf(depth: number): void {
-		this.op(wasm.BR_IF);
-		this.bytes.unsigned(this.depth - depth);
+		this.bytes.pair(wasm.BR_IF, this.depth - depth);
 	}
 
 	/** Go to the label that `table` has, counted outwards from the innermost; else to `otherwise`. */
 	branchTable(table: readonly number[], otherwise: number): void {
-		this.op(wasm.BR_TABLE);
-		this.bytes.unsigned(table.length);
+		this.bytes.pair(wasm.BR_TABLE, table.length);
 		for (const label of table) this.bytes.unsigned(label);
 		this.bytes.unsigned(otherwise);
 	}
