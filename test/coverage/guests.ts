@@ -75,6 +75,8 @@ const sound: Guest[] = [
 	["shm", [1, 2], { ...tiny, swap: [{ media: 1800 * KiB }], policy: { replacement: "random" } }],
 	["sort", [2], { ...tiny, policy: { reassignSlots: false, swapinPages: 4 } }],
 	["sort", [1], { ...tiny, swapChecksum: true, policy: { swapinPages: 4 } }],
+	["../checks/bin/mappings", ["files", 8], { ...tiny, policy: { cachedFiles: 3 } }],
+	["../checks/bin/mappings", ["program", 4, 20], { ...tiny, policy: { mergeEntries: false } }],
 	["fb", [], tiny],
 	["vmtour", [128, 3], tiny],
 	["vmtour", [128, 2, "/data"], { ...tiny, root: { media: root() }, adPolicy: "trap" }],
