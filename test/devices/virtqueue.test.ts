@@ -312,6 +312,48 @@ it("the used ring names what was given back, in that order, for more than 2^16 c
 	]);
 });
 
+describe("what memory cannot correct", () => {
+	/** A queue of which the half word at `pa` cannot be read. */
+	function unreadable(pa: number): Side {
+		const side = new Side(8);
+		const { ram } = side;
+		const load16At = ram.load16At.bind(ram);
+		ram.load16At = (at) => (at === pa - BASE ? -1 : load16At(at));
+		return side;
+	}
+
+	it("breaks the queue if it is an entry: what lies before the table is no descriptor", () => {
+		const side = unreadable(AVAIL + 4);
+		side.put(-1, { pa: BASE, length: 512 });
+		side.put(0, { pa: BASE, length: 16 });
+		side.offer(0);
+		expect([side.take(), side.queue.broken]).toEqual([null, true]);
+		expect(side.used().idx).toBe(0);
+	});
+
+	it("breaks the queue if it is the index: the driver has offered nothing", () => {
+		const side = unreadable(AVAIL + 2);
+		const state = side.queue.save();
+		// The next index is the one that -1 would be.
+		for (const lastAvail of [0, 0xfffe, 0xffff]) {
+			const { queue } = side;
+			queue.restore({ ...state, lastAvail });
+			side.put(0, { pa: BASE, length: 16 });
+			expect([lastAvail, queue.take(), queue.broken]).toEqual([lastAvail, null, true]);
+		}
+	});
+
+	it("silences no interrupt", () => {
+		expect(unreadable(AVAIL).queue.quiet).toBe(false);
+		const side = unreadable(AVAIL + 4 + 2 * 8);
+		side.queue.eventIdx = true;
+		side.put(0, { flags: WRITE });
+		side.offer(0);
+		side.queue.give(side.take()!.head, 1);
+		expect(side.queue.quiet).toBe(false);
+	});
+});
+
 it("the driver can suppress interrupts", () => {
 	const side = new Side(8);
 	expect(side.queue.quiet).toBe(false);
