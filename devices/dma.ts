@@ -13,7 +13,8 @@ export interface Dma {
 	containsAt(at: number, length: number): boolean;
 	/**
 	 * Copy RAM from `at` into `into`, or into `length` bytes of it from `to` on.
-	 * => false, with `into` untouched, outside RAM.
+	 * => false, with `into` untouched, outside RAM. false as well where memory cannot correct what it
+	 *    reads; that part of `into` is undefined then.
 	 */
 	readAt(at: number, into: Uint8Array, to?: number, length?: number): boolean;
 	/**
@@ -21,7 +22,10 @@ export interface Dma {
 	 * => false, with RAM untouched, outside RAM.
 	 */
 	writeAt(at: number, bytes: Uint8Array, from?: number, length?: number): boolean;
-	/** Little-endian, naturally aligned. => an unsigned value, or -1 outside RAM. */
+	/**
+	 * Little-endian, naturally aligned.
+	 * => an unsigned value, or -1 outside RAM and where memory cannot correct what it reads.
+	 */
 	load16At(at: number): number;
 	/** Little-endian, naturally aligned. => false outside RAM. */
 	store8At(at: number, value: number): boolean;

@@ -162,6 +162,8 @@ export class Virtqueue {
 	take(): Chain | null {
 		if (!this.#ready || this.#broken) return null;
 		const idx = this.#dma.load16At(this.#availAt + RING_IDX);
+		// What memory cannot correct is no index, here and in #walk.
+		if (idx < 0) return this.#break();
 		const waiting = (idx - this.#lastAvail) & 0xffff;
 		// 2.7.10: the driver is to notify as soon as it goes on from here.
 		if (this.eventIdx) this.#dma.store16At(this.#availEventAt, this.#lastAvail);
@@ -188,11 +190,12 @@ export class Virtqueue {
 
 	/** The driver suppresses the interrupt for the chain given last, 2.7.7. */
 	get quiet(): boolean {
-		if (!this.eventIdx) {
-			return (this.#dma.load16At(this.#availAt + RING_FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) !== 0;
-		}
-		const usedEvent = this.#dma.load16At(this.#availAt + RING_ENTRIES + 2 * this.num);
-		return usedEvent !== ((this.#usedIdx - 1) & 0xffff);
+		const at = this.eventIdx ? RING_ENTRIES + 2 * this.num : RING_FLAGS;
+		const wish = this.#dma.load16At(this.#availAt + at);
+		// A wish that memory cannot correct silences nothing.
+		if (wish < 0) return false;
+		if (!this.eventIdx) return (wish & VIRTQ_AVAIL_F_NO_INTERRUPT) !== 0;
+		return wish !== ((this.#usedIdx - 1) & 0xffff);
 	}
 
 	get #availEventAt(): number {
@@ -248,7 +251,7 @@ export class Virtqueue {
 		let index = head;
 		// More entries than the queue has, or than any chain may have, are a loop.
 		for (let left = size; left > 0; left--) {
-			if (index >= size) return null;
+			if (index < 0 || index >= size) return null;
 			if (!this.#dma.readAt(table + DESC_SIZE * index, this.#entryBytes)) return null;
 			const pa = entry.getUint32(4, true) * 2 ** 32 + entry.getUint32(0, true);
 			const at = pa - this.#dma.ramBase;

@@ -6,7 +6,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PmapPage } from "../../pmap/host.ts";
 import * as P from "../../pmap/pmap.ts";
-import { PAGE_SIZE, VM_PROT_NONE, VM_PROT_READ } from "../../sys/vmparam.ts";
+import {
+	PAGE_SIZE,
+	VM_MAX_KERNEL_ADDRESS,
+	VM_MIN_KERNEL_ADDRESS,
+	VM_PROT_NONE,
+	VM_PROT_READ,
+} from "../../sys/vmparam.ts";
 import { makeHost, makeMachine, problems, type TestHost, takePage } from "./host.ts";
 
 const SPACES = 6;
@@ -144,4 +150,19 @@ it("a mapping that spoilt page tables hide ends with a panic, not without an end
 	k.port.storeWord(pm.pm_rootidx, k.port.ram32[pm.pm_rootidx + 1]!);
 	P.pmap_remove(k, pm, VAS[3]!, VAS[3]! + PAGE_SIZE);
 	expect(() => P.pmap_page_protect(k, pg, VM_PROT_NONE)).toThrow(/PV entry without a mapping/);
+});
+
+it.each([
+	["the lowest", VM_MIN_KERNEL_ADDRESS],
+	["the highest", VM_MAX_KERNEL_ADDRESS - PAGE_SIZE],
+])("%s mapping of the kernel is listed by the address it was made with", (_, kva) => {
+	const k = makeHost({}, makeMachine({ ramPages: 64 }));
+	const kernel = P.pmap_kernel(k);
+	const pg = takePage(k);
+	P.pmap_enter(k, kernel, kva, pg.phys_addr, VM_PROT_READ, 0);
+	expect(listed(pg, [kernel])).toEqual([`0:${kva}`]);
+	P.pmap_page_protect(k, pg, VM_PROT_NONE);
+	P.pmap_update(k, kernel);
+	expect([P.pmap_pte(k, kernel, kva), pg.md_pvlist]).toEqual([0, null]);
+	expect(problems(k)).toEqual([]);
 });

@@ -137,6 +137,28 @@ describe("while it waits for kernel addresses", () => {
 		checkAtRest(t, uobj, other);
 	});
 
+	it("the scan is not over: when it is, the queues are balanced", () => {
+		const { k } = t;
+		const uobj = dirtyObject(4);
+		k.failinject = (what) => what === "pager_map";
+		k.uvm.emerginuse = true;
+		const restore = startPageout(t);
+		t.settle();
+		// All that was left to do is the last cluster. New pages are active.
+		const other = dirtyObject(20);
+		const queues = () => pagesOf(other, 20).map((pg) => pg.pqflags & (PQ_ACTIVE | PQ_INACTIVE));
+		expect([k.uvmexp.paging, new Set(queues())]).toEqual([4, new Set([PQ_ACTIVE])]);
+		const { pdwoke } = k.uvmexp;
+		k.failinject = null;
+		k.uvm.emerginuse = false;
+		wakeup(k, k.uvm.pager_map_wanted_lock);
+		t.settle();
+		restore();
+		expect([k.uvmexp.pdwoke, uobj.uo_npages]).toEqual([pdwoke, 0]);
+		expect(new Set(queues())).toEqual(new Set([PQ_INACTIVE]));
+		checkAtRest(t, uobj, other);
+	});
+
 	it("pages that a process has paged out may go: they are let be", () => {
 		const n = SWCLPAGES + 4;
 		const uobj = dirtyObject(n);
