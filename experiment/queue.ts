@@ -13,7 +13,7 @@ import {
 	type ConductOptions,
 	type Outcome,
 	type PointExecutor,
-	pointPool,
+	pointThreads,
 	type Task,
 	WORKER,
 } from "./conduct.ts";
@@ -62,7 +62,7 @@ function pointsInQueue(): QueueKind {
 				throw new UserError(`experiment ${key}: its data on the server is damaged`);
 			}
 			const tasks = unpack(setup) as Task[];
-			const pool = await pointPool(jobs);
+			const pool = await pointThreads(jobs);
 			return { ...pool, execute: (_, point) => pool.execute(tasks[point]!, point) };
 		},
 	};

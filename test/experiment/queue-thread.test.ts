@@ -1,0 +1,47 @@
+/** A worker that has one part at a time makes it beside the thread that speaks with the server. */
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { queueWorker } from "../../experiment/queue.ts";
+import { readReport } from "../../experiment/report.ts";
+import { end, hasRedis, RedisServer, startCommand } from "../support/redis.ts";
+
+if (!hasRedis) console.log("redis-server is not installed: queues are not tested");
+
+/** => of a point that takes a second or so, whose result is in `json` */
+function slowExperiment(folder: string): string {
+	const file = join(folder, "slow.json5");
+	const workload = `{ boot: "walk", args: ["6", "60"], ram: "$ram", swap: ["8M"] }`;
+	writeFileSync(
+		file,
+		`{ question: "?", workload: ${workload}, parameters: { ram: ["1M"] }, metrics: ["faults"] }`,
+	);
+	return file;
+}
+
+it.runIf(hasRedis)("a worker with one thread renews its locks while it measures", async () => {
+	const folder = mkdtempSync(join(tmpdir(), "uvm-thread-"));
+	const json = join(folder, "json");
+	const server = await RedisServer.start();
+	const worker = await queueWorker({ url: server.url, jobs: 1 });
+	let last = performance.now();
+	let longest = 0;
+	const timer = setInterval(() => {
+		const now = performance.now();
+		longest = Math.max(longest, now - last);
+		last = now;
+	}, 5);
+	const queued = ["--queue", server.url, "--json", json];
+	const bench = startCommand(["bench", slowExperiment(folder), ...queued]);
+	try {
+		expect(await end(bench.child)).toBe(0);
+		const [row] = readReport(json, readFileSync(json, "utf8")).results;
+		expect(longest).toBeLessThan(row!.host!.hostMs / 2);
+	} finally {
+		clearInterval(timer);
+		await end(bench.child, "SIGKILL");
+		await worker.close();
+		await server.kill();
+	}
+});
