@@ -27,6 +27,8 @@ const STALLED_MS = 4000;
 const STALLED_MAX = 10;
 /** Milliseconds after which a part that was refused is offered again. */
 const REFUSED_MS = 1000;
+/** Milliseconds to hand over what was made, and to take leave of the server. */
+const CLOSE_MS = 3000;
 /** Works whose threads are kept. */
 const WORKS_MAX = 2;
 
@@ -56,6 +58,8 @@ class Works {
 		string,
 		{ executor: Promise<QueueExecutor<unknown, unknown>>; running: number }
 	>();
+	/** Parts that are being made now. */
+	readonly making = new Set<Promise<unknown>>();
 	readonly #client: Redis;
 	readonly #jobs: number;
 
@@ -74,7 +78,9 @@ class Works {
 		try {
 			const executor = await entry.executor;
 			this.#forget();
-			return await executor.execute(plan, run);
+			const part = executor.execute(plan, run);
+			this.making.add(part);
+			return await part.finally(() => this.making.delete(part));
 		} catch (error) {
 			this.#loaded.delete(key);
 			throw error;
@@ -173,7 +179,11 @@ export async function queueMaker(
 		refused,
 		progress: () => works.progress(),
 		async close() {
-			await worker.close();
+			const closed = worker.close();
+			await Promise.allSettled(works.making);
+			// Without a server it would wait for it, to hand over what was made.
+			const late = new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref());
+			await Promise.race([closed, late]);
 			await works.close();
 			client.disconnect();
 		},

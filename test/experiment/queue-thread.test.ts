@@ -1,13 +1,18 @@
-/** A worker that has one part at a time makes it beside the thread that speaks with the server. */
+/** What a worker does with the server while a part is made. */
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Redis } from "ioredis";
 import { expect, it } from "vitest";
 import { queueWorker } from "../../experiment/queue.ts";
 import { readReport } from "../../experiment/report.ts";
-import { end, hasRedis, RedisServer, startCommand } from "../support/redis.ts";
+import { end, hasRedis, RedisServer, startCommand, until } from "../support/redis.ts";
 
 if (!hasRedis) console.log("redis-server is not installed: queues are not tested");
+
+/** Milliseconds within which a program ends that is told to, on a busy machine. */
+const END_MS = 30_000;
 
 /** => of a point that takes a second or so, whose result is in `json` */
 function slowExperiment(folder: string): string {
@@ -43,5 +48,29 @@ it.runIf(hasRedis)("a worker with one thread renews its locks while it measures"
 		await end(bench.child, "SIGKILL");
 		await worker.close();
 		await server.kill();
+	}
+});
+
+it.runIf(hasRedis)("a worker that is told to end does so while the server is away", async () => {
+	const folder = mkdtempSync(join(tmpdir(), "uvm-away-"));
+	const server = await RedisServer.start();
+	const client = new Redis(server.url);
+	client.on("error", () => {});
+	const queued = ["--queue", server.url];
+	const worker = startCommand(["work", "--jobs", "1", ...queued]);
+	const bench = startCommand(["bench", slowExperiment(folder), ...queued]);
+	try {
+		await until(async () => (await client.llen("uvmachine:runs:active")) === 1);
+		await server.kill();
+		for (const { child, stderr } of [worker, bench]) {
+			const code = await Promise.race([end(child, "SIGINT"), sleep(END_MS, "still there")]);
+			expect([code, stderr.replace(/\n/g, "|")]).toEqual([
+				130,
+				expect.not.stringContaining("Error"),
+			]);
+		}
+	} finally {
+		client.disconnect();
+		await Promise.all([worker, bench].map(({ child }) => end(child, "SIGKILL")));
 	}
 });
