@@ -89,6 +89,19 @@ async function optional<T>(load: () => Promise<T>, name: string): Promise<T> {
 export const loadBullmq = (): Promise<typeof import("bullmq")> =>
 	optional(() => import("bullmq"), "bullmq");
 
+/** Is it the address of a server, as the client understands it? */
+function isServer(url: string): boolean {
+	if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) return false;
+	const { username, password, pathname } = new URL(url);
+	try {
+		decodeURIComponent(`${username}${password}`);
+	} catch {
+		return false;
+	}
+	// The number of a database.
+	return /^\/?\d*$/.test(pathname);
+}
+
 /** Milliseconds between two attempts to reach a server that was lost. */
 const RETRY_MS = 500;
 
@@ -98,7 +111,7 @@ const RETRY_MS = 500;
  */
 export async function connect(url: string): Promise<Redis> {
 	const { Redis: Client } = await optional(() => import("ioredis"), "ioredis");
-	if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) {
+	if (!isServer(url)) {
 		throw new UserError(`--queue ${url}: expected a Redis server, such as redis://127.0.0.1:6379`);
 	}
 	// The first attempt is not repeated: the address may be wrong.
@@ -110,6 +123,8 @@ export async function connect(url: string): Promise<Redis> {
 	try {
 		await probe.connect();
 		await probe.ping();
+		// It may not have the database.
+		if (cause !== "") throw new Error(cause);
 	} catch (error) {
 		const why = cause || (error as Error).message;
 		throw new UserError(`--queue ${shownUrl(url)}: cannot be reached (${why})`);

@@ -1,4 +1,4 @@
-/** What a worker does with the server while a part is made. */
+/** What a worker does with the server while a part is made, and which servers it takes. */
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +7,7 @@ import { Redis } from "ioredis";
 import { expect, it } from "vitest";
 import { queueWorker } from "../../experiment/queue.ts";
 import { readReport } from "../../experiment/report.ts";
+import { uvmachine } from "../support/cli.ts";
 import { end, hasRedis, RedisServer, startCommand, until } from "../support/redis.ts";
 
 if (!hasRedis) console.log("redis-server is not installed: queues are not tested");
@@ -74,3 +75,22 @@ it.runIf(hasRedis)("a worker that is told to end does so while the server is awa
 		await Promise.all([worker, bench].map(({ child }) => end(child, "SIGKILL")));
 	}
 });
+
+it.runIf(hasRedis)(
+	"an address that no server can have, or without the database, is one line",
+	async () => {
+		const server = await RedisServer.start();
+		const expected = "expected a Redis server, such as redis://127.0.0.1:6379";
+		for (const [url, why] of [
+			["redis://:%zz@127.0.0.1:1", expected],
+			[`${server.url}/first`, expected],
+			[`${server.url}/99`, "cannot be reached (ERR DB index is out of range)"],
+		] as const) {
+			const { status, stderr } = uvmachine(["work", "--queue", url]);
+			expect(status).toBe(2);
+			expect(stderr).toMatch(/^uvmachine: --queue [^\n]*\n$/);
+			expect(stderr).toContain(`: ${why}\n`);
+		}
+		await server.kill();
+	},
+);
