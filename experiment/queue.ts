@@ -27,6 +27,17 @@ export interface PointQueueOptions extends Pick<ConductOptions, "points" | "limi
 	readonly before: number;
 }
 
+/** Is it what a worker sends? */
+function isOutcome(value: unknown): value is Outcome {
+	if (typeof value !== "object" || value === null) return false;
+	const { failed, counts, stateHash, hostMs, console } = value as Record<string, unknown>;
+	if (failed !== undefined) return typeof failed === "string";
+	if (typeof counts !== "object" || counts === null) return false;
+	const isCounted = Object.values(counts).every((count) => typeof count === "number");
+	const isNamed = typeof stateHash === "string" && typeof console === "string";
+	return isCounted && isNamed && typeof hostMs === "number";
+}
+
 /** Other programs with the same code have the same key for the same points. */
 const keyOf = (setup: Uint8Array, code: string): string => digest(`${digest(setup)} ${code}`);
 
@@ -46,6 +57,7 @@ export async function pointQueue(options: PointQueueOptions): Promise<PointExecu
 	const parts = await queueParts<null, Outcome>(url, {
 		...{ kind: "experiment", name, key: keyOf(setup, code), setup, code },
 		...{ before, total: points.length },
+		isResult: isOutcome,
 		lost: (failed) => ({ failed }),
 	});
 	return { ...parts, execute: (_, point) => parts.execute(null, point) };

@@ -16,6 +16,7 @@ import {
 	type QueueProgress,
 	refusal,
 	setupKey,
+	shown,
 } from "./queue.ts";
 import type { QueueExecutor } from "./queue-executor.ts";
 
@@ -50,6 +51,16 @@ export interface QueueWorkerOptions {
 	readonly jobs: number;
 	/** A part is done; `done` is how many it were. */
 	readonly onRun?: ((done: number) => void) | undefined;
+}
+
+/** => null if it is none */
+function progressOf(text: string): QueueProgress | null {
+	try {
+		const { name, done, total } = JSON.parse(text) as QueueProgress;
+		return { name: shown(name), done: Number(done), total: Number(total) };
+	} catch {
+		return null;
+	}
 }
 
 /** The works of which parts were made last. */
@@ -107,7 +118,7 @@ class Works {
 	async progress(): Promise<QueueProgress | null> {
 		const key = [...this.#loaded.keys()].at(-1);
 		const text = key === undefined ? null : await this.#client.get(progressKey(key));
-		return text === null ? null : (JSON.parse(text) as QueueProgress);
+		return text === null ? null : progressOf(text);
 	}
 
 	async close(): Promise<void> {
@@ -153,7 +164,9 @@ export async function queueMaker(
 	};
 	const process = async (job: Job<QueueJob>, token?: string): Promise<unknown> => {
 		const kind = kinds.find((known) => known.kind === job.name);
-		if (kind === undefined) return await giveBack(job, token, `${job.name}: no kind of work`);
+		if (kind === undefined) {
+			return await giveBack(job, token, `${shown(job.name)}: no kind of work`);
+		}
 		const why = refusal(kind.kind, job.data, kind.code);
 		if (why !== null) return await giveBack(job, token, why);
 		try {
