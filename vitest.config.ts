@@ -25,6 +25,7 @@ const REACH = [
 	"test/campaign/prune/prune.test.ts",
 	"test/campaign/queue.test.ts",
 	"test/experiment/queue.test.ts",
+	"test/experiment/queue-thread.test.ts",
 	"test/campaign/run/runner.test.ts",
 	"test/computer/fault/restored.test.ts",
 	"test/devices/fault/one-by-one.test.ts",

@@ -8,6 +8,8 @@ import type { Campaign } from "./campaign.ts";
 import { identityOf, type PreparedCampaign } from "./conduct.ts";
 import { type Executor, lostRun, poolExecutor, WORKER } from "./executor.ts";
 import type { Identity } from "./results.ts";
+import { evidenceOfGolden } from "./run/gather.ts";
+import type { GoldenFacts } from "./run/golden.ts";
 import type { RunnerOptions, RunPlan, RunResult } from "./run/runner.ts";
 
 /** What a worker has to know of a campaign. */
@@ -42,6 +44,27 @@ function unpackCampaign(bytes: Uint8Array, key: string, code: string): QueuedCam
 	return queued;
 }
 
+/** Has `value` all that `like` has, of the same kinds? */
+function isLike(value: unknown, like: unknown): boolean {
+	if (like === null) return value !== undefined;
+	if (Array.isArray(like)) return Array.isArray(value);
+	if (typeof value !== typeof like || value === null) return false;
+	if (typeof like !== "object") return true;
+	const fields = value as Record<string, unknown>;
+	return Object.entries(like as object).every(([name, field]) => isLike(fields[name], field));
+}
+
+/** Is it what a worker sends of a campaign with this golden run? */
+function isRunResult(value: unknown, golden: GoldenFacts): value is RunResult {
+	const { effort } = lostRun(golden, "");
+	if (!isLike(value, { evidence: { ...evidenceOfGolden(golden), faults: null }, effort })) {
+		return false;
+	}
+	const { faults } = (value as RunResult).evidence;
+	const none = { applied: 0, rules: [], notFired: [], ledger: [] };
+	return faults === null || isLike(faults, none);
+}
+
 export interface QueueExecutorOptions {
 	/** As redis://host:port. */
 	readonly url: string;
@@ -63,6 +86,7 @@ export async function queueExecutor(options: QueueExecutorOptions): Promise<Exec
 	return await queueParts<RunPlan, RunResult>(url, {
 		...{ kind: "campaign", name: campaign.name, code, before, total },
 		...{ key: campaignKey(queued, code), setup: pack(queued) },
+		isResult: (value) => isRunResult(value, runner.golden),
 		lost: (reason) => lostRun(runner.golden, reason),
 	});
 }

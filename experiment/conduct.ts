@@ -73,6 +73,11 @@ export async function measurePoint({ workload, limits, between }: Task): Promise
 /** With `jobs` threads, or this one. `file`: what each runs */
 export async function pointPool(jobs: number, file = WORKER): Promise<PointExecutor> {
 	if (jobs <= 1) return { width: 1, execute: measurePoint, close: async () => {} };
+	return await pointThreads(jobs, file);
+}
+
+/** With `jobs` threads, so that this one is free meanwhile. `file`: what each runs */
+export async function pointThreads(jobs: number, file = WORKER): Promise<PointExecutor> {
 	// Imported only here: other commands start sooner without it.
 	const { StaticPool } = await import("node-worker-threads-pool");
 	const pool = new StaticPool<(task: Task) => Outcome>({ size: jobs, task: file });

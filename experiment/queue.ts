@@ -13,7 +13,7 @@ import {
 	type ConductOptions,
 	type Outcome,
 	type PointExecutor,
-	pointPool,
+	pointThreads,
 	type Task,
 	WORKER,
 } from "./conduct.ts";
@@ -25,6 +25,17 @@ export interface PointQueueOptions extends Pick<ConductOptions, "points" | "limi
 	readonly name: string;
 	/** Points that are measured already: the first ones. */
 	readonly before: number;
+}
+
+/** Is it what a worker sends? */
+function isOutcome(value: unknown): value is Outcome {
+	if (typeof value !== "object" || value === null) return false;
+	const { failed, counts, stateHash, hostMs, console } = value as Record<string, unknown>;
+	if (failed !== undefined) return typeof failed === "string";
+	if (typeof counts !== "object" || counts === null) return false;
+	const isCounted = Object.values(counts).every((count) => typeof count === "number");
+	const isNamed = typeof stateHash === "string" && typeof console === "string";
+	return isCounted && isNamed && typeof hostMs === "number";
 }
 
 /** Other programs with the same code have the same key for the same points. */
@@ -46,6 +57,7 @@ export async function pointQueue(options: PointQueueOptions): Promise<PointExecu
 	const parts = await queueParts<null, Outcome>(url, {
 		...{ kind: "experiment", name, key: keyOf(setup, code), setup, code },
 		...{ before, total: points.length },
+		isResult: isOutcome,
 		lost: (failed) => ({ failed }),
 	});
 	return { ...parts, execute: (_, point) => parts.execute(null, point) };
@@ -62,7 +74,7 @@ function pointsInQueue(): QueueKind {
 				throw new UserError(`experiment ${key}: its data on the server is damaged`);
 			}
 			const tasks = unpack(setup) as Task[];
-			const pool = await pointPool(jobs);
+			const pool = await pointThreads(jobs);
 			return { ...pool, execute: (_, point) => pool.execute(tasks[point]!, point) };
 		},
 	};

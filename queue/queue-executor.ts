@@ -2,6 +2,7 @@
 import type { Job, Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { VERSION } from "../computer/version.ts";
+import { UserError } from "../machine/user-error.ts";
 import {
 	connect,
 	jobId,
@@ -14,6 +15,8 @@ import {
 	type QueueKindName,
 	type QueueProgress,
 	setupKey,
+	shown,
+	shownUrl,
 } from "./queue.ts";
 
 /** Who makes the parts of a work. */
@@ -39,6 +42,8 @@ export interface QueuedWork<Result> {
 	/** Parts that are made already, and in all. */
 	readonly before: number;
 	readonly total: number;
+	/** Is it what the parts result in? Anyone can write to the server. */
+	readonly isResult: (value: unknown) => value is Result;
 	/** The result of a part that no worker could make. */
 	readonly lost: (reason: string) => Result;
 }
@@ -107,12 +112,13 @@ class Parts<Plan, Result> {
 	}
 
 	/** => a second result of a part changes nothing */
-	take(id: string, result: Result): void {
+	take(id: string, value: unknown): void {
 		const waiting = this.#waiting.get(id);
 		if (waiting === undefined) return;
 		this.#waiting.delete(id);
 		this.#done++;
-		waiting.done(result);
+		const { isResult, lost } = this.#work;
+		waiting.done(isResult(value) ? value : lost("the result on the server is damaged"));
 		this.#queue.remove(id).catch(() => {});
 	}
 
@@ -132,7 +138,7 @@ class Parts<Plan, Result> {
 		}
 	}
 
-	async #compare(id: string, job: Job<QueueJob, Result> | undefined): Promise<void> {
+	async #compare(id: string, job: Job<QueueJob> | undefined): Promise<void> {
 		const waiting = this.#waiting.get(id);
 		if (waiting === undefined) return;
 		if (job === undefined) return this.#add(id, waiting.job);
@@ -170,26 +176,27 @@ export async function queueParts<Plan, Result>(
 	events.on("error", () => {});
 	const parts = new Parts<Plan, Result>(work, client, queue);
 	events.on("completed", ({ jobId: id, returnvalue }) => {
-		parts.take(id, returnvalue as unknown as Result);
+		parts.take(id, returnvalue);
 	});
+	const close = async (): Promise<void> => {
+		await parts.close();
+		// Without a server they would wait for it.
+		await Promise.race([
+			Promise.allSettled([events.close(), queue.close()]),
+			new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref()),
+		]);
+		client.disconnect();
+	};
 	try {
 		await parts.publish();
 	} catch (error) {
-		await parts.close();
-		client.disconnect();
-		throw new Error(`queue: ${error instanceof Error ? error.message : error}`);
+		await close();
+		const why = error instanceof Error ? error.message : error;
+		throw new UserError(`--queue ${shownUrl(url)}: ${shown(why)}`);
 	}
 	return {
 		width: WIDTH,
 		execute: (plan, run) => parts.execute(plan, run),
-		async close() {
-			await parts.close();
-			// Without a server they would wait for it.
-			await Promise.race([
-				Promise.allSettled([events.close(), queue.close()]),
-				new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref()),
-			]);
-			client.disconnect();
-		},
+		close,
 	};
 }

@@ -16,6 +16,7 @@ import {
 	type QueueProgress,
 	refusal,
 	setupKey,
+	shown,
 } from "./queue.ts";
 import type { QueueExecutor } from "./queue-executor.ts";
 
@@ -27,6 +28,8 @@ const STALLED_MS = 4000;
 const STALLED_MAX = 10;
 /** Milliseconds after which a part that was refused is offered again. */
 const REFUSED_MS = 1000;
+/** Milliseconds to hand over what was made, and to take leave of the server. */
+const CLOSE_MS = 3000;
 /** Works whose threads are kept. */
 const WORKS_MAX = 2;
 
@@ -50,12 +53,24 @@ export interface QueueWorkerOptions {
 	readonly onRun?: ((done: number) => void) | undefined;
 }
 
+/** => null if it is none */
+function progressOf(text: string): QueueProgress | null {
+	try {
+		const { name, done, total } = JSON.parse(text) as QueueProgress;
+		return { name: shown(name), done: Number(done), total: Number(total) };
+	} catch {
+		return null;
+	}
+}
+
 /** The works of which parts were made last. */
 class Works {
 	readonly #loaded = new Map<
 		string,
 		{ executor: Promise<QueueExecutor<unknown, unknown>>; running: number }
 	>();
+	/** Parts that are being made now. */
+	readonly making = new Set<Promise<unknown>>();
 	readonly #client: Redis;
 	readonly #jobs: number;
 
@@ -74,7 +89,9 @@ class Works {
 		try {
 			const executor = await entry.executor;
 			this.#forget();
-			return await executor.execute(plan, run);
+			const part = executor.execute(plan, run);
+			this.making.add(part);
+			return await part.finally(() => this.making.delete(part));
 		} catch (error) {
 			this.#loaded.delete(key);
 			throw error;
@@ -101,7 +118,7 @@ class Works {
 	async progress(): Promise<QueueProgress | null> {
 		const key = [...this.#loaded.keys()].at(-1);
 		const text = key === undefined ? null : await this.#client.get(progressKey(key));
-		return text === null ? null : (JSON.parse(text) as QueueProgress);
+		return text === null ? null : progressOf(text);
 	}
 
 	async close(): Promise<void> {
@@ -147,7 +164,9 @@ export async function queueMaker(
 	};
 	const process = async (job: Job<QueueJob>, token?: string): Promise<unknown> => {
 		const kind = kinds.find((known) => known.kind === job.name);
-		if (kind === undefined) return await giveBack(job, token, `${job.name}: no kind of work`);
+		if (kind === undefined) {
+			return await giveBack(job, token, `${shown(job.name)}: no kind of work`);
+		}
 		const why = refusal(kind.kind, job.data, kind.code);
 		if (why !== null) return await giveBack(job, token, why);
 		try {
@@ -173,7 +192,11 @@ export async function queueMaker(
 		refused,
 		progress: () => works.progress(),
 		async close() {
-			await worker.close();
+			const closed = worker.close();
+			await Promise.allSettled(works.making);
+			// Without a server it would wait for it, to hand over what was made.
+			const late = new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref());
+			await Promise.race([closed, late]);
 			await works.close();
 			client.disconnect();
 		},

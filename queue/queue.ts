@@ -61,19 +61,32 @@ export const pack = (setup: unknown): Buffer => gzipSync(serialize(setup), { lev
 /** => throws if it is damaged */
 export const unpack = (bytes: Uint8Array): unknown => deserialize(gunzipSync(bytes));
 
-/** => null if a part can be made by this program, or why not. */
+/** => null if a part can be made by this program, or why not. `job` may be anything. */
 export function refusal(kind: QueueKindName, job: QueueJob, ownCode: string): string | null {
-	const { version, code } = job;
-	if (version !== VERSION) return `the ${kind} is of version ${version}, and this is ${VERSION}`;
+	const { version, code, work, run } = (job ?? {}) as Partial<QueueJob>;
+	if (version !== VERSION) {
+		return `the ${kind} is of version ${shown(version)}, and this is ${VERSION}`;
+	}
 	if (code !== ownCode) return `the ${kind} is of another build of version ${VERSION}`;
+	if (typeof work !== "string" || !Number.isSafeInteger(run) || run! < 0) {
+		return `the ${kind} has no part of number ${shown(run)}`;
+	}
 	return null;
 }
 
-/** Without the password. */
+/** Without the password, wherever it is and whatever is wrong with the rest. */
 export function shownUrl(url: string): string {
-	const shown = new URL(url);
-	shown.password = shown.password === "" ? "" : "***";
-	return shown.href;
+	const shown = url.replace(/^([^:]*:\/*[^:@/]*:).*@/s, "$1***@");
+	return shown.replace(/([?&]password=)[^&#]*/gi, "$1***");
+}
+
+/** Characters of what is said of another program's data. */
+const SHOWN_MAX = 100;
+
+/** What others have put on the server, for people: a short line without control characters. */
+export function shown(what: unknown): string {
+	const text = typeof what === "string" ? what : (JSON.stringify(what) ?? "nothing");
+	return text.slice(0, SHOWN_MAX).replace(/\p{C}/gu, "?");
 }
 
 /** => the module. UserError if it is not installed. */
@@ -89,6 +102,19 @@ async function optional<T>(load: () => Promise<T>, name: string): Promise<T> {
 export const loadBullmq = (): Promise<typeof import("bullmq")> =>
 	optional(() => import("bullmq"), "bullmq");
 
+/** Is it the address of a server, as the client understands it? */
+function isServer(url: string): boolean {
+	if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) return false;
+	const { username, password, pathname } = new URL(url);
+	try {
+		decodeURIComponent(`${username}${password}`);
+	} catch {
+		return false;
+	}
+	// The number of a database.
+	return /^\/?\d*$/.test(pathname);
+}
+
 /** Milliseconds between two attempts to reach a server that was lost. */
 const RETRY_MS = 500;
 
@@ -98,8 +124,9 @@ const RETRY_MS = 500;
  */
 export async function connect(url: string): Promise<Redis> {
 	const { Redis: Client } = await optional(() => import("ioredis"), "ioredis");
-	if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) {
-		throw new UserError(`--queue ${url}: expected a Redis server, such as redis://127.0.0.1:6379`);
+	if (!isServer(url)) {
+		const expected = "expected a Redis server, such as redis://127.0.0.1:6379";
+		throw new UserError(`--queue ${shownUrl(url)}: ${expected}`);
 	}
 	// The first attempt is not repeated: the address may be wrong.
 	const probe = new Client(url, { lazyConnect: true, retryStrategy: () => null });
@@ -110,6 +137,8 @@ export async function connect(url: string): Promise<Redis> {
 	try {
 		await probe.connect();
 		await probe.ping();
+		// It may not have the database.
+		if (cause !== "") throw new Error(cause);
 	} catch (error) {
 		const why = cause || (error as Error).message;
 		throw new UserError(`--queue ${shownUrl(url)}: cannot be reached (${why})`);

@@ -2,6 +2,7 @@
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { exactReport, readReport } from "../../experiment/report.ts";
@@ -106,6 +107,61 @@ describe.runIf(hasRedis)("an experiment in a queue", () => {
 		expect(worker.stderr).toMatch(/experiment \w+: its data on the server is damaged$/m);
 		client.disconnect();
 	});
+
+	it("results that are none, of whatever kind, are lost", async () => {
+		const connection = new Redis(server.url, { maxRetriesPerRequest: null });
+		for (const result of [5, "text", { counts: null }, { failed: 7 }]) {
+			await connection.flushall();
+			const bench = start("bench", experiment("malformed", '["1", "3"]'));
+			const worker = new Worker("runs", async () => result, { connection, prefix: "uvmachine" });
+			expect(await end(bench.child)).toBe(2);
+			expect(bench.stderr).toMatch(/^uvmachine: point \d \(ram=\dM\): the result on .* damaged$/m);
+			await worker.close();
+		}
+		await connection.flushall();
+		const inject = start("inject", "swap-eio-nth", "--runs", "2", "--quiet");
+		const none = async () => ({ evidence: { faults: {} } });
+		const worker = new Worker("runs", none, { connection, prefix: "uvmachine" });
+		// All runs are lost.
+		expect(await end(inject.child)).toBe(3);
+		await worker.close();
+		connection.disconnect();
+	});
+
+	it("a worker says in one short line which job is not for it", async () => {
+		const connection = new Redis(server.url, { maxRetriesPerRequest: null });
+		const queue = new Queue("runs", { connection, prefix: "uvmachine" });
+		for (const [name, data, line] of [
+			["a\x1b[2Jb", {}, "a?[2Jb: no kind of work"],
+			["campaign", null, "the campaign is of version nothing, and this is 0.1.0"],
+			[
+				"experiment",
+				{ version: "1".repeat(9999) },
+				`the experiment is of version ${"1".repeat(100)},`,
+			],
+		] as const) {
+			await connection.flushall();
+			await queue.add(name, data, { jobId: "other-1" });
+			const worker = start("work", "--jobs", "1");
+			expect(await end(worker.child)).toBe(2);
+			const said = worker.stderr.split("\n");
+			expect(said).toHaveLength(3);
+			expect(said[1]!.slice(0, 17 + line.length)).toBe(`uvmachine: work: ${line}`);
+		}
+		await connection.flushall();
+		await queue.close();
+		connection.disconnect();
+	});
+
+	it("a server that takes nothing is one line", async () => {
+		const client = new Redis(server.url);
+		await client.config("SET", "maxmemory", "1");
+		const bench = start("bench", experiment("refused", '["1", "4"]'));
+		expect(await end(bench.child)).toBe(2);
+		expect(bench.stderr).toMatch(/^uvmachine: --queue redis:\S+: OOM command not allowed.*\n$/);
+		await client.config("SET", "maxmemory", "0");
+		client.disconnect();
+	});
 });
 
 it("mistakes are one line", () => {
@@ -119,6 +175,20 @@ it("mistakes are one line", () => {
 			["memory", "--queue", "redis://:secret@127.0.0.1:1/"],
 			"--queue redis://:***@127.0.0.1:1/: cannot be reached (ECONNREFUSED)",
 		],
+		// What is meant as a password ends an address too early.
+		...(
+			[
+				["redis://:a/b@host:1", "redis://:***@host:1"],
+				["http://me:secret@host", "http://me:***@host"],
+				["host?password=secret", "host?password=***"],
+			] as const
+		).map(
+			([url, shown]) =>
+				[
+					["memory", "--queue", url],
+					`--queue ${shown}: expected a Redis server, such as redis://127.0.0.1:6379`,
+				] as const,
+		),
 		[
 			["memory", "--queue", "redis://a", "--jobs", "2"],
 			"--jobs: with --queue, it is an option of uvmachine work",
