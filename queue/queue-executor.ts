@@ -168,7 +168,7 @@ export async function queueParts<Plan, Result>(
 	work: QueuedWork<Result>,
 ): Promise<QueueExecutor<Plan, Result>> {
 	const { Queue, QueueEvents } = await loadBullmq();
-	const client = await connect(url);
+	const { client, end } = await connect(url);
 	const common = { connection: client, prefix: PREFIX };
 	const queue = new Queue(QUEUE, common);
 	const events = new QueueEvents(QUEUE, common);
@@ -185,7 +185,7 @@ export async function queueParts<Plan, Result>(
 			Promise.allSettled([events.close(), queue.close()]),
 			new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref()),
 		]);
-		client.disconnect();
+		end();
 	};
 	try {
 		await parts.publish();

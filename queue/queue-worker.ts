@@ -30,6 +30,7 @@ const STALLED_MAX = 10;
 const REFUSED_MS = 1000;
 /** Milliseconds to hand over what was made, and to take leave of the server. */
 const CLOSE_MS = 3000;
+const late = (): Promise<unknown> => new Promise((done) => setTimeout(done, CLOSE_MS).unref());
 /** Works whose threads are kept. */
 const WORKS_MAX = 2;
 
@@ -63,6 +64,14 @@ function progressOf(text: string): QueueProgress | null {
 	}
 }
 
+/** => nothing, if it could not be made */
+function release(executor: Promise<QueueExecutor<unknown, unknown>>): void {
+	executor.then(
+		(old) => old.close(),
+		() => {},
+	);
+}
+
 /** The works of which parts were made last. */
 class Works {
 	readonly #loaded = new Map<
@@ -93,10 +102,12 @@ class Works {
 			this.making.add(part);
 			return await part.finally(() => this.making.delete(part));
 		} catch (error) {
-			this.#loaded.delete(key);
+			if (this.#loaded.get(key) === entry) this.#loaded.delete(key);
 			throw error;
 		} finally {
 			entry.running--;
+			// The last part of a work that has failed in another one.
+			if (entry.running === 0 && this.#loaded.get(key) !== entry) release(entry.executor);
 		}
 	}
 
@@ -111,7 +122,7 @@ class Works {
 			if (this.#loaded.size <= WORKS_MAX) return;
 			if (running > 0) continue;
 			this.#loaded.delete(key);
-			void executor.then((old) => old.close());
+			release(executor);
 		}
 	}
 
@@ -145,7 +156,7 @@ export async function queueMaker(
 	kinds: readonly QueueKind[],
 ): Promise<QueueWorker> {
 	const bullmq = await loadBullmq();
-	const client = await connect(url);
+	const { client, end } = await connect(url);
 	const works = new Works(client, jobs);
 	let done = 0;
 	let refuse = (_: UserError): void => {};
@@ -155,9 +166,16 @@ export async function queueMaker(
 	refused.catch(() => {});
 	let worker: Worker<QueueJob, unknown> | null = null;
 
+	/** Take no other parts. => those that are made are handed over */
+	let stopped: Promise<unknown> | null = null;
+	const stop = (): Promise<unknown> => {
+		stopped ??= Promise.allSettled([worker?.pause()]);
+		return stopped;
+	};
+
 	/** Give the part back, and take no others. */
 	const giveBack = async (job: Job, token: string | undefined, why: string): Promise<never> => {
-		void worker?.pause(true);
+		void stop();
 		await job.moveToDelayed(Date.now() + REFUSED_MS, token);
 		refuse(new UserError(`work: ${why}`));
 		throw new bullmq.DelayedError();
@@ -192,13 +210,14 @@ export async function queueMaker(
 		refused,
 		progress: () => works.progress(),
 		async close() {
-			const closed = worker.close();
+			const handed = stop();
 			await Promise.allSettled(works.making);
-			// Without a server it would wait for it, to hand over what was made.
-			const late = new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref());
-			await Promise.race([closed, late]);
+			// Without a server both would wait for it.
+			await Promise.race([handed, late()]);
+			await Promise.race([worker.close(true), late()]);
+			// A work whose data is still awaited from the server fails.
+			end();
 			await works.close();
-			client.disconnect();
 		},
 	};
 }

@@ -118,11 +118,15 @@ function isServer(url: string): boolean {
 /** Milliseconds between two attempts to reach a server that was lost. */
 const RETRY_MS = 500;
 
-/**
- * A connection that comes back whenever the server does.
- * => UserError if the server cannot be reached now.
- */
-export async function connect(url: string): Promise<Redis> {
+export interface Connection {
+	/** It comes back whenever the server does, as do those that are made after it. */
+	readonly client: Redis;
+	/** => what waits for the server fails, and neither it nor those made after it come back. */
+	end(): void;
+}
+
+/** => UserError if the server cannot be reached now. */
+export async function connect(url: string): Promise<Connection> {
 	const { Redis: Client } = await optional(() => import("ioredis"), "ioredis");
 	if (!isServer(url)) {
 		const expected = "expected a Redis server, such as redis://127.0.0.1:6379";
@@ -145,8 +149,16 @@ export async function connect(url: string): Promise<Redis> {
 	} finally {
 		probe.disconnect();
 	}
-	const client = new Client(url, { maxRetriesPerRequest: null, retryStrategy: () => RETRY_MS });
+	let ended = false;
+	const retryStrategy = (): number | null => (ended ? null : RETRY_MS);
+	const client = new Client(url, { maxRetriesPerRequest: null, retryStrategy });
 	// It comes back by itself.
 	client.on("error", () => {});
-	return client;
+	return {
+		client,
+		end() {
+			ended = true;
+			client.disconnect();
+		},
+	};
 }
