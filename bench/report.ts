@@ -83,6 +83,9 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 	const { smoke, engine, jobs } = options;
 	const wanted = (name: BenchmarkName): boolean => wants(options, name);
 	const step = (what: string): void => options.onStep?.(what);
+	// First: what others have called in other ways V8 does not inline.
+	const allocations = wanted("allocations") ? await runAllocations(options) : [];
+	if (allocations.length > 0) step("allocations");
 	let guests: GuestResult[] = [];
 	let native: Map<string, number> | null = null;
 	if (wanted("guests")) {
@@ -101,8 +104,6 @@ export async function runBenchmarks(options: BenchOptions): Promise<BenchReport>
 	const snapshots = wanted("snapshots") ? runSnapshots(options) : [];
 	if (snapshots.length > 0) step("snapshots");
 	const growth = wanted("growth") ? runGrowth(options, step) : [];
-	const allocations = wanted("allocations") ? await runAllocations(options) : [];
-	if (allocations.length > 0) step("allocations");
 	const startupMs = wanted("startup") ? runStartup(engine) : null;
 	if (startupMs !== null) step("startup");
 	const injections = wanted("injections") ? await runInjections(options) : [];

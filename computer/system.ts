@@ -270,7 +270,7 @@ export class System extends BaseComputer<Uint8Array> {
 						return this.#timer === Number.POSITIVE_INFINITY ? this.#asleep() : "idle";
 					}
 					// A device completes first: that is not worth a pause.
-					this.kernel.port.wfi(end);
+					this.kernel.port.wfi();
 					break;
 				default:
 					return "running";

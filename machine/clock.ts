@@ -6,16 +6,16 @@
  * in which they were scheduled.
  */
 
-import { PORT_CYCLES } from "./port.ts";
+import { PORT_CYCLES, PORT_UNTIL } from "./port.ts";
 import type { TimeSkew } from "./time-skew.ts";
 
 export type EventHandler = (argument: number) => void;
 
 /** Indices of `Clock.times`, behind those of the port. */
-export const CLOCK_CYCLES = 2; // cycles since reset
-export const CLOCK_NEXT = 3; // cycle of the earliest event, or Infinity
-export const CLOCK_WHEN = 4; // cycle of an event that is scheduled (`scheduleAt`)
-const TIMES = 5;
+export const CLOCK_CYCLES = 3; // cycles since reset
+export const CLOCK_NEXT = 4; // cycle of the earliest event, or Infinity
+export const CLOCK_WHEN = 5; // cycle of an event that is scheduled (`scheduleAt`)
+const TIMES = 6;
 
 /** An event that waits; `sequence` orders events of one cycle. */
 export interface ClockEvent {
@@ -48,6 +48,7 @@ export class Clock {
 
 	constructor() {
 		this.times[CLOCK_NEXT] = Number.POSITIVE_INFINITY;
+		this.times[PORT_UNTIL] = Number.POSITIVE_INFINITY;
 	}
 
 	/** Cycles since reset. Only `advance` moves it. */

@@ -68,9 +68,14 @@ export const CYCLES_PER_TIME_TICK = 100;
 export const TRANSLATED_NOT = -1;
 export const TRANSLATED_DEVICE = -2;
 
-/** Indices of MachinePort.times: the cycle counter, to be read; stimecmp, to be read or written. */
+/**
+ * Indices of MachinePort.times: the cycle counter, to be read; stimecmp, to be read or written; and
+ * the cycle where whoever drives the machine wants to look at it, to be written, Infinity at first.
+ * It is of virtual time, which is right where a fault makes the cycle counter wrong.
+ */
 export const PORT_CYCLES = 0;
 export const PORT_STIMECMP = 1;
+export const PORT_UNTIL = 2;
 
 /** RAM as the software side may look at it; it is written by the port's functions alone. */
 export interface ReadonlyWords {
@@ -163,12 +168,10 @@ export interface MachinePort {
 	 * => events of the clock fire meanwhile, at their exact cycle; an enabled interrupt that is
 	 *    pending is taken before the next instruction.
 	 * => sets scause, sepc, stval; `pc` is sepc.
-	 * => false, and no trap: cycle `until` is reached, or a debugger has stopped the hart, or
+	 * => false, and no trap: PORT_UNTIL is reached, or a debugger has stopped the hart, or
 	 *    references (references.ts) take the place of user code, and there are no more of them.
-	 * => cycle `until`, here and below, is where whoever drives the machine wants to look at it: of
-	 *    virtual time, which is right where a fault makes `cycles` wrong.
 	 */
-	run(until?: number): boolean;
+	run(): boolean;
 	/** A debugger or a lack of references has stopped the hart: `run` comes back without a trap. */
 	readonly stopped: boolean;
 
@@ -193,12 +196,12 @@ export interface MachinePort {
 
 	/**
 	 * Wait for an enabled interrupt: time jumps from event to event until one is pending, or until
-	 * cycle `until`.
+	 * PORT_UNTIL.
 	 * => false if no event is left that could ever raise one.
 	 */
-	wfi(until?: number): boolean;
-	/** Is cycle `until` reached? */
-	reached(until: number): boolean;
+	wfi(): boolean;
+	/** PORT_UNTIL is reached. */
+	readonly reached: boolean;
 
 	/**
 	 * Cycles since reset, and instructions retired. Exact integers below 2^53. Cycles are read off

@@ -26,6 +26,7 @@ import {
 	PAGE_SIZE,
 	PORT_CYCLES,
 	PORT_STIMECMP,
+	PORT_UNTIL,
 	type ReadonlyBytes,
 	type ReadonlyWords,
 	TRANSLATED_DEVICE,
@@ -247,7 +248,7 @@ export class Supervisor implements MachinePort {
 		this.#hart.timer.written();
 	}
 
-	run(until = Number.POSITIVE_INFINITY): boolean {
+	run(): boolean {
 		const hart = this.#hart;
 		const clock = this.#clock;
 		const { times } = this;
@@ -263,6 +264,7 @@ export class Supervisor implements MachinePort {
 				traps.tellSupervisor(irq, 0, true);
 				return true;
 			}
+			const until = times[PORT_UNTIL]!;
 			if (times[CLOCK_CYCLES]! >= until) return false;
 			const budget = Math.min(times[CLOCK_NEXT]!, until) - times[CLOCK_CYCLES]!;
 			const stop = (this.references ?? hart).slice(budget);
@@ -309,8 +311,9 @@ export class Supervisor implements MachinePort {
 		this.#hart.code.fence();
 	}
 
-	wfi(until = Number.POSITIVE_INFINITY): boolean {
+	wfi(): boolean {
 		const clock = this.#clock;
+		const until = this.times[PORT_UNTIL]!;
 		const { traps } = this.#hart;
 		while (!traps.wakes()) {
 			if (clock.cycles >= until) break;
@@ -320,8 +323,8 @@ export class Supervisor implements MachinePort {
 		return true;
 	}
 
-	reached(until: number): boolean {
-		return this.times[CLOCK_CYCLES]! >= until;
+	get reached(): boolean {
+		return this.times[CLOCK_CYCLES]! >= this.times[PORT_UNTIL]!;
 	}
 
 	get cycles(): number {

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { ACCESS_FETCH, FENCE_ALL } from "../../machine/port.ts";
 import type { References } from "../../machine/references.ts";
+import { runUntil } from "../support/until.ts";
 import { TEXT, type User, user } from "./user.ts";
 
 const DATA = 0x4000_1000;
@@ -77,7 +78,7 @@ function ofProgram(u: User, all: readonly Access[]): Seen {
 	return follow(u, all, ({ page, store }) => {
 		port.x[10] = dataAt(page);
 		port.pc = TEXT + (store ? STORE : LOAD);
-		return port.run(port.cycles + 1);
+		return runUntil(port, port.cycles + 1);
 	});
 }
 
@@ -132,7 +133,7 @@ it("events fire at their cycle", () => {
 	const u = machineOf("hardware", new Array<number>(PAGES).fill(2));
 	const references = u.machine.refer();
 	references.give(new Int32Array(1000).fill(dataAt(0)), 1000);
-	expect(u.port.run(u.port.cycles + 300)).toBe(false);
+	expect(runUntil(u.port, u.port.cycles + 300)).toBe(false);
 	expect([u.port.cycles, references.left]).toEqual([300, 1000 - 300 + 7]);
 	expect(u.port.stopped).toBe(false);
 	expect(u.port.run()).toBe(false);

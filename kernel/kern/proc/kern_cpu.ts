@@ -3,7 +3,7 @@
  * halts. This is the only place where a thread's generator is resumed.
  */
 
-import { PORT_CYCLES } from "../../../machine/port.ts";
+import { PORT_CYCLES, PORT_UNTIL } from "../../../machine/port.ts";
 import { pmap_activate } from "../../../pmap/pmap.ts";
 import { KASSERT } from "../../../sys/panic.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -38,13 +38,14 @@ export const CPU_IDLE = 3; // everything sleeps, and the caller advances time (`
  * => `pause`: return CPU_IDLE while everything sleeps, so that the caller advances time.
  */
 export function cpu_run(k: Kernel, until: number, pause = false): number {
+	k.port.times[PORT_UNTIL] = until;
 	while (!k.halted) {
-		if (k.port.reached(until) || k.port.stopped) return CPU_LIMIT;
+		if (k.port.reached || k.port.stopped) return CPU_LIMIT;
 		const interrupted = k.interrupted;
 		if (interrupted !== null) {
 			k.interrupted = null;
 			k.curlwp = interrupted;
-			run_user(k, interrupted, until);
+			run_user(k, interrupted);
 			if (k.interrupted === null) k.watch.trace?.offcpu(interrupted);
 			k.curlwp = k.lwp0;
 			continue;
@@ -58,7 +59,7 @@ export function cpu_run(k: Kernel, until: number, pause = false): number {
 			timer_idle(k);
 			if (k.uvm.idlesince < 0) k.uvm.idlesince = k.port.times[PORT_CYCLES]!;
 			if (pause && !intr_pending(k)) return CPU_IDLE;
-			if (!k.port.wfi(until)) return CPU_DEADLOCK;
+			if (!k.port.wfi()) return CPU_DEADLOCK;
 			continue;
 		}
 		idle_end(k);
@@ -70,7 +71,7 @@ export function cpu_run(k: Kernel, until: number, pause = false): number {
 		if (l.l_kernel === null || run_kernel(k, l)) {
 			cpu_switchto(k, l);
 			timer_quantum(k, l);
-			run_user(k, l, until);
+			run_user(k, l);
 		}
 		if (k.interrupted === null) k.watch.trace?.offcpu(l);
 		k.curlwp = k.lwp0;
@@ -130,9 +131,9 @@ function cpu_switchto(k: Kernel, l: lwp): void {
  * Run user code of `l`, whose registers are on the hart, until it sleeps, exits, or is preempted.
  * => `l_kernel` is not null if a debugger has stopped the hart before that was started.
  */
-function run_user(k: Kernel, l: lwp, until: number): void {
+function run_user(k: Kernel, l: lwp): void {
 	for (;;) {
-		if (k.port.reached(until)) {
+		if (k.port.reached) {
 			k.interrupted = l;
 			return;
 		}
@@ -142,7 +143,7 @@ function run_user(k: Kernel, l: lwp, until: number): void {
 			cpu_switchto(k, l);
 			continue;
 		}
-		let what = l.l_kernel === null ? run_trap(k, l, until) : TRAP_KERNEL;
+		let what = l.l_kernel === null ? run_trap(k, l) : TRAP_KERNEL;
 		if (what === TRAP_SLEEP) return;
 		if (what === TRAP_NONE || k.port.stopped) {
 			k.interrupted = l;
@@ -161,10 +162,10 @@ function run_user(k: Kernel, l: lwp, until: number): void {
 }
 
 /** Run user code until it traps, and handle the trap. => TRAP_. */
-function run_trap(k: Kernel, l: lwp, until: number): number {
+function run_trap(k: Kernel, l: lwp): number {
 	userret(k);
 	const start = k.port.times[PORT_CYCLES]!;
-	const trapped = k.port.run(until);
+	const trapped = k.port.run();
 	l.l_utime += k.port.times[PORT_CYCLES]! - start;
 	if (!trapped) return TRAP_NONE;
 	const entered = k.port.times[PORT_CYCLES]!;

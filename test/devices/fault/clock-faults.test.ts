@@ -9,6 +9,7 @@ import { SIP_STIP } from "../../../machine/port.ts";
 import { TimeSkew } from "../../../machine/time-skew.ts";
 import { UserError } from "../../../machine/user-error.ts";
 import { guest } from "../../isa/guest.ts";
+import { reaches, wfiUntil } from "../../support/until.ts";
 import { broken } from "./broken.ts";
 
 const rule = (model: string, params: object, rest: object = {}): MachineRule =>
@@ -158,13 +159,13 @@ describe("a clock", () => {
 		port.stimecmp = 300;
 		port.charge(999);
 		expect([port.cycles, port.sip]).toEqual([999, 0]);
-		expect(port.wfi(52_000)).toBe(true);
+		expect(wfiUntil(port, 52_000)).toBe(true);
 		expect([port.cycles, machine.clock.cycles, port.sip]).toEqual([51_000, 1000, SIP_STIP]);
 		port.stimecmp = 600;
 		// That is no business of the kernel's clock.
-		expect(port.wfi(5500)).toBe(true);
+		expect(wfiUntil(port, 5500)).toBe(true);
 		expect([port.cycles, port.sip]).toEqual([55_500, 0]);
-		expect([port.reached(5500), port.reached(5501)]).toEqual([true, false]);
+		expect([reaches(port, 5500), reaches(port, 5501)]).toEqual([true, false]);
 		expect(port.wfi()).toBe(true);
 		expect([port.cycles, port.sip]).toEqual([60_000, SIP_STIP]);
 	});

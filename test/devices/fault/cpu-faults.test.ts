@@ -9,6 +9,7 @@ import { UserError } from "../../../machine/user-error.ts";
 import { panic } from "../../../sys/panic.ts";
 import { type Guest, guest } from "../../isa/guest.ts";
 import { RW, user } from "../../machine/user.ts";
+import { runUntil } from "../../support/until.ts";
 import { A_LOAD, A0, broken, DATA, DATA_FRAME, WANDER } from "./broken.ts";
 
 const LOOP = "\nloop: j loop";
@@ -196,24 +197,24 @@ describe("a wrong result", () => {
 		);
 		const golden = start([]);
 		const slow = start(rules);
-		golden.u.port.run(20_000);
-		slow.u.port.run(20_000);
+		runUntil(golden.u.port, 20_000);
+		runUntil(slow.u.port, 20_000);
 		expect(slow.u.machine.stateHash()).toBe(golden.u.machine.stateHash());
 		const counted = slow.faults.armings.map(({ rule: { id }, candidates }) => [id, candidates > 0]);
 		expect(counted).toEqual(rules.map(({ id }) => [id, id !== "branch"]));
 		// And the fault at a certain candidate is the same in one run, and in one that is taken up.
 		const hits = rules.map((r) => ({ ...r, when: { hit: 700 } })) as MachineRule[];
 		const whole = start(hits);
-		whole.u.port.run(30_000);
+		runUntil(whole.u.port, 30_000);
 		const half = start(hits);
-		half.u.port.run(2222);
+		runUntil(half.u.port, 2222);
 		const saved = structuredClone({ m: half.u.machine.save(), f: half.faults.save() });
 		const machine = new Machine(half.u.machine.config);
 		const port = machine.supervisor(panic);
 		const faults = new MachineFaults(machine, hits);
 		machine.restore(saved.m);
 		faults.restore(saved.f);
-		port.run(30_000);
+		runUntil(port, 30_000);
 		expect(machine.stateHash()).toBe(whole.u.machine.stateHash());
 		expect(faults.ledger.entries).toEqual(whole.faults.ledger.entries);
 		expect(faults.ledger.total).toBeGreaterThan(1);

@@ -6,6 +6,7 @@ import { Machine } from "../../../machine/machine.ts";
 import { FENCE_ALL, type MachinePort } from "../../../machine/port.ts";
 import { panic } from "../../../sys/panic.ts";
 import { RW, type User, user } from "../../machine/user.ts";
+import { runUntil } from "../../support/until.ts";
 import { DATA, DATA_FRAME, WANDER } from "./broken.ts";
 
 const PAGES = 8;
@@ -46,7 +47,7 @@ function go({ port }: Run, end: number): void {
 	while (port.cycles < end) {
 		const until = Math.min(end, (Math.floor(port.cycles / 500) + 1) * 500);
 		// A page fault is tried again.
-		while (port.cycles < until) port.run(until);
+		while (port.cycles < until) runUntil(port, until);
 		if (until % 500 !== 0) continue;
 		for (let i = 0; i < PAGES; i++) port.storeWord(TABLE + i, port.ram32[TABLE + i]! & ~0xc0);
 		port.sfenceVma(FENCE_ALL, 1);

@@ -14,6 +14,7 @@ import {
 import { UserError } from "../../../machine/user-error.ts";
 import { guest } from "../../isa/guest.ts";
 import { RW, type User, user } from "../../machine/user.ts";
+import { runUntil } from "../../support/until.ts";
 import { A_LOAD, A_STORE, A0, broken, DATA, DATA_FRAME, WANDER } from "./broken.ts";
 
 const DATA_PA = RAM_BASE + DATA_FRAME * 4096;
@@ -54,8 +55,8 @@ describe("at a number of instructions", () => {
 						before = by.port.cycles + 1;
 						by.port.x[register]! ^= mask;
 					};
-					u.port.run(20_000);
-					by.port.run(20_000);
+					runUntil(u.port, 20_000);
+					runUntil(by.port, 20_000);
 					expect(u.machine.stateHash()).toBe(by.machine.stateHash());
 					expect(faults.ledger.entries).toHaveLength(1);
 					expect(faults.ledger.entries[0]).toMatchObject({
