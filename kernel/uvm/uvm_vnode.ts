@@ -178,7 +178,10 @@ function* uvn_cache(k: Kernel, uvn: uvm_vnode): Sleeps<void> {
 	while (uvn_cached.length > policy.objectcache) {
 		const oldest = uvn_cached.shift()!;
 		simple_lock(k, oldest.vmobjlock);
-		yield* uvn_put(k, oldest, 0, 0, PGO_CLEANIT | PGO_FREE | PGO_SYNCIO | PGO_ALLPAGES);
+		const flush = PGO_CLEANIT | PGO_FREE | PGO_SYNCIO | PGO_ALLPAGES;
+		const error = yield* uvn_put(k, oldest, 0, 0, flush);
+		// For whoever asks next whether all is on the disk.
+		if (error !== 0) oldest.u_error = error;
 	}
 }
 

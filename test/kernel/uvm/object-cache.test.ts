@@ -5,9 +5,10 @@ import { UVM_FLAG_FIXED } from "../../../kernel/uvm/uvm_extern.ts";
 import { uvm_map, uvm_map_args, uvm_unmap } from "../../../kernel/uvm/uvm_map.ts";
 import { uvm_obj_unref } from "../../../kernel/uvm/uvm_object.ts";
 import { type uvm_vnode, uvn_detach, uvn_reference } from "../../../kernel/uvm/uvm_vnode.ts";
+import { EIO } from "../../../sys/errno.ts";
 import { PAGE_SIZE } from "../../../sys/vmparam.ts";
 import { AddressSpace, BASE } from "../../support/address-space.ts";
-import { Files, original } from "../../support/files.ts";
+import { Files, original, SYNC } from "../../support/files.ts";
 
 const PAGES = 2;
 /** Sectors from one file to the next. */
@@ -125,6 +126,24 @@ it("writes what was stored, and who maps the file meanwhile finds it", () => {
 	t.settle();
 	expect([unmapping.done, load.result]).toEqual([true, 0xaa]);
 	expect(c.counters().writes).toBe(before + 1);
+	expect(c.onDisk(0, 512)[0]).toBe(0xaa);
+	t.check();
+});
+
+it("an error of a write is told to who asks for the file", () => {
+	const c = new Cached(2, 1);
+	const { t, space } = c;
+	const disk = t.disks[1]!;
+	c.map(0);
+	t.run(space.store(c.at(0), 0xaa));
+	c.unmap(0);
+	disk.failWrites(0, 1);
+	c.map(1);
+	c.unmap(1);
+	expect(c.inMemory()).toEqual([0, 1]);
+	disk.liftAll();
+	const [file] = c.files as [uvm_vnode];
+	expect([c.put(file, SYNC), c.put(file, SYNC)]).toEqual([EIO, 0]);
 	expect(c.onDisk(0, 512)[0]).toBe(0xaa);
 	t.check();
 });
