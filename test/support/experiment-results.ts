@@ -13,7 +13,7 @@ import { ROOT } from "./sources.ts";
 
 /** Those that take long: npm run test:reach runs them. */
 export const LONG: readonly string[] = [
-	...["anon-past-ram", "replacement", "slot-reassignment", "swapin-clustering"],
+	...["anon-past-ram", "object-cache", "replacement", "slot-reassignment", "swapin-clustering"],
 	...[
 		"lat-ctx",
 		"lat-proc",
