@@ -61,6 +61,9 @@ const EAGER = [
 	"test/kernel/**/*.test.ts",
 ];
 
+/** What puts the engines beside each other by itself, and takes long: npm run test:jit alone. */
+const BESIDE = ["test/machine/jit/float.test.ts"];
+
 /** What is asked of the usual thresholds alone. */
 const UNHURRIED = ["test/machine/jit/region.test.ts"];
 
@@ -84,7 +87,7 @@ export default defineConfig({
 				test: {
 					...onBuilt.test,
 					name: "main",
-					exclude: [...configDefaults.exclude, ...REACH, ...MOCKED, ...MUTANTS],
+					exclude: [...configDefaults.exclude, ...REACH, ...MOCKED, ...MUTANTS, ...BESIDE],
 				},
 			},
 			{ ...onBuilt, test: { ...onBuilt.test, name: "reach", include: REACH } },
