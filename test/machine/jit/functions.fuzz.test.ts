@@ -1,11 +1,10 @@
 /** Random functions that call, overwrite and enter each other in the middle, on both engines. */
 import fc from "fast-check";
-import { expect, it } from "vitest";
-import type { Engine } from "../../../machine/engine.ts";
-import { type Guest, guest } from "../../isa/guest.ts";
+import { it } from "vitest";
+import { doAlike } from "./both-engines.ts";
+import { numbered } from "./programs.ts";
 
 const RUNS = Number(process.env.PROGRAM_RUNS ?? 25);
-const CYCLES = 5000;
 const FUNCTIONS = 6;
 /** Callers keep where they return to in one register for each function. */
 const KEPT = ["s2", "s3", "s4", "s5", "s6", "s7"];
@@ -147,18 +146,6 @@ const body = (f: number): Item => {
 		]);
 };
 
-function numbered(lines: readonly string[]): string {
-	let next = 0;
-	const open = [next++];
-	const out: string[] = [];
-	for (const line of lines) {
-		if (line === "{") open.push(next++);
-		else if (line === "}") open.pop();
-		else out.push(line.replaceAll("@", `${open.at(-1)!}`));
-	}
-	return out.join("\n");
-}
-
 /** The functions begin so many bytes before the end of a page. */
 const program = fc
 	.tuple(fc.integer({ min: 0, max: 300 }), ...Array.from({ length: FUNCTIONS }, (_, f) => body(f)))
@@ -181,41 +168,9 @@ const program = fc
 			"j again",
 			`.org ${4096 - 4 * before}`,
 			...bodies.flat(),
-		]),
+		]).join("\n"),
 	);
-
-function build(source: string, values: readonly number[], engine: Engine): Guest {
-	const built = guest(source, { ramSize: 1 << 17, engine });
-	const { hart } = built.machine;
-	hart.state.mtvec = built.labels.get("handler")!;
-	hart.x.set(values, 10);
-	return built;
-}
 
 it("functions that change and enter each other do the same on both engines", () => {
-	let compiled = 0;
-	let all = 0;
-	fc.assert(
-		fc.property(
-			program,
-			fc.array(fc.integer(), { minLength: 6, maxLength: 6 }),
-			fc.array(fc.integer({ min: 1, max: 900 }), { minLength: 1, maxLength: 5 }),
-			(source, values, slices) => {
-				const [jit, interp] = [build(source, values, "jit"), build(source, values, "interp")];
-				for (let cycles = 0, i = 0; cycles < CYCLES; i++) {
-					const slice = slices[i % slices.length]!;
-					jit.machine.runBare(slice);
-					interp.machine.runBare(slice);
-					cycles += slice;
-					const [a, b] = [jit.machine.hart, interp.machine.hart];
-					expect([a.pc, ...a.x], `after ${cycles} cycles`).toEqual([b.pc, ...b.x]);
-				}
-				expect(jit.machine.stateHash()).toBe(interp.machine.stateHash());
-				compiled += jit.machine.hart.jit!.counts.instructions;
-				all += CYCLES;
-			},
-		),
-		{ numRuns: RUNS, endOnFailure: true },
-	);
-	expect(compiled / all).toBeGreaterThan(0.1);
+	doAlike(program, { runs: RUNS, cycles: 5000, slice: 900, compiled: 0.1 });
 });

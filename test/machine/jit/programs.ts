@@ -183,7 +183,7 @@ const body = some(
 );
 
 /** Give each "@" the number of its innermost braces. */
-function numbered(lines: readonly string[]): string[] {
+export function numbered(lines: readonly string[]): string[] {
 	let next = 0;
 	const open = [next++];
 	const out: string[] = [];
