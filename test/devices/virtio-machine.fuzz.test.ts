@@ -211,7 +211,7 @@ it("a buffer that is not in RAM makes its request fail, and moves nothing", () =
 			}
 			let sector = 2 * 512;
 			for (const { pa, length } of good ? pieces : []) {
-				// Nothing lies anywhere.
+				// A buffer of no bytes may have any address.
 				if (length === 0) continue;
 				const at = MARGIN + Number(pa - START);
 				if (write) disk.set(before.subarray(at, at + length), sector);
